@@ -1,0 +1,265 @@
+//! What a peer holds: verified fragments on disk, and the index that says so.
+//!
+//! [`FragmentStore`] is the one interface; [`DiskStore`] is the real one (SQLite index, data in files),
+//! [`MemoryStore`] its twin for tests; both pass the suite in `conformance`.
+//!
+//! Invariants: a fragment is *held* only after its bytes were verified, written and synced, in that order. Data that
+//! others share is either written by the store (assigned, in its own directory, or fetched, in the user's output
+//! file) or stays in the user's file (published); there is never a second copy. Nothing here knows the network.
+//!
+//! The interface is synchronous because disks are: callers run it on blocking threads.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use shared::hash::{FragmentProof, VerifiedBlocks};
+use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
+use shared::{Coded, ErrorCode};
+use tokio::sync::broadcast;
+
+/// What is kept of one content.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What the content is made of.
+    pub manifest: Manifest,
+    /// Verified and synced fragments.
+    pub held: FragmentSet,
+    /// Why it is here.
+    pub roles: Roles,
+    /// The name that it was added or fetched under; none for assigned ones.
+    pub name: Option<Name>,
+    /// Where the data is.
+    pub place: Place,
+}
+
+/// Why a content is here; several reasons may hold at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    /// Added by the user of this peer, shared in place.
+    pub published: bool,
+    /// Held by the tracker's order.
+    pub assigned: bool,
+    /// Fetched by the user of this peer.
+    pub fetched: bool,
+}
+
+impl Roles {
+    /// Whether the peer has undertaken to keep what it holds: only then it counts as a replica.
+    #[must_use]
+    pub const fn keeps(self) -> bool {
+        self.published || self.assigned
+    }
+}
+
+/// Where the data of a content is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a file of the store's own; it counts against the capacity.
+    Store,
+    /// In a file of the user's: a published one, or the complete output of a fetch.
+    File(PathBuf),
+    /// In a partial file beside the output that it will become.
+    Partial {
+        /// What is being written.
+        partial: PathBuf,
+        /// What it will be renamed to when every fragment is held.
+        output: PathBuf,
+        /// Whether an existing output is to be replaced then.
+        overwrite: bool,
+    },
+}
+
+/// Why room for a content is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The tracker ordered these fragments; they go to the store's own file (or wherever the content already is).
+    Assigned(FragmentSet),
+    /// The user wants all of it in this file.
+    Fetched {
+        /// What the user asked for.
+        name: Option<Name>,
+        /// Where it goes: an absolute path.
+        output: PathBuf,
+        /// Whether an existing file there may be replaced at the end.
+        overwrite: bool,
+    },
+}
+
+/// Room lent to the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes lent in all.
+    pub capacity: u64,
+    /// Bytes held or reserved of that.
+    pub used: u64,
+}
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing of this content is here.
+    #[error("nothing of content {0} is held here")]
+    UnknownContent(ContentId),
+    /// This fragment is not held.
+    #[error("fragment {index} of content {content} is not held here")]
+    NotHeld {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// The user's file is not what it was when it was added.
+    #[error("{} has changed since it was added; it is no longer shared", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The output of a fetch exists already.
+    #[error("{} exists already", path.display())]
+    OutputExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not enough capacity or disk.
+    #[error("{needed} bytes do not fit: {available} are left of {of}")]
+    NoRoom {
+        /// Bytes asked for.
+        needed: u64,
+        /// Bytes left.
+        available: u64,
+        /// What is full.
+        of: &'static str,
+    },
+    /// Stored bytes do not match their hash.
+    #[error("the stored copy of fragment {index} of content {content} is damaged")]
+    Damaged {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// The index or the data directory belongs to another version or another running node.
+    #[error("{0}")]
+    Unusable(String),
+    /// The operating system refused.
+    #[error("cannot {act} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The index refused.
+    #[error("the index of the store failed")]
+    Index(#[source] rusqlite::Error),
+}
+
+impl Coded for StoreError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownContent(_) | Self::NotHeld { .. } => ErrorCode::NotFound,
+            Self::OutputExists { .. } => ErrorCode::Conflict,
+            Self::NoRoom { .. } => ErrorCode::Exhausted,
+            Self::Changed { .. } | Self::Damaged { .. } => ErrorCode::Corrupt,
+            Self::Unusable(_) => ErrorCode::FailedPrecondition,
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => ErrorCode::NotFound,
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    ErrorCode::PermissionDenied
+                }
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorCode::Exhausted,
+                _ => ErrorCode::Internal,
+            },
+            Self::Index(rusqlite::Error::SqliteFailure(failure, _))
+                if failure.code == rusqlite::ErrorCode::DiskFull =>
+            {
+                ErrorCode::Exhausted
+            }
+            Self::Index(_) => ErrorCode::Internal,
+        }
+    }
+}
+
+/// Verified fragments and what is known about them. All methods may block on the disk.
+pub trait FragmentStore: Send + Sync + 'static {
+    /// Everything that is kept, in order of content ids.
+    fn entries(&self) -> Vec<Entry>;
+
+    /// What is kept of one content.
+    fn entry(&self, content: ContentId) -> Option<Entry>;
+
+    /// Makes room for a content, or for more of one that is here already; repeating it changes nothing.
+    ///
+    /// Reserves capacity and disk before anything is fetched. A content that is here keeps its place, whatever
+    /// the purpose: a caller that wanted it in an output file exports it afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::Io`], [`StoreError::Index`].
+    fn prepare(&self, manifest: &Manifest, purpose: Purpose) -> Result<Entry, StoreError>;
+
+    /// Writes verified blocks of a fragment that is not held yet. They are not durable, and the fragment is not held,
+    /// before [`Self::commit`].
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownContent`], [`StoreError::Io`].
+    fn write(&self, content: ContentId, blocks: VerifiedBlocks<'_>) -> Result<(), StoreError>;
+
+    /// Makes fragments durable and then held: syncs data, writes and syncs leaves, commits the index. Every block of
+    /// each of them has been written in this run. When the last fragment of a partial file is committed, the file
+    /// is moved to its output. Subscribers are told.
+    ///
+    /// # Errors
+    /// As [`Self::write`], and [`StoreError::Index`]; then none of them is held.
+    fn commit(&self, content: ContentId, fragments: &[FragmentProof]) -> Result<(), StoreError>;
+
+    /// Reads blocks of a held fragment. They are *not* verified: whoever shows them to someone checks them against
+    /// [`Self::proof`], or sends them to someone who will.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`], [`StoreError::Changed`], [`StoreError::Io`].
+    fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError>;
+
+    /// The leaves of a held fragment, proven against its root.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and [`StoreError::Damaged`].
+    fn proof(&self, content: ContentId, index: FragmentIndex) -> Result<FragmentProof, StoreError>;
+
+    /// Holds these fragments no longer (they are damaged); their room stays reserved. Subscribers are told.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownContent`], [`StoreError::Index`].
+    fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError>;
+
+    /// Takes away one role. A content without roles is forgotten; see [`Self::forget`].
+    ///
+    /// # Errors
+    /// As [`Self::forget`].
+    fn release(&self, content: ContentId, role: Role) -> Result<u64, StoreError>;
+
+    /// Keeps nothing of a content any longer; returns the bytes of capacity that became free. The store's own data
+    /// is deleted, as is a partial file; a user's file stays. Subscribers are told.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownContent`], [`StoreError::Io`], [`StoreError::Index`].
+    fn forget(&self, content: ContentId) -> Result<u64, StoreError>;
+
+    /// Capacity and what is used of it.
+    fn usage(&self) -> Usage;
+
+    /// Tells which contents were gained, lost or changed from now on. A receiver that lags looks at everything.
+    fn subscribe(&self) -> broadcast::Receiver<ContentId>;
+}
+
+/// One of [`Roles`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// See [`Roles::published`].
+    Published,
+    /// See [`Roles::assigned`].
+    Assigned,
+    /// See [`Roles::fetched`].
+    Fetched,
+}

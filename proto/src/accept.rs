@@ -1,0 +1,179 @@
+//! The one place where connections are taken: gRPC and HTTP on the same port.
+//!
+//! tonic's own server has no cap on connections and retries a failing `accept` in a tight loop, so the loop is ours:
+//! bounded connections, a pause after a failed accept, deadlines for headers and for the drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use shared::runtime::{OnExit, Tasks};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tonic::service::{Routes, RoutesBuilder};
+use tonic_health::server::HealthReporter;
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+use crate::v1;
+
+/// Connections at once; beyond it new ones wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// A client that has not sent its request's headers by then is cut off.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Unanswered pings end a connection whose other end has silently gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// How long requests under way may take to end once the service stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// After a failed accept (out of file descriptors, most likely): long enough not to spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Receiving windows; see [`crate::dial`] for the size of the other side's.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+
+/// Fewer, larger frames: fewer wake-ups on the data path.
+const FRAME_BYTES: u32 = 64 << 10;
+
+/// Who is at the other end of a connection; in the extensions of every request.
+#[derive(Clone, Copy, Debug)]
+pub struct RemoteAddr(pub SocketAddr);
+
+/// gRPC services of one program, with health and reflection.
+#[derive(Debug)]
+pub struct Services {
+    routes: RoutesBuilder,
+    names: Vec<&'static str>,
+    health: HealthReporter,
+}
+
+impl Services {
+    /// Begins with the health service.
+    #[must_use]
+    pub fn new() -> Self {
+        let (health, service) = tonic_health::server::health_reporter();
+        let mut routes = Routes::builder();
+        routes.add_service(service);
+        Self { routes, names: Vec::new(), health }
+    }
+
+    /// Adds a service; it is reported as serving at once.
+    pub async fn add<S>(mut self, service: S) -> Self
+    where
+        S: tower::Service<http::Request<tonic::body::Body>, Error = std::convert::Infallible>
+            + tonic::server::NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.routes.add_service(service);
+        self.names.push(S::NAME);
+        self.health.set_service_status(S::NAME, tonic_health::ServingStatus::Serving).await;
+        self
+    }
+
+    /// The routes, ready to be merged with a program's HTTP routes, and the handle that changes what the health
+    /// service says.
+    ///
+    /// # Panics
+    /// Never: the descriptors are made by the build.
+    #[must_use]
+    pub fn into_router(self) -> (Router, HealthReporter) {
+        let reflection = || {
+            let mut builder = tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(v1::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+            for name in &self.names {
+                builder = builder.with_service_name(*name);
+            }
+            builder.with_service_name("grpc.health.v1.Health")
+        };
+        let v1 = reflection().build_v1().expect("descriptors made by the build are valid");
+        // Older clients ask the older reflection service.
+        let v1alpha = reflection().build_v1alpha().expect("descriptors made by the build are valid");
+        let mut routes = self.routes;
+        routes.add_service(v1);
+        routes.add_service(v1alpha);
+        (routes.routes().into_axum_router(), self.health)
+    }
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Takes connections until the token of `tasks` is cancelled, then lets requests under way end.
+pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let token = tasks.token().clone();
+    loop {
+        let slot = tokio::select! {
+            () = token.cancelled() => break,
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+        };
+        let accepted = tokio::select! {
+            () = token.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, remote) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, %remote, "cannot set TCP_NODELAY");
+        }
+        let service = router.clone().map_request(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(RemoteAddr(remote));
+            request
+        });
+        let connection = connection_builder()
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+            .into_owned();
+        let connection = graceful.watch(connection);
+        tasks.spawn("connection", OnExit::Continue, async move {
+            if let Err(error) = connection.await {
+                debug!(%error, %remote, "connection ended");
+            }
+            drop(slot);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        debug!("some connections were still open at the end of the drain");
+    }
+}
+
+fn connection_builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .max_concurrent_streams(1024)
+        .max_frame_size(FRAME_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
+    builder
+}

@@ -1,0 +1,153 @@
+//! The one mapping between error codes, gRPC statuses and HTTP statuses.
+//!
+//! The gRPC column is injective, so a code survives the wire without any header of our own.
+
+use shared::{Coded, ErrorCode};
+use tonic::{Code, Status};
+
+/// An error that the other side of a call reported, or that the call itself met with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RemoteError {
+    code: ErrorCode,
+    message: String,
+}
+
+impl RemoteError {
+    /// An error with a message that says what failed, on what, and why.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The same error, said of something.
+    #[must_use]
+    pub fn context(self, what: impl std::fmt::Display) -> Self {
+        Self { code: self.code, message: format!("{what}: {}", self.message) }
+    }
+}
+
+impl Coded for RemoteError {
+    fn code(&self) -> ErrorCode {
+        self.code
+    }
+}
+
+impl From<Status> for RemoteError {
+    fn from(status: Status) -> Self {
+        let code = from_grpc(status.code());
+        let message = match status.message() {
+            "" => code.to_string(),
+            text => text.to_owned(),
+        };
+        Self { code, message }
+    }
+}
+
+impl From<RemoteError> for Status {
+    fn from(error: RemoteError) -> Self {
+        to_status(&error)
+    }
+}
+
+/// The status that tells a gRPC client about an error. What is internal is logged here, not sent.
+#[must_use]
+pub fn to_status(error: &impl Coded) -> Status {
+    let code = error.code();
+    if code == ErrorCode::Internal {
+        tracing::error!(error = %chain(error), "internal error");
+        return Status::new(Code::Internal, "internal error; the log of this program has the details");
+    }
+    Status::new(to_grpc(code), chain(error))
+}
+
+/// An error and its sources in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// The gRPC code of an error code.
+#[must_use]
+pub const fn to_grpc(code: ErrorCode) -> Code {
+    match code {
+        ErrorCode::InvalidArgument => Code::InvalidArgument,
+        ErrorCode::NotFound => Code::NotFound,
+        ErrorCode::PermissionDenied => Code::PermissionDenied,
+        ErrorCode::Conflict => Code::AlreadyExists,
+        ErrorCode::FailedPrecondition => Code::FailedPrecondition,
+        ErrorCode::Stale => Code::Aborted,
+        ErrorCode::Exhausted => Code::ResourceExhausted,
+        ErrorCode::Unavailable => Code::Unavailable,
+        ErrorCode::DeadlineExceeded => Code::DeadlineExceeded,
+        ErrorCode::Corrupt => Code::DataLoss,
+        ErrorCode::Cancelled => Code::Cancelled,
+        ErrorCode::Internal => Code::Internal,
+    }
+}
+
+/// The error code of a gRPC code.
+#[must_use]
+pub const fn from_grpc(code: Code) -> ErrorCode {
+    match code {
+        Code::InvalidArgument | Code::OutOfRange => ErrorCode::InvalidArgument,
+        Code::NotFound => ErrorCode::NotFound,
+        Code::PermissionDenied | Code::Unauthenticated => ErrorCode::PermissionDenied,
+        Code::AlreadyExists => ErrorCode::Conflict,
+        Code::FailedPrecondition => ErrorCode::FailedPrecondition,
+        Code::Aborted => ErrorCode::Stale,
+        Code::ResourceExhausted => ErrorCode::Exhausted,
+        Code::Unavailable => ErrorCode::Unavailable,
+        Code::DeadlineExceeded => ErrorCode::DeadlineExceeded,
+        Code::DataLoss => ErrorCode::Corrupt,
+        Code::Cancelled => ErrorCode::Cancelled,
+        // Unimplemented is a program of another version, or no program of ours at all.
+        Code::Ok | Code::Unknown | Code::Unimplemented | Code::Internal => ErrorCode::Internal,
+    }
+}
+
+/// The HTTP status of an error code.
+#[must_use]
+pub const fn to_http(code: ErrorCode) -> http::StatusCode {
+    use http::StatusCode;
+    match code {
+        ErrorCode::InvalidArgument => StatusCode::BAD_REQUEST,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::PermissionDenied => StatusCode::FORBIDDEN,
+        ErrorCode::Conflict | ErrorCode::Stale => StatusCode::CONFLICT,
+        ErrorCode::FailedPrecondition => StatusCode::PRECONDITION_FAILED,
+        ErrorCode::Exhausted => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::Unavailable | ErrorCode::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        ErrorCode::Corrupt | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_survives_the_wire() {
+        for code in ErrorCode::ALL {
+            assert_eq!(from_grpc(to_grpc(code)), code);
+            assert!(to_http(code).is_client_error() || to_http(code).is_server_error());
+        }
+    }
+
+    #[test]
+    fn internal_details_are_not_sent() {
+        let status = to_status(&RemoteError::new(ErrorCode::Internal, "a secret path"));
+        assert!(!status.message().contains("secret"));
+        let status = to_status(&RemoteError::new(ErrorCode::NotFound, "no name \"x\""));
+        assert_eq!(status.message(), "no name \"x\"");
+    }
+}

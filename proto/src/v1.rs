@@ -1,0 +1,14 @@
+//! Generated from `proto/enjambre/v1/*.proto`; see there for what every field means.
+#![expect(
+    clippy::all,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    missing_debug_implementations,
+    unreachable_pub,
+    reason = "generated code is not ours to style"
+)]
+
+tonic::include_proto!("enjambre.v1");
+
+/// The descriptors of all files, encoded, for the reflection service.
+pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("enjambre.v1");

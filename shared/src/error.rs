@@ -1,0 +1,102 @@
+//! The one set of error codes that the system speaks, and what follows from each.
+//!
+//! Modules have `thiserror` enums of their own; what crosses a border (gRPC, HTTP, a process exit) is one
+//! of these codes and a message. The mapping to gRPC and HTTP lives in `proto::status`; the exit codes and
+//! the retry policy are here because they depend on nothing else.
+
+use std::fmt;
+
+/// What kind of failure it is, as far as the other side has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// The request is malformed or out of bounds; the same request will never succeed.
+    InvalidArgument,
+    /// What was asked for does not exist (or was removed).
+    NotFound,
+    /// The caller may not do this.
+    PermissionDenied,
+    /// It exists already, or the revision compared against is not the current one.
+    Conflict,
+    /// The request is right but the state is not: do something else first.
+    FailedPrecondition,
+    /// The message comes from an older epoch or incarnation and changed nothing.
+    Stale,
+    /// No room or no capacity: disk full, over quota, too many requests.
+    Exhausted,
+    /// The other side cannot be reached, or is not ready.
+    Unavailable,
+    /// It took longer than the caller allowed.
+    DeadlineExceeded,
+    /// Bytes do not match their digest.
+    Corrupt,
+    /// The caller went away or asked to stop.
+    Cancelled,
+    /// A defect or a failing machine; details are in the log of the side that failed.
+    Internal,
+}
+
+impl ErrorCode {
+    /// Every code, for exhaustive tests of the mappings.
+    pub const ALL: [Self; 12] = [
+        Self::InvalidArgument,
+        Self::NotFound,
+        Self::PermissionDenied,
+        Self::Conflict,
+        Self::FailedPrecondition,
+        Self::Stale,
+        Self::Exhausted,
+        Self::Unavailable,
+        Self::DeadlineExceeded,
+        Self::Corrupt,
+        Self::Cancelled,
+        Self::Internal,
+    ];
+
+    /// Whether the same request may succeed later without anyone changing it.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, Self::Unavailable | Self::DeadlineExceeded | Self::Exhausted)
+    }
+
+    /// The process exit code that tells a script about this failure.
+    #[must_use]
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Internal => 1,
+            Self::InvalidArgument => 2,
+            Self::NotFound => 3,
+            Self::PermissionDenied => 4,
+            Self::Conflict | Self::FailedPrecondition | Self::Stale => 5,
+            Self::Unavailable => 6,
+            Self::Corrupt => 8,
+            Self::Exhausted => 9,
+            Self::DeadlineExceeded => 124,
+            Self::Cancelled => 130,
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InvalidArgument => "invalid argument",
+            Self::NotFound => "not found",
+            Self::PermissionDenied => "permission denied",
+            Self::Conflict => "conflict",
+            Self::FailedPrecondition => "failed precondition",
+            Self::Stale => "stale",
+            Self::Exhausted => "exhausted",
+            Self::Unavailable => "unavailable",
+            Self::DeadlineExceeded => "deadline exceeded",
+            Self::Corrupt => "corrupt",
+            Self::Cancelled => "cancelled",
+            Self::Internal => "internal",
+        })
+    }
+}
+
+/// An error that knows its [`ErrorCode`].
+pub trait Coded: std::error::Error {
+    /// The code that the other side of a border is told.
+    fn code(&self) -> ErrorCode;
+}

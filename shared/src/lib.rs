@@ -1,0 +1,14 @@
+//! The vocabulary of Enjambre and the plumbing that its three services share.
+//!
+//! Read [`model`] first: the words of the system as types (ids, manifests, fragments, names), without
+//! I/O, clocks or wire formats. Then [`hash`], the BitTorrent v2 hash tree that gives a content its
+//! identity. [`runtime`] is what every service needs to run: time, tasks, signals, logs, configuration.
+//!
+//! This crate knows nothing of gRPC, protobuf or HTTP: `proto` depends on it, never the other way.
+
+pub mod error;
+pub mod hash;
+pub mod model;
+pub mod runtime;
+
+pub use error::{Coded, ErrorCode};

@@ -1,0 +1,315 @@
+//! Fragments of a content: their indices, runs of blocks inside one, and sets of them.
+
+use std::fmt;
+
+/// The position of a fragment in its content, counted from 0.
+///
+/// Only a [`Manifest`](super::Manifest) or a [`FragmentSet`] hands one out, so an index that exists has been
+/// checked against a fragment count.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FragmentIndex(u32);
+
+impl FragmentIndex {
+    pub(super) const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// The position, counted from 0.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for FragmentIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for FragmentIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// A run of blocks inside one fragment; only a [`Manifest`](super::Manifest) hands one out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlockSpan {
+    first: u32,
+    count: u32,
+}
+
+impl BlockSpan {
+    pub(super) const fn new(first: u32, count: u32) -> Self {
+        Self { first, count }
+    }
+
+    /// The first block, counted from 0 at the start of the fragment.
+    #[must_use]
+    pub const fn first(self) -> u32 {
+        self.first
+    }
+
+    /// How many blocks; at least 1.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+}
+
+/// A set of fragments of one content, as a bitmap that knows the fragment count.
+///
+/// Byte form: bit `i` is bit `i % 8` (least significant first) of byte `i / 8`; the bits after the last
+/// fragment are zero. A set costs an eighth of a byte a fragment.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct FragmentSet {
+    count: u32,
+    words: Box<[u64]>,
+}
+
+/// Bytes were not the form of a set for this many fragments.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FragmentSetError {
+    /// The length does not fit the fragment count.
+    #[error("a set of {count} fragments has {expected} bytes, got {got}")]
+    Length {
+        /// Fragments of the content.
+        count: u32,
+        /// Bytes that many fragments take.
+        expected: usize,
+        /// Bytes given.
+        got: usize,
+    },
+    /// A bit after the last fragment is set.
+    #[error("a set of {count} fragments names a fragment after the last one")]
+    BeyondEnd {
+        /// Fragments of the content.
+        count: u32,
+    },
+}
+
+impl FragmentSet {
+    /// No fragment of a content of `count` fragments.
+    #[must_use]
+    pub fn empty(count: u32) -> Self {
+        Self { count, words: vec![0; count.div_ceil(64) as usize].into() }
+    }
+
+    /// Every fragment of a content of `count` fragments.
+    #[must_use]
+    pub fn full(count: u32) -> Self {
+        let mut set = Self { count, words: vec![u64::MAX; count.div_ceil(64) as usize].into() };
+        if let (Some(last), 1..) = (set.words.last_mut(), count % 64) {
+            *last = (1 << (count % 64)) - 1;
+        }
+        set
+    }
+
+    /// Reads the byte form.
+    ///
+    /// # Errors
+    /// When the length does not fit or a bit after the last fragment is set.
+    pub fn from_bytes(count: u32, bytes: &[u8]) -> Result<Self, FragmentSetError> {
+        let expected = count.div_ceil(8) as usize;
+        if bytes.len() != expected {
+            return Err(FragmentSetError::Length { count, expected, got: bytes.len() });
+        }
+        let mut set = Self::empty(count);
+        for (word, chunk) in set.words.iter_mut().zip(bytes.chunks(8)) {
+            let mut padded = [0; 8];
+            padded[..chunk.len()].copy_from_slice(chunk);
+            *word = u64::from_le_bytes(padded);
+        }
+        if !set.is_subset(&Self::full(count)) {
+            return Err(FragmentSetError::BeyondEnd { count });
+        }
+        Ok(set)
+    }
+
+    /// The byte form.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        bytes.truncate(self.count.div_ceil(8) as usize);
+        bytes
+    }
+
+    /// How many fragments the content has (not how many are in the set).
+    #[must_use]
+    pub const fn capacity(&self) -> u32 {
+        self.count
+    }
+
+    /// How many fragments are in the set.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.words.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// Whether no fragment is in the set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    /// Whether every fragment of the content is in the set; so it is for the empty content.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.len() == self.count
+    }
+
+    /// Whether this fragment is in the set. An index of another, larger content is not.
+    #[must_use]
+    pub fn contains(&self, index: FragmentIndex) -> bool {
+        index.0 < self.count && self.words[index.0 as usize / 64] >> (index.0 % 64) & 1 == 1
+    }
+
+    /// Adds a fragment; true when it was not in the set.
+    ///
+    /// # Panics
+    /// When the index is of another, larger content.
+    pub fn insert(&mut self, index: FragmentIndex) -> bool {
+        assert!(index.0 < self.count, "fragment {index} of a content of {}", self.count);
+        let (word, bit) = (&mut self.words[index.0 as usize / 64], 1 << (index.0 % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
+
+    /// Takes a fragment out; true when it was in the set.
+    pub fn remove(&mut self, index: FragmentIndex) -> bool {
+        let was_in = self.contains(index);
+        if was_in {
+            self.words[index.0 as usize / 64] &= !(1 << (index.0 % 64));
+        }
+        was_in
+    }
+
+    /// Adds every fragment of `other`.
+    ///
+    /// # Panics
+    /// When the sets are of contents with different fragment counts, as all set operations do.
+    pub fn union_with(&mut self, other: &Self) {
+        self.combine(other, |a, b| a | b);
+    }
+
+    /// Takes out every fragment of `other`.
+    ///
+    /// # Panics
+    /// When the fragment counts differ.
+    pub fn subtract(&mut self, other: &Self) {
+        self.combine(other, |a, b| a & !b);
+    }
+
+    /// Keeps only the fragments that are in `other` too.
+    ///
+    /// # Panics
+    /// When the fragment counts differ.
+    pub fn intersect_with(&mut self, other: &Self) {
+        self.combine(other, |a, b| a & b);
+    }
+
+    /// Whether every fragment of this set is in `other`; false when the fragment counts differ.
+    #[must_use]
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.count == other.count && self.words.iter().zip(&other.words).all(|(a, b)| a & !b == 0)
+    }
+
+    /// Whether the sets share a fragment.
+    #[must_use]
+    pub fn intersects(&self, other: &Self) -> bool {
+        self.words.iter().zip(&other.words).any(|(a, b)| a & b != 0)
+    }
+
+    /// The fragments in the set, in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = FragmentIndex> + '_ {
+        self.words.iter().zip(0_u32..).flat_map(|(&word, at)| {
+            // Each step clears the lowest set bit, so sparse sets are quick to walk.
+            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
+                .take_while(|rest| *rest != 0)
+                .map(move |rest| FragmentIndex(at * 64 + rest.trailing_zeros()))
+        })
+    }
+
+    /// The fragments of the content that are not in the set.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        let mut rest = Self::full(self.count);
+        rest.subtract(self);
+        rest
+    }
+
+    fn combine(&mut self, other: &Self, op: impl Fn(u64, u64) -> u64) {
+        assert_eq!(self.count, other.count, "sets of different contents");
+        for (a, b) in self.words.iter_mut().zip(&other.words) {
+            *a = op(*a, *b);
+        }
+    }
+}
+
+impl fmt::Debug for FragmentSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FragmentSet({} of {})", self.len(), self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn set_of(count: u32, members: &BTreeSet<u32>) -> FragmentSet {
+        let mut set = FragmentSet::empty(count);
+        for &member in members.iter().filter(|member| **member < count) {
+            set.insert(FragmentIndex::new(member));
+        }
+        set
+    }
+
+    #[test]
+    fn full_sets_end_at_the_last_fragment() {
+        for count in [0, 1, 63, 64, 65, 128, 1000] {
+            let full = FragmentSet::full(count);
+            assert_eq!(full.len(), count);
+            assert!(full.is_full());
+            assert_eq!(full.iter().count(), count as usize);
+            assert!(full.complement().is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_set_behaves_like_a_set(
+            count in 0_u32..300,
+            a in proptest::collection::btree_set(0_u32..300, 0..80),
+            b in proptest::collection::btree_set(0_u32..300, 0..80),
+        ) {
+            let (set_a, set_b) = (set_of(count, &a), set_of(count, &b));
+            let model = |members: &BTreeSet<u32>| members.iter().copied().filter(|m| *m < count).collect::<BTreeSet<_>>();
+            let (a, b) = (model(&a), model(&b));
+            let members = |set: &FragmentSet| set.iter().map(FragmentIndex::get).collect::<BTreeSet<_>>();
+            prop_assert_eq!(members(&set_a), a.clone());
+            let mut union = set_a.clone();
+            union.union_with(&set_b);
+            prop_assert_eq!(members(&union), &a | &b);
+            let mut difference = set_a.clone();
+            difference.subtract(&set_b);
+            prop_assert_eq!(members(&difference), &a - &b);
+            prop_assert_eq!(set_a.intersects(&set_b), !a.is_disjoint(&b));
+            prop_assert_eq!(set_a.is_subset(&set_b), a.is_subset(&b));
+            prop_assert_eq!(FragmentSet::from_bytes(count, &set_a.to_bytes()), Ok(set_a));
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_make_an_invalid_set(count in 0_u32..100, bytes in proptest::collection::vec(any::<u8>(), 0..20)) {
+            if let Ok(set) = FragmentSet::from_bytes(count, &bytes) {
+                prop_assert!(set.iter().all(|index| index.get() < count));
+                prop_assert_eq!(set.to_bytes(), bytes);
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Identities: what names a content, a peer, a run of a peer, and the order of decisions.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A SHA-256 digest: of a block, of a node of the hash tree, of a fragment.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+/// The identity of a content: the root of its BEP 52 hash tree (its *pieces root*).
+///
+/// Equal bytes have equal ids, whatever the fragment length. The empty content is 32 zero bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentId([u8; 32]);
+
+/// The identity of a peer: random, made once, kept in its data directory.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId([u8; 16]);
+
+/// Text was not the hexadecimal form of an id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} must be {expected} hexadecimal digits, got {got:?}")]
+pub struct ParseIdError {
+    what: &'static str,
+    expected: usize,
+    got: String,
+}
+
+macro_rules! byte_id {
+    ($name:ident, $len:literal, $what:literal) => {
+        impl $name {
+            /// Length in bytes.
+            pub const LEN: usize = $len;
+
+            /// Wraps raw bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; $len]) -> Self {
+                Self(bytes)
+            }
+
+            /// The raw bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; $len] {
+                &self.0
+            }
+
+            /// The first ten hexadecimal digits, for logs and tables.
+            #[must_use]
+            pub fn short(&self) -> String {
+                let mut text = self.to_string();
+                text.truncate(10);
+                text
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.short())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let mut bytes = [0; $len];
+                if decode_hex(text, &mut bytes) {
+                    return Ok(Self(bytes));
+                }
+                // What was given may be anything of any length; an error message quotes only its start.
+                Err(ParseIdError { what: $what, expected: $len * 2, got: text.chars().take(80).collect() })
+            }
+        }
+    };
+}
+
+byte_id!(Digest, 32, "digest");
+byte_id!(ContentId, 32, "content id");
+byte_id!(PeerId, 16, "peer id");
+
+/// Fills `out` from lower- or upper-case hexadecimal digits; false unless `text` is exactly that.
+fn decode_hex(text: &str, out: &mut [u8]) -> bool {
+    let digits = text.as_bytes();
+    if digits.len() != out.len() * 2 {
+        return false;
+    }
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        let (Some(high), Some(low)) = (nibble(pair[0]), nibble(pair[1])) else { return false };
+        *byte = high << 4 | low;
+    }
+    true
+}
+
+impl Digest {
+    /// 32 zero bytes: the leaf that pads a hash tree.
+    pub const ZERO: Self = Self([0; 32]);
+}
+
+impl ContentId {
+    /// The id of the content of length zero.
+    pub const EMPTY: Self = Self([0; 32]);
+}
+
+impl From<Digest> for ContentId {
+    /// The root of a whole tree names the content.
+    fn from(root: Digest) -> Self {
+        Self(root.0)
+    }
+}
+
+impl From<ContentId> for Digest {
+    fn from(id: ContentId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl PeerId {
+    /// Makes a new identity from the operating system's randomness.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+macro_rules! counter_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// Wraps a number read from the wire or from disk.
+            #[must_use]
+            pub const fn new(value: u64) -> Self {
+                Self(value)
+            }
+
+            /// The number.
+            #[must_use]
+            pub const fn get(self) -> u64 {
+                self.0
+            }
+
+            /// The one after this.
+            #[must_use]
+            pub const fn next(self) -> Self {
+                Self(self.0 + 1)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+    };
+}
+
+counter_id! {
+    /// One run of a peer process: counts up at every start, kept in the data directory.
+    ///
+    /// `(PeerId, Incarnation)` identifies a run; messages of an older run change nothing.
+    Incarnation
+}
+counter_id! {
+    /// The tracker's fencing number: counts up at every start of a tracker.
+    ///
+    /// Orders of an older epoch change nothing.
+    Epoch
+}
+counter_id! {
+    /// How often a name has been bound or removed. The first binding is revision 1; 0 means never bound.
+    Revision
+}
+
+impl Revision {
+    /// A name that was never bound.
+    pub const NONE: Self = Self(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_form_round_trips_and_rejects_everything_else() {
+        let id = ContentId::from_bytes(std::array::from_fn(|i| u8::try_from(i * 7 % 256).expect("fits")));
+        assert_eq!(id.to_string().parse::<ContentId>(), Ok(id));
+        for bad in ["", "00", &"g".repeat(64), &"0".repeat(63), &"0".repeat(65), &"é".repeat(32)] {
+            assert!(bad.parse::<ContentId>().is_err(), "{bad:?}");
+        }
+    }
+}

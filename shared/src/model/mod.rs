@@ -1,0 +1,24 @@
+//! The words of the system as types.
+//!
+//! Every type here has private fields, a constructor that validates, and (where it has a text form) a
+//! `Display` and a `FromStr` that agree. Nothing here performs I/O, reads a clock or knows a wire format.
+
+mod amount;
+mod catalog;
+mod fragment;
+mod id;
+mod manifest;
+mod name;
+mod peer;
+mod session;
+mod time;
+
+pub use amount::{ByteCount, ParseByteCountError};
+pub use catalog::{Binding, ContentState, Expectation, Health, Holder, Location, PeerInfo, PeerState};
+pub use fragment::{BlockSpan, FragmentIndex, FragmentSet, FragmentSetError};
+pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision};
+pub use manifest::{BLOCK_LENGTH, FragmentLength, FragmentLengthError, MAX_FRAGMENTS, Manifest, ManifestError};
+pub use name::{ContentRef, Name, NameError};
+pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetError, Zone, ZoneError};
+pub use session::{AssignmentFailure, Hello, Holding, Numbered, Order, Report, Source, Welcome};
+pub use time::{ParseDurationError, Timestamp, format_duration, parse_duration};

@@ -1,0 +1,177 @@
+//! Facts about peers: where they are, in which zone, how many replicas are wanted of what they hold.
+
+use std::fmt;
+use std::num::NonZeroU8;
+use std::str::FromStr;
+
+/// A host (name or address) and a port, as it is dialled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostPort {
+    host: String,
+    port: u16,
+}
+
+/// Text was not `HOST:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051")]
+pub struct HostPortError(String);
+
+impl HostPort {
+    /// The host, without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl From<std::net::SocketAddr> for HostPort {
+    fn from(addr: std::net::SocketAddr) -> Self {
+        Self { host: addr.ip().to_string(), port: addr.port() }
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        };
+        f.pad(&text)
+    }
+}
+
+impl FromStr for HostPort {
+    type Err = HostPortError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = || HostPortError(text.chars().take(80).collect());
+        let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
+        let port = port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(error)?;
+        let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            Some(v6) => v6.parse::<std::net::Ipv6Addr>().map_err(|_| error())?.to_string(),
+            None => host.to_owned(),
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let is_v6 = host.parse::<std::net::Ipv6Addr>().is_ok() && text.starts_with('[');
+        if host.is_empty() || host.len() > 253 || !(is_v6 || host.chars().all(plain)) {
+            return Err(error());
+        }
+        Ok(Self { host, port })
+    }
+}
+
+/// A failure domain, such as a rack or a site: 1 to 64 letters, digits, `-`, `_` and `.`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Zone(String);
+
+/// Text was not a zone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a zone; use 1 to 64 letters, digits, '-', '_' and '.'")]
+pub struct ZoneError(String);
+
+impl Zone {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for Zone {
+    type Err = ZoneError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if (1..=64).contains(&text.len()) && text.chars().all(plain) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(ZoneError(text.chars().take(80).collect()))
+    }
+}
+
+/// How many replicas of every fragment are wanted: 1 to 32, the publisher's own included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplicationTarget(NonZeroU8);
+
+/// A number was not a replication target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a number of replicas; choose 1 to {max}", max = ReplicationTarget::MAX)]
+pub struct ReplicationTargetError(String);
+
+impl ReplicationTarget {
+    /// More copies than this buy no durability, only traffic.
+    pub const MAX: u8 = 32;
+
+    /// What is kept when nobody says otherwise: survives any two simultaneous losses.
+    pub const DEFAULT: Self = Self(NonZeroU8::new(3).expect("three is not zero"));
+
+    /// Validates a number.
+    ///
+    /// # Errors
+    /// When it is 0 or more than [`Self::MAX`].
+    pub fn new(replicas: u32) -> Result<Self, ReplicationTargetError> {
+        u8::try_from(replicas)
+            .ok()
+            .filter(|n| *n <= Self::MAX)
+            .and_then(NonZeroU8::new)
+            .map(Self)
+            .ok_or_else(|| ReplicationTargetError(replicas.to_string()))
+    }
+
+    /// The number of replicas.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0.get() as u32
+    }
+}
+
+impl fmt::Display for ReplicationTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for ReplicationTarget {
+    type Err = ReplicationTargetError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.parse().map_err(|_| ReplicationTargetError(format!("{text:?}")))?;
+        Self::new(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_round_trip_and_nonsense_is_refused() {
+        for text in ["127.0.0.1:50051", "tracker-1.lab:1", "[::1]:65535"] {
+            assert_eq!(text.parse::<HostPort>().expect(text).to_string(), text);
+        }
+        for bad in ["", ":", "host", "host:", ":1", "host:0", "host:65536", "host:-1", "::1:5", "a b:1", "[x]:1", "a/b:1"] {
+            assert!(bad.parse::<HostPort>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn replication_targets_have_bounds() {
+        assert!(ReplicationTarget::new(0).is_err());
+        assert_eq!(ReplicationTarget::new(32).map(ReplicationTarget::get), Ok(32));
+        assert!("33".parse::<ReplicationTarget>().is_err());
+        assert!("three".parse::<ReplicationTarget>().is_err());
+    }
+}
