@@ -16,9 +16,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // For the reflection service: the same descriptors, as bytes.
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("enjambre.v1.bin"), protox::prost::Message::encode_to_vec(&descriptors))?;
+    std::fs::write(
+        out.join("enjambre.v1.bin"),
+        protox::prost::Message::encode_to_vec(&descriptors),
+    )?;
 
-    // Payloads as `Bytes`, so that decoding a chunk does not copy it.
-    tonic_prost_build::configure().bytes(".").compile_fds(descriptors)?;
+    // No generated dialling: connections are made in `dial`. Payloads as `Bytes`, so that decoding a chunk does not copy it.
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .bytes(".")
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -64,7 +64,11 @@ impl Services {
         let (health, service) = tonic_health::server::health_reporter();
         let mut routes = Routes::builder();
         routes.add_service(service);
-        Self { routes, names: Vec::new(), health }
+        Self {
+            routes,
+            names: Vec::new(),
+            health,
+        }
     }
 
     /// Adds a service; it is reported as serving at once.
@@ -81,7 +85,9 @@ impl Services {
     {
         self.routes.add_service(service);
         self.names.push(S::NAME);
-        self.health.set_service_status(S::NAME, tonic_health::ServingStatus::Serving).await;
+        self.health
+            .set_service_status(S::NAME, tonic_health::ServingStatus::Serving)
+            .await;
         self
     }
 
@@ -90,7 +96,6 @@ impl Services {
     ///
     /// # Panics
     /// Never: the descriptors are made by the build.
-    #[must_use]
     pub fn into_router(self) -> (Router, HealthReporter) {
         let reflection = || {
             let mut builder = tonic_reflection::server::Builder::configure()
@@ -101,9 +106,13 @@ impl Services {
             }
             builder.with_service_name("grpc.health.v1.Health")
         };
-        let v1 = reflection().build_v1().expect("descriptors made by the build are valid");
+        let v1 = reflection()
+            .build_v1()
+            .expect("descriptors made by the build are valid");
         // Older clients ask the older reflection service.
-        let v1alpha = reflection().build_v1alpha().expect("descriptors made by the build are valid");
+        let v1alpha = reflection()
+            .build_v1alpha()
+            .expect("descriptors made by the build are valid");
         let mut routes = self.routes;
         routes.add_service(v1);
         routes.add_service(v1alpha);
@@ -142,10 +151,12 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, %remote, "cannot set TCP_NODELAY");
         }
-        let service = router.clone().map_request(move |mut request: http::Request<Incoming>| {
-            request.extensions_mut().insert(RemoteAddr(remote));
-            request
-        });
+        let service = router
+            .clone()
+            .map_request(move |mut request: http::Request<Incoming>| {
+                request.extensions_mut().insert(RemoteAddr(remote));
+                request
+            });
         let connection = connection_builder()
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
             .into_owned();
@@ -158,14 +169,20 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
+        .await
+        .is_err()
+    {
         debug!("some connections were still open at the end of the drain");
     }
 }
 
 fn connection_builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
     builder
         .http2()
         .timer(TokioTimer::new())

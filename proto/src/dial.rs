@@ -23,7 +23,10 @@ const WINDOW_BYTES: u32 = 16 << 20;
 /// When the address cannot be one (no connection is tried here).
 pub fn channel(address: &HostPort) -> Result<Channel, RemoteError> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|error| {
-        RemoteError::new(ErrorCode::InvalidArgument, format!("{address} cannot be dialled: {error}"))
+        RemoteError::new(
+            ErrorCode::InvalidArgument,
+            format!("{address} cannot be dialled: {error}"),
+        )
     })?;
     Ok(endpoint
         .connect_timeout(CONNECT_TIMEOUT)

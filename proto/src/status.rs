@@ -17,13 +17,19 @@ impl RemoteError {
     /// An error with a message that says what failed, on what, and why.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 
     /// The same error, said of something.
     #[must_use]
     pub fn context(self, what: impl std::fmt::Display) -> Self {
-        Self { code: self.code, message: format!("{what}: {}", self.message) }
+        Self {
+            code: self.code,
+            message: format!("{what}: {}", self.message),
+        }
     }
 }
 
@@ -56,7 +62,10 @@ pub fn to_status(error: &impl Coded) -> Status {
     let code = error.code();
     if code == ErrorCode::Internal {
         tracing::error!(error = %chain(error), "internal error");
-        return Status::new(Code::Internal, "internal error; the log of this program has the details");
+        return Status::new(
+            Code::Internal,
+            "internal error; the log of this program has the details",
+        );
     }
     Status::new(to_grpc(code), chain(error))
 }

@@ -1,10 +1,9 @@
 //! Generated from `proto/enjambre/v1/*.proto`; see there for what every field means.
 #![expect(
     clippy::all,
+    clippy::too_many_lines,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
-    missing_debug_implementations,
-    unreachable_pub,
     reason = "generated code is not ours to style"
 )]
 

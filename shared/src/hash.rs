@@ -40,7 +40,11 @@ pub fn leaves(blocks: &[u8]) -> Vec<Digest> {
 /// otherwise to a whole fragment.
 #[must_use]
 pub fn fragment_root(leaves: &[Digest], fragment_length: FragmentLength, is_only: bool) -> Digest {
-    let width = if is_only { leaves.len().next_power_of_two() } else { fragment_length.blocks() as usize };
+    let width = if is_only {
+        leaves.len().next_power_of_two()
+    } else {
+        fragment_length.blocks() as usize
+    };
     root(leaves.to_vec(), width, Digest::ZERO)
 }
 
@@ -52,7 +56,8 @@ pub fn content_root(roots: &[Digest], fragment_length: FragmentLength) -> Digest
         [only] => *only,
         _ => {
             // What pads this level is the root of a fragment of missing leaves.
-            let padding = (0..fragment_length.blocks().ilog2()).fold(Digest::ZERO, |node, _| parent(node, node));
+            let padding =
+                (0..fragment_length.blocks().ilog2()).fold(Digest::ZERO, |node, _| parent(node, node));
             root(roots.to_vec(), roots.len().next_power_of_two(), padding)
         }
     }
@@ -63,7 +68,10 @@ fn root(mut nodes: Vec<Digest>, mut width: usize, mut padding: Digest) -> Digest
     debug_assert!(nodes.len() <= width && width.is_power_of_two());
     while width > 1 {
         // Only the boundary needs an explicit padding node: what lies beyond it is `padding` again, a level up.
-        nodes = nodes.chunks(2).map(|pair| parent(pair[0], *pair.get(1).unwrap_or(&padding))).collect();
+        nodes = nodes
+            .chunks(2)
+            .map(|pair| parent(pair[0], *pair.get(1).unwrap_or(&padding)))
+            .collect();
         padding = parent(padding, padding);
         width /= 2;
     }
@@ -108,7 +116,11 @@ impl FragmentProof {
     ///
     /// # Errors
     /// When they are not the fragment's leaves.
-    pub fn verify(manifest: &Manifest, index: FragmentIndex, leaves: Vec<Digest>) -> Result<Self, ProofError> {
+    pub fn verify(
+        manifest: &Manifest,
+        index: FragmentIndex,
+        leaves: Vec<Digest>,
+    ) -> Result<Self, ProofError> {
         let fits = leaves.len() == manifest.blocks_of(index) as usize;
         let is_only = manifest.fragment_count() == 1;
         if fits && fragment_root(&leaves, manifest.fragment_length(), is_only) == manifest.root(index) {
@@ -137,7 +149,10 @@ impl FragmentProof {
     /// # Errors
     /// Names the first block that does not match.
     pub fn check<'a>(&self, first: u32, blocks: &'a [u8]) -> Result<VerifiedBlocks<'a>, ProofError> {
-        let bad = |block| ProofError::Block { index: self.index, block };
+        let bad = |block| ProofError::Block {
+            index: self.index,
+            block,
+        };
         if blocks.is_empty() {
             return Err(bad(first));
         }
@@ -146,7 +161,11 @@ impl FragmentProof {
                 return Err(bad(block));
             }
         }
-        Ok(VerifiedBlocks { index: self.index, first, bytes: blocks })
+        Ok(VerifiedBlocks {
+            index: self.index,
+            first,
+            bytes: blocks,
+        })
     }
 }
 
@@ -211,7 +230,8 @@ impl FragmentHasher {
     }
 
     fn finish_block(&mut self) {
-        self.leaves.push(Digest::from_bytes(self.block.finalize_reset().into()));
+        self.leaves
+            .push(Digest::from_bytes(self.block.finalize_reset().into()));
         self.filled = 0;
     }
 }
@@ -230,7 +250,13 @@ impl ContentHasher {
     /// Begins a content of `length` bytes.
     #[must_use]
     pub fn new(length: u64, fragment_length: FragmentLength) -> Self {
-        Self { length, fragment_length, fragment: FragmentHasher::default(), filled: 0, roots: Vec::new() }
+        Self {
+            length,
+            fragment_length,
+            fragment: FragmentHasher::default(),
+            filled: 0,
+            roots: Vec::new(),
+        }
     }
 
     /// Takes in the next bytes.
@@ -262,7 +288,8 @@ impl ContentHasher {
     fn finish_fragment(&mut self) {
         let is_only = self.length <= u64::from(self.fragment_length.get());
         let leaves = self.fragment.finish();
-        self.roots.push(fragment_root(&leaves, self.fragment_length, is_only));
+        self.roots
+            .push(fragment_root(&leaves, self.fragment_length, is_only));
         self.filled = 0;
     }
 }
@@ -285,7 +312,9 @@ impl ReadAt for std::fs::File {
 impl ReadAt for [u8] {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-        let end = start.checked_add(buffer.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let end = start
+            .checked_add(buffer.len())
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
         buffer.copy_from_slice(self.get(start..end).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
@@ -300,7 +329,9 @@ pub fn read_leaves(source: &(impl ReadAt + ?Sized), range: std::ops::Range<u64>)
     let mut buffer = vec![0; READ_LENGTH];
     let mut at = range.start;
     while at < range.end {
-        let step = usize::try_from(range.end - at).unwrap_or(READ_LENGTH).min(READ_LENGTH);
+        let step = usize::try_from(range.end - at)
+            .unwrap_or(READ_LENGTH)
+            .min(READ_LENGTH);
         source.read_exact_at(&mut buffer[..step], at)?;
         hasher.update(&buffer[..step]);
         at += step as u64;
@@ -346,14 +377,20 @@ pub fn hash_content(
     };
     let guarded = || work().inspect_err(|_| has_failed.store(true, Ordering::Relaxed));
     std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..threads.get().min(count.max(1) as usize)).map(|_| scope.spawn(guarded)).collect();
+        let helpers: Vec<_> = (1..threads.get().min(count.max(1) as usize))
+            .map(|_| scope.spawn(guarded))
+            .collect();
         let own = guarded();
         helpers.into_iter().try_fold((), |(), helper| {
-            helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            helper
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
         own
     })?;
-    let roots = roots.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let roots = roots
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     Manifest::from_roots(length, fragment_length, roots).map_err(invalid)
 }
 
@@ -376,7 +413,9 @@ mod tests {
     }
 
     fn pattern(length: usize, seed: u8) -> Vec<u8> {
-        (0..length).map(|i| u8::try_from(i * 31 / 7 % 251).expect("below 251") ^ seed).collect()
+        (0..length)
+            .map(|i| u8::try_from(i * 31 / 7 % 251).expect("below 251") ^ seed)
+            .collect()
     }
 
     proptest! {
@@ -436,8 +475,15 @@ mod tests {
         let bytes = pattern(1 << 20, 0);
         let two = NonZeroUsize::new(2).expect("positive");
         let result = hash_content(bytes.as_slice(), 1 << 20, FragmentLength::MIN, two, |n, _| {
-            if n == 3 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+            if n == 3 {
+                Err(io::ErrorKind::StorageFull.into())
+            } else {
+                Ok(())
+            }
         });
-        assert_eq!(result.map_err(|error| error.kind()), Err(io::ErrorKind::StorageFull));
+        assert_eq!(
+            result.map_err(|error| error.kind()),
+            Err(io::ErrorKind::StorageFull)
+        );
     }
 }

@@ -62,7 +62,9 @@ impl FromStr for ByteCount {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || ParseByteCountError(text.chars().take(80).collect());
         let trimmed = text.trim();
-        let split = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+        let split = trimmed
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(trimmed.len());
         let (number, unit) = trimmed.split_at(split);
         let unit = unit.trim().to_ascii_lowercase();
         let &(_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(error)?;
@@ -76,7 +78,11 @@ impl FromStr for ByteCount {
         if !(0.0..9_223_372_036_854_775_808.0).contains(&bytes) {
             return Err(error());
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "range checked above"
+        )]
         Ok(Self(bytes as u64))
     }
 }
@@ -97,14 +103,28 @@ mod tests {
         ] {
             assert_eq!(text.parse::<ByteCount>().map(ByteCount::get), Ok(bytes), "{text}");
         }
-        for bad in ["", "GiB", "-1", "1XB", "1e9", "18446744073709551615KiB", "1.2.3", "1 MiB x"] {
+        for bad in [
+            "",
+            "GiB",
+            "-1",
+            "1XB",
+            "1e9",
+            "18446744073709551615KiB",
+            "1.2.3",
+            "1 MiB x",
+        ] {
             assert!(bad.parse::<ByteCount>().is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn sizes_are_shown_short() {
-        for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (1 << 30, "1.0 GiB")] {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (1 << 30, "1.0 GiB"),
+        ] {
             assert_eq!(ByteCount::new(bytes).to_string(), text);
         }
     }

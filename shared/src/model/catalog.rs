@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{
-    ContentId, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp, Zone,
+    ContentId, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision,
+    Timestamp, Zone,
 };
 
 /// A name and what it is bound to.

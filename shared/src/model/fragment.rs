@@ -93,13 +93,19 @@ impl FragmentSet {
     /// No fragment of a content of `count` fragments.
     #[must_use]
     pub fn empty(count: u32) -> Self {
-        Self { count, words: vec![0; count.div_ceil(64) as usize].into() }
+        Self {
+            count,
+            words: vec![0; count.div_ceil(64) as usize].into(),
+        }
     }
 
     /// Every fragment of a content of `count` fragments.
     #[must_use]
     pub fn full(count: u32) -> Self {
-        let mut set = Self { count, words: vec![u64::MAX; count.div_ceil(64) as usize].into() };
+        let mut set = Self {
+            count,
+            words: vec![u64::MAX; count.div_ceil(64) as usize].into(),
+        };
         if let (Some(last), 1..) = (set.words.last_mut(), count % 64) {
             *last = (1 << (count % 64)) - 1;
         }
@@ -113,7 +119,11 @@ impl FragmentSet {
     pub fn from_bytes(count: u32, bytes: &[u8]) -> Result<Self, FragmentSetError> {
         let expected = count.div_ceil(8) as usize;
         if bytes.len() != expected {
-            return Err(FragmentSetError::Length { count, expected, got: bytes.len() });
+            return Err(FragmentSetError::Length {
+                count,
+                expected,
+                got: bytes.len(),
+            });
         }
         let mut set = Self::empty(count);
         for (word, chunk) in set.words.iter_mut().zip(bytes.chunks(8)) {
@@ -170,7 +180,11 @@ impl FragmentSet {
     /// # Panics
     /// When the index is of another, larger content.
     pub fn insert(&mut self, index: FragmentIndex) -> bool {
-        assert!(index.0 < self.count, "fragment {index} of a content of {}", self.count);
+        assert!(
+            index.0 < self.count,
+            "fragment {index} of a content of {}",
+            self.count
+        );
         let (word, bit) = (&mut self.words[index.0 as usize / 64], 1 << (index.0 % 64));
         let is_new = *word & bit == 0;
         *word |= bit;

@@ -74,7 +74,11 @@ macro_rules! byte_id {
                     return Ok(Self(bytes));
                 }
                 // What was given may be anything of any length; an error message quotes only its start.
-                Err(ParseIdError { what: $what, expected: $len * 2, got: text.chars().take(80).collect() })
+                Err(ParseIdError {
+                    what: $what,
+                    expected: $len * 2,
+                    got: text.chars().take(80).collect(),
+                })
             }
         }
     };
@@ -90,9 +94,15 @@ fn decode_hex(text: &str, out: &mut [u8]) -> bool {
     if digits.len() != out.len() * 2 {
         return false;
     }
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let nibble = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+    };
     for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        let (Some(high), Some(low)) = (nibble(pair[0]), nibble(pair[1])) else { return false };
+        let (Some(high), Some(low)) = (nibble(pair[0]), nibble(pair[1])) else {
+            return false;
+        };
         *byte = high << 4 | low;
     }
     true
@@ -199,7 +209,14 @@ mod tests {
     fn text_form_round_trips_and_rejects_everything_else() {
         let id = ContentId::from_bytes(std::array::from_fn(|i| u8::try_from(i * 7 % 256).expect("fits")));
         assert_eq!(id.to_string().parse::<ContentId>(), Ok(id));
-        for bad in ["", "00", &"g".repeat(64), &"0".repeat(63), &"0".repeat(65), &"é".repeat(32)] {
+        for bad in [
+            "",
+            "00",
+            &"g".repeat(64),
+            &"0".repeat(63),
+            &"0".repeat(65),
+            &"é".repeat(32),
+        ] {
             assert!(bad.parse::<ContentId>().is_err(), "{bad:?}");
         }
     }

@@ -78,7 +78,9 @@ impl FromStr for FragmentLength {
     type Err = FragmentLengthError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes: ByteCount = text.parse().map_err(|_| FragmentLengthError(format!("{text:?}")))?;
+        let bytes: ByteCount = text
+            .parse()
+            .map_err(|_| FragmentLengthError(format!("{text:?}")))?;
         Self::new(bytes.get())
     }
 }
@@ -99,7 +101,9 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// More than [`MAX_FRAGMENTS`] fragments.
-    #[error("a content of {length} bytes in fragments of {fragment_length} has more than {MAX_FRAGMENTS} fragments")]
+    #[error(
+        "a content of {length} bytes in fragments of {fragment_length} has more than {MAX_FRAGMENTS} fragments"
+    )]
     TooManyFragments {
         /// Bytes of the content.
         length: u64,
@@ -129,13 +133,25 @@ impl Manifest {
     ///
     /// # Errors
     /// When the number of roots does not fit the lengths, or is too large.
-    pub fn from_roots(length: u64, fragment_length: FragmentLength, roots: Vec<Digest>) -> Result<Self, ManifestError> {
+    pub fn from_roots(
+        length: u64,
+        fragment_length: FragmentLength,
+        roots: Vec<Digest>,
+    ) -> Result<Self, ManifestError> {
         let expected = Self::count_fragments(length, fragment_length)?;
         if roots.len() != expected as usize {
-            return Err(ManifestError::RootCount { expected, got: roots.len() });
+            return Err(ManifestError::RootCount {
+                expected,
+                got: roots.len(),
+            });
         }
         let content = hash::content_root(&roots, fragment_length).into();
-        Ok(Self { content, length, fragment_length, roots: roots.into() })
+        Ok(Self {
+            content,
+            length,
+            fragment_length,
+            roots: roots.into(),
+        })
     }
 
     /// Puts fragment roots together and checks that they are those of `content`.
@@ -150,7 +166,10 @@ impl Manifest {
     ) -> Result<Self, ManifestError> {
         let manifest = Self::from_roots(length, fragment_length, roots)?;
         if manifest.content != content {
-            return Err(ManifestError::WrongContent { claimed: content, actual: manifest.content });
+            return Err(ManifestError::WrongContent {
+                claimed: content,
+                actual: manifest.content,
+            });
         }
         Ok(manifest)
     }
@@ -163,7 +182,10 @@ impl Manifest {
         u32::try_from(length.div_ceil(u64::from(fragment_length.get())))
             .ok()
             .filter(|count| *count <= MAX_FRAGMENTS)
-            .ok_or(ManifestError::TooManyFragments { length, fragment_length })
+            .ok_or(ManifestError::TooManyFragments {
+                length,
+                fragment_length,
+            })
     }
 
     /// The content's identity.
@@ -214,7 +236,9 @@ impl Manifest {
         if offset >= self.length {
             return None;
         }
-        u32::try_from(offset / u64::from(self.fragment_length.get())).ok().map(FragmentIndex::new)
+        u32::try_from(offset / u64::from(self.fragment_length.get()))
+            .ok()
+            .map(FragmentIndex::new)
     }
 
     /// The root of a fragment.
@@ -229,7 +253,11 @@ impl Manifest {
     /// Where the fragment lies in the content, in bytes.
     #[must_use]
     pub fn range(&self, index: FragmentIndex) -> Range<u64> {
-        assert!(index.get() < self.fragment_count(), "fragment {index} of a content of {}", self.fragment_count());
+        assert!(
+            index.get() < self.fragment_count(),
+            "fragment {index} of a content of {}",
+            self.fragment_count()
+        );
         let step = u64::from(self.fragment_length.get());
         let start = u64::from(index.get()) * step;
         start..(start + step).min(self.length)
@@ -333,7 +361,11 @@ mod tests {
             (4096 * MIB, 16 * MIB),
             (u64::MAX, 16 * MIB),
         ] {
-            assert_eq!(u64::from(FragmentLength::for_content(length).get()), chosen, "{length}");
+            assert_eq!(
+                u64::from(FragmentLength::for_content(length).get()),
+                chosen,
+                "{length}"
+            );
         }
     }
 
@@ -342,7 +374,10 @@ mod tests {
         for bad in [0, 1, 32 * KIB, 65 * KIB, 32 * MIB, u64::MAX] {
             assert!(FragmentLength::new(bad).is_err(), "{bad}");
         }
-        assert_eq!("1MiB".parse::<FragmentLength>().map(FragmentLength::get), Ok(1 << 20));
+        assert_eq!(
+            "1MiB".parse::<FragmentLength>().map(FragmentLength::get),
+            Ok(1 << 20)
+        );
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub use amount::{ByteCount, ParseByteCountError};
 pub use catalog::{Binding, ContentState, Expectation, Health, Holder, Location, PeerInfo, PeerState};
 pub use fragment::{BlockSpan, FragmentIndex, FragmentSet, FragmentSetError};
 pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision};
-pub use manifest::{BLOCK_LENGTH, FragmentLength, FragmentLengthError, MAX_FRAGMENTS, Manifest, ManifestError};
+pub use manifest::{
+    BLOCK_LENGTH, FragmentLength, FragmentLengthError, MAX_FRAGMENTS, Manifest, ManifestError,
+};
 pub use name::{ContentRef, Name, NameError};
 pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetError, Zone, ZoneError};
 pub use session::{AssignmentFailure, Hello, Holding, Numbered, Order, Report, Source, Welcome};

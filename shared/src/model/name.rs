@@ -63,7 +63,11 @@ impl Name {
             return Err(NameError::Empty);
         }
         if text.len() > Self::MAX_BYTES {
-            return Err(NameError::TooLong { scope: "", max: Self::MAX_BYTES, got: text.len() });
+            return Err(NameError::TooLong {
+                scope: "",
+                max: Self::MAX_BYTES,
+                got: text.len(),
+            });
         }
         if text.parse::<ContentId>().is_ok() {
             return Err(NameError::LooksLikeId(text));
@@ -74,13 +78,19 @@ impl Name {
                 "." | ".." => return Err(NameError::DotPart(text)),
                 _ if part.len() > Self::MAX_PART_BYTES => {
                     let (max, got) = (Self::MAX_PART_BYTES, part.len());
-                    return Err(NameError::TooLong { scope: " in one part", max, got });
+                    return Err(NameError::TooLong {
+                        scope: " in one part",
+                        max,
+                        got,
+                    });
                 }
                 _ => {}
             }
         }
         let drive_letter = |at: usize| text[..at].rsplit('/').next().is_some_and(|part| part.len() == 1);
-        let bad = text.char_indices().find(|&(at, c)| c.is_control() || c == '\\' || c == ':' && drive_letter(at));
+        let bad = text
+            .char_indices()
+            .find(|&(at, c)| c.is_control() || c == '\\' || c == ':' && drive_letter(at));
         if let Some((_, found)) = bad {
             return Err(NameError::BadCharacter { found, name: text });
         }
@@ -136,7 +146,9 @@ impl FromStr for ContentRef {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self::Id).or_else(|_| Name::new(text).map(Self::Name))
+        text.parse()
+            .map(Self::Id)
+            .or_else(|_| Name::new(text).map(Self::Name))
     }
 }
 
@@ -146,7 +158,14 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_accepted_as_they_are() {
-        for name in ["a", "models/llama.gguf", "año nuevo/ñandú.bin", "a:b/c", "..a", "-x"] {
+        for name in [
+            "a",
+            "models/llama.gguf",
+            "año nuevo/ñandú.bin",
+            "a:b/c",
+            "..a",
+            "-x",
+        ] {
             let name = if name == "a:b/c" { "ab:c" } else { name };
             assert_eq!(Name::new(name).expect(name).as_str(), name);
         }
@@ -159,8 +178,22 @@ mod tests {
         let longer = "x/".repeat(600) + "x";
         let id = "0".repeat(64);
         for bad in [
-            "", "/", "/etc/passwd", "a//b", "a/", ".", "..", "a/../b", "a\\b", "C:/x", "a\0b", "a\nb", "\u{1b}[2J",
-            &long, &longer, &id,
+            "",
+            "/",
+            "/etc/passwd",
+            "a//b",
+            "a/",
+            ".",
+            "..",
+            "a/../b",
+            "a\\b",
+            "C:/x",
+            "a\0b",
+            "a\nb",
+            "\u{1b}[2J",
+            &long,
+            &longer,
+            &id,
         ] {
             assert!(Name::new(bad).is_err(), "{bad:?}");
         }

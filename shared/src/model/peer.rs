@@ -32,7 +32,10 @@ impl HostPort {
 
 impl From<std::net::SocketAddr> for HostPort {
     fn from(addr: std::net::SocketAddr) -> Self {
-        Self { host: addr.ip().to_string(), port: addr.port() }
+        Self {
+            host: addr.ip().to_string(),
+            port: addr.port(),
+        }
     }
 }
 
@@ -53,7 +56,11 @@ impl FromStr for HostPort {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || HostPortError(text.chars().take(80).collect());
         let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
-        let port = port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(error)?;
+        let port = port
+            .parse::<u16>()
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or_else(error)?;
         let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             Some(v6) => v6.parse::<std::net::Ipv6Addr>().map_err(|_| error())?.to_string(),
             None => host.to_owned(),
@@ -148,7 +155,9 @@ impl FromStr for ReplicationTarget {
     type Err = ReplicationTargetError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = text.parse().map_err(|_| ReplicationTargetError(format!("{text:?}")))?;
+        let number = text
+            .parse()
+            .map_err(|_| ReplicationTargetError(format!("{text:?}")))?;
         Self::new(number)
     }
 }
@@ -162,7 +171,20 @@ mod tests {
         for text in ["127.0.0.1:50051", "tracker-1.lab:1", "[::1]:65535"] {
             assert_eq!(text.parse::<HostPort>().expect(text).to_string(), text);
         }
-        for bad in ["", ":", "host", "host:", ":1", "host:0", "host:65536", "host:-1", "::1:5", "a b:1", "[x]:1", "a/b:1"] {
+        for bad in [
+            "",
+            ":",
+            "host",
+            "host:",
+            ":1",
+            "host:0",
+            "host:65536",
+            "host:-1",
+            "::1:5",
+            "a b:1",
+            "[x]:1",
+            "a/b:1",
+        ] {
             assert!(bad.parse::<HostPort>().is_err(), "{bad:?}");
         }
     }

@@ -25,7 +25,10 @@ impl Timestamp {
     /// This moment and `duration` more; saturates at the end of time.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long ago `earlier` was; zero when it lies in the future.
@@ -47,7 +50,9 @@ pub struct ParseDurationError(String);
 pub fn parse_duration(text: &str) -> Result<Duration, ParseDurationError> {
     let error = || ParseDurationError(text.chars().take(80).collect());
     let trimmed = text.trim();
-    let split = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
+    let split = trimmed
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(split);
     let factor = match unit.trim() {
         "ms" => 0.001,
@@ -84,7 +89,13 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_people_write_them() {
-        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("1.5m", 90_000), ("2h", 7_200_000), ("7", 7_000)] {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("1.5m", 90_000),
+            ("2h", 7_200_000),
+            ("7", 7_000),
+        ] {
             assert_eq!(parse_duration(text).map(|d| d.as_millis()), Ok(millis), "{text}");
         }
         for bad in ["", "s", "-1s", "1w", "1e400s", "99999999999d", "1s2"] {

@@ -16,12 +16,19 @@ impl Backoff {
     /// Begins at `first`, never waits longer than `cap`.
     #[must_use]
     pub const fn new(first: Duration, cap: Duration) -> Self {
-        Self { first, cap, attempt: 0 }
+        Self {
+            first,
+            cap,
+            attempt: 0,
+        }
     }
 
     /// How long to wait now; the next wait is longer.
     pub fn next_wait(&mut self) -> Duration {
-        let bound = self.first.saturating_mul(1_u32.checked_shl(self.attempt.min(20)).unwrap_or(u32::MAX)).min(self.cap);
+        let bound = self
+            .first
+            .saturating_mul(1_u32.checked_shl(self.attempt.min(20)).unwrap_or(u32::MAX))
+            .min(self.cap);
         self.attempt = self.attempt.saturating_add(1);
         bound.mul_f64(rand::random_range(0.5..=1.0))
     }

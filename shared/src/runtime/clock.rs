@@ -13,7 +13,10 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     /// Wall time at the start of the process and the monotonic clock since: it never runs backwards.
-    System { wall_at_start: Timestamp, start: Instant },
+    System {
+        wall_at_start: Timestamp,
+        start: Instant,
+    },
     Manual(Arc<AtomicU64>),
 }
 
@@ -24,11 +27,17 @@ pub struct ManualClock(Arc<AtomicU64>);
 impl Clock {
     /// The machine's clock.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the place where the clock is read")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place where the clock is read"
+    )]
     pub fn system() -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_at_start = Timestamp::default().after(wall);
-        Self(Source::System { wall_at_start, start: Instant::now() })
+        Self(Source::System {
+            wall_at_start,
+            start: Instant::now(),
+        })
     }
 
     /// A clock that stands still at `start` until its hand is moved.
@@ -51,6 +60,9 @@ impl Clock {
 impl ManualClock {
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::SeqCst);
+        self.0.fetch_add(
+            u64::try_from(by.as_millis()).unwrap_or(u64::MAX),
+            Ordering::SeqCst,
+        );
     }
 }

@@ -36,9 +36,14 @@ pub enum ConfigError {
 /// When a named file cannot be read or is not valid; a typo never goes unnoticed.
 pub fn load<T: DeserializeOwned + Default>(path: Option<&Path>) -> Result<T, ConfigError> {
     let Some(path) = path else { return Ok(T::default()) };
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|source| ConfigError::Parse {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })
 }
 
 #[cfg(test)]
@@ -55,11 +60,23 @@ mod tests {
     fn unknown_keys_and_bad_values_are_errors() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("peer.toml");
-        for (text, is_valid) in [("port = 1", true), ("prot = 1", false), ("port = 70000", false), ("port", false)] {
+        for (text, is_valid) in [
+            ("port = 1", true),
+            ("prot = 1", false),
+            ("port = 70000", false),
+            ("port", false),
+        ] {
             std::fs::write(&path, text).expect("write");
-            assert_eq!(load::<File>(Some(&path)).is_ok_and(|file| file.port == Some(1)), is_valid, "{text}");
+            assert_eq!(
+                load::<File>(Some(&path)).is_ok_and(|file| file.port == Some(1)),
+                is_valid,
+                "{text}"
+            );
         }
-        assert!(matches!(load::<File>(Some(&dir.path().join("none"))), Err(ConfigError::Read { .. })));
+        assert!(matches!(
+            load::<File>(Some(&dir.path().join("none"))),
+            Err(ConfigError::Read { .. })
+        ));
         assert!(load::<File>(None).is_ok_and(|file| file.port.is_none()));
     }
 }

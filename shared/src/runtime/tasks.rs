@@ -46,7 +46,10 @@ struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.id);
     }
 }
 
@@ -67,7 +70,10 @@ impl Tasks {
     ///
     /// It should end soon after [`Tasks::token`] is cancelled. A panic is logged and, like any end of a task that
     /// the program cannot do without, begins the shutdown.
-    #[expect(clippy::disallowed_methods, reason = "this is the place where tasks are spawned")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place where tasks are spawned"
+    )]
     pub fn spawn(
         &self,
         name: &'static str,
@@ -86,7 +92,10 @@ impl Tasks {
                     error!(task = name, %failure, "task failed");
                 }
                 if on_exit == OnExit::ShutDown && !token.is_cancelled() {
-                    error!(task = name, "a task that the service cannot do without has ended; stopping");
+                    error!(
+                        task = name,
+                        "a task that the service cannot do without has ended; stopping"
+                    );
                     token.cancel();
                 }
             }
@@ -95,8 +104,10 @@ impl Tasks {
     }
 
     /// Starts a task that may outlive the service: nobody waits for it.
-    #[expect(clippy::disallowed_methods, reason = "this is the place where tasks are spawned")]
-    #[expect(clippy::unused_self, reason = "only the owner of tasks may start one")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place where tasks are spawned"
+    )]
     pub fn spawn_detached(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(future.instrument(info_span!("task", name))));
     }
@@ -108,8 +119,13 @@ impl Tasks {
         if tokio::time::timeout(grace, self.tracker.wait()).await.is_ok() {
             return true;
         }
-        let running: Vec<_> =
-            self.running.lock().unwrap_or_else(PoisonError::into_inner).values().copied().collect();
+        let running: Vec<_> = self
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .copied()
+            .collect();
         warn!(?running, "these tasks did not end in time");
         false
     }
@@ -118,7 +134,10 @@ impl Tasks {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let id = running.last_key_value().map_or(0, |(last, _)| last + 1);
         running.insert(id, name);
-        Entry { id, running: Arc::clone(&self.running) }
+        Entry {
+            id,
+            running: Arc::clone(&self.running),
+        }
     }
 }
 

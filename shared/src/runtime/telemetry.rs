@@ -42,13 +42,20 @@ pub fn init(verbosity: Verbosity) {
     };
     let default = format!("warn,shared={ours},proto={ours},tracker={ours},peer={ours},webserver={ours}");
     let filter = EnvFilter::try_from_env("ENJAMBRE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let is_terminal = std::io::stderr().is_terminal();
     let started = if is_terminal {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         builder.with_ansi(colour).with_target(false).try_init()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init()
     };
     // It fails only when logging has been started before.
     drop(started);

@@ -1,0 +1,146 @@
+//! A tracker's names, contents and peers.
+
+use shared::model::{Binding, ContentId, ContentRef, Health, HostPort, Location, Manifest, Revision};
+use tonic::transport::Channel;
+
+use super::{Incoming, Patience, unary};
+use crate::convert::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove};
+use crate::v1::catalog_client::CatalogClient as Generated;
+use crate::{RemoteError, dial, v1};
+
+/// Talks to one tracker; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CatalogClient {
+    inner: Generated<Channel>,
+    patience: Patience,
+}
+
+impl CatalogClient {
+    /// A client that dials on first use.
+    ///
+    /// # Errors
+    /// When the address cannot be dialled.
+    pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
+        Ok(Self {
+            inner: Generated::new(dial::channel(tracker)?),
+            patience: Patience::DEFAULT,
+        })
+    }
+
+    /// The same with other deadlines.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Binds a name; see the contract.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn publish(&self, publish: &Publish) -> Result<Binding, RemoteError> {
+        let request = v1::PublishRequest::from(publish);
+        let reply = unary(self.patience, async || {
+            self.inner.clone().publish(request.clone()).await
+        })
+        .await?;
+        Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
+    }
+
+    /// What a name is bound to, or a name that a content has.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn resolve(&self, content: &ContentRef) -> Result<(Binding, Manifest), RemoteError> {
+        let request = v1::ResolveRequest {
+            r#ref: Some(content.into()),
+        };
+        let reply = unary(self.patience, async || {
+            self.inner.clone().resolve(request.clone()).await
+        })
+        .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// A page of names.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn list(&self, list: &List) -> Result<Published, RemoteError> {
+        let request = v1::ListRequest::from(list);
+        let reply = unary(self.patience, async || {
+            self.inner.clone().list(request.clone()).await
+        })
+        .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Where a content is.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn locate(&self, locate: &Locate) -> Result<Location, RemoteError> {
+        let request = v1::LocateRequest::from(locate);
+        let reply = unary(self.patience, async || {
+            self.inner.clone().locate(request.clone()).await
+        })
+        .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Removes a name; returns the tombstone's revision.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn remove(&self, remove: &Remove) -> Result<Revision, RemoteError> {
+        let request = v1::RemoveRequest::from(remove);
+        let reply = unary(self.patience, async || {
+            self.inner.clone().remove(request.clone()).await
+        })
+        .await?;
+        Ok(Revision::new(reply.revision))
+    }
+
+    /// A content's health, now and whenever it changes.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn watch(&self, content: ContentId) -> Result<Incoming<v1::WatchReply, Health>, RemoteError> {
+        let request = v1::WatchRequest {
+            content_id: content.as_bytes().to_vec().into(),
+        };
+        let mut client = self.inner.clone();
+        let call = tokio::time::timeout(self.patience.deadline, client.watch(request));
+        let stream = call.await.map_err(|_| {
+            RemoteError::new(
+                shared::ErrorCode::DeadlineExceeded,
+                "the tracker did not answer in time",
+            )
+        })??;
+        Ok(Incoming::new(stream.into_inner()))
+    }
+
+    /// A page of peers.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn peers(&self, page: &Page) -> Result<Peers, RemoteError> {
+        let request = v1::PeersRequest {
+            page_token: page.token.clone(),
+            page_size: page.size,
+        };
+        let reply = unary(self.patience, async || {
+            self.inner.clone().peers(request.clone()).await
+        })
+        .await?;
+        Ok(reply.try_into()?)
+    }
+}
+
+impl TryFrom<v1::WatchReply> for Health {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::WatchReply) -> Result<Self, Invalid> {
+        wire.health.ok_or(Invalid::Missing("health"))?.try_into()
+    }
+}

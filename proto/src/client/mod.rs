@@ -1,0 +1,107 @@
+//! A typed client for every service: domain types in, domain types out, [`RemoteError`] when it fails.
+//!
+//! Deadlines and the retry policy live here once. Every unary call here is idempotent by the contract, so a call
+//! whose error code says so is tried again, with back-off, until its attempts are used up.
+
+mod catalog;
+mod control;
+mod directory;
+mod session;
+mod transfer;
+
+use std::time::Duration;
+
+use shared::runtime::Backoff;
+use shared::{Coded as _, ErrorCode};
+use tonic::{Response, Status, Streaming};
+
+pub use catalog::CatalogClient;
+pub use control::ControlClient;
+pub use directory::{DirectoryClient, TrackerEntry};
+pub use session::{Orders, SessionClient};
+pub use transfer::{Following, TransferClient};
+
+use crate::RemoteError;
+
+/// How long and how often a unary call is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For each attempt.
+    pub deadline: Duration,
+    /// In all; at least 1.
+    pub attempts: u32,
+}
+
+impl Patience {
+    /// For calls that a tracker or peer answers from memory or with one disk write.
+    pub const DEFAULT: Self = Self {
+        deadline: Duration::from_secs(10),
+        attempts: 4,
+    };
+
+    /// For calls that have a better alternative than to wait.
+    pub const ONCE: Self = Self {
+        deadline: Duration::from_secs(5),
+        attempts: 1,
+    };
+}
+
+/// Makes a unary call with a deadline, again if its failure is of a kind that passes.
+async fn unary<T>(
+    patience: Patience,
+    mut call: impl AsyncFnMut() -> Result<Response<T>, Status>,
+) -> Result<T, RemoteError> {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+    let mut attempt = 1;
+    loop {
+        let failure = match tokio::time::timeout(patience.deadline, call()).await {
+            Ok(Ok(response)) => return Ok(response.into_inner()),
+            Ok(Err(status)) => RemoteError::from(status),
+            Err(_) => RemoteError::new(
+                ErrorCode::DeadlineExceeded,
+                format!(
+                    "no answer within {}",
+                    shared::model::format_duration(patience.deadline)
+                ),
+            ),
+        };
+        if attempt >= patience.attempts || !failure.code().is_retryable() {
+            return Err(failure);
+        }
+        attempt += 1;
+        tokio::time::sleep(backoff.next_wait()).await;
+    }
+}
+
+/// Messages of a stream, converted one by one. Dropping it ends the call.
+#[derive(Debug)]
+pub struct Incoming<W, T> {
+    stream: Streaming<W>,
+    domain: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<W, T> Incoming<W, T> {
+    fn new(stream: Streaming<W>) -> Self {
+        Self {
+            stream,
+            domain: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<W, T, E> Incoming<W, T>
+where
+    T: TryFrom<W, Error = E>,
+    RemoteError: From<E>,
+{
+    /// The next message; none at the regular end of the stream. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the stream breaks, the other side ends it with an error, or a message makes no sense.
+    pub async fn next(&mut self) -> Result<Option<T>, RemoteError> {
+        let Some(message) = self.stream.message().await? else {
+            return Ok(None);
+        };
+        Ok(Some(T::try_from(message)?))
+    }
+}

@@ -1,0 +1,81 @@
+//! A peer's session with its tracker.
+
+use std::time::Duration;
+
+use shared::ErrorCode;
+use shared::model::{Hello, HostPort, Numbered, Report, Welcome};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+
+use super::Incoming;
+use crate::convert::{FromPeer, FromTracker};
+use crate::v1::session_client::SessionClient as Generated;
+use crate::{RemoteError, dial, v1};
+
+/// The tracker must answer Hello by then; it may have to write one record first.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Messages of a peer that wait to be sent; a session that is slower than this is broken.
+const OUTBOX_MESSAGES: usize = 256;
+
+/// Opens sessions with one tracker.
+#[derive(Clone, Debug)]
+pub struct SessionClient(Generated<Channel>);
+
+/// What comes down a session after Welcome.
+pub type Orders = Incoming<v1::FromTracker, FromTracker>;
+
+impl SessionClient {
+    /// A client that dials on first use.
+    ///
+    /// # Errors
+    /// When the address cannot be dialled.
+    pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
+        dial::channel(tracker).map(Generated::new).map(Self)
+    }
+
+    /// Says Hello (sequence number 1) and waits for Welcome.
+    ///
+    /// What is sent into the returned channel goes up; the stream brings the orders. Dropping both ends the session.
+    ///
+    /// # Errors
+    /// When the tracker cannot be reached, refuses, or does not answer in time.
+    pub async fn open(
+        &self,
+        hello: Hello,
+    ) -> Result<(Welcome, mpsc::Sender<Numbered<Report>>, Orders), RemoteError> {
+        let (reports_tx, reports_rx) = mpsc::channel::<Numbered<Report>>(OUTBOX_MESSAGES);
+        let first = Numbered {
+            sequence: 1,
+            message: FromPeer::Hello(hello),
+        };
+        let reports = ReceiverStream::new(reports_rx).map(|report| Numbered {
+            sequence: report.sequence,
+            message: FromPeer::Report(report.message),
+        });
+        let up = tokio_stream::once(first).chain(reports).map(v1::FromPeer::from);
+
+        let mut client = self.0.clone();
+        let greeting = async {
+            let mut orders: Orders = Incoming::new(client.open(up).await?.into_inner());
+            match orders.next().await? {
+                Some(FromTracker::Welcome(welcome)) => Ok((welcome, orders)),
+                _ => Err(RemoteError::new(
+                    ErrorCode::Internal,
+                    "the tracker did not answer with Welcome",
+                )),
+            }
+        };
+        let (welcome, orders) = tokio::time::timeout(WELCOME_TIMEOUT, greeting)
+            .await
+            .map_err(|_| {
+                RemoteError::new(
+                    ErrorCode::DeadlineExceeded,
+                    "the tracker did not welcome this peer in time",
+                )
+            })??;
+        Ok((welcome, reports_tx, orders))
+    }
+}

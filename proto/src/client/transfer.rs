@@ -1,0 +1,119 @@
+//! Another peer's fragments.
+
+use std::time::Duration;
+
+use shared::ErrorCode;
+use shared::model::{ContentId, FragmentIndex, FragmentSet, HostPort, Manifest};
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+
+use super::{Incoming, Patience, unary};
+use crate::convert::{Chunk, Fetch, Invalid};
+use crate::v1::transfer_client::TransferClient as Generated;
+use crate::{RemoteError, dial, v1};
+
+/// A stream must have begun by then.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Talks to one peer; cheap to clone, all clones share a connection.
+#[derive(Clone, Debug)]
+pub struct TransferClient(Generated<Channel>);
+
+/// The bitmaps that a peer sends of what it holds.
+#[derive(Debug)]
+pub struct Following {
+    stream: tonic::Streaming<v1::FollowReply>,
+    fragment_count: u32,
+}
+
+impl TransferClient {
+    /// A client that dials on first use.
+    ///
+    /// # Errors
+    /// When the address cannot be dialled.
+    pub fn new(peer: &HostPort) -> Result<Self, RemoteError> {
+        dial::channel(peer).map(Generated::new).map(Self)
+    }
+
+    /// Asks for blocks. The chunks are *not* verified.
+    ///
+    /// # Errors
+    /// As the contract says, and when the stream does not begin in time.
+    pub async fn fetch(&self, fetch: Fetch) -> Result<Incoming<v1::FetchChunk, Chunk>, RemoteError> {
+        let mut client = self.0.clone();
+        begun(client.fetch(v1::FetchRequest::from(fetch)))
+            .await
+            .map(Incoming::new)
+    }
+
+    /// The manifest of a content that the peer holds fragments of; it has been checked.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn describe(&self, content: ContentId) -> Result<Manifest, RemoteError> {
+        let request = v1::DescribeRequest {
+            content_id: content.as_bytes().to_vec().into(),
+        };
+        let reply = unary(Patience::ONCE, async || {
+            self.0.clone().describe(request.clone()).await
+        })
+        .await?;
+        Ok(reply.manifest.ok_or(Invalid::Missing("manifest"))?.try_into()?)
+    }
+
+    /// What the peer holds of a content, now and whenever it changes.
+    ///
+    /// # Errors
+    /// As the contract says, and when the stream does not begin in time.
+    pub async fn follow(&self, manifest: &Manifest) -> Result<Following, RemoteError> {
+        let mut client = self.0.clone();
+        let request = v1::FollowRequest {
+            content_id: manifest.content().as_bytes().to_vec().into(),
+        };
+        let stream = begun(client.follow(request)).await?;
+        Ok(Following {
+            stream,
+            fragment_count: manifest.fragment_count(),
+        })
+    }
+
+    /// Tells the peer that a block it sent did not match; true when its own copy is damaged.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn dispute(&self, content: ContentId, fragment: FragmentIndex) -> Result<bool, RemoteError> {
+        let content_id = content.as_bytes().to_vec().into();
+        let request = v1::DisputeRequest {
+            content_id,
+            fragment: fragment.get(),
+        };
+        let reply = unary(Patience::ONCE, async || {
+            self.0.clone().dispute(request.clone()).await
+        })
+        .await?;
+        Ok(reply.is_damaged)
+    }
+}
+
+impl Following {
+    /// The next bitmap; none at the regular end. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the stream breaks or the bitmap does not fit the content.
+    pub async fn next(&mut self) -> Result<Option<FragmentSet>, RemoteError> {
+        let Some(reply) = self.stream.message().await? else {
+            return Ok(None);
+        };
+        let set = FragmentSet::from_bytes(self.fragment_count, &reply.fragments)
+            .map_err(|error| Invalid::field("fragments", error))?;
+        Ok(Some(set))
+    }
+}
+
+async fn begun<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, RemoteError> {
+    let late = |_| RemoteError::new(ErrorCode::DeadlineExceeded, "the peer did not answer in time");
+    Ok(tokio::time::timeout(START_TIMEOUT, call)
+        .await
+        .map_err(late)??
+        .into_inner())
+}

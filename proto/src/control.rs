@@ -1,0 +1,620 @@
+//! What a node and its own command line tell each other: the `Control` service in domain types.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shared::model::{
+    Binding, ContentId, ContentRef, Epoch, FragmentLength, Health, HostPort, Incarnation, Name, PeerId,
+    ReplicationTarget, Zone,
+};
+
+use crate::convert::Invalid;
+use crate::convert::types::{content_id, peer_id, target, zone, zone_text};
+use crate::v1;
+
+/// The metadata key of the node's token.
+pub const TOKEN_KEY: &str = "enjambre-token";
+
+/// What a node is and does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Who it is.
+    pub peer: PeerId,
+    /// Which run of it.
+    pub incarnation: Incarnation,
+    /// Where other peers dial it.
+    pub address: HostPort,
+    /// Its failure domain.
+    pub zone: Option<Zone>,
+    /// Where it keeps its data.
+    pub data_dir: PathBuf,
+    /// The program's version.
+    pub version: String,
+    /// Bytes lent for replicas.
+    pub capacity: u64,
+    /// Bytes used of them.
+    pub used: u64,
+    /// Contents of which something is held.
+    pub contents: u32,
+    /// How the session with the tracker stands.
+    pub session: SessionStatus,
+    /// The newest epoch seen; 0 when none was.
+    pub epoch: Epoch,
+    /// Publications that wait for a connection.
+    pub pending_publications: u32,
+    /// Since the node started.
+    pub uptime: Duration,
+    /// Fragment bytes sent to peers since then.
+    pub bytes_sent: u64,
+    /// Fragment bytes received from peers since then.
+    pub bytes_received: u64,
+    /// Fetches under way.
+    pub active_fetches: u32,
+    /// Uploads under way.
+    pub active_uploads: u32,
+}
+
+/// How the session with the tracker stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionStatus {
+    /// Not asked to connect.
+    Offline,
+    /// Dialling, or waiting to dial again.
+    Connecting {
+        /// The tracker that was tried last, if one is known.
+        tracker: Option<HostPort>,
+        /// Why there is no session yet.
+        reason: String,
+    },
+    /// Welcomed by a tracker.
+    Connected {
+        /// Which.
+        tracker: HostPort,
+    },
+}
+
+/// How to enter a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryPoint {
+    /// Ask this webserver who the tracker is.
+    Webserver(HostPort),
+    /// This is the tracker.
+    Tracker(HostPort),
+}
+
+/// Publish a file in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Add {
+    /// An absolute path.
+    pub path: PathBuf,
+    /// The name to bind.
+    pub name: Name,
+    /// Replicas wanted.
+    pub target: ReplicationTarget,
+    /// None lets the content's length decide.
+    pub fragment_length: Option<FragmentLength>,
+    /// Whether a name that is bound to another content should be bound to this one.
+    pub update: bool,
+    /// Whether to go on reporting until every fragment has its target of replicas.
+    pub wait: bool,
+}
+
+/// How an [`Add`] goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddEvent {
+    /// Bytes hashed so far and in all.
+    Hashing {
+        /// So far.
+        done: u64,
+        /// In all.
+        total: u64,
+    },
+    /// The content is shared by this node.
+    Shared {
+        /// Its identity.
+        content: ContentId,
+        /// Its bytes.
+        length: u64,
+        /// The length of its fragments.
+        fragment_length: FragmentLength,
+        /// How many fragments it has.
+        fragments: u32,
+        /// Whether the publication waits for a connection to a tracker.
+        is_pending: bool,
+    },
+    /// The name is bound, journaled by the tracker.
+    Published(Binding),
+    /// The replicas as they appear.
+    Replicas(Health),
+}
+
+/// Fetch a content into a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Get {
+    /// Which.
+    pub content: ContentRef,
+    /// An absolute path.
+    pub output: PathBuf,
+    /// Whether an existing output file should be replaced once the content is complete.
+    pub overwrite: bool,
+}
+
+/// How a [`Get`] goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GetEvent {
+    /// What is being fetched; first.
+    Started {
+        /// The name asked for, or one that the content has.
+        name: Name,
+        /// Its identity.
+        content: ContentId,
+        /// Its bytes.
+        length: u64,
+        /// How many fragments it has.
+        fragments: u32,
+        /// Bytes that an earlier attempt left verified on disk.
+        already_held: u64,
+    },
+    /// Several times a second.
+    Progress {
+        /// Verified bytes on disk.
+        held: u64,
+        /// Bytes in all.
+        length: u64,
+        /// Peers that are being fetched from.
+        sources: u32,
+        /// Why nothing moves; empty when something does.
+        waiting_for: String,
+    },
+    /// Complete, verified, synced and in place; last.
+    Done {
+        /// Its identity.
+        content: ContentId,
+        /// Its bytes.
+        length: u64,
+        /// Bytes received from other peers in this attempt.
+        received: u64,
+        /// How long this attempt took.
+        elapsed: Duration,
+        /// Peers that served at least one fragment.
+        sources_used: u32,
+    },
+}
+
+/// A content that the node holds something of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalContent {
+    /// Its identity.
+    pub content: ContentId,
+    /// The name that it was added or fetched under.
+    pub name: Option<Name>,
+    /// Its bytes.
+    pub length: u64,
+    /// How many fragments it has.
+    pub fragments: u32,
+    /// How many of them are held.
+    pub fragments_held: u32,
+    /// Why it is here.
+    pub role: LocalRole,
+    /// The user's file that holds the data; none when the store holds it.
+    pub path: Option<PathBuf>,
+    /// Whether its publication waits for a connection.
+    pub is_pending: bool,
+}
+
+/// Why a content is on a node; the most telling reason when there are several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LocalRole {
+    /// Added here: shared in place.
+    Published,
+    /// Held by the tracker's order.
+    Assigned,
+    /// Fetched for the user.
+    Fetched,
+}
+
+impl std::fmt::Display for LocalRole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Published => "published",
+            Self::Assigned => "assigned",
+            Self::Fetched => "fetched",
+        })
+    }
+}
+
+/// How a verification goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Bytes verified so far.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
+    /// Fragments found damaged so far, and withdrawn.
+    pub damaged: u32,
+}
+
+fn text_of(path: PathBuf) -> String {
+    // A path that is no text has been refused where it came in.
+    path.into_os_string()
+        .into_string()
+        .unwrap_or_else(|raw| raw.to_string_lossy().into_owned())
+}
+
+/// An absolute path of at most 4096 bytes.
+fn absolute(field: &'static str, text: String) -> Result<PathBuf, Invalid> {
+    let path = PathBuf::from(text);
+    if !path.is_absolute() || path.as_os_str().len() > 4096 {
+        return Err(Invalid::field(
+            field,
+            "must be an absolute path of at most 4096 bytes",
+        ));
+    }
+    Ok(path)
+}
+
+fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    field: &'static str,
+    text: &str,
+) -> Result<T, Invalid> {
+    text.parse().map_err(|error| Invalid::field(field, error))
+}
+
+impl TryFrom<v1::StatusReply> for Status {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::StatusReply) -> Result<Self, Invalid> {
+        let tracker = || parsed::<HostPort>("tracker", &wire.tracker);
+        let session = match wire.session() {
+            v1::SessionState::Unspecified => return Err(Invalid::Missing("session")),
+            v1::SessionState::Offline => SessionStatus::Offline,
+            v1::SessionState::Connecting => {
+                let tracker = if wire.tracker.is_empty() {
+                    None
+                } else {
+                    Some(tracker()?)
+                };
+                SessionStatus::Connecting {
+                    tracker,
+                    reason: wire.reason.clone(),
+                }
+            }
+            v1::SessionState::Connected => SessionStatus::Connected { tracker: tracker()? },
+        };
+        Ok(Self {
+            peer: peer_id(&wire.peer_id)?,
+            incarnation: Incarnation::new(wire.incarnation),
+            address: parsed("address", &wire.address)?,
+            zone: zone(&wire.zone)?,
+            data_dir: PathBuf::from(wire.data_dir),
+            version: wire.version,
+            capacity: wire.capacity,
+            used: wire.used,
+            contents: wire.contents,
+            session,
+            epoch: Epoch::new(wire.epoch),
+            pending_publications: wire.pending_publications,
+            uptime: Duration::from_millis(wire.uptime_ms),
+            bytes_sent: wire.bytes_sent,
+            bytes_received: wire.bytes_received,
+            active_fetches: wire.active_fetches,
+            active_uploads: wire.active_uploads,
+        })
+    }
+}
+
+impl From<Status> for v1::StatusReply {
+    fn from(status: Status) -> Self {
+        let (session, tracker, reason) = match status.session {
+            SessionStatus::Offline => (v1::SessionState::Offline, None, String::new()),
+            SessionStatus::Connecting { tracker, reason } => (v1::SessionState::Connecting, tracker, reason),
+            SessionStatus::Connected { tracker } => {
+                (v1::SessionState::Connected, Some(tracker), String::new())
+            }
+        };
+        Self {
+            peer_id: status.peer.as_bytes().to_vec().into(),
+            incarnation: status.incarnation.get(),
+            address: status.address.to_string(),
+            zone: zone_text(status.zone),
+            data_dir: text_of(status.data_dir),
+            version: status.version,
+            capacity: status.capacity,
+            used: status.used,
+            contents: status.contents,
+            session: session.into(),
+            tracker: tracker.map(|tracker| tracker.to_string()).unwrap_or_default(),
+            epoch: status.epoch.get(),
+            reason,
+            pending_publications: status.pending_publications,
+            uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
+            bytes_sent: status.bytes_sent,
+            bytes_received: status.bytes_received,
+            active_fetches: status.active_fetches,
+            active_uploads: status.active_uploads,
+        }
+    }
+}
+
+impl TryFrom<v1::ConnectRequest> for EntryPoint {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::ConnectRequest) -> Result<Self, Invalid> {
+        let address = parsed("address", &wire.address)?;
+        Ok(if wire.is_tracker {
+            Self::Tracker(address)
+        } else {
+            Self::Webserver(address)
+        })
+    }
+}
+
+impl From<&EntryPoint> for v1::ConnectRequest {
+    fn from(entry: &EntryPoint) -> Self {
+        match entry {
+            EntryPoint::Webserver(address) => Self {
+                address: address.to_string(),
+                is_tracker: false,
+            },
+            EntryPoint::Tracker(address) => Self {
+                address: address.to_string(),
+                is_tracker: true,
+            },
+        }
+    }
+}
+
+impl TryFrom<v1::AddRequest> for Add {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::AddRequest) -> Result<Self, Invalid> {
+        let fragment_length = match wire.fragment_length {
+            0 => None,
+            bytes => Some(
+                FragmentLength::new(u64::from(bytes))
+                    .map_err(|error| Invalid::field("fragment_length", error))?,
+            ),
+        };
+        Ok(Self {
+            path: absolute("path", wire.path)?,
+            name: parsed("name", &wire.name)?,
+            target: target(wire.target)?,
+            fragment_length,
+            update: wire.update,
+            wait: wire.wait,
+        })
+    }
+}
+
+impl From<Add> for v1::AddRequest {
+    fn from(add: Add) -> Self {
+        Self {
+            path: text_of(add.path),
+            name: add.name.to_string(),
+            target: add.target.get(),
+            fragment_length: add.fragment_length.map_or(0, FragmentLength::get),
+            update: add.update,
+            wait: add.wait,
+        }
+    }
+}
+
+impl TryFrom<v1::AddEvent> for AddEvent {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::AddEvent) -> Result<Self, Invalid> {
+        use v1::add_event::Event;
+        Ok(match wire.event.ok_or(Invalid::Missing("event"))? {
+            Event::Hashing(progress) => Self::Hashing {
+                done: progress.done,
+                total: progress.total,
+            },
+            Event::Shared(shared) => Self::Shared {
+                content: content_id(&shared.content_id)?,
+                length: shared.length,
+                fragment_length: FragmentLength::new(u64::from(shared.fragment_length))
+                    .map_err(|error| Invalid::field("fragment_length", error))?,
+                fragments: shared.fragments,
+                is_pending: shared.is_pending,
+            },
+            Event::Published(binding) => Self::Published(binding.try_into()?),
+            Event::Replicas(health) => Self::Replicas(health.try_into()?),
+        })
+    }
+}
+
+impl From<AddEvent> for v1::AddEvent {
+    fn from(event: AddEvent) -> Self {
+        use v1::add_event::{Event, Shared};
+        let event = match event {
+            AddEvent::Hashing { done, total } => Event::Hashing(v1::ByteProgress { done, total }),
+            AddEvent::Shared {
+                content,
+                length,
+                fragment_length,
+                fragments,
+                is_pending,
+            } => Event::Shared(Shared {
+                content_id: content.as_bytes().to_vec().into(),
+                length,
+                fragment_length: fragment_length.get(),
+                fragments,
+                is_pending,
+            }),
+            AddEvent::Published(binding) => Event::Published(binding.into()),
+            AddEvent::Replicas(health) => Event::Replicas(health.into()),
+        };
+        Self { event: Some(event) }
+    }
+}
+
+impl TryFrom<v1::GetRequest> for Get {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::GetRequest) -> Result<Self, Invalid> {
+        Ok(Self {
+            content: wire.r#ref.ok_or(Invalid::Missing("ref"))?.try_into()?,
+            output: absolute("output", wire.output)?,
+            overwrite: wire.overwrite,
+        })
+    }
+}
+
+impl From<Get> for v1::GetRequest {
+    fn from(get: Get) -> Self {
+        Self {
+            r#ref: Some((&get.content).into()),
+            output: text_of(get.output),
+            overwrite: get.overwrite,
+        }
+    }
+}
+
+impl TryFrom<v1::GetEvent> for GetEvent {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::GetEvent) -> Result<Self, Invalid> {
+        use v1::get_event::Event;
+        Ok(match wire.event.ok_or(Invalid::Missing("event"))? {
+            Event::Started(started) => Self::Started {
+                name: parsed("name", &started.name)?,
+                content: content_id(&started.content_id)?,
+                length: started.length,
+                fragments: started.fragments,
+                already_held: started.already_held,
+            },
+            Event::Progress(progress) => Self::Progress {
+                held: progress.held,
+                length: progress.length,
+                sources: progress.sources,
+                waiting_for: progress.waiting_for,
+            },
+            Event::Done(done) => Self::Done {
+                content: content_id(&done.content_id)?,
+                length: done.length,
+                received: done.received,
+                elapsed: Duration::from_millis(done.elapsed_ms),
+                sources_used: done.sources_used,
+            },
+        })
+    }
+}
+
+impl From<GetEvent> for v1::GetEvent {
+    fn from(event: GetEvent) -> Self {
+        use v1::get_event::{Done, Event, Started};
+        let event = match event {
+            GetEvent::Started {
+                name,
+                content,
+                length,
+                fragments,
+                already_held,
+            } => Event::Started(Started {
+                name: name.to_string(),
+                content_id: content.as_bytes().to_vec().into(),
+                length,
+                fragments,
+                already_held,
+            }),
+            GetEvent::Progress {
+                held,
+                length,
+                sources,
+                waiting_for,
+            } => Event::Progress(v1::FetchProgress {
+                held,
+                length,
+                sources,
+                waiting_for,
+            }),
+            GetEvent::Done {
+                content,
+                length,
+                received,
+                elapsed,
+                sources_used,
+            } => Event::Done(Done {
+                content_id: content.as_bytes().to_vec().into(),
+                length,
+                received,
+                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                sources_used,
+            }),
+        };
+        Self { event: Some(event) }
+    }
+}
+
+impl TryFrom<v1::LocalContent> for LocalContent {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::LocalContent) -> Result<Self, Invalid> {
+        let role = match wire.role() {
+            v1::LocalRole::Unspecified => return Err(Invalid::Missing("role")),
+            v1::LocalRole::Published => LocalRole::Published,
+            v1::LocalRole::Assigned => LocalRole::Assigned,
+            v1::LocalRole::Fetched => LocalRole::Fetched,
+        };
+        Ok(Self {
+            content: content_id(&wire.content_id)?,
+            name: if wire.name.is_empty() {
+                None
+            } else {
+                Some(parsed("name", &wire.name)?)
+            },
+            length: wire.length,
+            fragments: wire.fragments,
+            fragments_held: wire.fragments_held,
+            role,
+            path: (!wire.path.is_empty()).then(|| PathBuf::from(&wire.path)),
+            is_pending: wire.is_pending,
+        })
+    }
+}
+
+impl From<LocalContent> for v1::LocalContent {
+    fn from(content: LocalContent) -> Self {
+        let role = match content.role {
+            LocalRole::Published => v1::LocalRole::Published,
+            LocalRole::Assigned => v1::LocalRole::Assigned,
+            LocalRole::Fetched => v1::LocalRole::Fetched,
+        };
+        Self {
+            content_id: content.content.as_bytes().to_vec().into(),
+            name: content.name.map(|name| name.to_string()).unwrap_or_default(),
+            length: content.length,
+            fragments: content.fragments,
+            fragments_held: content.fragments_held,
+            role: role.into(),
+            path: content.path.map(text_of).unwrap_or_default(),
+            is_pending: content.is_pending,
+        }
+    }
+}
+
+impl TryFrom<v1::VerifyEvent> for Verified {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::VerifyEvent) -> Result<Self, Invalid> {
+        let progress = wire.progress.ok_or(Invalid::Missing("progress"))?;
+        Ok(Self {
+            done: progress.done,
+            total: progress.total,
+            damaged: wire.damaged,
+        })
+    }
+}
+
+impl From<Verified> for v1::VerifyEvent {
+    fn from(verified: Verified) -> Self {
+        let progress = Some(v1::ByteProgress {
+            done: verified.done,
+            total: verified.total,
+        });
+        Self {
+            progress,
+            damaged: verified.damaged,
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What goes out comes back unchanged; what comes in from anywhere is refused or valid, and never panics.
+
+use proptest::prelude::*;
+use prost::Message as _;
+use shared::hash::ContentHasher;
+use shared::model::{
+    ContentId, Epoch, FragmentLength, FragmentSet, Hello, Holding, Incarnation, Manifest, Numbered, Order,
+    PeerId, Report, Source,
+};
+
+use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
+use crate::v1;
+
+fn manifest(length: usize) -> Manifest {
+    let mut hasher = ContentHasher::new(length as u64, FragmentLength::MIN);
+    hasher.update(&vec![7; length]);
+    hasher.finish().expect("the length is right")
+}
+
+fn content() -> impl Strategy<Value = ContentId> {
+    any::<[u8; 32]>().prop_map(ContentId::from_bytes)
+}
+
+fn holding() -> impl Strategy<Value = Holding> {
+    (content(), 0_u32..200, any::<bool>()).prop_map(|(content, count, keeps)| Holding {
+        content,
+        fragments: FragmentSet::full(count),
+        keeps,
+    })
+}
+
+fn from_peer() -> impl Strategy<Value = FromPeer> {
+    let hello =
+        (any::<[u8; 16]>(), any::<(u64, u64, u64, u64)>()).prop_map(|(id, (run, capacity, used, epoch))| {
+            FromPeer::Hello(Hello {
+                peer: PeerId::from_bytes(id),
+                incarnation: Incarnation::new(run),
+                address: "[::1]:50053".parse().expect("an address"),
+                zone: (run % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
+                capacity,
+                used,
+                epoch: Epoch::new(epoch),
+            })
+        });
+    let announce =
+        (proptest::collection::vec(holding(), 0..5), any::<bool>()).prop_map(|(holdings, last)| {
+            FromPeer::Report(Report::Announce {
+                holdings,
+                completes_inventory: last,
+            })
+        });
+    prop_oneof![
+        hello,
+        announce,
+        any::<u64>().prop_map(|used| FromPeer::Report(Report::Heartbeat { used })),
+        Just(FromPeer::Report(Report::Leave)),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn reports_survive_the_wire(sequence: u64, message in from_peer()) {
+        let sent = Numbered { sequence, message };
+        let bytes = v1::FromPeer::from(sent.clone()).encode_to_vec();
+        let received = v1::FromPeer::decode(bytes.as_slice()).expect("our own bytes");
+        prop_assert_eq!(received.try_into(), Ok(sent));
+    }
+
+    #[test]
+    fn orders_survive_the_wire(length in 0_usize..300_000, epoch: u64, sequence: u64) {
+        let manifest = manifest(length);
+        let source = Source { peer: PeerId::from_bytes([3; 16]), address: "host:1".parse().expect("an address") };
+        for order in [
+            Order::Evict { epoch: Epoch::new(epoch), content: manifest.content(), as_of_sequence: sequence },
+            Order::Assign {
+                epoch: Epoch::new(epoch),
+                fragments: manifest.all_fragments(),
+                manifest: manifest.clone(),
+                sources: vec![source],
+            },
+        ] {
+            let sent = FromTracker::Order(order);
+            prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_refused_or_valid(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        // None of these may panic; what they return does not matter.
+        drop(v1::FromPeer::decode(bytes.as_slice()).ok().map(Numbered::<FromPeer>::try_from));
+        drop(v1::FromTracker::decode(bytes.as_slice()).ok().map(FromTracker::try_from));
+        drop(v1::PublishRequest::decode(bytes.as_slice()).ok().map(Publish::try_from));
+        drop(v1::LocateRequest::decode(bytes.as_slice()).ok().map(Locate::try_from));
+        drop(v1::LocateReply::decode(bytes.as_slice()).ok().map(shared::model::Location::try_from));
+        drop(v1::FetchRequest::decode(bytes.as_slice()).ok().map(Fetch::try_from));
+        drop(v1::FetchChunk::decode(bytes.as_slice()).ok().map(Chunk::try_from));
+    }
+}
+
+#[test]
+fn a_manifest_that_lies_is_refused() {
+    let honest = v1::Manifest::from(&manifest(200_000));
+    assert!(Manifest::try_from(honest.clone()).is_ok());
+    let lies: [fn(&mut v1::Manifest); 6] = [
+        |m| m.length += 65_536,
+        |m| m.length = u64::MAX,
+        |m| m.fragment_length = 65_537,
+        |m| m.content_id = vec![0; 31].into(),
+        |m| m.fragment_roots = m.fragment_roots.slice(1..),
+        |m| m.content_id = vec![1; 32].into(),
+    ];
+    for lie in lies {
+        let mut manifest = honest.clone();
+        lie(&mut manifest);
+        assert!(Manifest::try_from(manifest.clone()).is_err(), "{manifest:?}");
+    }
+}
+
+#[test]
+fn complaints_name_the_field() {
+    let error = |request: v1::PublishRequest| Publish::try_from(request).expect_err("invalid").to_string();
+    assert_eq!(error(v1::PublishRequest::default()), "missing name");
+    let named = v1::PublishRequest {
+        name: "a".into(),
+        ..Default::default()
+    };
+    assert_eq!(error(named.clone()), "missing manifest");
+    let dotted = v1::PublishRequest {
+        name: "../a".into(),
+        ..named
+    };
+    assert!(error(dotted).starts_with("invalid name: a part of a name must not be"));
+    let fetch = v1::FetchRequest {
+        content_id: vec![0; 32].into(),
+        ranges: vec![v1::BlockRange::default(); 65],
+        with_leaves: false,
+    };
+    let Err(Invalid::Field { field: "ranges", .. }) = Fetch::try_from(fetch) else {
+        panic!("65 ranges are too many")
+    };
+}
