@@ -1,0 +1,114 @@
+//! What the scheduler is told and what it answers.
+
+use shared::model::{FragmentIndex, FragmentSet, PeerId};
+
+/// How many requests may be in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// To one source, once it has proven itself; at least 1.
+    pub per_source: u32,
+    /// To all sources together; at least 1.
+    pub in_all: u32,
+}
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// These fragments, and no others, are to be held in the end.
+    Want(FragmentSet),
+    /// A source can be asked. What it holds follows.
+    Joined {
+        /// Who.
+        source: PeerId,
+        /// Whether it is known to be in our zone.
+        is_near: bool,
+    },
+    /// A source that has joined holds these fragments, and no others.
+    Has {
+        /// Who.
+        source: PeerId,
+        /// What.
+        fragments: FragmentSet,
+    },
+    /// A source cannot be asked any more; it may join again.
+    Left {
+        /// Who.
+        source: PeerId,
+    },
+    /// The fragment has been verified and written.
+    Delivered {
+        /// By whom.
+        source: PeerId,
+        /// What.
+        fragment: FragmentIndex,
+    },
+    /// The request ended without the fragment.
+    Failed {
+        /// By whom.
+        source: PeerId,
+        /// What.
+        fragment: FragmentIndex,
+        /// Why.
+        failure: Failure,
+    },
+    /// Time has passed.
+    Tick,
+}
+
+/// Why a request ended without its fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// What came does not match its hash, or is not what was asked for.
+    Corrupt,
+    /// Nothing came for too long.
+    TimedOut,
+    /// The source serves others at the moment.
+    Busy,
+    /// The connection broke, or the source ended the request early.
+    ConnectionLost,
+    /// The source does not hold the fragment (any more).
+    DoesNotHold,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ask the source for the fragment; answered by `Delivered` or `Failed`, unless it is cancelled before.
+    Request {
+        /// Whom.
+        source: PeerId,
+        /// For what.
+        fragment: FragmentIndex,
+    },
+    /// The answer to this request is no longer needed. (If it comes all the same, it counts.)
+    Cancel {
+        /// Whom it was made to.
+        source: PeerId,
+        /// What it was for.
+        fragment: FragmentIndex,
+    },
+    /// The source sent bytes that do not match their hash and is out of the job.
+    Liar {
+        /// Who.
+        source: PeerId,
+        /// What it lied about.
+        fragment: FragmentIndex,
+    },
+}
+
+/// How things stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// Wanted fragments that are not held.
+    pub pending: u32,
+    /// Fragments that are being sent to us.
+    pub in_flight: u32,
+    /// Missing fragments that no source holds: others must be found.
+    pub unsourced: u32,
+    /// Sources that can be asked, now or later.
+    pub sources: u32,
+    /// Those of them that are serving a request.
+    pub serving: u32,
+    /// Those of them that are left alone for a while after a failure.
+    pub waiting: u32,
+}

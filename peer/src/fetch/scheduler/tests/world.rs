@@ -1,0 +1,217 @@
+//! A simulated world: honest sources that come and go, liars, slow ones, busy ones, and one that always recovers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::SeedableRng as _;
+
+use super::super::*;
+use super::{at, peer};
+
+/// After this much simulated time something must be stuck.
+const TOO_LONG_MS: u64 = 3_600_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Temper {
+    Honest,
+    Liar,
+    /// Answers "busy" to most requests.
+    Busy,
+    /// Never answers in time.
+    Stuck,
+    /// Ends most requests early, and goes away altogether.
+    Fickle,
+    /// Says that it holds everything, and then that it does not.
+    Boaster,
+}
+
+/// What will happen, and when.
+#[derive(Debug)]
+enum Coming {
+    Answer { source: PeerId, fragment: FragmentIndex, number: u64 },
+    Return(PeerId),
+}
+
+struct World {
+    scheduler: Scheduler,
+    bounds: Bounds,
+    tempers: BTreeMap<PeerId, (Temper, FragmentSet)>,
+    coming: BTreeMap<(u64, u64), Coming>,
+    /// Requests that have been made and neither answered nor cancelled, with their number.
+    open: BTreeMap<(PeerId, FragmentIndex), u64>,
+    named: BTreeSet<PeerId>,
+    log: Vec<(u64, Action)>,
+    next: u64,
+    rng: StdRng,
+}
+
+impl World {
+    fn new(count: u32, tempers: &[Temper], bounds: Bounds, seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut world = Self {
+            scheduler: Scheduler::new(FragmentSet::empty(count), bounds, seed),
+            bounds,
+            tempers: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            open: BTreeMap::new(),
+            named: BTreeSet::new(),
+            log: Vec::new(),
+            next: 0,
+            rng: StdRng::seed_from_u64(seed ^ 1),
+        };
+        let mut nowhere = FragmentSet::full(count);
+        for (n, temper) in (1..).zip(tempers) {
+            let mut holds = FragmentSet::empty(count);
+            for fragment in FragmentSet::full(count).iter().filter(|_| rng.random_bool(0.5)) {
+                holds.insert(fragment);
+            }
+            if !matches!(temper, Temper::Liar | Temper::Stuck | Temper::Boaster) {
+                nowhere.subtract(&holds);
+            }
+            world.tempers.insert(peer(n), (*temper, holds));
+        }
+        // What no source would ever send truly is with an honest one.
+        world.tempers.insert(peer(0), (Temper::Honest, nowhere));
+        world
+    }
+
+    /// Runs until everything is held; returns all that was done, and when.
+    fn run(mut self) -> Vec<(u64, Action)> {
+        let count = self.scheduler.held().capacity();
+        self.tell(0, Event::Want(FragmentSet::full(count)));
+        for source in self.tempers.keys().copied().collect::<Vec<_>>() {
+            self.arrive(0, source);
+        }
+        let mut tick = 100;
+        while !self.scheduler.held().is_full() {
+            assert!(tick < TOO_LONG_MS, "stuck: {:?}", self.scheduler.outlook(at(tick)));
+            match self.coming.pop_first() {
+                Some(((now, _), coming)) if now <= tick => self.happen(now, coming),
+                later => {
+                    if let Some((when, coming)) = later {
+                        self.coming.insert(when, coming);
+                    }
+                    self.tell(tick, Event::Tick);
+                    tick += 100;
+                }
+            }
+        }
+        self.log
+    }
+
+    fn arrive(&mut self, now: u64, source: PeerId) {
+        let (temper, holds) = self.tempers[&source].clone();
+        let fragments = match temper {
+            Temper::Boaster | Temper::Liar => FragmentSet::full(holds.capacity()),
+            _ => holds,
+        };
+        self.tell(now, Event::Joined { source, is_near: false });
+        self.tell(now, Event::Has { source, fragments });
+    }
+
+    fn happen(&mut self, now: u64, coming: Coming) {
+        let (source, fragment, number) = match coming {
+            Coming::Answer { source, fragment, number } => (source, fragment, number),
+            Coming::Return(source) => return self.arrive(now, source),
+        };
+        if self.open.get(&(source, fragment)) != Some(&number) {
+            return; // cancelled meanwhile
+        }
+        self.open.remove(&(source, fragment));
+        let fails_with = |failure| Event::Failed { source, fragment, failure };
+        let is_lucky = self.rng.random_bool(0.3);
+        let event = match self.tempers[&source].0 {
+            Temper::Honest => Event::Delivered { source, fragment },
+            Temper::Liar => fails_with(Failure::Corrupt),
+            Temper::Stuck => fails_with(Failure::TimedOut),
+            Temper::Boaster => fails_with(Failure::DoesNotHold),
+            Temper::Busy | Temper::Fickle if is_lucky => Event::Delivered { source, fragment },
+            Temper::Busy => fails_with(Failure::Busy),
+            Temper::Fickle if self.rng.random_bool(0.5) => {
+                let back = now + self.rng.random_range(10..5_000);
+                self.schedule(back, Coming::Return(source));
+                Event::Left { source }
+            }
+            Temper::Fickle => fails_with(Failure::ConnectionLost),
+        };
+        self.tell(now, event);
+    }
+
+    fn schedule(&mut self, when: u64, coming: Coming) {
+        self.next += 1;
+        self.coming.insert((when, self.next), coming);
+    }
+
+    /// Tells the scheduler, checks its promises, and carries out what it says.
+    fn tell(&mut self, now: u64, event: Event) {
+        if let Event::Left { source } = event {
+            // Whatever was open breaks with the connection; the scheduler cancels it.
+            assert!(self.tempers.contains_key(&source));
+        }
+        for action in self.scheduler.apply(at(now), event) {
+            self.log.push((now, action));
+            match action {
+                Action::Request { source, fragment } => self.request(now, source, fragment),
+                Action::Cancel { source, fragment } => {
+                    self.open.remove(&(source, fragment));
+                }
+                Action::Liar { source, .. } => {
+                    assert_eq!(self.tempers[&source].0, Temper::Liar, "an honest source was called a liar");
+                    assert!(self.named.insert(source), "a liar was named twice");
+                }
+            }
+        }
+        let outlook = self.scheduler.outlook(at(now));
+        let asked: BTreeSet<_> = self.open.keys().map(|(_, fragment)| *fragment).collect();
+        assert_eq!(outlook.in_flight as usize, asked.len(), "the books do not match what was asked for");
+    }
+
+    fn request(&mut self, now: u64, source: PeerId, fragment: FragmentIndex) {
+        assert!(!self.scheduler.held().contains(fragment), "a held fragment was asked for");
+        assert!(!self.named.contains(&source), "a liar was asked");
+        self.next += 1;
+        assert!(self.open.insert((source, fragment), self.next).is_none(), "the same was asked twice");
+        let of_source = self.open.keys().filter(|(other, _)| *other == source).count();
+        let of_fragment = self.open.keys().filter(|(_, other)| *other == fragment).count();
+        assert!(of_source <= self.bounds.per_source as usize, "too many requests to one source");
+        assert!(of_fragment <= 2, "a fragment was asked of more than two sources");
+        assert!(self.open.len() <= self.bounds.in_all as usize, "too many requests");
+        let takes = match self.tempers[&source].0 {
+            Temper::Stuck => 5_000,
+            Temper::Busy => 500,
+            _ => self.rng.random_range(5..400),
+        };
+        let number = self.next;
+        self.schedule(now + takes, Coming::Answer { source, fragment, number });
+    }
+}
+
+fn temper() -> impl Strategy<Value = Temper> {
+    prop_oneof![
+        Just(Temper::Honest),
+        Just(Temper::Liar),
+        Just(Temper::Busy),
+        Just(Temper::Stuck),
+        Just(Temper::Fickle),
+        Just(Temper::Boaster),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_sources_are_like_everything_is_held_in_the_end_and_always_in_the_same_way(
+        count in 1_u32..150,
+        tempers in proptest::collection::vec(temper(), 0..12),
+        per_source in 1_u32..5,
+        in_all in 1_u32..40,
+        seed: u64,
+    ) {
+        let bounds = Bounds { per_source, in_all };
+        let first = World::new(count, &tempers, bounds, seed).run();
+        let again = World::new(count, &tempers, bounds, seed).run();
+        prop_assert_eq!(first, again);
+    }
+}
