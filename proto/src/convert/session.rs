@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    AssignmentFailure, Epoch, FragmentSet, Hello, Holding, HostPort, Incarnation, MAX_FRAGMENTS, Manifest,
-    Numbered, Order, Report, Source, Welcome,
+    AssignmentFailure, Epoch, EvictReason, FragmentSet, Hello, Holding, HostPort, Incarnation, MAX_FRAGMENTS,
+    Manifest, Numbered, Order, Report, Source, Welcome,
 };
 
 use super::types::{content_id, peer_id, zone, zone_text};
@@ -223,6 +223,11 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 })
             }
             Message::Evict(evict) => Self::Order(Order::Evict {
+                reason: match evict.reason() {
+                    v1::EvictReason::Unspecified => return Err(Invalid::Missing("reason")),
+                    v1::EvictReason::Unreferenced => EvictReason::Unreferenced,
+                    v1::EvictReason::Surplus => EvictReason::Surplus,
+                },
                 epoch: Epoch::new(evict.epoch),
                 content: content_id(&evict.content_id)?,
                 as_of_sequence: evict.as_of_sequence,
@@ -254,11 +259,17 @@ impl From<FromTracker> for v1::FromTracker {
             FromTracker::Order(Order::Evict {
                 epoch,
                 content,
+                reason,
                 as_of_sequence,
             }) => Message::Evict(v1::Evict {
                 epoch: epoch.get(),
                 content_id: content.as_bytes().to_vec().into(),
                 as_of_sequence,
+                reason: match reason {
+                    EvictReason::Unreferenced => v1::EvictReason::Unreferenced,
+                    EvictReason::Surplus => v1::EvictReason::Surplus,
+                }
+                .into(),
             }),
         };
         Self {

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use prost::Message as _;
 use shared::hash::ContentHasher;
 use shared::model::{
-    ContentId, Epoch, FragmentLength, FragmentSet, Hello, Holding, Incarnation, Manifest, Numbered, Order,
-    PeerId, Report, Source,
+    ContentId, Epoch, EvictReason, FragmentLength, FragmentSet, Hello, Holding, Incarnation, Manifest,
+    Numbered, Order, PeerId, Report, Source,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -71,7 +71,7 @@ proptest! {
         let manifest = manifest(length);
         let source = Source { peer: PeerId::from_bytes([3; 16]), address: "host:1".parse().expect("an address") };
         for order in [
-            Order::Evict { epoch: Epoch::new(epoch), content: manifest.content(), as_of_sequence: sequence },
+            Order::Evict { epoch: Epoch::new(epoch), content: manifest.content(), reason: EvictReason::Surplus, as_of_sequence: sequence },
             Order::Assign {
                 epoch: Epoch::new(epoch),
                 fragments: manifest.all_fragments(),

@@ -22,5 +22,5 @@ pub use manifest::{
 };
 pub use name::{ContentRef, Name, NameError};
 pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetError, Zone, ZoneError};
-pub use session::{AssignmentFailure, Hello, Holding, Numbered, Order, Report, Source, Welcome};
+pub use session::{AssignmentFailure, EvictReason, Hello, Holding, Numbered, Order, Report, Source, Welcome};
 pub use time::{ParseDurationError, Timestamp, format_duration, parse_duration};

@@ -122,8 +122,20 @@ pub enum Order {
         epoch: Epoch,
         /// The content.
         content: ContentId,
+        /// Why.
+        reason: EvictReason,
         /// The last message of the session that the order takes into account; the peer ignores the order when it
         /// has announced something about the content since.
         as_of_sequence: u64,
     },
+}
+
+/// Why a content is evicted, and so how much of it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvictReason {
+    /// No name refers to it: the peer holds nothing of it any longer, whatever the role.
+    Unreferenced,
+    /// There are more replicas than wanted: the peer is no longer assigned to it; what its own user published or
+    /// fetched stays.
+    Surplus,
 }
