@@ -9,13 +9,39 @@
 //!
 //! The interface is synchronous because disks are: callers run it on blocking threads.
 
+mod disk;
+mod error;
+mod export;
+mod files;
+mod fragment_io;
+mod handles;
+mod index;
+mod kept;
+mod layout;
+mod memory;
+mod publications;
+mod publish;
+mod recovery;
+mod room;
+mod settle;
+mod slot;
+mod verify;
+
+#[cfg(test)]
+mod conformance;
+
 use std::path::PathBuf;
 
 use bytes::Bytes;
 use shared::hash::{FragmentProof, VerifiedBlocks};
 use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
-use shared::{Coded, ErrorCode};
 use tokio::sync::broadcast;
+
+pub use disk::DiskStore;
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use publications::{Publication, PublicationState};
+pub use verify::verify_fragment;
 
 /// What is kept of one content.
 #[derive(Clone, Debug)]
@@ -92,94 +118,6 @@ pub struct Usage {
     pub capacity: u64,
     /// Bytes held or reserved of that.
     pub used: u64,
-}
-
-/// Why the store could not do something.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Nothing of this content is here.
-    #[error("nothing of content {0} is held here")]
-    UnknownContent(ContentId),
-    /// This fragment is not held.
-    #[error("fragment {index} of content {content} is not held here")]
-    NotHeld {
-        /// The content.
-        content: ContentId,
-        /// The fragment.
-        index: FragmentIndex,
-    },
-    /// The user's file is not what it was when it was added.
-    #[error("{} has changed since it was added; it is no longer shared", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The output of a fetch exists already.
-    #[error("{} exists already", path.display())]
-    OutputExists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Not enough capacity or disk.
-    #[error("{needed} bytes do not fit: {available} are left of {of}")]
-    NoRoom {
-        /// Bytes asked for.
-        needed: u64,
-        /// Bytes left.
-        available: u64,
-        /// What is full.
-        of: &'static str,
-    },
-    /// Stored bytes do not match their hash.
-    #[error("the stored copy of fragment {index} of content {content} is damaged")]
-    Damaged {
-        /// The content.
-        content: ContentId,
-        /// The fragment.
-        index: FragmentIndex,
-    },
-    /// The index or the data directory belongs to another version or another running node.
-    #[error("{0}")]
-    Unusable(String),
-    /// The operating system refused.
-    #[error("cannot {act} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        act: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The index refused.
-    #[error("the index of the store failed")]
-    Index(#[source] rusqlite::Error),
-}
-
-impl Coded for StoreError {
-    fn code(&self) -> ErrorCode {
-        match self {
-            Self::UnknownContent(_) | Self::NotHeld { .. } => ErrorCode::NotFound,
-            Self::OutputExists { .. } => ErrorCode::Conflict,
-            Self::NoRoom { .. } => ErrorCode::Exhausted,
-            Self::Changed { .. } | Self::Damaged { .. } => ErrorCode::Corrupt,
-            Self::Unusable(_) => ErrorCode::FailedPrecondition,
-            Self::Io { source, .. } => match source.kind() {
-                std::io::ErrorKind::NotFound => ErrorCode::NotFound,
-                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                    ErrorCode::PermissionDenied
-                }
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorCode::Exhausted,
-                _ => ErrorCode::Internal,
-            },
-            Self::Index(rusqlite::Error::SqliteFailure(failure, _))
-                if failure.code == rusqlite::ErrorCode::DiskFull =>
-            {
-                ErrorCode::Exhausted
-            }
-            Self::Index(_) => ErrorCode::Internal,
-        }
-    }
 }
 
 /// Verified fragments and what is known about them. All methods may block on the disk.

@@ -1,0 +1,282 @@
+//! The store on disk.
+//!
+//! Order of a commit, so that no index entry ever promises bytes that might not be there, whenever the power fails:
+//!
+//! 1. the data of the fragment is written (`write`), then its leaves;
+//! 2. the data is synced, then the leaves (their directories were synced when the files were made);
+//! 3. the index commits the new set of held fragments.
+//!
+//! When that was the last fragment of a partial file: the index notes the file's identity, the file is renamed, its
+//! directory synced, and the index notes the new place. A crash in between is settled by `recovery`: the output
+//! is adopted when it is that very file, and otherwise nothing was renamed and `prepare` tries again.
+//!
+//! What is new is in the index before its files are made, so that none of them is ever without an owner; what is
+//! forgotten leaves the index first (a partial file: after it was withdrawn), and its files after.
+//!
+//! Locks, in this order: a slot's `syncing`, the index, a slot's `writing`, a slot's record. Data is read and
+//! written under none but `writing`, which is shared.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use shared::hash::{FragmentProof, VerifiedBlocks};
+use shared::model::{BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, Manifest};
+use tokio::sync::broadcast;
+use tracing::warn;
+
+use super::files::FileIdentity;
+use super::handles::{Handles, Part};
+use super::index::Index;
+use super::kept::Kept;
+use super::layout::Layout;
+use super::recovery::{provable, recover};
+use super::slot::{Slot, Slots};
+use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage};
+
+/// How many changes a subscriber may lag behind before it has to look at everything.
+pub(super) const CHANGES: usize = 1024;
+
+/// Fragments in files, their index in SQLite; one node at a time.
+#[derive(Debug)]
+pub struct DiskStore {
+    pub(super) layout: Layout,
+    capacity: u64,
+    index: Mutex<Index>,
+    pub(super) slots: Slots,
+    pub(super) handles: Handles,
+    changes: broadcast::Sender<ContentId>,
+    /// Held for as long as the store is open.
+    _lock: File,
+}
+
+impl DiskStore {
+    /// Opens the store in a data directory (made if missing), of which at most `capacity` bytes are used for
+    /// fragments. What the files on disk cannot prove is not held any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when another node uses the directory, or a newer version made it;
+    /// [`StoreError::Io`], [`StoreError::Index`].
+    pub fn open(data_dir: &Path, capacity: u64) -> Result<Self, StoreError> {
+        let layout = Layout::create(data_dir)?;
+        let lock = layout.lock()?;
+        let index = Index::open(&layout.index())?;
+        let slots = Slots::default();
+        for kept in recover(&layout, &index)? {
+            slots.put(kept);
+        }
+        let (index, changes) = (Mutex::new(index), broadcast::Sender::new(CHANGES));
+        Ok(Self {
+            layout,
+            capacity,
+            index,
+            slots,
+            handles: Handles::default(),
+            changes,
+            _lock: lock,
+        })
+    }
+
+    /// Looks at every user's file and withdraws what is in those that have changed or are gone; returns which
+    /// contents that concerned.
+    pub fn check_files(&self) -> Vec<ContentId> {
+        let mut changed = Vec::new();
+        for slot in self.slots.all() {
+            let (content, is_other) = {
+                let kept = slot.kept();
+                let Place::File(path) = kept.place.clone() else {
+                    continue;
+                };
+                let (content, identity, has_any) = (kept.content(), kept.identity, !kept.held.is_empty());
+                drop(kept);
+                (content, has_any && FileIdentity::at(&path) != identity)
+            };
+            if is_other {
+                changed.push(content);
+                if let Err(error) = self.withdraw_lost(&self.index(), &slot) {
+                    warn!(%content, %error, "a changed file could not be withdrawn; it is not served either");
+                }
+            }
+        }
+        changed
+    }
+
+    /// The index, and with it the right to change records.
+    pub(super) fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn slot(&self, content: ContentId) -> Result<Arc<Slot>, StoreError> {
+        self.slots.get(content).ok_or(StoreError::UnknownContent(content))
+    }
+
+    pub(super) fn tell(&self, content: ContentId) {
+        // Nobody has to be listening.
+        drop(self.changes.send(content));
+    }
+
+    /// Changes a record: first in the index, then in memory.
+    pub(super) fn change(
+        &self,
+        index: &Index,
+        slot: &Slot,
+        change: impl Fn(&mut Kept),
+    ) -> Result<(), StoreError> {
+        let mut next = slot.kept().clone();
+        change(&mut next);
+        index.update(&next)?;
+        change(&mut slot.kept());
+        Ok(())
+    }
+
+    /// Withdraws the fragments that the files of a content cannot hold (any more).
+    pub(super) fn withdraw_lost(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
+        let kept = slot.kept().clone();
+        let provable = provable(&self.layout, &kept);
+        if provable == kept.held {
+            return Ok(());
+        }
+        warn!(content = %kept.content(), place = ?kept.place, "fragments are no longer on disk; not held any more");
+        self.handles.close(slot.number);
+        self.change(index, slot, |kept| {
+            kept.held = provable.clone();
+            kept.forget_written();
+        })?;
+        self.tell(kept.content());
+        Ok(())
+    }
+}
+
+impl FragmentStore for DiskStore {
+    fn entries(&self) -> Vec<Entry> {
+        self.slots.all().iter().map(|slot| slot.kept().entry()).collect()
+    }
+
+    fn entry(&self, content: ContentId) -> Option<Entry> {
+        self.slots.get(content).map(|slot| slot.kept().entry())
+    }
+
+    fn prepare(&self, manifest: &Manifest, purpose: Purpose) -> Result<Entry, StoreError> {
+        let mut index = self.index();
+        let slot = match self.slots.get(manifest.content()) {
+            Some(slot) => self.extend(&mut index, slot, manifest, &purpose)?,
+            None => {
+                let next = Kept::new(manifest, &purpose, rand::random())?;
+                self.settle_in(&mut index, next, None)?
+            }
+        };
+        self.finish(&index, &slot)?;
+        let entry = slot.kept().entry();
+        Ok(entry)
+    }
+
+    fn write(&self, content: ContentId, blocks: VerifiedBlocks<'_>) -> Result<(), StoreError> {
+        let slot = self.slot(content)?;
+        let _writing = slot.begin_writing();
+        let Some(range) = slot.kept().place_for(blocks)? else {
+            return Ok(());
+        };
+        let file = self.data(&slot)?;
+        file.write_all_at(blocks.bytes(), range.start).map_err(|source| {
+            let path = self.layout.own_data(&slot.kept()).unwrap_or_default();
+            StoreError::io("write", &path)(source)
+        })?;
+        slot.kept().note_written(blocks);
+        Ok(())
+    }
+
+    fn commit(&self, content: ContentId, fragments: &[FragmentProof]) -> Result<(), StoreError> {
+        let slot = self.slot(content)?;
+        let syncing = slot.begin_syncing();
+        let fresh = slot.kept().fresh(fragments)?;
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        // After a failed sync nobody knows what is on disk of all that was written since the last one.
+        self.make_durable(&slot, &fresh)
+            .inspect_err(|_| slot.kept().forget_written())?;
+        let index = self.index();
+        if !self.slots.is_current(&slot) {
+            // It has moved or gone meanwhile; that is fine if the fragments are held where it is now.
+            return self.slot(content)?.kept().fresh(fragments).map(drop);
+        }
+        self.change(&index, &slot, |kept| kept.hold(&fresh))?;
+        drop(syncing);
+        self.tell(content);
+        self.finish(&index, &slot)
+    }
+
+    fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError> {
+        let slot = self.slot(content)?;
+        let range = slot.kept().locate(index, span)?;
+        self.read_part(&slot, Part::Data, index, range)
+    }
+
+    fn proof(&self, content: ContentId, index: FragmentIndex) -> Result<FragmentProof, StoreError> {
+        let slot = self.slot(content)?;
+        let (manifest, first) = {
+            let kept = slot.kept();
+            kept.require_held(index)?;
+            (kept.manifest.clone(), kept.first_block(index))
+        };
+        let start = first * Digest::LEN as u64;
+        let end = start + u64::from(manifest.blocks_of(index)) * Digest::LEN as u64;
+        let bytes = self.read_part(&slot, Part::Leaves, index, start..end)?;
+        let leaves = bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|leaf| Digest::from_bytes(*leaf))
+            .collect();
+        match FragmentProof::verify(&manifest, index, leaves) {
+            Ok(proof) => Ok(proof),
+            Err(_) => Err(self.lose(&slot, index)?),
+        }
+    }
+
+    fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
+        let index = self.index();
+        let slot = self.slot(content)?;
+        let mut next = slot.kept().clone();
+        if next.withdraw(fragments)? {
+            self.change(&index, &slot, |kept| kept.held = next.held.clone())?;
+            self.tell(content);
+        }
+        Ok(())
+    }
+
+    fn release(&self, content: ContentId, role: Role) -> Result<u64, StoreError> {
+        let mut index = self.index();
+        let slot = self.slot(content)?;
+        let before = slot.kept().roles;
+        let roles = before.with(role, false);
+        if roles == Roles::default() {
+            return self.forget_slot(&mut index, &slot);
+        }
+        if roles != before {
+            self.change(&index, &slot, |kept| kept.roles = roles)?;
+            self.tell(content);
+        }
+        Ok(0)
+    }
+
+    fn forget(&self, content: ContentId) -> Result<u64, StoreError> {
+        let mut index = self.index();
+        let slot = self.slot(content)?;
+        self.forget_slot(&mut index, &slot)
+    }
+
+    fn usage(&self) -> Usage {
+        let used = self.slots.all().iter().map(|slot| slot.kept().reserved()).sum();
+        Usage {
+            capacity: self.capacity,
+            used,
+        }
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<ContentId> {
+        self.changes.subscribe()
+    }
+}

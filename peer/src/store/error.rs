@@ -1,0 +1,170 @@
+//! Why the store could not do something.
+
+use std::path::{Path, PathBuf};
+
+use shared::model::{ContentId, FragmentIndex, ManifestError};
+use shared::{Coded, ErrorCode};
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing of this content is here.
+    #[error("nothing of content {0} is held here")]
+    UnknownContent(ContentId),
+    /// This fragment is not held.
+    #[error("fragment {index} of content {content} is not held here")]
+    NotHeld {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// No room was made for this fragment: [`FragmentStore::prepare`](super::FragmentStore::prepare) comes first.
+    #[error("no room was made for fragment {index} of content {content}")]
+    NotPrepared {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// A fragment was to be committed of which not every block has been written in this run.
+    #[error("not every block of fragment {index} of content {content} has been written")]
+    NotWritten {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// The content is kept in fragments of another length than the caller means.
+    #[error("content {0} is kept in fragments of another length; forget it here first")]
+    OtherFragments(ContentId),
+    /// Fragments are missing from a user's file, which is never written to.
+    #[error(
+        "content {content} is kept in {}, which is damaged and not ours to repair; forget it here first",
+        path.display()
+    )]
+    InPlace {
+        /// The content.
+        content: ContentId,
+        /// The user's file.
+        path: PathBuf,
+    },
+    /// The user's file is not what it was when it was added.
+    #[error("{} has changed since it was added; it is no longer shared", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The user's file changed while it was being hashed.
+    #[error("{} changed while it was being read; add it again when nothing writes to it", path.display())]
+    ChangedWhileRead {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Only regular files can be added.
+    #[error("{} is {kind}; only regular files can be added", path.display())]
+    NotAFile {
+        /// What was to be added.
+        path: PathBuf,
+        /// What it is instead.
+        kind: &'static str,
+    },
+    /// The file does not make a content.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The caller asked to stop.
+    #[error("stopped while reading {}", path.display())]
+    Cancelled {
+        /// What was being read.
+        path: PathBuf,
+    },
+    /// The output of a fetch exists already.
+    #[error("{} exists already", path.display())]
+    OutputExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not enough capacity or disk.
+    #[error("{needed} bytes do not fit: {available} are left of {of}")]
+    NoRoom {
+        /// Bytes asked for.
+        needed: u64,
+        /// Bytes left.
+        available: u64,
+        /// What is full.
+        of: &'static str,
+    },
+    /// Stored bytes do not match their hash.
+    #[error("the stored copy of fragment {index} of content {content} is damaged")]
+    Damaged {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// The index or the data directory belongs to another version or another running node.
+    #[error("{0}")]
+    Unusable(String),
+    /// The operating system refused.
+    #[error("cannot {act} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The index refused.
+    #[error("the index of the store failed")]
+    Index(#[source] rusqlite::Error),
+}
+
+impl Coded for StoreError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownContent(_) | Self::NotHeld { .. } => ErrorCode::NotFound,
+            Self::OutputExists { .. } => ErrorCode::Conflict,
+            Self::NoRoom { .. } => ErrorCode::Exhausted,
+            Self::Changed { .. } | Self::ChangedWhileRead { .. } | Self::Damaged { .. } => ErrorCode::Corrupt,
+            Self::NotAFile { .. } | Self::Manifest(_) => ErrorCode::InvalidArgument,
+            Self::Cancelled { .. } => ErrorCode::Cancelled,
+            Self::Unusable(_)
+            | Self::NotPrepared { .. }
+            | Self::NotWritten { .. }
+            | Self::OtherFragments(_)
+            | Self::InPlace { .. } => ErrorCode::FailedPrecondition,
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => ErrorCode::NotFound,
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    ErrorCode::PermissionDenied
+                }
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorCode::Exhausted,
+                _ => ErrorCode::Internal,
+            },
+            Self::Index(rusqlite::Error::SqliteFailure(failure, _))
+                if failure.code == rusqlite::ErrorCode::DiskFull =>
+            {
+                ErrorCode::Exhausted
+            }
+            Self::Index(_) => ErrorCode::Internal,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Index(error)
+    }
+}
+
+impl StoreError {
+    /// Says what was tried on what when the operating system refuses; for `map_err`.
+    pub(super) fn io(act: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io {
+            act,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Where things are in a data directory, and who may use it.
+//!
+//! ```text
+//! lock                          one node at a time
+//! index.db                      what is held (SQLite)
+//! contents/<2 hex>/<id>.data    bytes of contents that the store keeps, each fragment at its offset (sparse)
+//! leaves/<2 hex>/<id>.leaves    leaf hashes of every content, 32 bytes a block at the block's position (sparse)
+//! leaves/<random>.spool         leaf hashes of a file that is being added
+//! ```
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use shared::model::ContentId;
+
+use super::files::sync_directory;
+use super::kept::Kept;
+use super::{Place, StoreError};
+
+/// The paths of one data directory.
+#[derive(Debug)]
+pub(super) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Makes the directories that are missing, readable by their owner only.
+    pub(super) fn create(root: &Path) -> Result<Self, StoreError> {
+        let layout = Self {
+            root: root.to_owned(),
+        };
+        for directory in [layout.root.clone(), layout.contents(), layout.leaf_files()] {
+            make_directory(&directory)?;
+        }
+        // Paths are stored and compared: they must not depend on the working directory.
+        let root = root.canonicalize().map_err(StoreError::io("use", root))?;
+        sync_directory(&root)?;
+        Ok(Self { root })
+    }
+
+    /// Takes the directory for this process, for as long as the file is open.
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
+        let path = self.root.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(StoreError::io("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // Who it is only helps people; a pid has at most ten digits.
+                let found = (&file).take(16).read_to_string(&mut pid).map(|_| pid.trim());
+                let who = found.ok().filter(|pid| !pid.is_empty()).unwrap_or("unknown");
+                return Err(StoreError::Unusable(format!(
+                    "{} is in use by another node (pid {who}); stop it or choose another data directory",
+                    self.root.display()
+                )));
+            }
+            Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", &path)(source)),
+        }
+        let pid = format!("{}\n", std::process::id());
+        file.set_len(0)
+            .and_then(|()| file.write_all(pid.as_bytes()))
+            .map_err(StoreError::io("write", &path))?;
+        Ok(file)
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.root.join("index.db")
+    }
+
+    pub(super) fn contents(&self) -> PathBuf {
+        self.root.join("contents")
+    }
+
+    pub(super) fn leaf_files(&self) -> PathBuf {
+        self.root.join("leaves")
+    }
+
+    pub(super) fn data(&self, content: ContentId) -> PathBuf {
+        Self::spread(&self.contents(), content, "data")
+    }
+
+    /// The file that the store writes a content's data to; none when they are in a user's file.
+    pub(super) fn own_data(&self, kept: &Kept) -> Option<PathBuf> {
+        match &kept.place {
+            Place::Store => Some(self.data(kept.content())),
+            Place::Partial { partial, .. } => Some(partial.clone()),
+            Place::File(_) => None,
+        }
+    }
+
+    pub(super) fn leaves(&self, content: ContentId) -> PathBuf {
+        Self::spread(&self.leaf_files(), content, "leaves")
+    }
+
+    pub(super) fn spool(&self, nonce: u64) -> PathBuf {
+        self.leaf_files().join(format!("{nonce:016x}.spool"))
+    }
+
+    /// One directory level of 256, so that no directory grows too large.
+    fn spread(directory: &Path, content: ContentId, extension: &str) -> PathBuf {
+        let hex = content.to_string();
+        directory.join(&hex[..2]).join(format!("{hex}.{extension}"))
+    }
+}
+
+/// Makes the directory that one of the store's own files goes into, durably.
+pub(super) fn make_directory_of(file: &Path) -> Result<(), StoreError> {
+    let Some(directory) = file.parent().filter(|directory| !directory.is_dir()) else {
+        return Ok(());
+    };
+    make_directory(directory)?;
+    directory.parent().map_or(Ok(()), sync_directory)
+}
+
+fn make_directory(path: &Path) -> Result<(), StoreError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(StoreError::io("create", path))
+}

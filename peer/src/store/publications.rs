@@ -1,0 +1,90 @@
+//! The outbox of publications, and small facts that must survive: both in the store's index.
+//!
+//! Invariant: a publication that was once settled is never pending again, unless the user adds the name anew. So a
+//! name that someone removed while this peer was away is not published a second time.
+
+use shared::model::{ContentId, Name, ReplicationTarget, Revision};
+
+use super::{DiskStore, StoreError};
+
+/// A name that the user of this peer wants bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The name.
+    pub name: Name,
+    /// What it is to be bound to.
+    pub content: ContentId,
+    /// Replicas wanted of every fragment.
+    pub target: ReplicationTarget,
+    /// Whether a name that is bound to another content is to be bound to this one.
+    pub update: bool,
+    /// What has become of it.
+    pub state: PublicationState,
+}
+
+/// What has become of a publication.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicationState {
+    /// It waits for a tracker.
+    Pending,
+    /// The tracker journaled it as this revision.
+    Published(Revision),
+    /// The tracker refused it, for this reason.
+    Refused(String),
+}
+
+impl DiskStore {
+    /// Every publication, in order of names.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn publications(&self) -> Result<Vec<Publication>, StoreError> {
+        self.index().publications()
+    }
+
+    /// Writes a publication, in place of an earlier one of the name. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn put_publication(&self, publication: &Publication) -> Result<(), StoreError> {
+        self.index().put_publication(publication)
+    }
+
+    /// Settles a publication that is pending for this very content; false (and nothing changed) when there is none,
+    /// because the user has added something else under the name since.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn settle_publication(
+        &self,
+        name: &Name,
+        content: ContentId,
+        state: &PublicationState,
+    ) -> Result<bool, StoreError> {
+        self.index().settle_publication(name, content, state)
+    }
+
+    /// Forgets the publication of a name; whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn remove_publication(&self, name: &Name) -> Result<bool, StoreError> {
+        self.index().remove_publication(name)
+    }
+
+    /// A small fact that was stored under a key (the peer's id, its incarnation, the newest epoch, …).
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn meta_get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.index().meta_get(key)
+    }
+
+    /// Stores a small fact under a key. Durable when it returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn meta_set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.index().meta_set(key, value)
+    }
+}

@@ -1,0 +1,224 @@
+//! Adding a user's file: it is hashed and shared where it lies.
+//!
+//! Invariant: the file's identity is noted before the first byte is read and is the same after the last; so what is
+//! shared is what was hashed, or it is not shared.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use shared::hash::{ReadAt, hash_content};
+use shared::model::{Digest, FragmentLength, Manifest, Name};
+
+use super::files::{self, FileIdentity};
+use super::kept::Kept;
+use super::layout::make_directory_of;
+use super::{DiskStore, Place, Role, Roles, StoreError};
+
+/// The leaf hashes of a file that is being added; they may come in any order and from several threads.
+///
+/// A file in the store that is gone when this is dropped, unless it became a content's leaves.
+#[derive(Debug)]
+struct LeafSpool {
+    file: File,
+    path: PathBuf,
+}
+
+impl LeafSpool {
+    fn create(path: PathBuf) -> Result<Self, StoreError> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(StoreError::io("create", &path))?;
+        Ok(Self { file, path })
+    }
+
+    /// Takes in the leaves of fragment number `fragment`.
+    fn put(&self, fragment: u32, fragment_length: FragmentLength, leaves: &[Digest]) -> io::Result<()> {
+        let first = u64::from(fragment) * u64::from(fragment_length.blocks());
+        let bytes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect();
+        self.file.write_all_at(&bytes, first * Digest::LEN as u64)
+    }
+
+    fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_all().map_err(StoreError::io("sync", &self.path))
+    }
+
+    /// Becomes the leaves of a content, in place of those that were there: these are of all its blocks.
+    fn become_leaves(self, path: &Path) -> Result<(), StoreError> {
+        make_directory_of(path)?;
+        files::move_file(&self.path, path, true)
+    }
+}
+
+impl Drop for LeafSpool {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove; whatever stays is swept at the next start.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// The file as the hashing threads read it: counts, and stops when asked to.
+struct Reading<'a> {
+    file: &'a File,
+    done: AtomicU64,
+    progress: &'a (dyn Fn(u64) + Sync),
+    cancelled: &'a AtomicBool,
+}
+
+impl ReadAt for Reading<'_> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(io::Error::other("cancelled"));
+        }
+        ReadAt::read_exact_at(self.file, buffer, offset)?;
+        let length = buffer.len() as u64;
+        (self.progress)(self.done.fetch_add(length, Ordering::Relaxed) + length);
+        Ok(())
+    }
+}
+
+impl DiskStore {
+    /// Hashes a user's file with `threads` threads and shares it where it lies, durably.
+    ///
+    /// A symbolic link is followed once, now. `progress` is told the bytes hashed so far, from any thread; setting
+    /// `cancelled` stops the work within a read. Without a fragment length, the content's length decides. A content
+    /// that is here completely keeps its place and its fragment length; of one that is here in part, the
+    /// file becomes the place. Returns the manifest that is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAFile`], [`StoreError::ChangedWhileRead`], [`StoreError::Cancelled`],
+    /// [`StoreError::Manifest`] (too many fragments), [`StoreError::Io`], [`StoreError::Index`].
+    pub fn add_file(
+        &self,
+        path: &Path,
+        name: Option<Name>,
+        fragment_length: Option<FragmentLength>,
+        threads: NonZeroUsize,
+        progress: &(dyn Fn(u64) + Sync),
+        cancelled: &AtomicBool,
+    ) -> Result<Manifest, StoreError> {
+        let (path, file, identity) = open_regular(path)?;
+        let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(identity.size));
+        Manifest::count_fragments(identity.size, fragment_length)?;
+        let spool = LeafSpool::create(self.layout.spool(rand::random()))?;
+        let reading = Reading {
+            file: &file,
+            done: AtomicU64::new(0),
+            progress,
+            cancelled,
+        };
+        let has_spool_failed = AtomicBool::new(false);
+        let hashed = hash_content(
+            &reading,
+            identity.size,
+            fragment_length,
+            threads,
+            |fragment, leaves| {
+                spool
+                    .put(fragment, fragment_length, leaves)
+                    .inspect_err(|_| has_spool_failed.store(true, Ordering::Relaxed))
+            },
+        );
+        let manifest = match hashed {
+            Ok(manifest) => manifest,
+            Err(_) if cancelled.load(Ordering::Relaxed) => return Err(StoreError::Cancelled { path }),
+            Err(error) if has_spool_failed.into_inner() => {
+                return Err(StoreError::io("write", &spool.path)(error));
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(StoreError::ChangedWhileRead { path });
+            }
+            Err(error) => return Err(StoreError::io("read", &path)(error)),
+        };
+        spool.sync()?;
+        let after = FileIdentity::of_file(&file).map_err(StoreError::io("look at", &path))?;
+        if after != identity || FileIdentity::at(&path) != Some(identity) {
+            return Err(StoreError::ChangedWhileRead { path });
+        }
+        self.share(&manifest, spool, path, identity, name)
+    }
+
+    /// Shares a user's file whose leaves are known.
+    fn share(
+        &self,
+        manifest: &Manifest,
+        leaves: LeafSpool,
+        path: PathBuf,
+        identity: FileIdentity,
+        name: Option<Name>,
+    ) -> Result<Manifest, StoreError> {
+        let mut index = self.index();
+        let Some(slot) = self.slots.get(manifest.content()) else {
+            let roles = Roles::default().with(Role::Published, true);
+            let kept = Kept::in_file(manifest, path, identity, roles, name);
+            leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
+            index.insert(&kept)?;
+            self.slots.put(kept);
+            self.tell(manifest.content());
+            return Ok(manifest.clone());
+        };
+        self.withdraw_lost(&index, &slot)?;
+        let old = slot.kept().clone();
+        let (roles, name) = (
+            old.roles.with(Role::Published, true),
+            name.or_else(|| old.name.clone()),
+        );
+        if old.held.is_full() {
+            self.change(&index, &slot, |kept| {
+                (kept.roles, kept.name) = (roles, name.clone());
+            })?;
+            self.tell(manifest.content());
+            return Ok(old.manifest);
+        }
+        // Others know the content by the fragments that it has here already; the leaves are the same.
+        let kept = Kept::in_file(&old.manifest, path, identity, roles, name);
+        leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
+        let partial = match &old.place {
+            Place::Partial { partial, .. } => Some(partial),
+            _ => None,
+        };
+        if let Some(partial) = partial {
+            index.add_temporary(partial)?;
+        }
+        index.insert(&kept)?;
+        self.handles.close(slot.number);
+        self.slots.put(kept);
+        self.tell(manifest.content());
+        if let Some(data) = self.layout.own_data(&old) {
+            files::remove(&data)?;
+        }
+        partial.map_or(Ok(()), |partial| index.remove_temporary(partial))?;
+        Ok(old.manifest)
+    }
+}
+
+/// Opens a regular file; what it is otherwise is said by name. The path is the one without symbolic links.
+fn open_regular(asked: &Path) -> Result<(PathBuf, File, FileIdentity), StoreError> {
+    let path = asked.canonicalize().map_err(StoreError::io("read", asked))?;
+    let refuse_others = |metadata: &fs::Metadata| {
+        let kind = metadata.file_type();
+        let kind = match () {
+            () if kind.is_file() => return Ok(()),
+            () if kind.is_dir() => "a directory",
+            () if kind.is_fifo() => "a pipe",
+            () if kind.is_socket() => "a socket",
+            () if kind.is_block_device() || kind.is_char_device() => "a device",
+            () => "something else",
+        };
+        Err(StoreError::NotAFile {
+            path: asked.to_owned(),
+            kind,
+        })
+    };
+    // Before opening: opening a device may do something.
+    refuse_others(&fs::metadata(&path).map_err(StoreError::io("read", &path))?)?;
+    let file = files::open_users(&path).map_err(StoreError::io("read", &path))?;
+    let metadata = file.metadata().map_err(StoreError::io("read", &path))?;
+    refuse_others(&metadata)?;
+    Ok((path, file, FileIdentity::of(&metadata)))
+}

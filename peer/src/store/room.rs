@@ -1,0 +1,123 @@
+//! Making room for a content: its files exist, are long enough, and their disk space is taken.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::path::Path;
+
+use shared::model::{Digest, FragmentSet, Manifest};
+
+use super::files::{self, sync_directory};
+use super::kept::Kept;
+use super::layout::{Layout, make_directory_of};
+use super::{Place, StoreError};
+
+/// Makes the files of a content that the store writes, and takes disk space for what is wanted and was not
+/// `prepared` before.
+///
+/// What exists already stays as it is, so repeating it changes nothing. A file that could not be made as large as
+/// it must be is gone again.
+pub(super) fn make_room(layout: &Layout, kept: &Kept, prepared: &FragmentSet) -> Result<(), StoreError> {
+    let leaves = layout.leaves(kept.content());
+    let Some(data) = layout.own_data(kept) else {
+        return Ok(());
+    };
+    let mut fresh = kept.wanted.clone();
+    if data.exists() {
+        fresh.subtract(prepared);
+    }
+    if kept.place == Place::Store {
+        make_directory_of(&data)?;
+    }
+    make_directory_of(&leaves)?;
+    let leaves_length = kept.block_count() * Digest::LEN as u64;
+    let needed = kept.manifest.bytes_in(&fresh);
+    let directory = data.parent().unwrap_or(Path::new("/"));
+    let available = files::free_space(directory)?;
+    if needed > 0 && available < needed {
+        return Err(StoreError::NoRoom {
+            needed,
+            available,
+            of: "the disk",
+        });
+    }
+    let ranges = byte_ranges(&kept.manifest, &fresh);
+    grow(&data, kept.manifest.length(), &ranges, needed)?;
+    grow(&leaves, leaves_length, &[], leaves_length)
+}
+
+/// Makes a file at least `length` bytes long and takes disk space for `ranges` of it.
+fn grow(path: &Path, length: u64, ranges: &[Range<u64>], needed: u64) -> Result<(), StoreError> {
+    let open = |options: &mut OpenOptions| options.read(true).write(true).open(path);
+    let (file, is_new) = match open(&mut OpenOptions::new()) {
+        Err(error) if error.kind() == ErrorKind::NotFound => (
+            open(OpenOptions::new().create_new(true)).map_err(StoreError::io("create", path))?,
+            true,
+        ),
+        other => (other.map_err(StoreError::io("open", path))?, false),
+    };
+    let grown = take_space(&file, length, ranges).map_err(|error| match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            let available = path
+                .parent()
+                .and_then(|directory| files::free_space(directory).ok())
+                .unwrap_or(0);
+            StoreError::NoRoom {
+                needed,
+                available,
+                of: "the disk",
+            }
+        }
+        _ => StoreError::io("make room in", path)(error),
+    });
+    let done = grown.and_then(|()| match path.parent() {
+        Some(directory) if is_new => sync_directory(directory),
+        _ => Ok(()),
+    });
+    if done.is_err() && is_new {
+        files::remove(path)?;
+    }
+    done
+}
+
+fn take_space(file: &File, length: u64, ranges: &[Range<u64>]) -> io::Result<()> {
+    if file.metadata()?.len() < length {
+        file.set_len(length)?;
+    }
+    ranges.iter().try_for_each(|range| files::reserve(file, range))
+}
+
+/// Where fragments lie in the data; neighbours are one range.
+fn byte_ranges(manifest: &Manifest, fragments: &FragmentSet) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for index in fragments.iter() {
+        let range = manifest.range(index);
+        match ranges.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => ranges.push(range),
+        }
+    }
+    ranges
+}
+
+/// Refuses an output that could not be put in its place in the end.
+pub(super) fn check_output(output: &Path, overwrite: bool) -> Result<(), StoreError> {
+    let refuse = |kind: ErrorKind| Err(StoreError::io("write", output)(kind.into()));
+    let has_name = output.file_name().is_some_and(|name| name != OsStr::new(""));
+    if !output.is_absolute() || !has_name {
+        return refuse(ErrorKind::InvalidInput);
+    }
+    match output.symlink_metadata() {
+        Ok(there) if there.is_dir() => refuse(ErrorKind::IsADirectory),
+        Ok(_) if !overwrite => Err(StoreError::OutputExists {
+            path: output.to_owned(),
+        }),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => match output.parent() {
+            Some(parent) if parent.is_dir() => Ok(()),
+            _ => refuse(ErrorKind::NotFound),
+        },
+        Err(error) => Err(StoreError::io("write", output)(error)),
+    }
+}
