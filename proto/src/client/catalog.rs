@@ -40,9 +40,12 @@ impl CatalogClient {
     /// As the contract says.
     pub async fn publish(&self, publish: &Publish) -> Result<Binding, RemoteError> {
         let request = v1::PublishRequest::from(publish);
-        let reply = unary(self.patience, async || {
-            self.inner.clone().publish(request.clone()).await
-        })
+        let reply = unary(
+            self.patience,
+            &self.inner,
+            request,
+            |mut client, request| async move { client.publish(request).await },
+        )
         .await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
@@ -55,9 +58,12 @@ impl CatalogClient {
         let request = v1::ResolveRequest {
             r#ref: Some(content.into()),
         };
-        let reply = unary(self.patience, async || {
-            self.inner.clone().resolve(request.clone()).await
-        })
+        let reply = unary(
+            self.patience,
+            &self.inner,
+            request,
+            |mut client, request| async move { client.resolve(request).await },
+        )
         .await?;
         Ok(reply.try_into()?)
     }
@@ -68,9 +74,12 @@ impl CatalogClient {
     /// As the contract says.
     pub async fn list(&self, list: &List) -> Result<Published, RemoteError> {
         let request = v1::ListRequest::from(list);
-        let reply = unary(self.patience, async || {
-            self.inner.clone().list(request.clone()).await
-        })
+        let reply = unary(
+            self.patience,
+            &self.inner,
+            request,
+            |mut client, request| async move { client.list(request).await },
+        )
         .await?;
         Ok(reply.try_into()?)
     }
@@ -81,9 +90,12 @@ impl CatalogClient {
     /// As the contract says.
     pub async fn locate(&self, locate: &Locate) -> Result<Location, RemoteError> {
         let request = v1::LocateRequest::from(locate);
-        let reply = unary(self.patience, async || {
-            self.inner.clone().locate(request.clone()).await
-        })
+        let reply = unary(
+            self.patience,
+            &self.inner,
+            request,
+            |mut client, request| async move { client.locate(request).await },
+        )
         .await?;
         Ok(reply.try_into()?)
     }
@@ -94,9 +106,12 @@ impl CatalogClient {
     /// As the contract says.
     pub async fn remove(&self, remove: &Remove) -> Result<Revision, RemoteError> {
         let request = v1::RemoveRequest::from(remove);
-        let reply = unary(self.patience, async || {
-            self.inner.clone().remove(request.clone()).await
-        })
+        let reply = unary(
+            self.patience,
+            &self.inner,
+            request,
+            |mut client, request| async move { client.remove(request).await },
+        )
         .await?;
         Ok(Revision::new(reply.revision))
     }
@@ -129,9 +144,12 @@ impl CatalogClient {
             page_token: page.token.clone(),
             page_size: page.size,
         };
-        let reply = unary(self.patience, async || {
-            self.inner.clone().peers(request.clone()).await
-        })
+        let reply = unary(
+            self.patience,
+            &self.inner,
+            request,
+            |mut client, request| async move { client.peers(request).await },
+        )
         .await?;
         Ok(reply.try_into()?)
     }

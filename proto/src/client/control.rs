@@ -59,9 +59,12 @@ impl ControlClient {
     /// # Errors
     /// When it cannot be reached.
     pub async fn status(&self) -> Result<Status, RemoteError> {
-        let reply = unary(PATIENCE, async || {
-            self.0.clone().status(v1::StatusRequest {}).await
-        })
+        let reply = unary(
+            PATIENCE,
+            &self.0,
+            v1::StatusRequest {},
+            |mut client, request| async move { client.status(request).await },
+        )
         .await?;
         Ok(reply.try_into()?)
     }
@@ -72,7 +75,10 @@ impl ControlClient {
     /// As the contract says, for this and all that follow.
     pub async fn connect(&self, entry: &EntryPoint) -> Result<(HostPort, Epoch), RemoteError> {
         let request = v1::ConnectRequest::from(entry);
-        let reply = unary(PATIENCE, async || self.0.clone().connect(request.clone()).await).await?;
+        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
+            client.connect(request).await
+        })
+        .await?;
         let tracker = reply
             .tracker
             .parse()
@@ -85,9 +91,12 @@ impl ControlClient {
     /// # Errors
     /// When the node cannot be reached.
     pub async fn disconnect(&self) -> Result<(), RemoteError> {
-        unary(PATIENCE, async || {
-            self.0.clone().disconnect(v1::DisconnectRequest {}).await
-        })
+        unary(
+            PATIENCE,
+            &self.0,
+            v1::DisconnectRequest {},
+            |mut client, request| async move { client.disconnect(request).await },
+        )
         .await?;
         Ok(())
     }
@@ -116,7 +125,10 @@ impl ControlClient {
     /// As the contract says.
     pub async fn remove(&self, remove: &Remove) -> Result<Revision, RemoteError> {
         let request = v1::RemoveRequest::from(remove);
-        let reply = unary(PATIENCE, async || self.0.clone().remove(request.clone()).await).await?;
+        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
+            client.remove(request).await
+        })
+        .await?;
         Ok(Revision::new(reply.revision))
     }
 
@@ -129,7 +141,10 @@ impl ControlClient {
             r#ref: Some(content.into()),
             force,
         };
-        let reply = unary(PATIENCE, async || self.0.clone().forget(request.clone()).await).await?;
+        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
+            client.forget(request).await
+        })
+        .await?;
         Ok((content_id(&reply.content_id)?, reply.freed))
     }
 
@@ -138,9 +153,12 @@ impl ControlClient {
     /// # Errors
     /// When it cannot be reached.
     pub async fn local_list(&self) -> Result<Vec<LocalContent>, RemoteError> {
-        let reply = unary(PATIENCE, async || {
-            self.0.clone().local_list(v1::LocalListRequest {}).await
-        })
+        let reply = unary(
+            PATIENCE,
+            &self.0,
+            v1::LocalListRequest {},
+            |mut client, request| async move { client.local_list(request).await },
+        )
         .await?;
         Ok(reply
             .contents
@@ -155,8 +173,8 @@ impl ControlClient {
     /// As the contract says.
     pub async fn network_list(&self, list: &List) -> Result<Published, RemoteError> {
         let request = v1::ListRequest::from(list);
-        let reply = unary(PATIENCE, async || {
-            self.0.clone().network_list(request.clone()).await
+        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
+            client.network_list(request).await
         })
         .await?;
         Ok(reply.try_into()?)
@@ -168,8 +186,8 @@ impl ControlClient {
     /// As the contract says.
     pub async fn network_locate(&self, locate: &Locate) -> Result<Location, RemoteError> {
         let request = v1::LocateRequest::from(locate);
-        let reply = unary(PATIENCE, async || {
-            self.0.clone().network_locate(request.clone()).await
+        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
+            client.network_locate(request).await
         })
         .await?;
         Ok(reply.try_into()?)
@@ -184,8 +202,8 @@ impl ControlClient {
             page_token: page.token.clone(),
             page_size: page.size,
         };
-        let reply = unary(PATIENCE, async || {
-            self.0.clone().network_peers(request.clone()).await
+        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
+            client.network_peers(request).await
         })
         .await?;
         Ok(reply.try_into()?)

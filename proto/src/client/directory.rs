@@ -37,8 +37,14 @@ impl DirectoryClient {
     /// # Errors
     /// When the webserver cannot be reached. Tried once: the caller has a loop of its own.
     pub async fn trackers(&self) -> Result<Vec<TrackerEntry>, RemoteError> {
-        let call = async || self.0.clone().trackers(v1::TrackersRequest {}).await;
-        let reply = unary(Patience::ONCE, call).await?;
+        let request = v1::TrackersRequest {};
+        let reply = unary(
+            Patience::ONCE,
+            &self.0,
+            request,
+            |mut client, request| async move { client.trackers(request).await },
+        )
+        .await?;
         Ok(reply
             .trackers
             .into_iter()

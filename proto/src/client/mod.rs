@@ -47,24 +47,34 @@ impl Patience {
 }
 
 /// Makes a unary call with a deadline, again if its failure is of a kind that passes.
-async fn unary<T>(
+///
+/// The closure gets a clone of the client and of the request for each attempt; both are cheap to clone.
+async fn unary<C, R, T, F>(
     patience: Patience,
-    mut call: impl AsyncFnMut() -> Result<Response<T>, Status>,
-) -> Result<T, RemoteError> {
+    client: &C,
+    request: R,
+    call: impl Fn(C, R) -> F,
+) -> Result<T, RemoteError>
+where
+    C: Clone,
+    R: Clone,
+    F: Future<Output = Result<Response<T>, Status>>,
+{
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
     let mut attempt = 1;
     loop {
-        let failure = match tokio::time::timeout(patience.deadline, call()).await {
-            Ok(Ok(response)) => return Ok(response.into_inner()),
-            Ok(Err(status)) => RemoteError::from(status),
-            Err(_) => RemoteError::new(
-                ErrorCode::DeadlineExceeded,
-                format!(
-                    "no answer within {}",
-                    shared::model::format_duration(patience.deadline)
+        let failure =
+            match tokio::time::timeout(patience.deadline, call(client.clone(), request.clone())).await {
+                Ok(Ok(response)) => return Ok(response.into_inner()),
+                Ok(Err(status)) => RemoteError::from(status),
+                Err(_) => RemoteError::new(
+                    ErrorCode::DeadlineExceeded,
+                    format!(
+                        "no answer within {}",
+                        shared::model::format_duration(patience.deadline)
+                    ),
                 ),
-            ),
-        };
+            };
         if attempt >= patience.attempts || !failure.code().is_retryable() {
             return Err(failure);
         }

@@ -54,9 +54,12 @@ impl TransferClient {
         let request = v1::DescribeRequest {
             content_id: content.as_bytes().to_vec().into(),
         };
-        let reply = unary(Patience::ONCE, async || {
-            self.0.clone().describe(request.clone()).await
-        })
+        let reply = unary(
+            Patience::ONCE,
+            &self.0,
+            request,
+            |mut client, request| async move { client.describe(request).await },
+        )
         .await?;
         Ok(reply.manifest.ok_or(Invalid::Missing("manifest"))?.try_into()?)
     }
@@ -87,9 +90,12 @@ impl TransferClient {
             content_id,
             fragment: fragment.get(),
         };
-        let reply = unary(Patience::ONCE, async || {
-            self.0.clone().dispute(request.clone()).await
-        })
+        let reply = unary(
+            Patience::ONCE,
+            &self.0,
+            request,
+            |mut client, request| async move { client.dispute(request).await },
+        )
         .await?;
         Ok(reply.is_damaged)
     }
