@@ -122,6 +122,20 @@ impl Scheduler {
         &self.held
     }
 
+    /// Whether everything that is wanted is held.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.wanted.is_subset(&self.held)
+    }
+
+    /// Whether nothing is expected of the source now: it serves no request and holds nothing that is missing.
+    #[must_use]
+    pub fn is_useless(&self, source: PeerId) -> bool {
+        self.sources.get(&source).is_none_or(|standing| {
+            standing.in_flight == 0 && !standing.fragments.intersects(self.missing.missing())
+        })
+    }
+
     /// Whether the source sent corrupt bytes.
     #[must_use]
     pub fn is_banned(&self, source: PeerId) -> bool {

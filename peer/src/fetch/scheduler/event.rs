@@ -55,6 +55,21 @@ pub enum Event {
     Tick,
 }
 
+impl Event {
+    /// The source that the event is about, if it is about one.
+    #[must_use]
+    pub const fn source(&self) -> Option<PeerId> {
+        match self {
+            Self::Joined { source, .. }
+            | Self::Has { source, .. }
+            | Self::Left { source }
+            | Self::Delivered { source, .. }
+            | Self::Failed { source, .. } => Some(*source),
+            Self::Want(_) | Self::Tick => None,
+        }
+    }
+}
+
 /// Why a request ended without its fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {

@@ -1,0 +1,161 @@
+//! The handle: finds the job of a content or starts one, and waits for it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Source};
+use shared::runtime::{Clock, OnExit, Tasks};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::counters::Counters;
+use super::error::FetchError;
+use super::job::{Call, Caller, Job};
+use super::limits::Limits;
+use super::progress::Progress;
+use crate::store::FragmentStore;
+
+/// Callers that wait for a job to take notice of them.
+const CALLS: usize = 64;
+
+/// How soon a caller tries again when so many are waiting.
+const CALL_AGAIN: Duration = Duration::from_millis(10);
+
+/// Knows who holds fragments of a content.
+pub trait FindSources: Send + Sync + 'static {
+    /// Peers that hold some, as far as is known; none when nobody is known or nobody can be asked. In no
+    /// order. A fetch stops waiting after a few seconds.
+    fn find(&self, content: ContentId) -> BoxFuture<'_, Vec<Source>>;
+}
+
+/// What a fetch took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Bytes received and verified meanwhile, for all callers of the same job.
+    pub received_bytes: u64,
+    /// Sources that delivered a fragment since the job began.
+    pub sources_used: u32,
+    /// From the call to the last commit.
+    pub elapsed: Duration,
+}
+
+/// Fetches contents; cheap to clone. See the [module](super).
+#[derive(Clone)]
+pub struct Fetcher(Arc<Inner>);
+
+/// What all jobs share.
+pub(super) struct Inner {
+    pub(super) store: Arc<dyn FragmentStore>,
+    pub(super) finder: Arc<dyn FindSources>,
+    pub(super) tasks: Tasks,
+    pub(super) clock: Clock,
+    pub(super) own: PeerId,
+    pub(super) limits: Limits,
+    pub(super) counters: Arc<Counters>,
+    /// The running job of each content. A job takes itself out only when no call is waiting for it.
+    pub(super) jobs: Mutex<BTreeMap<ContentId, mpsc::Sender<Call>>>,
+    next_caller: AtomicU64,
+}
+
+impl std::fmt::Debug for Fetcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetcher").field("own", &self.0.own).field("limits", &self.0.limits).finish_non_exhaustive()
+    }
+}
+
+impl Fetcher {
+    /// Writes to `store` what it fetches from the sources that are hinted at or `finder` knows. `own` is this peer,
+    /// which is never a source of its own.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn FragmentStore>,
+        finder: Arc<dyn FindSources>,
+        tasks: Tasks,
+        clock: Clock,
+        own: PeerId,
+        limits: Limits,
+    ) -> Self {
+        let (counters, jobs, next_caller) = (Counters::new(), Mutex::default(), AtomicU64::new(0));
+        Self(Arc::new(Inner { store, finder, tasks, clock, own, limits, counters, jobs, next_caller }))
+    }
+
+    /// What has been received since the peer started; to be shared with what counts the bytes sent.
+    #[must_use]
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.0.counters
+    }
+
+    /// How many contents are being fetched now.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        let jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        u32::try_from(jobs.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Fetches the wanted fragments that are not held yet, and returns when all wanted ones are held (committed).
+    ///
+    /// `FragmentStore::prepare` has been called for the content. `hints` are sources to begin with. `progress` is
+    /// told about ten times a second. A second call for the same content joins the job of the first: the work is
+    /// shared, and cancelling one does not stop the other. When `cancel` is cancelled, or the future is dropped, what
+    /// has been verified by then is committed and nothing more is fetched for this caller; a cancelled call returns
+    /// after that.
+    ///
+    /// # Errors
+    /// See [`FetchError`]. What has been committed stays held.
+    pub async fn fetch(
+        &self,
+        manifest: &Manifest,
+        wanted: FragmentSet,
+        hints: Vec<Source>,
+        progress: watch::Sender<Progress>,
+        cancel: CancellationToken,
+    ) -> Result<Fetched, FetchError> {
+        let content = manifest.content();
+        if wanted.capacity() != manifest.fragment_count() {
+            return Err(FetchError::OtherManifest(content));
+        }
+        let id = self.0.next_caller.fetch_add(1, Ordering::Relaxed);
+        let (reply, mut replied) = oneshot::channel();
+        let since = self.0.clock.now();
+        let manifest = manifest.clone();
+        let mut caller = Caller { id, manifest, wanted, hints, progress, reply, since, received_before: 0 };
+        let calls = loop {
+            match self.submit(content, caller) {
+                Ok(calls) => break calls,
+                Err(refused) => caller = refused,
+            }
+            tokio::time::sleep(CALL_AGAIN).await;
+        };
+        let result = tokio::select! {
+            result = &mut replied => result,
+            () = cancel.cancelled() => {
+                // A job that has ended meanwhile has answered.
+                drop(calls.send(Call::Leave(id)).await);
+                replied.await
+            }
+        };
+        result.unwrap_or(Err(FetchError::Broken(content)))
+    }
+
+    /// Hands a caller to the job of the content; gives it back when too many are waiting.
+    fn submit(&self, content: ContentId, caller: Caller) -> Result<mpsc::Sender<Call>, Caller> {
+        let mut jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut call = Call::Join(Box::new(caller));
+        if let Some(calls) = jobs.get(&content) {
+            match calls.try_send(call) {
+                Ok(()) => return Ok(calls.clone()),
+                Err(mpsc::error::TrySendError::Full(Call::Join(caller))) => return Err(*caller),
+                Err(error) => call = error.into_inner(),
+            }
+        }
+        let (calls, queue) = mpsc::channel(CALLS);
+        drop(calls.try_send(call)); // the queue is new, so there is room
+        jobs.insert(content, calls.clone());
+        let job = Job::new(Arc::clone(&self.0), content, queue);
+        self.0.tasks.spawn("fetch", OnExit::Continue, job.run());
+        Ok(calls)
+    }
+}

@@ -1,0 +1,58 @@
+//! How much a fetch may use, and how patient it is.
+
+use std::time::Duration;
+
+use shared::model::FragmentLength;
+
+use super::scheduler::Bounds;
+
+/// So many sources are used side by side even if their fragments do not fit the byte budget.
+const LEAST_REQUESTS: u32 = 8;
+
+/// Bounds of every job of a `Fetcher`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes asked for and not yet verified and written, for each job. With fragments longer than an eighth of it,
+    /// eight requests are made all the same.
+    pub in_flight_bytes: u64,
+    /// Requests to one source at once; a new source begins with two.
+    pub requests_per_source: u32,
+    /// Sources of one job that are linked to at once.
+    pub sources: usize,
+    /// A request to which nothing comes for so long is given to another source. A source's time doubles, up to a
+    /// minute, each time that happens, so that a slow line is not taken for a dead one for ever.
+    pub stall: Duration,
+    /// Verified fragments are committed when they have so many bytes together…
+    pub commit_bytes: u64,
+    /// …or when the last commit was so long ago.
+    pub commit_interval: Duration,
+    /// How often other sources are looked for while something is missing.
+    pub find_interval: Duration,
+    /// A fetch fails when no source at all has delivered anything for so long; none: it goes on until it is
+    /// cancelled.
+    pub give_up_after: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            in_flight_bytes: 64 << 20,
+            requests_per_source: 4,
+            sources: 32,
+            stall: Duration::from_secs(5),
+            commit_bytes: 64 << 20,
+            commit_interval: Duration::from_millis(250),
+            find_interval: Duration::from_secs(2),
+            give_up_after: None,
+        }
+    }
+}
+
+impl Limits {
+    /// What the scheduler may do with fragments of this length.
+    pub(super) fn bounds(&self, fragment_length: FragmentLength) -> Bounds {
+        let fitting = self.in_flight_bytes / u64::from(fragment_length.get());
+        let in_all = u32::try_from(fitting).unwrap_or(u32::MAX).max(LEAST_REQUESTS);
+        Bounds { per_source: self.requests_per_source, in_all }
+    }
+}

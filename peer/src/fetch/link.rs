@@ -1,0 +1,100 @@
+//! The link to one source: follows what it holds for as long as the job wants it.
+
+use std::time::Duration;
+
+use proto::client::TransferClient;
+use shared::model::{FragmentSet, Manifest, PeerId};
+use shared::runtime::Backoff;
+use shared::{Coded as _, ErrorCode};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::scheduler::Event;
+use super::session::Report;
+
+/// Waits between attempts to follow a source.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// A source that cannot be followed so many times in a row makes room for others; it may be found again.
+const MAX_FAILURES: u32 = 4;
+
+/// A source that has too many followers is asked again so much later; until then it is tried without.
+const BLIND: Duration = Duration::from_secs(30);
+
+/// A link to a source.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) source: PeerId,
+    pub(super) client: TransferClient,
+    pub(super) manifest: Manifest,
+    pub(super) reports: mpsc::Sender<Report>,
+}
+
+impl Link {
+    /// Reports what the source holds until `token` is cancelled or the source has been out of reach for too long.
+    pub(super) async fn run(self, token: CancellationToken) {
+        tokio::select! {
+            () = self.follow() => {}
+            () = token.cancelled() => {}
+        }
+    }
+
+    async fn follow(&self) {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut failures = 0;
+        while failures < MAX_FAILURES {
+            match self.client.follow(&self.manifest).await {
+                Ok(mut following) => {
+                    backoff.reset();
+                    failures = 0;
+                    self.joined().await;
+                    loop {
+                        match following.next().await {
+                            Ok(Some(fragments)) => self.has(fragments).await,
+                            Ok(None) => break,
+                            Err(error) => {
+                                debug!(peer = %self.source, %error, "cannot follow any longer");
+                                break;
+                            }
+                        }
+                    }
+                    self.report(Event::Left { source: self.source }).await;
+                    failures += 1;
+                }
+                Err(error) if error.code() == ErrorCode::Exhausted => {
+                    // Nothing is known of what it holds: each request that it refuses says a little.
+                    self.joined().await;
+                    self.has(self.manifest.all_fragments()).await;
+                    tokio::time::sleep(BLIND).await;
+                }
+                Err(error) => {
+                    debug!(peer = %self.source, %error, "cannot follow");
+                    self.report(Event::Left { source: self.source }).await;
+                    failures += 1;
+                }
+            }
+            tokio::time::sleep(backoff.next_wait()).await;
+        }
+        self.send(Report::Gone(self.source)).await;
+    }
+
+    async fn joined(&self) {
+        // The tracker's offer does not say where a source is.
+        self.report(Event::Joined { source: self.source, is_near: false }).await;
+    }
+
+    async fn has(&self, fragments: FragmentSet) {
+        self.report(Event::Has { source: self.source, fragments }).await;
+    }
+
+    async fn report(&self, event: Event) {
+        self.send(Report::Event(event)).await;
+    }
+
+    async fn send(&self, report: Report) {
+        // A job that no longer listens has cancelled this link.
+        drop(self.reports.send(report).await);
+    }
+}

@@ -1,0 +1,124 @@
+//! One request to one source: a fragment's chunks, each verified and written before the next is taken.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use proto::client::TransferClient;
+use proto::convert::{Chunk, Fetch, FetchRange};
+use shared::hash::FragmentProof;
+use shared::model::{BLOCK_LENGTH, FragmentIndex, Manifest};
+use shared::{Coded as _, ErrorCode};
+use tokio_util::sync::CancellationToken;
+
+use super::counters::Counters;
+use super::scheduler::Failure;
+use crate::store::{FragmentStore, StoreError};
+
+/// What is needed to make a request.
+pub(super) struct Request {
+    pub(super) client: TransferClient,
+    pub(super) manifest: Manifest,
+    pub(super) fragment: FragmentIndex,
+    pub(super) store: Arc<dyn FragmentStore>,
+    /// Bytes that the job has received; counted as they are verified.
+    pub(super) received: Arc<AtomicU64>,
+    pub(super) counters: Arc<Counters>,
+    /// How long nothing may come.
+    pub(super) stall: Duration,
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Every block has been verified and written.
+    Delivered(FragmentProof),
+    /// The source did not deliver; why, and in words.
+    Failed(Failure, String),
+    /// Our store failed.
+    Store(StoreError),
+    /// A thread of ours failed.
+    Broken,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl Request {
+    /// Makes the request. Ends soon after `token` is cancelled, but never in the middle of a write.
+    pub(super) async fn run(self, token: CancellationToken) -> Outcome {
+        let fetch = Fetch {
+            content: self.manifest.content(),
+            ranges: vec![FetchRange {
+                fragment: self.fragment.get(),
+                first_block: 0,
+                block_count: self.manifest.blocks_of(self.fragment),
+            }],
+            with_leaves: true,
+        };
+        let started = tokio::select! {
+            started = self.client.fetch(fetch) => started,
+            () = token.cancelled() => return Outcome::Cancelled,
+        };
+        let mut chunks = match started {
+            Ok(chunks) => chunks,
+            Err(error) => return Outcome::Failed(failure(error.code()), error.to_string()),
+        };
+        let mut proof = None;
+        let mut next = 0;
+        while next < self.manifest.blocks_of(self.fragment) {
+            let received = tokio::select! {
+                received = tokio::time::timeout(self.stall, chunks.next()) => received,
+                () = token.cancelled() => return Outcome::Cancelled,
+            };
+            let chunk = match received {
+                Ok(Ok(Some(chunk))) => chunk,
+                Ok(Ok(None)) => return Outcome::Failed(Failure::ConnectionLost, "it stopped early".to_owned()),
+                Ok(Err(error)) => return Outcome::Failed(failure(error.code()), error.to_string()),
+                Err(_) => return Outcome::Failed(Failure::TimedOut, "nothing came for too long".to_owned()),
+            };
+            if chunk.fragment != self.fragment.get() || chunk.first_block != next {
+                let what = format!("block {} of fragment {} was not asked for", chunk.first_block, chunk.fragment);
+                return Outcome::Failed(Failure::Corrupt, what);
+            }
+            let bytes = chunk.data.len();
+            match self.take(chunk, proof).await {
+                Ok(proven) => proof = Some(proven),
+                Err(outcome) => return outcome,
+            }
+            // Verified, so it is no more than a fragment has.
+            next += u32::try_from(bytes).unwrap_or(u32::MAX).div_ceil(BLOCK_LENGTH);
+            self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+            self.counters.add_received(bytes as u64);
+        }
+        // A fragment has at least one block, so there was a chunk.
+        proof.map_or(Outcome::Broken, Outcome::Delivered)
+    }
+
+    /// Verifies a chunk and writes it, on a thread that may block. The first one brings the leaves.
+    async fn take(&self, chunk: Chunk, proof: Option<FragmentProof>) -> Result<FragmentProof, Outcome> {
+        let (manifest, fragment, store) = (self.manifest.clone(), self.fragment, Arc::clone(&self.store));
+        let work = move || {
+            let corrupt = |error: shared::hash::ProofError| Outcome::Failed(Failure::Corrupt, error.to_string());
+            let proof = match proof {
+                Some(proof) => proof,
+                None => FragmentProof::verify(&manifest, fragment, chunk.leaves).map_err(corrupt)?,
+            };
+            let blocks = proof.check(chunk.first_block, &chunk.data).map_err(corrupt)?;
+            store.write(manifest.content(), blocks).map_err(Outcome::Store)?;
+            Ok(proof)
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(Outcome::Broken))
+    }
+}
+
+/// What an error that the source answered means for the scheduler.
+const fn failure(code: ErrorCode) -> Failure {
+    match code {
+        // It found its own copy damaged and withdrew it: honest, but of no use. Or it knows no such blocks: it
+        // keeps the content in fragments of another length.
+        ErrorCode::NotFound | ErrorCode::Corrupt | ErrorCode::InvalidArgument => Failure::DoesNotHold,
+        ErrorCode::Exhausted => Failure::Busy,
+        ErrorCode::DeadlineExceeded => Failure::TimedOut,
+        _ => Failure::ConnectionLost,
+    }
+}

@@ -1,0 +1,446 @@
+//! A session: tells the scheduler what happens, and does what it says, until nobody waits any more.
+//!
+//! One task owns all of it. Links and requests are tasks of their own that report through one bounded channel;
+//! the session ends only after the last of them has ended, so nothing is written behind its back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use shared::hash::FragmentProof;
+use shared::model::{FragmentIndex, FragmentSet, Manifest, PeerId, Source, Timestamp};
+use shared::runtime::OnExit;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::callers::{Callers, News};
+use super::commits::Commits;
+use super::error::FetchError;
+use super::fetcher::Inner;
+use super::job::{Call, Caller};
+use super::link::Link;
+use super::progress::waiting_for;
+use super::request::{Outcome, Request};
+use super::scheduler::{Action, Event, Failure, Scheduler};
+use super::sources::Sources;
+use crate::store::{Entry, StoreError};
+
+/// How often the scheduler is told the time, and callers the progress.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Reports that wait for the session; whoever reports more waits.
+const REPORTS: usize = 256;
+
+/// An answer to "who holds this?" that takes longer is not waited for.
+const FIND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Requests end at their next chunk; only a disk that hangs takes longer than this.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What links, requests and searches tell their session.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// A source came, went, or holds something else.
+    Event(Event),
+    /// A request ended; every request says so once, under its number.
+    Ended { number: u64, outcome: Outcome },
+    /// A link ended by itself.
+    Gone(PeerId),
+    /// These may be sources.
+    Found(Vec<Source>),
+}
+
+/// Why a session ends.
+enum End {
+    /// Nobody is waiting; the last caller, if it has left before it had everything.
+    Deserted(Option<Caller>),
+    Failed(FetchError),
+}
+
+/// A request whose task has not ended.
+struct Running {
+    source: PeerId,
+    fragment: FragmentIndex,
+    token: CancellationToken,
+}
+
+/// See the [module](self).
+pub(super) struct Session {
+    inner: Arc<Inner>,
+    manifest: Manifest,
+    scheduler: Scheduler,
+    callers: Callers,
+    sources: Sources,
+    commits: Commits,
+    /// Committed fragments.
+    held: FragmentSet,
+    committing: Option<JoinHandle<Result<FragmentSet, StoreError>>>,
+    /// Requests whose tasks have not ended, cancelled ones too, by number.
+    running: BTreeMap<u64, Running>,
+    requests: u64,
+    reports: mpsc::Sender<Report>,
+    inbox: mpsc::Receiver<Report>,
+    received: Arc<AtomicU64>,
+    /// Bytes received at the last tick, and when they last became more.
+    last_received: (u64, Timestamp),
+}
+
+impl Session {
+    pub(super) fn new(inner: Arc<Inner>, entry: Entry, first: Caller) -> Self {
+        let Entry { manifest, held, .. } = entry;
+        let (limits, now) = (inner.limits, inner.clock.now());
+        let bounds = limits.bounds(manifest.fragment_length());
+        let (reports, inbox) = mpsc::channel(REPORTS);
+        let mut session = Self {
+            scheduler: Scheduler::new(held.clone(), bounds, rand::random()),
+            callers: Callers::new(manifest.clone()),
+            sources: Sources::new(inner.own, limits),
+            commits: Commits::new(now, limits.commit_bytes, limits.commit_interval),
+            held,
+            committing: None,
+            running: BTreeMap::new(),
+            requests: 0,
+            reports,
+            inbox,
+            received: Arc::default(),
+            last_received: (0, now),
+            inner,
+            manifest,
+        };
+        session.join(first);
+        session
+    }
+
+    /// Runs until nobody waits, then ends everything it has begun and answers.
+    pub(super) async fn run(mut self, calls: &mut mpsc::Receiver<Call>) {
+        let end = self.work(calls).await;
+        let failure = match &end {
+            End::Deserted(_) => FetchError::Cancelled(self.manifest.content()),
+            End::Failed(error) => error.clone(),
+        };
+        let mut leaving = self.callers.leave_all();
+        if let End::Deserted(Some(last)) = end {
+            leaving.push(last);
+        }
+        self.wind_down().await;
+        leaving.into_iter().for_each(|caller| caller.answer(Err(failure.clone())));
+    }
+
+    async fn work(&mut self, calls: &mut mpsc::Receiver<Call>) -> End {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let stopping = self.inner.tasks.token().clone();
+        loop {
+            // When the disk is behind, what ends has to wait, and then what would begin.
+            let is_behind = self.committing.is_some() && self.commits.is_full();
+            let step = tokio::select! {
+                () = stopping.cancelled() => Err(FetchError::Stopping(self.manifest.content())),
+                call = calls.recv() => match call {
+                    Some(Call::Join(caller)) => { self.join(*caller); Ok(()) }
+                    Some(Call::Leave(id)) => match self.leave(id) {
+                        Some(last) => return End::Deserted(Some(last)),
+                        None => Ok(()),
+                    },
+                    // The fetcher has gone, and with it everyone who could wait.
+                    None => return End::Deserted(None),
+                },
+                Some(report) = self.inbox.recv(), if !is_behind => self.report(report),
+                committed = finished(&mut self.committing) => self.committed(committed),
+                _ = ticks.tick() => self.tick(),
+            };
+            if let Err(error) = step {
+                return End::Failed(error);
+            }
+            self.begin_commit();
+            if self.callers.is_empty() {
+                return End::Deserted(None);
+            }
+        }
+    }
+
+    fn join(&mut self, caller: Caller) {
+        let hints = self.callers.join(caller, self.received.load(Ordering::Relaxed));
+        self.last_received.1 = self.inner.clock.now();
+        self.apply(Event::Want(self.callers.wanted()));
+        self.link(hints);
+        self.tell();
+    }
+
+    /// Lets a caller go; the last one is returned and answered when everything has ended.
+    fn leave(&mut self, id: u64) -> Option<Caller> {
+        let caller = self.callers.leave(id)?;
+        if self.callers.is_empty() {
+            return Some(caller);
+        }
+        caller.answer(Err(FetchError::Cancelled(self.manifest.content())));
+        self.apply(Event::Want(self.callers.wanted()));
+        None
+    }
+
+    fn report(&mut self, report: Report) -> Result<(), FetchError> {
+        match report {
+            // What a link said before it was ended no longer counts.
+            Report::Event(event) => {
+                if event.source().is_some_and(|source| self.sources.get(source).is_some()) {
+                    self.apply(event);
+                }
+            }
+            Report::Ended { number, outcome } => return self.ended(number, outcome),
+            Report::Gone(source) => self.unlink(source),
+            Report::Found(found) => {
+                self.sources.end_find();
+                self.make_room_for(&found);
+                self.link(found);
+            }
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, number: u64, outcome: Outcome) -> Result<(), FetchError> {
+        let Some(Running { source, fragment, token }) = self.running.remove(&number) else { return Ok(()) };
+        let content = self.manifest.content();
+        match outcome {
+            Outcome::Delivered(proof) => {
+                self.sources.delivered(source);
+                // The loser of a hedge may arrive as well.
+                if !self.scheduler.held().contains(fragment) {
+                    self.commits.push(proof, self.manifest.len_of(fragment));
+                }
+                self.apply(Event::Delivered { source, fragment });
+            }
+            Outcome::Failed(failure, reason) => {
+                debug!(peer = %source, %content, %fragment, ?failure, reason, "a source did not deliver");
+                if failure == Failure::TimedOut {
+                    self.sources.stalled(source);
+                }
+                // After a cancellation the scheduler may have made the same request anew; this is not its end.
+                if !token.is_cancelled() || failure == Failure::Corrupt {
+                    self.apply(Event::Failed { source, fragment, failure });
+                }
+            }
+            Outcome::Store(error) => return Err(FetchError::Store { content, source: Arc::new(error) }),
+            Outcome::Broken => return Err(FetchError::Broken(content)),
+            Outcome::Cancelled => {}
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) -> Result<(), FetchError> {
+        let now = self.inner.clock.now();
+        self.apply(Event::Tick);
+        self.tell();
+        let outlook = self.scheduler.outlook(now);
+        if outlook.pending > outlook.in_flight && self.sources.begin_find(now) {
+            self.find();
+        }
+        let received = self.received.load(Ordering::Relaxed);
+        if received > self.last_received.0 {
+            self.last_received = (received, now);
+        }
+        let waited = now.since(self.last_received.1);
+        match self.inner.limits.give_up_after {
+            Some(limit) if outlook.pending > 0 && waited >= limit => Err(FetchError::NoSource {
+                content: self.manifest.content(),
+                missing: outlook.pending,
+                tried: self.sources.tried(),
+                waited,
+                reason: waiting_for(&outlook).unwrap_or_else(|| "the sources are too slow".to_owned()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the scheduler, and does what it says.
+    fn apply(&mut self, event: Event) {
+        for action in self.scheduler.apply(self.inner.clock.now(), event) {
+            match action {
+                Action::Request { source, fragment } => self.request(source, fragment),
+                Action::Cancel { source, fragment } => self
+                    .running
+                    .values()
+                    .filter(|running| running.source == source && running.fragment == fragment)
+                    .for_each(|running| running.token.cancel()),
+                Action::Liar { source, fragment } => self.expose(source, fragment),
+            }
+        }
+    }
+
+    fn request(&mut self, source: PeerId, fragment: FragmentIndex) {
+        // The scheduler is told that a source has left before its link is removed.
+        let linked = self.sources.get(source).expect("requests are made only to linked sources");
+        let request = Request {
+            client: linked.client.clone(),
+            manifest: self.manifest.clone(),
+            fragment,
+            store: Arc::clone(&self.inner.store),
+            received: Arc::clone(&self.received),
+            counters: Arc::clone(&self.inner.counters),
+            stall: linked.stall,
+        };
+        self.requests += 1;
+        let (number, token, reports) = (self.requests, CancellationToken::new(), self.reports.clone());
+        self.running.insert(number, Running { source, fragment, token: token.clone() });
+        self.inner.tasks.spawn("fetch request", OnExit::Continue, async move {
+            let outcome = request.run(token).await;
+            drop(reports.send(Report::Ended { number, outcome }).await);
+        });
+    }
+
+    /// A source has lied: the log names it, and it is told, so that it can check its own copy.
+    fn expose(&mut self, source: PeerId, fragment: FragmentIndex) {
+        let content = self.manifest.content();
+        warn!(peer = %source, %content, %fragment, "a source sent bytes that do not match their hash");
+        if let Some(linked) = self.sources.get(source) {
+            let client = linked.client.clone();
+            self.inner.tasks.spawn("dispute", OnExit::Continue, async move {
+                match client.dispute(content, fragment).await {
+                    Ok(true) => info!(peer = %source, %content, %fragment, "its copy was damaged; it has withdrawn it"),
+                    Ok(false) => warn!(peer = %source, %content, %fragment, "it says that its copy is good"),
+                    Err(error) => debug!(peer = %source, %error, "it cannot be told"),
+                }
+            });
+        }
+        self.sources.remove(source);
+    }
+
+    fn unlink(&mut self, source: PeerId) {
+        self.apply(Event::Left { source });
+        self.sources.remove(source);
+    }
+
+    /// Gives up sources that hold nothing of use when there are others and some fragments have no source.
+    fn make_room_for(&mut self, found: &[Source]) {
+        if self.sources.is_full() && self.scheduler.outlook(self.inner.clock.now()).unsourced > 0 {
+            let useless = self.sources.linked().filter(|source| self.scheduler.is_useless(*source));
+            let leaving: Vec<_> = useless.take(found.len()).collect();
+            leaving.into_iter().for_each(|source| self.unlink(source));
+        }
+    }
+
+    fn link(&mut self, offered: Vec<Source>) {
+        for (source, client, token) in self.sources.add(offered, |peer| self.scheduler.is_banned(peer)) {
+            let (manifest, reports) = (self.manifest.clone(), self.reports.clone());
+            let link = Link { source, client, manifest, reports };
+            self.inner.tasks.spawn("fetch link", OnExit::Continue, link.run(token));
+        }
+    }
+
+    fn find(&self) {
+        let (inner, reports, content) = (Arc::clone(&self.inner), self.reports.clone(), self.manifest.content());
+        self.inner.tasks.spawn("find sources", OnExit::Continue, async move {
+            let found = tokio::time::timeout(FIND_TIMEOUT, inner.finder.find(content)).await;
+            drop(reports.send(Report::Found(found.unwrap_or_default())).await);
+        });
+    }
+
+    /// Commits what is due, off this thread; one commit at a time.
+    fn begin_commit(&mut self) {
+        let now = self.inner.clock.now();
+        let is_last = !self.commits.is_empty() && self.scheduler.is_complete();
+        if self.committing.is_none() && (is_last || self.commits.is_due(now)) {
+            let running = &self.running;
+            let proofs = self.commits.take(now, |index| running.values().any(|other| other.fragment == index));
+            if !proofs.is_empty() {
+                self.committing = Some(commit(&self.inner, &self.manifest, proofs));
+            }
+        }
+    }
+
+    fn committed(&mut self, ended: Ended) -> Result<(), FetchError> {
+        let content = self.manifest.content();
+        let committed = ended
+            .map_err(|_| FetchError::Broken(content))?
+            .map_err(|error| FetchError::Store { content, source: Arc::new(error) })?;
+        self.held.union_with(&committed);
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        let now = self.inner.clock.now();
+        let outlook = self.scheduler.outlook(now);
+        let news = News {
+            now,
+            held: &self.held,
+            received_bytes: self.received.load(Ordering::Relaxed),
+            sources_used: self.sources.used(),
+            sources: outlook.serving,
+            waiting_for: waiting_for(&outlook),
+        };
+        if self.callers.tell(&news) && !self.callers.is_empty() {
+            self.apply(Event::Want(self.callers.wanted()));
+        }
+    }
+
+    /// Ends all links and requests, waits for them, and commits what they have finished.
+    async fn wind_down(self) {
+        let Self { inner, manifest, scheduler, mut sources, mut commits, mut committing, running, .. } = self;
+        let (mut inbox, reports) = (self.inbox, self.reports);
+        sources.remove_all();
+        running.values().for_each(|running| running.token.cancel());
+        // The inbox ends when the last task that could report has ended.
+        drop(reports);
+        let drain = async {
+            while let Some(report) = inbox.recv().await {
+                let Report::Ended { outcome: Outcome::Delivered(proof), .. } = report else { continue };
+                if !scheduler.held().contains(proof.index()) {
+                    commits.push(proof, 0);
+                }
+            }
+        };
+        let content = manifest.content();
+        if tokio::time::timeout(DRAIN_TIMEOUT, drain).await.is_err() {
+            warn!(%content, "some requests did not end in time");
+        }
+        if committing.is_some() {
+            log_failure(&manifest, finished(&mut committing).await);
+        }
+        let rest = commits.take(inner.clock.now(), |_| false);
+        if !rest.is_empty() {
+            log_failure(&manifest, finished(&mut Some(commit(&inner, &manifest, rest))).await);
+        }
+    }
+}
+
+/// Makes fragments durable, on a thread that may block; returns which.
+fn commit(
+    inner: &Inner,
+    manifest: &Manifest,
+    proofs: Vec<FragmentProof>,
+) -> JoinHandle<Result<FragmentSet, StoreError>> {
+    let (store, manifest) = (Arc::clone(&inner.store), manifest.clone());
+    tokio::task::spawn_blocking(move || {
+        store.commit(manifest.content(), &proofs)?;
+        let mut committed = manifest.no_fragments();
+        for proof in &proofs {
+            committed.insert(proof.index());
+        }
+        Ok(committed)
+    })
+}
+
+/// Nobody waits for these any more, so a failure costs only a repetition.
+fn log_failure(manifest: &Manifest, ended: Ended) {
+    match ended {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => warn!(content = %manifest.content(), %error, "cannot commit what was fetched"),
+        Err(error) => warn!(content = %manifest.content(), %error, "cannot commit what was fetched"),
+    }
+}
+
+type Ended = Result<Result<FragmentSet, StoreError>, tokio::task::JoinError>;
+
+/// The end of the commit under way; never when there is none. Cancel-safe.
+async fn finished(committing: &mut Option<JoinHandle<Result<FragmentSet, StoreError>>>) -> Ended {
+    match committing {
+        Some(handle) => {
+            let ended = handle.await;
+            *committing = None;
+            ended
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,219 @@
+//! The `Transfer` service: other peers fetch verified fragments here.
+//!
+//! Every number that comes in is checked against the content's manifest before it is used. Uploads take one of a
+//! few slots, in the order of asking; reads happen off the async threads, a few chunks ahead of the connection, so
+//! memory is bounded by slots × chunks. Blocks are sent as they are on disk: whoever receives them verifies them.
+
+mod follow;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::convert::{self, Fetch};
+use proto::status::to_status;
+use proto::v1::transfer_server::{Transfer, TransferServer};
+use proto::{RemoteError, v1};
+use shared::ErrorCode;
+use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex, FragmentSet, Manifest};
+use shared::runtime::Tasks;
+use tokio::sync::Semaphore;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+use tracing::warn;
+
+use crate::fetch::Counters;
+use crate::store::{Entry, FragmentStore, StoreError};
+
+/// How long a request waits for an upload slot before it is sent elsewhere: a fragment's time on a quick network.
+const SLOT_WAIT: Duration = Duration::from_millis(250);
+
+/// Bitmaps are small, but each follower is a task and a stream.
+const MAX_FOLLOWERS: usize = 256;
+
+/// Disputes verified at once; a claim that is wrong must not cost more than one read at a time.
+const MAX_DISPUTES: usize = 1;
+
+/// Blocks verified at a time: 1 MiB.
+const VERIFY_BLOCKS: u32 = (1 << 20) / BLOCK_LENGTH;
+
+/// How many uploads at once when nobody says otherwise: enough to keep the wire busy with a few slow receivers.
+pub const DEFAULT_UPLOAD_SLOTS: usize = 16;
+
+/// Serves what the store holds. Cheap to clone.
+#[derive(Clone)]
+pub struct TransferService {
+    store: Arc<dyn FragmentStore>,
+    tasks: Tasks,
+    counters: Arc<Counters>,
+    uploads: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
+    disputes: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for TransferService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TransferService").field("counters", &self.counters).finish_non_exhaustive()
+    }
+}
+
+impl TransferService {
+    /// Serves at most `upload_slots` requests for blocks at once.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn FragmentStore>,
+        tasks: Tasks,
+        counters: Arc<Counters>,
+        upload_slots: usize,
+    ) -> Self {
+        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits));
+        Self {
+            store,
+            tasks,
+            counters,
+            uploads: semaphore(upload_slots),
+            followers: semaphore(MAX_FOLLOWERS),
+            disputes: semaphore(MAX_DISPUTES),
+        }
+    }
+
+    /// As a service that can be added to a server.
+    #[must_use]
+    pub fn into_server(self) -> TransferServer<Self> {
+        TransferServer::new(self)
+    }
+
+    /// Works with the store on a thread that may block.
+    async fn with_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn FragmentStore) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let store = Arc::clone(&self.store);
+        blocking(move || work(&*store)).await
+    }
+
+    async fn entry(&self, content: ContentId) -> Result<Entry, Status> {
+        self.with_store(move |store| store.entry(content).ok_or(StoreError::UnknownContent(content))).await
+    }
+}
+
+/// Runs what may block on a thread for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Status> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result.map_err(|error| to_status(&error)),
+        Err(panic) => Err(refusal(ErrorCode::Internal, panic.to_string())),
+    }
+}
+
+fn refusal(code: ErrorCode, message: impl Into<String>) -> Status {
+    to_status(&RemoteError::new(code, message))
+}
+
+/// Checks a fragment number from outside.
+fn fragment_of(manifest: &Manifest, number: u32) -> Result<FragmentIndex, Status> {
+    manifest.index(number).ok_or_else(|| {
+        let count = manifest.fragment_count();
+        refusal(
+            ErrorCode::InvalidArgument,
+            format!("there is no fragment {number}: content {} has {count}", manifest.content()),
+        )
+    })
+}
+
+/// Verifies our own copy of a fragment; withdraws it when it is damaged.
+fn is_damaged(store: &dyn FragmentStore, manifest: &Manifest, index: FragmentIndex) -> Result<bool, StoreError> {
+    let content = manifest.content();
+    let verified = store.proof(content, index).and_then(|proof| {
+        for first in (0..manifest.blocks_of(index)).step_by(VERIFY_BLOCKS as usize) {
+            let count = VERIFY_BLOCKS.min(manifest.blocks_of(index) - first);
+            let span = manifest.span(index, first, count).expect("within the fragment's blocks");
+            let bytes = store.read(content, index, span)?;
+            proof.check(first, &bytes).map_err(|_| StoreError::Damaged { content, index })?;
+        }
+        Ok(())
+    });
+    match verified {
+        Ok(()) => Ok(false),
+        Err(error) => {
+            if withdraw_if_bad(store, manifest, &error) { Ok(true) } else { Err(error) }
+        }
+    }
+}
+
+/// Stops sharing what an error says is not what it should be; whether it says so.
+fn withdraw_if_bad(store: &dyn FragmentStore, manifest: &Manifest, error: &StoreError) -> bool {
+    let fragments = match error {
+        StoreError::Damaged { index, .. } => {
+            let mut damaged = manifest.no_fragments();
+            damaged.insert(*index);
+            damaged
+        }
+        StoreError::Changed { .. } => manifest.all_fragments(),
+        _ => return false,
+    };
+    warn!(content = %manifest.content(), %error, "withdrawing what does not match its hash");
+    if let Err(failure) = store.withdraw(manifest.content(), &fragments) {
+        warn!(content = %manifest.content(), error = %failure, "cannot withdraw");
+    }
+    true
+}
+
+#[tonic::async_trait]
+impl Transfer for TransferService {
+    type FetchStream = ReceiverStream<Result<v1::FetchChunk, Status>>;
+    type FollowStream = ReceiverStream<Result<v1::FollowReply, Status>>;
+
+    async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        let fetch = Fetch::try_from(request.into_inner())?;
+        let entry = self.entry(fetch.content).await?;
+        let plan = upload::plan(&entry, &fetch)?;
+        let acquired = tokio::time::timeout(SLOT_WAIT, Arc::clone(&self.uploads).acquire_owned()).await;
+        let Ok(Ok(slot)) = acquired else {
+            return Err(refusal(ErrorCode::Exhausted, "all upload slots are taken; try another source, or later"));
+        };
+        Ok(Response::new(self.upload(entry.manifest, plan, slot)))
+    }
+
+    async fn describe(
+        &self,
+        request: Request<v1::DescribeRequest>,
+    ) -> Result<Response<v1::DescribeReply>, Status> {
+        let content = convert::types::content_id(&request.into_inner().content_id)?;
+        let entry = self.entry(content).await?;
+        Ok(Response::new(v1::DescribeReply { manifest: Some((&entry.manifest).into()) }))
+    }
+
+    async fn follow(&self, request: Request<v1::FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
+        let content = convert::types::content_id(&request.into_inner().content_id)?;
+        let Ok(slot) = Arc::clone(&self.followers).try_acquire_owned() else {
+            return Err(refusal(ErrorCode::Exhausted, "too many followers"));
+        };
+        self.bitmaps(content, slot).await.map(Response::new)
+    }
+
+    async fn dispute(
+        &self,
+        request: Request<v1::DisputeRequest>,
+    ) -> Result<Response<v1::DisputeReply>, Status> {
+        let v1::DisputeRequest { content_id, fragment } = request.into_inner();
+        let manifest = self.entry(convert::types::content_id(&content_id)?).await?.manifest;
+        let index = fragment_of(&manifest, fragment)?;
+        let Ok(slot) = Arc::clone(&self.disputes).try_acquire_owned() else {
+            return Err(refusal(ErrorCode::Exhausted, "another dispute is being verified; try again later"));
+        };
+        let verify = move |store: &dyn FragmentStore| {
+            let _slot = slot; // until the read is over, even if the caller goes away
+            is_damaged(store, &manifest, index)
+        };
+        Ok(Response::new(v1::DisputeReply { is_damaged: self.with_store(verify).await? }))
+    }
+}
+
+/// The wire form of a set.
+fn bitmap(fragments: &FragmentSet) -> v1::FollowReply {
+    v1::FollowReply { fragments: fragments.to_bytes().into() }
+}
