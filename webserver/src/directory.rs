@@ -1,0 +1,345 @@
+//! Which trackers there are and what the latest probe of each said.
+//!
+//! Pure: probe results and the time come in, choices come out. Invariants: the trackers are those of the
+//! configuration, in its order, for as long as the program runs; a tracker is live exactly when its latest probe
+//! succeeded. One failure makes it dead and one success makes it live again: sending a client elsewhere for a second
+//! costs nothing, sending it to a dead tracker costs it an error.
+//!
+//! What it does not promise: between two probes a tracker may die and still be chosen. That window is at most one
+//! probe interval and one probe deadline (2 s with the defaults); nothing is checked again when a client asks.
+
+use shared::model::{HostPort, Timestamp};
+
+/// A webserver knows at most this many trackers: the bound that `Directory.Trackers` promises its clients.
+pub const MAX_TRACKERS: usize = 64;
+
+/// The trackers and their states.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    trackers: Vec<Tracker>,
+}
+
+/// One tracker as the webserver sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracker {
+    address: HostPort,
+    state: TrackerState,
+    since: Timestamp,
+}
+
+/// What the latest probe said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrackerState {
+    /// No probe has ended yet.
+    Unchecked,
+    /// It answered that it serves.
+    Live,
+    /// It did not; why, in words.
+    Dead {
+        /// In words for a person.
+        reason: String,
+    },
+}
+
+/// What one probe of one tracker found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeResult {
+    /// Which tracker.
+    pub tracker: HostPort,
+    /// Whether it serves; why not, in words for a person.
+    pub outcome: Result<(), String>,
+}
+
+/// What a probe result changed, for whoever tells people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The tracker can be used from now on.
+    Up,
+    /// The tracker is not chosen from now on.
+    Down {
+        /// In words for a person.
+        reason: String,
+    },
+}
+
+/// Why a list of trackers cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrackersError {
+    /// There is none.
+    #[error("no tracker is named; give at least one with --tracker HOST:PORT")]
+    None,
+    /// There are more than [`MAX_TRACKERS`].
+    #[error("{0} trackers are named; a webserver takes at most {MAX_TRACKERS}")]
+    TooMany(usize),
+    /// One is named twice.
+    #[error("the tracker {0} is named twice; name each one once")]
+    Twice(HostPort),
+}
+
+impl Directory {
+    /// The trackers of the configuration, none of them checked yet.
+    ///
+    /// # Errors
+    /// When there is none, there are too many, or one is named twice.
+    pub fn new(addresses: Vec<HostPort>, now: Timestamp) -> Result<Self, TrackersError> {
+        if addresses.is_empty() {
+            return Err(TrackersError::None);
+        }
+        if addresses.len() > MAX_TRACKERS {
+            return Err(TrackersError::TooMany(addresses.len()));
+        }
+        let mut trackers: Vec<Tracker> = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            if trackers.iter().any(|known| known.address == address) {
+                return Err(TrackersError::Twice(address));
+            }
+            trackers.push(Tracker {
+                address,
+                state: TrackerState::Unchecked,
+                since: now,
+            });
+        }
+        Ok(Self { trackers })
+    }
+
+    /// Takes in what a probe found; the change, if it is one that people want to know.
+    ///
+    /// A result about a tracker that is not in the directory changes nothing.
+    pub fn apply(&mut self, now: Timestamp, result: ProbeResult) -> Option<Change> {
+        let tracker = self
+            .trackers
+            .iter_mut()
+            .find(|tracker| tracker.address == result.tracker)?;
+        let state = match result.outcome {
+            Ok(()) => TrackerState::Live,
+            Err(reason) => TrackerState::Dead { reason },
+        };
+        if !tracker.state.is_same_kind(&state) {
+            tracker.since = now;
+        }
+        // A tracker that stays dead for another reason is news as well.
+        let is_news = tracker.state != state;
+        tracker.state = state;
+        is_news.then(|| match &tracker.state {
+            TrackerState::Dead { reason } => Change::Down {
+                reason: reason.clone(),
+            },
+            TrackerState::Live | TrackerState::Unchecked => Change::Up,
+        })
+    }
+
+    /// Every tracker in the order of the configuration.
+    #[must_use]
+    pub fn trackers(&self) -> &[Tracker] {
+        &self.trackers
+    }
+
+    /// The live trackers in the order in which a client should try them: that of the configuration.
+    ///
+    /// The order is the same for every client, so that peers meet at the same tracker while it lives.
+    pub fn live(&self) -> impl Iterator<Item = &Tracker> {
+        self.trackers.iter().filter(|tracker| tracker.is_live())
+    }
+
+    /// Every tracker, live ones first, otherwise in the order of the configuration.
+    pub fn live_first(&self) -> impl Iterator<Item = &Tracker> {
+        self.live()
+            .chain(self.trackers.iter().filter(|tracker| !tracker.is_live()))
+    }
+
+    /// The live tracker whose turn it is; consecutive turns go round the live ones.
+    #[must_use]
+    pub fn choose(&self, turn: u64) -> Option<&HostPort> {
+        let live = u64::try_from(self.live().count()).ok()?;
+        let index = usize::try_from(turn.checked_rem(live)?).ok()?;
+        self.live().nth(index).map(Tracker::address)
+    }
+
+    /// Whether every tracker has been probed at least once.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.trackers
+            .iter()
+            .all(|tracker| tracker.state != TrackerState::Unchecked)
+    }
+
+    /// Why no tracker can be chosen, tracker by tracker, in words.
+    #[must_use]
+    pub fn reasons(&self) -> String {
+        let reasons: Vec<_> = self
+            .trackers
+            .iter()
+            .filter(|tracker| !tracker.is_live())
+            .map(|tracker| format!("{}: {}", tracker.address, tracker.reason()))
+            .collect();
+        reasons.join("; ")
+    }
+}
+
+impl Tracker {
+    /// Where to dial it.
+    #[must_use]
+    pub const fn address(&self) -> &HostPort {
+        &self.address
+    }
+
+    /// What its latest probe said.
+    #[must_use]
+    pub const fn state(&self) -> &TrackerState {
+        &self.state
+    }
+
+    /// Since when it has been live, dead, or waiting for its first probe.
+    #[must_use]
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Whether its latest probe succeeded.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.state == TrackerState::Live
+    }
+
+    /// Why it is not live, in words; empty when it is.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match &self.state {
+            TrackerState::Unchecked => "not checked yet",
+            TrackerState::Live => "",
+            TrackerState::Dead { reason } => reason,
+        }
+    }
+}
+
+impl TrackerState {
+    /// Whether both are live, both dead or both unchecked.
+    fn is_same_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(n: u16) -> HostPort {
+        format!("tracker-{n}.test:50052").parse().expect("valid")
+    }
+
+    fn directory(count: u16) -> Directory {
+        Directory::new((0..count).map(address).collect(), at(0)).expect("valid")
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn success(n: u16) -> ProbeResult {
+        ProbeResult {
+            tracker: address(n),
+            outcome: Ok(()),
+        }
+    }
+
+    fn failure(n: u16, reason: &str) -> ProbeResult {
+        ProbeResult {
+            tracker: address(n),
+            outcome: Err(reason.to_owned()),
+        }
+    }
+
+    fn down(reason: &str) -> Option<Change> {
+        Some(Change::Down {
+            reason: reason.to_owned(),
+        })
+    }
+
+    #[test]
+    fn nothing_is_chosen_before_a_probe_succeeded() {
+        let mut directory = directory(2);
+        assert!(!directory.is_checked());
+        assert_eq!(directory.choose(0), None);
+        directory.apply(at(1), failure(0, "connection refused"));
+        assert_eq!(directory.choose(0), None);
+        assert!(!directory.is_checked());
+        directory.apply(at(1), success(1));
+        assert!(directory.is_checked());
+        assert_eq!(directory.choose(0), Some(&address(1)));
+    }
+
+    #[test]
+    fn one_failure_takes_a_tracker_out_and_one_success_brings_it_back() {
+        let mut directory = directory(1);
+        assert_eq!(directory.apply(at(1), success(0)), Some(Change::Up));
+        assert_eq!(directory.apply(at(2), failure(0, "no answer")), down("no answer"));
+        assert_eq!(directory.choose(7), None);
+        assert_eq!(directory.apply(at(3), success(0)), Some(Change::Up));
+        assert_eq!(directory.choose(7), Some(&address(0)));
+    }
+
+    #[test]
+    fn only_news_is_told_and_since_is_the_moment_of_the_change() {
+        let mut directory = directory(1);
+        let since = |directory: &Directory| directory.trackers()[0].since();
+        assert_eq!(directory.apply(at(1), success(0)), Some(Change::Up));
+        assert_eq!(directory.apply(at(2), success(0)), None);
+        assert_eq!(since(&directory), at(1));
+        assert_eq!(directory.apply(at(3), failure(0, "a")), down("a"));
+        assert_eq!(directory.apply(at(4), failure(0, "a")), None);
+        assert_eq!(directory.apply(at(5), failure(0, "b")), down("b"));
+        assert_eq!(since(&directory), at(3));
+        assert_eq!(directory.trackers()[0].reason(), "b");
+    }
+
+    #[test]
+    fn turns_go_round_the_live_trackers_only() {
+        let mut directory = directory(4);
+        for n in [0, 2, 3] {
+            directory.apply(at(1), success(n));
+        }
+        directory.apply(at(1), failure(1, "dead"));
+        let chosen: Vec<_> = (0..6)
+            .filter_map(|turn| directory.choose(turn).cloned())
+            .collect();
+        assert_eq!(chosen, [0, 2, 3, 0, 2, 3].map(address));
+        assert_eq!(directory.choose(u64::MAX), Some(&address(0)));
+    }
+
+    #[test]
+    fn clients_are_told_live_trackers_first_in_the_order_of_the_configuration() {
+        let mut directory = directory(4);
+        directory.apply(at(1), failure(0, "dead"));
+        for n in [3, 1] {
+            directory.apply(at(1), success(n));
+        }
+        let order: Vec<_> = directory.live_first().map(|t| t.address().clone()).collect();
+        assert_eq!(order, [1, 3, 0, 2].map(address));
+        assert_eq!(
+            directory.reasons(),
+            "tracker-0.test:50052: dead; tracker-2.test:50052: not checked yet"
+        );
+    }
+
+    #[test]
+    fn a_result_about_a_stranger_changes_nothing() {
+        let mut directory = directory(1);
+        let before = directory.clone();
+        assert_eq!(directory.apply(at(9), success(8)), None);
+        assert_eq!(directory, before);
+    }
+
+    #[test]
+    fn lists_that_make_no_sense_are_refused() {
+        assert_eq!(Directory::new(Vec::new(), at(0)), Err(TrackersError::None));
+        assert_eq!(
+            Directory::new(vec![address(1), address(1)], at(0)),
+            Err(TrackersError::Twice(address(1)))
+        );
+        assert_eq!(
+            Directory::new((0..65).map(address).collect(), at(0)),
+            Err(TrackersError::TooMany(65))
+        );
+        assert!(Directory::new((0..64).map(address).collect(), at(0)).is_ok());
+    }
+}

@@ -1,0 +1,66 @@
+//! `/api/…` is the trackers': a 307 to the live one whose turn it is.
+//!
+//! 307 keeps method and body. The choice rests on the latest probe results alone (see [`crate::directory`] for how
+//! old these may be); a client that finds nobody there asks again.
+
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use shared::ErrorCode;
+use shared::model::HostPort;
+
+use super::{Front, error};
+
+/// A script of another origin may follow the redirect: it leads to what the tracker shows to everyone.
+const ANY_ORIGIN: (HeaderName, HeaderValue) =
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+
+/// A redirect is only as good as the moment it was made in.
+const NO_STORE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+
+/// Sends the client to a live tracker, same path and query; 503 with the reasons when there is none.
+pub(super) async fn to_tracker(State(front): State<Front>, uri: Uri) -> Response {
+    let turn = front.turn.fetch_add(1, Ordering::Relaxed);
+    let directory = front.directory.borrow();
+    let Some(tracker) = directory.choose(turn) else {
+        let message = format!("no tracker is alive; try again soon ({})", directory.reasons());
+        return ([ANY_ORIGIN], error(ErrorCode::Unavailable, message)).into_response();
+    };
+    let Ok(location) = location(tracker, &uri) else {
+        return error(ErrorCode::InvalidArgument, "this path cannot be redirected");
+    };
+    (
+        StatusCode::TEMPORARY_REDIRECT,
+        [(header::LOCATION, location), NO_STORE, ANY_ORIGIN],
+    )
+        .into_response()
+}
+
+fn location(tracker: &HostPort, uri: &Uri) -> Result<HeaderValue, axum::http::header::InvalidHeaderValue> {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    HeaderValue::try_from(format!("http://{tracker}{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_and_query_are_kept_and_nothing_else() {
+        let tracker: HostPort = "[::1]:50052".parse().expect("valid");
+        for (asked, sent) in [
+            ("/api/v1/names", "http://[::1]:50052/api/v1/names"),
+            (
+                "/api/v1/names?prefix=a%2Fb&x",
+                "http://[::1]:50052/api/v1/names?prefix=a%2Fb&x",
+            ),
+            ("http://elsewhere/api/v1", "http://[::1]:50052/api/v1"),
+            ("/api/..//x", "http://[::1]:50052/api/..//x"),
+        ] {
+            let uri: Uri = asked.parse().expect(asked);
+            assert_eq!(location(&tracker, &uri).expect(asked), sent);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The webserver as a whole: bind, run until told to stop, drain.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use proto::accept::{self, Services};
+use shared::runtime::{Clock, OnExit, Tasks};
+use shared::{Coded, ErrorCode};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::{debug, info};
+
+use crate::config::{Config, ConfigError, Probing};
+use crate::directory::{Directory, TrackersError};
+use crate::rpc::DirectoryService;
+use crate::{http, prober};
+
+/// How long tasks may take to end: the drain of [`accept::serve`] and some more.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A webserver that listens and does not answer yet; [`Self::run_until`] makes it answer.
+#[derive(Debug)]
+pub struct Webserver {
+    listener: TcpListener,
+    address: SocketAddr,
+    directory: Directory,
+    probing: Probing,
+    clock: Clock,
+}
+
+/// Why a webserver did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings make no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It cannot listen where it should.
+    #[error("cannot listen on {address}: {source}{}", advice(source))]
+    Listen {
+        /// Host and port as they were given.
+        address: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A task that it cannot do without has ended; the log says which and why.
+    #[error("stopped by itself because a part of it failed; the log has the details")]
+    Failed,
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => "; choose another port with --port, or 0 for any free one",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need special rights, choose another with --port"
+        }
+        _ => "; check --host and --port",
+    }
+}
+
+impl From<TrackersError> for StartError {
+    fn from(error: TrackersError) -> Self {
+        Self::Config(error.into())
+    }
+}
+
+impl Coded for StartError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Config(error) => error.code(),
+            Self::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => ErrorCode::Conflict,
+                io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
+                _ => ErrorCode::InvalidArgument,
+            },
+            Self::Failed => ErrorCode::Internal,
+        }
+    }
+}
+
+impl Webserver {
+    /// Checks the settings and takes the port; connections wait until [`Self::run_until`].
+    ///
+    /// # Errors
+    /// When the settings make no sense or the port cannot be had.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let clock = Clock::system();
+        let directory = Directory::new(config.trackers, clock.now())?;
+        let listen_error = |source| StartError::Listen {
+            address: format!("{}:{}", config.host, config.port),
+            source,
+        };
+        let listener = TcpListener::bind((config.host.as_str(), config.port))
+            .await
+            .map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        Ok(Self {
+            listener,
+            address,
+            directory,
+            probing: config.probing,
+            clock,
+        })
+    }
+
+    /// Where it listens; with port 0 in the settings, the port that was picked.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Probes the trackers and answers clients until `shutdown` completes, then lets requests under way end.
+    ///
+    /// The first answer is given after every tracker has been probed once, at most one probe deadline after the
+    /// start: nobody is told that no tracker is alive only because none has been asked.
+    ///
+    /// # Errors
+    /// When a part of it failed and it had to stop by itself.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+        let tasks = Tasks::new();
+        let token = tasks.token().clone();
+        let (sender, receiver) = watch::channel(self.directory);
+        prober::start(sender, self.probing, &self.clock, &tasks);
+
+        let (grpc, _health) = Services::new()
+            .add(DirectoryService::server(receiver.clone()))
+            .await
+            .into_router();
+        let router = http::router(receiver.clone(), grpc);
+        let (listener, serving) = (self.listener, tasks.clone());
+        tasks.spawn("accept", OnExit::ShutDown, async move {
+            let mut directory = receiver;
+            let first_round = directory.wait_for(Directory::is_checked);
+            if let Some(checked) = serving.token().run_until_cancelled(first_round).await {
+                // It fails when the probers are gone; then their end has begun the shutdown.
+                debug!(is_checked = checked.is_ok(), "answering clients");
+            }
+            accept::serve(listener, router, serving).await;
+        });
+
+        tokio::select! {
+            () = shutdown => {}
+            () = token.cancelled() => {}
+        }
+        let has_failed = token.is_cancelled();
+        info!("stopping");
+        tasks.stop(STOP_TIMEOUT).await;
+        if has_failed {
+            Err(StartError::Failed)
+        } else {
+            Ok(())
+        }
+    }
+}
