@@ -110,6 +110,13 @@ impl Name {
     }
 }
 
+impl std::borrow::Borrow<str> for Name {
+    /// A name is ordered and hashed as its text, so maps of names can be searched by any text.
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)

@@ -1,0 +1,140 @@
+//! Which contents need looking at, and in which order.
+//!
+//! A content that something happened to is *changed*; once assessed it is *ready*, the most endangered first; what
+//! cannot be helped now *waits* for a time. What is in none of these is as it should be. A slow sweep over all
+//! contents (see `planning`) means that nothing stays stuck even if a change went unnoticed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use shared::model::{ContentId, Timestamp};
+
+/// Contents to look at; each is in one of the three sets at most.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    changed: BTreeSet<ContentId>,
+    ready: BTreeSet<(u32, ContentId)>,
+    waiting: BTreeSet<(Timestamp, ContentId)>,
+    place: BTreeMap<ContentId, Place>,
+    /// Who waits until then waits no longer.
+    awake_until: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Changed,
+    Ready(u32),
+    Waiting(Timestamp),
+}
+
+impl Agenda {
+    /// Something happened to the content.
+    pub(super) fn mark(&mut self, content: ContentId) {
+        self.put(content, Some(Place::Changed));
+    }
+
+    /// The content has been assessed: its most endangered fragment has this many replicas.
+    pub(super) fn make_ready(&mut self, content: ContentId, fewest: u32) {
+        self.put(content, Some(Place::Ready(fewest)));
+    }
+
+    /// Nothing can be done about the content before `until`, or until something happens to it.
+    pub(super) fn wait(&mut self, content: ContentId, until: Timestamp) {
+        self.put(content, Some(Place::Waiting(until)));
+    }
+
+    /// The content is as it should be, or gone.
+    pub(super) fn settle(&mut self, content: ContentId) {
+        self.put(content, None);
+    }
+
+    /// There is new room or a new source: whoever waits for no longer than `retry` from now is due at once.
+    pub(super) fn wake(&mut self, now: Timestamp, retry: Duration) {
+        self.awake_until = now.after(retry);
+    }
+
+    /// Up to `limit` contents that changed or have waited long enough; they stay where they are until put elsewhere.
+    pub(super) fn due(&mut self, now: Timestamp, limit: usize) -> Vec<ContentId> {
+        let until = now.max(self.awake_until);
+        let waited = self.waiting.iter().take_while(|(at, _)| *at <= until).map(|(_, content)| *content);
+        let due: Vec<_> = self.changed.iter().copied().chain(waited).take(limit).collect();
+        if due.len() < limit {
+            self.awake_until = Timestamp::default();
+        }
+        due
+    }
+
+    /// Up to `limit` contents that are ready, the most endangered first.
+    pub(super) fn ready(&self, limit: usize) -> Vec<ContentId> {
+        self.ready.iter().take(limit).map(|(_, content)| *content).collect()
+    }
+
+    pub(super) fn contains(&self, content: ContentId) -> bool {
+        self.place.contains_key(&content)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.place.len()
+    }
+
+    fn put(&mut self, content: ContentId, place: Option<Place>) {
+        let previous = match place {
+            Some(place) => self.place.insert(content, place),
+            None => self.place.remove(&content),
+        };
+        match previous {
+            Some(Place::Changed) => self.changed.remove(&content),
+            Some(Place::Ready(fewest)) => self.ready.remove(&(fewest, content)),
+            Some(Place::Waiting(until)) => self.waiting.remove(&(until, content)),
+            None => false,
+        };
+        match place {
+            Some(Place::Changed) => self.changed.insert(content),
+            Some(Place::Ready(fewest)) => self.ready.insert((fewest, content)),
+            Some(Place::Waiting(until)) => self.waiting.insert((until, content)),
+            None => false,
+        };
+    }
+
+    /// Asserts the invariants.
+    pub(super) fn check(&self) {
+        let places = self.changed.len() + self.ready.len() + self.waiting.len();
+        assert_eq!(places, self.place.len(), "every content on the agenda is in one place");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content(n: u8) -> ContentId {
+        ContentId::from_bytes([n; 32])
+    }
+
+    #[test]
+    fn the_most_endangered_content_comes_first() {
+        let mut agenda = Agenda::default();
+        agenda.make_ready(content(1), 2);
+        agenda.make_ready(content(2), 0);
+        agenda.make_ready(content(3), 1);
+        agenda.make_ready(content(1), 3);
+        assert_eq!(agenda.ready(2), [content(2), content(3)]);
+        agenda.check();
+    }
+
+    #[test]
+    fn who_waits_is_due_in_time_or_when_woken() {
+        let mut agenda = Agenda::default();
+        let at = Timestamp::from_millis;
+        agenda.wait(content(1), at(1_000));
+        agenda.wait(content(2), at(9_000));
+        assert_eq!(agenda.due(at(500), 10), []);
+        agenda.wake(at(500), Duration::from_secs(1));
+        assert_eq!(agenda.due(at(500), 10), [content(1)]);
+        assert_eq!(agenda.due(at(500), 10), [], "a wake-up counts once");
+        assert_eq!(agenda.due(at(9_000), 10), [content(1), content(2)]);
+        agenda.mark(content(2));
+        assert_eq!(agenda.due(at(0), 10), [content(2)]);
+        agenda.check();
+    }
+}

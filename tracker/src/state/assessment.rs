@@ -1,0 +1,119 @@
+//! How one content's replicas stand: counted, not remembered.
+//!
+//! A holder counts as a replica while it keeps what it holds, has not been told to drop it, and is live or suspect.
+//! Whoever else holds something on such a peer is a source, nothing more.
+
+use shared::model::{ContentId, ContentState, FragmentIndex, FragmentSet, Health, PeerId};
+
+use super::State;
+use super::catalogue::Content;
+use super::holders::{Fragments, Held};
+
+/// A count for every fragment; what holds everything is counted once for all.
+#[derive(Debug)]
+pub(super) struct Tally {
+    all: u32,
+    each: Vec<u32>,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self { all: 0, each: Vec::new() }
+    }
+
+    pub(super) fn of(&self, index: FragmentIndex) -> u32 {
+        self.all + self.each.get(index.get() as usize).copied().unwrap_or_default()
+    }
+
+    /// The smallest count among all fragments of a content of `count`.
+    pub(super) fn min(&self, count: u32) -> u32 {
+        if self.each.is_empty() || count == 0 { self.all } else { self.all + self.each.iter().min().unwrap_or(&0) }
+    }
+
+    pub(super) fn add(&mut self, fragments: &Fragments, count: u32) {
+        match fragments {
+            Fragments::All => self.all += 1,
+            Fragments::Some(set) => self.add_set(set, count),
+        }
+    }
+
+    pub(super) fn add_set(&mut self, set: &FragmentSet, count: u32) {
+        self.each.resize(count as usize, 0);
+        for index in set.iter() {
+            self.each[index.get() as usize] += 1;
+        }
+    }
+}
+
+/// The replicas of one content.
+#[derive(Debug)]
+pub(super) struct Assessment {
+    /// Replicas on live and suspect peers.
+    pub(super) counted: Tally,
+    /// Those of them on live peers.
+    pub(super) live: Tally,
+    /// Fragments that some live or suspect peer holds, kept or not.
+    pub(super) sourced: FragmentSet,
+}
+
+impl State {
+    /// Whether the holder counts as a source.
+    pub(super) fn is_source(&self, held: &Held) -> bool {
+        !held.is_evicting && !self.members.is_lost(held.peer)
+    }
+
+    /// Whether the holder counts as a replica.
+    pub(super) fn is_replica(&self, held: &Held) -> bool {
+        held.keeps && self.is_source(held)
+    }
+
+    pub(super) fn assess(&self, content: &Content) -> Assessment {
+        let count = content.manifest.fragment_count();
+        let (mut counted, mut live) = (Tally::new(), Tally::new());
+        let mut sourced = content.manifest.no_fragments();
+        for held in self.holders.of(content.manifest.content()).iter().filter(|held| self.is_source(held)) {
+            match &held.fragments {
+                Fragments::All => sourced = content.manifest.all_fragments(),
+                Fragments::Some(set) => sourced.union_with(set),
+            }
+            if held.keeps {
+                counted.add(&held.fragments, count);
+                if self.members.is_live(held.peer) {
+                    live.add(&held.fragments, count);
+                }
+            }
+        }
+        Assessment { counted, live, sourced }
+    }
+
+    pub(super) fn health_of(&self, content: &Content) -> Health {
+        let assessment = self.assess(content);
+        let fragments = content.manifest.fragment_count();
+        let target = content.target.get();
+        let fewest = assessment.counted.min(fragments);
+        let at_target = match fewest >= target {
+            true => content.manifest.indices().len(),
+            false => content.manifest.indices().filter(|index| assessment.counted.of(*index) >= target).count(),
+        };
+        let fragments_at_target = u32::try_from(at_target).unwrap_or(fragments);
+        let state = match () {
+            () if fragments_at_target == fragments => ContentState::Replicated,
+            () if assessment.sourced.is_full() => ContentState::Degraded,
+            () => ContentState::Unavailable,
+        };
+        let wanted = self.assignments.of(content.manifest.content()).map(|(_, job)| job.wanted.len());
+        Health {
+            state,
+            target: content.target,
+            fewest: if fragments == 0 { 0 } else { fewest },
+            fragments_at_target,
+            fragments,
+            copies_under_way: wanted.sum(),
+        }
+    }
+
+    /// Whether the peer's holding must not be dropped to save room: it is the publisher's own.
+    pub(super) fn is_publisher(&self, content: ContentId, peer: PeerId) -> bool {
+        self.catalogue.content(content).is_some_and(|content| content.publishers.contains(&peer))
+    }
+}

@@ -1,0 +1,252 @@
+//! What can be asked of the state, and what it answers.
+
+use std::fmt;
+use std::time::Duration;
+
+use shared::model::{
+    Binding, ContentId, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, Numbered, Order,
+    PeerId, ReplicationTarget, Report, Revision, Welcome,
+};
+use shared::{Coded, ErrorCode};
+
+use super::record::Record;
+
+/// One session of a peer with this run of the tracker; never used twice within a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(u64);
+
+impl SessionId {
+    /// Wraps a number that no other session of this run has.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Something that may change the state.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// The tracker starts to serve; the first command of a run.
+    BeginEpoch,
+    /// Bind a name.
+    Publish(Publish),
+    /// Unbind a name.
+    Remove {
+        /// The name.
+        name: Name,
+        /// The revision that the caller has seen; none means whatever is bound.
+        expected: Option<Revision>,
+    },
+    /// A peer says hello.
+    OpenSession {
+        /// The new session.
+        session: SessionId,
+        /// What it says.
+        hello: Hello,
+    },
+    /// A peer reports.
+    Report {
+        /// In which session.
+        session: SessionId,
+        /// What, and where in the session.
+        report: Numbered<Report>,
+    },
+    /// A session's stream has ended.
+    CloseSession {
+        /// The session.
+        session: SessionId,
+    },
+    /// Time has passed: let leases run out, and see to replicas.
+    Tick,
+}
+
+/// A wish to bind a name to a content that the publisher holds completely.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// The name.
+    pub name: Name,
+    /// The content.
+    pub manifest: Manifest,
+    /// Replicas wanted of every fragment.
+    pub target: ReplicationTarget,
+    /// What the name is expected to be bound to.
+    pub expectation: Expectation,
+    /// Who holds the content.
+    pub publisher: PeerId,
+    /// Which run of it.
+    pub incarnation: Incarnation,
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub struct Applied {
+    /// The answer to whoever asked.
+    pub reply: Result<Reply, Rejection>,
+    /// What must be durable before the answer is given and the effects are performed.
+    pub records: Vec<Record>,
+    /// What is to be done now.
+    pub effects: Vec<Effect>,
+}
+
+/// The answer to a command that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing to say.
+    Done,
+    /// The name is bound so.
+    Published(Binding),
+    /// The name's tombstone has this revision.
+    Removed(Revision),
+    /// The peer is registered.
+    Welcomed(Welcome),
+}
+
+/// Something to be done outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Tell a peer to do something.
+    Send {
+        /// Its session.
+        session: SessionId,
+        /// What.
+        order: Order,
+    },
+    /// End a session's stream.
+    Close {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        why: Closing,
+    },
+}
+
+/// Why the tracker ends a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Closing {
+    /// The peer said hello again.
+    #[error("a newer session of this peer has replaced this one")]
+    Replaced,
+    /// The peer was silent for lease and grace.
+    #[error("nothing was heard from this peer for {0:?}; say hello again")]
+    Lost(Duration),
+    /// The peer left on purpose.
+    #[error("the peer has left")]
+    Left,
+    /// The peer reads its orders too slowly.
+    #[error("the peer reads its orders too slowly")]
+    TooSlow,
+    /// The tracker stops.
+    #[error("the tracker is stopping")]
+    Stopping,
+}
+
+impl Coded for Closing {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Replaced | Self::Lost(_) => ErrorCode::Stale,
+            Self::Left => ErrorCode::Cancelled,
+            Self::TooSlow => ErrorCode::Exhausted,
+            Self::Stopping => ErrorCode::Unavailable,
+        }
+    }
+}
+
+/// Why a command changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// Nothing is bound to the name.
+    #[error("no name {0:?}")]
+    NoSuchName(String),
+    /// No name refers to the content.
+    #[error("no content {0}")]
+    NoSuchContent(ContentId),
+    /// The name is bound, or bound to another revision than expected.
+    #[error("{name:?} is bound to content {content} at revision {revision}, {expected}")]
+    Bound {
+        /// The name.
+        name: String,
+        /// What it is bound to.
+        content: ContentId,
+        /// Since when.
+        revision: Revision,
+        /// What was expected, in words.
+        expected: &'static str,
+    },
+    /// A revision was expected but the name is unbound.
+    #[error("{name:?} is not bound; revision {expected} was expected")]
+    Unbound {
+        /// The name.
+        name: String,
+        /// What was expected.
+        expected: Revision,
+    },
+    /// The publisher is not connected.
+    #[error("peer {0} has no session with this tracker; connect it first")]
+    NoSession(PeerId),
+    /// The message is of an older run of the peer.
+    #[error("peer {peer} is in its run {current} now; run {given} is over")]
+    OlderIncarnation {
+        /// The peer.
+        peer: PeerId,
+        /// The run that is known.
+        current: Incarnation,
+        /// The run that was named.
+        given: Incarnation,
+    },
+    /// The peer has seen a newer tracker than this one.
+    #[error("this tracker is in epoch {current}, the peer has seen epoch {seen}: a newer tracker took over")]
+    OlderEpoch {
+        /// This tracker's epoch.
+        current: Epoch,
+        /// What the peer has seen.
+        seen: Epoch,
+    },
+    /// The session is over or was replaced.
+    #[error("the session is over; say hello again")]
+    StaleSession,
+    /// A message of the session is missing.
+    #[error("message {got} of the session came where {expected} was due")]
+    OutOfSequence {
+        /// The message that was due.
+        expected: u64,
+        /// The message that came.
+        got: u64,
+    },
+    /// The same content is known in other fragments.
+    #[error("content {content} is shared in fragments of {known}; publish it with that fragment length")]
+    OtherFragments {
+        /// The content.
+        content: ContentId,
+        /// Its fragment length.
+        known: FragmentLength,
+    },
+    /// The publisher has been told to drop the content.
+    #[error("content {0} is being dropped by the publisher; add it again in a moment")]
+    Evicting(ContentId),
+    /// No more peers fit.
+    #[error("the tracker knows {0} peers already and takes no more")]
+    TooManyPeers(usize),
+    /// The tracker is being set up.
+    #[error("the tracker has not begun its epoch")]
+    NotServing,
+}
+
+impl Coded for Rejection {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoSuchName(_) | Self::NoSuchContent(_) => ErrorCode::NotFound,
+            Self::Bound { .. } | Self::Unbound { .. } => ErrorCode::Conflict,
+            Self::NoSession(_) | Self::OtherFragments { .. } | Self::Evicting(_) => ErrorCode::FailedPrecondition,
+            Self::OlderIncarnation { .. } | Self::OlderEpoch { .. } | Self::StaleSession => ErrorCode::Stale,
+            Self::OutOfSequence { .. } => ErrorCode::InvalidArgument,
+            Self::TooManyPeers(_) => ErrorCode::Exhausted,
+            Self::NotServing => ErrorCode::Unavailable,
+        }
+    }
+}

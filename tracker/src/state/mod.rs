@@ -1,0 +1,210 @@
+//! Everything the tracker knows, and the one function that changes it.
+//!
+//! [`State::apply`] is a synchronous function of the state, a command and the time: no I/O, no clock, no lock, and
+//! randomness only from a seeded generator inside. What must be made durable and what must be done outside is
+//! *returned*, never performed. Given the same seed and commands, two states are the same.
+//!
+//! Two kinds of knowledge: *facts* (names, tombstones, contents, who is a member, the epoch) are journaled and
+//! replayed; *beliefs* (who lives, who holds what, what is assigned) are learnt anew from the peers after a restart,
+//! during which safe mode keeps the tracker from acting on what it does not know yet.
+//!
+//! Invariants, asserted by [`State::check`]: a name's revision only grows; only replicas on peers that are not lost
+//! count; orders go only to the current session of a live peer whose inventory is known; reserved room is the sum of
+//! what is assigned; nothing of a named content is evicted while a fragment would fall below the target on live
+//! peers; in safe mode nothing is evicted, given up or repaired.
+
+mod agenda;
+mod assessment;
+mod assignments;
+mod catalogue;
+mod check;
+mod command;
+mod holders;
+mod membership;
+mod naming;
+mod planning;
+mod record;
+mod repair;
+mod session;
+mod tick;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand::SeedableRng as _;
+use rand::rngs::Xoshiro256PlusPlus;
+use shared::model::{ContentId, Epoch, PeerId, Timestamp};
+
+use crate::timing::Timing;
+use agenda::Agenda;
+use assignments::Assignments;
+use catalogue::Catalogue;
+use holders::Holders;
+use membership::{Life, Membership};
+
+pub use command::{Applied, Closing, Command, Effect, Publish, Rejection, Reply, SessionId};
+pub use record::{Fact, Record, Registration};
+pub use view::{PeersPage, Status};
+
+/// Everything the tracker knows.
+#[derive(Debug)]
+pub struct State {
+    timing: Timing,
+    rng: Xoshiro256PlusPlus,
+    epoch: Epoch,
+    epoch_at: Timestamp,
+    is_serving: bool,
+    catalogue: Catalogue,
+    members: Membership,
+    holders: Holders,
+    assignments: Assignments,
+    agenda: Agenda,
+    safe_mode: Option<SafeMode>,
+    /// Contents that are announced but have no name, and when they may be evicted.
+    orphans: BTreeMap<ContentId, Timestamp>,
+    /// Evictions ordered and not yet answered, and when to repeat them.
+    evictions: BTreeMap<(ContentId, PeerId), Timestamp>,
+    /// Since when a content has had more replicas than it needs.
+    surplus: BTreeMap<ContentId, Timestamp>,
+    /// How far the sweep over all contents has come.
+    swept: Option<ContentId>,
+}
+
+/// The time after a restart in which not all holders are known.
+#[derive(Debug)]
+struct SafeMode {
+    /// Who has not reported yet.
+    waiting_for: BTreeSet<PeerId>,
+    until: Timestamp,
+}
+
+/// What a command gathers while it is applied.
+#[derive(Debug, Default)]
+struct Outcome {
+    records: Vec<Record>,
+    effects: Vec<Effect>,
+}
+
+impl State {
+    /// Knows nothing yet. The seed decides every random choice.
+    #[must_use]
+    pub fn new(timing: Timing, seed: u64) -> Self {
+        Self {
+            timing,
+            rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+            epoch: Epoch::new(0),
+            epoch_at: Timestamp::default(),
+            is_serving: false,
+            catalogue: Catalogue::default(),
+            members: Membership::default(),
+            holders: Holders::default(),
+            assignments: Assignments::default(),
+            agenda: Agenda::default(),
+            safe_mode: None,
+            orphans: BTreeMap::new(),
+            evictions: BTreeMap::new(),
+            surplus: BTreeMap::new(),
+            swept: None,
+        }
+    }
+
+    /// Takes in a fact from the journal.
+    pub fn replay(&mut self, record: Record) {
+        // What a fact sets in motion (orphans, agenda) is for a tracker that knows holders; after a restart none are.
+        drop(self.evolve(record));
+    }
+
+    /// Carries out a command, or rejects it and changes nothing.
+    pub fn apply(&mut self, now: Timestamp, command: Command) -> Applied {
+        let mut out = Outcome::default();
+        let reply = match command {
+            Command::BeginEpoch => {
+                self.begin_epoch(now, &mut out);
+                Ok(Reply::Done)
+            }
+            _ if !self.is_serving => Err(Rejection::NotServing),
+            Command::Publish(publish) => self.publish(now, publish, &mut out).map(Reply::Published),
+            Command::Remove { name, expected } => self.remove(now, name, expected, &mut out).map(Reply::Removed),
+            Command::OpenSession { session, hello } => {
+                self.open_session(now, session, hello, &mut out).map(Reply::Welcomed)
+            }
+            Command::Report { session, report } => {
+                self.report(now, session, report, &mut out).map(|()| Reply::Done)
+            }
+            Command::CloseSession { session } => {
+                self.close_session(now, session);
+                Ok(Reply::Done)
+            }
+            Command::Tick => {
+                self.tick(now, &mut out);
+                Ok(Reply::Done)
+            }
+        };
+        Applied { reply, records: out.records, effects: out.effects }
+    }
+
+    /// The shortest list of facts that leads to this state: what a snapshot holds.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        let epoch = Record { at: self.epoch_at, fact: Fact::EpochBegun(self.epoch) };
+        std::iter::once(epoch).chain(self.members.records()).chain(self.catalogue.records()).collect()
+    }
+
+    /// The number of this run of the tracker.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether not all holders are known yet after a restart.
+    #[must_use]
+    pub const fn is_in_safe_mode(&self) -> bool {
+        self.safe_mode.is_some()
+    }
+
+    fn begin_epoch(&mut self, now: Timestamp, out: &mut Outcome) {
+        self.commit(now, Fact::EpochBegun(self.epoch.next()), out);
+        self.is_serving = true;
+        let mut waiting_for = BTreeSet::new();
+        let known: Vec<_> = self.members.iter().filter(|peer| !peer.is_lost()).map(|p| p.registration.peer).collect();
+        for id in known {
+            if let Some(peer) = self.members.get_mut(id) {
+                // The time that the tracker was away is not held against anyone.
+                peer.life = Life::Suspect { since: now };
+                waiting_for.insert(id);
+            }
+        }
+        if !waiting_for.is_empty() {
+            self.safe_mode = Some(SafeMode { waiting_for, until: now.after(self.timing.safe_mode) });
+        }
+    }
+
+    /// Makes a fact true now and has it journaled. Returns the content that lost its last name through it.
+    fn commit(&mut self, now: Timestamp, fact: Fact, out: &mut Outcome) -> Option<ContentId> {
+        self.commit_at(Record { at: now, fact }, out)
+    }
+
+    fn commit_at(&mut self, record: Record, out: &mut Outcome) -> Option<ContentId> {
+        out.records.push(record.clone());
+        self.evolve(record)
+    }
+
+    /// The only place where facts change.
+    fn evolve(&mut self, record: Record) -> Option<ContentId> {
+        let at = record.at;
+        match record.fact {
+            Fact::EpochBegun(epoch) => (self.epoch, self.epoch_at) = (epoch, at),
+            Fact::PeerRegistered(registration) => self.members.register(registration, at),
+            Fact::PeerGone(peer) => drop(self.members.lose(peer, at)),
+            Fact::PeerForgotten(peer) => self.members.forget(peer),
+            Fact::Published { name, revision, target, manifest, publishers } => {
+                return self.catalogue.bind(name, revision, target, manifest, &publishers, at);
+            }
+            Fact::Removed { name, revision } => return self.catalogue.remove(name, revision, at),
+        }
+        None
+    }
+}

@@ -1,0 +1,66 @@
+//! What is journaled: facts that are true from a moment on.
+//!
+//! A fact says what *became*, not what was asked for, so replaying it involves no decision and cannot fail. The
+//! same function (`State::evolve`) takes facts in when they come about and when they are replayed; a snapshot is
+//! nothing but the shortest list of facts that leads to the same state.
+
+use shared::model::{
+    Epoch, HostPort, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp, Zone,
+};
+
+/// A fact and when it came about, by the tracker's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub fact: Fact,
+}
+
+/// Something that a restart must not undo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// A run of the tracker began.
+    EpochBegun(Epoch),
+    /// A peer is a member: new, returned, or changed.
+    PeerRegistered(Registration),
+    /// A peer left or was given up: a restart need not wait for it.
+    PeerGone(PeerId),
+    /// A peer has been gone for so long that nothing is remembered of it.
+    PeerForgotten(PeerId),
+    /// A name is bound.
+    Published {
+        /// The name.
+        name: Name,
+        /// Its revision.
+        revision: Revision,
+        /// Replicas wanted of every fragment.
+        target: ReplicationTarget,
+        /// The content.
+        manifest: Manifest,
+        /// Peers that share the content in place; those known before are kept.
+        publishers: Vec<PeerId>,
+    },
+    /// A name is bound to nothing; this is its tombstone.
+    Removed {
+        /// The name.
+        name: Name,
+        /// The revision of the tombstone.
+        revision: Revision,
+    },
+}
+
+/// What is remembered of a peer across restarts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// Who it is.
+    pub peer: PeerId,
+    /// Its latest run.
+    pub incarnation: Incarnation,
+    /// Where other peers dial it.
+    pub address: HostPort,
+    /// Its failure domain.
+    pub zone: Option<Zone>,
+    /// Bytes that it lends for replicas in all.
+    pub capacity: u64,
+}

@@ -1,0 +1,222 @@
+//! Bringing one content back to its target: who is to copy what from whom.
+//!
+//! Extent by extent: a run of fragments of at most 1 GiB is copied to the same peers, so that a content may be larger
+//! than any single disk and a peer still holds long runs.
+
+use std::collections::BTreeMap;
+
+use rand::seq::SliceRandom as _;
+use shared::model::{ContentId, FragmentIndex, FragmentSet, Manifest, Order, PeerId, Source, Timestamp};
+
+use super::assessment::{Assessment, Tally};
+use super::command::Effect;
+use super::membership::Peer;
+use super::{Outcome, State};
+use crate::placement::{Candidate, Problem, place};
+
+/// Bytes that are placed together.
+const EXTENT_BYTES: u64 = 1 << 30;
+
+/// Assignments that one peer has at a time: enough to keep it busy between two ticks.
+const MAX_ASSIGNMENTS: usize = 256;
+
+/// Sources named in an assignment; the peer finds more by itself.
+const MAX_SOURCES: usize = 16;
+
+impl State {
+    /// Orders the copies that the content lacks. Returns when to look again if some cannot be made now.
+    pub(super) fn repair(&mut self, now: Timestamp, id: ContentId, out: &mut Outcome) -> Option<Timestamp> {
+        let content = self.catalogue.content(id)?;
+        let (manifest, target) = (content.manifest.clone(), content.target.get());
+        let assessment = self.assess(content);
+        let under_way = self.under_way(&manifest);
+        let is_short = |index: &FragmentIndex| committed(&assessment, &under_way, *index, target) < target;
+        if !manifest.indices().any(|index| is_short(&index)) {
+            return None;
+        }
+        let again = now.after(self.timing.retry);
+        let mut is_helped = true;
+        for extent in extents(&manifest) {
+            let mut short = manifest.no_fragments();
+            extent.iter().copied().filter(is_short).for_each(|index| {
+                short.insert(index);
+            });
+            if !short.is_empty() {
+                is_helped &= self.repair_extent(now, &manifest, &extent, &assessment, short, out);
+            }
+        }
+        (!is_helped).then_some(again)
+    }
+
+    /// Orders copies of one extent; true when every fragment of it will have its target.
+    fn repair_extent(
+        &mut self,
+        now: Timestamp,
+        manifest: &Manifest,
+        extent: &[FragmentIndex],
+        assessment: &Assessment,
+        mut short: FragmentSet,
+        out: &mut Outcome,
+    ) -> bool {
+        let Some(content) = self.catalogue.content(manifest.content()) else { return true };
+        let target = content.target.get();
+        let all = short.len();
+        short.intersect_with(&assessment.sourced);
+        let has_sources = short.len() == all;
+        // Each round gives every short fragment at most one more copy, so it ends.
+        for _ in 0..target {
+            if short.is_empty() {
+                break;
+            }
+            let Some((peer, wanted)) = self.choose(now, manifest, extent, &short) else { return false };
+            self.assign(now, manifest, peer, &wanted, out);
+            let under_way = self.under_way(manifest);
+            for index in wanted.iter() {
+                if committed(assessment, &under_way, index, target) >= target {
+                    short.remove(index);
+                }
+            }
+        }
+        short.is_empty() && has_sources
+    }
+
+    /// Who makes the next copy, and of which of the short fragments.
+    fn choose(
+        &mut self,
+        now: Timestamp,
+        manifest: &Manifest,
+        extent: &[FragmentIndex],
+        short: &FragmentSet,
+    ) -> Option<(PeerId, FragmentSet)> {
+        let id = manifest.content();
+        let kept = self.kept(manifest);
+        let mut completing = Vec::new();
+        let mut fresh = Vec::new();
+        let mut zones = BTreeMap::new();
+        for peer in self.members.iter() {
+            let peer_id = peer.registration.peer;
+            let has = kept.get(&peer_id).filter(|has| extent.iter().any(|index| has.contains(*index)));
+            let zone = peer.registration.zone.as_ref();
+            if let (Some(_), Some(zone)) = (has, zone) {
+                *zones.entry(zone).or_default() += 1;
+            }
+            if !self.can_take(now, id, peer) {
+                continue;
+            }
+            let candidate = Candidate { peer: peer_id, zone, free: self.free(peer_id) };
+            match has {
+                None => fresh.push(candidate),
+                Some(has) => {
+                    let mut lacks = short.clone();
+                    lacks.subtract(has);
+                    if !lacks.is_empty() && manifest.bytes_in(&lacks) <= candidate.free {
+                        completing.push((peer_id, lacks));
+                    }
+                }
+            }
+        }
+        // Whoever keeps a part of the extent is completed first: that is the least to copy.
+        if let Some(complete) = completing.into_iter().next() {
+            return Some(complete);
+        }
+        let problem = Problem { count: 1, bytes: manifest.bytes_in(short), candidates: &fresh, zones };
+        let chosen = place(&problem, &mut self.rng);
+        chosen.first().map(|peer| (*peer, short.clone()))
+    }
+
+    /// What each peer keeps of the content or is copying of it.
+    fn kept(&self, manifest: &Manifest) -> BTreeMap<PeerId, FragmentSet> {
+        let (id, count) = (manifest.content(), manifest.fragment_count());
+        let replicas = self.holders.of(id).iter().filter(|held| self.is_replica(held));
+        let mut kept: BTreeMap<_, _> =
+            replicas.map(|held| (held.peer, held.fragments.to_set(count))).collect();
+        for (peer, job) in self.assignments.of(id) {
+            kept.entry(peer).or_insert_with(|| manifest.no_fragments()).union_with(&job.wanted);
+        }
+        kept
+    }
+
+    fn can_take(&self, now: Timestamp, content: ContentId, peer: &Peer) -> bool {
+        let id = peer.registration.peer;
+        peer.ready_session().is_some()
+            && self.assignments.load(id).assignments < MAX_ASSIGNMENTS
+            && !self.assignments.is_cooling(content, id)
+            && self.holders.get(content, id).is_none_or(|held| !held.is_evicting)
+            && peer.is_full_until <= now
+    }
+
+    fn assign(&mut self, now: Timestamp, manifest: &Manifest, peer: PeerId, wanted: &FragmentSet, out: &mut Outcome) {
+        let Some(session) = self.members.get(peer).and_then(Peer::ready_session).map(|session| session.id) else {
+            return;
+        };
+        self.assignments.add(manifest, peer, wanted, now);
+        let sources = self.sources(manifest, peer, wanted);
+        let order =
+            Order::Assign { epoch: self.epoch, manifest: manifest.clone(), fragments: wanted.clone(), sources };
+        out.effects.push(Effect::Send { session, order });
+    }
+
+    /// Whom to fetch these fragments from: live ones before suspect ones, whoever has all of them before whoever has
+    /// some, otherwise at random.
+    pub(super) fn sources(&mut self, manifest: &Manifest, except: PeerId, wanted: &FragmentSet) -> Vec<Source> {
+        let held = self.holders.of(manifest.content()).iter();
+        let useful =
+            held.filter(|held| held.peer != except && self.is_source(held) && held.fragments.intersects(wanted));
+        let mut ranked: Vec<_> = useful
+            .map(|held| (!self.members.is_live(held.peer), !held.fragments.covers(wanted), held.peer))
+            .collect();
+        ranked.shuffle(&mut self.rng);
+        ranked.sort_by_key(|(is_suspect, has_some, _)| (*is_suspect, *has_some));
+        let addressed = ranked.into_iter().filter_map(|(_, _, peer)| {
+            let address = self.members.get(peer)?.registration.address.clone();
+            Some(Source { peer, address })
+        });
+        addressed.take(MAX_SOURCES).collect()
+    }
+
+    /// Bytes of the peer's capacity that are neither used nor reserved.
+    pub(super) fn free(&self, peer: PeerId) -> u64 {
+        let reserved = self.assignments.load(peer).bytes;
+        self.members.get(peer).map_or(0, |peer| {
+            peer.registration.capacity.saturating_sub(peer.used).saturating_sub(reserved)
+        })
+    }
+
+    /// Copies under way, those on live peers apart.
+    fn under_way(&self, manifest: &Manifest) -> UnderWay {
+        let count = manifest.fragment_count();
+        let mut tallies = UnderWay { all: Tally::new(), live: Tally::new() };
+        for (peer, job) in self.assignments.of(manifest.content()) {
+            tallies.all.add_set(&job.wanted, count);
+            if self.members.is_live(peer) {
+                tallies.live.add_set(&job.wanted, count);
+            }
+        }
+        tallies
+    }
+}
+
+struct UnderWay {
+    all: Tally,
+    live: Tally,
+}
+
+/// Replicas that the fragment has or will have, as far as one may rely on them.
+///
+/// A suspect peer usually comes back, so its replicas count for the grace time; unless at most one copy is left
+/// without it.
+fn committed(assessment: &Assessment, under_way: &UnderWay, index: FragmentIndex, target: u32) -> u32 {
+    let is_endangered = target > 1 && assessment.live.of(index) <= 1;
+    if is_endangered {
+        assessment.live.of(index) + under_way.live.of(index)
+    } else {
+        assessment.counted.of(index) + under_way.all.of(index)
+    }
+}
+
+/// The runs of fragments that are placed together.
+fn extents(manifest: &Manifest) -> Vec<Vec<FragmentIndex>> {
+    let run = usize::try_from(EXTENT_BYTES / u64::from(manifest.fragment_length().get())).unwrap_or(usize::MAX);
+    let indices: Vec<_> = manifest.indices().collect();
+    indices.chunks(run.max(1)).map(<[FragmentIndex]>::to_vec).collect()
+}

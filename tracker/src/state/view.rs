@@ -1,0 +1,169 @@
+//! What can be asked without changing anything.
+
+use rand::Rng;
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
+use shared::model::{
+    Binding, ContentId, ContentRef, Epoch, Health, Holder, Location, Manifest, Name, PeerId, PeerInfo, PeerState,
+};
+
+use super::catalogue::Content;
+use super::command::Rejection;
+use super::membership::Peer;
+use super::State;
+
+/// Some of the peers, and what goes with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeersPage {
+    /// In order of their ids.
+    pub peers: Vec<PeerInfo>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// The tracker's epoch.
+    pub epoch: Epoch,
+    /// Whether the tracker waits for peers to report.
+    pub is_in_safe_mode: bool,
+}
+
+/// The tracker in a few numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The tracker's epoch.
+    pub epoch: Epoch,
+    /// Whether the tracker waits for peers to report.
+    pub is_in_safe_mode: bool,
+    /// Names that are bound.
+    pub names: usize,
+    /// Contents that have a name.
+    pub contents: usize,
+    /// Peers whose lease is running.
+    pub live_peers: usize,
+    /// Peers that have fallen silent.
+    pub suspect_peers: usize,
+    /// Peers that have left or were given up.
+    pub lost_peers: usize,
+    /// Assignments under way, one for each content and peer.
+    pub assignments: usize,
+    /// Contents that are not, or may not be, as they should be.
+    pub contents_to_look_at: usize,
+}
+
+impl State {
+    /// What a name is bound to, or the first name of a content.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchName`], [`Rejection::NoSuchContent`].
+    pub fn resolve(&self, what: &ContentRef) -> Result<(Binding, Manifest), Rejection> {
+        let (binding, content) = self.find(what)?;
+        Ok((binding, content.manifest.clone()))
+    }
+
+    /// Up to `limit` names that begin with `prefix` and come after `after`, and whether there are more.
+    #[must_use]
+    pub fn list(&self, prefix: &str, after: Option<&Name>, limit: usize) -> (Vec<(Binding, Health)>, bool) {
+        let mut names = self.catalogue.names_after(prefix, after);
+        let page: Vec<_> = names
+            .by_ref()
+            .take(limit)
+            .filter_map(|binding| {
+                let content = self.catalogue.content(binding.content)?;
+                Some((binding, self.health_of(content)))
+            })
+            .collect();
+        (page, names.next().is_some())
+    }
+
+    /// Where a content's fragments are. When there are more than `max_holders`, `rng` chooses.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn locate(
+        &self,
+        what: &ContentRef,
+        max_holders: usize,
+        except: Option<PeerId>,
+        rng: &mut impl Rng,
+    ) -> Result<Location, Rejection> {
+        let (binding, content) = self.find(what)?;
+        let held = self.holders.of(binding.content).iter();
+        let all: Vec<_> = held.filter(|held| self.is_source(held) && Some(held.peer) != except).collect();
+        let mut chosen: Vec<_> = all.sample(rng, max_holders).copied().collect();
+        // Sampling keeps no order; a caller that tries holders in turn should not always begin with the same.
+        chosen.shuffle(rng);
+        let count = content.manifest.fragment_count();
+        let holders = chosen.into_iter().filter_map(|held| {
+            let peer = self.describe(self.members.get(held.peer)?);
+            Some(Holder { peer, fragments: held.fragments.to_set(count), keeps: held.keeps })
+        });
+        Ok(Location {
+            holders: holders.collect(),
+            holder_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
+            manifest: content.manifest.clone(),
+            health: self.health_of(content),
+            binding,
+        })
+    }
+
+    /// How a content's replicas stand.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchContent`].
+    pub fn health(&self, content: ContentId) -> Result<Health, Rejection> {
+        let known = self.catalogue.content(content).ok_or(Rejection::NoSuchContent(content))?;
+        Ok(self.health_of(known))
+    }
+
+    /// Up to `limit` peers that come after `after`.
+    #[must_use]
+    pub fn peers(&self, after: Option<PeerId>, limit: usize) -> PeersPage {
+        let mut members = self.members.after(after);
+        let peers = members.by_ref().take(limit).map(|peer| self.describe(peer)).collect();
+        let has_more = members.next().is_some();
+        PeersPage { peers, has_more, epoch: self.epoch, is_in_safe_mode: self.is_in_safe_mode() }
+    }
+
+    /// The tracker in a few numbers.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let count = |state| self.members.iter().filter(|peer| peer.life.state() == state).count();
+        Status {
+            epoch: self.epoch,
+            is_in_safe_mode: self.is_in_safe_mode(),
+            names: self.catalogue.name_count(),
+            contents: self.catalogue.content_count(),
+            live_peers: count(PeerState::Live),
+            suspect_peers: count(PeerState::Suspect),
+            lost_peers: count(PeerState::Lost),
+            assignments: self.assignments.len(),
+            contents_to_look_at: self.agenda.len(),
+        }
+    }
+
+    fn find(&self, what: &ContentRef) -> Result<(Binding, &Content), Rejection> {
+        let found = match what {
+            ContentRef::Name(name) => self.catalogue.binding(name),
+            ContentRef::Id(id) => {
+                let first = self.catalogue.content(*id).and_then(|content| content.names().first());
+                first.and_then(|name| self.catalogue.binding(name))
+            }
+        };
+        let content = found.as_ref().and_then(|binding| self.catalogue.content(binding.content));
+        found.zip(content).ok_or_else(|| match what {
+            ContentRef::Name(name) => Rejection::NoSuchName(name.as_str().to_owned()),
+            ContentRef::Id(id) => Rejection::NoSuchContent(*id),
+        })
+    }
+
+    fn describe(&self, peer: &Peer) -> PeerInfo {
+        let of = &peer.registration;
+        PeerInfo {
+            id: of.peer,
+            address: of.address.clone(),
+            zone: of.zone.clone(),
+            state: peer.life.state(),
+            capacity: of.capacity,
+            free: self.free(of.peer),
+            incarnation: of.incarnation,
+            contents: u32::try_from(self.holders.count_of(of.peer)).unwrap_or(u32::MAX),
+        }
+    }
+}

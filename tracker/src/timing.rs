@@ -1,0 +1,113 @@
+//! How long the tracker waits before it acts: every duration that operators and tests may change.
+//!
+//! Clocks decide only *when* to act, never what is true: any of these may be set badly and nothing is lost
+//! but time and traffic.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use shared::model::parse_duration;
+
+/// The tracker's durations; in the configuration file as strings such as `"10s"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timing {
+    /// How long a peer counts as live after its last message. Default 10 s: five heartbeats may get lost.
+    #[serde(deserialize_with = "duration")]
+    pub lease: Duration,
+    /// How often peers are told to send heartbeats. Default 2 s.
+    #[serde(deserialize_with = "duration")]
+    pub heartbeat: Duration,
+    /// How long a suspect peer (its lease ran out or its session broke) still counts before it is lost and repair
+    /// begins. Default 4 s: a reconnect takes less, and with the lease a silent death is noticed within 15 s.
+    #[serde(deserialize_with = "duration")]
+    pub grace: Duration,
+    /// How long safe mode lasts after a restart when some peers do not report. Default 30 s: several back-offs of a
+    /// peer that redials.
+    #[serde(deserialize_with = "duration")]
+    pub safe_mode: Duration,
+    /// How often leases and replicas are looked at. Default 250 ms.
+    #[serde(deserialize_with = "duration")]
+    pub tick: Duration,
+    /// How long an assigned peer may announce nothing before another is chosen. Default 60 s.
+    #[serde(deserialize_with = "duration")]
+    pub stall: Duration,
+    /// How long a peer that failed an assignment is not asked again for that content. Default 30 s.
+    #[serde(deserialize_with = "duration")]
+    pub cool_down: Duration,
+    /// How soon a content is looked at again when its replicas cannot be made now. Default 2 s.
+    #[serde(deserialize_with = "duration")]
+    pub retry: Duration,
+    /// How long replicas may be over the target before the surplus is dropped. Default 5 min: most peers that
+    /// come and go do so faster.
+    #[serde(deserialize_with = "duration")]
+    pub trim: Duration,
+    /// How long a content may be announced without having a name before it is evicted. Default 60 s: an announce may
+    /// come before the publish that it belongs to.
+    #[serde(deserialize_with = "duration")]
+    pub orphan: Duration,
+    /// How long a content is left alone after its last name was removed. Default 2 s.
+    #[serde(deserialize_with = "duration")]
+    pub removed: Duration,
+    /// How long a lost peer is remembered. Default 30 days.
+    #[serde(deserialize_with = "duration")]
+    pub forget: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(2),
+            grace: Duration::from_secs(4),
+            safe_mode: Duration::from_secs(30),
+            tick: Duration::from_millis(250),
+            stall: Duration::from_secs(60),
+            cool_down: Duration::from_secs(30),
+            retry: Duration::from_secs(2),
+            trim: Duration::from_secs(5 * 60),
+            orphan: Duration::from_secs(60),
+            removed: Duration::from_secs(2),
+            forget: Duration::from_secs(30 * 24 * 60 * 60),
+        }
+    }
+}
+
+impl Timing {
+    /// What makes no sense together, in words.
+    ///
+    /// # Errors
+    /// When heartbeats are not well within the lease, or something that repeats would never rest.
+    pub fn validate(&self) -> Result<(), &'static str> {
+        if self.heartbeat.is_zero() || self.lease < self.heartbeat * 2 {
+            return Err("timing: the lease must be at least two heartbeats, and a heartbeat more than nothing");
+        }
+        if self.tick < Duration::from_millis(10) || self.retry < Duration::from_millis(10) {
+            return Err("timing: tick and retry must be at least 10ms");
+        }
+        Ok(())
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_make_sense_and_notice_a_silent_death_within_fifteen_seconds() {
+        let timing = Timing::default();
+        assert_eq!(timing.validate(), Ok(()));
+        assert!(timing.lease + timing.grace + timing.tick * 2 <= Duration::from_secs(15));
+    }
+
+    #[test]
+    fn leases_shorter_than_two_heartbeats_are_refused() {
+        let timing = Timing { lease: Duration::from_secs(1), ..Timing::default() };
+        assert!(timing.validate().is_err());
+    }
+}
