@@ -1,2 +1,19 @@
+//! A peer: stores fragments, serves them, fetches the ones it lacks directly from other peers. It is also the tool
+//! that people use.
+//!
+//! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks; [`session`] is its life in a
+//! network, [`assignments`] what the tracker orders, [`publisher`] what its user publishes; [`rpc`] is what others may
+//! ask of it; [`node`] wires all of that together.
+
+pub mod assignments;
+mod blocking;
 pub mod fetch;
+pub mod identity;
+pub mod node;
+pub mod publisher;
+pub mod rpc;
+pub mod session;
+pub mod sources;
 pub mod store;
+
+pub use node::{Node, NodeConfig, NodeError, RunningNode, find_running};

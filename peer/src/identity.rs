@@ -1,0 +1,139 @@
+//! Who this peer is: an id for good, an incarnation per run, the newest epoch seen, a token for its own commands.
+//!
+//! Invariants: all of it is durable before it is used; the incarnation grows with every start, the epoch never falls.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shared::model::{Epoch, Incarnation, PeerId};
+
+use crate::store::{DiskStore, StoreError};
+
+const PEER_KEY: &str = "peer_id";
+const INCARNATION_KEY: &str = "incarnation";
+const EPOCH_KEY: &str = "epoch";
+
+/// One run of this peer.
+pub struct Identity {
+    store: Arc<DiskStore>,
+    peer: PeerId,
+    incarnation: Incarnation,
+    epoch: AtomicU64,
+    token: String,
+}
+
+impl Identity {
+    /// Begins a new run: reads the id (or makes it), counts the incarnation up, makes a new token.
+    ///
+    /// # Errors
+    /// When the store's index fails.
+    pub fn begin(store: Arc<DiskStore>) -> Result<Self, StoreError> {
+        let peer = match store
+            .meta_get(PEER_KEY)?
+            .and_then(|bytes| <[u8; PeerId::LEN]>::try_from(bytes).ok())
+        {
+            Some(bytes) => PeerId::from_bytes(bytes),
+            None => {
+                let peer = PeerId::random();
+                store.meta_set(PEER_KEY, peer.as_bytes())?;
+                peer
+            }
+        };
+        let incarnation = Incarnation::new(read_number(&store, INCARNATION_KEY)?).next();
+        store.meta_set(INCARNATION_KEY, &incarnation.get().to_be_bytes())?;
+        let epoch = AtomicU64::new(read_number(&store, EPOCH_KEY)?);
+        let token = format!("{:032x}", rand::random::<u128>());
+        Ok(Self {
+            store,
+            peer,
+            incarnation,
+            epoch,
+            token,
+        })
+    }
+
+    /// Who this peer is.
+    #[must_use]
+    pub const fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Which run of it.
+    #[must_use]
+    pub const fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// The newest epoch seen; 0 when none was.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        Epoch::new(self.epoch.load(Ordering::SeqCst))
+    }
+
+    /// What proves that a command may change something: 32 hexadecimal digits.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Takes note of a newer epoch; durable when it returns. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store's index fails.
+    pub fn raise_epoch(&self, epoch: Epoch) -> Result<(), StoreError> {
+        if epoch > self.epoch() {
+            self.store.meta_set(EPOCH_KEY, &epoch.get().to_be_bytes())?;
+            self.epoch.fetch_max(epoch.get(), Ordering::SeqCst);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The token is a secret.
+        f.debug_struct("Identity")
+            .field("peer", &self.peer)
+            .field("incarnation", &self.incarnation)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read_number(store: &DiskStore, key: &str) -> Result<u64, StoreError> {
+    let bytes = store
+        .meta_get(key)?
+        .and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+    Ok(bytes.map_or(0, u64::from_be_bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_keeps_the_id_counts_the_incarnation_and_remembers_the_epoch() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let begin = || {
+            Identity::begin(Arc::new(DiskStore::open(dir.path(), 1 << 20).expect("opens"))).expect("begins")
+        };
+        let (peer, token) = {
+            let first = begin();
+            assert_eq!(
+                (first.incarnation(), first.epoch()),
+                (Incarnation::new(1), Epoch::new(0))
+            );
+            first.raise_epoch(Epoch::new(7)).expect("durable");
+            first
+                .raise_epoch(Epoch::new(3))
+                .expect("an older epoch changes nothing");
+            (first.peer(), first.token().to_owned())
+        };
+        let second = begin();
+        assert_eq!(
+            (second.peer(), second.incarnation(), second.epoch()),
+            (peer, Incarnation::new(2), Epoch::new(7))
+        );
+        assert_ne!(second.token(), token);
+    }
+}

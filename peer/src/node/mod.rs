@@ -1,0 +1,278 @@
+//! A node: one running peer, wired together.
+//!
+//! [`Node::start`] opens the store, begins a run, binds the port and enters the network; [`Node::run_until`] keeps it
+//! running until it is told to stop. The command line and the menu talk to it through its `Control` service like to
+//! any other node, so there is one path for all of them.
+
+mod config;
+mod http;
+mod running;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::RemoteError;
+use proto::accept::{self, Services};
+use shared::model::HostPort;
+use shared::runtime::{Clock, OnExit, Tasks};
+use shared::{Coded, ErrorCode};
+use tokio::net::TcpListener;
+use tracing::info;
+
+pub use config::NodeConfig;
+pub use running::{RunningNode, find_running};
+
+use crate::assignments::Assignments;
+use crate::blocking::try_blocking;
+use crate::fetch::{Fetcher, Limits};
+use crate::identity::Identity;
+use crate::publisher::Publisher;
+use crate::rpc::{ControlService, DEFAULT_UPLOAD_SLOTS, TransferService};
+use crate::session::{Link, Network};
+use crate::sources::TrackerSources;
+use crate::store::{DiskStore, StoreError};
+
+/// How long everything under way may take to end.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the files that users share are looked at for changes.
+const WATCH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A running peer.
+#[derive(Debug)]
+pub struct Node {
+    address: SocketAddr,
+    token: String,
+    data_dir: PathBuf,
+    tasks: Tasks,
+}
+
+/// Why a node cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The store cannot be used.
+    #[error("cannot use the data directory {}: {source}", path.display())]
+    Store {
+        /// The data directory.
+        path: PathBuf,
+        /// Why.
+        source: RemoteError,
+    },
+    /// The port is taken, or the address is not ours.
+    #[error("cannot listen on {address}: {source}; choose another --port, or --port 0 for any free one")]
+    Listen {
+        /// What was asked for.
+        address: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file that tells commands about the node cannot be written.
+    #[error("cannot write into the data directory {}: {source}", path.display())]
+    Announce {
+        /// The data directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Something that the node cannot do without has failed while it ran.
+    #[error("the node stopped because of a failure inside; its log says which")]
+    Failed,
+}
+
+impl Coded for NodeError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Store { source, .. } => source.code(),
+            Self::Listen { source, .. } | Self::Announce { source, .. } => match source.kind() {
+                std::io::ErrorKind::AddrInUse => ErrorCode::Conflict,
+                std::io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
+                std::io::ErrorKind::StorageFull => ErrorCode::Exhausted,
+                _ => ErrorCode::InvalidArgument,
+            },
+            Self::Failed => ErrorCode::Internal,
+        }
+    }
+}
+
+impl Node {
+    /// Starts a node; when it returns, the port is open and the network is being entered.
+    ///
+    /// # Errors
+    /// When the data directory is in use or unusable, or the port is not free. Nothing runs then.
+    pub async fn start(config: NodeConfig, tasks: Tasks) -> Result<Self, NodeError> {
+        let (store, identity) = open(&config).await?;
+        let listener = listen(&config).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| listen_error(&config, source))?;
+        let clock = Clock::system();
+        let sources = TrackerSources::new(identity.peer());
+        let fetcher = Fetcher::new(
+            store.clone(),
+            Arc::new(sources.clone()),
+            tasks.clone(),
+            clock.clone(),
+            identity.peer(),
+            Limits::default(),
+        );
+        let counters = Arc::clone(fetcher.counters());
+        let (assignments, failures) = Assignments::start(&store, &identity, &fetcher, &tasks);
+        let advertised = config
+            .advertise
+            .clone()
+            .unwrap_or_else(|| reachable(address).into());
+        let link = Link {
+            identity: Arc::clone(&identity),
+            address: advertised.clone(),
+            zone: config.zone.clone(),
+            store: store.clone(),
+            assignments,
+            failures,
+        };
+        let network = Network::start(link, config.entry.clone(), &tasks);
+        sources.follow(network.clone());
+        let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&identity), network.clone(), &tasks);
+        let control = ControlService::new(crate::rpc::ControlParts {
+            store: Arc::clone(&store),
+            identity: Arc::clone(&identity),
+            network,
+            publisher,
+            fetcher,
+            counters: Arc::clone(&counters),
+            clock,
+            tasks: tasks.clone(),
+            address: advertised,
+            zone: config.zone.clone(),
+            data_dir: config.data_dir.clone(),
+        });
+        let transfer = TransferService::new(store.clone(), tasks.clone(), counters, DEFAULT_UPLOAD_SLOTS);
+        let (grpc, _health) = Services::new()
+            .add(transfer.into_server())
+            .await
+            .add(control.into_server())
+            .await
+            .into_router();
+        let token = identity.token().to_owned();
+        let running = RunningNode {
+            address: loopback(address).into(),
+            token: token.clone(),
+        };
+        running::announce(&config.data_dir, &running).map_err(|source| NodeError::Announce {
+            path: config.data_dir.clone(),
+            source,
+        })?;
+        tasks.spawn(
+            "accept",
+            OnExit::ShutDown,
+            accept::serve(listener, grpc.merge(http::routes()), tasks.clone()),
+        );
+        tasks.spawn("watch-files", OnExit::ShutDown, watch_files(store, tasks.clone()));
+        info!(peer = %identity.peer(), incarnation = %identity.incarnation(), %address, "node started");
+        Ok(Self {
+            address,
+            token,
+            data_dir: config.data_dir,
+            tasks,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where its own commands dial it.
+    #[must_use]
+    pub fn control_address(&self) -> HostPort {
+        loopback(self.address).into()
+    }
+
+    /// What proves that a command may change something.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Runs until `shutdown` completes or something fails that the node cannot do without; then stops.
+    ///
+    /// # Errors
+    /// When it was a failure that ended it.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
+        let failed = tokio::select! {
+            () = shutdown => false,
+            () = self.tasks.token().cancelled() => true,
+        };
+        self.stop().await;
+        if failed { Err(NodeError::Failed) } else { Ok(()) }
+    }
+
+    /// Stops: tells the tracker, lets transfers under way end, bounded in time.
+    pub async fn stop(self) {
+        running::withdraw(&self.data_dir);
+        self.tasks.stop(STOP_TIMEOUT).await;
+    }
+}
+
+async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), NodeError> {
+    let (data_dir, capacity) = (config.data_dir.clone(), config.capacity);
+    try_blocking(move || {
+        let store = Arc::new(DiskStore::open(&data_dir, capacity)?);
+        let identity = Arc::new(Identity::begin(Arc::clone(&store))?);
+        Ok::<_, StoreError>((store, identity))
+    })
+    .await
+    .map_err(|source| NodeError::Store {
+        path: config.data_dir.clone(),
+        source,
+    })
+}
+
+async fn listen(config: &NodeConfig) -> Result<TcpListener, NodeError> {
+    TcpListener::bind((config.host.as_str(), config.port))
+        .await
+        .map_err(|source| listen_error(config, source))
+}
+
+fn listen_error(config: &NodeConfig, source: std::io::Error) -> NodeError {
+    NodeError::Listen {
+        address: format!("{}:{}", config.host, config.port),
+        source,
+    }
+}
+
+/// Where the node is reached from the same machine.
+fn loopback(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// Where other peers reach the node when nobody said so: an unspecified address is none that can be dialled.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    loopback(address)
+}
+
+/// Withdraws files that their owners changed or deleted.
+async fn watch_files(store: Arc<DiskStore>, tasks: Tasks) {
+    let mut interval = tokio::time::interval(WATCH_INTERVAL);
+    loop {
+        tokio::select! {
+            () = tasks.token().cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        let store = Arc::clone(&store);
+        match crate::blocking::blocking(move || store.check_files()).await {
+            Ok(changed) => {
+                for content in changed {
+                    tracing::warn!(content = %content.short(), "a shared file changed or is gone; withdrawn");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot look at the shared files"),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! How a command finds the node that runs on a data directory.
+//!
+//! A running node writes `node.json` beside its data, readable by its owner only, and holds the directory's lock. The
+//! file alone says nothing (a killed node leaves it behind): only together with the lock it does.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use shared::model::HostPort;
+
+const FILE_NAME: &str = "node.json";
+
+/// The lock that a store holds for as long as it is open.
+const LOCK_NAME: &str = "lock";
+
+/// A node that runs on some data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningNode {
+    /// Where its control service is dialled.
+    pub address: HostPort,
+    /// What proves that the caller may read the data directory.
+    pub token: String,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct NodeFile {
+    address: String,
+    token: String,
+}
+
+/// The node that runs on a data directory, if one does.
+#[must_use]
+pub fn find_running(data_dir: &Path) -> Option<RunningNode> {
+    if !is_locked(&data_dir.join(LOCK_NAME)) {
+        return None;
+    }
+    let text = std::fs::read_to_string(data_dir.join(FILE_NAME)).ok()?;
+    let file: NodeFile = serde_json::from_str(&text).ok()?;
+    Some(RunningNode {
+        address: file.address.parse().ok()?,
+        token: file.token,
+    })
+}
+
+/// Writes the file; a half-written one is never seen.
+pub(super) fn announce(data_dir: &Path, node: &RunningNode) -> io::Result<()> {
+    let file = NodeFile {
+        address: node.address.to_string(),
+        token: node.token.clone(),
+    };
+    let text = serde_json::to_string(&file).map_err(io::Error::other)?;
+    let temporary = data_dir.join(format!("{FILE_NAME}.new"));
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?
+        .write_all(text.as_bytes())?;
+    std::fs::rename(&temporary, data_dir.join(FILE_NAME))
+}
+
+/// Takes the file away when the node stops.
+pub(super) fn withdraw(data_dir: &Path) {
+    // A file that stays behind says nothing without the lock.
+    drop(std::fs::remove_file(data_dir.join(FILE_NAME)));
+}
+
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_found_while_its_directory_is_locked_and_not_after() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let node = RunningNode {
+            address: "127.0.0.1:1".parse().expect("an address"),
+            token: "secret".to_owned(),
+        };
+        assert_eq!(find_running(dir.path()), None);
+        announce(dir.path(), &node).expect("written");
+        assert_eq!(
+            find_running(dir.path()),
+            None,
+            "a file that a killed node left behind"
+        );
+        let lock = File::create(dir.path().join(LOCK_NAME)).expect("created");
+        lock.lock().expect("locked");
+        assert_eq!(find_running(dir.path()), Some(node));
+        withdraw(dir.path());
+        assert_eq!(find_running(dir.path()), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! Brings publications from the outbox to the tracker.
+//!
+//! A publication is written to the outbox before anything is asked of the tracker, and settled there after the
+//! tracker has answered. So one that was made while no tracker could be reached, or that a crash interrupted, is
+//! made when the next session begins; one that was settled is never made again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::RemoteError;
+use proto::convert::Publish;
+use shared::model::{Binding, ContentRef, Expectation, Name};
+use shared::runtime::{OnExit, Tasks};
+use shared::{Coded as _, ErrorCode};
+use tokio::sync::Mutex;
+use tracing::{info, warn};
+
+use crate::blocking::try_blocking;
+use crate::identity::Identity;
+use crate::session::Network;
+use crate::store::{DiskStore, FragmentStore as _, Publication, PublicationState};
+
+/// While connected, publications that failed for a passing reason are tried again this often.
+const RETRY_WAIT: Duration = Duration::from_secs(5);
+
+/// The publisher of one node; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Publisher(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<DiskStore>,
+    identity: Arc<Identity>,
+    network: Network,
+    /// One publication at a time: two attempts at the same one would race for its settlement.
+    turn: Mutex<()>,
+}
+
+impl Publisher {
+    /// Starts making pending publications whenever a session begins.
+    #[must_use]
+    pub fn start(store: Arc<DiskStore>, identity: Arc<Identity>, network: Network, tasks: &Tasks) -> Self {
+        let publisher = Self(Arc::new(Inner {
+            store,
+            identity,
+            network,
+            turn: Mutex::new(()),
+        }));
+        let (outbox, stop) = (publisher.clone(), tasks.token().clone());
+        tasks.spawn("publisher", OnExit::ShutDown, async move {
+            let mut connections = outbox.0.network.connections();
+            while !stop.is_cancelled() {
+                let is_connected = connections.borrow_and_update().is_some();
+                let round = async {
+                    let remain = is_connected && outbox.publish_pending().await;
+                    if remain {
+                        tokio::time::sleep(RETRY_WAIT).await
+                    } else {
+                        std::future::pending().await
+                    }
+                };
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    changed = connections.changed() => if changed.is_err() { break },
+                    () = round => {}
+                }
+            }
+        });
+        publisher
+    }
+
+    /// How many publications wait for a tracker.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    pub async fn pending(&self) -> Result<Vec<Publication>, RemoteError> {
+        let store = Arc::clone(&self.0.store);
+        let mut publications = try_blocking(move || store.publications()).await?;
+        publications.retain(|publication| publication.state == PublicationState::Pending);
+        Ok(publications)
+    }
+
+    /// Makes one publication that is in the outbox, now.
+    ///
+    /// # Errors
+    /// When the tracker refuses (then it is settled as refused), or cannot be reached (then it stays pending).
+    pub async fn publish(&self, name: &Name) -> Result<Binding, RemoteError> {
+        let inner = &self.0;
+        let _turn = inner.turn.lock().await;
+        let (store, wanted) = (Arc::clone(&inner.store), name.clone());
+        let all = try_blocking(move || store.publications()).await?;
+        let publication = all
+            .into_iter()
+            .find(|publication| publication.name == wanted)
+            .ok_or_else(|| {
+                RemoteError::new(
+                    ErrorCode::Cancelled,
+                    format!("the publication of {name} was withdrawn"),
+                )
+            })?;
+        match publication.state {
+            PublicationState::Pending => self.make(publication).await,
+            // The outbox was faster; the catalogue has the rest.
+            PublicationState::Published(_) => {
+                let connection = inner.network.connection()?;
+                connection
+                    .catalog
+                    .resolve(&ContentRef::Name(publication.name))
+                    .await
+                    .map(|(binding, _)| binding)
+            }
+            PublicationState::Refused(reason) => Err(RemoteError::new(ErrorCode::Conflict, reason)),
+        }
+    }
+
+    /// Tries every pending publication once; whether some are still pending. A cancelled try is made again later.
+    async fn publish_pending(&self) -> bool {
+        let pending = match self.pending().await {
+            Ok(pending) => pending,
+            Err(error) => {
+                warn!(%error, "cannot read the outbox");
+                return true;
+            }
+        };
+        let mut some_remain = false;
+        for publication in pending {
+            let name = publication.name;
+            match self.publish(&name).await {
+                Ok(binding) => info!(%name, revision = %binding.revision, "published"),
+                Err(error) => {
+                    warn!(%name, %error, "not published");
+                    some_remain |= !is_final(error.code());
+                }
+            }
+        }
+        some_remain
+    }
+
+    async fn make(&self, publication: Publication) -> Result<Binding, RemoteError> {
+        let inner = &self.0;
+        let connection = inner.network.connection()?;
+        // Before the store is asked: from here on the content cannot be evicted under us.
+        let _guard = inner.network.protect(publication.content);
+        let store = Arc::clone(&inner.store);
+        let content = publication.content;
+        let entry = crate::blocking::blocking(move || store.entry(content)).await?;
+        let outcome = match entry.filter(|entry| entry.held.is_full()) {
+            Some(entry) => {
+                let publish = Publish {
+                    name: publication.name.clone(),
+                    manifest: entry.manifest,
+                    target: publication.target,
+                    expectation: if publication.update {
+                        Expectation::Anything
+                    } else {
+                        Expectation::Unbound
+                    },
+                    publisher: inner.identity.peer(),
+                    incarnation: inner.identity.incarnation(),
+                };
+                connection.catalog.publish(&publish).await
+            }
+            None => Err(RemoteError::new(
+                ErrorCode::NotFound,
+                format!(
+                    "the file of {} is no longer shared here; add it again",
+                    publication.name
+                ),
+            )),
+        };
+        let state = match &outcome {
+            Ok(binding) => PublicationState::Published(binding.revision),
+            Err(error) if is_final(error.code()) => PublicationState::Refused(error.to_string()),
+            Err(_) => return outcome,
+        };
+        let store = Arc::clone(&inner.store);
+        try_blocking(move || store.settle_publication(&publication.name, content, &state)).await?;
+        outcome
+    }
+}
+
+/// Whether the tracker's answer will be the same the next time.
+const fn is_final(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::InvalidArgument | ErrorCode::Conflict | ErrorCode::NotFound | ErrorCode::PermissionDenied
+    )
+}

@@ -1,0 +1,273 @@
+//! The `Control` service: what this node's own commands ask of it.
+//!
+//! Only loopback addresses are answered, and what changes something only with the token of the data directory:
+//! whoever can read that may act as the node's owner, nobody else. Handlers decode, make one call, encode; the long
+//! ones (`add`, `get`, `verify`) run as tasks that end when their caller goes away.
+
+mod add;
+mod get;
+mod local;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proto::accept::RemoteAddr;
+use proto::control::{Add, EntryPoint, Get, TOKEN_KEY};
+use proto::convert::{List, Locate, Page, Remove};
+use proto::status::to_status;
+use proto::v1::control_server::{Control, ControlServer};
+use proto::{Invalid, RemoteError, v1};
+use shared::ErrorCode;
+use shared::model::{ContentRef, HostPort, Timestamp, Zone};
+use shared::runtime::{Clock, OnExit, Tasks};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::fetch::{Counters, Fetcher};
+use crate::identity::Identity;
+use crate::publisher::Publisher;
+use crate::session::Network;
+use crate::store::DiskStore;
+
+/// Events that wait for a slow caller; the work waits with them.
+const EVENTS: usize = 16;
+
+/// What the service acts on.
+#[derive(Debug)]
+pub struct ControlParts {
+    /// What the node holds.
+    pub store: Arc<DiskStore>,
+    /// Who it is.
+    pub identity: Arc<Identity>,
+    /// The network it is in.
+    pub network: Network,
+    /// Makes its publications.
+    pub publisher: Publisher,
+    /// Fetches for it.
+    pub fetcher: Fetcher,
+    /// What it has sent and received.
+    pub counters: Arc<Counters>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Owns its tasks.
+    pub tasks: Tasks,
+    /// Where other peers dial it.
+    pub address: HostPort,
+    /// Its failure domain.
+    pub zone: Option<Zone>,
+    /// Where it keeps its data.
+    pub data_dir: PathBuf,
+}
+
+/// The service; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ControlService {
+    parts: Arc<ControlParts>,
+    started: Timestamp,
+}
+
+/// What a request wants to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Ask,
+    Change,
+}
+
+/// Where the events of a long request go.
+type Events<T> = mpsc::Sender<Result<T, RemoteError>>;
+
+/// The same, on their way to the caller.
+type EventStream<W> = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<W, Status>> + Send>>;
+
+impl ControlService {
+    /// Serves the parts of one node.
+    #[must_use]
+    pub fn new(parts: ControlParts) -> Self {
+        Self {
+            started: parts.clock.now(),
+            parts: Arc::new(parts),
+        }
+    }
+
+    /// The service, ready to be served.
+    #[must_use]
+    pub fn into_server(self) -> ControlServer<Self> {
+        ControlServer::new(self)
+    }
+
+    fn admit<T>(&self, request: &Request<T>, access: Access) -> Result<(), Status> {
+        let denied = |why: &str| to_status(&RemoteError::new(ErrorCode::PermissionDenied, why));
+        let remote = request.extensions().get::<RemoteAddr>();
+        // The own address counts too: a node that listens on one interface only is dialled there by its commands.
+        let is_local = remote.is_some_and(|remote| {
+            remote.0.ip().is_loopback() || remote.0.ip().to_string() == self.parts.address.host()
+        });
+        if !is_local {
+            return Err(denied("a node takes commands only from the machine it runs on"));
+        }
+        let token = request
+            .metadata()
+            .get(TOKEN_KEY)
+            .map(|token| token.as_encoded_bytes());
+        if access == Access::Change && token != Some(self.parts.identity.token().as_bytes()) {
+            return Err(denied(
+                "only who can read the node's data directory may change something; name it with --data-dir",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Starts a long request; its events go to the caller until it ends.
+    fn start<T, W, F>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(Arc<ControlParts>, Events<T>) -> F,
+    ) -> EventStream<W>
+    where
+        T: Send + 'static,
+        W: From<T> + Send + 'static,
+        F: Future<Output = Result<(), RemoteError>> + Send + 'static,
+    {
+        let (events, stream) = mpsc::channel(EVENTS);
+        let work = work(Arc::clone(&self.parts), events.clone());
+        self.parts.tasks.spawn(name, OnExit::Continue, async move {
+            if let Err(error) = work.await {
+                // The caller may be gone.
+                drop(events.send(Err(error)).await);
+            }
+        });
+        Box::pin(
+            ReceiverStream::new(stream).map(|event| event.map(W::from).map_err(|error| to_status(&error))),
+        )
+    }
+}
+
+/// What a failing event channel means.
+fn caller_gone<T>(_: mpsc::error::SendError<T>) -> RemoteError {
+    RemoteError::new(ErrorCode::Cancelled, "the caller has gone away")
+}
+
+#[tonic::async_trait]
+impl Control for ControlService {
+    type AddStream = EventStream<v1::AddEvent>;
+    type GetStream = EventStream<v1::GetEvent>;
+    type VerifyStream = EventStream<v1::VerifyEvent>;
+
+    async fn status(&self, request: Request<v1::StatusRequest>) -> Result<Response<v1::StatusReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let uptime = self.parts.clock.now().since(self.started);
+        let status = local::status(&self.parts, uptime).await?;
+        Ok(Response::new(status.into()))
+    }
+
+    async fn connect(
+        &self,
+        request: Request<v1::ConnectRequest>,
+    ) -> Result<Response<v1::ConnectReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        let entry = EntryPoint::try_from(request.into_inner())?;
+        let connection = self.parts.network.enter(entry).await?;
+        let tracker = connection.tracker.to_string();
+        Ok(Response::new(v1::ConnectReply {
+            tracker,
+            epoch: connection.epoch.get(),
+        }))
+    }
+
+    async fn disconnect(
+        &self,
+        request: Request<v1::DisconnectRequest>,
+    ) -> Result<Response<v1::DisconnectReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        self.parts.network.leave().await?;
+        Ok(Response::new(v1::DisconnectReply {}))
+    }
+
+    async fn add(&self, request: Request<v1::AddRequest>) -> Result<Response<Self::AddStream>, Status> {
+        self.admit(&request, Access::Change)?;
+        let add = Add::try_from(request.into_inner())?;
+        Ok(Response::new(
+            self.start("add", |parts, events| add::run(parts, add, events)),
+        ))
+    }
+
+    async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<Self::GetStream>, Status> {
+        self.admit(&request, Access::Change)?;
+        let get = Get::try_from(request.into_inner())?;
+        Ok(Response::new(
+            self.start("get", |parts, events| get::run(parts, get, events)),
+        ))
+    }
+
+    async fn remove(&self, request: Request<v1::RemoveRequest>) -> Result<Response<v1::RemoveReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        let remove = Remove::try_from(request.into_inner())?;
+        let revision = local::remove(&self.parts, &remove).await?;
+        Ok(Response::new(v1::RemoveReply {
+            revision: revision.get(),
+        }))
+    }
+
+    async fn forget(&self, request: Request<v1::ForgetRequest>) -> Result<Response<v1::ForgetReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        let request = request.into_inner();
+        let content = ContentRef::try_from(request.r#ref.ok_or(Invalid::Missing("ref"))?)?;
+        let (content, freed) = local::forget(&self.parts, &content, request.force).await?;
+        Ok(Response::new(v1::ForgetReply {
+            content_id: content.as_bytes().to_vec().into(),
+            freed,
+        }))
+    }
+
+    async fn local_list(
+        &self,
+        request: Request<v1::LocalListRequest>,
+    ) -> Result<Response<v1::LocalListReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let contents = local::list(&self.parts).await?;
+        Ok(Response::new(v1::LocalListReply {
+            contents: contents.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    async fn network_list(
+        &self,
+        request: Request<v1::ListRequest>,
+    ) -> Result<Response<v1::ListReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let list = List::try_from(request.into_inner())?;
+        let page = self.parts.network.connection()?.catalog.list(&list).await?;
+        Ok(Response::new(page.into()))
+    }
+
+    async fn network_locate(
+        &self,
+        request: Request<v1::LocateRequest>,
+    ) -> Result<Response<v1::LocateReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let locate = Locate::try_from(request.into_inner())?;
+        let location = self.parts.network.connection()?.catalog.locate(&locate).await?;
+        Ok(Response::new(location.into()))
+    }
+
+    async fn network_peers(
+        &self,
+        request: Request<v1::PeersRequest>,
+    ) -> Result<Response<v1::PeersReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let request = request.into_inner();
+        let page = Page::new(request.page_token, request.page_size);
+        let peers = self.parts.network.connection()?.catalog.peers(&page).await?;
+        Ok(Response::new(peers.into()))
+    }
+
+    async fn verify(
+        &self,
+        request: Request<v1::VerifyRequest>,
+    ) -> Result<Response<Self::VerifyStream>, Status> {
+        self.admit(&request, Access::Change)?;
+        Ok(Response::new(self.start("verify", local::verify)))
+    }
+}

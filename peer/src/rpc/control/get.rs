@@ -1,0 +1,181 @@
+//! Getting a content: find out what it is, make room, fetch what is missing, put it where the user wants it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::RemoteError;
+use proto::control::{Get, GetEvent};
+use proto::convert::Locate;
+use shared::model::{ContentRef, Manifest, Name, Source};
+use shared::{Coded as _, ErrorCode};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::{ControlParts, Events, caller_gone};
+use crate::blocking::{blocking, told, try_blocking};
+use crate::fetch::{FetchError, Fetched, Progress};
+use crate::store::{Entry, FragmentStore as _, Place, Purpose};
+
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What is to be got.
+struct Wanted {
+    name: Name,
+    manifest: Manifest,
+    sources: Vec<Source>,
+}
+
+pub(super) async fn run(
+    parts: Arc<ControlParts>,
+    get: Get,
+    events: Events<GetEvent>,
+) -> Result<(), RemoteError> {
+    let begun = parts.clock.now();
+    let wanted = resolve(&parts, &get.content).await?;
+    let entry = prepare(&parts, &get, &wanted).await?;
+    // A content that was here before may be cut into other fragments than the catalogue says.
+    let manifest = entry.manifest.clone();
+    let content = manifest.content();
+    let already_held = manifest.bytes_in(&entry.held);
+    let started = GetEvent::Started {
+        name: wanted.name,
+        content,
+        length: manifest.length(),
+        fragments: manifest.fragment_count(),
+        already_held,
+    };
+    events.send(Ok(started)).await.map_err(caller_gone)?;
+    let fetched = if entry.held.is_full() {
+        None
+    } else {
+        Some(fetch(&parts, &manifest, wanted.sources, already_held, &events).await?)
+    };
+    deliver(&parts, &get, &manifest).await?;
+    let done = GetEvent::Done {
+        content,
+        length: manifest.length(),
+        received: fetched.as_ref().map_or(0, |fetched| fetched.received_bytes),
+        elapsed: parts.clock.now().since(begun),
+        sources_used: fetched.as_ref().map_or(0, |fetched| fetched.sources_used),
+    };
+    events.send(Ok(done)).await.map_err(caller_gone)
+}
+
+/// What the name or id means now: the tracker says, or, when it is away, what this node has of it itself.
+async fn resolve(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, RemoteError> {
+    let locate = Locate {
+        content: content.clone(),
+        max_holders: Locate::MAX_HOLDERS,
+        except: Some(parts.identity.peer()),
+    };
+    let asked = match parts.network.connection() {
+        Ok(connection) => connection.catalog.locate(&locate).await,
+        Err(error) => Err(error),
+    };
+    match asked {
+        Ok(location) => {
+            let source = |peer: shared::model::PeerInfo| Source {
+                peer: peer.id,
+                address: peer.address,
+            };
+            Ok(Wanted {
+                name: location.binding.name,
+                manifest: location.manifest,
+                sources: location
+                    .holders
+                    .into_iter()
+                    .map(|holder| source(holder.peer))
+                    .collect(),
+            })
+        }
+        Err(error) if error.code().is_retryable() => {
+            // Only an id always means the same bytes; a name may have been bound anew meanwhile.
+            let ContentRef::Id(id) = *content else {
+                return Err(error);
+            };
+            let store = Arc::clone(&parts.store);
+            let entry = blocking(move || store.entry(id)).await?.ok_or(error)?;
+            let name = entry
+                .name
+                .clone()
+                .or_else(|| Name::new(format!("content-{}", id.short())).ok());
+            let name = name.ok_or_else(|| RemoteError::new(ErrorCode::Internal, "an id makes no name"))?;
+            Ok(Wanted {
+                name,
+                manifest: entry.manifest,
+                sources: Vec::new(),
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn prepare(parts: &ControlParts, get: &Get, wanted: &Wanted) -> Result<Entry, RemoteError> {
+    let (store, manifest) = (Arc::clone(&parts.store), wanted.manifest.clone());
+    let purpose = Purpose::Fetched {
+        name: Some(wanted.name.clone()),
+        output: get.output.clone(),
+        overwrite: get.overwrite,
+    };
+    try_blocking(move || store.prepare(&manifest, purpose)).await
+}
+
+async fn fetch(
+    parts: &ControlParts,
+    manifest: &Manifest,
+    sources: Vec<Source>,
+    already_held: u64,
+    events: &Events<GetEvent>,
+) -> Result<Fetched, RemoteError> {
+    let (progress, mut shown) = watch::channel(Progress::default());
+    let cancel = CancellationToken::new();
+    // Also when this future is dropped.
+    let _cancel_on_drop = cancel.clone().drop_guard();
+    let fetching = parts.fetcher.fetch(
+        manifest,
+        manifest.all_fragments(),
+        sources,
+        progress,
+        cancel.clone(),
+    );
+    tokio::pin!(fetching);
+    let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            fetched = &mut fetching => return fetched.map_err(|error| match error {
+                error @ FetchError::Store { .. } if error.code() == ErrorCode::NotFound => RemoteError::new(
+                    ErrorCode::NotFound,
+                    "the content was removed while it was being fetched",
+                ),
+                error => told(&error),
+            }),
+            () = events.closed(), if !cancel.is_cancelled() => cancel.cancel(),
+            _ = tick.tick() => {
+                let now = shown.borrow_and_update().clone();
+                let progress = GetEvent::Progress {
+                    held: now.held_bytes.max(already_held),
+                    length: manifest.length(),
+                    sources: now.sources,
+                    waiting_for: now.waiting_for.unwrap_or_default(),
+                };
+                drop(events.try_send(Ok(progress)));
+            }
+        }
+    }
+}
+
+/// Puts a complete content where the user wants it, if it is not there already.
+async fn deliver(parts: &ControlParts, get: &Get, manifest: &Manifest) -> Result<(), RemoteError> {
+    let content = manifest.content();
+    let (store, output, overwrite) = (Arc::clone(&parts.store), get.output.clone(), get.overwrite);
+    try_blocking(move || match store.entry(content) {
+        Some(Entry {
+            place: Place::File(path),
+            ..
+        }) if path == output => Ok(()),
+        _ => store.export(content, &output, overwrite),
+    })
+    .await
+}

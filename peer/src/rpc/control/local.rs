@@ -1,0 +1,252 @@
+//! What a node says of itself, and what it does with its own copies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::RemoteError;
+use proto::control::{LocalContent, LocalRole, Status, Verified};
+use proto::convert::{Locate, Remove};
+use shared::model::{ContentId, ContentRef, FragmentSet, PeerState, Revision};
+use shared::{Coded as _, ErrorCode};
+
+use super::{ControlParts, Events, caller_gone};
+use crate::blocking::{blocking, try_blocking};
+use crate::store::{Entry, FragmentStore as _, Place, PublicationState, Roles, StoreError, verify_fragment};
+
+/// No listing is longer.
+const MAX_LISTED: usize = 10_000;
+
+pub(super) async fn status(parts: &ControlParts, uptime: Duration) -> Result<Status, RemoteError> {
+    let store = Arc::clone(&parts.store);
+    let (contents, usage) = blocking(move || (store.entries().len(), store.usage())).await?;
+    let pending = parts.publisher.pending().await?.len();
+    Ok(Status {
+        peer: parts.identity.peer(),
+        incarnation: parts.identity.incarnation(),
+        address: parts.address.clone(),
+        zone: parts.zone.clone(),
+        data_dir: parts.data_dir.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        capacity: usage.capacity,
+        used: usage.used,
+        contents: u32::try_from(contents).unwrap_or(u32::MAX),
+        session: parts.network.status(),
+        epoch: parts.identity.epoch(),
+        pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
+        uptime,
+        bytes_sent: parts.counters.sent(),
+        bytes_received: parts.counters.received(),
+        active_fetches: parts.fetcher.active(),
+        active_uploads: parts.counters.uploads(),
+    })
+}
+
+pub(super) async fn list(parts: &ControlParts) -> Result<Vec<LocalContent>, RemoteError> {
+    let store = Arc::clone(&parts.store);
+    try_blocking(move || {
+        let publications = store.publications()?;
+        let local = |entry: Entry| {
+            let content = entry.manifest.content();
+            let mut names = publications
+                .iter()
+                .filter(|publication| publication.content == content);
+            let is_pending = names
+                .clone()
+                .any(|publication| publication.state == PublicationState::Pending);
+            LocalContent {
+                content,
+                name: entry
+                    .name
+                    .or_else(|| names.next().map(|publication| publication.name.clone())),
+                length: entry.manifest.length(),
+                fragments: entry.manifest.fragment_count(),
+                fragments_held: entry.held.len(),
+                role: role(entry.roles),
+                path: match entry.place {
+                    Place::Store => None,
+                    Place::File(path) | Place::Partial { output: path, .. } => Some(path),
+                },
+                is_pending,
+            }
+        };
+        Ok::<_, StoreError>(store.entries().into_iter().take(MAX_LISTED).map(local).collect())
+    })
+    .await
+}
+
+/// The most telling of several roles.
+const fn role(roles: Roles) -> LocalRole {
+    match roles {
+        Roles { published: true, .. } => LocalRole::Published,
+        Roles { fetched: true, .. } => LocalRole::Fetched,
+        Roles { .. } => LocalRole::Assigned,
+    }
+}
+
+/// Removes a name from the network; one that waits in the outbox and was never published goes from there.
+pub(super) async fn remove(parts: &ControlParts, remove: &Remove) -> Result<Revision, RemoteError> {
+    let pending = parts.publisher.pending().await?;
+    let is_pending = pending.iter().any(|publication| publication.name == remove.name);
+    if is_pending {
+        let (store, name) = (Arc::clone(&parts.store), remove.name.clone());
+        try_blocking(move || store.remove_publication(&name)).await?;
+    }
+    let removed = match parts.network.connection() {
+        Ok(connection) => connection.catalog.remove(remove).await,
+        Err(error) => Err(error),
+    };
+    match removed {
+        // It was only ever here.
+        Err(error) if is_pending && matches!(error.code(), ErrorCode::NotFound | ErrorCode::Unavailable) => {
+            Ok(Revision::NONE)
+        }
+        removed => removed,
+    }
+}
+
+/// Drops this node's copy, unless others would miss it.
+pub(super) async fn forget(
+    parts: &ControlParts,
+    reference: &ContentRef,
+    force: bool,
+) -> Result<(ContentId, u64), RemoteError> {
+    let entry = find(parts, reference).await?;
+    let content = entry.manifest.content();
+    if !force {
+        spared(parts, &entry).await?;
+    }
+    let store = Arc::clone(&parts.store);
+    let freed = try_blocking(move || {
+        for publication in store
+            .publications()?
+            .iter()
+            .filter(|publication| publication.content == content)
+        {
+            store.remove_publication(&publication.name)?;
+        }
+        store.forget(content)
+    });
+    Ok((content, freed.await?))
+}
+
+/// What this node has under a name or id.
+async fn find(parts: &ControlParts, reference: &ContentRef) -> Result<Entry, RemoteError> {
+    let missing = || {
+        RemoteError::new(
+            ErrorCode::NotFound,
+            format!("nothing of {reference} is held by this node"),
+        )
+    };
+    let id = match reference {
+        ContentRef::Id(id) => *id,
+        ContentRef::Name(name) => match parts.network.connection() {
+            Ok(connection) => match connection.catalog.resolve(reference).await {
+                Ok((binding, _)) => binding.content,
+                Err(error) if error.code() == ErrorCode::NotFound => {
+                    named_here(parts, name).await?.ok_or(error)?
+                }
+                Err(error) => return Err(error),
+            },
+            Err(error) => named_here(parts, name).await?.ok_or(error)?,
+        },
+    };
+    let store = Arc::clone(&parts.store);
+    blocking(move || store.entry(id)).await?.ok_or_else(missing)
+}
+
+async fn named_here(
+    parts: &ControlParts,
+    name: &shared::model::Name,
+) -> Result<Option<ContentId>, RemoteError> {
+    let (store, name) = (Arc::clone(&parts.store), name.clone());
+    blocking(move || {
+        let entry = store
+            .entries()
+            .into_iter()
+            .find(|entry| entry.name.as_ref() == Some(&name));
+        entry.map(|entry| entry.manifest.content())
+    })
+    .await
+}
+
+/// Whether the network can spare this copy: every fragment is on another live peer, or no name refers to it.
+async fn spared(parts: &ControlParts, entry: &Entry) -> Result<(), RemoteError> {
+    if entry.held.is_empty() {
+        return Ok(());
+    }
+    let refuse = |why: String| {
+        RemoteError::new(
+            ErrorCode::FailedPrecondition,
+            format!("{why}; --force forgets it all the same"),
+        )
+    };
+    let content = entry.manifest.content();
+    let locate = Locate {
+        content: ContentRef::Id(content),
+        max_holders: Locate::MAX_HOLDERS,
+        except: Some(parts.identity.peer()),
+    };
+    let connection = parts.network.connection().map_err(|error| {
+        refuse(format!(
+            "cannot tell whether this is the last copy of {}: {error}",
+            content.short()
+        ))
+    })?;
+    let location = match connection.catalog.locate(&locate).await {
+        Ok(location) => location,
+        Err(error) if error.code() == ErrorCode::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(refuse(format!(
+                "cannot tell whether this is the last copy of {}: {error}",
+                content.short()
+            )));
+        }
+    };
+    let mut elsewhere = FragmentSet::empty(location.manifest.fragment_count());
+    for holder in location
+        .holders
+        .iter()
+        .filter(|holder| holder.peer.state == PeerState::Live && holder.keeps)
+    {
+        elsewhere.union_with(&holder.fragments);
+    }
+    if elsewhere.capacity() == entry.held.capacity() && entry.held.is_subset(&elsewhere) {
+        return Ok(());
+    }
+    Err(refuse(format!(
+        "this node holds the last replica of some fragments of {}",
+        location.binding.name
+    )))
+}
+
+/// Reads everything again; what does not match is withdrawn, and the tracker repairs it from others.
+pub(super) async fn verify(parts: Arc<ControlParts>, events: Events<Verified>) -> Result<(), RemoteError> {
+    let store = Arc::clone(&parts.store);
+    let entries = blocking(move || store.entries()).await?;
+    let total = entries
+        .iter()
+        .map(|entry| entry.manifest.bytes_in(&entry.held))
+        .sum();
+    let mut verified = Verified {
+        done: 0,
+        total,
+        damaged: 0,
+    };
+    events.send(Ok(verified)).await.map_err(caller_gone)?;
+    for entry in entries {
+        for index in entry.held.iter() {
+            let (store, content) = (Arc::clone(&parts.store), entry.manifest.content());
+            match try_blocking(move || verify_fragment(&*store, content, index)).await {
+                Ok(true) => {}
+                Ok(false) => verified.damaged += 1,
+                // It was withdrawn or forgotten meanwhile, or its file has changed.
+                Err(error) if error.code() == ErrorCode::NotFound => {}
+                Err(error) if error.code() == ErrorCode::Corrupt => verified.damaged += 1,
+                Err(error) => return Err(error),
+            }
+            verified.done += u64::from(entry.manifest.len_of(index));
+            events.send(Ok(verified)).await.map_err(caller_gone)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! The services of a peer on the wire: the only modules of this crate that name generated types.
+
+mod control;
+mod transfer;
+
+pub use control::{ControlParts, ControlService};
+pub use transfer::{DEFAULT_UPLOAD_SLOTS, TransferService};

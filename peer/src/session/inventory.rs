@@ -1,0 +1,282 @@
+//! What the tracker has been told in this session, and which of its orders that lets us obey: pure.
+//!
+//! Invariants: every report has its own, increasing sequence number; an order is obeyed only when it comes from the
+//! session's epoch and takes into account everything that was told about its content.
+
+use std::collections::BTreeMap;
+
+use proto::convert::MAX_HOLDINGS;
+use shared::model::{ContentId, Epoch, Holding, Numbered, Order, Report};
+
+/// Bitmaps in one announce; with it a message stays far below gRPC's 4 MiB.
+const MAX_ANNOUNCE_BYTES: usize = 1 << 20;
+
+/// What the tracker has been told in this session.
+#[derive(Debug)]
+pub(super) struct Inventory {
+    epoch: Epoch,
+    /// The last sequence number used; 1 was Hello.
+    sequence: u64,
+    /// For each content that was announced: in which message last.
+    told: BTreeMap<ContentId, u64>,
+}
+
+/// Why an order is not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// It was given by an older tracker.
+    #[error("it comes from epoch {order}, the session is of epoch {session}")]
+    StaleEpoch {
+        /// The order's.
+        order: Epoch,
+        /// The session's.
+        session: Epoch,
+    },
+    /// The tracker did not know of a later announce when it gave the order.
+    #[error(
+        "the content was announced in message {told}, the order takes messages up to {as_of} into account"
+    )]
+    Overtaken {
+        /// The message that announced the content last.
+        told: u64,
+        /// What the tracker knew.
+        as_of: u64,
+    },
+    /// The content is being published.
+    #[error("the content is being published")]
+    Protected,
+}
+
+impl Inventory {
+    /// Begins after Hello and Welcome.
+    pub(super) const fn new(epoch: Epoch) -> Self {
+        Self {
+            epoch,
+            sequence: 1,
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// The announces that tell everything; the last one is marked. There is always at least one.
+    pub(super) fn everything(&mut self, holdings: Vec<Holding>) -> Vec<Numbered<Report>> {
+        let mut reports = self.announce(holdings);
+        if reports.is_empty() {
+            reports.push(self.report(Report::Announce {
+                holdings: Vec::new(),
+                completes_inventory: false,
+            }));
+        }
+        if let Some(Numbered {
+            message: Report::Announce {
+                completes_inventory, ..
+            },
+            ..
+        }) = reports.last_mut()
+        {
+            *completes_inventory = true;
+        }
+        reports
+    }
+
+    /// The announces that tell what changed.
+    pub(super) fn announce(&mut self, holdings: Vec<Holding>) -> Vec<Numbered<Report>> {
+        let mut reports = Vec::new();
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for holding in holdings {
+            let size = holding.fragments.capacity().div_ceil(8) as usize;
+            if batch.len() == MAX_HOLDINGS || (bytes + size > MAX_ANNOUNCE_BYTES && !batch.is_empty()) {
+                reports.push(self.tell(std::mem::take(&mut batch)));
+                bytes = 0;
+            }
+            bytes += size;
+            batch.push(holding);
+        }
+        if !batch.is_empty() {
+            reports.push(self.tell(batch));
+        }
+        reports
+    }
+
+    /// Gives a report its place in the session.
+    pub(super) const fn report(&mut self, message: Report) -> Numbered<Report> {
+        self.sequence += 1;
+        Numbered {
+            sequence: self.sequence,
+            message,
+        }
+    }
+
+    /// Whether an order may be carried out now; `is_protected` says which contents are being published.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn judge(
+        &self,
+        order: &Order,
+        is_protected: impl Fn(ContentId) -> bool,
+    ) -> Result<(), Refusal> {
+        let (Order::Assign { epoch, .. } | Order::Evict { epoch, .. }) = order;
+        if *epoch != self.epoch {
+            return Err(Refusal::StaleEpoch {
+                order: *epoch,
+                session: self.epoch,
+            });
+        }
+        if let Order::Evict {
+            content,
+            as_of_sequence: as_of,
+            ..
+        } = *order
+        {
+            if is_protected(content) {
+                return Err(Refusal::Protected);
+            }
+            match self.told.get(&content) {
+                Some(&told) if told > as_of => return Err(Refusal::Overtaken { told, as_of }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, holdings: Vec<Holding>) -> Numbered<Report> {
+        let contents: Vec<_> = holdings
+            .iter()
+            .map(|holding| (holding.content, holding.fragments.is_empty()))
+            .collect();
+        let report = self.report(Report::Announce {
+            holdings,
+            completes_inventory: false,
+        });
+        for (content, is_gone) in contents {
+            // What is gone need not be remembered: an eviction of it changes nothing.
+            if is_gone {
+                self.told.remove(&content);
+            } else {
+                self.told.insert(content, report.sequence);
+            }
+        }
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::model::{EvictReason, FragmentSet};
+
+    use super::*;
+
+    fn holding(n: u8, fragments: u32) -> Holding {
+        Holding {
+            content: ContentId::from_bytes([n; 32]),
+            fragments: FragmentSet::full(fragments),
+            keeps: true,
+        }
+    }
+
+    fn evict(n: u8, epoch: u64, as_of_sequence: u64) -> Order {
+        let content = ContentId::from_bytes([n; 32]);
+        Order::Evict {
+            epoch: Epoch::new(epoch),
+            content,
+            reason: EvictReason::Unreferenced,
+            as_of_sequence,
+        }
+    }
+
+    fn inventory() -> Inventory {
+        Inventory::new(Epoch::new(5))
+    }
+
+    #[test]
+    fn an_empty_peer_still_says_that_this_is_all() {
+        let reports = inventory().everything(Vec::new());
+        let [
+            Numbered {
+                sequence: 2,
+                message:
+                    Report::Announce {
+                        holdings,
+                        completes_inventory: true,
+                    },
+            },
+        ] = &reports[..]
+        else {
+            panic!("{reports:?}")
+        };
+        assert!(holdings.is_empty());
+    }
+
+    #[test]
+    fn large_inventories_are_cut_by_count_and_by_size_and_only_the_last_completes() {
+        let many = (0..2500_u32).map(|n| {
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&n.to_be_bytes());
+            Holding {
+                content: ContentId::from_bytes(id),
+                ..holding(0, 1)
+            }
+        });
+        let reports = inventory().everything(many.collect());
+        assert_eq!(reports.len(), 3);
+        let completes: Vec<_> = reports
+            .iter()
+            .map(|report| {
+                matches!(
+                    report.message,
+                    Report::Announce {
+                        completes_inventory: true,
+                        ..
+                    }
+                )
+            })
+            .collect();
+        assert_eq!(completes, [false, false, true]);
+        // 8 KiB bitmaps: 128 of them are one MiB.
+        let large = (0..=255).map(|n| holding(n, 65_536)).collect();
+        assert_eq!(inventory().announce(large).len(), 2);
+    }
+
+    fn judge(inventory: &Inventory, order: &Order) -> Result<(), Refusal> {
+        inventory.judge(order, |_| false)
+    }
+
+    #[test]
+    fn orders_of_another_epoch_are_refused() {
+        assert!(judge(&inventory(), &evict(1, 5, 1)).is_ok());
+        assert!(matches!(
+            judge(&inventory(), &evict(1, 4, 1)),
+            Err(Refusal::StaleEpoch { .. })
+        ));
+        assert!(matches!(
+            judge(&inventory(), &evict(1, 6, 1)),
+            Err(Refusal::StaleEpoch { .. })
+        ));
+    }
+
+    #[test]
+    fn an_eviction_that_does_not_know_of_the_latest_announce_is_refused() {
+        let mut inventory = inventory();
+        inventory.everything(vec![holding(1, 4)]);
+        assert!(judge(&inventory, &evict(1, 5, 2)).is_ok());
+        inventory.announce(vec![holding(1, 5)]);
+        assert_eq!(
+            judge(&inventory, &evict(1, 5, 2)),
+            Err(Refusal::Overtaken { told: 3, as_of: 2 })
+        );
+        assert!(judge(&inventory, &evict(1, 5, 3)).is_ok());
+    }
+
+    #[test]
+    fn a_content_that_is_being_published_is_not_evicted() {
+        let content = holding(1, 4).content;
+        let refused = inventory().judge(&evict(1, 5, 1), |protected| protected == content);
+        assert_eq!(refused, Err(Refusal::Protected));
+        assert!(
+            inventory()
+                .judge(&evict(2, 5, 1), |protected| protected == content)
+                .is_ok()
+        );
+    }
+}

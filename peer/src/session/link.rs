@@ -1,0 +1,380 @@
+//! The loop that keeps a peer in its network.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::RemoteError;
+use proto::client::{CatalogClient, DirectoryClient, Orders, SessionClient};
+use proto::control::{EntryPoint, SessionStatus};
+use proto::convert::FromTracker;
+use shared::ErrorCode;
+use shared::model::{ContentId, Hello, Holding, HostPort, Numbered, Order, Report, Welcome, Zone};
+use shared::runtime::Backoff;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::inventory::Inventory;
+use super::protected::Protected;
+use super::{Connection, Standing, Wish};
+use crate::assignments::Assignments;
+use crate::blocking::{blocking, try_blocking};
+use crate::identity::Identity;
+use crate::store::FragmentStore;
+
+/// Between the first attempts to reach a tracker, and at most.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Changes are told together if they come within this time: a fetch commits many fragments a second.
+const ANNOUNCE_DELAY: Duration = Duration::from_millis(50);
+
+/// The tracker gets this long to take a message before the session is given up.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a session needs of the node.
+#[derive(Debug)]
+pub struct Link {
+    /// Who this peer is.
+    pub identity: Arc<Identity>,
+    /// Where other peers dial it.
+    pub address: HostPort,
+    /// Its failure domain.
+    pub zone: Option<Zone>,
+    /// What it holds.
+    pub store: Arc<dyn FragmentStore>,
+    /// Carries out the tracker's orders.
+    pub assignments: Assignments,
+    /// What could not be carried out.
+    pub failures: mpsc::Receiver<Report>,
+}
+
+/// The loop's state.
+#[derive(Debug)]
+pub(super) struct Runner {
+    pub(super) link: Link,
+    pub(super) wishes: watch::Receiver<Wish>,
+    pub(super) standing: watch::Sender<Standing>,
+    pub(super) connection: watch::Sender<Option<Connection>>,
+    pub(super) protected: Protected,
+}
+
+/// Why a session ended without a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// There is another wish.
+    NewWish,
+    /// The node stops.
+    Stopping,
+}
+
+/// One session with one tracker.
+struct Session {
+    inventory: Inventory,
+    reports: mpsc::Sender<Numbered<Report>>,
+    orders: Orders,
+    welcome: Welcome,
+    /// What changed in the store and was not told yet.
+    changed: BTreeSet<ContentId>,
+}
+
+impl Runner {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        while !stop.is_cancelled() {
+            let wish = self.wishes.borrow_and_update().clone();
+            let Some(entry) = wish.entry else {
+                self.stand(wish.number, SessionStatus::Offline);
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    changed = self.wishes.changed() => if changed.is_err() { break },
+                }
+                continue;
+            };
+            self.stand(
+                wish.number,
+                SessionStatus::Connecting {
+                    tracker: None,
+                    reason: String::new(),
+                },
+            );
+            let mut was_welcomed = false;
+            let outcome = self.session(wish.number, &entry, &stop, &mut was_welcomed).await;
+            self.connection.send_replace(None);
+            let failure = match outcome {
+                Ok(Ended::Stopping) => break,
+                Ok(Ended::NewWish) => {
+                    backoff.reset();
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            if was_welcomed {
+                backoff.reset();
+            }
+            let wait = backoff.next_wait();
+            info!(%failure, wait_ms = wait.as_millis(), "no session with a tracker");
+            self.stand(
+                wish.number,
+                SessionStatus::Connecting {
+                    tracker: None,
+                    reason: failure.to_string(),
+                },
+            );
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(wait) => {}
+                changed = self.wishes.changed() => {
+                    backoff.reset();
+                    if changed.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        let wish = self.wishes.borrow().number;
+        self.stand(wish, SessionStatus::Offline);
+    }
+
+    fn stand(&self, wish: u64, status: SessionStatus) {
+        self.standing.send_replace(Standing { wish, status });
+    }
+
+    /// Finds a tracker, registers, and serves it until it fails, another wish comes or the node stops.
+    async fn session(
+        &mut self,
+        wish: u64,
+        entry: &EntryPoint,
+        stop: &CancellationToken,
+        was_welcomed: &mut bool,
+    ) -> Result<Ended, RemoteError> {
+        let registering = async {
+            let tracker = find_tracker(entry).await?;
+            let session = self
+                .register(&tracker)
+                .await
+                .map_err(|error| error.context(format!("tracker {tracker}")))?;
+            Ok::<_, RemoteError>((tracker, session))
+        };
+        let mut wishes = self.wishes.clone();
+        // Subscribed before everything is listed, so that no change falls between.
+        let changes = self.link.store.subscribe();
+        let (tracker, mut session) = tokio::select! {
+            () = stop.cancelled() => return Ok(Ended::Stopping),
+            _ = wishes.changed() => return Ok(Ended::NewWish),
+            registered = registering => registered?,
+        };
+        *was_welcomed = true;
+        self.announce_everything(&mut session).await?;
+        let epoch = session.welcome.epoch;
+        info!(%tracker, %epoch, "welcomed by the tracker");
+        let catalog = CatalogClient::new(&tracker)?;
+        self.connection.send_replace(Some(Connection {
+            tracker: tracker.clone(),
+            epoch,
+            catalog,
+        }));
+        self.stand(wish, SessionStatus::Connected { tracker });
+        let outcome = self.serve(&mut session, changes, stop).await;
+        if outcome.is_ok() {
+            // On purpose: the tracker need not wait for the lease to run out.
+            session.send(Report::Leave).await?;
+            session.hang_up().await;
+        }
+        outcome
+    }
+
+    async fn register(&self, tracker: &HostPort) -> Result<Session, RemoteError> {
+        let link = &self.link;
+        let usage = link.store.usage();
+        let hello = Hello {
+            peer: link.identity.peer(),
+            incarnation: link.identity.incarnation(),
+            address: link.address.clone(),
+            zone: link.zone.clone(),
+            capacity: usage.capacity,
+            used: usage.used,
+            epoch: link.identity.epoch(),
+        };
+        let (welcome, reports, orders) = SessionClient::new(tracker)?.open(hello).await?;
+        let identity = Arc::clone(&link.identity);
+        try_blocking(move || identity.raise_epoch(welcome.epoch)).await?;
+        let inventory = Inventory::new(welcome.epoch);
+        Ok(Session {
+            inventory,
+            reports,
+            orders,
+            welcome,
+            changed: BTreeSet::new(),
+        })
+    }
+
+    async fn announce_everything(&self, session: &mut Session) -> Result<(), RemoteError> {
+        // Publications that ended before this moment are part of what is listed next.
+        self.protected.take_ended();
+        let store = Arc::clone(&self.link.store);
+        let holdings = blocking(move || {
+            let entries = store
+                .entries()
+                .into_iter()
+                .filter(|entry| !entry.held.is_empty() || entry.manifest.length() == 0);
+            entries.map(holding).collect()
+        });
+        for report in session.inventory.everything(holdings.await?) {
+            send(&session.reports, report).await?;
+        }
+        Ok(())
+    }
+
+    async fn serve(
+        &mut self,
+        session: &mut Session,
+        mut changes: broadcast::Receiver<ContentId>,
+        stop: &CancellationToken,
+    ) -> Result<Ended, RemoteError> {
+        let mut heartbeat = tokio::time::interval(session.welcome.heartbeat);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let has_changes = !session.changed.is_empty();
+            tokio::select! {
+                () = stop.cancelled() => return Ok(Ended::Stopping),
+                _ = self.wishes.changed() => return Ok(Ended::NewWish),
+                _ = heartbeat.tick() => session.send(Report::Heartbeat { used: self.link.store.usage().used }).await?,
+                order = session.orders.next() => match order? {
+                    Some(FromTracker::Order(order)) => self.obey(session, order).await,
+                    Some(FromTracker::Welcome(_)) => {
+                        return Err(RemoteError::new(ErrorCode::Internal, "the tracker sent Welcome twice"));
+                    }
+                    None => return Err(RemoteError::new(ErrorCode::Unavailable, "the tracker ended the session")),
+                },
+                change = changes.recv() => match change {
+                    Ok(content) => { session.changed.insert(content); }
+                    Err(RecvError::Lagged(_)) => self.announce_everything(session).await?,
+                    Err(RecvError::Closed) => return Ok(Ended::Stopping),
+                },
+                () = tokio::time::sleep(ANNOUNCE_DELAY), if has_changes => {
+                    let changed = std::mem::take(&mut session.changed);
+                    self.announce(session, changed).await?;
+                }
+                // Told at once and before the next order is looked at: this is what lifts the protection.
+                () = self.protected.ended() => {
+                    let ended = self.protected.take_ended().into_iter().collect();
+                    self.announce(session, ended).await?;
+                }
+                Some(failure) = self.link.failures.recv() => session.send(failure).await?,
+            }
+        }
+    }
+
+    async fn announce(
+        &self,
+        session: &mut Session,
+        contents: BTreeSet<ContentId>,
+    ) -> Result<(), RemoteError> {
+        let store = Arc::clone(&self.link.store);
+        let holdings = blocking(move || {
+            let current = |content| match store.entry(content) {
+                Some(entry) => holding(entry),
+                None => Holding {
+                    content,
+                    fragments: shared::model::FragmentSet::empty(0),
+                    keeps: false,
+                },
+            };
+            contents.into_iter().map(current).collect()
+        });
+        for report in session.inventory.announce(holdings.await?) {
+            send(&session.reports, report).await?;
+        }
+        Ok(())
+    }
+
+    async fn obey(&self, session: &Session, order: Order) {
+        // What changed and was not told yet is not known to the tracker either.
+        let untold = |content| self.protected.contains(content) || session.changed.contains(&content);
+        if let Err(refusal) = session.inventory.judge(&order, untold) {
+            debug!(%refusal, "order not carried out");
+            return;
+        }
+        match order {
+            Order::Assign {
+                epoch,
+                manifest,
+                fragments,
+                sources,
+            } => {
+                self.link.assignments.accept(epoch, manifest, fragments, sources);
+            }
+            Order::Evict { content, reason, .. } => {
+                let assignments = self.link.assignments.clone();
+                if let Err(error) = assignments.evict(content, reason).await {
+                    warn!(content = %content.short(), %error, "cannot evict");
+                }
+            }
+        }
+    }
+}
+
+impl Session {
+    async fn send(&mut self, report: Report) -> Result<(), RemoteError> {
+        send(&self.reports, self.inventory.report(report)).await
+    }
+
+    /// Ends our side and waits a moment for the tracker to end its own, so that what was said is heard.
+    async fn hang_up(self) {
+        let Self {
+            reports, mut orders, ..
+        } = self;
+        drop(reports);
+        let end = async { while let Ok(Some(_)) = orders.next().await {} };
+        drop(tokio::time::timeout(Duration::from_secs(1), end).await);
+    }
+}
+
+fn holding(entry: crate::store::Entry) -> Holding {
+    Holding {
+        content: entry.manifest.content(),
+        keeps: entry.roles.keeps(),
+        fragments: entry.held,
+    }
+}
+
+async fn send(reports: &mpsc::Sender<Numbered<Report>>, report: Numbered<Report>) -> Result<(), RemoteError> {
+    reports
+        .send_timeout(report, SEND_TIMEOUT)
+        .await
+        .map_err(|error| match error {
+            mpsc::error::SendTimeoutError::Timeout(_) => {
+                RemoteError::new(ErrorCode::DeadlineExceeded, "the tracker takes no messages")
+            }
+            mpsc::error::SendTimeoutError::Closed(_) => {
+                RemoteError::new(ErrorCode::Unavailable, "the tracker ended the session")
+            }
+        })
+}
+
+async fn find_tracker(entry: &EntryPoint) -> Result<HostPort, RemoteError> {
+    let webserver = match entry {
+        EntryPoint::Tracker(tracker) => return Ok(tracker.clone()),
+        EntryPoint::Webserver(webserver) => webserver,
+    };
+    let trackers = DirectoryClient::new(webserver)?.trackers().await;
+    let trackers = trackers.map_err(|error| error.context(format!("webserver {webserver}")))?;
+    trackers
+        .iter()
+        .find(|tracker| tracker.is_live)
+        .map(|tracker| tracker.address.clone())
+        .ok_or_else(|| {
+            let reasons: Vec<_> = trackers
+                .iter()
+                .map(|entry| format!("{}: {}", entry.address, entry.reason))
+                .collect();
+            let text = format!(
+                "webserver {webserver} knows no live tracker ({})",
+                reasons.join("; ")
+            );
+            RemoteError::new(ErrorCode::Unavailable, text)
+        })
+}

@@ -1,0 +1,166 @@
+//! The peer's life in a network: finding the tracker, staying registered, telling what is held, obeying.
+//!
+//! [`Network`] is the handle: it takes wishes (enter by this webserver or tracker, leave) and shows how things stand.
+//! The loop behind it (`link`) dials with back-off for as long as a network is wished for, and announces everything
+//! anew in every session. What may be obeyed is decided in `inventory`, which is pure.
+
+mod inventory;
+mod link;
+mod protected;
+
+use proto::RemoteError;
+use proto::client::CatalogClient;
+use proto::control::{EntryPoint, SessionStatus};
+use shared::ErrorCode;
+use shared::model::{ContentId, Epoch, HostPort};
+use shared::runtime::{OnExit, Tasks};
+use tokio::sync::watch;
+
+pub use link::Link;
+pub use protected::ProtectionGuard;
+
+/// A tracker that has welcomed this peer.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its address.
+    pub tracker: HostPort,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Its catalogue.
+    pub catalog: CatalogClient,
+}
+
+/// The handle on the peer's network; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Network {
+    wish: watch::Sender<Wish>,
+    standing: watch::Receiver<Standing>,
+    connection: watch::Receiver<Option<Connection>>,
+    protected: protected::Protected,
+}
+
+/// What the user wants: the latest wish counts.
+#[derive(Clone, Debug)]
+struct Wish {
+    /// Tells one wish from the next.
+    number: u64,
+    /// The network to be in; none to be in none.
+    entry: Option<EntryPoint>,
+}
+
+/// How the session stands, and which wish that is about.
+#[derive(Clone, Debug)]
+struct Standing {
+    wish: u64,
+    status: SessionStatus,
+}
+
+impl Network {
+    /// Starts the loop; it enters `entry` at once when one is given.
+    #[must_use]
+    pub fn start(link: Link, entry: Option<EntryPoint>, tasks: &Tasks) -> Self {
+        let (wish, wishes) = watch::channel(Wish { number: 0, entry });
+        let (standing_tx, standing) = watch::channel(Standing {
+            wish: 0,
+            status: SessionStatus::Offline,
+        });
+        let (connection_tx, connection) = watch::channel(None);
+        let protected = protected::Protected::default();
+        let runner = link::Runner {
+            link,
+            wishes,
+            standing: standing_tx,
+            connection: connection_tx,
+            protected: protected.clone(),
+        };
+        tasks.spawn("session", OnExit::ShutDown, runner.run(tasks.token().clone()));
+        Self {
+            wish,
+            standing,
+            connection,
+            protected,
+        }
+    }
+
+    /// How the session stands.
+    #[must_use]
+    pub fn status(&self) -> SessionStatus {
+        self.standing.borrow().status.clone()
+    }
+
+    /// The tracker that has welcomed this peer.
+    ///
+    /// # Errors
+    /// Unavailable, with the reason, when there is none now.
+    pub fn connection(&self) -> Result<Connection, RemoteError> {
+        self.connection.borrow().clone().ok_or_else(|| {
+            let why = match self.status() {
+                SessionStatus::Offline => {
+                    "this node is not connected to a network; connect it first".to_owned()
+                }
+                SessionStatus::Connecting { reason, .. } if !reason.is_empty() => reason,
+                SessionStatus::Connecting { .. } | SessionStatus::Connected { .. } => {
+                    "this node is still connecting to its network; try again".to_owned()
+                }
+            };
+            RemoteError::new(ErrorCode::Unavailable, why)
+        })
+    }
+
+    /// Follows the connection as it comes and goes.
+    #[must_use]
+    pub fn connections(&self) -> watch::Receiver<Option<Connection>> {
+        self.connection.clone()
+    }
+
+    /// Enters a network, leaving the one before, and waits until a tracker has welcomed this peer.
+    ///
+    /// # Errors
+    /// The reason of the first failure; the loop goes on trying all the same.
+    pub async fn enter(&self, entry: EntryPoint) -> Result<Connection, RemoteError> {
+        let decided = self.wish_for(Some(entry), |status| match status {
+            SessionStatus::Connected { .. } | SessionStatus::Offline => true,
+            SessionStatus::Connecting { reason, .. } => !reason.is_empty(),
+        });
+        match decided.await? {
+            SessionStatus::Connecting { reason, .. } => Err(RemoteError::new(ErrorCode::Unavailable, reason)),
+            SessionStatus::Offline | SessionStatus::Connected { .. } => self.connection(),
+        }
+    }
+
+    /// Leaves the network and waits until the tracker has been told.
+    ///
+    /// # Errors
+    /// When the node is stopping.
+    pub async fn leave(&self) -> Result<(), RemoteError> {
+        self.wish_for(None, |status| *status == SessionStatus::Offline)
+            .await
+            .map(|_| ())
+    }
+
+    /// Keeps a content from being evicted until the guard is dropped and the tracker has been told.
+    #[must_use]
+    pub fn protect(&self, content: ContentId) -> ProtectionGuard {
+        self.protected.begin(content)
+    }
+
+    async fn wish_for(
+        &self,
+        entry: Option<EntryPoint>,
+        is_decided: impl Fn(&SessionStatus) -> bool,
+    ) -> Result<SessionStatus, RemoteError> {
+        let mut number = 0;
+        self.wish.send_modify(|wish| {
+            number = wish.number + 1;
+            *wish = Wish { number, entry };
+        });
+        let mut standing = self.standing.clone();
+        // A later wish of someone else's decides for this one too.
+        let decided = standing
+            .wait_for(|now| now.wish >= number && is_decided(&now.status))
+            .await;
+        decided
+            .map(|standing| standing.status.clone())
+            .map_err(|_| RemoteError::new(ErrorCode::Cancelled, "the node is stopping"))
+    }
+}

@@ -1,0 +1,73 @@
+//! Asks the tracker who holds a content.
+
+use std::sync::{Arc, OnceLock};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use proto::convert::Locate;
+use shared::model::{ContentId, ContentRef, PeerId, Source};
+use tracing::debug;
+
+use crate::fetch::FindSources;
+use crate::session::Network;
+
+/// Sources asked for at once: more than a fetch links to, so that there is a choice.
+const MAX_HOLDERS: u32 = 64;
+
+/// Finds sources through the tracker of whatever network the peer is in; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct TrackerSources {
+    own: PeerId,
+    /// Known a moment after the fetcher: assignments need the fetcher, and the network needs them.
+    network: Arc<OnceLock<Network>>,
+}
+
+impl TrackerSources {
+    /// Finds nothing before [`Self::follow`].
+    #[must_use]
+    pub fn new(own: PeerId) -> Self {
+        Self {
+            own,
+            network: Arc::default(),
+        }
+    }
+
+    /// Asks through this network from now on; only the first call counts.
+    pub fn follow(&self, network: Network) {
+        self.network.get_or_init(|| network);
+    }
+}
+
+impl FindSources for TrackerSources {
+    fn find(&self, content: ContentId) -> BoxFuture<'_, Vec<Source>> {
+        async move {
+            let Some(connection) = self.network.get().and_then(|network| network.connection().ok()) else {
+                return Vec::new();
+            };
+            let content = ContentRef::Id(content);
+            let locate = Locate {
+                content,
+                max_holders: MAX_HOLDERS,
+                except: Some(self.own),
+            };
+            match connection.catalog.locate(&locate).await {
+                Ok(location) => {
+                    let source = |peer: shared::model::PeerInfo| Source {
+                        peer: peer.id,
+                        address: peer.address,
+                    };
+                    location
+                        .holders
+                        .into_iter()
+                        .map(|holder| source(holder.peer))
+                        .collect()
+                }
+                Err(error) => {
+                    debug!(%error, "the tracker names no sources");
+                    Vec::new()
+                }
+            }
+        }
+        .boxed()
+    }
+}
