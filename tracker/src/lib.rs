@@ -7,6 +7,8 @@
 //!
 //! Fragment bytes never pass through here, and the tracker never dials anyone: peers call it.
 
+pub mod journal;
+pub mod ledger;
 pub mod placement;
 pub mod state;
 pub mod timing;

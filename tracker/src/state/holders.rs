@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::model::{ContentId, FragmentIndex, FragmentSet, PeerId};
+use shared::model::{ContentId, FragmentSet, PeerId};
 
 /// All holdings.
 #[derive(Debug, Default)]
@@ -34,13 +34,6 @@ pub(super) enum Fragments {
 }
 
 impl Fragments {
-    pub(super) fn contains(&self, index: FragmentIndex) -> bool {
-        match self {
-            Self::All => true,
-            Self::Some(set) => set.contains(index),
-        }
-    }
-
     /// As a plain set of a content of `count` fragments.
     pub(super) fn to_set(&self, count: u32) -> FragmentSet {
         match self {

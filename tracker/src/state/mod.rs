@@ -114,7 +114,7 @@ impl State {
     /// Takes in a fact from the journal.
     pub fn replay(&mut self, record: Record) {
         // What a fact sets in motion (orphans, agenda) is for a tracker that knows holders; after a restart none are.
-        drop(self.evolve(record));
+        let _: Option<ContentId> = self.evolve(record);
     }
 
     /// Carries out a command, or rejects it and changes nothing.

@@ -1,0 +1,230 @@
+//! What every journal must do, run for each of them; and what only a file can suffer.
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use shared::model::{
+    Digest, Epoch, FragmentLength, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp,
+};
+
+use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
+use crate::state::{Fact, Record, Registration};
+
+/// Any record that can exist.
+pub(super) fn any_record() -> impl Strategy<Value = Record> {
+    let peer = any::<[u8; 16]>().prop_map(PeerId::from_bytes);
+    let name = "[a-zñ]{1,12}(/[a-z.]{3,12})?".prop_map(|text| Name::new(text).expect("a name"));
+    let revision = any::<u64>().prop_map(Revision::new);
+    let manifest = proptest::collection::vec(any::<[u8; 32]>(), 0..9).prop_map(|roots| {
+        let length = roots.len() as u64 * u64::from(FragmentLength::MIN.get());
+        let roots = roots.into_iter().map(Digest::from_bytes).collect();
+        Manifest::from_roots(length, FragmentLength::MIN, roots).expect("as many roots as fragments")
+    });
+    let zone = proptest::option::of("[a-z0-9.-]{1,20}");
+    let registered = (peer.clone(), any::<u64>(), 1_u16.., zone, any::<u64>()).prop_map(
+        |(peer, incarnation, port, zone, capacity)| {
+            Fact::PeerRegistered(Registration {
+                peer,
+                incarnation: Incarnation::new(incarnation),
+                address: format!("10.1.2.3:{port}").parse().expect("an address"),
+                zone: zone.map(|text| text.parse().expect("a zone")),
+                capacity,
+            })
+        },
+    );
+    let publishers = proptest::collection::vec(peer.clone(), 0..4);
+    let published = (name.clone(), revision.clone(), 1_u32..=32, manifest, publishers).prop_map(
+        |(name, revision, target, manifest, publishers)| {
+            let target = ReplicationTarget::new(target).expect("in bounds");
+            Fact::Published { name, revision, target, manifest, publishers }
+        },
+    );
+    let fact = prop_oneof![
+        any::<u64>().prop_map(|epoch| Fact::EpochBegun(Epoch::new(epoch))),
+        registered,
+        peer.clone().prop_map(Fact::PeerGone),
+        peer.prop_map(Fact::PeerForgotten),
+        published,
+        (name, revision).prop_map(|(name, revision)| Fact::Removed { name, revision }),
+    ];
+    (any::<u64>(), fact).prop_map(|(at, fact)| Record { at: Timestamp::from_millis(at), fact })
+}
+
+fn epoch(n: u64) -> Record {
+    Record { at: Timestamp::from_millis(n), fact: Fact::EpochBegun(Epoch::new(n)) }
+}
+
+fn epochs(range: std::ops::Range<u64>) -> Vec<Record> {
+    range.map(epoch).collect()
+}
+
+fn replayed(journal: &mut dyn Journal) -> (Vec<Record>, Replayed) {
+    let mut records = Vec::new();
+    let count = journal.replay(&mut |record| records.push(record)).expect("the journal is whole");
+    (records, count)
+}
+
+/// The suite: `reopen` gives the journal as a new process would find it.
+fn conforms(mut reopen: impl FnMut() -> Box<dyn Journal>) {
+    let mut journal = reopen();
+    assert_eq!(replayed(&mut *journal), (Vec::new(), Replayed::default()), "a new journal is empty");
+
+    journal.append(&epochs(0..3)).expect("append");
+    journal.append(&[]).expect("nothing is no problem");
+    journal.append(&epochs(3..5)).expect("append");
+    drop(journal);
+    let mut journal = reopen();
+    assert_eq!(replayed(&mut *journal).0, epochs(0..5), "what was appended is replayed in order");
+
+    // A snapshot that was begun and not finished counts for nothing.
+    journal.begin_snapshot().expect("begin");
+    journal.add_to_snapshot(&epochs(90..99)).expect("add");
+    journal.append(&epochs(5..6)).expect("append");
+    drop(journal);
+    let mut journal = reopen();
+    assert_eq!(replayed(&mut *journal).0, epochs(0..6));
+
+    // A finished one takes the place of what came before it was begun, and of nothing else.
+    journal.begin_snapshot().expect("begin");
+    journal.add_to_snapshot(&epochs(100..102)).expect("add");
+    journal.append(&epochs(6..8)).expect("append in between");
+    journal.add_to_snapshot(&epochs(102..103)).expect("add");
+    journal.finish_snapshot().expect("finish");
+    journal.append(&epochs(8..9)).expect("append after");
+    let expected = [epochs(100..103), epochs(6..9)].concat();
+    assert_eq!(replayed(&mut *journal).0, expected);
+    while journal.tidy().expect("tidy") {}
+    drop(journal);
+    let mut journal = reopen();
+    let count = Replayed { from_snapshot: 3, since_snapshot: 3 };
+    assert_eq!(replayed(&mut *journal), (expected, count), "tidying up changes nothing");
+
+    // An empty state has an empty snapshot; snapshots follow one another.
+    journal.begin_snapshot().expect("begin");
+    journal.finish_snapshot().expect("finish");
+    while journal.tidy().expect("tidy") {}
+    assert_eq!(replayed(&mut *journal).0, []);
+    journal.append(&epochs(9..10)).expect("append");
+    drop(journal);
+    assert_eq!(replayed(&mut *reopen()).0, epochs(9..10));
+}
+
+#[test]
+fn the_memory_journal_conforms() {
+    let journal = MemoryJournal::new();
+    conforms(|| {
+        let mut records = journal.clone();
+        // A new process knows nothing of a snapshot that was begun.
+        records.begin_snapshot().expect("begin");
+        Box::new(records)
+    });
+}
+
+#[test]
+fn the_sqlite_journal_conforms() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    conforms(|| Box::new(SqliteJournal::open(dir.path()).expect("open")));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_batches_come_back_as_they_were(batches in proptest::collection::vec(proptest::collection::vec(any_record(), 0..5), 0..6)) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for batch in &batches {
+            SqliteJournal::open(dir.path()).expect("open").append(batch).expect("append");
+        }
+        let mut journal = SqliteJournal::open(dir.path()).expect("open");
+        prop_assert_eq!(replayed(&mut journal).0, batches.concat());
+    }
+}
+
+#[test]
+fn a_second_tracker_on_the_same_directory_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let first = SqliteJournal::open(dir.path()).expect("open");
+    assert!(matches!(SqliteJournal::open(dir.path()), Err(JournalError::InUse(_))));
+    drop(first);
+    assert!(SqliteJournal::open(dir.path()).is_ok());
+}
+
+/// A journal of five records and a snapshot of two before them, harmed by `harm`.
+fn harmed(harm: &str) -> Result<Replayed, JournalError> {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let mut journal = SqliteJournal::open(dir.path()).expect("open");
+    journal.append(&epochs(0..2)).expect("append");
+    journal.begin_snapshot().expect("begin");
+    journal.add_to_snapshot(&epochs(0..2)).expect("add");
+    journal.finish_snapshot().expect("finish");
+    journal.append(&epochs(2..7)).expect("append");
+    drop(journal);
+    let file = rusqlite::Connection::open(dir.path().join("journal.sqlite")).expect("open");
+    file.execute_batch(harm).expect("harm");
+    drop(file);
+    SqliteJournal::open(dir.path())?.replay(&mut drop)
+}
+
+#[test]
+fn damage_is_named_and_never_skipped_over() {
+    assert_eq!(harmed("").ok(), Some(Replayed { from_snapshot: 2, since_snapshot: 5 }));
+    for (harm, says) in [
+        ("UPDATE records SET body = zeroblob(17) WHERE position = 4", "row 4 of records does not match"),
+        ("UPDATE records SET body = x'' WHERE position = 4", "row 4 of records does not match"),
+        ("DELETE FROM records WHERE position = 5", "row 5 of records is missing"),
+        ("DELETE FROM records WHERE position = 3", "row 3 of records is missing"),
+        ("UPDATE records SET position = 99 WHERE position = 7", "row 7 of records is missing"),
+        ("UPDATE snapshot SET body = zeroblob(17)", "of snapshot does not match"),
+        ("DELETE FROM snapshot WHERE position = (SELECT max(position) FROM snapshot)", "1 rows instead of 2"),
+        ("DELETE FROM snapshot", "0 rows instead of 2"),
+        ("DELETE FROM head", "no head"),
+        ("PRAGMA user_version = 2", "version 2"),
+        ("PRAGMA application_id = 7", "version"),
+    ] {
+        let error = harmed(harm).expect_err(harm).to_string();
+        assert!(error.contains(says), "{harm}: {error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(dir.path().join("journal.sqlite"), "not a database, but long enough to look at".repeat(100))
+        .expect("write");
+    assert!(matches!(SqliteJournal::open(dir.path()), Err(JournalError::Damaged { .. })));
+}
+
+#[test]
+fn flipped_bits_in_the_file_are_found() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("journal.sqlite");
+    {
+        let mut journal = SqliteJournal::open(dir.path()).expect("open");
+        journal.append(&epochs(1_000_000..1_000_500)).expect("append");
+    }
+    checkpoint(&path);
+    let whole = std::fs::read(&path).expect("read");
+    // Somewhere in the last page there are rows: every flipped bit there must be noticed, whatever it hits.
+    let mut found = 0;
+    for at in (whole.len() - 2_000..whole.len()).step_by(97) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        std::fs::write(&path, &bytes).expect("write");
+        let mut records = Vec::new();
+        let result =
+            SqliteJournal::open(dir.path()).and_then(|mut journal| journal.replay(&mut |r| records.push(r)));
+        match result {
+            Err(error) => {
+                assert!(matches!(error, JournalError::Damaged { .. } | JournalError::Engine { .. }), "{error}");
+                found += 1;
+            }
+            Ok(_) => assert_eq!(records, epochs(1_000_000..1_000_500), "byte {at}: not noticed, so it changed nothing"),
+        }
+    }
+    assert!(found > 10, "rows were hit, not only unused space");
+}
+
+fn checkpoint(path: &Path) {
+    let connection = rusqlite::Connection::open(path).expect("open");
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("checkpoint");
+}

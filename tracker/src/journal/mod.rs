@@ -1,0 +1,141 @@
+//! What survives a restart: an append-only list of facts, shortened now and then by a snapshot.
+//!
+//! [`Journal`] is the one interface; [`SqliteJournal`] is the real one, [`MemoryJournal`] its twin for tests; both
+//! pass the suite in `conformance`. Invariants: what `append` has returned from is replayed after any crash, in order,
+//! exactly once; a batch is replayed whole or not at all; a snapshot changes nothing of what replay leads to; damage
+//! is named, never skipped over. Knows nothing of what the facts mean.
+
+mod codec;
+#[cfg(test)]
+mod conformance;
+mod memory;
+mod sqlite;
+
+use std::path::PathBuf;
+
+use shared::{Coded, ErrorCode};
+
+use crate::state::Record;
+
+pub use memory::MemoryJournal;
+pub use sqlite::SqliteJournal;
+
+/// A durable list of facts. All methods may block on the disk.
+///
+/// A snapshot is written step by step, so that appending is never held up for long: [`Journal::begin_snapshot`] right
+/// after an append, any number of [`Journal::add_to_snapshot`] and appends in between, [`Journal::finish_snapshot`].
+/// A snapshot that was not finished counts for nothing.
+pub trait Journal: Send + 'static {
+    /// Hands out what leads to the last state: the last snapshot, then everything appended after it.
+    ///
+    /// # Errors
+    /// When something cannot be read or is damaged; what was handed out until then must not be used.
+    fn replay(&mut self, take: &mut dyn FnMut(Record)) -> Result<Replayed, JournalError>;
+
+    /// Makes the records durable, all or none.
+    ///
+    /// # Errors
+    /// When that is not certain; the journal must not be appended to any more then.
+    fn append(&mut self, records: &[Record]) -> Result<(), JournalError>;
+
+    /// Begins a snapshot that stands for everything appended until now; an unfinished one is given up.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    fn begin_snapshot(&mut self) -> Result<(), JournalError>;
+
+    /// Adds the next records to the snapshot that was begun.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    fn add_to_snapshot(&mut self, records: &[Record]) -> Result<(), JournalError>;
+
+    /// From now on the snapshot takes the place of what it stands for.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    fn finish_snapshot(&mut self) -> Result<(), JournalError>;
+
+    /// Deletes a bounded amount of what a snapshot has replaced; true when there is more of it.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    fn tidy(&mut self) -> Result<bool, JournalError>;
+}
+
+/// How much was replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Records of the snapshot.
+    pub from_snapshot: u64,
+    /// Records appended since.
+    pub since_snapshot: u64,
+}
+
+/// Why the journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another tracker runs on the data directory.
+    #[error("another tracker is running on the data directory {}; stop it or choose another --data-dir", .0.display())]
+    InUse(PathBuf),
+    /// The directory cannot be used.
+    #[error("cannot {act} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file was written by another version of this program, or by another program.
+    #[error("{} is of version {found}, this tracker reads version {expected}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        found: i64,
+        /// What this program writes.
+        expected: i64,
+    },
+    /// Something that was written does not read as it was written.
+    #[error("the journal {} is damaged: {what}; restore the data directory from a backup", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        what: String,
+    },
+    /// The database engine failed.
+    #[error("the journal {} failed: {source}", path.display())]
+    Engine {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        source: rusqlite::Error,
+    },
+}
+
+impl Coded for JournalError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    ErrorCode::PermissionDenied
+                }
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorCode::Exhausted,
+                _ => ErrorCode::Internal,
+            },
+            Self::Damaged { .. } => ErrorCode::Corrupt,
+            Self::Engine { source: rusqlite::Error::SqliteFailure(failure, _), .. } => match failure.code {
+                rusqlite::ErrorCode::DiskFull => ErrorCode::Exhausted,
+                rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied => {
+                    ErrorCode::PermissionDenied
+                }
+                _ => ErrorCode::Internal,
+            },
+            Self::Engine { .. } => ErrorCode::Internal,
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The journal in SQLite: write-ahead log, `synchronous = FULL`, one transaction a batch.
+//!
+//! Records have consecutive positions and a checksum over position and bytes, so a missing, changed or moved row is
+//! found. The one row of `head` says where the valid snapshot lies and what it stands for; a snapshot is written
+//! beside the old one and becomes valid by one small transaction.
+
+use std::fs::{self, File, TryLockError};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, params};
+use shared::hash;
+
+use super::{Journal, JournalError, Replayed, codec};
+use crate::state::Record;
+
+/// What `PRAGMA user_version` says; a change of the tables gets a new number.
+const VERSION: i64 = 1;
+
+/// "enjT" in ASCII: tells other programs' databases apart.
+const APPLICATION_ID: i64 = 0x656e_6a54;
+
+/// Nobody else writes, but a backup tool may read for a moment.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Each snapshot has this many positions to itself.
+const SNAPSHOT_SPAN: i64 = 1 << 40;
+
+/// Rows deleted at a time: some ten milliseconds.
+const TIDY_ROWS: i64 = 1000;
+
+const SCHEMA: &str = "
+    CREATE TABLE records (position INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum BLOB NOT NULL);
+    CREATE TABLE snapshot (position INTEGER PRIMARY KEY, body BLOB NOT NULL, checksum BLOB NOT NULL);
+    CREATE TABLE head (
+        id INTEGER PRIMARY KEY CHECK (id = 0),
+        covered INTEGER NOT NULL,
+        snapshot_first INTEGER NOT NULL,
+        snapshot_end INTEGER NOT NULL
+    );
+    INSERT INTO head VALUES (0, 0, 0, 0);
+";
+
+/// The journal of one data directory, which it locks for as long as it lives.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    path: PathBuf,
+    connection: Connection,
+    /// The position that the next record gets.
+    next: i64,
+    head: Head,
+    begun: Option<Begun>,
+    /// Locked until dropped.
+    _lock: File,
+}
+
+#[derive(Clone, Debug)]
+struct Head {
+    /// The last position that the snapshot stands for; 0 when there is none.
+    covered: i64,
+    /// Where the snapshot's rows are.
+    snapshot: Range<i64>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    covered: i64,
+    rows: Range<i64>,
+}
+
+impl SqliteJournal {
+    /// Opens the journal of a data directory, making both if need be.
+    ///
+    /// # Errors
+    /// When another tracker runs on it, or it cannot be written, or is of another version, or damaged at the head.
+    pub fn open(data_dir: &Path) -> Result<Self, JournalError> {
+        let io = |act, path: &Path| {
+            let path = path.to_owned();
+            move |source| JournalError::Io { act, path, source }
+        };
+        fs::create_dir_all(data_dir).map_err(io("create the data directory", data_dir))?;
+        let lock_path = data_dir.join("tracker.lock");
+        let lock = File::create(&lock_path).map_err(io("write", &lock_path))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => JournalError::InUse(data_dir.to_owned()),
+            TryLockError::Error(source) => io("lock", &lock_path)(source),
+        })?;
+        let path = data_dir.join("journal.sqlite");
+        let connection = Connection::open(&path).map_err(|source| failure(&path, source))?;
+        let head = prepare(&connection, &path)?;
+        let next = connection
+            .query_row("SELECT max(position) FROM records", [], |row| row.get::<_, Option<i64>>(0))
+            .map_err(|source| failure(&path, source))?;
+        let next = next.unwrap_or_default().max(head.covered) + 1;
+        Ok(Self { path, connection, next, head, begun: None, _lock: lock })
+    }
+
+    fn damaged(&self, what: String) -> JournalError {
+        JournalError::Damaged { path: self.path.clone(), what }
+    }
+
+    /// Hands out the rows from `first` on, which must be there without a gap; returns how many there are.
+    fn read(&self, table: &str, first: i64, take: &mut dyn FnMut(Record)) -> Result<i64, JournalError> {
+        let end = if table == "snapshot" { self.head.snapshot.end } else { i64::MAX };
+        let failed = |source| failure(&self.path, source);
+        let sql = format!(
+            "SELECT position, body, checksum FROM {table} WHERE position >= ?1 AND position < ?2 ORDER BY position"
+        );
+        let mut statement = self.connection.prepare(&sql).map_err(failed)?;
+        let mut rows = statement.query([first, end]).map_err(failed)?;
+        let mut expected = first;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let position: i64 = row.get(0).map_err(failed)?;
+            if position != expected {
+                return Err(self.damaged(format!("row {expected} of {table} is missing")));
+            }
+            let body = row.get_ref(1).map_err(failed)?.as_blob().unwrap_or_default();
+            let sum = row.get_ref(2).map_err(failed)?.as_blob().unwrap_or_default();
+            if sum != checksum(position, body) {
+                return Err(self.damaged(format!("row {position} of {table} does not match its checksum")));
+            }
+            let record = codec::decode(body)
+                .map_err(|error| self.damaged(format!("row {position} of {table} is no record: {error}")))?;
+            take(record);
+            expected += 1;
+        }
+        Ok(expected - first)
+    }
+
+    fn transact(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<(), JournalError> {
+        let attempt = || {
+            let transaction = self.connection.transaction()?;
+            work(&transaction)?;
+            transaction.commit()
+        };
+        attempt().map_err(|source| failure(&self.path, source))
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn replay(&mut self, take: &mut dyn FnMut(Record)) -> Result<Replayed, JournalError> {
+        let snapshot = self.read("snapshot", self.head.snapshot.start, take)?;
+        let expected = self.head.snapshot.end - self.head.snapshot.start;
+        if snapshot != expected {
+            return Err(self.damaged(format!("the snapshot has {snapshot} rows instead of {expected}")));
+        }
+        let since = self.read("records", self.head.covered + 1, take)?;
+        Ok(Replayed { from_snapshot: snapshot.unsigned_abs(), since_snapshot: since.unsigned_abs() })
+    }
+
+    fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        let first = self.next;
+        self.transact(|transaction| insert(transaction, "records", first, records))?;
+        self.next += signed(records.len());
+        Ok(())
+    }
+
+    fn begin_snapshot(&mut self) -> Result<(), JournalError> {
+        let span = (self.head.snapshot.end / SNAPSHOT_SPAN + 1) * SNAPSHOT_SPAN;
+        // A snapshot that a crash interrupted may lie there.
+        self.transact(|transaction| {
+            transaction.execute("DELETE FROM snapshot WHERE position >= ?1", [span])?;
+            Ok(())
+        })?;
+        self.begun = Some(Begun { covered: self.next - 1, rows: span..span });
+        Ok(())
+    }
+
+    fn add_to_snapshot(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        let Some(mut begun) = self.begun.take() else { return Ok(()) };
+        self.transact(|transaction| insert(transaction, "snapshot", begun.rows.end, records))?;
+        begun.rows.end += signed(records.len());
+        self.begun = Some(begun);
+        Ok(())
+    }
+
+    fn finish_snapshot(&mut self) -> Result<(), JournalError> {
+        let Some(Begun { covered, rows }) = self.begun.take() else { return Ok(()) };
+        self.transact(|transaction| {
+            let sql = "UPDATE head SET covered = ?1, snapshot_first = ?2, snapshot_end = ?3";
+            transaction.execute(sql, params![covered, rows.start, rows.end])?;
+            Ok(())
+        })?;
+        self.head = Head { covered, snapshot: rows };
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> Result<bool, JournalError> {
+        let (covered, first) = (self.head.covered, self.head.snapshot.start);
+        let mut deleted = 0;
+        self.transact(|transaction| {
+            let some = |table| {
+                format!(
+                    "DELETE FROM {table} WHERE position IN
+                     (SELECT position FROM {table} WHERE position < ?1 ORDER BY position LIMIT {TIDY_ROWS})"
+                )
+            };
+            deleted += transaction.execute(&some("records"), [covered + 1])?;
+            deleted += transaction.execute(&some("snapshot"), [first])?;
+            Ok(())
+        })?;
+        Ok(signed(deleted) >= TIDY_ROWS)
+    }
+}
+
+fn prepare(connection: &Connection, path: &Path) -> Result<Head, JournalError> {
+    let failed = |source| failure(path, source);
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    let owner: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
+    // FULL in write-ahead mode: every commit is synced, so an acknowledged batch survives a power cut.
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;")
+        .map_err(failed)?;
+    if (found, owner) == (0, 0) {
+        let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
+        connection.execute_batch(&format!("BEGIN; {SCHEMA} {stamp} COMMIT;")).map_err(failed)?;
+    } else if (found, owner) != (VERSION, APPLICATION_ID) {
+        return Err(JournalError::Version { path: path.to_owned(), found, expected: VERSION });
+    }
+    let head = "SELECT covered, snapshot_first, snapshot_end FROM head";
+    connection
+        .query_row(head, [], |row| Ok(Head { covered: row.get(0)?, snapshot: row.get(1)?..row.get(2)? }))
+        .map_err(failed)
+}
+
+fn insert(transaction: &Transaction<'_>, table: &str, first: i64, records: &[Record]) -> rusqlite::Result<()> {
+    let sql = format!("INSERT INTO {table} (position, body, checksum) VALUES (?1, ?2, ?3)");
+    let mut statement = transaction.prepare_cached(&sql)?;
+    for (position, record) in (first..).zip(records) {
+        let body = codec::encode(record);
+        statement.execute(params![position, body, checksum(position, &body)])?;
+    }
+    Ok(())
+}
+
+/// Eight bytes of SHA-256: damage is an accident, not an attack.
+fn checksum(position: i64, body: &[u8]) -> [u8; 8] {
+    let digest = hash::leaf(&[&position.to_le_bytes(), body].concat());
+    std::array::from_fn(|i| digest.as_bytes()[i])
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
+    let path = path.to_owned();
+    match &source {
+        rusqlite::Error::SqliteFailure(failed, _)
+            if matches!(
+                failed.code,
+                rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase
+            ) =>
+        {
+            JournalError::Damaged { path, what: source.to_string() }
+        }
+        rusqlite::Error::QueryReturnedNoRows => {
+            JournalError::Damaged { path, what: "it has no head".to_owned() }
+        }
+        _ => JournalError::Engine { path, source },
+    }
+}

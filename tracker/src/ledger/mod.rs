@@ -1,0 +1,226 @@
+//! The shell around the state: one thread applies commands, makes durable what they changed, and then answers.
+//!
+//! Commands come in through a bounded queue. The writer takes what is there (a batch), applies it under the write
+//! lock, releases the lock, journals the batch's records in one transaction, and only then answers and sends the
+//! orders: so many publishes share one sync of the disk. A reader that saw something which is not durable yet
+//! waits until it is, so nobody is ever told what a crash could take back.
+//!
+//! When the journal fails, the state is ahead of it: everything is answered with *unavailable* and the tracker stops.
+
+mod outbox;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
+
+use shared::model::{Binding, Hello, Name, Numbered, Report, Revision, Welcome};
+use shared::runtime::{Clock, Tasks};
+use shared::{Coded, ErrorCode};
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::info;
+
+use crate::journal::{Journal, JournalError};
+use crate::state::{Command, Publish, Rejection, Reply, SessionId, State};
+use crate::timing::Timing;
+use outbox::Outbox;
+use writer::{Job, Writer};
+
+pub use outbox::Orders;
+
+/// Commands that wait for the writer; who comes later waits to be let into the queue.
+const QUEUE_COMMANDS: usize = 4096;
+
+/// The one way to change or read what the tracker knows; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    book: Arc<RwLock<Book>>,
+    jobs: mpsc::Sender<Job>,
+    durable: watch::Receiver<u64>,
+    versions: watch::Receiver<u64>,
+    sessions: Arc<AtomicU64>,
+}
+
+/// The state, and how many batches with something to journal it contains.
+#[derive(Debug)]
+struct Book {
+    state: State,
+    written: u64,
+}
+
+/// The writer's thread; whoever has it can wait for its end.
+#[derive(Debug)]
+pub struct LedgerThread {
+    handle: JoinHandle<()>,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// Why the ledger gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// The state does not allow it; nothing has changed.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The tracker is stopping, or its journal has failed: whether the command will have an effect is unknown.
+    #[error("the tracker is stopping; try again in a moment")]
+    Unavailable,
+}
+
+impl Coded for LedgerError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Rejected(rejection) => rejection.code(),
+            Self::Unavailable => ErrorCode::Unavailable,
+        }
+    }
+}
+
+impl Ledger {
+    /// Replays the journal, begins a new epoch, makes that durable, and starts the writer. Blocks on the disk.
+    ///
+    /// `tasks` is told to stop when the writer cannot go on. The writer ends when it is told to, or when the last
+    /// ledger handle is gone.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or written.
+    pub fn open(
+        mut journal: Box<dyn Journal>,
+        timing: Timing,
+        clock: Clock,
+        seed: u64,
+        tasks: &Tasks,
+    ) -> Result<(Self, LedgerThread), JournalError> {
+        let mut state = State::new(timing, seed);
+        let replayed = journal.replay(&mut |record| state.replay(record))?;
+        let begun = state.apply(clock.now(), Command::BeginEpoch);
+        journal.append(&begun.records)?;
+        info!(
+            epoch = %state.epoch(),
+            from_snapshot = replayed.from_snapshot,
+            since_snapshot = replayed.since_snapshot,
+            safe_mode = state.is_in_safe_mode(),
+            "journal replayed"
+        );
+        let book = Arc::new(RwLock::new(Book { state, written: 0 }));
+        let (jobs, queue) = mpsc::channel(QUEUE_COMMANDS);
+        let (durable_tx, durable) = watch::channel(0);
+        let (versions_tx, versions) = watch::channel(0);
+        let writer = Writer::new(Arc::clone(&book), journal, clock, durable_tx, versions_tx, replayed);
+        let token = tasks.token().clone();
+        let run = move || {
+            // However the writer ends, the tracker ends with it.
+            let _stop = token.drop_guard();
+            writer.run(queue);
+        };
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(run);
+        let handle = thread.map_err(|source| JournalError::Io {
+            act: "start a thread for",
+            path: "the ledger".into(),
+            source,
+        })?;
+        let thread = LedgerThread { handle, jobs: jobs.clone() };
+        Ok((Self { book, jobs, durable, versions, sessions: Arc::default() }, thread))
+    }
+
+    /// Binds a name; the binding is durable when this returns.
+    ///
+    /// # Errors
+    /// As the contract of `Catalog.Publish` says.
+    pub async fn publish(&self, publish: Publish) -> Result<Binding, LedgerError> {
+        match self.submit(Command::Publish(publish), None).await? {
+            Reply::Published(binding) => Ok(binding),
+            _ => Err(LedgerError::Unavailable),
+        }
+    }
+
+    /// Removes a name; returns the revision of its tombstone, which is durable then.
+    ///
+    /// # Errors
+    /// As the contract of `Catalog.Remove` says.
+    pub async fn remove(&self, name: Name, expected: Option<Revision>) -> Result<Revision, LedgerError> {
+        match self.submit(Command::Remove { name, expected }, None).await? {
+            Reply::Removed(revision) => Ok(revision),
+            _ => Err(LedgerError::Unavailable),
+        }
+    }
+
+    /// Begins a session. Should the caller go away meanwhile, the session ends.
+    ///
+    /// # Errors
+    /// When the hello is refused.
+    pub async fn open_session(&self, hello: Hello) -> Result<(SessionId, Welcome, Orders), LedgerError> {
+        let session = SessionId::new(self.sessions.fetch_add(1, Ordering::Relaxed));
+        let (outbox, orders) = Outbox::new();
+        match self.submit(Command::OpenSession { session, hello }, Some(outbox)).await? {
+            Reply::Welcomed(welcome) => Ok((session, welcome, orders)),
+            _ => Err(LedgerError::Unavailable),
+        }
+    }
+
+    /// Takes in what a peer reports.
+    ///
+    /// # Errors
+    /// When the session is over or the report is out of sequence.
+    pub async fn report(&self, session: SessionId, report: Numbered<Report>) -> Result<(), LedgerError> {
+        self.submit(Command::Report { session, report }, None).await.map(drop)
+    }
+
+    /// Ends a session whose stream has ended.
+    ///
+    /// # Errors
+    /// When the tracker is stopping.
+    pub async fn close_session(&self, session: SessionId) -> Result<(), LedgerError> {
+        self.submit(Command::CloseSession { session }, None).await.map(drop)
+    }
+
+    /// Lets the state see that time has passed.
+    ///
+    /// # Errors
+    /// When the tracker is stopping.
+    pub async fn tick(&self) -> Result<(), LedgerError> {
+        self.submit(Command::Tick, None).await.map(drop)
+    }
+
+    /// Reads the state; returns only when everything that was read is durable.
+    ///
+    /// `read` runs under a lock that holds up the writer: it must be short.
+    ///
+    /// # Errors
+    /// When the tracker is stopping.
+    pub async fn read<T>(&self, read: impl FnOnce(&State) -> T) -> Result<T, LedgerError> {
+        let (answer, seen) = {
+            let book = self.book.read().map_err(|_| LedgerError::Unavailable)?;
+            (read(&book.state), book.written)
+        };
+        let mut durable = self.durable.clone();
+        durable.wait_for(|durable| *durable >= seen).await.map_err(|_| LedgerError::Unavailable)?;
+        Ok(answer)
+    }
+
+    /// Changes whenever the state may have changed.
+    #[must_use]
+    pub fn versions(&self) -> watch::Receiver<u64> {
+        self.versions.clone()
+    }
+
+    async fn submit(&self, command: Command, outbox: Option<Outbox>) -> Result<Reply, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Apply { command, outbox, reply };
+        self.jobs.send(job).await.map_err(|_| LedgerError::Unavailable)?;
+        answer.await.map_err(|_| LedgerError::Unavailable)?.map_err(LedgerError::Rejected)
+    }
+}
+
+impl LedgerThread {
+    /// Lets the writer finish what is in its queue, and waits for its end.
+    pub async fn stop(self) {
+        // Sending fails when the writer has ended already.
+        drop(self.jobs.send(Job::Stop).await);
+        let joined = tokio::task::spawn_blocking(move || self.handle.join().is_ok()).await;
+        if !matches!(joined, Ok(true)) {
+            tracing::error!("the ledger's thread has failed");
+        }
+    }
+}
