@@ -26,7 +26,10 @@ pub(super) struct Callers {
 
 impl Callers {
     pub(super) const fn new(manifest: Manifest) -> Self {
-        Self { manifest, waiting: Vec::new() }
+        Self {
+            manifest,
+            waiting: Vec::new(),
+        }
     }
 
     /// Takes a caller in and returns its hints; refuses one with another idea of the content.
@@ -60,7 +63,9 @@ impl Callers {
     /// What all of them want together.
     pub(super) fn wanted(&self) -> FragmentSet {
         let mut union = self.manifest.no_fragments();
-        self.waiting.iter().for_each(|caller| union.union_with(&caller.wanted));
+        self.waiting
+            .iter()
+            .for_each(|caller| union.union_with(&caller.wanted));
         union
     }
 
@@ -87,7 +92,11 @@ impl Callers {
             });
             if is_done {
                 let elapsed = news.now.since(caller.since);
-                caller.answer(Ok(Fetched { received_bytes, sources_used: news.sources_used, elapsed }));
+                caller.answer(Ok(Fetched {
+                    received_bytes,
+                    sources_used: news.sources_used,
+                    elapsed,
+                }));
             } else if !caller.reply.is_closed() {
                 self.waiting.push(caller);
             }

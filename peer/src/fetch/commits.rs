@@ -18,7 +18,13 @@ pub(super) struct Commits {
 impl Commits {
     /// Nothing is waiting.
     pub(super) const fn new(now: Timestamp, commit_bytes: u64, interval: Duration) -> Self {
-        Self { ready: Vec::new(), bytes: 0, last: now, commit_bytes, interval }
+        Self {
+            ready: Vec::new(),
+            bytes: 0,
+            last: now,
+            commit_bytes,
+            interval,
+        }
     }
 
     /// A fragment of so many bytes is waiting.
@@ -44,9 +50,14 @@ impl Commits {
 
     /// Takes what waits, except fragments that are still `busy`: another source's last blocks of them are just being
     /// written.
-    pub(super) fn take(&mut self, now: Timestamp, busy: impl Fn(FragmentIndex) -> bool) -> Vec<FragmentProof> {
-        let (busy, taken): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.ready).into_iter().partition(|proof| busy(proof.index()));
+    pub(super) fn take(
+        &mut self,
+        now: Timestamp,
+        busy: impl Fn(FragmentIndex) -> bool,
+    ) -> Vec<FragmentProof> {
+        let (busy, taken): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready)
+            .into_iter()
+            .partition(|proof| busy(proof.index()));
         // Busy ones are few and soon taken; they are not worth counting.
         self.bytes = 0;
         self.ready = busy;

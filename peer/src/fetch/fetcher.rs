@@ -62,7 +62,10 @@ pub(super) struct Inner {
 
 impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fetcher").field("own", &self.0.own).field("limits", &self.0.limits).finish_non_exhaustive()
+        f.debug_struct("Fetcher")
+            .field("own", &self.0.own)
+            .field("limits", &self.0.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +82,17 @@ impl Fetcher {
         limits: Limits,
     ) -> Self {
         let (counters, jobs, next_caller) = (Counters::new(), Mutex::default(), AtomicU64::new(0));
-        Self(Arc::new(Inner { store, finder, tasks, clock, own, limits, counters, jobs, next_caller }))
+        Self(Arc::new(Inner {
+            store,
+            finder,
+            tasks,
+            clock,
+            own,
+            limits,
+            counters,
+            jobs,
+            next_caller,
+        }))
     }
 
     /// What has been received since the peer started; to be shared with what counts the bytes sent.
@@ -121,7 +134,16 @@ impl Fetcher {
         let (reply, mut replied) = oneshot::channel();
         let since = self.0.clock.now();
         let manifest = manifest.clone();
-        let mut caller = Caller { id, manifest, wanted, hints, progress, reply, since, received_before: 0 };
+        let mut caller = Box::new(Caller {
+            id,
+            manifest,
+            wanted,
+            hints,
+            progress,
+            reply,
+            since,
+            received_before: 0,
+        });
         let calls = loop {
             match self.submit(content, caller) {
                 Ok(calls) => break calls,
@@ -141,13 +163,13 @@ impl Fetcher {
     }
 
     /// Hands a caller to the job of the content; gives it back when too many are waiting.
-    fn submit(&self, content: ContentId, caller: Caller) -> Result<mpsc::Sender<Call>, Caller> {
+    fn submit(&self, content: ContentId, caller: Box<Caller>) -> Result<mpsc::Sender<Call>, Box<Caller>> {
         let mut jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut call = Call::Join(Box::new(caller));
+        let mut call = Call::Join(caller);
         if let Some(calls) = jobs.get(&content) {
             match calls.try_send(call) {
                 Ok(()) => return Ok(calls.clone()),
-                Err(mpsc::error::TrySendError::Full(Call::Join(caller))) => return Err(*caller),
+                Err(mpsc::error::TrySendError::Full(Call::Join(caller))) => return Err(caller),
                 Err(error) => call = error.into_inner(),
             }
         }

@@ -50,7 +50,11 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) const fn new(inner: Arc<Inner>, content: ContentId, calls: mpsc::Receiver<Call>) -> Self {
-        Self { inner, content, calls }
+        Self {
+            inner,
+            content,
+            calls,
+        }
     }
 
     /// Runs until nobody is waiting.

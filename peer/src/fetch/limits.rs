@@ -53,6 +53,9 @@ impl Limits {
     pub(super) fn bounds(&self, fragment_length: FragmentLength) -> Bounds {
         let fitting = self.in_flight_bytes / u64::from(fragment_length.get());
         let in_all = u32::try_from(fitting).unwrap_or(u32::MAX).max(LEAST_REQUESTS);
-        Bounds { per_source: self.requests_per_source, in_all }
+        Bounds {
+            per_source: self.requests_per_source,
+            in_all,
+        }
     }
 }

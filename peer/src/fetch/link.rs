@@ -82,11 +82,19 @@ impl Link {
 
     async fn joined(&self) {
         // The tracker's offer does not say where a source is.
-        self.report(Event::Joined { source: self.source, is_near: false }).await;
+        self.report(Event::Joined {
+            source: self.source,
+            is_near: false,
+        })
+        .await;
     }
 
     async fn has(&self, fragments: FragmentSet) {
-        self.report(Event::Has { source: self.source, fragments }).await;
+        self.report(Event::Has {
+            source: self.source,
+            fragments,
+        })
+        .await;
     }
 
     async fn report(&self, event: Event) {

@@ -13,6 +13,7 @@
 
 mod callers;
 mod commits;
+mod committing;
 mod counters;
 mod error;
 mod fetcher;

@@ -72,12 +72,17 @@ impl Request {
             };
             let chunk = match received {
                 Ok(Ok(Some(chunk))) => chunk,
-                Ok(Ok(None)) => return Outcome::Failed(Failure::ConnectionLost, "it stopped early".to_owned()),
+                Ok(Ok(None)) => {
+                    return Outcome::Failed(Failure::ConnectionLost, "it stopped early".to_owned());
+                }
                 Ok(Err(error)) => return Outcome::Failed(failure(error.code()), error.to_string()),
                 Err(_) => return Outcome::Failed(Failure::TimedOut, "nothing came for too long".to_owned()),
             };
             if chunk.fragment != self.fragment.get() || chunk.first_block != next {
-                let what = format!("block {} of fragment {} was not asked for", chunk.first_block, chunk.fragment);
+                let what = format!(
+                    "block {} of fragment {} was not asked for",
+                    chunk.first_block, chunk.fragment
+                );
                 return Outcome::Failed(Failure::Corrupt, what);
             }
             let bytes = chunk.data.len();
@@ -98,7 +103,8 @@ impl Request {
     async fn take(&self, chunk: Chunk, proof: Option<FragmentProof>) -> Result<FragmentProof, Outcome> {
         let (manifest, fragment, store) = (self.manifest.clone(), self.fragment, Arc::clone(&self.store));
         let work = move || {
-            let corrupt = |error: shared::hash::ProofError| Outcome::Failed(Failure::Corrupt, error.to_string());
+            let corrupt =
+                |error: shared::hash::ProofError| Outcome::Failed(Failure::Corrupt, error.to_string());
             let proof = match proof {
                 Some(proof) => proof,
                 None => FragmentProof::verify(&manifest, fragment, chunk.leaves).map_err(corrupt)?,
@@ -107,7 +113,9 @@ impl Request {
             store.write(manifest.content(), blocks).map_err(Outcome::Store)?;
             Ok(proof)
         };
-        tokio::task::spawn_blocking(work).await.unwrap_or(Err(Outcome::Broken))
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or(Err(Outcome::Broken))
     }
 }
 

@@ -70,7 +70,10 @@ impl Scheduler {
         let count = held.capacity();
         let mut rng = StdRng::seed_from_u64(seed);
         Self {
-            bounds: Bounds { per_source: bounds.per_source.max(1), in_all: bounds.in_all.max(1) },
+            bounds: Bounds {
+                per_source: bounds.per_source.max(1),
+                in_all: bounds.in_all.max(1),
+            },
             wanted: FragmentSet::empty(count),
             held,
             missing: RarestFirst::new(count, &mut rng),
@@ -106,7 +109,11 @@ impl Scheduler {
                 self.drop_source(source, &mut actions);
             }
             Event::Delivered { source, fragment } => self.delivered(now, source, fragment, &mut actions),
-            Event::Failed { source, fragment, failure } => {
+            Event::Failed {
+                source,
+                fragment,
+                failure,
+            } => {
                 self.failed(now, source, fragment, failure, &mut actions);
             }
             Event::Tick => {}
@@ -139,7 +146,9 @@ impl Scheduler {
     /// Whether the source sent corrupt bytes.
     #[must_use]
     pub fn is_banned(&self, source: PeerId) -> bool {
-        self.sources.get(&source).is_some_and(|standing| standing.is_banned)
+        self.sources
+            .get(&source)
+            .is_some_and(|standing| standing.is_banned)
     }
 
     /// How things stand.
@@ -155,22 +164,37 @@ impl Scheduler {
             unsourced: self.missing.unsourced(),
             sources: count(usable().count()),
             serving: count(usable().filter(|source| source.in_flight > 0).count()),
-            waiting: count(usable().filter(|source| source.in_flight == 0 && source.is_waiting(now)).count()),
+            waiting: count(
+                usable()
+                    .filter(|source| source.in_flight == 0 && source.is_waiting(now))
+                    .count(),
+            ),
         }
     }
 
     fn standing(&mut self, source: PeerId) -> &mut Standing {
         let (count, widest) = (self.held.capacity(), self.bounds.per_source);
-        self.sources.entry(source).or_insert_with(|| Standing::new(count, widest))
+        self.sources
+            .entry(source)
+            .or_insert_with(|| Standing::new(count, widest))
     }
 
     fn want(&mut self, wanted: FragmentSet) {
         let mut missing = wanted.clone();
         missing.subtract(&self.held);
-        for fragment in self.missing.missing().clone().iter().filter(|fragment| !missing.contains(*fragment)) {
+        for fragment in self
+            .missing
+            .missing()
+            .clone()
+            .iter()
+            .filter(|fragment| !missing.contains(*fragment))
+        {
             self.missing.remove(fragment);
         }
-        for fragment in missing.iter().filter(|fragment| !self.flights.contains_key(fragment)) {
+        for fragment in missing
+            .iter()
+            .filter(|fragment| !self.flights.contains_key(fragment))
+        {
             self.missing.insert(fragment);
         }
         self.wanted = wanted;
@@ -185,8 +209,12 @@ impl Scheduler {
     fn drop_source(&mut self, source: PeerId, actions: &mut Vec<Action>) {
         self.set_fragments(source, FragmentSet::empty(self.held.capacity()));
         let asked = |flights: &Vec<Flight>| flights.iter().any(|flight| flight.source == source);
-        let lost: Vec<_> =
-            self.flights.iter().filter(|(_, flights)| asked(flights)).map(|(index, _)| *index).collect();
+        let lost: Vec<_> = self
+            .flights
+            .iter()
+            .filter(|(_, flights)| asked(flights))
+            .map(|(index, _)| *index)
+            .collect();
         for fragment in lost {
             self.land(source, fragment);
             self.miss(fragment);
@@ -194,7 +222,13 @@ impl Scheduler {
         }
     }
 
-    fn delivered(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, actions: &mut Vec<Action>) {
+    fn delivered(
+        &mut self,
+        now: Timestamp,
+        source: PeerId,
+        fragment: FragmentIndex,
+        actions: &mut Vec<Action>,
+    ) {
         let widest = self.bounds.per_source;
         self.standing(source).succeeded(widest);
         if let Some(flight) = self.land(source, fragment) {
@@ -208,7 +242,10 @@ impl Scheduler {
             let standing = self.standing(loser.source);
             standing.in_flight -= 1;
             standing.outrun();
-            actions.push(Action::Cancel { source: loser.source, fragment });
+            actions.push(Action::Cancel {
+                source: loser.source,
+                fragment,
+            });
         }
     }
 
@@ -263,9 +300,18 @@ impl Scheduler {
         }
     }
 
-    fn take_off(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, actions: &mut Vec<Action>) {
+    fn take_off(
+        &mut self,
+        now: Timestamp,
+        source: PeerId,
+        fragment: FragmentIndex,
+        actions: &mut Vec<Action>,
+    ) {
         self.missing.remove(fragment);
-        self.flights.entry(fragment).or_default().push(Flight { source, since: now });
+        self.flights
+            .entry(fragment)
+            .or_default()
+            .push(Flight { source, since: now });
         self.flying += 1;
         self.standing(source).in_flight += 1;
         actions.push(Action::Request { source, fragment });
@@ -273,7 +319,9 @@ impl Scheduler {
 
     /// Gives missing fragments to sources: the rarest first, each to the least loaded source that holds it.
     fn assign(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let mut candidates = candidates(&self.sources, now, |standing| standing.fragments.intersects(self.missing.missing()));
+        let mut candidates = candidates(&self.sources, now, |standing| {
+            standing.fragments.intersects(self.missing.missing())
+        });
         let room = self.bounds.in_all.saturating_sub(self.flying) as usize;
         let mut chosen = Vec::new();
         if !candidates.is_empty() && room > 0 {
@@ -298,7 +346,9 @@ impl Scheduler {
     /// Whoever still has room after [`Self::assign`] holds nothing that is missing, so no missing fragment has to
     /// wait for this.
     fn hedge(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let late_after = self.typical.map_or(FIRST_LATE, |typical| SOONEST_LATE.max(typical * LATE_FACTOR));
+        let late_after = self
+            .typical
+            .map_or(FIRST_LATE, |typical| SOONEST_LATE.max(typical * LATE_FACTOR));
         let room = self.bounds.in_all.saturating_sub(self.flying) as usize;
         let mut late: Vec<(Timestamp, FragmentIndex, PeerId)> = self
             .flights

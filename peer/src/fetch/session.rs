@@ -8,16 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use shared::hash::FragmentProof;
 use shared::model::{FragmentIndex, FragmentSet, Manifest, PeerId, Source, Timestamp};
 use shared::runtime::OnExit;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::callers::{Callers, News};
 use super::commits::Commits;
+use super::committing::{Committed, Committing};
 use super::error::FetchError;
 use super::fetcher::Inner;
 use super::job::{Call, Caller};
@@ -26,7 +25,7 @@ use super::progress::waiting_for;
 use super::request::{Outcome, Request};
 use super::scheduler::{Action, Event, Failure, Scheduler};
 use super::sources::Sources;
-use crate::store::{Entry, StoreError};
+use crate::store::Entry;
 
 /// How often the scheduler is told the time, and callers the progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -77,7 +76,7 @@ pub(super) struct Session {
     commits: Commits,
     /// Committed fragments.
     held: FragmentSet,
-    committing: Option<JoinHandle<Result<FragmentSet, StoreError>>>,
+    committing: Committing,
     /// Requests whose tasks have not ended, cancelled ones too, by number.
     running: BTreeMap<u64, Running>,
     requests: u64,
@@ -100,7 +99,7 @@ impl Session {
             sources: Sources::new(inner.own, limits),
             commits: Commits::new(now, limits.commit_bytes, limits.commit_interval),
             held,
-            committing: None,
+            committing: Committing::default(),
             running: BTreeMap::new(),
             requests: 0,
             reports,
@@ -126,7 +125,9 @@ impl Session {
             leaving.push(last);
         }
         self.wind_down().await;
-        leaving.into_iter().for_each(|caller| caller.answer(Err(failure.clone())));
+        leaving
+            .into_iter()
+            .for_each(|caller| caller.answer(Err(failure.clone())));
     }
 
     async fn work(&mut self, calls: &mut mpsc::Receiver<Call>) -> End {
@@ -135,7 +136,7 @@ impl Session {
         let stopping = self.inner.tasks.token().clone();
         loop {
             // When the disk is behind, what ends has to wait, and then what would begin.
-            let is_behind = self.committing.is_some() && self.commits.is_full();
+            let is_behind = self.committing.is_under_way() && self.commits.is_full();
             let step = tokio::select! {
                 () = stopping.cancelled() => Err(FetchError::Stopping(self.manifest.content())),
                 call = calls.recv() => match call {
@@ -148,7 +149,7 @@ impl Session {
                     None => return End::Deserted(None),
                 },
                 Some(report) = self.inbox.recv(), if !is_behind => self.report(report),
-                committed = finished(&mut self.committing) => self.committed(committed),
+                committed = self.committing.finished() => self.committed(committed),
                 _ = ticks.tick() => self.tick(),
             };
             if let Err(error) = step {
@@ -184,7 +185,10 @@ impl Session {
         match report {
             // What a link said before it was ended no longer counts.
             Report::Event(event) => {
-                if event.source().is_some_and(|source| self.sources.get(source).is_some()) {
+                if event
+                    .source()
+                    .is_some_and(|source| self.sources.get(source).is_some())
+                {
                     self.apply(event);
                 }
             }
@@ -200,7 +204,14 @@ impl Session {
     }
 
     fn ended(&mut self, number: u64, outcome: Outcome) -> Result<(), FetchError> {
-        let Some(Running { source, fragment, token }) = self.running.remove(&number) else { return Ok(()) };
+        let Some(Running {
+            source,
+            fragment,
+            token,
+        }) = self.running.remove(&number)
+        else {
+            return Ok(());
+        };
         let content = self.manifest.content();
         match outcome {
             Outcome::Delivered(proof) => {
@@ -218,10 +229,19 @@ impl Session {
                 }
                 // After a cancellation the scheduler may have made the same request anew; this is not its end.
                 if !token.is_cancelled() || failure == Failure::Corrupt {
-                    self.apply(Event::Failed { source, fragment, failure });
+                    self.apply(Event::Failed {
+                        source,
+                        fragment,
+                        failure,
+                    });
                 }
             }
-            Outcome::Store(error) => return Err(FetchError::Store { content, source: Arc::new(error) }),
+            Outcome::Store(error) => {
+                return Err(FetchError::Store {
+                    content,
+                    source: Arc::new(error),
+                });
+            }
             Outcome::Broken => return Err(FetchError::Broken(content)),
             Outcome::Cancelled => {}
         }
@@ -270,7 +290,10 @@ impl Session {
 
     fn request(&mut self, source: PeerId, fragment: FragmentIndex) {
         // The scheduler is told that a source has left before its link is removed.
-        let linked = self.sources.get(source).expect("requests are made only to linked sources");
+        let linked = self
+            .sources
+            .get(source)
+            .expect("requests are made only to linked sources");
         let request = Request {
             client: linked.client.clone(),
             manifest: self.manifest.clone(),
@@ -282,11 +305,20 @@ impl Session {
         };
         self.requests += 1;
         let (number, token, reports) = (self.requests, CancellationToken::new(), self.reports.clone());
-        self.running.insert(number, Running { source, fragment, token: token.clone() });
-        self.inner.tasks.spawn("fetch request", OnExit::Continue, async move {
-            let outcome = request.run(token).await;
-            drop(reports.send(Report::Ended { number, outcome }).await);
-        });
+        self.running.insert(
+            number,
+            Running {
+                source,
+                fragment,
+                token: token.clone(),
+            },
+        );
+        self.inner
+            .tasks
+            .spawn("fetch request", OnExit::Continue, async move {
+                let outcome = request.run(token).await;
+                drop(reports.send(Report::Ended { number, outcome }).await);
+            });
     }
 
     /// A source has lied: the log names it, and it is told, so that it can check its own copy.
@@ -314,7 +346,10 @@ impl Session {
     /// Gives up sources that hold nothing of use when there are others and some fragments have no source.
     fn make_room_for(&mut self, found: &[Source]) {
         if self.sources.is_full() && self.scheduler.outlook(self.inner.clock.now()).unsourced > 0 {
-            let useless = self.sources.linked().filter(|source| self.scheduler.is_useless(*source));
+            let useless = self
+                .sources
+                .linked()
+                .filter(|source| self.scheduler.is_useless(*source));
             let leaving: Vec<_> = useless.take(found.len()).collect();
             leaving.into_iter().for_each(|source| self.unlink(source));
         }
@@ -323,37 +358,56 @@ impl Session {
     fn link(&mut self, offered: Vec<Source>) {
         for (source, client, token) in self.sources.add(offered, |peer| self.scheduler.is_banned(peer)) {
             let (manifest, reports) = (self.manifest.clone(), self.reports.clone());
-            let link = Link { source, client, manifest, reports };
-            self.inner.tasks.spawn("fetch link", OnExit::Continue, link.run(token));
+            let link = Link {
+                source,
+                client,
+                manifest,
+                reports,
+            };
+            self.inner
+                .tasks
+                .spawn("fetch link", OnExit::Continue, link.run(token));
         }
     }
 
     fn find(&self) {
-        let (inner, reports, content) = (Arc::clone(&self.inner), self.reports.clone(), self.manifest.content());
-        self.inner.tasks.spawn("find sources", OnExit::Continue, async move {
-            let found = tokio::time::timeout(FIND_TIMEOUT, inner.finder.find(content)).await;
-            drop(reports.send(Report::Found(found.unwrap_or_default())).await);
-        });
+        let (inner, reports, content) = (
+            Arc::clone(&self.inner),
+            self.reports.clone(),
+            self.manifest.content(),
+        );
+        self.inner
+            .tasks
+            .spawn("find sources", OnExit::Continue, async move {
+                let found = tokio::time::timeout(FIND_TIMEOUT, inner.finder.find(content)).await;
+                drop(reports.send(Report::Found(found.unwrap_or_default())).await);
+            });
     }
 
     /// Commits what is due, off this thread; one commit at a time.
     fn begin_commit(&mut self) {
         let now = self.inner.clock.now();
         let is_last = !self.commits.is_empty() && self.scheduler.is_complete();
-        if self.committing.is_none() && (is_last || self.commits.is_due(now)) {
+        if !self.committing.is_under_way() && (is_last || self.commits.is_due(now)) {
             let running = &self.running;
-            let proofs = self.commits.take(now, |index| running.values().any(|other| other.fragment == index));
+            let proofs = self
+                .commits
+                .take(now, |index| running.values().any(|other| other.fragment == index));
             if !proofs.is_empty() {
-                self.committing = Some(commit(&self.inner, &self.manifest, proofs));
+                self.committing.begin(&self.inner.store, &self.manifest, proofs);
             }
         }
     }
 
-    fn committed(&mut self, ended: Ended) -> Result<(), FetchError> {
+    fn committed(&mut self, ended: Committed) -> Result<(), FetchError> {
         let content = self.manifest.content();
-        let committed = ended
-            .map_err(|_| FetchError::Broken(content))?
-            .map_err(|error| FetchError::Store { content, source: Arc::new(error) })?;
+        let committed =
+            ended
+                .map_err(|_| FetchError::Broken(content))?
+                .map_err(|error| FetchError::Store {
+                    content,
+                    source: Arc::new(error),
+                })?;
         self.held.union_with(&committed);
         self.tell();
         Ok(())
@@ -377,7 +431,16 @@ impl Session {
 
     /// Ends all links and requests, waits for them, and commits what they have finished.
     async fn wind_down(self) {
-        let Self { inner, manifest, scheduler, mut sources, mut commits, mut committing, running, .. } = self;
+        let Self {
+            inner,
+            manifest,
+            scheduler,
+            mut sources,
+            mut commits,
+            committing,
+            running,
+            ..
+        } = self;
         let (mut inbox, reports) = (self.inbox, self.reports);
         sources.remove_all();
         running.values().for_each(|running| running.token.cancel());
@@ -385,7 +448,13 @@ impl Session {
         drop(reports);
         let drain = async {
             while let Some(report) = inbox.recv().await {
-                let Report::Ended { outcome: Outcome::Delivered(proof), .. } = report else { continue };
+                let Report::Ended {
+                    outcome: Outcome::Delivered(proof),
+                    ..
+                } = report
+                else {
+                    continue;
+                };
                 if !scheduler.held().contains(proof.index()) {
                     commits.push(proof, 0);
                 }
@@ -395,52 +464,7 @@ impl Session {
         if tokio::time::timeout(DRAIN_TIMEOUT, drain).await.is_err() {
             warn!(%content, "some requests did not end in time");
         }
-        if committing.is_some() {
-            log_failure(&manifest, finished(&mut committing).await);
-        }
         let rest = commits.take(inner.clock.now(), |_| false);
-        if !rest.is_empty() {
-            log_failure(&manifest, finished(&mut Some(commit(&inner, &manifest, rest))).await);
-        }
-    }
-}
-
-/// Makes fragments durable, on a thread that may block; returns which.
-fn commit(
-    inner: &Inner,
-    manifest: &Manifest,
-    proofs: Vec<FragmentProof>,
-) -> JoinHandle<Result<FragmentSet, StoreError>> {
-    let (store, manifest) = (Arc::clone(&inner.store), manifest.clone());
-    tokio::task::spawn_blocking(move || {
-        store.commit(manifest.content(), &proofs)?;
-        let mut committed = manifest.no_fragments();
-        for proof in &proofs {
-            committed.insert(proof.index());
-        }
-        Ok(committed)
-    })
-}
-
-/// Nobody waits for these any more, so a failure costs only a repetition.
-fn log_failure(manifest: &Manifest, ended: Ended) {
-    match ended {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => warn!(content = %manifest.content(), %error, "cannot commit what was fetched"),
-        Err(error) => warn!(content = %manifest.content(), %error, "cannot commit what was fetched"),
-    }
-}
-
-type Ended = Result<Result<FragmentSet, StoreError>, tokio::task::JoinError>;
-
-/// The end of the commit under way; never when there is none. Cancel-safe.
-async fn finished(committing: &mut Option<JoinHandle<Result<FragmentSet, StoreError>>>) -> Ended {
-    match committing {
-        Some(handle) => {
-            let ended = handle.await;
-            *committing = None;
-            ended
-        }
-        None => std::future::pending().await,
+        committing.finish(&inner.store, &manifest, rest).await;
     }
 }

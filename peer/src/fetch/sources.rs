@@ -44,7 +44,15 @@ pub(super) struct Sources {
 impl Sources {
     pub(super) fn new(own: PeerId, limits: Limits) -> Self {
         let (linked, tried, used) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { limits, own, linked, tried, used, last_find: None, is_finding: false }
+        Self {
+            limits,
+            own,
+            linked,
+            tried,
+            used,
+            last_find: None,
+            is_finding: false,
+        }
     }
 
     /// Chooses whom to link to: anyone new and not `refused`, up to the limit. They count as linked from now on.
@@ -70,7 +78,11 @@ impl Sources {
                 }
             };
             let token = CancellationToken::new();
-            let linked = Linked { client: client.clone(), token: token.clone(), stall: self.limits.stall };
+            let linked = Linked {
+                client: client.clone(),
+                token: token.clone(),
+                stall: self.limits.stall,
+            };
             self.linked.insert(peer, linked);
             self.tried.insert(peer);
             added.push((peer, client, token));

@@ -17,7 +17,7 @@ use proto::status::to_status;
 use proto::v1::transfer_server::{Transfer, TransferServer};
 use proto::{RemoteError, v1};
 use shared::ErrorCode;
-use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex, FragmentSet, Manifest};
+use shared::model::{ContentId, FragmentIndex, FragmentSet, Manifest};
 use shared::runtime::Tasks;
 use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
@@ -25,7 +25,7 @@ use tonic::{Request, Response, Status};
 use tracing::warn;
 
 use crate::fetch::Counters;
-use crate::store::{Entry, FragmentStore, StoreError};
+use crate::store::{Entry, FragmentStore, StoreError, verify_fragment};
 
 /// How long a request waits for an upload slot before it is sent elsewhere: a fragment's time on a quick network.
 const SLOT_WAIT: Duration = Duration::from_millis(250);
@@ -35,9 +35,6 @@ const MAX_FOLLOWERS: usize = 256;
 
 /// Disputes verified at once; a claim that is wrong must not cost more than one read at a time.
 const MAX_DISPUTES: usize = 1;
-
-/// Blocks verified at a time: 1 MiB.
-const VERIFY_BLOCKS: u32 = (1 << 20) / BLOCK_LENGTH;
 
 /// How many uploads at once when nobody says otherwise: enough to keep the wire busy with a few slow receivers.
 pub const DEFAULT_UPLOAD_SLOTS: usize = 16;
@@ -55,7 +52,9 @@ pub struct TransferService {
 
 impl std::fmt::Debug for TransferService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TransferService").field("counters", &self.counters).finish_non_exhaustive()
+        f.debug_struct("TransferService")
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,7 +94,8 @@ impl TransferService {
     }
 
     async fn entry(&self, content: ContentId) -> Result<Entry, Status> {
-        self.with_store(move |store| store.entry(content).ok_or(StoreError::UnknownContent(content))).await
+        self.with_store(move |store| store.entry(content).ok_or(StoreError::UnknownContent(content)))
+            .await
     }
 }
 
@@ -119,28 +119,24 @@ fn fragment_of(manifest: &Manifest, number: u32) -> Result<FragmentIndex, Status
         let count = manifest.fragment_count();
         refusal(
             ErrorCode::InvalidArgument,
-            format!("there is no fragment {number}: content {} has {count}", manifest.content()),
+            format!(
+                "there is no fragment {number}: content {} has {count}",
+                manifest.content()
+            ),
         )
     })
 }
 
-/// Verifies our own copy of a fragment; withdraws it when it is damaged.
-fn is_damaged(store: &dyn FragmentStore, manifest: &Manifest, index: FragmentIndex) -> Result<bool, StoreError> {
-    let content = manifest.content();
-    let verified = store.proof(content, index).and_then(|proof| {
-        for first in (0..manifest.blocks_of(index)).step_by(VERIFY_BLOCKS as usize) {
-            let count = VERIFY_BLOCKS.min(manifest.blocks_of(index) - first);
-            let span = manifest.span(index, first, count).expect("within the fragment's blocks");
-            let bytes = store.read(content, index, span)?;
-            proof.check(first, &bytes).map_err(|_| StoreError::Damaged { content, index })?;
-        }
-        Ok(())
-    });
-    match verified {
-        Ok(()) => Ok(false),
-        Err(error) => {
-            if withdraw_if_bad(store, manifest, &error) { Ok(true) } else { Err(error) }
-        }
+/// Verifies our own copy of a fragment, which withdraws it when it is damaged.
+fn is_damaged(
+    store: &dyn FragmentStore,
+    content: ContentId,
+    index: FragmentIndex,
+) -> Result<bool, StoreError> {
+    match verify_fragment(store, content, index) {
+        Ok(is_intact) => Ok(!is_intact),
+        Err(StoreError::Changed { .. } | StoreError::Damaged { .. }) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -156,6 +152,7 @@ fn withdraw_if_bad(store: &dyn FragmentStore, manifest: &Manifest, error: &Store
         _ => return false,
     };
     warn!(content = %manifest.content(), %error, "withdrawing what does not match its hash");
+    // The store may have done so itself; then this changes nothing.
     if let Err(failure) = store.withdraw(manifest.content(), &fragments) {
         warn!(content = %manifest.content(), error = %failure, "cannot withdraw");
     }
@@ -173,7 +170,10 @@ impl Transfer for TransferService {
         let plan = upload::plan(&entry, &fetch)?;
         let acquired = tokio::time::timeout(SLOT_WAIT, Arc::clone(&self.uploads).acquire_owned()).await;
         let Ok(Ok(slot)) = acquired else {
-            return Err(refusal(ErrorCode::Exhausted, "all upload slots are taken; try another source, or later"));
+            return Err(refusal(
+                ErrorCode::Exhausted,
+                "all upload slots are taken; try another source, or later",
+            ));
         };
         Ok(Response::new(self.upload(entry.manifest, plan, slot)))
     }
@@ -184,10 +184,15 @@ impl Transfer for TransferService {
     ) -> Result<Response<v1::DescribeReply>, Status> {
         let content = convert::types::content_id(&request.into_inner().content_id)?;
         let entry = self.entry(content).await?;
-        Ok(Response::new(v1::DescribeReply { manifest: Some((&entry.manifest).into()) }))
+        Ok(Response::new(v1::DescribeReply {
+            manifest: Some((&entry.manifest).into()),
+        }))
     }
 
-    async fn follow(&self, request: Request<v1::FollowRequest>) -> Result<Response<Self::FollowStream>, Status> {
+    async fn follow(
+        &self,
+        request: Request<v1::FollowRequest>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
         let content = convert::types::content_id(&request.into_inner().content_id)?;
         let Ok(slot) = Arc::clone(&self.followers).try_acquire_owned() else {
             return Err(refusal(ErrorCode::Exhausted, "too many followers"));
@@ -200,20 +205,30 @@ impl Transfer for TransferService {
         request: Request<v1::DisputeRequest>,
     ) -> Result<Response<v1::DisputeReply>, Status> {
         let v1::DisputeRequest { content_id, fragment } = request.into_inner();
-        let manifest = self.entry(convert::types::content_id(&content_id)?).await?.manifest;
+        let manifest = self
+            .entry(convert::types::content_id(&content_id)?)
+            .await?
+            .manifest;
         let index = fragment_of(&manifest, fragment)?;
         let Ok(slot) = Arc::clone(&self.disputes).try_acquire_owned() else {
-            return Err(refusal(ErrorCode::Exhausted, "another dispute is being verified; try again later"));
+            return Err(refusal(
+                ErrorCode::Exhausted,
+                "another dispute is being verified; try again later",
+            ));
         };
         let verify = move |store: &dyn FragmentStore| {
             let _slot = slot; // until the read is over, even if the caller goes away
-            is_damaged(store, &manifest, index)
+            is_damaged(store, manifest.content(), index)
         };
-        Ok(Response::new(v1::DisputeReply { is_damaged: self.with_store(verify).await? }))
+        Ok(Response::new(v1::DisputeReply {
+            is_damaged: self.with_store(verify).await?,
+        }))
     }
 }
 
 /// The wire form of a set.
 fn bitmap(fragments: &FragmentSet) -> v1::FollowReply {
-    v1::FollowReply { fragments: fragments.to_bytes().into() }
+    v1::FollowReply {
+        fragments: fragments.to_bytes().into(),
+    }
 }

@@ -31,7 +31,12 @@ impl RarestFirst {
     pub(super) fn new(count: u32, rng: &mut impl Rng) -> Self {
         let mut rank: Vec<u32> = (0..count).collect();
         rank.shuffle(rng);
-        Self { holders: vec![0; rank.len()], rank, order: BTreeMap::new(), missing: FragmentSet::empty(count) }
+        Self {
+            holders: vec![0; rank.len()],
+            rank,
+            order: BTreeMap::new(),
+            missing: FragmentSet::empty(count),
+        }
     }
 
     /// The missing fragments.

@@ -35,7 +35,10 @@ pub(super) fn choose(
     will_do: impl Fn(&Candidate<'_>) -> bool,
 ) -> Option<usize> {
     let cost = |candidate: &Candidate<'_>| {
-        (candidate.standing.load_with(candidate.given), Reverse(candidate.standing.is_near))
+        (
+            candidate.standing.load_with(candidate.given),
+            Reverse(candidate.standing.is_near),
+        )
     };
     (0..candidates.len())
         .filter(|at| will_do(&candidates[*at]))
@@ -51,6 +54,10 @@ pub(super) fn candidates(
     sources
         .iter()
         .filter(|(_, standing)| standing.is_open(now) && is_useful(standing))
-        .map(|(source, standing)| Candidate { source: *source, standing, given: 0 })
+        .map(|(source, standing)| Candidate {
+            source: *source,
+            standing,
+            given: 0,
+        })
         .collect()
 }

@@ -86,7 +86,10 @@ impl Standing {
         let doublings = self.strikes.min(16);
         self.strikes += 1;
         self.window = 1;
-        let wait = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT).mul_f64(jitter);
+        let wait = FIRST_WAIT
+            .saturating_mul(1 << doublings)
+            .min(LONGEST_WAIT)
+            .mul_f64(jitter);
         self.ready_at = self.ready_at.max(now.after(wait));
     }
 

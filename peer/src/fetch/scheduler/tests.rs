@@ -8,7 +8,10 @@ use shared::model::{FragmentIndex, FragmentSet, PeerId, Timestamp};
 
 use super::*;
 
-const BOUNDS: Bounds = Bounds { per_source: 4, in_all: 16 };
+const BOUNDS: Bounds = Bounds {
+    per_source: 4,
+    in_all: 16,
+};
 
 fn peer(n: u8) -> PeerId {
     PeerId::from_bytes([n; 16])
@@ -21,7 +24,10 @@ fn at(millis: u64) -> Timestamp {
 /// The fragments `numbers` of a content of `count`.
 fn set(count: u32, numbers: &[u32]) -> FragmentSet {
     let mut set = FragmentSet::empty(count);
-    for fragment in FragmentSet::full(count).iter().filter(|fragment| numbers.contains(&fragment.get())) {
+    for fragment in FragmentSet::full(count)
+        .iter()
+        .filter(|fragment| numbers.contains(&fragment.get()))
+    {
         set.insert(fragment);
     }
     set
@@ -36,8 +42,20 @@ fn scheduler(count: u32, bounds: Bounds, sources: &[&[u32]]) -> (Scheduler, Vec<
     let mut scheduler = Scheduler::new(FragmentSet::empty(count), bounds, 7);
     let mut actions = scheduler.apply(at(0), Event::Want(FragmentSet::full(count)));
     for (n, holds) in (1..).zip(sources) {
-        actions.extend(scheduler.apply(at(0), Event::Joined { source: peer(n), is_near: false }));
-        actions.extend(scheduler.apply(at(0), Event::Has { source: peer(n), fragments: set(count, holds) }));
+        actions.extend(scheduler.apply(
+            at(0),
+            Event::Joined {
+                source: peer(n),
+                is_near: false,
+            },
+        ));
+        actions.extend(scheduler.apply(
+            at(0),
+            Event::Has {
+                source: peer(n),
+                fragments: set(count, holds),
+            },
+        ));
     }
     (scheduler, actions)
 }
@@ -56,19 +74,35 @@ fn a_new_source_is_given_two_requests_and_more_once_it_has_served() {
     let (mut scheduler, actions) = scheduler(10, BOUNDS, &[&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]);
     let first = requests(&actions);
     assert_eq!(first.len(), 2);
-    let served = Event::Delivered { source: peer(1), fragment: fragment(10, first[0].1) };
-    assert_eq!(requests(&scheduler.apply(at(10), served)).len(), 2, "one for the served, one more");
+    let served = Event::Delivered {
+        source: peer(1),
+        fragment: fragment(10, first[0].1),
+    };
+    assert_eq!(
+        requests(&scheduler.apply(at(10), served)).len(),
+        2,
+        "one for the served, one more"
+    );
     assert_eq!(scheduler.held().len(), 1);
 }
 
 #[test]
 fn the_rarest_fragment_is_asked_for_first() {
-    let bounds = Bounds { per_source: 1, in_all: 16 };
+    let bounds = Bounds {
+        per_source: 1,
+        in_all: 16,
+    };
     let mut scheduler = Scheduler::new(FragmentSet::empty(3), bounds, 7);
     for (n, holds) in [(1, [0, 1, 2].as_slice()), (2, &[0, 1]), (3, &[0])] {
         for event in [
-            Event::Joined { source: peer(n), is_near: false },
-            Event::Has { source: peer(n), fragments: set(3, holds) },
+            Event::Joined {
+                source: peer(n),
+                is_near: false,
+            },
+            Event::Has {
+                source: peer(n),
+                fragments: set(3, holds),
+            },
         ] {
             assert_eq!(scheduler.apply(at(0), event), []);
         }
@@ -82,9 +116,15 @@ fn a_near_source_goes_before_an_equally_loaded_one() {
     for seed in 0..20 {
         let mut scheduler = Scheduler::new(FragmentSet::empty(1), BOUNDS, seed);
         for n in 1..=5 {
-            let joined = Event::Joined { source: peer(n), is_near: n == 3 };
+            let joined = Event::Joined {
+                source: peer(n),
+                is_near: n == 3,
+            };
             assert_eq!(scheduler.apply(at(0), joined), []);
-            let has = Event::Has { source: peer(n), fragments: FragmentSet::full(1) };
+            let has = Event::Has {
+                source: peer(n),
+                fragments: FragmentSet::full(1),
+            };
             assert_eq!(scheduler.apply(at(0), has), []);
         }
         let actions = scheduler.apply(at(0), Event::Want(FragmentSet::full(1)));
@@ -98,18 +138,34 @@ fn a_liar_is_named_once_loses_all_its_requests_and_is_never_asked_again() {
     let asked = requests(&actions);
     let lied = fragment(4, asked[0].1);
     let other = fragment(4, asked[1].1);
-    let corrupt = Event::Failed { source: peer(1), fragment: lied, failure: Failure::Corrupt };
+    let corrupt = Event::Failed {
+        source: peer(1),
+        fragment: lied,
+        failure: Failure::Corrupt,
+    };
     let verdict = [
-        Action::Liar { source: peer(1), fragment: lied },
-        Action::Cancel { source: peer(1), fragment: other },
+        Action::Liar {
+            source: peer(1),
+            fragment: lied,
+        },
+        Action::Cancel {
+            source: peer(1),
+            fragment: other,
+        },
     ];
     assert_eq!(scheduler.apply(at(5), corrupt.clone()), verdict);
     assert!(scheduler.is_banned(peer(1)));
     assert_eq!(scheduler.apply(at(6), corrupt), []);
     for event in [
         Event::Left { source: peer(1) },
-        Event::Joined { source: peer(1), is_near: true },
-        Event::Has { source: peer(1), fragments: FragmentSet::full(4) },
+        Event::Joined {
+            source: peer(1),
+            is_near: true,
+        },
+        Event::Has {
+            source: peer(1),
+            fragments: FragmentSet::full(4),
+        },
     ] {
         assert_eq!(scheduler.apply(at(60_000), event), []);
     }
@@ -121,7 +177,11 @@ fn a_liar_is_named_once_loses_all_its_requests_and_is_never_asked_again() {
 fn a_busy_source_is_left_alone_longer_each_time() {
     let (mut scheduler, actions) = scheduler(1, BOUNDS, &[&[0]]);
     assert_eq!(requests(&actions).len(), 1);
-    let busy = Event::Failed { source: peer(1), fragment: fragment(1, 0), failure: Failure::Busy };
+    let busy = Event::Failed {
+        source: peer(1),
+        fragment: fragment(1, 0),
+        failure: Failure::Busy,
+    };
     let mut now = at(0);
     let mut waits = Vec::new();
     for _ in 0..10 {
@@ -133,17 +193,35 @@ fn a_busy_source_is_left_alone_longer_each_time() {
         }
         waits.push(now.since(since));
     }
-    assert!(waits[0] >= Duration::from_millis(50) && waits[0] <= Duration::from_millis(110), "{waits:?}");
-    assert!(waits[9] >= Duration::from_secs(5) && waits[9] <= Duration::from_millis(10_010), "{waits:?}");
-    assert!(waits[..6].iter().zip(&waits[2..]).all(|(a, b)| a < b), "{waits:?}");
+    assert!(
+        waits[0] >= Duration::from_millis(50) && waits[0] <= Duration::from_millis(110),
+        "{waits:?}"
+    );
+    assert!(
+        waits[9] >= Duration::from_secs(5) && waits[9] <= Duration::from_millis(10_010),
+        "{waits:?}"
+    );
+    assert!(
+        waits[..6].iter().zip(&waits[2..]).all(|(a, b)| a < b),
+        "{waits:?}"
+    );
 }
 
 #[test]
 fn what_one_source_fails_to_send_is_asked_of_another_at_once() {
-    for failure in [Failure::TimedOut, Failure::Busy, Failure::ConnectionLost, Failure::DoesNotHold] {
+    for failure in [
+        Failure::TimedOut,
+        Failure::Busy,
+        Failure::ConnectionLost,
+        Failure::DoesNotHold,
+    ] {
         let (mut scheduler, actions) = scheduler(1, BOUNDS, &[&[0], &[0]]);
         let (asked, _) = requests(&actions)[0];
-        let failed = Event::Failed { source: asked, fragment: fragment(1, 0), failure };
+        let failed = Event::Failed {
+            source: asked,
+            fragment: fragment(1, 0),
+            failure,
+        };
         let other = if asked == peer(1) { peer(2) } else { peer(1) };
         assert_eq!(requests(&scheduler.apply(at(1), failed)), [(other, 0)]);
     }
@@ -152,11 +230,18 @@ fn what_one_source_fails_to_send_is_asked_of_another_at_once() {
 #[test]
 fn a_fragment_that_a_source_does_not_hold_has_no_source_until_someone_says_so() {
     let (mut scheduler, _) = scheduler(1, BOUNDS, &[&[0]]);
-    let failed = Event::Failed { source: peer(1), fragment: fragment(1, 0), failure: Failure::DoesNotHold };
+    let failed = Event::Failed {
+        source: peer(1),
+        fragment: fragment(1, 0),
+        failure: Failure::DoesNotHold,
+    };
     assert_eq!(scheduler.apply(at(1), failed), []);
     assert_eq!(scheduler.apply(at(60_000), Event::Tick), []);
     assert_eq!(scheduler.outlook(at(60_000)).unsourced, 1);
-    let gained = Event::Has { source: peer(1), fragments: FragmentSet::full(1) };
+    let gained = Event::Has {
+        source: peer(1),
+        fragments: FragmentSet::full(1),
+    };
     assert_eq!(requests(&scheduler.apply(at(60_000), gained)), [(peer(1), 0)]);
 }
 
@@ -165,9 +250,27 @@ fn what_a_source_was_sending_when_it_left_is_asked_of_another() {
     let (mut scheduler, actions) = scheduler(1, BOUNDS, &[&[0]]);
     assert_eq!(requests(&actions), [(peer(1), 0)]);
     let actions = scheduler.apply(at(1), Event::Left { source: peer(1) });
-    assert_eq!(actions, [Action::Cancel { source: peer(1), fragment: fragment(1, 0) }]);
-    assert_eq!(scheduler.apply(at(2), Event::Joined { source: peer(2), is_near: false }), []);
-    let has = Event::Has { source: peer(2), fragments: FragmentSet::full(1) };
+    assert_eq!(
+        actions,
+        [Action::Cancel {
+            source: peer(1),
+            fragment: fragment(1, 0)
+        }]
+    );
+    assert_eq!(
+        scheduler.apply(
+            at(2),
+            Event::Joined {
+                source: peer(2),
+                is_near: false
+            }
+        ),
+        []
+    );
+    let has = Event::Has {
+        source: peer(2),
+        fragments: FragmentSet::full(1),
+    };
     assert_eq!(requests(&scheduler.apply(at(2), has)), [(peer(2), 0)]);
 }
 
@@ -177,25 +280,75 @@ fn a_late_request_is_hedged_with_one_other_source_and_the_loser_is_cancelled() {
     let (slow, _) = requests(&actions)[0];
     assert_eq!(scheduler.apply(at(2_999), Event::Tick), [], "not late yet");
     let hedged = requests(&scheduler.apply(at(3_000), Event::Tick));
-    let [(quick, 0)] = hedged[..] else { panic!("one other source: {hedged:?}") };
+    let [(quick, 0)] = hedged[..] else {
+        panic!("one other source: {hedged:?}")
+    };
     assert_ne!(quick, slow);
     assert_eq!(scheduler.apply(at(30_000), Event::Tick), [], "two are enough");
-    let won = Event::Delivered { source: quick, fragment: fragment(1, 0) };
-    assert_eq!(scheduler.apply(at(30_001), won), [Action::Cancel { source: slow, fragment: fragment(1, 0) }]);
-    let lost = Event::Delivered { source: slow, fragment: fragment(1, 0) };
-    assert_eq!(scheduler.apply(at(30_002), lost), [], "a late answer does no harm");
-    assert_eq!(scheduler.outlook(at(30_002)), Outlook { sources: 3, ..Outlook::default() });
+    let won = Event::Delivered {
+        source: quick,
+        fragment: fragment(1, 0),
+    };
+    assert_eq!(
+        scheduler.apply(at(30_001), won),
+        [Action::Cancel {
+            source: slow,
+            fragment: fragment(1, 0)
+        }]
+    );
+    let lost = Event::Delivered {
+        source: slow,
+        fragment: fragment(1, 0),
+    };
+    assert_eq!(
+        scheduler.apply(at(30_002), lost),
+        [],
+        "a late answer does no harm"
+    );
+    assert_eq!(
+        scheduler.outlook(at(30_002)),
+        Outlook {
+            sources: 3,
+            ..Outlook::default()
+        }
+    );
 }
 
 #[test]
 fn requests_are_late_by_the_measure_of_what_is_usual() {
-    let (mut scheduler, actions) = scheduler(2, Bounds { per_source: 2, in_all: 2 }, &[&[0, 1]]);
-    let served = Event::Delivered { source: peer(1), fragment: fragment(2, requests(&actions)[0].1) };
+    let (mut scheduler, actions) = scheduler(
+        2,
+        Bounds {
+            per_source: 2,
+            in_all: 2,
+        },
+        &[&[0, 1]],
+    );
+    let served = Event::Delivered {
+        source: peer(1),
+        fragment: fragment(2, requests(&actions)[0].1),
+    };
     assert_eq!(scheduler.apply(at(2_000), served), []);
-    assert_eq!(scheduler.apply(at(2_000), Event::Joined { source: peer(2), is_near: false }), []);
-    let has = Event::Has { source: peer(2), fragments: FragmentSet::full(2) };
+    assert_eq!(
+        scheduler.apply(
+            at(2_000),
+            Event::Joined {
+                source: peer(2),
+                is_near: false
+            }
+        ),
+        []
+    );
+    let has = Event::Has {
+        source: peer(2),
+        fragments: FragmentSet::full(2),
+    };
     assert_eq!(scheduler.apply(at(2_000), has), []);
-    assert_eq!(scheduler.apply(at(5_999), Event::Tick), [], "three times two seconds have not passed");
+    assert_eq!(
+        scheduler.apply(at(5_999), Event::Tick),
+        [],
+        "three times two seconds have not passed"
+    );
     assert_eq!(requests(&scheduler.apply(at(6_000), Event::Tick)).len(), 1);
 }
 
@@ -205,7 +358,10 @@ fn what_is_no_longer_wanted_is_no_longer_asked_for() {
     let asked = requests(&actions);
     assert_eq!(scheduler.apply(at(1), Event::Want(FragmentSet::empty(10))), []);
     for (source, number) in asked {
-        let served = Event::Delivered { source, fragment: fragment(10, number) };
+        let served = Event::Delivered {
+            source,
+            fragment: fragment(10, number),
+        };
         assert_eq!(scheduler.apply(at(2), served), []);
     }
     assert_eq!(scheduler.outlook(at(3)).pending, 0);

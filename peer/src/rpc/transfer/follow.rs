@@ -50,7 +50,9 @@ impl TransferService {
                 if !has_changed {
                     return;
                 }
-                let Ok(entry) = service.entry(content).await else { return };
+                let Ok(entry) = service.entry(content).await else {
+                    return;
+                };
                 held = entry.held;
             }
         });

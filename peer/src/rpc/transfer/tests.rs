@@ -1,0 +1,292 @@
+//! What a peer answers, on the wire.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::v1::transfer_client::TransferClient;
+use shared::runtime::Tasks;
+use tonic::Code;
+use tonic::transport::Channel;
+
+use super::*;
+use crate::fetch::tests::neighbour::{Gate, Neighbour, Tampered, content, hold, some, store};
+use crate::store::StoreError;
+
+const FRAGMENT: usize = 64 << 10;
+
+fn client(neighbour: &Neighbour) -> TransferClient<Channel> {
+    TransferClient::new(proto::dial::channel(&neighbour.source.address).expect("a loopback address"))
+}
+
+fn id(manifest: &Manifest) -> bytes::Bytes {
+    manifest.content().as_bytes().to_vec().into()
+}
+
+fn request(manifest: &Manifest, ranges: &[(u32, u32, u32)]) -> v1::FetchRequest {
+    let range = |&(fragment, first_block, block_count)| v1::BlockRange {
+        fragment,
+        first_block,
+        block_count,
+    };
+    v1::FetchRequest {
+        content_id: id(manifest),
+        ranges: ranges.iter().map(range).collect(),
+        with_leaves: true,
+    }
+}
+
+/// The chunks of a stream, and how it ended.
+async fn drain<T>(mut stream: tonic::Streaming<T>) -> (Vec<T>, Result<(), Status>) {
+    let mut messages = Vec::new();
+    loop {
+        match tokio::time::timeout(Duration::from_secs(30), stream.message())
+            .await
+            .expect("a stream goes on")
+        {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => return (messages, Ok(())),
+            Err(status) => return (messages, Err(status)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_asked_for_comes_in_order_with_the_leaves_first() {
+    let (manifest, bytes) = content(2 * FRAGMENT + 100);
+    let neighbour = Neighbour::serving(store(&manifest, &bytes, &manifest.all_fragments())).await;
+    let asked = request(&manifest, &[(2, 0, 1), (0, 1, 2), (1, 0, 4)]);
+    let stream = client(&neighbour).fetch(asked).await.expect("held").into_inner();
+    let (chunks, ended) = drain(stream).await;
+    ended.expect("a regular end");
+    let heads: Vec<_> = chunks
+        .iter()
+        .map(|chunk| (chunk.fragment, chunk.first_block, chunk.leaves.len()))
+        .collect();
+    assert_eq!(heads, [(2, 0, 32), (0, 1, 4 * 32), (1, 0, 4 * 32)]);
+    assert_eq!(chunks[0].data, bytes[2 * FRAGMENT..]);
+    assert_eq!(chunks[1].data, bytes[FRAGMENT / 4..FRAGMENT * 3 / 4]);
+    assert_eq!(chunks[2].data, bytes[FRAGMENT..2 * FRAGMENT]);
+    assert_eq!(neighbour.counters.sent(), (100 + FRAGMENT / 2 + FRAGMENT) as u64);
+}
+
+#[tokio::test]
+async fn hostile_requests_are_refused() {
+    let (manifest, bytes) = content(2 * FRAGMENT + 100);
+    let neighbour = Neighbour::serving(store(&manifest, &bytes, &some(&manifest, [0, 2]))).await;
+    let mut client = client(&neighbour);
+    let max = u32::MAX;
+    for ranges in [
+        &[][..],
+        &[(0, 0, 0)],
+        &[(3, 0, 1)],
+        &[(max, 0, 1)],
+        &[(0, 0, 5)],
+        &[(0, 4, 1)],
+        &[(0, max, 1)],
+        &[(0, 1, max)],
+        &[(0, max, max)],
+        &[(2, 0, 2)],
+        &[(0, 0, 1), (max, max, max)],
+        &[(0, 0, 1); 65],
+    ] {
+        let status = client
+            .fetch(request(&manifest, ranges))
+            .await
+            .expect_err("hostile");
+        assert_eq!(status.code(), Code::InvalidArgument, "{ranges:?}: {status}");
+    }
+    for content_id in [vec![], vec![0; 31], vec![0; 33], vec![7; 1 << 20]] {
+        let asked = v1::FetchRequest {
+            content_id: content_id.into(),
+            ..request(&manifest, &[(0, 0, 1)])
+        };
+        assert_eq!(
+            client.fetch(asked).await.expect_err("no content id").code(),
+            Code::InvalidArgument
+        );
+    }
+    let unknown = v1::FetchRequest {
+        content_id: vec![7; 32].into(),
+        ..request(&manifest, &[(0, 0, 1)])
+    };
+    assert_eq!(
+        client.fetch(unknown).await.expect_err("unknown").code(),
+        Code::NotFound
+    );
+    let lacking = request(&manifest, &[(0, 0, 1), (1, 0, 1)]);
+    assert_eq!(
+        client.fetch(lacking).await.expect_err("not held").code(),
+        Code::NotFound
+    );
+    let dispute = v1::DisputeRequest {
+        content_id: id(&manifest),
+        fragment: max,
+    };
+    assert_eq!(
+        client
+            .dispute(dispute)
+            .await
+            .expect_err("no such fragment")
+            .code(),
+        Code::InvalidArgument
+    );
+    assert_eq!((neighbour.counters.sent(), neighbour.counters.uploads()), (0, 0));
+}
+
+#[tokio::test]
+async fn no_more_uploads_run_than_there_are_slots() {
+    let (manifest, bytes) = content(FRAGMENT);
+    let (gate, keeper) = Gate::closed_after(0);
+    let gated = Tampered::gated(store(&manifest, &bytes, &manifest.all_fragments()), &gate);
+    let neighbour = Neighbour::start(gated, 1, Tasks::new()).await;
+    let mut client = client(&neighbour);
+    let asked = request(&manifest, &[(0, 0, 4)]);
+    let first = client
+        .fetch(asked.clone())
+        .await
+        .expect("there is a slot")
+        .into_inner();
+    assert_eq!(neighbour.counters.uploads(), 1);
+    let status = client.fetch(asked.clone()).await.expect_err("it is taken");
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    keeper.open();
+    drain(first).await.1.expect("a regular end");
+    drain(client.fetch(asked).await.expect("it is free again").into_inner())
+        .await
+        .1
+        .expect("a regular end");
+    assert_eq!(neighbour.counters.uploads(), 0);
+}
+
+#[tokio::test]
+async fn a_copy_found_damaged_while_it_is_sent_is_withdrawn() {
+    let (manifest, bytes) = content(2 * FRAGMENT);
+    let inner = store(&manifest, &bytes, &manifest.all_fragments());
+    let content = manifest.content();
+    let damaged = Tampered::new(Arc::clone(&inner), move |index, _, _| {
+        Err(StoreError::Damaged { content, index })
+    });
+    let neighbour = Neighbour::serving(damaged).await;
+    let stream = client(&neighbour)
+        .fetch(request(&manifest, &[(1, 0, 4)]))
+        .await
+        .expect("held")
+        .into_inner();
+    let (chunks, ended) = drain(stream).await;
+    assert_eq!(
+        (chunks.len(), ended.expect_err("damaged").code()),
+        (0, Code::DataLoss)
+    );
+    assert_eq!(inner.entry(content).expect("kept").held, some(&manifest, [0]));
+}
+
+#[tokio::test]
+async fn a_dispute_withdraws_a_bad_copy_and_spares_a_good_one() {
+    let (manifest, bytes) = content(2 * FRAGMENT);
+    for is_bad in [false, true] {
+        let inner = store(&manifest, &bytes, &manifest.all_fragments());
+        let served: Arc<dyn FragmentStore> = if is_bad {
+            Tampered::lying(Arc::clone(&inner))
+        } else {
+            Arc::clone(&inner) as _
+        };
+        let neighbour = Neighbour::serving(served).await;
+        let dispute = v1::DisputeRequest {
+            content_id: id(&manifest),
+            fragment: 1,
+        };
+        let reply = client(&neighbour)
+            .dispute(dispute)
+            .await
+            .expect("held")
+            .into_inner();
+        assert_eq!(reply.is_damaged, is_bad);
+        assert_eq!(
+            inner.entry(manifest.content()).expect("kept").held.len(),
+            if is_bad { 1 } else { 2 }
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_dispute_is_verified_at_a_time() {
+    let (manifest, bytes) = content(FRAGMENT);
+    let (gate, keeper) = Gate::closed_after(0);
+    let gated = Tampered::gated(store(&manifest, &bytes, &manifest.all_fragments()), &gate);
+    let neighbour = Neighbour::serving(gated).await;
+    let dispute = || {
+        let mut client = client(&neighbour);
+        let request = v1::DisputeRequest {
+            content_id: id(&manifest),
+            fragment: 0,
+        };
+        async move { client.dispute(request).await }
+    };
+    // Both are under way; the one that comes second is refused while the first waits at the gate.
+    let (mut one, mut two) = (Box::pin(dispute()), Box::pin(dispute()));
+    let (refused, other) = tokio::select! {
+        ended = &mut one => (ended, two),
+        ended = &mut two => (ended, one),
+    };
+    assert_eq!(
+        refused.expect_err("one at a time").code(),
+        Code::ResourceExhausted
+    );
+    keeper.open();
+    assert!(!other.await.expect("verified").into_inner().is_damaged);
+}
+
+#[tokio::test]
+async fn a_follower_is_told_at_once_and_at_every_change_until_the_content_is_forgotten() {
+    let (manifest, bytes) = content(9 * FRAGMENT);
+    let growing = store(&manifest, &bytes, &manifest.no_fragments());
+    let neighbour = Neighbour::serving(Arc::clone(&growing) as _).await;
+    let follow = v1::FollowRequest {
+        content_id: id(&manifest),
+    };
+    let mut bitmaps = client(&neighbour)
+        .follow(follow.clone())
+        .await
+        .expect("being fetched")
+        .into_inner();
+    let mut next = async || {
+        let reply = tokio::time::timeout(Duration::from_secs(30), bitmaps.message())
+            .await
+            .expect("told in time");
+        reply
+            .expect("the stream lives")
+            .map(|reply| reply.fragments.to_vec())
+    };
+    assert_eq!(next().await, Some(vec![0, 0]));
+    hold(&*growing, &manifest, &bytes, &some(&manifest, [0, 8]));
+    assert_eq!(next().await, Some(vec![1, 1]));
+    growing
+        .withdraw(manifest.content(), &some(&manifest, [0]))
+        .expect("held");
+    assert_eq!(next().await, Some(vec![0, 1]));
+    growing.forget(manifest.content()).expect("kept");
+    assert_eq!(next().await, None);
+    assert_eq!(
+        client(&neighbour)
+            .follow(follow)
+            .await
+            .expect_err("forgotten")
+            .code(),
+        Code::NotFound
+    );
+}
+
+#[tokio::test]
+async fn a_manifest_is_described_as_it_is() {
+    let (manifest, bytes) = content(3 * FRAGMENT);
+    let neighbour = Neighbour::serving(store(&manifest, &bytes, &manifest.no_fragments())).await;
+    let asked = v1::DescribeRequest {
+        content_id: id(&manifest),
+    };
+    let reply = client(&neighbour)
+        .describe(asked)
+        .await
+        .expect("kept")
+        .into_inner();
+    assert_eq!(Manifest::try_from(reply.manifest.expect("sent")), Ok(manifest));
+}

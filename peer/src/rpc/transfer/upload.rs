@@ -45,22 +45,39 @@ pub(super) fn plan(entry: &Entry, fetch: &Fetch) -> Result<Plan, Status> {
     let mut pieces = Vec::new();
     for range in &fetch.ranges {
         let index = fragment_of(manifest, range.fragment)?;
-        if manifest.span(index, range.first_block, range.block_count).is_none() {
+        if manifest
+            .span(index, range.first_block, range.block_count)
+            .is_none()
+        {
             let blocks = manifest.blocks_of(index);
             return Err(refusal(
                 ErrorCode::InvalidArgument,
-                format!("fragment {index} of content {} has {blocks} blocks", manifest.content()),
+                format!(
+                    "fragment {index} of content {} has {blocks} blocks",
+                    manifest.content()
+                ),
             ));
         }
         if !entry.held.contains(index) {
-            return Err(to_status(&StoreError::NotHeld { content: manifest.content(), index }));
+            return Err(to_status(&StoreError::NotHeld {
+                content: manifest.content(),
+                index,
+            }));
         }
         // In bounds, so none of this can overflow.
         let end = range.first_block + range.block_count;
-        pieces.extend((range.first_block..end).step_by(CHUNK_BLOCKS as usize).filter_map(|first| {
-            let span = manifest.span(index, first, CHUNK_BLOCKS.min(end - first))?;
-            Some(Piece { index, span, with_leaves: fetch.with_leaves && first == range.first_block })
-        }));
+        pieces.extend(
+            (range.first_block..end)
+                .step_by(CHUNK_BLOCKS as usize)
+                .filter_map(|first| {
+                    let span = manifest.span(index, first, CHUNK_BLOCKS.min(end - first))?;
+                    Some(Piece {
+                        index,
+                        span,
+                        with_leaves: fetch.with_leaves && first == range.first_block,
+                    })
+                }),
+        );
     }
     Ok(Plan(pieces))
 }
@@ -77,7 +94,8 @@ impl TransferService {
         let (store, token) = (Arc::clone(&self.store), self.tasks.token().clone());
         let upload = self.counters.upload();
         self.tasks.spawn("upload", OnExit::Continue, async move {
-            let _slot = slot;
+            // Both are given back before the receiver sees the end: it may ask again at once.
+            let (_slot, upload) = (slot, upload);
             let work = send(&store, &manifest, plan, &chunks, &upload);
             let ended = tokio::select! {
                 ended = work => ended,
@@ -115,10 +133,18 @@ async fn send(
 fn read(store: &dyn FragmentStore, manifest: &Manifest, piece: Piece) -> Result<Chunk, StoreError> {
     let content = manifest.content();
     let read = || {
-        let leaves =
-            if piece.with_leaves { store.proof(content, piece.index)?.leaves().to_vec() } else { Vec::new() };
+        let leaves = if piece.with_leaves {
+            store.proof(content, piece.index)?.leaves().to_vec()
+        } else {
+            Vec::new()
+        };
         let data = store.read(content, piece.index, piece.span)?;
-        Ok(Chunk { fragment: piece.index.get(), first_block: piece.span.first(), leaves, data })
+        Ok(Chunk {
+            fragment: piece.index.get(),
+            first_block: piece.span.first(),
+            leaves,
+            data,
+        })
     };
     read().inspect_err(|error| {
         withdraw_if_bad(store, manifest, error);

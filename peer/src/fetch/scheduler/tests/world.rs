@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use rand::rngs::StdRng;
 use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
 use super::super::*;
 use super::{at, peer};
@@ -26,10 +26,14 @@ enum Temper {
     Boaster,
 }
 
-/// What will happen, and when.
-#[derive(Debug)]
+/// What will happen.
+#[derive(Clone, Copy, Debug)]
 enum Coming {
-    Answer { source: PeerId, fragment: FragmentIndex, number: u64 },
+    Answer {
+        source: PeerId,
+        fragment: FragmentIndex,
+        number: u64,
+    },
     Return(PeerId),
 }
 
@@ -85,7 +89,11 @@ impl World {
         }
         let mut tick = 100;
         while !self.scheduler.held().is_full() {
-            assert!(tick < TOO_LONG_MS, "stuck: {:?}", self.scheduler.outlook(at(tick)));
+            assert!(
+                tick < TOO_LONG_MS,
+                "stuck: {:?}",
+                self.scheduler.outlook(at(tick))
+            );
             match self.coming.pop_first() {
                 Some(((now, _), coming)) if now <= tick => self.happen(now, coming),
                 later => {
@@ -106,20 +114,34 @@ impl World {
             Temper::Boaster | Temper::Liar => FragmentSet::full(holds.capacity()),
             _ => holds,
         };
-        self.tell(now, Event::Joined { source, is_near: false });
+        self.tell(
+            now,
+            Event::Joined {
+                source,
+                is_near: false,
+            },
+        );
         self.tell(now, Event::Has { source, fragments });
     }
 
     fn happen(&mut self, now: u64, coming: Coming) {
         let (source, fragment, number) = match coming {
-            Coming::Answer { source, fragment, number } => (source, fragment, number),
+            Coming::Answer {
+                source,
+                fragment,
+                number,
+            } => (source, fragment, number),
             Coming::Return(source) => return self.arrive(now, source),
         };
         if self.open.get(&(source, fragment)) != Some(&number) {
             return; // cancelled meanwhile
         }
         self.open.remove(&(source, fragment));
-        let fails_with = |failure| Event::Failed { source, fragment, failure };
+        let fails_with = |failure| Event::Failed {
+            source,
+            fragment,
+            failure,
+        };
         let is_lucky = self.rng.random_bool(0.3);
         let event = match self.tempers[&source].0 {
             Temper::Honest => Event::Delivered { source, fragment },
@@ -157,33 +179,60 @@ impl World {
                     self.open.remove(&(source, fragment));
                 }
                 Action::Liar { source, .. } => {
-                    assert_eq!(self.tempers[&source].0, Temper::Liar, "an honest source was called a liar");
+                    assert_eq!(
+                        self.tempers[&source].0,
+                        Temper::Liar,
+                        "an honest source was called a liar"
+                    );
                     assert!(self.named.insert(source), "a liar was named twice");
                 }
             }
         }
         let outlook = self.scheduler.outlook(at(now));
         let asked: BTreeSet<_> = self.open.keys().map(|(_, fragment)| *fragment).collect();
-        assert_eq!(outlook.in_flight as usize, asked.len(), "the books do not match what was asked for");
+        assert_eq!(
+            outlook.in_flight as usize,
+            asked.len(),
+            "the books do not match what was asked for"
+        );
     }
 
     fn request(&mut self, now: u64, source: PeerId, fragment: FragmentIndex) {
-        assert!(!self.scheduler.held().contains(fragment), "a held fragment was asked for");
+        assert!(
+            !self.scheduler.held().contains(fragment),
+            "a held fragment was asked for"
+        );
         assert!(!self.named.contains(&source), "a liar was asked");
         self.next += 1;
-        assert!(self.open.insert((source, fragment), self.next).is_none(), "the same was asked twice");
+        assert!(
+            self.open.insert((source, fragment), self.next).is_none(),
+            "the same was asked twice"
+        );
         let of_source = self.open.keys().filter(|(other, _)| *other == source).count();
         let of_fragment = self.open.keys().filter(|(_, other)| *other == fragment).count();
-        assert!(of_source <= self.bounds.per_source as usize, "too many requests to one source");
+        assert!(
+            of_source <= self.bounds.per_source as usize,
+            "too many requests to one source"
+        );
         assert!(of_fragment <= 2, "a fragment was asked of more than two sources");
-        assert!(self.open.len() <= self.bounds.in_all as usize, "too many requests");
+        assert!(
+            self.open.len() <= self.bounds.in_all as usize,
+            "too many requests"
+        );
         let takes = match self.tempers[&source].0 {
             Temper::Stuck => 5_000,
             Temper::Busy => 500,
             _ => self.rng.random_range(5..400),
         };
         let number = self.next;
-        self.schedule(now + takes, Coming::Answer { source, fragment, number });
+        self.schedule(
+            now + takes,
+            Coming::Answer {
+                source,
+                fragment,
+                number,
+            },
+        );
     }
 }
 
