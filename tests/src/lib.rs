@@ -1,1 +1,18 @@
+//! The harness: clusters of real programs on free loopback ports, and the words that stories about them use.
+//!
+//! [`Cluster`] starts a webserver, a tracker and peers, each a process with a data directory of its own, and ends them
+//! when it is dropped. [`Program`] is one of them: it can be killed, stopped and started again where it was.
+//! [`Outcome`] is what a command said. [`eventually`] waits for something to become true, bounded in time, and says
+//! what it saw last when it does not. [`content`] makes files that are the same in every run.
 
+pub mod binaries;
+mod cluster;
+pub mod content;
+mod eventually;
+mod outcome;
+mod program;
+
+pub use cluster::{Cluster, ClusterBuilder, Peer};
+pub use eventually::{eventually, interrupt};
+pub use outcome::Outcome;
+pub use program::Program;

@@ -1,0 +1,86 @@
+//! Bytes rot on disk; nobody is ever given a wrong one.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use harness::{Cluster, eventually};
+
+use crate::{MIB, PATIENCE, assert_same, get, holders, id_of, publish, wait_for_holders};
+
+/// The data files of a peer's store.
+fn data_files(data_dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut directories = vec![data_dir.join("contents")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "data") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_rotten_replica_never_reaches_a_reader_and_is_replaced() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(4).start()?;
+    let original = publish(&cluster, 0, "data", 4 * MIB, 2)?;
+    let ids: Vec<_> = (0..4).map(|number| id_of(cluster.peer(number))).collect();
+    let holding = holders(&cluster.peer(0).locate("data")).remove(0);
+    let holder = (1..4)
+        .find(|number| holding.contains(&ids[*number]))
+        .expect("an assigned holder");
+    // Every fragment of this replica is damaged behind the peer's back.
+    let files = data_files(cluster.peer(holder).data_dir());
+    assert_eq!(files.len(), 1, "{files:?}");
+    let file = fs::File::options().read(true).write(true).open(&files[0])?;
+    for at in (0..4 * MIB).step_by(32 << 10) {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at)?;
+        file.write_all_at(&[byte[0] ^ 0x40], at)?;
+    }
+    let reader = (1..4).find(|number| *number != holder).expect("another peer");
+    let copy = get(&cluster, cluster.peer(reader), "data");
+    assert_same(&original, &copy);
+    // The reader said so to the holder, or nobody asked the holder yet: asked to look, it knows.
+    let verified = cluster.peer(holder).run(["verify", "--json"]).expect(8);
+    assert!(verified.stdout.contains("damaged"), "{}", verified.stdout);
+    // The damaged replica is withdrawn and repaired from the publisher.
+    let repaired = wait_for_holders(cluster.peer(0), "data", 2, &[])?;
+    assert_eq!(repaired["state"], "replicated");
+    // Now the publisher dies: what was repaired must be enough.
+    cluster.peer_mut(0).program.kill();
+    let newcomer = cluster.add_peer(None)?;
+    let copy = get(&cluster, cluster.peer(newcomer), "data");
+    assert_same(&original, &copy);
+    Ok(())
+}
+
+#[test]
+fn a_published_file_that_its_owner_changes_is_withdrawn_and_never_served_wrong() -> Result<()> {
+    let cluster = Cluster::builder().peers(3).start()?;
+    let original = publish(&cluster, 0, "data", 2 * MIB, 2)?;
+    let before = cluster.path("before");
+    fs::copy(&original, &before)?;
+    let publisher = id_of(cluster.peer(0));
+    fs::write(&original, b"something else entirely")?;
+    let copy = get(&cluster, cluster.peer(2), "data");
+    assert_same(&before, &copy);
+    let ask = || holders(&cluster.peer(1).locate("data"));
+    eventually(
+        "the changed file to be withdrawn and replaced",
+        PATIENCE,
+        ask,
+        |fragments| {
+            fragments
+                .iter()
+                .all(|ids| ids.len() >= 2 && !ids.contains(&publisher))
+        },
+    )?;
+    Ok(())
+}

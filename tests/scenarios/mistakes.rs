@@ -1,0 +1,156 @@
+//! What careless and hostile people type gets a clear answer and the right exit code; nothing is left half-done.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use anyhow::Result;
+use harness::{Cluster, Outcome, binaries, content};
+
+fn run(program: &str, arguments: &[&str]) -> Outcome {
+    Command::new(binaries::path(program))
+        .args(arguments)
+        .output()
+        .expect("the program is there")
+        .into()
+}
+
+#[test]
+fn a_port_in_use_is_said_in_one_line() -> Result<()> {
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let port = taken.local_addr()?.port().to_string();
+    let directory = tempfile::tempdir()?;
+    let data_dir = directory.path().to_str().expect("text");
+    for (program, arguments) in [
+        ("tracker", vec!["--port", &port, "--data-dir", data_dir]),
+        ("webserver", vec!["--port", &port, "--tracker", "127.0.0.1:1"]),
+        ("peer", vec!["serve", "--port", &port, "--data-dir", data_dir]),
+    ] {
+        let outcome = run(program, &arguments).expect(5);
+        assert!(
+            outcome.stderr.contains(&port) && outcome.stderr.contains("in use"),
+            "{}",
+            outcome.stderr
+        );
+        assert!(outcome.stdout.is_empty(), "{}", outcome.stdout);
+    }
+    Ok(())
+}
+
+#[test]
+fn two_programs_on_one_data_directory_are_refused() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let data_dir = cluster.peer(0).data_dir().to_str().expect("text").to_owned();
+    let outcome = run("peer", &["serve", "--port", "0", "--data-dir", &data_dir]).expect(5);
+    assert!(outcome.stderr.contains("in use"), "{}", outcome.stderr);
+    let tracker_dir = cluster.path("tracker");
+    let outcome = run(
+        "tracker",
+        &["--port", "0", "--data-dir", tracker_dir.to_str().expect("text")],
+    )
+    .expect(5);
+    assert!(outcome.stderr.contains("in use"), "{}", outcome.stderr);
+    Ok(())
+}
+
+#[test]
+fn wrong_words_are_usage_errors() {
+    for (program, arguments) in [
+        ("peer", &["serve", "--port", "70000"][..]),
+        ("peer", &["serve", "--capacity", "lots"]),
+        ("peer", &["serve", "--webserver", "nonsense"]),
+        ("peer", &["serve", "--zone", "a b"]),
+        ("peer", &["add"]),
+        ("peer", &["add", "x", "--replicas", "0"]),
+        ("peer", &["add", "x", "--replicas", "33"]),
+        ("peer", &["add", "x", "--fragment-length", "100KiB"]),
+        ("peer", &["add", "x", "--wait", "soon"]),
+        ("peer", &["get", "../etc/passwd"]),
+        ("peer", &["list", "--timeout", "-3s"]),
+        ("peer", &["fetch"]),
+        ("tracker", &["--port", "x"]),
+        ("tracker", &["--host", ""]),
+        ("webserver", &[]),
+        ("webserver", &["--tracker", "localhost"]),
+    ] {
+        let outcome = run(program, arguments).expect(2);
+        assert!(!outcome.stderr.is_empty(), "{program} {arguments:?} says nothing");
+    }
+}
+
+#[test]
+fn files_that_cannot_be_added_are_refused_by_name() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let peer = cluster.peer(0);
+    let file = cluster.path("file");
+    content::write(&file, 1000, 1)?;
+    let file = file.to_str().expect("text");
+    for (arguments, code) in [
+        (&["add", "/nonexistent/file"][..], 3),
+        (&["add", "/dev/null", "--name", "null"], 2),
+        (
+            &[
+                "add",
+                cluster.directory().to_str().expect("text"),
+                "--name",
+                "directory",
+            ],
+            2,
+        ),
+        (&["add", file, "--name", "../../escape"], 2),
+        (&["add", file, "--name", "a//b"], 2),
+        (&["get", "no-such-name"], 3),
+        (&["get", &"ab".repeat(32)], 3),
+        (&["remove", "no-such-name"], 3),
+        (&["forget", "no-such-name"], 3),
+        (&["locate", "no-such-name"], 3),
+    ] {
+        let outcome = peer.run(arguments).expect(code);
+        assert!(
+            outcome.stderr.lines().count() <= 4,
+            "{arguments:?} says too much: {}",
+            outcome.stderr
+        );
+    }
+    assert_eq!(peer.status()["contents"], 0, "nothing is left half-done");
+    Ok(())
+}
+
+#[test]
+fn an_existing_output_is_not_overwritten_unless_asked() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let original = crate::publish(&cluster, 0, "data", 100_000, 1)?;
+    let output = cluster.path("precious");
+    std::fs::write(&output, b"precious")?;
+    let get = ["get", "data", "--output", output.to_str().expect("text")];
+    assert_eq!(cluster.peer(1).run(get).expect(5).code, 5);
+    assert_eq!(std::fs::read(&output)?, b"precious");
+    assert_eq!(
+        cluster
+            .peer(1)
+            .run(get.into_iter().chain(["--force"]))
+            .expect(0)
+            .code,
+        0
+    );
+    crate::assert_same(&original, &output);
+    Ok(())
+}
+
+#[test]
+fn an_unreachable_network_is_said_with_exit_code_six() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let data_dir = directory.path().to_str().expect("text");
+    // Nothing listens on port 1.
+    let arguments = [
+        "get",
+        "data",
+        "--webserver",
+        "127.0.0.1:1",
+        "--data-dir",
+        data_dir,
+        "--timeout",
+        "20s",
+    ];
+    let outcome = run("peer", &arguments).expect(6);
+    assert!(outcome.stderr.contains("127.0.0.1:1"), "{}", outcome.stderr);
+}

@@ -1,0 +1,127 @@
+//! What is removed is gone, everywhere and for good.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use harness::{Cluster, eventually};
+
+use crate::{MIB, PATIENCE, assert_same, content, get, publish};
+
+#[test]
+fn a_removed_name_is_gone_everywhere_and_its_space_is_free() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(3).start()?;
+    let original = publish(&cluster, 0, "data", 3 * MIB, 3)?;
+    assert_eq!(cluster.peer(1).status()["used"], 3 * MIB);
+    // By a peer that did not publish it.
+    assert_eq!(cluster.peer(2).run(["remove", "data"]).expect(0).code, 0);
+    for number in 0..3 {
+        assert_eq!(cluster.peer(number).run(["locate", "data"]).expect(3).code, 3);
+        assert_eq!(
+            cluster
+                .peer(number)
+                .run(["get", "data", "--output", "/nonexistent/x"])
+                .expect(3)
+                .code,
+            3
+        );
+    }
+    assert_eq!(cluster.peer(0).run(["remove", "data"]).expect(3).code, 3);
+    for number in [1, 2] {
+        let used = || cluster.peer(number).status()["used"].as_u64();
+        eventually("assigned replicas to free their space", PATIENCE, used, |used| {
+            *used == Some(0)
+        })?;
+    }
+    // The user's file is only no longer shared.
+    let held = || cluster.peer(0).status()["contents"].as_u64();
+    eventually(
+        "the publisher to share it no longer",
+        PATIENCE,
+        held,
+        |contents| *contents == Some(0),
+    )?;
+    assert_eq!(original.metadata()?.len(), 3 * MIB);
+
+    // It stays removed whoever restarts.
+    cluster.tracker.restart()?;
+    for number in 0..3 {
+        cluster.peer_mut(number).program.restart()?;
+    }
+    cluster.wait_for_live_peers(3)?;
+    assert_eq!(cluster.peer(1).run(["locate", "data"]).expect(3).code, 3);
+    Ok(())
+}
+
+#[test]
+fn a_peer_that_was_away_does_not_bring_a_removed_name_back() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(3).start()?;
+    publish(&cluster, 0, "data", MIB, 2)?;
+    cluster.peer_mut(0).program.kill();
+    let removed = || cluster.peer(1).run(["remove", "data"]).code;
+    eventually("the removal", Duration::from_secs(10), removed, |code| *code == 0)?;
+    cluster.peer_mut(0).program.restart()?;
+    cluster.wait_for_live_peers(3)?;
+    // The publisher learns that nobody wants it; meanwhile and afterwards the name stays unbound.
+    let held = || cluster.peer(0).status()["contents"].as_u64();
+    eventually(
+        "the publisher to share it no longer",
+        PATIENCE,
+        held,
+        |contents| {
+            assert_eq!(cluster.peer(1).run(["locate", "data"]).code, 3);
+            *contents == Some(0)
+        },
+    )?;
+    Ok(())
+}
+
+#[test]
+fn a_name_can_be_bound_anew_after_its_removal() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    publish(&cluster, 0, "data", 100_000, 1)?;
+    assert_eq!(cluster.peer(0).run(["remove", "data"]).expect(0).code, 0);
+    let second = publish(&cluster, 1, "data", 200_000, 1)?;
+    let located = cluster.peer(0).locate("data");
+    assert_eq!(
+        (located["revision"].as_u64(), located["length"].as_u64()),
+        (Some(3), Some(200_000))
+    );
+    let copy = get(&cluster, cluster.peer(0), "data");
+    assert_same(&second, &copy);
+    Ok(())
+}
+
+#[test]
+fn a_bound_name_is_not_bound_to_something_else_unless_asked() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    publish(&cluster, 0, "data", 100_000, 1)?;
+    let other = cluster.path("other");
+    content::write(&other, 50_000, 7)?;
+    let add = [
+        "add",
+        other.to_str().expect("text"),
+        "--name",
+        "data",
+        "--replicas",
+        "1",
+        "--wait",
+        "30s",
+    ];
+    let refused = cluster.peer(1).run(add).expect(5);
+    assert!(refused.stderr.contains("data"), "{}", refused.stderr);
+    assert_eq!(
+        cluster.peer(1).status()["contents"],
+        0,
+        "what was refused is not shared"
+    );
+    assert_eq!(
+        cluster
+            .peer(1)
+            .run(add.into_iter().chain(["--update"]))
+            .expect(0)
+            .code,
+        0
+    );
+    assert_eq!(cluster.peer(0).locate("data")["revision"], 2);
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! Targets are reached, on distinct peers, in distinct zones.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use harness::Cluster;
+use serde_json::Value;
+
+use crate::{MIB, holders, publish};
+
+#[test]
+fn every_fragment_reaches_its_target_on_distinct_peers() -> Result<()> {
+    let cluster = Cluster::builder().peers(5).start()?;
+    publish(&cluster, 0, "data", 3 * MIB + 17, 3)?;
+    let located = cluster.peer(4).locate("data");
+    assert_eq!(located["state"], "replicated");
+    for ids in holders(&located) {
+        let distinct: BTreeSet<_> = ids.iter().collect();
+        assert_eq!((ids.len(), distinct.len()), (3, 3), "{located:#}");
+    }
+    Ok(())
+}
+
+#[test]
+fn replicas_lie_in_distinct_zones_where_there_are_zones() -> Result<()> {
+    let builder = Cluster::builder()
+        .peer_in("a")
+        .peer_in("a")
+        .peer_in("a")
+        .peer_in("b")
+        .peer_in("c");
+    let cluster = builder.start()?;
+    for name in ["first", "second", "third"] {
+        publish(&cluster, 0, name, MIB, 3)?;
+        let located = cluster.peer(0).locate(name);
+        let peers = located["peers"].as_array().expect("peers");
+        let zone_of = |id: &String| -> &Value {
+            &peers
+                .iter()
+                .find(|peer| peer["id"] == id.as_str())
+                .expect("a holder is listed")["zone"]
+        };
+        for ids in holders(&located) {
+            let zones: BTreeSet<_> = ids.iter().map(|id| zone_of(id).to_string()).collect();
+            assert_eq!(zones.len(), 3, "{located:#}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_target_that_too_few_peers_can_meet_is_said_so_with_exit_code_ten() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let path = cluster.path("file");
+    harness::content::write(&path, 100_000, 1)?;
+    let add = [
+        "add",
+        path.to_str().expect("text"),
+        "--name",
+        "data",
+        "--replicas",
+        "5",
+        "--wait",
+        "2s",
+    ];
+    let outcome = cluster.peer(0).run(add).expect(10);
+    assert!(outcome.stderr.contains('5'), "{}", outcome.stderr);
+    assert_eq!(cluster.peer(1).locate("data")["state"], "degraded");
+    Ok(())
+}

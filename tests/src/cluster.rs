@@ -1,0 +1,282 @@
+//! A whole cluster of real programs.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::{Outcome, Program, binaries, eventually};
+
+/// Shorter times than in production, so that stories about losses do not take minutes.
+const QUICK_TIMING: &str = r#"
+[timing]
+lease = "3s"
+heartbeat = "500ms"
+grace = "1s"
+safe_mode = "10s"
+cool_down = "2s"
+trim = "5s"
+orphan = "10s"
+removed = "500ms"
+"#;
+
+/// A webserver, a tracker and peers, each with its own data directory below one temporary directory.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The tracker.
+    pub tracker: Program,
+    /// The webserver.
+    pub webserver: Program,
+    peers: Vec<Peer>,
+    /// Dropped last: the programs are gone then.
+    root: Root,
+}
+
+/// Where everything is.
+#[derive(Debug)]
+enum Root {
+    Temporary(tempfile::TempDir),
+    Kept(PathBuf),
+}
+
+/// A peer: its program and its data directory, which outlives the program.
+#[derive(Debug)]
+pub struct Peer {
+    /// The program.
+    pub program: Program,
+    data_dir: PathBuf,
+}
+
+/// What a cluster should be like.
+#[derive(Clone, Debug)]
+pub struct ClusterBuilder {
+    zones: Vec<Option<String>>,
+    timing: String,
+    keep: bool,
+}
+
+impl Cluster {
+    /// A cluster without peers, with quick timing.
+    #[must_use]
+    pub fn builder() -> ClusterBuilder {
+        ClusterBuilder {
+            zones: Vec::new(),
+            timing: QUICK_TIMING.to_owned(),
+            keep: false,
+        }
+    }
+
+    /// The peer with this number, from 0.
+    #[must_use]
+    pub fn peer(&self, number: usize) -> &Peer {
+        &self.peers[number]
+    }
+
+    /// The same, to kill or restart it.
+    pub fn peer_mut(&mut self, number: usize) -> &mut Peer {
+        &mut self.peers[number]
+    }
+
+    /// The number of peers.
+    #[must_use]
+    pub const fn peer_count(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Lets every program run on when this is dropped; returns their process ids.
+    pub fn leave_running(&mut self) -> Vec<u32> {
+        let peers = self.peers.iter_mut().map(|peer| &mut peer.program);
+        [&mut self.tracker, &mut self.webserver]
+            .into_iter()
+            .chain(peers)
+            .filter_map(Program::leave_running)
+            .collect()
+    }
+
+    /// A directory for the story's own files.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        match &self.root {
+            Root::Temporary(directory) => directory.path(),
+            Root::Kept(directory) => directory,
+        }
+    }
+
+    /// A path for a file of the story's own.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory().join(name)
+    }
+
+    /// Adds a peer that enters by the webserver; returns its number.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn add_peer(&mut self, zone: Option<&str>) -> Result<usize> {
+        let number = self.peers.len();
+        let data_dir = self.path(&format!("peer-{number}"));
+        let mut arguments: Vec<OsString> = ["serve", "--data-dir"].map(Into::into).into();
+        arguments.extend([
+            data_dir.clone().into(),
+            "--webserver".into(),
+            self.webserver.address().into(),
+        ]);
+        if let Some(zone) = zone {
+            arguments.extend(["--zone", zone].map(Into::into));
+        }
+        let program = Program::start("peer", arguments, &self.path(&format!("peer-{number}.log")))?;
+        self.peers.push(Peer { program, data_dir });
+        Ok(number)
+    }
+
+    /// Runs a command of the `peer` program on a data directory of its own, where no node runs.
+    pub fn outsider<S: AsRef<OsStr>>(&self, name: &str, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        run_peer(&self.path(name), arguments)
+    }
+
+    /// Waits until the tracker counts this many live peers.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn wait_for_live_peers(&self, count: usize) -> Result<()> {
+        let ask = || {
+            let outcome = self.peers.iter().find_map(|peer| {
+                let outcome = peer.run(["network", "--json"]);
+                (outcome.code == 0).then_some(outcome)
+            });
+            let peers =
+                outcome.map(|outcome| outcome.json()["peers"].as_array().cloned().unwrap_or_default());
+            peers
+                .unwrap_or_default()
+                .iter()
+                .filter(|peer| peer["state"] == "live")
+                .count()
+        };
+        eventually("live peers", Duration::from_secs(30), ask, |live| *live == count).map(drop)
+    }
+}
+
+impl ClusterBuilder {
+    /// Adds peers without a zone.
+    #[must_use]
+    pub fn peers(mut self, count: usize) -> Self {
+        self.zones.extend(std::iter::repeat_n(None, count));
+        self
+    }
+
+    /// Adds a peer in a zone.
+    #[must_use]
+    pub fn peer_in(mut self, zone: &str) -> Self {
+        self.zones.push(Some(zone.to_owned()));
+        self
+    }
+
+    /// Runs the tracker with other times (TOML).
+    #[must_use]
+    pub fn timing(mut self, toml: &str) -> Self {
+        toml.clone_into(&mut self.timing);
+        self
+    }
+
+    /// Leaves the files behind when the cluster is dropped.
+    #[must_use]
+    pub const fn keep(mut self) -> Self {
+        self.keep = true;
+        self
+    }
+
+    /// Starts everything and waits until every peer is known to the tracker.
+    ///
+    /// # Errors
+    /// When a program does not start.
+    pub fn start(self) -> Result<Cluster> {
+        let temporary = tempfile::Builder::new()
+            .prefix("enjambre-")
+            .tempdir()
+            .context("make a directory")?;
+        let root = if self.keep {
+            Root::Kept(temporary.keep())
+        } else {
+            Root::Temporary(temporary)
+        };
+        let directory = match &root {
+            Root::Temporary(directory) => directory.path().to_owned(),
+            Root::Kept(directory) => directory.clone(),
+        };
+        let config = directory.join("tracker.toml");
+        std::fs::write(&config, &self.timing).context("write the tracker's configuration")?;
+        let tracker_arguments = vec![
+            "--data-dir".into(),
+            directory.join("tracker").into(),
+            "--config".into(),
+            config.into(),
+        ];
+        let tracker = Program::start("tracker", tracker_arguments, &directory.join("tracker.log"))?;
+        let webserver_arguments = vec!["--tracker".into(), tracker.address().into()];
+        let webserver = Program::start("webserver", webserver_arguments, &directory.join("webserver.log"))?;
+        let mut cluster = Cluster {
+            tracker,
+            webserver,
+            peers: Vec::new(),
+            root,
+        };
+        for zone in &self.zones {
+            cluster.add_peer(zone.as_deref())?;
+        }
+        if !self.zones.is_empty() {
+            cluster.wait_for_live_peers(self.zones.len())?;
+        }
+        Ok(cluster)
+    }
+}
+
+impl Peer {
+    /// Where it keeps its data.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Runs a command against it and waits for its end.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        run_peer(&self.data_dir, arguments)
+    }
+
+    /// Begins a command against it.
+    #[must_use]
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        peer_command(&self.data_dir, arguments)
+    }
+
+    /// What `status --json` says.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        self.run(["status", "--json"]).expect(0).json()
+    }
+
+    /// Where a content's fragments are, as `locate --json` says.
+    #[must_use]
+    pub fn locate(&self, name: &str) -> Value {
+        self.run(["locate", name, "--json"]).expect(0).json()
+    }
+}
+
+fn run_peer<S: AsRef<OsStr>>(data_dir: &Path, arguments: impl IntoIterator<Item = S>) -> Outcome {
+    peer_command(data_dir, arguments)
+        .output()
+        .expect("the program is there")
+        .into()
+}
+
+fn peer_command<S: AsRef<OsStr>>(data_dir: &Path, arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(binaries::path("peer"));
+    command
+        .args(arguments)
+        .arg("--data-dir")
+        .arg(data_dir)
+        .stdin(Stdio::null());
+    command
+}

@@ -1,0 +1,62 @@
+//! What a command said and how it ended.
+
+use std::process::Output;
+
+use serde_json::Value;
+
+/// The end of a command.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// What it said on stdout.
+    pub stdout: String,
+    /// What it said on stderr.
+    pub stderr: String,
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome, if it ended with this code.
+    ///
+    /// # Panics
+    /// When it did not, with everything that it said.
+    #[must_use]
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
+        assert!(!self.stderr.contains("panicked"), "a panic:\n{}", self.stderr);
+        self
+    }
+
+    /// The JSON document on stdout; of several lines, the last.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[must_use]
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        let last = self.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(&self.stdout)
+            .or_else(|_| serde_json::from_str(last))
+            .unwrap_or_else(|error| {
+                panic!(
+                    "no JSON: {error}\nstdout:\n{}\nstderr:\n{}",
+                    self.stdout, self.stderr
+                )
+            })
+    }
+}
