@@ -167,7 +167,11 @@ impl FragmentStore for DiskStore {
                 self.settle_in(&mut index, next, None)?
             }
         };
-        self.finish(&index, &slot)?;
+        match self.finish(&index, &slot) {
+            // An earlier fetch cannot be put where it belongs: that is not this caller's concern.
+            Err(StoreError::OutputExists { path }) if !purpose.is_to(&path) => {}
+            other => other?,
+        }
         let entry = slot.kept().entry();
         Ok(entry)
     }

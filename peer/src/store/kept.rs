@@ -64,6 +64,11 @@ impl Purpose {
         }
     }
 
+    /// Whether it is a fetch into this very file.
+    pub(super) fn is_to(&self, path: &Path) -> bool {
+        matches!(self, Self::Fetched { output, .. } if output == path)
+    }
+
     fn wanted(&self, manifest: &Manifest) -> Result<FragmentSet, StoreError> {
         match self {
             Self::Assigned(set) if set.capacity() != manifest.fragment_count() => {
@@ -201,6 +206,17 @@ impl Kept {
             let mut moved = Self::new(&next.manifest, purpose, nonce)?;
             moved.roles.assigned |= self.roles.assigned;
             moved.name = moved.name.or(next.name);
+            return Ok(moved);
+        }
+        if let (Place::Partial { output, .. }, Purpose::Fetched { output: asked, .. }) =
+            (&self.place, purpose)
+            && output != asked
+            && self.held.is_empty()
+            && self.written.is_empty()
+        {
+            // Nothing has been fetched for the output that was asked for before (or it is gone with its directory).
+            let mut moved = Self::new(&next.manifest, purpose, nonce)?;
+            moved.roles = next.roles.with(purpose.role(), true);
             return Ok(moved);
         }
         next.wanted.union_with(&wanted);

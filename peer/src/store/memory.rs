@@ -111,13 +111,10 @@ impl FragmentStore for MemoryStore {
             Some(old) => old.admit(manifest, &purpose, rand::random())?,
             None => Kept::new(manifest, &purpose, rand::random())?,
         };
-        if let (
-            Place::Partial {
-                output, overwrite, ..
-            },
-            Purpose::Fetched { output: asked, .. },
-        ) = (&next.place, &purpose)
-            && output == asked
+        if let Place::Partial {
+            output, overwrite, ..
+        } = &next.place
+            && purpose.is_to(output)
             && state.outputs.contains(output)
             && !overwrite
         {
@@ -153,7 +150,10 @@ impl FragmentStore for MemoryStore {
                 );
             }
         }
-        state.finish(content)?;
+        match state.finish(content) {
+            Err(StoreError::OutputExists { path }) if !purpose.is_to(&path) => {}
+            other => other?,
+        }
         let entry = state.get(content)?.kept.entry();
         drop(state);
         self.tell(content);

@@ -29,6 +29,10 @@ mod verify;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -121,7 +125,7 @@ pub struct Usage {
 }
 
 /// Verified fragments and what is known about them. All methods may block on the disk.
-pub trait FragmentStore: Send + Sync + 'static {
+pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// Everything that is kept, in order of content ids.
     fn entries(&self) -> Vec<Entry>;
 

@@ -1,7 +1,8 @@
 //! Adding a user's file: it is hashed and shared where it lies.
 //!
 //! Invariant: the file's identity is noted before the first byte is read and is the same after the last; so what is
-//! shared is what was hashed, or it is not shared.
+//! shared is what was hashed, or it is not shared. Clocks of file systems tick (some every two seconds), and what
+//! changes twice within a tick looks unchanged: so a file that was modified just now is read a tick later.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -9,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use shared::hash::{ReadAt, hash_content};
 use shared::model::{Digest, FragmentLength, Manifest, Name};
@@ -16,7 +18,17 @@ use shared::model::{Digest, FragmentLength, Manifest, Name};
 use super::files::{self, FileIdentity};
 use super::kept::Kept;
 use super::layout::make_directory_of;
-use super::{DiskStore, Place, Role, Roles, StoreError};
+use super::settle::note_partial;
+use super::{DiskStore, Role, Roles, StoreError};
+
+/// In nanoseconds.
+const SECOND: i64 = 1_000_000_000;
+
+/// Most clocks tick every 1 to 10 ms.
+const TICK_WAIT: Duration = Duration::from_millis(1);
+
+/// More than the two seconds of the slowest clock (FAT's).
+const MAX_TICK_WAITS: u32 = 2_500;
 
 /// The leaf hashes of a file that is being added; they may come in any order and from several threads.
 ///
@@ -42,6 +54,35 @@ impl LeafSpool {
         let first = u64::from(fragment) * u64::from(fragment_length.blocks());
         let bytes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect();
         self.file.write_all_at(&bytes, first * Digest::LEN as u64)
+    }
+
+    /// What the file system takes for now, in nanoseconds since the Unix epoch.
+    fn now(&self) -> io::Result<i64> {
+        self.file.write_all_at(&[0], 0)?;
+        self.file.set_len(0)?;
+        FileIdentity::of_file(&self.file).map(|file| file.modified)
+    }
+
+    /// Waits until the next change of a file will change its identity. Before anything is put into the spool.
+    fn await_next_tick(&self, identity: FileIdentity) -> io::Result<()> {
+        // Whole seconds: the file system may know no finer ones.
+        let tick = if identity.modified % SECOND == 0 {
+            2 * SECOND
+        } else {
+            0
+        };
+        for _ in 0..MAX_TICK_WAITS {
+            let now = self.now()?;
+            let (past, future) = (
+                identity.modified.saturating_add(tick),
+                now.saturating_add(10 * SECOND),
+            );
+            if now > past || identity.modified > future {
+                break;
+            }
+            std::thread::sleep(TICK_WAIT);
+        }
+        Ok(())
     }
 
     fn sync(&self) -> Result<(), StoreError> {
@@ -106,6 +147,9 @@ impl DiskStore {
         let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(identity.size));
         Manifest::count_fragments(identity.size, fragment_length)?;
         let spool = LeafSpool::create(self.layout.spool(rand::random()))?;
+        spool
+            .await_next_tick(identity)
+            .map_err(StoreError::io("write", &spool.path))?;
         let reading = Reading {
             file: &file,
             done: AtomicU64::new(0),
@@ -158,8 +202,7 @@ impl DiskStore {
             let kept = Kept::in_file(manifest, path, identity, roles, name);
             leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
             index.insert(&kept)?;
-            self.slots.put(kept);
-            self.tell(manifest.content());
+            self.begin(kept);
             return Ok(manifest.clone());
         };
         self.withdraw_lost(&index, &slot)?;
@@ -178,21 +221,9 @@ impl DiskStore {
         // Others know the content by the fragments that it has here already; the leaves are the same.
         let kept = Kept::in_file(&old.manifest, path, identity, roles, name);
         leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
-        let partial = match &old.place {
-            Place::Partial { partial, .. } => Some(partial),
-            _ => None,
-        };
-        if let Some(partial) = partial {
-            index.add_temporary(partial)?;
-        }
+        note_partial(&index, &old)?;
         index.insert(&kept)?;
-        self.handles.close(slot.number);
-        self.slots.put(kept);
-        self.tell(manifest.content());
-        if let Some(data) = self.layout.own_data(&old) {
-            files::remove(&data)?;
-        }
-        partial.map_or(Ok(()), |partial| index.remove_temporary(partial))?;
+        self.replace(&index, &old, kept)?;
         Ok(old.manifest)
     }
 }

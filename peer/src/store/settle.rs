@@ -48,6 +48,9 @@ impl DiskStore {
             check_output(output, *overwrite)?;
         }
         self.require_capacity(&next, old)?;
+        if let Some(old) = old {
+            note_partial(index, old)?;
+        }
         index.insert(&next)?;
         let prepared = if next.held.is_full() {
             next.held.clone()
@@ -56,7 +59,10 @@ impl DiskStore {
         };
         if let Err(error) = make_room(&self.layout, &next, &prepared) {
             match old {
-                Some(old) => index.insert(old)?,
+                Some(old) => {
+                    index.insert(old)?;
+                    forget_partial(index, old)?;
+                }
                 None => index.delete(next.content())?,
             }
             if !next.held.is_full() {
@@ -64,11 +70,33 @@ impl DiskStore {
             }
             return Err(error);
         }
-        if let Some(before) = self.slots.get(next.content()) {
+        match old {
+            Some(old) => self.replace(index, old, next),
+            None => Ok(self.begin(next)),
+        }
+    }
+
+    /// Puts a record that is new, and in the index, in a slot.
+    pub(super) fn begin(&self, next: Kept) -> Arc<Slot> {
+        let content = next.content();
+        let slot = self.slots.put(next);
+        self.tell(content);
+        slot
+    }
+
+    /// Puts a record that has another one's place in the index in a slot of its own; the data at the old place, which
+    /// [`note_partial`] has noted, goes.
+    pub(super) fn replace(&self, index: &Index, old: &Kept, next: Kept) -> Result<Arc<Slot>, StoreError> {
+        let (before, data) = (self.slots.get(next.content()), self.layout.own_data(old));
+        let is_elsewhere = data != self.layout.own_data(&next);
+        let slot = self.begin(next);
+        if let Some(before) = before {
             self.handles.close(before.number);
         }
-        let slot = self.slots.put(next);
-        self.tell(slot.kept().content());
+        if let Some(data) = data.filter(|_| is_elsewhere) {
+            files::remove(&data)?;
+        }
+        forget_partial(index, old)?;
         Ok(slot)
     }
 
@@ -83,17 +111,14 @@ impl DiskStore {
         self.withdraw_lost(index, &slot)?;
         let old = slot.kept().clone();
         let next = old.admit(manifest, purpose, rand::random())?;
-        let is_moved = std::mem::discriminant(&next.place) != std::mem::discriminant(&old.place);
+        let is_moved = self.layout.own_data(&next) != self.layout.own_data(&old);
         if is_moved || next.manifest != old.manifest {
             return self.settle_in(index, next, Some(&old));
         }
-        if let (
-            Place::Partial {
-                output, overwrite, ..
-            },
-            Purpose::Fetched { output: asked, .. },
-        ) = (&next.place, purpose)
-            && output == asked
+        if let Place::Partial {
+            output, overwrite, ..
+        } = &next.place
+            && purpose.is_to(output)
         {
             check_output(output, *overwrite)?;
         }
@@ -157,5 +182,20 @@ impl DiskStore {
         self.remove_own_files(&kept);
         self.tell(kept.content());
         Ok(kept.reserved())
+    }
+}
+
+/// Notes that a partial file goes when the record that knows it is replaced, also if there is a crash in between.
+pub(super) fn note_partial(index: &Index, old: &Kept) -> Result<(), StoreError> {
+    match &old.place {
+        Place::Partial { partial, .. } => index.add_temporary(partial),
+        _ => Ok(()),
+    }
+}
+
+fn forget_partial(index: &Index, old: &Kept) -> Result<(), StoreError> {
+    match &old.place {
+        Place::Partial { partial, .. } => index.remove_temporary(partial),
+        _ => Ok(()),
     }
 }

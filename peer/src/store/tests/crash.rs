@@ -1,0 +1,312 @@
+//! A crash between any two steps: what is held afterwards is right, and the rest can be fetched again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::super::files::move_file;
+use super::super::fixture::{Content, files_below};
+use super::super::{DiskStore, FragmentStore as _, Place, Publication, PublicationState, Role, StoreError};
+
+const CAPACITY: u64 = 1 << 20;
+
+struct Node {
+    directory: TempDir,
+}
+
+impl Node {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn open(&self) -> DiskStore {
+        DiskStore::open(&self.path("node"), CAPACITY).expect("opens")
+    }
+
+    /// The data directory as a crash now would leave it, as a node of its own.
+    fn crashed(&self) -> Self {
+        let copy = Self::new();
+        copy_directory(&self.path("node"), &copy.path("node"));
+        copy
+    }
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("creates");
+    for entry in fs::read_dir(from).expect("lists") {
+        let path = entry.expect("lists").path();
+        let target = to.join(path.file_name().expect("named"));
+        if path.is_dir() {
+            copy_directory(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("copies");
+        }
+    }
+}
+
+/// After a crash exactly `held` is held and right, and fetching the rest makes it complete.
+fn assert_recovers(node: &Node, content: &Content, held: &[u32]) {
+    let store = node.open();
+    assert_eq!(content.held(&store), held);
+    let entry = store
+        .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
+        .expect("fits");
+    let missing: Vec<u32> = entry
+        .held
+        .complement()
+        .iter()
+        .map(shared::model::FragmentIndex::get)
+        .collect();
+    content.fill(&store, &missing);
+    (0..3).for_each(|n| content.read(&store, n).expect("reads"));
+    drop(store);
+    let store = node.open();
+    (0..3).for_each(|n| content.read(&store, n).expect("still reads after another start"));
+}
+
+#[test]
+fn at_each_step_of_a_commit() {
+    let content = Content::new(150_000, 1);
+    let node = Node::new();
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
+        .expect("fits");
+    let prepared = node.crashed();
+    content.fill(&store, &[0]);
+    content.write(&store, 1).expect("writes");
+    let written = node.crashed();
+    let slot = store.slot(content.id()).expect("kept");
+    store.make_durable(&slot, &[content.proof(1)]).expect("syncs");
+    let synced = node.crashed();
+    content.commit(&store, 1).expect("commits");
+    let committed = node.crashed();
+
+    assert_recovers(&prepared, &content, &[]);
+    assert_recovers(&written, &content, &[0]);
+    assert_recovers(&synced, &content, &[0]);
+    assert_recovers(&committed, &content, &[0, 1]);
+}
+
+#[test]
+fn between_the_index_entry_of_a_new_content_and_its_files() {
+    let content = Content::new(150_000, 1);
+    let node = Node::new();
+    node.open()
+        .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
+        .expect("fits");
+    for directory in ["contents", "leaves"] {
+        fs::remove_dir_all(node.path("node").join(directory)).expect("removes");
+    }
+    assert_recovers(&node, &content, &[]);
+}
+
+#[test]
+fn between_forgetting_a_content_and_removing_its_files() {
+    let content = Content::new(150_000, 1);
+    let node = Node::new();
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.assigned(&[0]))
+        .expect("fits");
+    let before = files_below(&node.path("node/contents"));
+    assert_eq!(
+        before,
+        [format!(
+            "{}/{}.data",
+            &content.id().to_string()[..2],
+            content.id()
+        )]
+    );
+    let crashed = node.crashed();
+    store.forget(content.id()).expect("known");
+    assert!(files_below(&node.path("node/contents")).is_empty());
+    drop(store);
+    // The files are there again, the index entry is not.
+    copy_directory(&crashed.path("node/contents"), &node.path("node/contents"));
+    copy_directory(&crashed.path("node/leaves"), &node.path("node/leaves"));
+    fs::write(node.path("node/leaves/0123.spool"), "half of an addition").expect("writes");
+    let store = node.open();
+    assert!(store.entries().is_empty());
+    assert!(files_below(&node.path("node/contents")).is_empty());
+    assert!(files_below(&node.path("node/leaves")).is_empty());
+}
+
+/// A fetch that is complete but for its last step, because something is in the way at its output.
+fn almost_finished(node: &Node, content: &Content) -> (PathBuf, PathBuf) {
+    let output = node.path("output");
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.fetched(&output, false))
+        .expect("fits");
+    content.fill(&store, &[0, 1]);
+    fs::write(&output, "in the way").expect("writes");
+    content.write(&store, 2).expect("writes");
+    assert!(matches!(
+        content.commit(&store, 2),
+        Err(StoreError::OutputExists { .. })
+    ));
+    assert_eq!(fs::read(&output).expect("reads"), b"in the way");
+    let Place::Partial { partial, .. } = store.entry(content.id()).expect("kept").place else {
+        panic!("it has not been moved")
+    };
+    assert_eq!(content.held(&store), [0, 1, 2]);
+    (partial, output)
+}
+
+#[test]
+fn before_a_complete_fetch_is_renamed() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, output) = almost_finished(&node, &content);
+    fs::remove_file(&output).expect("removes");
+    let store = node.open();
+    assert_eq!(content.held(&store), [0, 1, 2]);
+    let entry = store
+        .prepare(&content.manifest, content.fetched(&output, false))
+        .expect("it is there");
+    assert_eq!(entry.place, Place::File(output.clone()));
+    assert!(!partial.exists() && fs::read(&output).expect("reads") == content.bytes);
+}
+
+#[test]
+fn after_a_complete_fetch_was_renamed_and_before_the_index_says_so() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, output) = almost_finished(&node, &content);
+    move_file(&partial, &output, true).expect("renames");
+    for _ in 0..2 {
+        let store = node.open();
+        assert_eq!(
+            store.entry(content.id()).expect("kept").place,
+            Place::File(output.clone())
+        );
+        (0..3).for_each(|n| content.read(&store, n).expect("reads"));
+    }
+}
+
+#[test]
+fn between_the_two_halves_of_a_rename_where_it_takes_two() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, output) = almost_finished(&node, &content);
+    fs::remove_file(&output).expect("removes");
+    fs::hard_link(&partial, &output).expect("links");
+    let store = node.open();
+    assert_eq!(
+        store.entry(content.id()).expect("kept").place,
+        Place::File(output.clone())
+    );
+    content.read(&store, 1).expect("reads");
+    assert!(!partial.exists());
+}
+
+#[test]
+fn a_file_that_only_looks_like_the_output_is_not_adopted_and_not_touched() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, output) = almost_finished(&node, &content);
+    fs::remove_file(&partial).expect("removes");
+    fs::write(&output, vec![7; content.bytes.len()]).expect("writes");
+    let store = node.open();
+    assert!(content.held(&store).is_empty());
+    let again = store.prepare(&content.manifest, content.fetched(&output, false));
+    assert!(matches!(again, Err(StoreError::OutputExists { .. })));
+    assert_eq!(fs::read(&output).expect("reads"), vec![7; content.bytes.len()]);
+    store
+        .prepare(&content.manifest, content.fetched(&output, true))
+        .expect("it may be replaced");
+    content.fill(&store, &[0, 1, 2]);
+    assert_eq!(fs::read(&output).expect("reads"), content.bytes);
+}
+
+#[test]
+fn a_fetch_whose_output_is_taken_can_still_be_exported() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, _) = almost_finished(&node, &content);
+    let (store, other) = (node.open(), node.path("other"));
+    store
+        .prepare(&content.manifest, content.fetched(&other, false))
+        .expect("it is here");
+    store.export(content.id(), &other, false).expect("copies");
+    assert_eq!(fs::read(&other).expect("reads"), content.bytes);
+    store.release(content.id(), Role::Fetched).expect("known");
+    assert!(!partial.exists(), "a partial file goes with its content");
+    assert_eq!(fs::read(&other).expect("reads"), content.bytes);
+}
+
+#[test]
+fn an_unfinished_export_is_swept_and_nothing_else() {
+    let node = Node::new();
+    let store = node.open();
+    let (unfinished, bystander) = (node.path(".x.1.enjambre-part"), node.path(".x.2.enjambre-part"));
+    fs::write(&unfinished, "half").expect("writes");
+    fs::write(&bystander, "somebody else's").expect("writes");
+    store.index().add_temporary(&unfinished).expect("writes");
+    drop(store);
+    drop(node.open());
+    assert!(!unfinished.exists() && bystander.exists());
+}
+
+#[test]
+fn a_data_directory_has_one_node_at_a_time() {
+    let node = Node::new();
+    let store = node.open();
+    let second = DiskStore::open(&node.path("node"), CAPACITY).expect_err("in use");
+    let pid = format!("pid {}", std::process::id());
+    assert!(
+        second.to_string().contains("in use") && second.to_string().contains(&pid),
+        "{second}"
+    );
+    drop(store);
+    drop(node.open());
+}
+
+#[test]
+fn facts_and_publications_survive() {
+    let (node, content) = (Node::new(), Content::new(10, 1));
+    let name: shared::model::Name = "models/a".parse().expect("a name");
+    let pending = Publication {
+        name: name.clone(),
+        content: content.id(),
+        target: shared::model::ReplicationTarget::DEFAULT,
+        update: true,
+        state: PublicationState::Pending,
+    };
+    let store = node.open();
+    assert_eq!(store.meta_get("epoch").expect("reads"), None);
+    store.meta_set("epoch", &[1, 2]).expect("writes");
+    store.meta_set("epoch", &[3]).expect("writes");
+    store.put_publication(&pending).expect("writes");
+    drop(store);
+    let store = node.open();
+    assert_eq!(store.meta_get("epoch").expect("reads"), Some(vec![3]));
+    assert_eq!(
+        store.publications().expect("reads"),
+        std::slice::from_ref(&pending)
+    );
+
+    let published = PublicationState::Published(shared::model::Revision::new(4));
+    let settle =
+        |content, state: &PublicationState| store.settle_publication(&name, content, state).expect("writes");
+    assert!(
+        !settle(Content::new(10, 2).id(), &published),
+        "an answer about something else"
+    );
+    assert!(settle(content.id(), &published));
+    assert!(
+        !settle(content.id(), &PublicationState::Refused("late".into())),
+        "it is settled"
+    );
+    let settled = Publication {
+        state: published,
+        ..pending
+    };
+    assert_eq!(store.publications().expect("reads"), [settled]);
+    assert!(store.remove_publication(&name).expect("writes"));
+    assert!(!store.remove_publication(&name).expect("writes"));
+    assert!(store.publications().expect("reads").is_empty());
+}

@@ -1,0 +1,5 @@
+//! What only the store on disk does.
+
+mod crash;
+mod damage;
+mod users_files;
