@@ -1,0 +1,320 @@
+//! `peer add`: publish a file in place, and wait for its replicas if asked.
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use proto::RemoteError;
+use proto::control::{Add, AddEvent, SessionStatus};
+use shared::model::{Binding, ByteCount, ContentId, ContentState, FragmentLength, Health, Name};
+use shared::runtime::Clock;
+
+use super::args::{AddArgs, Wait};
+use super::attach;
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::get::look;
+use super::json::AddLine;
+use super::output::Output;
+use super::progress::{Amount, Progress, Unit};
+use super::show::counted;
+
+/// What became of a file that was added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// The content.
+    pub content: ContentId,
+    /// Its bytes.
+    pub length: u64,
+    /// Bytes of a fragment.
+    pub fragment_length: FragmentLength,
+    /// How many fragments.
+    pub fragments: u32,
+    /// What the name is bound to; none while the publication waits for a connection.
+    pub binding: Option<Binding>,
+    /// How the replicas stood when last heard of.
+    pub health: Option<Health>,
+}
+
+impl Added {
+    const fn state(&self) -> &'static str {
+        match (&self.binding, &self.health) {
+            (None, _) => "pending",
+            (
+                Some(_),
+                Some(Health {
+                    state: ContentState::Replicated,
+                    ..
+                }),
+            ) => "replicated",
+            (Some(_), _) => "published",
+        }
+    }
+}
+
+/// A way to the next event of an [`Add`]; none at the regular end.
+pub trait AddEvents {
+    /// The next event. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Result<Option<AddEvent>, RemoteError>> + Send;
+}
+
+impl<W: Send> AddEvents for proto::client::Incoming<W, AddEvent>
+where
+    AddEvent: TryFrom<W, Error = proto::Invalid>,
+{
+    fn next(&mut self) -> impl Future<Output = Result<Option<AddEvent>, RemoteError>> + Send {
+        Self::next(self)
+    }
+}
+
+/// Carries `peer add` out.
+pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Failure> {
+    let path = args.path.clone();
+    let path = look(move || file_to_add(&path)).await??;
+    let name = match args.name {
+        Some(name) => name,
+        None => name_of(&path)?,
+    };
+    let client = match args.wait {
+        Wait::No => running_node(context, &path).await?,
+        Wait::Forever | Wait::AtMost(_) => context.find_or_run().await?,
+    };
+    let shown = path.display().to_string();
+    let refused = |error: RemoteError| add_failure(&shown, &error);
+    let add = Add {
+        path: path.clone(),
+        name: name.clone(),
+        target: context.options.replicas,
+        fragment_length: context.options.fragment_length,
+        update: args.update,
+        wait: args.wait != Wait::No,
+    };
+    if add.wait {
+        let status = client.status().await.map_err(refused)?;
+        // Else it would wait for as long as nobody connects the node.
+        if status.session == SessionStatus::Offline {
+            return Err(Failure::new(
+                Exit::Unreachable,
+                format!(
+                    "cannot wait for replicas of {shown}: the node is not connected; name a network with --webserver or --tracker, or add without --wait"
+                ),
+            ));
+        }
+    }
+    let mut events = client.add(add).await.map_err(refused)?;
+    follow(context.out, &context.clock, &mut events, &shown, &name, args.wait)
+        .await
+        .map_err(|failure| match failure.exit() {
+            Exit::Conflict => failure.hint("--update binds the name anew, --name chooses another"),
+            _ => failure,
+        })?;
+    Ok(())
+}
+
+async fn running_node(
+    context: &Context<'_>,
+    path: &Path,
+) -> Result<proto::client::ControlClient, Failure> {
+    let Some(node) = attach::find(context.options).await? else {
+        return Err(Failure::new(
+            Exit::Unreachable,
+            format!(
+                "cannot add {}: no node runs on {} that would share it; start one with `peer serve`, or add with --wait to run one until the replicas are there",
+                path.display(),
+                context.options.data_dir.display()
+            ),
+        ));
+    };
+    attach::enter_if_offline(&node, context.options.entry.as_ref()).await?;
+    Ok(node.client)
+}
+
+/// Shows how an [`Add`] goes until it ends; `--wait`'s time runs from the moment that the file is hashed.
+///
+/// # Errors
+/// As the node says; [`Exit::TargetNotMet`] when the time runs out or the events end before the replicas are there.
+pub async fn follow(
+    out: &Output,
+    clock: &Clock,
+    events: &mut impl AddEvents,
+    path: &str,
+    name: &Name,
+    wait: Wait,
+) -> Result<Added, Failure> {
+    let total = Amount { done: 0, total: 0 };
+    let mut progress = Some(Progress::begin(out, clock, format!("hashing {name}"), Unit::Bytes, total));
+    let mut added: Option<Added> = None;
+    let mut over: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(std::future::pending());
+    loop {
+        let event = tokio::select! {
+            event = events.next() => event.map_err(|error| add_failure(path, &error))?,
+            () = &mut over => return Err(target_not_met(name, added.as_ref(), wait)),
+        };
+        let Some(event) = event else { break };
+        out.json(&AddLine::from(&event));
+        match event {
+            AddEvent::Hashing { done, total } => {
+                if let Some(progress) = &mut progress {
+                    progress.update(Amount { done, total }, "");
+                }
+            }
+            AddEvent::Shared {
+                content,
+                length,
+                fragment_length,
+                fragments,
+                is_pending,
+            } => {
+                progress = None;
+                if let Wait::AtMost(limit) = wait {
+                    over = Box::pin(tokio::time::sleep(limit));
+                }
+                let shared = Added {
+                    content,
+                    length,
+                    fragment_length,
+                    fragments,
+                    binding: None,
+                    health: None,
+                };
+                out.line(&shared_line(name, &shared, is_pending));
+                added = Some(shared);
+            }
+            AddEvent::Published(binding) => {
+                out.line(&format!(
+                    "published as {}, revision {}, {} wanted",
+                    binding.name,
+                    binding.revision,
+                    counted(binding.target.get().into(), "replica")
+                ));
+                if let Some(added) = &mut added {
+                    added.binding = Some(binding);
+                }
+            }
+            AddEvent::Replicas(health) => {
+                if let Some(added) = &mut added {
+                    added.health = Some(health);
+                }
+                let amount = Amount {
+                    done: health.fragments_at_target.into(),
+                    total: health.fragments.into(),
+                };
+                let label = format!("replicating {name}");
+                let shown = progress.get_or_insert_with(|| {
+                    Progress::begin(out, clock, label, Unit::Fragments, Amount { done: 0, ..amount })
+                });
+                shown.update(amount, &format!("fewest {} of {}", health.fewest, health.target));
+            }
+        }
+    }
+    drop(progress);
+    let Some(added) = added else {
+        return Err(Failure::new(
+            Exit::Internal,
+            format!("cannot add {path}: the node ended the call without an answer; its log says why"),
+        ));
+    };
+    if wait != Wait::No && added.state() != "replicated" {
+        return Err(target_not_met(name, Some(&added), wait));
+    }
+    if added.state() == "replicated" {
+        let wanted = added.binding.as_ref().map_or(0, |binding| binding.target.get());
+        out.line(&format!("replicated: every fragment has {}", counted(wanted.into(), "replica")));
+    }
+    out.json(&AddLine::Done {
+        name: name.to_string(),
+        content: added.content.to_string(),
+        length: added.length,
+        fragment_length: added.fragment_length.get(),
+        fragments: added.fragments,
+        revision: added.binding.as_ref().map(|binding| binding.revision.get()),
+        state: added.state(),
+    });
+    Ok(added)
+}
+
+fn shared_line(name: &Name, added: &Added, is_pending: bool) -> String {
+    let length = ByteCount::new(added.length);
+    let fragments = match added.fragments {
+        0 => "no fragments".to_owned(),
+        1 => "1 fragment".to_owned(),
+        n => format!("{} of {}", counted(n.into(), "fragment"), added.fragment_length),
+    };
+    let waits = if is_pending {
+        "\nshared here; will be published when you connect"
+    } else {
+        ""
+    };
+    format!("sharing {name}: {length} in {fragments}\nid {}{waits}", added.content)
+}
+
+fn add_failure(path: &str, error: &RemoteError) -> Failure {
+    Failure::of(format_args!("add {path}"), error)
+}
+
+fn target_not_met(name: &Name, added: Option<&Added>, wait: Wait) -> Failure {
+    let after = match wait {
+        Wait::AtMost(limit) => format!(" within {}", shared::model::format_duration(limit)),
+        Wait::No | Wait::Forever => String::new(),
+    };
+    let stand = match added {
+        Some(Added {
+            health: Some(health), ..
+        }) => format!(
+            "it is published, {} of {} fragments have their {}, the fewest is {}",
+            health.fragments_at_target,
+            health.fragments,
+            counted(health.target.get().into(), "replica"),
+            health.fewest
+        ),
+        Some(Added { binding: Some(_), .. }) => "it is published, and nothing is known of its replicas yet".to_owned(),
+        _ => "it is shared here, and not published yet".to_owned(),
+    };
+    Failure::new(
+        Exit::TargetNotMet,
+        format!("cannot replicate {name}{after}: {stand}; `peer locate {name}` shows how it goes on while a node serves it"),
+    )
+}
+
+/// The file's absolute path, if it is one that can be added.
+///
+/// # Errors
+/// When there is none, or it is no regular file.
+pub fn file_to_add(path: &Path) -> Result<PathBuf, Failure> {
+    let cannot = |exit, why: &str| Failure::new(exit, format!("cannot add {}: {why}", path.display()));
+    let absolute = std::path::absolute(path).map_err(|error| cannot(Exit::Usage, &error.to_string()))?;
+    if absolute.to_str().is_none() {
+        return Err(cannot(Exit::Usage, "its path is not UTF-8; rename it or add it by another path"));
+    }
+    match std::fs::metadata(&absolute) {
+        Ok(metadata) if metadata.is_dir() => Err(cannot(
+            Exit::Usage,
+            "it is a directory, and only files can be added so far; add its files one by one or an archive of it",
+        )),
+        Ok(metadata) if !metadata.is_file() => Err(cannot(Exit::Usage, "it is no regular file")),
+        Ok(_) => Ok(absolute),
+        Err(error) => Err(match error.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                cannot(Exit::NotFound, "there is no such file")
+            }
+            std::io::ErrorKind::PermissionDenied => cannot(Exit::NotAllowed, &error.to_string()),
+            _ => cannot(Exit::Internal, &error.to_string()),
+        }),
+    }
+}
+
+/// The name that a file is added under by default: its own.
+///
+/// # Errors
+/// When its own is none that a content can have.
+pub fn name_of(path: &Path) -> Result<Name, Failure> {
+    let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    Name::new(file_name.unwrap_or_default()).map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            format!("cannot add {}: {error}; choose a name with --name", path.display()),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

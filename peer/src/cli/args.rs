@@ -1,0 +1,396 @@
+//! The command line as clap reads it, and what it comes to.
+//!
+//! Flags that are settings have no defaults here: [`super::settings`] lays them over the environment and the file. What clap
+//! cannot check is checked in [`read`]: that flags of a node are given where a node may be run.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use shared::model::{
+    ByteCount, ContentRef, FragmentLength, HostPort, Name, ReplicationTarget, Zone, parse_duration,
+};
+
+use super::settings::{CONFIG_KEY, KEYS, Settings, variable};
+
+const AFTER_HELP: &str = "\
+Without a command, `peer` is an interactive menu that runs a node for as long as it is open.
+
+Settings come from, weakest first: defaults, the file of --config (TOML; --data-dir is data_dir),
+ENJAMBRE_* variables (--data-dir is ENJAMBRE_DATA_DIR), flags. ENJAMBRE_LOG sets what is logged.
+
+Exit codes: 0 done, 1 internal, 2 usage, 3 not found, 4 not allowed, 5 conflict or exists,
+6 cannot reach tracker or peers, 7 incomplete, 8 integrity failure, 9 disk full or over capacity,
+10 target replicas not met, 124 timed out, 130 interrupted.";
+
+/// Publish files once, keep verified copies of them on many machines, fetch them at wire speed.
+#[derive(Debug, Parser)]
+#[command(name = "peer", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    common: CommonFlags,
+    #[command(flatten)]
+    node: NodeFlags,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct CommonFlags {
+    /// The node's data directory: where it keeps its data, and which running node is meant
+    /// [default: ~/.local/share/enjambre/peer]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Common")]
+    data_dir: Option<PathBuf>,
+    /// The running node that is meant, by address; can only ask it unless its data directory is readable
+    #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Common")]
+    peer: Option<HostPort>,
+    /// Results as JSON: one document, or one object per line for long operations, the last one the result
+    #[arg(long, global = true, help_heading = "Common")]
+    json: bool,
+    /// Only results and errors
+    #[arg(long, short, global = true, help_heading = "Common")]
+    quiet: bool,
+    /// No progress bars
+    #[arg(long, global = true, help_heading = "Common")]
+    no_progress: bool,
+    /// Give up after this long, with exit code 124; means nothing to `serve` and the menu
+    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration, help_heading = "Common")]
+    timeout: Option<Duration>,
+    /// Log more, to stderr; repeat for still more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Common")]
+    verbose: u8,
+    /// A configuration file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Common")]
+    config: Option<PathBuf>,
+}
+
+/// What a command takes that runs a node, or may have to.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+struct NodeFlags {
+    /// Enter the network by way of this webserver [default: 127.0.0.1:50051]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        conflicts_with = "tracker",
+        help_heading = "Running a node"
+    )]
+    webserver: Option<HostPort>,
+    /// Enter the network at this tracker
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Running a node")]
+    tracker: Option<HostPort>,
+    /// The address to listen on; anything but loopback exposes the node to the network
+    /// [default: 127.0.0.1]
+    #[arg(long, help_heading = "Running a node")]
+    host: Option<String>,
+    /// The port to listen on, 0 picks one [default: 50053 for `serve`, otherwise 0]
+    #[arg(long, help_heading = "Running a node")]
+    port: Option<u16>,
+    /// Where other peers are told to dial this one [default: the address that it listens on]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Running a node")]
+    advertise: Option<HostPort>,
+    /// Room lent to the cluster for replicas [default: 50GiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Running a node")]
+    capacity: Option<ByteCount>,
+    /// The failure domain, such as a rack or a site
+    #[arg(long, value_name = "NAME", help_heading = "Running a node")]
+    zone: Option<Zone>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a node until SIGINT or SIGTERM
+    Serve(NodeFlags),
+    /// Publish a file, in place
+    Add {
+        #[command(flatten)]
+        node: NodeFlags,
+        #[command(flatten)]
+        add: AddFlags,
+        /// Replicas wanted of every fragment, 1 to 32, this node's included [default: 3]
+        #[arg(long, value_name = "N")]
+        replicas: Option<ReplicationTarget>,
+        /// A power of two from 64KiB to 16MiB [default: what suits the file's size]
+        #[arg(long, value_name = "SIZE")]
+        fragment_length: Option<FragmentLength>,
+    },
+    /// Fetch and verify a content; resumes, and serves while it fetches
+    Get {
+        #[command(flatten)]
+        node: NodeFlags,
+        #[command(flatten)]
+        get: GetArgs,
+    },
+    /// Remove a name for everyone
+    Remove {
+        /// The name
+        name: Name,
+    },
+    /// Drop this peer's copy of a content
+    Forget(ForgetArgs),
+    /// List the network's names
+    List {
+        /// List what this node holds instead
+        #[arg(long)]
+        local: bool,
+    },
+    /// Show who holds which fragments of a content
+    Locate {
+        /// A name, or an id of 64 hexadecimal digits
+        #[arg(value_name = "NAME|ID")]
+        content: ContentRef,
+    },
+    /// Show what the node is and does
+    Status,
+    /// Show the network's peers
+    Network,
+    /// Read everything that the node holds again, and withdraw what is damaged
+    Verify,
+}
+
+#[derive(Debug, Args)]
+struct AddFlags {
+    /// The file
+    path: PathBuf,
+    /// The name to bind [default: the file's name]
+    #[arg(long)]
+    name: Option<Name>,
+    /// Bind the name to this content even if it is bound to another
+    #[arg(long)]
+    update: bool,
+    /// Wait until every fragment has its replicas, at most this long once the file is hashed; write it after PATH
+    /// or as --wait=DURATION
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = parse_duration)]
+    wait: Option<Option<Duration>>,
+}
+
+/// `peer get`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct GetArgs {
+    /// A name, or an id of 64 hexadecimal digits
+    #[arg(value_name = "NAME|ID")]
+    pub content: ContentRef,
+    /// Where to put the file, or the directory to put it in [default: ./ and the last part of the name]
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Replace an existing file, once the content is complete
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `peer forget`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct ForgetArgs {
+    /// A name, or an id of 64 hexadecimal digits
+    #[arg(value_name = "NAME|ID")]
+    pub content: ContentRef,
+    /// Even if it is the last copy, or nobody can tell
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `peer add`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddArgs {
+    /// The file.
+    pub path: PathBuf,
+    /// The name to bind; none means the file's.
+    pub name: Option<Name>,
+    /// Whether a name that is bound to another content is bound anew.
+    pub update: bool,
+    /// Whether to wait for replicas.
+    pub wait: Wait,
+}
+
+/// How long to wait for replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all.
+    No,
+    /// As long as it takes.
+    Forever,
+    /// At most this long after the file has been hashed.
+    AtMost(Duration),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The interactive menu.
+    Menu,
+    /// Run a node.
+    Serve,
+    /// Do one thing and end.
+    Once(Command),
+}
+
+/// What is done once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Publish a file.
+    Add(AddArgs),
+    /// Fetch a content.
+    Get(GetArgs),
+    /// Remove a name.
+    Remove(Name),
+    /// Drop a local copy.
+    Forget(ForgetArgs),
+    /// List names.
+    List,
+    /// List what the node holds.
+    LocalList,
+    /// Show holders.
+    Locate(ContentRef),
+    /// Show the node.
+    Status,
+    /// Show the peers.
+    Network,
+    /// Read everything again.
+    Verify,
+}
+
+/// A command line that has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// What is to be done.
+    pub action: Action,
+    /// What the flags say.
+    pub settings: Settings,
+    /// The configuration file named by a flag.
+    pub config: Option<PathBuf>,
+    /// How many `-v`.
+    pub verbose: u8,
+}
+
+/// Reads a command line, program name first.
+///
+/// # Errors
+/// Usage errors, and help or the version when that was asked for.
+pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    let Cli {
+        common,
+        node: outer,
+        verb,
+    } = Cli::from_arg_matches(&matches)?;
+    let (action, inner, of_add) = act(verb);
+    let node = match inner {
+        Some(inner) if outer == NodeFlags::default() => inner,
+        Some(inner) if inner == NodeFlags::default() => outer,
+        None if outer == NodeFlags::default() || action == Action::Menu => outer,
+        Some(_) => return Err(misplaced("write the flags for running a node once, after the command")),
+        None => return Err(misplaced("this command never runs a node: --webserver, --tracker, --host, --port, --advertise, --capacity and --zone mean nothing to it")),
+    };
+    if action == Action::Serve && common.peer.is_some() {
+        return Err(misplaced("`serve` runs a node, --peer names one that is running; use --data-dir"));
+    }
+    if action == Action::Menu && common.json {
+        return Err(misplaced("--json goes with a command; the menu is for people"));
+    }
+    let said = |flag: bool| flag.then_some(true);
+    let settings = Settings {
+        data_dir: common.data_dir,
+        peer: common.peer,
+        webserver: node.webserver,
+        tracker: node.tracker,
+        host: node.host,
+        port: node.port,
+        advertise: node.advertise,
+        capacity: node.capacity,
+        zone: node.zone,
+        replicas: of_add.0,
+        fragment_length: of_add.1,
+        json: said(common.json),
+        quiet: said(common.quiet),
+        no_progress: said(common.no_progress),
+        timeout: common.timeout,
+    };
+    Ok(Invocation {
+        action,
+        settings,
+        config: common.config,
+        verbose: common.verbose,
+    })
+}
+
+/// What is to be done, the flags of a node if the command takes them, and the settings of `add`.
+fn act(
+    verb: Option<Verb>,
+) -> (Action, Option<NodeFlags>, (Option<ReplicationTarget>, Option<FragmentLength>)) {
+    let none = (None, None);
+    let (command, node) = match verb {
+        None => return (Action::Menu, None, none),
+        Some(Verb::Serve(node)) => return (Action::Serve, Some(node), none),
+        Some(Verb::Add {
+            node,
+            add,
+            replicas,
+            fragment_length,
+        }) => {
+            let add = AddArgs {
+                path: add.path,
+                name: add.name,
+                update: add.update,
+                wait: match add.wait {
+                    None => Wait::No,
+                    Some(None) => Wait::Forever,
+                    Some(Some(limit)) => Wait::AtMost(limit),
+                },
+            };
+            return (Action::Once(Command::Add(add)), Some(node), (replicas, fragment_length));
+        }
+        Some(Verb::Get { node, get }) => (Command::Get(get), Some(node)),
+        Some(Verb::Remove { name }) => (Command::Remove(name), None),
+        Some(Verb::Forget(forget)) => (Command::Forget(forget), None),
+        Some(Verb::List { local: false }) => (Command::List, None),
+        Some(Verb::List { local: true }) => (Command::LocalList, None),
+        Some(Verb::Locate { content }) => (Command::Locate(content), None),
+        Some(Verb::Status) => (Command::Status, None),
+        Some(Verb::Network) => (Command::Network, None),
+        Some(Verb::Verify) => (Command::Verify, None),
+    };
+    (Action::Once(command), node, none)
+}
+
+/// The command with the name of the environment twin in the help of every flag that has one.
+fn command() -> clap::Command {
+    Cli::command().mut_args(with_twin).mut_subcommands(|sub| sub.mut_args(with_twin))
+}
+
+fn with_twin(arg: clap::Arg) -> clap::Arg {
+    let id = arg.get_id().as_str();
+    if !KEYS.contains(&id) && id != CONFIG_KEY {
+        return arg;
+    }
+    let help = format!(
+        "{} [env: {}]",
+        arg.get_help().cloned().unwrap_or_default(),
+        variable(id)
+    );
+    arg.help(help)
+}
+
+fn misplaced(message: &str) -> clap::Error {
+    clap::Error::raw(ErrorKind::ArgumentConflict, message)
+}
+
+/// What is wrong with a command line, in one line.
+#[must_use]
+pub fn complaint(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    // clap writes paragraphs: what is wrong, tips, the usage, a reference to the help.
+    let told: Vec<String> = text
+        .split("\n\n")
+        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|paragraph| {
+            !paragraph.is_empty() && !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")
+        })
+        .collect();
+    format!("{}; see `peer --help`", told.join("; "))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! The node that a command talks to: the one that runs, or one that runs in this process for as long as it is needed.
+//!
+//! Commands never touch a data directory themselves: whatever they do, they ask a node's `Control` service for it.
+
+use proto::client::ControlClient;
+use proto::control::{EntryPoint, SessionStatus, Status};
+use shared::model::HostPort;
+use shared::runtime::Tasks;
+
+use super::exit::{Exit, Failure};
+use super::settings::{Options, default_entry};
+use crate::blocking::blocking;
+use crate::node::{Node, NodeConfig, RunningNode, find_running};
+
+/// A node that answers.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    /// Talks to it.
+    pub client: ControlClient,
+    /// What it said of itself when it was reached.
+    pub status: Status,
+}
+
+/// The configuration of a node of ours; `port` when no other is asked for.
+#[must_use]
+pub fn node_config(options: &Options, port: u16, entry: Option<EntryPoint>) -> NodeConfig {
+    NodeConfig {
+        host: options.host.clone(),
+        port: options.port.unwrap_or(port),
+        advertise: options.advertise.clone(),
+        data_dir: options.data_dir.clone(),
+        capacity: options.capacity,
+        zone: options.zone.clone(),
+        entry,
+    }
+}
+
+/// The running node that is meant, if there is one: the one of `--peer`, or the one of the data directory.
+///
+/// # Errors
+/// When one is meant but does not answer.
+pub async fn find(options: &Options) -> Result<Option<Attached>, Failure> {
+    let data_dir = options.data_dir.clone();
+    let looked = blocking(move || find_running(&data_dir)).await;
+    let running = looked.map_err(|error| Failure::of("look for a running node", &error))?;
+    let Some((address, token)) = meant(options.peer.as_ref(), running) else {
+        return Ok(None);
+    };
+    reach(&address, token.as_deref()).await.map(Some)
+}
+
+/// The running node that is meant.
+///
+/// # Errors
+/// When there is none or it does not answer.
+pub async fn require(options: &Options) -> Result<Attached, Failure> {
+    find(options).await?.ok_or_else(|| {
+        Failure::new(
+            Exit::Unreachable,
+            format!(
+                "cannot reach a node: none runs on {}; start one with `peer serve`, or name another with --data-dir or --peer",
+                options.data_dir.display()
+            ),
+        )
+    })
+}
+
+/// Sees to it that a running node is in the network that the settings name, if it is in none.
+///
+/// # Errors
+/// When the network cannot be entered.
+pub async fn enter_if_offline(node: &Attached, entry: Option<&EntryPoint>) -> Result<(), Failure> {
+    match (&node.status.session, entry) {
+        (SessionStatus::Offline, Some(entry)) => enter(&node.client, entry).await,
+        _ => Ok(()),
+    }
+}
+
+/// Enters a network.
+///
+/// # Errors
+/// When no tracker welcomes the node.
+pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<(), Failure> {
+    match client.connect(entry).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::of(format_args!("connect to {}", described(entry)), &error)
+            .hint("check that it runs there, or name another with --webserver or --tracker")),
+    }
+}
+
+/// Runs a node in this process and enters the network; the caller stops it, also after an error of [`enter`].
+///
+/// # Errors
+/// When the data directory or the address cannot be used.
+pub async fn run(options: &Options, tasks: &Tasks) -> Result<(Node, ControlClient), Failure> {
+    let config = node_config(options, 0, None);
+    let node = Node::start(config, tasks.clone())
+        .await
+        .map_err(|error| Failure::of("run a node", &error))?;
+    let client = client(&node.control_address(), Some(node.token()))?;
+    Ok((node, client))
+}
+
+/// The network that a node of ours enters when nobody names one.
+#[must_use]
+pub fn entry_or_default(options: &Options) -> EntryPoint {
+    options.entry.clone().unwrap_or_else(default_entry)
+}
+
+/// `the webserver at HOST:PORT`.
+#[must_use]
+pub fn described(entry: &EntryPoint) -> String {
+    match entry {
+        EntryPoint::Webserver(address) => format!("the webserver at {address}"),
+        EntryPoint::Tracker(address) => format!("the tracker at {address}"),
+    }
+}
+
+/// Which node, and with what right: a token is shown only to the node that it belongs to.
+fn meant(peer: Option<&HostPort>, running: Option<RunningNode>) -> Option<(HostPort, Option<String>)> {
+    match (peer, running) {
+        (Some(peer), Some(running)) if is_same(peer, &running.address) => Some((peer.clone(), Some(running.token))),
+        (Some(peer), _) => Some((peer.clone(), None)),
+        (None, Some(running)) => Some((running.address, Some(running.token))),
+        (None, None) => None,
+    }
+}
+
+/// Whether two addresses are the same one, loopback by any of its names.
+fn is_same(a: &HostPort, b: &HostPort) -> bool {
+    let host = |address: &HostPort| match address.host() {
+        "localhost" | "::1" => "127.0.0.1".to_owned(),
+        other => other.to_ascii_lowercase(),
+    };
+    a.port() == b.port() && host(a) == host(b)
+}
+
+async fn reach(address: &HostPort, token: Option<&str>) -> Result<Attached, Failure> {
+    let client = client(address, token)?;
+    match client.status().await {
+        Ok(status) => Ok(Attached { client, status }),
+        Err(error) => Err(Failure::of(format_args!("reach the node at {address}"), &error)
+            .hint("check that it runs and that the address is a peer's")),
+    }
+}
+
+fn client(address: &HostPort, token: Option<&str>) -> Result<ControlClient, Failure> {
+    ControlClient::new(address, token)
+        .map_err(|error| Failure::of(format_args!("reach the node at {address}"), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> HostPort {
+        text.parse().expect("an address")
+    }
+
+    fn running() -> Option<RunningNode> {
+        Some(RunningNode {
+            address: address("127.0.0.1:50053"),
+            token: "secret".to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_token_is_shown_only_to_the_node_that_it_belongs_to() {
+        let token = Some("secret".to_owned());
+        let own = address("127.0.0.1:50053");
+        assert_eq!(meant(None, running()), Some((own.clone(), token.clone())));
+        assert_eq!(meant(Some(&own), running()), Some((own.clone(), token.clone())));
+        let by_name = address("localhost:50053");
+        assert_eq!(meant(Some(&by_name), running()), Some((by_name.clone(), token)));
+        for other in ["127.0.0.1:50054", "10.0.0.1:50053"] {
+            assert_eq!(
+                meant(Some(&address(other)), running()),
+                Some((address(other), None))
+            );
+        }
+        assert_eq!(meant(Some(&own), None), Some((own, None)));
+        assert_eq!(meant(None, None), None);
+    }
+}

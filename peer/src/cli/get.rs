@@ -1,0 +1,288 @@
+//! `peer get`: fetch a content into a file, verified.
+
+use std::path::{Path, PathBuf};
+
+use proto::RemoteError;
+use proto::client::ControlClient;
+use proto::control::{Get, GetEvent};
+use proto::convert::Locate;
+use shared::ErrorCode;
+use shared::model::{ByteCount, ContentRef, ContentState, Name, format_duration};
+use shared::runtime::Clock;
+
+use super::args::GetArgs;
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::json::GetLine;
+use super::output::Output;
+use super::progress::{Amount, Progress, Unit, percent};
+use super::show::counted;
+
+/// A way to the next event of a [`Get`]; none at the regular end.
+pub trait GetEvents {
+    /// The next event. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Result<Option<GetEvent>, RemoteError>> + Send;
+}
+
+impl<W: Send> GetEvents for proto::client::Incoming<W, GetEvent>
+where
+    GetEvent: TryFrom<W, Error = proto::Invalid>,
+{
+    fn next(&mut self) -> impl Future<Output = Result<Option<GetEvent>, RemoteError>> + Send {
+        Self::next(self)
+    }
+}
+
+/// Where a fetched file goes, as far as that is known before the content is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Exactly there.
+    File(PathBuf),
+    /// Into this directory, under the last part of the name.
+    Directory(PathBuf),
+}
+
+/// Carries `peer get` out.
+pub(super) async fn run(context: &Context<'_>, args: GetArgs) -> Result<(), Failure> {
+    // What can be known without a node is said before one is started.
+    let named = match &args.content {
+        ContentRef::Name(name) => Some(name.clone()),
+        ContentRef::Id(_) => None,
+    };
+    let wanted = args.output.clone();
+    let destination = look(move || destination(wanted.as_deref())).await??;
+    if let Some(output) = place(&destination, named.as_ref()) {
+        free(output, args.force).await?;
+    }
+    let client = context.find_or_run().await?;
+    let output = match place(&destination, named.as_ref()) {
+        Some(output) => output,
+        None => {
+            let name = name_of(&client, &args.content).await?;
+            let output = place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()));
+            free(output.clone(), args.force).await?;
+            output
+        }
+    };
+    let get = Get {
+        content: args.content.clone(),
+        output: output.clone(),
+        overwrite: args.force,
+    };
+    let again = |how_far: &str| {
+        context.set_last_words(format!("{how_far} of {} is kept; run the same command again to continue", args.content));
+    };
+    let fetched = async {
+        let mut events = client.get(get).await.map_err(|error| get_failure(&args.content, &error))?;
+        follow(context.out, &context.clock, &mut events, &args.content, &output, again).await
+    };
+    match fetched.await {
+        Err(failure) if failure.exit() == Exit::Unreachable => Err(explain(failure, &client, &args.content).await),
+        fetched => fetched,
+    }
+}
+
+/// Shows how a [`Get`] goes until it ends; `how_far` is told how much is there, such as `45%`.
+///
+/// # Errors
+/// As the node says.
+pub async fn follow(
+    out: &Output,
+    clock: &Clock,
+    events: &mut impl GetEvents,
+    content: &ContentRef,
+    output: &Path,
+    how_far: impl Fn(&str),
+) -> Result<(), Failure> {
+    let mut label = content.to_string();
+    let mut progress: Option<Progress<'_>> = None;
+    while let Some(event) = events.next().await.map_err(|error| get_failure(content, &error))? {
+        out.json(&GetLine::new(&event, output));
+        match event {
+            GetEvent::Started {
+                name,
+                length,
+                fragments,
+                already_held,
+                ..
+            } => {
+                let amount = Amount {
+                    done: already_held,
+                    total: length,
+                };
+                out.note(&started_line(&name, amount, fragments));
+                label = name.to_string();
+                how_far(&format!("{}%", percent(amount)));
+                progress = Some(Progress::begin(out, clock, format!("fetching {name}"), Unit::Bytes, amount));
+            }
+            GetEvent::Progress {
+                held,
+                length,
+                sources,
+                waiting_for,
+            } => {
+                let amount = Amount {
+                    done: held,
+                    total: length,
+                };
+                how_far(&format!("{}%", percent(amount)));
+                if let Some(progress) = &mut progress {
+                    progress.update(amount, &remark(sources, &waiting_for));
+                }
+            }
+            GetEvent::Done {
+                length,
+                received,
+                elapsed,
+                sources_used,
+                ..
+            } => {
+                drop(progress.take());
+                out.line(&done_line(&label, output, length, received, elapsed, sources_used));
+                return Ok(());
+            }
+        }
+    }
+    Err(Failure::new(
+        Exit::Internal,
+        format!("cannot get {content}: the node ended the call without a result; its log says why"),
+    ))
+}
+
+/// Whether peers cannot be reached, or some fragment has no holder at all: the tracker knows.
+///
+/// Both arrive as one code; to a script they are different (6: try again; 7: nobody has it now).
+pub async fn explain(failure: Failure, client: &ControlClient, content: &ContentRef) -> Failure {
+    match client.network_locate(&locate_one(content)).await {
+        Ok(location) if location.health.state == ContentState::Unavailable => failure
+            .ending(Exit::Incomplete)
+            .hint("some fragments are on no live peer; try again when one that holds them is back"),
+        _ => failure.hint("`peer status` shows how the node stands, `peer network` its peers"),
+    }
+}
+
+/// What `--output` says, and what its absence does.
+///
+/// # Errors
+/// When it cannot be made absolute or is no text.
+pub fn destination(output: Option<&Path>) -> Result<Destination, Failure> {
+    let path = output.unwrap_or(Path::new("."));
+    let cannot = |why: &str| Failure::new(Exit::Usage, format!("cannot write to {}: {why}", path.display()));
+    let absolute = std::path::absolute(path).map_err(|error| cannot(&error.to_string()))?;
+    if absolute.to_str().is_none() {
+        return Err(cannot("the path is not UTF-8; choose another with --output"));
+    }
+    let ends_with_slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    if absolute.is_dir() {
+        Ok(Destination::Directory(absolute))
+    } else if ends_with_slash {
+        Err(cannot("there is no such directory"))
+    } else {
+        Ok(Destination::File(absolute))
+    }
+}
+
+/// The file to write, once the name is known.
+#[must_use]
+pub fn place(destination: &Destination, name: Option<&Name>) -> Option<PathBuf> {
+    match destination {
+        Destination::File(path) => Some(path.clone()),
+        // A name's part is never a path of its own: no slash, no dots.
+        Destination::Directory(directory) => name.map(|name| directory.join(name.file_name())),
+    }
+}
+
+/// A name that a content has; what it is called when nobody names it otherwise.
+///
+/// # Errors
+/// When the tracker knows none, or is away.
+pub async fn name_of(client: &ControlClient, content: &ContentRef) -> Result<Name, Failure> {
+    let location = client.network_locate(&locate_one(content)).await;
+    Ok(location.map_err(|error| get_failure(content, &error))?.binding.name)
+}
+
+fn locate_one(content: &ContentRef) -> Locate {
+    Locate {
+        content: content.clone(),
+        max_holders: 1,
+        except: None,
+    }
+}
+
+/// Refuses to replace a file that nobody said may be replaced.
+async fn free(output: PathBuf, force: bool) -> Result<(), Failure> {
+    look(move || match std::fs::symlink_metadata(&output) {
+        Ok(metadata) if metadata.is_dir() => Err(Failure::new(
+            Exit::Conflict,
+            format!("cannot write {}: it is a directory; choose another place with --output", output.display()),
+        )),
+        Ok(_) if !force => Err(Failure::new(
+            Exit::Conflict,
+            format!("cannot write {}: it exists; --force replaces it, --output chooses another place", output.display()),
+        )),
+        _ => Ok(()),
+    })
+    .await?
+}
+
+/// Looks at the disk, off the async threads.
+pub(crate) async fn look<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let looked = crate::blocking::blocking(work).await;
+    looked.map_err(|error| Failure::of("look at the disk", &error))
+}
+
+/// What a node's refusal to get something comes to.
+#[must_use]
+pub fn get_failure(content: &ContentRef, error: &RemoteError) -> Failure {
+    use shared::Coded as _;
+    let failure = Failure::of(format_args!("get {content}"), error);
+    match error.code() {
+        ErrorCode::NotFound => failure.hint("`peer list` shows the names"),
+        ErrorCode::Exhausted => failure.hint("make room, or choose another place with --output"),
+        ErrorCode::Corrupt => failure.hint("run the same command again; what was verified is kept"),
+        _ => failure,
+    }
+}
+
+fn started_line(name: &Name, amount: Amount, fragments: u32) -> String {
+    let total = ByteCount::new(amount.total);
+    let here = match amount.done {
+        0 => String::new(),
+        _ => format!(", {}% of it is here already", percent(amount)),
+    };
+    format!("fetching {name}: {total} in {}{here}", counted(fragments.into(), "fragment"))
+}
+
+fn remark(sources: u32, waiting_for: &str) -> String {
+    match (sources, waiting_for) {
+        (n, "") => counted(n.into(), "source"),
+        (_, why) => why.to_owned(),
+    }
+}
+
+fn done_line(
+    label: &str,
+    output: &Path,
+    length: u64,
+    received: u64,
+    elapsed: std::time::Duration,
+    sources: u32,
+) -> String {
+    let length = ByteCount::new(length);
+    let how = match received {
+        0 => "nothing had to be fetched".to_owned(),
+        bytes => {
+            let rate = u128::from(bytes) * 1000 / elapsed.as_millis().max(1);
+            let rate = ByteCount::new(u64::try_from(rate).unwrap_or(u64::MAX));
+            format!("{rate}/s from {}", counted(sources.into(), "peer"))
+        }
+    };
+    format!(
+        "fetched {label} to {}: {length} in {}, {how}",
+        output.display(),
+        format_duration(elapsed)
+    )
+}
+
+#[cfg(test)]
+mod tests;

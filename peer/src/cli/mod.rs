@@ -1,0 +1,175 @@
+//! The command line of the `peer` binary.
+//!
+//! [`run`] is all of it: [`args`] reads the command line, [`settings`] lays it over the environment and the
+//! configuration file, [`attach`] finds the node to talk to or runs one, a command asks it for something, and
+//! [`output`] says what came of it. Promised to scripts and kept in one place each: exit codes and errors
+//! ([`exit`]), JSON shapes ([`json`]).
+//!
+//! Nothing here touches a data directory or a wire type: what can be done is what `proto::client::ControlClient` can.
+
+pub mod add;
+pub mod args;
+pub mod attach;
+mod context;
+pub mod exit;
+pub mod get;
+pub mod json;
+pub mod output;
+pub mod progress;
+pub mod query;
+mod serve;
+pub mod settings;
+pub mod show;
+pub mod table;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use shared::model::format_duration;
+use shared::runtime::telemetry::{self, Verbosity};
+use shared::runtime::{Tasks, shutdown_signal};
+
+use args::{Action, Command, Invocation};
+use context::Context;
+use exit::{Exit, Failure};
+use output::{Output, Style};
+use settings::{Env, Options, SettingsError};
+
+/// Nothing of a one-shot command is worth waiting longer for once it has ended.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads the command line, does what it says, and says how it ended.
+pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let (out, result) = match prepare(&arguments, env) {
+        Ok((invocation, options)) => {
+            let mut style = options.style;
+            // A menu is for people, whatever the environment says.
+            style.json &= invocation.action != Action::Menu;
+            let out = Output::standard(style);
+            telemetry::init(verbosity(&invocation, &options));
+            let result = Box::pin(perform(invocation.action, &options, &out)).await;
+            (out, result)
+        }
+        Err(Stop::Answer(text)) => {
+            let out = Output::standard(Style::default());
+            out.text(&text);
+            (out, Ok(()))
+        }
+        Err(Stop::Failure(failure)) => {
+            // What was wrong may be what would have said so; a script's wish for JSON is respected all the same.
+            let style = Style {
+                json: arguments.iter().any(|argument| argument == "--json"),
+                ..Style::default()
+            };
+            (Output::standard(style), Err(failure))
+        }
+    };
+    let result = result.and_then(|()| out.finish());
+    if let Err(failure) = &result {
+        out.failure(failure);
+    }
+    ExitCode::from(result.map_or_else(|failure| failure.exit(), |()| Exit::Done).status())
+}
+
+/// Why there is nothing to be done.
+enum Stop {
+    /// Help or the version was asked for.
+    Answer(String),
+    Failure(Failure),
+}
+
+impl From<SettingsError> for Stop {
+    fn from(error: SettingsError) -> Self {
+        Self::Failure(Failure::new(Exit::Usage, error.to_string()))
+    }
+}
+
+fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Options), Stop> {
+    let invocation = args::read(arguments.iter().cloned()).map_err(|error| {
+        if error.use_stderr() {
+            Stop::Failure(Failure::new(Exit::Usage, args::complaint(&error)))
+        } else {
+            Stop::Answer(error.render().to_string())
+        }
+    })?;
+    let options = settings::gather(invocation.settings.clone(), invocation.config.as_deref(), env)?;
+    Ok((invocation, options))
+}
+
+/// Servers tell operators what happens; one-shot commands and the menu only what went wrong.
+fn verbosity(invocation: &Invocation, options: &Options) -> Verbosity {
+    let base = match invocation.action {
+        Action::Serve if !options.style.quiet => Verbosity::Info,
+        _ => Verbosity::Warnings,
+    };
+    base.raised(invocation.verbose)
+}
+
+async fn perform(action: Action, options: &Options, out: &Output) -> Result<(), Failure> {
+    let tasks = Tasks::new();
+    let result = match action {
+        Action::Serve => serve::run(options, out, &tasks).await,
+        Action::Menu => crate::menu::run(options, out, &tasks).await,
+        Action::Once(command) => one_shot(command, options, out, &tasks).await,
+    };
+    tasks.stop(STOP_TIMEOUT).await;
+    result
+}
+
+/// Carries a command out until it ends, is interrupted or runs out of time; then stops what it ran.
+async fn one_shot(command: Command, options: &Options, out: &Output, tasks: &Tasks) -> Result<(), Failure> {
+    let interrupted = shutdown_signal(tasks);
+    let context = Context::new(options, out, tasks);
+    let result = tokio::select! {
+        result = perform_once(command, &context) => result,
+        failure = ended(interrupted, options.timeout) => Err(with_last_words(failure, context.last_words())),
+    };
+    context.close().await;
+    result
+}
+
+async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Failure> {
+    match command {
+        Command::Add(args) => add::run(context, args).await,
+        Command::Get(args) => get::run(context, args).await,
+        Command::Remove(name) => query::remove(context, name).await,
+        Command::Forget(args) => query::forget(context, args).await,
+        Command::List => query::list(context).await,
+        Command::LocalList => query::local_list(context).await,
+        Command::Locate(content) => query::locate(context, content).await,
+        Command::Status => query::status(context).await,
+        Command::Network => query::network(context).await,
+        Command::Verify => query::verify(context).await,
+    }
+}
+
+/// Completes when the command has to end: how.
+async fn ended(interrupted: impl Future<Output = ()>, timeout: Option<Duration>) -> Failure {
+    let late = async {
+        match timeout {
+            Some(timeout) => {
+                tokio::time::sleep(timeout).await;
+                timeout
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = interrupted => Failure::new(Exit::Interrupted, "interrupted"),
+        timeout = late => {
+            Failure::new(Exit::TimedOut, format!("gave up after {}, as --timeout asks", format_duration(timeout)))
+        }
+    }
+}
+
+fn with_last_words(failure: Failure, words: Option<String>) -> Failure {
+    match words {
+        Some(words) => Failure::new(failure.exit(), format!("{failure}: {words}")),
+        None => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! The commands that ask once: remove, forget, list, locate, status, network, verify.
+
+use proto::client::{ControlClient, Incoming};
+use proto::control::Verified;
+use proto::convert::{List, Locate, Page, Remove};
+use proto::{Invalid, RemoteError};
+use shared::Coded as _;
+use shared::ErrorCode;
+use shared::model::{Binding, ByteCount, ContentRef, Epoch, Health, Name, PeerInfo, Revision};
+
+use super::args::ForgetArgs;
+use super::attach;
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::progress::{Amount, Progress, Unit};
+use super::{json, show};
+
+/// The network's peers, and what the tracker says of itself.
+#[derive(Clone, Debug)]
+pub struct NetworkView {
+    /// In order of ids.
+    pub peers: Vec<PeerInfo>,
+    /// The tracker's epoch.
+    pub epoch: Epoch,
+    /// Whether the tracker waits for peers to report after a restart.
+    pub in_safe_mode: bool,
+}
+
+async fn node(context: &Context<'_>) -> Result<ControlClient, Failure> {
+    Ok(attach::require(context.options).await?.client)
+}
+
+pub(super) async fn remove(context: &Context<'_>, name: Name) -> Result<(), Failure> {
+    let remove = Remove { name, expected: None };
+    let removed = node(context).await?.remove(&remove).await;
+    let revision = removed.map_err(|error| remove_failure(&remove.name, &error))?;
+    context.out.line(&removed_line(&remove.name, revision));
+    context.out.json(&json::Removed {
+        name: remove.name.to_string(),
+        revision: revision.get(),
+    });
+    Ok(())
+}
+
+/// What came of a removal.
+#[must_use]
+pub fn removed_line(name: &Name, revision: Revision) -> String {
+    if revision == Revision::NONE {
+        return format!("{name} was never published; it no longer waits to be");
+    }
+    format!("removed {name} for everyone, revision {revision}")
+}
+
+/// What a refusal to remove a name comes to.
+#[must_use]
+pub fn remove_failure(name: &Name, error: &RemoteError) -> Failure {
+    let failure = Failure::of(format_args!("remove {name}"), error);
+    match error.code() {
+        ErrorCode::NotFound => failure.hint("`peer list` shows the names"),
+        _ => failure,
+    }
+}
+
+pub(super) async fn forget(context: &Context<'_>, args: ForgetArgs) -> Result<(), Failure> {
+    let forgotten = node(context).await?.forget(&args.content, args.force).await;
+    let (content, freed) = forgotten.map_err(|error| {
+        let failure = Failure::of(format_args!("forget {}", args.content), &error);
+        match error.code() {
+            ErrorCode::NotFound => failure.hint("`peer list --local` shows what is here"),
+            _ => failure,
+        }
+    })?;
+    let freed_text = ByteCount::new(freed);
+    context.out.line(&format!("forgot {}, {freed_text} became free", args.content));
+    context.out.json(&json::Forgotten {
+        content: content.to_string(),
+        freed,
+    });
+    Ok(())
+}
+
+pub(super) async fn list(context: &Context<'_>) -> Result<(), Failure> {
+    let names = all_names(&node(context).await?).await?;
+    context.out.json(&json::Names::from(names.as_slice()));
+    if names.is_empty() {
+        context.out.note("there are no names in the network yet");
+    } else {
+        context.out.line(&show::names(&names).render());
+    }
+    Ok(())
+}
+
+pub(super) async fn local_list(context: &Context<'_>) -> Result<(), Failure> {
+    let listed = node(context).await?.local_list().await;
+    let contents = listed.map_err(|error| Failure::of("list what the node holds", &error))?;
+    context.out.json(&json::Contents::from(contents.as_slice()));
+    if contents.is_empty() {
+        context.out.note("the node holds nothing yet");
+    } else {
+        context.out.line(&show::contents(&contents).render());
+    }
+    Ok(())
+}
+
+pub(super) async fn locate(context: &Context<'_>, content: ContentRef) -> Result<(), Failure> {
+    let locate = Locate {
+        content,
+        max_holders: Locate::MAX_HOLDERS,
+        except: None,
+    };
+    let located = node(context).await?.network_locate(&locate).await;
+    let location = located.map_err(|error| {
+        let failure = Failure::of(format_args!("locate {}", locate.content), &error);
+        match error.code() {
+            ErrorCode::NotFound => failure.hint("`peer list` shows the names"),
+            _ => failure,
+        }
+    })?;
+    context.out.json(&json::Located::from(&location));
+    context.out.line(&show::location(&location));
+    Ok(())
+}
+
+pub(super) async fn status(context: &Context<'_>) -> Result<(), Failure> {
+    let status = attach::require(context.options).await?.status;
+    context.out.json(&json::NodeStatus::from(&status));
+    context.out.line(&show::status(&status));
+    Ok(())
+}
+
+pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
+    let view = all_peers(&node(context).await?).await?;
+    let epoch = view.epoch.get();
+    context.out.json(&json::Network::new(&view.peers, epoch, view.in_safe_mode));
+    context.out.line(&show::peers(&view.peers).render());
+    if view.in_safe_mode {
+        context.out.note(SAFE_MODE);
+    }
+    Ok(())
+}
+
+/// What people should know when they look at peers meanwhile.
+pub const SAFE_MODE: &str = "the tracker has restarted and waits for its peers to report: nothing is evicted meanwhile";
+
+pub(super) async fn verify(context: &Context<'_>) -> Result<(), Failure> {
+    let client = node(context).await?;
+    let failed = |error: RemoteError| Failure::of("verify what the node holds", &error);
+    let mut events = client.verify().await.map_err(failed)?;
+    let verified = follow_verify(context, &mut events).await.map_err(failed)?;
+    context.out.json(&json::VerifyLine::Done(verified.into()));
+    let bytes = ByteCount::new(verified.done);
+    match verified.damaged {
+        0 => {
+            context.out.line(&format!("verified {bytes}, nothing is damaged"));
+            Ok(())
+        }
+        damaged => Err(Failure::new(
+            Exit::Integrity,
+            format!(
+                "verified {bytes}: {damaged} damaged fragments were found and withdrawn; replicas come back from other peers, `peer get` restores a fetched file"
+            ),
+        )),
+    }
+}
+
+async fn follow_verify<W: Send>(
+    context: &Context<'_>,
+    events: &mut Incoming<W, Verified>,
+) -> Result<Verified, RemoteError>
+where
+    Verified: TryFrom<W, Error = Invalid>,
+{
+    let nothing = Amount { done: 0, total: 0 };
+    let label = "verifying".to_owned();
+    let mut progress = Progress::begin(context.out, &context.clock, label, Unit::Bytes, nothing);
+    let mut last = Verified {
+        done: 0,
+        total: 0,
+        damaged: 0,
+    };
+    while let Some(verified) = events.next().await? {
+        context.out.json(&json::VerifyLine::Progress(verified.into()));
+        let amount = Amount {
+            done: verified.done,
+            total: verified.total,
+        };
+        let remark = match verified.damaged {
+            0 => String::new(),
+            damaged => format!("{damaged} damaged"),
+        };
+        progress.update(amount, &remark);
+        last = verified;
+    }
+    Ok(last)
+}
+
+/// All names, page by page.
+///
+/// # Errors
+/// As the tracker says.
+pub async fn all_names(client: &ControlClient) -> Result<Vec<(Binding, Health)>, Failure> {
+    let mut list = List {
+        prefix: String::new(),
+        page: Page::first(),
+    };
+    let mut names = Vec::new();
+    loop {
+        let page = client.network_list(&list).await;
+        let page = page.map_err(|error| Failure::of("list the network's names", &error))?;
+        names.extend(page.names);
+        if !goes_on(&mut list.page, page.next) {
+            return Ok(names);
+        }
+    }
+}
+
+/// All peers, page by page.
+///
+/// # Errors
+/// As the tracker says.
+pub async fn all_peers(client: &ControlClient) -> Result<NetworkView, Failure> {
+    let mut page = Page::first();
+    let mut peers = Vec::new();
+    loop {
+        let next = client.network_peers(&page).await;
+        let next = next.map_err(|error| Failure::of("list the network's peers", &error))?;
+        peers.extend(next.peers);
+        if !goes_on(&mut page, next.next) {
+            return Ok(NetworkView {
+                peers,
+                epoch: next.epoch,
+                in_safe_mode: next.in_safe_mode,
+            });
+        }
+    }
+}
+
+/// Turns the page; false at the last one, and at one that leads nowhere.
+fn goes_on(page: &mut Page, next: String) -> bool {
+    let goes_on = !next.is_empty() && next != page.token;
+    page.token = next;
+    goes_on
+}

@@ -1,0 +1,138 @@
+//! Tables for people: aligned columns, two spaces apart, no lines, no colour.
+
+/// On which side the cells of a column line up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// Rows under a header.
+#[derive(Clone, Debug)]
+pub struct Table {
+    columns: Vec<(&'static str, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+const GAP: usize = 2;
+
+/// No column is cut shorter than this.
+const MIN_SHRUNK: usize = 12;
+
+impl Table {
+    /// A table with these columns and no rows.
+    #[must_use]
+    pub fn new(columns: &[(&'static str, Align)]) -> Self {
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row; cells that are missing at its end are empty.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().take(self.columns.len()).collect());
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The lines, header first, without a line break at the end.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.lines(&self.widths())
+    }
+
+    /// The same in at most `columns` columns if that can be had by cutting text short, the widest first.
+    #[must_use]
+    pub fn render_within(&self, columns: usize) -> String {
+        let mut widths = self.widths();
+        while widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1) > columns {
+            let texts = widths.iter_mut().zip(&self.columns).filter(|(_, (_, align))| *align == Align::Left);
+            match texts.map(|(width, _)| width).max() {
+                Some(widest) if *widest > MIN_SHRUNK => *widest -= 1,
+                _ => break,
+            }
+        }
+        self.lines(&widths)
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let column = |(at, (title, _)): (usize, &(&str, Align))| {
+            let cells = self.rows.iter().filter_map(|row| row.get(at));
+            let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+            widest.max(title.chars().count())
+        };
+        self.columns.iter().enumerate().map(column).collect()
+    }
+
+    fn lines(&self, widths: &[usize]) -> String {
+        let header: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(title, _)| (*title).to_owned())
+            .collect();
+        let lines = std::iter::once(&header).chain(&self.rows).map(|row| {
+            let cells = row.iter().zip(&self.columns).zip(widths);
+            let padded = cells.map(|((cell, (_, align)), &width)| {
+                let cell = shortened(cell, width);
+                match align {
+                    Align::Left => format!("{cell:<width$}"),
+                    Align::Right => format!("{cell:>width$}"),
+                }
+            });
+            let line = padded.collect::<Vec<_>>().join("  ");
+            line.trim_end().to_owned()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The text in at most `width` characters, its end given up for an ellipsis.
+#[must_use]
+pub fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&[("NAME", Align::Left), ("SIZE", Align::Right), ("STATE", Align::Left)]);
+        table.row(["models/llama-70b.gguf", "40.0 GiB", "replicated"].map(String::from));
+        table.row(["ñandú", "3 B", ""].map(String::from));
+        table
+    }
+
+    #[test]
+    fn columns_line_up_and_lines_end_without_spaces() {
+        let expected = "\
+NAME                       SIZE  STATE
+models/llama-70b.gguf  40.0 GiB  replicated
+ñandú                       3 B";
+        assert_eq!(table().render(), expected);
+        assert_eq!(table().render_within(80), expected);
+    }
+
+    #[test]
+    fn a_narrow_screen_costs_the_widest_text() {
+        let narrow = table().render_within(36);
+        assert!(
+            narrow.lines().all(|line| line.chars().count() <= 36),
+            "{narrow}"
+        );
+        assert!(narrow.contains("models/llama-…  40.0 GiB  replicated"), "{narrow}");
+        let narrowest = table().render_within(1);
+        assert!(narrowest.contains("models/llam…"), "{narrowest}");
+    }
+}

@@ -1,0 +1,134 @@
+//! What people type when the menu asks them something: pure text in, meaning out.
+
+use std::path::{Path, PathBuf};
+
+use proto::control::EntryPoint;
+use shared::model::HostPort;
+
+/// The tracker that `tracker` alone means.
+const DEFAULT_TRACKER: &str = "127.0.0.1:50052";
+
+/// The default as it is shown in brackets.
+#[must_use]
+pub fn shown(entry: &EntryPoint) -> String {
+    match entry {
+        EntryPoint::Webserver(address) => format!("webserver {address}"),
+        EntryPoint::Tracker(address) => format!("tracker {address}"),
+    }
+}
+
+/// `HOST:PORT` or `webserver HOST:PORT`, `tracker` or `tracker HOST:PORT`; nothing means the default.
+///
+/// # Errors
+/// Says what can be typed.
+pub fn entry(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {
+    let mut words = line.split_whitespace();
+    let (first, second) = (words.next(), words.next());
+    let address = |text: &str| -> Result<HostPort, String> {
+        text.parse()
+            .map_err(|error| format!("{error}; type HOST:PORT of a webserver, or tracker HOST:PORT"))
+    };
+    match (first.map(str::to_ascii_lowercase).as_deref(), second, words.next()) {
+        (None, ..) => Ok(default.clone()),
+        (Some("tracker" | "t"), None, _) => address(DEFAULT_TRACKER).map(EntryPoint::Tracker),
+        (Some("tracker" | "t"), Some(text), None) => address(text).map(EntryPoint::Tracker),
+        (Some("webserver" | "w"), None, _) => Ok(crate::cli::settings::default_entry()),
+        (Some("webserver" | "w"), Some(text), None) => address(text).map(EntryPoint::Webserver),
+        (Some(text), None, _) => address(text).map(EntryPoint::Webserver),
+        (Some(_), Some(_), _) => address(line.trim()).map(EntryPoint::Webserver),
+    }
+}
+
+/// A path as people type or drop it: quotes around it and a leading `~/` mean what they mean in a shell.
+#[must_use]
+pub fn path(line: &str, home: Option<&Path>) -> Option<PathBuf> {
+    let text = line.trim();
+    let unquoted = ['\'', '"']
+        .iter()
+        .find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote))
+        .unwrap_or(text);
+    match (unquoted.strip_prefix("~/"), home) {
+        _ if unquoted.is_empty() => None,
+        (Some(rest), Some(home)) => Some(home.join(rest)),
+        _ => Some(PathBuf::from(unquoted)),
+    }
+}
+
+/// Whether it is a yes; everything that is not one is a no.
+#[must_use]
+pub fn is_yes(line: &str) -> bool {
+    matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+/// Which of `count` numbered things, counted from 0.
+#[must_use]
+pub fn pick(line: &str, count: usize) -> Option<usize> {
+    let number: usize = line.trim().parse().ok()?;
+    (1..=count).contains(&number).then(|| number - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> HostPort {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn an_address_is_a_webservers_unless_it_says_otherwise() {
+        let default = crate::cli::settings::default_entry();
+        assert_eq!(shown(&default), "webserver 127.0.0.1:50051");
+        let webserver = |text| EntryPoint::Webserver(address(text));
+        let tracker = |text| EntryPoint::Tracker(address(text));
+        for (line, meant) in [
+            ("", default.clone()),
+            ("  \t", default.clone()),
+            ("lab:1", webserver("lab:1")),
+            (" webserver lab:1 ", webserver("lab:1")),
+            ("w", default.clone()),
+            ("tracker lab:2", tracker("lab:2")),
+            ("T lab:2", tracker("lab:2")),
+            ("tracker", tracker("127.0.0.1:50052")),
+        ] {
+            assert_eq!(entry(line, &default), Ok(meant), "{line:?}");
+        }
+        let other = tracker("lab:9");
+        assert_eq!(entry("", &other), Ok(other.clone()));
+        for bad in ["lab", "tracker lab", "a b c", "tracker a:1 b:2", "webserver :1"] {
+            let told = entry(bad, &default).expect_err(bad);
+            assert!(told.contains("type HOST:PORT"), "{told}");
+        }
+    }
+
+    #[test]
+    fn paths_are_taken_as_people_type_them() {
+        let home = Path::new("/home/me");
+        for (line, meant) in [
+            ("a b.bin", "a b.bin"),
+            (" 'a b.bin' ", "a b.bin"),
+            ("\"/x/y\"", "/x/y"),
+            ("~/data/x", "/home/me/data/x"),
+            ("it's", "it's"),
+        ] {
+            assert_eq!(path(line, Some(home)), Some(PathBuf::from(meant)), "{line}");
+        }
+        assert_eq!(path("  ", Some(home)), None);
+        assert_eq!(path("''", Some(home)), None);
+        assert_eq!(path("~/x", None), Some(PathBuf::from("~/x")));
+    }
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        assert!(is_yes(" Y ") && is_yes("yes"));
+        assert!(!is_yes("") && !is_yes("n") && !is_yes("yess"));
+    }
+
+    #[test]
+    fn numbers_out_of_range_pick_nothing() {
+        assert_eq!(pick(" 3 ", 3), Some(2));
+        for line in ["0", "4", "-1", "", "x", "99999999999999999999"] {
+            assert_eq!(pick(line, 3), None, "{line}");
+        }
+    }
+}

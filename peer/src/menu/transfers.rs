@@ -1,0 +1,220 @@
+//! The options that take their time: add a file, find and fetch one. Ctrl-C cancels them.
+
+use std::path::PathBuf;
+
+use proto::client::ControlClient;
+use proto::control::{Add, Get};
+use proto::convert::Locate;
+use shared::model::{Binding, ContentRef, Health, Location, Name, ReplicationTarget};
+use shared::{Coded as _, ErrorCode};
+
+use super::{Menu, answer, screen};
+use crate::cli::add::{self, file_to_add};
+use crate::cli::args::Wait;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::get::look;
+use crate::cli::{get, query};
+
+/// More matches than this are not worth numbering: a longer part of the name is.
+const MAX_MATCHES: usize = 20;
+
+impl Menu<'_> {
+    pub(super) async fn add(&mut self) -> Result<(), Failure> {
+        let Some(line) = self.asked("file to add: ").await else {
+            return Ok(());
+        };
+        let Some(path) = answer::path(&line, self.home.as_deref()) else {
+            self.console.say("nothing added");
+            return Ok(());
+        };
+        let path = look(move || file_to_add(&path)).await??;
+        let Some(name) = self.ask_name(add::name_of(&path).ok()).await? else {
+            return Ok(());
+        };
+        let Some(target) = self.ask_target().await? else {
+            return Ok(());
+        };
+        let add = Add {
+            path,
+            name,
+            target,
+            fragment_length: self.options.fragment_length,
+            update: false,
+            wait: false,
+        };
+        match self.publish(add.clone()).await {
+            Err(failure) if failure.exit() == Exit::Conflict && self.console.is_terminal() => {
+                self.complain(&failure);
+                if self.confirmed(&format!("bind {} to this file instead?", add.name)).await {
+                    self.publish(Add { update: true, ..add }).await?;
+                }
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    async fn ask_name(&mut self, default: Option<Name>) -> Result<Option<Name>, Failure> {
+        let shown = default.as_ref().map_or_else(String::new, |name| format!(" [{name}]"));
+        let Some(line) = self.asked(&format!("name{shown}: ")).await else {
+            return Ok(None);
+        };
+        match (line.trim(), default) {
+            ("", Some(default)) => Ok(Some(default)),
+            (text, _) => {
+                let parsed = text.parse::<Name>().map(Some);
+                parsed.map_err(|error| Failure::new(Exit::Usage, format!("nothing added: {error}")))
+            }
+        }
+    }
+
+    async fn ask_target(&mut self) -> Result<Option<ReplicationTarget>, Failure> {
+        let default = self.options.replicas;
+        let Some(line) = self.asked(&format!("replicas [{default}]: ")).await else {
+            return Ok(None);
+        };
+        match line.trim() {
+            "" => Ok(Some(default)),
+            text => {
+                let parsed = text.parse().map(Some);
+                parsed.map_err(|error| Failure::new(Exit::Usage, format!("nothing added: {error}")))
+            }
+        }
+    }
+
+    async fn publish(&mut self, add: Add) -> Result<(), Failure> {
+        let (out, clock, client) = (self.out, self.clock.clone(), self.client.clone());
+        let (path, name) = (add.path.display().to_string(), add.name.clone());
+        let work = async {
+            let started = client.add(add).await;
+            let mut events = started.map_err(|error| Failure::of(format_args!("add {path}"), &error))?;
+            add::follow(out, &clock, &mut events, &path, &name, Wait::No).await
+        };
+        match self.console.unless_interrupted(work).await {
+            Some(added) => added.map(drop),
+            None => {
+                self.console.say("cancelled");
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn find(&mut self) -> Result<(), Failure> {
+        let Some(line) = self.asked("name, a part of one, or an id: ").await else {
+            return Ok(());
+        };
+        let text = line.trim().to_owned();
+        if text.is_empty() {
+            self.console.say("nothing to look for; 5 lists the network's names");
+            return Ok(());
+        }
+        let Some(location) = self.look_for(&text).await? else {
+            return Ok(());
+        };
+        self.console.say(&screen::found(&location));
+        let default = location.binding.name.file_name().to_owned();
+        let Some(line) = self.asked(&format!("save as [./{default}]: ")).await else {
+            return Ok(());
+        };
+        let home = self.home.clone();
+        let name = location.binding.name.clone();
+        let (output, exists) = look(move || {
+            let typed = answer::path(&line, home.as_deref());
+            let destination = get::destination(typed.as_deref())?;
+            let output = get::place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()));
+            let exists = std::fs::symlink_metadata(&output).is_ok();
+            Ok::<_, Failure>((output, exists))
+        })
+        .await??;
+        let shown = output.display();
+        if exists && !self.console.is_terminal() {
+            let message = format!("cannot write {shown}: it exists; save it as something else");
+            return Err(Failure::new(Exit::Conflict, message));
+        }
+        if exists && !self.confirmed(&format!("{shown} exists; replace it?")).await {
+            self.console.say("nothing fetched");
+            return Ok(());
+        }
+        // By its id: the name may be bound to something else by now.
+        let get = Get {
+            content: ContentRef::Id(location.binding.content),
+            output: output.clone(),
+            overwrite: exists,
+        };
+        self.fetch(get, &location.binding.name).await
+    }
+
+    /// The content meant by a name, an id or a part of a name; none when it is not clear after all.
+    async fn look_for(&mut self, text: &str) -> Result<Option<Location>, Failure> {
+        let failed = |error| Failure::of(format_args!("find {text:?}"), &error).hint("1 connects to a network");
+        if let Ok(content) = text.parse::<ContentRef>() {
+            match locate(&self.client, content.clone()).await {
+                Ok(location) => return Ok(Some(location)),
+                Err(error) if error.code() == ErrorCode::NotFound && matches!(content, ContentRef::Name(_)) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        let mut names = query::all_names(&self.client).await?;
+        let part = text.to_lowercase();
+        names.retain(|(binding, _)| binding.name.as_str().to_lowercase().contains(&part));
+        let Some(binding) = self.choose(text, names).await else {
+            return Ok(None);
+        };
+        let located = locate(&self.client, ContentRef::Name(binding.name)).await;
+        located.map(Some).map_err(failed)
+    }
+
+    /// The one that is meant of several.
+    async fn choose(&mut self, text: &str, mut names: Vec<(Binding, Health)>) -> Option<Binding> {
+        match names.len() {
+            0 => {
+                self.console.say(&format!("no name contains {text:?}; 5 lists the network's names"));
+                None
+            }
+            1 => names.pop().map(|(binding, _)| binding),
+            found => {
+                let shown = found.min(MAX_MATCHES);
+                self.console.say(&screen::matches(&names[..shown]));
+                if shown < found {
+                    self.console.say(&format!("and {} more; a longer part of the name finds fewer", found - shown));
+                }
+                let line = self.asked(&format!("which one, 1 to {shown}: ")).await?;
+                let picked = answer::pick(&line, shown).map(|at| names.swap_remove(at).0);
+                if picked.is_none() {
+                    self.console.say(&format!("nothing fetched: choose 1 to {shown}"));
+                }
+                picked
+            }
+        }
+    }
+
+    async fn fetch(&mut self, get: Get, name: &Name) -> Result<(), Failure> {
+        let (out, clock, client) = (self.out, self.clock.clone(), self.client.clone());
+        let (content, output) = (get.content.clone(), get.output.clone());
+        let reference = ContentRef::Name(name.clone());
+        let work = async {
+            let started = client.get(get).await;
+            let mut events = started.map_err(|error| get::get_failure(&reference, &error))?;
+            get::follow(out, &clock, &mut events, &reference, &output, |_| {}).await
+        };
+        match self.console.unless_interrupted(work).await {
+            Some(Err(failure)) if failure.exit() == Exit::Unreachable => {
+                Err(get::explain(failure, &self.client, &content).await)
+            }
+            Some(fetched) => fetched,
+            None => {
+                self.console.say("cancelled; what has been fetched is kept, fetch it again to continue");
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn locate(client: &ControlClient, content: ContentRef) -> Result<Location, proto::RemoteError> {
+    let locate = Locate {
+        content,
+        max_holders: 1,
+        except: None,
+    };
+    client.network_locate(&locate).await
+}
