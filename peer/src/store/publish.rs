@@ -253,3 +253,33 @@ fn open_regular(asked: &Path) -> Result<(PathBuf, File, FileIdentity), StoreErro
     refuse_others(&metadata)?;
     Ok((path, file, FileIdentity::of(&metadata)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_modified_just_now_is_read_a_tick_later() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let spool = LeafSpool::create(directory.path().join("spool")).expect("creates");
+        let now = spool.now().expect("writes");
+        // A clock that has not moved on for 20 ms, one of whole seconds, and a time that somebody made up.
+        let soon = now + 20_000_000;
+        let second = now / SECOND * SECOND - SECOND;
+        for (modified, past) in [
+            (soon, soon),
+            (second, second + 2 * SECOND),
+            (now + 3_600 * SECOND, 0),
+        ] {
+            spool
+                .await_next_tick(FileIdentity {
+                    size: 0,
+                    modified,
+                    inode: 0,
+                })
+                .expect("writes");
+            assert!(spool.now().expect("writes") > past);
+        }
+        assert_eq!(FileIdentity::of_file(&spool.file).expect("reads").size, 0);
+    }
+}

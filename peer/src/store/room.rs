@@ -14,78 +14,79 @@ use super::layout::{Layout, make_directory_of};
 use super::{Place, StoreError};
 
 /// Makes the files of a content that the store writes, and takes disk space for what is wanted and was not
-/// `prepared` before.
+/// `prepared` before. Whether a file had to be made, or made longer: what was written to it before is not there.
 ///
-/// What exists already stays as it is, so repeating it changes nothing. A file that could not be made as large as
-/// it must be is gone again.
-pub(super) fn make_room(layout: &Layout, kept: &Kept, prepared: &FragmentSet) -> Result<(), StoreError> {
+/// What exists already stays as it is, so repeating it changes nothing. After a failure, files may be left over.
+pub(super) fn make_room(layout: &Layout, kept: &Kept, prepared: &FragmentSet) -> Result<bool, StoreError> {
     let leaves = layout.leaves(kept.content());
     let Some(data) = layout.own_data(kept) else {
-        return Ok(());
+        return Ok(false);
     };
-    let mut fresh = kept.wanted.clone();
-    if data.exists() {
-        fresh.subtract(prepared);
-    }
     if kept.place == Place::Store {
         make_directory_of(&data)?;
     }
     make_directory_of(&leaves)?;
-    let leaves_length = kept.block_count() * Digest::LEN as u64;
-    let needed = kept.manifest.bytes_in(&fresh);
-    let directory = data.parent().unwrap_or(Path::new("/"));
-    let available = files::free_space(directory)?;
-    if needed > 0 && available < needed {
-        return Err(StoreError::NoRoom {
-            needed,
-            available,
-            of: "the disk",
-        });
+    let mut fresh = kept.wanted.clone();
+    if data.exists() {
+        fresh.subtract(prepared);
     }
-    let ranges = byte_ranges(&kept.manifest, &fresh);
-    grow(&data, kept.manifest.length(), &ranges, needed)?;
-    grow(&leaves, leaves_length, &[], leaves_length)
+    let needed = kept.manifest.bytes_in(&fresh);
+    if needed > 0 {
+        let available = files::free_space(data.parent().unwrap_or(Path::new("/")))?;
+        if available < needed {
+            return Err(no_room(needed, available));
+        }
+    }
+    let is_data_anew = grow(
+        &data,
+        kept.manifest.length(),
+        &byte_ranges(&kept.manifest, &fresh),
+        needed,
+    )?;
+    let leaves_length = kept.block_count() * Digest::LEN as u64;
+    let are_leaves_anew = grow(&leaves, leaves_length, &[], leaves_length)?;
+    Ok(is_data_anew || are_leaves_anew)
 }
 
-/// Makes a file at least `length` bytes long and takes disk space for `ranges` of it.
-fn grow(path: &Path, length: u64, ranges: &[Range<u64>], needed: u64) -> Result<(), StoreError> {
+fn no_room(needed: u64, available: u64) -> StoreError {
+    let of = "the disk";
+    StoreError::NoRoom {
+        needed,
+        available,
+        of,
+    }
+}
+
+/// Makes a file at least `length` bytes long and takes disk space for `ranges` of it; whether it was shorter.
+fn grow(path: &Path, length: u64, ranges: &[Range<u64>], needed: u64) -> Result<bool, StoreError> {
     let open = |options: &mut OpenOptions| options.read(true).write(true).open(path);
     let (file, is_new) = match open(&mut OpenOptions::new()) {
-        Err(error) if error.kind() == ErrorKind::NotFound => (
-            open(OpenOptions::new().create_new(true)).map_err(StoreError::io("create", path))?,
-            true,
-        ),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let created = open(OpenOptions::new().create_new(true));
+            (created.map_err(StoreError::io("create", path))?, true)
+        }
         other => (other.map_err(StoreError::io("open", path))?, false),
     };
-    let grown = take_space(&file, length, ranges).map_err(|error| match error.kind() {
+    let is_longer = take_space(&file, length, ranges).map_err(|error| match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            let available = path
-                .parent()
-                .and_then(|directory| files::free_space(directory).ok())
-                .unwrap_or(0);
-            StoreError::NoRoom {
-                needed,
-                available,
-                of: "the disk",
-            }
+            let free = path.parent().map_or(Ok(0), files::free_space);
+            no_room(needed, free.unwrap_or(0))
         }
         _ => StoreError::io("make room in", path)(error),
-    });
-    let done = grown.and_then(|()| match path.parent() {
-        Some(directory) if is_new => sync_directory(directory),
-        _ => Ok(()),
-    });
-    if done.is_err() && is_new {
-        files::remove(path)?;
+    })?;
+    if let Some(directory) = path.parent().filter(|_| is_new) {
+        sync_directory(directory)?;
     }
-    done
+    Ok(is_new || is_longer)
 }
 
-fn take_space(file: &File, length: u64, ranges: &[Range<u64>]) -> io::Result<()> {
-    if file.metadata()?.len() < length {
+fn take_space(file: &File, length: u64, ranges: &[Range<u64>]) -> io::Result<bool> {
+    let is_short = file.metadata()?.len() < length;
+    if is_short {
         file.set_len(length)?;
     }
-    ranges.iter().try_for_each(|range| files::reserve(file, range))
+    ranges.iter().try_for_each(|range| files::reserve(file, range))?;
+    Ok(is_short)
 }
 
 /// Where fragments lie in the data; neighbours are one range.

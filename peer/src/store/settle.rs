@@ -123,7 +123,7 @@ impl DiskStore {
             check_output(output, *overwrite)?;
         }
         self.require_capacity(&next, Some(&old))?;
-        make_room(&self.layout, &next, &old.wanted)?;
+        let is_anew = make_room(&self.layout, &next, &old.wanted)?;
         let entry = |kept: &Kept| {
             (
                 kept.wanted.clone(),
@@ -137,6 +137,13 @@ impl DiskStore {
                 (kept.wanted, kept.roles, kept.name, kept.place) = entry(&next);
             })?;
             self.tell(next.content());
+        }
+        if is_anew {
+            // What was written to the lost file must never be committed for this one.
+            let mut fresh = slot.kept().clone();
+            fresh.forget_written();
+            self.handles.close(slot.number);
+            return Ok(self.slots.put(fresh));
         }
         Ok(slot)
     }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::super::files::move_file;
 use super::super::fixture::{Content, files_below};
+use super::super::settle::note_partial;
 use super::super::{DiskStore, FragmentStore as _, Place, Publication, PublicationState, Role, StoreError};
 
 const CAPACITY: u64 = 1 << 20;
@@ -236,6 +237,30 @@ fn a_fetch_whose_output_is_taken_can_still_be_exported() {
     store.release(content.id(), Role::Fetched).expect("known");
     assert!(!partial.exists(), "a partial file goes with its content");
     assert_eq!(fs::read(&other).expect("reads"), content.bytes);
+}
+
+#[test]
+fn between_the_index_entry_of_a_new_place_and_the_end_of_the_old_one() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.fetched(&node.path("output"), false))
+        .expect("fits");
+    content.fill(&store, &[0]);
+    let old = store.slot(content.id()).expect("kept").kept().clone();
+    let partial = store.layout.own_data(&old).expect("it has one");
+    let mut next = old.clone();
+    next.place = Place::Store;
+    // As when the user adds the file, or asks for another output: up to where the old file would be removed.
+    note_partial(&store.index(), &old).expect("writes");
+    store.index().insert(&next).expect("writes");
+    drop(store);
+    assert!(partial.exists());
+    let store = node.open();
+    assert!(!partial.exists());
+    assert_eq!(store.entry(content.id()).expect("kept").place, Place::Store);
+    drop(store);
+    assert_recovers(&node, &content, &[]);
 }
 
 #[test]

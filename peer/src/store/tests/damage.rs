@@ -128,6 +128,76 @@ fn bytes_written_to_a_file_that_was_deleted_since_are_not_committed() {
 }
 
 #[test]
+fn bytes_written_to_a_file_that_was_replaced_since_are_not_committed() {
+    let (node, content) = (
+        tempfile::tempdir().expect("a directory"),
+        Content::new(150_000, 1),
+    );
+    let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
+    store
+        .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
+        .expect("fits");
+    content.write(&store, 1).expect("writes");
+    let path = file_of(node.path(), "data", &content);
+    fs::rename(&path, node.path().join("away")).expect("renames");
+    fs::write(&path, vec![0; 150_000]).expect("writes");
+    assert!(matches!(
+        content.commit(&store, 1),
+        Err(StoreError::Changed { .. })
+    ));
+    content.fill(&store, &[1]);
+    content.read(&store, 1).expect("reads");
+}
+
+#[test]
+fn bytes_written_before_a_lost_file_was_made_anew_are_not_committed() {
+    for kind in ["data", "leaves"] {
+        let (node, content) = (
+            tempfile::tempdir().expect("a directory"),
+            Content::new(150_000, 1),
+        );
+        let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
+        let prepare = || {
+            store
+                .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
+                .expect("fits")
+        };
+        prepare();
+        content.write(&store, 0).expect("writes");
+        content.write(&store, 1).expect("writes");
+        prepare();
+        content.commit(&store, 0).expect("preparing again loses nothing");
+        fs::remove_file(file_of(node.path(), kind, &content)).expect("removes");
+        prepare();
+        assert!(matches!(
+            content.commit(&store, 1),
+            Err(StoreError::NotWritten { .. })
+        ));
+        content.fill(&store, &[0, 1]);
+        content.read(&store, 1).expect("reads");
+    }
+}
+
+#[test]
+fn what_cannot_be_made_room_for_leaves_nothing() {
+    let (node, content) = (
+        tempfile::tempdir().expect("a directory"),
+        Content::new(150_000, 1),
+    );
+    let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
+    let leaves = file_of(node.path(), "leaves", &content);
+    // The data file is made first; then this is in the way.
+    fs::create_dir_all(&leaves).expect("creates");
+    assert!(store.prepare(&content.manifest, content.assigned(&[0])).is_err());
+    assert!(store.entries().is_empty() && store.usage().used == 0);
+    assert!(files_below(&node.path().join("contents")).is_empty());
+    fs::remove_dir(&leaves).expect("removes");
+    store
+        .prepare(&content.manifest, content.assigned(&[0]))
+        .expect("fits");
+}
+
+#[test]
 fn rot_is_found_by_reading_again_and_healed_by_writing_again() {
     let (node, content) = (
         tempfile::tempdir().expect("a directory"),
