@@ -27,7 +27,8 @@ pub struct Args {
         value_delimiter = ','
     )]
     pub tracker: Vec<HostPort>,
-    /// Address to listen on [default: 127.0.0.1]
+    /// Address to listen on [default: 127.0.0.1]; any other one exposes the page, and where the trackers are, to whoever
+    /// can reach it
     #[arg(long, env = "ENJAMBRE_HOST")]
     pub host: Option<String>,
     /// Port to listen on; 0 picks a free one [default: 50051]

@@ -10,7 +10,7 @@ use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::config::{Config, ConfigError, Probing};
 use crate::directory::{Directory, TrackersError};
@@ -95,6 +95,9 @@ impl Webserver {
             .await
             .map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
+        if !address.ip().is_loopback() {
+            warn!(%address, "whoever can reach this address sees the page and where the trackers are");
+        }
         Ok(Self {
             listener,
             address,
