@@ -1,0 +1,26 @@
+//! A stock gRPC client in another language, by reflection alone.
+
+use std::process::Command;
+
+use anyhow::Result;
+use harness::{Cluster, Outcome};
+
+use crate::{MIB, publish};
+
+/// Needs a Python with the packages of `tests/foreign/requirements.txt`, named by `ENJAMBRE_PYTHON`; `.ci/run` makes one.
+#[test]
+fn a_python_client_reads_and_proves_a_content_by_reflection() -> Result<()> {
+    let Some(python) = std::env::var_os("ENJAMBRE_PYTHON") else {
+        return Ok(());
+    };
+    let cluster = Cluster::builder().peers(2).start()?;
+    for (name, length) in [("single", 50_000), ("several", MIB + 17)] {
+        let original = publish(&cluster, 0, name, length, 2)?;
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign/read_fragment.py");
+        let mut command = Command::new(&python);
+        command.args([script, cluster.tracker.address(), name]).arg(&original);
+        let outcome = Outcome::from(command.output()?).expect(0);
+        assert!(outcome.stdout.contains("all proven"), "{}", outcome.stdout);
+    }
+    Ok(())
+}
