@@ -128,6 +128,23 @@ fn bytes_written_to_a_file_that_was_deleted_since_are_not_committed() {
 }
 
 #[test]
+fn preparing_again_loses_nothing_that_was_written() {
+    let (node, content) = (
+        tempfile::tempdir().expect("a directory"),
+        Content::new(150_000, 1),
+    );
+    let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
+    store
+        .prepare(&content.manifest, content.assigned(&[0]))
+        .expect("fits");
+    content.write(&store, 0).expect("writes");
+    store
+        .prepare(&content.manifest, content.assigned(&[0, 2]))
+        .expect("fits");
+    content.commit(&store, 0).expect("commits");
+}
+
+#[test]
 fn bytes_written_to_a_file_that_was_replaced_since_are_not_committed() {
     let (node, content) = (
         tempfile::tempdir().expect("a directory"),
@@ -163,10 +180,11 @@ fn bytes_written_before_a_lost_file_was_made_anew_are_not_committed() {
                 .expect("fits")
         };
         prepare();
-        content.write(&store, 0).expect("writes");
         content.write(&store, 1).expect("writes");
-        prepare();
-        content.commit(&store, 0).expect("preparing again loses nothing");
+        // As when many other files have been opened since.
+        store
+            .handles
+            .close(store.slot(content.id()).expect("kept").number);
         fs::remove_file(file_of(node.path(), kind, &content)).expect("removes");
         prepare();
         assert!(matches!(

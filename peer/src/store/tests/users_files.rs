@@ -369,3 +369,37 @@ fn late_copies_of_blocks_do_not_change_a_file_that_is_complete() {
         node.store.forget(content.id()).expect("known");
     }
 }
+
+#[test]
+fn a_complete_file_gets_its_identity_when_nobody_writes_any_more() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let output = node.path("output");
+    node.store
+        .prepare(&content.manifest, content.fetched(&output, false))
+        .expect("fits");
+    content.fill(&node.store, &[0, 1]);
+    content.write(&node.store, 2).expect("writes");
+    let slot = node.store.slot(content.id()).expect("kept");
+    let partial = node.store.layout.own_data(&slot.kept()).expect("it has one");
+    let late = slot.begin_writing();
+    let mut changes = node.store.subscribe();
+    std::thread::scope(|scope| {
+        let last = scope.spawn(|| content.commit(&node.store, 2));
+        changes.blocking_recv().expect("all is held");
+        // Room for a mistake to happen.
+        let has_time_passed = (0..5_000).all(|_| {
+            std::thread::yield_now();
+            partial.exists()
+        });
+        assert!(has_time_passed, "it was renamed while somebody wrote");
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(&partial)
+            .expect("it has not been renamed");
+        std::os::unix::fs::FileExt::write_all_at(&file, &content.bytes[..100], 0).expect("writes");
+        drop(late);
+        last.join().expect("no panic").expect("commits");
+    });
+    assert_eq!(node.store.check_files(), []);
+    assert_eq!(fs::read(&output).expect("reads"), content.bytes);
+}
