@@ -221,6 +221,8 @@ impl Session {
                     self.commits.push(proof, self.manifest.len_of(fragment));
                 }
                 self.apply(Event::Delivered { source, fragment });
+                // An answer that came in spite of its cancellation: the same was asked again meanwhile.
+                self.cancel(source, fragment);
             }
             Outcome::Failed(failure, reason) => {
                 debug!(peer = %source, %content, %fragment, ?failure, reason, "a source did not deliver");
@@ -278,11 +280,7 @@ impl Session {
         for action in self.scheduler.apply(self.inner.clock.now(), event) {
             match action {
                 Action::Request { source, fragment } => self.request(source, fragment),
-                Action::Cancel { source, fragment } => self
-                    .running
-                    .values()
-                    .filter(|running| running.source == source && running.fragment == fragment)
-                    .for_each(|running| running.token.cancel()),
+                Action::Cancel { source, fragment } => self.cancel(source, fragment),
                 Action::Liar { source, fragment } => self.expose(source, fragment),
             }
         }
@@ -319,6 +317,13 @@ impl Session {
                 let outcome = request.run(token).await;
                 drop(reports.send(Report::Ended { number, outcome }).await);
             });
+    }
+
+    fn cancel(&self, source: PeerId, fragment: FragmentIndex) {
+        self.running
+            .values()
+            .filter(|running| running.source == source && running.fragment == fragment)
+            .for_each(|running| running.token.cancel());
     }
 
     /// A source has lied: the log names it, and it is told, so that it can check its own copy.

@@ -223,13 +223,16 @@ async fn a_busy_source_is_waited_for_when_there_is_no_other() {
     let other = Fetching::from(&manifest, &[&busy]);
     let fetching = Fetching::from(&manifest, &[&busy]);
     let story = async {
-        other.until(|progress| progress.sources > 0).await;
-        fetching
-            .until(|progress| progress.waiting_for.as_deref() == Some("the only source is busy"))
-            .await;
-        keeper.open();
+        gate.is_reached().await;
+        let opening = async {
+            let is_waiting =
+                |progress: &Progress| progress.waiting_for.as_deref() == Some("the only source is busy");
+            fetching.until(is_waiting).await;
+            keeper.open();
+        };
+        tokio::join!(fetching.run(), opening).0
     };
-    let (first, second, ()) = tokio::join!(other.run(), fetching.run(), story);
+    let (first, second) = tokio::join!(other.run(), story);
     first.expect("it waited");
     second.expect("it waited too");
     fetching.assert_complete(&bytes);
@@ -388,6 +391,30 @@ async fn what_a_source_gains_later_is_fetched_then() {
     };
     let (fetched, ()) = tokio::join!(fetching.run(), story);
     fetched.expect("it grew");
+    fetching.assert_complete(&bytes);
+}
+
+#[tokio::test]
+async fn sources_of_no_use_make_room_for_others() {
+    let (manifest, bytes) = content(4 * FRAGMENT);
+    let empty = store(&manifest, &bytes, &manifest.no_fragments());
+    let useless = [
+        Neighbour::serving(Arc::clone(&empty) as _).await,
+        Neighbour::serving(empty).await,
+    ];
+    let useful = Neighbour::serving(store(&manifest, &bytes, &manifest.all_fragments())).await;
+    let everyone = [&useless[0], &useless[1], &useful].map(|neighbour| neighbour.source.clone());
+    let limits = Limits {
+        sources: 1,
+        find_interval: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let fetching = Fetching::new(&manifest, Known(everyone.to_vec()), limits);
+    let hints = vec![useless[0].source.clone()];
+    assert_eq!(
+        fetching.run_with(hints).await.expect("one has it").sources_used,
+        1
+    );
     fetching.assert_complete(&bytes);
 }
 

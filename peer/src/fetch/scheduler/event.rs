@@ -35,7 +35,7 @@ pub enum Event {
         /// Who.
         source: PeerId,
     },
-    /// The fragment has been verified and written.
+    /// The fragment has been verified and written; whatever else this source was asked about it is over.
     Delivered {
         /// By whom.
         source: PeerId,

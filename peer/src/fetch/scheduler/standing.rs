@@ -81,16 +81,19 @@ impl Standing {
     }
 
     /// It did not serve a request: it is asked less, and not again before a wait that doubles with every failure in
-    /// a row. `jitter`, from 0.5 to 1, keeps fetchers from coming back all at once.
+    /// a row; requests that fail together count as one. `jitter`, from 0.5 to 1, keeps fetchers from coming back all at
+    /// once.
     pub(super) fn failed(&mut self, now: Timestamp, jitter: f64) {
-        let doublings = self.strikes.min(16);
-        self.strikes += 1;
         self.window = 1;
-        let wait = FIRST_WAIT
-            .saturating_mul(1 << doublings)
-            .min(LONGEST_WAIT)
-            .mul_f64(jitter);
-        self.ready_at = self.ready_at.max(now.after(wait));
+        if !self.is_waiting(now) {
+            let doublings = self.strikes.min(16);
+            self.strikes += 1;
+            let wait = FIRST_WAIT
+                .saturating_mul(1 << doublings)
+                .min(LONGEST_WAIT)
+                .mul_f64(jitter);
+            self.ready_at = now.after(wait);
+        }
     }
 
     /// Another source was faster with the same fragment: it is asked less, but not left alone.

@@ -11,7 +11,7 @@ use shared::model::{
 };
 use shared::runtime::{OnExit, Tasks};
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::fetch::{Counters, FindSources};
 use crate::rpc::{DEFAULT_UPLOAD_SLOTS, TransferService};
@@ -214,7 +214,15 @@ impl FragmentStore for Tampered {
 
 /// A gate for threads: a few may pass while it is closed, then they wait. It opens when the test is over, at the latest.
 #[derive(Clone)]
-pub(crate) struct Gate(Arc<(Mutex<(u32, bool)>, Condvar)>);
+pub(crate) struct Gate(Arc<GateState>);
+
+struct GateState {
+    /// How many may still pass, and whether it is open.
+    state: Mutex<(u32, bool)>,
+    opened: Condvar,
+    /// Whether anyone has come to it.
+    is_reached: watch::Sender<bool>,
+}
 
 /// Opens the gate when it is dropped: a test that fails must not hang.
 pub(crate) struct Keeper(Gate);
@@ -222,15 +230,31 @@ pub(crate) struct Keeper(Gate);
 impl Gate {
     /// Lets `passes` reads through.
     pub(crate) fn closed_after(passes: u32) -> (Self, Keeper) {
-        let gate = Self(Arc::new((Mutex::new((passes, false)), Condvar::new())));
+        let state = Mutex::new((passes, false));
+        let gate = Self(Arc::new(GateState {
+            state,
+            opened: Condvar::new(),
+            is_reached: watch::Sender::new(false),
+        }));
         (gate.clone(), Keeper(gate))
     }
 
+    /// Waits until the first read has come to the gate.
+    pub(crate) async fn is_reached(&self) {
+        let mut is_reached = self.0.is_reached.subscribe();
+        drop(
+            is_reached
+                .wait_for(|is_reached| *is_reached)
+                .await
+                .expect("the gate stands"),
+        );
+    }
+
     fn pass(&self) {
-        let (state, opened) = &*self.0;
-        let mut state = state.lock().expect("no panic inside");
+        self.0.is_reached.send_replace(true);
+        let mut state = self.0.state.lock().expect("no panic inside");
         while state.0 == 0 && !state.1 {
-            state = opened.wait(state).expect("no panic inside");
+            state = self.0.opened.wait(state).expect("no panic inside");
         }
         state.0 = state.0.saturating_sub(1);
     }
@@ -238,9 +262,8 @@ impl Gate {
 
 impl Keeper {
     pub(crate) fn open(&self) {
-        let (state, opened) = &*self.0.0;
-        state.lock().expect("no panic inside").1 = true;
-        opened.notify_all();
+        self.0.0.state.lock().expect("no panic inside").1 = true;
+        self.0.0.opened.notify_all();
     }
 }
 
