@@ -7,8 +7,16 @@
 //!
 //! Fragment bytes never pass through here, and the tracker never dials anyone: peers call it.
 
+pub mod config;
+mod http;
 pub mod journal;
 pub mod ledger;
 pub mod placement;
+mod rpc;
+pub mod server;
 pub mod state;
 pub mod timing;
+
+pub use config::{Args, Config};
+pub use server::{Parts, StartError, Tracker};
+pub use timing::Timing;

@@ -204,9 +204,9 @@ fn flipped_bits_in_the_file_are_found() {
     }
     checkpoint(&path);
     let whole = std::fs::read(&path).expect("read");
-    // Somewhere in the last page there are rows: every flipped bit there must be noticed, whatever it hits.
+    // Wherever the bit is: it is noticed, or it changes nothing.
     let mut found = 0;
-    for at in (whole.len() - 2_000..whole.len()).step_by(97) {
+    for at in (100..whole.len()).step_by(211) {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         std::fs::write(&path, &bytes).expect("write");
@@ -221,7 +221,7 @@ fn flipped_bits_in_the_file_are_found() {
             Ok(_) => assert_eq!(records, epochs(1_000_000..1_000_500), "byte {at}: not noticed, so it changed nothing"),
         }
     }
-    assert!(found > 10, "rows were hit, not only unused space");
+    assert!(found > 20, "rows were hit, not only unused space: {found} of {} bytes", whole.len());
 }
 
 fn checkpoint(path: &Path) {

@@ -37,8 +37,9 @@ impl Outbox {
 
     /// There will be no more orders; those that wait are still sent.
     pub(super) fn close(self, why: Closing) {
-        // Nobody is there to be told when the session has just ended.
-        drop(self.closing.send(why));
+        if self.closing.send(why).is_err() {
+            tracing::trace!(%why, "the session had ended already");
+        }
     }
 }
 

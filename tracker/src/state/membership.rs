@@ -145,6 +145,13 @@ impl Membership {
         }
     }
 
+    /// Lets the leases of all live peers run until then.
+    pub(super) fn renew_live(&mut self, until: Timestamp) {
+        for peer in self.peers.values_mut().filter(|peer| peer.is_live()) {
+            peer.life = Life::Live { lease_until: until };
+        }
+    }
+
     /// The peer is gone; returns the session that it had.
     pub(super) fn lose(&mut self, id: PeerId, at: Timestamp) -> Option<SessionId> {
         let peer = self.peers.get_mut(&id)?;

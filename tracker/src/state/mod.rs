@@ -57,6 +57,8 @@ pub struct State {
     epoch: Epoch,
     epoch_at: Timestamp,
     is_serving: bool,
+    /// When time last passed, as far as the state was told.
+    ticked_at: Timestamp,
     catalogue: Catalogue,
     members: Membership,
     holders: Holders,
@@ -98,6 +100,7 @@ impl State {
             epoch: Epoch::new(0),
             epoch_at: Timestamp::default(),
             is_serving: false,
+            ticked_at: Timestamp::default(),
             catalogue: Catalogue::default(),
             members: Membership::default(),
             holders: Holders::default(),
@@ -167,7 +170,7 @@ impl State {
 
     fn begin_epoch(&mut self, now: Timestamp, out: &mut Outcome) {
         self.commit(now, Fact::EpochBegun(self.epoch.next()), out);
-        self.is_serving = true;
+        (self.is_serving, self.ticked_at) = (true, now);
         let mut waiting_for = BTreeSet::new();
         let known: Vec<_> = self.members.iter().filter(|peer| !peer.is_lost()).map(|p| p.registration.peer).collect();
         for id in known {

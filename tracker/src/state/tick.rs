@@ -11,6 +11,7 @@ use super::{Outcome, State};
 
 impl State {
     pub(super) fn tick(&mut self, now: Timestamp, out: &mut Outcome) {
+        self.excuse_own_absence(now);
         self.expire_leases(now);
         self.leave_safe_mode(now);
         if self.is_in_safe_mode() {
@@ -19,6 +20,17 @@ impl State {
         self.give_up_peers(now, out);
         self.give_up_assignments(now);
         self.plan(now, out);
+    }
+
+    /// When the tracker itself stood still (a suspended machine, a stopped process), heartbeats wait in its queues:
+    /// leases that were running then are begun anew.
+    fn excuse_own_absence(&mut self, now: Timestamp) {
+        let was_away = now.since(self.ticked_at) >= self.timing.lease / 2;
+        if was_away {
+            tracing::warn!(away = ?now.since(self.ticked_at), "the tracker stood still; leases are begun anew");
+            self.members.renew_live(now.after(self.timing.lease));
+        }
+        self.ticked_at = now;
     }
 
     fn expire_leases(&mut self, now: Timestamp) {

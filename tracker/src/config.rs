@@ -1,0 +1,146 @@
+//! What a tracker is told: flags, environment, configuration file, defaults, in this order of precedence.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use serde::Deserialize;
+use shared::runtime::config;
+use shared::{Coded, ErrorCode};
+
+use crate::timing::Timing;
+
+/// The tracker of an Enjambre network: knows names, contents and who holds them; keeps every fragment replicated.
+///
+/// Whoever can reach its port can publish, remove and join. It listens on the loopback address only, unless --host
+/// says otherwise; do that only in a network that you trust.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "tracker", version, max_term_width = 100)]
+pub struct Args {
+    /// Address to listen on [default: 127.0.0.1]. ANY OTHER ADDRESS EXPOSES THE TRACKER, without authentication, to
+    /// whoever can reach it; 0.0.0.0 or :: to every network of this machine
+    #[arg(long, env = "ENJAMBRE_HOST")]
+    pub host: Option<String>,
+    /// Port to listen on; 0 picks a free one [default: 50052]
+    #[arg(long, env = "ENJAMBRE_PORT")]
+    pub port: Option<u16>,
+    /// Where the journal is kept [default: $XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker]
+    #[arg(long, value_name = "DIR", env = "ENJAMBRE_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// A TOML file with any of these settings (host, port, data_dir) and a table [timing] of durations: lease,
+    /// heartbeat, grace, safe_mode, tick, stall, cool_down, retry, trim, orphan, removed, forget
+    #[arg(long, value_name = "FILE", env = "ENJAMBRE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Log more; repeat for more still
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The configuration file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    host: Option<String>,
+    port: Option<u16>,
+    data_dir: Option<PathBuf>,
+    timing: Timing,
+}
+
+/// Everything that a tracker needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Host name or address to listen on.
+    pub host: String,
+    /// Port to listen on; 0 picks a free one.
+    pub port: u16,
+    /// Where the journal is kept.
+    pub data_dir: PathBuf,
+    /// How long it waits before it acts.
+    pub timing: Timing,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The configuration file cannot be read or is not valid.
+    #[error(transparent)]
+    File(#[from] config::ConfigError),
+    /// The durations make no sense together.
+    #[error("{0}")]
+    Timing(&'static str),
+    /// No data directory is given, and there is none by default.
+    #[error("neither HOME nor XDG_DATA_HOME is set; say with --data-dir where the journal is to be kept")]
+    NoDataDir,
+}
+
+impl Coded for ConfigError {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::InvalidArgument
+    }
+}
+
+impl Config {
+    /// A tracker on a free loopback port with the default durations.
+    #[must_use]
+    pub fn on_free_port(data_dir: impl Into<PathBuf>) -> Self {
+        Self { host: "127.0.0.1".to_owned(), port: 0, data_dir: data_dir.into(), timing: Timing::default() }
+    }
+
+    /// Puts flags, environment (clap has merged these two), file and defaults together.
+    ///
+    /// # Errors
+    /// When the file cannot be used or a setting makes no sense.
+    pub fn load(args: Args) -> Result<Self, ConfigError> {
+        let file: File = config::load(args.config.as_deref())?;
+        file.timing.validate().map_err(ConfigError::Timing)?;
+        let data_dir = args.data_dir.or(file.data_dir).or_else(default_data_dir);
+        Ok(Self {
+            host: args.host.or(file.host).unwrap_or_else(|| "127.0.0.1".to_owned()),
+            port: args.port.or(file.port).unwrap_or(50052),
+            data_dir: data_dir.ok_or(ConfigError::NoDataDir)?,
+            timing: file.timing,
+        })
+    }
+}
+
+/// As the XDG base directory specification has it: empty and relative values count as not set.
+fn default_data_dir() -> Option<PathBuf> {
+    let absolute = |key| std::env::var_os(key).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
+    Some(base.join("enjambre/tracker"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn load(text: &str, flags: &[&str]) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("tracker.toml");
+        std::fs::write(&path, text).expect("write");
+        let line = ["tracker", "--config", path.to_str().expect("UTF-8")];
+        Config::load(Args::try_parse_from(line.iter().chain(flags)).expect("valid flags"))
+    }
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_defaults() {
+        let text = "port = 7\nhost = '0.0.0.0'\ndata_dir = '/a'\n[timing]\nlease = '3s'\nheartbeat = '500ms'";
+        let config = load(text, &["--port", "8"]).expect("valid");
+        assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 8));
+        assert_eq!(config.data_dir, PathBuf::from("/a"));
+        assert_eq!(config.timing.lease, Duration::from_secs(3));
+        assert_eq!(config.timing.grace, Timing::default().grace);
+        let config = load("", &["--data-dir", "/b"]).expect("valid");
+        assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 50052));
+        assert_eq!(config.data_dir, PathBuf::from("/b"));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_usage_errors() {
+        for text in ["ports = 1", "port = 70000", "[timing]\nlease = '1s'", "[timing]\nlease = 'long'", "[timing]\nleas = '9s'"] {
+            let error = load(text, &["--data-dir", "/b"]).expect_err(text);
+            assert_eq!(error.code().exit_code(), 2, "{text}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What people, browsers and scripts see: health, and read-only JSON. On the same port as gRPC.
+
+mod json;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use proto::convert::{Locate, Page};
+use proto::status::to_http;
+use serde::{Deserialize, Serialize};
+use shared::model::{ContentId, ContentRef, Name, PeerId};
+use shared::runtime::Tasks;
+use shared::{Coded, ErrorCode};
+
+use crate::ledger::{Ledger, LedgerError};
+
+/// Fragments times holders in one answer: about 10 MB of JSON.
+const MAX_HOLDINGS: u32 = 1 << 18;
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+struct Api {
+    ledger: Ledger,
+    tasks: Tasks,
+}
+
+/// Every route of the program: ours, those of `grpc`, and a plain 404 for the rest.
+pub(crate) fn router(ledger: Ledger, tasks: Tasks, grpc: Router) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/api/v1/names", get(names))
+        .route("/api/v1/names/{*name}", get(name))
+        .route("/api/v1/contents/{id}", get(content))
+        .route("/api/v1/peers", get(peers))
+        .route("/api/v1/status", get(status))
+        .with_state(Api { ledger, tasks })
+        .merge(grpc)
+        // gRPC clients read a 404 as "unimplemented", so one answer serves both.
+        .fallback(async || Failure(ErrorCode::NotFound, "nothing here; the API is below /api/v1/".to_owned()))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct PageQuery {
+    prefix: String,
+    page_token: String,
+    page_size: u32,
+}
+
+/// An error as every HTTP API of the system tells it.
+#[derive(Debug)]
+struct Failure(ErrorCode, String);
+
+#[derive(Debug, Serialize)]
+struct ErrorBody {
+    error: ErrorDetail,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorDetail {
+    code: String,
+    message: String,
+}
+
+impl Failure {
+    fn invalid(message: impl std::fmt::Display) -> Self {
+        Self(ErrorCode::InvalidArgument, message.to_string())
+    }
+}
+
+impl<E: Coded> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.code(), error.to_string())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let error = ErrorDetail { code: self.0.to_string(), message: self.1 };
+        (to_http(self.0), json(ErrorBody { error })).into_response()
+    }
+}
+
+/// JSON that is true only now, and that pages of other origins (the webserver's) may read.
+fn json(body: impl Serialize) -> Response {
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    (headers, Json(body)).into_response()
+}
+
+/// Whether requests are answered; in safe mode they are, but replicas are not repaired yet.
+async fn readyz(State(api): State<Api>) -> Response {
+    match api.ledger.read(crate::state::State::is_in_safe_mode).await {
+        Ok(is_in_safe_mode) if !api.tasks.token().is_cancelled() => {
+            json(json::Ready { ready: true, in_safe_mode: is_in_safe_mode })
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, json(json::Ready { ready: false, in_safe_mode: false })).into_response(),
+    }
+}
+
+async fn names(State(api): State<Api>, query: Query<PageQuery>) -> Result<Response, Failure> {
+    let PageQuery { prefix, page_token, page_size } = query.0;
+    let page = Page::new(page_token, page_size);
+    let after = after::<Name>(&page)?;
+    let (names, has_more) =
+        api.ledger.read(|state| state.list(&prefix, after.as_ref(), page.size as usize)).await?;
+    Ok(json(json::Names::new(names, has_more)))
+}
+
+async fn name(State(api): State<Api>, Path(name): Path<String>) -> Result<Response, Failure> {
+    let name = Name::new(name).map_err(Failure::invalid)?;
+    locate(&api, ContentRef::Name(name)).await
+}
+
+async fn content(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Failure> {
+    let id: ContentId = id.parse().map_err(Failure::invalid)?;
+    locate(&api, ContentRef::Id(id)).await
+}
+
+async fn locate(api: &Api, what: ContentRef) -> Result<Response, Failure> {
+    let read = |state: &crate::state::State| {
+        let (_, manifest) = state.resolve(&what)?;
+        let max_holders = (MAX_HOLDINGS / manifest.fragment_count().max(1)).clamp(1, Locate::MAX_HOLDERS);
+        state.locate(&what, max_holders as usize, None, &mut rand::rng())
+    };
+    let location = api.ledger.read(read).await?.map_err(LedgerError::Rejected)?;
+    Ok(json(json::Located::new(&location)))
+}
+
+async fn peers(State(api): State<Api>, query: Query<PageQuery>) -> Result<Response, Failure> {
+    let page = Page::new(query.0.page_token, query.0.page_size);
+    let after = after::<PeerId>(&page)?;
+    let found = api.ledger.read(|state| state.peers(after, page.size as usize)).await?;
+    Ok(json(json::Peers::new(found)))
+}
+
+async fn status(State(api): State<Api>) -> Result<Response, Failure> {
+    let status = api.ledger.read(crate::state::State::status).await?;
+    Ok(json(json::Status::new(status)))
+}
+
+fn after<T: std::str::FromStr>(page: &Page) -> Result<Option<T>, Failure> {
+    match page.token.as_str() {
+        "" => Ok(None),
+        token => token.parse().map(Some).map_err(|_| Failure::invalid("invalid page_token: no page ended there")),
+    }
+}

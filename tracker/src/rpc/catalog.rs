@@ -1,0 +1,153 @@
+//! Names, contents and peers.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::Stream;
+use proto::convert::{Invalid, List, Locate, Page, Peers, Published, Remove, types};
+use proto::v1;
+use proto::v1::catalog_server::{Catalog, CatalogServer};
+use shared::model::{ContentId, ContentRef, Health, Name, PeerId};
+use shared::runtime::{OnExit, Tasks};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::refused;
+use crate::ledger::{Ledger, LedgerError};
+use crate::state::Publish;
+
+/// A watcher is told of changes at most this often; what comes in between is merged.
+const WATCH_PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers that wait for a slow watcher: the newest and one on the way.
+const WATCH_ANSWERS: usize = 1;
+
+/// `Catalog` as the contract has it.
+#[derive(Clone, Debug)]
+pub(crate) struct CatalogService {
+    ledger: Ledger,
+    tasks: Tasks,
+}
+
+impl CatalogService {
+    pub(crate) fn server(ledger: Ledger, tasks: Tasks) -> CatalogServer<Self> {
+        CatalogServer::new(Self { ledger, tasks })
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Catalog for CatalogService {
+    async fn publish(&self, request: Request<v1::PublishRequest>) -> Answer<v1::PublishReply> {
+        let wish: proto::convert::Publish = request.into_inner().try_into()?;
+        let publish = Publish {
+            name: wish.name,
+            manifest: wish.manifest,
+            target: wish.target,
+            expectation: wish.expectation,
+            publisher: wish.publisher,
+            incarnation: wish.incarnation,
+        };
+        let binding = self.ledger.publish(publish).await.map_err(refused)?;
+        Ok(Response::new(v1::PublishReply { binding: Some(binding.into()) }))
+    }
+
+    async fn resolve(&self, request: Request<v1::ResolveRequest>) -> Answer<v1::ResolveReply> {
+        let what: ContentRef = request.into_inner().r#ref.ok_or(Invalid::Missing("ref"))?.try_into()?;
+        let found = self.ledger.read(|state| state.resolve(&what)).await.map_err(refused)?;
+        let (binding, manifest) = found.map_err(|rejection| refused(rejection.into()))?;
+        let manifest = Some((&manifest).into());
+        Ok(Response::new(v1::ResolveReply { binding: Some(binding.into()), manifest }))
+    }
+
+    async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListReply> {
+        let List { prefix, page } = request.into_inner().try_into()?;
+        let after = after::<Name>(&page)?;
+        let read = |state: &crate::state::State| state.list(&prefix, after.as_ref(), page.size as usize);
+        let (names, has_more) = self.ledger.read(read).await.map_err(refused)?;
+        let last = names.last().filter(|_| has_more).map(|(binding, _)| binding.name.to_string());
+        Ok(Response::new(Published { names, next: last.unwrap_or_default() }.into()))
+    }
+
+    async fn locate(&self, request: Request<v1::LocateRequest>) -> Answer<v1::LocateReply> {
+        let Locate { content, max_holders, except } = request.into_inner().try_into()?;
+        let read =
+            |state: &crate::state::State| state.locate(&content, max_holders as usize, except, &mut rand::rng());
+        let found = self.ledger.read(read).await.map_err(refused)?;
+        Ok(Response::new(found.map_err(|rejection| refused(rejection.into()))?.into()))
+    }
+
+    async fn remove(&self, request: Request<v1::RemoveRequest>) -> Answer<v1::RemoveReply> {
+        let Remove { name, expected } = request.into_inner().try_into()?;
+        let revision = self.ledger.remove(name, expected).await.map_err(refused)?;
+        Ok(Response::new(v1::RemoveReply { revision: revision.get() }))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::WatchReply, Status>> + Send>>;
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
+        let content = types::content_id(&request.into_inner().content_id)?;
+        let (answers, stream) = mpsc::channel(WATCH_ANSWERS);
+        let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());
+        self.tasks.spawn("watch", OnExit::Continue, async move {
+            // It ends when the content goes, the watcher goes, or the tracker stops.
+            token.run_until_cancelled(watch(ledger, content, answers)).await.unwrap_or_default();
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn peers(&self, request: Request<v1::PeersRequest>) -> Answer<v1::PeersReply> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_token, request.page_size);
+        let after = after::<PeerId>(&page)?;
+        let found = self.ledger.read(|state| state.peers(after, page.size as usize)).await.map_err(refused)?;
+        let next = found.peers.last().filter(|_| found.has_more).map(|peer| peer.id.to_string());
+        let peers = Peers {
+            peers: found.peers,
+            next: next.unwrap_or_default(),
+            epoch: found.epoch,
+            in_safe_mode: found.is_in_safe_mode,
+        };
+        Ok(Response::new(peers.into()))
+    }
+}
+
+/// Where a page begins: after the last element of the page before, which is its token.
+fn after<T: std::str::FromStr>(page: &Page) -> Result<Option<T>, Invalid> {
+    match page.token.as_str() {
+        "" => Ok(None),
+        token => token.parse().map(Some).map_err(|_| Invalid::field("page_token", "no page ended there")),
+    }
+}
+
+/// Sends the content's health now and whenever it has changed.
+async fn watch(ledger: Ledger, content: ContentId, answers: mpsc::Sender<Result<v1::WatchReply, Status>>) {
+    let mut versions = ledger.versions();
+    let mut last: Option<Health> = None;
+    loop {
+        versions.mark_unchanged();
+        let health = match ledger.read(|state| state.health(content)).await {
+            Ok(found) => found.map_err(LedgerError::Rejected),
+            Err(error) => Err(error),
+        };
+        let is_news = !matches!((&health, last), (Ok(health), Some(last)) if *health == last);
+        last = health.as_ref().ok().copied();
+        if is_news {
+            let reply = health.map(|health| v1::WatchReply { health: Some(health.into()) });
+            if answers.send(reply.map_err(refused)).await.is_err() {
+                return;
+            }
+        }
+        let changed = async { versions.changed().await.is_ok() };
+        let goes_on = tokio::select! {
+            has_changed = changed => has_changed,
+            () = answers.closed() => false,
+        };
+        if last.is_none() || !goes_on {
+            return;
+        }
+        tokio::time::sleep(WATCH_PAUSE).await;
+    }
+}

@@ -1,0 +1,17 @@
+//! The gRPC side: decode, one call, encode. Nothing is decided here.
+
+mod catalog;
+mod session;
+
+use proto::status::to_status;
+use tonic::Status;
+
+use crate::ledger::LedgerError;
+
+pub(crate) use catalog::CatalogService;
+pub(crate) use session::SessionService;
+
+#[expect(clippy::needless_pass_by_value, reason = "for use in map_err")]
+fn refused(error: LedgerError) -> Status {
+    to_status(&error)
+}

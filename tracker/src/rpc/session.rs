@@ -1,0 +1,116 @@
+//! Sessions: reports come up, orders go down, each at its own pace.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::Stream;
+use proto::convert::{FromPeer, FromTracker, Invalid};
+use proto::status::to_status;
+use proto::v1;
+use proto::v1::session_server::{Session, SessionServer};
+use shared::model::{Hello, Numbered};
+use shared::runtime::{OnExit, Tasks};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+use tracing::debug;
+
+use super::refused;
+use crate::ledger::{Ledger, Orders};
+use crate::state::{Closing, SessionId};
+
+/// A peer that opens a session says hello at once.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest announce: 1,000 holdings of 65,536 fragments are 8 MiB of bitmaps.
+const MAX_MESSAGE_BYTES: usize = 9 << 20;
+
+/// Orders on their way to the connection; more wait in the ledger's outbox.
+const DOWN_MESSAGES: usize = 4;
+
+/// `Session` as the contract has it.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionService {
+    ledger: Ledger,
+    tasks: Tasks,
+}
+
+type Down = mpsc::Sender<Result<v1::FromTracker, Status>>;
+
+impl SessionService {
+    pub(crate) fn server(ledger: Ledger, tasks: Tasks) -> SessionServer<Self> {
+        SessionServer::new(Self { ledger, tasks }).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+}
+
+#[tonic::async_trait]
+impl Session for SessionService {
+    type OpenStream = Pin<Box<dyn Stream<Item = Result<v1::FromTracker, Status>> + Send>>;
+
+    async fn open(
+        &self,
+        request: Request<Streaming<v1::FromPeer>>,
+    ) -> Result<Response<Self::OpenStream>, Status> {
+        let mut up = request.into_inner();
+        let hello = hello(&mut up).await?;
+        let peer = hello.peer;
+        let (session, welcome, orders) = self.ledger.open_session(hello).await.map_err(refused)?;
+        debug!(%peer, %session, "session opened");
+        let (down, stream) = mpsc::channel(DOWN_MESSAGES);
+        // There is room: nothing has been sent yet.
+        drop(down.try_send(Ok(FromTracker::Welcome(welcome).into())));
+        let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());
+        self.tasks.spawn("session", OnExit::Continue, async move {
+            let end = tokio::select! {
+                end = take_reports(&ledger, session, up) => end,
+                end = send_orders(orders, &down) => end,
+                () = token.cancelled() => Some(to_status(&Closing::Stopping)),
+            };
+            debug!(%peer, %session, ?end, "session ended");
+            // It fails when the tracker is stopping; then there is no session any more.
+            drop(ledger.close_session(session).await);
+            if let Some(status) = end {
+                // A peer that reads nothing any more need not be told; it is cut off with the stream.
+                drop(down.try_send(Err(status)));
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+}
+
+async fn hello(up: &mut Streaming<v1::FromPeer>) -> Result<Hello, Status> {
+    let first = tokio::time::timeout(HELLO_TIMEOUT, up.message()).await;
+    let first = first.map_err(|_| Status::deadline_exceeded("no hello came"))??;
+    match first.ok_or(Invalid::Missing("hello"))?.try_into()? {
+        Numbered { sequence: 1, message: FromPeer::Hello(hello) } => Ok(hello),
+        _ => Err(Invalid::field("message", "the first one must be hello, with sequence 1").into()),
+    }
+}
+
+/// Takes in what the peer says until it hangs up (then there is nobody to tell why) or breaks the rules.
+async fn take_reports(ledger: &Ledger, session: SessionId, mut up: Streaming<v1::FromPeer>) -> Option<Status> {
+    loop {
+        let message = match up.message().await {
+            Ok(message) => message?,
+            Err(status) => return Some(status),
+        };
+        let report = match Numbered::<FromPeer>::try_from(message) {
+            Ok(Numbered { sequence, message: FromPeer::Report(message) }) => Numbered { sequence, message },
+            Ok(_) => return Some(Invalid::field("message", "hello is said once").into()),
+            Err(invalid) => return Some(invalid.into()),
+        };
+        if let Err(error) = ledger.report(session, report).await {
+            return Some(refused(error));
+        }
+    }
+}
+
+/// Sends orders until there are no more, and says why.
+async fn send_orders(mut orders: Orders, down: &Down) -> Option<Status> {
+    loop {
+        match orders.next().await {
+            Ok(order) => down.send(Ok(FromTracker::Order(order).into())).await.ok()?,
+            Err(why) => return Some(to_status(&why)),
+        }
+    }
+}

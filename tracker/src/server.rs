@@ -1,0 +1,186 @@
+//! The tracker as a whole: bind, run until told to stop, drain.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use proto::accept::{self, Services};
+use shared::runtime::{Clock, OnExit, Tasks};
+use shared::{Coded, ErrorCode};
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::config::{Config, ConfigError};
+use crate::http;
+use crate::journal::{Journal, JournalError, SqliteJournal};
+use crate::ledger::{Ledger, LedgerThread};
+use crate::rpc::{CatalogService, SessionService};
+
+/// How long tasks may take to end: the drain of [`accept::serve`] and some more.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A tracker that has begun its epoch and listens; [`Self::run_until`] makes it answer.
+#[derive(Debug)]
+pub struct Tracker {
+    listener: TcpListener,
+    address: SocketAddr,
+    ledger: Ledger,
+    thread: LedgerThread,
+    tasks: Tasks,
+    tick: Duration,
+}
+
+/// What a tracker is made of besides its settings; tests hand in their own.
+pub struct Parts {
+    /// What time it is.
+    pub clock: Clock,
+    /// What survives a restart; none means the one in the data directory.
+    pub journal: Option<Box<dyn Journal>>,
+    /// Decides every random choice.
+    pub seed: u64,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self { clock: Clock::system(), journal: None, seed: rand::random() }
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("clock", &self.clock).field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+/// Why a tracker did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings make no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It cannot listen where it should.
+    #[error("cannot listen on {address}: {source}{}", advice(source))]
+    Listen {
+        /// Host and port as they were given.
+        address: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A part that it cannot do without has ended; the log says which and why.
+    #[error("stopped by itself because a part of it failed; the log has the details")]
+    Failed,
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => "; choose another port with --port, or 0 for any free one",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights, choose another with --port",
+        _ => "; check --host and --port",
+    }
+}
+
+impl Coded for StartError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Config(error) => error.code(),
+            Self::Listen { source, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => ErrorCode::Conflict,
+                io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
+                _ => ErrorCode::InvalidArgument,
+            },
+            Self::Journal(error) => error.code(),
+            Self::Failed => ErrorCode::Internal,
+        }
+    }
+}
+
+impl Tracker {
+    /// Takes the port, replays the journal and begins a new epoch.
+    ///
+    /// # Errors
+    /// When the port cannot be had or the journal not be used.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, Parts::default()).await
+    }
+
+    /// The same with parts of the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub async fn bind_with(config: Config, parts: Parts) -> Result<Self, StartError> {
+        let listen_error =
+            |source| StartError::Listen { address: format!("{}:{}", config.host, config.port), source };
+        let listener = TcpListener::bind((config.host.as_str(), config.port)).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        if !address.ip().is_loopback() {
+            warn!(%address, "whoever can reach this address can publish, remove and join");
+        }
+        let (tasks, timing, data_dir) = (Tasks::new(), config.timing, config.data_dir);
+        let stopping = tasks.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let journal = match parts.journal {
+                Some(journal) => journal,
+                None => Box::new(SqliteJournal::open(&data_dir)?),
+            };
+            Ledger::open(journal, timing, parts.clock, parts.seed, &stopping)
+        });
+        let (ledger, thread) = opened.await.map_err(|_| StartError::Failed)??;
+        Ok(Self { listener, address, ledger, thread, tasks, tick: timing.tick })
+    }
+
+    /// Where it listens; with port 0 in the settings, the port that was picked.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it knows; for tests that look inside or let time pass by hand.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Answers until `shutdown` completes, then lets requests under way end, ends the sessions and makes durable what
+    /// was accepted.
+    ///
+    /// # Errors
+    /// When a part of it failed and it had to stop by itself.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
+        let tasks = self.tasks;
+        let token = tasks.token().clone();
+        let (grpc, _health) = Services::new()
+            .add(CatalogService::server(self.ledger.clone(), tasks.clone()))
+            .await
+            .add(SessionService::server(self.ledger.clone(), tasks.clone()))
+            .await
+            .into_router();
+        let router = http::router(self.ledger.clone(), tasks.clone(), grpc);
+        tasks.spawn("accept", OnExit::ShutDown, accept::serve(self.listener, router, tasks.clone()));
+        tasks.spawn("tick", OnExit::ShutDown, tick(self.ledger, self.tick, tasks.clone()));
+
+        tokio::select! {
+            () = shutdown => {}
+            () = token.cancelled() => {}
+        }
+        let has_failed = token.is_cancelled();
+        info!("stopping");
+        tasks.stop(STOP_TIMEOUT).await;
+        self.thread.stop().await;
+        if has_failed { Err(StartError::Failed) } else { Ok(()) }
+    }
+}
+
+/// Lets the state see that time passes. Ends with the ledger.
+async fn tick(ledger: Ledger, every: Duration, tasks: Tasks) {
+    let mut interval = tokio::time::interval(every);
+    // A tick that took long is not made up for.
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while tasks.token().run_until_cancelled(interval.tick()).await.is_some() {
+        if ledger.tick().await.is_err() {
+            return;
+        }
+    }
+}

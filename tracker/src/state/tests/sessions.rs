@@ -1,0 +1,139 @@
+//! Sessions, incarnations, leases.
+
+use std::time::Duration;
+
+use shared::model::{Epoch, Numbered, PeerState, Report};
+
+use super::world::{World, content, peer, some};
+use crate::state::{Closing, Command, Rejection};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_silent_peer_becomes_suspect_and_then_lost_within_fifteen_seconds() {
+    let mut world = World::with_peers(2);
+    world.pass(SECOND * 9, &[2]);
+    assert_eq!(world.peer_state(2), PeerState::Live);
+    world.pass(SECOND, &[2]);
+    assert_eq!(world.peer_state(2), PeerState::Suspect);
+    world.pass(SECOND * 4, &[2]);
+    assert_eq!(world.peer_state(2), PeerState::Lost);
+    assert_eq!(world.peer_state(1), PeerState::Live);
+    let session = world.peers[&peer(2)].session;
+    assert!(matches!(world.closed[..], [(closed, Closing::Lost(_))] if closed == session));
+    assert_eq!(world.say(2, Report::Heartbeat { used: 0 }), Err(Rejection::StaleSession));
+}
+
+#[test]
+fn the_trackers_own_absence_is_not_held_against_anyone() {
+    let mut world = World::with_peers(2);
+    world.disconnect(2);
+    world.now = world.now.after(SECOND * 60);
+    world.tick();
+    assert_eq!(world.peer_state(1), PeerState::Live, "its heartbeats wait to be read");
+    assert_eq!(world.peer_state(2), PeerState::Lost, "it had gone before");
+}
+
+#[test]
+fn a_late_heartbeat_revives_a_suspect() {
+    let mut world = World::with_peers(1);
+    world.pass(SECOND * 12, &[1]);
+    assert_eq!(world.peer_state(1), PeerState::Suspect);
+    world.say(1, Report::Heartbeat { used: 0 }).expect("the session is still there");
+    assert_eq!(world.peer_state(1), PeerState::Live);
+}
+
+#[test]
+fn a_broken_session_makes_a_suspect_at_once_and_a_new_one_a_live_peer() {
+    let mut world = World::with_peers(1);
+    world.disconnect(1);
+    assert_eq!(world.peer_state(1), PeerState::Suspect);
+    world.pass(SECOND * 3, &[1]);
+    world.hello(1, 1, Epoch::new(0)).expect("the same run may come back");
+    assert_eq!(world.peer_state(1), PeerState::Live);
+    world.disconnect(1);
+    world.pass(SECOND * 4, &[1]);
+    assert_eq!(world.peer_state(1), PeerState::Lost);
+    world.hello(1, 2, Epoch::new(0)).expect("a lost peer may come back");
+    assert_eq!(world.peer_state(1), PeerState::Live);
+}
+
+#[test]
+fn a_peer_that_leaves_is_lost_at_once() {
+    let mut world = World::with_peers(1);
+    world.say(1, Report::Leave).expect("it may leave");
+    assert_eq!(world.peer_state(1), PeerState::Lost);
+    assert!(matches!(world.closed[..], [(_, Closing::Left)]));
+}
+
+#[test]
+fn a_newer_session_replaces_the_older_one() {
+    let mut world = World::with_peers(1);
+    let old = world.peers[&peer(1)].session;
+    world.hello(1, 1, Epoch::new(0)).expect("again");
+    assert_eq!(world.closed, [(old, Closing::Replaced)]);
+    let late = Numbered { sequence: 3, message: Report::Leave };
+    let answer = world.apply(Command::Report { session: old, report: late });
+    assert_eq!(answer, Err(Rejection::StaleSession));
+    world.apply(Command::CloseSession { session: old }).expect("closing is always possible");
+    assert_eq!(world.peer_state(1), PeerState::Live, "what the old session says changes nothing");
+}
+
+#[test]
+fn an_older_run_and_a_peer_of_a_newer_epoch_are_refused() {
+    let mut world = World::with_peers(1);
+    world.hello(1, 3, Epoch::new(1)).expect("a newer run");
+    let journaled = world.journal.len();
+    assert!(matches!(world.hello(1, 2, Epoch::new(1)), Err(Rejection::OlderIncarnation { .. })));
+    assert!(matches!(world.hello(1, 3, Epoch::new(2)), Err(Rejection::OlderEpoch { .. })));
+    assert!(matches!(world.hello(9, 1, Epoch::new(2)), Err(Rejection::OlderEpoch { .. })));
+    assert_eq!(world.journal.len(), journaled);
+    assert_eq!(world.state.status().live_peers, 1);
+    assert_eq!(world.closed.len(), 1, "only the newer run has replaced a session");
+}
+
+#[test]
+fn a_repeated_message_has_one_effect_and_a_missing_one_is_noticed() {
+    let mut world = World::with_peers(1);
+    let bytes = content(1, 4);
+    world.publish(1, "a", &bytes, 1);
+    world.holds(1, &bytes, some(&bytes, 0..2), true);
+    world.holds(1, &bytes, some(&bytes, 0..3), true);
+    let session = world.peers[&peer(1)].session;
+    let repeat = |sequence, fragments| {
+        let holding = shared::model::Holding { content: bytes.content(), fragments, keeps: true };
+        let message = Report::Announce { holdings: vec![holding], completes_inventory: false };
+        Command::Report { session, report: Numbered { sequence, message } }
+    };
+    world.apply(repeat(3, some(&bytes, 0..2))).expect("seen before, ignored");
+    assert_eq!(world.health(&bytes).fragments_at_target, 3);
+    let gap = world.apply(repeat(9, some(&bytes, 0..1)));
+    assert_eq!(gap, Err(Rejection::OutOfSequence { expected: 5, got: 9 }));
+    assert_eq!(world.health(&bytes).fragments_at_target, 3);
+}
+
+#[test]
+fn what_a_returning_peer_does_not_announce_is_gone_when_its_inventory_is_complete() {
+    let mut world = World::with_peers(1);
+    let (kept, lost) = (content(1, 2), content(2, 2));
+    world.publish(1, "kept", &kept, 1);
+    world.publish(1, "lost", &lost, 1);
+    world.disconnect(1);
+    world.hello(1, 2, Epoch::new(1)).expect("welcome");
+    assert_eq!(world.health(&lost).fewest, 1, "believed until it has said what it holds");
+    world.holds(1, &kept, kept.all_fragments(), true);
+    world.announce(1, Vec::new(), true);
+    assert_eq!((world.health(&kept).fewest, world.health(&lost).fewest), (1, 0));
+}
+
+#[test]
+fn peers_that_have_long_been_lost_are_forgotten() {
+    let mut world = World::with_peers(2);
+    world.say(2, Report::Leave).expect("it may leave");
+    world.now = world.now.after(Duration::from_secs(29 * 86_400));
+    world.tick();
+    assert_eq!(world.state.status().lost_peers, 1);
+    world.now = world.now.after(Duration::from_secs(2 * 86_400));
+    world.tick();
+    assert!(!world.state.peers(None, 9).peers.iter().any(|info| info.id == peer(2)));
+}

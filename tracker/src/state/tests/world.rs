@@ -1,0 +1,318 @@
+//! A small world around a state: peers that do what they are told when the story says so, and a clock.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared::model::{
+    Binding, ContentId, ContentRef, ContentState, Digest, Epoch, EvictReason, Expectation, FragmentLength,
+    FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Name, Numbered, Order, PeerId, PeerState,
+    ReplicationTarget, Report, Revision, Timestamp, Welcome,
+};
+
+use crate::state::{Closing, Command, Effect, Publish, Record, Rejection, Reply, SessionId, State};
+use crate::timing::Timing;
+
+/// Bytes that a peer of the world lends.
+pub(super) const CAPACITY: u64 = 1 << 40;
+
+pub(super) fn peer(n: u8) -> PeerId {
+    PeerId::from_bytes([n; 16])
+}
+
+pub(super) fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+pub(super) fn target(replicas: u32) -> ReplicationTarget {
+    ReplicationTarget::new(replicas).expect("in bounds")
+}
+
+/// A content of this many fragments of 64 KiB; the seed tells contents apart.
+pub(super) fn content(seed: u8, fragments: u32) -> Manifest {
+    content_in(FragmentLength::MIN, seed, fragments)
+}
+
+pub(super) fn content_in(fragment_length: FragmentLength, seed: u8, fragments: u32) -> Manifest {
+    let length = u64::from(fragments) * u64::from(fragment_length.get());
+    let roots = (0..fragments).map(|n| {
+        let mut bytes = [seed; 32];
+        bytes[..4].copy_from_slice(&n.to_be_bytes());
+        Digest::from_bytes(bytes)
+    });
+    Manifest::from_roots(length, fragment_length, roots.collect()).expect("as many roots as fragments")
+}
+
+/// The fragments with these numbers.
+pub(super) fn some(manifest: &Manifest, numbers: impl IntoIterator<Item = u32>) -> FragmentSet {
+    let mut set = manifest.no_fragments();
+    for n in numbers {
+        set.insert(manifest.index(n).expect("such a fragment"));
+    }
+    set
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SimPeer {
+    pub(super) session: SessionId,
+    pub(super) incarnation: Incarnation,
+    pub(super) zone: Option<&'static str>,
+    pub(super) capacity: u64,
+    sequence: u64,
+}
+
+pub(super) struct World {
+    pub(super) state: State,
+    pub(super) now: Timestamp,
+    pub(super) journal: Vec<Record>,
+    pub(super) peers: BTreeMap<PeerId, SimPeer>,
+    /// Orders that were sent and that the story has not looked at yet.
+    pub(super) orders: Vec<(PeerId, Order)>,
+    pub(super) closed: Vec<(SessionId, Closing)>,
+    sessions: u64,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let mut world = Self {
+            state: State::new(Timing::default(), 1),
+            now: Timestamp::from_millis(1_000_000),
+            journal: Vec::new(),
+            peers: BTreeMap::new(),
+            orders: Vec::new(),
+            closed: Vec::new(),
+            sessions: 0,
+        };
+        world.apply(Command::BeginEpoch).expect("a tracker can always begin");
+        world
+    }
+
+    /// A world with peers 1 to `count`.
+    pub(super) fn with_peers(count: u8) -> Self {
+        let mut world = Self::new();
+        (1..=count).for_each(|n| world.join(n));
+        world
+    }
+
+    pub(super) fn apply(&mut self, command: Command) -> Result<Reply, Rejection> {
+        let applied = self.state.apply(self.now, command);
+        self.journal.extend(applied.records);
+        for effect in applied.effects {
+            match effect {
+                Effect::Send { session, order } => {
+                    let to = self.peers.iter().find(|(_, peer)| peer.session == session);
+                    let (peer, _) = to.expect("orders go to current sessions only");
+                    self.orders.push((*peer, order));
+                }
+                Effect::Close { session, why } => self.closed.push((session, why)),
+            }
+        }
+        self.state.check();
+        applied.reply
+    }
+
+    /// The tracker crashes and comes back with its journal; nobody is connected.
+    pub(super) fn restart(&mut self) {
+        self.state = State::new(Timing::default(), 2);
+        for record in self.journal.clone() {
+            self.state.replay(record);
+        }
+        self.orders.clear();
+        self.apply(Command::BeginEpoch).expect("a tracker can always begin");
+    }
+
+    pub(super) fn hello(&mut self, n: u8, incarnation: u64, epoch: Epoch) -> Result<Welcome, Rejection> {
+        self.sessions += 1;
+        let session = SessionId::new(self.sessions);
+        let known = self.peers.get(&peer(n)).cloned();
+        let capacity = known.as_ref().map_or(CAPACITY, |known| known.capacity);
+        let zone = known.and_then(|known| known.zone);
+        let hello = Hello {
+            peer: peer(n),
+            incarnation: Incarnation::new(incarnation),
+            address: format!("10.0.0.{n}:50053").parse().expect("an address"),
+            zone: zone.map(|zone| zone.parse().expect("a zone")),
+            capacity,
+            used: 0,
+            epoch,
+        };
+        let incarnation = hello.incarnation;
+        match self.apply(Command::OpenSession { session, hello })? {
+            Reply::Welcomed(welcome) => {
+                self.peers.insert(peer(n), SimPeer { session, incarnation, zone, capacity, sequence: 1 });
+                Ok(welcome)
+            }
+            other => panic!("hello is answered by {other:?}"),
+        }
+    }
+
+    /// A peer joins for the first time, with nothing.
+    pub(super) fn join(&mut self, n: u8) {
+        self.hello(n, 1, Epoch::new(0)).expect("welcome");
+        self.announce(n, Vec::new(), true);
+    }
+
+    pub(super) fn join_zone(&mut self, n: u8, zone: &'static str, capacity: u64) {
+        let session = SessionId::new(0);
+        let incarnation = Incarnation::new(1);
+        self.peers.insert(peer(n), SimPeer { session, incarnation, zone: Some(zone), capacity, sequence: 0 });
+        self.join(n);
+    }
+
+    pub(super) fn say(&mut self, n: u8, message: Report) -> Result<(), Rejection> {
+        let peer = self.peers.get_mut(&peer(n)).expect("the peer has joined");
+        peer.sequence += 1;
+        let (session, sequence) = (peer.session, peer.sequence);
+        self.apply(Command::Report { session, report: Numbered { sequence, message } }).map(drop)
+    }
+
+    pub(super) fn announce(&mut self, n: u8, holdings: Vec<Holding>, completes_inventory: bool) {
+        self.say(n, Report::Announce { holdings, completes_inventory }).expect("announced");
+    }
+
+    pub(super) fn holds(&mut self, n: u8, manifest: &Manifest, fragments: FragmentSet, keeps: bool) {
+        let content = manifest.content();
+        self.announce(n, vec![Holding { content, fragments, keeps }], false);
+    }
+
+    pub(super) fn disconnect(&mut self, n: u8) {
+        let session = self.peers[&peer(n)].session;
+        self.apply(Command::CloseSession { session }).expect("sessions can always end");
+    }
+
+    pub(super) fn try_publish(
+        &mut self,
+        n: u8,
+        text: &str,
+        manifest: &Manifest,
+        replicas: u32,
+        expectation: Expectation,
+    ) -> Result<Binding, Rejection> {
+        let publish = Publish {
+            name: name(text),
+            manifest: manifest.clone(),
+            target: target(replicas),
+            expectation,
+            publisher: peer(n),
+            incarnation: self.peers.get(&peer(n)).map_or(Incarnation::new(1), |peer| peer.incarnation),
+        };
+        match self.apply(Command::Publish(publish))? {
+            Reply::Published(binding) => Ok(binding),
+            other => panic!("publish is answered by {other:?}"),
+        }
+    }
+
+    pub(super) fn publish(&mut self, n: u8, text: &str, manifest: &Manifest, replicas: u32) -> Binding {
+        self.try_publish(n, text, manifest, replicas, Expectation::Anything).expect("published")
+    }
+
+    pub(super) fn remove(&mut self, text: &str, expected: Option<u64>) -> Result<u64, Rejection> {
+        match self.apply(Command::Remove { name: name(text), expected: expected.map(Revision::new) })? {
+            Reply::Removed(revision) => Ok(revision.get()),
+            other => panic!("remove is answered by {other:?}"),
+        }
+    }
+
+    pub(super) fn tick(&mut self) {
+        self.apply(Command::Tick).expect("time can always pass");
+    }
+
+    /// Time passes; connected peers send heartbeats, unless they are among the `silent`.
+    pub(super) fn pass(&mut self, duration: Duration, silent: &[u8]) {
+        let end = self.now.after(duration);
+        while self.now < end {
+            self.now = end.min(self.now.after(Duration::from_secs(1)));
+            for id in self.peers.keys().copied().collect::<Vec<_>>() {
+                let n = id.as_bytes()[0];
+                if !silent.contains(&n) {
+                    // Whoever is disconnected is not heard.
+                    drop(self.say(n, Report::Heartbeat { used: 0 }));
+                }
+            }
+            self.tick();
+        }
+    }
+
+    pub(super) fn take_orders(&mut self) -> Vec<(PeerId, Order)> {
+        std::mem::take(&mut self.orders)
+    }
+
+    /// Who has been told to copy what since last asked; panics at an eviction.
+    pub(super) fn assigned(&mut self) -> Vec<(PeerId, FragmentSet)> {
+        let orders = self.take_orders().into_iter();
+        orders
+            .map(|(peer, order)| match order {
+                Order::Assign { fragments, .. } => (peer, fragments),
+                Order::Evict { .. } => panic!("{peer:?} is told to drop something"),
+            })
+            .collect()
+    }
+
+    /// Who has been told to drop the content, and why; panics at an assignment.
+    pub(super) fn evicted(&mut self) -> Vec<(PeerId, EvictReason)> {
+        let orders = self.take_orders().into_iter();
+        orders
+            .map(|(peer, order)| match order {
+                Order::Evict { reason, .. } => (peer, reason),
+                Order::Assign { .. } => panic!("{peer:?} is told to copy something"),
+            })
+            .collect()
+    }
+
+    /// Every assigned peer copies at once what it was told to, every evicted one drops it; until nobody is told anything.
+    pub(super) fn obey(&mut self) {
+        for _ in 0..20 {
+            self.tick();
+            for (peer, order) in self.take_orders() {
+                let n = peer.as_bytes()[0];
+                match order {
+                    Order::Assign { manifest, fragments, .. } => {
+                        let mut held = self.held_by(n, &manifest);
+                        held.union_with(&fragments);
+                        self.holds(n, &manifest, held, true);
+                    }
+                    Order::Evict { content, .. } => {
+                        let fragments = FragmentSet::empty(self.capacity_of(content, peer));
+                        self.announce(n, vec![Holding { content, fragments, keeps: false }], false);
+                    }
+                }
+            }
+        }
+        assert!(self.orders.is_empty(), "orders come to an end");
+    }
+
+    fn held_by(&self, n: u8, manifest: &Manifest) -> FragmentSet {
+        let held = self.state.holders.get(manifest.content(), peer(n));
+        held.map_or(manifest.no_fragments(), |held| held.fragments.to_set(manifest.fragment_count()))
+    }
+
+    fn capacity_of(&self, content: ContentId, peer: PeerId) -> u32 {
+        let known = self.state.catalogue.content(content).map(|content| content.manifest.fragment_count());
+        known.unwrap_or_else(|| self.state.holders.get(content, peer).map_or(0, |h| h.fragments.to_set(0).capacity()))
+    }
+
+    pub(super) fn health(&self, manifest: &Manifest) -> Health {
+        self.state.health(manifest.content()).expect("the content has a name")
+    }
+
+    pub(super) fn content_state(&self, manifest: &Manifest) -> ContentState {
+        self.health(manifest).state
+    }
+
+    pub(super) fn peer_state(&self, n: u8) -> PeerState {
+        let all = self.state.peers(None, 1000).peers;
+        all.iter().find(|info| info.id == peer(n)).expect("a known peer").state
+    }
+
+    pub(super) fn bound(&self, text: &str) -> Option<(u64, ContentId)> {
+        let found = self.state.resolve(&ContentRef::Name(name(text))).ok()?;
+        Some((found.0.revision.get(), found.0.content))
+    }
+
+    /// Peers that count as replicas of every fragment of the content.
+    pub(super) fn replicas(&self, manifest: &Manifest) -> Vec<PeerId> {
+        let held = self.state.holders.of(manifest.content()).iter();
+        held.filter(|held| self.state.is_replica(held) && held.fragments.covers(&manifest.all_fragments()))
+            .map(|held| held.peer)
+            .collect()
+    }
+}
