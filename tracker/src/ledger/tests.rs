@@ -1,1 +1,255 @@
+//! The ledger keeps its word: what it acknowledged or showed survives a crash.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use shared::model::{
+    ContentRef, Digest, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, PeerId,
+    ReplicationTarget, Revision,
+};
+use shared::runtime::{Clock, Tasks};
+
+use super::{Ledger, LedgerError, LedgerThread};
+use crate::journal::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
+use crate::state::{Closing, Publish, Record, Rejection};
+use crate::timing::Timing;
+
+fn open(journal: impl Journal, tasks: &Tasks) -> (Ledger, LedgerThread) {
+    Ledger::open(Box::new(journal), Timing::default(), Clock::system(), 1, tasks).expect("the journal is fine")
+}
+
+fn open_dir(dir: &Path) -> (Ledger, LedgerThread) {
+    open(SqliteJournal::open(dir).expect("nobody else has it open"), &Tasks::new())
+}
+
+fn hello(incarnation: u64) -> Hello {
+    Hello {
+        peer: PeerId::from_bytes([1; 16]),
+        incarnation: Incarnation::new(incarnation),
+        address: "127.0.0.1:1".parse().expect("an address"),
+        zone: None,
+        capacity: 0,
+        used: 0,
+        epoch: Epoch::new(0),
+    }
+}
+
+fn publish(name: &str) -> Publish {
+    let digest = Digest::from_bytes([7; 32]);
+    Publish {
+        name: Name::new(name).expect("a name"),
+        manifest: Manifest::from_roots(1000, FragmentLength::MIN, vec![digest]).expect("one fragment"),
+        target: ReplicationTarget::DEFAULT,
+        expectation: Expectation::Unbound,
+        publisher: PeerId::from_bytes([1; 16]),
+        incarnation: Incarnation::new(1),
+    }
+}
+
+async fn revision(ledger: &Ledger, name: &str) -> Option<Revision> {
+    let what = ContentRef::Name(Name::new(name).expect("a name"));
+    let found = ledger.read(|state| state.resolve(&what)).await.expect("the ledger answers");
+    found.ok().map(|(binding, _)| binding.revision)
+}
+
+/// What a power cut at this moment would leave: the files as they are, without anyone closing them.
+fn crash(dir: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a temporary directory");
+    for file in ["journal.sqlite", "journal.sqlite-wal"] {
+        std::fs::copy(dir.join(file), copy.path().join(file)).expect("copy");
+    }
+    copy
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_crash() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (ledger, _thread) = open_dir(dir.path());
+    let (_, welcome, _orders) = ledger.open_session(hello(1)).await.expect("welcome");
+    assert_eq!(welcome.epoch, Epoch::new(1));
+    ledger.publish(publish("a")).await.expect("published");
+    ledger.publish(publish("b")).await.expect("published");
+    let tombstone = ledger.remove(Name::new("b").expect("a name"), None).await.expect("removed");
+    let after = crash(dir.path());
+
+    let (ledger, thread) = open_dir(after.path());
+    assert_eq!(revision(&ledger, "a").await, Some(Revision::new(1)));
+    assert_eq!(revision(&ledger, "b").await, None);
+    let again = ledger.remove(Name::new("b").expect("a name"), Some(Revision::new(1))).await;
+    assert_eq!(again, Ok(tombstone), "the tombstone too");
+    assert_eq!(ledger.read(|state| state.epoch()).await, Ok(Epoch::new(2)));
+    thread.stop().await;
+}
+
+#[tokio::test]
+async fn every_publish_of_a_storm_is_there_after_a_crash() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (ledger, _thread) = open_dir(dir.path());
+    let _session = ledger.open_session(hello(1)).await.expect("welcome");
+    let names: Vec<_> = (0..300).map(|n| format!("storm/{n}")).collect();
+    let storm = names.iter().map(|name| ledger.publish(publish(name)));
+    for answer in futures_util::future::join_all(storm).await {
+        answer.expect("published");
+    }
+    let after = crash(dir.path());
+    let (ledger, _thread) = open_dir(after.path());
+    for name in &names {
+        assert_eq!(revision(&ledger, name).await, Some(Revision::new(1)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn many_records_make_a_snapshot_and_replay_stays_short() {
+    let journal = MemoryJournal::new();
+    let (ledger, thread) = open(journal.clone(), &Tasks::new());
+    let _session = ledger.open_session(hello(1)).await.expect("welcome");
+    for round in 0..60 {
+        let wishes = (0..200).map(|n| {
+            let target = ReplicationTarget::new(1 + round % 32).expect("in bounds");
+            let expectation = Expectation::Anything;
+            ledger.publish(Publish { target, expectation, ..publish(&format!("n/{n}")) })
+        });
+        for answer in futures_util::future::join_all(wishes).await {
+            answer.expect("published");
+        }
+    }
+    // A step is made after every batch.
+    for _ in 0..10 {
+        ledger.tick().await.expect("time passes");
+    }
+    thread.stop().await;
+    let mut count = 0;
+    let replayed = journal.clone().replay(&mut |_| count += 1).expect("memory is readable");
+    assert_eq!(replayed.from_snapshot, 202, "epoch, peer and 200 names");
+    assert!(count < 3_000, "12,000 records became {count}");
+    let (ledger, _thread) = open(journal, &Tasks::new());
+    assert_eq!(revision(&ledger, "n/7").await, Some(Revision::new(60)));
+}
+
+/// A journal whose appends wait for a word, or fail.
+#[derive(Debug)]
+struct Stubborn {
+    inner: MemoryJournal,
+    fails: Arc<AtomicBool>,
+    gate: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
+}
+
+impl Stubborn {
+    fn new() -> Self {
+        Self { inner: MemoryJournal::new(), fails: Arc::default(), gate: Arc::default() }
+    }
+}
+
+impl Journal for Stubborn {
+    fn replay(&mut self, take: &mut dyn FnMut(Record)) -> Result<Replayed, JournalError> {
+        self.inner.replay(take)
+    }
+
+    fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        if self.fails.load(Ordering::SeqCst) {
+            let what = "planted".to_owned();
+            return Err(JournalError::Damaged { path: "memory".into(), what });
+        }
+        if let Some(gate) = &*self.gate.lock().expect("no panic") {
+            gate.recv().expect("the test opens the gate");
+        }
+        self.inner.append(records)
+    }
+
+    fn begin_snapshot(&mut self) -> Result<(), JournalError> {
+        self.inner.begin_snapshot()
+    }
+
+    fn add_to_snapshot(&mut self, records: &[Record]) -> Result<(), JournalError> {
+        self.inner.add_to_snapshot(records)
+    }
+
+    fn finish_snapshot(&mut self) -> Result<(), JournalError> {
+        self.inner.finish_snapshot()
+    }
+
+    fn tidy(&mut self) -> Result<bool, JournalError> {
+        self.inner.tidy()
+    }
+}
+
+#[tokio::test]
+async fn a_failing_journal_stops_the_tracker_and_nobody_is_told_what_is_not_durable() {
+    let journal = Stubborn::new();
+    let fails = Arc::clone(&journal.fails);
+    let tasks = Tasks::new();
+    let (ledger, thread) = open(journal, &tasks);
+    let (_, _, mut orders) = ledger.open_session(hello(1)).await.expect("welcome");
+    fails.store(true, Ordering::SeqCst);
+    assert_eq!(ledger.publish(publish("a")).await, Err(LedgerError::Unavailable));
+    tasks.token().cancelled().await;
+    // The binding is in memory by now, but it must not be shown.
+    let what = ContentRef::Name(Name::new("a").expect("a name"));
+    let shown = ledger.read(|state| state.resolve(&what).is_ok()).await;
+    assert_eq!(shown, Err(LedgerError::Unavailable));
+    assert_eq!(ledger.tick().await, Err(LedgerError::Unavailable));
+    assert_eq!(orders.next().await, Err(Closing::Stopping));
+    thread.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_waits_until_what_it_saw_is_durable() {
+    let journal = Stubborn::new();
+    let gate = Arc::clone(&journal.gate);
+    let (ledger, thread) = open(journal, &Tasks::new());
+    let _session = ledger.open_session(hello(1)).await.expect("welcome");
+    let (open_gate, closed_gate) = mpsc::channel();
+    *gate.lock().expect("no panic") = Some(closed_gate);
+
+    let publishing = ledger.publish(publish("a"));
+    let reading = async {
+        let what = ContentRef::Name(Name::new("a").expect("a name"));
+        // Until the writer has applied it there is nothing to see, and no reason to wait.
+        while ledger.read(|state| state.resolve(&what)).await.expect("the ledger answers").is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::pin!(publishing, reading);
+    let early = tokio::time::timeout(Duration::from_millis(200), async {
+        tokio::select! {
+            _ = &mut publishing => "an acknowledgement",
+            () = &mut reading => "an answer",
+        }
+    });
+    assert!(early.await.is_err(), "before the disk has it nobody gets to know");
+    open_gate.send(()).expect("the writer waits");
+    let (published, ()) = tokio::join!(publishing, reading);
+    assert!(published.is_ok());
+    drop(open_gate);
+    *gate.lock().expect("no panic") = None;
+    thread.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_waits_for_is_closed() {
+    let (ledger, thread) = open(MemoryJournal::new(), &Tasks::new());
+    {
+        let opening = ledger.open_session(hello(1));
+        tokio::pin!(opening);
+        // Polled once, so the command is on its way; then its caller goes away.
+        assert!(futures_util::poll!(&mut opening).is_pending());
+    }
+    while ledger.read(|state| state.status().suspect_peers).await != Ok(1) {
+        ledger.tick().await.expect("time passes");
+    }
+    thread.stop().await;
+}
+
+#[tokio::test]
+async fn a_replaced_session_is_told_why_it_ends() {
+    let (ledger, thread) = open(MemoryJournal::new(), &Tasks::new());
+    let (first, _, mut orders) = ledger.open_session(hello(1)).await.expect("welcome");
+    let (_, _, mut newer) = ledger.open_session(hello(2)).await.expect("welcome");
+    assert_eq!(orders.next().await, Err(Closing::Replaced));
+    let report = shared::model::Numbered { sequence: 2, message: shared::model::Report::Leave };
+    assert_eq!(ledger.report(first, report).await, Err(LedgerError::Rejected(Rejection::StaleSession)));
+    thread.stop().await;
+    assert_eq!(newer.next().await, Err(Closing::Stopping));
+}

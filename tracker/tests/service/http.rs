@@ -1,0 +1,85 @@
+//! The HTTP side, with a client of ten lines.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::{Member, Served, hello, manifest, publish};
+
+/// The status and the body of the answer to a GET.
+async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).await.expect("connect");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("send");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("receive");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    (head[9..12].parse().expect("a status"), body.to_owned())
+}
+
+async fn get_json(address: SocketAddr, path: &str) -> (u16, Value) {
+    let (status, body) = get(address, path).await;
+    (status, serde_json::from_str(&body).expect("JSON"))
+}
+
+#[tokio::test]
+async fn people_and_scripts_can_read_what_there_is() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tracker = Served::start(dir.path()).await;
+    let at = tracker.address;
+    let member = Member::join(&tracker, hello(1, 1, 0)).await;
+    let bytes = manifest(7);
+    tracker.catalog().publish(&publish(&member, "models/ñ a", &bytes, 1)).await.expect("published");
+
+    assert_eq!(get(at, "/healthz").await, (200, "ok\n".to_owned()));
+    assert_eq!(get_json(at, "/readyz").await, (200, json!({"ready": true, "in_safe_mode": false})));
+
+    let (status, names) = get_json(at, "/api/v1/names?prefix=models/").await;
+    assert_eq!((status, &names["next_page_token"]), (200, &json!("")));
+    assert_eq!(names["names"][0]["name"], "models/ñ a");
+    assert_eq!(names["names"][0]["state"], "replicated");
+    assert_eq!(get_json(at, "/api/v1/names?prefix=x").await.1["names"], json!([]));
+
+    let (status, located) = get_json(at, "/api/v1/names/models/%C3%B1%20a").await;
+    assert_eq!(status, 200);
+    assert_eq!(located["content"], json!(bytes.content().to_string()));
+    assert_eq!(located["fragments"].as_array().map(Vec::len), Some(5));
+    let id = member.id.to_string();
+    assert_eq!(located["fragments"][4], json!({"index": 4, "holders": [id]}));
+    assert_eq!(
+        located["peers"],
+        json!([{"id": id, "addr": "127.0.0.1:6001", "zone": null, "state": "live", "keeps": true}])
+    );
+    assert_eq!(get_json(at, &format!("/api/v1/contents/{}", bytes.content())).await, (200, located));
+
+    let (status, peers) = get_json(at, "/api/v1/peers").await;
+    assert_eq!((status, &peers["peers"][0]["id"], &peers["epoch"]), (200, &json!(id), &json!(1)));
+    let (status, numbers) = get_json(at, "/api/v1/status").await;
+    assert_eq!((status, &numbers["names"], &numbers["live_peers"]), (200, &json!(1), &json!(1)));
+    tracker.stop().await;
+}
+
+#[tokio::test]
+async fn errors_have_one_shape() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tracker = Served::start(dir.path()).await;
+    for (path, status, code) in [
+        ("/api/v1/names/none", 404, "not found"),
+        ("/api/v1/names/a//b", 400, "invalid argument"),
+        ("/api/v1/names?page_token=//", 400, "invalid argument"),
+        ("/api/v1/contents/xyz", 400, "invalid argument"),
+        ("/api/v1/contents/0000000000000000000000000000000000000000000000000000000000000001", 404, "not found"),
+        ("/api/v1/peers?page_token=zz", 400, "invalid argument"),
+        ("/nothing", 404, "not found"),
+    ] {
+        let (got, body) = get_json(tracker.address, path).await;
+        assert_eq!((got, &body["error"]["code"]), (status, &json!(code)), "{path}");
+        assert!(body["error"]["message"].as_str().is_some_and(|text| !text.is_empty()));
+    }
+    for path in ["/api/v1/names?page_size=x", "/api/v1/names?pagesize=1"] {
+        assert_eq!(get(tracker.address, path).await.0, 400, "{path}");
+    }
+    tracker.stop().await;
+}
