@@ -110,10 +110,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     Ok(())
 }
 
-async fn running_node(
-    context: &Context<'_>,
-    path: &Path,
-) -> Result<proto::client::ControlClient, Failure> {
+async fn running_node(context: &Context<'_>, path: &Path) -> Result<proto::client::ControlClient, Failure> {
     let Some(node) = attach::find(context.options).await? else {
         return Err(Failure::new(
             Exit::Unreachable,
@@ -140,74 +137,22 @@ pub async fn follow(
     name: &Name,
     wait: Wait,
 ) -> Result<Added, Failure> {
-    let total = Amount { done: 0, total: 0 };
-    let mut progress = Some(Progress::begin(out, clock, format!("hashing {name}"), Unit::Bytes, total));
-    let mut added: Option<Added> = None;
+    let mut shown = Shown::begin(out, clock, name);
     let mut over: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(std::future::pending());
     loop {
         let event = tokio::select! {
+            // What has happened in time counts, even when it is looked at late.
+            biased;
             event = events.next() => event.map_err(|error| add_failure(path, &error))?,
-            () = &mut over => return Err(target_not_met(name, added.as_ref(), wait)),
+            () = &mut over => return Err(target_not_met(name, shown.added.as_ref(), wait)),
         };
         let Some(event) = event else { break };
-        out.json(&AddLine::from(&event));
-        match event {
-            AddEvent::Hashing { done, total } => {
-                if let Some(progress) = &mut progress {
-                    progress.update(Amount { done, total }, "");
-                }
-            }
-            AddEvent::Shared {
-                content,
-                length,
-                fragment_length,
-                fragments,
-                is_pending,
-            } => {
-                progress = None;
-                if let Wait::AtMost(limit) = wait {
-                    over = Box::pin(tokio::time::sleep(limit));
-                }
-                let shared = Added {
-                    content,
-                    length,
-                    fragment_length,
-                    fragments,
-                    binding: None,
-                    health: None,
-                };
-                out.line(&shared_line(name, &shared, is_pending));
-                added = Some(shared);
-            }
-            AddEvent::Published(binding) => {
-                out.line(&format!(
-                    "published as {}, revision {}, {} wanted",
-                    binding.name,
-                    binding.revision,
-                    counted(binding.target.get().into(), "replica")
-                ));
-                if let Some(added) = &mut added {
-                    added.binding = Some(binding);
-                }
-            }
-            AddEvent::Replicas(health) => {
-                if let Some(added) = &mut added {
-                    added.health = Some(health);
-                }
-                let amount = Amount {
-                    done: health.fragments_at_target.into(),
-                    total: health.fragments.into(),
-                };
-                let label = format!("replicating {name}");
-                let shown = progress.get_or_insert_with(|| {
-                    Progress::begin(out, clock, label, Unit::Fragments, Amount { done: 0, ..amount })
-                });
-                shown.update(amount, &format!("fewest {} of {}", health.fewest, health.target));
-            }
+        if let (Wait::AtMost(limit), AddEvent::Shared { .. }) = (wait, &event) {
+            over = Box::pin(tokio::time::sleep(limit));
         }
+        shown.take(event);
     }
-    drop(progress);
-    let Some(added) = added else {
+    let Some(added) = shown.end() else {
         return Err(Failure::new(
             Exit::Internal,
             format!("cannot add {path}: the node ended the call without an answer; its log says why"),
@@ -218,7 +163,10 @@ pub async fn follow(
     }
     if added.state() == "replicated" {
         let wanted = added.binding.as_ref().map_or(0, |binding| binding.target.get());
-        out.line(&format!("replicated: every fragment has {}", counted(wanted.into(), "replica")));
+        out.line(&format!(
+            "replicated: every fragment has {}",
+            counted(wanted.into(), "replica")
+        ));
     }
     out.json(&AddLine::Done {
         name: name.to_string(),
@@ -230,6 +178,98 @@ pub async fn follow(
         state: added.state(),
     });
     Ok(added)
+}
+
+/// What has been shown of an [`Add`] so far.
+struct Shown<'a> {
+    out: &'a Output,
+    clock: &'a Clock,
+    name: &'a Name,
+    progress: Option<Progress<'a>>,
+    added: Option<Added>,
+}
+
+impl<'a> Shown<'a> {
+    fn begin(out: &'a Output, clock: &'a Clock, name: &'a Name) -> Self {
+        let nothing = Amount { done: 0, total: 0 };
+        let progress = Progress::begin(out, clock, format!("hashing {name}"), Unit::Bytes, nothing);
+        Self {
+            out,
+            clock,
+            name,
+            progress: Some(progress),
+            added: None,
+        }
+    }
+
+    fn take(&mut self, event: AddEvent) {
+        self.out.json(&AddLine::from(&event));
+        match event {
+            AddEvent::Hashing { done, total } => {
+                if let Some(progress) = &mut self.progress {
+                    progress.update(Amount { done, total }, "");
+                }
+            }
+            AddEvent::Shared {
+                content,
+                length,
+                fragment_length,
+                fragments,
+                is_pending,
+            } => {
+                self.progress = None;
+                let shared = Added {
+                    content,
+                    length,
+                    fragment_length,
+                    fragments,
+                    binding: None,
+                    health: None,
+                };
+                self.out.line(&shared_line(self.name, &shared, is_pending));
+                self.added = Some(shared);
+            }
+            AddEvent::Published(binding) => {
+                let wanted = counted(binding.target.get().into(), "replica");
+                let (name, revision) = (&binding.name, binding.revision);
+                self.out.line(&format!(
+                    "published as {name}, revision {revision}, {wanted} wanted"
+                ));
+                if let Some(added) = &mut self.added {
+                    added.binding = Some(binding);
+                }
+            }
+            AddEvent::Replicas(health) => self.replicas(health),
+        }
+    }
+
+    fn replicas(&mut self, health: Health) {
+        let amount = Amount {
+            done: health.fragments_at_target.into(),
+            total: health.fragments.into(),
+        };
+        let (out, clock, name) = (self.out, self.clock, self.name);
+        let begin = || {
+            let nothing = Amount { done: 0, ..amount };
+            Progress::begin(
+                out,
+                clock,
+                format!("replicating {name}"),
+                Unit::Fragments,
+                nothing,
+            )
+        };
+        let remark = format!("fewest {} of {}", health.fewest, health.target);
+        self.progress.get_or_insert_with(begin).update(amount, &remark);
+        if let Some(added) = &mut self.added {
+            added.health = Some(health);
+        }
+    }
+
+    /// Takes the progress away.
+    fn end(self) -> Option<Added> {
+        self.added
+    }
 }
 
 fn shared_line(name: &Name, added: &Added, is_pending: bool) -> String {
@@ -244,7 +284,10 @@ fn shared_line(name: &Name, added: &Added, is_pending: bool) -> String {
     } else {
         ""
     };
-    format!("sharing {name}: {length} in {fragments}\nid {}{waits}", added.content)
+    format!(
+        "sharing {name}: {length} in {fragments}\nid {}{waits}",
+        added.content
+    )
 }
 
 fn add_failure(path: &str, error: &RemoteError) -> Failure {
@@ -266,12 +309,16 @@ fn target_not_met(name: &Name, added: Option<&Added>, wait: Wait) -> Failure {
             counted(health.target.get().into(), "replica"),
             health.fewest
         ),
-        Some(Added { binding: Some(_), .. }) => "it is published, and nothing is known of its replicas yet".to_owned(),
+        Some(Added { binding: Some(_), .. }) => {
+            "it is published, and nothing is known of its replicas yet".to_owned()
+        }
         _ => "it is shared here, and not published yet".to_owned(),
     };
     Failure::new(
         Exit::TargetNotMet,
-        format!("cannot replicate {name}{after}: {stand}; `peer locate {name}` shows how it goes on while a node serves it"),
+        format!(
+            "cannot replicate {name}{after}: {stand}; `peer locate {name}` shows how it goes on while a node serves it"
+        ),
     )
 }
 
@@ -283,7 +330,10 @@ pub fn file_to_add(path: &Path) -> Result<PathBuf, Failure> {
     let cannot = |exit, why: &str| Failure::new(exit, format!("cannot add {}: {why}", path.display()));
     let absolute = std::path::absolute(path).map_err(|error| cannot(Exit::Usage, &error.to_string()))?;
     if absolute.to_str().is_none() {
-        return Err(cannot(Exit::Usage, "its path is not UTF-8; rename it or add it by another path"));
+        return Err(cannot(
+            Exit::Usage,
+            "its path is not UTF-8; rename it or add it by another path",
+        ));
     }
     match std::fs::metadata(&absolute) {
         Ok(metadata) if metadata.is_dir() => Err(cannot(
@@ -311,7 +361,10 @@ pub fn name_of(path: &Path) -> Result<Name, Failure> {
     Name::new(file_name.unwrap_or_default()).map_err(|error| {
         Failure::new(
             Exit::Usage,
-            format!("cannot add {}: {error}; choose a name with --name", path.display()),
+            format!(
+                "cannot add {}: {error}; choose a name with --name",
+                path.display()
+            ),
         )
     })
 }

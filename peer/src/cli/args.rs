@@ -280,11 +280,21 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
         Some(inner) if outer == NodeFlags::default() => inner,
         Some(inner) if inner == NodeFlags::default() => outer,
         None if outer == NodeFlags::default() || action == Action::Menu => outer,
-        Some(_) => return Err(misplaced("write the flags for running a node once, after the command")),
-        None => return Err(misplaced("this command never runs a node: --webserver, --tracker, --host, --port, --advertise, --capacity and --zone mean nothing to it")),
+        Some(_) => {
+            return Err(misplaced(
+                "write the flags for running a node once, after the command",
+            ));
+        }
+        None => {
+            return Err(misplaced(
+                "this command never runs a node: --webserver, --tracker, --host, --port, --advertise, --capacity and --zone mean nothing to it",
+            ));
+        }
     };
     if action == Action::Serve && common.peer.is_some() {
-        return Err(misplaced("`serve` runs a node, --peer names one that is running; use --data-dir"));
+        return Err(misplaced(
+            "`serve` runs a node, --peer names one that is running; use --data-dir",
+        ));
     }
     if action == Action::Menu && common.json {
         return Err(misplaced("--json goes with a command; the menu is for people"));
@@ -318,7 +328,11 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
 /// What is to be done, the flags of a node if the command takes them, and the settings of `add`.
 fn act(
     verb: Option<Verb>,
-) -> (Action, Option<NodeFlags>, (Option<ReplicationTarget>, Option<FragmentLength>)) {
+) -> (
+    Action,
+    Option<NodeFlags>,
+    (Option<ReplicationTarget>, Option<FragmentLength>),
+) {
     let none = (None, None);
     let (command, node) = match verb {
         None => return (Action::Menu, None, none),
@@ -339,7 +353,11 @@ fn act(
                     Some(Some(limit)) => Wait::AtMost(limit),
                 },
             };
-            return (Action::Once(Command::Add(add)), Some(node), (replicas, fragment_length));
+            return (
+                Action::Once(Command::Add(add)),
+                Some(node),
+                (replicas, fragment_length),
+            );
         }
         Some(Verb::Get { node, get }) => (Command::Get(get), Some(node)),
         Some(Verb::Remove { name }) => (Command::Remove(name), None),
@@ -356,7 +374,9 @@ fn act(
 
 /// The command with the name of the environment twin in the help of every flag that has one.
 fn command() -> clap::Command {
-    Cli::command().mut_args(with_twin).mut_subcommands(|sub| sub.mut_args(with_twin))
+    Cli::command()
+        .mut_args(with_twin)
+        .mut_subcommands(|sub| sub.mut_args(with_twin))
 }
 
 fn with_twin(arg: clap::Arg) -> clap::Arg {
@@ -386,7 +406,8 @@ pub fn complaint(error: &clap::Error) -> String {
         .split("\n\n")
         .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
         .filter(|paragraph| {
-            !paragraph.is_empty() && !paragraph.starts_with("Usage:") && !paragraph.starts_with("For more information")
+            let noise = ["Usage:", "For more information", "tip: to pass"];
+            !paragraph.is_empty() && !noise.iter().any(|start| paragraph.starts_with(start))
         })
         .collect();
     format!("{}; see `peer --help`", told.join("; "))

@@ -83,8 +83,10 @@ pub async fn enter_if_offline(node: &Attached, entry: Option<&EntryPoint>) -> Re
 pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<(), Failure> {
     match client.connect(entry).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(Failure::of(format_args!("connect to {}", described(entry)), &error)
-            .hint("check that it runs there, or name another with --webserver or --tracker")),
+        Err(error) => Err(
+            Failure::of(format_args!("connect to {}", described(entry)), &error)
+                .hint("check that it runs there, or name another with --webserver or --tracker"),
+        ),
     }
 }
 
@@ -119,7 +121,9 @@ pub fn described(entry: &EntryPoint) -> String {
 /// Which node, and with what right: a token is shown only to the node that it belongs to.
 fn meant(peer: Option<&HostPort>, running: Option<RunningNode>) -> Option<(HostPort, Option<String>)> {
     match (peer, running) {
-        (Some(peer), Some(running)) if is_same(peer, &running.address) => Some((peer.clone(), Some(running.token))),
+        (Some(peer), Some(running)) if is_same(peer, &running.address) => {
+            Some((peer.clone(), Some(running.token)))
+        }
         (Some(peer), _) => Some((peer.clone(), None)),
         (None, Some(running)) => Some((running.address, Some(running.token))),
         (None, None) => None,

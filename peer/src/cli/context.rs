@@ -76,6 +76,9 @@ impl<'a> Context<'a> {
 
     /// What the command wanted to be said when it is ended from outside.
     pub(super) fn last_words(&self) -> Option<String> {
-        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.last_words
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }

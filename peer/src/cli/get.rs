@@ -70,14 +70,30 @@ pub(super) async fn run(context: &Context<'_>, args: GetArgs) -> Result<(), Fail
         overwrite: args.force,
     };
     let again = |how_far: &str| {
-        context.set_last_words(format!("{how_far} of {} is kept; run the same command again to continue", args.content));
+        context.set_last_words(format!(
+            "{how_far} of {} is kept; run the same command again to continue",
+            args.content
+        ));
     };
     let fetched = async {
-        let mut events = client.get(get).await.map_err(|error| get_failure(&args.content, &error))?;
-        follow(context.out, &context.clock, &mut events, &args.content, &output, again).await
+        let mut events = client
+            .get(get)
+            .await
+            .map_err(|error| get_failure(&args.content, &error))?;
+        follow(
+            context.out,
+            &context.clock,
+            &mut events,
+            &args.content,
+            &output,
+            again,
+        )
+        .await
     };
     match fetched.await {
-        Err(failure) if failure.exit() == Exit::Unreachable => Err(explain(failure, &client, &args.content).await),
+        Err(failure) if failure.exit() == Exit::Unreachable => {
+            Err(explain(failure, &client, &args.content).await)
+        }
         fetched => fetched,
     }
 }
@@ -96,7 +112,11 @@ pub async fn follow(
 ) -> Result<(), Failure> {
     let mut label = content.to_string();
     let mut progress: Option<Progress<'_>> = None;
-    while let Some(event) = events.next().await.map_err(|error| get_failure(content, &error))? {
+    while let Some(event) = events
+        .next()
+        .await
+        .map_err(|error| get_failure(content, &error))?
+    {
         out.json(&GetLine::new(&event, output));
         match event {
             GetEvent::Started {
@@ -113,7 +133,13 @@ pub async fn follow(
                 out.note(&started_line(&name, amount, fragments));
                 label = name.to_string();
                 how_far(&format!("{}%", percent(amount)));
-                progress = Some(Progress::begin(out, clock, format!("fetching {name}"), Unit::Bytes, amount));
+                progress = Some(Progress::begin(
+                    out,
+                    clock,
+                    format!("fetching {name}"),
+                    Unit::Bytes,
+                    amount,
+                ));
             }
             GetEvent::Progress {
                 held,
@@ -138,7 +164,14 @@ pub async fn follow(
                 ..
             } => {
                 drop(progress.take());
-                out.line(&done_line(&label, output, length, received, elapsed, sources_used));
+                out.line(&done_line(
+                    &label,
+                    output,
+                    length,
+                    received,
+                    elapsed,
+                    sources_used,
+                ));
                 return Ok(());
             }
         }
@@ -198,7 +231,10 @@ pub fn place(destination: &Destination, name: Option<&Name>) -> Option<PathBuf> 
 /// When the tracker knows none, or is away.
 pub async fn name_of(client: &ControlClient, content: &ContentRef) -> Result<Name, Failure> {
     let location = client.network_locate(&locate_one(content)).await;
-    Ok(location.map_err(|error| get_failure(content, &error))?.binding.name)
+    Ok(location
+        .map_err(|error| get_failure(content, &error))?
+        .binding
+        .name)
 }
 
 fn locate_one(content: &ContentRef) -> Locate {
@@ -214,11 +250,17 @@ async fn free(output: PathBuf, force: bool) -> Result<(), Failure> {
     look(move || match std::fs::symlink_metadata(&output) {
         Ok(metadata) if metadata.is_dir() => Err(Failure::new(
             Exit::Conflict,
-            format!("cannot write {}: it is a directory; choose another place with --output", output.display()),
+            format!(
+                "cannot write {}: it is a directory; choose another place with --output",
+                output.display()
+            ),
         )),
         Ok(_) if !force => Err(Failure::new(
             Exit::Conflict,
-            format!("cannot write {}: it exists; --force replaces it, --output chooses another place", output.display()),
+            format!(
+                "cannot write {}: it exists; --force replaces it, --output chooses another place",
+                output.display()
+            ),
         )),
         _ => Ok(()),
     })
@@ -250,7 +292,10 @@ fn started_line(name: &Name, amount: Amount, fragments: u32) -> String {
         0 => String::new(),
         _ => format!(", {}% of it is here already", percent(amount)),
     };
-    format!("fetching {name}: {total} in {}{here}", counted(fragments.into(), "fragment"))
+    format!(
+        "fetching {name}: {total} in {}{here}",
+        counted(fragments.into(), "fragment")
+    )
 }
 
 fn remark(sources: u32, waiting_for: &str) -> String {

@@ -449,8 +449,10 @@ impl From<&Location> for Located {
     /// Turns the holders' bitmaps into a list of holders for every fragment.
     fn from(location: &Location) -> Self {
         let (binding, manifest) = (&location.binding, &location.manifest);
-        let mut holders: BTreeMap<u32, Vec<String>> =
-            manifest.indices().map(|index| (index.get(), Vec::new())).collect();
+        let mut holders: BTreeMap<u32, Vec<String>> = manifest
+            .indices()
+            .map(|index| (index.get(), Vec::new()))
+            .collect();
         for holder in &location.holders {
             let id = holder.peer.id.to_string();
             for index in holder.fragments.iter() {

@@ -70,7 +70,11 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) ->
     if let Err(failure) = &result {
         out.failure(failure);
     }
-    ExitCode::from(result.map_or_else(|failure| failure.exit(), |()| Exit::Done).status())
+    ExitCode::from(
+        result
+            .map_or_else(|failure| failure.exit(), |()| Exit::Done)
+            .status(),
+    )
 }
 
 /// Why there is nothing to be done.

@@ -71,7 +71,9 @@ pub(super) async fn forget(context: &Context<'_>, args: ForgetArgs) -> Result<()
         }
     })?;
     let freed_text = ByteCount::new(freed);
-    context.out.line(&format!("forgot {}, {freed_text} became free", args.content));
+    context
+        .out
+        .line(&format!("forgot {}, {freed_text} became free", args.content));
     context.out.json(&json::Forgotten {
         content: content.to_string(),
         freed,
@@ -131,7 +133,9 @@ pub(super) async fn status(context: &Context<'_>) -> Result<(), Failure> {
 pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
     let view = all_peers(&node(context).await?).await?;
     let epoch = view.epoch.get();
-    context.out.json(&json::Network::new(&view.peers, epoch, view.in_safe_mode));
+    context
+        .out
+        .json(&json::Network::new(&view.peers, epoch, view.in_safe_mode));
     context.out.line(&show::peers(&view.peers).render());
     if view.in_safe_mode {
         context.out.note(SAFE_MODE);
@@ -140,7 +144,8 @@ pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
 }
 
 /// What people should know when they look at peers meanwhile.
-pub const SAFE_MODE: &str = "the tracker has restarted and waits for its peers to report: nothing is evicted meanwhile";
+pub const SAFE_MODE: &str =
+    "the tracker has restarted and waits for its peers to report: nothing is evicted meanwhile";
 
 pub(super) async fn verify(context: &Context<'_>) -> Result<(), Failure> {
     let client = node(context).await?;

@@ -16,9 +16,7 @@ use std::time::Duration;
 use proto::control::EntryPoint;
 use serde::de::value::{Error as EnvError, MapDeserializer};
 use serde::{Deserialize, Deserializer};
-use shared::model::{
-    ByteCount, FragmentLength, HostPort, ReplicationTarget, Zone, parse_duration,
-};
+use shared::model::{ByteCount, FragmentLength, HostPort, ReplicationTarget, Zone, parse_duration};
 use shared::runtime::config::{self, ConfigError};
 
 use super::output::Style;
@@ -214,7 +212,10 @@ pub fn gather(flags: Settings, config_flag: Option<&Path>, env: Env<'_>) -> Resu
     let file = config::load::<Settings>(config.as_deref())?.checked(Place::File)?;
     let environment = Settings::from_env(env)?.checked(Place::Environment)?;
     let home = default_data_dir(env);
-    flags.checked(Place::Flags)?.over(environment.over(file)).resolve(home)
+    flags
+        .checked(Place::Flags)?
+        .over(environment.over(file))
+        .resolve(home)
 }
 
 impl Settings {
@@ -244,13 +245,7 @@ impl Settings {
     /// # Errors
     /// Names the two.
     pub fn checked(self, place: Place) -> Result<Self, SettingsError> {
-        let both = |first, second| {
-            Err(SettingsError::Both {
-                place,
-                first,
-                second,
-            })
-        };
+        let both = |first, second| Err(SettingsError::Both { place, first, second });
         match &self {
             Self {
                 webserver: Some(_),

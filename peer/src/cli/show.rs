@@ -44,14 +44,20 @@ pub fn contents(contents: &[LocalContent]) -> Table {
     ]);
     for content in contents {
         let path = content.path.as_ref();
-        let place = path.map_or_else(|| "store".to_owned(), |path| one_line(&path.display().to_string()));
+        let place = path.map_or_else(
+            || "store".to_owned(),
+            |path| one_line(&path.display().to_string()),
+        );
         let role = if content.is_pending {
             "pending".to_owned()
         } else {
             content.role.to_string()
         };
         table.row([
-            content.name.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            content
+                .name
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string),
             ByteCount::new(content.length).to_string(),
             format!("{}/{}", content.fragments_held, content.fragments),
             role,
@@ -78,7 +84,9 @@ pub fn peers(peers: &[PeerInfo]) -> Table {
         table.row([
             peer.id.short(),
             peer.address.to_string(),
-            peer.zone.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            peer.zone
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string),
             peer.state.to_string(),
             ByteCount::new(peer.free).to_string(),
             ByteCount::new(peer.capacity).to_string(),
@@ -118,7 +126,9 @@ pub fn location(location: &Location) -> String {
         table.row([
             peer.id.short(),
             peer.address.to_string(),
-            peer.zone.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            peer.zone
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string),
             peer.state.to_string(),
             if holder.keeps { "yes" } else { "no" }.to_owned(),
             ranges(&holder.fragments),
@@ -205,19 +215,33 @@ pub fn status(status: &Status) -> String {
     }
     lines.extend([
         ("data", one_line(&status.data_dir.display().to_string())),
-        ("capacity", format!("{} of {} used", bytes(status.used), bytes(status.capacity))),
+        (
+            "capacity",
+            format!("{} of {} used", bytes(status.used), bytes(status.capacity)),
+        ),
         ("contents", status.contents.to_string()),
         (
             "traffic",
-            format!("{} sent, {} received", bytes(status.bytes_sent), bytes(status.bytes_received)),
+            format!(
+                "{} sent, {} received",
+                bytes(status.bytes_sent),
+                bytes(status.bytes_received)
+            ),
         ),
         (
             "transfers",
-            format!("{} fetches, {} uploads", status.active_fetches, status.active_uploads),
+            format!(
+                "{}, {}",
+                counted(status.active_fetches.into(), "download"),
+                counted(status.active_uploads.into(), "upload")
+            ),
         ),
     ]);
     if status.pending_publications > 0 {
-        lines.push(("waiting", format!("{} to be published", status.pending_publications)));
+        lines.push((
+            "waiting",
+            format!("{} to be published", status.pending_publications),
+        ));
     }
     lines.push((
         "version",

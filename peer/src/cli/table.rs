@@ -33,7 +33,8 @@ impl Table {
 
     /// Adds a row; cells that are missing at its end are empty.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().take(self.columns.len()).collect());
+        self.rows
+            .push(cells.into_iter().take(self.columns.len()).collect());
     }
 
     /// Whether there are no rows.
@@ -53,7 +54,10 @@ impl Table {
     pub fn render_within(&self, columns: usize) -> String {
         let mut widths = self.widths();
         while widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1) > columns {
-            let texts = widths.iter_mut().zip(&self.columns).filter(|(_, (_, align))| *align == Align::Left);
+            let texts = widths
+                .iter_mut()
+                .zip(&self.columns)
+                .filter(|(_, (_, align))| *align == Align::Left);
             match texts.map(|(width, _)| width).max() {
                 Some(widest) if *widest > MIN_SHRUNK => *widest -= 1,
                 _ => break,
@@ -108,7 +112,11 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new(&[("NAME", Align::Left), ("SIZE", Align::Right), ("STATE", Align::Left)]);
+        let mut table = Table::new(&[
+            ("NAME", Align::Left),
+            ("SIZE", Align::Right),
+            ("STATE", Align::Left),
+        ]);
         table.row(["models/llama-70b.gguf", "40.0 GiB", "replicated"].map(String::from));
         table.row(["ñandú", "3 B", ""].map(String::from));
         table
@@ -127,11 +135,11 @@ models/llama-70b.gguf  40.0 GiB  replicated
     #[test]
     fn a_narrow_screen_costs_the_widest_text() {
         let narrow = table().render_within(36);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 36), "{narrow}");
         assert!(
-            narrow.lines().all(|line| line.chars().count() <= 36),
+            narrow.contains("models/llama-…  40.0 GiB  replicated"),
             "{narrow}"
         );
-        assert!(narrow.contains("models/llama-…  40.0 GiB  replicated"), "{narrow}");
         let narrowest = table().render_within(1);
         assert!(narrowest.contains("models/llam…"), "{narrowest}");
     }

@@ -11,7 +11,10 @@ use crate::cli::show;
 
 impl Menu<'_> {
     pub(super) async fn ask_and_connect(&mut self) -> Result<(), Failure> {
-        let question = format!("webserver HOST:PORT, or tracker HOST:PORT [{}]: ", answer::shown(&self.entry));
+        let question = format!(
+            "webserver HOST:PORT, or tracker HOST:PORT [{}]: ",
+            answer::shown(&self.entry)
+        );
         let Some(line) = self.asked(&question).await else {
             return Ok(());
         };
@@ -25,7 +28,8 @@ impl Menu<'_> {
     pub(super) async fn leave(&mut self) -> Result<(), Failure> {
         let left = self.client.disconnect().await;
         left.map_err(|error| Failure::of("leave the network", &error))?;
-        self.console.say("left the network; what this peer holds stays here");
+        self.console
+            .say("left the network; what this peer holds stays here");
         Ok(())
     }
 
@@ -33,9 +37,11 @@ impl Menu<'_> {
         let listed = self.client.local_list().await;
         let contents = listed.map_err(|error| Failure::of("list what this peer holds", &error))?;
         if contents.is_empty() {
-            self.console.say("this peer holds nothing yet; 2 adds a file, 6 fetches one");
+            self.console
+                .say("this peer holds nothing yet; 2 adds a file, 6 fetches one");
         } else {
-            self.console.say(&show::contents(&contents).render_within(COLUMNS));
+            self.console
+                .say(&show::contents(&contents).render_within(COLUMNS));
         }
         Ok(())
     }
@@ -76,7 +82,10 @@ impl Menu<'_> {
             return Ok(());
         }
         let name: Name = text.parse().map_err(|error| {
-            Failure::new(Exit::Usage, format!("cannot remove {text:?}: {error}; 5 lists the names"))
+            Failure::new(
+                Exit::Usage,
+                format!("cannot remove {text:?}: {error}; 5 lists the names"),
+            )
         })?;
         if !self.confirmed(&format!("remove {name} for everyone?")).await {
             self.console.say("nothing removed");

@@ -28,7 +28,11 @@ pub fn entry(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {
         text.parse()
             .map_err(|error| format!("{error}; type HOST:PORT of a webserver, or tracker HOST:PORT"))
     };
-    match (first.map(str::to_ascii_lowercase).as_deref(), second, words.next()) {
+    match (
+        first.map(str::to_ascii_lowercase).as_deref(),
+        second,
+        words.next(),
+    ) {
         (None, ..) => Ok(default.clone()),
         (Some("tracker" | "t"), None, _) => address(DEFAULT_TRACKER).map(EntryPoint::Tracker),
         (Some("tracker" | "t"), Some(text), None) => address(text).map(EntryPoint::Tracker),

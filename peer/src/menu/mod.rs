@@ -175,17 +175,20 @@ impl<'a> Menu<'a> {
             return true;
         }
         let under_way = show::counted(transfers, "transfer");
-        self.confirmed(&format!("{under_way} under way; leave all the same?")).await
+        self.confirmed(&format!("{under_way} under way; leave all the same?"))
+            .await
     }
 
     /// Enters a network and says what became of what waited for it.
     async fn connect(&mut self, entry: EntryPoint) {
         let before = self.client.status().await.ok();
-        self.console.say(&format!("connecting to {}", attach::described(&entry)));
+        self.console
+            .say(&format!("connecting to {}", attach::described(&entry)));
         let client = self.client.clone();
         match self.console.unless_interrupted(client.connect(&entry)).await {
             Some(Ok((tracker, epoch))) => {
-                self.console.say(&format!("connected to the tracker at {tracker}, epoch {epoch}"));
+                self.console
+                    .say(&format!("connected to the tracker at {tracker}, epoch {epoch}"));
                 self.entry = entry;
                 self.tell_published(before.as_ref()).await;
             }
@@ -208,7 +211,10 @@ impl<'a> Menu<'a> {
         let looking = async {
             let mut left = waited;
             for _ in 0..PUBLISH_LOOKS {
-                left = client.status().await.map_or(left, |status| status.pending_publications);
+                left = client
+                    .status()
+                    .await
+                    .map_or(left, |status| status.pending_publications);
                 if left == 0 {
                     break;
                 }

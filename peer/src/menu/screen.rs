@@ -83,7 +83,11 @@ pub fn found(location: &Location) -> String {
 pub fn matches(names: &[(Binding, Health)]) -> String {
     let line = |(at, (binding, _)): (usize, &(Binding, Health))| {
         let size = ByteCount::new(binding.length).to_string();
-        format!("{:>4}  {}  {size}", at + 1, shortened(binding.name.as_str(), COLUMNS - 20))
+        format!(
+            "{:>4}  {}  {size}",
+            at + 1,
+            shortened(binding.name.as_str(), COLUMNS - 20)
+        )
     };
     names.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -92,7 +96,10 @@ pub fn matches(names: &[(Binding, Health)]) -> String {
 #[must_use]
 pub fn published(waited: u32, left: u32) -> String {
     let made = waited.saturating_sub(left);
-    let mut text = format!("published {} that waited for a connection", counted(made.into(), "file"));
+    let mut text = format!(
+        "published {} that waited for a connection",
+        counted(made.into(), "file")
+    );
     if left > 0 {
         text = format!("{text}, {left} still waiting; 4 lists them");
     }
@@ -140,13 +147,20 @@ mod tests {
                                            ? h  show this menu";
         let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(plain(&menu()), plain(expected));
-        assert!(menu().lines().all(|line| line.chars().count() <= COLUMNS), "{}", menu());
+        assert!(
+            menu().lines().all(|line| line.chars().count() <= COLUMNS),
+            "{}",
+            menu()
+        );
     }
 
     #[test]
     fn the_banner_says_who_where_and_for_how_long() {
         let own = banner(&status(), true);
-        assert!(own.contains(&"ab".repeat(16)) && own.contains("127.0.0.1:50053"), "{own}");
+        assert!(
+            own.contains(&"ab".repeat(16)) && own.contains("127.0.0.1:50053"),
+            "{own}"
+        );
         assert!(own.contains("for as long as the menu is open"), "{own}");
         let attached = banner(&status(), false);
         assert!(attached.contains("runs already on /data"), "{attached}");

@@ -45,7 +45,10 @@ impl Menu<'_> {
         match self.publish(add.clone()).await {
             Err(failure) if failure.exit() == Exit::Conflict && self.console.is_terminal() => {
                 self.complain(&failure);
-                if self.confirmed(&format!("bind {} to this file instead?", add.name)).await {
+                if self
+                    .confirmed(&format!("bind {} to this file instead?", add.name))
+                    .await
+                {
                     self.publish(Add { update: true, ..add }).await?;
                 }
                 Ok(())
@@ -55,7 +58,9 @@ impl Menu<'_> {
     }
 
     async fn ask_name(&mut self, default: Option<Name>) -> Result<Option<Name>, Failure> {
-        let shown = default.as_ref().map_or_else(String::new, |name| format!(" [{name}]"));
+        let shown = default
+            .as_ref()
+            .map_or_else(String::new, |name| format!(" [{name}]"));
         let Some(line) = self.asked(&format!("name{shown}: ")).await else {
             return Ok(None);
         };
@@ -105,7 +110,8 @@ impl Menu<'_> {
         };
         let text = line.trim().to_owned();
         if text.is_empty() {
-            self.console.say("nothing to look for; 5 lists the network's names");
+            self.console
+                .say("nothing to look for; 5 lists the network's names");
             return Ok(());
         }
         let Some(location) = self.look_for(&text).await? else {
@@ -121,7 +127,8 @@ impl Menu<'_> {
         let (output, exists) = look(move || {
             let typed = answer::path(&line, home.as_deref());
             let destination = get::destination(typed.as_deref())?;
-            let output = get::place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()));
+            let output =
+                get::place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()));
             let exists = std::fs::symlink_metadata(&output).is_ok();
             Ok::<_, Failure>((output, exists))
         })
@@ -146,11 +153,13 @@ impl Menu<'_> {
 
     /// The content meant by a name, an id or a part of a name; none when it is not clear after all.
     async fn look_for(&mut self, text: &str) -> Result<Option<Location>, Failure> {
-        let failed = |error| Failure::of(format_args!("find {text:?}"), &error).hint("1 connects to a network");
+        let failed =
+            |error| Failure::of(format_args!("find {text:?}"), &error).hint("1 connects to a network");
         if let Ok(content) = text.parse::<ContentRef>() {
             match locate(&self.client, content.clone()).await {
                 Ok(location) => return Ok(Some(location)),
-                Err(error) if error.code() == ErrorCode::NotFound && matches!(content, ContentRef::Name(_)) => {}
+                Err(error)
+                    if error.code() == ErrorCode::NotFound && matches!(content, ContentRef::Name(_)) => {}
                 Err(error) => return Err(failed(error)),
             }
         }
@@ -168,7 +177,8 @@ impl Menu<'_> {
     async fn choose(&mut self, text: &str, mut names: Vec<(Binding, Health)>) -> Option<Binding> {
         match names.len() {
             0 => {
-                self.console.say(&format!("no name contains {text:?}; 5 lists the network's names"));
+                self.console
+                    .say(&format!("no name contains {text:?}; 5 lists the network's names"));
                 None
             }
             1 => names.pop().map(|(binding, _)| binding),
@@ -176,7 +186,10 @@ impl Menu<'_> {
                 let shown = found.min(MAX_MATCHES);
                 self.console.say(&screen::matches(&names[..shown]));
                 if shown < found {
-                    self.console.say(&format!("and {} more; a longer part of the name finds fewer", found - shown));
+                    self.console.say(&format!(
+                        "and {} more; a longer part of the name finds fewer",
+                        found - shown
+                    ));
                 }
                 let line = self.asked(&format!("which one, 1 to {shown}: ")).await?;
                 let picked = answer::pick(&line, shown).map(|at| names.swap_remove(at).0);
@@ -203,7 +216,8 @@ impl Menu<'_> {
             }
             Some(fetched) => fetched,
             None => {
-                self.console.say("cancelled; what has been fetched is kept, fetch it again to continue");
+                self.console
+                    .say("cancelled; what has been fetched is kept, fetch it again to continue");
                 Ok(())
             }
         }

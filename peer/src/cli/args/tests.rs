@@ -1,1 +1,220 @@
+use super::*;
 
+fn words(line: &str) -> Vec<OsString> {
+    std::iter::once("peer")
+        .chain(line.split_whitespace())
+        .map(OsString::from)
+        .collect()
+}
+
+#[track_caller]
+fn invocation(line: &str) -> Invocation {
+    read(words(line)).unwrap_or_else(|error| panic!("{line}: {error}"))
+}
+
+fn settings(line: &str) -> Settings {
+    invocation(line).settings
+}
+
+fn address(text: &str) -> HostPort {
+    text.parse().expect("an address")
+}
+
+fn reference(text: &str) -> ContentRef {
+    text.parse().expect("a name or an id")
+}
+
+#[test]
+fn clap_finds_no_fault_with_the_definition() {
+    command().debug_assert();
+}
+
+#[test]
+fn every_command_is_read() {
+    let id = "ab".repeat(32);
+    let add = AddArgs {
+        path: "x.bin".into(),
+        name: None,
+        update: false,
+        wait: Wait::No,
+    };
+    let get = GetArgs {
+        content: reference("a/x"),
+        output: None,
+        force: false,
+    };
+    let forget = |content: &str, force| ForgetArgs {
+        content: reference(content),
+        force,
+    };
+    for (line, command) in [
+        ("add x.bin".to_owned(), Command::Add(add.clone())),
+        (
+            "add x.bin --name a/x --update --wait".to_owned(),
+            Command::Add(AddArgs {
+                name: Some("a/x".parse().expect("a name")),
+                update: true,
+                wait: Wait::Forever,
+                ..add.clone()
+            }),
+        ),
+        (
+            "add --wait=90s x.bin".to_owned(),
+            Command::Add(AddArgs {
+                wait: Wait::AtMost(Duration::from_secs(90)),
+                ..add
+            }),
+        ),
+        ("get a/x".to_owned(), Command::Get(get.clone())),
+        (
+            format!("get {id} --output dir/y --force"),
+            Command::Get(GetArgs {
+                content: reference(&id),
+                output: Some("dir/y".into()),
+                force: true,
+            }),
+        ),
+        (
+            "remove a/x".to_owned(),
+            Command::Remove("a/x".parse().expect("a name")),
+        ),
+        ("forget a/x".to_owned(), Command::Forget(forget("a/x", false))),
+        (format!("forget {id} --force"), Command::Forget(forget(&id, true))),
+        ("list".to_owned(), Command::List),
+        ("list --local".to_owned(), Command::LocalList),
+        ("locate a/x".to_owned(), Command::Locate(reference("a/x"))),
+        ("status".to_owned(), Command::Status),
+        ("network".to_owned(), Command::Network),
+        ("verify".to_owned(), Command::Verify),
+    ] {
+        assert_eq!(invocation(&line).action, Action::Once(command), "{line}");
+    }
+    assert_eq!(invocation("").action, Action::Menu);
+    assert_eq!(invocation("serve").action, Action::Serve);
+}
+
+#[test]
+fn common_flags_work_before_and_after_the_command() {
+    for line in [
+        "list --data-dir /d --json -q --no-progress --timeout 5s -vv --config /c",
+        "--data-dir /d --json --quiet --no-progress --timeout 5s -v -v --config /c list",
+    ] {
+        let read = invocation(line);
+        let expected = Settings {
+            data_dir: Some("/d".into()),
+            json: Some(true),
+            quiet: Some(true),
+            no_progress: Some(true),
+            timeout: Some(Duration::from_secs(5)),
+            ..Settings::default()
+        };
+        assert_eq!(read.settings, expected, "{line}");
+        assert_eq!((read.verbose, read.config), (2, Some("/c".into())), "{line}");
+    }
+    assert_eq!(settings("status --peer [::1]:9").peer, Some(address("[::1]:9")));
+    assert_eq!(
+        settings("list"),
+        Settings::default(),
+        "no flag, no setting: the file may say"
+    );
+}
+
+#[test]
+fn flags_of_a_node_go_with_what_may_run_one() {
+    let flags = "--webserver w:1 --host 0.0.0.0 --port 0 --advertise me:2 --capacity 2GiB --zone rack-1";
+    let expected = Settings {
+        webserver: Some(address("w:1")),
+        host: Some("0.0.0.0".to_owned()),
+        port: Some(0),
+        advertise: Some(address("me:2")),
+        capacity: Some(ByteCount::new(2 << 30)),
+        zone: Some("rack-1".parse().expect("a zone")),
+        ..Settings::default()
+    };
+    for command in ["", "serve", "add x", "get x"] {
+        assert_eq!(settings(&format!("{command} {flags}")), expected, "{command}");
+        assert_eq!(settings(&format!("{flags} {command}")), expected, "{command}");
+    }
+    assert_eq!(settings("get x --tracker t:1").tracker, Some(address("t:1")));
+    let add = settings("add x --replicas 32 --fragment-length 64KiB");
+    assert_eq!(add.replicas.map(ReplicationTarget::get), Some(32));
+    assert_eq!(add.fragment_length, Some(FragmentLength::MIN));
+}
+
+#[test]
+fn what_makes_no_sense_is_a_usage_error_in_one_line() {
+    for line in [
+        "lst",
+        "add",
+        "add x y",
+        "add x --replicas 0",
+        "add x --replicas 33",
+        "add x --fragment-length 100KiB",
+        "add x --wait soon",
+        "add x --name ../y",
+        "get",
+        "get ../x",
+        "remove",
+        "remove a//b",
+        "forget",
+        "locate",
+        "list --tracker t:1",
+        "--tracker t:1 list",
+        "--port 1 serve --port 2",
+        "serve --webserver w:1 --tracker t:1",
+        "serve --port 70000",
+        "serve --capacity lots",
+        "serve --zone a/b",
+        "serve --tracker nowhere",
+        "serve --peer 127.0.0.1:1",
+        "list --timeout soon",
+        "list --json=maybe",
+        "--json",
+        "drain",
+    ] {
+        let Err(error) = read(words(line)) else {
+            panic!("{line} was understood");
+        };
+        assert!(error.use_stderr(), "{line}");
+        let told = complaint(&error);
+        assert!(
+            !told.contains('\n') && told.ends_with("see `peer --help`"),
+            "{line}: {told}"
+        );
+        assert!(
+            !told.contains("Usage:") && !told.starts_with("error"),
+            "{line}: {told}"
+        );
+    }
+}
+
+#[test]
+fn a_slip_gets_a_hint() {
+    let error = read(words("lst")).expect_err("no such command");
+    assert_eq!(
+        complaint(&error),
+        "unrecognized subcommand 'lst'; tip: a similar subcommand exists: 'list'; see `peer --help`"
+    );
+    let error = read(words("get x --replicas 3")).expect_err("no such flag");
+    assert_eq!(
+        complaint(&error),
+        "unexpected argument '--replicas' found; see `peer --help`"
+    );
+}
+
+#[test]
+fn the_help_names_the_environment_twin_of_every_setting() {
+    let mut command = command();
+    let mut help = command.render_long_help().to_string();
+    for sub in ["serve", "add", "get"] {
+        let sub = command.find_subcommand_mut(sub).expect("a command");
+        help.push_str(&sub.render_long_help().to_string());
+    }
+    for key in KEYS.into_iter().chain([CONFIG_KEY]) {
+        let twin = format!("[env: {}]", variable(key));
+        let plain = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(plain.contains(&twin), "{twin} is in no help");
+    }
+    let shown = read(words("--help")).expect_err("help is an answer");
+    assert!(!shown.use_stderr());
+}

@@ -1,1 +1,178 @@
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::time::Duration;
 
+use shared::model::{ContentId, Timestamp};
+
+use super::super::output::Style;
+use super::super::output::tests::Captured;
+use super::*;
+
+/// Events as a node would send them.
+struct Script(VecDeque<Result<GetEvent, RemoteError>>);
+
+impl GetEvents for Script {
+    async fn next(&mut self) -> Result<Option<GetEvent>, RemoteError> {
+        self.0.pop_front().transpose()
+    }
+}
+
+const CONTENT: ContentId = ContentId::from_bytes([0xab; 32]);
+
+fn started() -> GetEvent {
+    GetEvent::Started {
+        name: Name::new("models/x").expect("a name"),
+        content: CONTENT,
+        length: 4096,
+        fragments: 1,
+        already_held: 1024,
+    }
+}
+
+fn progress() -> GetEvent {
+    GetEvent::Progress {
+        held: 2048,
+        length: 4096,
+        sources: 0,
+        waiting_for: "no peer that is online holds what is missing".to_owned(),
+    }
+}
+
+fn done() -> GetEvent {
+    GetEvent::Done {
+        content: CONTENT,
+        length: 4096,
+        received: 3072,
+        elapsed: Duration::from_millis(1500),
+        sources_used: 2,
+    }
+}
+
+struct Played {
+    result: Result<(), Failure>,
+    stdout: String,
+    stderr: String,
+    how_far: Vec<String>,
+}
+
+async fn play(json: bool, events: impl IntoIterator<Item = Result<GetEvent, RemoteError>>) -> Played {
+    let (stdout, stderr) = (Captured::default(), Captured::default());
+    let style = Style {
+        json,
+        ..Style::default()
+    };
+    let out = Output::new(style, false, stdout.clone(), stderr.clone());
+    let clock = Clock::manual(Timestamp::from_millis(0)).0;
+    let content = "models/x".parse().expect("a name");
+    let how_far = RefCell::new(Vec::new());
+    let told = |text: &str| how_far.borrow_mut().push(text.to_owned());
+    let mut script = Script(events.into_iter().collect());
+    let result = follow(&out, &clock, &mut script, &content, Path::new("/tmp/x"), told).await;
+    Played {
+        result,
+        stdout: stdout.text(),
+        stderr: stderr.text(),
+        how_far: how_far.into_inner(),
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_says_what_it_fetches_and_where_it_went() {
+    let played = play(false, [Ok(started()), Ok(progress()), Ok(done())]).await;
+    assert_eq!(played.result, Ok(()));
+    assert_eq!(
+        played.stdout,
+        "fetched models/x to /tmp/x: 4.0 KiB in 1.5s, 2.0 KiB/s from 2 peers\n"
+    );
+    assert_eq!(
+        played.stderr,
+        "fetching models/x: 4.0 KiB in 1 fragment, 25% of it is here already\n"
+    );
+    assert_eq!(
+        played.how_far,
+        ["25%", "50%"],
+        "what an interrupted fetch can say"
+    );
+}
+
+#[tokio::test]
+async fn with_json_every_event_is_a_line() {
+    let played = play(true, [Ok(started()), Ok(progress()), Ok(done())]).await;
+    let lines: Vec<serde_json::Value> = played
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let id = CONTENT.to_string();
+    assert_eq!(
+        lines,
+        [
+            serde_json::json!({"event": "started", "name": "models/x", "content": id, "length": 4096,
+                "fragments": 1, "already_held": 1024}),
+            serde_json::json!({"event": "progress", "held": 2048, "length": 4096, "sources": 0,
+                "waiting_for": "no peer that is online holds what is missing"}),
+            serde_json::json!({"event": "done", "content": id, "length": 4096, "output": "/tmp/x",
+                "received": 3072, "elapsed_ms": 1500, "sources_used": 2}),
+        ]
+    );
+    assert_eq!(played.stderr, "");
+}
+
+#[tokio::test]
+async fn a_fetch_that_ends_without_a_result_is_no_success() {
+    let played = play(false, [Ok(started())]).await;
+    assert_eq!(played.result.expect_err("no result").exit(), Exit::Internal);
+    let full = RemoteError::new(ErrorCode::Exhausted, "no room for 3.0 KiB");
+    let played = play(false, [Ok(started()), Err(full)]).await;
+    let failure = played.result.expect_err("no room");
+    assert_eq!(failure.exit(), Exit::Full);
+    assert_eq!(
+        failure.to_string(),
+        "cannot get models/x: no room for 3.0 KiB; make room, or choose another place with --output"
+    );
+}
+
+#[test]
+fn the_output_is_a_file_or_goes_into_a_directory() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let name = Name::new("models/x.bin").expect("a name");
+    let into = destination(Some(dir.path())).expect("a directory");
+    assert_eq!(into, Destination::Directory(dir.path().to_owned()));
+    assert_eq!(place(&into, Some(&name)), Some(dir.path().join("x.bin")));
+    assert_eq!(place(&into, None), None, "an id has no name yet");
+    let file = dir.path().join("y");
+    let exactly = destination(Some(&file)).expect("a file to be");
+    assert_eq!(exactly, Destination::File(file.clone()));
+    assert_eq!(place(&exactly, None), Some(file));
+    let here = std::env::current_dir().expect("a directory");
+    assert_eq!(
+        place(&destination(None).expect("here"), Some(&name)),
+        Some(here.join("x.bin"))
+    );
+    let missing = dir.path().join("none/");
+    assert_eq!(
+        destination(Some(&missing)).expect_err("no such directory").exit(),
+        Exit::Usage
+    );
+}
+
+#[tokio::test]
+async fn what_exists_is_replaced_only_by_force_and_a_directory_never() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("precious");
+    assert_eq!(free(file.clone(), false).await, Ok(()));
+    std::fs::write(&file, b"precious").expect("written");
+    assert_eq!(
+        free(file.clone(), false).await.expect_err("it exists").exit(),
+        Exit::Conflict
+    );
+    assert_eq!(free(file, true).await, Ok(()));
+    let directory = free(dir.path().to_owned(), true).await;
+    assert_eq!(directory.expect_err("a directory").exit(), Exit::Conflict);
+    let dangling = dir.path().join("link");
+    std::os::unix::fs::symlink("nowhere", &dangling).expect("linked");
+    assert!(
+        free(dangling, false).await.is_err(),
+        "a link to nothing is there all the same"
+    );
+}

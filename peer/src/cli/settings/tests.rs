@@ -82,7 +82,11 @@ fn a_file_with_an_unknown_key_or_a_bad_value_is_refused() {
 fn flags_win_over_the_environment_and_that_over_the_file_and_that_over_defaults() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("peer.toml");
-    std::fs::write(&path, "data_dir = '/file'\nport = 1\nzone = 'file'\nreplicas = 5\n").expect("write");
+    std::fs::write(
+        &path,
+        "data_dir = '/file'\nport = 1\nzone = 'file'\nreplicas = 5\n",
+    )
+    .expect("write");
     let flags = Settings {
         port: Some(3),
         ..Settings::default()
@@ -162,7 +166,10 @@ fn one_place_that_contradicts_itself_is_refused() {
 fn a_bad_variable_is_named() {
     let error = Settings::from_env(&env(&[("ENJAMBRE_ZONE", "a b")])).expect_err("a space");
     let told = error.to_string();
-    assert!(told.contains("ENJAMBRE_ZONE") && told.contains("\"a b\""), "{told}");
+    assert!(
+        told.contains("ENJAMBRE_ZONE") && told.contains("\"a b\""),
+        "{told}"
+    );
 }
 
 #[test]

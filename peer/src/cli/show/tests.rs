@@ -1,1 +1,132 @@
+use std::time::Duration;
 
+use shared::model::{
+    ContentState, Digest, Epoch, FragmentLength, Holder, Incarnation, Manifest, PeerId, PeerState,
+    ReplicationTarget, Revision, Timestamp,
+};
+
+use super::*;
+
+fn peer() -> PeerInfo {
+    PeerInfo {
+        id: PeerId::from_bytes([0xab; 16]),
+        address: "127.0.0.1:50053".parse().expect("an address"),
+        zone: None,
+        state: PeerState::Suspect,
+        capacity: 50 << 30,
+        free: 49 << 30,
+        incarnation: Incarnation::new(1),
+        contents: 2,
+    }
+}
+
+fn set(count: u32, members: &[u32]) -> FragmentSet {
+    let mut bytes = vec![0_u8; count.div_ceil(8) as usize];
+    for member in members {
+        bytes[*member as usize / 8] |= 1 << (member % 8);
+    }
+    FragmentSet::from_bytes(count, &bytes).expect("members of the content")
+}
+
+#[test]
+fn fragments_are_shown_as_runs() {
+    assert_eq!(ranges(&FragmentSet::full(40)), "all 40");
+    assert_eq!(ranges(&set(40, &[0, 1, 2, 7, 20, 21])), "0-2,7,20-21 (6 of 40)");
+    let odd: Vec<u32> = (0..20).map(|n| n * 2 + 1).collect();
+    assert_eq!(ranges(&set(40, &odd)), "1,3,5,7,9,11,… (20 of 40)");
+}
+
+#[test]
+fn peers_are_a_table() {
+    let expected = "\
+PEER        ADDRESS          ZONE  STATE        FREE  CAPACITY  CONTENTS
+ababababab  127.0.0.1:50053  -     suspect  49.0 GiB  50.0 GiB         2";
+    assert_eq!(peers(&[peer()]).render(), expected);
+}
+
+#[test]
+fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
+    let roots = vec![Digest::from_bytes([1; 32]); 3];
+    let manifest = Manifest::from_roots(150_000, FragmentLength::MIN, roots).expect("three fragments");
+    let target = ReplicationTarget::new(2).expect("a target");
+    let found = Location {
+        binding: Binding {
+            name: "a/x".parse().expect("a name"),
+            revision: Revision::new(4),
+            content: manifest.content(),
+            length: 150_000,
+            target,
+            published_at: Timestamp::from_millis(1),
+        },
+        health: Health {
+            state: ContentState::Degraded,
+            target,
+            fewest: 1,
+            fragments_at_target: 1,
+            fragments: 3,
+            copies_under_way: 0,
+        },
+        holders: vec![Holder {
+            peer: peer(),
+            fragments: set(3, &[0, 1]),
+            keeps: true,
+        }],
+        holder_count: 9,
+        manifest,
+    };
+    let told = location(&found);
+    let expected = format!(
+        "\
+a/x  revision 4  146.5 KiB
+3 fragments of 64.0 KiB, 1 of them with 2 replicas; the fewest is 1: degraded
+id {}
+
+PEER        ADDRESS          ZONE  STATE    KEEPS  FRAGMENTS
+ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
+(1 of 9 holders)",
+        found.binding.content
+    );
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
+    let told = status(&Status {
+        peer: PeerId::from_bytes([1; 16]),
+        incarnation: Incarnation::new(7),
+        address: "127.0.0.1:1".parse().expect("an address"),
+        zone: None,
+        data_dir: "/d".into(),
+        version: "0.1.0".to_owned(),
+        capacity: 1 << 30,
+        used: 1 << 29,
+        contents: 2,
+        session: SessionStatus::Connecting {
+            tracker: None,
+            reason: "refused\u{1b}[2J".to_owned(),
+        },
+        epoch: Epoch::new(0),
+        pending_publications: 1,
+        uptime: Duration::from_secs(61),
+        bytes_sent: 0,
+        bytes_received: 0,
+        active_fetches: 0,
+        active_uploads: 1,
+    });
+    let expected = format!(
+        "\
+peer       {} (run 7)
+address    127.0.0.1:1
+network    connecting
+           refused [2J
+data       /d
+capacity   512.0 MiB of 1.0 GiB used
+contents   2
+traffic    0 B sent, 0 B received
+transfers  0 downloads, 1 upload
+waiting    1 to be published
+version    0.1.0, up 1m 1s",
+        "01".repeat(16)
+    );
+    assert_eq!(told, expected);
+}
