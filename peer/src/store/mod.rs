@@ -135,38 +135,47 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// Makes room for a content, or for more of one that is here already; repeating it changes nothing.
     ///
     /// Reserves capacity and disk before anything is fetched. A content that is here keeps its place, whatever
-    /// the purpose: a caller that wanted it in an output file exports it afterwards.
+    /// the purpose: a caller that wanted it in an output file exports it afterwards. (Unless nothing of it is held
+    /// there: its file is gone or was changed, or another output is asked for before anything was fetched.) A complete
+    /// content takes on the fragment length of the manifest; otherwise the entry's manifest is the one to go by.
     ///
     /// # Errors
-    /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::Io`], [`StoreError::Index`].
+    /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::OtherFragments`] (it is here in part, in
+    /// fragments of another length), [`StoreError::InPlace`] (fragments are missing from a user's file),
+    /// [`StoreError::Io`], [`StoreError::Index`].
     fn prepare(&self, manifest: &Manifest, purpose: Purpose) -> Result<Entry, StoreError>;
 
     /// Writes verified blocks of a fragment that is not held yet. They are not durable, and the fragment is not held,
-    /// before [`Self::commit`].
+    /// before [`Self::commit`]. Late copies of blocks of a held fragment are let go.
     ///
     /// # Errors
-    /// [`StoreError::UnknownContent`], [`StoreError::Io`].
+    /// [`StoreError::UnknownContent`], [`StoreError::NotPrepared`], [`StoreError::OtherFragments`],
+    /// [`StoreError::InPlace`], [`StoreError::Io`].
     fn write(&self, content: ContentId, blocks: VerifiedBlocks<'_>) -> Result<(), StoreError>;
 
     /// Makes fragments durable and then held: syncs data, writes and syncs leaves, commits the index. Every block of
     /// each of them has been written in this run. When the last fragment of a partial file is committed, the file
-    /// is moved to its output. Subscribers are told.
+    /// is moved to its output. Subscribers are told. It waits for the disk a few times however many fragments there
+    /// are: better several at once than each alone.
     ///
     /// # Errors
-    /// As [`Self::write`], and [`StoreError::Index`]; then none of them is held.
+    /// As [`Self::write`], [`StoreError::NotWritten`], [`StoreError::Changed`] (the file was deleted or replaced),
+    /// [`StoreError::Index`]; then none of them is held. [`StoreError::OutputExists`]: all are held, but the file could
+    /// not be moved to its output.
     fn commit(&self, content: ContentId, fragments: &[FragmentProof]) -> Result<(), StoreError>;
 
     /// Reads blocks of a held fragment. They are *not* verified: whoever shows them to someone checks them against
     /// [`Self::proof`], or sends them to someone who will.
     ///
     /// # Errors
-    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`], [`StoreError::Changed`], [`StoreError::Io`].
+    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`]; [`StoreError::Changed`] and [`StoreError::Damaged`] (what
+    /// cannot be read any more has been withdrawn); [`StoreError::OtherFragments`], [`StoreError::Io`].
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError>;
 
     /// The leaves of a held fragment, proven against its root.
     ///
     /// # Errors
-    /// As [`Self::read`], and [`StoreError::Damaged`].
+    /// As [`Self::read`].
     fn proof(&self, content: ContentId, index: FragmentIndex) -> Result<FragmentProof, StoreError>;
 
     /// Holds these fragments no longer (they are damaged); their room stays reserved. Subscribers are told.
