@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Source};
 use shared::runtime::{Clock, OnExit, Tasks};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::counters::Counters;
@@ -55,6 +55,8 @@ pub(super) struct Inner {
     pub(super) own: PeerId,
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
+    /// A permit for every block that may be in flight.
+    pub(super) room: Arc<Semaphore>,
     /// The running job of each content. A job takes itself out only when no call is waiting for it.
     pub(super) jobs: Mutex<BTreeMap<ContentId, mpsc::Sender<Call>>>,
     next_caller: AtomicU64,
@@ -81,7 +83,6 @@ impl Fetcher {
         own: PeerId,
         limits: Limits,
     ) -> Self {
-        let (counters, jobs, next_caller) = (Counters::new(), Mutex::default(), AtomicU64::new(0));
         Self(Arc::new(Inner {
             store,
             finder,
@@ -89,9 +90,10 @@ impl Fetcher {
             clock,
             own,
             limits,
-            counters,
-            jobs,
-            next_caller,
+            counters: Counters::new(),
+            room: Arc::new(Semaphore::new(limits.total_blocks() as usize)),
+            jobs: Mutex::default(),
+            next_caller: AtomicU64::new(0),
         }))
     }
 

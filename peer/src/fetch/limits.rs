@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::FragmentLength;
+use shared::model::{BLOCK_LENGTH, FragmentLength};
 
 use super::scheduler::Bounds;
 
@@ -15,6 +15,8 @@ pub struct Limits {
     /// Bytes asked for and not yet verified and written, for each job. With fragments longer than an eighth of it,
     /// eight requests are made all the same.
     pub in_flight_bytes: u64,
+    /// Bytes asked for and not yet verified and written, for all jobs together: what bounds the memory.
+    pub total_in_flight_bytes: u64,
     /// Requests to one source at once; a new source begins with two.
     pub requests_per_source: u32,
     /// Sources of one job that are linked to at once.
@@ -37,6 +39,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             in_flight_bytes: 64 << 20,
+            total_in_flight_bytes: 128 << 20,
             requests_per_source: 4,
             sources: 32,
             stall: Duration::from_secs(5),
@@ -49,6 +52,12 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Blocks that may be in flight for all jobs together; at least 1.
+    pub(super) fn total_blocks(&self) -> u32 {
+        let blocks = self.total_in_flight_bytes / u64::from(BLOCK_LENGTH);
+        u32::try_from(blocks).unwrap_or(u32::MAX).max(1)
+    }
+
     /// What the scheduler may do with fragments of this length.
     pub(super) fn bounds(&self, fragment_length: FragmentLength) -> Bounds {
         let fitting = self.in_flight_bytes / u64::from(fragment_length.get());

@@ -4,7 +4,7 @@
 //! want it; a job links to sources, follows what they hold, and makes the scheduler's requests.
 //!
 //! Invariants: every block is verified before it is written, and a fragment counts as held only after the store has
-//! committed it. What is received is bounded by [`Limits::in_flight_bytes`] whatever the content's length; when the
+//! committed it. What is received is bounded by [`Limits::total_in_flight_bytes`] whatever the content's length; when the
 //! disk is slower than the sources, the sources wait. No source can end a job or hold it up: it is banned when it
 //! lies, left alone when it is busy, replaced when it is slow or gone.
 //!

@@ -9,6 +9,7 @@ use proto::convert::{Chunk, Fetch, FetchRange};
 use shared::hash::FragmentProof;
 use shared::model::{BLOCK_LENGTH, FragmentIndex, Manifest};
 use shared::{Coded as _, ErrorCode};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::counters::Counters;
@@ -24,6 +25,10 @@ pub(super) struct Request {
     /// Bytes that the job has received; counted as they are verified.
     pub(super) received: Arc<AtomicU64>,
     pub(super) counters: Arc<Counters>,
+    /// Has a permit for every block that may be in flight…
+    pub(super) room: Arc<Semaphore>,
+    /// …and never had more than this.
+    pub(super) all_room: u32,
     /// How long nothing may come.
     pub(super) stall: Duration,
 }
@@ -54,6 +59,12 @@ impl Request {
                 block_count: self.manifest.blocks_of(self.fragment),
             }],
             with_leaves: true,
+        };
+        // A fragment larger than all the room there is takes all of it.
+        let blocks = self.manifest.blocks_of(self.fragment).min(self.all_room);
+        let _room = tokio::select! {
+            room = self.room.acquire_many(blocks) => room,
+            () = token.cancelled() => return Outcome::Cancelled,
         };
         let started = tokio::select! {
             started = self.client.fetch(fetch) => started,

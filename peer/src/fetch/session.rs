@@ -299,6 +299,8 @@ impl Session {
             store: Arc::clone(&self.inner.store),
             received: Arc::clone(&self.received),
             counters: Arc::clone(&self.inner.counters),
+            room: Arc::clone(&self.inner.room),
+            all_room: self.inner.limits.total_blocks(),
             stall: linked.stall,
         };
         self.requests += 1;

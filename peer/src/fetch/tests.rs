@@ -395,6 +395,20 @@ async fn what_a_source_gains_later_is_fetched_then() {
 }
 
 #[tokio::test]
+async fn fragments_larger_than_the_budget_come_one_by_one() {
+    let (manifest, bytes) = content(10 * FRAGMENT);
+    let neighbour = Neighbour::serving(store(&manifest, &bytes, &manifest.all_fragments())).await;
+    let limits = Limits {
+        in_flight_bytes: 1,
+        total_in_flight_bytes: 1,
+        ..Limits::default()
+    };
+    let fetching = Fetching::new(&manifest, Known(vec![neighbour.source.clone()]), limits);
+    fetching.run().await.expect("the source has it");
+    fetching.assert_complete(&bytes);
+}
+
+#[tokio::test]
 async fn sources_of_no_use_make_room_for_others() {
     let (manifest, bytes) = content(4 * FRAGMENT);
     let empty = store(&manifest, &bytes, &manifest.no_fragments());
