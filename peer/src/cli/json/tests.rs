@@ -1,10 +1,10 @@
 use std::time::Duration;
 
-use proto::control::LocalRole;
+use proto::control::{AddEvent, LocalContent, LocalRole, SessionStatus, Status, Verified};
 use serde_json::{Value, json, to_value};
 use shared::model::{
-    ContentId, Digest, Epoch, FragmentLength, FragmentSet, Holder, Incarnation, Manifest, PeerId, PeerState,
-    ReplicationTarget, Revision, Timestamp,
+    Binding, ContentId, ContentState, Digest, Epoch, FragmentLength, FragmentSet, Health, Holder,
+    Incarnation, Location, Manifest, PeerId, PeerInfo, PeerState, ReplicationTarget, Revision, Timestamp,
 };
 
 use super::*;
