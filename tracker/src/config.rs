@@ -82,7 +82,12 @@ impl Config {
     /// A tracker on a free loopback port with the default durations.
     #[must_use]
     pub fn on_free_port(data_dir: impl Into<PathBuf>) -> Self {
-        Self { host: "127.0.0.1".to_owned(), port: 0, data_dir: data_dir.into(), timing: Timing::default() }
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+            data_dir: data_dir.into(),
+            timing: Timing::default(),
+        }
     }
 
     /// Puts flags, environment (clap has merged these two), file and defaults together.
@@ -104,7 +109,11 @@ impl Config {
 
 /// As the XDG base directory specification has it: empty and relative values count as not set.
 fn default_data_dir() -> Option<PathBuf> {
-    let absolute = |key| std::env::var_os(key).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |key| {
+        std::env::var_os(key)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let base = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
     Some(base.join("enjambre/tracker"))
 }
@@ -138,7 +147,13 @@ mod tests {
 
     #[test]
     fn settings_that_make_no_sense_are_usage_errors() {
-        for text in ["ports = 1", "port = 70000", "[timing]\nlease = '1s'", "[timing]\nlease = 'long'", "[timing]\nleas = '9s'"] {
+        for text in [
+            "ports = 1",
+            "port = 70000",
+            "[timing]\nlease = '1s'",
+            "[timing]\nlease = 'long'",
+            "[timing]\nleas = '9s'",
+        ] {
             let error = load(text, &["--data-dir", "/b"]).expect_err(text);
             assert_eq!(error.code().exit_code(), 2, "{text}");
         }

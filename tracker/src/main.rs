@@ -27,6 +27,10 @@ async fn run(args: Args) -> Result<(), StartError> {
     let shutdown = shutdown_signal(&Tasks::new());
     let tracker = Tracker::bind(Config::load(args)?).await?;
     // Whoever started us may have closed stdout; that is no reason not to serve.
-    drop(writeln!(std::io::stdout(), "tracker ready on {}", tracker.local_addr()));
+    drop(writeln!(
+        std::io::stdout(),
+        "tracker ready on {}",
+        tracker.local_addr()
+    ));
     tracker.run_until(shutdown).await
 }

@@ -42,11 +42,22 @@ pub fn place(problem: &Problem<'_>, rng: &mut impl Rng) -> Vec<PeerId> {
     let mut taken = BTreeSet::new();
     while chosen.len() < problem.count {
         let crowd = |candidate: &Candidate<'_>| {
-            candidate.zone.map_or(0, |zone| zones.get(zone).copied().unwrap_or_default())
+            candidate
+                .zone
+                .map_or(0, |zone| zones.get(zone).copied().unwrap_or_default())
         };
-        let has_room = |candidate: &&Candidate<'_>| candidate.free >= problem.bytes && !taken.contains(&candidate.peer);
-        let Some(least) = problem.candidates.iter().filter(has_room).map(crowd).min() else { break };
-        let best = || problem.candidates.iter().filter(has_room).filter(|candidate| crowd(candidate) == least);
+        let has_room =
+            |candidate: &&Candidate<'_>| candidate.free >= problem.bytes && !taken.contains(&candidate.peer);
+        let Some(least) = problem.candidates.iter().filter(has_room).map(crowd).min() else {
+            break;
+        };
+        let best = || {
+            problem
+                .candidates
+                .iter()
+                .filter(has_room)
+                .filter(|candidate| crowd(candidate) == least)
+        };
         // At least 1 each, so that a peer whose last byte this takes can be chosen too.
         let weight = |candidate: &Candidate<'_>| u128::from(candidate.free.max(1));
         let mut at = rng.random_range(0..best().map(weight).sum::<u128>());
@@ -120,20 +131,42 @@ mod tests {
     #[test]
     fn zones_that_hold_a_replica_are_used_last() {
         let (a, b) = (zone(0), zone(1));
-        let candidates =
-            [(0, &a, 1_000_000), (1, &b, 10)].map(|(n, zone, free)| Candidate { peer: peer(n), zone: Some(zone), free });
-        let problem = Problem { count: 1, bytes: 10, candidates: &candidates, zones: BTreeMap::from([(&a, 1)]) };
+        let candidates = [(0, &a, 1_000_000), (1, &b, 10)].map(|(n, zone, free)| Candidate {
+            peer: peer(n),
+            zone: Some(zone),
+            free,
+        });
+        let problem = Problem {
+            count: 1,
+            bytes: 10,
+            candidates: &candidates,
+            zones: BTreeMap::from([(&a, 1)]),
+        };
         for seed in 0..20 {
-            assert_eq!(place(&problem, &mut Xoshiro256PlusPlus::seed_from_u64(seed)), [peer(1)]);
+            assert_eq!(
+                place(&problem, &mut Xoshiro256PlusPlus::seed_from_u64(seed)),
+                [peer(1)]
+            );
         }
     }
 
     #[test]
     fn peers_with_more_room_are_chosen_more_often() {
-        let candidates = [(0, 1_000), (1, 3_000)].map(|(n, free)| Candidate { peer: peer(n), zone: None, free });
-        let problem = Problem { count: 1, bytes: 1, candidates: &candidates, zones: BTreeMap::new() };
+        let candidates = [(0, 1_000), (1, 3_000)].map(|(n, free)| Candidate {
+            peer: peer(n),
+            zone: None,
+            free,
+        });
+        let problem = Problem {
+            count: 1,
+            bytes: 1,
+            candidates: &candidates,
+            zones: BTreeMap::new(),
+        };
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-        let big = (0..4_000).filter(|_| place(&problem, &mut rng) == [peer(1)]).count();
+        let big = (0..4_000)
+            .filter(|_| place(&problem, &mut rng) == [peer(1)])
+            .count();
         assert!((2_800..3_200).contains(&big), "three in four, not {big} of 4000");
     }
 }

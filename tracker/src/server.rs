@@ -42,13 +42,20 @@ pub struct Parts {
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { clock: Clock::system(), journal: None, seed: rand::random() }
+        Self {
+            clock: Clock::system(),
+            journal: None,
+            seed: rand::random(),
+        }
     }
 }
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").field("clock", &self.clock).field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("Parts")
+            .field("clock", &self.clock)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -77,7 +84,9 @@ pub enum StartError {
 fn advice(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::AddrInUse => "; choose another port with --port, or 0 for any free one",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need special rights, choose another with --port",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need special rights, choose another with --port"
+        }
         _ => "; check --host and --port",
     }
 }
@@ -111,9 +120,13 @@ impl Tracker {
     /// # Errors
     /// As [`Self::bind`].
     pub async fn bind_with(config: Config, parts: Parts) -> Result<Self, StartError> {
-        let listen_error =
-            |source| StartError::Listen { address: format!("{}:{}", config.host, config.port), source };
-        let listener = TcpListener::bind((config.host.as_str(), config.port)).await.map_err(listen_error)?;
+        let listen_error = |source| StartError::Listen {
+            address: format!("{}:{}", config.host, config.port),
+            source,
+        };
+        let listener = TcpListener::bind((config.host.as_str(), config.port))
+            .await
+            .map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         if !address.ip().is_loopback() {
             warn!(%address, "whoever can reach this address can publish, remove and join");
@@ -128,7 +141,14 @@ impl Tracker {
             Ledger::open(journal, timing, parts.clock, parts.seed, &stopping)
         });
         let (ledger, thread) = opened.await.map_err(|_| StartError::Failed)??;
-        Ok(Self { listener, address, ledger, thread, tasks, tick: timing.tick })
+        Ok(Self {
+            listener,
+            address,
+            ledger,
+            thread,
+            tasks,
+            tick: timing.tick,
+        })
     }
 
     /// Where it listens; with port 0 in the settings, the port that was picked.
@@ -158,8 +178,16 @@ impl Tracker {
             .await
             .into_router();
         let router = http::router(self.ledger.clone(), tasks.clone(), grpc);
-        tasks.spawn("accept", OnExit::ShutDown, accept::serve(self.listener, router, tasks.clone()));
-        tasks.spawn("tick", OnExit::ShutDown, tick(self.ledger, self.tick, tasks.clone()));
+        tasks.spawn(
+            "accept",
+            OnExit::ShutDown,
+            accept::serve(self.listener, router, tasks.clone()),
+        );
+        tasks.spawn(
+            "tick",
+            OnExit::ShutDown,
+            tick(self.ledger, self.tick, tasks.clone()),
+        );
 
         tokio::select! {
             () = shutdown => {}
@@ -169,7 +197,11 @@ impl Tracker {
         info!("stopping");
         tasks.stop(STOP_TIMEOUT).await;
         self.thread.stop().await;
-        if has_failed { Err(StartError::Failed) } else { Ok(()) }
+        if has_failed {
+            Err(StartError::Failed)
+        } else {
+            Ok(())
+        }
     }
 }
 

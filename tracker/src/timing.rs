@@ -80,7 +80,9 @@ impl Timing {
     /// When heartbeats are not well within the lease, or something that repeats would never rest.
     pub fn validate(&self) -> Result<(), &'static str> {
         if self.heartbeat.is_zero() || self.lease < self.heartbeat * 2 {
-            return Err("timing: the lease must be at least two heartbeats, and a heartbeat more than nothing");
+            return Err(
+                "timing: the lease must be at least two heartbeats, and a heartbeat more than nothing",
+            );
         }
         if self.tick < Duration::from_millis(10) || self.retry < Duration::from_millis(10) {
             return Err("timing: tick and retry must be at least 10ms");
@@ -107,7 +109,10 @@ mod tests {
 
     #[test]
     fn leases_shorter_than_two_heartbeats_are_refused() {
-        let timing = Timing { lease: Duration::from_secs(1), ..Timing::default() };
+        let timing = Timing {
+            lease: Duration::from_secs(1),
+            ..Timing::default()
+        };
         assert!(timing.validate().is_err());
     }
 }

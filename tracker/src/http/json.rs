@@ -35,7 +35,10 @@ struct ListedName {
 
 impl Names {
     pub(super) fn new(names: Vec<(Binding, Health)>, has_more: bool) -> Self {
-        let last = names.last().filter(|_| has_more).map(|(binding, _)| binding.name.to_string());
+        let last = names
+            .last()
+            .filter(|_| has_more)
+            .map(|(binding, _)| binding.name.to_string());
         let listed = |(binding, health): (Binding, Health)| ListedName {
             name: binding.name.to_string(),
             revision: binding.revision.get(),
@@ -49,7 +52,10 @@ impl Names {
             copies_under_way: health.copies_under_way,
             published_at_ms: binding.published_at.as_millis(),
         };
-        Self { names: names.into_iter().map(listed).collect(), next_page_token: last.unwrap_or_default() }
+        Self {
+            names: names.into_iter().map(listed).collect(),
+            next_page_token: last.unwrap_or_default(),
+        }
     }
 }
 
@@ -90,15 +96,25 @@ struct LocatedPeer {
 
 impl Located {
     pub(super) fn new(location: &Location) -> Self {
-        let ids: Vec<_> = location.holders.iter().map(|holder| holder.peer.id.to_string()).collect();
+        let ids: Vec<_> = location
+            .holders
+            .iter()
+            .map(|holder| holder.peer.id.to_string())
+            .collect();
         let holders_of = |index| {
             let holders = location.holders.iter().zip(&ids);
-            holders.filter(move |(holder, _)| holder.fragments.contains(index)).map(|(_, id)| id.clone()).collect()
+            holders
+                .filter(move |(holder, _)| holder.fragments.contains(index))
+                .map(|(_, id)| id.clone())
+                .collect()
         };
         let fragments = location
             .manifest
             .indices()
-            .map(|index| LocatedFragment { index: index.get(), holders: holders_of(index) })
+            .map(|index| LocatedFragment {
+                index: index.get(),
+                holders: holders_of(index),
+            })
             .collect();
         let peers = location.holders.iter().map(|holder| LocatedPeer {
             id: holder.peer.id.to_string(),
@@ -148,7 +164,11 @@ struct ListedPeer {
 
 impl Peers {
     pub(super) fn new(page: PeersPage) -> Self {
-        let last = page.peers.last().filter(|_| page.has_more).map(|peer| peer.id.to_string());
+        let last = page
+            .peers
+            .last()
+            .filter(|_| page.has_more)
+            .map(|peer| peer.id.to_string());
         let listed = |peer: PeerInfo| ListedPeer {
             id: peer.id.to_string(),
             address: peer.address.to_string(),

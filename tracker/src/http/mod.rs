@@ -39,7 +39,12 @@ pub(crate) fn router(ledger: Ledger, tasks: Tasks, grpc: Router) -> Router {
         .with_state(Api { ledger, tasks })
         .merge(grpc)
         // gRPC clients read a 404 as "unimplemented", so one answer serves both.
-        .fallback(async || Failure(ErrorCode::NotFound, "nothing here; the API is below /api/v1/".to_owned()))
+        .fallback(async || {
+            Failure(
+                ErrorCode::NotFound,
+                "nothing here; the API is below /api/v1/".to_owned(),
+            )
+        })
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,33 +84,53 @@ impl<E: Coded> From<E> for Failure {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let error = ErrorDetail { code: self.0.to_string(), message: self.1 };
+        let error = ErrorDetail {
+            code: self.0.to_string(),
+            message: self.1,
+        };
         (to_http(self.0), json(ErrorBody { error })).into_response()
     }
 }
 
 /// JSON that is true only now, and that pages of other origins (the webserver's) may read.
 fn json(body: impl Serialize) -> Response {
-    let headers = [(header::CACHE_CONTROL, "no-store"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    let headers = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
     (headers, Json(body)).into_response()
 }
 
 /// Whether requests are answered; in safe mode they are, but replicas are not repaired yet.
 async fn readyz(State(api): State<Api>) -> Response {
     match api.ledger.read(crate::state::State::is_in_safe_mode).await {
-        Ok(is_in_safe_mode) if !api.tasks.token().is_cancelled() => {
-            json(json::Ready { ready: true, in_safe_mode: is_in_safe_mode })
-        }
-        _ => (StatusCode::SERVICE_UNAVAILABLE, json(json::Ready { ready: false, in_safe_mode: false })).into_response(),
+        Ok(is_in_safe_mode) if !api.tasks.token().is_cancelled() => json(json::Ready {
+            ready: true,
+            in_safe_mode: is_in_safe_mode,
+        }),
+        _ => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json(json::Ready {
+                ready: false,
+                in_safe_mode: false,
+            }),
+        )
+            .into_response(),
     }
 }
 
 async fn names(State(api): State<Api>, query: Query<PageQuery>) -> Result<Response, Failure> {
-    let PageQuery { prefix, page_token, page_size } = query.0;
+    let PageQuery {
+        prefix,
+        page_token,
+        page_size,
+    } = query.0;
     let page = Page::new(page_token, page_size);
     let after = after::<Name>(&page)?;
-    let (names, has_more) =
-        api.ledger.read(|state| state.list(&prefix, after.as_ref(), page.size as usize)).await?;
+    let (names, has_more) = api
+        .ledger
+        .read(|state| state.list(&prefix, after.as_ref(), page.size as usize))
+        .await?;
     Ok(json(json::Names::new(names, has_more)))
 }
 
@@ -132,7 +157,10 @@ async fn locate(api: &Api, what: ContentRef) -> Result<Response, Failure> {
 async fn peers(State(api): State<Api>, query: Query<PageQuery>) -> Result<Response, Failure> {
     let page = Page::new(query.0.page_token, query.0.page_size);
     let after = after::<PeerId>(&page)?;
-    let found = api.ledger.read(|state| state.peers(after, page.size as usize)).await?;
+    let found = api
+        .ledger
+        .read(|state| state.peers(after, page.size as usize))
+        .await?;
     Ok(json(json::Peers::new(found)))
 }
 
@@ -144,6 +172,9 @@ async fn status(State(api): State<Api>) -> Result<Response, Failure> {
 fn after<T: std::str::FromStr>(page: &Page) -> Result<Option<T>, Failure> {
     match page.token.as_str() {
         "" => Ok(None),
-        token => token.parse().map(Some).map_err(|_| Failure::invalid("invalid page_token: no page ended there")),
+        token => token
+            .parse()
+            .map(Some)
+            .map_err(|_| Failure::invalid("invalid page_token: no page ended there")),
     }
 }

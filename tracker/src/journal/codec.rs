@@ -9,7 +9,8 @@
 use std::str::FromStr;
 
 use shared::model::{
-    ContentId, Digest, Epoch, FragmentLength, Incarnation, Manifest, PeerId, ReplicationTarget, Revision, Timestamp,
+    ContentId, Digest, Epoch, FragmentLength, Incarnation, Manifest, PeerId, ReplicationTarget, Revision,
+    Timestamp,
 };
 
 use crate::state::{Fact, Record, Registration};
@@ -50,7 +51,13 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
             out.u8(PEER_FORGOTTEN);
             out.raw(peer.as_bytes());
         }
-        Fact::Published { name, revision, target, manifest, publishers } => {
+        Fact::Published {
+            name,
+            revision,
+            target,
+            manifest,
+            publishers,
+        } => {
             out.u8(PUBLISHED);
             out.text(name.as_str());
             out.u64(revision.get());
@@ -94,9 +101,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             revision: Revision::new(input.u64()?),
             target: ReplicationTarget::new(input.u32()?).map_err(complaint)?,
             manifest: input.manifest()?,
-            publishers: (0..input.u32()?).map(|_| input.peer()).collect::<Result<_, _>>()?,
+            publishers: (0..input.u32()?)
+                .map(|_| input.peer())
+                .collect::<Result<_, _>>()?,
         },
-        REMOVED => Fact::Removed { name: input.parsed()?, revision: Revision::new(input.u64()?) },
+        REMOVED => Fact::Removed {
+            name: input.parsed()?,
+            revision: Revision::new(input.u64()?),
+        },
         other => return Err(DecodeError(format!("there is no fact of kind {other}"))),
     };
     match input.0.len() {
@@ -142,7 +154,10 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or_else(|| complaint("it ends too early"))?;
+        let (taken, rest) = self
+            .0
+            .split_at_checked(count)
+            .ok_or_else(|| complaint("it ends too early"))?;
         self.0 = rest;
         Ok(taken)
     }
@@ -181,7 +196,9 @@ impl<'a> Reader<'a> {
         let length = self.u64()?;
         let fragment_length = FragmentLength::new(u64::from(self.u32()?)).map_err(complaint)?;
         let count = self.u32()?;
-        let roots = (0..count).map(|_| self.array().map(Digest::from_bytes)).collect::<Result<_, _>>()?;
+        let roots = (0..count)
+            .map(|_| self.array().map(Digest::from_bytes))
+            .collect::<Result<_, _>>()?;
         Manifest::verified(content, length, fragment_length, roots).map_err(complaint)
     }
 }

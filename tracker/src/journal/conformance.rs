@@ -4,7 +4,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use shared::model::{
-    Digest, Epoch, FragmentLength, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp,
+    Digest, Epoch, FragmentLength, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision,
+    Timestamp,
 };
 
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
@@ -36,7 +37,13 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
     let published = (name.clone(), revision.clone(), 1_u32..=32, manifest, publishers).prop_map(
         |(name, revision, target, manifest, publishers)| {
             let target = ReplicationTarget::new(target).expect("in bounds");
-            Fact::Published { name, revision, target, manifest, publishers }
+            Fact::Published {
+                name,
+                revision,
+                target,
+                manifest,
+                publishers,
+            }
         },
     );
     let fact = prop_oneof![
@@ -47,11 +54,17 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         published,
         (name, revision).prop_map(|(name, revision)| Fact::Removed { name, revision }),
     ];
-    (any::<u64>(), fact).prop_map(|(at, fact)| Record { at: Timestamp::from_millis(at), fact })
+    (any::<u64>(), fact).prop_map(|(at, fact)| Record {
+        at: Timestamp::from_millis(at),
+        fact,
+    })
 }
 
 fn epoch(n: u64) -> Record {
-    Record { at: Timestamp::from_millis(n), fact: Fact::EpochBegun(Epoch::new(n)) }
+    Record {
+        at: Timestamp::from_millis(n),
+        fact: Fact::EpochBegun(Epoch::new(n)),
+    }
 }
 
 fn epochs(range: std::ops::Range<u64>) -> Vec<Record> {
@@ -60,21 +73,31 @@ fn epochs(range: std::ops::Range<u64>) -> Vec<Record> {
 
 fn replayed(journal: &mut dyn Journal) -> (Vec<Record>, Replayed) {
     let mut records = Vec::new();
-    let count = journal.replay(&mut |record| records.push(record)).expect("the journal is whole");
+    let count = journal
+        .replay(&mut |record| records.push(record))
+        .expect("the journal is whole");
     (records, count)
 }
 
 /// The suite: `reopen` gives the journal as a new process would find it.
 fn conforms(mut reopen: impl FnMut() -> Box<dyn Journal>) {
     let mut journal = reopen();
-    assert_eq!(replayed(&mut *journal), (Vec::new(), Replayed::default()), "a new journal is empty");
+    assert_eq!(
+        replayed(&mut *journal),
+        (Vec::new(), Replayed::default()),
+        "a new journal is empty"
+    );
 
     journal.append(&epochs(0..3)).expect("append");
     journal.append(&[]).expect("nothing is no problem");
     journal.append(&epochs(3..5)).expect("append");
     drop(journal);
     let mut journal = reopen();
-    assert_eq!(replayed(&mut *journal).0, epochs(0..5), "what was appended is replayed in order");
+    assert_eq!(
+        replayed(&mut *journal).0,
+        epochs(0..5),
+        "what was appended is replayed in order"
+    );
 
     // A snapshot that was begun and not finished counts for nothing.
     journal.begin_snapshot().expect("begin");
@@ -96,8 +119,15 @@ fn conforms(mut reopen: impl FnMut() -> Box<dyn Journal>) {
     while journal.tidy().expect("tidy") {}
     drop(journal);
     let mut journal = reopen();
-    let count = Replayed { from_snapshot: 3, since_snapshot: 3 };
-    assert_eq!(replayed(&mut *journal), (expected, count), "tidying up changes nothing");
+    let count = Replayed {
+        from_snapshot: 3,
+        since_snapshot: 3,
+    };
+    assert_eq!(
+        replayed(&mut *journal),
+        (expected, count),
+        "tidying up changes nothing"
+    );
 
     // An empty state has an empty snapshot; snapshots follow one another.
     journal.begin_snapshot().expect("begin");
@@ -144,7 +174,10 @@ proptest! {
 fn a_second_tracker_on_the_same_directory_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let first = SqliteJournal::open(dir.path()).expect("open");
-    assert!(matches!(SqliteJournal::open(dir.path()), Err(JournalError::InUse(_))));
+    assert!(matches!(
+        SqliteJournal::open(dir.path()),
+        Err(JournalError::InUse(_))
+    ));
     drop(first);
     assert!(SqliteJournal::open(dir.path()).is_ok());
 }
@@ -167,15 +200,42 @@ fn harmed(harm: &str) -> Result<Replayed, JournalError> {
 
 #[test]
 fn damage_is_named_and_never_skipped_over() {
-    assert_eq!(harmed("").ok(), Some(Replayed { from_snapshot: 2, since_snapshot: 5 }));
+    assert_eq!(
+        harmed("").ok(),
+        Some(Replayed {
+            from_snapshot: 2,
+            since_snapshot: 5
+        })
+    );
     for (harm, says) in [
-        ("UPDATE records SET body = zeroblob(17) WHERE position = 4", "row 4 of records does not match"),
-        ("UPDATE records SET body = x'' WHERE position = 4", "row 4 of records does not match"),
-        ("DELETE FROM records WHERE position = 5", "row 5 of records is missing"),
-        ("DELETE FROM records WHERE position = 3", "row 3 of records is missing"),
-        ("UPDATE records SET position = 99 WHERE position = 7", "row 7 of records is missing"),
-        ("UPDATE snapshot SET body = zeroblob(17)", "of snapshot does not match"),
-        ("DELETE FROM snapshot WHERE position = (SELECT max(position) FROM snapshot)", "1 rows instead of 2"),
+        (
+            "UPDATE records SET body = zeroblob(17) WHERE position = 4",
+            "row 4 of records does not match",
+        ),
+        (
+            "UPDATE records SET body = x'' WHERE position = 4",
+            "row 4 of records does not match",
+        ),
+        (
+            "DELETE FROM records WHERE position = 5",
+            "row 5 of records is missing",
+        ),
+        (
+            "DELETE FROM records WHERE position = 3",
+            "row 3 of records is missing",
+        ),
+        (
+            "UPDATE records SET position = 99 WHERE position = 7",
+            "row 7 of records is missing",
+        ),
+        (
+            "UPDATE snapshot SET body = zeroblob(17)",
+            "of snapshot does not match",
+        ),
+        (
+            "DELETE FROM snapshot WHERE position = (SELECT max(position) FROM snapshot)",
+            "1 rows instead of 2",
+        ),
         ("DELETE FROM snapshot", "0 rows instead of 2"),
         ("DELETE FROM head", "no head"),
         ("PRAGMA user_version = 2", "version 2"),
@@ -189,9 +249,15 @@ fn damage_is_named_and_never_skipped_over() {
 #[test]
 fn a_file_that_is_no_database_is_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    std::fs::write(dir.path().join("journal.sqlite"), "not a database, but long enough to look at".repeat(100))
-        .expect("write");
-    assert!(matches!(SqliteJournal::open(dir.path()), Err(JournalError::Damaged { .. })));
+    std::fs::write(
+        dir.path().join("journal.sqlite"),
+        "not a database, but long enough to look at".repeat(100),
+    )
+    .expect("write");
+    assert!(matches!(
+        SqliteJournal::open(dir.path()),
+        Err(JournalError::Damaged { .. })
+    ));
 }
 
 #[test]
@@ -215,16 +281,29 @@ fn flipped_bits_in_the_file_are_found() {
             SqliteJournal::open(dir.path()).and_then(|mut journal| journal.replay(&mut |r| records.push(r)));
         match result {
             Err(error) => {
-                assert!(matches!(error, JournalError::Damaged { .. } | JournalError::Engine { .. }), "{error}");
+                assert!(
+                    matches!(error, JournalError::Damaged { .. } | JournalError::Engine { .. }),
+                    "{error}"
+                );
                 found += 1;
             }
-            Ok(_) => assert_eq!(records, epochs(1_000_000..1_000_500), "byte {at}: not noticed, so it changed nothing"),
+            Ok(_) => assert_eq!(
+                records,
+                epochs(1_000_000..1_000_500),
+                "byte {at}: not noticed, so it changed nothing"
+            ),
         }
     }
-    assert!(found > 20, "rows were hit, not only unused space: {found} of {} bytes", whole.len());
+    assert!(
+        found > 20,
+        "rows were hit, not only unused space: {found} of {} bytes",
+        whole.len()
+    );
 }
 
 fn checkpoint(path: &Path) {
     let connection = rusqlite::Connection::open(path).expect("open");
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("checkpoint");
+    connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .expect("checkpoint");
 }

@@ -42,7 +42,10 @@ impl Journal for MemoryJournal {
         let kept = self.kept();
         kept.snapshot.iter().chain(&kept.appended).cloned().for_each(take);
         let count = |records: &Vec<Record>| records.len() as u64;
-        Ok(Replayed { from_snapshot: count(&kept.snapshot), since_snapshot: count(&kept.appended) })
+        Ok(Replayed {
+            from_snapshot: count(&kept.snapshot),
+            since_snapshot: count(&kept.appended),
+        })
     }
 
     fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
@@ -52,7 +55,10 @@ impl Journal for MemoryJournal {
 
     fn begin_snapshot(&mut self) -> Result<(), JournalError> {
         let covers = self.kept().appended.len();
-        self.begun = Some(Begun { covers, records: Vec::new() });
+        self.begun = Some(Begun {
+            covers,
+            records: Vec::new(),
+        });
         Ok(())
     }
 

@@ -128,7 +128,10 @@ impl Coded for JournalError {
                 _ => ErrorCode::Internal,
             },
             Self::Damaged { .. } => ErrorCode::Corrupt,
-            Self::Engine { source: rusqlite::Error::SqliteFailure(failure, _), .. } => match failure.code {
+            Self::Engine {
+                source: rusqlite::Error::SqliteFailure(failure, _),
+                ..
+            } => match failure.code {
                 rusqlite::ErrorCode::DiskFull => ErrorCode::Exhausted,
                 rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied => {
                     ErrorCode::PermissionDenied

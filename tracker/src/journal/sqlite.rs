@@ -90,19 +90,35 @@ impl SqliteJournal {
         let connection = Connection::open(&path).map_err(|source| failure(&path, source))?;
         let head = prepare(&connection, &path)?;
         let next = connection
-            .query_row("SELECT max(position) FROM records", [], |row| row.get::<_, Option<i64>>(0))
+            .query_row("SELECT max(position) FROM records", [], |row| {
+                row.get::<_, Option<i64>>(0)
+            })
             .map_err(|source| failure(&path, source))?;
         let next = next.unwrap_or_default().max(head.covered) + 1;
-        Ok(Self { path, connection, next, head, begun: None, _lock: lock })
+        Ok(Self {
+            path,
+            connection,
+            next,
+            head,
+            begun: None,
+            _lock: lock,
+        })
     }
 
     fn damaged(&self, what: String) -> JournalError {
-        JournalError::Damaged { path: self.path.clone(), what }
+        JournalError::Damaged {
+            path: self.path.clone(),
+            what,
+        }
     }
 
     /// Hands out the rows from `first` on, which must be there without a gap; returns how many there are.
     fn read(&self, table: &str, first: i64, take: &mut dyn FnMut(Record)) -> Result<i64, JournalError> {
-        let end = if table == "snapshot" { self.head.snapshot.end } else { i64::MAX };
+        let end = if table == "snapshot" {
+            self.head.snapshot.end
+        } else {
+            i64::MAX
+        };
         let failed = |source| failure(&self.path, source);
         let sql = format!(
             "SELECT position, body, checksum FROM {table} WHERE position >= ?1 AND position < ?2 ORDER BY position"
@@ -128,7 +144,10 @@ impl SqliteJournal {
         Ok(expected - first)
     }
 
-    fn transact(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>) -> Result<(), JournalError> {
+    fn transact(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), JournalError> {
         let attempt = || {
             let transaction = self.connection.transaction()?;
             work(&transaction)?;
@@ -146,7 +165,10 @@ impl Journal for SqliteJournal {
             return Err(self.damaged(format!("the snapshot has {snapshot} rows instead of {expected}")));
         }
         let since = self.read("records", self.head.covered + 1, take)?;
-        Ok(Replayed { from_snapshot: snapshot.unsigned_abs(), since_snapshot: since.unsigned_abs() })
+        Ok(Replayed {
+            from_snapshot: snapshot.unsigned_abs(),
+            since_snapshot: since.unsigned_abs(),
+        })
     }
 
     fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
@@ -163,12 +185,17 @@ impl Journal for SqliteJournal {
             transaction.execute("DELETE FROM snapshot WHERE position >= ?1", [span])?;
             Ok(())
         })?;
-        self.begun = Some(Begun { covered: self.next - 1, rows: span..span });
+        self.begun = Some(Begun {
+            covered: self.next - 1,
+            rows: span..span,
+        });
         Ok(())
     }
 
     fn add_to_snapshot(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        let Some(mut begun) = self.begun.take() else { return Ok(()) };
+        let Some(mut begun) = self.begun.take() else {
+            return Ok(());
+        };
         self.transact(|transaction| insert(transaction, "snapshot", begun.rows.end, records))?;
         begun.rows.end += signed(records.len());
         self.begun = Some(begun);
@@ -176,13 +203,18 @@ impl Journal for SqliteJournal {
     }
 
     fn finish_snapshot(&mut self) -> Result<(), JournalError> {
-        let Some(Begun { covered, rows }) = self.begun.take() else { return Ok(()) };
+        let Some(Begun { covered, rows }) = self.begun.take() else {
+            return Ok(());
+        };
         self.transact(|transaction| {
             let sql = "UPDATE head SET covered = ?1, snapshot_first = ?2, snapshot_end = ?3";
             transaction.execute(sql, params![covered, rows.start, rows.end])?;
             Ok(())
         })?;
-        self.head = Head { covered, snapshot: rows };
+        self.head = Head {
+            covered,
+            snapshot: rows,
+        };
         Ok(())
     }
 
@@ -207,25 +239,45 @@ impl Journal for SqliteJournal {
 fn prepare(connection: &Connection, path: &Path) -> Result<Head, JournalError> {
     let failed = |source| failure(path, source);
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
-    let owner: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(failed)?;
+    let owner: i64 = connection
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .map_err(failed)?;
     // FULL in write-ahead mode: every commit is synced, so an acknowledged batch survives a power cut.
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;")
         .map_err(failed)?;
     if (found, owner) == (0, 0) {
         let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
-        connection.execute_batch(&format!("BEGIN; {SCHEMA} {stamp} COMMIT;")).map_err(failed)?;
+        connection
+            .execute_batch(&format!("BEGIN; {SCHEMA} {stamp} COMMIT;"))
+            .map_err(failed)?;
     } else if (found, owner) != (VERSION, APPLICATION_ID) {
-        return Err(JournalError::Version { path: path.to_owned(), found, expected: VERSION });
+        return Err(JournalError::Version {
+            path: path.to_owned(),
+            found,
+            expected: VERSION,
+        });
     }
     let head = "SELECT covered, snapshot_first, snapshot_end FROM head";
     connection
-        .query_row(head, [], |row| Ok(Head { covered: row.get(0)?, snapshot: row.get(1)?..row.get(2)? }))
+        .query_row(head, [], |row| {
+            Ok(Head {
+                covered: row.get(0)?,
+                snapshot: row.get(1)?..row.get(2)?,
+            })
+        })
         .map_err(failed)
 }
 
-fn insert(transaction: &Transaction<'_>, table: &str, first: i64, records: &[Record]) -> rusqlite::Result<()> {
+fn insert(
+    transaction: &Transaction<'_>,
+    table: &str,
+    first: i64,
+    records: &[Record],
+) -> rusqlite::Result<()> {
     let sql = format!("INSERT INTO {table} (position, body, checksum) VALUES (?1, ?2, ?3)");
     let mut statement = transaction.prepare_cached(&sql)?;
     for (position, record) in (first..).zip(records) {
@@ -254,11 +306,15 @@ fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
                 rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase
             ) =>
         {
-            JournalError::Damaged { path, what: source.to_string() }
+            JournalError::Damaged {
+                path,
+                what: source.to_string(),
+            }
         }
-        rusqlite::Error::QueryReturnedNoRows => {
-            JournalError::Damaged { path, what: "it has no head".to_owned() }
-        }
+        rusqlite::Error::QueryReturnedNoRows => JournalError::Damaged {
+            path,
+            what: "it has no head".to_owned(),
+        },
         _ => JournalError::Engine { path, source },
     }
 }

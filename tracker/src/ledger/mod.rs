@@ -107,7 +107,14 @@ impl Ledger {
         let (jobs, queue) = mpsc::channel(QUEUE_COMMANDS);
         let (durable_tx, durable) = watch::channel(0);
         let (versions_tx, versions) = watch::channel(0);
-        let writer = Writer::new(Arc::clone(&book), journal, clock, durable_tx, versions_tx, replayed);
+        let writer = Writer::new(
+            Arc::clone(&book),
+            journal,
+            clock,
+            durable_tx,
+            versions_tx,
+            replayed,
+        );
         let token = tasks.token().clone();
         let run = move || {
             // However the writer ends, the tracker ends with it.
@@ -120,8 +127,20 @@ impl Ledger {
             path: "the ledger".into(),
             source,
         })?;
-        let thread = LedgerThread { handle, jobs: jobs.clone() };
-        Ok((Self { book, jobs, durable, versions, sessions: Arc::default() }, thread))
+        let thread = LedgerThread {
+            handle,
+            jobs: jobs.clone(),
+        };
+        Ok((
+            Self {
+                book,
+                jobs,
+                durable,
+                versions,
+                sessions: Arc::default(),
+            },
+            thread,
+        ))
     }
 
     /// Binds a name; the binding is durable when this returns.
@@ -153,7 +172,10 @@ impl Ledger {
     pub async fn open_session(&self, hello: Hello) -> Result<(SessionId, Welcome, Orders), LedgerError> {
         let session = SessionId::new(self.sessions.fetch_add(1, Ordering::Relaxed));
         let (outbox, orders) = Outbox::new();
-        match self.submit(Command::OpenSession { session, hello }, Some(outbox)).await? {
+        match self
+            .submit(Command::OpenSession { session, hello }, Some(outbox))
+            .await?
+        {
             Reply::Welcomed(welcome) => Ok((session, welcome, orders)),
             _ => Err(LedgerError::Unavailable),
         }
@@ -164,7 +186,9 @@ impl Ledger {
     /// # Errors
     /// When the session is over or the report is out of sequence.
     pub async fn report(&self, session: SessionId, report: Numbered<Report>) -> Result<(), LedgerError> {
-        self.submit(Command::Report { session, report }, None).await.map(drop)
+        self.submit(Command::Report { session, report }, None)
+            .await
+            .map(drop)
     }
 
     /// Ends a session whose stream has ended.
@@ -172,7 +196,9 @@ impl Ledger {
     /// # Errors
     /// When the tracker is stopping.
     pub async fn close_session(&self, session: SessionId) -> Result<(), LedgerError> {
-        self.submit(Command::CloseSession { session }, None).await.map(drop)
+        self.submit(Command::CloseSession { session }, None)
+            .await
+            .map(drop)
     }
 
     /// Lets the state see that time has passed.
@@ -195,7 +221,10 @@ impl Ledger {
             (read(&book.state), book.written)
         };
         let mut durable = self.durable.clone();
-        durable.wait_for(|durable| *durable >= seen).await.map_err(|_| LedgerError::Unavailable)?;
+        durable
+            .wait_for(|durable| *durable >= seen)
+            .await
+            .map_err(|_| LedgerError::Unavailable)?;
         Ok(answer)
     }
 
@@ -207,9 +236,16 @@ impl Ledger {
 
     async fn submit(&self, command: Command, outbox: Option<Outbox>) -> Result<Reply, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        let job = Job::Apply { command, outbox, reply };
+        let job = Job::Apply {
+            command,
+            outbox,
+            reply,
+        };
         self.jobs.send(job).await.map_err(|_| LedgerError::Unavailable)?;
-        answer.await.map_err(|_| LedgerError::Unavailable)?.map_err(LedgerError::Rejected)
+        answer
+            .await
+            .map_err(|_| LedgerError::Unavailable)?
+            .map_err(LedgerError::Rejected)
     }
 }
 

@@ -26,13 +26,22 @@ impl Outbox {
     pub(super) fn new() -> (Self, Orders) {
         let (orders_tx, orders) = mpsc::channel(OUTBOX_ORDERS);
         let (closing_tx, closing) = oneshot::channel();
-        (Self { orders: orders_tx, closing: closing_tx }, Orders { orders, closing })
+        (
+            Self {
+                orders: orders_tx,
+                closing: closing_tx,
+            },
+            Orders { orders, closing },
+        )
     }
 
     /// Puts an order in; false when there is no room.
     pub(super) fn put(&self, order: Order) -> bool {
         // To a session that has just ended everything can be said.
-        !matches!(self.orders.try_send(order), Err(mpsc::error::TrySendError::Full(_)))
+        !matches!(
+            self.orders.try_send(order),
+            Err(mpsc::error::TrySendError::Full(_))
+        )
     }
 
     /// There will be no more orders; those that wait are still sent.

@@ -17,11 +17,15 @@ use crate::state::{Closing, Publish, Record, Rejection};
 use crate::timing::Timing;
 
 fn open(journal: impl Journal, tasks: &Tasks) -> (Ledger, LedgerThread) {
-    Ledger::open(Box::new(journal), Timing::default(), Clock::system(), 1, tasks).expect("the journal is fine")
+    Ledger::open(Box::new(journal), Timing::default(), Clock::system(), 1, tasks)
+        .expect("the journal is fine")
 }
 
 fn open_dir(dir: &Path) -> (Ledger, LedgerThread) {
-    open(SqliteJournal::open(dir).expect("nobody else has it open"), &Tasks::new())
+    open(
+        SqliteJournal::open(dir).expect("nobody else has it open"),
+        &Tasks::new(),
+    )
 }
 
 fn hello(incarnation: u64) -> Hello {
@@ -50,7 +54,10 @@ fn publish(name: &str) -> Publish {
 
 async fn revision(ledger: &Ledger, name: &str) -> Option<Revision> {
     let what = ContentRef::Name(Name::new(name).expect("a name"));
-    let found = ledger.read(|state| state.resolve(&what)).await.expect("the ledger answers");
+    let found = ledger
+        .read(|state| state.resolve(&what))
+        .await
+        .expect("the ledger answers");
     found.ok().map(|(binding, _)| binding.revision)
 }
 
@@ -71,13 +78,18 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     assert_eq!(welcome.epoch, Epoch::new(1));
     ledger.publish(publish("a")).await.expect("published");
     ledger.publish(publish("b")).await.expect("published");
-    let tombstone = ledger.remove(Name::new("b").expect("a name"), None).await.expect("removed");
+    let tombstone = ledger
+        .remove(Name::new("b").expect("a name"), None)
+        .await
+        .expect("removed");
     let after = crash(dir.path());
 
     let (ledger, thread) = open_dir(after.path());
     assert_eq!(revision(&ledger, "a").await, Some(Revision::new(1)));
     assert_eq!(revision(&ledger, "b").await, None);
-    let again = ledger.remove(Name::new("b").expect("a name"), Some(Revision::new(1))).await;
+    let again = ledger
+        .remove(Name::new("b").expect("a name"), Some(Revision::new(1)))
+        .await;
     assert_eq!(again, Ok(tombstone), "the tombstone too");
     assert_eq!(ledger.read(|state| state.epoch()).await, Ok(Epoch::new(2)));
     thread.stop().await;
@@ -109,7 +121,11 @@ async fn many_records_make_a_snapshot_and_replay_stays_short() {
         let wishes = (0..200).map(|n| {
             let target = ReplicationTarget::new(1 + round % 32).expect("in bounds");
             let expectation = Expectation::Anything;
-            ledger.publish(Publish { target, expectation, ..publish(&format!("n/{n}")) })
+            ledger.publish(Publish {
+                target,
+                expectation,
+                ..publish(&format!("n/{n}"))
+            })
         });
         for answer in futures_util::future::join_all(wishes).await {
             answer.expect("published");
@@ -121,7 +137,10 @@ async fn many_records_make_a_snapshot_and_replay_stays_short() {
     }
     thread.stop().await;
     let mut count = 0;
-    let replayed = journal.clone().replay(&mut |_| count += 1).expect("memory is readable");
+    let replayed = journal
+        .clone()
+        .replay(&mut |_| count += 1)
+        .expect("memory is readable");
     assert_eq!(replayed.from_snapshot, 202, "epoch, peer and 200 names");
     assert!(count < 3_000, "12,000 records became {count}");
     let (ledger, _thread) = open(journal, &Tasks::new());
@@ -138,7 +157,11 @@ struct Stubborn {
 
 impl Stubborn {
     fn new() -> Self {
-        Self { inner: MemoryJournal::new(), fails: Arc::default(), gate: Arc::default() }
+        Self {
+            inner: MemoryJournal::new(),
+            fails: Arc::default(),
+            gate: Arc::default(),
+        }
     }
 }
 
@@ -150,7 +173,10 @@ impl Journal for Stubborn {
     fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
         if self.fails.load(Ordering::SeqCst) {
             let what = "planted".to_owned();
-            return Err(JournalError::Damaged { path: "memory".into(), what });
+            return Err(JournalError::Damaged {
+                path: "memory".into(),
+                what,
+            });
         }
         if let Some(gate) = &*self.gate.lock().expect("no panic") {
             gate.recv().expect("the test opens the gate");
@@ -207,7 +233,12 @@ async fn a_reader_waits_until_what_it_saw_is_durable() {
     let reading = async {
         let what = ContentRef::Name(Name::new("a").expect("a name"));
         // Until the writer has applied it there is nothing to see, and no reason to wait.
-        while ledger.read(|state| state.resolve(&what)).await.expect("the ledger answers").is_err() {
+        while ledger
+            .read(|state| state.resolve(&what))
+            .await
+            .expect("the ledger answers")
+            .is_err()
+        {
             tokio::task::yield_now().await;
         }
     };
@@ -248,8 +279,14 @@ async fn a_replaced_session_is_told_why_it_ends() {
     let (first, _, mut orders) = ledger.open_session(hello(1)).await.expect("welcome");
     let (_, _, mut newer) = ledger.open_session(hello(2)).await.expect("welcome");
     assert_eq!(orders.next().await, Err(Closing::Replaced));
-    let report = shared::model::Numbered { sequence: 2, message: shared::model::Report::Leave };
-    assert_eq!(ledger.report(first, report).await, Err(LedgerError::Rejected(Rejection::StaleSession)));
+    let report = shared::model::Numbered {
+        sequence: 2,
+        message: shared::model::Report::Leave,
+    };
+    assert_eq!(
+        ledger.report(first, report).await,
+        Err(LedgerError::Rejected(Rejection::StaleSession))
+    );
     thread.stop().await;
     assert_eq!(newer.next().await, Err(Closing::Stopping));
 }

@@ -117,19 +117,34 @@ impl Writer {
         let written = {
             // Only this thread writes: if the lock is poisoned, it was by a reader, which changes nothing.
             let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
-            let abandoned = self.abandoned.drain(..).map(|session| (Command::CloseSession { session }, None, None));
+            let abandoned = self
+                .abandoned
+                .drain(..)
+                .map(|session| (Command::CloseSession { session }, None, None));
             let asked = jobs.filter_map(|job| match job {
-                Job::Apply { command, outbox, reply } => Some((command, outbox, Some(reply))),
+                Job::Apply {
+                    command,
+                    outbox,
+                    reply,
+                } => Some((command, outbox, Some(reply))),
                 Job::Stop => None,
             });
             for (command, outbox, reply) in abandoned.chain(asked) {
                 let session = match &command {
-                    Command::OpenSession { session, .. } | Command::CloseSession { session } => Some(*session),
+                    Command::OpenSession { session, .. } | Command::CloseSession { session } => {
+                        Some(*session)
+                    }
                     _ => None,
                 };
                 let applied = book.state.apply(self.clock.now(), command);
                 records.extend(applied.records);
-                pending.push(Pending { answer: applied.reply, reply, session, outbox, effects: applied.effects });
+                pending.push(Pending {
+                    answer: applied.reply,
+                    reply,
+                    session,
+                    outbox,
+                    effects: applied.effects,
+                });
             }
             book.written += u64::from(!records.is_empty());
             book.written
@@ -153,7 +168,9 @@ impl Writer {
             (Some(session), None) => drop(self.outboxes.remove(&session)),
             _ => {}
         }
-        let is_heard = pending.reply.is_none_or(|reply| reply.send(pending.answer).is_ok());
+        let is_heard = pending
+            .reply
+            .is_none_or(|reply| reply.send(pending.answer).is_ok());
         if let (true, false, Some(session)) = (is_welcome, is_heard, pending.session) {
             self.outboxes.remove(&session);
             self.abandoned.push(session);
@@ -171,7 +188,9 @@ impl Writer {
     }
 
     fn send(&mut self, session: SessionId, order: shared::model::Order) {
-        let Some(outbox) = self.outboxes.get(&session) else { return };
+        let Some(outbox) = self.outboxes.get(&session) else {
+            return;
+        };
         if outbox.put(order) {
             return;
         }
@@ -186,7 +205,12 @@ impl Writer {
     fn advance_snapshot(&mut self) -> Result<(), JournalError> {
         match &mut self.snapshot {
             Snapshot::None if self.since_snapshot >= SNAPSHOT_EVERY.max(self.snapshot_size) => {
-                let records = self.book.read().unwrap_or_else(PoisonError::into_inner).state.records();
+                let records = self
+                    .book
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .state
+                    .records();
                 self.journal.begin_snapshot()?;
                 (self.since_snapshot, self.snapshot_size) = (0, records.len() as u64);
                 self.snapshot = Snapshot::Writing(records.into_iter());

@@ -51,15 +51,28 @@ impl Catalog for CatalogService {
             incarnation: wish.incarnation,
         };
         let binding = self.ledger.publish(publish).await.map_err(refused)?;
-        Ok(Response::new(v1::PublishReply { binding: Some(binding.into()) }))
+        Ok(Response::new(v1::PublishReply {
+            binding: Some(binding.into()),
+        }))
     }
 
     async fn resolve(&self, request: Request<v1::ResolveRequest>) -> Answer<v1::ResolveReply> {
-        let what: ContentRef = request.into_inner().r#ref.ok_or(Invalid::Missing("ref"))?.try_into()?;
-        let found = self.ledger.read(|state| state.resolve(&what)).await.map_err(refused)?;
+        let what: ContentRef = request
+            .into_inner()
+            .r#ref
+            .ok_or(Invalid::Missing("ref"))?
+            .try_into()?;
+        let found = self
+            .ledger
+            .read(|state| state.resolve(&what))
+            .await
+            .map_err(refused)?;
         let (binding, manifest) = found.map_err(|rejection| refused(rejection.into()))?;
         let manifest = Some((&manifest).into());
-        Ok(Response::new(v1::ResolveReply { binding: Some(binding.into()), manifest }))
+        Ok(Response::new(v1::ResolveReply {
+            binding: Some(binding.into()),
+            manifest,
+        }))
     }
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListReply> {
@@ -67,22 +80,40 @@ impl Catalog for CatalogService {
         let after = after::<Name>(&page)?;
         let read = |state: &crate::state::State| state.list(&prefix, after.as_ref(), page.size as usize);
         let (names, has_more) = self.ledger.read(read).await.map_err(refused)?;
-        let last = names.last().filter(|_| has_more).map(|(binding, _)| binding.name.to_string());
-        Ok(Response::new(Published { names, next: last.unwrap_or_default() }.into()))
+        let last = names
+            .last()
+            .filter(|_| has_more)
+            .map(|(binding, _)| binding.name.to_string());
+        Ok(Response::new(
+            Published {
+                names,
+                next: last.unwrap_or_default(),
+            }
+            .into(),
+        ))
     }
 
     async fn locate(&self, request: Request<v1::LocateRequest>) -> Answer<v1::LocateReply> {
-        let Locate { content, max_holders, except } = request.into_inner().try_into()?;
-        let read =
-            |state: &crate::state::State| state.locate(&content, max_holders as usize, except, &mut rand::rng());
+        let Locate {
+            content,
+            max_holders,
+            except,
+        } = request.into_inner().try_into()?;
+        let read = |state: &crate::state::State| {
+            state.locate(&content, max_holders as usize, except, &mut rand::rng())
+        };
         let found = self.ledger.read(read).await.map_err(refused)?;
-        Ok(Response::new(found.map_err(|rejection| refused(rejection.into()))?.into()))
+        Ok(Response::new(
+            found.map_err(|rejection| refused(rejection.into()))?.into(),
+        ))
     }
 
     async fn remove(&self, request: Request<v1::RemoveRequest>) -> Answer<v1::RemoveReply> {
         let Remove { name, expected } = request.into_inner().try_into()?;
         let revision = self.ledger.remove(name, expected).await.map_err(refused)?;
-        Ok(Response::new(v1::RemoveReply { revision: revision.get() }))
+        Ok(Response::new(v1::RemoveReply {
+            revision: revision.get(),
+        }))
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<v1::WatchReply, Status>> + Send>>;
@@ -93,7 +124,10 @@ impl Catalog for CatalogService {
         let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());
         self.tasks.spawn("watch", OnExit::Continue, async move {
             // It ends when the content goes, the watcher goes, or the tracker stops.
-            token.run_until_cancelled(watch(ledger, content, answers)).await.unwrap_or_default();
+            token
+                .run_until_cancelled(watch(ledger, content, answers))
+                .await
+                .unwrap_or_default();
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
@@ -102,8 +136,16 @@ impl Catalog for CatalogService {
         let request = request.into_inner();
         let page = Page::new(request.page_token, request.page_size);
         let after = after::<PeerId>(&page)?;
-        let found = self.ledger.read(|state| state.peers(after, page.size as usize)).await.map_err(refused)?;
-        let next = found.peers.last().filter(|_| found.has_more).map(|peer| peer.id.to_string());
+        let found = self
+            .ledger
+            .read(|state| state.peers(after, page.size as usize))
+            .await
+            .map_err(refused)?;
+        let next = found
+            .peers
+            .last()
+            .filter(|_| found.has_more)
+            .map(|peer| peer.id.to_string());
         let peers = Peers {
             peers: found.peers,
             next: next.unwrap_or_default(),
@@ -118,7 +160,10 @@ impl Catalog for CatalogService {
 fn after<T: std::str::FromStr>(page: &Page) -> Result<Option<T>, Invalid> {
     match page.token.as_str() {
         "" => Ok(None),
-        token => token.parse().map(Some).map_err(|_| Invalid::field("page_token", "no page ended there")),
+        token => token
+            .parse()
+            .map(Some)
+            .map_err(|_| Invalid::field("page_token", "no page ended there")),
     }
 }
 
@@ -135,7 +180,9 @@ async fn watch(ledger: Ledger, content: ContentId, answers: mpsc::Sender<Result<
         let is_news = !matches!((&health, last), (Ok(health), Some(last)) if *health == last);
         last = health.as_ref().ok().copied();
         if is_news {
-            let reply = health.map(|health| v1::WatchReply { health: Some(health.into()) });
+            let reply = health.map(|health| v1::WatchReply {
+                health: Some(health.into()),
+            });
             if answers.send(reply.map_err(refused)).await.is_err() {
                 return;
             }

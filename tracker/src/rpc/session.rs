@@ -82,20 +82,30 @@ async fn hello(up: &mut Streaming<v1::FromPeer>) -> Result<Hello, Status> {
     let first = tokio::time::timeout(HELLO_TIMEOUT, up.message()).await;
     let first = first.map_err(|_| Status::deadline_exceeded("no hello came"))??;
     match first.ok_or(Invalid::Missing("hello"))?.try_into()? {
-        Numbered { sequence: 1, message: FromPeer::Hello(hello) } => Ok(hello),
+        Numbered {
+            sequence: 1,
+            message: FromPeer::Hello(hello),
+        } => Ok(hello),
         _ => Err(Invalid::field("message", "the first one must be hello, with sequence 1").into()),
     }
 }
 
 /// Takes in what the peer says until it hangs up (then there is nobody to tell why) or breaks the rules.
-async fn take_reports(ledger: &Ledger, session: SessionId, mut up: Streaming<v1::FromPeer>) -> Option<Status> {
+async fn take_reports(
+    ledger: &Ledger,
+    session: SessionId,
+    mut up: Streaming<v1::FromPeer>,
+) -> Option<Status> {
     loop {
         let message = match up.message().await {
             Ok(message) => message?,
             Err(status) => return Some(status),
         };
         let report = match Numbered::<FromPeer>::try_from(message) {
-            Ok(Numbered { sequence, message: FromPeer::Report(message) }) => Numbered { sequence, message },
+            Ok(Numbered {
+                sequence,
+                message: FromPeer::Report(message),
+            }) => Numbered { sequence, message },
             Ok(_) => return Some(Invalid::field("message", "hello is said once").into()),
             Err(invalid) => return Some(invalid.into()),
         };

@@ -56,7 +56,11 @@ impl Agenda {
     /// Up to `limit` contents that changed or have waited long enough; they stay where they are until put elsewhere.
     pub(super) fn due(&mut self, now: Timestamp, limit: usize) -> Vec<ContentId> {
         let until = now.max(self.awake_until);
-        let waited = self.waiting.iter().take_while(|(at, _)| *at <= until).map(|(_, content)| *content);
+        let waited = self
+            .waiting
+            .iter()
+            .take_while(|(at, _)| *at <= until)
+            .map(|(_, content)| *content);
         let due: Vec<_> = self.changed.iter().copied().chain(waited).take(limit).collect();
         if due.len() < limit {
             self.awake_until = Timestamp::default();
@@ -66,7 +70,11 @@ impl Agenda {
 
     /// Up to `limit` contents that are ready, the most endangered first.
     pub(super) fn ready(&self, limit: usize) -> Vec<ContentId> {
-        self.ready.iter().take(limit).map(|(_, content)| *content).collect()
+        self.ready
+            .iter()
+            .take(limit)
+            .map(|(_, content)| *content)
+            .collect()
     }
 
     pub(super) fn contains(&self, content: ContentId) -> bool {
@@ -99,7 +107,11 @@ impl Agenda {
     /// Asserts the invariants.
     pub(super) fn check(&self) {
         let places = self.changed.len() + self.ready.len() + self.waiting.len();
-        assert_eq!(places, self.place.len(), "every content on the agenda is in one place");
+        assert_eq!(
+            places,
+            self.place.len(),
+            "every content on the agenda is in one place"
+        );
     }
 }
 

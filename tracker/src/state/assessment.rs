@@ -18,7 +18,10 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        Self { all: 0, each: Vec::new() }
+        Self {
+            all: 0,
+            each: Vec::new(),
+        }
     }
 
     pub(super) fn of(&self, index: FragmentIndex) -> u32 {
@@ -27,7 +30,11 @@ impl Tally {
 
     /// The smallest count among all fragments of a content of `count`.
     pub(super) fn min(&self, count: u32) -> u32 {
-        if self.each.is_empty() || count == 0 { self.all } else { self.all + self.each.iter().min().unwrap_or(&0) }
+        if self.each.is_empty() || count == 0 {
+            self.all
+        } else {
+            self.all + self.each.iter().min().unwrap_or(&0)
+        }
     }
 
     pub(super) fn add(&mut self, fragments: &Fragments, count: u32) {
@@ -71,7 +78,12 @@ impl State {
         let count = content.manifest.fragment_count();
         let (mut counted, mut live) = (Tally::new(), Tally::new());
         let mut sourced = content.manifest.no_fragments();
-        for held in self.holders.of(content.manifest.content()).iter().filter(|held| self.is_source(held)) {
+        for held in self
+            .holders
+            .of(content.manifest.content())
+            .iter()
+            .filter(|held| self.is_source(held))
+        {
             match &held.fragments {
                 Fragments::All => sourced = content.manifest.all_fragments(),
                 Fragments::Some(set) => sourced.union_with(set),
@@ -83,7 +95,11 @@ impl State {
                 }
             }
         }
-        Assessment { counted, live, sourced }
+        Assessment {
+            counted,
+            live,
+            sourced,
+        }
     }
 
     pub(super) fn health_of(&self, content: &Content) -> Health {
@@ -93,7 +109,11 @@ impl State {
         let fewest = assessment.counted.min(fragments);
         let at_target = match fewest >= target {
             true => content.manifest.indices().len(),
-            false => content.manifest.indices().filter(|index| assessment.counted.of(*index) >= target).count(),
+            false => content
+                .manifest
+                .indices()
+                .filter(|index| assessment.counted.of(*index) >= target)
+                .count(),
         };
         let fragments_at_target = u32::try_from(at_target).unwrap_or(fragments);
         let state = match () {
@@ -101,7 +121,10 @@ impl State {
             () if assessment.sourced.is_full() => ContentState::Degraded,
             () => ContentState::Unavailable,
         };
-        let wanted = self.assignments.of(content.manifest.content()).map(|(_, job)| job.wanted.len());
+        let wanted = self
+            .assignments
+            .of(content.manifest.content())
+            .map(|(_, job)| job.wanted.len());
         Health {
             state,
             target: content.target,
@@ -114,6 +137,8 @@ impl State {
 
     /// Whether the peer's holding must not be dropped to save room: it is the publisher's own.
     pub(super) fn is_publisher(&self, content: ContentId, peer: PeerId) -> bool {
-        self.catalogue.content(content).is_some_and(|content| content.publishers.contains(&peer))
+        self.catalogue
+            .content(content)
+            .is_some_and(|content| content.publishers.contains(&peer))
     }
 }

@@ -57,7 +57,9 @@ impl Assignments {
     /// Every assignment of the content, in order of peer ids.
     pub(super) fn of(&self, content: ContentId) -> impl Iterator<Item = (PeerId, &Assignment)> {
         let (first, last) = (PeerId::from_bytes([0; 16]), PeerId::from_bytes([0xff; 16]));
-        self.by_content.range((content, first)..=(content, last)).map(|((_, peer), job)| (*peer, job))
+        self.by_content
+            .range((content, first)..=(content, last))
+            .map(|((_, peer), job)| (*peer, job))
     }
 
     /// Contents that the peer is to copy something of, in order of ids.
@@ -65,7 +67,11 @@ impl Assignments {
         if self.load(peer).assignments == 0 {
             return Vec::new();
         }
-        self.by_content.keys().filter(|(_, other)| *other == peer).map(|(content, _)| *content).collect()
+        self.by_content
+            .keys()
+            .filter(|(_, other)| *other == peer)
+            .map(|(content, _)| *content)
+            .collect()
     }
 
     /// Adds fragments to what the peer is to copy, and reserves the room.
@@ -74,10 +80,17 @@ impl Assignments {
             return;
         }
         let load = self.by_peer.entry(peer).or_default();
-        let job = self.by_content.entry((manifest.content(), peer)).or_insert_with(|| {
-            load.assignments += 1;
-            Assignment { wanted: manifest.no_fragments(), bytes: 0, moved_at: now }
-        });
+        let job = self
+            .by_content
+            .entry((manifest.content(), peer))
+            .or_insert_with(|| {
+                load.assignments += 1;
+                Assignment {
+                    wanted: manifest.no_fragments(),
+                    bytes: 0,
+                    moved_at: now,
+                }
+            });
         job.wanted.union_with(fragments);
         let bytes = manifest.bytes_in(&job.wanted);
         load.bytes += bytes - job.bytes;
@@ -93,7 +106,9 @@ impl Assignments {
         now: Timestamp,
     ) -> u64 {
         let key = (manifest.content(), peer);
-        let Some(job) = self.by_content.get_mut(&key) else { return 0 };
+        let Some(job) = self.by_content.get_mut(&key) else {
+            return 0;
+        };
         job.wanted.subtract(held);
         let bytes = manifest.bytes_in(&job.wanted);
         let arrived = job.bytes - bytes;
@@ -111,7 +126,9 @@ impl Assignments {
 
     /// Gives an assignment up; false when there was none.
     pub(super) fn cancel(&mut self, content: ContentId, peer: PeerId) -> bool {
-        let Some(job) = self.by_content.remove(&(content, peer)) else { return false };
+        let Some(job) = self.by_content.remove(&(content, peer)) else {
+            return false;
+        };
         self.unload(peer, job.bytes, true);
         true
     }
@@ -133,9 +150,13 @@ impl Assignments {
     ) -> Vec<(ContentId, PeerId)> {
         let is_stalled = |peer: PeerId, job: &Assignment| {
             // A peer works through its assignments in turn: one that waits for its turn has not failed.
-            now.since(job.moved_at.max(progress_of(peer))) >= stall || now.since(job.moved_at) >= stall * PATIENCE
+            now.since(job.moved_at.max(progress_of(peer))) >= stall
+                || now.since(job.moved_at) >= stall * PATIENCE
         };
-        let late = self.by_content.iter().filter(|((_, peer), job)| is_stalled(*peer, job));
+        let late = self
+            .by_content
+            .iter()
+            .filter(|((_, peer), job)| is_stalled(*peer, job));
         late.map(|(key, _)| *key).collect()
     }
 
@@ -154,7 +175,9 @@ impl Assignments {
     }
 
     fn unload(&mut self, peer: PeerId, bytes: u64, is_over: bool) {
-        let Some(load) = self.by_peer.get_mut(&peer) else { return };
+        let Some(load) = self.by_peer.get_mut(&peer) else {
+            return;
+        };
         load.bytes -= bytes;
         load.assignments -= usize::from(is_over);
         if *load == Load::default() {
@@ -166,7 +189,10 @@ impl Assignments {
     pub(super) fn check(&self) {
         let mut loads: BTreeMap<PeerId, Load> = BTreeMap::new();
         for ((content, peer), job) in &self.by_content {
-            assert!(!job.wanted.is_empty(), "the assignment of {content:?} to {peer:?} wants something");
+            assert!(
+                !job.wanted.is_empty(),
+                "the assignment of {content:?} to {peer:?} wants something"
+            );
             let load = loads.entry(*peer).or_default();
             load.assignments += 1;
             load.bytes += job.bytes;

@@ -25,8 +25,16 @@ pub(super) struct Catalogue {
 
 #[derive(Debug)]
 enum Entry {
-    Bound { revision: Revision, content: ContentId, target: ReplicationTarget, at: Timestamp },
-    Tombstone { revision: Revision, at: Timestamp },
+    Bound {
+        revision: Revision,
+        content: ContentId,
+        target: ReplicationTarget,
+        at: Timestamp,
+    },
+    Tombstone {
+        revision: Revision,
+        at: Timestamp,
+    },
 }
 
 /// A content that some name refers to.
@@ -51,7 +59,12 @@ impl Catalogue {
     /// What the name is bound to.
     pub(super) fn binding(&self, name: &Name) -> Option<Binding> {
         match self.names.get(name)? {
-            Entry::Bound { revision, content, target, at } => Some(Binding {
+            Entry::Bound {
+                revision,
+                content,
+                target,
+                at,
+            } => Some(Binding {
                 name: name.clone(),
                 revision: *revision,
                 content: *content,
@@ -108,7 +121,7 @@ impl Catalogue {
     /// Binds a name; returns the content that no name refers to any longer because of it.
     pub(super) fn bind(
         &mut self,
-        name: Name,
+        name: &Name,
         revision: Revision,
         target: ReplicationTarget,
         manifest: Manifest,
@@ -116,21 +129,31 @@ impl Catalogue {
         at: Timestamp,
     ) -> Option<ContentId> {
         let id = manifest.content();
-        let content = self
-            .contents
-            .entry(id)
-            .or_insert_with(|| Content { manifest, target, publishers: Vec::new(), names: Vec::new() });
+        let content = self.contents.entry(id).or_insert_with(|| Content {
+            manifest,
+            target,
+            publishers: Vec::new(),
+            names: Vec::new(),
+        });
         for publisher in publishers {
             if !content.publishers.contains(publisher) && content.publishers.len() < MAX_PUBLISHERS {
                 content.publishers.push(*publisher);
             }
         }
-        if let Err(place) = content.names.binary_search(&name) {
+        if let Err(place) = content.names.binary_search(name) {
             content.names.insert(place, name.clone());
         }
-        let previous = self.names.insert(name.clone(), Entry::Bound { revision, content: id, target, at });
+        let previous = self.names.insert(
+            name.clone(),
+            Entry::Bound {
+                revision,
+                content: id,
+                target,
+                at,
+            },
+        );
         let released = match previous {
-            Some(Entry::Bound { content: old, .. }) if old != id => self.release(old, &name),
+            Some(Entry::Bound { content: old, .. }) if old != id => self.release(old, name),
             Some(Entry::Bound { .. }) => None,
             Some(Entry::Tombstone { .. }) | None => {
                 self.bound += 1;
@@ -145,11 +168,13 @@ impl Catalogue {
     }
 
     /// Leaves a tombstone; returns the content that no name refers to any longer because of it.
-    pub(super) fn remove(&mut self, name: Name, revision: Revision, at: Timestamp) -> Option<ContentId> {
+    pub(super) fn remove(&mut self, name: &Name, revision: Revision, at: Timestamp) -> Option<ContentId> {
         let previous = self.names.insert(name.clone(), Entry::Tombstone { revision, at });
-        let Some(Entry::Bound { content, .. }) = previous else { return None };
+        let Some(Entry::Bound { content, .. }) = previous else {
+            return None;
+        };
         self.bound -= 1;
-        let released = self.release(content, &name);
+        let released = self.release(content, name);
         self.update_target(content);
         released
     }
@@ -164,11 +189,16 @@ impl Catalogue {
     }
 
     fn update_target(&mut self, id: ContentId) {
-        let Some(content) = self.contents.get_mut(&id) else { return };
-        let targets = content.names.iter().filter_map(|name| match self.names.get(name) {
-            Some(Entry::Bound { target, .. }) => Some(*target),
-            _ => None,
-        });
+        let Some(content) = self.contents.get_mut(&id) else {
+            return;
+        };
+        let targets = content
+            .names
+            .iter()
+            .filter_map(|name| match self.names.get(name) {
+                Some(Entry::Bound { target, .. }) => Some(*target),
+                _ => None,
+            });
         if let Some(largest) = targets.max() {
             content.target = largest;
         }
@@ -177,10 +207,19 @@ impl Catalogue {
     /// The shortest list of facts that leads here.
     pub(super) fn records(&self) -> impl Iterator<Item = Record> + '_ {
         self.names.iter().filter_map(|(name, entry)| match entry {
-            Entry::Tombstone { revision, at } => {
-                Some(Record { at: *at, fact: Fact::Removed { name: name.clone(), revision: *revision } })
-            }
-            Entry::Bound { revision, content, target, at } => {
+            Entry::Tombstone { revision, at } => Some(Record {
+                at: *at,
+                fact: Fact::Removed {
+                    name: name.clone(),
+                    revision: *revision,
+                },
+            }),
+            Entry::Bound {
+                revision,
+                content,
+                target,
+                at,
+            } => {
                 let content = self.contents.get(content)?;
                 let fact = Fact::Published {
                     name: name.clone(),
@@ -202,13 +241,22 @@ impl Catalogue {
             if let Entry::Bound { content, target, .. } = entry {
                 bound += 1;
                 let content = self.contents.get(content).expect("a bound name has a content");
-                assert!(content.names.binary_search(name).is_ok(), "the content knows {name}");
-                assert!(content.target >= *target, "the target of {name} is met by its content's");
+                assert!(
+                    content.names.binary_search(name).is_ok(),
+                    "the content knows {name}"
+                );
+                assert!(
+                    content.target >= *target,
+                    "the target of {name} is met by its content's"
+                );
             }
         }
         assert_eq!(bound, self.bound, "bound names are counted");
         let references: usize = self.contents.values().map(|content| content.names.len()).sum();
-        assert_eq!(references, bound, "contents know only names that are bound to them");
+        assert_eq!(
+            references, bound,
+            "contents know only names that are bound to them"
+        );
         for (id, content) in &self.contents {
             assert!(!content.names.is_empty(), "content {id:?} has a name");
             assert_eq!(content.manifest.content(), *id);

@@ -19,21 +19,36 @@ impl State {
         self.agenda.check();
         self.check_holders();
         for (content, peer) in self.assignments.keys() {
-            let known = self.catalogue.content(content).expect("only named contents are assigned");
+            let known = self
+                .catalogue
+                .content(content)
+                .expect("only named contents are assigned");
             let job = self.assignments.get(content, peer).expect("just listed");
             assert_eq!(job.wanted.capacity(), known.manifest.fragment_count());
             assert!(!self.members.is_lost(peer), "nothing is assigned to a lost peer");
         }
         for content in self.orphans.keys() {
-            assert!(self.catalogue.content(*content).is_none(), "an orphan {content:?} has no name");
-            assert!(!self.holders.of(*content).is_empty(), "an orphan {content:?} is held by someone");
+            assert!(
+                self.catalogue.content(*content).is_none(),
+                "an orphan {content:?} has no name"
+            );
+            assert!(
+                !self.holders.of(*content).is_empty(),
+                "an orphan {content:?} is held by someone"
+            );
         }
         for (content, peer) in self.evictions.keys() {
-            let held = self.holders.get(*content, *peer).expect("only what is held is evicted");
+            let held = self
+                .holders
+                .get(*content, *peer)
+                .expect("only what is held is evicted");
             assert!(held.is_evicting);
         }
         for content in self.surplus.keys() {
-            assert!(self.catalogue.content(*content).is_some(), "only named contents have a surplus");
+            assert!(
+                self.catalogue.content(*content).is_some(),
+                "only named contents have a surplus"
+            );
         }
     }
 
@@ -41,7 +56,10 @@ impl State {
         for held in self.holders.iter() {
             let (content, held) = held;
             let peer = self.members.get(held.peer).expect("holders are members");
-            assert!(!matches!(peer.life, Life::Lost { .. }), "a lost peer holds nothing");
+            assert!(
+                !matches!(peer.life, Life::Lost { .. }),
+                "a lost peer holds nothing"
+            );
             assert_eq!(
                 held.is_evicting,
                 self.evictions.contains_key(&(content, held.peer)),
@@ -55,7 +73,10 @@ impl State {
                 (Some(known), Fragments::All) => assert!(known.manifest.fragment_count() > 0),
                 (None, Fragments::All) => panic!("{content:?} has no manifest to be full of"),
                 (None, Fragments::Some(_)) => {
-                    assert!(self.orphans.contains_key(&content), "what has no name is an orphan");
+                    assert!(
+                        self.orphans.contains_key(&content),
+                        "what has no name is an orphan"
+                    );
                 }
             }
         }

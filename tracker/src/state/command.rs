@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, Numbered, Order,
-    PeerId, ReplicationTarget, Report, Revision, Welcome,
+    Binding, ContentId, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, Numbered,
+    Order, PeerId, ReplicationTarget, Report, Revision, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -242,7 +242,9 @@ impl Coded for Rejection {
         match self {
             Self::NoSuchName(_) | Self::NoSuchContent(_) => ErrorCode::NotFound,
             Self::Bound { .. } | Self::Unbound { .. } => ErrorCode::Conflict,
-            Self::NoSession(_) | Self::OtherFragments { .. } | Self::Evicting(_) => ErrorCode::FailedPrecondition,
+            Self::NoSession(_) | Self::OtherFragments { .. } | Self::Evicting(_) => {
+                ErrorCode::FailedPrecondition
+            }
             Self::OlderIncarnation { .. } | Self::OlderEpoch { .. } | Self::StaleSession => ErrorCode::Stale,
             Self::OutOfSequence { .. } => ErrorCode::InvalidArgument,
             Self::TooManyPeers(_) => ErrorCode::Exhausted,

@@ -65,17 +65,23 @@ impl Holders {
 
     /// Every holding there is.
     pub(super) fn iter(&self) -> impl Iterator<Item = (ContentId, &Held)> {
-        self.by_content.iter().flat_map(|(content, all)| all.iter().map(move |held| (*content, held)))
+        self.by_content
+            .iter()
+            .flat_map(|(content, all)| all.iter().map(move |held| (*content, held)))
     }
 
     pub(super) fn get(&self, content: ContentId, peer: PeerId) -> Option<&Held> {
         let held = self.by_content.get(&content)?;
-        held.binary_search_by_key(&peer, |held| held.peer).ok().map(|at| &held[at])
+        held.binary_search_by_key(&peer, |held| held.peer)
+            .ok()
+            .map(|at| &held[at])
     }
 
     pub(super) fn get_mut(&mut self, content: ContentId, peer: PeerId) -> Option<&mut Held> {
         let held = self.by_content.get_mut(&content)?;
-        held.binary_search_by_key(&peer, |held| held.peer).ok().map(|at| &mut held[at])
+        held.binary_search_by_key(&peer, |held| held.peer)
+            .ok()
+            .map(|at| &mut held[at])
     }
 
     pub(super) fn contents_of(&self, peer: PeerId) -> Option<&BTreeSet<ContentId>> {
@@ -93,7 +99,12 @@ impl Holders {
             return;
         }
         let all = self.by_content.entry(content).or_default();
-        let held = Held { peer, fragments, keeps, is_evicting: false };
+        let held = Held {
+            peer,
+            fragments,
+            keeps,
+            is_evicting: false,
+        };
         match all.binary_search_by_key(&peer, |held| held.peer) {
             Ok(at) => all[at] = held,
             Err(at) => {
@@ -166,10 +177,21 @@ impl Holders {
             assert!(all.is_sorted_by_key(|held| held.peer), "holders are in order");
             for held in all {
                 pairs += 1;
-                assert!(self.by_peer.get(&held.peer).is_some_and(|contents| contents.contains(content)));
-                assert!(!matches!(&held.fragments, Fragments::Some(set) if set.is_empty()), "something is held");
+                assert!(
+                    self.by_peer
+                        .get(&held.peer)
+                        .is_some_and(|contents| contents.contains(content))
+                );
+                assert!(
+                    !matches!(&held.fragments, Fragments::Some(set) if set.is_empty()),
+                    "something is held"
+                );
             }
         }
-        assert_eq!(pairs, self.by_peer.values().map(BTreeSet::len).sum::<usize>(), "both directions agree");
+        assert_eq!(
+            pairs,
+            self.by_peer.values().map(BTreeSet::len).sum::<usize>(),
+            "both directions agree"
+        );
     }
 }

@@ -80,7 +80,9 @@ impl Peer {
 
     /// The session of a peer that may be given something to do: it lives and its inventory is known.
     pub(super) fn ready_session(&self) -> Option<&Session> {
-        self.session.as_ref().filter(|session| self.is_live() && session.has_inventory())
+        self.session
+            .as_ref()
+            .filter(|session| self.is_live() && session.has_inventory())
     }
 }
 
@@ -162,7 +164,11 @@ impl Membership {
     }
 
     pub(super) fn forget(&mut self, id: PeerId) {
-        if let Some(Peer { session: Some(session), .. }) = self.peers.remove(&id) {
+        if let Some(Peer {
+            session: Some(session),
+            ..
+        }) = self.peers.remove(&id)
+        {
             self.sessions.remove(&session.id);
         }
     }
@@ -186,10 +192,15 @@ impl Membership {
     /// The shortest list of facts that leads here.
     pub(super) fn records(&self) -> impl Iterator<Item = Record> + '_ {
         self.peers.values().flat_map(|peer| {
-            let registered =
-                Record { at: peer.registered_at, fact: Fact::PeerRegistered(peer.registration.clone()) };
+            let registered = Record {
+                at: peer.registered_at,
+                fact: Fact::PeerRegistered(peer.registration.clone()),
+            };
             let gone = match peer.life {
-                Life::Lost { since } => Some(Record { at: since, fact: Fact::PeerGone(peer.registration.peer) }),
+                Life::Lost { since } => Some(Record {
+                    at: since,
+                    fact: Fact::PeerGone(peer.registration.peer),
+                }),
                 Life::Live { .. } | Life::Suspect { .. } => None,
             };
             std::iter::once(registered).chain(gone)

@@ -130,10 +130,12 @@ impl State {
             }
             _ if !self.is_serving => Err(Rejection::NotServing),
             Command::Publish(publish) => self.publish(now, publish, &mut out).map(Reply::Published),
-            Command::Remove { name, expected } => self.remove(now, name, expected, &mut out).map(Reply::Removed),
-            Command::OpenSession { session, hello } => {
-                self.open_session(now, session, hello, &mut out).map(Reply::Welcomed)
+            Command::Remove { name, expected } => {
+                self.remove(now, name, expected, &mut out).map(Reply::Removed)
             }
+            Command::OpenSession { session, hello } => self
+                .open_session(now, session, hello, &mut out)
+                .map(Reply::Welcomed),
             Command::Report { session, report } => {
                 self.report(now, session, report, &mut out).map(|()| Reply::Done)
             }
@@ -146,14 +148,24 @@ impl State {
                 Ok(Reply::Done)
             }
         };
-        Applied { reply, records: out.records, effects: out.effects }
+        Applied {
+            reply,
+            records: out.records,
+            effects: out.effects,
+        }
     }
 
     /// The shortest list of facts that leads to this state: what a snapshot holds.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
-        let epoch = Record { at: self.epoch_at, fact: Fact::EpochBegun(self.epoch) };
-        std::iter::once(epoch).chain(self.members.records()).chain(self.catalogue.records()).collect()
+        let epoch = Record {
+            at: self.epoch_at,
+            fact: Fact::EpochBegun(self.epoch),
+        };
+        std::iter::once(epoch)
+            .chain(self.members.records())
+            .chain(self.catalogue.records())
+            .collect()
     }
 
     /// The number of this run of the tracker.
@@ -172,7 +184,12 @@ impl State {
         self.commit(now, Fact::EpochBegun(self.epoch.next()), out);
         (self.is_serving, self.ticked_at) = (true, now);
         let mut waiting_for = BTreeSet::new();
-        let known: Vec<_> = self.members.iter().filter(|peer| !peer.is_lost()).map(|p| p.registration.peer).collect();
+        let known: Vec<_> = self
+            .members
+            .iter()
+            .filter(|peer| !peer.is_lost())
+            .map(|p| p.registration.peer)
+            .collect();
         for id in known {
             if let Some(peer) = self.members.get_mut(id) {
                 // The time that the tracker was away is not held against anyone.
@@ -181,7 +198,10 @@ impl State {
             }
         }
         if !waiting_for.is_empty() {
-            self.safe_mode = Some(SafeMode { waiting_for, until: now.after(self.timing.safe_mode) });
+            self.safe_mode = Some(SafeMode {
+                waiting_for,
+                until: now.after(self.timing.safe_mode),
+            });
         }
     }
 
@@ -203,10 +223,18 @@ impl State {
             Fact::PeerRegistered(registration) => self.members.register(registration, at),
             Fact::PeerGone(peer) => drop(self.members.lose(peer, at)),
             Fact::PeerForgotten(peer) => self.members.forget(peer),
-            Fact::Published { name, revision, target, manifest, publishers } => {
-                return self.catalogue.bind(name, revision, target, manifest, &publishers, at);
+            Fact::Published {
+                name,
+                revision,
+                target,
+                manifest,
+                publishers,
+            } => {
+                return self
+                    .catalogue
+                    .bind(&name, revision, target, manifest, &publishers, at);
             }
-            Fact::Removed { name, revision } => return self.catalogue.remove(name, revision, at),
+            Fact::Removed { name, revision } => return self.catalogue.remove(&name, revision, at),
         }
         None
     }

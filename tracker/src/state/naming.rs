@@ -18,7 +18,8 @@ impl State {
         self.check_publisher(&publish)?;
         self.check_content(&publish.manifest, publish.publisher)?;
         let bound = self.catalogue.binding(&publish.name);
-        let is_same = |bound: &Binding| bound.content == publish.manifest.content() && bound.target == publish.target;
+        let is_same =
+            |bound: &Binding| bound.content == publish.manifest.content() && bound.target == publish.target;
         let (revision, at) = match &bound {
             // It may be a retry whose first answer got lost: there is nothing left to expect.
             Some(bound) if is_same(bound) => (bound.revision, bound.published_at),
@@ -68,7 +69,10 @@ impl State {
         if expected.is_some_and(|expected| expected != bound.revision) {
             return Err(bound_otherwise(&bound, "another revision was expected"));
         }
-        let fragments = self.catalogue.content(bound.content).map_or(0, |known| known.manifest.fragment_count());
+        let fragments = self
+            .catalogue
+            .content(bound.content)
+            .map_or(0, |known| known.manifest.fragment_count());
         let revision = last.next();
         let released = self.commit(now, Fact::Removed { name, revision }, out);
         match released {
@@ -80,20 +84,34 @@ impl State {
 
     fn check_publisher(&self, publish: &Publish) -> Result<(), Rejection> {
         let no_session = Rejection::NoSession(publish.publisher);
-        let peer = self.members.get(publish.publisher).ok_or_else(|| no_session.clone())?;
+        let peer = self
+            .members
+            .get(publish.publisher)
+            .ok_or_else(|| no_session.clone())?;
         let current = peer.registration.incarnation;
         if publish.incarnation < current {
-            return Err(Rejection::OlderIncarnation { peer: publish.publisher, current, given: publish.incarnation });
+            return Err(Rejection::OlderIncarnation {
+                peer: publish.publisher,
+                current,
+                given: publish.incarnation,
+            });
         }
         let is_connected = |peer: &Peer| peer.session.is_some() && publish.incarnation == current;
-        if is_connected(peer) { Ok(()) } else { Err(no_session) }
+        if is_connected(peer) {
+            Ok(())
+        } else {
+            Err(no_session)
+        }
     }
 
     fn check_content(&self, manifest: &Manifest, publisher: PeerId) -> Result<(), Rejection> {
         let content = manifest.content();
         match self.catalogue.content(content) {
             Some(known) if known.manifest.fragment_length() != manifest.fragment_length() => {
-                return Err(Rejection::OtherFragments { content, known: known.manifest.fragment_length() });
+                return Err(Rejection::OtherFragments {
+                    content,
+                    known: known.manifest.fragment_length(),
+                });
             }
             _ => {}
         }
@@ -105,10 +123,17 @@ impl State {
 
     fn bind(&mut self, now: Timestamp, record: Record, manifest: &Manifest, out: &mut Outcome) {
         let content = manifest.content();
-        let Fact::Published { name, .. } = &record.fact else { return };
-        let old = self.catalogue.binding(name).map(|bound| bound.content).filter(|old| *old != content);
-        let old_fragments =
-            old.and_then(|old| self.catalogue.content(old)).map_or(0, |known| known.manifest.fragment_count());
+        let Fact::Published { name, .. } = &record.fact else {
+            return;
+        };
+        let old = self
+            .catalogue
+            .binding(name)
+            .map(|bound| bound.content)
+            .filter(|old| *old != content);
+        let old_fragments = old
+            .and_then(|old| self.catalogue.content(old))
+            .map_or(0, |known| known.manifest.fragment_count());
         if self.catalogue.content(content).is_none() {
             self.holders.settle(content, manifest.fragment_count());
             self.orphans.remove(&content);
@@ -127,7 +152,10 @@ impl State {
         if manifest.fragment_count() > 0 {
             self.holders.set(content, publisher, Fragments::All, true);
         }
-        if let Some(session) = self.members.get_mut(publisher).and_then(|peer| peer.session.as_mut())
+        if let Some(session) = self
+            .members
+            .get_mut(publisher)
+            .and_then(|peer| peer.session.as_mut())
             && let Some(unconfirmed) = &mut session.unconfirmed
         {
             unconfirmed.remove(&content);
@@ -150,19 +178,31 @@ impl State {
     }
 }
 
-fn check_expectation(name: &Name, bound: Option<&Binding>, expectation: Expectation) -> Result<(), Rejection> {
+fn check_expectation(
+    name: &Name,
+    bound: Option<&Binding>,
+    expectation: Expectation,
+) -> Result<(), Rejection> {
     match (expectation, bound) {
         (Expectation::Anything, _) | (Expectation::Unbound, None) => Ok(()),
         (Expectation::Unbound, Some(bound)) => Err(bound_otherwise(bound, "nothing was expected")),
         (Expectation::Revision(expected), Some(bound)) if expected == bound.revision => Ok(()),
-        (Expectation::Revision(_), Some(bound)) => Err(bound_otherwise(bound, "another revision was expected")),
-        (Expectation::Revision(expected), None) => {
-            Err(Rejection::Unbound { name: name.as_str().to_owned(), expected })
+        (Expectation::Revision(_), Some(bound)) => {
+            Err(bound_otherwise(bound, "another revision was expected"))
         }
+        (Expectation::Revision(expected), None) => Err(Rejection::Unbound {
+            name: name.as_str().to_owned(),
+            expected,
+        }),
     }
 }
 
 fn bound_otherwise(bound: &Binding, expected: &'static str) -> Rejection {
     let name = bound.name.as_str().to_owned();
-    Rejection::Bound { name, content: bound.content, revision: bound.revision, expected }
+    Rejection::Bound {
+        name,
+        content: bound.content,
+        revision: bound.revision,
+        expected,
+    }
 }

@@ -31,14 +31,21 @@ impl State {
             let fewest = self.catalogue.content(id).map_or(u32::MAX, |content| {
                 let assessment = self.assess(content);
                 // Safe ones after endangered ones, contents without a name last.
-                assessment.live.min(content.manifest.fragment_count()).min(u32::MAX - 1)
+                assessment
+                    .live
+                    .min(content.manifest.fragment_count())
+                    .min(u32::MAX - 1)
             });
             self.agenda.make_ready(id, fewest);
         }
         let limit = (PLAN_WORK / self.members.len().max(1)).clamp(1, PLAN_LIMIT);
         for id in self.agenda.ready(limit) {
             let wait_until = match self.catalogue.content(id) {
-                Some(_) => self.repair(now, id, out).into_iter().chain(self.trim(now, id, out)).min(),
+                Some(_) => self
+                    .repair(now, id, out)
+                    .into_iter()
+                    .chain(self.trim(now, id, out))
+                    .min(),
                 None => self.evict_orphan(now, id, out),
             };
             match wait_until {
@@ -50,7 +57,11 @@ impl State {
 
     /// Puts contents on the agenda that are not as they should be without anyone having noticed.
     fn sweep(&mut self) {
-        let next: Vec<_> = self.catalogue.contents_after(self.swept).take(SWEEP_LIMIT).collect();
+        let next: Vec<_> = self
+            .catalogue
+            .contents_after(self.swept)
+            .take(SWEEP_LIMIT)
+            .collect();
         self.swept = next.last().copied().filter(|_| next.len() == SWEEP_LIMIT);
         for id in next {
             let is_short = self.catalogue.content(id).is_some_and(|content| {
@@ -103,7 +114,10 @@ impl State {
         let target = content.target.get();
         let can_go = |held: &&Held| {
             self.is_replica(held)
-                && self.members.get(held.peer).is_some_and(|peer| peer.ready_session().is_some())
+                && self
+                    .members
+                    .get(held.peer)
+                    .is_some_and(|peer| peer.ready_session().is_some())
                 && !content.publishers.contains(&held.peer)
                 && held
                     .fragments
@@ -111,10 +125,15 @@ impl State {
                     .iter()
                     .all(|index| assessment.live.of(index) > target)
         };
-        let zone = |peer: PeerId| self.members.get(peer).and_then(|peer| peer.registration.zone.as_ref());
+        let zone = |peer: PeerId| {
+            self.members
+                .get(peer)
+                .and_then(|peer| peer.registration.zone.as_ref())
+        };
         let crowd = |peer: PeerId| {
             let all = self.holders.of(id).iter().filter(|held| self.is_replica(held));
-            all.filter(|held| zone(held.peer).is_some() && zone(held.peer) == zone(peer)).count()
+            all.filter(|held| zone(held.peer).is_some() && zone(held.peer) == zone(peer))
+                .count()
         };
         let candidates = self.holders.of(id).iter().filter(can_go).map(|held| held.peer);
         candidates.min_by_key(|peer| (std::cmp::Reverse(crowd(*peer)), self.free(*peer), *peer))
@@ -140,7 +159,12 @@ impl State {
             Some(_) => EvictReason::Surplus,
             None => EvictReason::Unreferenced,
         };
-        let order = Order::Evict { epoch: self.epoch, content, reason, as_of_sequence };
+        let order = Order::Evict {
+            epoch: self.epoch,
+            content,
+            reason,
+            as_of_sequence,
+        };
         out.effects.push(Effect::Send { session, order });
         again
     }

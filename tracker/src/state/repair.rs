@@ -58,7 +58,9 @@ impl State {
         mut short: FragmentSet,
         out: &mut Outcome,
     ) -> bool {
-        let Some(content) = self.catalogue.content(manifest.content()) else { return true };
+        let Some(content) = self.catalogue.content(manifest.content()) else {
+            return true;
+        };
         let target = content.target.get();
         let all = short.len();
         short.intersect_with(&assessment.sourced);
@@ -68,7 +70,9 @@ impl State {
             if short.is_empty() {
                 break;
             }
-            let Some((peer, wanted)) = self.choose(now, manifest, extent, &short) else { return false };
+            let Some((peer, wanted)) = self.choose(now, manifest, extent, &short) else {
+                return false;
+            };
             self.assign(now, manifest, peer, &wanted, out);
             let under_way = self.under_way(manifest);
             for index in wanted.iter() {
@@ -95,7 +99,9 @@ impl State {
         let mut zones = BTreeMap::new();
         for peer in self.members.iter() {
             let peer_id = peer.registration.peer;
-            let has = kept.get(&peer_id).filter(|has| extent.iter().any(|index| has.contains(*index)));
+            let has = kept
+                .get(&peer_id)
+                .filter(|has| extent.iter().any(|index| has.contains(*index)));
             let zone = peer.registration.zone.as_ref();
             if let (Some(_), Some(zone)) = (has, zone) {
                 *zones.entry(zone).or_default() += 1;
@@ -103,7 +109,11 @@ impl State {
             if !self.can_take(now, id, peer) {
                 continue;
             }
-            let candidate = Candidate { peer: peer_id, zone, free: self.free(peer_id) };
+            let candidate = Candidate {
+                peer: peer_id,
+                zone,
+                free: self.free(peer_id),
+            };
             match has {
                 None => fresh.push(candidate),
                 Some(has) => {
@@ -119,7 +129,12 @@ impl State {
         if let Some(complete) = completing.into_iter().next() {
             return Some(complete);
         }
-        let problem = Problem { count: 1, bytes: manifest.bytes_in(short), candidates: &fresh, zones };
+        let problem = Problem {
+            count: 1,
+            bytes: manifest.bytes_in(short),
+            candidates: &fresh,
+            zones,
+        };
         let chosen = place(&problem, &mut self.rng);
         chosen.first().map(|peer| (*peer, short.clone()))
     }
@@ -128,10 +143,13 @@ impl State {
     fn kept(&self, manifest: &Manifest) -> BTreeMap<PeerId, FragmentSet> {
         let (id, count) = (manifest.content(), manifest.fragment_count());
         let replicas = self.holders.of(id).iter().filter(|held| self.is_replica(held));
-        let mut kept: BTreeMap<_, _> =
-            replicas.map(|held| (held.peer, held.fragments.to_set(count))).collect();
+        let mut kept: BTreeMap<_, _> = replicas
+            .map(|held| (held.peer, held.fragments.to_set(count)))
+            .collect();
         for (peer, job) in self.assignments.of(id) {
-            kept.entry(peer).or_insert_with(|| manifest.no_fragments()).union_with(&job.wanted);
+            kept.entry(peer)
+                .or_insert_with(|| manifest.no_fragments())
+                .union_with(&job.wanted);
         }
         kept
     }
@@ -145,25 +163,52 @@ impl State {
             && peer.is_full_until <= now
     }
 
-    fn assign(&mut self, now: Timestamp, manifest: &Manifest, peer: PeerId, wanted: &FragmentSet, out: &mut Outcome) {
-        let Some(session) = self.members.get(peer).and_then(Peer::ready_session).map(|session| session.id) else {
+    fn assign(
+        &mut self,
+        now: Timestamp,
+        manifest: &Manifest,
+        peer: PeerId,
+        wanted: &FragmentSet,
+        out: &mut Outcome,
+    ) {
+        let Some(session) = self
+            .members
+            .get(peer)
+            .and_then(Peer::ready_session)
+            .map(|session| session.id)
+        else {
             return;
         };
         self.assignments.add(manifest, peer, wanted, now);
         let sources = self.sources(manifest, peer, wanted);
-        let order =
-            Order::Assign { epoch: self.epoch, manifest: manifest.clone(), fragments: wanted.clone(), sources };
+        let order = Order::Assign {
+            epoch: self.epoch,
+            manifest: manifest.clone(),
+            fragments: wanted.clone(),
+            sources,
+        };
         out.effects.push(Effect::Send { session, order });
     }
 
     /// Whom to fetch these fragments from: live ones before suspect ones, whoever has all of them before whoever has
     /// some, otherwise at random.
-    pub(super) fn sources(&mut self, manifest: &Manifest, except: PeerId, wanted: &FragmentSet) -> Vec<Source> {
+    pub(super) fn sources(
+        &mut self,
+        manifest: &Manifest,
+        except: PeerId,
+        wanted: &FragmentSet,
+    ) -> Vec<Source> {
         let held = self.holders.of(manifest.content()).iter();
-        let useful =
-            held.filter(|held| held.peer != except && self.is_source(held) && held.fragments.intersects(wanted));
+        let useful = held
+            .filter(|held| held.peer != except && self.is_source(held) && held.fragments.intersects(wanted));
         let mut ranked: Vec<_> = useful
-            .map(|held| (!self.members.is_live(held.peer), !held.fragments.covers(wanted), held.peer))
+            .map(|held| {
+                (
+                    !self.members.is_live(held.peer),
+                    !held.fragments.covers(wanted),
+                    held.peer,
+                )
+            })
             .collect();
         ranked.shuffle(&mut self.rng);
         ranked.sort_by_key(|(is_suspect, has_some, _)| (*is_suspect, *has_some));
@@ -178,14 +223,20 @@ impl State {
     pub(super) fn free(&self, peer: PeerId) -> u64 {
         let reserved = self.assignments.load(peer).bytes;
         self.members.get(peer).map_or(0, |peer| {
-            peer.registration.capacity.saturating_sub(peer.used).saturating_sub(reserved)
+            peer.registration
+                .capacity
+                .saturating_sub(peer.used)
+                .saturating_sub(reserved)
         })
     }
 
     /// Copies under way, those on live peers apart.
     fn under_way(&self, manifest: &Manifest) -> UnderWay {
         let count = manifest.fragment_count();
-        let mut tallies = UnderWay { all: Tally::new(), live: Tally::new() };
+        let mut tallies = UnderWay {
+            all: Tally::new(),
+            live: Tally::new(),
+        };
         for (peer, job) in self.assignments.of(manifest.content()) {
             tallies.all.add_set(&job.wanted, count);
             if self.members.is_live(peer) {
@@ -216,7 +267,11 @@ fn committed(assessment: &Assessment, under_way: &UnderWay, index: FragmentIndex
 
 /// The runs of fragments that are placed together.
 fn extents(manifest: &Manifest) -> Vec<Vec<FragmentIndex>> {
-    let run = usize::try_from(EXTENT_BYTES / u64::from(manifest.fragment_length().get())).unwrap_or(usize::MAX);
+    let run =
+        usize::try_from(EXTENT_BYTES / u64::from(manifest.fragment_length().get())).unwrap_or(usize::MAX);
     let indices: Vec<_> = manifest.indices().collect();
-    indices.chunks(run.max(1)).map(<[FragmentIndex]>::to_vec).collect()
+    indices
+        .chunks(run.max(1))
+        .map(<[FragmentIndex]>::to_vec)
+        .collect()
 }

@@ -5,7 +5,8 @@
 //! one are refused and change nothing.
 
 use shared::model::{
-    AssignmentFailure, ContentId, FragmentSet, Hello, Holding, Manifest, Numbered, Order, PeerId, Report, Timestamp, Welcome,
+    AssignmentFailure, ContentId, FragmentSet, Hello, Holding, Manifest, Numbered, Order, PeerId, Report,
+    Timestamp, Welcome,
 };
 
 use super::command::{Closing, Effect, Rejection, SessionId};
@@ -26,7 +27,10 @@ impl State {
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
         if hello.epoch > self.epoch {
-            return Err(Rejection::OlderEpoch { current: self.epoch, seen: hello.epoch });
+            return Err(Rejection::OlderEpoch {
+                current: self.epoch,
+                seen: hello.epoch,
+            });
         }
         let (peer, used) = (hello.peer, hello.used);
         let registration = Registration {
@@ -40,7 +44,11 @@ impl State {
             Some(known) => {
                 let current = known.registration.incarnation;
                 if registration.incarnation < current {
-                    return Err(Rejection::OlderIncarnation { peer, current, given: registration.incarnation });
+                    return Err(Rejection::OlderIncarnation {
+                        peer,
+                        current,
+                        given: registration.incarnation,
+                    });
                 }
                 known.registration == registration && !known.is_lost()
             }
@@ -52,9 +60,16 @@ impl State {
         }
         // What it held is believed until it has said what it holds.
         let unconfirmed = self.holders.contents_of(peer).cloned().unwrap_or_default();
-        let session = Session { id, sequence: 1, unconfirmed: Some(unconfirmed) };
+        let session = Session {
+            id,
+            sequence: 1,
+            unconfirmed: Some(unconfirmed),
+        };
         if let Some(old) = self.members.open(peer, session) {
-            out.effects.push(Effect::Close { session: old, why: Closing::Replaced });
+            out.effects.push(Effect::Close {
+                session: old,
+                why: Closing::Replaced,
+            });
         }
         if let Some(member) = self.members.get_mut(peer) {
             member.used = used;
@@ -62,7 +77,11 @@ impl State {
         }
         self.renew(now, peer);
         self.mark_holdings(peer);
-        Ok(Welcome { epoch: self.epoch, lease: self.timing.lease, heartbeat: self.timing.heartbeat })
+        Ok(Welcome {
+            epoch: self.epoch,
+            lease: self.timing.lease,
+            heartbeat: self.timing.heartbeat,
+        })
     }
 
     pub(super) fn report(
@@ -80,7 +99,10 @@ impl State {
         }
         let expected = session.sequence.saturating_add(1);
         if report.sequence != expected {
-            return Err(Rejection::OutOfSequence { expected, got: report.sequence });
+            return Err(Rejection::OutOfSequence {
+                expected,
+                got: report.sequence,
+            });
         }
         session.sequence = expected;
         self.renew(now, peer);
@@ -90,7 +112,10 @@ impl State {
                     member.used = used;
                 }
             }
-            Report::Announce { holdings, completes_inventory } => {
+            Report::Announce {
+                holdings,
+                completes_inventory,
+            } => {
                 for holding in holdings {
                     self.announced(now, peer, holding);
                 }
@@ -98,7 +123,11 @@ impl State {
                     self.complete_inventory(now, peer, out);
                 }
             }
-            Report::AssignmentFailed { content, failure, detail } => {
+            Report::AssignmentFailed {
+                content,
+                failure,
+                detail,
+            } => {
                 tracing::debug!(%peer, content = %content.short(), ?failure, detail, "assignment failed");
                 self.assignment_failed(now, peer, content, failure);
             }
@@ -110,7 +139,9 @@ impl State {
     }
 
     pub(super) fn close_session(&mut self, now: Timestamp, id: SessionId) {
-        let Some(peer) = self.members.close(id) else { return };
+        let Some(peer) = self.members.close(id) else {
+            return;
+        };
         if let Some(member) = self.members.get_mut(peer)
             && member.is_live()
         {
@@ -121,7 +152,11 @@ impl State {
 
     /// The peer is gone: what it held no longer counts.
     pub(super) fn lose(&mut self, now: Timestamp, peer: PeerId, why: Closing, out: &mut Outcome) {
-        let session = self.members.get(peer).and_then(|peer| peer.session.as_ref()).map(|session| session.id);
+        let session = self
+            .members
+            .get(peer)
+            .and_then(|peer| peer.session.as_ref())
+            .map(|session| session.id);
         self.commit(now, Fact::PeerGone(peer), out);
         if let Some(session) = session {
             out.effects.push(Effect::Close { session, why });
@@ -143,7 +178,9 @@ impl State {
     /// Any message proves that the peer lives.
     fn renew(&mut self, now: Timestamp, peer: PeerId) {
         let lease_until = now.after(self.timing.lease);
-        let Some(member) = self.members.get_mut(peer) else { return };
+        let Some(member) = self.members.get_mut(peer) else {
+            return;
+        };
         let was_live = member.is_live();
         member.life = Life::Live { lease_until };
         if !was_live {
@@ -169,7 +206,10 @@ impl State {
         }
         // Whatever was ordered before, the peer has spoken since: decide anew.
         self.evictions.remove(&(content, peer));
-        let manifest = self.catalogue.content(content).map(|content| content.manifest.clone());
+        let manifest = self
+            .catalogue
+            .content(content)
+            .map(|content| content.manifest.clone());
         match &manifest {
             // In other fragments it is of no use to anyone.
             Some(manifest) if manifest.fragment_count() != holding.fragments.capacity() => {
@@ -186,11 +226,14 @@ impl State {
                 self.holders.set(content, peer, fragments, holding.keeps);
             }
             None => {
-                self.holders.set(content, peer, Fragments::Some(holding.fragments), holding.keeps);
+                self.holders
+                    .set(content, peer, Fragments::Some(holding.fragments), holding.keeps);
                 if self.holders.of(content).is_empty() {
                     self.orphans.remove(&content);
                 } else {
-                    self.orphans.entry(content).or_insert(now.after(self.timing.orphan));
+                    self.orphans
+                        .entry(content)
+                        .or_insert(now.after(self.timing.orphan));
                 }
             }
         }
@@ -213,7 +256,8 @@ impl State {
 
     fn complete_inventory(&mut self, now: Timestamp, peer: PeerId, out: &mut Outcome) {
         let session = self.members.get_mut(peer).and_then(|peer| peer.session.as_mut());
-        let Some((id, gone)) = session.and_then(|session| Some((session.id, session.unconfirmed.take()?))) else {
+        let Some((id, gone)) = session.and_then(|session| Some((session.id, session.unconfirmed.take()?)))
+        else {
             return;
         };
         for content in gone {
@@ -238,10 +282,21 @@ impl State {
         let fragments = self.assignments.get(content, peer)?.wanted.clone();
         let manifest = self.catalogue.content(content)?.manifest.clone();
         let sources = self.sources(&manifest, peer, &fragments);
-        Some(Order::Assign { epoch: self.epoch, manifest, fragments, sources })
+        Some(Order::Assign {
+            epoch: self.epoch,
+            manifest,
+            fragments,
+            sources,
+        })
     }
 
-    fn assignment_failed(&mut self, now: Timestamp, peer: PeerId, content: ContentId, failure: AssignmentFailure) {
+    fn assignment_failed(
+        &mut self,
+        now: Timestamp,
+        peer: PeerId,
+        content: ContentId,
+        failure: AssignmentFailure,
+    ) {
         if !self.assignments.cancel(content, peer) {
             return;
         }

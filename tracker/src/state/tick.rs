@@ -38,7 +38,9 @@ impl State {
             .members
             .iter()
             .filter_map(|peer| match peer.life {
-                Life::Live { lease_until } if lease_until <= now => Some((peer.registration.peer, lease_until)),
+                Life::Live { lease_until } if lease_until <= now => {
+                    Some((peer.registration.peer, lease_until))
+                }
                 _ => None,
             })
             .collect();
@@ -60,12 +62,27 @@ impl State {
 
     fn give_up_peers(&mut self, now: Timestamp, out: &mut Outcome) {
         let silent = |life| matches!(life, Life::Suspect { since } if now.since(since) >= self.timing.grace);
-        let lost: Vec<_> = self.members.iter().filter(|p| silent(p.life)).map(|p| p.registration.peer).collect();
+        let lost: Vec<_> = self
+            .members
+            .iter()
+            .filter(|p| silent(p.life))
+            .map(|p| p.registration.peer)
+            .collect();
         for peer in lost {
-            self.lose(now, peer, Closing::Lost(self.timing.lease + self.timing.grace), out);
+            self.lose(
+                now,
+                peer,
+                Closing::Lost(self.timing.lease + self.timing.grace),
+                out,
+            );
         }
         let old = |life| matches!(life, Life::Lost { since } if now.since(since) >= self.timing.forget);
-        let forgotten: Vec<_> = self.members.iter().filter(|p| old(p.life)).map(|p| p.registration.peer).collect();
+        let forgotten: Vec<_> = self
+            .members
+            .iter()
+            .filter(|p| old(p.life))
+            .map(|p| p.registration.peer)
+            .collect();
         for peer in forgotten {
             self.commit(now, Fact::PeerForgotten(peer), out);
         }
@@ -74,10 +91,15 @@ impl State {
     fn give_up_assignments(&mut self, now: Timestamp) {
         self.assignments.warm_up(now);
         let stall: Duration = self.timing.stall;
-        let progress_of = |peer| self.members.get(peer).map_or(Timestamp::default(), |peer| peer.progress_at);
+        let progress_of = |peer| {
+            self.members
+                .get(peer)
+                .map_or(Timestamp::default(), |peer| peer.progress_at)
+        };
         for (content, peer) in self.assignments.stalled(now, stall, progress_of) {
             self.assignments.cancel(content, peer);
-            self.assignments.cool(content, peer, now.after(self.timing.cool_down));
+            self.assignments
+                .cool(content, peer, now.after(self.timing.cool_down));
             self.agenda.mark(content);
         }
     }

@@ -3,13 +3,14 @@
 use rand::Rng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use shared::model::{
-    Binding, ContentId, ContentRef, Epoch, Health, Holder, Location, Manifest, Name, PeerId, PeerInfo, PeerState,
+    Binding, ContentId, ContentRef, Epoch, Health, Holder, Location, Manifest, Name, PeerId, PeerInfo,
+    PeerState,
 };
 
+use super::State;
 use super::catalogue::Content;
 use super::command::Rejection;
 use super::membership::Peer;
-use super::State;
 
 /// Some of the peers, and what goes with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,14 +86,20 @@ impl State {
     ) -> Result<Location, Rejection> {
         let (binding, content) = self.find(what)?;
         let held = self.holders.of(binding.content).iter();
-        let all: Vec<_> = held.filter(|held| self.is_source(held) && Some(held.peer) != except).collect();
+        let all: Vec<_> = held
+            .filter(|held| self.is_source(held) && Some(held.peer) != except)
+            .collect();
         let mut chosen: Vec<_> = all.sample(rng, max_holders).copied().collect();
         // Sampling keeps no order; a caller that tries holders in turn should not always begin with the same.
         chosen.shuffle(rng);
         let count = content.manifest.fragment_count();
         let holders = chosen.into_iter().filter_map(|held| {
             let peer = self.describe(self.members.get(held.peer)?);
-            Some(Holder { peer, fragments: held.fragments.to_set(count), keeps: held.keeps })
+            Some(Holder {
+                peer,
+                fragments: held.fragments.to_set(count),
+                keeps: held.keeps,
+            })
         });
         Ok(Location {
             holders: holders.collect(),
@@ -108,7 +115,10 @@ impl State {
     /// # Errors
     /// [`Rejection::NoSuchContent`].
     pub fn health(&self, content: ContentId) -> Result<Health, Rejection> {
-        let known = self.catalogue.content(content).ok_or(Rejection::NoSuchContent(content))?;
+        let known = self
+            .catalogue
+            .content(content)
+            .ok_or(Rejection::NoSuchContent(content))?;
         Ok(self.health_of(known))
     }
 
@@ -116,15 +126,29 @@ impl State {
     #[must_use]
     pub fn peers(&self, after: Option<PeerId>, limit: usize) -> PeersPage {
         let mut members = self.members.after(after);
-        let peers = members.by_ref().take(limit).map(|peer| self.describe(peer)).collect();
+        let peers = members
+            .by_ref()
+            .take(limit)
+            .map(|peer| self.describe(peer))
+            .collect();
         let has_more = members.next().is_some();
-        PeersPage { peers, has_more, epoch: self.epoch, is_in_safe_mode: self.is_in_safe_mode() }
+        PeersPage {
+            peers,
+            has_more,
+            epoch: self.epoch,
+            is_in_safe_mode: self.is_in_safe_mode(),
+        }
     }
 
     /// The tracker in a few numbers.
     #[must_use]
     pub fn status(&self) -> Status {
-        let count = |state| self.members.iter().filter(|peer| peer.life.state() == state).count();
+        let count = |state| {
+            self.members
+                .iter()
+                .filter(|peer| peer.life.state() == state)
+                .count()
+        };
         Status {
             epoch: self.epoch,
             is_in_safe_mode: self.is_in_safe_mode(),
@@ -142,11 +166,16 @@ impl State {
         let found = match what {
             ContentRef::Name(name) => self.catalogue.binding(name),
             ContentRef::Id(id) => {
-                let first = self.catalogue.content(*id).and_then(|content| content.names().first());
+                let first = self
+                    .catalogue
+                    .content(*id)
+                    .and_then(|content| content.names().first());
                 first.and_then(|name| self.catalogue.binding(name))
             }
         };
-        let content = found.as_ref().and_then(|binding| self.catalogue.content(binding.content));
+        let content = found
+            .as_ref()
+            .and_then(|binding| self.catalogue.content(binding.content));
         found.zip(content).ok_or_else(|| match what {
             ContentRef::Name(name) => Rejection::NoSuchName(name.as_str().to_owned()),
             ContentRef::Id(id) => Rejection::NoSuchContent(*id),

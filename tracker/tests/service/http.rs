@@ -31,10 +31,17 @@ async fn people_and_scripts_can_read_what_there_is() {
     let at = tracker.address;
     let member = Member::join(&tracker, hello(1, 1, 0)).await;
     let bytes = manifest(7);
-    tracker.catalog().publish(&publish(&member, "models/ñ a", &bytes, 1)).await.expect("published");
+    tracker
+        .catalog()
+        .publish(&publish(&member, "models/ñ a", &bytes, 1))
+        .await
+        .expect("published");
 
     assert_eq!(get(at, "/healthz").await, (200, "ok\n".to_owned()));
-    assert_eq!(get_json(at, "/readyz").await, (200, json!({"ready": true, "in_safe_mode": false})));
+    assert_eq!(
+        get_json(at, "/readyz").await,
+        (200, json!({"ready": true, "in_safe_mode": false}))
+    );
 
     let (status, names) = get_json(at, "/api/v1/names?prefix=models/").await;
     assert_eq!((status, &names["next_page_token"]), (200, &json!("")));
@@ -52,12 +59,21 @@ async fn people_and_scripts_can_read_what_there_is() {
         located["peers"],
         json!([{"id": id, "addr": "127.0.0.1:6001", "zone": null, "state": "live", "keeps": true}])
     );
-    assert_eq!(get_json(at, &format!("/api/v1/contents/{}", bytes.content())).await, (200, located));
+    assert_eq!(
+        get_json(at, &format!("/api/v1/contents/{}", bytes.content())).await,
+        (200, located)
+    );
 
     let (status, peers) = get_json(at, "/api/v1/peers").await;
-    assert_eq!((status, &peers["peers"][0]["id"], &peers["epoch"]), (200, &json!(id), &json!(1)));
+    assert_eq!(
+        (status, &peers["peers"][0]["id"], &peers["epoch"]),
+        (200, &json!(id), &json!(1))
+    );
     let (status, numbers) = get_json(at, "/api/v1/status").await;
-    assert_eq!((status, &numbers["names"], &numbers["live_peers"]), (200, &json!(1), &json!(1)));
+    assert_eq!(
+        (status, &numbers["names"], &numbers["live_peers"]),
+        (200, &json!(1), &json!(1))
+    );
     tracker.stop().await;
 }
 
@@ -70,13 +86,21 @@ async fn errors_have_one_shape() {
         ("/api/v1/names/a//b", 400, "invalid argument"),
         ("/api/v1/names?page_token=//", 400, "invalid argument"),
         ("/api/v1/contents/xyz", 400, "invalid argument"),
-        ("/api/v1/contents/0000000000000000000000000000000000000000000000000000000000000001", 404, "not found"),
+        (
+            "/api/v1/contents/0000000000000000000000000000000000000000000000000000000000000001",
+            404,
+            "not found",
+        ),
         ("/api/v1/peers?page_token=zz", 400, "invalid argument"),
         ("/nothing", 404, "not found"),
     ] {
         let (got, body) = get_json(tracker.address, path).await;
         assert_eq!((got, &body["error"]["code"]), (status, &json!(code)), "{path}");
-        assert!(body["error"]["message"].as_str().is_some_and(|text| !text.is_empty()));
+        assert!(
+            body["error"]["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())
+        );
     }
     for path in ["/api/v1/names?page_size=x", "/api/v1/names?pagesize=1"] {
         assert_eq!(get(tracker.address, path).await.0, 400, "{path}");

@@ -11,8 +11,8 @@ use proto::client::{CatalogClient, Orders, SessionClient};
 use proto::convert::{FromTracker, List, Locate, Page, Publish, Remove};
 use shared::hash::ContentHasher;
 use shared::model::{
-    ContentRef, ContentState, Epoch, Expectation, FragmentLength, Hello, Holding, Incarnation, Manifest, Name, Numbered,
-    Order, PeerId, ReplicationTarget, Report, Revision, Welcome,
+    ContentRef, ContentState, Epoch, Expectation, FragmentLength, Hello, Holding, Incarnation, Manifest,
+    Name, Numbered, Order, PeerId, ReplicationTarget, Report, Revision, Welcome,
 };
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
@@ -40,7 +40,9 @@ impl Served {
 
     async fn stop(self) {
         self.stop.send(()).expect("it runs");
-        let ended = tokio::time::timeout(Duration::from_secs(10), self.ended).await.expect("it ends in time");
+        let ended = tokio::time::timeout(Duration::from_secs(10), self.ended)
+            .await
+            .expect("it ends in time");
         ended.expect("no panic").expect("a clean end");
     }
 
@@ -62,7 +64,9 @@ fn hello(n: u8, incarnation: u64, epoch: u64) -> Hello {
     Hello {
         peer: PeerId::from_bytes([n; 16]),
         incarnation: Incarnation::new(incarnation),
-        address: format!("127.0.0.1:{}", 6000 + u16::from(n)).parse().expect("an address"),
+        address: format!("127.0.0.1:{}", 6000 + u16::from(n))
+            .parse()
+            .expect("an address"),
         zone: None,
         capacity: 1 << 30,
         used: 0,
@@ -75,29 +79,51 @@ impl Member {
         let id = hello.peer;
         let client = SessionClient::new(&tracker.address.into()).expect("an address");
         let (welcome, up, orders) = client.open(hello).await.expect("welcome");
-        let mut member = Self { id, welcome, up, orders, sequence: 1 };
+        let mut member = Self {
+            id,
+            welcome,
+            up,
+            orders,
+            sequence: 1,
+        };
         member.announce(Vec::new(), true).await;
         member
     }
 
     async fn say(&mut self, message: Report) {
         self.sequence += 1;
-        self.up.send(Numbered { sequence: self.sequence, message }).await.expect("the session is open");
+        self.up
+            .send(Numbered {
+                sequence: self.sequence,
+                message,
+            })
+            .await
+            .expect("the session is open");
     }
 
     async fn announce(&mut self, holdings: Vec<Holding>, completes_inventory: bool) {
-        self.say(Report::Announce { holdings, completes_inventory }).await;
+        self.say(Report::Announce {
+            holdings,
+            completes_inventory,
+        })
+        .await;
     }
 
     async fn holds_all(&mut self, manifest: &Manifest) {
-        let holding =
-            Holding { content: manifest.content(), fragments: manifest.all_fragments(), keeps: true };
+        let holding = Holding {
+            content: manifest.content(),
+            fragments: manifest.all_fragments(),
+            keeps: true,
+        };
         self.announce(vec![holding], false).await;
     }
 
     async fn order(&mut self) -> Order {
         let next = tokio::time::timeout(Duration::from_secs(10), self.orders.next()).await;
-        match next.expect("an order comes in time").expect("the session goes on") {
+        match next
+            .expect("an order comes in time")
+            .expect("the session goes on")
+        {
             Some(FromTracker::Order(order)) => order,
             other => panic!("{other:?} is no order"),
         }
@@ -105,7 +131,9 @@ impl Member {
 
     async fn end(&mut self) -> ErrorCode {
         let next = tokio::time::timeout(Duration::from_secs(10), self.orders.next()).await;
-        next.expect("the end comes in time").expect_err("the session is ended with a reason").code()
+        next.expect("the end comes in time")
+            .expect_err("the session is ended with a reason")
+            .code()
     }
 }
 
@@ -148,25 +176,70 @@ async fn a_content_is_published_replicated_located_watched_and_removed() {
     let health = watch.next().await.expect("an answer").expect("at once");
     assert_eq!(health.state, ContentState::Degraded);
 
-    let Order::Assign { epoch, manifest, fragments, sources } = other.order().await else {
+    let Order::Assign {
+        epoch,
+        manifest,
+        fragments,
+        sources,
+    } = other.order().await
+    else {
         panic!("an assignment comes first")
     };
-    assert_eq!((epoch, &manifest, fragments.is_full()), (Epoch::new(1), &bytes, true));
-    assert_eq!(sources.iter().map(|source| source.peer).collect::<Vec<_>>(), [publisher.id]);
+    assert_eq!(
+        (epoch, &manifest, fragments.is_full()),
+        (Epoch::new(1), &bytes, true)
+    );
+    assert_eq!(
+        sources.iter().map(|source| source.peer).collect::<Vec<_>>(),
+        [publisher.id]
+    );
     other.holds_all(&bytes).await;
-    while watch.next().await.expect("an answer").expect("the content is there").state != ContentState::Replicated {}
+    while watch
+        .next()
+        .await
+        .expect("an answer")
+        .expect("the content is there")
+        .state
+        != ContentState::Replicated
+    {}
 
-    let locate = Locate { content: ContentRef::Name(name("models/a")), max_holders: 256, except: Some(publisher.id) };
+    let locate = Locate {
+        content: ContentRef::Name(name("models/a")),
+        max_holders: 256,
+        except: Some(publisher.id),
+    };
     let location = catalog.locate(&locate).await.expect("located");
-    assert_eq!(location.holders.iter().map(|holder| holder.peer.id).collect::<Vec<_>>(), [other.id]);
-    let (_, resolved) = catalog.resolve(&ContentRef::Id(bytes.content())).await.expect("resolved");
+    assert_eq!(
+        location
+            .holders
+            .iter()
+            .map(|holder| holder.peer.id)
+            .collect::<Vec<_>>(),
+        [other.id]
+    );
+    let (_, resolved) = catalog
+        .resolve(&ContentRef::Id(bytes.content()))
+        .await
+        .expect("resolved");
     assert_eq!(resolved, bytes);
-    let listed = catalog.list(&List { prefix: "models/".to_owned(), page: Page::first() }).await.expect("listed");
+    let listed = catalog
+        .list(&List {
+            prefix: "models/".to_owned(),
+            page: Page::first(),
+        })
+        .await
+        .expect("listed");
     assert_eq!(listed.names.len(), 1);
 
-    let remove = Remove { name: name("models/a"), expected: Some(binding.revision) };
+    let remove = Remove {
+        name: name("models/a"),
+        expected: Some(binding.revision),
+    };
     assert_eq!(catalog.remove(&remove).await, Ok(Revision::new(2)));
-    assert_eq!(watch.next().await.expect_err("the content goes").code(), ErrorCode::NotFound);
+    assert_eq!(
+        watch.next().await.expect_err("the content goes").code(),
+        ErrorCode::NotFound
+    );
     for member in [&mut publisher, &mut other] {
         assert!(matches!(member.order().await, Order::Evict { content, .. } if content == bytes.content()));
     }
@@ -180,20 +253,37 @@ async fn names_survive_a_restart_and_the_epoch_moves_on() {
     let bytes = manifest(7);
     let tracker = Served::start(dir.path()).await;
     let member = Member::join(&tracker, hello(1, 1, 0)).await;
-    tracker.catalog().publish(&publish(&member, "a", &bytes, 1)).await.expect("published");
+    tracker
+        .catalog()
+        .publish(&publish(&member, "a", &bytes, 1))
+        .await
+        .expect("published");
     tracker.stop().await;
 
     let tracker = Served::start(dir.path()).await;
     let catalog = tracker.catalog();
-    let (binding, resolved) = catalog.resolve(&ContentRef::Name(name("a"))).await.expect("still there");
+    let (binding, resolved) = catalog
+        .resolve(&ContentRef::Name(name("a")))
+        .await
+        .expect("still there");
     assert_eq!((binding.revision, resolved), (Revision::new(1), bytes.clone()));
     let peers = catalog.peers(&Page::first()).await.expect("peers");
-    assert!(peers.in_safe_mode && peers.peers.len() == 1, "the peer that it knows has not reported");
+    assert!(
+        peers.in_safe_mode && peers.peers.len() == 1,
+        "the peer that it knows has not reported"
+    );
     let mut member = Member::join(&tracker, hello(1, 2, 1)).await;
     assert_eq!(member.welcome.epoch, Epoch::new(2));
     member.holds_all(&bytes).await;
     let mut watch = catalog.watch(bytes.content()).await.expect("watching");
-    while watch.next().await.expect("an answer").expect("the content is there").state != ContentState::Replicated {}
+    while watch
+        .next()
+        .await
+        .expect("an answer")
+        .expect("the content is there")
+        .state
+        != ContentState::Replicated
+    {}
     tracker.stop().await;
 }
 
@@ -206,19 +296,42 @@ async fn sessions_that_break_the_rules_are_ended_with_a_reason() {
         let client = client.clone();
         async move { client.open(hello).await.map(drop).expect_err("refused").code() }
     };
-    assert_eq!(refused(hello(1, 1, 9)).await, ErrorCode::Stale, "it has seen a newer tracker");
+    assert_eq!(
+        refused(hello(1, 1, 9)).await,
+        ErrorCode::Stale,
+        "it has seen a newer tracker"
+    );
 
     let mut first = Member::join(&tracker, hello(1, 1, 0)).await;
     let mut second = Member::join(&tracker, hello(1, 2, 0)).await;
     assert_eq!(first.end().await, ErrorCode::Stale, "a newer run has taken over");
-    assert_eq!(refused(hello(1, 1, 0)).await, ErrorCode::Stale, "an older run comes too late");
+    assert_eq!(
+        refused(hello(1, 1, 0)).await,
+        ErrorCode::Stale,
+        "an older run comes too late"
+    );
     second.sequence += 5;
     second.announce(Vec::new(), false).await;
-    assert_eq!(second.end().await, ErrorCode::InvalidArgument, "messages are missing");
+    assert_eq!(
+        second.end().await,
+        ErrorCode::InvalidArgument,
+        "messages are missing"
+    );
 
     let early = publish(&second, "a", &manifest(1), 1);
-    let wish = Publish { publisher: PeerId::from_bytes([9; 16]), ..early };
-    assert_eq!(tracker.catalog().publish(&wish).await.expect_err("unknown").code(), ErrorCode::FailedPrecondition);
+    let wish = Publish {
+        publisher: PeerId::from_bytes([9; 16]),
+        ..early
+    };
+    assert_eq!(
+        tracker
+            .catalog()
+            .publish(&wish)
+            .await
+            .expect_err("unknown")
+            .code(),
+        ErrorCode::FailedPrecondition
+    );
     tracker.stop().await;
 }
 
@@ -227,9 +340,21 @@ async fn bad_page_tokens_are_refused() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let tracker = Served::start(dir.path()).await;
     let page = Page::new("//".to_owned(), 0);
-    let listed = tracker.catalog().list(&List { prefix: String::new(), page: page.clone() }).await;
-    assert_eq!(listed.map(|_| ()).expect_err("no such page").code(), ErrorCode::InvalidArgument);
+    let listed = tracker
+        .catalog()
+        .list(&List {
+            prefix: String::new(),
+            page: page.clone(),
+        })
+        .await;
+    assert_eq!(
+        listed.map(|_| ()).expect_err("no such page").code(),
+        ErrorCode::InvalidArgument
+    );
     let peers = tracker.catalog().peers(&page).await;
-    assert_eq!(peers.map(|_| ()).expect_err("no such page").code(), ErrorCode::InvalidArgument);
+    assert_eq!(
+        peers.map(|_| ()).expect_err("no such page").code(),
+        ErrorCode::InvalidArgument
+    );
     tracker.stop().await;
 }

@@ -11,8 +11,17 @@ fn a_published_name_can_be_resolved_and_listed() {
     let bytes = content(1, 3);
     let binding = world.publish(1, "models/a", &bytes, 1);
     assert_eq!(binding.revision, Revision::new(1));
-    assert_eq!(world.state.resolve(&ContentRef::Name(name("models/a"))), Ok((binding.clone(), bytes.clone())));
-    assert_eq!(world.state.resolve(&ContentRef::Id(bytes.content())).map(|found| found.0), Ok(binding));
+    assert_eq!(
+        world.state.resolve(&ContentRef::Name(name("models/a"))),
+        Ok((binding.clone(), bytes.clone()))
+    );
+    assert_eq!(
+        world
+            .state
+            .resolve(&ContentRef::Id(bytes.content()))
+            .map(|found| found.0),
+        Ok(binding)
+    );
     let missing = world.state.resolve(&ContentRef::Name(name("models/b")));
     assert_eq!(missing, Err(Rejection::NoSuchName("models/b".to_owned())));
 }
@@ -26,14 +35,26 @@ fn names_are_listed_in_order_by_prefix_and_page() {
     world.remove("a/2", None).expect("removed");
     let list = |prefix: &str, after: Option<&str>, limit| {
         let (page, has_more) = world.state.list(prefix, after.map(name).as_ref(), limit);
-        (page.into_iter().map(|(binding, _)| binding.name.to_string()).collect::<Vec<_>>(), has_more)
+        (
+            page.into_iter()
+                .map(|(binding, _)| binding.name.to_string())
+                .collect::<Vec<_>>(),
+            has_more,
+        )
     };
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-    assert_eq!(list("", None, 9), (owned(&["a", "a/1", "a/10", "a0", "ab", "b"]), false));
+    assert_eq!(
+        list("", None, 9),
+        (owned(&["a", "a/1", "a/10", "a0", "ab", "b"]), false)
+    );
     assert_eq!(list("a/", None, 9), (owned(&["a/1", "a/10"]), false));
     assert_eq!(list("a/", None, 1), (owned(&["a/1"]), true));
     assert_eq!(list("a/", Some("a/1"), 1), (owned(&["a/10"]), false));
-    assert_eq!(list("a/", Some("a"), 1), (owned(&["a/1"]), true), "a token before the prefix is harmless");
+    assert_eq!(
+        list("a/", Some("a"), 1),
+        (owned(&["a/1"]), true),
+        "a token before the prefix is harmless"
+    );
     assert_eq!(list("a/", Some("b"), 9), (owned(&[]), false));
     assert_eq!(list("zzz", None, 9), (owned(&[]), false));
 }
@@ -44,7 +65,9 @@ fn publishing_the_same_again_changes_nothing() {
     let bytes = content(1, 3);
     let first = world.publish(1, "a", &bytes, 2);
     let journaled = world.journal.len();
-    let again = world.try_publish(1, "a", &bytes, 2, Expectation::Unbound).expect("a retry succeeds");
+    let again = world
+        .try_publish(1, "a", &bytes, 2, Expectation::Unbound)
+        .expect("a retry succeeds");
     assert_eq!(again, first);
     assert_eq!(world.journal.len(), journaled, "nothing is journaled");
     // Another target is another wish.
@@ -60,10 +83,14 @@ fn a_name_changes_by_compare_and_set() {
     let revision = |n| Expectation::Revision(Revision::new(n));
     let unbound = world.try_publish(1, "a", &old, 1, revision(1));
     assert!(matches!(unbound, Err(Rejection::Unbound { .. })));
-    world.try_publish(1, "a", &old, 1, Expectation::Unbound).expect("put if absent");
+    world
+        .try_publish(1, "a", &old, 1, Expectation::Unbound)
+        .expect("put if absent");
     let occupied = world.try_publish(1, "a", &new, 1, Expectation::Unbound);
     assert!(matches!(occupied, Err(Rejection::Bound { revision, .. }) if revision == Revision::new(1)));
-    world.try_publish(1, "a", &new, 1, revision(1)).expect("the revision is right");
+    world
+        .try_publish(1, "a", &new, 1, revision(1))
+        .expect("the revision is right");
     let late = world.try_publish(1, "a", &old, 1, revision(1));
     assert!(matches!(late, Err(Rejection::Bound { .. })));
     assert_eq!(world.bound("a"), Some((2, new.content())));
@@ -78,11 +105,23 @@ fn a_removed_name_leaves_a_tombstone_and_its_revisions_go_on() {
     assert_eq!(world.bound("a"), None);
     assert_eq!(world.remove("a", Some(1)), Ok(2), "a retry gets the same answer");
     for expected in [None, Some(2), Some(3), Some(u64::MAX)] {
-        assert_eq!(world.remove("a", expected), Err(Rejection::NoSuchName("a".to_owned())));
+        assert_eq!(
+            world.remove("a", expected),
+            Err(Rejection::NoSuchName("a".to_owned()))
+        );
     }
-    assert_eq!(world.remove("never", Some(u64::MAX)), Err(Rejection::NoSuchName("never".to_owned())));
-    let back = world.try_publish(1, "a", &content(2, 1), 1, Expectation::Unbound).expect("free again");
-    assert_eq!(back.revision, Revision::new(3), "an old revision never comes back as the newest");
+    assert_eq!(
+        world.remove("never", Some(u64::MAX)),
+        Err(Rejection::NoSuchName("never".to_owned()))
+    );
+    let back = world
+        .try_publish(1, "a", &content(2, 1), 1, Expectation::Unbound)
+        .expect("free again");
+    assert_eq!(
+        back.revision,
+        Revision::new(3),
+        "an old revision never comes back as the newest"
+    );
 }
 
 #[test]
@@ -97,7 +136,9 @@ fn only_a_connected_run_of_a_peer_can_publish() {
     let mut publish_as = |incarnation| {
         let of = world.peers.get_mut(&peer(1)).expect("joined");
         of.incarnation = shared::model::Incarnation::new(incarnation);
-        world.try_publish(1, "a", &bytes, 1, Expectation::Anything).map(drop)
+        world
+            .try_publish(1, "a", &bytes, 1, Expectation::Anything)
+            .map(drop)
     };
     assert!(matches!(publish_as(4), Err(Rejection::OlderIncarnation { .. })));
     assert_eq!(publish_as(6), Err(Rejection::NoSession(peer(1))));
@@ -112,7 +153,10 @@ fn only_a_connected_run_of_a_peer_can_publish() {
 #[test]
 fn a_content_is_kept_in_one_fragment_length() {
     let mut world = World::with_peers(2);
-    let (small, large) = (FragmentLength::MIN, FragmentLength::new(128 << 10).expect("in bounds"));
+    let (small, large) = (
+        FragmentLength::MIN,
+        FragmentLength::new(128 << 10).expect("in bounds"),
+    );
     // One fragment or two: a content of one short fragment has the same id in any fragment length.
     let root = shared::model::Digest::from_bytes([9; 32]);
     let of = |length| shared::model::Manifest::from_roots(1000, length, vec![root]).expect("one root");
@@ -132,7 +176,10 @@ fn the_largest_target_of_a_contents_names_counts() {
     world.remove("b", None).expect("removed");
     assert_eq!(world.health(&bytes).target.get(), 2);
     world.publish(1, "a", &content(2, 1), 1);
-    assert_eq!(world.state.health(bytes.content()), Err(Rejection::NoSuchContent(bytes.content())));
+    assert_eq!(
+        world.state.health(bytes.content()),
+        Err(Rejection::NoSuchContent(bytes.content()))
+    );
 }
 
 #[test]

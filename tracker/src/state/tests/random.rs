@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use shared::model::{
-    AssignmentFailure, ContentState, Epoch, Expectation, Holding, Manifest, Numbered, Order, PeerId, Report, Revision,
+    AssignmentFailure, ContentState, Epoch, Expectation, Holding, Manifest, Numbered, Order, PeerId, Report,
+    Revision,
 };
 
 use super::world::{World, content, peer, some};
-use crate::state::Command;
+use crate::state::{Command, Rejection};
 
 const PEERS: u8 = 5;
 const CONTENTS: u8 = 4;
@@ -16,37 +17,79 @@ const NAMES: [&str; 3] = ["a", "b", "c/d"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Hello { peer: u8, incarnation: u64, epoch: u64 },
-    Disconnect { peer: u8 },
-    Announce { peer: u8, content: u8, mask: u8, keeps: bool },
-    Complete { peer: u8 },
-    Leave { peer: u8 },
-    Fail { peer: u8, content: u8 },
-    Stray { peer: u8, sequence: u64 },
-    Publish { peer: u8, name: usize, content: u8, target: u32, expectation: u64 },
-    Remove { name: usize, expected: Option<u64> },
+    Hello {
+        peer: u8,
+        incarnation: u64,
+        epoch: u64,
+    },
+    Disconnect {
+        peer: u8,
+    },
+    Say {
+        peer: u8,
+        what: What,
+    },
+    /// Something is heard of the session that was opened so many sessions ago.
+    Stray {
+        back: u64,
+        sequence: u64,
+    },
+    Publish {
+        peer: u8,
+        name: usize,
+        content: u8,
+        target: u32,
+        expectation: u64,
+    },
+    Remove {
+        name: usize,
+        expected: Option<u64>,
+    },
     /// The n-th order that waits is carried out, or gets lost.
-    Obey { nth: prop::sample::Index, is_lost: bool },
-    Pass { millis: u64 },
+    Obey {
+        nth: prop::sample::Index,
+        is_lost: bool,
+    },
+    Pass {
+        millis: u64,
+    },
     Restart,
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let peer = 1..=PEERS;
+#[derive(Clone, Debug)]
+enum What {
+    Holds { content: u8, mask: u8, keeps: bool },
+    IsComplete,
+    Leaves,
+    Failed { content: u8 },
+}
+
+fn what() -> impl Strategy<Value = What> {
     let content = 1..=CONTENTS;
     prop_oneof![
-        4 => (peer.clone(), 1_u64..4, 0_u64..4).prop_map(|(peer, incarnation, epoch)| Step::Hello { peer, incarnation, epoch }),
+        4 => (content.clone(), any::<u8>(), any::<bool>())
+            .prop_map(|(content, mask, keeps)| What::Holds { content, mask, keeps }),
+        4 => Just(What::IsComplete),
+        1 => Just(What::Leaves),
+        1 => content.prop_map(|content| What::Failed { content }),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (peer, name) = (1..=PEERS, 0..NAMES.len());
+    let hello = (peer.clone(), 1_u64..4, 0_u64..4);
+    let publish = (peer.clone(), name.clone(), 1..=CONTENTS, 1_u32..5, 0_u64..5);
+    prop_oneof![
+        4 => hello.prop_map(|(peer, incarnation, epoch)| Step::Hello { peer, incarnation, epoch }),
         1 => peer.clone().prop_map(|peer| Step::Disconnect { peer }),
-        4 => (peer.clone(), content.clone(), any::<u8>(), any::<bool>())
-            .prop_map(|(peer, content, mask, keeps)| Step::Announce { peer, content, mask, keeps }),
-        4 => peer.clone().prop_map(|peer| Step::Complete { peer }),
-        1 => peer.clone().prop_map(|peer| Step::Leave { peer }),
-        1 => (peer.clone(), content.clone()).prop_map(|(peer, content)| Step::Fail { peer, content }),
-        1 => (peer.clone(), 0_u64..9).prop_map(|(peer, sequence)| Step::Stray { peer, sequence }),
-        5 => (peer, 0..NAMES.len(), content, 1_u32..5, 0_u64..5)
-            .prop_map(|(peer, name, content, target, expectation)| Step::Publish { peer, name, content, target, expectation }),
-        1 => (0..NAMES.len(), proptest::option::of(0_u64..6)).prop_map(|(name, expected)| Step::Remove { name, expected }),
-        8 => (any::<prop::sample::Index>(), prop::bool::weighted(0.1)).prop_map(|(nth, is_lost)| Step::Obey { nth, is_lost }),
+        10 => (peer, what()).prop_map(|(peer, what)| Step::Say { peer, what }),
+        1 => (0_u64..4, 0_u64..9).prop_map(|(back, sequence)| Step::Stray { back, sequence }),
+        5 => publish.prop_map(|(peer, name, content, target, expectation)| {
+            Step::Publish { peer, name, content, target, expectation }
+        }),
+        1 => (name, proptest::option::of(0_u64..6)).prop_map(|(name, expected)| Step::Remove { name, expected }),
+        8 => (any::<prop::sample::Index>(), prop::bool::weighted(0.1))
+            .prop_map(|(nth, is_lost)| Step::Obey { nth, is_lost }),
         6 => (0_u64..20_000).prop_map(|millis| Step::Pass { millis }),
         1 => Just(Step::Restart),
     ]
@@ -58,51 +101,101 @@ fn bytes(n: u8) -> Manifest {
 }
 
 fn numbered(mask: u8, manifest: &Manifest) -> shared::model::FragmentSet {
-    some(manifest, (0..manifest.fragment_count()).filter(|n| mask >> n & 1 == 1))
+    some(
+        manifest,
+        (0..manifest.fragment_count()).filter(|n| mask >> n & 1 == 1),
+    )
 }
 
 fn carry_out(world: &mut World, to: PeerId, order: Order) {
     let n = to.as_bytes()[0];
     let (content, fragments, keeps) = match order {
-        Order::Assign { manifest, fragments, .. } => (manifest.content(), fragments, true),
+        Order::Assign {
+            manifest, fragments, ..
+        } => (manifest.content(), fragments, true),
         Order::Evict { content, .. } => {
-            let Some(manifest) = (1..=CONTENTS).map(bytes).find(|bytes| bytes.content() == content) else { return };
+            let Some(manifest) = (1..=CONTENTS).map(bytes).find(|bytes| bytes.content() == content) else {
+                return;
+            };
             (content, manifest.no_fragments(), false)
         }
     };
     // The session may have ended meanwhile.
-    let holdings = vec![Holding { content, fragments, keeps }];
-    drop(world.say(n, Report::Announce { holdings, completes_inventory: false }));
+    let holdings = vec![Holding {
+        content,
+        fragments,
+        keeps,
+    }];
+    drop(world.say(
+        n,
+        Report::Announce {
+            holdings,
+            completes_inventory: false,
+        },
+    ));
 }
 
-fn act(world: &mut World, step: Step) {
-    // Rejections are as good as successes here: what counts is that nothing breaks.
-    let has_joined = |world: &World, n: u8| world.peers.contains_key(&peer(n));
-    match step {
-        Step::Hello { peer, incarnation, epoch } => drop(world.hello(peer, incarnation, Epoch::new(epoch))),
-        Step::Disconnect { peer } if has_joined(world, peer) => world.disconnect(peer),
-        Step::Announce { peer, content, mask, keeps } if has_joined(world, peer) => {
+fn report(what: &What) -> Report {
+    match *what {
+        What::Holds { content, mask, keeps } => {
             let manifest = bytes(content);
-            let holding = Holding { content: manifest.content(), fragments: numbered(mask, &manifest), keeps };
-            drop(world.say(peer, Report::Announce { holdings: vec![holding], completes_inventory: false }));
-        }
-        Step::Complete { peer } if has_joined(world, peer) => {
-            drop(world.say(peer, Report::Announce { holdings: Vec::new(), completes_inventory: true }));
-        }
-        Step::Leave { peer } if has_joined(world, peer) => drop(world.say(peer, Report::Leave)),
-        Step::Fail { peer, content } if has_joined(world, peer) => {
-            let (content, failure) = (bytes(content).content(), AssignmentFailure::NoRoom);
-            drop(world.say(peer, Report::AssignmentFailed { content, failure, detail: String::new() }));
-        }
-        Step::Stray { peer: n, sequence } if has_joined(world, n) => {
-            let session = world.peers[&peer(n)].session;
-            let report = Numbered { sequence, message: Report::Leave };
-            // Old numbers are ignored; a gap is refused; the next one would be heard, so it is left out.
-            if sequence <= 1 {
-                drop(world.apply(Command::Report { session, report }));
+            let fragments = numbered(mask, &manifest);
+            let holdings = vec![Holding {
+                content: manifest.content(),
+                fragments,
+                keeps,
+            }];
+            Report::Announce {
+                holdings,
+                completes_inventory: false,
             }
         }
-        Step::Publish { peer, name, content, target, expectation } => {
+        What::IsComplete => Report::Announce {
+            holdings: Vec::new(),
+            completes_inventory: true,
+        },
+        What::Leaves => Report::Leave,
+        What::Failed { content } => {
+            let (content, failure) = (bytes(content).content(), AssignmentFailure::NoRoom);
+            Report::AssignmentFailed {
+                content,
+                failure,
+                detail: String::new(),
+            }
+        }
+    }
+}
+
+/// Rejections are as good as successes here: what counts is that nothing breaks.
+fn act(world: &mut World, step: &Step) {
+    match *step {
+        Step::Hello {
+            peer,
+            incarnation,
+            epoch,
+        } => drop(world.hello(peer, incarnation, Epoch::new(epoch))),
+        Step::Disconnect { peer: n } if world.peers.contains_key(&peer(n)) => world.disconnect(n),
+        Step::Say { peer: n, ref what } if world.peers.contains_key(&peer(n)) => {
+            drop(world.say(n, report(what)));
+        }
+        Step::Stray { back, sequence } => {
+            let session = world.session_ago(back);
+            if world.peers.values().all(|peer| peer.session != session) {
+                let report = Numbered {
+                    sequence,
+                    message: Report::Leave,
+                };
+                let answer = world.apply(Command::Report { session, report });
+                assert_eq!(answer, Err(Rejection::StaleSession));
+            }
+        }
+        Step::Publish {
+            peer,
+            name,
+            content,
+            target,
+            expectation,
+        } => {
             let expectation = match expectation {
                 0 => Expectation::Anything,
                 1 => Expectation::Unbound,
@@ -125,20 +218,27 @@ fn act(world: &mut World, step: Step) {
             }
         }
         Step::Restart => world.restart(),
-        _ => {}
+        Step::Disconnect { .. } | Step::Say { .. } | Step::Obey { .. } => {}
     }
 }
 
 /// Nothing goes wrong any more: everyone is connected, tells what it holds, and does what it is told.
 fn calm(world: &mut World) {
     for n in 1..=PEERS {
-        let incarnation = world.peers.get(&peer(n)).map_or(9, |peer| peer.incarnation.get().max(9));
+        let incarnation = world
+            .peers
+            .get(&peer(n))
+            .map_or(9, |peer| peer.incarnation.get().max(9));
         let held: Vec<_> = (1..=CONTENTS)
             .map(bytes)
             .filter_map(|manifest| {
                 let held = world.state.holders.get(manifest.content(), peer(n))?;
                 let fragments = held.fragments.to_set(manifest.fragment_count());
-                Some(Holding { content: manifest.content(), fragments, keeps: held.keeps })
+                Some(Holding {
+                    content: manifest.content(),
+                    fragments,
+                    keeps: held.keeps,
+                })
             })
             .collect();
         world.hello(n, incarnation, Epoch::new(0)).expect("welcome");
@@ -150,11 +250,21 @@ fn calm(world: &mut World) {
         for (to, order) in world.take_orders() {
             let order = match order {
                 // What was held before stays.
-                Order::Assign { epoch, manifest, mut fragments, sources } => {
+                Order::Assign {
+                    epoch,
+                    manifest,
+                    mut fragments,
+                    sources,
+                } => {
                     if let Some(held) = world.state.holders.get(manifest.content(), to) {
                         fragments.union_with(&held.fragments.to_set(manifest.fragment_count()));
                     }
-                    Order::Assign { epoch, manifest, fragments, sources }
+                    Order::Assign {
+                        epoch,
+                        manifest,
+                        fragments,
+                        sources,
+                    }
                 }
                 evict @ Order::Evict { .. } => evict,
             };
@@ -172,7 +282,7 @@ proptest! {
         let mut newest = [0; NAMES.len()];
         for step in steps {
             // `World::apply` checks every invariant after every command.
-            act(&mut world, step);
+            act(&mut world, &step);
             for (name, newest) in NAMES.iter().zip(&mut newest) {
                 let revision = world.state.catalogue.revision(&super::world::name(name)).get();
                 prop_assert!(revision >= *newest, "revisions only grow");
@@ -205,7 +315,7 @@ proptest! {
             let mut world = World::new();
             let mut orders = Vec::new();
             for step in steps.clone() {
-                act(&mut world, step);
+                act(&mut world, &step);
                 orders.extend(world.orders.clone());
             }
             (world.journal, orders)

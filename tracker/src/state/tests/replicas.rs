@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared::model::{
-    AssignmentFailure, ContentState, Epoch, EvictReason, FragmentLength, FragmentSet, Holding, Order, PeerState, Report,
+    AssignmentFailure, ContentState, Epoch, EvictReason, FragmentLength, FragmentSet, Holding, Order,
+    PeerState, Report,
 };
 
 use super::world::{CAPACITY, World, content, content_in, peer, some};
@@ -22,10 +23,21 @@ fn a_published_content_gets_its_target_of_replicas() {
     let orders = world.take_orders();
     assert_eq!(orders.len(), 2);
     for (peer_id, order) in &orders {
-        let Order::Assign { manifest, fragments, sources, .. } = order else { panic!("{order:?}") };
+        let Order::Assign {
+            manifest,
+            fragments,
+            sources,
+            ..
+        } = order
+        else {
+            panic!("{order:?}")
+        };
         assert_eq!((manifest, fragments), (&bytes, &bytes.all_fragments()));
         assert_ne!(*peer_id, peer(1));
-        assert_eq!(sources.iter().map(|source| source.peer).collect::<Vec<_>>(), [peer(1)]);
+        assert_eq!(
+            sources.iter().map(|source| source.peer).collect::<Vec<_>>(),
+            [peer(1)]
+        );
     }
     assert_eq!(world.health(&bytes).copies_under_way, 20);
     world.pass(SECOND * 20, &[]);
@@ -60,7 +72,11 @@ fn the_last_live_replica_is_copied_without_waiting() {
     let bytes = content(1, 4);
     world.publish(1, "a", &bytes, 2);
     world.obey();
-    let other = world.replicas(&bytes).into_iter().find(|id| *id != peer(1)).expect("two replicas");
+    let other = world
+        .replicas(&bytes)
+        .into_iter()
+        .find(|id| *id != peer(1))
+        .expect("two replicas");
     world.disconnect(other.as_bytes()[0]);
     world.tick();
     assert_eq!(world.assigned().len(), 1);
@@ -94,7 +110,10 @@ fn the_most_endangered_content_is_repaired_first() {
             Order::Evict { .. } => panic!("nothing is evicted"),
         })
         .collect();
-    assert_eq!(order, [endangered.content(), endangered.content(), safe.content()]);
+    assert_eq!(
+        order,
+        [endangered.content(), endangered.content(), safe.content()]
+    );
 }
 
 #[test]
@@ -105,7 +124,11 @@ fn only_what_is_missing_is_copied() {
     world.obey();
     world.holds(2, &bytes, some(&bytes, [0, 1, 2, 3, 4, 6, 7]), true);
     world.tick();
-    assert_eq!(world.assigned(), [(peer(2), some(&bytes, [5]))], "who has the rest completes it");
+    assert_eq!(
+        world.assigned(),
+        [(peer(2), some(&bytes, [5]))],
+        "who has the rest completes it"
+    );
 }
 
 #[test]
@@ -116,7 +139,11 @@ fn copies_that_a_user_fetched_are_sources_and_not_replicas() {
     world.holds(2, &bytes, bytes.all_fragments(), false);
     assert_eq!(world.content_state(&bytes), ContentState::Degraded);
     world.say(1, Report::Leave).expect("it may leave");
-    assert_eq!(world.content_state(&bytes), ContentState::Degraded, "it can still be read");
+    assert_eq!(
+        world.content_state(&bytes),
+        ContentState::Degraded,
+        "it can still be read"
+    );
     world.join(3);
     world.obey();
     assert_eq!(world.replicas(&bytes), [peer(2), peer(3)], "and copied, and kept");
@@ -145,7 +172,10 @@ fn too_few_peers_leave_a_content_degraded_until_one_joins() {
     world.publish(1, "a", &bytes, 3);
     world.obey();
     let health = world.health(&bytes);
-    assert_eq!((health.state, health.fewest, health.fragments_at_target), (ContentState::Degraded, 2, 0));
+    assert_eq!(
+        (health.state, health.fewest, health.fragments_at_target),
+        (ContentState::Degraded, 2, 0)
+    );
     world.join(3);
     world.obey();
     assert_eq!(world.content_state(&bytes), ContentState::Replicated);
@@ -164,7 +194,11 @@ fn replicas_are_in_distinct_zones() {
         assert_eq!(world.replicas(&bytes), [peer(1), peer(4), peer(5)]);
         world.publish(1, "a", &bytes, 4);
         world.obey();
-        assert_eq!(world.replicas(&bytes).len(), 4, "zones are preferred, not demanded");
+        assert_eq!(
+            world.replicas(&bytes).len(),
+            4,
+            "zones are preferred, not demanded"
+        );
     }
 }
 
@@ -194,7 +228,14 @@ fn a_content_larger_than_any_peer_is_spread_extent_by_extent() {
     world.publish(1, "big", &bytes, 2);
     world.tick();
     let assigned = world.assigned();
-    assert_eq!(assigned.iter().map(|(peer, _)| *peer).collect::<BTreeSet<_>>().len(), 4);
+    assert_eq!(
+        assigned
+            .iter()
+            .map(|(peer, _)| *peer)
+            .collect::<BTreeSet<_>>()
+            .len(),
+        4
+    );
     let mut all = bytes.no_fragments();
     for (_, fragments) in &assigned {
         assert_eq!(fragments.len(), 64, "whole extents");
@@ -261,7 +302,11 @@ fn a_surplus_is_trimmed_later_and_never_below_the_target() {
     let bytes = content(1, 4);
     world.publish(1, "a", &bytes, 3);
     world.obey();
-    let away = world.replicas(&bytes).into_iter().find(|id| *id != peer(1)).expect("a replica");
+    let away = world
+        .replicas(&bytes)
+        .into_iter()
+        .find(|id| *id != peer(1))
+        .expect("a replica");
     let n = away.as_bytes()[0];
     world.disconnect(n);
     world.pass(SECOND * 5, &[n]);
@@ -275,8 +320,15 @@ fn a_surplus_is_trimmed_later_and_never_below_the_target() {
     assert_eq!(world.take_orders(), []);
     world.pass(SECOND * 2, &[]);
     let evicted = world.evicted();
-    assert!(matches!(evicted[..], [(id, EvictReason::Surplus)] if id != peer(1)), "{evicted:?}");
-    assert_eq!(world.replicas(&bytes).len(), 3, "it counts no longer, though it still holds");
+    assert!(
+        matches!(evicted[..], [(id, EvictReason::Surplus)] if id != peer(1)),
+        "{evicted:?}"
+    );
+    assert_eq!(
+        world.replicas(&bytes).len(),
+        3,
+        "it counts no longer, though it still holds"
+    );
     world.pass(SECOND * 5, &[]);
     assert_eq!(world.take_orders(), []);
     // The peer has announced something meanwhile and ignores the order: it is decided anew.
@@ -294,7 +346,11 @@ fn a_surplus_that_hides_a_suspect_is_not_trimmed() {
     world.pass(SECOND * 290, &[]);
     world.pass(SECOND * 12, &[3]);
     assert_eq!(world.peer_state(3), PeerState::Suspect);
-    assert_eq!(world.take_orders(), [], "two of three are live: none is superfluous");
+    assert_eq!(
+        world.take_orders(),
+        [],
+        "two of three are live: none is superfluous"
+    );
 }
 
 #[test]
@@ -353,10 +409,26 @@ fn holdings_in_other_fragments_are_of_no_use() {
     let mut world = World::with_peers(2);
     let bytes = content(1, 4);
     let other = FragmentSet::full(2);
-    world.announce(2, vec![Holding { content: bytes.content(), fragments: other.clone(), keeps: true }], false);
+    world.announce(
+        2,
+        vec![Holding {
+            content: bytes.content(),
+            fragments: other.clone(),
+            keeps: true,
+        }],
+        false,
+    );
     world.publish(1, "a", &bytes, 2);
     assert_eq!(world.health(&bytes).fewest, 1);
-    world.announce(2, vec![Holding { content: bytes.content(), fragments: other, keeps: true }], false);
+    world.announce(
+        2,
+        vec![Holding {
+            content: bytes.content(),
+            fragments: other,
+            keeps: true,
+        }],
+        false,
+    );
     assert_eq!(world.health(&bytes).fewest, 1);
 }
 

@@ -24,7 +24,11 @@ fn a_restart_keeps_names_tombstones_members_and_moves_the_epoch() {
     assert_eq!(world.remove("b", Some(1)), Ok(2), "the tombstone is still there");
     assert_eq!(world.peer_state(1), PeerState::Suspect);
     assert_eq!(world.peer_state(3), PeerState::Lost);
-    assert_eq!(world.content_state(&bytes), ContentState::Unavailable, "holders are learnt anew");
+    assert_eq!(
+        world.content_state(&bytes),
+        ContentState::Unavailable,
+        "holders are learnt anew"
+    );
 }
 
 #[test]
@@ -67,7 +71,10 @@ fn safe_mode_ends_when_every_known_peer_has_reported() {
     assert!(world.state.is_in_safe_mode(), "peer 2 has not said what it holds");
     world.announce(2, Vec::new(), true);
     world.tick();
-    assert!(!world.state.is_in_safe_mode(), "peer 3 had left and is not waited for");
+    assert!(
+        !world.state.is_in_safe_mode(),
+        "peer 3 had left and is not waited for"
+    );
 }
 
 #[test]
@@ -87,7 +94,11 @@ fn in_safe_mode_nothing_is_repaired_given_up_or_evicted() {
     assert!(world.state.is_in_safe_mode());
     assert_eq!(world.peer_state(2), PeerState::Suspect, "nobody is given up");
     assert_eq!(world.take_orders(), [], "nothing is ordered");
-    assert_eq!(world.publish(1, "c", &content(3, 1), 1).revision.get(), 1, "publishing goes on");
+    assert_eq!(
+        world.publish(1, "c", &content(3, 1), 1).revision.get(),
+        1,
+        "publishing goes on"
+    );
     // It does not last for ever: whoever has not come back is lost now.
     world.pass(SECOND * 2, &[2, 3, 4]);
     assert!(!world.state.is_in_safe_mode());
@@ -128,7 +139,11 @@ fn an_order_carries_the_epoch_of_its_run() {
     world.holds(1, &bytes, some(&bytes, 0..2), true);
     (1..=2).for_each(|n| world.announce(n, Vec::new(), true));
     world.tick();
-    let epochs = world.journal.iter().filter(|record| matches!(record.fact, Fact::EpochBegun(_))).count();
+    let epochs = world
+        .journal
+        .iter()
+        .filter(|record| matches!(record.fact, Fact::EpochBegun(_)))
+        .count();
     assert_eq!(epochs, 2);
     assert!(matches!(
         world.take_orders()[..],

@@ -21,7 +21,10 @@ fn a_silent_peer_becomes_suspect_and_then_lost_within_fifteen_seconds() {
     assert_eq!(world.peer_state(1), PeerState::Live);
     let session = world.peers[&peer(2)].session;
     assert!(matches!(world.closed[..], [(closed, Closing::Lost(_))] if closed == session));
-    assert_eq!(world.say(2, Report::Heartbeat { used: 0 }), Err(Rejection::StaleSession));
+    assert_eq!(
+        world.say(2, Report::Heartbeat { used: 0 }),
+        Err(Rejection::StaleSession)
+    );
 }
 
 #[test]
@@ -30,7 +33,11 @@ fn the_trackers_own_absence_is_not_held_against_anyone() {
     world.disconnect(2);
     world.now = world.now.after(SECOND * 60);
     world.tick();
-    assert_eq!(world.peer_state(1), PeerState::Live, "its heartbeats wait to be read");
+    assert_eq!(
+        world.peer_state(1),
+        PeerState::Live,
+        "its heartbeats wait to be read"
+    );
     assert_eq!(world.peer_state(2), PeerState::Lost, "it had gone before");
 }
 
@@ -39,7 +46,9 @@ fn a_late_heartbeat_revives_a_suspect() {
     let mut world = World::with_peers(1);
     world.pass(SECOND * 12, &[1]);
     assert_eq!(world.peer_state(1), PeerState::Suspect);
-    world.say(1, Report::Heartbeat { used: 0 }).expect("the session is still there");
+    world
+        .say(1, Report::Heartbeat { used: 0 })
+        .expect("the session is still there");
     assert_eq!(world.peer_state(1), PeerState::Live);
 }
 
@@ -49,12 +58,16 @@ fn a_broken_session_makes_a_suspect_at_once_and_a_new_one_a_live_peer() {
     world.disconnect(1);
     assert_eq!(world.peer_state(1), PeerState::Suspect);
     world.pass(SECOND * 3, &[1]);
-    world.hello(1, 1, Epoch::new(0)).expect("the same run may come back");
+    world
+        .hello(1, 1, Epoch::new(0))
+        .expect("the same run may come back");
     assert_eq!(world.peer_state(1), PeerState::Live);
     world.disconnect(1);
     world.pass(SECOND * 4, &[1]);
     assert_eq!(world.peer_state(1), PeerState::Lost);
-    world.hello(1, 2, Epoch::new(0)).expect("a lost peer may come back");
+    world
+        .hello(1, 2, Epoch::new(0))
+        .expect("a lost peer may come back");
     assert_eq!(world.peer_state(1), PeerState::Live);
 }
 
@@ -72,11 +85,23 @@ fn a_newer_session_replaces_the_older_one() {
     let old = world.peers[&peer(1)].session;
     world.hello(1, 1, Epoch::new(0)).expect("again");
     assert_eq!(world.closed, [(old, Closing::Replaced)]);
-    let late = Numbered { sequence: 3, message: Report::Leave };
-    let answer = world.apply(Command::Report { session: old, report: late });
+    let late = Numbered {
+        sequence: 3,
+        message: Report::Leave,
+    };
+    let answer = world.apply(Command::Report {
+        session: old,
+        report: late,
+    });
     assert_eq!(answer, Err(Rejection::StaleSession));
-    world.apply(Command::CloseSession { session: old }).expect("closing is always possible");
-    assert_eq!(world.peer_state(1), PeerState::Live, "what the old session says changes nothing");
+    world
+        .apply(Command::CloseSession { session: old })
+        .expect("closing is always possible");
+    assert_eq!(
+        world.peer_state(1),
+        PeerState::Live,
+        "what the old session says changes nothing"
+    );
 }
 
 #[test]
@@ -84,9 +109,18 @@ fn an_older_run_and_a_peer_of_a_newer_epoch_are_refused() {
     let mut world = World::with_peers(1);
     world.hello(1, 3, Epoch::new(1)).expect("a newer run");
     let journaled = world.journal.len();
-    assert!(matches!(world.hello(1, 2, Epoch::new(1)), Err(Rejection::OlderIncarnation { .. })));
-    assert!(matches!(world.hello(1, 3, Epoch::new(2)), Err(Rejection::OlderEpoch { .. })));
-    assert!(matches!(world.hello(9, 1, Epoch::new(2)), Err(Rejection::OlderEpoch { .. })));
+    assert!(matches!(
+        world.hello(1, 2, Epoch::new(1)),
+        Err(Rejection::OlderIncarnation { .. })
+    ));
+    assert!(matches!(
+        world.hello(1, 3, Epoch::new(2)),
+        Err(Rejection::OlderEpoch { .. })
+    ));
+    assert!(matches!(
+        world.hello(9, 1, Epoch::new(2)),
+        Err(Rejection::OlderEpoch { .. })
+    ));
     assert_eq!(world.journal.len(), journaled);
     assert_eq!(world.state.status().live_peers, 1);
     assert_eq!(world.closed.len(), 1, "only the newer run has replaced a session");
@@ -101,11 +135,23 @@ fn a_repeated_message_has_one_effect_and_a_missing_one_is_noticed() {
     world.holds(1, &bytes, some(&bytes, 0..3), true);
     let session = world.peers[&peer(1)].session;
     let repeat = |sequence, fragments| {
-        let holding = shared::model::Holding { content: bytes.content(), fragments, keeps: true };
-        let message = Report::Announce { holdings: vec![holding], completes_inventory: false };
-        Command::Report { session, report: Numbered { sequence, message } }
+        let holding = shared::model::Holding {
+            content: bytes.content(),
+            fragments,
+            keeps: true,
+        };
+        let message = Report::Announce {
+            holdings: vec![holding],
+            completes_inventory: false,
+        };
+        Command::Report {
+            session,
+            report: Numbered { sequence, message },
+        }
     };
-    world.apply(repeat(3, some(&bytes, 0..2))).expect("seen before, ignored");
+    world
+        .apply(repeat(3, some(&bytes, 0..2)))
+        .expect("seen before, ignored");
     assert_eq!(world.health(&bytes).fragments_at_target, 3);
     let gap = world.apply(repeat(9, some(&bytes, 0..1)));
     assert_eq!(gap, Err(Rejection::OutOfSequence { expected: 5, got: 9 }));
@@ -120,7 +166,11 @@ fn what_a_returning_peer_does_not_announce_is_gone_when_its_inventory_is_complet
     world.publish(1, "lost", &lost, 1);
     world.disconnect(1);
     world.hello(1, 2, Epoch::new(1)).expect("welcome");
-    assert_eq!(world.health(&lost).fewest, 1, "believed until it has said what it holds");
+    assert_eq!(
+        world.health(&lost).fewest,
+        1,
+        "believed until it has said what it holds"
+    );
     world.holds(1, &kept, kept.all_fragments(), true);
     world.announce(1, Vec::new(), true);
     assert_eq!((world.health(&kept).fewest, world.health(&lost).fewest), (1, 0));
@@ -135,5 +185,12 @@ fn peers_that_have_long_been_lost_are_forgotten() {
     assert_eq!(world.state.status().lost_peers, 1);
     world.now = world.now.after(Duration::from_secs(2 * 86_400));
     world.tick();
-    assert!(!world.state.peers(None, 9).peers.iter().any(|info| info.id == peer(2)));
+    assert!(
+        !world
+            .state
+            .peers(None, 9)
+            .peers
+            .iter()
+            .any(|info| info.id == peer(2))
+    );
 }

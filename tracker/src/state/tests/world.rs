@@ -82,7 +82,9 @@ impl World {
             closed: Vec::new(),
             sessions: 0,
         };
-        world.apply(Command::BeginEpoch).expect("a tracker can always begin");
+        world
+            .apply(Command::BeginEpoch)
+            .expect("a tracker can always begin");
         world
     }
 
@@ -117,7 +119,8 @@ impl World {
             self.state.replay(record);
         }
         self.orders.clear();
-        self.apply(Command::BeginEpoch).expect("a tracker can always begin");
+        self.apply(Command::BeginEpoch)
+            .expect("a tracker can always begin");
     }
 
     pub(super) fn hello(&mut self, n: u8, incarnation: u64, epoch: Epoch) -> Result<Welcome, Rejection> {
@@ -138,11 +141,25 @@ impl World {
         let incarnation = hello.incarnation;
         match self.apply(Command::OpenSession { session, hello })? {
             Reply::Welcomed(welcome) => {
-                self.peers.insert(peer(n), SimPeer { session, incarnation, zone, capacity, sequence: 1 });
+                self.peers.insert(
+                    peer(n),
+                    SimPeer {
+                        session,
+                        incarnation,
+                        zone,
+                        capacity,
+                        sequence: 1,
+                    },
+                );
                 Ok(welcome)
             }
             other => panic!("hello is answered by {other:?}"),
         }
+    }
+
+    /// The session that was opened so many sessions ago; 0 is the latest.
+    pub(super) fn session_ago(&self, back: u64) -> SessionId {
+        SessionId::new(self.sessions.saturating_sub(back))
     }
 
     /// A peer joins for the first time, with nothing.
@@ -154,7 +171,16 @@ impl World {
     pub(super) fn join_zone(&mut self, n: u8, zone: &'static str, capacity: u64) {
         let session = SessionId::new(0);
         let incarnation = Incarnation::new(1);
-        self.peers.insert(peer(n), SimPeer { session, incarnation, zone: Some(zone), capacity, sequence: 0 });
+        self.peers.insert(
+            peer(n),
+            SimPeer {
+                session,
+                incarnation,
+                zone: Some(zone),
+                capacity,
+                sequence: 0,
+            },
+        );
         self.join(n);
     }
 
@@ -162,21 +188,41 @@ impl World {
         let peer = self.peers.get_mut(&peer(n)).expect("the peer has joined");
         peer.sequence += 1;
         let (session, sequence) = (peer.session, peer.sequence);
-        self.apply(Command::Report { session, report: Numbered { sequence, message } }).map(drop)
+        self.apply(Command::Report {
+            session,
+            report: Numbered { sequence, message },
+        })
+        .map(drop)
     }
 
     pub(super) fn announce(&mut self, n: u8, holdings: Vec<Holding>, completes_inventory: bool) {
-        self.say(n, Report::Announce { holdings, completes_inventory }).expect("announced");
+        self.say(
+            n,
+            Report::Announce {
+                holdings,
+                completes_inventory,
+            },
+        )
+        .expect("announced");
     }
 
     pub(super) fn holds(&mut self, n: u8, manifest: &Manifest, fragments: FragmentSet, keeps: bool) {
         let content = manifest.content();
-        self.announce(n, vec![Holding { content, fragments, keeps }], false);
+        self.announce(
+            n,
+            vec![Holding {
+                content,
+                fragments,
+                keeps,
+            }],
+            false,
+        );
     }
 
     pub(super) fn disconnect(&mut self, n: u8) {
         let session = self.peers[&peer(n)].session;
-        self.apply(Command::CloseSession { session }).expect("sessions can always end");
+        self.apply(Command::CloseSession { session })
+            .expect("sessions can always end");
     }
 
     pub(super) fn try_publish(
@@ -193,7 +239,10 @@ impl World {
             target: target(replicas),
             expectation,
             publisher: peer(n),
-            incarnation: self.peers.get(&peer(n)).map_or(Incarnation::new(1), |peer| peer.incarnation),
+            incarnation: self
+                .peers
+                .get(&peer(n))
+                .map_or(Incarnation::new(1), |peer| peer.incarnation),
         };
         match self.apply(Command::Publish(publish))? {
             Reply::Published(binding) => Ok(binding),
@@ -202,11 +251,15 @@ impl World {
     }
 
     pub(super) fn publish(&mut self, n: u8, text: &str, manifest: &Manifest, replicas: u32) -> Binding {
-        self.try_publish(n, text, manifest, replicas, Expectation::Anything).expect("published")
+        self.try_publish(n, text, manifest, replicas, Expectation::Anything)
+            .expect("published")
     }
 
     pub(super) fn remove(&mut self, text: &str, expected: Option<u64>) -> Result<u64, Rejection> {
-        match self.apply(Command::Remove { name: name(text), expected: expected.map(Revision::new) })? {
+        match self.apply(Command::Remove {
+            name: name(text),
+            expected: expected.map(Revision::new),
+        })? {
             Reply::Removed(revision) => Ok(revision.get()),
             other => panic!("remove is answered by {other:?}"),
         }
@@ -265,14 +318,24 @@ impl World {
             for (peer, order) in self.take_orders() {
                 let n = peer.as_bytes()[0];
                 match order {
-                    Order::Assign { manifest, fragments, .. } => {
+                    Order::Assign {
+                        manifest, fragments, ..
+                    } => {
                         let mut held = self.held_by(n, &manifest);
                         held.union_with(&fragments);
                         self.holds(n, &manifest, held, true);
                     }
                     Order::Evict { content, .. } => {
                         let fragments = FragmentSet::empty(self.capacity_of(content, peer));
-                        self.announce(n, vec![Holding { content, fragments, keeps: false }], false);
+                        self.announce(
+                            n,
+                            vec![Holding {
+                                content,
+                                fragments,
+                                keeps: false,
+                            }],
+                            false,
+                        );
                     }
                 }
             }
@@ -282,16 +345,29 @@ impl World {
 
     fn held_by(&self, n: u8, manifest: &Manifest) -> FragmentSet {
         let held = self.state.holders.get(manifest.content(), peer(n));
-        held.map_or(manifest.no_fragments(), |held| held.fragments.to_set(manifest.fragment_count()))
+        held.map_or(manifest.no_fragments(), |held| {
+            held.fragments.to_set(manifest.fragment_count())
+        })
     }
 
     fn capacity_of(&self, content: ContentId, peer: PeerId) -> u32 {
-        let known = self.state.catalogue.content(content).map(|content| content.manifest.fragment_count());
-        known.unwrap_or_else(|| self.state.holders.get(content, peer).map_or(0, |h| h.fragments.to_set(0).capacity()))
+        let known = self
+            .state
+            .catalogue
+            .content(content)
+            .map(|content| content.manifest.fragment_count());
+        known.unwrap_or_else(|| {
+            self.state
+                .holders
+                .get(content, peer)
+                .map_or(0, |h| h.fragments.to_set(0).capacity())
+        })
     }
 
     pub(super) fn health(&self, manifest: &Manifest) -> Health {
-        self.state.health(manifest.content()).expect("the content has a name")
+        self.state
+            .health(manifest.content())
+            .expect("the content has a name")
     }
 
     pub(super) fn content_state(&self, manifest: &Manifest) -> ContentState {
@@ -300,7 +376,10 @@ impl World {
 
     pub(super) fn peer_state(&self, n: u8) -> PeerState {
         let all = self.state.peers(None, 1000).peers;
-        all.iter().find(|info| info.id == peer(n)).expect("a known peer").state
+        all.iter()
+            .find(|info| info.id == peer(n))
+            .expect("a known peer")
+            .state
     }
 
     pub(super) fn bound(&self, text: &str) -> Option<(u64, ContentId)> {
