@@ -186,6 +186,7 @@ struct Shown<'a> {
     clock: &'a Clock,
     name: &'a Name,
     progress: Option<Progress<'a>>,
+    untold: Option<String>,
     added: Option<Added>,
 }
 
@@ -198,6 +199,7 @@ impl<'a> Shown<'a> {
             clock,
             name,
             progress: Some(progress),
+            untold: None,
             added: None,
         }
     }
@@ -226,10 +228,19 @@ impl<'a> Shown<'a> {
                     binding: None,
                     health: None,
                 };
-                self.out.line(&shared_line(self.name, &shared, is_pending));
+                let line = shared_line(self.name, &shared, is_pending);
+                // Otherwise it is told with the publication, which may still be refused and taken back.
+                if is_pending {
+                    self.out.line(&line);
+                } else {
+                    self.untold = Some(line);
+                }
                 self.added = Some(shared);
             }
             AddEvent::Published(binding) => {
+                if let Some(line) = self.untold.take() {
+                    self.out.line(&line);
+                }
                 let wanted = counted(binding.target.get().into(), "replica");
                 let (name, revision) = (&binding.name, binding.revision);
                 self.out.line(&format!(

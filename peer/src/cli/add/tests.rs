@@ -183,12 +183,16 @@ async fn with_json_every_event_is_a_line_and_the_last_one_is_the_result() {
 
 #[tokio::test]
 async fn what_the_node_refuses_keeps_its_exit_code() {
-    let out = Output::new(Style::default(), false, std::io::sink(), std::io::sink());
+    let stdout = Captured::default();
+    let out = Output::new(Style::default(), false, stdout.clone(), std::io::sink());
     let mut script = Script {
-        events: [Err(RemoteError::new(
-            ErrorCode::Conflict,
-            "models/x is bound to another content",
-        ))]
+        events: [
+            Ok(shared(false)),
+            Err(RemoteError::new(
+                ErrorCode::Conflict,
+                "models/x is bound to another content",
+            )),
+        ]
         .into(),
         goes_silent: false,
     };
@@ -197,6 +201,7 @@ async fn what_the_node_refuses_keeps_its_exit_code() {
         .await
         .expect_err("refused");
     assert_eq!(failure.exit(), Exit::Conflict);
+    assert_eq!(stdout.text(), "", "what was taken back is no result");
     assert_eq!(
         failure.to_string(),
         "cannot add /x: models/x is bound to another content"
