@@ -54,9 +54,9 @@ impl Publisher {
                 let round = async {
                     let remain = is_connected && outbox.publish_pending().await;
                     if remain {
-                        tokio::time::sleep(RETRY_WAIT).await
+                        tokio::time::sleep(RETRY_WAIT).await;
                     } else {
-                        std::future::pending().await
+                        std::future::pending::<()>().await;
                     }
                 };
                 tokio::select! {

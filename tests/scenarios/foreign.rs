@@ -18,7 +18,9 @@ fn a_python_client_reads_and_proves_a_content_by_reflection() -> Result<()> {
         let original = publish(&cluster, 0, name, length, 2)?;
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/foreign/read_fragment.py");
         let mut command = Command::new(&python);
-        command.args([script, cluster.tracker.address(), name]).arg(&original);
+        command
+            .args([script, cluster.tracker.address(), name])
+            .arg(&original);
         let outcome = Outcome::from(command.output()?).expect(0);
         assert!(outcome.stdout.contains("all proven"), "{}", outcome.stdout);
     }

@@ -41,14 +41,14 @@ fn two_programs_on_one_data_directory_are_refused() -> Result<()> {
     let cluster = Cluster::builder().peers(1).start()?;
     let data_dir = cluster.peer(0).data_dir().to_str().expect("text").to_owned();
     let outcome = run("peer", &["serve", "--port", "0", "--data-dir", &data_dir]).expect(5);
-    assert!(outcome.stderr.contains("in use"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("another node"), "{}", outcome.stderr);
     let tracker_dir = cluster.path("tracker");
     let outcome = run(
         "tracker",
         &["--port", "0", "--data-dir", tracker_dir.to_str().expect("text")],
     )
     .expect(5);
-    assert!(outcome.stderr.contains("in use"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("another tracker"), "{}", outcome.stderr);
     Ok(())
 }
 

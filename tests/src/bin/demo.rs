@@ -4,6 +4,7 @@
 //! among them; the cluster repairs itself; a sixth peer fetches the file by way of the webserver; digests are compared.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -72,10 +73,20 @@ fn demo(arguments: &Arguments) -> Result<()> {
         Some(file) => std::path::absolute(file).context("find the file")?,
         None => generate(&cluster.path("demo.bin"))?,
     };
-    let length = std::fs::metadata(&file)
-        .with_context(|| format!("read {}", file.display()))?
-        .len();
-    let digest = content::sha256(&file).context("hash the file")?;
+    let digest = content::sha256(&file).with_context(|| format!("read {}", file.display()))?;
+    let length = publish(&cluster, &file)?;
+    lose_two_peers(&mut cluster)?;
+    fetch(&cluster, length, &digest)?;
+    if arguments.keep {
+        leave(&mut cluster);
+    } else {
+        println!("\nDone; the programs are stopped and their files removed.");
+    }
+    Ok(())
+}
+
+fn publish(cluster: &Cluster, file: &Path) -> Result<u64> {
+    let length = std::fs::metadata(file)?.len();
     println!(
         "\nPublishing {} ({}) from peer 0, with {REPLICAS} replicas …",
         file.display(),
@@ -100,8 +111,11 @@ fn demo(arguments: &Arguments) -> Result<()> {
         rate(length * (REPLICAS - 1), took)
     );
     show(&cluster.peer(0).locate("demo"));
+    Ok(length)
+}
 
-    let victims = victims(&cluster)?;
+fn lose_two_peers(cluster: &mut Cluster) -> Result<()> {
+    let victims = victims(cluster)?;
     println!("\nKilling peers {} and {} (SIGKILL) …", victims[0], victims[1]);
     for victim in victims {
         cluster.peer_mut(victim).program.kill();
@@ -109,12 +123,12 @@ fn demo(arguments: &Arguments) -> Result<()> {
     let witness = (0..PEERS)
         .find(|number| !victims.contains(number))
         .context("some peer is left")?;
-    let lost = lost_replicas(&cluster.peer(witness).locate("demo"), &cluster, &victims);
+    let lost = lost_replicas(&cluster.peer(witness).locate("demo"), cluster, &victims);
     let (located, took) = timed(|| {
         let ask = || cluster.peer(witness).locate("demo");
         // Three live holders of everything, none of them dead.
         eventually("the repair", Duration::from_secs(120), ask, |located| {
-            fewest_live(located) >= REPLICAS && lost_replicas(located, &cluster, &victims) == 0
+            fewest_live(located) >= REPLICAS && lost_replicas(located, cluster, &victims) == 0
         })
     })?;
     println!(
@@ -122,7 +136,10 @@ fn demo(arguments: &Arguments) -> Result<()> {
         took.as_secs_f64()
     );
     show(&located);
+    Ok(())
+}
 
+fn fetch(cluster: &Cluster, length: u64, digest: &str) -> Result<()> {
     println!("\nFetching on a sixth peer, by way of the webserver …");
     let output = cluster.path("fetched.bin");
     let get = [
@@ -130,26 +147,18 @@ fn demo(arguments: &Arguments) -> Result<()> {
         "demo",
         "--webserver",
         cluster.webserver.address(),
+        "--json",
         "--output",
     ];
-    let get = get
-        .into_iter()
-        .map(Into::into)
-        .chain([output.clone().into_os_string(), "--json".into()]);
+    let get = get.into_iter().map(OsStr::new).chain([output.as_os_str()]);
     let (outcome, took) = timed(|| Ok(cluster.outsider("peer-sixth", get)))?;
     succeed(&outcome, "get")?;
     println!("  fetched in {}", rate(length, took));
     ensure!(
-        content::sha256(&output).context("hash the output")? == digest,
+        content::sha256(&output).context("read the output")? == digest,
         "the fetched file differs"
     );
     println!("  SHA-256 of both files: {digest}");
-
-    if arguments.keep {
-        leave(&mut cluster);
-    } else {
-        println!("\nDone; the programs are stopped and their files removed.");
-    }
     Ok(())
 }
 
