@@ -31,11 +31,5 @@ where
 
 /// An error of this node, as it is told to others: its code, and it and its sources in one line.
 pub(crate) fn told(error: &impl shared::Coded) -> RemoteError {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    RemoteError::new(error.code(), text)
+    RemoteError::new(error.code(), shared::describe(error))
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::Next;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -126,9 +127,29 @@ impl Default for Services {
     }
 }
 
+/// Answers a gRPC call of a service that is not here in gRPC, whatever the program's answer to unknown paths is.
+async fn answer_unknown_calls(request: axum::extract::Request, next: Next) -> axum::response::Response {
+    let is_grpc = |headers: &http::HeaderMap| {
+        let kind = headers.get(http::header::CONTENT_TYPE);
+        kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    };
+    let is_call = is_grpc(request.headers());
+    let path = if is_call {
+        request.uri().path().to_owned()
+    } else {
+        String::new()
+    };
+    let response = next.run(request).await;
+    if is_call && response.status() == http::StatusCode::NOT_FOUND && !is_grpc(response.headers()) {
+        return tonic::Status::unimplemented(format!("this program does not serve {path}")).into_http();
+    }
+    response
+}
+
 /// Takes connections until the token of `tasks` is cancelled, then lets requests under way end.
 pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let router = router.layer(axum::middleware::from_fn(answer_unknown_calls));
     let graceful = GracefulShutdown::new();
     let token = tasks.token().clone();
     loop {

@@ -2,7 +2,7 @@
 //!
 //! The gRPC column is injective, so a code survives the wire without any header of our own.
 
-use shared::{Coded, ErrorCode};
+use shared::{Coded, ErrorCode, describe};
 use tonic::{Code, Status};
 
 /// An error that the other side of a call reported, or that the call itself met with.
@@ -42,9 +42,11 @@ impl Coded for RemoteError {
 impl From<Status> for RemoteError {
     fn from(status: Status) -> Self {
         let code = from_grpc(status.code());
-        let message = match status.message() {
-            "" => code.to_string(),
-            text => text.to_owned(),
+        let message = match (status.message(), std::error::Error::source(&status)) {
+            ("", _) => code.to_string(),
+            (text, None) => text.to_owned(),
+            // It did not come from the other side: what failed below says why.
+            (_, Some(cause)) => describe(cause),
         };
         Self { code, message }
     }
@@ -61,27 +63,13 @@ impl From<RemoteError> for Status {
 pub fn to_status(error: &impl Coded) -> Status {
     let code = error.code();
     if code == ErrorCode::Internal {
-        tracing::error!(error = %chain(error), "internal error");
+        tracing::error!(error = %describe(error), "internal error");
         return Status::new(
             Code::Internal,
             "internal error; the log of this program has the details",
         );
     }
-    Status::new(to_grpc(code), chain(error))
-}
-
-/// An error and its sources in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
+    Status::new(to_grpc(code), describe(error))
 }
 
 /// The gRPC code of an error code.
@@ -114,12 +102,12 @@ pub const fn from_grpc(code: Code) -> ErrorCode {
         Code::FailedPrecondition => ErrorCode::FailedPrecondition,
         Code::Aborted => ErrorCode::Stale,
         Code::ResourceExhausted => ErrorCode::Exhausted,
-        Code::Unavailable => ErrorCode::Unavailable,
+        // Unimplemented: it is there, but it is another program, or another version, than the one that was meant.
+        Code::Unavailable | Code::Unimplemented => ErrorCode::Unavailable,
         Code::DeadlineExceeded => ErrorCode::DeadlineExceeded,
         Code::DataLoss => ErrorCode::Corrupt,
         Code::Cancelled => ErrorCode::Cancelled,
-        // Unimplemented is a program of another version, or no program of ours at all.
-        Code::Ok | Code::Unknown | Code::Unimplemented | Code::Internal => ErrorCode::Internal,
+        Code::Ok | Code::Unknown | Code::Internal => ErrorCode::Internal,
     }
 }
 

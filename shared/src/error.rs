@@ -4,7 +4,7 @@
 //! of these codes and a message. The mapping to gRPC and HTTP lives in `proto::status`; the exit codes and
 //! the retry policy are here because they depend on nothing else.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// What kind of failure it is, as far as the other side has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,8 +95,70 @@ impl fmt::Display for ErrorCode {
     }
 }
 
+impl From<&io::Error> for ErrorCode {
+    /// What kind of failure it is when the operating system refuses.
+    fn from(error: &io::Error) -> Self {
+        use io::ErrorKind;
+        match error.kind() {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::PermissionDenied,
+            ErrorKind::AddrInUse | ErrorKind::AlreadyExists => Self::Conflict,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Exhausted,
+            ErrorKind::InvalidInput
+            | ErrorKind::AddrNotAvailable
+            | ErrorKind::IsADirectory
+            | ErrorKind::NotADirectory
+            | ErrorKind::InvalidFilename => Self::InvalidArgument,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// An error and what caused it, in one line: messages that repeat their cause are not repeated.
+#[must_use]
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
 /// An error that knows its [`ErrorCode`].
 pub trait Coded: std::error::Error {
     /// The code that the other side of a border is told.
     fn code(&self) -> ErrorCode;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot {what}")]
+    struct Failed {
+        what: &'static str,
+        source: io::Error,
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let quiet = Failed {
+            what: "open the door",
+            source: refused(),
+        };
+        assert_eq!(describe(&quiet), "cannot open the door: permission denied");
+        let chatty = Failed {
+            what: "open the door: permission denied",
+            source: refused(),
+        };
+        assert_eq!(describe(&chatty), "cannot open the door: permission denied");
+        assert_eq!(ErrorCode::from(&refused()), ErrorCode::PermissionDenied);
+    }
 }

@@ -11,4 +11,4 @@ pub mod hash;
 pub mod model;
 pub mod runtime;
 
-pub use error::{Coded, ErrorCode};
+pub use error::{Coded, ErrorCode, describe};

@@ -134,14 +134,7 @@ impl Coded for StoreError {
             | Self::NotWritten { .. }
             | Self::OtherFragments(_)
             | Self::InPlace { .. } => ErrorCode::FailedPrecondition,
-            Self::Io { source, .. } => match source.kind() {
-                std::io::ErrorKind::NotFound => ErrorCode::NotFound,
-                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                    ErrorCode::PermissionDenied
-                }
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorCode::Exhausted,
-                _ => ErrorCode::Internal,
-            },
+            Self::Io { source, .. } => source.into(),
             Self::Index(rusqlite::Error::SqliteFailure(failure, _))
                 if failure.code == rusqlite::ErrorCode::DiskFull =>
             {

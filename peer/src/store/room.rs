@@ -117,7 +117,10 @@ pub(super) fn check_output(output: &Path, overwrite: bool) -> Result<(), StoreEr
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => match output.parent() {
             Some(parent) if parent.is_dir() => Ok(()),
-            _ => refuse(ErrorKind::NotFound),
+            _ => {
+                let error = std::io::Error::new(ErrorKind::InvalidInput, "there is no such directory");
+                Err(StoreError::io("write", output)(error))
+            }
         },
         Err(error) => Err(StoreError::io("write", output)(error)),
     }
