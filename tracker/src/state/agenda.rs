@@ -48,9 +48,18 @@ impl Agenda {
         self.put(content, None);
     }
 
-    /// There is new room or a new source: whoever waits for no longer than `retry` from now is due at once.
+    /// How long to wait before looking again at what cannot be helped now.
+    ///
+    /// The more wait, the longer each: looking at the hopeless must leave time for those that can be helped.
+    pub(super) fn patience(&self, retry: Duration) -> Duration {
+        const CROWD: usize = 512;
+        retry * u32::try_from(1 + self.waiting.len() / CROWD).unwrap_or(u32::MAX)
+    }
+
+    /// There is new room or a new source: whoever waits is due at once, unless very many do.
     pub(super) fn wake(&mut self, now: Timestamp, retry: Duration) {
-        self.awake_until = now.after(retry);
+        const LONGEST: u32 = 16;
+        self.awake_until = now.after(self.patience(retry).min(retry * LONGEST));
     }
 
     /// Up to `limit` contents that changed or have waited long enough; they stay where they are until put elsewhere.

@@ -137,10 +137,13 @@ impl Catalogue {
         });
         for publisher in publishers {
             if !content.publishers.contains(publisher) && content.publishers.len() < MAX_PUBLISHERS {
+                content.publishers.reserve_exact(1);
                 content.publishers.push(*publisher);
             }
         }
         if let Err(place) = content.names.binary_search(name) {
+            // Most contents have one name: no spare room for more.
+            content.names.reserve_exact(1);
             content.names.insert(place, name.clone());
         }
         let previous = self.names.insert(

@@ -3,8 +3,9 @@
 //! The work of one tick is bounded, so that the writer is never held up for long; what is left comes next tick.
 //! Planning again when nothing has changed orders nothing.
 
-use shared::model::{ContentId, EvictReason, Order, PeerId, Timestamp};
+use shared::model::{ContentId, EvictReason, FragmentIndex, Order, PeerId, Timestamp};
 
+use super::catalogue::Content;
 use super::command::Effect;
 use super::holders::Held;
 use super::{Outcome, State};
@@ -28,14 +29,10 @@ impl State {
     pub(super) fn plan(&mut self, now: Timestamp, out: &mut Outcome) {
         self.sweep();
         for id in self.agenda.due(now, ASSESS_LIMIT) {
-            let fewest = self.catalogue.content(id).map_or(u32::MAX, |content| {
-                let assessment = self.assess(content);
-                // Safe ones after endangered ones, contents without a name last.
-                assessment
-                    .live
-                    .min(content.manifest.fragment_count())
-                    .min(u32::MAX - 1)
-            });
+            let fewest = self
+                .catalogue
+                .content(id)
+                .map_or(u32::MAX, |content| self.danger(content));
             self.agenda.make_ready(id, fewest);
         }
         let limit = (PLAN_WORK / self.members.len().max(1)).clamp(1, PLAN_LIMIT);
@@ -53,6 +50,24 @@ impl State {
                 None => self.agenda.settle(id),
             }
         }
+    }
+
+    /// How soon the content must be helped: the live replicas of its most endangered fragment.
+    ///
+    /// What cannot be helped because nobody has it comes after what can be.
+    fn danger(&self, content: &Content) -> u32 {
+        let assessment = self.assess(content);
+        let has_source = |index: &FragmentIndex| assessment.sourced.contains(*index);
+        let fewest = match assessment.sourced.is_full() {
+            true => Some(assessment.live.min(content.manifest.fragment_count())),
+            false => content
+                .manifest
+                .indices()
+                .filter(has_source)
+                .map(|index| assessment.live.of(index))
+                .min(),
+        };
+        fewest.unwrap_or(u32::MAX)
     }
 
     /// Puts contents on the agenda that are not as they should be without anyone having noticed.

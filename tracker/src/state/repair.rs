@@ -23,83 +23,92 @@ const MAX_ASSIGNMENTS: usize = 256;
 /// Sources named in an assignment; the peer finds more by itself.
 const MAX_SOURCES: usize = 16;
 
+/// What is known of one content while it is repaired.
+struct Plan {
+    manifest: Manifest,
+    assessment: Assessment,
+    /// What each peer keeps or is copying.
+    kept: BTreeMap<PeerId, FragmentSet>,
+}
+
 impl State {
     /// Orders the copies that the content lacks. Returns when to look again if some cannot be made now.
     pub(super) fn repair(&mut self, now: Timestamp, id: ContentId, out: &mut Outcome) -> Option<Timestamp> {
         let content = self.catalogue.content(id)?;
-        let (manifest, target) = (content.manifest.clone(), content.target.get());
-        let assessment = self.assess(content);
-        let under_way = self.under_way(&manifest);
-        let is_short = |index: &FragmentIndex| committed(&assessment, &under_way, *index, target) < target;
-        if !manifest.indices().any(|index| is_short(&index)) {
+        let target = content.target.get();
+        let (assessment, under_way) = (self.assess(content), self.under_way(&content.manifest));
+        let lacking = |index: FragmentIndex| {
+            let lacking = target.saturating_sub(committed(&assessment, &under_way, index, target));
+            (lacking > 0).then_some((index, lacking))
+        };
+        let extents = extents(&content.manifest);
+        let lacking_of = |extent: &Vec<FragmentIndex>| extent.iter().copied().filter_map(lacking).collect();
+        let short: Vec<BTreeMap<_, _>> = extents.iter().map(lacking_of).collect();
+        if short.iter().all(BTreeMap::is_empty) {
             return None;
         }
-        let again = now.after(self.timing.retry);
+        let mut plan = Plan {
+            manifest: content.manifest.clone(),
+            kept: self.kept(&content.manifest),
+            assessment,
+        };
         let mut is_helped = true;
-        for extent in extents(&manifest) {
-            let mut short = manifest.no_fragments();
-            extent.iter().copied().filter(is_short).for_each(|index| {
-                short.insert(index);
-            });
-            if !short.is_empty() {
-                is_helped &= self.repair_extent(now, &manifest, &extent, &assessment, short, out);
-            }
+        for (extent, short) in extents.iter().zip(short) {
+            is_helped &= self.repair_extent(now, &mut plan, extent, short, out);
         }
-        (!is_helped).then_some(again)
+        (!is_helped).then(|| now.after(self.agenda.patience(self.timing.retry)))
     }
 
-    /// Orders copies of one extent; true when every fragment of it will have its target.
+    /// Orders copies of one extent, of which some fragments are so many copies short; true when all of them are ordered.
     fn repair_extent(
         &mut self,
         now: Timestamp,
-        manifest: &Manifest,
+        plan: &mut Plan,
         extent: &[FragmentIndex],
-        assessment: &Assessment,
-        mut short: FragmentSet,
+        mut short: BTreeMap<FragmentIndex, u32>,
         out: &mut Outcome,
     ) -> bool {
-        let Some(content) = self.catalogue.content(manifest.content()) else {
-            return true;
-        };
-        let target = content.target.get();
         let all = short.len();
-        short.intersect_with(&assessment.sourced);
+        short.retain(|index, _| plan.assessment.sourced.contains(*index));
         let has_sources = short.len() == all;
-        // Each round gives every short fragment at most one more copy, so it ends.
-        for _ in 0..target {
-            if short.is_empty() {
-                break;
+        // Each round orders at least one copy of what is short, so it ends.
+        while !short.is_empty() {
+            let mut wanted = plan.manifest.no_fragments();
+            for index in short.keys() {
+                wanted.insert(*index);
             }
-            let Some((peer, wanted)) = self.choose(now, manifest, extent, &short) else {
+            let Some((peer, wanted)) = self.choose(now, plan, extent, &wanted) else {
                 return false;
             };
-            self.assign(now, manifest, peer, &wanted, out);
-            let under_way = self.under_way(manifest);
-            for index in wanted.iter() {
-                if committed(assessment, &under_way, index, target) >= target {
-                    short.remove(index);
-                }
-            }
+            self.assign(now, &plan.manifest, peer, &wanted, out);
+            plan.kept
+                .entry(peer)
+                .or_insert_with(|| plan.manifest.no_fragments())
+                .union_with(&wanted);
+            short.retain(|index, lacking| {
+                *lacking -= u32::from(wanted.contains(*index));
+                *lacking > 0
+            });
         }
-        short.is_empty() && has_sources
+        has_sources
     }
 
     /// Who makes the next copy, and of which of the short fragments.
     fn choose(
         &mut self,
         now: Timestamp,
-        manifest: &Manifest,
+        plan: &Plan,
         extent: &[FragmentIndex],
         short: &FragmentSet,
     ) -> Option<(PeerId, FragmentSet)> {
-        let id = manifest.content();
-        let kept = self.kept(manifest);
+        let id = plan.manifest.content();
         let mut completing = Vec::new();
         let mut fresh = Vec::new();
         let mut zones = BTreeMap::new();
         for peer in self.members.iter() {
             let peer_id = peer.registration.peer;
-            let has = kept
+            let has = plan
+                .kept
                 .get(&peer_id)
                 .filter(|has| extent.iter().any(|index| has.contains(*index)));
             let zone = peer.registration.zone.as_ref();
@@ -114,24 +123,28 @@ impl State {
                 zone,
                 free: self.free(peer_id),
             };
-            match has {
-                None => fresh.push(candidate),
-                Some(has) => {
-                    let mut lacks = short.clone();
-                    lacks.subtract(has);
-                    if !lacks.is_empty() && manifest.bytes_in(&lacks) <= candidate.free {
-                        completing.push((peer_id, lacks));
-                    }
-                }
+            let Some(has) = has else {
+                fresh.push(candidate);
+                continue;
+            };
+            let mut lacks = short.clone();
+            lacks.subtract(has);
+            let bytes = plan.manifest.bytes_in(&lacks);
+            if !lacks.is_empty() && bytes <= candidate.free {
+                completing.push((bytes, peer_id, lacks));
             }
         }
         // Whoever keeps a part of the extent is completed first: that is the least to copy.
-        if let Some(complete) = completing.into_iter().next() {
-            return Some(complete);
+        if let Some((_, peer, lacks)) = completing
+            .into_iter()
+            .min_by_key(|(bytes, peer, _)| (*bytes, *peer))
+        {
+            return Some((peer, lacks));
         }
+        let bytes = plan.manifest.bytes_in(short);
         let problem = Problem {
             count: 1,
-            bytes: manifest.bytes_in(short),
+            bytes,
             candidates: &fresh,
             zones,
         };

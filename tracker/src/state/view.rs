@@ -12,6 +12,9 @@ use super::catalogue::Content;
 use super::command::Rejection;
 use super::membership::Peer;
 
+/// Bitmaps in one location: with a manifest of 2 MiB it stays below the 4 MiB that gRPC clients read by default.
+const MAX_BITMAP_BYTES: u32 = 1 << 20;
+
 /// Some of the peers, and what goes with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeersPage {
@@ -85,11 +88,13 @@ impl State {
         rng: &mut impl Rng,
     ) -> Result<Location, Rejection> {
         let (binding, content) = self.find(what)?;
+        let bitmap_bytes = content.manifest.fragment_count().div_ceil(8).max(1);
+        let most = (MAX_BITMAP_BYTES / bitmap_bytes) as usize;
         let held = self.holders.of(binding.content).iter();
         let all: Vec<_> = held
             .filter(|held| self.is_source(held) && Some(held.peer) != except)
             .collect();
-        let mut chosen: Vec<_> = all.sample(rng, max_holders).copied().collect();
+        let mut chosen: Vec<_> = all.sample(rng, max_holders.min(most)).copied().collect();
         // Sampling keeps no order; a caller that tries holders in turn should not always begin with the same.
         chosen.shuffle(rng);
         let count = content.manifest.fragment_count();

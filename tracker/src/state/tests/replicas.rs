@@ -147,6 +147,7 @@ fn copies_that_a_user_fetched_are_sources_and_not_replicas() {
     world.join(3);
     world.obey();
     assert_eq!(world.replicas(&bytes), [peer(2), peer(3)], "and copied, and kept");
+    assert_eq!(world.content_state(&bytes), ContentState::Replicated);
 }
 
 #[test]
@@ -163,6 +164,22 @@ fn a_content_without_sources_is_unavailable_until_one_returns() {
     world.announce(1, Vec::new(), true);
     world.obey();
     assert_eq!(world.content_state(&bytes), ContentState::Replicated);
+}
+
+#[test]
+fn many_that_cannot_be_helped_do_not_hold_up_one_that_can() {
+    let mut world = World::with_peers(3);
+    for n in 0..2_000_u16 {
+        let [high, low] = n.to_be_bytes();
+        world.publish_unchecked(2, &format!("lost/{n}"), &content(high, 1 + u32::from(low)), 2);
+    }
+    world.say(2, Report::Leave).expect("it may leave");
+    world.pass(SECOND * 5, &[]);
+    world.take_orders();
+    let bytes = content(200, 1);
+    world.publish(1, "a", &bytes, 2);
+    world.tick();
+    assert_eq!(world.assigned(), [(peer(3), bytes.all_fragments())]);
 }
 
 #[test]
@@ -214,6 +231,24 @@ fn room_is_reserved_before_anything_is_assigned() {
     assert_eq!(world.assigned().len(), 2, "two of 64 KiB fit into 150 KiB");
     world.pass(SECOND * 10, &[]);
     assert_eq!(world.take_orders(), []);
+}
+
+#[test]
+fn what_has_arrived_uses_room_before_the_peer_says_so() {
+    let mut world = World::with_peers(1);
+    world.join_zone(2, "a", 100 << 10);
+    let (first, second) = (content(1, 1), content(2, 1));
+    world.publish(1, "first", &first, 2);
+    world.obey();
+    assert_eq!(world.content_state(&first), ContentState::Replicated);
+    world.publish(1, "second", &second, 2);
+    world.tick();
+    assert_eq!(world.take_orders(), [], "64 KiB of 100 are used");
+    world
+        .say(2, Report::Heartbeat { used: 0 })
+        .expect("the peer knows better");
+    world.pass(SECOND * 3, &[]);
+    assert_eq!(world.assigned().len(), 1);
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub(super) struct World {
     pub(super) orders: Vec<(PeerId, Order)>,
     pub(super) closed: Vec<(SessionId, Closing)>,
     sessions: u64,
+    /// So much is going on that checking everything at every step would take too long.
+    is_crowded: bool,
 }
 
 impl World {
@@ -81,6 +83,7 @@ impl World {
             orders: Vec::new(),
             closed: Vec::new(),
             sessions: 0,
+            is_crowded: false,
         };
         world
             .apply(Command::BeginEpoch)
@@ -108,7 +111,9 @@ impl World {
                 Effect::Close { session, why } => self.closed.push((session, why)),
             }
         }
-        self.state.check();
+        if !self.is_crowded {
+            self.state.check();
+        }
         applied.reply
     }
 
@@ -253,6 +258,12 @@ impl World {
     pub(super) fn publish(&mut self, n: u8, text: &str, manifest: &Manifest, replicas: u32) -> Binding {
         self.try_publish(n, text, manifest, replicas, Expectation::Anything)
             .expect("published")
+    }
+
+    /// The same among thousands of others.
+    pub(super) fn publish_unchecked(&mut self, n: u8, text: &str, manifest: &Manifest, replicas: u32) {
+        self.is_crowded = true;
+        self.publish(n, text, manifest, replicas);
     }
 
     pub(super) fn remove(&mut self, text: &str, expected: Option<u64>) -> Result<u64, Rejection> {
