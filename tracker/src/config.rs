@@ -26,7 +26,7 @@ pub struct Args {
     /// Where the journal is kept [default: $XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker]
     #[arg(long, value_name = "DIR", env = "ENJAMBRE_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
-    /// A TOML file with any of these settings (host, port, data_dir) and a table [timing] of durations: lease,
+    /// A TOML file with any of these settings (host, port, data_dir) and a table `timing` of durations: lease,
     /// heartbeat, grace, safe_mode, tick, stall, cool_down, retry, trim, orphan, removed, forget
     #[arg(long, value_name = "FILE", env = "ENJAMBRE_CONFIG")]
     pub config: Option<PathBuf>,

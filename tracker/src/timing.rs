@@ -87,6 +87,10 @@ impl Timing {
         if self.tick < Duration::from_millis(10) || self.retry < Duration::from_millis(10) {
             return Err("timing: tick and retry must be at least 10ms");
         }
+        // A tick that comes later than half a lease is taken for an absence of the tracker's own.
+        if self.lease < self.tick * 4 {
+            return Err("timing: the lease must be at least four ticks");
+        }
         Ok(())
     }
 }
@@ -108,9 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn leases_shorter_than_two_heartbeats_are_refused() {
+    fn leases_that_run_out_between_two_heartbeats_or_ticks_are_refused() {
         let timing = Timing {
             lease: Duration::from_secs(1),
+            ..Timing::default()
+        };
+        assert!(timing.validate().is_err());
+        let timing = Timing {
+            tick: Duration::from_secs(5),
             ..Timing::default()
         };
         assert!(timing.validate().is_err());

@@ -260,16 +260,25 @@ async fn a_reader_waits_until_what_it_saw_is_durable() {
 
 #[tokio::test]
 async fn a_session_that_nobody_waits_for_is_closed() {
-    let (ledger, thread) = open(MemoryJournal::new(), &Tasks::new());
+    // So long a lease that only the end of the session can make a suspect.
+    let lease = Duration::from_secs(3600);
+    let timing = Timing {
+        lease,
+        ..Timing::default()
+    };
+    let journal = Box::new(MemoryJournal::new());
+    let (ledger, thread) =
+        Ledger::open(journal, timing, Clock::system(), 1, &Tasks::new()).expect("an empty journal");
     {
         let opening = ledger.open_session(hello(1));
         tokio::pin!(opening);
         // Polled once, so the command is on its way; then its caller goes away.
         assert!(futures_util::poll!(&mut opening).is_pending());
     }
-    while ledger.read(|state| state.status().suspect_peers).await != Ok(1) {
+    for _ in 0..3 {
         ledger.tick().await.expect("time passes");
     }
+    assert_eq!(ledger.read(|state| state.status().suspect_peers).await, Ok(1));
     thread.stop().await;
 }
 
