@@ -1,13 +1,14 @@
 //! `peer get`: fetch a content into a file, verified.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::ControlClient;
 use proto::control::{Get, GetEvent};
 use proto::convert::Locate;
 use shared::ErrorCode;
-use shared::model::{ByteCount, ContentRef, ContentState, Name, format_duration};
+use shared::model::{ByteCount, ContentRef, ContentState, Name, Timestamp, format_duration};
 use shared::runtime::Clock;
 
 use super::args::GetArgs;
@@ -17,6 +18,10 @@ use super::json::GetLine;
 use super::output::Output;
 use super::progress::{Amount, Progress, Unit, percent};
 use super::show::counted;
+
+/// A command gives up when nothing has come for this long: longer than a holder takes to restart or a tracker to
+/// find out that it does not. What has been fetched is kept; whoever wants to wait longer says so with `--timeout`.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A way to the next event of a [`Get`]; none at the regular end.
 pub trait GetEvents {
@@ -80,15 +85,12 @@ pub(super) async fn run(context: &Context<'_>, args: GetArgs) -> Result<(), Fail
             .get(get)
             .await
             .map_err(|error| get_failure(&args.content, &error))?;
-        follow(
-            context.out,
-            &context.clock,
-            &mut events,
-            &args.content,
-            &output,
-            again,
-        )
-        .await
+        let target = Target {
+            content: &args.content,
+            output: &output,
+            patience: context.options.timeout.is_none().then_some(PATIENCE),
+        };
+        follow(context.out, &context.clock, &mut events, target, again).await
     };
     match fetched.await {
         Err(failure) if failure.exit() == Exit::Unreachable => {
@@ -98,26 +100,38 @@ pub(super) async fn run(context: &Context<'_>, args: GetArgs) -> Result<(), Fail
     }
 }
 
+/// What a [`Get`] is about, to whoever follows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// What is fetched.
+    pub content: &'a ContentRef,
+    /// Where to.
+    pub output: &'a Path,
+    /// How long nothing may come before it is given up; none waits for ever.
+    pub patience: Option<Duration>,
+}
+
 /// Shows how a [`Get`] goes until it ends; `how_far` is told how much is there, such as `45%`.
 ///
 /// # Errors
-/// As the node says.
+/// As the node says; [`Exit::Unreachable`] when nothing came for longer than there is patience.
 pub async fn follow(
     out: &Output,
     clock: &Clock,
     events: &mut impl GetEvents,
-    content: &ContentRef,
-    output: &Path,
+    target: Target<'_>,
     how_far: impl Fn(&str),
 ) -> Result<(), Failure> {
+    let content = target.content;
     let mut label = content.to_string();
     let mut progress: Option<Progress<'_>> = None;
+    let mut stall = Stall::begin(clock.now());
     while let Some(event) = events
         .next()
         .await
         .map_err(|error| get_failure(content, &error))?
     {
-        out.json(&GetLine::new(&event, output));
+        out.json(&GetLine::new(&event, target.output));
         match event {
             GetEvent::Started {
                 name,
@@ -155,6 +169,10 @@ pub async fn follow(
                 if let Some(progress) = &mut progress {
                     progress.update(amount, &remark(sources, &waiting_for));
                 }
+                let stalled = stall.since(clock.now(), held);
+                if target.patience.is_some_and(|patience| stalled > patience) {
+                    return Err(stalled_failure(content, amount, stalled, &waiting_for));
+                }
             }
             GetEvent::Done {
                 length,
@@ -166,7 +184,7 @@ pub async fn follow(
                 drop(progress.take());
                 out.line(&done_line(
                     &label,
-                    output,
+                    target.output,
                     length,
                     received,
                     elapsed,
@@ -286,6 +304,44 @@ pub fn get_failure(content: &ContentRef, error: &RemoteError) -> Failure {
     }
 }
 
+/// Since when nothing has come.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    since: Timestamp,
+    held: Option<u64>,
+}
+
+impl Stall {
+    const fn begin(now: Timestamp) -> Self {
+        Self {
+            since: now,
+            held: None,
+        }
+    }
+
+    /// How long nothing has come, now that this much is held.
+    fn since(&mut self, now: Timestamp, held: u64) -> Duration {
+        if self.held != Some(held) {
+            (self.since, self.held) = (now, Some(held));
+        }
+        now.since(self.since)
+    }
+}
+
+fn stalled_failure(content: &ContentRef, amount: Amount, stalled: Duration, waiting_for: &str) -> Failure {
+    let why = match waiting_for {
+        "" => String::new(),
+        why => format!(" ({why})"),
+    };
+    let (percent, stalled) = (percent(amount), format_duration(stalled));
+    Failure::new(
+        Exit::Unreachable,
+        format!(
+            "cannot get {content}: nothing came for {stalled}{why}; {percent}% is kept, run the same command again to continue"
+        ),
+    )
+}
+
 fn started_line(name: &Name, amount: Amount, fragments: u32) -> String {
     let total = ByteCount::new(amount.total);
     let here = match amount.done {
@@ -310,7 +366,7 @@ fn done_line(
     output: &Path,
     length: u64,
     received: u64,
-    elapsed: std::time::Duration,
+    elapsed: Duration,
     sources: u32,
 ) -> String {
     let length = ByteCount::new(length);

@@ -1,6 +1,6 @@
 //! How a long operation shows that it moves.
 //!
-//! On a terminal a bar; elsewhere a line now and then, so that a log of a night's fetch is a page and not a book. What a
+//! On a terminal a bar; elsewhere a line now and then, so that the log of a fetch is a page and not a book. What a
 //! line says and when it is due is decided without a clock; [`Progress`] draws.
 
 use std::time::Duration;
@@ -14,8 +14,11 @@ use super::output::{Liveness, Output};
 /// Nothing is said about what is done sooner.
 const FIRST_LINE: Duration = Duration::from_secs(2);
 
-/// Between two lines.
+/// Between the first two lines; doubles up to [`LAST_INTERVAL`], so that a night is not a book.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Between two lines of something long.
+const LAST_INTERVAL: Duration = Duration::from_secs(60);
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,7 +143,8 @@ impl Pace {
         }
         let moved = u128::from(done.saturating_sub(self.done));
         let rate = moved * 1000 / elapsed.as_millis().max(1);
-        (self.last, self.done, self.interval) = (now, done, LINE_INTERVAL);
+        let interval = (self.interval * 2).clamp(LINE_INTERVAL, LAST_INTERVAL);
+        (self.last, self.done, self.interval) = (now, done, interval);
         Some(u64::try_from(rate).unwrap_or(u64::MAX))
     }
 }
@@ -206,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_after_two_seconds_and_then_every_five() {
+    fn lines_come_after_two_seconds_and_then_ever_more_rarely() {
         let (stdout, stderr) = (Captured::default(), Captured::default());
         let out = Output::new(Style::default(), false, stdout.clone(), stderr.clone());
         let (clock, hand) = Clock::manual(Timestamp::from_millis(1));
@@ -215,10 +219,10 @@ mod tests {
             total: 200 << 10,
         };
         let mut progress = Progress::begin(&out, &clock, "fetching x".to_owned(), Unit::Bytes, start);
-        for second in 1..=12_u64 {
+        for second in 1..=130_u64 {
             hand.advance(Duration::from_secs(1));
             let amount = Amount {
-                done: start.done + second * 1024,
+                done: start.total.min(start.done + second * 1024),
                 ..start
             };
             progress.update(amount, "");
@@ -227,7 +231,9 @@ mod tests {
         let expected = "\
 fetching x: 51% of 200.0 KiB, 1.0 KiB/s
 fetching x: 53% of 200.0 KiB, 1.0 KiB/s
-fetching x: 56% of 200.0 KiB, 1.0 KiB/s
+fetching x: 58% of 200.0 KiB, 1.0 KiB/s
+fetching x: 68% of 200.0 KiB, 1.0 KiB/s
+fetching x: 88% of 200.0 KiB, 1.0 KiB/s
 ";
         assert_eq!(stderr.text(), expected);
         assert_eq!(stdout.text(), "", "progress is no result");

@@ -208,7 +208,13 @@ impl Menu<'_> {
         let work = async {
             let started = client.get(get).await;
             let mut events = started.map_err(|error| get::get_failure(&reference, &error))?;
-            get::follow(out, &clock, &mut events, &reference, &output, |_| {}).await
+            // Whoever sits here sees that nothing comes, and has Ctrl-C.
+            let target = get::Target {
+                content: &reference,
+                output: &output,
+                patience: None,
+            };
+            get::follow(out, &clock, &mut events, target, |_| {}).await
         };
         match self.console.unless_interrupted(work).await {
             Some(Err(failure)) if failure.exit() == Exit::Unreachable => {

@@ -1,19 +1,24 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use shared::model::{ContentId, Timestamp};
+use shared::runtime::ManualClock;
 
 use super::super::output::Style;
 use super::super::output::tests::Captured;
 use super::*;
 
 /// Events as a node would send them.
-struct Script(VecDeque<Result<GetEvent, RemoteError>>);
+struct Script {
+    events: VecDeque<Result<GetEvent, RemoteError>>,
+    pause: Duration,
+    hand: ManualClock,
+}
 
 impl GetEvents for Script {
     async fn next(&mut self) -> Result<Option<GetEvent>, RemoteError> {
-        self.0.pop_front().transpose()
+        self.hand.advance(self.pause);
+        self.events.pop_front().transpose()
     }
 }
 
@@ -56,18 +61,37 @@ struct Played {
 }
 
 async fn play(json: bool, events: impl IntoIterator<Item = Result<GetEvent, RemoteError>>) -> Played {
+    play_slowly(json, None, Duration::ZERO, events).await
+}
+
+/// The same with this long between two events.
+async fn play_slowly(
+    json: bool,
+    patience: Option<Duration>,
+    pause: Duration,
+    events: impl IntoIterator<Item = Result<GetEvent, RemoteError>>,
+) -> Played {
     let (stdout, stderr) = (Captured::default(), Captured::default());
     let style = Style {
         json,
         ..Style::default()
     };
     let out = Output::new(style, false, stdout.clone(), stderr.clone());
-    let clock = Clock::manual(Timestamp::from_millis(0)).0;
+    let (clock, hand) = Clock::manual(Timestamp::from_millis(0));
     let content = "models/x".parse().expect("a name");
     let how_far = RefCell::new(Vec::new());
     let told = |text: &str| how_far.borrow_mut().push(text.to_owned());
-    let mut script = Script(events.into_iter().collect());
-    let result = follow(&out, &clock, &mut script, &content, Path::new("/tmp/x"), told).await;
+    let mut script = Script {
+        events: events.into_iter().collect(),
+        pause,
+        hand,
+    };
+    let target = Target {
+        content: &content,
+        output: Path::new("/tmp/x"),
+        patience,
+    };
+    let result = follow(&out, &clock, &mut script, target, told).await;
     Played {
         result,
         stdout: stdout.text(),
@@ -129,6 +153,48 @@ async fn a_fetch_that_ends_without_a_result_is_no_success() {
     assert_eq!(
         failure.to_string(),
         "cannot get models/x: no room for 3.0 KiB; make room, or choose another place with --output"
+    );
+}
+
+#[tokio::test]
+async fn a_fetch_that_gets_nothing_is_given_up_and_one_that_moves_is_not() {
+    let held = |held| {
+        Ok(GetEvent::Progress {
+            held,
+            length: 4096,
+            sources: 0,
+            waiting_for: "no peer that is online holds what is missing".to_owned(),
+        })
+    };
+    let (patience, pause) = (Some(Duration::from_secs(60)), Duration::from_secs(50));
+    let stuck = [
+        Ok(started()),
+        held(1024),
+        held(2048),
+        held(2048),
+        held(2048),
+        Ok(done()),
+    ];
+    let played = play_slowly(false, patience, pause, stuck.clone()).await;
+    let failure = played.result.expect_err("given up");
+    assert_eq!(failure.exit(), Exit::Unreachable);
+    assert_eq!(
+        failure.to_string(),
+        "cannot get models/x: nothing came for 1m 40s (no peer that is online holds what is missing); 50% is kept, run the same command again to continue"
+    );
+    let moving = [
+        Ok(started()),
+        held(1024),
+        held(2048),
+        held(2049),
+        held(2050),
+        Ok(done()),
+    ];
+    assert_eq!(play_slowly(false, patience, pause, moving).await.result, Ok(()));
+    assert_eq!(
+        play_slowly(false, None, pause, stuck).await.result,
+        Ok(()),
+        "whoever waits for ever"
     );
 }
 
