@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use crate::blocking::{told, try_blocking};
 use crate::fetch::{FetchError, Fetcher, Progress};
 use crate::identity::Identity;
-use crate::store::{DiskStore, FragmentStore as _, PublicationState, Purpose, Role};
+use crate::store::{DiskStore, FragmentStore as _, Purpose, Role};
 
 /// Assignments that wait; each carries a manifest. A tracker that has more will try again or elsewhere.
 const QUEUE: usize = 256;
@@ -115,10 +115,7 @@ impl Assignments {
             let mut of_content = publications
                 .iter()
                 .filter(|publication| publication.content == content);
-            if of_content
-                .clone()
-                .any(|publication| publication.state == PublicationState::Pending)
-            {
+            if of_content.clone().any(|publication| publication.is_pending()) {
                 return Ok(None);
             }
             let freed = match reason {

@@ -3,21 +3,25 @@
 //! A publication is written to the outbox before anything is asked of the tracker, and settled there after the
 //! tracker has answered. So one that was made while no tracker could be reached, or that a crash interrupted, is
 //! made when the next session begins; one that was settled is never made again.
+//!
+//! Before the first attempt the name's revision is written down, and every attempt may only follow that one. So an
+//! attempt whose answer got lost is never repeated over what others have done to the name since: a name that was
+//! published, and then removed by someone, does not come back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
 use proto::convert::Publish;
-use shared::model::{Binding, ContentRef, Expectation, Name};
+use shared::model::{Binding, ContentRef, Expectation, Name, Revision};
 use shared::runtime::{OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
-use crate::blocking::try_blocking;
+use crate::blocking::{blocking, try_blocking};
 use crate::identity::Identity;
-use crate::session::Network;
+use crate::session::{Connection, Network};
 use crate::store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
 /// While connected, publications that failed for a passing reason are tried again this often.
@@ -76,7 +80,7 @@ impl Publisher {
     pub async fn pending(&self) -> Result<Vec<Publication>, RemoteError> {
         let store = Arc::clone(&self.0.store);
         let mut publications = try_blocking(move || store.publications()).await?;
-        publications.retain(|publication| publication.state == PublicationState::Pending);
+        publications.retain(Publication::is_pending);
         Ok(publications)
     }
 
@@ -99,7 +103,7 @@ impl Publisher {
                 )
             })?;
         match publication.state {
-            PublicationState::Pending => self.make(publication).await,
+            PublicationState::Pending(_) => self.make(publication).await,
             // The outbox was faster; the catalogue has the rest.
             PublicationState::Published(_) => {
                 let connection = inner.network.connection()?;
@@ -141,41 +145,83 @@ impl Publisher {
         let connection = inner.network.connection()?;
         // Before the store is asked: from here on the content cannot be evicted under us.
         let _guard = inner.network.protect(publication.content);
-        let store = Arc::clone(&inner.store);
-        let content = publication.content;
-        let entry = crate::blocking::blocking(move || store.entry(content)).await?;
-        let outcome = match entry.filter(|entry| entry.held.is_full()) {
-            Some(entry) => {
-                let publish = Publish {
-                    name: publication.name.clone(),
-                    manifest: entry.manifest,
-                    target: publication.target,
-                    expectation: if publication.update {
-                        Expectation::Anything
-                    } else {
-                        Expectation::Unbound
-                    },
-                    publisher: inner.identity.peer(),
-                    incarnation: inner.identity.incarnation(),
-                };
-                connection.catalog.publish(&publish).await
-            }
-            None => Err(RemoteError::new(
-                ErrorCode::NotFound,
-                format!(
-                    "the file of {} is no longer shared here; add it again",
-                    publication.name
-                ),
-            )),
+        let outcome = match self.follow(&connection, &publication).await {
+            Ok(base) => self.ask(&connection, &publication, base).await,
+            Err(error) => Err(error),
         };
         let state = match &outcome {
             Ok(binding) => PublicationState::Published(binding.revision),
             Err(error) if is_final(error.code()) => PublicationState::Refused(error.to_string()),
             Err(_) => return outcome,
         };
-        let store = Arc::clone(&inner.store);
-        try_blocking(move || store.settle_publication(&publication.name, content, &state)).await?;
+        self.settle(&publication, state).await?;
         outcome
+    }
+
+    /// The revision that the publication is to follow: the one written down, or else the one that the name has now,
+    /// which is written down first.
+    async fn follow(
+        &self,
+        connection: &Connection,
+        publication: &Publication,
+    ) -> Result<Revision, RemoteError> {
+        if let PublicationState::Pending(Some(base)) = publication.state {
+            return Ok(base);
+        }
+        let (base, bound) = connection.catalog.head(&publication.name).await?;
+        if bound.is_some_and(|bound| bound != publication.content) && !publication.update {
+            let text = format!(
+                "{} is bound to another content; update it, or choose another name",
+                publication.name
+            );
+            return Err(RemoteError::new(ErrorCode::Conflict, text));
+        }
+        self.settle(publication, PublicationState::Pending(Some(base)))
+            .await?;
+        Ok(base)
+    }
+
+    async fn ask(
+        &self,
+        connection: &Connection,
+        publication: &Publication,
+        base: Revision,
+    ) -> Result<Binding, RemoteError> {
+        let inner = &self.0;
+        let (store, content) = (Arc::clone(&inner.store), publication.content);
+        let entry = blocking(move || store.entry(content))
+            .await?
+            .filter(|entry| entry.held.is_full());
+        let Some(entry) = entry else {
+            let text = format!(
+                "the file of {} is no longer shared here; add it again",
+                publication.name
+            );
+            return Err(RemoteError::new(ErrorCode::NotFound, text));
+        };
+        let publish = Publish {
+            name: publication.name.clone(),
+            manifest: entry.manifest,
+            target: publication.target,
+            expectation: Expectation::Revision(base),
+            publisher: inner.identity.peer(),
+            incarnation: inner.identity.incarnation(),
+        };
+        connection.catalog.publish(&publish).await
+    }
+
+    async fn settle(&self, publication: &Publication, state: PublicationState) -> Result<(), RemoteError> {
+        let (store, name, content) = (
+            Arc::clone(&self.0.store),
+            publication.name.clone(),
+            publication.content,
+        );
+        let is_there = try_blocking(move || store.settle_publication(&name, content, &state)).await?;
+        if is_there {
+            return Ok(());
+        }
+        let text = format!("the publication of {} was withdrawn", publication.name);
+        Err(RemoteError::new(ErrorCode::Cancelled, text))
     }
 }
 

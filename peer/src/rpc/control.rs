@@ -238,7 +238,14 @@ impl Control for ControlService {
     ) -> Result<Response<v1::ListReply>, Status> {
         self.admit(&request, Access::Ask)?;
         let list = List::try_from(request.into_inner())?;
-        let page = self.parts.network.connection()?.catalog.list(&list).await?;
+        let page = self
+            .parts
+            .network
+            .connection_soon()
+            .await?
+            .catalog
+            .list(&list)
+            .await?;
         Ok(Response::new(page.into()))
     }
 
@@ -248,7 +255,14 @@ impl Control for ControlService {
     ) -> Result<Response<v1::LocateReply>, Status> {
         self.admit(&request, Access::Ask)?;
         let locate = Locate::try_from(request.into_inner())?;
-        let location = self.parts.network.connection()?.catalog.locate(&locate).await?;
+        let location = self
+            .parts
+            .network
+            .connection_soon()
+            .await?
+            .catalog
+            .locate(&locate)
+            .await?;
         Ok(Response::new(location.into()))
     }
 
@@ -259,7 +273,14 @@ impl Control for ControlService {
         self.admit(&request, Access::Ask)?;
         let request = request.into_inner();
         let page = Page::new(request.page_token, request.page_size);
-        let peers = self.parts.network.connection()?.catalog.peers(&page).await?;
+        let peers = self
+            .parts
+            .network
+            .connection_soon()
+            .await?
+            .catalog
+            .peers(&page)
+            .await?;
         Ok(Response::new(peers.into()))
     }
 

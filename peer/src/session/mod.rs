@@ -8,6 +8,8 @@ mod inventory;
 mod link;
 mod protected;
 
+use std::time::Duration;
+
 use proto::RemoteError;
 use proto::client::CatalogClient;
 use proto::control::{EntryPoint, SessionStatus};
@@ -18,6 +20,9 @@ use tokio::sync::watch;
 
 pub use link::Link;
 pub use protected::ProtectionGuard;
+
+/// How long a command waits for a session that is being entered: a few attempts at a tracker that is there.
+const ENTRY_WAIT: Duration = Duration::from_secs(3);
 
 /// A tracker that has welcomed this peer.
 #[derive(Clone, Debug)]
@@ -105,6 +110,18 @@ impl Network {
             };
             RemoteError::new(ErrorCode::Unavailable, why)
         })
+    }
+
+    /// The same, but a session that is being entered gets a moment: a command may follow a node's start closely.
+    ///
+    /// # Errors
+    /// As [`Self::connection`].
+    pub async fn connection_soon(&self) -> Result<Connection, RemoteError> {
+        let mut standing = self.standing.clone();
+        let is_settled = |now: &Standing| !matches!(now.status, SessionStatus::Connecting { .. });
+        // Whatever comes of the wait, what holds then is the answer.
+        drop(tokio::time::timeout(ENTRY_WAIT, standing.wait_for(is_settled)).await);
+        self.connection()
     }
 
     /// Follows the connection as it comes and goes.

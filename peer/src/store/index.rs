@@ -331,7 +331,7 @@ fn kept_from(row: &Row<'_>) -> Result<Kept, StoreError> {
 
 fn state_columns(state: &PublicationState) -> (i64, Option<i64>, Option<&str>) {
     match state {
-        PublicationState::Pending => (0, None, None),
+        PublicationState::Pending(base) => (0, base.map(|base| base.get().cast_signed()), None),
         PublicationState::Published(revision) => (1, Some(revision.get().cast_signed()), None),
         PublicationState::Refused(reason) => (2, None, Some(reason)),
     }
@@ -339,7 +339,10 @@ fn state_columns(state: &PublicationState) -> (i64, Option<i64>, Option<&str>) {
 
 fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
     let state = match row.get::<_, i64>("state")? {
-        0 => PublicationState::Pending,
+        0 => {
+            let base = row.get::<_, Option<i64>>("revision")?;
+            PublicationState::Pending(base.map(|base| Revision::new(base.cast_unsigned())))
+        }
         1 => PublicationState::Published(Revision::new(row.get::<_, i64>("revision")?.cast_unsigned())),
         2 => PublicationState::Refused(row.get("reason")?),
         other => return Err(damaged(format_args!("publication state {other}"))),

@@ -25,12 +25,22 @@ pub struct Publication {
 /// What has become of a publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicationState {
-    /// It waits for a tracker.
-    Pending,
+    /// It waits for a tracker's answer. The revision is the one that the name had when the tracker was first asked, and
+    /// none before that: the publication may only follow that very revision. So an attempt whose answer got lost is
+    /// never repeated over what others have done to the name since.
+    Pending(Option<Revision>),
     /// The tracker journaled it as this revision.
     Published(Revision),
     /// The tracker refused it, for this reason.
     Refused(String),
+}
+
+impl Publication {
+    /// Whether it waits for a tracker's answer.
+    #[must_use]
+    pub const fn is_pending(&self) -> bool {
+        matches!(self.state, PublicationState::Pending(_))
+    }
 }
 
 impl DiskStore {
@@ -50,7 +60,7 @@ impl DiskStore {
         self.index().put_publication(publication)
     }
 
-    /// Settles a publication that is pending for this very content; false (and nothing changed) when there is none,
+    /// Changes the state of a publication that is pending for this very content; false (and nothing changed) when there is none,
     /// because the user has added something else under the name since.
     ///
     /// # Errors

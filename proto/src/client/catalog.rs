@@ -1,9 +1,10 @@
 //! A tracker's names, contents and peers.
 
-use shared::model::{Binding, ContentId, ContentRef, Health, HostPort, Location, Manifest, Revision};
+use shared::model::{Binding, ContentId, ContentRef, Health, HostPort, Location, Manifest, Name, Revision};
 use tonic::transport::Channel;
 
 use super::{Incoming, Patience, unary};
+use crate::convert::types::content_id;
 use crate::convert::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove};
 use crate::v1::catalog_client::CatalogClient as Generated;
 use crate::{RemoteError, dial, v1};
@@ -48,6 +49,29 @@ impl CatalogClient {
         )
         .await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
+    }
+
+    /// At which revision a name is, and what that bound it to, if it did.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn head(&self, name: &Name) -> Result<(Revision, Option<ContentId>), RemoteError> {
+        let request = v1::HeadRequest {
+            name: name.to_string(),
+        };
+        let reply = unary(
+            self.patience,
+            &self.inner,
+            request,
+            |mut client, request| async move { client.head(request).await },
+        )
+        .await?;
+        let content = if reply.content_id.is_empty() {
+            None
+        } else {
+            Some(content_id(&reply.content_id)?)
+        };
+        Ok((Revision::new(reply.revision), content))
     }
 
     /// What a name is bound to, or a name that a content has.

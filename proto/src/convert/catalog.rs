@@ -125,7 +125,6 @@ impl TryFrom<v1::Expectation> for Expectation {
         use v1::expectation::Expect;
         Ok(match required("expectation", wire.expect)? {
             Expect::Unbound(_) => Self::Unbound,
-            Expect::Revision(0) => return Err(Invalid::field("revision", "must be at least 1")),
             Expect::Revision(revision) => Self::Revision(Revision::new(revision)),
             Expect::Anything(_) => Self::Anything,
         })

@@ -29,7 +29,8 @@ pub struct Binding {
 pub enum Expectation {
     /// Nothing: it was never bound, or was removed.
     Unbound,
-    /// Exactly this revision.
+    /// At exactly this revision, whether that bound or removed it ([`Revision::NONE`]: never bound). The one that makes a
+    /// retry safe at any time later.
     Revision(Revision),
     /// No matter what; the last one wins.
     Anything,

@@ -56,6 +56,22 @@ impl Catalog for CatalogService {
         }))
     }
 
+    async fn head(&self, request: Request<v1::HeadRequest>) -> Answer<v1::HeadReply> {
+        let name = Name::new(request.into_inner().name).map_err(|error| Invalid::field("name", error))?;
+        let (revision, content) = self
+            .ledger
+            .read(|state| state.head(&name))
+            .await
+            .map_err(refused)?;
+        Ok(Response::new(v1::HeadReply {
+            revision: revision.get(),
+            content_id: content
+                .map(|content| content.as_bytes().to_vec())
+                .unwrap_or_default()
+                .into(),
+        }))
+    }
+
     async fn resolve(&self, request: Request<v1::ResolveRequest>) -> Answer<v1::ResolveReply> {
         let what: ContentRef = request
             .into_inner()

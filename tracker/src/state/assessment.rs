@@ -102,17 +102,19 @@ impl State {
         }
     }
 
+    /// What is promised to people: only replicas on live peers count. That a suspect peer still counts when repairs are
+    /// planned is patience with a flap, not durability.
     pub(super) fn health_of(&self, content: &Content) -> Health {
         let assessment = self.assess(content);
         let fragments = content.manifest.fragment_count();
         let target = content.target.get();
-        let fewest = assessment.counted.min(fragments);
+        let fewest = assessment.live.min(fragments);
         let at_target = match fewest >= target {
             true => content.manifest.indices().len(),
             false => content
                 .manifest
                 .indices()
-                .filter(|index| assessment.counted.of(*index) >= target)
+                .filter(|index| assessment.live.of(*index) >= target)
                 .count(),
         };
         let fragments_at_target = u32::try_from(at_target).unwrap_or(fragments);

@@ -24,7 +24,7 @@ impl State {
             // It may be a retry whose first answer got lost: there is nothing left to expect.
             Some(bound) if is_same(bound) => (bound.revision, bound.published_at),
             _ => {
-                check_expectation(&publish.name, bound.as_ref(), publish.expectation)?;
+                self.check_expectation(&publish.name, bound.as_ref(), publish.expectation)?;
                 (self.catalogue.revision(&publish.name).next(), now)
             }
         };
@@ -80,6 +80,27 @@ impl State {
             None => self.agenda.mark(bound.content),
         }
         Ok(revision)
+    }
+
+    fn check_expectation(
+        &self,
+        name: &Name,
+        bound: Option<&Binding>,
+        expectation: Expectation,
+    ) -> Result<(), Rejection> {
+        let current = self.catalogue.revision(name);
+        match (expectation, bound) {
+            (Expectation::Anything, _) | (Expectation::Unbound, None) => Ok(()),
+            (Expectation::Revision(expected), _) if expected == current => Ok(()),
+            (Expectation::Unbound, Some(bound)) => Err(bound_otherwise(bound, "nothing was expected")),
+            (Expectation::Revision(_), Some(bound)) => {
+                Err(bound_otherwise(bound, "another revision was expected"))
+            }
+            (Expectation::Revision(expected), None) => Err(Rejection::Unbound {
+                name: name.as_str().to_owned(),
+                expected,
+            }),
+        }
     }
 
     fn check_publisher(&self, publish: &Publish) -> Result<(), Rejection> {
@@ -175,25 +196,6 @@ impl State {
             self.orphans.insert(content, now.after(self.timing.removed));
             self.agenda.mark(content);
         }
-    }
-}
-
-fn check_expectation(
-    name: &Name,
-    bound: Option<&Binding>,
-    expectation: Expectation,
-) -> Result<(), Rejection> {
-    match (expectation, bound) {
-        (Expectation::Anything, _) | (Expectation::Unbound, None) => Ok(()),
-        (Expectation::Unbound, Some(bound)) => Err(bound_otherwise(bound, "nothing was expected")),
-        (Expectation::Revision(expected), Some(bound)) if expected == bound.revision => Ok(()),
-        (Expectation::Revision(_), Some(bound)) => {
-            Err(bound_otherwise(bound, "another revision was expected"))
-        }
-        (Expectation::Revision(expected), None) => Err(Rejection::Unbound {
-            name: name.as_str().to_owned(),
-            expected,
-        }),
     }
 }
 

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use shared::model::{
     Binding, ContentId, ContentRef, Epoch, Health, Holder, Location, Manifest, Name, PeerId, PeerInfo,
-    PeerState,
+    PeerState, Revision,
 };
 
 use super::State;
@@ -52,6 +52,13 @@ pub struct Status {
 }
 
 impl State {
+    /// At which revision a name is, and what that bound it to, if it did.
+    #[must_use]
+    pub fn head(&self, name: &Name) -> (Revision, Option<ContentId>) {
+        let content = self.catalogue.binding(name).map(|bound| bound.content);
+        (self.catalogue.revision(name), content)
+    }
+
     /// What a name is bound to, or the first name of a content.
     ///
     /// # Errors

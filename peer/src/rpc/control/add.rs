@@ -34,11 +34,11 @@ pub(super) async fn run(
         content,
         target: add.target,
         update: add.update,
-        state: PublicationState::Pending,
+        state: PublicationState::Pending(None),
     };
     let store = Arc::clone(&parts.store);
     try_blocking(move || store.put_publication(&publication)).await?;
-    let is_pending = parts.network.connection().is_err();
+    let is_pending = parts.network.connection_soon().await.is_err();
     let shared = AddEvent::Shared {
         content,
         length: manifest.length(),

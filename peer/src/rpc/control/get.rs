@@ -69,7 +69,7 @@ async fn resolve(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, R
         max_holders: Locate::MAX_HOLDERS,
         except: Some(parts.identity.peer()),
     };
-    let asked = match parts.network.connection() {
+    let asked = match parts.network.connection_soon().await {
         Ok(connection) => connection.catalog.locate(&locate).await,
         Err(error) => Err(error),
     };

@@ -11,7 +11,7 @@ use shared::{Coded as _, ErrorCode};
 
 use super::{ControlParts, Events, caller_gone};
 use crate::blocking::{blocking, try_blocking};
-use crate::store::{Entry, FragmentStore as _, Place, PublicationState, Roles, StoreError, verify_fragment};
+use crate::store::{Entry, FragmentStore as _, Place, Roles, StoreError, verify_fragment};
 
 /// No listing is longer.
 const MAX_LISTED: usize = 10_000;
@@ -50,9 +50,7 @@ pub(super) async fn list(parts: &ControlParts) -> Result<Vec<LocalContent>, Remo
             let mut names = publications
                 .iter()
                 .filter(|publication| publication.content == content);
-            let is_pending = names
-                .clone()
-                .any(|publication| publication.state == PublicationState::Pending);
+            let is_pending = names.clone().any(|publication| publication.is_pending());
             LocalContent {
                 content,
                 name: entry
@@ -91,7 +89,7 @@ pub(super) async fn remove(parts: &ControlParts, remove: &Remove) -> Result<Revi
         let (store, name) = (Arc::clone(&parts.store), remove.name.clone());
         try_blocking(move || store.remove_publication(&name)).await?;
     }
-    let removed = match parts.network.connection() {
+    let removed = match parts.network.connection_soon().await {
         Ok(connection) => connection.catalog.remove(remove).await,
         Err(error) => Err(error),
     };
@@ -139,7 +137,7 @@ async fn find(parts: &ControlParts, reference: &ContentRef) -> Result<Entry, Rem
     };
     let id = match reference {
         ContentRef::Id(id) => *id,
-        ContentRef::Name(name) => match parts.network.connection() {
+        ContentRef::Name(name) => match parts.network.connection_soon().await {
             Ok(connection) => match connection.catalog.resolve(reference).await {
                 Ok((binding, _)) => binding.content,
                 Err(error) if error.code() == ErrorCode::NotFound => {
@@ -186,7 +184,7 @@ async fn spared(parts: &ControlParts, entry: &Entry) -> Result<(), RemoteError> 
         max_holders: Locate::MAX_HOLDERS,
         except: Some(parts.identity.peer()),
     };
-    let connection = parts.network.connection().map_err(|error| {
+    let connection = parts.network.connection_soon().await.map_err(|error| {
         refuse(format!(
             "cannot tell whether this is the last copy of {}: {error}",
             content.short()

@@ -299,7 +299,7 @@ fn facts_and_publications_survive() {
         content: content.id(),
         target: shared::model::ReplicationTarget::DEFAULT,
         update: true,
-        state: PublicationState::Pending,
+        state: PublicationState::Pending(None),
     };
     let store = node.open();
     assert_eq!(store.meta_get("epoch").expect("reads"), None);

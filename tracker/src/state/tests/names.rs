@@ -188,3 +188,29 @@ fn nothing_is_done_before_the_epoch_has_begun() {
     let applied = state.apply(shared::model::Timestamp::default(), Command::Tick);
     assert_eq!(applied.reply, Err(Rejection::NotServing));
 }
+
+#[test]
+fn a_retry_that_comes_after_a_removal_binds_nothing() {
+    let mut world = World::with_peers(1);
+    let bytes = content(1, 1);
+    let never_bound = Expectation::Revision(Revision::NONE);
+    let first = world
+        .try_publish(1, "a", &bytes, 1, never_bound)
+        .expect("never bound");
+    let retry = world.try_publish(1, "a", &bytes, 1, never_bound);
+    assert_eq!(retry, Ok(first), "a retry has one effect");
+    assert_eq!(world.remove("a", None), Ok(2));
+    let late = world.try_publish(1, "a", &bytes, 1, never_bound);
+    assert!(
+        matches!(late, Err(Rejection::Unbound { .. })),
+        "the name stays removed: {late:?}"
+    );
+    assert_eq!(world.bound("a"), None);
+    assert_eq!(world.state.head(&name("a")), (Revision::new(2), None));
+    let anew = world.try_publish(1, "a", &bytes, 1, Expectation::Revision(Revision::new(2)));
+    assert_eq!(
+        anew.map(|bound| bound.revision),
+        Ok(Revision::new(3)),
+        "who knows of the removal may bind it"
+    );
+}

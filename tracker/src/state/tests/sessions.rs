@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{Epoch, Numbered, PeerState, Report};
+use shared::model::{ContentState, Epoch, Numbered, PeerState, Report};
 
 use super::world::{World, content, peer, some};
 use crate::state::{Closing, Command, Rejection};
@@ -193,4 +193,21 @@ fn peers_that_have_long_been_lost_are_forgotten() {
             .iter()
             .any(|info| info.id == peer(2))
     );
+}
+
+#[test]
+fn a_replica_on_a_suspect_peer_is_not_promised_to_anyone() {
+    let mut world = World::with_peers(3);
+    let bytes = content(1, 4);
+    world.publish(1, "a", &bytes, 2);
+    world.tick();
+    world.obey();
+    assert_eq!(world.content_state(&bytes), ContentState::Replicated);
+    let holder = (2..=3)
+        .find(|n| world.replicas(&bytes).contains(&peer(*n)))
+        .expect("assigned");
+    world.disconnect(holder);
+    assert_eq!(world.peer_state(holder), PeerState::Suspect);
+    assert_eq!(world.content_state(&bytes), ContentState::Degraded);
+    assert_eq!(world.health(&bytes).fewest, 1);
 }
