@@ -144,7 +144,12 @@ pub async fn follow(
                     done: already_held,
                     total: length,
                 };
-                out.note(&started_line(&name, amount, fragments));
+                // A content may have many names; the one that was asked for is the one to show.
+                let name = match content {
+                    ContentRef::Name(asked) => asked,
+                    ContentRef::Id(_) => &name,
+                };
+                out.note(&started_line(name, amount, fragments));
                 label = name.to_string();
                 how_far(&format!("{}%", percent(amount)));
                 progress = Some(Progress::begin(

@@ -26,7 +26,7 @@ const CONTENT: ContentId = ContentId::from_bytes([0xab; 32]);
 
 fn started() -> GetEvent {
     GetEvent::Started {
-        name: Name::new("models/x").expect("a name"),
+        name: Name::new("another/name").expect("a name"),
         content: CONTENT,
         length: 4096,
         fragments: 1,
@@ -131,7 +131,7 @@ async fn with_json_every_event_is_a_line() {
     assert_eq!(
         lines,
         [
-            serde_json::json!({"event": "started", "name": "models/x", "content": id, "length": 4096,
+            serde_json::json!({"event": "started", "name": "another/name", "content": id, "length": 4096,
                 "fragments": 1, "already_held": 1024}),
             serde_json::json!({"event": "progress", "held": 2048, "length": 4096, "sources": 0,
                 "waiting_for": "no peer that is online holds what is missing"}),
