@@ -144,11 +144,7 @@ pub async fn follow(
                     done: already_held,
                     total: length,
                 };
-                // A content may have many names; the one that was asked for is the one to show.
-                let name = match content {
-                    ContentRef::Name(asked) => asked,
-                    ContentRef::Id(_) => &name,
-                };
+                let name = asked_name(content, &name);
                 out.note(&started_line(name, amount, fragments));
                 label = name.to_string();
                 how_far(&format!("{}%", percent(amount)));
@@ -306,6 +302,14 @@ pub fn get_failure(content: &ContentRef, error: &RemoteError) -> Failure {
         ErrorCode::Exhausted => failure.hint("make room, or choose another place with --output"),
         ErrorCode::Corrupt => failure.hint("run the same command again; what was verified is kept"),
         _ => failure,
+    }
+}
+
+/// A content may have many names; the one that was asked for is the one to show.
+const fn asked_name<'a>(content: &'a ContentRef, told: &'a Name) -> &'a Name {
+    match content {
+        ContentRef::Name(asked) => asked,
+        ContentRef::Id(_) => told,
     }
 }
 
