@@ -29,6 +29,8 @@ struct Plan {
     assessment: Assessment,
     /// What each peer keeps or is copying.
     kept: BTreeMap<PeerId, FragmentSet>,
+    /// What each peer is to copy by this plan.
+    chosen: BTreeMap<PeerId, FragmentSet>,
 }
 
 impl State {
@@ -50,28 +52,33 @@ impl State {
         let mut plan = Plan {
             manifest: content.manifest.clone(),
             kept: self.kept(&content.manifest),
+            chosen: BTreeMap::new(),
             assessment,
         };
         let mut is_helped = true;
         for (extent, short) in extents.iter().zip(short) {
-            is_helped &= self.repair_extent(now, &mut plan, extent, short, out);
+            is_helped &= self.repair_extent(now, &mut plan, extent, short);
+        }
+        // One order a peer, however many extents: each carries the whole manifest.
+        for (peer, fragments) in std::mem::take(&mut plan.chosen) {
+            self.send(&plan.manifest, peer, fragments, out);
         }
         (!is_helped).then(|| now.after(self.agenda.patience(self.timing.retry)))
     }
 
-    /// Orders copies of one extent, of which some fragments are so many copies short; true when all of them are ordered.
+    /// Assigns copies of one extent, of which some fragments are so many copies short; true when all of them are
+    /// assigned.
     fn repair_extent(
         &mut self,
         now: Timestamp,
         plan: &mut Plan,
         extent: &[FragmentIndex],
         mut short: BTreeMap<FragmentIndex, u32>,
-        out: &mut Outcome,
     ) -> bool {
         let all = short.len();
         short.retain(|index, _| plan.assessment.sourced.contains(*index));
         let has_sources = short.len() == all;
-        // Each round orders at least one copy of what is short, so it ends.
+        // Each round assigns at least one copy of what is short, so it ends.
         while !short.is_empty() {
             let mut wanted = plan.manifest.no_fragments();
             for index in short.keys() {
@@ -80,11 +87,12 @@ impl State {
             let Some((peer, wanted)) = self.choose(now, plan, extent, &wanted) else {
                 return false;
             };
-            self.assign(now, &plan.manifest, peer, &wanted, out);
-            plan.kept
-                .entry(peer)
-                .or_insert_with(|| plan.manifest.no_fragments())
-                .union_with(&wanted);
+            self.assignments.add(&plan.manifest, peer, &wanted, now);
+            for sets in [&mut plan.kept, &mut plan.chosen] {
+                sets.entry(peer)
+                    .or_insert_with(|| plan.manifest.no_fragments())
+                    .union_with(&wanted);
+            }
             short.retain(|index, lacking| {
                 *lacking -= u32::from(wanted.contains(*index));
                 *lacking > 0
@@ -176,28 +184,17 @@ impl State {
             && peer.is_full_until <= now
     }
 
-    fn assign(
-        &mut self,
-        now: Timestamp,
-        manifest: &Manifest,
-        peer: PeerId,
-        wanted: &FragmentSet,
-        out: &mut Outcome,
-    ) {
-        let Some(session) = self
-            .members
-            .get(peer)
-            .and_then(Peer::ready_session)
-            .map(|session| session.id)
-        else {
+    /// Tells the peer what has been assigned to it.
+    fn send(&mut self, manifest: &Manifest, peer: PeerId, fragments: FragmentSet, out: &mut Outcome) {
+        let session = self.members.get(peer).and_then(Peer::ready_session);
+        let Some(session) = session.map(|session| session.id) else {
             return;
         };
-        self.assignments.add(manifest, peer, wanted, now);
-        let sources = self.sources(manifest, peer, wanted);
+        let sources = self.sources(manifest, peer, &fragments);
         let order = Order::Assign {
             epoch: self.epoch,
             manifest: manifest.clone(),
-            fragments: wanted.clone(),
+            fragments,
             sources,
         };
         out.effects.push(Effect::Send { session, order });

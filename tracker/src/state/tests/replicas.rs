@@ -281,6 +281,15 @@ fn a_content_larger_than_any_peer_is_spread_extent_by_extent() {
 }
 
 #[test]
+fn a_peer_that_copies_several_extents_is_told_once() {
+    let mut world = World::with_peers(2);
+    let bytes = content_in(FragmentLength::MAX, 1, 256);
+    world.publish(1, "big", &bytes, 2);
+    world.tick();
+    assert_eq!(world.assigned(), [(peer(2), bytes.all_fragments())]);
+}
+
+#[test]
 fn a_failed_assignment_goes_to_someone_else() {
     let mut world = World::with_peers(3);
     let bytes = content(1, 2);
