@@ -41,7 +41,12 @@ impl Coded for RemoteError {
 
 impl From<Status> for RemoteError {
     fn from(status: Status) -> Self {
-        let code = from_grpc(status.code());
+        // A call that failed on the way carries what failed below it; its code says only how far it had come.
+        let is_local = std::error::Error::source(&status).is_some();
+        let code = match status.code() {
+            Code::Unknown | Code::Internal | Code::Cancelled if is_local => ErrorCode::Unavailable,
+            code => from_grpc(code),
+        };
         let message = match (status.message(), std::error::Error::source(&status)) {
             ("", _) => code.to_string(),
             (text, None) => text.to_owned(),

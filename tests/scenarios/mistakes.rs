@@ -133,6 +133,9 @@ fn an_existing_output_is_not_overwritten_unless_asked() -> Result<()> {
         0
     );
     crate::assert_same(&original, &output);
+    // Asked again for what it put there itself, the node has nothing to do and nothing to refuse.
+    let again = cluster.peer(1).run(get.into_iter().chain(["--json"])).expect(0);
+    assert_eq!(again.json()["received"], 0);
     Ok(())
 }
 

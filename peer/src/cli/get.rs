@@ -56,17 +56,12 @@ pub(super) async fn run(context: &Context<'_>, args: GetArgs) -> Result<(), Fail
     };
     let wanted = args.output.clone();
     let destination = look(move || destination(wanted.as_deref())).await??;
-    if let Some(output) = place(&destination, named.as_ref()) {
-        free(output, args.force).await?;
-    }
     let client = context.find_or_run().await?;
     let output = match place(&destination, named.as_ref()) {
         Some(output) => output,
         None => {
             let name = name_of(&client, &args.content).await?;
-            let output = place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()));
-            free(output.clone(), args.force).await?;
-            output
+            place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()))
         }
     };
     let get = Get {
@@ -264,28 +259,6 @@ fn locate_one(content: &ContentRef) -> Locate {
     }
 }
 
-/// Refuses to replace a file that nobody said may be replaced.
-async fn free(output: PathBuf, force: bool) -> Result<(), Failure> {
-    look(move || match std::fs::symlink_metadata(&output) {
-        Ok(metadata) if metadata.is_dir() => Err(Failure::new(
-            Exit::Conflict,
-            format!(
-                "cannot write {}: it is a directory; choose another place with --output",
-                output.display()
-            ),
-        )),
-        Ok(_) if !force => Err(Failure::new(
-            Exit::Conflict,
-            format!(
-                "cannot write {}: it exists; --force replaces it, --output chooses another place",
-                output.display()
-            ),
-        )),
-        _ => Ok(()),
-    })
-    .await?
-}
-
 /// Looks at the disk, off the async threads.
 pub(crate) async fn look<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     let looked = crate::blocking::blocking(work).await;
@@ -299,6 +272,8 @@ pub fn get_failure(content: &ContentRef, error: &RemoteError) -> Failure {
     let failure = Failure::of(format_args!("get {content}"), error);
     match error.code() {
         ErrorCode::NotFound => failure.hint("`peer list` shows the names"),
+        // Whether the output may be replaced is for the node to say: it knows what it put there itself.
+        ErrorCode::Conflict => failure.hint("--force replaces it, --output chooses another place"),
         ErrorCode::Exhausted => failure.hint("make room, or choose another place with --output"),
         ErrorCode::Corrupt => failure.hint("run the same command again; what was verified is kept"),
         _ => failure,

@@ -1,3 +1,5 @@
+//! Commands, from arguments to what they print.
+
 use super::*;
 
 fn arguments(line: &str) -> Vec<OsString> {

@@ -8,7 +8,7 @@ use shared::{Coded, ErrorCode};
 
 use crate::store::StoreError;
 
-/// See the [module](self). What has been committed stays held, whatever the error.
+/// Why a fetch ended early. What has been committed stays held, whatever the error.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum FetchError {
     /// No source delivered anything for longer than the limits allow.

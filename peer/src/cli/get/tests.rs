@@ -221,24 +221,3 @@ fn the_output_is_a_file_or_goes_into_a_directory() {
         Exit::Usage
     );
 }
-
-#[tokio::test]
-async fn what_exists_is_replaced_only_by_force_and_a_directory_never() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let file = dir.path().join("precious");
-    assert_eq!(free(file.clone(), false).await, Ok(()));
-    std::fs::write(&file, b"precious").expect("written");
-    assert_eq!(
-        free(file.clone(), false).await.expect_err("it exists").exit(),
-        Exit::Conflict
-    );
-    assert_eq!(free(file, true).await, Ok(()));
-    let directory = free(dir.path().to_owned(), true).await;
-    assert_eq!(directory.expect_err("a directory").exit(), Exit::Conflict);
-    let dangling = dir.path().join("link");
-    std::os::unix::fs::symlink("nowhere", &dangling).expect("linked");
-    assert!(
-        free(dangling, false).await.is_err(),
-        "a link to nothing is there all the same"
-    );
-}

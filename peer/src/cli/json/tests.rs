@@ -1,3 +1,5 @@
+//! Every shape, filled from domain types and compared as JSON.
+
 use std::time::Duration;
 
 use proto::control::{AddEvent, LocalContent, LocalRole, SessionStatus, Status, Verified};

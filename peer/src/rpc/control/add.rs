@@ -88,8 +88,8 @@ async fn share(parts: &ControlParts, add: &Add, events: &Events<AddEvent>) -> Re
         let (done, cancelled) = (Arc::clone(&done), Arc::clone(&cancelled));
         try_blocking(move || {
             let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-            let progress = |bytes| {
-                done.fetch_add(bytes, Ordering::Relaxed);
+            let progress = |bytes: u64| {
+                done.fetch_max(bytes, Ordering::Relaxed);
             };
             store.add_file(
                 &add.path,
