@@ -1,3 +1,5 @@
+//! `peer add` told event by event, and what it makes of them.
+
 use std::collections::VecDeque;
 use std::time::Duration;
 

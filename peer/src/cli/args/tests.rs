@@ -1,3 +1,5 @@
+//! Every flag, and what is refused.
+
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {

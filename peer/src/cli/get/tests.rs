@@ -1,3 +1,5 @@
+//! `peer get` told event by event, and where outputs go.
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 

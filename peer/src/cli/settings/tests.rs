@@ -1,3 +1,5 @@
+//! Which setting wins, and which make no sense.
+
 use std::collections::HashMap;
 
 use super::*;

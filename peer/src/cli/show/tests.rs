@@ -1,3 +1,5 @@
+//! What people read.
+
 use std::time::Duration;
 
 use shared::model::{
