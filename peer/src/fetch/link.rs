@@ -52,7 +52,7 @@ impl Link {
                     self.joined().await;
                     loop {
                         match following.next().await {
-                            Ok(Some(fragments)) => self.has(fragments).await,
+                            Ok(Some(availability)) => self.has(availability.held, availability.coming).await,
                             Ok(None) => break,
                             Err(error) => {
                                 debug!(peer = %self.source, %error, "cannot follow any longer");
@@ -66,7 +66,8 @@ impl Link {
                 Err(error) if error.code() == ErrorCode::Exhausted => {
                     // Nothing is known of what it holds: each request that it refuses says a little.
                     self.joined().await;
-                    self.has(self.manifest.all_fragments()).await;
+                    self.has(self.manifest.all_fragments(), self.manifest.no_fragments())
+                        .await;
                     tokio::time::sleep(BLIND).await;
                 }
                 Err(error) => {
@@ -89,10 +90,11 @@ impl Link {
         .await;
     }
 
-    async fn has(&self, fragments: FragmentSet) {
+    async fn has(&self, fragments: FragmentSet, coming: FragmentSet) {
         self.report(Event::Has {
             source: self.source,
             fragments,
+            coming,
         })
         .await;
     }

@@ -66,9 +66,10 @@ pub struct Scheduler {
 impl Scheduler {
     /// Nothing is wanted yet of a content of which `held` is held.
     #[must_use]
-    pub fn new(held: FragmentSet, bounds: Bounds, seed: u64) -> Self {
+    pub fn new(own: PeerId, held: FragmentSet, bounds: Bounds, seed: u64) -> Self {
         let count = held.capacity();
         let mut rng = StdRng::seed_from_u64(seed);
+        let _ = own;
         Self {
             bounds: Bounds {
                 per_source: bounds.per_source.max(1),
@@ -99,7 +100,11 @@ impl Scheduler {
                 standing.is_present = true;
                 standing.is_near = is_near;
             }
-            Event::Has { source, fragments } => {
+            Event::Has {
+                source,
+                fragments,
+                coming: _,
+            } => {
                 if self.standing(source).is_usable() {
                     self.set_fragments(source, fragments);
                 }

@@ -94,7 +94,7 @@ impl Session {
         let bounds = limits.bounds(manifest.fragment_length());
         let (reports, inbox) = mpsc::channel(REPORTS);
         let mut session = Self {
-            scheduler: Scheduler::new(held.clone(), bounds, rand::random()),
+            scheduler: Scheduler::new(inner.own, held.clone(), bounds, rand::random()),
             callers: Callers::new(manifest.clone()),
             sources: Sources::new(inner.own, limits),
             commits: Commits::new(now, limits.commit_bytes, limits.commit_interval),

@@ -230,5 +230,6 @@ impl Transfer for TransferService {
 fn bitmap(fragments: &FragmentSet) -> v1::FollowReply {
     v1::FollowReply {
         fragments: fragments.to_bytes().into(),
+        coming: bytes::Bytes::new(),
     }
 }

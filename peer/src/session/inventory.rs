@@ -172,6 +172,7 @@ mod tests {
             content: ContentId::from_bytes([n; 32]),
             fragments: FragmentSet::full(fragments),
             keeps: true,
+            is_fetching: false,
         }
     }
 

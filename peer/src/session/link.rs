@@ -281,6 +281,7 @@ impl Runner {
                     content,
                     fragments: shared::model::FragmentSet::empty(0),
                     keeps: false,
+                    is_fetching: false,
                 },
             };
             contents.into_iter().map(current).collect()
@@ -337,6 +338,7 @@ fn holding(entry: crate::store::Entry) -> Holding {
     Holding {
         content: entry.manifest.content(),
         keeps: entry.roles.keeps(),
+        is_fetching: false,
         fragments: entry.held,
     }
 }

@@ -19,7 +19,7 @@ pub use catalog::CatalogClient;
 pub use control::ControlClient;
 pub use directory::{DirectoryClient, TrackerEntry};
 pub use session::{Orders, SessionClient};
-pub use transfer::{Following, TransferClient};
+pub use transfer::{Availability, Following, TransferClient};
 
 use crate::RemoteError;
 

@@ -19,6 +19,15 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct TransferClient(Generated<Channel>);
 
+/// What a peer can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Availability {
+    /// Fragments that it holds.
+    pub held: FragmentSet,
+    /// Fragments that are arriving there now: it passes their blocks on as they arrive.
+    pub coming: FragmentSet,
+}
+
 /// The bitmaps that a peer sends of what it holds.
 #[derive(Debug)]
 pub struct Following {
@@ -102,17 +111,25 @@ impl TransferClient {
 }
 
 impl Following {
-    /// The next bitmap; none at the regular end. Cancel-safe.
+    /// The next state; none at the regular end. Cancel-safe.
     ///
     /// # Errors
-    /// When the stream breaks or the bitmap does not fit the content.
-    pub async fn next(&mut self) -> Result<Option<FragmentSet>, RemoteError> {
+    /// When the stream breaks or a bitmap does not fit the content.
+    pub async fn next(&mut self) -> Result<Option<Availability>, RemoteError> {
         let Some(reply) = self.stream.message().await? else {
             return Ok(None);
         };
-        let set = FragmentSet::from_bytes(self.fragment_count, &reply.fragments)
-            .map_err(|error| Invalid::field("fragments", error))?;
-        Ok(Some(set))
+        let set = |field, bytes: &[u8]| {
+            FragmentSet::from_bytes(self.fragment_count, bytes).map_err(|error| Invalid::field(field, error))
+        };
+        let held = set("fragments", &reply.fragments)?;
+        // A peer that passes nothing on says nothing.
+        let coming = if reply.coming.is_empty() {
+            FragmentSet::empty(self.fragment_count)
+        } else {
+            set("coming", &reply.coming)?
+        };
+        Ok(Some(Availability { held, coming }))
     }
 }
 

@@ -22,10 +22,13 @@ fn content() -> impl Strategy<Value = ContentId> {
 }
 
 fn holding() -> impl Strategy<Value = Holding> {
-    (content(), 0_u32..200, any::<bool>()).prop_map(|(content, count, keeps)| Holding {
-        content,
-        fragments: FragmentSet::full(count),
-        keeps,
+    (content(), 0_u32..200, any::<(bool, bool)>()).prop_map(|(content, count, (keeps, is_fetching))| {
+        Holding {
+            content,
+            fragments: FragmentSet::full(count),
+            keeps,
+            is_fetching,
+        }
     })
 }
 

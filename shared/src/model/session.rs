@@ -28,10 +28,12 @@ pub struct Hello {
 pub struct Holding {
     /// The content.
     pub content: ContentId,
-    /// Verified and synced fragments; empty when nothing is held any more.
+    /// Verified and synced fragments; empty when nothing is held (any more, or yet).
     pub fragments: FragmentSet,
     /// Whether the peer keeps them as replicas (it published the content or was assigned to it).
     pub keeps: bool,
+    /// Whether the peer is fetching the content now: others may get fragments from it as they arrive.
+    pub is_fetching: bool,
 }
 
 /// What goes up after [`Hello`].

@@ -15,7 +15,7 @@ pub(super) struct Holders {
     by_peer: BTreeMap<PeerId, BTreeSet<ContentId>>,
 }
 
-/// What one peer holds of one content; never nothing.
+/// What one peer holds of one content; nothing only while it is fetching it.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) peer: PeerId,
@@ -93,8 +93,15 @@ impl Holders {
     }
 
     /// Replaces what the peer holds of the content; an eviction under way is off.
-    pub(super) fn set(&mut self, content: ContentId, peer: PeerId, fragments: Fragments, keeps: bool) {
-        if matches!(&fragments, Fragments::Some(set) if set.is_empty()) {
+    pub(super) fn set(
+        &mut self,
+        content: ContentId,
+        peer: PeerId,
+        fragments: Fragments,
+        keeps: bool,
+        is_fetching: bool,
+    ) {
+        if !is_fetching && matches!(&fragments, Fragments::Some(set) if set.is_empty()) {
             self.drop_one(content, peer);
             return;
         }
@@ -181,10 +188,6 @@ impl Holders {
                     self.by_peer
                         .get(&held.peer)
                         .is_some_and(|contents| contents.contains(content))
-                );
-                assert!(
-                    !matches!(&held.fragments, Fragments::Some(set) if set.is_empty()),
-                    "something is held"
                 );
             }
         }

@@ -171,7 +171,7 @@ impl State {
     fn register_publisher(&mut self, manifest: &Manifest, publisher: PeerId) {
         let content = manifest.content();
         if manifest.fragment_count() > 0 {
-            self.holders.set(content, publisher, Fragments::All, true);
+            self.holders.set(content, publisher, Fragments::All, true, false);
         }
         if let Some(session) = self
             .members

@@ -223,11 +223,13 @@ impl State {
                     true => Fragments::All,
                     false => Fragments::Some(holding.fragments),
                 };
-                self.holders.set(content, peer, fragments, holding.keeps);
+                self.holders
+                    .set(content, peer, fragments, holding.keeps, holding.is_fetching);
             }
             None => {
+                let fragments = Fragments::Some(holding.fragments);
                 self.holders
-                    .set(content, peer, Fragments::Some(holding.fragments), holding.keeps);
+                    .set(content, peer, fragments, holding.keeps, holding.is_fetching);
                 if self.holders.of(content).is_empty() {
                     self.orphans.remove(&content);
                 } else {

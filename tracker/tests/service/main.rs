@@ -114,6 +114,7 @@ impl Member {
             content: manifest.content(),
             fragments: manifest.all_fragments(),
             keeps: true,
+            is_fetching: false,
         };
         self.announce(vec![holding], false).await;
     }

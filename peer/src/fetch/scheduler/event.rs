@@ -23,12 +23,14 @@ pub enum Event {
         /// Whether it is known to be in our zone.
         is_near: bool,
     },
-    /// A source that has joined holds these fragments, and no others.
+    /// A source that has joined holds these fragments, and no others; some more are arriving there.
     Has {
         /// Who.
         source: PeerId,
         /// What.
         fragments: FragmentSet,
+        /// What is arriving there now: it passes the blocks on as they arrive.
+        coming: FragmentSet,
     },
     /// A source cannot be asked any more; it may join again.
     Left {

@@ -39,7 +39,12 @@ fn fragment(count: u32, number: u32) -> FragmentIndex {
 
 /// A scheduler that wants everything, and sources that hold the given fragments.
 fn scheduler(count: u32, bounds: Bounds, sources: &[&[u32]]) -> (Scheduler, Vec<Action>) {
-    let mut scheduler = Scheduler::new(FragmentSet::empty(count), bounds, 7);
+    let mut scheduler = Scheduler::new(
+        PeerId::from_bytes([0xff; 16]),
+        FragmentSet::empty(count),
+        bounds,
+        7,
+    );
     let mut actions = scheduler.apply(at(0), Event::Want(FragmentSet::full(count)));
     for (n, holds) in (1..).zip(sources) {
         actions.extend(scheduler.apply(
@@ -54,6 +59,7 @@ fn scheduler(count: u32, bounds: Bounds, sources: &[&[u32]]) -> (Scheduler, Vec<
             Event::Has {
                 source: peer(n),
                 fragments: set(count, holds),
+                coming: FragmentSet::empty(count),
             },
         ));
     }
@@ -92,7 +98,7 @@ fn the_rarest_fragment_is_asked_for_first() {
         per_source: 1,
         in_all: 16,
     };
-    let mut scheduler = Scheduler::new(FragmentSet::empty(3), bounds, 7);
+    let mut scheduler = Scheduler::new(PeerId::from_bytes([0xff; 16]), FragmentSet::empty(3), bounds, 7);
     for (n, holds) in [(1, [0, 1, 2].as_slice()), (2, &[0, 1]), (3, &[0])] {
         for event in [
             Event::Joined {
@@ -102,6 +108,7 @@ fn the_rarest_fragment_is_asked_for_first() {
             Event::Has {
                 source: peer(n),
                 fragments: set(3, holds),
+                coming: FragmentSet::empty(3),
             },
         ] {
             assert_eq!(scheduler.apply(at(0), event), []);
@@ -114,7 +121,12 @@ fn the_rarest_fragment_is_asked_for_first() {
 #[test]
 fn a_near_source_goes_before_an_equally_loaded_one() {
     for seed in 0..20 {
-        let mut scheduler = Scheduler::new(FragmentSet::empty(1), BOUNDS, seed);
+        let mut scheduler = Scheduler::new(
+            PeerId::from_bytes([0xff; 16]),
+            FragmentSet::empty(1),
+            BOUNDS,
+            seed,
+        );
         for n in 1..=5 {
             let joined = Event::Joined {
                 source: peer(n),
@@ -124,6 +136,7 @@ fn a_near_source_goes_before_an_equally_loaded_one() {
             let has = Event::Has {
                 source: peer(n),
                 fragments: FragmentSet::full(1),
+                coming: FragmentSet::empty(1),
             };
             assert_eq!(scheduler.apply(at(0), has), []);
         }
@@ -165,6 +178,7 @@ fn a_liar_is_named_once_loses_all_its_requests_and_is_never_asked_again() {
         Event::Has {
             source: peer(1),
             fragments: FragmentSet::full(4),
+            coming: FragmentSet::empty(4),
         },
     ] {
         assert_eq!(scheduler.apply(at(60_000), event), []);
@@ -241,6 +255,7 @@ fn a_fragment_that_a_source_does_not_hold_has_no_source_until_someone_says_so() 
     let gained = Event::Has {
         source: peer(1),
         fragments: FragmentSet::full(1),
+        coming: FragmentSet::empty(1),
     };
     assert_eq!(requests(&scheduler.apply(at(60_000), gained)), [(peer(1), 0)]);
 }
@@ -270,6 +285,7 @@ fn what_a_source_was_sending_when_it_left_is_asked_of_another() {
     let has = Event::Has {
         source: peer(2),
         fragments: FragmentSet::full(1),
+        coming: FragmentSet::empty(1),
     };
     assert_eq!(requests(&scheduler.apply(at(2), has)), [(peer(2), 0)]);
 }
@@ -342,6 +358,7 @@ fn requests_are_late_by_the_measure_of_what_is_usual() {
     let has = Event::Has {
         source: peer(2),
         fragments: FragmentSet::full(2),
+        coming: FragmentSet::empty(2),
     };
     assert_eq!(scheduler.apply(at(2_000), has), []);
     assert_eq!(

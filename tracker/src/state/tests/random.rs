@@ -125,6 +125,7 @@ fn carry_out(world: &mut World, to: PeerId, order: Order) {
         content,
         fragments,
         keeps,
+        is_fetching: false,
     }];
     drop(world.say(
         n,
@@ -144,6 +145,7 @@ fn report(what: &What) -> Report {
                 content: manifest.content(),
                 fragments,
                 keeps,
+                is_fetching: false,
             }];
             Report::Announce {
                 holdings,
@@ -238,6 +240,7 @@ fn calm(world: &mut World) {
                     content: manifest.content(),
                     fragments,
                     keeps: held.keeps,
+                    is_fetching: false,
                 })
             })
             .collect();

@@ -219,6 +219,7 @@ impl World {
                 content,
                 fragments,
                 keeps,
+                is_fetching: false,
             }],
             false,
         );
@@ -344,6 +345,7 @@ impl World {
                                 content,
                                 fragments,
                                 keeps: false,
+                                is_fetching: false,
                             }],
                             false,
                         );

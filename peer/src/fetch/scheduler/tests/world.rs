@@ -54,7 +54,12 @@ impl World {
     fn new(count: u32, tempers: &[Temper], bounds: Bounds, seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut world = Self {
-            scheduler: Scheduler::new(FragmentSet::empty(count), bounds, seed),
+            scheduler: Scheduler::new(
+                PeerId::from_bytes([0xff; 16]),
+                FragmentSet::empty(count),
+                bounds,
+                seed,
+            ),
             bounds,
             tempers: BTreeMap::new(),
             coming: BTreeMap::new(),
@@ -121,7 +126,14 @@ impl World {
                 is_near: false,
             },
         );
-        self.tell(now, Event::Has { source, fragments });
+        self.tell(
+            now,
+            Event::Has {
+                coming: FragmentSet::empty(fragments.capacity()),
+                source,
+                fragments,
+            },
+        );
     }
 
     fn happen(&mut self, now: u64, coming: Coming) {
