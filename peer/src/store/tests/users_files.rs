@@ -327,7 +327,7 @@ fn an_export_replaces_only_what_it_may_and_never_its_own_source() {
             .export(content.id(), &nowhere, true)
             .expect_err("nowhere")
             .code(),
-        ErrorCode::NotFound
+        ErrorCode::InvalidArgument
     );
     let directory = node.path("node");
     assert!(node.store.export(content.id(), &directory, true).is_err());
