@@ -5,10 +5,20 @@ use std::time::Duration;
 use shared::hash::FragmentProof;
 use shared::model::{FragmentIndex, Timestamp};
 
+use super::arrivals::Arrival;
+
+/// A verified and written fragment.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) proof: FragmentProof,
+    /// It is passed on until it is held.
+    pub(super) arrival: Arrival,
+}
+
 /// Collects fragments and says when to commit them. Pure.
 #[derive(Debug)]
 pub(super) struct Commits {
-    ready: Vec<FragmentProof>,
+    ready: Vec<Delivery>,
     bytes: u64,
     last: Timestamp,
     commit_bytes: u64,
@@ -28,8 +38,8 @@ impl Commits {
     }
 
     /// A fragment of so many bytes is waiting.
-    pub(super) fn push(&mut self, proof: FragmentProof, bytes: u32) {
-        self.ready.push(proof);
+    pub(super) fn push(&mut self, delivery: Delivery, bytes: u32) {
+        self.ready.push(delivery);
         self.bytes += u64::from(bytes);
     }
 
@@ -50,14 +60,10 @@ impl Commits {
 
     /// Takes what waits, except fragments that are still `busy`: another source's last blocks of them are just being
     /// written.
-    pub(super) fn take(
-        &mut self,
-        now: Timestamp,
-        busy: impl Fn(FragmentIndex) -> bool,
-    ) -> Vec<FragmentProof> {
+    pub(super) fn take(&mut self, now: Timestamp, busy: impl Fn(FragmentIndex) -> bool) -> Vec<Delivery> {
         let (busy, taken): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready)
             .into_iter()
-            .partition(|proof| busy(proof.index()));
+            .partition(|delivery| busy(delivery.proof.index()));
         // Busy ones are few and soon taken; they are not worth counting.
         self.bytes = 0;
         self.ready = busy;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use shared::hash::FragmentProof;
 use shared::model::{FragmentSet, Manifest};
 use tokio::task::{JoinError, JoinHandle};
 use tracing::warn;
 
+use super::commits::Delivery;
 use crate::store::{FragmentStore, StoreError};
 
 /// How a commit ended: with the fragments that are held from now on, or not. The outer error is a panic.
@@ -27,12 +27,18 @@ impl Committing {
         &mut self,
         store: &Arc<dyn FragmentStore>,
         manifest: &Manifest,
-        proofs: Vec<FragmentProof>,
+        deliveries: Vec<Delivery>,
     ) {
         debug_assert!(!self.is_under_way(), "one commit at a time");
         let (store, manifest) = (Arc::clone(store), manifest.clone());
         self.0 = Some(tokio::task::spawn_blocking(move || {
+            let (proofs, arrivals): (Vec<_>, Vec<_>) = deliveries
+                .into_iter()
+                .map(|delivery| (delivery.proof, delivery.arrival))
+                .unzip();
             store.commit(manifest.content(), &proofs)?;
+            // From here on they are passed on because they are held.
+            drop(arrivals);
             let mut committed = manifest.no_fragments();
             for proof in &proofs {
                 committed.insert(proof.index());
@@ -59,7 +65,7 @@ impl Committing {
         mut self,
         store: &Arc<dyn FragmentStore>,
         manifest: &Manifest,
-        rest: Vec<FragmentProof>,
+        rest: Vec<Delivery>,
     ) {
         let content = manifest.content();
         let tell = |ended: Committed| match ended {

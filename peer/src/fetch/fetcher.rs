@@ -11,6 +11,7 @@ use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::arrivals::Arrivals;
 use super::counters::Counters;
 use super::error::FetchError;
 use super::job::{Call, Caller, Job};
@@ -55,6 +56,8 @@ pub(super) struct Inner {
     pub(super) own: PeerId,
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
+    /// What is arriving, to be passed on.
+    pub(super) arrivals: Arrivals,
     /// A permit for every block that may be in flight.
     pub(super) room: Arc<Semaphore>,
     /// The running job of each content. A job takes itself out only when no call is waiting for it.
@@ -91,6 +94,7 @@ impl Fetcher {
             own,
             limits,
             counters: Counters::new(),
+            arrivals: Arrivals::default(),
             room: Arc::new(Semaphore::new(limits.total_blocks() as usize)),
             jobs: Mutex::default(),
             next_caller: AtomicU64::new(0),
@@ -101,6 +105,12 @@ impl Fetcher {
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.0.counters
+    }
+
+    /// What is arriving now; to be shared with what passes it on.
+    #[must_use]
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.0.arrivals
     }
 
     /// How many contents are being fetched now.

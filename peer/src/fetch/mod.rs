@@ -11,6 +11,7 @@
 //! It deliberately does not know where sources come from ([`FindSources`]) nor make room for what it writes: the
 //! caller has called `FragmentStore::prepare` before.
 
+mod arrivals;
 mod callers;
 mod commits;
 mod committing;
@@ -28,6 +29,7 @@ mod sources;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use arrivals::{Arrivals, Passing};
 pub use counters::{Counters, Upload};
 pub use error::FetchError;
 pub use fetcher::{Fetched, Fetcher, FindSources};

@@ -12,6 +12,8 @@ use shared::{Coded as _, ErrorCode};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::arrivals::Arrivals;
+use super::commits::Delivery;
 use super::counters::Counters;
 use super::scheduler::Failure;
 use crate::store::{FragmentStore, StoreError};
@@ -22,6 +24,8 @@ pub(super) struct Request {
     pub(super) manifest: Manifest,
     pub(super) fragment: FragmentIndex,
     pub(super) store: Arc<dyn FragmentStore>,
+    /// What arrives is passed on.
+    pub(super) arrivals: Arrivals,
     /// Bytes that the job has received; counted as they are verified.
     pub(super) received: Arc<AtomicU64>,
     pub(super) counters: Arc<Counters>,
@@ -37,7 +41,7 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// Every block has been verified and written.
-    Delivered(FragmentProof),
+    Delivered(Delivery),
     /// The source did not deliver; why, and in words.
     Failed(Failure, String),
     /// Our store failed.
@@ -74,7 +78,7 @@ impl Request {
             Ok(chunks) => chunks,
             Err(error) => return Outcome::Failed(failure(error.code()), error.to_string()),
         };
-        let mut proof = None;
+        let mut delivery = None;
         let mut next = 0;
         while next < self.manifest.blocks_of(self.fragment) {
             let received = tokio::select! {
@@ -97,8 +101,8 @@ impl Request {
                 return Outcome::Failed(Failure::Corrupt, what);
             }
             let bytes = chunk.data.len();
-            match self.take(chunk, proof).await {
-                Ok(proven) => proof = Some(proven),
+            match self.take(chunk, delivery).await {
+                Ok(so_far) => delivery = Some(so_far),
                 Err(outcome) => return outcome,
             }
             // Verified, so it is no more than a fragment has.
@@ -107,22 +111,35 @@ impl Request {
             self.counters.add_received(bytes as u64);
         }
         // A fragment has at least one block, so there was a chunk.
-        proof.map_or(Outcome::Broken, Outcome::Delivered)
+        delivery.map_or(Outcome::Broken, Outcome::Delivered)
     }
 
     /// Verifies a chunk and writes it, on a thread that may block. The first one brings the leaves.
-    async fn take(&self, chunk: Chunk, proof: Option<FragmentProof>) -> Result<FragmentProof, Outcome> {
-        let (manifest, fragment, store) = (self.manifest.clone(), self.fragment, Arc::clone(&self.store));
+    async fn take(&self, chunk: Chunk, delivery: Option<Delivery>) -> Result<Delivery, Outcome> {
+        let (manifest, fragment) = (self.manifest.clone(), self.fragment);
+        let (store, arrivals) = (Arc::clone(&self.store), self.arrivals.clone());
         let work = move || {
             let corrupt =
                 |error: shared::hash::ProofError| Outcome::Failed(Failure::Corrupt, error.to_string());
-            let proof = match proof {
-                Some(proof) => proof,
-                None => FragmentProof::verify(&manifest, fragment, chunk.leaves).map_err(corrupt)?,
+            let delivery = match delivery {
+                Some(delivery) => delivery,
+                None => {
+                    let proof = FragmentProof::verify(&manifest, fragment, chunk.leaves).map_err(corrupt)?;
+                    let arrival = arrivals.begin(manifest.content(), &proof);
+                    Delivery { proof, arrival }
+                }
             };
-            let blocks = proof.check(chunk.first_block, &chunk.data).map_err(corrupt)?;
+            let blocks = delivery
+                .proof
+                .check(chunk.first_block, &chunk.data)
+                .map_err(corrupt)?;
             store.write(manifest.content(), blocks).map_err(Outcome::Store)?;
-            Ok(proof)
+            let run = u32::try_from(chunk.data.len())
+                .unwrap_or(u32::MAX)
+                .div_ceil(BLOCK_LENGTH);
+            // Chunks come in order, so there is no gap before this one.
+            delivery.arrival.advance(chunk.first_block + run);
+            Ok(delivery)
         };
         tokio::task::spawn_blocking(work)
             .await

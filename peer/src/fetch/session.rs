@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::arrivals::Fetching;
 use super::callers::{Callers, News};
 use super::commits::Commits;
 use super::committing::{Committed, Committing};
@@ -83,6 +84,8 @@ pub(super) struct Session {
     reports: mpsc::Sender<Report>,
     inbox: mpsc::Receiver<Report>,
     received: Arc<AtomicU64>,
+    /// Tells the swarm that this peer is fetching.
+    _fetching: Fetching,
     /// Bytes received at the last tick, and when they last became more.
     last_received: (u64, Timestamp),
 }
@@ -106,6 +109,7 @@ impl Session {
             inbox,
             received: Arc::default(),
             last_received: (0, now),
+            _fetching: inner.arrivals.fetch(manifest.content()),
             inner,
             manifest,
         };
@@ -214,11 +218,11 @@ impl Session {
         };
         let content = self.manifest.content();
         match outcome {
-            Outcome::Delivered(proof) => {
+            Outcome::Delivered(delivery) => {
                 self.sources.delivered(source);
                 // The loser of a hedge may arrive as well.
                 if !self.scheduler.held().contains(fragment) {
-                    self.commits.push(proof, self.manifest.len_of(fragment));
+                    self.commits.push(delivery, self.manifest.len_of(fragment));
                 }
                 self.apply(Event::Delivered { source, fragment });
                 // An answer that came in spite of its cancellation: the same was asked again meanwhile.
@@ -297,6 +301,7 @@ impl Session {
             manifest: self.manifest.clone(),
             fragment,
             store: Arc::clone(&self.inner.store),
+            arrivals: self.inner.arrivals.clone(),
             received: Arc::clone(&self.received),
             counters: Arc::clone(&self.inner.counters),
             room: Arc::clone(&self.inner.room),
@@ -397,11 +402,12 @@ impl Session {
         let is_last = !self.commits.is_empty() && self.scheduler.is_complete();
         if !self.committing.is_under_way() && (is_last || self.commits.is_due(now)) {
             let running = &self.running;
-            let proofs = self
+            let deliveries = self
                 .commits
                 .take(now, |index| running.values().any(|other| other.fragment == index));
-            if !proofs.is_empty() {
-                self.committing.begin(&self.inner.store, &self.manifest, proofs);
+            if !deliveries.is_empty() {
+                self.committing
+                    .begin(&self.inner.store, &self.manifest, deliveries);
             }
         }
     }
@@ -456,14 +462,14 @@ impl Session {
         let drain = async {
             while let Some(report) = inbox.recv().await {
                 let Report::Ended {
-                    outcome: Outcome::Delivered(proof),
+                    outcome: Outcome::Delivered(delivery),
                     ..
                 } = report
                 else {
                     continue;
                 };
-                if !scheduler.held().contains(proof.index()) {
-                    commits.push(proof, 0);
+                if !scheduler.held().contains(delivery.proof.index()) {
+                    commits.push(delivery, 0);
                 }
             }
         };

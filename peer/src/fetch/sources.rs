@@ -11,6 +11,9 @@ use tracing::debug;
 
 use super::limits::Limits;
 
+/// How soon others are looked for again at the beginning; each time it takes twice as long.
+const FIRST_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How often others are looked for while there is no source at all.
 const DESPERATE_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -38,6 +41,8 @@ pub(super) struct Sources {
     /// Those that delivered a fragment.
     used: BTreeSet<PeerId>,
     last_find: Option<Timestamp>,
+    /// How often others have been looked for: often at first, when a swarm comes together, then less and less.
+    finds: u32,
     is_finding: bool,
 }
 
@@ -51,6 +56,7 @@ impl Sources {
             tried,
             used,
             last_find: None,
+            finds: 0,
             is_finding: false,
         }
     }
@@ -145,14 +151,17 @@ impl Sources {
 
     /// Whether it is time to look for others; then it counts as begun.
     pub(super) fn begin_find(&mut self, now: Timestamp) -> bool {
-        let interval = if self.linked.is_empty() {
-            DESPERATE_INTERVAL.min(self.limits.find_interval)
+        let growing = FIRST_INTERVAL * 2_u32.saturating_pow(self.finds.min(10));
+        let longest = if self.linked.is_empty() {
+            DESPERATE_INTERVAL
         } else {
             self.limits.find_interval
         };
+        let interval = growing.min(longest).min(self.limits.find_interval);
         let is_due = !self.is_finding && self.last_find.is_none_or(|last| now.since(last) >= interval);
         if is_due {
             self.is_finding = true;
+            self.finds += 1;
             self.last_find = Some(now);
         }
         is_due

@@ -117,7 +117,7 @@ impl Node {
             identity.peer(),
             Limits::default(),
         );
-        let counters = Arc::clone(fetcher.counters());
+        let (counters, arrivals) = (Arc::clone(fetcher.counters()), fetcher.arrivals().clone());
         let (assignments, failures) = Assignments::start(&store, &identity, &fetcher, &tasks);
         let advertised = config
             .advertise
@@ -128,6 +128,7 @@ impl Node {
             address: advertised.clone(),
             zone: config.zone.clone(),
             store: store.clone(),
+            arrivals: arrivals.clone(),
             assignments,
             failures,
         };
@@ -141,13 +142,20 @@ impl Node {
             publisher,
             fetcher,
             counters: Arc::clone(&counters),
-            clock,
+            clock: clock.clone(),
             tasks: tasks.clone(),
             address: advertised,
             zone: config.zone.clone(),
             data_dir: config.data_dir.clone(),
         });
-        let transfer = TransferService::new(store.clone(), tasks.clone(), counters, DEFAULT_UPLOAD_SLOTS);
+        let transfer = TransferService::new(
+            store.clone(),
+            tasks.clone(),
+            counters,
+            arrivals,
+            clock,
+            DEFAULT_UPLOAD_SLOTS,
+        );
         let (grpc, _health) = Services::new()
             .add(transfer.into_server())
             .await

@@ -17,14 +17,14 @@ use proto::status::to_status;
 use proto::v1::transfer_server::{Transfer, TransferServer};
 use proto::{RemoteError, v1};
 use shared::ErrorCode;
-use shared::model::{ContentId, FragmentIndex, FragmentSet, Manifest};
-use shared::runtime::Tasks;
+use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex, Manifest};
+use shared::runtime::{Clock, Tasks};
 use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
-use crate::fetch::Counters;
+use crate::fetch::{Arrivals, Counters};
 use crate::store::{Entry, FragmentStore, StoreError, verify_fragment};
 
 /// How long a request waits for an upload slot before it is sent elsewhere: a fragment's time on a quick network.
@@ -36,8 +36,16 @@ const MAX_FOLLOWERS: usize = 256;
 /// Disputes verified at once; a claim that is wrong must not cost more than one read at a time.
 const MAX_DISPUTES: usize = 1;
 
-/// How many uploads at once when nobody says otherwise: enough to keep the wire busy with a few slow receivers.
-pub const DEFAULT_UPLOAD_SLOTS: usize = 16;
+/// How many uploads at once when nobody says otherwise: in a swarm every neighbour (up to 64) gets a few streams that
+/// go only as fast as their fragments arrive.
+pub const DEFAULT_UPLOAD_SLOTS: usize = 192;
+
+/// Blocks of all uploads that are in our memory at once: 32 MiB. Who comes first is served first.
+const MEMORY_BLOCKS: usize = (32 << 20) / BLOCK_LENGTH as usize;
+
+/// The chunks of an upload.
+type UploadStream =
+    std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<v1::FetchChunk, Status>> + Send>>;
 
 /// Serves what the store holds. Cheap to clone.
 #[derive(Clone)]
@@ -48,6 +56,10 @@ pub struct TransferService {
     uploads: Arc<Semaphore>,
     followers: Arc<Semaphore>,
     disputes: Arc<Semaphore>,
+    /// A permit for every block that may be in memory.
+    memory: Arc<Semaphore>,
+    arrivals: Arrivals,
+    clock: Clock,
 }
 
 impl std::fmt::Debug for TransferService {
@@ -65,6 +77,8 @@ impl TransferService {
         store: Arc<dyn FragmentStore>,
         tasks: Tasks,
         counters: Arc<Counters>,
+        arrivals: Arrivals,
+        clock: Clock,
         upload_slots: usize,
     ) -> Self {
         let semaphore = |permits: usize| Arc::new(Semaphore::new(permits));
@@ -75,6 +89,9 @@ impl TransferService {
             uploads: semaphore(upload_slots),
             followers: semaphore(MAX_FOLLOWERS),
             disputes: semaphore(MAX_DISPUTES),
+            memory: semaphore(MEMORY_BLOCKS),
+            arrivals,
+            clock,
         }
     }
 
@@ -161,13 +178,13 @@ fn withdraw_if_bad(store: &dyn FragmentStore, manifest: &Manifest, error: &Store
 
 #[tonic::async_trait]
 impl Transfer for TransferService {
-    type FetchStream = ReceiverStream<Result<v1::FetchChunk, Status>>;
+    type FetchStream = UploadStream;
     type FollowStream = ReceiverStream<Result<v1::FollowReply, Status>>;
 
     async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
         let fetch = Fetch::try_from(request.into_inner())?;
         let entry = self.entry(fetch.content).await?;
-        let plan = upload::plan(&entry, &fetch)?;
+        let plan = upload::plan(&entry, &self.arrivals, &fetch)?;
         let acquired = tokio::time::timeout(SLOT_WAIT, Arc::clone(&self.uploads).acquire_owned()).await;
         let Ok(Ok(slot)) = acquired else {
             return Err(refusal(
@@ -223,13 +240,5 @@ impl Transfer for TransferService {
         Ok(Response::new(v1::DisputeReply {
             is_damaged: self.with_store(verify).await?,
         }))
-    }
-}
-
-/// The wire form of a set.
-fn bitmap(fragments: &FragmentSet) -> v1::FollowReply {
-    v1::FollowReply {
-        fragments: fragments.to_bytes().into(),
-        coming: bytes::Bytes::new(),
     }
 }

@@ -143,7 +143,12 @@ impl Inventory {
     fn tell(&mut self, holdings: Vec<Holding>) -> Numbered<Report> {
         let contents: Vec<_> = holdings
             .iter()
-            .map(|holding| (holding.content, holding.fragments.is_empty()))
+            .map(|holding| {
+                (
+                    holding.content,
+                    holding.fragments.is_empty() && !holding.is_fetching,
+                )
+            })
             .collect();
         let report = self.report(Report::Announce {
             holdings,

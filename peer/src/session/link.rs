@@ -21,6 +21,7 @@ use super::protected::Protected;
 use super::{Connection, Standing, Wish};
 use crate::assignments::Assignments;
 use crate::blocking::{blocking, try_blocking};
+use crate::fetch::Arrivals;
 use crate::identity::Identity;
 use crate::store::FragmentStore;
 
@@ -45,6 +46,8 @@ pub struct Link {
     pub zone: Option<Zone>,
     /// What it holds.
     pub store: Arc<dyn FragmentStore>,
+    /// What is arriving there.
+    pub arrivals: Arrivals,
     /// Carries out the tracker's orders.
     pub assignments: Assignments,
     /// What could not be carried out.
@@ -68,6 +71,24 @@ enum Ended {
     NewWish,
     /// The node stops.
     Stopping,
+}
+
+/// What may have to be announced anew.
+struct Changes {
+    /// What is held.
+    store: broadcast::Receiver<ContentId>,
+    /// What is being fetched.
+    fetching: broadcast::Receiver<ContentId>,
+}
+
+impl Changes {
+    /// The content that changed next. Cancel-safe.
+    async fn next(&mut self) -> Result<ContentId, RecvError> {
+        tokio::select! {
+            change = self.store.recv() => change,
+            change = self.fetching.recv() => change,
+        }
+    }
 }
 
 /// One session with one tracker.
@@ -160,7 +181,10 @@ impl Runner {
         };
         let mut wishes = self.wishes.clone();
         // Subscribed before everything is listed, so that no change falls between.
-        let changes = self.link.store.subscribe();
+        let changes = Changes {
+            store: self.link.store.subscribe(),
+            fetching: self.link.arrivals.subscribe_fetching(),
+        };
         let (tracker, mut session) = tokio::select! {
             () = stop.cancelled() => return Ok(Ended::Stopping),
             _ = wishes.changed() => return Ok(Ended::NewWish),
@@ -214,13 +238,12 @@ impl Runner {
     async fn announce_everything(&self, session: &mut Session) -> Result<(), RemoteError> {
         // Publications that ended before this moment are part of what is listed next.
         self.protected.take_ended();
-        let store = Arc::clone(&self.link.store);
+        let (store, arrivals) = (Arc::clone(&self.link.store), self.link.arrivals.clone());
         let holdings = blocking(move || {
-            let entries = store
-                .entries()
-                .into_iter()
-                .filter(|entry| !entry.held.is_empty() || entry.manifest.length() == 0);
-            entries.map(holding).collect()
+            let holdings = store.entries().into_iter().map(|entry| holding(entry, &arrivals));
+            holdings
+                .filter(|holding| !holding.fragments.is_empty() || holding.is_fetching)
+                .collect()
         });
         for report in session.inventory.everything(holdings.await?) {
             send(&session.reports, report).await?;
@@ -231,7 +254,7 @@ impl Runner {
     async fn serve(
         &mut self,
         session: &mut Session,
-        mut changes: broadcast::Receiver<ContentId>,
+        mut changes: Changes,
         stop: &CancellationToken,
     ) -> Result<Ended, RemoteError> {
         let mut heartbeat = tokio::time::interval(session.welcome.heartbeat);
@@ -249,7 +272,7 @@ impl Runner {
                     }
                     None => return Err(RemoteError::new(ErrorCode::Unavailable, "the tracker ended the session")),
                 },
-                change = changes.recv() => match change {
+                change = changes.next() => match change {
                     Ok(content) => { session.changed.insert(content); }
                     Err(RecvError::Lagged(_)) => self.announce_everything(session).await?,
                     Err(RecvError::Closed) => return Ok(Ended::Stopping),
@@ -273,10 +296,10 @@ impl Runner {
         session: &mut Session,
         contents: BTreeSet<ContentId>,
     ) -> Result<(), RemoteError> {
-        let store = Arc::clone(&self.link.store);
+        let (store, arrivals) = (Arc::clone(&self.link.store), self.link.arrivals.clone());
         let holdings = blocking(move || {
             let current = |content| match store.entry(content) {
-                Some(entry) => holding(entry),
+                Some(entry) => holding(entry, &arrivals),
                 None => Holding {
                     content,
                     fragments: shared::model::FragmentSet::empty(0),
@@ -334,11 +357,12 @@ impl Session {
     }
 }
 
-fn holding(entry: crate::store::Entry) -> Holding {
+fn holding(entry: crate::store::Entry, arrivals: &Arrivals) -> Holding {
+    let content = entry.manifest.content();
     Holding {
-        content: entry.manifest.content(),
+        content,
         keeps: entry.roles.keeps(),
-        is_fetching: false,
+        is_fetching: arrivals.is_fetching(content),
         fragments: entry.held,
     }
 }

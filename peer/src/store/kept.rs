@@ -271,14 +271,22 @@ impl Kept {
         }
     }
 
-    /// Where blocks of a held fragment lie in the data, in bytes.
+    /// Where blocks of a held fragment, or blocks that were written in this run, lie in the data, in bytes.
     pub(super) fn locate(&self, index: FragmentIndex, span: BlockSpan) -> Result<Range<u64>, StoreError> {
-        self.require_held(index)?;
+        if !self.are_written(index, span) {
+            self.require_held(index)?;
+        }
         // A span of another manifest's fragment may reach further than this one's.
         self.manifest
             .span(index, span.first(), span.count())
             .map(|span| self.manifest.span_range(index, span))
             .ok_or(StoreError::OtherFragments(self.content()))
+    }
+
+    fn are_written(&self, index: FragmentIndex, span: BlockSpan) -> bool {
+        let blocks = span.first() as usize..(span.first() + span.count()) as usize;
+        let written = self.written.get(&index).and_then(|written| written.get(blocks));
+        written.is_some_and(|written| written.iter().all(|is_there| *is_there))
     }
 
     /// Where blocks are to be written, in bytes; none when their fragment is held already.

@@ -164,7 +164,7 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// not be moved to its output.
     fn commit(&self, content: ContentId, fragments: &[FragmentProof]) -> Result<(), StoreError>;
 
-    /// Reads blocks of a held fragment. They are *not* verified: whoever shows them to someone checks them against
+    /// Reads blocks of a held fragment, or blocks that were written in this run. They are *not* verified: whoever shows them to someone checks them against
     /// [`Self::proof`], or sends them to someone who will.
     ///
     /// # Errors

@@ -91,7 +91,14 @@ impl Neighbour {
 
     pub(crate) async fn start(store: Arc<dyn FragmentStore>, slots: usize, tasks: Tasks) -> Self {
         let counters = Counters::new();
-        let service = TransferService::new(store, tasks.clone(), Arc::clone(&counters), slots);
+        let service = TransferService::new(
+            store,
+            tasks.clone(),
+            Arc::clone(&counters),
+            crate::fetch::Arrivals::default(),
+            shared::runtime::Clock::system(),
+            slots,
+        );
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("loopback has a free port");

@@ -1,4 +1,6 @@
 //! One request for blocks, from the check of its numbers to the last chunk.
+//!
+//! Blocks of a held fragment are sent as quickly as the receiver takes them; those of an arriving one as they arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,141 +9,229 @@ use proto::convert::{Chunk, Fetch};
 use proto::status::to_status;
 use proto::v1;
 use shared::ErrorCode;
-use shared::model::{BLOCK_LENGTH, BlockSpan, FragmentIndex, Manifest};
-use shared::runtime::OnExit;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use shared::model::{BLOCK_LENGTH, BlockSpan, Digest, FragmentIndex, Manifest, Timestamp};
+use shared::runtime::{Clock, OnExit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{TransferService, blocking, fragment_of, refusal, withdraw_if_bad};
-use crate::fetch::Upload;
+use super::{TransferService, UploadStream, blocking, fragment_of, refusal, withdraw_if_bad};
+use crate::fetch::{Arrivals, Passing, Upload};
 use crate::store::{Entry, FragmentStore, StoreError};
 
-/// Blocks in one chunk: 512 KiB. Larger ones cost memory, smaller ones wake-ups.
-const CHUNK_BLOCKS: u32 = (512 << 10) / BLOCK_LENGTH;
+/// Blocks in the first chunk of a request: 64 KiB is soon there on any line.
+const FIRST_CHUNK_BLOCKS: u32 = (64 << 10) / BLOCK_LENGTH;
+
+/// Blocks in a chunk, at most: 512 KiB. Larger ones cost memory, smaller ones wake-ups on a quick line.
+const MAX_CHUNK_BLOCKS: u32 = (512 << 10) / BLOCK_LENGTH;
+
+/// A receiver that takes a chunk sooner than this gets larger ones, up to the maximum…
+const QUICK: Duration = Duration::from_millis(5);
+
+/// …and one that takes longer gets smaller ones: a chunk is verified, and passed on, only as a whole.
+const SLOW: Duration = Duration::from_millis(50);
 
 /// Chunks read ahead of the connection.
-const CHUNKS_AHEAD: usize = 2;
+const CHUNKS_AHEAD: usize = 1;
 
 /// A receiver that takes nothing for so long does not keep a slot.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Checked pieces of at most [`CHUNK_BLOCKS`], in the order in which they are sent.
-#[derive(Debug)]
-pub(super) struct Plan(Vec<Piece>);
+/// A fragment of which nothing more arrives for so long is not worth waiting for: the receiver asks elsewhere.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(3);
 
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    index: FragmentIndex,
-    span: BlockSpan,
+/// Checked ranges, in the order in which they are sent.
+#[derive(Debug)]
+pub(super) struct Plan {
+    ranges: Vec<(FragmentIndex, BlockSpan)>,
     with_leaves: bool,
 }
 
-/// Checks what is asked for against what the content is made of and what of it is held.
+/// A chunk on its way, and the memory that it takes.
+pub(super) struct Sending {
+    chunk: Chunk,
+    _memory: OwnedSemaphorePermit,
+}
+
+/// What is needed to carry a plan out.
+struct Sender {
+    store: Arc<dyn FragmentStore>,
+    arrivals: Arrivals,
+    manifest: Manifest,
+    clock: Clock,
+    memory: Arc<Semaphore>,
+    chunks: mpsc::Sender<Result<Sending, Status>>,
+    upload: Upload,
+    /// How many blocks the next chunk may have.
+    chunk_blocks: u32,
+}
+
+/// Checks what is asked for against what the content is made of and what of it is held or arriving.
 ///
 /// At most 64 ranges of at most a fragment each: a request is at most 1 GiB.
-pub(super) fn plan(entry: &Entry, fetch: &Fetch) -> Result<Plan, Status> {
+pub(super) fn plan(entry: &Entry, arrivals: &Arrivals, fetch: &Fetch) -> Result<Plan, Status> {
     let manifest = &entry.manifest;
-    let mut pieces = Vec::new();
+    let content = manifest.content();
+    let mut ranges = Vec::with_capacity(fetch.ranges.len());
     for range in &fetch.ranges {
         let index = fragment_of(manifest, range.fragment)?;
-        if manifest
-            .span(index, range.first_block, range.block_count)
-            .is_none()
-        {
+        let Some(span) = manifest.span(index, range.first_block, range.block_count) else {
             let blocks = manifest.blocks_of(index);
-            return Err(refusal(
-                ErrorCode::InvalidArgument,
-                format!(
-                    "fragment {index} of content {} has {blocks} blocks",
-                    manifest.content()
-                ),
-            ));
+            let text = format!("fragment {index} of content {content} has {blocks} blocks");
+            return Err(refusal(ErrorCode::InvalidArgument, text));
+        };
+        if !entry.held.contains(index) && arrivals.passing(content, index).is_none() {
+            return Err(to_status(&StoreError::NotHeld { content, index }));
         }
-        if !entry.held.contains(index) {
-            return Err(to_status(&StoreError::NotHeld {
-                content: manifest.content(),
-                index,
-            }));
-        }
-        // In bounds, so none of this can overflow.
-        let end = range.first_block + range.block_count;
-        pieces.extend(
-            (range.first_block..end)
-                .step_by(CHUNK_BLOCKS as usize)
-                .filter_map(|first| {
-                    let span = manifest.span(index, first, CHUNK_BLOCKS.min(end - first))?;
-                    Some(Piece {
-                        index,
-                        span,
-                        with_leaves: fetch.with_leaves && first == range.first_block,
-                    })
-                }),
-        );
+        ranges.push((index, span));
     }
-    Ok(Plan(pieces))
+    Ok(Plan {
+        ranges,
+        with_leaves: fetch.with_leaves,
+    })
 }
 
 impl TransferService {
     /// Reads and sends what was planned; the slot is free again when the stream has ended.
-    pub(super) fn upload(
-        &self,
-        manifest: Manifest,
-        plan: Plan,
-        slot: OwnedSemaphorePermit,
-    ) -> ReceiverStream<Result<v1::FetchChunk, Status>> {
+    pub(super) fn upload(&self, manifest: Manifest, plan: Plan, slot: OwnedSemaphorePermit) -> UploadStream {
         let (chunks, stream) = mpsc::channel(CHUNKS_AHEAD);
-        let (store, token) = (Arc::clone(&self.store), self.tasks.token().clone());
-        let upload = self.counters.upload();
+        let token = self.tasks.token().clone();
+        let mut sender = Sender {
+            store: Arc::clone(&self.store),
+            arrivals: self.arrivals.clone(),
+            manifest,
+            clock: self.clock.clone(),
+            memory: Arc::clone(&self.memory),
+            chunks,
+            upload: self.counters.upload(),
+            chunk_blocks: FIRST_CHUNK_BLOCKS,
+        };
         self.tasks.spawn("upload", OnExit::Continue, async move {
-            // Both are given back before the receiver sees the end: it may ask again at once.
-            let (_slot, upload) = (slot, upload);
-            let work = send(&store, &manifest, plan, &chunks, &upload);
+            // Given back before the receiver sees the end: it may ask again at once.
+            let _slot = slot;
             let ended = tokio::select! {
-                ended = work => ended,
+                ended = sender.send(&plan) => ended,
                 () = token.cancelled() => Err(refusal(ErrorCode::Unavailable, "this peer is stopping")),
             };
             if let Err(status) = ended {
                 // When there is no room the receiver is not reading either; it will see the stream end.
-                drop(chunks.try_send(Err(status)));
+                drop(sender.chunks.try_send(Err(status)));
             }
         });
-        ReceiverStream::new(stream)
+        let stream = ReceiverStream::new(stream);
+        Box::pin(stream.map(|sending| sending.map(|sending| v1::FetchChunk::from(sending.chunk))))
     }
 }
 
-async fn send(
-    store: &Arc<dyn FragmentStore>,
-    manifest: &Manifest,
-    plan: Plan,
-    chunks: &mpsc::Sender<Result<v1::FetchChunk, Status>>,
-    upload: &Upload,
-) -> Result<(), Status> {
-    for piece in plan.0 {
-        let (store, manifest) = (Arc::clone(store), manifest.clone());
-        let chunk = blocking(move || read(&*store, &manifest, piece)).await?;
+impl Sender {
+    async fn send(&mut self, plan: &Plan) -> Result<(), Status> {
+        for (index, span) in &plan.ranges {
+            let end = span.first() + span.count();
+            let mut next = span.first();
+            while next < end {
+                let with_leaves = plan.with_leaves && next == span.first();
+                let (there, leaves) = self.wait_for(*index, next, with_leaves).await?;
+                let count = self.chunk_blocks.min(there.min(end) - next);
+                let Some(piece) = self.manifest.span(*index, next, count) else {
+                    return Ok(());
+                };
+                if !self.send_piece(*index, piece, leaves, with_leaves).await? {
+                    return Ok(()); // the receiver went away
+                }
+                next += count;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the block `next` can be sent. Returns up to which block there are some now, and the leaves when the
+    /// fragment is still arriving.
+    async fn wait_for(
+        &self,
+        index: FragmentIndex,
+        next: u32,
+        with_leaves: bool,
+    ) -> Result<(u32, Option<Vec<Digest>>), Status> {
+        let content = self.manifest.content();
+        if let Some(Passing { proof, mut blocks }) = self.arrivals.passing(content, index) {
+            let arrived = tokio::select! {
+                arrived = tokio::time::timeout(ARRIVAL_TIMEOUT, blocks.wait_for(|there| *there > next)) => arrived,
+                () = self.chunks.closed() => return Ok((next + 1, None)),
+            };
+            match arrived {
+                Ok(Ok(there)) => return Ok((*there, with_leaves.then(|| proof.leaves().to_vec()))),
+                // It arrives no longer: either it is held now, which the store knows, or it was given up.
+                Ok(Err(_)) => {}
+                Err(_) => {
+                    let text = format!("fragment {index} of content {content} has stopped arriving here");
+                    return Err(refusal(ErrorCode::Unavailable, text));
+                }
+            }
+        }
+        Ok((self.manifest.blocks_of(index), None))
+    }
+
+    /// Reads and sends some blocks; false when the receiver has gone away.
+    async fn send_piece(
+        &mut self,
+        index: FragmentIndex,
+        piece: BlockSpan,
+        leaves: Option<Vec<Digest>>,
+        with_leaves: bool,
+    ) -> Result<bool, Status> {
+        // Never closed.
+        let Ok(memory) = Arc::clone(&self.memory).acquire_many_owned(piece.count()).await else {
+            return Ok(false);
+        };
+        let (store, manifest) = (Arc::clone(&self.store), self.manifest.clone());
+        let chunk = blocking(move || read(&*store, &manifest, index, piece, leaves, with_leaves)).await?;
         let bytes = chunk.data.len() as u64;
-        match tokio::time::timeout(SEND_TIMEOUT, chunks.send(Ok(chunk.into()))).await {
-            Ok(Ok(())) => upload.add_sent(bytes),
-            Ok(Err(_)) => return Ok(()), // the receiver went away
-            Err(_) => return Err(refusal(ErrorCode::DeadlineExceeded, "the receiver takes nothing")),
+        let begun = self.clock.now();
+        let sent = self.chunks.send(Ok(Sending {
+            chunk,
+            _memory: memory,
+        }));
+        match tokio::time::timeout(SEND_TIMEOUT, sent).await {
+            Ok(Ok(())) => {
+                self.upload.add_sent(bytes);
+                self.chunk_blocks = adapted(self.chunk_blocks, begun, self.clock.now());
+                Ok(true)
+            }
+            Ok(Err(_)) => Ok(false),
+            Err(_) => Err(refusal(ErrorCode::DeadlineExceeded, "the receiver takes nothing")),
         }
     }
-    Ok(())
 }
 
-fn read(store: &dyn FragmentStore, manifest: &Manifest, piece: Piece) -> Result<Chunk, StoreError> {
+/// How many blocks the next chunk may have, from how long the receiver took for the one before the last.
+fn adapted(blocks: u32, begun: Timestamp, ended: Timestamp) -> u32 {
+    match ended.since(begun) {
+        took if took <= QUICK => (blocks * 2).min(MAX_CHUNK_BLOCKS),
+        took if took >= SLOW => (blocks / 2).max(1),
+        _ => blocks,
+    }
+}
+
+fn read(
+    store: &dyn FragmentStore,
+    manifest: &Manifest,
+    index: FragmentIndex,
+    piece: BlockSpan,
+    leaves: Option<Vec<Digest>>,
+    with_leaves: bool,
+) -> Result<Chunk, StoreError> {
     let content = manifest.content();
     let read = || {
-        let leaves = if piece.with_leaves {
-            store.proof(content, piece.index)?.leaves().to_vec()
-        } else {
-            Vec::new()
+        let leaves = match leaves {
+            Some(leaves) => leaves,
+            None if with_leaves => store.proof(content, index)?.leaves().to_vec(),
+            None => Vec::new(),
         };
-        let data = store.read(content, piece.index, piece.span)?;
+        let data = store.read(content, index, piece)?;
         Ok(Chunk {
-            fragment: piece.index.get(),
-            first_block: piece.span.first(),
+            fragment: index.get(),
+            first_block: piece.first(),
             leaves,
             data,
         })

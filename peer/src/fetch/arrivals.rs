@@ -1,0 +1,285 @@
+//! What is arriving at this peer right now, so that it can be passed on before it is complete (cut-through).
+//!
+//! A fragment is here from the moment its leaves are proven until it is held, or given up. Its blocks have been verified and
+//! written, not necessarily synced: who passes them on promises nothing about tomorrow, only that they are right.
+//! Everything here is in memory and forgotten with the process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shared::hash::FragmentProof;
+use shared::model::{ContentId, FragmentIndex, FragmentSet};
+use tokio::sync::{broadcast, watch};
+
+/// Changes that a slow listener may be behind; one that is further behind looks at everything.
+const CHANGES: usize = 1024;
+
+/// All arrivals of one peer; cheap to clone, all clones are one.
+#[derive(Clone, Debug)]
+pub struct Arrivals(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    contents: Mutex<BTreeMap<ContentId, Content>>,
+    /// Which contents have fragments that began or ceased to arrive.
+    changes: broadcast::Sender<ContentId>,
+    /// Which contents began or ceased to be fetched.
+    fetching: broadcast::Sender<ContentId>,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    fetches: u32,
+    fragments: BTreeMap<FragmentIndex, Fragment>,
+}
+
+#[derive(Debug)]
+struct Fragment {
+    proof: FragmentProof,
+    /// How many blocks are there, from the first one on without a gap.
+    blocks: watch::Sender<u32>,
+    /// Requests that bring it: two when it is hedged.
+    guards: u32,
+}
+
+/// A fragment that is arriving, as long as this lives.
+#[derive(Debug)]
+pub struct Arrival {
+    arrivals: Arrivals,
+    content: ContentId,
+    index: FragmentIndex,
+}
+
+/// A content that is being fetched, as long as this lives.
+#[derive(Debug)]
+pub struct Fetching {
+    arrivals: Arrivals,
+    content: ContentId,
+}
+
+/// What can be passed on of an arriving fragment.
+#[derive(Debug)]
+pub struct Passing {
+    /// Its leaves.
+    pub proof: FragmentProof,
+    /// How many blocks are there, from the first one on; closed when it no longer arrives (or is held).
+    pub blocks: watch::Receiver<u32>,
+}
+
+impl Default for Arrivals {
+    fn default() -> Self {
+        let (changes, fetching) = (broadcast::Sender::new(CHANGES), broadcast::Sender::new(CHANGES));
+        Self(Arc::new(Inner {
+            contents: Mutex::default(),
+            changes,
+            fetching,
+        }))
+    }
+}
+
+impl Arrivals {
+    /// A content is being fetched from now on.
+    #[must_use]
+    pub fn fetch(&self, content: ContentId) -> Fetching {
+        self.contents().entry(content).or_default().fetches += 1;
+        tell(&self.0.fetching, content);
+        Fetching {
+            arrivals: self.clone(),
+            content,
+        }
+    }
+
+    /// Whether a content is being fetched.
+    #[must_use]
+    pub fn is_fetching(&self, content: ContentId) -> bool {
+        self.contents()
+            .get(&content)
+            .is_some_and(|content| content.fetches > 0)
+    }
+
+    /// A fragment begins to arrive: its leaves are proven.
+    #[must_use]
+    pub fn begin(&self, content: ContentId, proof: &FragmentProof) -> Arrival {
+        let index = proof.index();
+        let mut contents = self.contents();
+        let fragments = &mut contents.entry(content).or_default().fragments;
+        fragments
+            .entry(index)
+            .or_insert_with(|| Fragment {
+                proof: proof.clone(),
+                blocks: watch::Sender::new(0),
+                guards: 0,
+            })
+            .guards += 1;
+        Arrival {
+            arrivals: self.clone(),
+            content,
+            index,
+        }
+    }
+
+    /// Fragments of which some blocks are there.
+    #[must_use]
+    pub fn coming(&self, content: ContentId, fragment_count: u32) -> FragmentSet {
+        let mut set = FragmentSet::empty(fragment_count);
+        if let Some(content) = self.contents().get(&content) {
+            let begun = content
+                .fragments
+                .iter()
+                .filter(|(_, fragment)| *fragment.blocks.borrow() > 0);
+            begun
+                .filter(|(index, _)| index.get() < fragment_count)
+                .for_each(|(index, _)| {
+                    set.insert(*index);
+                });
+        }
+        set
+    }
+
+    /// What can be passed on of a fragment, if it is arriving.
+    #[must_use]
+    pub fn passing(&self, content: ContentId, index: FragmentIndex) -> Option<Passing> {
+        let contents = self.contents();
+        let fragment = contents.get(&content)?.fragments.get(&index)?;
+        Some(Passing {
+            proof: fragment.proof.clone(),
+            blocks: fragment.blocks.subscribe(),
+        })
+    }
+
+    /// Tells which contents have fragments that began or ceased to arrive, from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<ContentId> {
+        self.0.changes.subscribe()
+    }
+
+    /// Tells which contents began or ceased to be fetched, from now on.
+    #[must_use]
+    pub fn subscribe_fetching(&self) -> broadcast::Receiver<ContentId> {
+        self.0.fetching.subscribe()
+    }
+
+    fn contents(&self) -> MutexGuard<'_, BTreeMap<ContentId, Content>> {
+        self.0.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Arrival {
+    /// So many blocks are there now, from the first one on, verified and written.
+    pub fn advance(&self, blocks: u32) {
+        let mut is_first = false;
+        if let Some(fragment) = self
+            .arrivals
+            .contents()
+            .get(&self.content)
+            .and_then(|content| content.fragments.get(&self.index))
+        {
+            fragment.blocks.send_if_modified(|there| {
+                is_first = *there == 0 && blocks > 0;
+                let is_more = blocks > *there;
+                *there = blocks.max(*there);
+                is_more
+            });
+        }
+        if is_first {
+            tell(&self.arrivals.0.changes, self.content);
+        }
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        let mut contents = self.arrivals.contents();
+        let Some(content) = contents.get_mut(&self.content) else {
+            return;
+        };
+        if let Some(fragment) = content.fragments.get_mut(&self.index) {
+            fragment.guards -= 1;
+            if fragment.guards == 0 {
+                content.fragments.remove(&self.index);
+            }
+        }
+        forget_if_idle(&mut contents, self.content);
+        drop(contents);
+        tell(&self.arrivals.0.changes, self.content);
+    }
+}
+
+impl Drop for Fetching {
+    fn drop(&mut self) {
+        let mut contents = self.arrivals.contents();
+        if let Some(content) = contents.get_mut(&self.content) {
+            content.fetches -= 1;
+        }
+        forget_if_idle(&mut contents, self.content);
+        drop(contents);
+        tell(&self.arrivals.0.fetching, self.content);
+    }
+}
+
+fn forget_if_idle(contents: &mut BTreeMap<ContentId, Content>, content: ContentId) {
+    if contents
+        .get(&content)
+        .is_some_and(|content| content.fetches == 0 && content.fragments.is_empty())
+    {
+        contents.remove(&content);
+    }
+}
+
+fn tell(listeners: &broadcast::Sender<ContentId>, content: ContentId) {
+    // Nobody has to be listening.
+    drop(listeners.send(content));
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::hash::{ContentHasher, leaves};
+    use shared::model::FragmentLength;
+
+    use super::*;
+
+    #[test]
+    fn a_fragment_is_passed_on_from_its_first_block_until_nobody_brings_it() {
+        let bytes = vec![7; 100_000];
+        let mut hasher = ContentHasher::new(100_000, FragmentLength::MIN);
+        hasher.update(&bytes);
+        let manifest = hasher.finish().expect("the length is right");
+        let (content, index) = (manifest.content(), manifest.index(0).expect("a fragment"));
+        let proof = FragmentProof::verify(&manifest, index, leaves(&bytes[..65_536])).expect("true leaves");
+
+        let arrivals = Arrivals::default();
+        let first = arrivals.begin(content, &proof);
+        assert!(arrivals.coming(content, 2).is_empty(), "no block is there yet");
+        first.advance(2);
+        assert!(arrivals.coming(content, 2).contains(index));
+        let hedge = arrivals.begin(content, &proof);
+        hedge.advance(1);
+        let passing = arrivals.passing(content, index).expect("arriving");
+        assert_eq!(
+            *passing.blocks.borrow(),
+            2,
+            "the one that is behind takes nothing back"
+        );
+        drop(first);
+        assert!(
+            arrivals.coming(content, 2).contains(index),
+            "the hedge still brings it"
+        );
+        drop(hedge);
+        assert!(arrivals.passing(content, index).is_none());
+        assert!(passing.blocks.has_changed().is_err(), "who passes it on is told");
+    }
+
+    #[test]
+    fn fetches_are_counted() {
+        let arrivals = Arrivals::default();
+        let content = ContentId::from_bytes([1; 32]);
+        let mut told = arrivals.subscribe_fetching();
+        let (one, two) = (arrivals.fetch(content), arrivals.fetch(content));
+        drop(one);
+        assert!(arrivals.is_fetching(content));
+        drop(two);
+        assert!(!arrivals.is_fetching(content));
+        assert_eq!(std::iter::from_fn(|| told.try_recv().ok()).count(), 4);
+    }
+}
