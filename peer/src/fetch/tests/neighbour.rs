@@ -90,12 +90,26 @@ impl Neighbour {
     }
 
     pub(crate) async fn start(store: Arc<dyn FragmentStore>, slots: usize, tasks: Tasks) -> Self {
+        Self::open(store, crate::fetch::Arrivals::default(), slots, tasks).await
+    }
+
+    /// One that passes on what is arriving there.
+    pub(crate) async fn relaying(store: Arc<dyn FragmentStore>, arrivals: crate::fetch::Arrivals) -> Self {
+        Self::open(store, arrivals, DEFAULT_UPLOAD_SLOTS, Tasks::new()).await
+    }
+
+    async fn open(
+        store: Arc<dyn FragmentStore>,
+        arrivals: crate::fetch::Arrivals,
+        slots: usize,
+        tasks: Tasks,
+    ) -> Self {
         let counters = Counters::new();
         let service = TransferService::new(
             store,
             tasks.clone(),
             Arc::clone(&counters),
-            crate::fetch::Arrivals::default(),
+            arrivals,
             shared::runtime::Clock::system(),
             slots,
         );

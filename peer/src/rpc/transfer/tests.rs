@@ -290,3 +290,92 @@ async fn a_manifest_is_described_as_it_is() {
         .into_inner();
     assert_eq!(Manifest::try_from(reply.manifest.expect("sent")), Ok(manifest));
 }
+
+/// A fragment of which the first block has arrived at a relay.
+fn arriving(manifest: &Manifest, bytes: &[u8]) -> (Arc<dyn FragmentStore>, Arrivals, impl Fn(u32) + use<>) {
+    let index = manifest.index(0).expect("a fragment");
+    let store: Arc<dyn FragmentStore> = Arc::new(crate::store::MemoryStore::new(1 << 30));
+    let wanted = manifest.all_fragments();
+    store
+        .prepare(manifest, crate::store::Purpose::Assigned(wanted))
+        .expect("there is room");
+    let first_fragment = bytes[..FRAGMENT].to_vec();
+    let leaves = shared::hash::leaves(&first_fragment);
+    let proof = shared::hash::FragmentProof::verify(manifest, index, leaves).expect("true leaves");
+    let arrivals = Arrivals::default();
+    let arrival = arrivals.begin(manifest.content(), &proof);
+    let (content, relay) = (manifest.content(), Arc::clone(&store));
+    let bring = move |block: u32| {
+        let from = (block * BLOCK_LENGTH) as usize;
+        let blocks = proof
+            .check(block, &first_fragment[from..from + BLOCK_LENGTH as usize])
+            .expect("true bytes");
+        relay.write(content, blocks).expect("prepared");
+        arrival.advance(block + 1);
+    };
+    bring(0);
+    (store, arrivals, bring)
+}
+
+#[tokio::test]
+async fn blocks_are_passed_on_as_they_arrive() {
+    let (manifest, bytes) = content(2 * FRAGMENT);
+    let (store, arrivals, bring) = arriving(&manifest, &bytes);
+    let relay = Neighbour::relaying(store, arrivals).await;
+    let mut following = client(&relay)
+        .follow(v1::FollowRequest {
+            content_id: id(&manifest),
+        })
+        .await
+        .expect("known")
+        .into_inner();
+    let availability = following
+        .message()
+        .await
+        .expect("a stream")
+        .expect("a first bitmap");
+    assert_eq!(
+        (&availability.fragments[..], &availability.coming[..]),
+        (&[0][..], &[1][..])
+    );
+
+    let mut stream = client(&relay)
+        .fetch(request(&manifest, &[(0, 0, 4)]))
+        .await
+        .expect("arriving")
+        .into_inner();
+    for block in 0..4 {
+        let chunk = stream.message().await.expect("a stream").expect("a chunk");
+        assert_eq!(
+            (chunk.first_block, chunk.data.len()),
+            (block, BLOCK_LENGTH as usize),
+            "no more than has arrived"
+        );
+        assert_eq!(chunk.leaves.len(), if block == 0 { 4 * 32 } else { 0 });
+        if block < 3 {
+            bring(block + 1);
+        }
+    }
+    assert!(stream.message().await.expect("a regular end").is_none());
+}
+
+#[tokio::test]
+async fn what_no_longer_arrives_is_refused_and_not_waited_for() {
+    let (manifest, bytes) = content(2 * FRAGMENT);
+    let (store, arrivals, bring) = arriving(&manifest, &bytes);
+    let relay = Neighbour::relaying(store, arrivals).await;
+    let mut stream = client(&relay)
+        .fetch(request(&manifest, &[(0, 0, 4)]))
+        .await
+        .expect("arriving")
+        .into_inner();
+    assert!(stream.message().await.expect("a stream").is_some());
+    drop(bring);
+    let ended = stream.message().await.expect_err("it was given up");
+    assert_eq!(ended.code(), Code::NotFound);
+    let refused = client(&relay)
+        .fetch(request(&manifest, &[(1, 0, 1)]))
+        .await
+        .expect_err("neither held nor arriving");
+    assert_eq!(refused.code(), Code::NotFound);
+}
