@@ -13,6 +13,12 @@ pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::SeqCst);
 }
 
+/// Whether someone wants the program to stop.
+#[must_use]
+pub fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
 /// Asks again and again until the answer is good.
 ///
 /// # Errors
@@ -33,7 +39,7 @@ pub fn eventually<T: Debug>(
         if is_good(&answer) {
             return Ok(answer);
         }
-        if INTERRUPTED.load(Ordering::SeqCst) {
+        if is_interrupted() {
             bail!("interrupted while waiting for {what}");
         }
         if begun.elapsed() > limit {

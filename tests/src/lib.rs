@@ -4,15 +4,19 @@
 //! when it is dropped. [`Program`] is one of them: it can be killed, stopped and started again where it was.
 //! [`Outcome`] is what a command said. [`eventually`] waits for something to become true, bounded in time, and says
 //! what it saw last when it does not. [`content`] makes files that are the same in every run.
+//!
+//! [`bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
 
+pub mod bench;
 pub mod binaries;
 mod cluster;
 pub mod content;
 mod eventually;
+pub mod lab;
 mod outcome;
 mod program;
 
 pub use cluster::{Cluster, ClusterBuilder, Peer};
-pub use eventually::{eventually, interrupt};
+pub use eventually::{eventually, interrupt, is_interrupted};
 pub use outcome::Outcome;
 pub use program::Program;

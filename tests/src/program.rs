@@ -25,6 +25,8 @@ pub struct Program {
     name: &'static str,
     arguments: Vec<OsString>,
     log: PathBuf,
+    /// What is written before the program's path, to run it elsewhere than beside us.
+    prefix: Vec<OsString>,
     address: String,
     child: Option<Child>,
 }
@@ -35,11 +37,26 @@ impl Program {
     /// # Errors
     /// When it does not become ready; says what its log says.
     pub fn start(name: &'static str, arguments: Vec<OsString>, log: &Path) -> Result<Self> {
+        Self::start_at(name, arguments, log, "127.0.0.1", Vec::new())
+    }
+
+    /// Starts a program that listens on another address, by way of a command that is replaced by it.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_at(
+        name: &'static str,
+        arguments: Vec<OsString>,
+        log: &Path,
+        host: &str,
+        prefix: Vec<OsString>,
+    ) -> Result<Self> {
         let mut program = Self {
             name,
             arguments,
             log: log.to_owned(),
-            address: "127.0.0.1:0".to_owned(),
+            prefix,
+            address: format!("{host}:0"),
             child: None,
         };
         program.launch()?;
@@ -126,6 +143,12 @@ impl Program {
         ))
     }
 
+    /// Its process id, if it has been started and not ended by us.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Everything that it has logged, over all its runs.
     #[must_use]
     pub fn log(&self) -> String {
@@ -139,7 +162,11 @@ impl Program {
             .open(&self.log)
             .context("open the log")?;
         let (host, port) = self.address.rsplit_once(':').context("an address has a port")?;
-        let mut child = Command::new(binaries::path(self.name))
+        let path = binaries::path(self.name).into_os_string();
+        let mut line = self.prefix.iter().chain([&path]);
+        let first = line.next().context("a command begins with a program")?;
+        let mut child = Command::new(first)
+            .args(line)
             .args(&self.arguments)
             .args(["--host", host, "--port", port])
             .stdin(Stdio::null())

@@ -1,0 +1,72 @@
+//! Ours: a tracker, a webserver, a node that shares the file, and a fresh node that gets it, all running.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result};
+
+use super::super::measure::{self, Ends, Sample};
+use super::{Contestant, Course, Entrance};
+use crate::Cluster;
+
+struct Enjambre {
+    cluster: Cluster,
+}
+
+/// Starts the programs and publishes the file.
+pub(super) fn enter(course: &Course) -> Result<Entrance> {
+    // Timing as in production: short leases would only add traffic.
+    let cluster = Cluster::builder().timing("").peers(1).start()?;
+    let file = course.file();
+    let file = file.to_str().context("the file's path is not text")?;
+    // One replica: receivers get it because they ask, not because they are ordered to.
+    let added = cluster
+        .peer(0)
+        .run(["add", file, "--name", "file", "--replicas", "1", "--wait", "10m"]);
+    anyhow::ensure!(
+        added.code == 0,
+        "cannot publish: {}{}",
+        added.stdout,
+        added.stderr
+    );
+    Ok(Ok(Box::new(Enjambre { cluster })))
+}
+
+impl Contestant for Enjambre {
+    fn name(&self) -> &'static str {
+        "enjambre"
+    }
+
+    fn verifies(&self) -> bool {
+        true
+    }
+
+    fn commands(&self) -> Vec<String> {
+        [
+            "tracker --data-dir T --port P; webserver --tracker 127.0.0.1:P --port W",
+            "peer serve --data-dir S --webserver 127.0.0.1:W --port 0   (sender)",
+            "peer add FILE --name file --replicas 1 --data-dir S",
+            "peer serve --data-dir R --webserver 127.0.0.1:W --port 0   (receiver, fresh in every run)",
+            "peer get file --output OUT --quiet --data-dir R   (measured)",
+        ]
+        .map(str::to_owned)
+        .into()
+    }
+
+    fn run(&mut self, output: &Path) -> Result<Sample> {
+        // A node that has the file already would have nothing to do.
+        let number = self.cluster.add_peer(None)?;
+        let sender = self.cluster.peer(0).program.id();
+        let receiver = self.cluster.peer(number);
+        let ends = Ends {
+            senders: sender.into_iter().collect(),
+            receivers: receiver.program.id().into_iter().collect(),
+        };
+        let mut get = receiver.command(["get", "file", "--quiet", "--output"]);
+        let sample = measure::command(ends, get.arg(output).stdout(Stdio::null()))?;
+        let receiver = self.cluster.peer_mut(number);
+        receiver.program.kill();
+        std::fs::remove_dir_all(receiver.data_dir()).context("remove the receiver's data")?;
+        Ok(sample)
+    }
+}

@@ -1,0 +1,232 @@
+//! Swarms in the lab, beside the time that nobody can beat.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::report::{Table, median, ratio, seconds};
+use crate::is_interrupted;
+use crate::lab::{Distribution, Lab, Receipt, Scenario};
+
+/// The scenarios with these names, or all of them when none is named.
+///
+/// # Errors
+/// When there is none of a name.
+pub fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
+    let all = Scenario::all();
+    let unknown = names
+        .iter()
+        .find(|name| !all.iter().any(|scenario| scenario.name == **name));
+    if let Some(unknown) = unknown {
+        let known: Vec<_> = all.iter().map(|scenario| scenario.name).collect();
+        bail!("there is no scenario {unknown:?}; there are {}", known.join(", "));
+    }
+    let is_meant = |scenario: &Scenario| names.is_empty() || names.iter().any(|name| name == scenario.name);
+    Ok(all.into_iter().filter(is_meant).collect())
+}
+
+/// Runs each scenario `runs` times, every time on a new network with new nodes.
+///
+/// A scenario that fails is reported and does not keep the others from running.
+///
+/// # Errors
+/// When someone wants it to end.
+#[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
+pub fn run(scenarios: &[Scenario], runs: u32) -> Result<(Table, Value)> {
+    let mut table = Table::new(&[
+        "scenario",
+        "last s",
+        "T* s",
+        "last / T*",
+        "min",
+        "max",
+        "worst / its own bound",
+        "copies sent by source",
+        "on its wire",
+        "wasted",
+        "on receivers' wires",
+    ]);
+    let mut results = Vec::new();
+    for scenario in scenarios {
+        println!("{}: {}", scenario.name, scenario.about);
+        let (mut done, mut failures) = (Vec::new(), Vec::new());
+        for turn in 1..=runs {
+            ensure!(!is_interrupted(), "interrupted");
+            match distribute(scenario) {
+                Ok(distribution) => {
+                    println!("run {turn}: {}", sentence(scenario, &distribution));
+                    done.push(distribution);
+                }
+                Err(error) if is_interrupted() => return Err(error),
+                Err(error) => {
+                    println!("run {turn}: failed: {error:#}");
+                    failures.push(format!("{error:#}"));
+                }
+            }
+        }
+        table.row(row(scenario, &done, failures.len()));
+        results.push(json!({
+            "scenario": scenario.name,
+            "about": scenario.about,
+            "length": scenario.length,
+            "hosts": scenario.links.len(),
+            "runs": done.iter().map(|distribution| as_json(scenario, distribution)).collect::<Vec<_>>(),
+            "failures": failures,
+        }));
+    }
+    Ok((table, Value::Array(results)))
+}
+
+fn distribute(scenario: &Scenario) -> Result<Distribution> {
+    let mut lab = Lab::start(scenario).context("start the lab")?;
+    lab.distribute(scenario)
+}
+
+fn sentence(scenario: &Scenario, distribution: &Distribution) -> String {
+    let figures = Figures::of(scenario, distribution);
+    format!(
+        "last {} s = {:.2} × T*, the source sent {:.2} copies, {:.1} % wasted",
+        seconds(distribution.last),
+        figures.last,
+        figures.copies,
+        figures.waste * 100.0
+    )
+}
+
+/// What a run comes to, as ratios.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    last: f64,
+    worst_own: f64,
+    copies: f64,
+    copies_wire: f64,
+    waste: f64,
+    received_wire: f64,
+}
+
+impl Figures {
+    #[expect(clippy::cast_precision_loss, reason = "ratios are shown with few digits")]
+    fn of(scenario: &Scenario, distribution: &Distribution) -> Self {
+        let receipts = &distribution.receipts;
+        let copies = |bytes: u64| bytes as f64 / scenario.length as f64;
+        let sum = |field: fn(&Receipt) -> u64| receipts.iter().map(field).sum::<u64>();
+        let each = receipts.len() as f64;
+        Self {
+            last: ratio(
+                distribution.last,
+                distribution.bound.max(last_own_bound(receipts)),
+            ),
+            worst_own: receipts
+                .iter()
+                .map(|receipt| ratio(receipt.took, receipt.bound))
+                .fold(0.0, f64::max),
+            copies: copies(distribution.source_sent),
+            copies_wire: copies(distribution.source_wire),
+            waste: copies(sum(|receipt| receipt.received)) / each - 1.0,
+            received_wire: copies(sum(|receipt| receipt.wire.received)) / each,
+        }
+    }
+}
+
+/// When the last receiver can be done at the earliest, considering when each begins.
+fn last_own_bound(receipts: &[Receipt]) -> Duration {
+    let ends = receipts.iter().map(|receipt| receipt.began + receipt.bound);
+    ends.max().unwrap_or_default()
+}
+
+fn row(scenario: &Scenario, done: &[Distribution], failures: usize) -> Vec<String> {
+    let name = match failures {
+        0 => scenario.name.to_owned(),
+        failures => format!("{} ({failures} failed)", scenario.name),
+    };
+    let figures: Vec<_> = done
+        .iter()
+        .map(|distribution| Figures::of(scenario, distribution))
+        .collect();
+    let of = |field: fn(&Figures) -> f64| median(figures.iter().map(field));
+    let show = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"));
+    let ratios = || figures.iter().map(|figures| figures.last);
+    let last = median(done.iter().map(|distribution| distribution.last));
+    let bound = done
+        .first()
+        .map(|first| first.bound.max(last_own_bound(&first.receipts)));
+    vec![
+        name,
+        last.map_or_else(|| "–".to_owned(), seconds),
+        bound.map_or_else(|| "–".to_owned(), seconds),
+        show(of(|figures| figures.last)),
+        show(ratios().reduce(f64::min)),
+        show(ratios().reduce(f64::max)),
+        show(of(|figures| figures.worst_own)),
+        show(of(|figures| figures.copies)),
+        show(of(|figures| figures.copies_wire)),
+        of(|figures| figures.waste).map_or_else(|| "–".to_owned(), |waste| format!("{:.1} %", waste * 100.0)),
+        show(of(|figures| figures.received_wire)),
+    ]
+}
+
+fn as_json(scenario: &Scenario, distribution: &Distribution) -> Value {
+    let figures = Figures::of(scenario, distribution);
+    let receipt = |receipt: &Receipt| {
+        json!({
+            "began_s": receipt.began.as_secs_f64(),
+            "seconds": receipt.took.as_secs_f64(),
+            "bound_s": receipt.bound.as_secs_f64(),
+            "received_bytes": receipt.received,
+            "wire_received_bytes": receipt.wire.received,
+            "wire_sent_bytes": receipt.wire.sent,
+        })
+    };
+    json!({
+        "last_s": distribution.last.as_secs_f64(),
+        "bound_s": distribution.bound.as_secs_f64(),
+        "last_over_bound": figures.last,
+        "worst_over_own_bound": figures.worst_own,
+        "source_sent_bytes": distribution.source_sent,
+        "source_wire_bytes": distribution.source_wire,
+        "source_copies": figures.copies,
+        "wasted": figures.waste,
+        "receivers": distribution.receipts.iter().map(receipt).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::Wire;
+
+    #[test]
+    fn an_unknown_scenario_is_answered_with_the_known_ones() {
+        let error = scenarios(&["17x50".to_owned()]).expect_err("there is none");
+        assert!(error.to_string().contains("16x50"), "{error}");
+        assert_eq!(scenarios(&["slow".to_owned()]).expect("there is one").len(), 1);
+    }
+
+    #[test]
+    fn ratios_are_against_what_was_possible_for_those_who_came_late() {
+        let all = scenarios(&["arrivals".to_owned()]).expect("there is one");
+        let receipt = |began, took| Receipt {
+            began: Duration::from_secs(began),
+            took: Duration::from_secs(took),
+            bound: Duration::from_secs(10),
+            received: all[0].length,
+            wire: Wire { sent: 0, received: 0 },
+        };
+        let distribution = Distribution {
+            receipts: vec![receipt(0, 12), receipt(5, 15)],
+            last: Duration::from_secs(20),
+            bound: Duration::from_secs(10),
+            source_sent: all[0].length * 2,
+            source_wire: 0,
+        };
+        let figures = Figures::of(&all[0], &distribution);
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(close(figures.last, 20.0 / 15.0), "{figures:?}");
+        assert!(
+            close(figures.worst_own, 1.5) && close(figures.copies, 2.0),
+            "{figures:?}"
+        );
+        assert!(close(figures.waste, 0.0), "{figures:?}");
+    }
+}

@@ -1,0 +1,129 @@
+//! `cargo bench-enjambre pair|swarm|add|small|all`: our times beside those of the tools installed here, in one run.
+//!
+//! docs/benchmarks.md says what to install and how to read the results.
+#![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use harness::bench::report::{Table, save};
+use harness::bench::{add, pair, small, swarm};
+use harness::lab::obstacle;
+use harness::{binaries, interrupt};
+use serde_json::Value;
+use shared::model::ByteCount;
+
+/// Measures Enjambre beside the tools that are installed on this machine.
+///
+/// Prints the commands that are used and a table, and writes target/bench/<NAME>-<N>.json. Files are made below TMPDIR.
+#[derive(Debug, Parser)]
+#[command(name = "cargo bench-enjambre", version)]
+struct Arguments {
+    #[command(subcommand)]
+    benchmark: Benchmark,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Benchmark {
+    /// One file from one process to another over loopback: enjambre, rsync, curl, aria2c, libtorrent
+    Pair {
+        /// The file's length
+        #[arg(long, default_value = "1GiB")]
+        size: ByteCount,
+        /// How often each tool has its turn
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+    },
+    /// One file to many hosts with shaped links; needs root, Linux and iproute2
+    Swarm {
+        /// 16x50, mixed, 32x20, arrivals, slow, source-killed; all when none is named
+        scenarios: Vec<String>,
+        /// How often each scenario is run
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+    },
+    /// Publishing a large file, beside sha256sum and reading it
+    Add {
+        /// The file's length
+        #[arg(long, default_value = "4GiB")]
+        size: ByteCount,
+        /// How often each command has its turn
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+    },
+    /// Files of 1 byte and of 1 MiB, from one running node to another
+    Small {
+        /// How many files of each length
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
+        runs: u32,
+    },
+    /// All of them with their defaults; the swarm only where there can be one
+    All,
+}
+
+/// Exit code when this machine cannot run what was asked for, as for wrong usage.
+const IMPOSSIBLE: u8 = 2;
+
+fn main() -> ExitCode {
+    let Arguments { benchmark } = Arguments::parse();
+    if let (Benchmark::Swarm { .. }, Some(obstacle)) = (&benchmark, obstacle()) {
+        println!("{obstacle}");
+        return IMPOSSIBLE.into();
+    }
+    match until_interrupted(move || run(benchmark)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the work; SIGINT and SIGTERM make it end at its next wait, and what it has started and made goes with it.
+fn until_interrupted(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("start the runtime")?.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        let mut work = tokio::task::spawn_blocking(work);
+        tokio::select! {
+            done = &mut work => return done?,
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+        println!("stopping …");
+        interrupt();
+        work.await?
+    })
+}
+
+fn run(benchmark: Benchmark) -> Result<()> {
+    binaries::build();
+    match benchmark {
+        Benchmark::Pair { size, runs } => show("pair", pair::run(size.get(), runs)?),
+        Benchmark::Swarm { scenarios, runs } => {
+            show("swarm", swarm::run(&swarm::scenarios(&scenarios)?, runs)?)
+        }
+        Benchmark::Add { size, runs } => show("add", add::run(size.get(), runs)?),
+        Benchmark::Small { runs } => show("small", small::run(runs)?),
+        Benchmark::All => all(),
+    }
+}
+
+fn all() -> Result<()> {
+    show("pair", pair::run(1 << 30, 3)?)?;
+    show("add", add::run(4 << 30, 3)?)?;
+    show("small", small::run(20)?)?;
+    if let Some(obstacle) = obstacle() {
+        println!("swarm: skipped, {obstacle}");
+        return Ok(());
+    }
+    show("swarm", swarm::run(&swarm::scenarios(&[])?, 3)?)
+}
+
+fn show(name: &str, (table, results): (Table, Value)) -> Result<()> {
+    let path = save(name, &results)?;
+    println!("\n{table}\nwritten to {}\n", path.display());
+    Ok(())
+}

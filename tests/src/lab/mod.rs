@@ -1,0 +1,19 @@
+//! The lab: real programs on hosts with links of known rates, all on this machine.
+//!
+//! [`Network`] makes the hosts from network namespaces, a bridge and `tc tbf`; [`Scenario`] says what is tried;
+//! [`Lab`] runs the programs on the hosts and distributes a file; [`bound`] says how quick anybody could have been.
+//! The tracker and the webserver are beside the switch, unshaped: fragments never pass through them.
+//!
+//! It needs root, Linux and iproute2 ([`obstacle`] says what is missing), so it is part of the benchmarks and not of
+//! `cargo test`. Files are in memory (`/dev/shm`) when there is room, so that links are measured and not the disk.
+//! Namespaces are taken away when a [`Network`] is dropped, and those of killed runs by the next one. It deliberately
+//! shapes rates only: no latency, no losses besides those of a full queue.
+
+pub mod bound;
+mod network;
+mod scenario;
+mod swarm;
+
+pub use network::{Network, Place, Wire, obstacle};
+pub use scenario::{Link, Scenario};
+pub use swarm::{Distribution, Lab, Receipt};

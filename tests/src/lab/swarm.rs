@@ -1,0 +1,404 @@
+//! A source, receivers, a tracker and a webserver in the lab, and one file that goes from the one to the others.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::network::{Network, Place, Wire};
+use super::{Scenario, bound};
+use crate::bench::Stopwatch;
+use crate::{Outcome, Program, binaries, content, eventually, is_interrupted};
+
+/// The name that the file is published under.
+const NAME: &str = "lab";
+
+/// All programs are up within this time.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often is looked who is done: the error of a measured time.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// How often is asked whether a full copy is out. Each time costs a short process.
+const ASK: Duration = Duration::from_millis(100);
+
+/// A receiver that takes this many times as long as anybody must is given up, and the scenario has failed.
+const GIVE_UP_FACTOR: u32 = 12;
+
+/// Where files are when there is room: memory.
+const MEMORY: &str = "/dev/shm";
+
+/// Programs on the hosts of a scenario; everything is gone when this is dropped: the programs first.
+#[derive(Debug)]
+pub struct Lab {
+    peers: Vec<Program>,
+    _webserver: Program,
+    _tracker: Program,
+    network: Network,
+    directory: TempDir,
+}
+
+/// How a distribution went.
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    /// The receivers, in the order of the hosts.
+    pub receipts: Vec<Receipt>,
+    /// From the first beginning to the last end.
+    pub last: Duration,
+    /// No way of distributing could have been quicker, were there no headers.
+    pub bound: Duration,
+    /// Bytes of the content that the source says it sent; until it was killed, if it was.
+    pub source_sent: u64,
+    /// Bytes that left the source's interface, headers included.
+    pub source_wire: u64,
+}
+
+/// How it went for one receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct Receipt {
+    /// When it began, after the first.
+    pub began: Duration,
+    /// How long it took from then.
+    pub took: Duration,
+    /// It could not have been quicker, were there no headers.
+    pub bound: Duration,
+    /// Bytes of the content that it says it received; more than the content has is waste.
+    pub received: u64,
+    /// Bytes that reached and left its interface, headers included.
+    pub wire: Wire,
+}
+
+impl Lab {
+    /// Makes the network and starts the programs on it.
+    ///
+    /// # Errors
+    /// When there can be no lab here, or a program does not start.
+    pub fn start(scenario: &Scenario) -> Result<Self> {
+        binaries::build();
+        let directory = tempfile::Builder::new()
+            .prefix("enjambre-lab-")
+            .tempdir_in(place_for_files(scenario))
+            .context("make a directory")?;
+        let network = Network::up(&scenario.links)?;
+        let start = |program, name: &str, place: &Place, entry: [&str; 2]| {
+            let data_dir = directory.path().join(name);
+            let mut arguments: Vec<_> = match program {
+                "webserver" => Vec::new(),
+                "peer" => vec!["serve".into(), "--data-dir".into(), data_dir.into()],
+                _ => vec!["--data-dir".into(), data_dir.into()],
+            };
+            arguments.extend(entry.into_iter().filter(|word| !word.is_empty()).map(Into::into));
+            let log = directory.path().join(format!("{name}.log"));
+            Program::start_at(program, arguments, &log, place.address(), place.prefix())
+        };
+        let switch = network.switch();
+        let tracker = start("tracker", "tracker", &switch, ["", ""])?;
+        let webserver = start(
+            "webserver",
+            "webserver",
+            &switch,
+            ["--tracker", tracker.address()],
+        )?;
+        let mut peers = Vec::new();
+        for number in 0..network.host_count() {
+            ensure!(!is_interrupted(), "interrupted");
+            let (name, place) = (peer_name(number), network.host(number));
+            peers.push(start(
+                "peer",
+                &name,
+                &place,
+                ["--webserver", webserver.address()],
+            )?);
+        }
+        let lab = Self {
+            peers,
+            _webserver: webserver,
+            _tracker: tracker,
+            network,
+            directory,
+        };
+        lab.wait_until_all_live()?;
+        Ok(lab)
+    }
+
+    /// Where the files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Publishes a file on the source and has every receiver get it; checks what each of them got.
+    ///
+    /// # Errors
+    /// When a receiver fails, takes far too long, or ends up with other bytes than the source's.
+    pub fn distribute(&mut self, scenario: &Scenario) -> Result<Distribution> {
+        let file = self.directory.path().join("original.bin");
+        content::write(&file, scenario.length, scenario.length ^ 0x1ab)?;
+        let digest = content::sha256(&file)?;
+        let path = file.to_str().context("the file's path is not text")?;
+        // One replica: nobody is ordered to hold a copy, so nothing moves before it is asked for.
+        succeeded(self.run(
+            0,
+            &["add", path, "--name", NAME, "--replicas", "1", "--wait", "60s"],
+        )?)?;
+        let before = (0..self.peers.len()).map(|number| self.network.host(number).wire());
+        let before = before.collect::<Result<Vec<_>>>()?;
+
+        let mut race = Race::new(scenario);
+        let killed = self.watch(scenario, &mut race)?;
+        let last = race.last();
+        let after = (0..self.peers.len()).map(|number| self.network.host(number).wire());
+        let after = after.collect::<Result<Vec<_>>>()?;
+
+        let mut receipts = Vec::new();
+        for (at, link) in scenario.receivers().iter().enumerate() {
+            let number = at + 1;
+            ensure!(
+                content::sha256(&self.output(number))? == digest,
+                "host {number} ended up with other bytes than the source's"
+            );
+            let (began, took) = race.times(at).context("a receiver has no time")?;
+            receipts.push(Receipt {
+                began,
+                took,
+                bound: bound::of_one(scenario.length, scenario.source(), *link, began),
+                received: self.counter(number, "bytes_received")?,
+                wire: after[number].since(before[number]),
+            });
+        }
+        let source_sent = match killed {
+            Some(sent) => sent,
+            None => self.counter(0, "bytes_sent")?,
+        };
+        Ok(Distribution {
+            receipts,
+            last,
+            bound: bound::of_all(scenario.length, scenario.source(), scenario.receivers()),
+            source_sent,
+            source_wire: after[0].since(before[0]).sent,
+        })
+    }
+
+    /// Begins the receivers when it is their time and sees them end; kills the source when the scenario says so, and
+    /// returns what it had sent then.
+    fn watch(&mut self, scenario: &Scenario, race: &mut Race) -> Result<Option<u64>> {
+        let limit = race.limit;
+        let mut killed = None;
+        let mut asked = Duration::ZERO;
+        while race.is_on() {
+            ensure!(!is_interrupted(), "interrupted");
+            ensure!(race.watch.elapsed() < limit, "not done within {limit:?}");
+            race.begin_due(|at| self.begin_get(at + 1))?;
+            race.see_who_ended(|at| self.complaint(at + 1))?;
+            if scenario.kills_source && killed.is_none() && race.watch.elapsed() > asked + ASK {
+                asked = race.watch.elapsed();
+                killed = self.kill_source_when_a_copy_is_out(scenario)?;
+            }
+            std::thread::sleep(LOOK); // not a wait for something to have happened: only how often to look
+        }
+        ensure!(
+            killed.is_some() || !scenario.kills_source,
+            "the receivers were done before the source could be killed"
+        );
+        Ok(killed)
+    }
+
+    /// Kills the source once it has sent as many bytes as the file has and others hold every fragment: without the
+    /// second, nobody could finish. Returns what it had sent.
+    fn kill_source_when_a_copy_is_out(&mut self, scenario: &Scenario) -> Result<Option<u64>> {
+        let sent = self.counter(0, "bytes_sent")?;
+        if sent < scenario.length {
+            return Ok(None);
+        }
+        let located = succeeded(self.run(0, &["locate", NAME, "--json"])?)?.json();
+        let holders = |fragment: &Value| fragment["holders"].as_array().map_or(0, Vec::len);
+        let fragments = located["fragments"]
+            .as_array()
+            .context("`locate` lists no fragments")?;
+        if !fragments.iter().all(|fragment| holders(fragment) > 1) {
+            return Ok(None);
+        }
+        self.peers[0].kill();
+        Ok(Some(sent))
+    }
+
+    fn wait_until_all_live(&self) -> Result<()> {
+        let live = || {
+            let outcome = self
+                .run(0, &["network", "--json"])
+                .ok()
+                .filter(|outcome| outcome.code == 0);
+            let network = outcome.map(|outcome| outcome.json()).unwrap_or_default();
+            let peers = network["peers"].as_array().cloned().unwrap_or_default();
+            peers.iter().filter(|peer| peer["state"] == "live").count()
+        };
+        eventually("live peers", START_LIMIT, live, |live| *live == self.peers.len()).map(drop)
+    }
+
+    fn counter(&self, number: usize, name: &str) -> Result<u64> {
+        let status = succeeded(self.run(number, &["status", "--json"])?)?.json();
+        status[name]
+            .as_u64()
+            .with_context(|| format!("`status` has no {name}"))
+    }
+
+    fn run(&self, number: usize, arguments: &[&str]) -> Result<Outcome> {
+        let mut command = self.network.host(number).command(&binaries::path("peer"));
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.data_dir(number));
+        Ok(command
+            .stdin(Stdio::null())
+            .output()
+            .context("run `peer`")?
+            .into())
+    }
+
+    fn begin_get(&self, number: usize) -> Result<Child> {
+        let complaints = File::create(self.path(number, "err"))?;
+        let mut command = self.network.host(number).command(&binaries::path("peer"));
+        command
+            .args(["get", NAME, "--quiet", "--output"])
+            .arg(self.output(number));
+        command.arg("--data-dir").arg(self.data_dir(number));
+        let silent = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(complaints);
+        silent.spawn().context("run `peer get`")
+    }
+
+    fn complaint(&self, number: usize) -> String {
+        std::fs::read_to_string(self.path(number, "err")).unwrap_or_default()
+    }
+
+    fn data_dir(&self, number: usize) -> PathBuf {
+        self.directory.path().join(peer_name(number))
+    }
+
+    fn output(&self, number: usize) -> PathBuf {
+        self.path(number, "out")
+    }
+
+    fn path(&self, number: usize, extension: &str) -> PathBuf {
+        self.directory
+            .path()
+            .join(format!("{}.{extension}", peer_name(number)))
+    }
+}
+
+/// The receivers' commands, from when each is due to when it has ended.
+struct Race {
+    watch: Stopwatch,
+    limit: Duration,
+    runners: Vec<Runner>,
+}
+
+struct Runner {
+    due: Duration,
+    began: Option<Duration>,
+    ended: Option<Duration>,
+    child: Option<Child>,
+}
+
+impl Race {
+    fn new(scenario: &Scenario) -> Self {
+        let all = bound::of_all(scenario.length, scenario.source(), scenario.receivers());
+        let runner = |due: &Duration| Runner {
+            due: *due,
+            began: None,
+            ended: None,
+            child: None,
+        };
+        Self {
+            watch: Stopwatch::start(),
+            limit: all * GIVE_UP_FACTOR + START_LIMIT,
+            runners: scenario.arrivals.iter().map(runner).collect(),
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        self.runners.iter().any(|runner| runner.ended.is_none())
+    }
+
+    fn begin_due(&mut self, mut begin: impl FnMut(usize) -> Result<Child>) -> Result<()> {
+        for (at, runner) in self.runners.iter_mut().enumerate() {
+            let now = self.watch.elapsed();
+            if runner.began.is_none() && runner.due <= now {
+                runner.began = Some(now);
+                runner.child = Some(begin(at)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn see_who_ended(&mut self, complaint: impl Fn(usize) -> String) -> Result<()> {
+        for (at, runner) in self.runners.iter_mut().enumerate() {
+            let Some(child) = &mut runner.child else { continue };
+            let Some(status) = child.try_wait()? else { continue };
+            runner.child = None;
+            runner.ended = Some(self.watch.elapsed());
+            if !status.success() {
+                bail!(
+                    "host {} could not get the file ({status}): {}",
+                    at + 1,
+                    complaint(at)
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// When a receiver began, and how long it took.
+    fn times(&self, at: usize) -> Option<(Duration, Duration)> {
+        let runner = &self.runners[at];
+        let began = runner.began?;
+        Some((began, runner.ended?.saturating_sub(began)))
+    }
+
+    fn last(&self) -> Duration {
+        let first = self.runners.iter().filter_map(|runner| runner.began).min();
+        let last = self.runners.iter().filter_map(|runner| runner.ended).max();
+        last.unwrap_or_default().saturating_sub(first.unwrap_or_default())
+    }
+}
+
+impl Drop for Race {
+    fn drop(&mut self) {
+        for child in self.runners.iter_mut().filter_map(|runner| runner.child.as_mut()) {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+fn peer_name(number: usize) -> String {
+    format!("h{number}")
+}
+
+fn succeeded(outcome: Outcome) -> Result<Outcome> {
+    ensure!(
+        outcome.code == 0,
+        "a command ended with {}: {}{}",
+        outcome.code,
+        outcome.stdout,
+        outcome.stderr
+    );
+    Ok(outcome)
+}
+
+/// Memory when everybody's copy fits twice, otherwise the usual place for temporary files.
+fn place_for_files(scenario: &Scenario) -> PathBuf {
+    let needed = scenario.length * scenario.links.len() as u64 * 2;
+    let free = rustix::fs::statvfs(MEMORY).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
+    if free > needed {
+        MEMORY.into()
+    } else {
+        std::env::temp_dir()
+    }
+}
