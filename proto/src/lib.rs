@@ -4,13 +4,14 @@
 //! the `rpc` modules of the services. [`convert`] checks what comes in and turns it into the types of
 //! `shared::model`, and the other way. [`status`] maps errors to gRPC and HTTP in one place. [`client`] has a
 //! typed client for every service, with deadlines and retries; [`dial`] and [`accept`] are the only places where
-//! connections are made and taken.
+//! connections are made and taken. [`frame`] writes the one message that is too large to be copied.
 
 pub mod accept;
 pub mod client;
 pub mod control;
 pub mod convert;
 pub mod dial;
+pub mod frame;
 pub mod status;
 pub mod v1;
 

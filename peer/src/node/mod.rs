@@ -163,14 +163,7 @@ impl Node {
             .await
             .into_router();
         let token = identity.token().to_owned();
-        let running = RunningNode {
-            address: loopback(address).into(),
-            token: token.clone(),
-        };
-        running::announce(&config.data_dir, &running).map_err(|source| NodeError::Announce {
-            path: config.data_dir.clone(),
-            source,
-        })?;
+        announce(&config, address, &token)?;
         tasks.spawn(
             "accept",
             OnExit::ShutDown,
@@ -249,6 +242,18 @@ fn listen_error(config: &NodeConfig, source: std::io::Error) -> NodeError {
         address: format!("{}:{}", config.host, config.port),
         source,
     }
+}
+
+/// Tells commands about the node.
+fn announce(config: &NodeConfig, address: SocketAddr, token: &str) -> Result<(), NodeError> {
+    let running = RunningNode {
+        address: loopback(address).into(),
+        token: token.to_owned(),
+    };
+    running::announce(&config.data_dir, &running).map_err(|source| NodeError::Announce {
+        path: config.data_dir.clone(),
+        source,
+    })
 }
 
 /// Where the node is reached from the same machine.

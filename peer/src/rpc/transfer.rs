@@ -4,6 +4,7 @@
 //! few slots, in the order of asking; reads happen off the async threads, a few chunks ahead of the connection, so
 //! memory is bounded by slots × chunks. Blocks are sent as they are on disk: whoever receives them verifies them.
 
+mod body;
 mod follow;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use proto::convert::{self, Fetch};
 use proto::status::to_status;
-use proto::v1::transfer_server::{Transfer, TransferServer};
+use proto::v1::transfer_server::Transfer;
 use proto::{RemoteError, v1};
 use shared::ErrorCode;
 use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex, Manifest};
@@ -23,6 +24,8 @@ use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tracing::warn;
+
+pub use body::TransferEndpoint;
 
 use crate::fetch::{Arrivals, Counters};
 use crate::store::{Entry, FragmentStore, StoreError, verify_fragment};
@@ -42,10 +45,6 @@ pub const DEFAULT_UPLOAD_SLOTS: usize = 192;
 
 /// Blocks of all uploads that are in our memory at once: 32 MiB. Who comes first is served first.
 const MEMORY_BLOCKS: usize = (32 << 20) / BLOCK_LENGTH as usize;
-
-/// The chunks of an upload.
-type UploadStream =
-    std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<v1::FetchChunk, Status>> + Send>>;
 
 /// Serves what the store holds. Cheap to clone.
 #[derive(Clone)]
@@ -97,8 +96,26 @@ impl TransferService {
 
     /// As a service that can be added to a server.
     #[must_use]
-    pub fn into_server(self) -> TransferServer<Self> {
-        TransferServer::new(self)
+    pub fn into_server(self) -> TransferEndpoint {
+        TransferEndpoint::new(self)
+    }
+
+    /// Checks a request for blocks, takes a slot for it, and begins to send.
+    async fn open_upload(
+        &self,
+        request: v1::FetchRequest,
+    ) -> Result<ReceiverStream<Result<upload::Sending, Status>>, Status> {
+        let fetch = Fetch::try_from(request)?;
+        let entry = self.entry(fetch.content).await?;
+        let plan = upload::plan(&entry, &self.arrivals, &fetch)?;
+        let acquired = tokio::time::timeout(SLOT_WAIT, Arc::clone(&self.uploads).acquire_owned()).await;
+        let Ok(Ok(slot)) = acquired else {
+            return Err(refusal(
+                ErrorCode::Exhausted,
+                "all upload slots are taken; try another source, or later",
+            ));
+        };
+        Ok(self.upload(entry.manifest, plan, slot))
     }
 
     /// Works with the store on a thread that may block.
@@ -178,21 +195,15 @@ fn withdraw_if_bad(store: &dyn FragmentStore, manifest: &Manifest, error: &Store
 
 #[tonic::async_trait]
 impl Transfer for TransferService {
-    type FetchStream = UploadStream;
+    // Nothing is ever sent through it: see `body`.
+    type FetchStream = tokio_stream::Empty<Result<v1::FetchChunk, Status>>;
     type FollowStream = ReceiverStream<Result<v1::FollowReply, Status>>;
 
-    async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        let fetch = Fetch::try_from(request.into_inner())?;
-        let entry = self.entry(fetch.content).await?;
-        let plan = upload::plan(&entry, &self.arrivals, &fetch)?;
-        let acquired = tokio::time::timeout(SLOT_WAIT, Arc::clone(&self.uploads).acquire_owned()).await;
-        let Ok(Ok(slot)) = acquired else {
-            return Err(refusal(
-                ErrorCode::Exhausted,
-                "all upload slots are taken; try another source, or later",
-            ));
-        };
-        Ok(Response::new(self.upload(entry.manifest, plan, slot)))
+    async fn fetch(&self, _: Request<v1::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
+        Err(refusal(
+            ErrorCode::Internal,
+            "the endpoint answers this method itself",
+        ))
     }
 
     async fn describe(

@@ -7,16 +7,14 @@ use std::time::Duration;
 
 use proto::convert::{Chunk, Fetch};
 use proto::status::to_status;
-use proto::v1;
 use shared::ErrorCode;
 use shared::model::{BLOCK_LENGTH, BlockSpan, Digest, FragmentIndex, Manifest, Timestamp};
 use shared::runtime::{Clock, OnExit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{TransferService, UploadStream, blocking, fragment_of, refusal, withdraw_if_bad};
+use super::{TransferService, blocking, fragment_of, refusal, withdraw_if_bad};
 use crate::fetch::{Arrivals, Passing, Upload};
 use crate::store::{Entry, FragmentStore, StoreError};
 
@@ -50,8 +48,8 @@ pub(super) struct Plan {
 
 /// A chunk on its way, and the memory that it takes.
 pub(super) struct Sending {
-    chunk: Chunk,
-    _memory: OwnedSemaphorePermit,
+    pub(super) chunk: Chunk,
+    pub(super) memory: OwnedSemaphorePermit,
 }
 
 /// What is needed to carry a plan out.
@@ -94,7 +92,12 @@ pub(super) fn plan(entry: &Entry, arrivals: &Arrivals, fetch: &Fetch) -> Result<
 
 impl TransferService {
     /// Reads and sends what was planned; the slot is free again when the stream has ended.
-    pub(super) fn upload(&self, manifest: Manifest, plan: Plan, slot: OwnedSemaphorePermit) -> UploadStream {
+    pub(super) fn upload(
+        &self,
+        manifest: Manifest,
+        plan: Plan,
+        slot: OwnedSemaphorePermit,
+    ) -> ReceiverStream<Result<Sending, Status>> {
         let (chunks, stream) = mpsc::channel(CHUNKS_AHEAD);
         let token = self.tasks.token().clone();
         let mut sender = Sender {
@@ -119,8 +122,7 @@ impl TransferService {
                 drop(sender.chunks.try_send(Err(status)));
             }
         });
-        let stream = ReceiverStream::new(stream);
-        Box::pin(stream.map(|sending| sending.map(|sending| v1::FetchChunk::from(sending.chunk))))
+        ReceiverStream::new(stream)
     }
 }
 
@@ -188,10 +190,7 @@ impl Sender {
         let chunk = blocking(move || read(&*store, &manifest, index, piece, leaves, with_leaves)).await?;
         let bytes = chunk.data.len() as u64;
         let begun = self.clock.now();
-        let sent = self.chunks.send(Ok(Sending {
-            chunk,
-            _memory: memory,
-        }));
+        let sent = self.chunks.send(Ok(Sending { chunk, memory }));
         match tokio::time::timeout(SEND_TIMEOUT, sent).await {
             Ok(Ok(())) => {
                 self.upload.add_sent(bytes);
