@@ -12,8 +12,12 @@ back is off: rate limits, encryption, uTP, discovery, unchoke slots; what could 
 import os
 import sys
 import time
+import warnings
 
 import libtorrent as lt
+
+# 2.1 deprecates what 2.0 has nothing else for.
+warnings.simplefilter("ignore", DeprecationWarning)
 
 
 def session(host):
@@ -31,7 +35,8 @@ def session(host):
         "send_buffer_watermark_factor": 200,
         "max_queued_disk_bytes": 64 << 20,
         "send_socket_buffer_size": 4 << 20, "recv_socket_buffer_size": 4 << 20,
-        "alert_mask": int(lt.alert.category_t.error_notification | lt.alert.category_t.status_notification),
+        "alert_mask": int(lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
+                          | lt.alert.category_t.storage_notification),
         "announce_to_all_trackers": False, "mixed_mode_algorithm": 0,
         "no_connect_privileged_ports": False, "torrent_connect_boost": 100, "connection_speed": 200,
         "peer_turnover": 0, "min_reconnect_time": 1, "allow_idna": False,
@@ -82,14 +87,20 @@ def fetch(torrent, directory, host, *peers):
     for peer in peers:
         address, port = peer.rsplit(":", 1)
         handle.connect_peer((address, int(port)))
-    # Everything is received, verified and written to the file (not synced) when it seeds.
-    while not handle.status().is_seeding:
+    is_flushing = False
+    while True:
         ses.wait_for_alert(5)
         for alert in ses.pop_alerts():
             if isinstance(alert, (lt.file_error_alert, lt.torrent_error_alert)):
                 sys.exit(str(alert))
-    say("done")
-    sys.stdin.read()
+            if isinstance(alert, lt.cache_flushed_alert) and is_flushing:
+                say("done")
+                sys.stdin.read()
+                return
+        # Everything is verified now, but some of it may not be in the file yet (2.1 hashes what it has not written).
+        if not is_flushing and handle.status().is_seeding:
+            is_flushing = True
+            handle.flush_cache()
 
 
 if __name__ == "__main__":

@@ -76,8 +76,11 @@ fn fetch(cluster: &Cluster, length: u64, number: u32) -> Result<(Duration, Durat
     write(&file, length, number)?;
     publish(cluster.peer(0), &file, &name)?;
     let said = cluster.path("said.json");
-    let mut get = cluster.peer(1).command(["get", &name, "--json", "--output"]);
-    get.arg(&output).stdout(std::fs::File::create(&said)?);
+    let output_text = output.to_str().context("the output's path is not text")?;
+    let mut get = cluster
+        .peer(1)
+        .command(["get", &name, "--json", "--output", output_text]);
+    get.stdout(std::fs::File::create(&said)?);
     let took = timed(&mut get)?;
     ensure!(
         content::sha256(&file)? == content::sha256(&output)?,

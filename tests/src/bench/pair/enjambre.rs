@@ -62,8 +62,9 @@ impl Contestant for Enjambre {
             senders: sender.into_iter().collect(),
             receivers: receiver.program.id().into_iter().collect(),
         };
-        let mut get = receiver.command(["get", "file", "--quiet", "--output"]);
-        let sample = measure::command(ends, get.arg(output).stdout(Stdio::null()))?;
+        let output = output.to_str().context("the output's path is not text")?;
+        let mut get = receiver.command(["get", "file", "--quiet", "--output", output]);
+        let sample = measure::command(ends, get.stdout(Stdio::null()))?;
         let receiver = self.cluster.peer_mut(number);
         receiver.program.kill();
         std::fs::remove_dir_all(receiver.data_dir()).context("remove the receiver's data")?;
