@@ -1,7 +1,7 @@
 //! A peer: stores fragments, serves them, fetches the ones it lacks directly from other peers. It is also the tool
 //! that people use.
 //!
-//! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks; [`session`] is its life in a
+//! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks, [`limiter`] no faster than it may; [`session`] is its life in a
 //! network, [`assignments`] what the tracker orders, [`publisher`] what its user publishes; [`rpc`] is what others may
 //! ask of it; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] what it does without a command.
 
@@ -10,6 +10,7 @@ mod blocking;
 pub mod cli;
 pub mod fetch;
 pub mod identity;
+pub mod limiter;
 pub mod menu;
 pub mod node;
 pub mod publisher;
@@ -18,4 +19,4 @@ pub mod session;
 pub mod sources;
 pub mod store;
 
-pub use node::{Node, NodeConfig, NodeError, RunningNode, find_running};
+pub use node::{Node, NodeConfig, NodeError, NodeLimits, RunningNode, find_running};

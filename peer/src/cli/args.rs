@@ -4,6 +4,7 @@
 //! cannot check is checked in [`read`]: that flags of a node are given where a node may be run.
 
 use std::ffi::OsString;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use shared::model::{
     ByteCount, ContentRef, FragmentLength, HostPort, Name, ReplicationTarget, Zone, parse_duration,
 };
 
+use super::limit::{LimitArgs, RateLimit};
 use super::settings::{CONFIG_KEY, KEYS, Settings, variable};
+use crate::node::MemoryBudget;
 
 const AFTER_HELP: &str = "\
 Without a command, `peer` is an interactive menu that runs a node for as long as it is open.
@@ -97,6 +100,20 @@ struct NodeFlags {
     /// The failure domain, such as a rack or a site
     #[arg(long, value_name = "NAME", help_heading = "Running a node")]
     zone: Option<Zone>,
+    /// Send at most so much to all peers together, such as 10MB/s, 512KiB/s, 80Mbit/s or none; `peer limit` changes
+    /// it while the node runs [default: none]
+    #[arg(long, value_name = "RATE", help_heading = "Running a node")]
+    upload_limit: Option<RateLimit>,
+    /// Take at most so much from all peers together, in the same way [default: none]
+    #[arg(long, value_name = "RATE", help_heading = "Running a node")]
+    download_limit: Option<RateLimit>,
+    /// Uploads at once; peers that ask for more are sent elsewhere [default: 192]
+    #[arg(long, value_name = "N", help_heading = "Running a node")]
+    upload_slots: Option<NonZeroU16>,
+    /// Blocks of transfers in memory, at least 16MiB: a third for uploads, the rest for downloads
+    /// [default: 96MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Running a node")]
+    memory: Option<MemoryBudget>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,6 +161,8 @@ enum Verb {
     },
     /// Show what the node is and does
     Status,
+    /// Show how fast the node may transfer, or change it, at once and until the node restarts
+    Limit(LimitArgs),
     /// Show the network's peers
     Network,
     /// Read everything that the node holds again, and withdraw what is damaged
@@ -245,6 +264,8 @@ pub enum Command {
     Locate(ContentRef),
     /// Show the node.
     Status,
+    /// Show or change how fast the node may transfer.
+    Limit(LimitArgs),
     /// Show the peers.
     Network,
     /// Read everything again.
@@ -287,7 +308,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
         }
         None => {
             return Err(misplaced(
-                "this command never runs a node: --webserver, --tracker, --host, --port, --advertise, --capacity and --zone mean nothing to it",
+                "this command never runs a node: the flags for running one, such as --tracker or --capacity, mean nothing to it",
             ));
         }
     };
@@ -310,6 +331,10 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
         advertise: node.advertise,
         capacity: node.capacity,
         zone: node.zone,
+        upload_limit: node.upload_limit,
+        download_limit: node.download_limit,
+        upload_slots: node.upload_slots,
+        memory: node.memory,
         replicas: of_add.0,
         fragment_length: of_add.1,
         json: said(common.json),
@@ -366,6 +391,7 @@ fn act(
         Some(Verb::List { local: true }) => (Command::LocalList, None),
         Some(Verb::Locate { content }) => (Command::Locate(content), None),
         Some(Verb::Status) => (Command::Status, None),
+        Some(Verb::Limit(limit)) => (Command::Limit(limit), None),
         Some(Verb::Network) => (Command::Network, None),
         Some(Verb::Verify) => (Command::Verify, None),
     };

@@ -32,6 +32,7 @@ pub fn node_config(options: &Options, port: u16, entry: Option<EntryPoint>) -> N
         capacity: options.capacity,
         zone: options.zone.clone(),
         entry,
+        limits: options.limits,
     }
 }
 

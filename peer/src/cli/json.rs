@@ -310,6 +310,17 @@ pub struct NodeStatus {
     bytes_received: u64,
     active_fetches: u32,
     active_uploads: u32,
+    #[serde(flatten)]
+    limits: Limits,
+}
+
+/// `peer limit`.
+#[derive(Debug, Serialize)]
+pub struct Limits {
+    /// Bytes per second; null when not limited.
+    upload_limit: Option<u64>,
+    /// Bytes per second; null when not limited.
+    download_limit: Option<u64>,
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod context;
 pub mod exit;
 pub mod get;
 pub mod json;
+pub mod limit;
 pub mod output;
 pub mod progress;
 pub mod query;
@@ -144,6 +145,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::LocalList => query::local_list(context).await,
         Command::Locate(content) => query::locate(context, content).await,
         Command::Status => query::status(context).await,
+        Command::Limit(args) => limit::run(context, args).await,
         Command::Network => query::network(context).await,
         Command::Verify => query::verify(context).await,
     }

@@ -9,23 +9,26 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use proto::control::EntryPoint;
+use proto::control::{EntryPoint, RateLimits};
 use serde::de::value::{Error as EnvError, MapDeserializer};
 use serde::{Deserialize, Deserializer};
 use shared::model::{ByteCount, FragmentLength, HostPort, ReplicationTarget, Zone, parse_duration};
 use shared::runtime::config::{self, ConfigError};
 
+use super::limit::RateLimit;
 use super::output::Style;
+use crate::node::{MemoryBudget, NodeLimits};
 
 /// Reads one variable of the environment.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The name of every setting, as the file has it.
-pub const KEYS: [&str; 15] = [
+pub const KEYS: [&str; 19] = [
     "data_dir",
     "peer",
     "webserver",
@@ -35,6 +38,10 @@ pub const KEYS: [&str; 15] = [
     "advertise",
     "capacity",
     "zone",
+    "upload_limit",
+    "download_limit",
+    "upload_slots",
+    "memory",
     "replicas",
     "fragment_length",
     "json",
@@ -81,6 +88,18 @@ pub struct Settings {
     /// The node's failure domain.
     #[serde(deserialize_with = "scalar")]
     pub zone: Option<Zone>,
+    /// How fast the node may send to peers.
+    #[serde(deserialize_with = "scalar")]
+    pub upload_limit: Option<RateLimit>,
+    /// How fast the node may take from peers.
+    #[serde(deserialize_with = "scalar")]
+    pub download_limit: Option<RateLimit>,
+    /// How many uploads the node makes at once.
+    #[serde(deserialize_with = "scalar")]
+    pub upload_slots: Option<NonZeroU16>,
+    /// Bytes of blocks that the node's transfers may have in memory.
+    #[serde(deserialize_with = "scalar")]
+    pub memory: Option<MemoryBudget>,
     /// Replicas wanted of what is added.
     #[serde(deserialize_with = "scalar")]
     pub replicas: Option<ReplicationTarget>,
@@ -120,6 +139,8 @@ pub struct Options {
     pub capacity: u64,
     /// Its failure domain.
     pub zone: Option<Zone>,
+    /// What its transfers may take.
+    pub limits: NodeLimits,
     /// Replicas wanted of what is added.
     pub replicas: ReplicationTarget,
     /// The fragment length of what is added; none lets its length decide.
@@ -289,6 +310,10 @@ impl Settings {
             advertise: self.advertise.or(other.advertise),
             capacity: self.capacity.or(other.capacity),
             zone: self.zone.or(other.zone),
+            upload_limit: self.upload_limit.or(other.upload_limit),
+            download_limit: self.download_limit.or(other.download_limit),
+            upload_slots: self.upload_slots.or(other.upload_slots),
+            memory: self.memory.or(other.memory),
             replicas: self.replicas.or(other.replicas),
             fragment_length: self.fragment_length.or(other.fragment_length),
             json: self.json.or(other.json),
@@ -311,6 +336,16 @@ impl Settings {
             (Some(webserver), None) => Some(EntryPoint::Webserver(webserver)),
             (None, None) => None,
         };
+        let unlimited = RateLimit(None);
+        let default = NodeLimits::default();
+        let limits = NodeLimits {
+            rates: RateLimits {
+                upload: self.upload_limit.unwrap_or(unlimited).0,
+                download: self.download_limit.unwrap_or(unlimited).0,
+            },
+            upload_slots: self.upload_slots.unwrap_or(default.upload_slots),
+            memory: self.memory.unwrap_or(default.memory),
+        };
         Ok(Options {
             data_dir,
             peer: self.peer,
@@ -320,6 +355,7 @@ impl Settings {
             advertise: self.advertise,
             capacity: self.capacity.map_or(DEFAULT_CAPACITY, ByteCount::get),
             zone: self.zone,
+            limits,
             replicas: self.replicas.unwrap_or(ReplicationTarget::DEFAULT),
             fragment_length: self.fragment_length,
             style: Style {

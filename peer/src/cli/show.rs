@@ -1,7 +1,7 @@
 //! What people are shown of names, contents, peers and the node: pure text.
 
-use proto::control::{LocalContent, SessionStatus, Status};
-use shared::model::{Binding, ByteCount, FragmentSet, Health, Location, PeerInfo, format_duration};
+use proto::control::{LocalContent, RateLimits, SessionStatus, Status};
+use shared::model::{Binding, ByteCount, ByteRate, FragmentSet, Health, Location, PeerInfo, format_duration};
 
 use super::output::one_line;
 use super::table::Align::{Left, Right};
@@ -196,6 +196,18 @@ pub fn session(session: &SessionStatus) -> String {
     }
 }
 
+/// `upload 9.5 MiB/s, download unlimited`.
+#[must_use]
+pub fn limits(limits: &RateLimits) -> String {
+    let rate =
+        |limit: Option<ByteRate>| limit.map_or_else(|| "unlimited".to_owned(), |rate| rate.to_string());
+    format!(
+        "upload {}, download {}",
+        rate(limits.upload),
+        rate(limits.download)
+    )
+}
+
 /// What a node is and does.
 #[must_use]
 pub fn status(status: &Status) -> String {
@@ -228,6 +240,7 @@ pub fn status(status: &Status) -> String {
                 bytes(status.bytes_received)
             ),
         ),
+        ("limits", limits(&status.limits)),
         (
             "transfers",
             format!(

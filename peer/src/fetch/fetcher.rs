@@ -17,6 +17,7 @@ use super::error::FetchError;
 use super::job::{Call, Caller, Job};
 use super::limits::Limits;
 use super::progress::Progress;
+use crate::limiter::Limiter;
 use crate::store::FragmentStore;
 
 /// Callers that wait for a job to take notice of them.
@@ -56,6 +57,7 @@ pub(super) struct Inner {
     pub(super) own: PeerId,
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
+    pub(super) limiter: Limiter,
     /// What is arriving, to be passed on.
     pub(super) arrivals: Arrivals,
     /// A permit for every block that may be in flight.
@@ -86,6 +88,7 @@ impl Fetcher {
         own: PeerId,
         limits: Limits,
     ) -> Self {
+        let limiter = Limiter::unlimited(clock.clone());
         Self(Arc::new(Inner {
             store,
             finder,
@@ -94,6 +97,7 @@ impl Fetcher {
             own,
             limits,
             counters: Counters::new(),
+            limiter,
             arrivals: Arrivals::default(),
             room: Arc::new(Semaphore::new(limits.total_blocks() as usize)),
             jobs: Mutex::default(),
@@ -105,6 +109,12 @@ impl Fetcher {
     #[must_use]
     pub fn counters(&self) -> &Arc<Counters> {
         &self.0.counters
+    }
+
+    /// Limits all fetches together; there is no limit until one is set.
+    #[must_use]
+    pub fn limiter(&self) -> &Limiter {
+        &self.0.limiter
     }
 
     /// What is arriving now; to be shared with what passes it on.

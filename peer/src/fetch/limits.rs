@@ -39,7 +39,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             in_flight_bytes: 64 << 20,
-            total_in_flight_bytes: 128 << 20,
+            total_in_flight_bytes: 64 << 20,
             requests_per_source: 4,
             sources: 32,
             stall: Duration::from_secs(5),
@@ -52,6 +52,17 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// With at most so many bytes asked for and not yet written, for one job or for all of them together: a single
+    /// fetch may use all the memory that there is.
+    #[must_use]
+    pub fn within(bytes: u64) -> Self {
+        Self {
+            in_flight_bytes: bytes,
+            total_in_flight_bytes: bytes,
+            ..Self::default()
+        }
+    }
+
     /// Blocks that may be in flight for all jobs together; at least 1.
     pub(super) fn total_blocks(&self) -> u32 {
         let blocks = self.total_in_flight_bytes / u64::from(BLOCK_LENGTH);

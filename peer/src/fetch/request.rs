@@ -16,6 +16,7 @@ use super::arrivals::Arrivals;
 use super::commits::Delivery;
 use super::counters::Counters;
 use super::scheduler::Failure;
+use crate::limiter::Limiter;
 use crate::store::{FragmentStore, StoreError};
 
 /// What is needed to make a request.
@@ -33,6 +34,8 @@ pub(super) struct Request {
     pub(super) room: Arc<Semaphore>,
     /// …and never had more than this.
     pub(super) all_room: u32,
+    /// Limits all fetches together.
+    pub(super) limiter: Limiter,
     /// How long nothing may come.
     pub(super) stall: Duration,
 }
@@ -109,6 +112,18 @@ impl Request {
             next += u32::try_from(bytes).unwrap_or(u32::MAX).div_ceil(BLOCK_LENGTH);
             self.received.fetch_add(bytes as u64, Ordering::Relaxed);
             self.counters.add_received(bytes as u64);
+            // While nothing is taken the source is held up by the flow control of HTTP/2. What its window lets through
+            // (up to 16 MiB for each connection) comes at once all the same and waits in memory.
+            tokio::select! {
+                biased;
+                () = self.limiter.take(bytes as u64) => {}
+                () = token.cancelled() => {
+                    // What is complete is not thrown away.
+                    if next < self.manifest.blocks_of(self.fragment) {
+                        return Outcome::Cancelled;
+                    }
+                }
+            }
         }
         // A fragment has at least one block, so there was a chunk.
         delivery.map_or(Outcome::Broken, Outcome::Delivered)

@@ -306,6 +306,7 @@ impl Session {
             counters: Arc::clone(&self.inner.counters),
             room: Arc::clone(&self.inner.room),
             all_room: self.inner.limits.total_blocks(),
+            limiter: self.inner.limiter.clone(),
             stall: linked.stall,
         };
         self.requests += 1;

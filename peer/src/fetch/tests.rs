@@ -1,5 +1,6 @@
 //! Stories about fetching from real peers over loopback.
 
+mod limited;
 pub(crate) mod neighbour;
 
 use std::sync::Arc;

@@ -133,6 +133,7 @@ mod tests {
             bytes_received: 0,
             active_fetches: 0,
             active_uploads: 0,
+            limits: proto::control::RateLimits::default(),
         }
     }
 

@@ -1,9 +1,13 @@
 //! What a node has to be told.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use proto::control::EntryPoint;
+use proto::control::{EntryPoint, RateLimits};
 use shared::model::{HostPort, Zone};
+
+use super::memory::MemoryBudget;
+use crate::rpc::DEFAULT_UPLOAD_SLOTS;
 
 /// The configuration of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,4 +26,31 @@ pub struct NodeConfig {
     pub zone: Option<Zone>,
     /// The network to enter at the start; none stays offline until told.
     pub entry: Option<EntryPoint>,
+    /// What transfers may take.
+    pub limits: NodeLimits,
 }
+
+/// What all transfers of a node together may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeLimits {
+    /// How fast they may go, until someone changes that while the node runs.
+    pub rates: RateLimits,
+    /// Uploads at once; whoever asks for more is sent elsewhere.
+    pub upload_slots: NonZeroU16,
+    /// Bytes of blocks in memory.
+    pub memory: MemoryBudget,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self {
+            rates: RateLimits::default(),
+            upload_slots: DEFAULT_SLOTS,
+            memory: MemoryBudget::DEFAULT,
+        }
+    }
+}
+
+/// As many as the service takes when nobody says otherwise.
+#[expect(clippy::cast_possible_truncation, reason = "192 fits")]
+const DEFAULT_SLOTS: NonZeroU16 = NonZeroU16::new(DEFAULT_UPLOAD_SLOTS as u16).expect("some slots");

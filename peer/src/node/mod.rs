@@ -6,6 +6,7 @@
 
 mod config;
 mod http;
+mod memory;
 mod running;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -21,7 +22,8 @@ use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
 use tracing::info;
 
-pub use config::NodeConfig;
+pub use config::{NodeConfig, NodeLimits};
+pub use memory::{MemoryBudget, MemoryBudgetError};
 pub use running::{RunningNode, find_running};
 
 use crate::assignments::Assignments;
@@ -29,7 +31,7 @@ use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
 use crate::identity::Identity;
 use crate::publisher::Publisher;
-use crate::rpc::{ControlService, DEFAULT_UPLOAD_SLOTS, TransferService};
+use crate::rpc::{ControlService, TransferService};
 use crate::session::{Link, Network};
 use crate::sources::TrackerSources;
 use crate::store::{DiskStore, StoreError};
@@ -115,9 +117,9 @@ impl Node {
             tasks.clone(),
             clock.clone(),
             identity.peer(),
-            Limits::default(),
+            Limits::within(config.limits.memory.for_fetches()),
         );
-        let (counters, arrivals) = (Arc::clone(fetcher.counters()), fetcher.arrivals().clone());
+        fetcher.limiter().set(config.limits.rates.download);
         let (assignments, failures) = Assignments::start(&store, &identity, &fetcher, &tasks);
         let advertised = config
             .advertise
@@ -128,34 +130,28 @@ impl Node {
             address: advertised.clone(),
             zone: config.zone.clone(),
             store: store.clone(),
-            arrivals: arrivals.clone(),
+            arrivals: fetcher.arrivals().clone(),
             assignments,
             failures,
         };
         let network = Network::start(link, config.entry.clone(), &tasks);
         sources.follow(network.clone());
         let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&identity), network.clone(), &tasks);
+        let transfer = transfer_service(&config.limits, store.clone(), &fetcher, &tasks, &clock);
         let control = ControlService::new(crate::rpc::ControlParts {
             store: Arc::clone(&store),
             identity: Arc::clone(&identity),
             network,
             publisher,
+            counters: Arc::clone(fetcher.counters()),
             fetcher,
-            counters: Arc::clone(&counters),
-            clock: clock.clone(),
+            uploads: transfer.limiter().clone(),
+            clock,
             tasks: tasks.clone(),
             address: advertised,
             zone: config.zone.clone(),
             data_dir: config.data_dir.clone(),
         });
-        let transfer = TransferService::new(
-            store.clone(),
-            tasks.clone(),
-            counters,
-            arrivals,
-            clock,
-            DEFAULT_UPLOAD_SLOTS,
-        );
         let (grpc, _health) = Services::new()
             .add(transfer.into_server())
             .await
@@ -229,6 +225,26 @@ async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), No
         path: config.data_dir.clone(),
         source,
     })
+}
+
+/// Serves what the store holds and what the fetcher is receiving, within limits.
+fn transfer_service(
+    limits: &NodeLimits,
+    store: Arc<DiskStore>,
+    fetcher: &Fetcher,
+    tasks: &Tasks,
+    clock: &Clock,
+) -> TransferService {
+    let service = TransferService::new(
+        store,
+        tasks.clone(),
+        Arc::clone(fetcher.counters()),
+        fetcher.arrivals().clone(),
+        clock.clone(),
+        limits.upload_slots.get().into(),
+    );
+    service.limiter().set(limits.rates.upload);
+    service.with_memory(limits.memory.for_uploads())
 }
 
 async fn listen(config: &NodeConfig) -> Result<TcpListener, NodeError> {

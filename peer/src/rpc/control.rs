@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::accept::RemoteAddr;
-use proto::control::{Add, EntryPoint, Get, TOKEN_KEY};
+use proto::control::{Add, EntryPoint, Get, SetLimits, TOKEN_KEY};
 use proto::convert::{List, Locate, Page, Remove};
 use proto::status::to_status;
 use proto::v1::control_server::{Control, ControlServer};
@@ -27,6 +27,7 @@ use tonic::{Request, Response, Status};
 
 use crate::fetch::{Counters, Fetcher};
 use crate::identity::Identity;
+use crate::limiter::Limiter;
 use crate::publisher::Publisher;
 use crate::session::Network;
 use crate::store::DiskStore;
@@ -47,6 +48,8 @@ pub struct ControlParts {
     pub publisher: Publisher,
     /// Fetches for it.
     pub fetcher: Fetcher,
+    /// Limits its uploads; the fetcher has the other limiter.
+    pub uploads: Limiter,
     /// What it has sent and received.
     pub counters: Arc<Counters>,
     /// Tells the time.
@@ -290,5 +293,14 @@ impl Control for ControlService {
     ) -> Result<Response<Self::VerifyStream>, Status> {
         self.admit(&request, Access::Change)?;
         Ok(Response::new(self.start("verify", local::verify)))
+    }
+
+    async fn set_limits(
+        &self,
+        request: Request<v1::SetLimitsRequest>,
+    ) -> Result<Response<v1::SetLimitsReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        let set = SetLimits::from(request.into_inner());
+        Ok(Response::new(local::set_limits(&self.parts, set).into()))
     }
 }

@@ -1,11 +1,14 @@
 //! The `Transfer` service: other peers fetch verified fragments here.
 //!
 //! Every number that comes in is checked against the content's manifest before it is used. Uploads take one of a
-//! few slots, in the order of asking; reads happen off the async threads, a few chunks ahead of the connection, so
-//! memory is bounded by slots × chunks. Blocks are sent as they are on disk: whoever receives them verifies them.
+//! few slots, in the order of asking, and together go no faster than a limit allows. Reads happen off the async
+//! threads, a few chunks ahead of the connection and within a budget of memory. Blocks are sent as they are on disk:
+//! whoever receives them verifies them.
 
 mod body;
 mod follow;
+#[cfg(test)]
+mod limit_tests;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -28,6 +31,7 @@ use tracing::warn;
 pub use body::TransferEndpoint;
 
 use crate::fetch::{Arrivals, Counters};
+use crate::limiter::Limiter;
 use crate::store::{Entry, FragmentStore, StoreError, verify_fragment};
 
 /// How long a request waits for an upload slot before it is sent elsewhere: a fragment's time on a quick network.
@@ -43,8 +47,9 @@ const MAX_DISPUTES: usize = 1;
 /// go only as fast as their fragments arrive.
 pub const DEFAULT_UPLOAD_SLOTS: usize = 192;
 
-/// Blocks of all uploads that are in our memory at once: 32 MiB. Who comes first is served first.
-const MEMORY_BLOCKS: usize = (32 << 20) / BLOCK_LENGTH as usize;
+/// Bytes of blocks of all uploads that are in our memory at once when nobody says otherwise. Who comes first is served
+/// first.
+const DEFAULT_MEMORY: u64 = 32 << 20;
 
 /// Serves what the store holds. Cheap to clone.
 #[derive(Clone)]
@@ -57,6 +62,7 @@ pub struct TransferService {
     disputes: Arc<Semaphore>,
     /// A permit for every block that may be in memory.
     memory: Arc<Semaphore>,
+    limiter: Limiter,
     arrivals: Arrivals,
     clock: Clock,
 }
@@ -88,10 +94,24 @@ impl TransferService {
             uploads: semaphore(upload_slots),
             followers: semaphore(MAX_FOLLOWERS),
             disputes: semaphore(MAX_DISPUTES),
-            memory: semaphore(MEMORY_BLOCKS),
+            memory: semaphore(memory_blocks(DEFAULT_MEMORY)),
+            limiter: Limiter::unlimited(clock.clone()),
             arrivals,
             clock,
         }
+    }
+
+    /// The same, with at most so many bytes of blocks in memory, but at least the largest chunk.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: u64) -> Self {
+        self.memory = Arc::new(Semaphore::new(memory_blocks(bytes)));
+        self
+    }
+
+    /// Limits all uploads together; there is no limit until one is set.
+    #[must_use]
+    pub const fn limiter(&self) -> &Limiter {
+        &self.limiter
     }
 
     /// As a service that can be added to a server.
@@ -131,6 +151,12 @@ impl TransferService {
         self.with_store(move |store| store.entry(content).ok_or(StoreError::UnknownContent(content)))
             .await
     }
+}
+
+/// How many blocks fit; never fewer than a chunk may have, for which there would never be room.
+fn memory_blocks(bytes: u64) -> usize {
+    let blocks = usize::try_from(bytes / u64::from(BLOCK_LENGTH)).unwrap_or(usize::MAX);
+    blocks.clamp(upload::MAX_CHUNK_BLOCKS as usize, Semaphore::MAX_PERMITS)
 }
 
 /// Runs what may block on a thread for it.

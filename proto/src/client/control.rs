@@ -11,7 +11,10 @@ use tonic::transport::Channel;
 use tonic::{Request, Status as GrpcStatus};
 
 use super::{Incoming, Patience, unary};
-use crate::control::{Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, Status, TOKEN_KEY, Verified};
+use crate::control::{
+    Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, RateLimits, SetLimits, Status, TOKEN_KEY,
+    Verified,
+};
 use crate::convert::types::content_id;
 use crate::convert::{List, Locate, Page, Peers, Published, Remove};
 use crate::v1::control_client::ControlClient as Generated;
@@ -216,6 +219,19 @@ impl ControlClient {
     pub async fn verify(&self) -> Result<Incoming<v1::VerifyEvent, Verified>, RemoteError> {
         let mut client = self.0.clone();
         started(client.verify(v1::VerifyRequest {})).await
+    }
+
+    /// Changes how fast the node may transfer until it restarts; returns how fast it may from now on.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or the caller may not change anything.
+    pub async fn set_limits(&self, set: SetLimits) -> Result<RateLimits, RemoteError> {
+        let request = v1::SetLimitsRequest::from(set);
+        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
+            client.set_limits(request).await
+        })
+        .await?;
+        Ok(reply.into())
     }
 }
 

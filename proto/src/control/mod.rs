@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, ContentRef, Epoch, FragmentLength, Health, HostPort, Incarnation, Name, PeerId,
-    ReplicationTarget, Zone,
+    Binding, ByteRate, ContentId, ContentRef, Epoch, FragmentLength, Health, HostPort, Incarnation, Name,
+    PeerId, ReplicationTarget, Zone,
 };
 
 /// The metadata key of the node's token.
@@ -50,6 +50,26 @@ pub struct Status {
     pub active_fetches: u32,
     /// Uploads under way.
     pub active_uploads: u32,
+    /// How fast it may transfer.
+    pub limits: RateLimits,
+}
+
+/// How fast a node may transfer with all its peers together; none: as fast as it can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateLimits {
+    /// To peers.
+    pub upload: Option<ByteRate>,
+    /// From peers.
+    pub download: Option<ByteRate>,
+}
+
+/// Change how fast a node may transfer; what is not mentioned stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetLimits {
+    /// To peers; inside, none lifts the limit.
+    pub upload: Option<Option<ByteRate>>,
+    /// From peers; inside, none lifts the limit.
+    pub download: Option<Option<ByteRate>>,
 }
 
 /// How the session with the tracker stands.

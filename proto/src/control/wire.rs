@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shared::model::{Epoch, FragmentLength, HostPort, Incarnation};
+use shared::model::{ByteRate, Epoch, FragmentLength, HostPort, Incarnation};
 
 use super::{
-    Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, LocalRole, SessionStatus, Status, Verified,
+    Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, LocalRole, RateLimits, SessionStatus, SetLimits,
+    Status, Verified,
 };
 use crate::convert::Invalid;
 use crate::convert::types::{content_id, peer_id, target, zone, zone_text};
@@ -77,6 +78,10 @@ impl TryFrom<v1::StatusReply> for Status {
             bytes_received: wire.bytes_received,
             active_fetches: wire.active_fetches,
             active_uploads: wire.active_uploads,
+            limits: RateLimits {
+                upload: ByteRate::new(wire.upload_limit),
+                download: ByteRate::new(wire.download_limit),
+            },
         })
     }
 }
@@ -110,6 +115,49 @@ impl From<Status> for v1::StatusReply {
             bytes_received: status.bytes_received,
             active_fetches: status.active_fetches,
             active_uploads: status.active_uploads,
+            upload_limit: limit(status.limits.upload),
+            download_limit: limit(status.limits.download),
+        }
+    }
+}
+
+/// On the wire, 0 is no limit.
+fn limit(rate: Option<ByteRate>) -> u64 {
+    rate.map_or(0, ByteRate::get)
+}
+
+impl From<v1::SetLimitsRequest> for SetLimits {
+    fn from(wire: v1::SetLimitsRequest) -> Self {
+        Self {
+            upload: wire.upload_limit.map(ByteRate::new),
+            download: wire.download_limit.map(ByteRate::new),
+        }
+    }
+}
+
+impl From<SetLimits> for v1::SetLimitsRequest {
+    fn from(set: SetLimits) -> Self {
+        Self {
+            upload_limit: set.upload.map(limit),
+            download_limit: set.download.map(limit),
+        }
+    }
+}
+
+impl From<v1::SetLimitsReply> for RateLimits {
+    fn from(wire: v1::SetLimitsReply) -> Self {
+        Self {
+            upload: ByteRate::new(wire.upload_limit),
+            download: ByteRate::new(wire.download_limit),
+        }
+    }
+}
+
+impl From<RateLimits> for v1::SetLimitsReply {
+    fn from(limits: RateLimits) -> Self {
+        Self {
+            upload_limit: limit(limits.upload),
+            download_limit: limit(limits.download),
         }
     }
 }

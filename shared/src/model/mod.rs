@@ -10,6 +10,7 @@ mod id;
 mod manifest;
 mod name;
 mod peer;
+mod rate;
 mod session;
 mod time;
 
@@ -22,5 +23,6 @@ pub use manifest::{
 };
 pub use name::{ContentRef, Name, NameError};
 pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetError, Zone, ZoneError};
+pub use rate::{ByteRate, ParseByteRateError};
 pub use session::{AssignmentFailure, EvictReason, Hello, Holding, Numbered, Order, Report, Source, Welcome};
 pub use time::{ParseDurationError, Timestamp, format_duration, parse_duration};

@@ -1,5 +1,7 @@
 //! Every flag, and what is refused.
 
+use shared::model::ByteRate;
+
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {
@@ -49,6 +51,10 @@ fn every_command_is_read() {
         content: reference(content),
         force,
     };
+    let limit = |upload: Option<Option<ByteRate>>, download: Option<Option<ByteRate>>| LimitArgs {
+        upload: upload.map(RateLimit),
+        download: download.map(RateLimit),
+    };
     for (line, command) in [
         ("add x.bin".to_owned(), Command::Add(add.clone())),
         (
@@ -86,6 +92,11 @@ fn every_command_is_read() {
         ("list --local".to_owned(), Command::LocalList),
         ("locate a/x".to_owned(), Command::Locate(reference("a/x"))),
         ("status".to_owned(), Command::Status),
+        ("limit".to_owned(), Command::Limit(limit(None, None))),
+        (
+            "limit --upload 10MB/s --download none".to_owned(),
+            Command::Limit(limit(ByteRate::new(10_000_000).map(Some), Some(None))),
+        ),
         ("network".to_owned(), Command::Network),
         ("verify".to_owned(), Command::Verify),
     ] {
@@ -123,7 +134,8 @@ fn common_flags_work_before_and_after_the_command() {
 
 #[test]
 fn flags_of_a_node_go_with_what_may_run_one() {
-    let flags = "--webserver w:1 --host 0.0.0.0 --port 0 --advertise me:2 --capacity 2GiB --zone rack-1";
+    let flags = "--webserver w:1 --host 0.0.0.0 --port 0 --advertise me:2 --capacity 2GiB --zone rack-1 \
+        --upload-limit 80Mbit/s --download-limit none --upload-slots 4 --memory 32MiB";
     let expected = Settings {
         webserver: Some(address("w:1")),
         host: Some("0.0.0.0".to_owned()),
@@ -131,6 +143,10 @@ fn flags_of_a_node_go_with_what_may_run_one() {
         advertise: Some(address("me:2")),
         capacity: Some(ByteCount::new(2 << 30)),
         zone: Some("rack-1".parse().expect("a zone")),
+        upload_limit: Some(RateLimit(ByteRate::new(10_000_000))),
+        download_limit: Some(RateLimit(None)),
+        upload_slots: NonZeroU16::new(4),
+        memory: Some("32MiB".parse().expect("enough")),
         ..Settings::default()
     };
     for command in ["", "serve", "add x", "get x"] {
@@ -167,6 +183,14 @@ fn what_makes_no_sense_is_a_usage_error_in_one_line() {
         "serve --port 70000",
         "serve --capacity lots",
         "serve --zone a/b",
+        "serve --upload-limit fast",
+        "serve --upload-slots 0",
+        "serve --upload-slots 65536",
+        "serve --memory 15MiB",
+        "limit --upload",
+        "limit --download -1",
+        "limit 10MB/s",
+        "limit --upload-limit 1MB/s",
         "serve --tracker nowhere",
         "serve --peer 127.0.0.1:1",
         "list --timeout soon",

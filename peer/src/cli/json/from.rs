@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::control::{AddEvent, GetEvent, LocalContent, SessionStatus, Status, Verified};
-use shared::model::{Binding, ContentState, Health, Location, PeerInfo};
+use proto::control::{AddEvent, GetEvent, LocalContent, RateLimits, SessionStatus, Status, Verified};
+use shared::model::{Binding, ByteRate, ContentState, Health, Location, PeerInfo};
 
 use super::{
-    AddLine, Contents, GetLine, HeldContent, ListedName, Located, LocatedFragment, LocatedPeer, Names,
-    Network, NetworkPeer, NodeStatus, Replicas, VerifiedSoFar,
+    AddLine, Contents, GetLine, HeldContent, Limits, ListedName, Located, LocatedFragment, LocatedPeer,
+    Names, Network, NetworkPeer, NodeStatus, Replicas, VerifiedSoFar,
 };
 
 impl From<&AddEvent> for AddLine {
@@ -238,6 +238,16 @@ impl From<&Status> for NodeStatus {
             bytes_received: status.bytes_received,
             active_fetches: status.active_fetches,
             active_uploads: status.active_uploads,
+            limits: (&status.limits).into(),
+        }
+    }
+}
+
+impl From<&RateLimits> for Limits {
+    fn from(limits: &RateLimits) -> Self {
+        Self {
+            upload_limit: limits.upload.map(ByteRate::get),
+            download_limit: limits.download.map(ByteRate::get),
         }
     }
 }

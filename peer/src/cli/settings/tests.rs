@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use shared::model::ByteRate;
+
 use super::*;
 
 /// An environment of our own.
@@ -28,6 +30,10 @@ const SAMPLES: [(&str, &str); KEYS.len()] = [
     ("advertise", "me:5"),
     ("capacity", "6MiB"),
     ("zone", "rack-7"),
+    ("upload_limit", "10MB/s"),
+    ("download_limit", "none"),
+    ("upload_slots", "11"),
+    ("memory", "64MiB"),
     ("replicas", "8"),
     ("fragment_length", "64KiB"),
     ("json", "1"),
@@ -74,6 +80,9 @@ fn a_file_with_an_unknown_key_or_a_bad_value_is_refused() {
         "port = -1",
         "zone = \"a b\"",
         "tracker = \"nowhere\"",
+        "upload_limit = \"fast\"",
+        "upload_slots = 0",
+        "memory = \"1MiB\"",
     ] {
         std::fs::write(&path, text).expect("write");
         assert!(config::load::<Settings>(Some(&path)).is_err(), "{text}");
@@ -106,6 +115,33 @@ fn flags_win_over_the_environment_and_that_over_the_file_and_that_over_defaults(
     assert_eq!(options.data_dir, Path::new("/file"));
     assert_eq!(options.host, "127.0.0.1");
     assert_eq!(options.capacity, 50 << 30);
+}
+
+#[test]
+fn a_limit_can_be_lifted_by_a_stronger_place() {
+    let text = |rate: &str| Some(rate.parse::<RateLimit>().expect("a limit"));
+    let file = Settings {
+        upload_limit: text("10MB/s"),
+        download_limit: text("80Mbit/s"),
+        upload_slots: NonZeroU16::new(3),
+        ..Settings::default()
+    };
+    let flags = Settings {
+        upload_limit: text("none"),
+        memory: Some(MemoryBudget::MIN),
+        ..Settings::default()
+    };
+    let limits = |settings: Settings| settings.resolve(Some("/data".into())).expect("valid").limits;
+    let expected = NodeLimits {
+        rates: RateLimits {
+            upload: None,
+            download: ByteRate::new(10_000_000),
+        },
+        upload_slots: NonZeroU16::new(3).expect("not 0"),
+        memory: MemoryBudget::MIN,
+    };
+    assert_eq!(limits(flags.over(file)), expected);
+    assert_eq!(limits(Settings::default()), NodeLimits::default());
 }
 
 #[test]

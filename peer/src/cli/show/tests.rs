@@ -114,6 +114,10 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         bytes_received: 0,
         active_fetches: 0,
         active_uploads: 1,
+        limits: RateLimits {
+            upload: ByteRate::new(10 << 20),
+            download: None,
+        },
     });
     let expected = format!(
         "\
@@ -125,6 +129,7 @@ data       /d
 capacity   512.0 MiB of 1.0 GiB used
 contents   2
 traffic    0 B sent, 0 B received
+limits     upload 10.0 MiB/s, download unlimited
 transfers  0 downloads, 1 upload
 waiting    1 to be published
 version    0.1.0, up 1m 1s",

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::control::{LocalContent, LocalRole, Status, Verified};
+use proto::control::{LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified};
 use proto::convert::{Locate, Remove};
 use shared::model::{ContentId, ContentRef, FragmentSet, PeerState, Revision};
 use shared::{Coded as _, ErrorCode};
+use tracing::info;
 
 use super::{ControlParts, Events, caller_gone};
 use crate::blocking::{blocking, try_blocking};
@@ -38,7 +39,29 @@ pub(super) async fn status(parts: &ControlParts, uptime: Duration) -> Result<Sta
         bytes_received: parts.counters.received(),
         active_fetches: parts.fetcher.active(),
         active_uploads: parts.counters.uploads(),
+        limits: limits(parts),
     })
+}
+
+/// How fast the node may transfer now.
+pub(super) fn limits(parts: &ControlParts) -> RateLimits {
+    RateLimits {
+        upload: parts.uploads.rate(),
+        download: parts.fetcher.limiter().rate(),
+    }
+}
+
+/// Changes how fast the node may transfer.
+pub(super) fn set_limits(parts: &ControlParts, set: SetLimits) -> RateLimits {
+    if let Some(upload) = set.upload {
+        parts.uploads.set(upload);
+    }
+    if let Some(download) = set.download {
+        parts.fetcher.limiter().set(download);
+    }
+    let now = limits(parts);
+    info!(upload = ?now.upload, download = ?now.download, "limits changed");
+    now
 }
 
 pub(super) async fn list(parts: &ControlParts) -> Result<Vec<LocalContent>, RemoteError> {

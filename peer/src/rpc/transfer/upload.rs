@@ -16,13 +16,14 @@ use tonic::Status;
 
 use super::{TransferService, blocking, fragment_of, refusal, withdraw_if_bad};
 use crate::fetch::{Arrivals, Passing, Upload};
+use crate::limiter::Limiter;
 use crate::store::{Entry, FragmentStore, StoreError};
 
 /// Blocks in the first chunk of a request: 64 KiB is soon there on any line.
 const FIRST_CHUNK_BLOCKS: u32 = (64 << 10) / BLOCK_LENGTH;
 
 /// Blocks in a chunk, at most: 512 KiB. Larger ones cost memory, smaller ones wake-ups on a quick line.
-const MAX_CHUNK_BLOCKS: u32 = (512 << 10) / BLOCK_LENGTH;
+pub(super) const MAX_CHUNK_BLOCKS: u32 = (512 << 10) / BLOCK_LENGTH;
 
 /// A receiver that takes a chunk sooner than this gets larger ones, up to the maximum…
 const QUICK: Duration = Duration::from_millis(5);
@@ -59,6 +60,7 @@ struct Sender {
     manifest: Manifest,
     clock: Clock,
     memory: Arc<Semaphore>,
+    limiter: Limiter,
     chunks: mpsc::Sender<Result<Sending, Status>>,
     upload: Upload,
     /// How many blocks the next chunk may have.
@@ -106,6 +108,7 @@ impl TransferService {
             manifest,
             clock: self.clock.clone(),
             memory: Arc::clone(&self.memory),
+            limiter: self.limiter.clone(),
             chunks,
             upload: self.counters.upload(),
             chunk_blocks: FIRST_CHUNK_BLOCKS,
@@ -190,6 +193,12 @@ impl Sender {
         let chunk = blocking(move || read(&*store, &manifest, index, piece, leaves, with_leaves)).await?;
         let bytes = chunk.data.len() as u64;
         let begun = self.clock.now();
+        // Counts as the receiver's time: where the limit is what holds uploads up, chunks become small as on a slow line.
+        tokio::select! {
+            biased;
+            () = self.limiter.take(bytes) => {}
+            () = self.chunks.closed() => return Ok(false),
+        }
         let sent = self.chunks.send(Ok(Sending { chunk, memory }));
         match tokio::time::timeout(SEND_TIMEOUT, sent).await {
             Ok(Ok(())) => {

@@ -1,0 +1,71 @@
+//! `peer limit`: how fast the running node may transfer, shown or changed.
+
+use std::str::FromStr;
+
+use clap::Args;
+use proto::control::SetLimits;
+use shared::model::{ByteRate, ParseByteRateError};
+
+use super::context::Context;
+use super::exit::Failure;
+use super::{attach, json, show};
+
+/// A limit as people write it: a rate, or `none`, `unlimited` or `0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit(
+    /// None: not limited.
+    pub Option<ByteRate>,
+);
+
+impl FromStr for RateLimit {
+    type Err = ParseByteRateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "none" | "unlimited" | "0" => Ok(Self(None)),
+            rate => rate.parse().map(|rate| Self(Some(rate))),
+        }
+    }
+}
+
+/// `peer limit`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct LimitArgs {
+    /// Send at most so much to all peers together, such as 10MB/s, 512KiB/s or 80Mbit/s, or `none`
+    #[arg(long, value_name = "RATE")]
+    pub upload: Option<RateLimit>,
+    /// Take at most so much from all peers together, or `none`
+    #[arg(long, value_name = "RATE")]
+    pub download: Option<RateLimit>,
+}
+
+pub(super) async fn run(context: &Context<'_>, args: LimitArgs) -> Result<(), Failure> {
+    let node = attach::require(context.options).await?;
+    let limits = if args.upload.is_none() && args.download.is_none() {
+        node.status.limits
+    } else {
+        let set = SetLimits {
+            upload: args.upload.map(|limit| limit.0),
+            download: args.download.map(|limit| limit.0),
+        };
+        let set = node.client.set_limits(set).await;
+        set.map_err(|error| Failure::of("change the node's limits", &error))?
+    };
+    context.out.json(&json::Limits::from(&limits));
+    context.out.line(&show::limits(&limits));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_rate_or_none() {
+        for text in ["none", "unlimited", " None ", "0"] {
+            assert_eq!(text.parse(), Ok(RateLimit(None)), "{text}");
+        }
+        assert_eq!("1MB/s".parse(), Ok(RateLimit(ByteRate::new(1_000_000))));
+        assert!("fast".parse::<RateLimit>().is_err());
+    }
+}

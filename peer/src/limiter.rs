@@ -1,0 +1,140 @@
+//! A limit on bytes per second that can be changed while transfers run.
+//!
+//! [`Bucket`] decides (pure): every byte taken is owed and paid back at the rate, and no more may be owed than a burst.
+//! [`Limiter`] is the handle that all transfers of one direction share: it lets them wait in the order of asking.
+//!
+//! It counts the bytes of blocks, not those of frames, proofs and headers: a few per mille more are on the line. And it
+//! knows nothing of who transfers: fairness among peers is that everyone waits for a chunk at a time.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use shared::model::{ByteRate, Timestamp};
+use shared::runtime::Clock;
+use tokio::sync::{Notify, Semaphore};
+
+/// What may be taken at once after a pause: a quarter of a second's worth, so that nobody has to wake up more often
+/// than a busy machine can…
+const BURST_PARTS: u64 = 4;
+
+/// …but at least the largest chunk that an upload sends.
+const LEAST_BURST: u64 = 512 << 10;
+
+/// Clocks tell milliseconds: a byte per second is a thousandth of a byte in each.
+const PARTS: u128 = 1000;
+
+/// What is owed at a limit, as a value of the time.
+///
+/// In the terms of generic cell rate algorithms, bytes stand for time; so a change of the rate changes nothing of what
+/// is owed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bucket {
+    /// Thousandths of bytes that were taken and not paid back by `at`.
+    owed: u128,
+    at: Timestamp,
+}
+
+impl Bucket {
+    /// Pays back what the rate has allowed since the last time.
+    fn settle(&mut self, rate: ByteRate, now: Timestamp) {
+        let allowed = u128::from(rate.get()) * now.since(self.at).as_millis();
+        self.owed = self.owed.saturating_sub(allowed);
+        self.at = self.at.max(now);
+    }
+
+    /// Takes the bytes, or says how long it will be at this rate until they can be taken. More than a burst can be
+    /// taken when nothing is owed.
+    fn take(&mut self, rate: ByteRate, now: Timestamp, bytes: u64) -> Result<(), Duration> {
+        self.settle(rate, now);
+        let burst = (rate.get() / BURST_PARTS).max(LEAST_BURST);
+        let may_owe = u128::from(burst.saturating_sub(bytes)) * PARTS;
+        if self.owed <= may_owe {
+            self.owed += u128::from(bytes) * PARTS;
+            return Ok(());
+        }
+        let millis = (self.owed - may_owe).div_ceil(rate.get().into());
+        Err(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Lets no more bytes through than its rate allows; cheap to clone, and all clones share the rate.
+#[derive(Clone, Debug)]
+pub struct Limiter(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    /// Bytes per second; 0 is no limit. Written only under the bucket's lock.
+    rate: AtomicU64,
+    bucket: Mutex<Bucket>,
+    /// Whose turn it is to wait for the bucket; the others wait for the turn, in the order of asking.
+    turn: Semaphore,
+    /// Tells the one whose turn it is that the rate is another.
+    changed: Notify,
+}
+
+impl Limiter {
+    /// Without a limit until one is set.
+    #[must_use]
+    pub fn unlimited(clock: Clock) -> Self {
+        Self(Arc::new(Inner {
+            clock,
+            rate: AtomicU64::new(0),
+            bucket: Mutex::default(),
+            turn: Semaphore::new(1),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// The limit; none: there is none.
+    #[must_use]
+    pub fn rate(&self) -> Option<ByteRate> {
+        ByteRate::new(self.0.rate.load(Ordering::Relaxed))
+    }
+
+    /// Sets or lifts the limit, also for those who are waiting now.
+    pub fn set(&self, rate: Option<ByteRate>) {
+        {
+            let mut bucket = self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = self.0.clock.now();
+            match self.rate() {
+                Some(before) => bucket.settle(before, now),
+                // Nobody has counted until now.
+                None => *bucket = Bucket { owed: 0, at: now },
+            }
+            self.0
+                .rate
+                .store(rate.map_or(0, ByteRate::get), Ordering::Relaxed);
+        }
+        self.0.changed.notify_one();
+    }
+
+    /// Waits until so many bytes may go. Without a limit it costs one load.
+    ///
+    /// Cancel-safe: a caller who gives up waiting has taken nothing and holds nobody up.
+    pub async fn take(&self, bytes: u64) {
+        if self.rate().is_none() {
+            return;
+        }
+        // Never closed.
+        let _turn = self.0.turn.acquire().await;
+        while let Err(wait) = self.try_take(bytes) {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.0.changed.notified() => {}
+            }
+        }
+    }
+
+    fn try_take(&self, bytes: u64) -> Result<(), Duration> {
+        let mut bucket = self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.rate() {
+            Some(rate) => bucket.take(rate, self.0.clock.now(), bytes),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

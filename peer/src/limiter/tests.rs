@@ -1,0 +1,155 @@
+//! What a limit lets through, and who it wakes.
+
+use std::pin::pin;
+use std::task::Poll;
+
+use futures_util::poll;
+use proptest::prelude::*;
+
+use super::*;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+fn rate(bytes: u64) -> ByteRate {
+    ByteRate::new(bytes).expect("not 0")
+}
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn a_burst_goes_at_once_and_the_rest_at_the_rate() {
+    let (mut bucket, rate) = (Bucket::default(), rate(MIB));
+    assert_eq!(bucket.take(rate, at(0), 512 * KIB), Ok(()));
+    assert_eq!(bucket.take(rate, at(0), 512 * KIB), Err(millis(500)));
+    assert_eq!(bucket.take(rate, at(499), 512 * KIB), Err(millis(1)));
+    assert_eq!(bucket.take(rate, at(500), 512 * KIB), Ok(()));
+    assert_eq!(bucket.take(rate, at(500), 64 * KIB), Err(millis(63)), "62.5 ms");
+}
+
+#[test]
+fn a_pause_saves_no_more_than_a_burst() {
+    let (mut bucket, fast) = (Bucket::default(), rate(8 * MIB));
+    let a_day = at(86_400_000);
+    assert_eq!(
+        bucket.take(fast, a_day, 2 * MIB),
+        Ok(()),
+        "a quarter of a second's worth"
+    );
+    assert_eq!(bucket.take(fast, a_day, 512 * KIB), Err(millis(63)));
+}
+
+#[test]
+fn more_than_a_burst_goes_when_nothing_is_owed() {
+    let (mut bucket, slow) = (Bucket::default(), rate(MIB));
+    assert_eq!(bucket.take(slow, at(0), 4 * MIB), Ok(()));
+    assert_eq!(bucket.take(slow, at(0), 4 * MIB), Err(millis(4000)));
+    assert_eq!(bucket.take(slow, at(4000), 4 * MIB), Ok(()));
+}
+
+#[test]
+fn a_clock_that_stands_still_or_the_slowest_rate_breaks_nothing() {
+    let (mut bucket, slowest) = (Bucket::default(), rate(1));
+    assert_eq!(bucket.take(slowest, at(5), u64::MAX), Ok(()));
+    let wait = bucket.take(slowest, at(3), u64::MAX).expect_err("it is owed");
+    assert!(wait > millis(u64::MAX / 2), "{wait:?}");
+    let (mut bucket, fastest) = (Bucket::default(), rate(u64::MAX));
+    assert_eq!(bucket.take(fastest, at(u64::MAX), u64::MAX), Ok(()));
+}
+
+proptest! {
+    #[test]
+    fn never_more_than_the_rate_and_a_burst_and_never_less_than_the_rate(
+        per_second in 1_u64..1 << 32,
+        takes in prop::collection::vec((1_u64..=512 * KIB, 0_u64..50), 1..200),
+    ) {
+        let (mut bucket, rate) = (Bucket::default(), rate(per_second));
+        let (mut now, mut taken, mut waited) = (0_u64, 0_u128, false);
+        for (bytes, pause) in takes {
+            now += pause;
+            waited |= pause > 0;
+            if let Err(wait) = bucket.take(rate, at(now), bytes) {
+                let early = wait.as_millis() - 1;
+                prop_assert!(early < u128::from(u64::MAX / 4));
+                now += u64::try_from(wait.as_millis()).expect("some days");
+                prop_assert_eq!(bucket.take(rate, at(now), bytes), Ok(()), "it had said when");
+            }
+            taken += u128::from(bytes);
+            let burst = u128::from((per_second / 4).max(512 * KIB));
+            let allowed = u128::from(per_second) * u128::from(now) / 1000 + burst;
+            prop_assert!(taken <= allowed, "{taken} of {allowed} by {now} ms");
+            if !waited {
+                // Whoever takes as soon as he may gets the rate, but for the rounding of his last wait.
+                let least = u128::from(per_second) * u128::from(now.saturating_sub(1)) / 1000;
+                prop_assert!(taken + burst >= least);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_limit_nobody_waits() {
+    let limiter = Limiter::unlimited(Clock::manual(at(0)).0);
+    assert_eq!(limiter.rate(), None);
+    for _ in 0..1000 {
+        assert_eq!(poll!(pin!(limiter.take(u64::MAX))), Poll::Ready(()));
+    }
+}
+
+#[tokio::test]
+async fn lifting_or_raising_the_limit_wakes_all_who_wait() {
+    for then in [None, ByteRate::new(u64::MAX)] {
+        let (clock, hand) = Clock::manual(at(0));
+        let limiter = Limiter::unlimited(clock);
+        limiter.set(ByteRate::new(1));
+        limiter.take(MIB).await;
+        let waiting: Vec<_> = (0..10).map(|_| Box::pin(limiter.take(MIB))).collect();
+        let mut all = Box::pin(futures_util::future::join_all(waiting));
+        assert!(poll!(&mut all).is_pending(), "for twelve days each");
+        hand.advance(millis(1));
+        limiter.set(then);
+        tokio::time::timeout(Duration::from_secs(30), all)
+            .await
+            .expect("they are woken");
+        assert_eq!(limiter.rate(), then);
+    }
+}
+
+#[tokio::test]
+async fn one_who_gives_up_has_taken_nothing_and_holds_nobody_up() {
+    let (clock, hand) = Clock::manual(at(0));
+    let limiter = Limiter::unlimited(clock);
+    limiter.set(ByteRate::new(MIB));
+    limiter.take(512 * KIB).await;
+    let mut gives_up = Box::pin(limiter.take(512 * KIB));
+    let mut next = Box::pin(limiter.take(512 * KIB));
+    assert!(poll!(&mut gives_up).is_pending());
+    assert!(poll!(&mut next).is_pending());
+    drop(gives_up);
+    hand.advance(millis(500));
+    assert!(poll!(&mut next).is_ready(), "only the first has taken anything");
+}
+
+#[tokio::test]
+async fn a_limit_that_is_set_anew_forgets_nothing_of_what_is_owed() {
+    let (clock, hand) = Clock::manual(at(0));
+    let limiter = Limiter::unlimited(clock);
+    limiter.set(ByteRate::new(MIB));
+    limiter.take(512 * KIB).await;
+    hand.advance(millis(250));
+    limiter.set(ByteRate::new(2 * MIB));
+    let mut next = Box::pin(limiter.take(512 * KIB));
+    assert!(poll!(&mut next).is_pending(), "256 KiB are owed");
+    hand.advance(millis(125));
+    // Its own timer would wake it; whoever sets a limit does so too.
+    limiter.set(ByteRate::new(2 * MIB));
+    tokio::time::timeout(Duration::from_secs(30), next)
+        .await
+        .expect("paid back at the new rate");
+}
