@@ -129,9 +129,9 @@ impl Figures {
     }
 }
 
-/// When the last receiver can be done at the earliest, considering when each begins.
+/// When the last receiver can be done at the earliest, considering when each was to begin.
 fn last_own_bound(receipts: &[Receipt]) -> Duration {
-    let ends = receipts.iter().map(|receipt| receipt.began + receipt.bound);
+    let ends = receipts.iter().map(|receipt| receipt.due + receipt.bound);
     ends.max().unwrap_or_default()
 }
 
@@ -170,7 +170,7 @@ fn as_json(scenario: &Scenario, distribution: &Distribution) -> Value {
     let figures = Figures::of(scenario, distribution);
     let receipt = |receipt: &Receipt| {
         json!({
-            "began_s": receipt.began.as_secs_f64(),
+            "due_s": receipt.due.as_secs_f64(),
             "seconds": receipt.took.as_secs_f64(),
             "bound_s": receipt.bound.as_secs_f64(),
             "received_bytes": receipt.received,
@@ -206,8 +206,8 @@ mod tests {
     #[test]
     fn ratios_are_against_what_was_possible_for_those_who_came_late() {
         let all = scenarios(&["arrivals".to_owned()]).expect("there is one");
-        let receipt = |began, took| Receipt {
-            began: Duration::from_secs(began),
+        let receipt = |due, took| Receipt {
+            due: Duration::from_secs(due),
             took: Duration::from_secs(took),
             bound: Duration::from_secs(10),
             received: all[0].length,

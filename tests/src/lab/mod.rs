@@ -10,10 +10,13 @@
 //! shapes rates only: no latency, no losses besides those of a full queue.
 
 pub mod bound;
+mod distribution;
 mod network;
+mod race;
 mod scenario;
 mod swarm;
 
+pub use distribution::{Distribution, Receipt};
 pub use network::{Network, Place, Wire, obstacle};
 pub use scenario::{Link, Scenario};
-pub use swarm::{Distribution, Lab, Receipt};
+pub use swarm::Lab;

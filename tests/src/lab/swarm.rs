@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::network::{Network, Place, Wire};
+use super::distribution::{Distribution, Receipt};
+use super::network::{Network, Place};
+use super::race::Race;
 use super::{Scenario, bound};
-use crate::bench::Stopwatch;
 use crate::{Outcome, Program, binaries, content, eventually, is_interrupted};
 
 /// The name that the file is published under.
@@ -26,7 +27,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// How often is asked whether a full copy is out. Each time costs a short process.
 const ASK: Duration = Duration::from_millis(100);
 
-/// A receiver that takes this many times as long as anybody must is given up, and the scenario has failed.
+/// A distribution that takes this many times as long as it must is given up, and the scenario has failed.
 const GIVE_UP_FACTOR: u32 = 12;
 
 /// Where files are when there is room: memory.
@@ -40,36 +41,6 @@ pub struct Lab {
     _tracker: Program,
     network: Network,
     directory: TempDir,
-}
-
-/// How a distribution went.
-#[derive(Clone, Debug)]
-pub struct Distribution {
-    /// The receivers, in the order of the hosts.
-    pub receipts: Vec<Receipt>,
-    /// From the first beginning to the last end.
-    pub last: Duration,
-    /// No way of distributing could have been quicker, were there no headers.
-    pub bound: Duration,
-    /// Bytes of the content that the source says it sent; until it was killed, if it was.
-    pub source_sent: u64,
-    /// Bytes that left the source's interface, headers included.
-    pub source_wire: u64,
-}
-
-/// How it went for one receiver.
-#[derive(Clone, Copy, Debug)]
-pub struct Receipt {
-    /// When it began, after the first.
-    pub began: Duration,
-    /// How long it took from then.
-    pub took: Duration,
-    /// It could not have been quicker, were there no headers.
-    pub bound: Duration,
-    /// Bytes of the content that it says it received; more than the content has is waste.
-    pub received: u64,
-    /// Bytes that reached and left its interface, headers included.
-    pub wire: Wire,
 }
 
 impl Lab {
@@ -148,7 +119,7 @@ impl Lab {
         let before = (0..self.peers.len()).map(|number| self.network.host(number).wire());
         let before = before.collect::<Result<Vec<_>>>()?;
 
-        let mut race = Race::new(scenario);
+        let mut race = Race::new(&scenario.arrivals);
         let killed = self.watch(scenario, &mut race)?;
         let last = race.last();
         let after = (0..self.peers.len()).map(|number| self.network.host(number).wire());
@@ -161,11 +132,11 @@ impl Lab {
                 content::sha256(&self.output(number))? == digest,
                 "host {number} ended up with other bytes than the source's"
             );
-            let (began, took) = race.times(at).context("a receiver has no time")?;
+            let (due, took) = race.times(at).context("a receiver has no time")?;
             receipts.push(Receipt {
-                began,
+                due,
                 took,
-                bound: bound::of_one(scenario.length, scenario.source(), *link, began),
+                bound: bound::of_one(scenario.length, scenario.source(), *link, due),
                 received: self.counter(number, "bytes_received")?,
                 wire: after[number].since(before[number]),
             });
@@ -186,16 +157,17 @@ impl Lab {
     /// Begins the receivers when it is their time and sees them end; kills the source when the scenario says so, and
     /// returns what it had sent then.
     fn watch(&mut self, scenario: &Scenario, race: &mut Race) -> Result<Option<u64>> {
-        let limit = race.limit;
+        let least = bound::of_all(scenario.length, scenario.source(), scenario.receivers());
+        let limit = least * GIVE_UP_FACTOR + START_LIMIT;
         let mut killed = None;
         let mut asked = Duration::ZERO;
         while race.is_on() {
             ensure!(!is_interrupted(), "interrupted");
-            ensure!(race.watch.elapsed() < limit, "not done within {limit:?}");
+            ensure!(race.elapsed() < limit, "not done within {limit:?}");
             race.begin_due(|at| self.begin_get(at + 1))?;
             race.see_who_ended(|at| self.complaint(at + 1))?;
-            if scenario.kills_source && killed.is_none() && race.watch.elapsed() > asked + ASK {
-                asked = race.watch.elapsed();
+            if scenario.kills_source && killed.is_none() && race.elapsed() > asked + ASK {
+                asked = race.elapsed();
                 killed = self.kill_source_when_a_copy_is_out(scenario)?;
             }
             std::thread::sleep(LOOK); // not a wait for something to have happened: only how often to look
@@ -289,91 +261,6 @@ impl Lab {
         self.directory
             .path()
             .join(format!("{}.{extension}", peer_name(number)))
-    }
-}
-
-/// The receivers' commands, from when each is due to when it has ended.
-struct Race {
-    watch: Stopwatch,
-    limit: Duration,
-    runners: Vec<Runner>,
-}
-
-struct Runner {
-    due: Duration,
-    began: Option<Duration>,
-    ended: Option<Duration>,
-    child: Option<Child>,
-}
-
-impl Race {
-    fn new(scenario: &Scenario) -> Self {
-        let all = bound::of_all(scenario.length, scenario.source(), scenario.receivers());
-        let runner = |due: &Duration| Runner {
-            due: *due,
-            began: None,
-            ended: None,
-            child: None,
-        };
-        Self {
-            watch: Stopwatch::start(),
-            limit: all * GIVE_UP_FACTOR + START_LIMIT,
-            runners: scenario.arrivals.iter().map(runner).collect(),
-        }
-    }
-
-    fn is_on(&self) -> bool {
-        self.runners.iter().any(|runner| runner.ended.is_none())
-    }
-
-    fn begin_due(&mut self, mut begin: impl FnMut(usize) -> Result<Child>) -> Result<()> {
-        for (at, runner) in self.runners.iter_mut().enumerate() {
-            let now = self.watch.elapsed();
-            if runner.began.is_none() && runner.due <= now {
-                runner.began = Some(now);
-                runner.child = Some(begin(at)?);
-            }
-        }
-        Ok(())
-    }
-
-    fn see_who_ended(&mut self, complaint: impl Fn(usize) -> String) -> Result<()> {
-        for (at, runner) in self.runners.iter_mut().enumerate() {
-            let Some(child) = &mut runner.child else { continue };
-            let Some(status) = child.try_wait()? else { continue };
-            runner.child = None;
-            runner.ended = Some(self.watch.elapsed());
-            if !status.success() {
-                bail!(
-                    "host {} could not get the file ({status}): {}",
-                    at + 1,
-                    complaint(at)
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// When a receiver began, and how long it took.
-    fn times(&self, at: usize) -> Option<(Duration, Duration)> {
-        let runner = &self.runners[at];
-        let began = runner.began?;
-        Some((began, runner.ended?.saturating_sub(began)))
-    }
-
-    fn last(&self) -> Duration {
-        let first = self.runners.iter().filter_map(|runner| runner.began).min();
-        let last = self.runners.iter().filter_map(|runner| runner.ended).max();
-        last.unwrap_or_default().saturating_sub(first.unwrap_or_default())
-    }
-}
-
-impl Drop for Race {
-    fn drop(&mut self) {
-        for child in self.runners.iter_mut().filter_map(|runner| runner.child.as_mut()) {
-            drop(child.kill());
-            drop(child.wait());
-        }
     }
 }
 
