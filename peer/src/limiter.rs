@@ -26,8 +26,7 @@ const PARTS: u128 = 1000;
 
 /// What is owed at a limit, as a value of the time.
 ///
-/// In the terms of generic cell rate algorithms, bytes stand for time; so a change of the rate changes nothing of what
-/// is owed.
+/// A generic cell rate algorithm that counts bytes instead of time, so that a debt outlives a change of the rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Bucket {
     /// Thousandths of bytes that were taken and not paid back by `at`.
@@ -47,8 +46,7 @@ impl Bucket {
     /// taken when nothing is owed.
     fn take(&mut self, rate: ByteRate, now: Timestamp, bytes: u64) -> Result<(), Duration> {
         self.settle(rate, now);
-        let burst = (rate.get() / BURST_PARTS).max(LEAST_BURST);
-        let may_owe = u128::from(burst.saturating_sub(bytes)) * PARTS;
+        let may_owe = u128::from(burst(rate).saturating_sub(bytes)) * PARTS;
         if self.owed <= may_owe {
             self.owed += u128::from(bytes) * PARTS;
             return Ok(());
@@ -56,6 +54,18 @@ impl Bucket {
         let millis = (self.owed - may_owe).div_ceil(rate.get().into());
         Err(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
     }
+
+    /// Goes over to another rate. What was owed above its burst is forgiven: a quarter of a second of a quick line can
+    /// be minutes of a slow one.
+    fn change(&mut self, from: ByteRate, to: ByteRate, now: Timestamp) {
+        self.settle(from, now);
+        self.owed = self.owed.min(u128::from(burst(to)) * PARTS);
+    }
+}
+
+/// Bytes that may be taken at once.
+fn burst(rate: ByteRate) -> u64 {
+    (rate.get() / BURST_PARTS).max(LEAST_BURST)
 }
 
 /// Lets no more bytes through than its rate allows; cheap to clone, and all clones share the rate.
@@ -98,10 +108,10 @@ impl Limiter {
         {
             let mut bucket = self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner);
             let now = self.0.clock.now();
-            match self.rate() {
-                Some(before) => bucket.settle(before, now),
-                // Nobody has counted until now.
-                None => *bucket = Bucket { owed: 0, at: now },
+            match (self.rate(), rate) {
+                (Some(from), Some(to)) => bucket.change(from, to, now),
+                // While there is no limit nobody counts.
+                _ => *bucket = Bucket { owed: 0, at: now },
             }
             self.0
                 .rate

@@ -58,7 +58,14 @@ pub(super) async fn run(context: &Context<'_>, args: LimitArgs) -> Result<(), Fa
 
 #[cfg(test)]
 mod tests {
+    use proto::client::ControlClient;
+    use proto::control::RateLimits;
+    use shared::runtime::Tasks;
+    use shared::{Coded as _, ErrorCode};
+
     use super::*;
+    use crate::cli::settings::Settings;
+    use crate::node::Node;
 
     #[test]
     fn a_limit_is_a_rate_or_none() {
@@ -67,5 +74,41 @@ mod tests {
         }
         assert_eq!("1MB/s".parse(), Ok(RateLimit(ByteRate::new(1_000_000))));
         assert!("fast".parse::<RateLimit>().is_err());
+    }
+    #[tokio::test]
+    async fn a_node_begins_with_its_settings_and_only_its_owner_changes_them() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let settings = Settings {
+            data_dir: Some(dir.path().to_owned()),
+            upload_limit: Some(RateLimit(ByteRate::new(1000))),
+            ..Settings::default()
+        };
+        let options = settings.resolve(None).expect("a data directory");
+        let config = attach::node_config(&options, 0, None);
+        let node = Node::start(config, Tasks::new()).await.expect("a node");
+        let client = |token| ControlClient::new(&node.control_address(), token).expect("a client");
+        let owner = client(Some(node.token()));
+        let limits = |upload, download| RateLimits {
+            upload: ByteRate::new(upload),
+            download: ByteRate::new(download),
+        };
+        let shown = async || owner.status().await.expect("it runs").limits;
+        assert_eq!(shown().await, limits(1000, 0));
+
+        let download = SetLimits {
+            upload: None,
+            download: Some(ByteRate::new(2000)),
+        };
+        assert_eq!(owner.set_limits(download).await, Ok(limits(1000, 2000)));
+        let lift = SetLimits {
+            upload: Some(None),
+            download: None,
+        };
+        let refused = client(None).set_limits(lift).await.expect_err("no token");
+        assert_eq!(refused.code(), ErrorCode::PermissionDenied);
+        assert_eq!(shown().await, limits(1000, 2000), "nothing has changed");
+        assert_eq!(owner.set_limits(lift).await, Ok(limits(0, 2000)));
+        assert_eq!(shown().await, limits(0, 2000));
+        node.stop().await;
     }
 }

@@ -54,6 +54,17 @@ fn more_than_a_burst_goes_when_nothing_is_owed() {
 }
 
 #[test]
+fn a_change_of_the_rate_keeps_what_is_owed_but_for_a_burst_too_large_for_it() {
+    let (mut bucket, fast, slow) = (Bucket::default(), rate(40 * MIB), rate(128 * KIB));
+    assert_eq!(bucket.take(fast, at(0), 10 * MIB), Ok(()));
+    bucket.change(fast, slow, at(100));
+    // Of 6 MiB that were owed, half a MiB is left; otherwise it would be 48 seconds.
+    assert_eq!(bucket.take(slow, at(100), 16 * KIB), Err(millis(125)));
+    bucket.change(slow, fast, at(1100));
+    assert_eq!(bucket.owed, u128::from(384 * KIB) * PARTS);
+}
+
+#[test]
 fn a_clock_that_stands_still_or_the_slowest_rate_breaks_nothing() {
     let (mut bucket, slowest) = (Bucket::default(), rate(1));
     assert_eq!(bucket.take(slowest, at(5), u64::MAX), Ok(()));
