@@ -83,7 +83,9 @@ impl Service<Request<Body>> for TransferEndpoint {
 async fn fetch(service: &TransferService, request: Request<Body>) -> Result<Chunks, Status> {
     let decoder = ProstCodec::<v1::FetchChunk, v1::FetchRequest>::default().decoder();
     let mut messages = Streaming::new_request(decoder, request.into_body(), None, Some(MAX_REQUEST_BYTES));
-    let request = messages.message().await?;
+    // Whatever is wrong with it, a request too long above all, is the caller's mistake.
+    let malformed = |status: Status| refusal(ErrorCode::InvalidArgument, status.message());
+    let request = messages.message().await.map_err(malformed)?;
     let request = request.ok_or_else(|| refusal(ErrorCode::InvalidArgument, "there is no request"))?;
     let stream = service.open_upload(request).await?;
     Ok(Chunks {
