@@ -1,9 +1,12 @@
 """libtorrent for the benchmarks: makes a torrent, seeds it, fetches it.
 
     torrent.py make FILE TORRENT                   a v2-only torrent, as our contents are
-    torrent.py seed TORRENT DIR HOST               says "ready PORT", then seeds until its stdin ends
-    torrent.py fetch TORRENT DIR HOST HOST:PORT... says "ready PORT"; on the line "go" it asks these peers and whoever
+    torrent.py seed TORRENT DIR LISTEN             says "ready PORT", then seeds until its stdin ends
+    torrent.py fetch TORRENT DIR LISTEN PEER...    says "ready PORT"; on the line "go" it asks these peers and whoever
                                                    connects; says "done" and seeds until its stdin ends
+
+LISTEN and PEER are HOST:PORT. Who seeds answers each line "bytes" with the bytes of the file that it has sent and
+received, "SENT RECEIVED".
 
 Needs libtorrent 2 with its Python bindings (pip install libtorrent, or python3-libtorrent). What could hold it
 back is off: rate limits, encryption, uTP, discovery, unchoke slots; what could help it is on.
@@ -20,9 +23,9 @@ import libtorrent as lt
 warnings.simplefilter("ignore", DeprecationWarning)
 
 
-def session(host):
+def session(listen):
     return lt.session({
-        "listen_interfaces": f"{host}:0",
+        "listen_interfaces": listen,
         "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
         "enable_incoming_utp": False, "enable_outgoing_utp": False,
         "in_enc_policy": int(lt.enc_policy.disabled), "out_enc_policy": int(lt.enc_policy.disabled),
@@ -72,18 +75,26 @@ def say(word):
     print(word, flush=True)
 
 
-def seed(torrent, directory, host):
-    ses = session(host)
-    _handle = add(ses, torrent, directory, True)
+def answer(handle):
+    for _question in sys.stdin:
+        status = handle.status()
+        say(f"{status.total_payload_upload} {status.total_payload_download}")
+
+
+def seed(torrent, directory, listen):
+    ses = session(listen)
+    handle = add(ses, torrent, directory, True)
     say(f"ready {ses.listen_port()}")
-    sys.stdin.read()
+    answer(handle)
 
 
-def fetch(torrent, directory, host, *peers):
-    ses = session(host)
+def fetch(torrent, directory, listen, *peers):
+    ses = session(listen)
     handle = add(ses, torrent, directory, False)
+    handle.pause()  # nobody gives it anything before its time
     say(f"ready {ses.listen_port()}")
     sys.stdin.readline()
+    handle.resume()
     for peer in peers:
         address, port = peer.rsplit(":", 1)
         handle.connect_peer((address, int(port)))
@@ -95,8 +106,7 @@ def fetch(torrent, directory, host, *peers):
                 sys.exit(str(alert))
             if isinstance(alert, lt.cache_flushed_alert) and is_flushing:
                 say("done")
-                sys.stdin.read()
-                return
+                return answer(handle)
         # Everything is verified now, but some of it may not be in the file yet (2.1 hashes what it has not written).
         if not is_flushing and handle.status().is_seeding:
             is_flushing = True

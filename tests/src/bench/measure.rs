@@ -60,19 +60,20 @@ pub fn command(mut ends: Ends, command: &mut Command) -> Result<Sample> {
     Ok(sample)
 }
 
-/// Measures what begins with `begin` and is over when `is_done` says so.
+/// Measures what something does from when it is begun until it says that it is done.
 ///
 /// # Errors
 /// Those of `begin` and `is_done`, when it takes too long, and when someone wants it to end.
-pub fn work(
+pub fn work<T>(
     ends: &Ends,
-    begin: impl FnOnce() -> Result<()>,
-    is_done: impl FnMut() -> Result<bool>,
+    worker: &mut T,
+    begin: impl FnOnce(&mut T) -> Result<()>,
+    is_done: impl Fn(&T) -> Result<bool>,
 ) -> Result<Sample> {
     let before = Readings::begin(ends);
     let watch = Stopwatch::start();
-    begin()?;
-    until(ends, before, watch, is_done)
+    begin(worker)?;
+    until(ends, before, watch, || is_done(worker))
 }
 
 /// Whether a child has ended; it is not waited for, so that its CPU time can still be read.
@@ -159,7 +160,7 @@ fn until(
 }
 
 /// Ends a child that serves: SIGTERM, so that it can end its own children, and SIGKILL when it does not listen.
-pub(super) fn end(child: &mut Child) {
+pub(crate) fn end(child: &mut Child) {
     let asked = rustix::process::kill_process(Pid::from_child(child), rustix::process::Signal::TERM);
     let patience = Duration::from_secs(5);
     let ended = asked.is_ok()

@@ -13,5 +13,6 @@ pub mod report;
 pub mod small;
 mod stopwatch;
 pub mod swarm;
+pub mod torrent;
 
 pub use stopwatch::Stopwatch;

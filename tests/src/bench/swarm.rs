@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::report::{Table, median, ratio, seconds};
+use super::torrent;
 use crate::is_interrupted;
-use crate::lab::{Distribution, Lab, Receipt, Scenario};
+use crate::lab::{Distribution, Lab, Link, Receipt, Scenario, libtorrent};
 
 /// The scenarios with these names, or all of them when none is named.
 ///
@@ -26,59 +27,85 @@ pub fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
     Ok(all.into_iter().filter(is_meant).collect())
 }
 
-/// Runs each scenario `runs` times, every time on a new network with new nodes.
+/// A tool, and how it distributes a file.
+type Contestant = (&'static str, fn(&Scenario) -> Result<Distribution>);
+
+/// Runs each scenario `runs` times, every time on a new network with new nodes; with libtorrent in turns, if that is
+/// wanted.
 ///
 /// A scenario that fails is reported and does not keep the others from running.
 ///
 /// # Errors
 /// When someone wants it to end.
 #[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
-pub fn run(scenarios: &[Scenario], runs: u32) -> Result<(Table, Value)> {
-    let mut table = Table::new(&[
-        "scenario",
-        "last s",
-        "T* s",
-        "last / T*",
-        "min",
-        "max",
-        "worst / its own bound",
-        "copies sent by source",
-        "on its wire",
-        "wasted",
-        "on receivers' wires",
-    ]);
+pub fn run(scenarios: &[Scenario], runs: u32, with_libtorrent: bool) -> Result<(Table, Value)> {
+    let mut table = Table::new(&COLUMNS);
     let mut results = Vec::new();
+    let mut contestants: Vec<Contestant> = vec![("enjambre", ours)];
+    if with_libtorrent && torrent::is_installed() {
+        contestants.push(("libtorrent", libtorrent::distribute));
+    } else if with_libtorrent {
+        println!("libtorrent: skipped, `python3` cannot import it");
+    }
     for scenario in scenarios {
         println!("{}: {}", scenario.name, scenario.about);
-        let (mut done, mut failures) = (Vec::new(), Vec::new());
+        let mut records = vec![Record::default(); contestants.len()];
         for turn in 1..=runs {
-            ensure!(!is_interrupted(), "interrupted");
-            match distribute(scenario) {
-                Ok(distribution) => {
-                    println!("run {turn}: {}", sentence(scenario, &distribution));
-                    done.push(distribution);
-                }
-                Err(error) if is_interrupted() => return Err(error),
-                Err(error) => {
-                    println!("run {turn}: failed: {error:#}");
-                    failures.push(format!("{error:#}"));
+            for ((tool, distribute), record) in contestants.iter().zip(&mut records) {
+                ensure!(!is_interrupted(), "interrupted");
+                match distribute(scenario) {
+                    Ok(distribution) => {
+                        println!("run {turn}: {tool}: {}", sentence(scenario, &distribution));
+                        record.done.push(distribution);
+                    }
+                    Err(error) if is_interrupted() => return Err(error),
+                    Err(error) => {
+                        println!("run {turn}: {tool}: failed: {error:#}");
+                        record.failures.push(format!("{error:#}"));
+                    }
                 }
             }
         }
-        table.row(row(scenario, &done, failures.len()));
-        results.push(json!({
-            "scenario": scenario.name,
-            "about": scenario.about,
-            "length": scenario.length,
-            "hosts": scenario.links.len(),
-            "runs": done.iter().map(|distribution| as_json(scenario, distribution)).collect::<Vec<_>>(),
-            "failures": failures,
-        }));
+        for ((tool, _), Record { done, failures }) in contestants.iter().zip(&records) {
+            table.row(row(tool, scenario, done, failures.len()));
+            results.push(json!({
+                "tool": tool,
+                "scenario": scenario.name,
+                "about": scenario.about,
+                "length": scenario.length,
+                "hosts": scenario.links.len(),
+                "runs": done.iter().map(|distribution| as_json(scenario, distribution)).collect::<Vec<_>>(),
+                "failures": failures,
+            }));
+        }
     }
     Ok((table, Value::Array(results)))
 }
 
-fn distribute(scenario: &Scenario) -> Result<Distribution> {
+const COLUMNS: [&str; 13] = [
+    "scenario",
+    "tool",
+    "last s",
+    "T* s",
+    "last / T*",
+    "min",
+    "max",
+    "worst / its own bound",
+    "worst with a full downlink",
+    "copies sent by source",
+    "on its wire",
+    "wasted",
+    "on receivers' wires",
+];
+
+/// What a tool did in a scenario.
+#[derive(Clone, Debug, Default)]
+struct Record {
+    done: Vec<Distribution>,
+    failures: Vec<String>,
+}
+
+fn ours(scenario: &Scenario) -> Result<Distribution> {
     let mut lab = Lab::start(scenario).context("start the lab")?;
     lab.distribute(scenario)
 }
@@ -99,6 +126,7 @@ fn sentence(scenario: &Scenario, distribution: &Distribution) -> String {
 struct Figures {
     last: f64,
     worst_own: f64,
+    worst_full: f64,
     copies: f64,
     copies_wire: f64,
     waste: f64,
@@ -112,15 +140,23 @@ impl Figures {
         let copies = |bytes: u64| bytes as f64 / scenario.length as f64;
         let sum = |field: fn(&Receipt) -> u64| receipts.iter().map(field).sum::<u64>();
         let each = receipts.len() as f64;
+        let worst = |meant: &dyn Fn(&Link) -> bool| {
+            let ratios = receipts
+                .iter()
+                .zip(scenario.receivers())
+                .filter(|(_, link)| meant(link));
+            ratios
+                .map(|(receipt, _)| ratio(receipt.took, receipt.bound))
+                .fold(0.0, f64::max)
+        };
+        let full = scenario.receivers().iter().map(|link| link.down).max();
         Self {
             last: ratio(
                 distribution.last,
                 distribution.bound.max(last_own_bound(receipts)),
             ),
-            worst_own: receipts
-                .iter()
-                .map(|receipt| ratio(receipt.took, receipt.bound))
-                .fold(0.0, f64::max),
+            worst_own: worst(&|_| true),
+            worst_full: worst(&|link| Some(link.down) == full),
             copies: copies(distribution.source_sent),
             copies_wire: copies(distribution.source_wire),
             waste: copies(sum(|receipt| receipt.received)) / each - 1.0,
@@ -135,7 +171,7 @@ fn last_own_bound(receipts: &[Receipt]) -> Duration {
     ends.max().unwrap_or_default()
 }
 
-fn row(scenario: &Scenario, done: &[Distribution], failures: usize) -> Vec<String> {
+fn row(tool: &str, scenario: &Scenario, done: &[Distribution], failures: usize) -> Vec<String> {
     let name = match failures {
         0 => scenario.name.to_owned(),
         failures => format!("{} ({failures} failed)", scenario.name),
@@ -153,12 +189,14 @@ fn row(scenario: &Scenario, done: &[Distribution], failures: usize) -> Vec<Strin
         .map(|first| first.bound.max(last_own_bound(&first.receipts)));
     vec![
         name,
+        tool.to_owned(),
         last.map_or_else(|| "–".to_owned(), seconds),
         bound.map_or_else(|| "–".to_owned(), seconds),
         show(of(|figures| figures.last)),
         show(ratios().reduce(f64::min)),
         show(ratios().reduce(f64::max)),
         show(of(|figures| figures.worst_own)),
+        show(of(|figures| figures.worst_full)),
         show(of(|figures| figures.copies)),
         show(of(|figures| figures.copies_wire)),
         of(|figures| figures.waste).map_or_else(|| "–".to_owned(), |waste| format!("{:.1} %", waste * 100.0)),
@@ -183,6 +221,7 @@ fn as_json(scenario: &Scenario, distribution: &Distribution) -> Value {
         "bound_s": distribution.bound.as_secs_f64(),
         "last_over_bound": figures.last,
         "worst_over_own_bound": figures.worst_own,
+        "worst_with_full_downlink": figures.worst_full,
         "source_sent_bytes": distribution.source_sent,
         "source_wire_bytes": distribution.source_wire,
         "source_copies": figures.copies,

@@ -39,6 +39,9 @@ enum Benchmark {
     Swarm {
         /// 16x50, mixed, 32x20, arrivals, slow, source-killed; all when none is named
         scenarios: Vec<String>,
+        /// Let libtorrent take turns with ours
+        #[arg(long)]
+        libtorrent: bool,
         /// How often each scenario is run
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
@@ -102,9 +105,14 @@ fn run(benchmark: Benchmark) -> Result<()> {
     binaries::build();
     match benchmark {
         Benchmark::Pair { size, runs } => show("pair", pair::run(size.get(), runs)?),
-        Benchmark::Swarm { scenarios, runs } => {
-            show("swarm", swarm::run(&swarm::scenarios(&scenarios)?, runs)?)
-        }
+        Benchmark::Swarm {
+            scenarios,
+            libtorrent,
+            runs,
+        } => show(
+            "swarm",
+            swarm::run(&swarm::scenarios(&scenarios)?, runs, libtorrent)?,
+        ),
         Benchmark::Add { size, runs } => show("add", add::run(size.get(), runs)?),
         Benchmark::Small { runs } => show("small", small::run(runs)?),
         Benchmark::All => all(),
@@ -119,7 +127,7 @@ fn all() -> Result<()> {
         println!("swarm: skipped, {obstacle}");
         return Ok(());
     }
-    show("swarm", swarm::run(&swarm::scenarios(&[])?, 3)?)
+    show("swarm", swarm::run(&swarm::scenarios(&[])?, 3, true)?)
 }
 
 fn show(name: &str, (table, results): (Table, Value)) -> Result<()> {

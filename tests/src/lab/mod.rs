@@ -1,7 +1,8 @@
 //! The lab: real programs on hosts with links of known rates, all on this machine.
 //!
 //! [`Network`] makes the hosts from network namespaces, a bridge and `tc tbf`; [`Scenario`] says what is tried;
-//! [`Lab`] runs the programs on the hosts and distributes a file; [`bound`] says how quick anybody could have been.
+//! [`Lab`] runs the programs on the hosts and distributes a file; [`bound`] says how quick anybody could have been;
+//! [`libtorrent`] does the same, to compare with.
 //! The tracker and the webserver are beside the switch, unshaped: fragments never pass through them.
 //!
 //! It needs root, Linux and iproute2 ([`obstacle`] says what is missing), so it is part of the benchmarks and not of
@@ -11,6 +12,7 @@
 
 pub mod bound;
 mod distribution;
+pub mod libtorrent;
 mod network;
 mod race;
 mod scenario;

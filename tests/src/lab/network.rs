@@ -115,6 +115,16 @@ impl Network {
         }
     }
 
+    /// Bytes that every host has sent and received, with all headers, since it was made.
+    ///
+    /// # Errors
+    /// When the counters cannot be read.
+    pub fn wires(&self) -> Result<Vec<Wire>> {
+        (0..self.links.len())
+            .map(|number| self.host(number).wire())
+            .collect()
+    }
+
     fn make_switch(&self) -> Result<()> {
         let switch = self.switch();
         ip(&["netns", "add", &switch.namespace])?;
@@ -178,11 +188,7 @@ impl Place {
         command
     }
 
-    /// Bytes that a host has sent and received, with all headers, since it was made.
-    ///
-    /// # Errors
-    /// When the counters cannot be read.
-    pub fn wire(&self) -> Result<Wire> {
+    fn wire(&self) -> Result<Wire> {
         let read = |counter: &str| -> Result<u64> {
             let path = format!("/sys/class/net/{INTERFACE}/statistics/{counter}");
             let output = self.command(Path::new("cat")).arg(path).output()?;

@@ -50,10 +50,7 @@ impl Lab {
     /// When there can be no lab here, or a program does not start.
     pub fn start(scenario: &Scenario) -> Result<Self> {
         binaries::build();
-        let directory = tempfile::Builder::new()
-            .prefix("enjambre-lab-")
-            .tempdir_in(place_for_files(scenario))
-            .context("make a directory")?;
+        let directory = directory_for(scenario)?;
         let network = Network::up(&scenario.links)?;
         let start = |program, name: &str, place: &Place, entry: [&str; 2]| {
             let data_dir = directory.path().join(name);
@@ -116,14 +113,12 @@ impl Lab {
             0,
             &["add", path, "--name", NAME, "--replicas", "1", "--wait", "60s"],
         )?)?;
-        let before = (0..self.peers.len()).map(|number| self.network.host(number).wire());
-        let before = before.collect::<Result<Vec<_>>>()?;
+        let before = self.network.wires()?;
 
         let mut race = Race::new(&scenario.arrivals);
         let killed = self.watch(scenario, &mut race)?;
         let last = race.last();
-        let after = (0..self.peers.len()).map(|number| self.network.host(number).wire());
-        let after = after.collect::<Result<Vec<_>>>()?;
+        let after = self.network.wires()?;
 
         let mut receipts = Vec::new();
         for (at, link) in scenario.receivers().iter().enumerate() {
@@ -157,8 +152,7 @@ impl Lab {
     /// Begins the receivers when it is their time and sees them end; kills the source when the scenario says so, and
     /// returns what it had sent then.
     fn watch(&mut self, scenario: &Scenario, race: &mut Race) -> Result<Option<u64>> {
-        let least = bound::of_all(scenario.length, scenario.source(), scenario.receivers());
-        let limit = least * GIVE_UP_FACTOR + START_LIMIT;
+        let limit = limit_of(scenario);
         let mut killed = None;
         let mut asked = Duration::ZERO;
         while race.is_on() {
@@ -279,13 +273,23 @@ fn succeeded(outcome: Outcome) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Memory when everybody's copy fits twice, otherwise the usual place for temporary files.
-fn place_for_files(scenario: &Scenario) -> PathBuf {
+/// When a distribution is given up.
+pub(super) fn limit_of(scenario: &Scenario) -> Duration {
+    let least = bound::of_all(scenario.length, scenario.source(), scenario.receivers());
+    least * GIVE_UP_FACTOR + START_LIMIT
+}
+
+/// A directory in memory when everybody's copy fits twice, otherwise in the usual place for temporary files.
+pub(super) fn directory_for(scenario: &Scenario) -> Result<TempDir> {
     let needed = scenario.length * scenario.links.len() as u64 * 2;
     let free = rustix::fs::statvfs(MEMORY).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
-    if free > needed {
+    let parent = if free > needed {
         MEMORY.into()
     } else {
         std::env::temp_dir()
-    }
+    };
+    let directory = tempfile::Builder::new()
+        .prefix("enjambre-lab-")
+        .tempdir_in(parent);
+    directory.context("make a directory")
 }
