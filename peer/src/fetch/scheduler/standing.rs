@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{FragmentSet, Timestamp};
+use shared::model::{FragmentIndex, FragmentSet, Timestamp};
 
 /// The first wait after a failure; long enough that a busy source has served something meanwhile.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -10,14 +10,26 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// No wait is longer: a source that has recovered is used again after this time at the latest.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
+/// What one lost race weighs, in failures.
+const OUTRUN_STRIKES: u32 = 3;
+
 /// Requests that a source about which nothing is known yet is given: one to serve, one to follow at once.
 const FIRST_WINDOW: u32 = 2;
 
+/// A peer that gets nothing for so long has what it wanted, or cannot get it: nothing is left to it any more.
+const MEMBER_PATIENCE: Duration = Duration::from_secs(10);
+
 /// One source's standing. It outlives the source's absence, so that coming back wipes nothing out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Standing {
     /// What it holds; nothing while it is away.
-    pub(super) fragments: FragmentSet,
+    pub(super) held: FragmentSet,
+    /// What it holds, and what is coming to it.
+    pub(super) offered: FragmentSet,
+    /// When it last had more than before; none: it is not fetching, as far as we know.
+    gained_at: Option<Timestamp>,
+    /// Whether it has said what it holds since it joined.
+    has_spoken: bool,
     /// Whether it can be asked at all.
     pub(super) is_present: bool,
     /// Whether it is in our zone.
@@ -38,7 +50,10 @@ impl Standing {
     /// A source of which nothing is known.
     pub(super) fn new(count: u32, widest: u32) -> Self {
         Self {
-            fragments: FragmentSet::empty(count),
+            held: FragmentSet::empty(count),
+            offered: FragmentSet::empty(count),
+            gained_at: None,
+            has_spoken: false,
             is_present: false,
             is_near: false,
             is_banned: false,
@@ -49,9 +64,53 @@ impl Standing {
         }
     }
 
+    /// Whether it is fetching the content too, and passes on what it gets. Others only have what they have: *seeders*.
+    pub(super) const fn is_member(&self) -> bool {
+        self.gained_at.is_some()
+    }
+
+    /// It says what it holds and what is coming to it.
+    pub(super) fn says(&mut self, now: Timestamp, held: FragmentSet, coming: &FragmentSet) {
+        let begins = !self.has_spoken && held.is_empty();
+        let gains = self.has_spoken && !held.is_subset(&self.held);
+        if held.is_full() {
+            self.gained_at = None;
+        } else if begins || gains || !coming.is_empty() {
+            self.gained_at = Some(now);
+        }
+        self.offered = held.clone();
+        self.offered.union_with(coming);
+        self.held = held;
+        self.has_spoken = true;
+    }
+
+    /// Nothing is expected of it any more.
+    pub(super) fn is_gone(&mut self) {
+        let none = FragmentSet::empty(self.held.capacity());
+        (self.held, self.offered) = (none.clone(), none);
+        (self.gained_at, self.has_spoken) = (None, false);
+    }
+
+    /// It does not have the fragment, whatever it said.
+    pub(super) fn lacks(&mut self, fragment: FragmentIndex) {
+        self.held.remove(fragment);
+        self.offered.remove(fragment);
+    }
+
+    /// A member that has not got anything for long is none.
+    pub(super) fn is_idle(&self, now: Timestamp) -> bool {
+        self.gained_at
+            .is_some_and(|gained| now.since(gained) >= MEMBER_PATIENCE)
+    }
+
+    /// It fetches no longer, as far as we can see.
+    pub(super) const fn retire(&mut self) {
+        self.gained_at = None;
+    }
+
     /// Whether one more request may be given to it now.
-    pub(super) fn is_open(&self, now: Timestamp) -> bool {
-        self.is_usable() && self.has_room_for(0) && !self.is_waiting(now)
+    pub(super) fn is_open(&self, now: Timestamp, widest: u32) -> bool {
+        self.is_usable() && self.in_flight < self.window.min(widest) && !self.is_waiting(now)
     }
 
     /// Whether requests may be given to it, now or later.
@@ -59,19 +118,14 @@ impl Standing {
         self.is_present && !self.is_banned
     }
 
-    /// Whether it could be given one more request after `given` others.
-    pub(super) const fn has_room_for(&self, given: u32) -> bool {
-        self.in_flight + given < self.window
-    }
-
     /// Whether it is being left alone after a failure.
     pub(super) fn is_waiting(&self, now: Timestamp) -> bool {
         now < self.ready_at
     }
 
-    /// How much of what it may serve it would be serving with `given` more, in thousandths.
-    pub(super) const fn load_with(&self, given: u32) -> u32 {
-        (self.in_flight + given) * 1000 / self.window
+    /// How much of what it may serve it is serving, in thousandths.
+    pub(super) const fn load(&self) -> u32 {
+        self.in_flight * 1000 / self.window
     }
 
     /// It served a request.
@@ -96,8 +150,10 @@ impl Standing {
         }
     }
 
-    /// Another source was faster with the same fragment: it is asked less, but not left alone.
-    pub(super) const fn outrun(&mut self) {
-        self.window = 1;
+    /// Another source was faster with the same fragment, although it was asked much later: it is asked less, and each
+    /// time that happens it is left alone for longer.
+    pub(super) fn outrun(&mut self, now: Timestamp, jitter: f64) {
+        self.strikes = self.strikes.max(OUTRUN_STRIKES);
+        self.failed(now, jitter);
     }
 }

@@ -126,10 +126,17 @@ impl World {
                 is_near: false,
             },
         );
+        // Some more is coming, or so it says; it may never come.
+        let mut coming = fragments.complement();
+        for fragment in fragments.complement().iter() {
+            if self.rng.random_bool(0.7) {
+                coming.remove(fragment);
+            }
+        }
         self.tell(
             now,
             Event::Has {
-                coming: FragmentSet::empty(fragments.capacity()),
+                coming,
                 source,
                 fragments,
             },
@@ -162,7 +169,10 @@ impl World {
             failure,
         };
         let is_lucky = self.rng.random_bool(0.3);
-        let event = match self.tempers[&source].0 {
+        let (temper, holds) = &self.tempers[&source];
+        let never_comes = !holds.contains(fragment) && !is_lucky;
+        let event = match temper {
+            Temper::Honest | Temper::Busy if never_comes => fails_with(Failure::ConnectionLost),
             Temper::Honest => Event::Delivered { source, fragment },
             Temper::Liar => fails_with(Failure::Corrupt),
             Temper::Stuck => fails_with(Failure::TimedOut),

@@ -1,0 +1,42 @@
+//! How quickly requests are served, and what follows from it: which are late.
+
+use std::time::Duration;
+
+/// A request is late when it has taken this many times as long as requests usually take…
+const LATE_FACTOR: u32 = 3;
+
+/// …or this many times when nothing else is left to ask for: then it is what everything waits for.
+const LATE_FACTOR_AT_THE_END: u32 = 2;
+
+/// No request is late before this, however quick the others were: a short hiccup is not worth sending twice.
+const SOONEST_LATE: Duration = Duration::from_secs(1);
+
+/// When a request is late as long as none has been served yet.
+const FIRST_LATE: Duration = Duration::from_secs(3);
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// How long requests take, smoothed.
+    typical: Option<Duration>,
+}
+
+impl Pace {
+    /// A request was served in so long.
+    pub(super) fn served_in(&mut self, took: Duration) {
+        // One that took for ever says nothing about the others.
+        let blend = |typical: Duration| (typical * 7 + took.min(typical * 2)) / 8;
+        self.typical = Some(self.typical.map_or(took, blend));
+    }
+
+    /// How long a request may take before someone else is asked as well; `is_end`: nothing else is left to ask for.
+    pub(super) fn late_after(&self, is_end: bool) -> Duration {
+        let factor = if is_end {
+            LATE_FACTOR_AT_THE_END
+        } else {
+            LATE_FACTOR
+        };
+        let late = |typical: Duration| SOONEST_LATE.max(typical * factor);
+        self.typical.map_or(FIRST_LATE, late)
+    }
+}
