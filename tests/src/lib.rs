@@ -15,6 +15,7 @@ mod eventually;
 pub mod lab;
 mod outcome;
 mod program;
+pub mod simulator;
 
 pub use cluster::{Cluster, ClusterBuilder, Peer};
 pub use eventually::{eventually, interrupt, is_interrupted};

@@ -1,0 +1,94 @@
+//! A host: its links, what it has, and if it is a receiver, its scheduler.
+
+use std::collections::VecDeque;
+
+use peer::fetch::scheduler::Scheduler;
+use shared::model::{FragmentIndex, FragmentSet, PeerId};
+
+use super::plan::HostPlan;
+use super::queue::{HostId, StreamId};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) plan: HostPlan,
+    pub(super) id: PeerId,
+    pub(super) scheduler: Option<Scheduler>,
+    pub(super) is_present: bool,
+    /// Whom it may meet.
+    pub(super) neighbours: Vec<HostId>,
+    /// Whom it has met, and who is still there.
+    pub(super) linked: Vec<HostId>,
+    /// What it holds.
+    pub(super) held: FragmentSet,
+    /// What has begun to arrive.
+    pub(super) coming: FragmentSet,
+    /// Of each fragment, how many units it has, from the first on.
+    pub(super) units: Vec<u32>,
+    /// Streams that it serves, by fragment.
+    pub(super) serves: Vec<Vec<StreamId>>,
+    /// Streams that can send, in turn.
+    pub(super) turns: VecDeque<StreamId>,
+    /// Streams that could send if they had a slot, in the order in which they came.
+    pub(super) waiting: VecDeque<StreamId>,
+    pub(super) slots_used: usize,
+    pub(super) is_sending: bool,
+    /// When the downlink has received everything that has landed.
+    pub(super) down_free: u64,
+    /// Streams that it has asked for and that have not ended.
+    pub(super) asked: Vec<StreamId>,
+    /// Whether news are about to be told.
+    pub(super) is_telling: bool,
+    /// When it had everything.
+    pub(super) completed: Option<u64>,
+    /// Bytes that it sent.
+    pub(super) sent: u64,
+    /// Bytes that it received in vain.
+    pub(super) wasted: u64,
+}
+
+impl Host {
+    pub(super) fn new(
+        plan: HostPlan,
+        id: PeerId,
+        count: u32,
+        full: &[u32],
+        scheduler: Option<Scheduler>,
+    ) -> Self {
+        let has_all = scheduler.is_none();
+        Self {
+            plan,
+            id,
+            scheduler,
+            is_present: false,
+            neighbours: Vec::new(),
+            linked: Vec::new(),
+            held: if has_all {
+                FragmentSet::full(count)
+            } else {
+                FragmentSet::empty(count)
+            },
+            coming: FragmentSet::empty(count),
+            units: if has_all {
+                full.to_vec()
+            } else {
+                vec![0; full.len()]
+            },
+            serves: vec![Vec::new(); full.len()],
+            turns: VecDeque::new(),
+            waiting: VecDeque::new(),
+            slots_used: 0,
+            is_sending: false,
+            down_free: 0,
+            asked: Vec::new(),
+            is_telling: false,
+            completed: None,
+            sent: 0,
+            wasted: 0,
+        }
+    }
+
+    pub(super) fn units_of(&self, fragment: FragmentIndex) -> u32 {
+        self.units[fragment.get() as usize]
+    }
+}

@@ -1,0 +1,106 @@
+//! Who takes part in a simulation, and how they are connected.
+
+use std::time::Duration;
+
+use peer::fetch::scheduler::Bounds;
+use shared::model::{BLOCK_LENGTH, FragmentLength};
+
+/// A fragment is passed on in at most so many units: what makes large contents cheap to simulate.
+const MOST_UNITS: u32 = 16;
+
+/// What a host is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Holds everything from the start, and fetches nothing.
+    Source,
+    /// A source that goes away once every fragment is held by some receiver.
+    LeavingSource,
+    /// Says that it holds everything; what it sends is corrupt.
+    Liar,
+    /// Fetches everything, serves what it has, and stays.
+    Receiver,
+}
+
+/// One host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostPlan {
+    /// What it is there for.
+    pub role: Role,
+    /// Bytes a second that it can send; at least 1.
+    pub up: u64,
+    /// Bytes a second that it can receive; at least 1.
+    pub down: u64,
+    /// When it comes.
+    pub arrives: Duration,
+}
+
+/// A simulation.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The content's length in bytes; at least 1.
+    pub content: u64,
+    /// How it is divided.
+    pub fragment_length: FragmentLength,
+    /// Everyone who takes part.
+    pub hosts: Vec<HostPlan>,
+    /// How long anything takes from one host to another, besides its time on their links.
+    pub latency: Duration,
+    /// How long it takes until a host that comes and its neighbours know each other.
+    pub discovery: Duration,
+    /// News that follow sooner than this are told together.
+    pub news_interval: Duration,
+    /// Streams that an uplink sends at once, in turn; more wait until one of them is over, or waits for blocks itself.
+    pub slots: usize,
+    /// Neighbours of a host: everyone, or a random regular graph of so many each.
+    pub degree: usize,
+    /// Bounds of each receiver's scheduler.
+    pub bounds: Bounds,
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// Virtual time after which the simulation ends, complete or not.
+    pub at_most: Duration,
+}
+
+impl Plan {
+    /// How many fragments the content has.
+    #[must_use]
+    pub fn fragments(&self) -> u32 {
+        let count = self.content.div_ceil(u64::from(self.fragment_length.get()));
+        u32::try_from(count).expect("a content has fewer fragments than u32::MAX")
+    }
+
+    /// Bytes that are passed on at once.
+    #[must_use]
+    pub fn unit(&self) -> u32 {
+        BLOCK_LENGTH.max(self.fragment_length.get() / MOST_UNITS)
+    }
+
+    /// Bytes of fragment `index`.
+    #[must_use]
+    pub fn length_of(&self, index: u32) -> u32 {
+        let whole = u64::from(self.fragment_length.get());
+        let rest = self.content - u64::from(index) * whole;
+        u32::try_from(rest.min(whole)).expect("no longer than a fragment")
+    }
+
+    pub(super) fn receivers(&self) -> impl Iterator<Item = &HostPlan> {
+        self.hosts.iter().filter(|host| host.role == Role::Receiver)
+    }
+
+    /// What nobody can beat, when all come at once: `max(F/u_s, F/min d_i, N F/(u_s + sum u_i))` (Kumar & Ross).
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "rates and lengths are far below 2^52")]
+    pub fn lower_bound(&self) -> Duration {
+        let is_source = |host: &&HostPlan| matches!(host.role, Role::Source | Role::LeavingSource);
+        let from_sources: u64 = self.hosts.iter().filter(is_source).map(|host| host.up).sum();
+        let from_all: u64 = from_sources + self.receivers().map(|host| host.up).sum::<u64>();
+        let narrowest = self.receivers().map(|host| host.down).min().unwrap_or(1);
+        let length = self.content as f64;
+        let bounds = [
+            length / from_sources as f64,
+            length / narrowest as f64,
+            length * self.receivers().count() as f64 / from_all as f64,
+        ];
+        Duration::from_secs_f64(bounds.into_iter().fold(0.0, f64::max))
+    }
+}

@@ -1,0 +1,88 @@
+//! What will happen, in order of time; what was planned first happens first.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use shared::model::FragmentSet;
+
+/// A host's number in its plan.
+pub(super) type HostId = usize;
+
+/// A stream's number, counted from the start of the simulation.
+pub(super) type StreamId = usize;
+
+/// Something that will happen.
+#[derive(Debug)]
+pub(super) enum Happening {
+    Arrives(HostId),
+    /// Two hosts learn of each other.
+    Meet(HostId, HostId),
+    Ticks(HostId),
+    /// A request reaches the host that it is made to.
+    Asked(StreamId),
+    /// The uplink has sent a unit.
+    Sent(HostId),
+    /// A unit reaches the receiver's downlink.
+    Landed(StreamId),
+    /// A unit has passed the downlink.
+    Received(StreamId),
+    /// A cancellation reaches the sender.
+    Closed(StreamId),
+    /// The receiver learns that the sender has ended the stream.
+    Broken(StreamId),
+    /// The host tells what has changed.
+    Tells(HostId),
+    /// The news reach the neighbours: what it holds, and what is arriving there.
+    Told(HostId, Arc<(FragmentSet, FragmentSet)>),
+    /// The news that it is gone reach the neighbours.
+    Missed(HostId),
+}
+
+#[derive(Debug)]
+struct Planned {
+    /// Nanoseconds from the start, and the number of the plan.
+    when: (u64, u64),
+    what: Happening,
+}
+
+impl PartialEq for Planned {
+    fn eq(&self, other: &Self) -> bool {
+        self.when == other.when
+    }
+}
+
+impl Eq for Planned {}
+
+impl PartialOrd for Planned {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Planned {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.when.cmp(&other.when)
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    planned: BinaryHeap<Reverse<Planned>>,
+    count: u64,
+}
+
+impl Queue {
+    pub(super) fn plan(&mut self, nanos: u64, what: Happening) {
+        self.count += 1;
+        let when = (nanos, self.count);
+        self.planned.push(Reverse(Planned { when, what }));
+    }
+
+    /// The next happening, and when it happens.
+    pub(super) fn next(&mut self) -> Option<(u64, Happening)> {
+        let Reverse(Planned { when, what }) = self.planned.pop()?;
+        Some((when.0, what))
+    }
+}

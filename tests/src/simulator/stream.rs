@@ -1,0 +1,69 @@
+//! A fragment on its way from one host to another.
+
+use shared::model::FragmentIndex;
+
+use super::queue::HostId;
+
+/// Units that are under way at once; the ones that the network and the receiver's buffers hold.
+const WINDOW: u32 = 8;
+
+/// Where a stream is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Asked for, and not ended.
+    Open,
+    /// The receiver no longer wants it; what still comes is thrown away.
+    Cancelled,
+    /// Over, for both ends.
+    Ended,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) from: HostId,
+    pub(super) to: HostId,
+    pub(super) fragment: FragmentIndex,
+    /// Units of the fragment.
+    pub(super) units: u32,
+    pub(super) sent: u32,
+    pub(super) received: u32,
+    pub(super) state: State,
+    /// Whether it has one of the sender's slots…
+    pub(super) has_slot: bool,
+    /// …or waits for one.
+    pub(super) is_waiting: bool,
+    /// Whether it waits for its turn on the uplink.
+    pub(super) is_queued: bool,
+    /// Whether the sender serves it: between the request's arrival and its end there.
+    pub(super) is_served: bool,
+    /// When the receiver got a unit last, or asked.
+    pub(super) progressed: u64,
+    /// When the sender had a unit for it last.
+    pub(super) fed: u64,
+}
+
+impl Stream {
+    pub(super) const fn new(from: HostId, to: HostId, fragment: FragmentIndex, units: u32, now: u64) -> Self {
+        Self {
+            from,
+            to,
+            fragment,
+            units,
+            sent: 0,
+            received: 0,
+            state: State::Open,
+            has_slot: false,
+            is_waiting: false,
+            is_queued: false,
+            is_served: false,
+            progressed: now,
+            fed: now,
+        }
+    }
+
+    /// Whether one more unit can be sent when the sender has `available`.
+    pub(super) const fn can_send(&self, available: u32) -> bool {
+        self.is_served && self.sent < available && self.sent - self.received < WINDOW
+    }
+}
