@@ -12,6 +12,8 @@
 //! * Of what came from a seeder, only little may be waiting for someone to take it over from us. So a peer with
 //!   half the uplink gets half the share, and nobody has to measure an uplink.
 //! * A seeder is asked for what the swarm has only when there is nothing else to ask it for.
+//! * A member that serves much more slowly than others is given a rest after each request, so that at the end not
+//!   everything is with the slow ones.
 //! * A request that is late is made to one other source as well.
 //!
 //! Invariants: a held fragment is never asked for; no source has more requests than its window, and all together no
@@ -285,6 +287,10 @@ impl Scheduler {
         self.standing(source).succeeded(widest);
         if let Some(flight) = self.land(source, fragment) {
             let took = now.since(flight.since);
+            if self.standing(source).is_member() {
+                let rest = self.pace.rest_after(took);
+                self.standing(source).rest(now, rest);
+            }
             self.pace.served_in(took);
         }
         self.held.insert(fragment);

@@ -1,4 +1,4 @@
-//! How quickly requests are served, and what follows from it: which are late.
+//! How quickly requests are served, and what follows from it: which are late, and who is better asked less.
 
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ const SOONEST_LATE: Duration = Duration::from_secs(1);
 
 /// When a request is late as long as none has been served yet.
 const FIRST_LATE: Duration = Duration::from_secs(3);
+
+/// A source that takes so many times as long as is usual is slow.
+const SLOW_FACTOR: u32 = 2;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -38,5 +41,14 @@ impl Pace {
         };
         let late = |typical: Duration| SOONEST_LATE.max(typical * factor);
         self.typical.map_or(FIRST_LATE, late)
+    }
+
+    /// How long to leave a source alone that has served a request in so long: the slower, the longer. Its uplink is
+    /// then shared by fewer, each of whom waits less.
+    pub(super) fn rest_after(&self, took: Duration) -> Duration {
+        let slow = |typical: &Duration| !typical.is_zero() && took > *typical * SLOW_FACTOR;
+        self.typical.filter(slow).map_or(Duration::ZERO, |typical| {
+            took.mul_f64(took.div_duration_f64(typical) - 1.0)
+        })
     }
 }

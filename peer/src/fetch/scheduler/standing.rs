@@ -156,4 +156,9 @@ impl Standing {
         self.strikes = self.strikes.max(OUTRUN_STRIKES);
         self.failed(now, jitter);
     }
+
+    /// It is left alone for so long, but not for longer than after failures.
+    pub(super) fn rest(&mut self, now: Timestamp, rest: Duration) {
+        self.ready_at = self.ready_at.max(now.after(rest.min(LONGEST_WAIT)));
+    }
 }

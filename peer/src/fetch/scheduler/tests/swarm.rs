@@ -124,3 +124,19 @@ fn a_late_request_is_not_made_again_where_the_fragment_is_only_coming() {
     assert_eq!(requests(&actions), []);
     assert_eq!(requests(&scheduler.apply(at(9_100), Event::Tick)), [(peer(3), 0)]);
 }
+
+#[test]
+fn a_member_that_serves_slowly_is_left_alone_for_a_while_after_each_request() {
+    let (mut scheduler, _) = in_swarm(peer(2), 100, &[peer(3), peer(4)]);
+    let all: Vec<u32> = (0..99).collect();
+    let quick = requests(&scheduler.apply(at(0), has(peer(3), 100, &all, &[])));
+    let slow = requests(&scheduler.apply(at(0), has(peer(4), 100, &all, &[])));
+    let delivered = |(source, number): (PeerId, u32)| Event::Delivered {
+        source,
+        fragment: fragment(100, number),
+    };
+    assert!(!requests(&scheduler.apply(at(100), delivered(quick[0]))).is_empty());
+    assert_eq!(requests(&scheduler.apply(at(400), delivered(slow[0]))), []);
+    let later = requests(&scheduler.apply(at(400 + 1_200), Event::Tick));
+    assert!(later.iter().any(|(source, _)| *source == peer(4)), "{later:?}");
+}
