@@ -22,3 +22,14 @@ pub use distribution::{Distribution, Receipt};
 pub use network::{Network, Place, Wire, obstacle};
 pub use scenario::{Link, Scenario};
 pub use swarm::Lab;
+
+/// What the names of our namespaces and directories begin with; the process id and what it is follow.
+const PREFIX: &str = "enjambre-lab";
+
+/// Where files are when there is room: memory.
+const MEMORY: &str = "/dev/shm";
+
+/// What the names of this process's namespaces and directories begin with.
+fn own_prefix() -> String {
+    format!("{PREFIX}-{}", std::process::id())
+}

@@ -1,20 +1,17 @@
 //! Shaped hosts on one switch: network namespaces, a bridge, and a token bucket at both ends of every link.
 //!
 //! Everything is made inside namespaces whose names carry the id of this process, so that dropping a network takes away
-//! its own and nothing else; what a killed run has left behind is taken away by the next one. Works by calling `ip`
+//! its own and nothing else; what a killed run has left behind is taken away by the next one, programs and files too. Works by calling `ip`
 //! and `tc`, as root, on Linux.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, geteuid, test_kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
 
 use super::scenario::Link;
-
-/// What the names of our namespaces begin with; the process id and the place follow.
-const PREFIX: &str = "enjambre-lab";
 
 /// The switch's address; hosts are numbered from [`FIRST_HOST`] in the same /16.
 const SWITCH_ADDRESS: &str = "10.77.0.1";
@@ -78,7 +75,7 @@ impl Network {
         sweep();
         // From here on dropping it cleans up, however far this gets.
         let network = Self {
-            prefix: format!("{PREFIX}-{}", std::process::id()),
+            prefix: super::own_prefix(),
             links: links.to_vec(),
         };
         network.make_switch()?;
@@ -237,22 +234,44 @@ impl Wire {
     }
 }
 
-/// Takes away the namespaces of runs that are no more.
+/// Ends the programs of runs that were killed, and takes away their namespaces and directories.
 fn sweep() {
-    let Ok(entries) = std::fs::read_dir("/run/netns") else {
-        return; // no namespace has ever been made here
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if owner(&name).is_some_and(|process| test_kill_process(process).is_err()) {
-            delete(&name);
+    for namespace in left_behind(Path::new("/run/netns")) {
+        let Some(namespace) = namespace.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
+        let inside = Command::new("ip").args(["netns", "pids", namespace]).output();
+        let inside = inside.map(|output| output.stdout).unwrap_or_default();
+        let processes = String::from_utf8_lossy(&inside).into_owned();
+        for process in processes
+            .lines()
+            .filter_map(|id| Pid::from_raw(id.trim().parse().ok()?))
+        {
+            let _has_ended_by_itself = kill_process(process, Signal::KILL).is_err();
+        }
+        delete(namespace);
+    }
+    for parent in [PathBuf::from(super::MEMORY), std::env::temp_dir()] {
+        for directory in left_behind(&parent) {
+            // What cannot be removed is left to the next run.
+            drop(std::fs::remove_dir_all(directory));
         }
     }
 }
 
-/// The process that made a namespace, if it is one of ours.
-fn owner(namespace: &str) -> Option<Pid> {
-    let rest = namespace.strip_prefix(PREFIX)?.strip_prefix('-')?;
+/// What is in a directory and has the name of a run that is no more.
+fn left_behind(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_dead = |name: &str| owner(name).is_some_and(|process| test_kill_process(process).is_err());
+    entries
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_dead))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// The process that made a namespace or directory, if it is one of the lab's.
+fn owner(name: &str) -> Option<Pid> {
+    let rest = name.strip_prefix(super::PREFIX)?.strip_prefix('-')?;
     let (process, _) = rest.split_once('-')?;
     Pid::from_raw(process.parse().ok()?)
 }

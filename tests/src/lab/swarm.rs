@@ -30,9 +30,6 @@ const ASK: Duration = Duration::from_millis(100);
 /// A distribution that takes this many times as long as it must is given up, and the scenario has failed.
 const GIVE_UP_FACTOR: u32 = 12;
 
-/// Where files are when there is room: memory.
-const MEMORY: &str = "/dev/shm";
-
 /// Programs on the hosts of a scenario; everything is gone when this is dropped: the programs first.
 #[derive(Debug)]
 pub struct Lab {
@@ -282,9 +279,9 @@ pub(super) fn limit_of(scenario: &Scenario) -> Duration {
 /// A directory in memory when everybody's copy fits twice, otherwise in the usual place for temporary files.
 pub(super) fn directory_for(scenario: &Scenario) -> Result<TempDir> {
     let needed = scenario.length * scenario.links.len() as u64 * 2;
-    let free = rustix::fs::statvfs(MEMORY).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
+    let free = rustix::fs::statvfs(super::MEMORY).map_or(0, |stat| stat.f_bavail * stat.f_frsize);
     let parent = if free > needed {
-        MEMORY.into()
+        super::MEMORY.into()
     } else {
         std::env::temp_dir()
     };
