@@ -286,7 +286,7 @@ pub(super) fn directory_for(scenario: &Scenario) -> Result<TempDir> {
         std::env::temp_dir()
     };
     let directory = tempfile::Builder::new()
-        .prefix("enjambre-lab-")
+        .prefix(&format!("{}-", super::own_prefix()))
         .tempdir_in(parent);
     directory.context("make a directory")
 }
