@@ -64,7 +64,6 @@ pub struct TransferService {
     memory: Arc<Semaphore>,
     limiter: Limiter,
     arrivals: Arrivals,
-    clock: Clock,
 }
 
 impl std::fmt::Debug for TransferService {
@@ -95,9 +94,8 @@ impl TransferService {
             followers: semaphore(MAX_FOLLOWERS),
             disputes: semaphore(MAX_DISPUTES),
             memory: semaphore(memory_blocks(DEFAULT_MEMORY)),
-            limiter: Limiter::unlimited(clock.clone()),
+            limiter: Limiter::unlimited(clock),
             arrivals,
-            clock,
         }
     }
 

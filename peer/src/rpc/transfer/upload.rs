@@ -8,8 +8,8 @@ use std::time::Duration;
 use proto::convert::{Chunk, Fetch};
 use proto::status::to_status;
 use shared::ErrorCode;
-use shared::model::{BLOCK_LENGTH, BlockSpan, Digest, FragmentIndex, Manifest, Timestamp};
-use shared::runtime::{Clock, OnExit};
+use shared::model::{BLOCK_LENGTH, BlockSpan, Digest, FragmentIndex, Manifest};
+use shared::runtime::OnExit;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -19,17 +19,12 @@ use crate::fetch::{Arrivals, Passing, Upload};
 use crate::limiter::Limiter;
 use crate::store::{Entry, FragmentStore, StoreError};
 
-/// Blocks in the first chunk of a request: 64 KiB is soon there on any line.
-const FIRST_CHUNK_BLOCKS: u32 = (64 << 10) / BLOCK_LENGTH;
+/// Chunks in a fragment, about. A chunk is verified, and passed on, only as a whole, so what a relay adds to the way of a
+/// block is a small part of what a whole fragment takes, however long fragments are.
+const CHUNKS: u32 = 16;
 
 /// Blocks in a chunk, at most: 512 KiB. Larger ones cost memory, smaller ones wake-ups on a quick line.
 pub(super) const MAX_CHUNK_BLOCKS: u32 = (512 << 10) / BLOCK_LENGTH;
-
-/// A receiver that takes a chunk sooner than this gets larger ones, up to the maximum…
-const QUICK: Duration = Duration::from_millis(5);
-
-/// …and one that takes longer gets smaller ones: a chunk is verified, and passed on, only as a whole.
-const SLOW: Duration = Duration::from_millis(50);
 
 /// Chunks read ahead of the connection.
 const CHUNKS_AHEAD: usize = 1;
@@ -58,12 +53,11 @@ struct Sender {
     store: Arc<dyn FragmentStore>,
     arrivals: Arrivals,
     manifest: Manifest,
-    clock: Clock,
     memory: Arc<Semaphore>,
     limiter: Limiter,
     chunks: mpsc::Sender<Result<Sending, Status>>,
     upload: Upload,
-    /// How many blocks the next chunk may have.
+    /// How many blocks a chunk may have.
     chunk_blocks: u32,
 }
 
@@ -102,16 +96,16 @@ impl TransferService {
     ) -> ReceiverStream<Result<Sending, Status>> {
         let (chunks, stream) = mpsc::channel(CHUNKS_AHEAD);
         let token = self.tasks.token().clone();
+        let chunk_blocks = (manifest.fragment_length().blocks() / CHUNKS).clamp(1, MAX_CHUNK_BLOCKS);
         let mut sender = Sender {
             store: Arc::clone(&self.store),
             arrivals: self.arrivals.clone(),
             manifest,
-            clock: self.clock.clone(),
             memory: Arc::clone(&self.memory),
             limiter: self.limiter.clone(),
             chunks,
             upload: self.counters.upload(),
-            chunk_blocks: FIRST_CHUNK_BLOCKS,
+            chunk_blocks,
         };
         self.tasks.spawn("upload", OnExit::Continue, async move {
             // Given back before the receiver sees the end: it may ask again at once.
@@ -192,7 +186,6 @@ impl Sender {
         let (store, manifest) = (Arc::clone(&self.store), self.manifest.clone());
         let chunk = blocking(move || read(&*store, &manifest, index, piece, leaves, with_leaves)).await?;
         let bytes = chunk.data.len() as u64;
-        let begun = self.clock.now();
         // Counts as the receiver's time: where the limit is what holds uploads up, chunks become small as on a slow line.
         tokio::select! {
             biased;
@@ -203,21 +196,11 @@ impl Sender {
         match tokio::time::timeout(SEND_TIMEOUT, sent).await {
             Ok(Ok(())) => {
                 self.upload.add_sent(bytes);
-                self.chunk_blocks = adapted(self.chunk_blocks, begun, self.clock.now());
                 Ok(true)
             }
             Ok(Err(_)) => Ok(false),
             Err(_) => Err(refusal(ErrorCode::DeadlineExceeded, "the receiver takes nothing")),
         }
-    }
-}
-
-/// How many blocks the next chunk may have, from how long the receiver took for the one before the last.
-fn adapted(blocks: u32, begun: Timestamp, ended: Timestamp) -> u32 {
-    match ended.since(begun) {
-        took if took <= QUICK => (blocks * 2).min(MAX_CHUNK_BLOCKS),
-        took if took >= SLOW => (blocks / 2).max(1),
-        _ => blocks,
     }
 }
 
