@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use proto::client::TransferClient;
-use shared::model::{FragmentSet, Manifest, PeerId};
+use proto::client::{Availability, TransferClient};
+use shared::model::{Manifest, PeerId};
 use shared::runtime::Backoff;
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::mpsc;
@@ -52,7 +52,7 @@ impl Link {
                     self.joined().await;
                     loop {
                         match following.next().await {
-                            Ok(Some(availability)) => self.has(availability.held, availability.coming).await,
+                            Ok(Some(availability)) => self.has(availability).await,
                             Ok(None) => break,
                             Err(error) => {
                                 debug!(peer = %self.source, %error, "cannot follow any longer");
@@ -66,8 +66,13 @@ impl Link {
                 Err(error) if error.code() == ErrorCode::Exhausted => {
                     // Nothing is known of what it holds: each request that it refuses says a little.
                     self.joined().await;
-                    self.has(self.manifest.all_fragments(), self.manifest.no_fragments())
-                        .await;
+                    let (held, none) = (self.manifest.all_fragments(), self.manifest.no_fragments());
+                    self.has(Availability {
+                        held,
+                        coming: none.clone(),
+                        claimed: none,
+                    })
+                    .await;
                     tokio::time::sleep(BLIND).await;
                 }
                 Err(error) => {
@@ -90,11 +95,22 @@ impl Link {
         .await;
     }
 
-    async fn has(&self, fragments: FragmentSet, coming: FragmentSet) {
-        self.report(Event::Has {
-            source: self.source,
-            fragments,
+    async fn has(&self, availability: Availability) {
+        let Availability {
+            held,
             coming,
+            claimed,
+        } = availability;
+        let source = self.source;
+        self.report(Event::Has {
+            source,
+            fragments: held,
+            coming,
+        })
+        .await;
+        self.report(Event::Claims {
+            source,
+            fragments: claimed,
         })
         .await;
     }

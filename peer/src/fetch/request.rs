@@ -73,6 +73,7 @@ impl Request {
             room = self.room.acquire_many(blocks) => room,
             () = token.cancelled() => return Outcome::Cancelled,
         };
+        let _claim = self.arrivals.claim(self.manifest.content(), self.fragment);
         let started = tokio::select! {
             started = self.client.fetch(fetch) => started,
             () = token.cancelled() => return Outcome::Cancelled,

@@ -129,6 +129,7 @@ impl Scheduler {
                 fragments,
                 coming,
             } => self.has(now, source, fragments, &coming),
+            Event::Claims { source, fragments } => self.claims(source, fragments),
             Event::Left { source } => {
                 self.standing(source).is_present = false;
                 self.drop_source(source, &mut actions)
@@ -224,6 +225,13 @@ impl Scheduler {
         }
         self.wanted = wanted;
         Look::AtAll
+    }
+
+    fn claims(&mut self, source: PeerId, fragments: FragmentSet) -> Look {
+        if self.standing(source).is_usable() {
+            self.restate(source, |standing| standing.claims(fragments));
+        }
+        Look::At(source)
     }
 
     fn has(&mut self, now: Timestamp, source: PeerId, held: FragmentSet, coming: &FragmentSet) -> Look {

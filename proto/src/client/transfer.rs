@@ -26,6 +26,8 @@ pub struct Availability {
     pub held: FragmentSet,
     /// Fragments that are arriving there now: it passes their blocks on as they arrive.
     pub coming: FragmentSet,
+    /// Fragments that it has asked for, whether or not some of them is there yet.
+    pub claimed: FragmentSet,
 }
 
 /// The bitmaps that a peer sends of what it holds.
@@ -124,12 +126,16 @@ impl Following {
         };
         let held = set("fragments", &reply.fragments)?;
         // A peer that passes nothing on says nothing.
-        let coming = if reply.coming.is_empty() {
-            FragmentSet::empty(self.fragment_count)
-        } else {
-            set("coming", &reply.coming)?
+        let part = |field, bytes: &[u8]| match bytes {
+            [] => Ok(FragmentSet::empty(self.fragment_count)),
+            bytes => set(field, bytes),
         };
-        Ok(Some(Availability { held, coming }))
+        let (coming, claimed) = (part("coming", &reply.coming)?, part("claimed", &reply.claimed)?);
+        Ok(Some(Availability {
+            held,
+            coming,
+            claimed,
+        }))
     }
 }
 

@@ -32,6 +32,14 @@ pub enum Event {
         /// What is arriving there now: it passes the blocks on as they arrive.
         coming: FragmentSet,
     },
+    /// A source that has joined has asked for these fragments, and no others, of whomever: nothing of them need be there
+    /// yet, but they are on their way into the swarm.
+    Claims {
+        /// Who.
+        source: PeerId,
+        /// What.
+        fragments: FragmentSet,
+    },
     /// A source cannot be asked any more; it may join again.
     Left {
         /// Who.
@@ -64,6 +72,7 @@ impl Event {
         match self {
             Self::Joined { source, .. }
             | Self::Has { source, .. }
+            | Self::Claims { source, .. }
             | Self::Left { source }
             | Self::Delivered { source, .. }
             | Self::Failed { source, .. } => Some(*source),

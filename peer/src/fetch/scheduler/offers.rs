@@ -9,6 +9,8 @@ use super::standing::Standing;
 pub(super) struct Offers {
     /// Members of the swarm that hold it or to which it is coming.
     offered: Vec<u32>,
+    /// Members that offer it or have asked for it.
+    brought: Vec<u32>,
     /// Members that hold it.
     copies: Vec<u32>,
     /// Seeders that hold it.
@@ -22,6 +24,7 @@ impl Offers {
         let zeros = vec![0; count as usize];
         Self {
             offered: zeros.clone(),
+            brought: zeros.clone(),
             copies: zeros.clone(),
             seeded: zeros,
             none: FragmentSet::empty(count),
@@ -32,19 +35,30 @@ impl Offers {
     pub(super) fn change(&mut self, before: &Standing, after: &Standing) {
         let none = &self.none;
         let parts = |standing: &'_ Standing| match standing.is_member() {
-            true => [standing.offered.clone(), standing.held.clone(), none.clone()],
-            false => [none.clone(), none.clone(), standing.held.clone()],
+            true => [
+                standing.offered.clone(),
+                standing.brings(),
+                standing.held.clone(),
+                none.clone(),
+            ],
+            false => [none.clone(), none.clone(), none.clone(), standing.held.clone()],
         };
         let (before, after) = (parts(before), parts(after));
-        let counts = [&mut self.offered, &mut self.copies, &mut self.seeded];
+        let counts = [
+            &mut self.offered,
+            &mut self.brought,
+            &mut self.copies,
+            &mut self.seeded,
+        ];
         for ((count, before), after) in counts.into_iter().zip(&before).zip(&after) {
             recount(count, before, after);
         }
     }
 
-    /// Whether a member offers it: then it is in the swarm, and no seeder needs to send it once more.
+    /// Whether a member offers it or has asked for it: then it is in the swarm, or soon will be, and no seeder needs to send
+    /// it once more.
     pub(super) fn is_in_swarm(&self, fragment: FragmentIndex) -> bool {
-        self.offered[fragment.get() as usize] > 0
+        self.brought[fragment.get() as usize] > 0
     }
 
     /// Whether a member holds it.

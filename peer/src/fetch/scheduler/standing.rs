@@ -26,6 +26,8 @@ pub(super) struct Standing {
     pub(super) held: FragmentSet,
     /// What it holds, and what is coming to it.
     pub(super) offered: FragmentSet,
+    /// What it has asked for.
+    claimed: FragmentSet,
     /// When it last had more than before; none: it is not fetching, as far as we know.
     gained_at: Option<Timestamp>,
     /// Whether it has said what it holds since it joined.
@@ -52,6 +54,7 @@ impl Standing {
         Self {
             held: FragmentSet::empty(count),
             offered: FragmentSet::empty(count),
+            claimed: FragmentSet::empty(count),
             gained_at: None,
             has_spoken: false,
             is_present: false,
@@ -87,7 +90,7 @@ impl Standing {
     /// Nothing is expected of it any more.
     pub(super) fn is_gone(&mut self) {
         let none = FragmentSet::empty(self.held.capacity());
-        (self.held, self.offered) = (none.clone(), none);
+        (self.held, self.offered, self.claimed) = (none.clone(), none.clone(), none);
         (self.gained_at, self.has_spoken) = (None, false);
     }
 
@@ -95,6 +98,19 @@ impl Standing {
     pub(super) fn lacks(&mut self, fragment: FragmentIndex) {
         self.held.remove(fragment);
         self.offered.remove(fragment);
+        self.claimed.remove(fragment);
+    }
+
+    /// It says what it has asked for.
+    pub(super) fn claims(&mut self, fragments: FragmentSet) {
+        self.claimed = fragments;
+    }
+
+    /// What is in the swarm because of it: what it offers, and what it has asked for.
+    pub(super) fn brings(&self) -> FragmentSet {
+        let mut brings = self.offered.clone();
+        brings.union_with(&self.claimed);
+        brings
     }
 
     /// A member that has not got anything for long is none.

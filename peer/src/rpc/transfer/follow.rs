@@ -30,6 +30,7 @@ const BYTES_PER_SECOND: u32 = 128 << 10;
 struct Availability {
     held: FragmentSet,
     coming: FragmentSet,
+    claimed: FragmentSet,
 }
 
 impl TransferService {
@@ -77,10 +78,15 @@ impl TransferService {
 
     async fn availability(&self, content: ContentId) -> Result<Availability, Status> {
         let entry = self.entry(content).await?;
-        let coming = self.arrivals.coming(content, entry.manifest.fragment_count());
+        let count = entry.manifest.fragment_count();
+        let (coming, claimed) = (
+            self.arrivals.coming(content, count),
+            self.arrivals.claimed(content, count),
+        );
         Ok(Availability {
             held: entry.held,
             coming,
+            claimed,
         })
     }
 }
@@ -90,12 +96,13 @@ impl Availability {
         v1::FollowReply {
             fragments: self.held.to_bytes().into(),
             coming: self.coming.to_bytes().into(),
+            claimed: self.claimed.to_bytes().into(),
         }
     }
 
     /// How long nothing more is said after this.
     fn pause(&self) -> Duration {
-        let bytes = self.held.capacity().div_ceil(8) * 2;
+        let bytes = self.held.capacity().div_ceil(8) * 3;
         PAUSE.max(Duration::from_secs(1) * bytes / BYTES_PER_SECOND)
     }
 }

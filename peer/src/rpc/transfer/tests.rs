@@ -62,10 +62,19 @@ async fn what_was_asked_for_comes_in_order_with_the_leaves_first() {
         .iter()
         .map(|chunk| (chunk.fragment, chunk.first_block, chunk.leaves.len()))
         .collect();
-    assert_eq!(heads, [(2, 0, 32), (0, 1, 4 * 32), (1, 0, 4 * 32)]);
-    assert_eq!(chunks[0].data, bytes[2 * FRAGMENT..]);
-    assert_eq!(chunks[1].data, bytes[FRAGMENT / 4..FRAGMENT * 3 / 4]);
-    assert_eq!(chunks[2].data, bytes[FRAGMENT..2 * FRAGMENT]);
+    // A fragment of four blocks comes in as many chunks.
+    let (first, second) = (
+        [(0, 1, 4 * 32), (0, 2, 0)],
+        [(1, 0, 4 * 32), (1, 1, 0), (1, 2, 0), (1, 3, 0)],
+    );
+    assert_eq!(heads, [&[(2, 0, 32)][..], &first, &second].concat());
+    let data: Vec<u8> = chunks.iter().flat_map(|chunk| chunk.data.to_vec()).collect();
+    let asked = [
+        &bytes[2 * FRAGMENT..],
+        &bytes[FRAGMENT / 4..FRAGMENT * 3 / 4],
+        &bytes[FRAGMENT..2 * FRAGMENT],
+    ];
+    assert_eq!(data, asked.concat());
     assert_eq!(neighbour.counters.sent(), (100 + FRAGMENT / 2 + FRAGMENT) as u64);
 }
 

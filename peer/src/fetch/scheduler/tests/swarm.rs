@@ -140,3 +140,32 @@ fn a_member_that_serves_slowly_is_left_alone_for_a_while_after_each_request() {
     let later = requests(&scheduler.apply(at(400 + 1_200), Event::Tick));
     assert!(later.iter().any(|(source, _)| *source == peer(4)), "{later:?}");
 }
+
+#[test]
+fn what_a_member_has_claimed_is_left_to_it_and_asked_for_again_when_it_gives_up() {
+    // One fragment, ours or the member's: without the claim the seeder would be asked for it.
+    let mut scheduler = Scheduler::new(peer(2), FragmentSet::empty(1), BOUNDS, 7);
+    let claims = |fragments| Event::Claims {
+        source: peer(3),
+        fragments,
+    };
+    for event in [
+        Event::Joined {
+            source: peer(3),
+            is_near: false,
+        },
+        has(peer(3), 1, &[], &[]),
+        claims(FragmentSet::full(1)),
+        Event::Joined {
+            source: peer(1),
+            is_near: false,
+        },
+        has(peer(1), 1, &[0], &[]),
+        Event::Want(FragmentSet::full(1)),
+    ] {
+        assert_eq!(scheduler.apply(at(0), event), []);
+    }
+    assert_eq!(scheduler.apply(at(10), claims(FragmentSet::empty(1))), []);
+    let actions = scheduler.apply(at(20), Event::Tick);
+    assert_eq!(requests(&actions), [(peer(1), 0)]);
+}
