@@ -1,6 +1,6 @@
 //! A limit on bytes per second that can be changed while transfers run.
 //!
-//! [`Bucket`] decides (pure): every byte taken is owed and paid back at the rate, and no more may be owed than a burst.
+//! `Bucket` decides (pure): every byte taken is owed and paid back at the rate, and no more may be owed than a burst.
 //! [`Limiter`] is the handle that all transfers of one direction share: it lets them wait in the order of asking.
 //!
 //! It counts the bytes of blocks, not those of frames, proofs and headers: a few per mille more are on the line. And it

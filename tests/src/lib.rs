@@ -5,7 +5,7 @@
 //! [`Outcome`] is what a command said. [`eventually`] waits for something to become true, bounded in time, and says
 //! what it saw last when it does not. [`content`] makes files that are the same in every run.
 //!
-//! [`bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
+//! [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
 
 pub mod bench;
 pub mod binaries;

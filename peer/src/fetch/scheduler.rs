@@ -6,7 +6,7 @@
 //! Sources are *seeders*, which only have what they have, and *members* of the swarm, which fetch the same content and
 //! pass it on, block by block, as it comes to them. The rules, and why:
 //!
-//! * A seeder is asked for fragments that no member offers, our own stripe first ([`stripes`]): so it sends everything
+//! * A seeder is asked for fragments that no member offers, our own stripe first (`stripes`): so it sends everything
 //!   once before it sends anything twice.
 //! * A member is asked for the fragments that the fewest offer, as soon as they begin to come to it.
 //! * Of what came from a seeder, only little may be waiting for someone to take it over from us. So a peer with

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// See the [module](self).
+/// What a simulation came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Receivers that got everything, and how many there are.
