@@ -16,7 +16,7 @@ use shared::model::ByteCount;
 
 /// Measures Enjambre beside the tools that are installed on this machine.
 ///
-/// Prints the commands that are used and a table, and writes target/bench/<NAME>-<N>.json. Files are made below TMPDIR.
+/// Prints the commands that are used and a table, and writes target/bench/NAME-N.json. Files are made below TMPDIR.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench-enjambre", version)]
 struct Arguments {
