@@ -268,6 +268,15 @@ impl Scheduler {
         for source in idle.map(|(source, _)| *source).collect::<Vec<_>>() {
             self.restate(source, Standing::retire);
         }
+        // Whoever gets nothing must not keep others from asking for what it claims.
+        let vain = self
+            .sources
+            .iter()
+            .filter(|(_, standing)| standing.claims_in_vain(now));
+        for source in vain.map(|(source, _)| *source).collect::<Vec<_>>() {
+            let none = FragmentSet::empty(self.held.capacity());
+            self.restate(source, |standing| standing.claims(none));
+        }
         self.first_hand
             .retain(|_, (_, since)| since.is_none_or(|since| now.since(since) < PASSING_PATIENCE));
         Look::AtAll

@@ -19,6 +19,10 @@ const FIRST_WINDOW: u32 = 2;
 /// A peer that gets nothing for so long has what it wanted, or cannot get it: nothing is left to it any more.
 const MEMBER_PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a peer has asked for is left to it for as long as it gets something now and then; this is several times what a
+/// fragment takes on a slow line.
+const CLAIM_PATIENCE: Duration = Duration::from_secs(3);
+
 /// One source's standing. It outlives the source's absence, so that coming back wipes nothing out.
 #[derive(Clone, Debug)]
 pub(super) struct Standing {
@@ -104,6 +108,14 @@ impl Standing {
     /// It says what it has asked for.
     pub(super) fn claims(&mut self, fragments: FragmentSet) {
         self.claimed = fragments;
+    }
+
+    /// Whether it claims something but has not got anything for a while.
+    pub(super) fn claims_in_vain(&self, now: Timestamp) -> bool {
+        !self.claimed.is_empty()
+            && self
+                .gained_at
+                .is_none_or(|gained| now.since(gained) >= CLAIM_PATIENCE)
     }
 
     /// What is in the swarm because of it: what it offers, and what it has asked for.

@@ -169,3 +169,29 @@ fn what_a_member_has_claimed_is_left_to_it_and_asked_for_again_when_it_gives_up(
     let actions = scheduler.apply(at(20), Event::Tick);
     assert_eq!(requests(&actions), [(peer(1), 0)]);
 }
+
+#[test]
+fn a_member_that_gets_nothing_does_not_keep_what_it_claims_from_others() {
+    let mut scheduler = Scheduler::new(peer(2), FragmentSet::empty(1), BOUNDS, 7);
+    for event in [
+        Event::Joined {
+            source: peer(3),
+            is_near: false,
+        },
+        has(peer(3), 1, &[], &[]),
+        Event::Claims {
+            source: peer(3),
+            fragments: FragmentSet::full(1),
+        },
+        Event::Joined {
+            source: peer(1),
+            is_near: false,
+        },
+        has(peer(1), 1, &[0], &[]),
+        Event::Want(FragmentSet::full(1)),
+    ] {
+        assert_eq!(scheduler.apply(at(0), event), []);
+    }
+    assert_eq!(scheduler.apply(at(2_900), Event::Tick), []);
+    assert_eq!(requests(&scheduler.apply(at(3_000), Event::Tick)), [(peer(1), 0)]);
+}
