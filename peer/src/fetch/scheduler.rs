@@ -264,18 +264,13 @@ impl Scheduler {
     }
 
     fn tick(&mut self, now: Timestamp) -> Look {
-        let idle = self.sources.iter().filter(|(_, standing)| standing.is_idle(now));
-        for source in idle.map(|(source, _)| *source).collect::<Vec<_>>() {
-            self.restate(source, Standing::retire);
-        }
-        // Whoever gets nothing must not keep others from asking for what it claims.
-        let vain = self
-            .sources
-            .iter()
-            .filter(|(_, standing)| standing.claims_in_vain(now));
-        for source in vain.map(|(source, _)| *source).collect::<Vec<_>>() {
-            let none = FragmentSet::empty(self.held.capacity());
-            self.restate(source, |standing| standing.claims(none));
+        let sources: Vec<_> = self.sources.keys().copied().collect();
+        for source in sources {
+            let standing = &self.sources[&source];
+            // Whoever gets nothing must not keep others from asking for what it claims.
+            if standing.is_idle(now) || standing.claims_in_vain(now) {
+                self.restate(source, |standing| standing.rests(now));
+            }
         }
         self.first_hand
             .retain(|_, (_, since)| since.is_none_or(|since| now.since(since) < PASSING_PATIENCE));

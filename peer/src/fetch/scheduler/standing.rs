@@ -131,9 +131,12 @@ impl Standing {
             .is_some_and(|gained| now.since(gained) >= MEMBER_PATIENCE)
     }
 
-    /// It fetches no longer, as far as we can see.
-    pub(super) const fn retire(&mut self) {
-        self.gained_at = None;
+    /// It gets nothing any more: its claims are void, and if that has lasted it is no member.
+    pub(super) fn rests(&mut self, now: Timestamp) {
+        self.claimed = FragmentSet::empty(self.held.capacity());
+        if self.is_idle(now) {
+            self.gained_at = None;
+        }
     }
 
     /// Whether one more request may be given to it now.
