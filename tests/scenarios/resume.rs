@@ -15,7 +15,10 @@ fn a_killed_fetch_continues_and_does_not_start_over() -> Result<()> {
     let mut cluster = Cluster::builder().peers(2).start()?;
     let original = publish(&cluster, 0, "data", LENGTH, 1)?;
     // However quick the machine, there is a middle in which to kill.
-    assert_eq!(cluster.peer(0).run(["limit", "--upload", "100MB"]).expect(0).code, 0);
+    assert_eq!(
+        cluster.peer(0).run(["limit", "--upload", "100MB"]).expect(0).code,
+        0
+    );
     let output = cluster.path("fetched");
     let get = [
         "get",
