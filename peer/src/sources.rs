@@ -51,17 +51,11 @@ impl FindSources for TrackerSources {
                 except: Some(self.own),
             };
             match connection.catalog.locate(&locate).await {
-                Ok(location) => {
-                    let source = |peer: shared::model::PeerInfo| Source {
-                        peer: peer.id,
-                        address: peer.address,
-                    };
-                    location
-                        .holders
-                        .into_iter()
-                        .map(|holder| source(holder.peer))
-                        .collect()
-                }
+                Ok(location) => location
+                    .holders
+                    .into_iter()
+                    .map(|holder| holder.peer.into())
+                    .collect(),
                 Err(error) => {
                     debug!(%error, "the tracker names no sources");
                     Vec::new()

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Source};
+use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Source, Zone};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +55,7 @@ pub(super) struct Inner {
     pub(super) tasks: Tasks,
     pub(super) clock: Clock,
     pub(super) own: PeerId,
+    pub(super) zone: Option<Zone>,
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
     pub(super) limiter: Limiter,
@@ -78,7 +79,7 @@ impl std::fmt::Debug for Fetcher {
 
 impl Fetcher {
     /// Writes to `store` what it fetches from the sources that are hinted at or `finder` knows. `own` is this peer,
-    /// which is never a source of its own.
+    /// which is never a source of its own; sources in its `zone` are preferred.
     #[must_use]
     pub fn new(
         store: Arc<dyn FragmentStore>,
@@ -86,6 +87,7 @@ impl Fetcher {
         tasks: Tasks,
         clock: Clock,
         own: PeerId,
+        zone: Option<Zone>,
         limits: Limits,
     ) -> Self {
         let limiter = Limiter::unlimited(clock.clone());
@@ -95,6 +97,7 @@ impl Fetcher {
             tasks,
             clock,
             own,
+            zone,
             limits,
             counters: Counters::new(),
             limiter,

@@ -27,6 +27,8 @@ const BLIND: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) source: PeerId,
+    /// Whether it is in our zone.
+    pub(super) is_near: bool,
     pub(super) client: TransferClient,
     pub(super) manifest: Manifest,
     pub(super) reports: mpsc::Sender<Report>,
@@ -87,10 +89,9 @@ impl Link {
     }
 
     async fn joined(&self) {
-        // The tracker's offer does not say where a source is.
         self.report(Event::Joined {
             source: self.source,
-            is_near: false,
+            is_near: self.is_near,
         })
         .await;
     }

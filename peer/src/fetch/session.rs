@@ -99,7 +99,7 @@ impl Session {
         let mut session = Self {
             scheduler: Scheduler::new(inner.own, held.clone(), bounds, rand::random()),
             callers: Callers::new(manifest.clone()),
-            sources: Sources::new(inner.own, limits),
+            sources: Sources::new(inner.own, inner.zone.clone(), limits),
             commits: Commits::new(now, limits.commit_bytes, limits.commit_interval),
             held,
             committing: Committing::default(),
@@ -369,17 +369,18 @@ impl Session {
     }
 
     fn link(&mut self, offered: Vec<Source>) {
-        for (source, client, token) in self.sources.add(offered, |peer| self.scheduler.is_banned(peer)) {
+        for (source, linked) in self.sources.add(offered, |peer| self.scheduler.is_banned(peer)) {
             let (manifest, reports) = (self.manifest.clone(), self.reports.clone());
             let link = Link {
                 source,
-                client,
+                is_near: linked.is_near,
+                client: linked.client,
                 manifest,
                 reports,
             };
             self.inner
                 .tasks
-                .spawn("fetch link", OnExit::Continue, link.run(token));
+                .spawn("fetch link", OnExit::Continue, link.run(linked.token));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::client::TransferClient;
 use rand::seq::SliceRandom as _;
-use shared::model::{PeerId, Source, Timestamp};
+use shared::model::{PeerId, Source, Timestamp, Zone};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -20,10 +20,16 @@ const DESPERATE_INTERVAL: Duration = Duration::from_millis(500);
 /// No source is given longer than this, however slow its line.
 const LONGEST_STALL: Duration = Duration::from_secs(60);
 
+/// One in so many links is left to sources outside our zone, as long as any are offered: what only they have must get
+/// into the zone, and a zone that cannot be reached or is slow as a whole must not be all that we know.
+const OTHERS_OF: usize = 4;
+
 /// A source that is linked to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Linked {
     pub(super) client: TransferClient,
+    /// Whether it is in our zone, as far as both are known.
+    pub(super) is_near: bool,
     /// Ends the link.
     pub(super) token: CancellationToken,
     /// How long nothing may come from it.
@@ -35,6 +41,7 @@ pub(super) struct Linked {
 pub(super) struct Sources {
     limits: Limits,
     own: PeerId,
+    zone: Option<Zone>,
     linked: BTreeMap<PeerId, Linked>,
     /// All that were ever linked to.
     tried: BTreeSet<PeerId>,
@@ -47,11 +54,12 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    pub(super) fn new(own: PeerId, limits: Limits) -> Self {
+    pub(super) fn new(own: PeerId, zone: Option<Zone>, limits: Limits) -> Self {
         let (linked, tried, used) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         Self {
             limits,
             own,
+            zone,
             linked,
             tried,
             used,
@@ -61,39 +69,56 @@ impl Sources {
         }
     }
 
-    /// Chooses whom to link to: anyone new and not `refused`, up to the limit. They count as linked from now on.
+    /// Chooses whom to link to: anyone new and not `refused`, up to the limit; those in our zone first, but see
+    /// [`OTHERS_OF`]. They count as linked from now on.
     pub(super) fn add(
         &mut self,
         mut offered: Vec<Source>,
         refused: impl Fn(PeerId) -> bool,
-    ) -> Vec<(PeerId, TransferClient, CancellationToken)> {
+    ) -> Vec<(PeerId, Linked)> {
+        offered.retain(|source| {
+            source.peer != self.own && !self.linked.contains_key(&source.peer) && !refused(source.peer)
+        });
         offered.shuffle(&mut rand::rng());
         let mut added = Vec::new();
-        for Source { peer, address } in offered {
+        for source in self.in_order(offered) {
             if self.is_full() {
                 break;
             }
-            if peer == self.own || self.linked.contains_key(&peer) || refused(peer) {
-                continue;
-            }
-            let client = match TransferClient::new(&address) {
+            let client = match TransferClient::new(&source.address) {
                 Ok(client) => client,
                 Err(error) => {
-                    debug!(%peer, %error, "cannot dial a source");
+                    debug!(peer = %source.peer, %error, "cannot dial a source");
                     continue;
                 }
             };
-            let token = CancellationToken::new();
             let linked = Linked {
-                client: client.clone(),
-                token: token.clone(),
+                client,
+                is_near: self.is_near(&source),
+                token: CancellationToken::new(),
                 stall: self.limits.stall,
             };
-            self.linked.insert(peer, linked);
-            self.tried.insert(peer);
-            added.push((peer, client, token));
+            // An answer may name someone twice.
+            if self.linked.insert(source.peer, linked.clone()).is_none() {
+                self.tried.insert(source.peer);
+                added.push((source.peer, linked));
+            }
         }
         added
+    }
+
+    /// Near ones up to their share, then the others, then whoever is left.
+    fn in_order(&self, offered: Vec<Source>) -> impl Iterator<Item = Source> + use<> {
+        let (mut near, others): (Vec<_>, Vec<_>) =
+            offered.into_iter().partition(|source| self.is_near(source));
+        let share = self.limits.sources - self.limits.sources / OTHERS_OF;
+        let linked = self.linked.values().filter(|linked| linked.is_near).count();
+        let rest = near.split_off(share.saturating_sub(linked).min(near.len()));
+        near.into_iter().chain(others).chain(rest)
+    }
+
+    fn is_near(&self, source: &Source) -> bool {
+        source.zone.is_some() && source.zone == self.zone
     }
 
     pub(super) fn get(&self, source: PeerId) -> Option<&Linked> {
@@ -170,5 +195,72 @@ impl Sources {
     /// The look for others is over.
     pub(super) const fn end_find(&mut self) {
         self.is_finding = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(number: u8, zone: &str) -> Source {
+        Source {
+            peer: PeerId::from_bytes([number; 16]),
+            address: "127.0.0.1:9".parse().expect("an address"),
+            zone: (!zone.is_empty()).then(|| zone.parse().expect("a zone")),
+        }
+    }
+
+    fn sources(zone: &str, links: usize) -> Sources {
+        let limits = Limits {
+            sources: links,
+            ..Limits::default()
+        };
+        Sources::new(PeerId::from_bytes([0; 16]), source(0, zone).zone, limits)
+    }
+
+    /// How many near ones and how many others are chosen of those offered.
+    fn chosen(
+        sources: &mut Sources,
+        near: std::ops::Range<u8>,
+        others: std::ops::Range<u8>,
+    ) -> (usize, usize) {
+        let near = near.map(|number| source(number, "here"));
+        let offered = near.chain(others.map(|number| source(number, "there"))).collect();
+        let added = sources.add(offered, |_| false);
+        let near = added.iter().filter(|(_, linked)| linked.is_near).count();
+        (near, added.len() - near)
+    }
+
+    #[tokio::test]
+    async fn those_in_our_zone_come_first_but_leave_a_quarter_to_others() {
+        assert_eq!(chosen(&mut sources("here", 8), 1..21, 21..41), (6, 2));
+        assert_eq!(
+            chosen(&mut sources("here", 8), 1..4, 21..41),
+            (3, 5),
+            "few near ones"
+        );
+        assert_eq!(
+            chosen(&mut sources("here", 8), 1..21, 21..22),
+            (7, 1),
+            "few others"
+        );
+        assert_eq!(chosen(&mut sources("here", 8), 1..21, 0..0), (8, 0), "no others");
+        assert_eq!(chosen(&mut sources("", 8), 1..21, 0..0), (0, 8), "we are nowhere");
+    }
+
+    #[tokio::test]
+    async fn what_is_linked_already_counts_and_nobody_is_linked_twice() {
+        let mut sources = sources("here", 8);
+        assert_eq!(chosen(&mut sources, 1..6, 0..0), (5, 0));
+        assert_eq!(chosen(&mut sources, 1..21, 21..41), (1, 2));
+        assert!(sources.is_full());
+        assert_eq!(chosen(&mut sources, 1..21, 21..41), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_says_no_zone_is_near_to_nobody() {
+        let mut sources = sources("", 8);
+        let added = sources.add(vec![source(1, ""), source(2, "here")], |_| false);
+        assert!(added.iter().all(|(_, linked)| !linked.is_near));
     }
 }

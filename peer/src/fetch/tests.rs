@@ -43,6 +43,7 @@ impl Fetching {
             tasks.clone(),
             Clock::system(),
             own,
+            None,
             limits,
         );
         let (progress, cancel) = (watch::Sender::default(), CancellationToken::new());

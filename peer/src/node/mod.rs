@@ -117,6 +117,7 @@ impl Node {
             tasks.clone(),
             clock.clone(),
             identity.peer(),
+            config.zone.clone(),
             Limits::within(config.limits.memory.for_fetches()),
         );
         fetcher.limiter().set(config.limits.rates.download);

@@ -190,6 +190,7 @@ impl TryFrom<v1::Source> for Source {
         Ok(Self {
             peer: peer_id(&wire.peer_id)?,
             address: parsed("address", &wire.address)?,
+            zone: zone(&wire.zone)?,
         })
     }
 }
@@ -199,6 +200,7 @@ impl From<Source> for v1::Source {
         Self {
             peer_id: source.peer.as_bytes().to_vec().into(),
             address: source.address.to_string(),
+            zone: zone_text(source.zone),
         }
     }
 }

@@ -72,7 +72,11 @@ proptest! {
     #[test]
     fn orders_survive_the_wire(length in 0_usize..300_000, epoch: u64, sequence: u64) {
         let manifest = manifest(length);
-        let source = Source { peer: PeerId::from_bytes([3; 16]), address: "host:1".parse().expect("an address") };
+        let source = Source {
+            peer: PeerId::from_bytes([3; 16]),
+            address: "host:1".parse().expect("an address"),
+            zone: (epoch % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
+        };
         for order in [
             Order::Evict { epoch: Epoch::new(epoch), content: manifest.content(), reason: EvictReason::Surplus, as_of_sequence: sequence },
             Order::Assign {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ContentId, Epoch, FragmentSet, HostPort, Incarnation, Manifest, PeerId, Zone};
+use super::{ContentId, Epoch, FragmentSet, HostPort, Incarnation, Manifest, PeerId, PeerInfo, Zone};
 
 /// Who a peer is; the first message of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +102,18 @@ pub struct Source {
     pub peer: PeerId,
     /// Where to dial it.
     pub address: HostPort,
+    /// Its failure domain, where one is known: a fetcher in the same one prefers it.
+    pub zone: Option<Zone>,
+}
+
+impl From<PeerInfo> for Source {
+    fn from(peer: PeerInfo) -> Self {
+        Self {
+            peer: peer.id,
+            address: peer.address,
+            zone: peer.zone,
+        }
+    }
 }
 
 /// What the tracker tells a peer to do.

@@ -2,6 +2,7 @@
 
 mod json;
 
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -55,6 +56,18 @@ struct PageQuery {
     page_size: u32,
 }
 
+/// What a handler is given of the query, or why it cannot be read: the library would answer that in plain text.
+type Asked = Result<Query<PageQuery>, QueryRejection>;
+
+/// The same of the path's last part.
+type Segment = Result<Path<String>, PathRejection>;
+
+fn asked(query: Asked) -> Result<PageQuery, Failure> {
+    query
+        .map(|query| query.0)
+        .map_err(|rejection| Failure::query(&rejection))
+}
+
 /// An error as every HTTP API of the system tells it.
 #[derive(Debug)]
 struct Failure(ErrorCode, String);
@@ -73,6 +86,21 @@ struct ErrorDetail {
 impl Failure {
     fn invalid(message: impl std::fmt::Display) -> Self {
         Self(ErrorCode::InvalidArgument, message.to_string())
+    }
+
+    /// The query is not one that is understood here. What the library says is wrapped, so that only this is ours.
+    fn query(rejection: &QueryRejection) -> Self {
+        let why = std::error::Error::source(rejection).map_or_else(String::new, |why| format!(": {why}"));
+        Self::invalid(format!(
+            "cannot read the query{why}; it may have prefix, page_token and page_size"
+        ))
+    }
+
+    /// A part of the path that is no text.
+    fn path(_: PathRejection) -> Self {
+        Self::invalid(
+            "cannot read the path: it must be UTF-8, with anything else than letters and digits as %XX",
+        )
     }
 }
 
@@ -119,12 +147,12 @@ async fn readyz(State(api): State<Api>) -> Response {
     }
 }
 
-async fn names(State(api): State<Api>, query: Query<PageQuery>) -> Result<Response, Failure> {
+async fn names(State(api): State<Api>, query: Asked) -> Result<Response, Failure> {
     let PageQuery {
         prefix,
         page_token,
         page_size,
-    } = query.0;
+    } = asked(query)?;
     let page = Page::new(page_token, page_size);
     let after = after::<Name>(&page)?;
     let (names, has_more) = api
@@ -134,12 +162,14 @@ async fn names(State(api): State<Api>, query: Query<PageQuery>) -> Result<Respon
     Ok(json(json::Names::new(names, has_more)))
 }
 
-async fn name(State(api): State<Api>, Path(name): Path<String>) -> Result<Response, Failure> {
+async fn name(State(api): State<Api>, name: Segment) -> Result<Response, Failure> {
+    let Path(name) = name.map_err(Failure::path)?;
     let name = Name::new(name).map_err(Failure::invalid)?;
     locate(&api, ContentRef::Name(name)).await
 }
 
-async fn content(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, Failure> {
+async fn content(State(api): State<Api>, id: Segment) -> Result<Response, Failure> {
+    let Path(id) = id.map_err(Failure::path)?;
     let id: ContentId = id.parse().map_err(Failure::invalid)?;
     locate(&api, ContentRef::Id(id)).await
 }
@@ -154,8 +184,9 @@ async fn locate(api: &Api, what: ContentRef) -> Result<Response, Failure> {
     Ok(json(json::Located::new(&location)))
 }
 
-async fn peers(State(api): State<Api>, query: Query<PageQuery>) -> Result<Response, Failure> {
-    let page = Page::new(query.0.page_token, query.0.page_size);
+async fn peers(State(api): State<Api>, query: Asked) -> Result<Response, Failure> {
+    let query = asked(query)?;
+    let page = Page::new(query.page_token, query.page_size);
     let after = after::<PeerId>(&page)?;
     let found = api
         .ledger

@@ -223,8 +223,12 @@ impl State {
         ranked.shuffle(&mut self.rng);
         ranked.sort_by_key(|(is_suspect, has_some, _)| (*is_suspect, *has_some));
         let addressed = ranked.into_iter().filter_map(|(_, _, peer)| {
-            let address = self.members.get(peer)?.registration.address.clone();
-            Some(Source { peer, address })
+            let registration = &self.members.get(peer)?.registration;
+            Some(Source {
+                peer,
+                address: registration.address.clone(),
+                zone: registration.zone.clone(),
+            })
         });
         addressed.take(MAX_SOURCES).collect()
     }

@@ -127,6 +127,7 @@ impl Neighbour {
             source: Source {
                 peer: PeerId::random(),
                 address,
+                zone: None,
             },
             tasks,
             counters,

@@ -74,21 +74,15 @@ async fn resolve(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, R
         Err(error) => Err(error),
     };
     match asked {
-        Ok(location) => {
-            let source = |peer: shared::model::PeerInfo| Source {
-                peer: peer.id,
-                address: peer.address,
-            };
-            Ok(Wanted {
-                name: location.binding.name,
-                manifest: location.manifest,
-                sources: location
-                    .holders
-                    .into_iter()
-                    .map(|holder| source(holder.peer))
-                    .collect(),
-            })
-        }
+        Ok(location) => Ok(Wanted {
+            name: location.binding.name,
+            manifest: location.manifest,
+            sources: location
+                .holders
+                .into_iter()
+                .map(|holder| holder.peer.into())
+                .collect(),
+        }),
         Err(error) if error.code().is_retryable() => {
             // Only an id always means the same bytes; a name may have been bound anew meanwhile.
             let ContentRef::Id(id) = *content else {
