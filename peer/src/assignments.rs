@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tracing::{info, warn};
 
 use crate::blocking::{told, try_blocking};
+use crate::eviction::Eviction;
 use crate::fetch::{FetchError, Fetcher, Progress};
 use crate::identity::Identity;
 use crate::store::{DiskStore, FragmentStore as _, Purpose, Role};
@@ -111,19 +112,14 @@ impl Assignments {
     pub async fn evict(&self, content: ContentId, reason: EvictReason) -> Result<(), RemoteError> {
         let store = Arc::clone(&self.store);
         let freed = try_blocking(move || {
-            let publications = store.publications()?;
-            let mut of_content = publications
-                .iter()
-                .filter(|publication| publication.content == content);
-            if of_content.clone().any(|publication| publication.is_pending()) {
-                return Ok(None);
-            }
-            let freed = match reason {
-                EvictReason::Surplus => store.release(content, Role::Assigned)?,
-                EvictReason::Unreferenced => {
+            let freed = match Eviction::of(content, reason, &store.publications()?) {
+                Eviction::Refuse => return Ok(None),
+                Eviction::Release => store.release(content, Role::Assigned)?,
+                Eviction::Forget(names) => {
                     let freed = store.forget(content)?;
-                    of_content
-                        .try_for_each(|publication| store.remove_publication(&publication.name).map(drop))?;
+                    names
+                        .iter()
+                        .try_for_each(|name| store.remove_publication(name).map(drop))?;
                     freed
                 }
             };

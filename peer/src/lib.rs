@@ -2,12 +2,13 @@
 //! that people use.
 //!
 //! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks, [`limiter`] no faster than it may; [`session`] is its life in a
-//! network, [`assignments`] what the tracker orders, [`publisher`] what its user publishes; [`rpc`] is what others may
+//! network, [`assignments`] (and [`eviction`]) what the tracker orders, [`publisher`] what its user publishes; [`rpc`] is what others may
 //! ask of it; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] what it does without a command.
 
 pub mod assignments;
 mod blocking;
 pub mod cli;
+pub mod eviction;
 pub mod fetch;
 pub mod identity;
 pub mod limiter;

@@ -8,6 +8,8 @@
 //! attempt whose answer got lost is never repeated over what others have done to the name since: a name that was
 //! published, and then removed by someone, does not come back.
 
+mod attempt;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ use crate::blocking::{blocking, try_blocking};
 use crate::identity::Identity;
 use crate::session::{Connection, Network};
 use crate::store::{DiskStore, FragmentStore as _, Publication, PublicationState};
+
+pub use attempt::{Next, is_final};
 
 /// While connected, publications that failed for a passing reason are tried again this often.
 const RETRY_WAIT: Duration = Duration::from_secs(5);
@@ -102,10 +106,10 @@ impl Publisher {
                     format!("the publication of {name} was withdrawn"),
                 )
             })?;
-        match publication.state {
-            PublicationState::Pending(_) => self.make(publication).await,
+        match publication.next() {
+            Next::AskHead | Next::Ask(_) => self.make(publication).await,
             // The outbox was faster; the catalogue has the rest.
-            PublicationState::Published(_) => {
+            Next::Published(_) => {
                 let connection = inner.network.connection()?;
                 connection
                     .catalog
@@ -113,7 +117,7 @@ impl Publisher {
                     .await
                     .map(|(binding, _)| binding)
             }
-            PublicationState::Refused(reason) => Err(RemoteError::new(ErrorCode::Conflict, reason)),
+            Next::Refused(reason) => Err(RemoteError::new(ErrorCode::Conflict, reason)),
         }
     }
 
@@ -149,10 +153,15 @@ impl Publisher {
             Ok(base) => self.ask(&connection, &publication, base).await,
             Err(error) => Err(error),
         };
-        let state = match &outcome {
-            Ok(binding) => PublicationState::Published(binding.revision),
-            Err(error) if is_final(error.code()) => PublicationState::Refused(error.to_string()),
-            Err(_) => return outcome,
+        let told = outcome
+            .as_ref()
+            .map_err(|error| (error.code(), error.to_string()));
+        let state = PublicationState::after(match &told {
+            Ok(binding) => Ok(binding.revision),
+            Err((code, reason)) => Err((*code, reason)),
+        });
+        let Some(state) = state else {
+            return outcome;
         };
         self.settle(&publication, state).await?;
         outcome
@@ -165,19 +174,14 @@ impl Publisher {
         connection: &Connection,
         publication: &Publication,
     ) -> Result<Revision, RemoteError> {
-        if let PublicationState::Pending(Some(base)) = publication.state {
+        if let Next::Ask(base) = publication.next() {
             return Ok(base);
         }
         let (base, bound) = connection.catalog.head(&publication.name).await?;
-        if bound.is_some_and(|bound| bound != publication.content) && !publication.update {
-            let text = format!(
-                "{} is bound to another content; update it, or choose another name",
-                publication.name
-            );
-            return Err(RemoteError::new(ErrorCode::Conflict, text));
-        }
-        self.settle(publication, PublicationState::Pending(Some(base)))
-            .await?;
+        let state = publication
+            .follow(base, bound)
+            .map_err(|reason| RemoteError::new(ErrorCode::Conflict, reason))?;
+        self.settle(publication, state).await?;
         Ok(base)
     }
 
@@ -223,12 +227,4 @@ impl Publisher {
         let text = format!("the publication of {} was withdrawn", publication.name);
         Err(RemoteError::new(ErrorCode::Cancelled, text))
     }
-}
-
-/// Whether the tracker's answer will be the same the next time.
-const fn is_final(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::InvalidArgument | ErrorCode::Conflict | ErrorCode::NotFound | ErrorCode::PermissionDenied
-    )
 }

@@ -1,29 +1,33 @@
 //! What the tracker has been told in this session, and which of its orders that lets us obey: pure.
 //!
 //! Invariants: every report has its own, increasing sequence number; an order is obeyed only when it comes from the
-//! session's epoch and takes into account everything that was told about its content.
+//! session's epoch and takes into account everything that happened to its content, told or not told yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::convert::MAX_HOLDINGS;
-use shared::model::{ContentId, Epoch, Holding, Numbered, Order, Report};
+use shared::model::{ContentId, Epoch, FragmentSet, Holding, Numbered, Order, Report};
+
+use crate::store::Entry;
 
 /// Bitmaps in one announce; with it a message stays far below gRPC's 4 MiB.
 const MAX_ANNOUNCE_BYTES: usize = 1 << 20;
 
 /// What the tracker has been told in this session.
 #[derive(Debug)]
-pub(super) struct Inventory {
+pub struct Inventory {
     epoch: Epoch,
     /// The last sequence number used; 1 was Hello.
     sequence: u64,
     /// For each content that was announced: in which message last.
     told: BTreeMap<ContentId, u64>,
+    /// What changed and was not told yet.
+    changed: BTreeSet<ContentId>,
 }
 
 /// Why an order is not carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// It was given by an older tracker.
     #[error("it comes from epoch {order}, the session is of epoch {session}")]
     StaleEpoch {
@@ -45,20 +49,62 @@ pub(super) enum Refusal {
     /// The content is being published.
     #[error("the content is being published")]
     Protected,
+    /// Something happened to the content that the tracker has not been told.
+    #[error("the content has changed since it was announced last")]
+    Untold,
+}
+
+/// What is to be announced of a content that is kept like this, or not at all.
+#[must_use]
+pub fn holding_of(content: ContentId, entry: Option<Entry>, is_fetching: bool) -> Holding {
+    match entry {
+        Some(entry) => Holding {
+            content,
+            keeps: entry.roles.keeps(),
+            is_fetching,
+            fragments: entry.held,
+        },
+        None => Holding {
+            content,
+            fragments: FragmentSet::empty(0),
+            keeps: false,
+            is_fetching: false,
+        },
+    }
 }
 
 impl Inventory {
     /// Begins after Hello and Welcome.
-    pub(super) const fn new(epoch: Epoch) -> Self {
+    #[must_use]
+    pub const fn new(epoch: Epoch) -> Self {
         Self {
             epoch,
             sequence: 1,
             told: BTreeMap::new(),
+            changed: BTreeSet::new(),
         }
     }
 
+    /// Something happened to the content: it is to be announced.
+    pub fn note(&mut self, content: ContentId) {
+        self.changed.insert(content);
+    }
+
+    /// Whether something is to be announced.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
+    /// What is to be announced. The caller looks at how it stands and announces that at once, before it looks at
+    /// another order.
+    pub fn take_changed(&mut self) -> BTreeSet<ContentId> {
+        std::mem::take(&mut self.changed)
+    }
+
     /// The announces that tell everything; the last one is marked. There is always at least one.
-    pub(super) fn everything(&mut self, holdings: Vec<Holding>) -> Vec<Numbered<Report>> {
+    pub fn everything(&mut self, mut holdings: Vec<Holding>) -> Vec<Numbered<Report>> {
+        holdings.retain(|holding| !holding.fragments.is_empty() || holding.is_fetching);
         let mut reports = self.announce(holdings);
         if reports.is_empty() {
             reports.push(self.report(Report::Announce {
@@ -79,7 +125,7 @@ impl Inventory {
     }
 
     /// The announces that tell what changed.
-    pub(super) fn announce(&mut self, holdings: Vec<Holding>) -> Vec<Numbered<Report>> {
+    pub fn announce(&mut self, holdings: Vec<Holding>) -> Vec<Numbered<Report>> {
         let mut reports = Vec::new();
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -99,7 +145,7 @@ impl Inventory {
     }
 
     /// Gives a report its place in the session.
-    pub(super) const fn report(&mut self, message: Report) -> Numbered<Report> {
+    pub const fn report(&mut self, message: Report) -> Numbered<Report> {
         self.sequence += 1;
         Numbered {
             sequence: self.sequence,
@@ -111,11 +157,7 @@ impl Inventory {
     ///
     /// # Errors
     /// Why not.
-    pub(super) fn judge(
-        &self,
-        order: &Order,
-        is_protected: impl Fn(ContentId) -> bool,
-    ) -> Result<(), Refusal> {
+    pub fn judge(&self, order: &Order, is_protected: impl Fn(ContentId) -> bool) -> Result<(), Refusal> {
         let (Order::Assign { epoch, .. } | Order::Evict { epoch, .. }) = order;
         if *epoch != self.epoch {
             return Err(Refusal::StaleEpoch {
@@ -131,6 +173,10 @@ impl Inventory {
         {
             if is_protected(content) {
                 return Err(Refusal::Protected);
+            }
+            // What was not told yet the tracker cannot have considered.
+            if self.changed.contains(&content) {
+                return Err(Refusal::Untold);
             }
             match self.told.get(&content) {
                 Some(&told) if told > as_of => return Err(Refusal::Overtaken { told, as_of }),
@@ -168,7 +214,7 @@ impl Inventory {
 
 #[cfg(test)]
 mod tests {
-    use shared::model::{EvictReason, FragmentSet};
+    use shared::model::EvictReason;
 
     use super::*;
 
@@ -272,6 +318,17 @@ mod tests {
             Err(Refusal::Overtaken { told: 3, as_of: 2 })
         );
         assert!(judge(&inventory, &evict(1, 5, 3)).is_ok());
+    }
+
+    #[test]
+    fn an_eviction_of_what_has_changed_and_was_not_told_is_refused() {
+        let mut inventory = inventory();
+        inventory.everything(vec![holding(1, 4)]);
+        inventory.note(holding(1, 4).content);
+        assert_eq!(judge(&inventory, &evict(1, 5, 2)), Err(Refusal::Untold));
+        assert_eq!(inventory.take_changed(), [holding(1, 4).content].into());
+        assert!(!inventory.has_changes());
+        assert!(judge(&inventory, &evict(1, 5, 2)).is_ok());
     }
 
     #[test]

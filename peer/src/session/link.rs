@@ -9,21 +9,21 @@ use proto::client::{CatalogClient, DirectoryClient, Orders, SessionClient};
 use proto::control::{EntryPoint, SessionStatus};
 use proto::convert::FromTracker;
 use shared::ErrorCode;
-use shared::model::{ContentId, Hello, Holding, HostPort, Numbered, Order, Report, Welcome, Zone};
+use shared::model::{ContentId, Hello, HostPort, Numbered, Order, Report, Welcome, Zone};
 use shared::runtime::Backoff;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::inventory::Inventory;
+use super::inventory::{Inventory, holding_of};
 use super::protected::Protected;
 use super::{Connection, Standing, Wish};
 use crate::assignments::Assignments;
 use crate::blocking::{blocking, try_blocking};
 use crate::fetch::Arrivals;
 use crate::identity::Identity;
-use crate::store::FragmentStore;
+use crate::store::{Entry, FragmentStore};
 
 /// Between the first attempts to reach a tracker, and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -97,8 +97,6 @@ struct Session {
     reports: mpsc::Sender<Numbered<Report>>,
     orders: Orders,
     welcome: Welcome,
-    /// What changed in the store and was not told yet.
-    changed: BTreeSet<ContentId>,
 }
 
 impl Runner {
@@ -231,7 +229,6 @@ impl Runner {
             reports,
             orders,
             welcome,
-            changed: BTreeSet::new(),
         })
     }
 
@@ -240,10 +237,11 @@ impl Runner {
         self.protected.take_ended();
         let (store, arrivals) = (Arc::clone(&self.link.store), self.link.arrivals.clone());
         let holdings = blocking(move || {
-            let holdings = store.entries().into_iter().map(|entry| holding(entry, &arrivals));
-            holdings
-                .filter(|holding| !holding.fragments.is_empty() || holding.is_fetching)
-                .collect()
+            let holding = |entry: Entry| {
+                let content = entry.manifest.content();
+                holding_of(content, Some(entry), arrivals.is_fetching(content))
+            };
+            store.entries().into_iter().map(holding).collect()
         });
         for report in session.inventory.everything(holdings.await?) {
             send(&session.reports, report).await?;
@@ -260,7 +258,7 @@ impl Runner {
         let mut heartbeat = tokio::time::interval(session.welcome.heartbeat);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let has_changes = !session.changed.is_empty();
+            let has_changes = session.inventory.has_changes();
             tokio::select! {
                 () = stop.cancelled() => return Ok(Ended::Stopping),
                 _ = self.wishes.changed() => return Ok(Ended::NewWish),
@@ -273,12 +271,12 @@ impl Runner {
                     None => return Err(RemoteError::new(ErrorCode::Unavailable, "the tracker ended the session")),
                 },
                 change = changes.next() => match change {
-                    Ok(content) => { session.changed.insert(content); }
+                    Ok(content) => session.inventory.note(content),
                     Err(RecvError::Lagged(_)) => self.announce_everything(session).await?,
                     Err(RecvError::Closed) => return Ok(Ended::Stopping),
                 },
                 () = tokio::time::sleep(ANNOUNCE_DELAY), if has_changes => {
-                    let changed = std::mem::take(&mut session.changed);
+                    let changed = session.inventory.take_changed();
                     self.announce(session, changed).await?;
                 }
                 // Told at once and before the next order is looked at: this is what lifts the protection.
@@ -298,15 +296,7 @@ impl Runner {
     ) -> Result<(), RemoteError> {
         let (store, arrivals) = (Arc::clone(&self.link.store), self.link.arrivals.clone());
         let holdings = blocking(move || {
-            let current = |content| match store.entry(content) {
-                Some(entry) => holding(entry, &arrivals),
-                None => Holding {
-                    content,
-                    fragments: shared::model::FragmentSet::empty(0),
-                    keeps: false,
-                    is_fetching: false,
-                },
-            };
+            let current = |content| holding_of(content, store.entry(content), arrivals.is_fetching(content));
             contents.into_iter().map(current).collect()
         });
         for report in session.inventory.announce(holdings.await?) {
@@ -316,9 +306,8 @@ impl Runner {
     }
 
     async fn obey(&self, session: &Session, order: Order) {
-        // What changed and was not told yet is not known to the tracker either.
-        let untold = |content| self.protected.contains(content) || session.changed.contains(&content);
-        if let Err(refusal) = session.inventory.judge(&order, untold) {
+        let is_protected = |content| self.protected.contains(content);
+        if let Err(refusal) = session.inventory.judge(&order, is_protected) {
             debug!(%refusal, "order not carried out");
             return;
         }
@@ -354,16 +343,6 @@ impl Session {
         drop(reports);
         let end = async { while let Ok(Some(_)) = orders.next().await {} };
         drop(tokio::time::timeout(Duration::from_secs(1), end).await);
-    }
-}
-
-fn holding(entry: crate::store::Entry, arrivals: &Arrivals) -> Holding {
-    let content = entry.manifest.content();
-    Holding {
-        content,
-        keeps: entry.roles.keeps(),
-        is_fetching: arrivals.is_fetching(content),
-        fragments: entry.held,
     }
 }
 

@@ -18,8 +18,9 @@ use shared::model::{ContentId, Epoch, HostPort};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::watch;
 
+pub use inventory::{Inventory, Refusal, holding_of};
 pub use link::Link;
-pub use protected::ProtectionGuard;
+pub use protected::{Protected, ProtectionGuard};
 
 /// How long a command waits for a session that is being entered: a few attempts at a tracker that is there.
 const ENTRY_WAIT: Duration = Duration::from_secs(3);
@@ -41,7 +42,7 @@ pub struct Network {
     wish: watch::Sender<Wish>,
     standing: watch::Receiver<Standing>,
     connection: watch::Receiver<Option<Connection>>,
-    protected: protected::Protected,
+    protected: Protected,
 }
 
 /// What the user wants: the latest wish counts.
@@ -70,7 +71,7 @@ impl Network {
             status: SessionStatus::Offline,
         });
         let (connection_tx, connection) = watch::channel(None);
-        let protected = protected::Protected::default();
+        let protected = Protected::default();
         let runner = link::Runner {
             link,
             wishes,

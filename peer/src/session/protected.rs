@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 /// The set; cheap to clone, all clones are one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Protected(Arc<Inner>);
+pub struct Protected(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -40,7 +40,8 @@ impl Drop for ProtectionGuard {
 
 impl Protected {
     /// A publication begins.
-    pub(super) fn begin(&self, content: ContentId) -> ProtectionGuard {
+    #[must_use]
+    pub fn begin(&self, content: ContentId) -> ProtectionGuard {
         *self.lock().entry(content).or_default() += 1;
         ProtectionGuard {
             content,
@@ -49,18 +50,19 @@ impl Protected {
     }
 
     /// Whether the content must not be evicted.
-    pub(super) fn contains(&self, content: ContentId) -> bool {
+    #[must_use]
+    pub fn contains(&self, content: ContentId) -> bool {
         self.lock().contains_key(&content)
     }
 
     /// Waits until a publication ends. Cancel-safe.
-    pub(super) async fn ended(&self) {
+    pub async fn ended(&self) {
         self.0.ended.notified().await;
     }
 
     /// Takes out the contents whose publications have all ended. The caller announces them at once, before it looks at
     /// another order.
-    pub(super) fn take_ended(&self) -> Vec<ContentId> {
+    pub fn take_ended(&self) -> Vec<ContentId> {
         self.lock()
             .extract_if(.., |_, under_way| *under_way == 0)
             .map(|(content, _)| content)

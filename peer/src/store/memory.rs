@@ -1,6 +1,9 @@
 //! The store in memory: the twin of [`DiskStore`](super::DiskStore) for tests of everything that uses a store.
 //!
 //! It keeps to the same rules and makes the same changes; files are only remembered by name, never touched.
+//! What happens to disks and not to memory is done to it by `suffering`.
+
+mod suffering;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -25,9 +25,11 @@ const REMOVED: u8 = 6;
 /// Bytes are no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct DecodeError(String);
+pub struct DecodeError(String);
 
-pub(super) fn encode(record: &Record) -> Vec<u8> {
+/// The bytes of a record.
+#[must_use]
+pub fn encode(record: &Record) -> Vec<u8> {
     let mut out = Writer(Vec::new());
     out.u64(record.at.as_millis());
     match &record.fact {
@@ -79,7 +81,11 @@ pub(super) fn encode(record: &Record) -> Vec<u8> {
     out.0
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
+/// The record that these bytes are of.
+///
+/// # Errors
+/// When they are not exactly one record, or one that cannot exist.
+pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let mut input = Reader(bytes);
     let at = Timestamp::from_millis(input.u64()?);
     let fact = match input.u8()? {

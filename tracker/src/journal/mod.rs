@@ -5,7 +5,7 @@
 //! exactly once; a batch is replayed whole or not at all; a snapshot changes nothing of what replay leads to; damage
 //! is named, never skipped over. Knows nothing of what the facts mean.
 
-mod codec;
+pub mod codec;
 #[cfg(test)]
 mod conformance;
 mod memory;

@@ -7,7 +7,9 @@
 //!
 //! When the journal fails, the state is ahead of it: everything is answered with *unavailable* and the tracker stops.
 
+mod batch;
 mod outbox;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -28,7 +30,9 @@ use crate::timing::Timing;
 use outbox::Outbox;
 use writer::{Job, Writer};
 
+pub use batch::{Batch, Done, begin};
 pub use outbox::Orders;
+pub use snapshots::{SNAPSHOT_EVERY, Snapshots};
 
 /// Commands that wait for the writer; who comes later waits to be let into the queue.
 const QUEUE_COMMANDS: usize = 4096;
@@ -92,10 +96,7 @@ impl Ledger {
         seed: u64,
         tasks: &Tasks,
     ) -> Result<(Self, LedgerThread), JournalError> {
-        let mut state = State::new(timing, seed);
-        let replayed = journal.replay(&mut |record| state.replay(record))?;
-        let begun = state.apply(clock.now(), Command::BeginEpoch);
-        journal.append(&begun.records)?;
+        let (state, replayed) = begin(&mut *journal, timing, clock.now(), seed)?;
         info!(
             epoch = %state.epoch(),
             from_snapshot = replayed.from_snapshot,

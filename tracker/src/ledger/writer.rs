@@ -5,22 +5,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use shared::runtime::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{debug, error, info};
+use tracing::{debug, error};
 
 use super::Book;
+use super::batch::{Batch, Done};
 use super::outbox::Outbox;
+use super::snapshots::{SNAPSHOT_EVERY, Snapshots};
 use crate::journal::{Journal, JournalError, Replayed};
-use crate::state::{Closing, Command, Effect, Record, Rejection, Reply, SessionId};
+use crate::state::{Closing, Command, Effect, Rejection, Reply, SessionId};
 
 /// Commands applied under one lock and made durable by one sync.
 const BATCH_COMMANDS: usize = 512;
-
-/// A snapshot is due after this many records, or as many as the last one had if those are more: so writing them
-/// costs a constant factor, and replay stays within twice the size of the state.
-const SNAPSHOT_EVERY: u64 = 10_000;
-
-/// Records added to a snapshot between two batches: some ten milliseconds of writing.
-const SNAPSHOT_STEP: usize = 1000;
 
 /// Something for the writer to do.
 #[derive(Debug)]
@@ -34,14 +29,12 @@ pub(super) enum Job {
     Stop,
 }
 
-/// What has been applied and waits to become durable.
-struct Pending {
-    answer: Result<Reply, Rejection>,
+/// What is needed to answer a command that has been applied.
+struct Asked {
     reply: Option<oneshot::Sender<Result<Reply, Rejection>>>,
     /// The session that the command opens or closes.
     session: Option<SessionId>,
     outbox: Option<Outbox>,
-    effects: Vec<Effect>,
 }
 
 pub(super) struct Writer {
@@ -53,16 +46,7 @@ pub(super) struct Writer {
     outboxes: HashMap<SessionId, Outbox>,
     /// Sessions that nobody listens to any more.
     abandoned: Vec<SessionId>,
-    snapshot: Snapshot,
-    /// Records since the last snapshot was begun, and the size of that one.
-    since_snapshot: u64,
-    snapshot_size: u64,
-}
-
-enum Snapshot {
-    None,
-    Writing(std::vec::IntoIter<Record>),
-    Tidying,
+    snapshots: Snapshots,
 }
 
 impl Writer {
@@ -82,10 +66,7 @@ impl Writer {
             versions,
             outboxes: HashMap::new(),
             abandoned: Vec::new(),
-            // What an interrupted run has left behind.
-            snapshot: Snapshot::Tidying,
-            since_snapshot: replayed.since_snapshot,
-            snapshot_size: replayed.from_snapshot,
+            snapshots: Snapshots::new(SNAPSHOT_EVERY, replayed),
         }
     }
 
@@ -112,8 +93,7 @@ impl Writer {
     }
 
     fn work(&mut self, jobs: impl Iterator<Item = Job>) -> Result<(), JournalError> {
-        let mut pending = Vec::new();
-        let mut records = Vec::new();
+        let mut batch = Batch::new();
         let written = {
             // Only this thread writes: if the lock is poisoned, it was by a reader, which changes nothing.
             let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
@@ -136,46 +116,47 @@ impl Writer {
                     }
                     _ => None,
                 };
-                let applied = book.state.apply(self.clock.now(), command);
-                records.extend(applied.records);
-                pending.push(Pending {
-                    answer: applied.reply,
+                let asked = Asked {
                     reply,
                     session,
                     outbox,
-                    effects: applied.effects,
-                });
+                };
+                batch.apply(&mut book.state, self.clock.now(), command, asked);
             }
-            book.written += u64::from(!records.is_empty());
+            book.written += u64::from(batch.record_count() > 0);
             book.written
         };
-        if !records.is_empty() {
-            self.journal.append(&records)?;
-            self.since_snapshot += records.len() as u64;
+        let records = batch.record_count() as u64;
+        let done = batch.commit(&mut *self.journal)?;
+        if records > 0 {
+            self.snapshots.appended(records);
             self.durable.send_replace(written);
         }
-        for one in pending {
+        for one in done {
             self.perform(one);
         }
         self.versions.send_modify(|version| *version += 1);
         Ok(())
     }
 
-    fn perform(&mut self, pending: Pending) {
-        let is_welcome = matches!(pending.answer, Ok(Reply::Welcomed(_)));
-        match (pending.session, pending.outbox) {
+    fn perform(&mut self, done: Done<Asked>) {
+        let Done {
+            tag: asked,
+            answer,
+            effects,
+        } = done;
+        let is_welcome = matches!(answer, Ok(Reply::Welcomed(_)));
+        match (asked.session, asked.outbox) {
             (Some(session), Some(outbox)) if is_welcome => drop(self.outboxes.insert(session, outbox)),
             (Some(session), None) => drop(self.outboxes.remove(&session)),
             _ => {}
         }
-        let is_heard = pending
-            .reply
-            .is_none_or(|reply| reply.send(pending.answer).is_ok());
-        if let (true, false, Some(session)) = (is_welcome, is_heard, pending.session) {
+        let is_heard = asked.reply.is_none_or(|reply| reply.send(answer).is_ok());
+        if let (true, false, Some(session)) = (is_welcome, is_heard, asked.session) {
             self.outboxes.remove(&session);
             self.abandoned.push(session);
         }
-        for effect in pending.effects {
+        for effect in effects {
             match effect {
                 Effect::Send { session, order } => self.send(session, order),
                 Effect::Close { session, why } => {
@@ -201,37 +182,12 @@ impl Writer {
         self.abandoned.push(session);
     }
 
-    /// One step of writing a snapshot, or of what follows from it; so that no batch waits for long.
     fn advance_snapshot(&mut self) -> Result<(), JournalError> {
-        match &mut self.snapshot {
-            Snapshot::None if self.since_snapshot >= SNAPSHOT_EVERY.max(self.snapshot_size) => {
-                let records = self
-                    .book
-                    .read()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .state
-                    .records();
-                self.journal.begin_snapshot()?;
-                (self.since_snapshot, self.snapshot_size) = (0, records.len() as u64);
-                self.snapshot = Snapshot::Writing(records.into_iter());
-            }
-            Snapshot::None => {}
-            Snapshot::Writing(rest) => {
-                let step: Vec<_> = rest.by_ref().take(SNAPSHOT_STEP).collect();
-                let is_done = rest.as_slice().is_empty();
-                self.journal.add_to_snapshot(&step)?;
-                if is_done {
-                    self.journal.finish_snapshot()?;
-                    info!(records = self.snapshot_size, "snapshot written");
-                    self.snapshot = Snapshot::Tidying;
-                }
-            }
-            Snapshot::Tidying => {
-                if !self.journal.tidy()? {
-                    self.snapshot = Snapshot::None;
-                }
-            }
-        }
-        Ok(())
+        let book = &self.book;
+        let records = || {
+            let book = book.read().unwrap_or_else(PoisonError::into_inner);
+            book.state.records()
+        };
+        self.snapshots.advance(records, &mut *self.journal)
     }
 }

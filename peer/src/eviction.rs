@@ -1,0 +1,78 @@
+//! What an eviction takes away: decided here, carried out by [`assignments`](crate::assignments). Pure.
+//!
+//! Invariants: a content whose publication waits for the tracker stays, whatever the order says; a surplus replica is
+//! only no longer assigned, so what the peer's own user published or fetched stays.
+
+use shared::model::{ContentId, EvictReason, Name};
+
+use crate::store::Publication;
+
+/// What is to be done about an order to hold a content no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Eviction {
+    /// Nothing: its publication is pending.
+    Refuse,
+    /// The peer is no longer assigned to it.
+    Release,
+    /// All of it goes, and the settled publications of these names with it.
+    Forget(Vec<Name>),
+}
+
+impl Eviction {
+    /// Decides, given everything in the outbox.
+    #[must_use]
+    pub fn of(content: ContentId, reason: EvictReason, publications: &[Publication]) -> Self {
+        let mut names = Vec::new();
+        for publication in publications
+            .iter()
+            .filter(|publication| publication.content == content)
+        {
+            if publication.is_pending() {
+                return Self::Refuse;
+            }
+            names.push(publication.name.clone());
+        }
+        match reason {
+            EvictReason::Surplus => Self::Release,
+            EvictReason::Unreferenced => Self::Forget(names),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::model::{ReplicationTarget, Revision};
+
+    use super::*;
+    use crate::store::PublicationState;
+
+    fn publication(name: &str, content: ContentId, state: PublicationState) -> Publication {
+        Publication {
+            name: Name::new(name).expect("a name"),
+            content,
+            target: ReplicationTarget::new(2).expect("in bounds"),
+            update: false,
+            state,
+        }
+    }
+
+    #[test]
+    fn what_waits_to_be_published_stays_and_what_was_published_goes_with_its_names() {
+        let (ours, other) = (ContentId::from_bytes([1; 32]), ContentId::from_bytes([2; 32]));
+        let settled = publication("a", ours, PublicationState::Published(Revision::new(3)));
+        let elsewhere = publication("b", other, PublicationState::Pending(None));
+        let outbox = [settled.clone(), elsewhere.clone()];
+        let names = vec![settled.name.clone()];
+        assert_eq!(
+            Eviction::of(ours, EvictReason::Unreferenced, &outbox),
+            Eviction::Forget(names)
+        );
+        assert_eq!(
+            Eviction::of(ours, EvictReason::Surplus, &outbox),
+            Eviction::Release
+        );
+        for reason in [EvictReason::Surplus, EvictReason::Unreferenced] {
+            assert_eq!(Eviction::of(other, reason, &outbox), Eviction::Refuse);
+        }
+    }
+}
