@@ -1,172 +1,260 @@
-//! Which peers should hold new replicas: a pure choice.
+//! Which peer should hold the next replica: a pure choice.
 //!
-//! Invariants of every answer: distinct peers, each with room for the bytes, no more than asked for; zones that hold no
-//! replica yet come before zones that do. Among equals the choice is random, weighted by free space, so that
-//! disks fill evenly and the loss of a few peers hits a little of everything rather than all of something.
-//! Knows nothing of contents, leases or sessions: whoever calls has left out the peers that may not be chosen.
+//! Replicas are not spread over *all* sets of peers but over a bounded number of them (*copysets*): with random sets
+//! every R peers that are lost at once take something with them as soon as there is enough data; with N peers and 3 N
+//! sets hardly any R peers do. The sets are neighbourhoods in a few fixed orders of the peers ([`Rings`]), so they need
+//! no storage, and a peer that comes or goes changes only the sets around it (see ADR 0013).
+//!
+//! Invariants of every answer: not a peer that has a replica already; room for the bytes; a zone with as few replicas as
+//! any that could be chosen has. Among the sets that fit what is kept already the choice is random, weighted by
+//! free space; peers that are much fuller than the average are passed over while others will do, so that a set
+//! around a busy publisher grows before it bursts. Knows nothing of contents, leases or sessions.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod rings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
 
 use rand::{Rng, RngExt as _};
 use shared::model::{PeerId, Zone};
 
-/// How many replicas of how many bytes are wanted, and who could hold them.
-#[derive(Clone, Debug)]
+pub use rings::{Rings, SCATTER_WIDTH};
+
+/// Peers looked at in one direction to fill one set: past so many that will not do, sets have lost their sense
+/// and any peer with room is taken.
+const REACH: usize = 128;
+
+/// Where one more replica is wanted.
+#[derive(Clone, Copy, Debug)]
 pub struct Problem<'a> {
-    /// Replicas wanted.
-    pub count: usize,
-    /// Bytes of one replica.
+    /// Who keeps a replica or is about to. The sets around the first one are looked at, so a content that has a publisher
+    /// should name that one first.
+    pub kept: &'a [PeerId],
+    /// Replicas wanted in all: the size of a set.
+    pub target: usize,
+    /// Bytes of the replica.
     pub bytes: u64,
-    /// Who may be chosen.
-    pub candidates: &'a [Candidate<'a>],
-    /// How many replicas each zone holds already.
-    pub zones: BTreeMap<&'a Zone, usize>,
 }
 
-/// A peer that may be chosen.
+/// A peer as far as placement is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate<'a> {
-    /// Who it is.
-    pub peer: PeerId,
     /// Its failure domain. Peers without one are each a domain of their own.
     pub zone: Option<&'a Zone>,
     /// Bytes that are neither used nor reserved.
     pub free: u64,
+    /// Whether much more of it is used than of others: it is chosen only if no other will do.
+    pub is_fuller: bool,
+    /// Whether it can be given something now.
+    pub readiness: Readiness,
 }
 
-/// Chooses up to `problem.count` peers; fewer when fewer have room.
+/// Whether a peer can be given something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Now.
+    Ready,
+    /// Soon: it is worth waiting for, because giving its share to others would make more sets.
+    Busy,
+    /// Not for a while.
+    No,
+}
+
+/// How bad a peer may be to be chosen: zones come first, then even filling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Level {
+    /// Replicas that its zone has already.
+    crowd: usize,
+    is_fuller: bool,
+}
+
+impl Level {
+    const BEST: Self = Self {
+        crowd: 0,
+        is_fuller: false,
+    };
+}
+
+/// A set around the first keeper, as far as it can be filled.
+struct Set {
+    /// How many of its members keep a replica.
+    kept: usize,
+    fresh: Vec<PeerId>,
+}
+
+/// What came of looking through the sets.
+enum Found {
+    Peer(PeerId),
+    /// Only peers that are busy.
+    Busy,
+    Nothing,
+}
+
+/// Chooses who holds the next replica; none when nobody can, or not now. `peer` describes anyone in `rings` and
+/// anyone who keeps a replica.
 #[must_use]
-pub fn place(problem: &Problem<'_>, rng: &mut impl Rng) -> Vec<PeerId> {
-    let mut zones = problem.zones.clone();
-    let mut chosen = Vec::new();
-    let mut taken = BTreeSet::new();
-    while chosen.len() < problem.count {
-        let crowd = |candidate: &Candidate<'_>| {
-            candidate
-                .zone
-                .map_or(0, |zone| zones.get(zone).copied().unwrap_or_default())
+pub fn choose<'a>(
+    rings: &Rings,
+    problem: &Problem<'_>,
+    peer: impl Fn(PeerId) -> Candidate<'a>,
+    rng: &mut impl Rng,
+) -> Option<PeerId> {
+    let search = Search::new(rings, problem, &peer);
+    if let Some(first) = problem.kept.first() {
+        match search.in_sets(*first, Level::BEST, rng) {
+            Found::Peer(chosen) => return Some(chosen),
+            Found::Busy => return None,
+            Found::Nothing => {}
+        }
+    }
+    let acceptable: Vec<_> = rings.peers().filter_map(|id| search.level(id)).collect();
+    let best = acceptable.iter().map(|(level, ..)| *level).min()?;
+    if let Some(first) = problem.kept.first() {
+        match search.in_sets(*first, best, rng) {
+            Found::Peer(chosen) => return Some(chosen),
+            Found::Busy => return None,
+            Found::Nothing => {}
+        }
+    }
+    // Nobody keeps a replica yet, or nobody around has room: anyone will do.
+    let ready = acceptable
+        .into_iter()
+        .filter(|(level, _, at)| *level == best && at.readiness == Readiness::Ready);
+    weighted(ready.map(|(_, id, at)| (id, at.free)), rng)
+}
+
+struct Search<'p, 'a, F> {
+    rings: &'p Rings,
+    problem: &'p Problem<'p>,
+    peer: &'p F,
+    /// Replicas in each zone.
+    crowds: BTreeMap<&'a Zone, usize>,
+}
+
+impl<'p, 'a, F: Fn(PeerId) -> Candidate<'a>> Search<'p, 'a, F> {
+    fn new(rings: &'p Rings, problem: &'p Problem<'p>, peer: &'p F) -> Self {
+        let mut crowds = BTreeMap::new();
+        for zone in problem.kept.iter().filter_map(|id| peer(*id).zone) {
+            *crowds.entry(zone).or_default() += 1;
+        }
+        Self {
+            rings,
+            problem,
+            peer,
+            crowds,
+        }
+    }
+
+    /// How good the peer would be, if it can be chosen at all.
+    fn level(&self, id: PeerId) -> Option<(Level, PeerId, Candidate<'a>)> {
+        let at = (self.peer)(id);
+        let can_go = at.readiness != Readiness::No
+            && at.free >= self.problem.bytes
+            && !self.problem.kept.contains(&id);
+        can_go.then(|| {
+            let level = Level {
+                crowd: crowd(&self.crowds, at.zone),
+                is_fuller: at.is_fuller,
+            };
+            (level, id, at)
+        })
+    }
+
+    /// Looks for a peer in the sets around `first` that contain most of what is kept.
+    fn in_sets(&self, first: PeerId, worst: Level, rng: &mut impl Rng) -> Found {
+        let size = self.problem.target;
+        let rings = 0..Rings::used(size);
+        let places = rings.flat_map(|ring| (0..size).map(move |ahead| (ring, ahead)));
+        let sets: Vec<_> = places
+            .map(|(ring, ahead)| self.set(ring, first, ahead, worst))
+            .filter(|set| !set.fresh.is_empty())
+            .collect();
+        let Some(most) = sets.iter().map(|set| set.kept).max() else {
+            return Found::Nothing;
         };
-        let has_room =
-            |candidate: &&Candidate<'_>| candidate.free >= problem.bytes && !taken.contains(&candidate.peer);
-        let Some(least) = problem.candidates.iter().filter(has_room).map(crowd).min() else {
-            break;
+        let is_ready = |id: &PeerId| (self.peer)(*id).readiness == Readiness::Ready;
+        let free = |id: PeerId| (self.peer)(id).free;
+        let open = sets.iter().filter(|set| set.kept == most).filter_map(|set| {
+            let roomiest = set.fresh.iter().copied().filter(is_ready);
+            let roomiest = roomiest.max_by_key(|id| (free(*id), *id))?;
+            // A set is as good as the fullest of its members.
+            let weight = set.fresh.iter().map(|id| free(*id)).min()?;
+            Some((roomiest, weight))
+        });
+        weighted(open, rng).map_or(Found::Busy, Found::Peer)
+    }
+
+    /// The set of one order that begins `ahead` members before `first`.
+    fn set(&self, ring: usize, first: PeerId, ahead: usize, worst: Level) -> Set {
+        let mut crowds = self.crowds.clone();
+        let mut set = Set {
+            kept: 1,
+            fresh: Vec::new(),
         };
-        let best = || {
-            problem
-                .candidates
-                .iter()
-                .filter(has_room)
-                .filter(|candidate| crowd(candidate) == least)
+        let mut seen = vec![first];
+        let mut fill = |id: PeerId| {
+            // In a small ring both directions meet.
+            if seen.contains(&id) {
+                return false;
+            }
+            if self.problem.kept.contains(&id) {
+                set.kept += 1;
+            } else {
+                let Some((level, _, at)) = self.level(id) else {
+                    return false;
+                };
+                let crowd = crowd(&crowds, at.zone);
+                if crowd > worst.crowd || (level.is_fuller && !worst.is_fuller) {
+                    return false;
+                }
+                if let Some(zone) = at.zone {
+                    *crowds.entry(zone).or_default() += 1;
+                }
+                set.fresh.push(id);
+            }
+            seen.push(id);
+            true
         };
-        // At least 1 each, so that a peer whose last byte this takes can be chosen too.
-        let weight = |candidate: &Candidate<'_>| u128::from(candidate.free.max(1));
-        let mut at = rng.random_range(0..best().map(weight).sum::<u128>());
-        let choice = best().find(|candidate| match at.checked_sub(weight(candidate)) {
+        let mut fill_from = |mut lacking: usize, walk: &mut dyn Iterator<Item = PeerId>| {
+            for id in walk {
+                if lacking == 0 {
+                    break;
+                }
+                lacking -= usize::from(fill(id));
+            }
+        };
+        fill_from(ahead, &mut self.rings.before(ring, first).take(REACH));
+        let behind = self.problem.target.saturating_sub(ahead + 1);
+        fill_from(behind, &mut self.rings.after(ring, first).take(REACH));
+        set
+    }
+}
+
+fn crowd(crowds: &BTreeMap<&Zone, usize>, zone: Option<&Zone>) -> usize {
+    zone.and_then(|zone| crowds.get(zone))
+        .copied()
+        .unwrap_or_default()
+}
+
+/// One of them at random, in proportion to their free space; none only if there are none.
+fn weighted(choices: impl Iterator<Item = (PeerId, u64)>, rng: &mut impl Rng) -> Option<PeerId> {
+    let choices: Vec<_> = choices.collect();
+    // At least 1 each, so that a peer whose last byte this takes can be chosen too.
+    let weight = |free: u64| u128::from(free.max(1));
+    let all: u128 = choices.iter().map(|(_, free)| weight(*free)).sum();
+    if all == 0 {
+        return None;
+    }
+    let mut at = rng.random_range(0..all);
+    let chosen = choices
+        .iter()
+        .find(|(_, free)| match at.checked_sub(weight(*free)) {
             Some(rest) => {
                 at = rest;
                 false
             }
             None => true,
         });
-        let Some(choice) = choice else { break };
-        taken.insert(choice.peer);
-        chosen.push(choice.peer);
-        if let Some(zone) = choice.zone {
-            *zones.entry(zone).or_default() += 1;
-        }
-    }
-    chosen
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rand::SeedableRng as _;
-    use rand::rngs::Xoshiro256PlusPlus;
-
-    use super::*;
-
-    fn peer(n: usize) -> PeerId {
-        PeerId::from_bytes([u8::try_from(n).expect("few peers"); 16])
-    }
-
-    fn zone(n: u8) -> Zone {
-        format!("zone-{n}").parse().expect("a zone")
-    }
-
-    proptest! {
-        #[test]
-        fn choices_are_distinct_have_room_and_spread_over_zones(
-            seed: u64,
-            count in 0_usize..8,
-            bytes in 0_u64..1_000,
-            peers in proptest::collection::vec((proptest::option::of(0_u8..4), 0_u64..2_000), 0..20),
-        ) {
-            let zones: Vec<_> = (0..4).map(zone).collect();
-            let candidates: Vec<_> = peers.iter().enumerate().map(|(n, (zone, free))| Candidate {
-                peer: peer(n),
-                zone: zone.map(|zone| &zones[usize::from(zone)]),
-                free: *free,
-            }).collect();
-            let problem = Problem { count, bytes, candidates: &candidates, zones: BTreeMap::new() };
-            let chosen = place(&problem, &mut Xoshiro256PlusPlus::seed_from_u64(seed));
-
-            let with_room: Vec<_> = candidates.iter().filter(|c| c.free >= bytes).collect();
-            prop_assert_eq!(chosen.len(), count.min(with_room.len()));
-            prop_assert_eq!(chosen.iter().collect::<BTreeSet<_>>().len(), chosen.len(), "distinct");
-            let of = |peer: &PeerId| *candidates.iter().find(|c| c.peer == *peer).expect("a candidate");
-            prop_assert!(chosen.iter().all(|peer| of(peer).free >= bytes), "room");
-            // A zone is used twice only once every domain with room has been used.
-            let domains: BTreeSet<_> = with_room.iter().map(|c| (c.zone, c.zone.is_none().then_some(c.peer))).collect();
-            let used: BTreeSet<_> = chosen.iter().map(of).map(|c| (c.zone, c.zone.is_none().then_some(c.peer))).collect();
-            let has_unzoned = with_room.iter().any(|c| c.zone.is_none());
-            if !has_unzoned {
-                prop_assert_eq!(used.len(), chosen.len().min(domains.len()));
-            }
-            let again = place(&problem, &mut Xoshiro256PlusPlus::seed_from_u64(seed));
-            prop_assert_eq!(chosen, again, "the same seed gives the same answer");
-        }
-    }
-
-    #[test]
-    fn zones_that_hold_a_replica_are_used_last() {
-        let (a, b) = (zone(0), zone(1));
-        let candidates = [(0, &a, 1_000_000), (1, &b, 10)].map(|(n, zone, free)| Candidate {
-            peer: peer(n),
-            zone: Some(zone),
-            free,
-        });
-        let problem = Problem {
-            count: 1,
-            bytes: 10,
-            candidates: &candidates,
-            zones: BTreeMap::from([(&a, 1)]),
-        };
-        for seed in 0..20 {
-            assert_eq!(
-                place(&problem, &mut Xoshiro256PlusPlus::seed_from_u64(seed)),
-                [peer(1)]
-            );
-        }
-    }
-
-    #[test]
-    fn peers_with_more_room_are_chosen_more_often() {
-        let candidates = [(0, 1_000), (1, 3_000)].map(|(n, free)| Candidate {
-            peer: peer(n),
-            zone: None,
-            free,
-        });
-        let problem = Problem {
-            count: 1,
-            bytes: 1,
-            candidates: &candidates,
-            zones: BTreeMap::new(),
-        };
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-        let big = (0..4_000)
-            .filter(|_| place(&problem, &mut rng) == [peer(1)])
-            .count();
-        assert!((2_800..3_200).contains(&big), "three in four, not {big} of 4000");
-    }
+    chosen.map(|(id, _)| *id)
 }

@@ -9,12 +9,15 @@ use shared::model::{ContentId, PeerId, PeerState, Timestamp};
 
 use super::command::SessionId;
 use super::record::{Fact, Record, Registration};
+use crate::placement::Rings;
 
 /// All peers, by id.
 #[derive(Debug, Default)]
 pub(super) struct Membership {
     peers: BTreeMap<PeerId, Peer>,
     sessions: BTreeMap<SessionId, PeerId>,
+    /// Everyone who is not lost.
+    rings: Rings,
 }
 
 /// A peer.
@@ -95,6 +98,11 @@ impl Membership {
         self.peers.get_mut(&id)
     }
 
+    /// The orders from which replica sets are read off: of everyone who is not lost.
+    pub(super) const fn rings(&self) -> &Rings {
+        &self.rings
+    }
+
     pub(super) fn len(&self) -> usize {
         self.peers.len()
     }
@@ -125,6 +133,7 @@ impl Membership {
     /// Takes in a registration; a new or returning peer is suspect until it says hello.
     pub(super) fn register(&mut self, registration: Registration, at: Timestamp) {
         let id = registration.peer;
+        self.rings.insert(id);
         match self.peers.get_mut(&id) {
             Some(peer) => {
                 (peer.registration, peer.registered_at) = (registration, at);
@@ -158,12 +167,14 @@ impl Membership {
     pub(super) fn lose(&mut self, id: PeerId, at: Timestamp) -> Option<SessionId> {
         let peer = self.peers.get_mut(&id)?;
         peer.life = Life::Lost { since: at };
+        self.rings.remove(id);
         let session = peer.session.take()?;
         self.sessions.remove(&session.id);
         Some(session.id)
     }
 
     pub(super) fn forget(&mut self, id: PeerId) {
+        self.rings.remove(id);
         if let Some(Peer {
             session: Some(session),
             ..
@@ -218,6 +229,15 @@ impl Membership {
                 (_, None) => {}
             }
         }
+        let present: Vec<_> = self.iter().filter(|peer| !peer.is_lost()).collect();
+        assert!(
+            self.rings.len() == present.len()
+                && self
+                    .rings
+                    .peers()
+                    .all(|id| self.get(id).is_some_and(|peer| !peer.is_lost())),
+            "replica sets are read off from who is there"
+        );
         let open = self.peers.values().filter(|peer| peer.session.is_some()).count();
         assert_eq!(open, self.sessions.len(), "every session belongs to a peer");
     }

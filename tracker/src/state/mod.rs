@@ -25,6 +25,7 @@ mod naming;
 mod planning;
 mod record;
 mod repair;
+mod room;
 mod session;
 mod tick;
 mod view;
@@ -73,6 +74,8 @@ pub struct State {
     surplus: BTreeMap<ContentId, Timestamp>,
     /// How far the sweep over all contents has come.
     swept: Option<ContentId>,
+    /// The share of all ready peers' capacity that was free at the last tick.
+    free_share: u64,
 }
 
 /// The time after a restart in which not all holders are known.
@@ -111,6 +114,7 @@ impl State {
             evictions: BTreeMap::new(),
             surplus: BTreeMap::new(),
             swept: None,
+            free_share: 0,
         }
     }
 

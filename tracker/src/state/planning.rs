@@ -28,6 +28,7 @@ const SWEEP_LIMIT: usize = 256;
 impl State {
     pub(super) fn plan(&mut self, now: Timestamp, out: &mut Outcome) {
         self.sweep();
+        self.survey_room();
         for id in self.agenda.due(now, ASSESS_LIMIT) {
             let fewest = self
                 .catalogue
@@ -140,11 +141,7 @@ impl State {
                     .iter()
                     .all(|index| assessment.live.of(index) > target)
         };
-        let zone = |peer: PeerId| {
-            self.members
-                .get(peer)
-                .and_then(|peer| peer.registration.zone.as_ref())
-        };
+        let zone = |peer: PeerId| self.zone(peer);
         let crowd = |peer: PeerId| {
             let all = self.holders.of(id).iter().filter(|held| self.is_replica(held));
             all.filter(|held| zone(held.peer).is_some() && zone(held.peer) == zone(peer))

@@ -1,7 +1,7 @@
 //! Bringing one content back to its target: who is to copy what from whom.
 //!
-//! Extent by extent: a run of fragments of at most 1 GiB is copied to the same peers, so that a content may be larger
-//! than any single disk and a peer still holds long runs.
+//! Extent by extent: a run of fragments is copied to the same peers, so that a content may be larger than any single
+//! disk and a peer still holds long runs.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,11 @@ use super::assessment::{Assessment, Tally};
 use super::command::Effect;
 use super::membership::Peer;
 use super::{Outcome, State};
-use crate::placement::{Candidate, Problem, place};
+use crate::placement::{Candidate, Problem, Readiness, choose};
 
-/// Bytes that are placed together.
+/// Bytes that are placed together. What is left at the end of a disk is less than an extent: of the 50 GiB that a peer
+/// lends by default, 1 GiB is 2 %. Smaller extents would fill disks better and make a content depend on more sets of
+/// peers; the largest content (1 TiB) has 1,024 of these, each planned by itself.
 const EXTENT_BYTES: u64 = 1 << 30;
 
 /// Assignments that one peer has at a time: enough to keep it busy between two ticks.
@@ -27,6 +29,9 @@ const MAX_SOURCES: usize = 16;
 struct Plan {
     manifest: Manifest,
     assessment: Assessment,
+    target: usize,
+    /// Peers that share the content in place: replica sets are looked for around them.
+    publishers: Vec<PeerId>,
     /// What each peer keeps or is copying.
     kept: BTreeMap<PeerId, FragmentSet>,
     /// What each peer is to copy by this plan.
@@ -52,6 +57,8 @@ impl State {
         let mut plan = Plan {
             manifest: content.manifest.clone(),
             kept: self.kept(&content.manifest),
+            target: target as usize,
+            publishers: content.publishers.clone(),
             chosen: BTreeMap::new(),
             assessment,
         };
@@ -110,54 +117,36 @@ impl State {
         short: &FragmentSet,
     ) -> Option<(PeerId, FragmentSet)> {
         let id = plan.manifest.content();
-        let mut completing = Vec::new();
-        let mut fresh = Vec::new();
-        let mut zones = BTreeMap::new();
-        for peer in self.members.iter() {
-            let peer_id = peer.registration.peer;
-            let has = plan
-                .kept
-                .get(&peer_id)
-                .filter(|has| extent.iter().any(|index| has.contains(*index)));
-            let zone = peer.registration.zone.as_ref();
-            if let (Some(_), Some(zone)) = (has, zone) {
-                *zones.entry(zone).or_default() += 1;
-            }
-            if !self.can_take(now, id, peer) {
-                continue;
-            }
-            let candidate = Candidate {
-                peer: peer_id,
-                zone,
-                free: self.free(peer_id),
-            };
-            let Some(has) = has else {
-                fresh.push(candidate);
-                continue;
-            };
+        let is_part = |has: &FragmentSet| extent.iter().any(|index| has.contains(*index));
+        let mut keepers: Vec<_> = plan.kept.iter().filter(|(_, has)| is_part(has)).collect();
+        // Whoever keeps a part of the extent is completed first: that is the least to copy.
+        let completing = keepers.iter().filter_map(|(peer, has)| {
             let mut lacks = short.clone();
             lacks.subtract(has);
             let bytes = plan.manifest.bytes_in(&lacks);
-            if !lacks.is_empty() && bytes <= candidate.free {
-                completing.push((bytes, peer_id, lacks));
-            }
-        }
-        // Whoever keeps a part of the extent is completed first: that is the least to copy.
-        if let Some((_, peer, lacks)) = completing
-            .into_iter()
-            .min_by_key(|(bytes, peer, _)| (*bytes, *peer))
-        {
+            let can_take = self.readiness(now, id, **peer) == Readiness::Ready && bytes <= self.free(**peer);
+            (can_take && !lacks.is_empty()).then_some((bytes, **peer, lacks))
+        });
+        if let Some((_, peer, lacks)) = completing.min_by_key(|(bytes, peer, _)| (*bytes, *peer)) {
             return Some((peer, lacks));
         }
-        let bytes = plan.manifest.bytes_in(short);
+        keepers.sort_by_key(|(peer, _)| (!plan.publishers.contains(peer), **peer));
+        let kept: Vec<_> = keepers.into_iter().map(|(peer, _)| *peer).collect();
         let problem = Problem {
-            count: 1,
-            bytes,
-            candidates: &fresh,
-            zones,
+            kept: &kept,
+            target: plan.target,
+            bytes: plan.manifest.bytes_in(short),
         };
-        let chosen = place(&problem, &mut self.rng);
-        chosen.first().map(|peer| (*peer, short.clone()))
+        let candidate = |peer| Candidate {
+            zone: self.zone(peer),
+            free: self.free(peer),
+            is_fuller: self.is_fuller(peer),
+            readiness: self.readiness(now, id, peer),
+        };
+        let mut rng = self.rng.clone();
+        let chosen = choose(self.members.rings(), &problem, candidate, &mut rng);
+        self.rng = rng;
+        chosen.map(|peer| (peer, short.clone()))
     }
 
     /// What each peer keeps of the content or is copying of it.
@@ -175,13 +164,19 @@ impl State {
         kept
     }
 
-    fn can_take(&self, now: Timestamp, content: ContentId, peer: &Peer) -> bool {
-        let id = peer.registration.peer;
-        peer.ready_session().is_some()
-            && self.assignments.load(id).assignments < MAX_ASSIGNMENTS
-            && !self.assignments.is_cooling(content, id)
-            && self.holders.get(content, id).is_none_or(|held| !held.is_evicting)
-            && peer.is_full_until <= now
+    /// Whether the peer can be given a part of the content.
+    fn readiness(&self, now: Timestamp, content: ContentId, id: PeerId) -> Readiness {
+        let is_able = self.members.get(id).is_some_and(|peer| {
+            peer.ready_session().is_some()
+                && peer.is_full_until <= now
+                && !self.assignments.is_cooling(content, id)
+                && self.holders.get(content, id).is_none_or(|held| !held.is_evicting)
+        });
+        match is_able {
+            true if self.assignments.load(id).assignments < MAX_ASSIGNMENTS => Readiness::Ready,
+            true => Readiness::Busy,
+            false => Readiness::No,
+        }
     }
 
     /// Tells the peer what has been assigned to it.
@@ -231,17 +226,6 @@ impl State {
             })
         });
         addressed.take(MAX_SOURCES).collect()
-    }
-
-    /// Bytes of the peer's capacity that are neither used nor reserved.
-    pub(super) fn free(&self, peer: PeerId) -> u64 {
-        let reserved = self.assignments.load(peer).bytes;
-        self.members.get(peer).map_or(0, |peer| {
-            peer.registration
-                .capacity
-                .saturating_sub(peer.used)
-                .saturating_sub(reserved)
-        })
     }
 
     /// Copies under way, those on live peers apart.
