@@ -21,6 +21,9 @@ const BURST_PARTS: u64 = 4;
 /// …but at least the largest chunk that an upload sends.
 const LEAST_BURST: u64 = 512 << 10;
 
+/// A limit that has made nobody wait for so long is not what things wait for.
+const LATELY: Duration = Duration::from_secs(1);
+
 /// Clocks tell milliseconds: a byte per second is a thousandth of a byte in each.
 const PARTS: u128 = 1000;
 
@@ -78,6 +81,9 @@ struct Inner {
     /// Bytes per second; 0 is no limit. Written only under the bucket's lock.
     rate: AtomicU64,
     bucket: Mutex<Bucket>,
+    /// Until when the last one who had to wait waits, in milliseconds; 0: nobody has since the rate was set. Written only
+    /// under the bucket's lock.
+    held_until: AtomicU64,
     /// Whose turn it is to wait for the bucket; the others wait for the turn, in the order of asking.
     turn: Semaphore,
     /// Tells the one whose turn it is that the rate is another.
@@ -92,6 +98,7 @@ impl Limiter {
             clock,
             rate: AtomicU64::new(0),
             bucket: Mutex::default(),
+            held_until: AtomicU64::new(0),
             turn: Semaphore::new(1),
             changed: Notify::new(),
         }))
@@ -116,8 +123,17 @@ impl Limiter {
             self.0
                 .rate
                 .store(rate.map_or(0, ByteRate::get), Ordering::Relaxed);
+            self.0.held_until.store(0, Ordering::Relaxed);
         }
         self.0.changed.notify_one();
+    }
+
+    /// Whether the limit has made anyone wait lately: then whatever takes long may take long because of it. So it is for
+    /// a second after the last wait, since whoever waits in turn does not all the time.
+    #[must_use]
+    pub fn holds_up(&self) -> bool {
+        let until = self.0.held_until.load(Ordering::Relaxed);
+        until > 0 && self.0.clock.now().since(Timestamp::from_millis(until)) < LATELY
     }
 
     /// Waits until so many bytes may go. Without a limit it costs one load.
@@ -139,10 +155,15 @@ impl Limiter {
 
     fn try_take(&self, bytes: u64) -> Result<(), Duration> {
         let mut bucket = self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.rate() {
-            Some(rate) => bucket.take(rate, self.0.clock.now(), bytes),
-            None => Ok(()),
-        }
+        let Some(rate) = self.rate() else {
+            return Ok(());
+        };
+        let now = self.0.clock.now();
+        bucket.take(rate, now, bytes).inspect_err(|wait| {
+            self.0
+                .held_until
+                .store(now.after(*wait).as_millis(), Ordering::Relaxed);
+        })
     }
 }
 

@@ -45,8 +45,29 @@ fn a_rotten_replica_never_reaches_a_reader_and_is_replaced() -> Result<()> {
         file.write_all_at(&[byte[0] ^ 0x40], at)?;
     }
     let reader = (1..4).find(|number| *number != holder).expect("another peer");
+    // The publisher cannot be done before the other one is asked.
+    drop(cluster.peer(0).run(["limit", "--upload", "2MB"]).expect(0));
     let copy = get(&cluster, cluster.peer(reader), "data");
     assert_same(&original, &copy);
+    let status = cluster.peer(reader).status();
+    let lied = |culprit: &&serde_json::Value| culprit["offence"] == "lied";
+    let liars: Vec<_> = status["culprits"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(lied)
+        .collect();
+    assert_eq!(liars.len(), 1, "{status}");
+    assert_eq!(
+        liars[0]["id"],
+        ids[holder].as_str(),
+        "the one with the rotten copy is named"
+    );
+    assert_eq!(liars[0]["addr"], cluster.peer(holder).program.address());
+    assert!(
+        status["bytes_wasted"].as_u64() > Some(0),
+        "what it sent was in vain: {status}"
+    );
     // The reader said so to the holder, or nobody asked the holder yet: asked to look, it knows.
     let verified = cluster.peer(holder).run(["verify", "--json"]).expect(8);
     assert!(verified.stdout.contains("damaged"), "{}", verified.stdout);

@@ -135,10 +135,7 @@ pub async fn follow(
                 already_held,
                 ..
             } => {
-                let amount = Amount {
-                    done: already_held,
-                    total: length,
-                };
+                let amount = Amount::new(already_held, length);
                 let name = asked_name(content, &name);
                 out.note(&started_line(name, amount, fragments));
                 label = name.to_string();
@@ -156,23 +153,21 @@ pub async fn follow(
                 length,
                 sources,
                 waiting_for,
+                ..
             } => {
-                let amount = Amount {
-                    done: held,
-                    total: length,
-                };
+                let amount = Amount::new(held, length);
                 how_far(&format!("{}%", percent(amount)));
                 if let Some(progress) = &mut progress {
                     progress.update(amount, &remark(sources, &waiting_for));
                 }
-                let stalled = stall.since(clock.now(), held);
-                if target.patience.is_some_and(|patience| stalled > patience) {
+                if let Some(stalled) = stall.beyond(target.patience, clock.now(), held) {
                     return Err(stalled_failure(content, amount, stalled, &waiting_for));
                 }
             }
             GetEvent::Done {
                 length,
                 received,
+                wasted,
                 elapsed,
                 sources_used,
                 ..
@@ -183,6 +178,7 @@ pub async fn follow(
                     target.output,
                     length,
                     received,
+                    wasted,
                     elapsed,
                     sources_used,
                 ));
@@ -303,12 +299,15 @@ impl Stall {
         }
     }
 
-    /// How long nothing has come, now that this much is held.
-    fn since(&mut self, now: Timestamp, held: u64) -> Duration {
+    /// How long nothing has come, now that this much is held, if that is longer than there is patience.
+    fn beyond(&mut self, patience: Option<Duration>, now: Timestamp, held: u64) -> Option<Duration> {
         if self.held != Some(held) {
             (self.since, self.held) = (now, Some(held));
         }
-        now.since(self.since)
+        let stalled = now.since(self.since);
+        patience
+            .is_some_and(|patience| stalled > patience)
+            .then_some(stalled)
     }
 }
 
@@ -350,6 +349,7 @@ fn done_line(
     output: &Path,
     length: u64,
     received: u64,
+    wasted: u64,
     elapsed: Duration,
     sources: u32,
 ) -> String {
@@ -359,7 +359,13 @@ fn done_line(
         bytes => {
             let rate = u128::from(bytes) * 1000 / elapsed.as_millis().max(1);
             let rate = ByteCount::new(u64::try_from(rate).unwrap_or(u64::MAX));
-            format!("{rate}/s from {}", counted(sources.into(), "peer"))
+            let peers = counted(sources.into(), "peer");
+            // One in a hundred is not worth a word.
+            if u128::from(wasted) * 100 > u128::from(bytes) {
+                format!("{rate}/s from {peers}, {} of it in vain", ByteCount::new(wasted))
+            } else {
+                format!("{rate}/s from {peers}")
+            }
         }
     };
     format!(

@@ -142,7 +142,11 @@ pub enum GetLine {
         length: u64,
         /// Peers that are fetched from.
         sources: u32,
-        /// Why nothing moves; null when something does.
+        /// Bytes received in this attempt, held yet or not.
+        received: u64,
+        /// Those of them that were in vain.
+        wasted: u64,
+        /// Why nothing moves, or little does; null when all is well.
         waiting_for: Option<String>,
     },
     /// The result.
@@ -155,6 +159,8 @@ pub enum GetLine {
         output: PathBuf,
         /// Bytes received in this attempt.
         received: u64,
+        /// Those of them that were in vain.
+        wasted: u64,
         /// How long this attempt took.
         elapsed_ms: u64,
         /// Peers that served something.
@@ -308,10 +314,28 @@ pub struct NodeStatus {
     uptime_ms: u64,
     bytes_sent: u64,
     bytes_received: u64,
+    /// Those received in vain.
+    bytes_wasted: u64,
     active_fetches: u32,
     active_uploads: u32,
     #[serde(flatten)]
     limits: Limits,
+    /// Sources that lied, stalled or were much slower than others, the latest first.
+    culprits: Vec<AccusedPeer>,
+}
+
+/// A source that did harm.
+#[derive(Debug, Serialize)]
+pub struct AccusedPeer {
+    id: String,
+    addr: String,
+    /// `lied`, `stalled` or `slow`.
+    offence: &'static str,
+    times: u32,
+    /// How long ago the last time was.
+    ago_ms: u64,
+    /// How fast it sent then; null when it sent nothing, or not for long enough to tell.
+    bytes_per_second: Option<u64>,
 }
 
 /// `peer limit`.

@@ -38,6 +38,14 @@ pub struct Amount {
     pub total: u64,
 }
 
+impl Amount {
+    /// So much of so much.
+    #[must_use]
+    pub const fn new(done: u64, total: u64) -> Self {
+        Self { done, total }
+    }
+}
+
 /// One operation that is under way.
 #[derive(Debug)]
 pub struct Progress<'a> {

@@ -1,7 +1,9 @@
 //! What people are shown of names, contents, peers and the node: pure text.
 
 use proto::control::{LocalContent, RateLimits, SessionStatus, Status};
-use shared::model::{Binding, ByteCount, ByteRate, FragmentSet, Health, Location, PeerInfo, format_duration};
+use shared::model::{
+    Binding, ByteCount, ByteRate, Culprit, FragmentSet, Health, Location, PeerInfo, format_duration,
+};
 
 use super::output::one_line;
 use super::table::Align::{Left, Right};
@@ -208,6 +210,34 @@ pub fn limits(limits: &RateLimits) -> String {
     )
 }
 
+/// `3.0 MiB sent, 1.0 GiB received`, and how much of that was in vain if it is worth a word.
+fn traffic(status: &Status) -> String {
+    let bytes = |n| ByteCount::new(n).to_string();
+    let (sent, received) = (bytes(status.bytes_sent), bytes(status.bytes_received));
+    match status.bytes_wasted {
+        0 => format!("{sent} sent, {received} received"),
+        wasted => format!(
+            "{sent} sent, {received} received, {} of it in vain",
+            bytes(wasted)
+        ),
+    }
+}
+
+/// `0123456789 at 10.0.0.7:50053 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago`.
+fn culprit(culprit: &Culprit) -> String {
+    let rate = culprit.rate.map_or_else(String::new, |rate| format!(", {rate}"));
+    let when = match culprit.times {
+        1 => format!("{} ago", format_duration(culprit.ago)),
+        n => format!("{n} times, the last {} ago", format_duration(culprit.ago)),
+    };
+    format!(
+        "{} at {} {}{rate}; {when}",
+        culprit.peer.short(),
+        culprit.address,
+        culprit.offence
+    )
+}
+
 /// What a node is and does.
 #[must_use]
 pub fn status(status: &Status) -> String {
@@ -232,14 +262,7 @@ pub fn status(status: &Status) -> String {
             format!("{} of {} used", bytes(status.used), bytes(status.capacity)),
         ),
         ("contents", status.contents.to_string()),
-        (
-            "traffic",
-            format!(
-                "{} sent, {} received",
-                bytes(status.bytes_sent),
-                bytes(status.bytes_received)
-            ),
-        ),
+        ("traffic", traffic(status)),
         ("limits", limits(&status.limits)),
         (
             "transfers",
@@ -250,6 +273,9 @@ pub fn status(status: &Status) -> String {
             ),
         ),
     ]);
+    for (n, known) in status.culprits.iter().enumerate() {
+        lines.push((if n == 0 { "culprits" } else { "" }, culprit(known)));
+    }
     if status.pending_publications > 0 {
         lines.push((
             "waiting",

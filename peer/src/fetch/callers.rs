@@ -4,6 +4,7 @@ use shared::model::{FragmentSet, Manifest, Source, Timestamp};
 
 use super::error::FetchError;
 use super::fetcher::Fetched;
+use super::intake::Received;
 use super::job::Caller;
 use super::progress::Progress;
 
@@ -12,7 +13,7 @@ pub(super) struct News<'a> {
     pub(super) now: Timestamp,
     /// Committed fragments.
     pub(super) held: &'a FragmentSet,
-    pub(super) received_bytes: u64,
+    pub(super) received: Received,
     pub(super) sources_used: u32,
     pub(super) sources: u32,
     pub(super) waiting_for: Option<String>,
@@ -33,12 +34,12 @@ impl Callers {
     }
 
     /// Takes a caller in and returns its hints; refuses one with another idea of the content.
-    pub(super) fn join(&mut self, mut caller: Caller, received_bytes: u64) -> Vec<Source> {
+    pub(super) fn join(&mut self, mut caller: Caller, received: Received) -> Vec<Source> {
         if caller.manifest != self.manifest {
             caller.answer(Err(FetchError::OtherManifest(self.manifest.content())));
             return Vec::new();
         }
-        caller.received_before = received_bytes;
+        caller.before = received;
         let hints = std::mem::take(&mut caller.hints);
         self.waiting.push(caller);
         hints
@@ -77,12 +78,13 @@ impl Callers {
             let mut held = caller.wanted.clone();
             held.intersect_with(news.held);
             let is_done = caller.wanted.is_subset(news.held);
-            let received_bytes = news.received_bytes - caller.received_before;
+            let received = news.received - caller.before;
             let progress = Progress {
                 held_bytes: self.manifest.bytes_in(&held),
                 length: self.manifest.bytes_in(&caller.wanted),
                 sources: if is_done { 0 } else { news.sources },
-                received_bytes,
+                received_bytes: received.bytes,
+                wasted_bytes: received.wasted,
                 waiting_for: news.waiting_for.clone().filter(|_| !is_done),
             };
             caller.progress.send_if_modified(|last| {
@@ -93,7 +95,8 @@ impl Callers {
             if is_done {
                 let elapsed = news.now.since(caller.since);
                 caller.answer(Ok(Fetched {
-                    received_bytes,
+                    received_bytes: received.bytes,
+                    wasted_bytes: received.wasted,
                     sources_used: news.sources_used,
                     elapsed,
                 }));

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub struct Counters {
     sent: AtomicU64,
     received: AtomicU64,
+    wasted: AtomicU64,
     uploads: AtomicU32,
 }
 
@@ -28,10 +29,16 @@ impl Counters {
         self.sent.load(Ordering::Relaxed)
     }
 
-    /// Bytes of blocks received and verified.
+    /// Bytes of blocks received.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that were in vain: wrong, of requests that did not deliver, or here already.
+    #[must_use]
+    pub fn wasted(&self) -> u64 {
+        self.wasted.load(Ordering::Relaxed)
     }
 
     /// Uploads under way.
@@ -49,6 +56,10 @@ impl Counters {
 
     pub(super) fn add_received(&self, bytes: u64) {
         self.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_wasted(&self, bytes: u64) {
+        self.wasted.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 

@@ -6,14 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Source, Zone};
+use shared::model::{
+    ByteRate, ContentId, Culprit, FragmentSet, HostPort, Manifest, Offence, PeerId, Source, Zone,
+};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::arrivals::Arrivals;
 use super::counters::Counters;
+use super::culprits::Culprits;
 use super::error::FetchError;
+use super::intake::Received;
 use super::job::{Call, Caller, Job};
 use super::limits::Limits;
 use super::progress::Progress;
@@ -36,8 +41,10 @@ pub trait FindSources: Send + Sync + 'static {
 /// What a fetch took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fetched {
-    /// Bytes received and verified meanwhile, for all callers of the same job.
+    /// Bytes of blocks received meanwhile, for all callers of the same job.
     pub received_bytes: u64,
+    /// Those of them that were in vain: wrong, of requests that did not deliver, or here already.
+    pub wasted_bytes: u64,
     /// Sources that delivered a fragment since the job began.
     pub sources_used: u32,
     /// From the call to the last commit.
@@ -59,6 +66,7 @@ pub(super) struct Inner {
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
     pub(super) limiter: Limiter,
+    culprits: Mutex<Culprits>,
     /// What is arriving, to be passed on.
     pub(super) arrivals: Arrivals,
     /// A permit for every block that may be in flight.
@@ -74,6 +82,30 @@ impl std::fmt::Debug for Fetcher {
             .field("own", &self.0.own)
             .field("limits", &self.0.limits)
             .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// A source lied, stalled or was slow: status names it from now on, and the log does the first time.
+    pub(super) fn blame(
+        &self,
+        peer: PeerId,
+        address: &HostPort,
+        offence: Offence,
+        rate: Option<ByteRate>,
+        content: ContentId,
+    ) {
+        let times = self.culprits.lock().unwrap_or_else(PoisonError::into_inner).note(
+            self.clock.now(),
+            peer,
+            address.clone(),
+            offence,
+            rate,
+        );
+        if times == 1 {
+            let rate = rate.map(tracing::field::display);
+            warn!(%peer, %address, %content, %offence, rate, "a source did not serve as it should; `peer status` lists it");
+        }
     }
 }
 
@@ -101,6 +133,7 @@ impl Fetcher {
             limits,
             counters: Counters::new(),
             limiter,
+            culprits: Mutex::default(),
             arrivals: Arrivals::default(),
             room: Arc::new(Semaphore::new(limits.total_blocks() as usize)),
             jobs: Mutex::default(),
@@ -124,6 +157,14 @@ impl Fetcher {
     #[must_use]
     pub fn arrivals(&self) -> &Arrivals {
         &self.0.arrivals
+    }
+
+    /// The sources that lied, stalled or were much slower than others since the peer started: a few dozen, the latest
+    /// first.
+    #[must_use]
+    pub fn culprits(&self) -> Vec<Culprit> {
+        let culprits = self.0.culprits.lock().unwrap_or_else(PoisonError::into_inner);
+        culprits.list(self.0.clock.now())
     }
 
     /// How many contents are being fetched now.
@@ -167,7 +208,7 @@ impl Fetcher {
             progress,
             reply,
             since,
-            received_before: 0,
+            before: Received::default(),
         });
         let calls = loop {
             match self.submit(content, caller) {

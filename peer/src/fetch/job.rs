@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::FetchError;
 use super::fetcher::{Fetched, Inner};
+use super::intake::Received;
 use super::progress::Progress;
 use super::session::Session;
 use crate::store::StoreError;
@@ -30,8 +31,8 @@ pub(super) struct Caller {
     pub(super) progress: watch::Sender<Progress>,
     pub(super) reply: oneshot::Sender<Result<Fetched, FetchError>>,
     pub(super) since: Timestamp,
-    /// Bytes that the session had received when the caller joined it.
-    pub(super) received_before: u64,
+    /// What the session had received when the caller joined it.
+    pub(super) before: Received,
 }
 
 impl Caller {

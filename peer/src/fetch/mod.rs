@@ -16,16 +16,20 @@ mod callers;
 mod commits;
 mod committing;
 mod counters;
+mod culprits;
 mod error;
 mod fetcher;
+mod intake;
 mod job;
 mod limits;
 mod link;
 mod progress;
 mod request;
+mod running;
 pub mod scheduler;
 mod session;
 mod sources;
+mod speeds;
 #[cfg(test)]
 pub(crate) mod tests;
 

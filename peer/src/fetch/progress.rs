@@ -11,9 +11,11 @@ pub struct Progress {
     pub length: u64,
     /// Sources that are sending something now.
     pub sources: u32,
-    /// Bytes that have been received and verified since the fetch began.
+    /// Bytes of blocks that have been received since the fetch began.
     pub received_bytes: u64,
-    /// Why nothing comes, or why not everything can come; in words for a person.
+    /// Those of them that were in vain.
+    pub wasted_bytes: u64,
+    /// Why nothing comes, why little comes, or why not everything can come; in words for a person.
     pub waiting_for: Option<String>,
 }
 

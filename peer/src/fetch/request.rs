@@ -1,7 +1,6 @@
 //! One request to one source: a fragment's chunks, each verified and written before the next is taken.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proto::client::TransferClient;
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arrivals::Arrivals;
 use super::commits::Delivery;
-use super::counters::Counters;
+use super::intake::{Intake, Meter};
 use super::scheduler::Failure;
 use crate::limiter::Limiter;
 use crate::store::{FragmentStore, StoreError};
@@ -27,9 +26,10 @@ pub(super) struct Request {
     pub(super) store: Arc<dyn FragmentStore>,
     /// What arrives is passed on.
     pub(super) arrivals: Arrivals,
-    /// Bytes that the job has received; counted as they are verified.
-    pub(super) received: Arc<AtomicU64>,
-    pub(super) counters: Arc<Counters>,
+    /// Counts what comes…
+    pub(super) intake: Arc<Intake>,
+    /// …from this source.
+    pub(super) meter: Arc<Meter>,
     /// Has a permit for every block that may be in flight…
     pub(super) room: Arc<Semaphore>,
     /// …and never had more than this.
@@ -73,6 +73,7 @@ impl Request {
             room = self.room.acquire_many(blocks) => room,
             () = token.cancelled() => return Outcome::Cancelled,
         };
+        let mut portion = self.intake.begin(&self.meter);
         let _claim = self.arrivals.claim(self.manifest.content(), self.fragment);
         let started = tokio::select! {
             started = self.client.fetch(fetch) => started,
@@ -97,6 +98,8 @@ impl Request {
                 Ok(Err(error)) => return Outcome::Failed(failure(error.code()), error.to_string()),
                 Err(_) => return Outcome::Failed(Failure::TimedOut, "nothing came for too long".to_owned()),
             };
+            let bytes = chunk.data.len();
+            portion.add(bytes as u64);
             if chunk.fragment != self.fragment.get() || chunk.first_block != next {
                 let what = format!(
                     "block {} of fragment {} was not asked for",
@@ -104,15 +107,12 @@ impl Request {
                 );
                 return Outcome::Failed(Failure::Corrupt, what);
             }
-            let bytes = chunk.data.len();
             match self.take(chunk, delivery).await {
                 Ok(so_far) => delivery = Some(so_far),
                 Err(outcome) => return outcome,
             }
             // Verified, so it is no more than a fragment has.
             next += u32::try_from(bytes).unwrap_or(u32::MAX).div_ceil(BLOCK_LENGTH);
-            self.received.fetch_add(bytes as u64, Ordering::Relaxed);
-            self.counters.add_received(bytes as u64);
             // While nothing is taken the source is held up by the flow control of HTTP/2. What its window lets through
             // (up to 16 MiB for each connection) comes at once all the same and waits in memory.
             tokio::select! {
@@ -126,6 +126,7 @@ impl Request {
                 }
             }
         }
+        portion.keep();
         // A fragment has at least one block, so there was a chunk.
         delivery.map_or(Outcome::Broken, Outcome::Delivered)
     }

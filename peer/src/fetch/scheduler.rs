@@ -14,7 +14,7 @@
 //! * A seeder is asked for what the swarm has only when there is nothing else to ask it for.
 //! * A member that serves much more slowly than others is given a rest after each request, so that at the end not
 //!   everything is with the slow ones.
-//! * A request that is late is made to one other source as well.
+//! * A request that is late is made to one other source as well, unless it waits for our own limit.
 //!
 //! Invariants: a held fragment is never asked for; no source has more requests than its window, and all together no
 //! more than [`Bounds::in_all`]; a source that sent corrupt bytes is never asked again; the same events, times and
@@ -140,6 +140,10 @@ impl Scheduler {
                 fragment,
                 failure,
             } => self.failed(now, source, fragment, failure, &mut actions),
+            Event::Throttled(is_throttled) => {
+                self.pace.throttle(is_throttled);
+                Look::AtAll
+            }
             Event::Tick => self.tick(now),
         };
         let look = if was_exhausted { Look::AtAll } else { look };
@@ -477,8 +481,7 @@ impl Scheduler {
         if late.is_empty() || self.room() == 0 {
             return;
         }
-        let most = 1 + self.held.capacity() as usize / HEDGED_OF;
-        let most = most.saturating_sub(self.flights.hedged());
+        let most = (1 + self.held.capacity() as usize / HEDGED_OF).saturating_sub(self.flights.hedged());
         let mut open = self.open(now, |_| true);
         for (fragment, slow) in late.into_iter().take(most) {
             let other = open

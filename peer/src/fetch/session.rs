@@ -3,16 +3,15 @@
 //! One task owns all of it. Links and requests are tasks of their own that report through one bounded channel;
 //! the session ends only after the last of them has ended, so nothing is written behind its back.
 
-use std::collections::BTreeMap;
+mod blame;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use shared::model::{FragmentIndex, FragmentSet, Manifest, PeerId, Source, Timestamp};
+use shared::model::{FragmentIndex, FragmentSet, Manifest, Offence, PeerId, Source, Timestamp};
 use shared::runtime::OnExit;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::arrivals::Fetching;
 use super::callers::{Callers, News};
@@ -20,12 +19,15 @@ use super::commits::Commits;
 use super::committing::{Committed, Committing};
 use super::error::FetchError;
 use super::fetcher::Inner;
+use super::intake::Intake;
 use super::job::{Call, Caller};
 use super::link::Link;
 use super::progress::waiting_for;
 use super::request::{Outcome, Request};
+use super::running::Running;
 use super::scheduler::{Action, Event, Failure, Scheduler};
 use super::sources::Sources;
+use super::speeds::Speeds;
 use crate::store::Entry;
 
 /// How often the scheduler is told the time, and callers the progress.
@@ -60,13 +62,6 @@ enum End {
     Failed(FetchError),
 }
 
-/// A request whose task has not ended.
-struct Running {
-    source: PeerId,
-    fragment: FragmentIndex,
-    token: CancellationToken,
-}
-
 /// See the [module](self).
 pub(super) struct Session {
     inner: Arc<Inner>,
@@ -78,12 +73,13 @@ pub(super) struct Session {
     /// Committed fragments.
     held: FragmentSet,
     committing: Committing,
-    /// Requests whose tasks have not ended, cancelled ones too, by number.
-    running: BTreeMap<u64, Running>,
-    requests: u64,
+    running: Running,
     reports: mpsc::Sender<Report>,
     inbox: mpsc::Receiver<Report>,
-    received: Arc<AtomicU64>,
+    intake: Arc<Intake>,
+    speeds: Speeds,
+    /// Whether requests wait for our own limit.
+    is_throttled: bool,
     /// Tells the swarm that this peer is fetching.
     _fetching: Fetching,
     /// Bytes received at the last tick, and when they last became more.
@@ -103,11 +99,12 @@ impl Session {
             commits: Commits::new(now, limits.commit_bytes, limits.commit_interval),
             held,
             committing: Committing::default(),
-            running: BTreeMap::new(),
-            requests: 0,
+            running: Running::default(),
             reports,
             inbox,
-            received: Arc::default(),
+            intake: Intake::new(Arc::clone(&inner.counters)),
+            speeds: Speeds::default(),
+            is_throttled: false,
             last_received: (0, now),
             _fetching: inner.arrivals.fetch(manifest.content()),
             inner,
@@ -167,7 +164,7 @@ impl Session {
     }
 
     fn join(&mut self, caller: Caller) {
-        let hints = self.callers.join(caller, self.received.load(Ordering::Relaxed));
+        let hints = self.callers.join(caller, self.intake.received());
         self.last_received.1 = self.inner.clock.now();
         self.apply(Event::Want(self.callers.wanted()));
         self.link(hints);
@@ -208,30 +205,33 @@ impl Session {
     }
 
     fn ended(&mut self, number: u64, outcome: Outcome) -> Result<(), FetchError> {
-        let Some(Running {
-            source,
-            fragment,
-            token,
-        }) = self.running.remove(&number)
-        else {
+        let Some(made) = self.running.end(number) else {
             return Ok(());
         };
+        let (source, fragment, token) = (made.source, made.fragment, made.token);
         let content = self.manifest.content();
         match outcome {
             Outcome::Delivered(delivery) => {
                 self.sources.delivered(source);
+                let length = self.manifest.len_of(fragment);
                 // The loser of a hedge may arrive as well.
-                if !self.scheduler.held().contains(fragment) {
-                    self.commits.push(delivery, self.manifest.len_of(fragment));
+                if self.scheduler.held().contains(fragment) {
+                    self.intake.waste(length.into());
+                } else {
+                    self.commits.push(delivery, length);
+                    self.blame_outrun(number, fragment);
                 }
                 self.apply(Event::Delivered { source, fragment });
                 // An answer that came in spite of its cancellation: the same was asked again meanwhile.
-                self.cancel(source, fragment);
+                self.running.cancel(source, fragment);
             }
             Outcome::Failed(failure, reason) => {
                 debug!(peer = %source, %content, %fragment, ?failure, reason, "a source did not deliver");
                 if failure == Failure::TimedOut {
                     self.sources.stalled(source);
+                    if !token.is_cancelled() {
+                        self.blame(source, Offence::Stalled);
+                    }
                 }
                 // After a cancellation the scheduler may have made the same request anew; this is not its end.
                 if !token.is_cancelled() || failure == Failure::Corrupt {
@@ -256,13 +256,22 @@ impl Session {
 
     fn tick(&mut self) -> Result<(), FetchError> {
         let now = self.inner.clock.now();
+        let is_throttled = self.inner.limiter.holds_up();
+        if std::mem::replace(&mut self.is_throttled, is_throttled) != is_throttled {
+            self.apply(Event::Throttled(is_throttled));
+        }
         self.apply(Event::Tick);
+        if is_throttled || self.committing.is_under_way() && self.commits.is_full() {
+            self.speeds.held_up();
+        } else {
+            self.speeds.observe(now, self.sources.asked());
+        }
         self.tell();
         let outlook = self.scheduler.outlook(now);
         if outlook.pending > outlook.in_flight && self.sources.begin_find(now) {
             self.find();
         }
-        let received = self.received.load(Ordering::Relaxed);
+        let received = self.intake.received().bytes;
         if received > self.last_received.0 {
             self.last_received = (received, now);
         }
@@ -284,7 +293,7 @@ impl Session {
         for action in self.scheduler.apply(self.inner.clock.now(), event) {
             match action {
                 Action::Request { source, fragment } => self.request(source, fragment),
-                Action::Cancel { source, fragment } => self.cancel(source, fragment),
+                Action::Cancel { source, fragment } => self.running.cancel(source, fragment),
                 Action::Liar { source, fragment } => self.expose(source, fragment),
             }
         }
@@ -302,53 +311,21 @@ impl Session {
             fragment,
             store: Arc::clone(&self.inner.store),
             arrivals: self.inner.arrivals.clone(),
-            received: Arc::clone(&self.received),
-            counters: Arc::clone(&self.inner.counters),
+            intake: Arc::clone(&self.intake),
+            meter: Arc::clone(&linked.meter),
             room: Arc::clone(&self.inner.room),
             all_room: self.inner.limits.total_blocks(),
             limiter: self.inner.limiter.clone(),
             stall: linked.stall,
         };
-        self.requests += 1;
-        let (number, token, reports) = (self.requests, CancellationToken::new(), self.reports.clone());
-        self.running.insert(
-            number,
-            Running {
-                source,
-                fragment,
-                token: token.clone(),
-            },
-        );
+        let (number, token) = self.running.begin(source, fragment, linked.meter.bytes());
+        let reports = self.reports.clone();
         self.inner
             .tasks
             .spawn("fetch request", OnExit::Continue, async move {
                 let outcome = request.run(token).await;
                 drop(reports.send(Report::Ended { number, outcome }).await);
             });
-    }
-
-    fn cancel(&self, source: PeerId, fragment: FragmentIndex) {
-        self.running
-            .values()
-            .filter(|running| running.source == source && running.fragment == fragment)
-            .for_each(|running| running.token.cancel());
-    }
-
-    /// A source has lied: the log names it, and it is told, so that it can check its own copy.
-    fn expose(&mut self, source: PeerId, fragment: FragmentIndex) {
-        let content = self.manifest.content();
-        warn!(peer = %source, %content, %fragment, "a source sent bytes that do not match their hash");
-        if let Some(linked) = self.sources.get(source) {
-            let client = linked.client.clone();
-            self.inner.tasks.spawn("dispute", OnExit::Continue, async move {
-                match client.dispute(content, fragment).await {
-                    Ok(true) => info!(peer = %source, %content, %fragment, "its copy was damaged; it has withdrawn it"),
-                    Ok(false) => warn!(peer = %source, %content, %fragment, "it says that its copy is good"),
-                    Err(error) => debug!(peer = %source, %error, "it cannot be told"),
-                }
-            });
-        }
-        self.sources.remove(source);
     }
 
     fn unlink(&mut self, source: PeerId) {
@@ -404,9 +381,7 @@ impl Session {
         let is_last = !self.commits.is_empty() && self.scheduler.is_complete();
         if !self.committing.is_under_way() && (is_last || self.commits.is_due(now)) {
             let running = &self.running;
-            let deliveries = self
-                .commits
-                .take(now, |index| running.values().any(|other| other.fragment == index));
+            let deliveries = self.commits.take(now, |index| running.is_about(index));
             if !deliveries.is_empty() {
                 self.committing
                     .begin(&self.inner.store, &self.manifest, deliveries);
@@ -434,10 +409,10 @@ impl Session {
         let news = News {
             now,
             held: &self.held,
-            received_bytes: self.received.load(Ordering::Relaxed),
+            received: self.intake.received(),
             sources_used: self.sources.used(),
             sources: outlook.serving,
-            waiting_for: waiting_for(&outlook),
+            waiting_for: waiting_for(&outlook).or_else(|| self.speeds.complaint()),
         };
         if self.callers.tell(&news) && !self.callers.is_empty() {
             self.apply(Event::Want(self.callers.wanted()));
@@ -454,11 +429,12 @@ impl Session {
             mut commits,
             committing,
             running,
+            intake,
             ..
         } = self;
         let (mut inbox, reports) = (self.inbox, self.reports);
         sources.remove_all();
-        running.values().for_each(|running| running.token.cancel());
+        running.cancel_all();
         // The inbox ends when the last task that could report has ended.
         drop(reports);
         let drain = async {
@@ -470,7 +446,10 @@ impl Session {
                 else {
                     continue;
                 };
-                if !scheduler.held().contains(delivery.proof.index()) {
+                let fragment = delivery.proof.index();
+                if scheduler.held().contains(fragment) {
+                    intake.waste(manifest.len_of(fragment).into());
+                } else {
                     commits.push(delivery, 0);
                 }
             }

@@ -1,14 +1,16 @@
 //! The sources of one session: whom it is linked to, and when to look for others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::client::TransferClient;
 use rand::seq::SliceRandom as _;
-use shared::model::{PeerId, Source, Timestamp, Zone};
+use shared::model::{HostPort, PeerId, Source, Timestamp, Zone};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::intake::Meter;
 use super::limits::Limits;
 
 /// How soon others are looked for again at the beginning; each time it takes twice as long.
@@ -28,6 +30,9 @@ const OTHERS_OF: usize = 4;
 #[derive(Clone, Debug)]
 pub(super) struct Linked {
     pub(super) client: TransferClient,
+    pub(super) address: HostPort,
+    /// What has come from it.
+    pub(super) meter: Arc<Meter>,
     /// Whether it is in our zone, as far as both are known.
     pub(super) is_near: bool,
     /// Ends the link.
@@ -94,7 +99,9 @@ impl Sources {
             };
             let linked = Linked {
                 client,
+                meter: Arc::default(),
                 is_near: self.is_near(&source),
+                address: source.address,
                 token: CancellationToken::new(),
                 stall: self.limits.stall,
             };
@@ -128,6 +135,12 @@ impl Sources {
     /// Whom it is linked to.
     pub(super) fn linked(&self) -> impl Iterator<Item = PeerId> + '_ {
         self.linked.keys().copied()
+    }
+
+    /// Those that are being asked for something, and how many bytes each has sent since it was linked to.
+    pub(super) fn asked(&self) -> impl Iterator<Item = (PeerId, u64)> + '_ {
+        let asked = self.linked.iter().filter(|(_, linked)| linked.meter.is_asked());
+        asked.map(|(source, linked)| (*source, linked.meter.bytes()))
     }
 
     /// Whether there are as many links as there may be.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use shared::model::{BLOCK_LENGTH, ContentId, Manifest, PeerId, Source};
+use shared::model::{BLOCK_LENGTH, ContentId, Manifest, Offence, PeerId, Source};
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::watch;
@@ -83,6 +83,15 @@ impl Fetching {
         let mut progress = self.progress.subscribe();
         let seen = tokio::time::timeout(Duration::from_secs(60), progress.wait_for(is_so)).await;
         seen.expect("it comes to that").expect("the sender lives").clone()
+    }
+
+    /// Who is said to have done what, and how often.
+    fn accused(&self) -> Vec<(PeerId, Offence, u32)> {
+        let culprits = self.fetcher.culprits();
+        culprits
+            .into_iter()
+            .map(|culprit| (culprit.peer, culprit.offence, culprit.times))
+            .collect()
     }
 
     fn assert_complete(&self, bytes: &[u8]) {
@@ -188,6 +197,14 @@ async fn a_liar_is_told_and_left_out_and_an_honest_source_serves_everything() {
         bytes.len() as u64,
         "nothing of the liar's was kept"
     );
+    let counters = fetching.fetcher.counters();
+    assert_eq!(
+        counters.received() - counters.wasted(),
+        bytes.len() as u64,
+        "what it sent was in vain"
+    );
+    assert!(counters.wasted() > 0, "its wrong bytes came all the same");
+    assert_eq!(fetching.accused(), [(liar.source.peer, Offence::Lied, 1)]);
 }
 
 #[tokio::test]
@@ -267,6 +284,32 @@ async fn what_a_silent_source_does_not_send_another_does() {
     let fetching = Fetching::new(&manifest, known, limits);
     fetching.run().await.expect("the lively one has it");
     fetching.assert_complete(&bytes);
+    let accused = fetching.accused();
+    assert!(
+        matches!(accused[..], [(peer, Offence::Stalled, 1..)] if peer == silent.source.peer),
+        "{accused:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_is_overtaken_in_silence_is_named_and_what_came_twice_is_counted() {
+    let (manifest, bytes) = content(FRAGMENT);
+    let all = store(&manifest, &bytes, &manifest.all_fragments());
+    let (gate, _keeper) = Gate::closed_after(0);
+    let silent = Neighbour::serving(Tampered::gated(Arc::clone(&all), &gate)).await;
+    let lively = Neighbour::serving(all).await;
+    let fetching = Fetching::from(&manifest, &[]);
+    let story = async {
+        gate.is_reached().await;
+        // A second caller brings another source to the same job.
+        fetching.run_with(vec![lively.source.clone()]).await
+    };
+    let (first, second) = tokio::join!(fetching.run_with(vec![silent.source.clone()]), story);
+    first.expect("the lively one has it");
+    second.expect("the lively one has it");
+    fetching.assert_complete(&bytes);
+    assert_eq!(fetching.accused(), [(silent.source.peer, Offence::Stalled, 1)]);
+    assert_eq!(fetching.fetcher.counters().wasted(), 0, "it sent nothing at all");
 }
 
 #[tokio::test]

@@ -164,3 +164,23 @@ async fn a_limit_that_is_set_anew_forgets_nothing_of_what_is_owed() {
         .await
         .expect("paid back at the new rate");
 }
+
+#[tokio::test]
+async fn a_limit_holds_up_while_someone_waits_and_for_a_second_after() {
+    let (clock, hand) = Clock::manual(at(1));
+    let limiter = Limiter::unlimited(clock);
+    limiter.take(MIB).await;
+    assert!(!limiter.holds_up(), "without a limit nobody waits");
+    limiter.set(Some(rate(MIB)));
+    limiter.take(512 * KIB).await;
+    assert!(!limiter.holds_up(), "a burst waits for nothing");
+    let mut waiting = pin!(limiter.take(512 * KIB));
+    assert_eq!(poll!(waiting.as_mut()), Poll::Pending);
+    assert!(limiter.holds_up());
+    hand.advance(millis(500 + 999));
+    assert!(limiter.holds_up(), "the next one may be about to wait");
+    hand.advance(millis(1));
+    assert!(!limiter.holds_up());
+    limiter.set(Some(rate(2 * MIB)));
+    assert!(!limiter.holds_up(), "another rate, another chance");
+}

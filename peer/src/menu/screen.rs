@@ -131,9 +131,11 @@ mod tests {
             uptime: Duration::ZERO,
             bytes_sent: 0,
             bytes_received: 0,
+            bytes_wasted: 0,
             active_fetches: 0,
             active_uploads: 0,
             limits: proto::control::RateLimits::default(),
+            culprits: Vec::new(),
         }
     }
 

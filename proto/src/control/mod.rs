@@ -1,13 +1,14 @@
 //! What a node and its own command line tell each other: the `Control` service in domain types.
 
+mod culprit;
 mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentRef, Epoch, FragmentLength, Health, HostPort, Incarnation, Name,
-    PeerId, ReplicationTarget, Zone,
+    Binding, ByteRate, ContentId, ContentRef, Culprit, Epoch, FragmentLength, Health, HostPort, Incarnation,
+    Name, PeerId, ReplicationTarget, Zone,
 };
 
 /// The metadata key of the node's token.
@@ -46,12 +47,16 @@ pub struct Status {
     pub bytes_sent: u64,
     /// Fragment bytes received from peers since then.
     pub bytes_received: u64,
+    /// Those of them that were in vain: wrong, of requests that did not deliver, or here already.
+    pub bytes_wasted: u64,
     /// Fetches under way.
     pub active_fetches: u32,
     /// Uploads under way.
     pub active_uploads: u32,
     /// How fast it may transfer.
     pub limits: RateLimits,
+    /// Sources that lied, stalled or were much slower than others since the node started, the latest first.
+    pub culprits: Vec<Culprit>,
 }
 
 /// How fast a node may transfer with all its peers together; none: as fast as it can.
@@ -181,7 +186,11 @@ pub enum GetEvent {
         length: u64,
         /// Peers that are being fetched from.
         sources: u32,
-        /// Why nothing moves; empty when something does.
+        /// Bytes received from other peers in this attempt.
+        received: u64,
+        /// Those of them that were in vain.
+        wasted: u64,
+        /// Why nothing moves, or little does; empty when all is well.
         waiting_for: String,
     },
     /// Complete, verified, synced and in place; last.
@@ -192,6 +201,8 @@ pub enum GetEvent {
         length: u64,
         /// Bytes received from other peers in this attempt.
         received: u64,
+        /// Those of them that were in vain.
+        wasted: u64,
         /// How long this attempt took.
         elapsed: Duration,
         /// Peers that served at least one fragment.

@@ -76,12 +76,18 @@ impl TryFrom<v1::StatusReply> for Status {
             uptime: Duration::from_millis(wire.uptime_ms),
             bytes_sent: wire.bytes_sent,
             bytes_received: wire.bytes_received,
+            bytes_wasted: wire.bytes_wasted,
             active_fetches: wire.active_fetches,
             active_uploads: wire.active_uploads,
             limits: RateLimits {
                 upload: ByteRate::new(wire.upload_limit),
                 download: ByteRate::new(wire.download_limit),
             },
+            culprits: wire
+                .culprits
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
         })
     }
 }
@@ -113,10 +119,12 @@ impl From<Status> for v1::StatusReply {
             uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
             bytes_sent: status.bytes_sent,
             bytes_received: status.bytes_received,
+            bytes_wasted: status.bytes_wasted,
             active_fetches: status.active_fetches,
             active_uploads: status.active_uploads,
             upload_limit: limit(status.limits.upload),
             download_limit: limit(status.limits.download),
+            culprits: status.culprits.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -313,12 +321,15 @@ impl TryFrom<v1::GetEvent> for GetEvent {
                 held: progress.held,
                 length: progress.length,
                 sources: progress.sources,
+                received: progress.received,
+                wasted: progress.wasted,
                 waiting_for: progress.waiting_for,
             },
             Event::Done(done) => Self::Done {
                 content: content_id(&done.content_id)?,
                 length: done.length,
                 received: done.received,
+                wasted: done.wasted,
                 elapsed: Duration::from_millis(done.elapsed_ms),
                 sources_used: done.sources_used,
             },
@@ -347,23 +358,29 @@ impl From<GetEvent> for v1::GetEvent {
                 held,
                 length,
                 sources,
+                received,
+                wasted,
                 waiting_for,
             } => Event::Progress(v1::FetchProgress {
                 held,
                 length,
                 sources,
                 waiting_for,
+                received,
+                wasted,
             }),
             GetEvent::Done {
                 content,
                 length,
                 received,
+                wasted,
                 elapsed,
                 sources_used,
             } => Event::Done(Done {
                 content_id: content.as_bytes().to_vec().into(),
                 length,
                 received,
+                wasted,
                 elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
                 sources_used,
             }),

@@ -5,6 +5,7 @@
 
 mod amount;
 mod catalog;
+mod culprit;
 mod fragment;
 mod id;
 mod manifest;
@@ -16,6 +17,7 @@ mod time;
 
 pub use amount::{ByteCount, ParseByteCountError};
 pub use catalog::{Binding, ContentState, Expectation, Health, Holder, Location, PeerInfo, PeerState};
+pub use culprit::{Culprit, Offence};
 pub use fragment::{BlockSpan, FragmentIndex, FragmentSet, FragmentSetError};
 pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision};
 pub use manifest::{

@@ -41,6 +41,8 @@ fn progress() -> GetEvent {
         held: 2048,
         length: 4096,
         sources: 0,
+        received: 1024,
+        wasted: 0,
         waiting_for: "no peer that is online holds what is missing".to_owned(),
     }
 }
@@ -50,6 +52,7 @@ fn done() -> GetEvent {
         content: CONTENT,
         length: 4096,
         received: 3072,
+        wasted: 30,
         elapsed: Duration::from_millis(1500),
         sources_used: 2,
     }
@@ -122,6 +125,23 @@ async fn a_fetch_says_what_it_fetches_and_where_it_went() {
 }
 
 #[tokio::test]
+async fn what_came_in_vain_is_told_when_it_is_more_than_one_in_a_hundred() {
+    let done = GetEvent::Done {
+        content: CONTENT,
+        length: 4096,
+        received: 3072,
+        wasted: 31,
+        elapsed: Duration::from_secs(1),
+        sources_used: 2,
+    };
+    let played = play(false, [Ok(started()), Ok(done)]).await;
+    assert_eq!(
+        played.stdout,
+        "fetched models/x to /tmp/x: 4.0 KiB in 1.0s, 3.0 KiB/s from 2 peers, 31 B of it in vain\n"
+    );
+}
+
+#[tokio::test]
 async fn with_json_every_event_is_a_line() {
     let played = play(true, [Ok(started()), Ok(progress()), Ok(done())]).await;
     let lines: Vec<serde_json::Value> = played
@@ -136,9 +156,9 @@ async fn with_json_every_event_is_a_line() {
             serde_json::json!({"event": "started", "name": "another/name", "content": id, "length": 4096,
                 "fragments": 1, "already_held": 1024}),
             serde_json::json!({"event": "progress", "held": 2048, "length": 4096, "sources": 0,
-                "waiting_for": "no peer that is online holds what is missing"}),
+                "received": 1024, "wasted": 0, "waiting_for": "no peer that is online holds what is missing"}),
             serde_json::json!({"event": "done", "content": id, "length": 4096, "output": "/tmp/x",
-                "received": 3072, "elapsed_ms": 1500, "sources_used": 2}),
+                "received": 3072, "wasted": 30, "elapsed_ms": 1500, "sources_used": 2}),
         ]
     );
     assert_eq!(played.stderr, "");
@@ -165,6 +185,8 @@ async fn a_fetch_that_gets_nothing_is_given_up_and_one_that_moves_is_not() {
             held,
             length: 4096,
             sources: 0,
+            received: 0,
+            wasted: 0,
             waiting_for: "no peer that is online holds what is missing".to_owned(),
         })
     };

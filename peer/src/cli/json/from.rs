@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::control::{AddEvent, GetEvent, LocalContent, RateLimits, SessionStatus, Status, Verified};
-use shared::model::{Binding, ByteRate, ContentState, Health, Location, PeerInfo};
+use shared::model::{Binding, ByteRate, ContentState, Culprit, Health, Location, Offence, PeerInfo};
 
 use super::{
-    AddLine, Contents, GetLine, HeldContent, Limits, ListedName, Located, LocatedFragment, LocatedPeer,
-    Names, Network, NetworkPeer, NodeStatus, Replicas, VerifiedSoFar,
+    AccusedPeer, AddLine, Contents, GetLine, HeldContent, Limits, ListedName, Located, LocatedFragment,
+    LocatedPeer, Names, Network, NetworkPeer, NodeStatus, Replicas, VerifiedSoFar,
 };
 
 impl From<&AddEvent> for AddLine {
@@ -77,17 +77,22 @@ impl GetLine {
                 held,
                 length,
                 sources,
+                received,
+                wasted,
                 waiting_for,
             } => Self::Progress {
                 held: *held,
                 length: *length,
                 sources: *sources,
+                received: *received,
+                wasted: *wasted,
                 waiting_for: (!waiting_for.is_empty()).then(|| waiting_for.clone()),
             },
             GetEvent::Done {
                 content,
                 length,
                 received,
+                wasted,
                 elapsed,
                 sources_used,
             } => Self::Done {
@@ -95,6 +100,7 @@ impl GetLine {
                 length: *length,
                 output: output.to_owned(),
                 received: *received,
+                wasted: *wasted,
                 elapsed_ms: millis(*elapsed),
                 sources_used: *sources_used,
             },
@@ -236,9 +242,28 @@ impl From<&Status> for NodeStatus {
             uptime_ms: millis(status.uptime),
             bytes_sent: status.bytes_sent,
             bytes_received: status.bytes_received,
+            bytes_wasted: status.bytes_wasted,
             active_fetches: status.active_fetches,
             active_uploads: status.active_uploads,
             limits: (&status.limits).into(),
+            culprits: status.culprits.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&Culprit> for AccusedPeer {
+    fn from(culprit: &Culprit) -> Self {
+        Self {
+            id: culprit.peer.to_string(),
+            addr: culprit.address.to_string(),
+            offence: match culprit.offence {
+                Offence::Lied => "lied",
+                Offence::Stalled => "stalled",
+                Offence::Slow => "slow",
+            },
+            times: culprit.times,
+            ago_ms: millis(culprit.ago),
+            bytes_per_second: culprit.rate.map(ByteRate::get),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use proto::control::{AddEvent, LocalContent, LocalRole, RateLimits, SessionStatus, Status, Verified};
 use serde_json::{Value, json, to_value};
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentState, Digest, Epoch, FragmentLength, FragmentSet, Health, Holder,
-    Incarnation, Location, Manifest, PeerId, PeerInfo, PeerState, ReplicationTarget, Revision, Timestamp,
+    Binding, ByteRate, ContentId, ContentState, Culprit, Digest, Epoch, FragmentLength, FragmentSet, Health,
+    Holder, Incarnation, Location, Manifest, Offence, PeerId, PeerInfo, PeerState, ReplicationTarget,
+    Revision, Timestamp,
 };
 
 use super::*;
@@ -154,19 +155,30 @@ fn a_node_says_how_its_session_stands() {
         uptime: Duration::from_millis(1500),
         bytes_sent: 5,
         bytes_received: 6,
+        bytes_wasted: 4,
         active_fetches: 0,
         active_uploads: 1,
         limits: RateLimits {
             upload: ByteRate::new(7),
             download: None,
         },
+        culprits: vec![Culprit {
+            peer: PeerId::from_bytes([2; 16]),
+            address: "127.0.0.1:2".parse().expect("an address"),
+            offence: Offence::Stalled,
+            times: 3,
+            ago: Duration::from_millis(1500),
+            rate: None,
+        }],
     };
     let expected = json!({
         "id": "01".repeat(16), "incarnation": 7, "addr": "127.0.0.1:1", "zone": null, "data_dir": "/d",
         "version": "0.1.0", "capacity": 100, "used": 40, "contents": 2, "session": "offline", "tracker": null,
         "reason": null, "epoch": 3, "pending_publications": 1, "uptime_ms": 1500, "bytes_sent": 5,
         "bytes_received": 6, "active_fetches": 0, "active_uploads": 1,
-        "upload_limit": 7, "download_limit": null,
+        "upload_limit": 7, "download_limit": null, "bytes_wasted": 4,
+        "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,
+            "ago_ms": 1500, "bytes_per_second": null}],
     });
     assert_eq!(value(NodeStatus::from(&status)), expected);
     let tracker = "t:1".parse().expect("an address");

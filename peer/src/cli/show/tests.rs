@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    ContentState, Digest, Epoch, FragmentLength, Holder, Incarnation, Manifest, PeerId, PeerState,
-    ReplicationTarget, Revision, Timestamp,
+    ContentState, Culprit, Digest, Epoch, FragmentLength, Holder, Incarnation, Manifest, Offence, PeerId,
+    PeerState, ReplicationTarget, Revision, Timestamp,
 };
 
 use super::*;
@@ -111,13 +111,32 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         pending_publications: 1,
         uptime: Duration::from_secs(61),
         bytes_sent: 0,
-        bytes_received: 0,
+        bytes_received: 2 << 20,
+        bytes_wasted: 1 << 20,
         active_fetches: 0,
         active_uploads: 1,
         limits: RateLimits {
             upload: ByteRate::new(10 << 20),
             download: None,
         },
+        culprits: vec![
+            Culprit {
+                peer: PeerId::from_bytes([2; 16]),
+                address: "127.0.0.1:2".parse().expect("an address"),
+                offence: Offence::Slow,
+                times: 3,
+                ago: Duration::from_secs(65),
+                rate: ByteRate::new(30 << 10),
+            },
+            Culprit {
+                peer: PeerId::from_bytes([3; 16]),
+                address: "127.0.0.1:3".parse().expect("an address"),
+                offence: Offence::Lied,
+                times: 1,
+                ago: Duration::from_secs(2),
+                rate: None,
+            },
+        ],
     });
     let expected = format!(
         "\
@@ -128,9 +147,11 @@ network    connecting
 data       /d
 capacity   512.0 MiB of 1.0 GiB used
 contents   2
-traffic    0 B sent, 0 B received
+traffic    0 B sent, 2.0 MiB received, 1.0 MiB of it in vain
 limits     upload 10.0 MiB/s, download unlimited
 transfers  0 downloads, 1 upload
+culprits   0202020202 at 127.0.0.1:2 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago
+           0303030303 at 127.0.0.1:3 lied; 2.0s ago
 waiting    1 to be published
 version    0.1.0, up 1m 1s",
         "01".repeat(16)

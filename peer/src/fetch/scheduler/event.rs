@@ -61,6 +61,8 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// Whether our own limit on what we take is what requests wait for, from now on.
+    Throttled(bool),
     /// Time has passed.
     Tick,
 }
@@ -76,7 +78,7 @@ impl Event {
             | Self::Left { source }
             | Self::Delivered { source, .. }
             | Self::Failed { source, .. } => Some(*source),
-            Self::Want(_) | Self::Tick => None,
+            Self::Want(_) | Self::Throttled(_) | Self::Tick => None,
         }
     }
 }

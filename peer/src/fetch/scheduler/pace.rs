@@ -22,11 +22,22 @@ const SLOW_FACTOR: u32 = 2;
 pub(super) struct Pace {
     /// How long requests take, smoothed.
     typical: Option<Duration>,
+    /// Whether we take no more than we allow ourselves: then how long a request takes is our own doing.
+    is_throttled: bool,
 }
 
 impl Pace {
+    /// Whether our own limit is what requests wait for. While it is, none is late, no source is slow, and nothing is
+    /// learnt: a second copy would only wait beside the first.
+    pub(super) const fn throttle(&mut self, is_throttled: bool) {
+        self.is_throttled = is_throttled;
+    }
+
     /// A request was served in so long.
     pub(super) fn served_in(&mut self, took: Duration) {
+        if self.is_throttled {
+            return;
+        }
         // One that took for ever says nothing about the others.
         let blend = |typical: Duration| (typical * 7 + took.min(typical * 2)) / 8;
         self.typical = Some(self.typical.map_or(took, blend));
@@ -34,6 +45,9 @@ impl Pace {
 
     /// How long a request may take before someone else is asked as well; `is_end`: nothing else is left to ask for.
     pub(super) fn late_after(&self, is_end: bool) -> Duration {
+        if self.is_throttled {
+            return Duration::MAX;
+        }
         let factor = if is_end {
             LATE_FACTOR_AT_THE_END
         } else {
@@ -46,7 +60,8 @@ impl Pace {
     /// How long to leave a source alone that has served a request in so long: the slower, the longer. Its uplink is
     /// then shared by fewer, each of whom waits less.
     pub(super) fn rest_after(&self, took: Duration) -> Duration {
-        let slow = |typical: &Duration| !typical.is_zero() && took > *typical * SLOW_FACTOR;
+        let slow =
+            |typical: &Duration| !self.is_throttled && !typical.is_zero() && took > *typical * SLOW_FACTOR;
         self.typical.filter(slow).map_or(Duration::ZERO, |typical| {
             took.mul_f64(took.div_duration_f64(typical) - 1.0)
         })

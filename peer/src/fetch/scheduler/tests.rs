@@ -342,6 +342,20 @@ fn a_late_request_is_hedged_with_one_other_source_and_the_loser_is_cancelled() {
 }
 
 #[test]
+fn what_waits_for_our_own_limit_is_not_late() {
+    let (mut scheduler, actions) = scheduler(1, BOUNDS, &[&[0], &[0]]);
+    assert_eq!(requests(&actions).len(), 1);
+    assert_eq!(scheduler.apply(at(1), Event::Throttled(true)), []);
+    assert_eq!(
+        scheduler.apply(at(60_000), Event::Tick),
+        [],
+        "a second copy would wait too"
+    );
+    assert_eq!(scheduler.apply(at(60_001), Event::Throttled(false)), []);
+    assert_eq!(requests(&scheduler.apply(at(60_100), Event::Tick)).len(), 1);
+}
+
+#[test]
 fn requests_are_late_by_the_measure_of_what_is_usual() {
     let (mut scheduler, actions) = scheduler(
         2,

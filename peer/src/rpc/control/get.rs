@@ -56,6 +56,7 @@ pub(super) async fn run(
         content,
         length: manifest.length(),
         received: fetched.as_ref().map_or(0, |fetched| fetched.received_bytes),
+        wasted: fetched.as_ref().map_or(0, |fetched| fetched.wasted_bytes),
         elapsed: parts.clock.now().since(begun),
         sources_used: fetched.as_ref().map_or(0, |fetched| fetched.sources_used),
     };
@@ -152,6 +153,8 @@ async fn fetch(
                     held: now.held_bytes.max(already_held),
                     length: manifest.length(),
                     sources: now.sources,
+                    received: now.received_bytes,
+                    wasted: now.wasted_bytes,
                     waiting_for: now.waiting_for.unwrap_or_default(),
                 };
                 drop(events.try_send(Ok(progress)));

@@ -37,9 +37,11 @@ pub(super) async fn status(parts: &ControlParts, uptime: Duration) -> Result<Sta
         uptime,
         bytes_sent: parts.counters.sent(),
         bytes_received: parts.counters.received(),
+        bytes_wasted: parts.counters.wasted(),
         active_fetches: parts.fetcher.active(),
         active_uploads: parts.counters.uploads(),
         limits: limits(parts),
+        culprits: parts.fetcher.culprits(),
     })
 }
 

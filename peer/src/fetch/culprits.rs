@@ -1,0 +1,118 @@
+//! The sources that lied, stalled or were much slower than others, so that whoever wonders why a fetch took long can
+//! see whom to look at. Pure.
+//!
+//! Bounded: those that have done nothing for longest are forgotten first. It deliberately decides nothing: whom to ask
+//! and whom never again is the [scheduler](super::scheduler)'s.
+
+use shared::model::{ByteRate, Culprit, HostPort, Offence, PeerId, Timestamp};
+
+/// Culprits that are remembered: more than anyone reads, and few enough for a screen.
+const REMEMBERED: usize = 32;
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Culprits {
+    /// One for each peer and offence, the latest last.
+    known: Vec<(Timestamp, Culprit)>,
+}
+
+impl Culprits {
+    /// A source did this now; returns how often it has.
+    pub(super) fn note(
+        &mut self,
+        now: Timestamp,
+        peer: PeerId,
+        address: HostPort,
+        offence: Offence,
+        rate: Option<ByteRate>,
+    ) -> u32 {
+        let is_same = |(_, known): &(Timestamp, Culprit)| (known.peer, known.offence) == (peer, offence);
+        let before = self
+            .known
+            .iter()
+            .position(is_same)
+            .map(|at| self.known.remove(at));
+        let times = before.map_or(1, |(_, known)| known.times.saturating_add(1));
+        if self.known.len() >= REMEMBERED {
+            self.known.remove(0);
+        }
+        let culprit = Culprit {
+            peer,
+            address,
+            offence,
+            times,
+            ago: std::time::Duration::ZERO,
+            rate,
+        };
+        self.known.push((now, culprit));
+        times
+    }
+
+    /// All of them, the latest first.
+    pub(super) fn list(&self, now: Timestamp) -> Vec<Culprit> {
+        let told = |(at, known): &(Timestamp, Culprit)| Culprit {
+            ago: now.since(*at),
+            ..known.clone()
+        };
+        self.known.iter().rev().map(told).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn peer(number: u8) -> PeerId {
+        PeerId::from_bytes([number; 16])
+    }
+
+    fn at(port: u16) -> HostPort {
+        format!("127.0.0.1:{port}").parse().expect("an address")
+    }
+
+    #[test]
+    fn what_is_done_again_is_counted_and_comes_first() {
+        let mut culprits = Culprits::default();
+        let time = |seconds: u64| Timestamp::from_millis(seconds * 1000);
+        assert_eq!(culprits.note(time(1), peer(1), at(1), Offence::Stalled, None), 1);
+        assert_eq!(culprits.note(time(2), peer(2), at(2), Offence::Lied, None), 1);
+        assert_eq!(
+            culprits.note(time(3), peer(1), at(1), Offence::Slow, ByteRate::new(7)),
+            1
+        );
+        assert_eq!(culprits.note(time(4), peer(1), at(9), Offence::Stalled, None), 2);
+        let told: Vec<_> = culprits
+            .list(time(10))
+            .into_iter()
+            .map(|it| (it.peer, it.address, it.offence, it.times, it.ago, it.rate))
+            .collect();
+        let ago = Duration::from_secs;
+        assert_eq!(
+            told,
+            [
+                (peer(1), at(9), Offence::Stalled, 2, ago(6), None),
+                (peer(1), at(1), Offence::Slow, 1, ago(7), ByteRate::new(7)),
+                (peer(2), at(2), Offence::Lied, 1, ago(8), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn those_that_have_done_nothing_for_longest_are_forgotten() {
+        let mut culprits = Culprits::default();
+        let now = Timestamp::default();
+        culprits.note(now, peer(0), at(1), Offence::Slow, None);
+        culprits.note(now, peer(1), at(1), Offence::Lied, None);
+        culprits.note(now, peer(0), at(1), Offence::Slow, None);
+        for number in 2..40 {
+            culprits.note(now, peer(number), at(1), Offence::Slow, None);
+            culprits.note(now, peer(0), at(1), Offence::Slow, None);
+        }
+        let told = culprits.list(now);
+        assert_eq!(told.len(), REMEMBERED);
+        assert_eq!((told[0].peer, told[0].times), (peer(0), 40));
+        assert!(!told.iter().any(|known| known.peer == peer(1)));
+    }
+}

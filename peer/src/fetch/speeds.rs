@@ -1,0 +1,165 @@
+//! How fast the sources of a session send, as far as that can be told. Pure.
+//!
+//! A rate is that of the latest two seconds in which a source was asked for something all the time. While our own side
+//! holds the sources up (a limit on downloads, a disk that is behind) nothing can be told, and nothing is.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared::model::{ByteRate, PeerId, Timestamp};
+
+/// Long enough for a hiccup not to count, short enough to be of use to someone who is watching.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Slower is slow, whatever the others do: half a megabit per second.
+const SLOW: u64 = 64 << 10;
+
+/// A source that sends so many times less than the best of them did is slow too: less would accuse whoever serves a
+/// handful of others at the same time.
+const SLOWER: u64 = 8;
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Speeds {
+    sources: BTreeMap<PeerId, Speed>,
+    /// The highest rate that any source has had, in bytes per second.
+    best: u64,
+}
+
+#[derive(Debug)]
+struct Speed {
+    /// When the present interval began, and how much had come by then.
+    since: Timestamp,
+    bytes: u64,
+    /// Bytes per second of the last interval.
+    rate: Option<u64>,
+}
+
+impl Speeds {
+    /// Who is being asked for something now, and how much has come from each in all; to be told several times in an
+    /// interval.
+    pub(super) fn observe(&mut self, now: Timestamp, asked: impl Iterator<Item = (PeerId, u64)>) {
+        let mut before = std::mem::take(&mut self.sources);
+        for (source, bytes) in asked {
+            let mut speed = before.remove(&source).unwrap_or(Speed {
+                since: now,
+                bytes,
+                rate: None,
+            });
+            let took = now.since(speed.since);
+            if took >= INTERVAL {
+                let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                let rate = bytes.saturating_sub(speed.bytes).saturating_mul(1000) / millis;
+                self.best = self.best.max(rate);
+                speed = Speed {
+                    since: now,
+                    bytes,
+                    rate: Some(rate),
+                };
+            }
+            self.sources.insert(source, speed);
+        }
+    }
+
+    /// Our own side holds the sources up: what they sent lately says nothing about them.
+    pub(super) fn held_up(&mut self) {
+        self.sources.clear();
+    }
+
+    /// How fast a source sends.
+    pub(super) fn of(&self, source: PeerId) -> Option<ByteRate> {
+        ByteRate::new(self.sources.get(&source)?.rate?)
+    }
+
+    /// Says so when everyone who is asked is slow.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let rates: Option<Vec<_>> = self.sources.values().map(|speed| speed.rate).collect();
+        let rates = rates.filter(|rates| !rates.is_empty())?;
+        let total: u64 = rates.iter().sum();
+        let fastest = *rates.iter().max()?;
+        if total >= SLOW && fastest.saturating_mul(SLOWER) >= self.best {
+            return None;
+        }
+        let (who, sends) = match self.sources.keys().next() {
+            Some(only) if rates.len() == 1 => (only.short(), "sends"),
+            _ => (format!("{} sources", rates.len()), "send"),
+        };
+        let rate = ByteRate::new(total).map_or_else(|| "nothing".to_owned(), |rate| rate.to_string());
+        let together = if rates.len() > 1 && total > 0 {
+            " together"
+        } else {
+            ""
+        };
+        Some(format!("slow: {who} {sends} {rate}{together}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(number: u8) -> PeerId {
+        PeerId::from_bytes([number; 16])
+    }
+
+    /// These sources send at these rates from one time to another, in seconds.
+    fn run(speeds: &mut Speeds, seconds: std::ops::RangeInclusive<u64>, rates: &[(u8, u64)]) {
+        for second in seconds {
+            let asked = rates.iter().map(|(number, rate)| (peer(*number), rate * second));
+            speeds.observe(Timestamp::from_millis(second * 1000), asked);
+        }
+    }
+
+    #[test]
+    fn who_sends_little_is_named_once_that_is_certain() {
+        let mut speeds = Speeds::default();
+        run(&mut speeds, 0..=1, &[(1, 30 << 10)]);
+        assert_eq!(speeds.complaint(), None, "too early to tell");
+        run(&mut speeds, 2..=2, &[(1, 30 << 10)]);
+        assert_eq!(
+            speeds.complaint().as_deref(),
+            Some("slow: 0101010101 sends 30.0 KiB/s")
+        );
+        assert_eq!(speeds.of(peer(1)), ByteRate::new(30 << 10));
+        let mut speeds = Speeds::default();
+        run(&mut speeds, 0..=5, &[(1, 10 << 10), (2, 20 << 10)]);
+        assert_eq!(
+            speeds.complaint().as_deref(),
+            Some("slow: 2 sources send 30.0 KiB/s together")
+        );
+        let mut speeds = Speeds::default();
+        run(&mut speeds, 0..=5, &[(1, 0)]);
+        assert_eq!(
+            speeds.complaint().as_deref(),
+            Some("slow: 0101010101 sends nothing")
+        );
+    }
+
+    #[test]
+    fn slow_is_who_is_much_slower_than_others_were_and_only_when_there_is_nobody_better() {
+        let mut speeds = Speeds::default();
+        run(&mut speeds, 0..=2, &[(1, 10 << 20), (2, 1 << 20)]);
+        assert_eq!(speeds.complaint(), None, "a quick one is sending too");
+        run(&mut speeds, 3..=5, &[(2, 1 << 20)]);
+        assert_eq!(
+            speeds.complaint().as_deref(),
+            Some("slow: 0202020202 sends 1.0 MiB/s")
+        );
+        run(&mut speeds, 6..=9, &[(3, 2 << 20)]);
+        assert_eq!(speeds.complaint(), None, "a fifth of the best is not slow");
+    }
+
+    #[test]
+    fn pauses_and_our_own_limits_are_not_held_against_anyone() {
+        let mut speeds = Speeds::default();
+        run(&mut speeds, 0..=3, &[(1, 1)]);
+        assert!(speeds.complaint().is_some());
+        speeds.held_up();
+        assert_eq!((speeds.complaint(), speeds.of(peer(1))), (None, None));
+        run(&mut speeds, 4..=5, &[(1, 1)]);
+        assert_eq!(speeds.complaint(), None, "too early to tell again");
+        run(&mut speeds, 6..=6, &[]);
+        run(&mut speeds, 9..=9, &[(1, 1)]);
+        assert_eq!(speeds.complaint(), None, "it was not asked meanwhile");
+    }
+}
