@@ -4,10 +4,43 @@
 //! Bounded: those that have done nothing for longest are forgotten first. It deliberately decides nothing: whom to ask
 //! and whom never again is the [scheduler](super::scheduler)'s.
 
+use std::time::Duration;
+
 use shared::model::{ByteRate, Culprit, HostPort, Offence, PeerId, Timestamp};
 
 /// Culprits that are remembered: more than anyone reads, and few enough for a screen.
 const REMEMBERED: usize = 32;
+
+/// Who was overtaken is slow when the other one was at least so many times as fast: in a swarm in which all are equal
+/// someone is always last.
+const MUCH_SLOWER: u64 = 4;
+
+/// Bytes that came in a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pulled {
+    pub(super) bytes: u64,
+    pub(super) within: Duration,
+}
+
+impl Pulled {
+    /// Bytes per second.
+    fn rate(self) -> u64 {
+        let millis = u64::try_from(self.within.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.bytes.saturating_mul(1000) / millis
+    }
+}
+
+/// What is to be said of a source that was overtaken, and how fast it sent; nothing, if it was not much slower.
+pub(super) fn judge(overtaken: Pulled, by: Pulled) -> Option<(Offence, Option<ByteRate>)> {
+    let (slow, quick) = (overtaken.rate(), by.rate());
+    if overtaken.bytes == 0 {
+        Some((Offence::Stalled, None))
+    } else if slow.saturating_mul(MUCH_SLOWER) <= quick {
+        Some((Offence::Slow, ByteRate::new(slow)))
+    } else {
+        None
+    }
+}
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -41,7 +74,7 @@ impl Culprits {
             address,
             offence,
             times,
-            ago: std::time::Duration::ZERO,
+            ago: Duration::ZERO,
             rate,
         };
         self.known.push((now, culprit));
@@ -60,8 +93,6 @@ impl Culprits {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn peer(number: u8) -> PeerId {
@@ -96,6 +127,26 @@ mod tests {
                 (peer(1), at(1), Offence::Slow, 1, ago(7), ByteRate::new(7)),
                 (peer(2), at(2), Offence::Lied, 1, ago(8), None),
             ]
+        );
+    }
+
+    #[test]
+    fn who_is_overtaken_is_slow_only_if_the_other_one_was_much_faster() {
+        let pulled = |bytes, seconds| Pulled {
+            bytes,
+            within: Duration::from_secs(seconds),
+        };
+        let quick = pulled(800, 2);
+        assert_eq!(
+            judge(pulled(300, 3), quick),
+            Some((Offence::Slow, ByteRate::new(100)))
+        );
+        assert_eq!(judge(pulled(303, 3), quick), None);
+        assert_eq!(judge(pulled(0, 3), quick), Some((Offence::Stalled, None)));
+        assert_eq!(
+            judge(pulled(5, 0), pulled(5, 0)),
+            None,
+            "time is counted in milliseconds"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::model::{FragmentIndex, PeerId};
+use shared::model::{FragmentIndex, PeerId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 /// A request whose task has not ended.
@@ -11,8 +11,15 @@ pub(super) struct Made {
     pub(super) source: PeerId,
     pub(super) fragment: FragmentIndex,
     pub(super) token: CancellationToken,
-    /// Bytes that had come from the source before.
-    sent_before: u64,
+    pub(super) begun: Begun,
+}
+
+/// How things stood when a request was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Begun {
+    pub(super) at: Timestamp,
+    /// Bytes that had come from the source by then.
+    pub(super) sent: u64,
 }
 
 /// Requests by number; whoever was asked later has the higher one.
@@ -23,13 +30,12 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// A request is being made of a source from which so many bytes have come before; returns its number and what
-    /// cancels it.
+    /// A request is being made; returns its number and what cancels it.
     pub(super) fn begin(
         &mut self,
         source: PeerId,
         fragment: FragmentIndex,
-        sent_before: u64,
+        begun: Begun,
     ) -> (u64, CancellationToken) {
         self.made += 1;
         let token = CancellationToken::new();
@@ -37,7 +43,7 @@ impl Running {
             source,
             fragment,
             token: token.clone(),
-            sent_before,
+            begun,
         };
         self.requests.insert(self.made, made);
         (self.made, token)
@@ -65,13 +71,15 @@ impl Running {
         self.about(fragment).next().is_some()
     }
 
-    /// Who was asked for the fragment before the request of this number, and has not sent it yet nor been told to stop;
-    /// and how many bytes had come from it before it was asked.
-    pub(super) fn outrun_by(&self, number: u64, fragment: FragmentIndex) -> Vec<(PeerId, u64)> {
+    /// Who was asked for the fragment before the request of this number, and has not sent it yet nor been told to stop.
+    pub(super) fn outrun_by(
+        &self,
+        number: u64,
+        fragment: FragmentIndex,
+    ) -> impl Iterator<Item = (PeerId, Begun)> {
         self.about(fragment)
-            .filter(|(other, made)| *other < number && !made.token.is_cancelled())
-            .map(|(_, made)| (made.source, made.sent_before))
-            .collect()
+            .filter(move |(other, made)| *other < number && !made.token.is_cancelled())
+            .map(|(_, made)| (made.source, made.begun))
     }
 
     fn about(&self, fragment: FragmentIndex) -> impl Iterator<Item = (u64, &Made)> {
@@ -95,14 +103,19 @@ mod tests {
             unreachable!("two fragments")
         };
         let peer = |number| PeerId::from_bytes([number; 16]);
+        let begun = |sent| Begun {
+            at: Timestamp::default(),
+            sent,
+        };
         let mut running = Running::default();
-        running.begin(peer(1), ours, 1);
-        running.begin(peer(2), other, 2);
-        running.begin(peer(3), ours, 3);
+        running.begin(peer(1), ours, begun(1));
+        running.begin(peer(2), other, begun(2));
+        running.begin(peer(3), ours, begun(3));
         running.cancel(peer(3), ours);
-        let (number, token) = running.begin(peer(4), ours, 4);
-        running.begin(peer(5), ours, 5);
-        assert_eq!(running.outrun_by(number, ours), [(peer(1), 1)]);
+        let (number, token) = running.begin(peer(4), ours, begun(4));
+        running.begin(peer(5), ours, begun(5));
+        let outrun: Vec<_> = running.outrun_by(number, ours).collect();
+        assert_eq!(outrun, [(peer(1), begun(1))]);
         running.end(number);
         assert!(!token.is_cancelled() && running.is_about(ours));
     }

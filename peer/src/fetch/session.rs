@@ -24,7 +24,7 @@ use super::job::{Call, Caller};
 use super::link::Link;
 use super::progress::waiting_for;
 use super::request::{Outcome, Request};
-use super::running::Running;
+use super::running::{Begun, Running};
 use super::scheduler::{Action, Event, Failure, Scheduler};
 use super::sources::Sources;
 use super::speeds::Speeds;
@@ -208,7 +208,7 @@ impl Session {
         let Some(made) = self.running.end(number) else {
             return Ok(());
         };
-        let (source, fragment, token) = (made.source, made.fragment, made.token);
+        let (source, fragment) = (made.source, made.fragment);
         let content = self.manifest.content();
         match outcome {
             Outcome::Delivered(delivery) => {
@@ -219,7 +219,7 @@ impl Session {
                     self.intake.waste(length.into());
                 } else {
                     self.commits.push(delivery, length);
-                    self.blame_outrun(number, fragment);
+                    self.blame_outrun(number, &made);
                 }
                 self.apply(Event::Delivered { source, fragment });
                 // An answer that came in spite of its cancellation: the same was asked again meanwhile.
@@ -229,12 +229,12 @@ impl Session {
                 debug!(peer = %source, %content, %fragment, ?failure, reason, "a source did not deliver");
                 if failure == Failure::TimedOut {
                     self.sources.stalled(source);
-                    if !token.is_cancelled() {
-                        self.blame(source, Offence::Stalled);
+                    if !made.token.is_cancelled() {
+                        self.blame(source, Offence::Stalled, None);
                     }
                 }
                 // After a cancellation the scheduler may have made the same request anew; this is not its end.
-                if !token.is_cancelled() || failure == Failure::Corrupt {
+                if !made.token.is_cancelled() || failure == Failure::Corrupt {
                     self.apply(Event::Failed {
                         source,
                         fragment,
@@ -318,7 +318,11 @@ impl Session {
             limiter: self.inner.limiter.clone(),
             stall: linked.stall,
         };
-        let (number, token) = self.running.begin(source, fragment, linked.meter.bytes());
+        let begun = Begun {
+            at: self.inner.clock.now(),
+            sent: linked.meter.bytes(),
+        };
+        let (number, token) = self.running.begin(source, fragment, begun);
         let reports = self.reports.clone();
         self.inner
             .tasks

@@ -66,11 +66,6 @@ impl Speeds {
         self.sources.clear();
     }
 
-    /// How fast a source sends.
-    pub(super) fn of(&self, source: PeerId) -> Option<ByteRate> {
-        ByteRate::new(self.sources.get(&source)?.rate?)
-    }
-
     /// Says so when everyone who is asked is slow.
     pub(super) fn complaint(&self) -> Option<String> {
         let rates: Option<Vec<_>> = self.sources.values().map(|speed| speed.rate).collect();
@@ -120,7 +115,6 @@ mod tests {
             speeds.complaint().as_deref(),
             Some("slow: 0101010101 sends 30.0 KiB/s")
         );
-        assert_eq!(speeds.of(peer(1)), ByteRate::new(30 << 10));
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=5, &[(1, 10 << 10), (2, 20 << 10)]);
         assert_eq!(
@@ -155,7 +149,7 @@ mod tests {
         run(&mut speeds, 0..=3, &[(1, 1)]);
         assert!(speeds.complaint().is_some());
         speeds.held_up();
-        assert_eq!((speeds.complaint(), speeds.of(peer(1))), (None, None));
+        assert_eq!(speeds.complaint(), None);
         run(&mut speeds, 4..=5, &[(1, 1)]);
         assert_eq!(speeds.complaint(), None, "too early to tell again");
         run(&mut speeds, 6..=6, &[]);

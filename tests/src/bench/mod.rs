@@ -10,6 +10,7 @@ pub mod measure;
 pub mod pair;
 pub mod process;
 pub mod report;
+pub mod resume;
 pub mod small;
 mod stopwatch;
 pub mod swarm;

@@ -1,4 +1,4 @@
-//! `cargo bench-enjambre pair|swarm|add|small|all`: our times beside those of the tools installed here, in one run.
+//! `cargo bench-enjambre pair|swarm|add|small|resume|all`: our times beside those of the tools installed here, in one run.
 //!
 //! docs/benchmarks.md says what to install and how to read the results.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use harness::bench::report::{Table, save};
-use harness::bench::{add, pair, small, swarm};
+use harness::bench::{add, pair, resume, small, swarm};
 use harness::lab::obstacle;
 use harness::{binaries, interrupt};
 use serde_json::Value;
-use shared::model::ByteCount;
+use shared::model::{ByteCount, ByteRate};
 
 /// Measures Enjambre beside the tools that are installed on this machine.
 ///
@@ -60,6 +60,21 @@ enum Benchmark {
         /// How many files of each length
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
         runs: u32,
+    },
+    /// Killing a receiver in the middle of a fetch: how much comes again
+    Resume {
+        /// The file's length
+        #[arg(long, default_value = "1GiB")]
+        size: ByteCount,
+        /// How fast the receiver may fetch
+        #[arg(long, default_value = "200MB/s")]
+        limit: ByteRate,
+        /// How often it is killed
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+        /// Chooses the moments
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// All of them with their defaults; the swarm only where there can be one
     All,
@@ -115,6 +130,12 @@ fn run(benchmark: Benchmark) -> Result<()> {
         ),
         Benchmark::Add { size, runs } => show("add", add::run(size.get(), runs)?),
         Benchmark::Small { runs } => show("small", small::run(runs)?),
+        Benchmark::Resume {
+            size,
+            limit,
+            runs,
+            seed,
+        } => show("resume", resume::run(size.get(), limit, runs, seed)?),
         Benchmark::All => all(),
     }
 }
@@ -123,6 +144,8 @@ fn all() -> Result<()> {
     show("pair", pair::run(1 << 30, 3)?)?;
     show("add", add::run(4 << 30, 3)?)?;
     show("small", small::run(20)?)?;
+    let limit = ByteRate::new(200_000_000).context("not 0")?;
+    show("resume", resume::run(1 << 30, limit, 5, 1)?)?;
     if let Some(obstacle) = obstacle() {
         println!("swarm: skipped, {obstacle}");
         return Ok(());

@@ -2,17 +2,19 @@
 //!
 //! It decides nothing about whom to ask: the scheduler knows all of this already.
 
-use shared::model::{FragmentIndex, Offence, PeerId};
+use shared::model::{ByteRate, FragmentIndex, Offence, PeerId};
 use shared::runtime::OnExit;
 use tracing::{debug, info, warn};
 
+use super::super::culprits::{Pulled, judge};
+use super::super::running::Made;
 use super::Session;
 
 impl Session {
     /// Status and log name a source that does harm.
-    pub(super) fn blame(&self, source: PeerId, offence: Offence) {
+    pub(super) fn blame(&self, source: PeerId, offence: Offence, rate: Option<ByteRate>) {
         if let Some(linked) = self.sources.get(source) {
-            let (rate, content) = (self.speeds.of(source), self.manifest.content());
+            let content = self.manifest.content();
             self.inner.blame(source, &linked.address, offence, rate, content);
         }
     }
@@ -21,7 +23,7 @@ impl Session {
     pub(super) fn expose(&mut self, source: PeerId, fragment: FragmentIndex) {
         let content = self.manifest.content();
         warn!(peer = %source, %content, %fragment, "a source sent bytes that do not match their hash");
-        self.blame(source, Offence::Lied);
+        self.blame(source, Offence::Lied, None);
         if let Some(linked) = self.sources.get(source) {
             let client = linked.client.clone();
             self.inner.tasks.spawn("dispute", OnExit::Continue, async move {
@@ -35,12 +37,22 @@ impl Session {
         self.sources.remove(source);
     }
 
-    /// The request of this number has brought the fragment although others were asked for it before.
-    pub(super) fn blame_outrun(&self, number: u64, fragment: FragmentIndex) {
-        for (source, sent_before) in self.running.outrun_by(number, fragment) {
-            let linked = self.sources.get(source);
-            let has_sent = linked.is_some_and(|linked| linked.meter.bytes() > sent_before);
-            self.blame(source, if has_sent { Offence::Slow } else { Offence::Stalled });
+    /// A request has brought its fragment although others were asked for it before.
+    pub(super) fn blame_outrun(&self, number: u64, winner: &Made) {
+        let now = self.inner.clock.now();
+        let by = Pulled {
+            bytes: self.manifest.len_of(winner.fragment).into(),
+            within: now.since(winner.begun.at),
+        };
+        for (source, begun) in self.running.outrun_by(number, winner.fragment) {
+            let sent = self.sources.get(source).map_or(0, |linked| linked.meter.bytes());
+            let overtaken = Pulled {
+                bytes: sent.saturating_sub(begun.sent),
+                within: now.since(begun.at),
+            };
+            if let Some((offence, rate)) = judge(overtaken, by) {
+                self.blame(source, offence, rate);
+            }
         }
     }
 }

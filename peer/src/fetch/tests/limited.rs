@@ -52,3 +52,22 @@ async fn a_fetch_that_waits_can_be_cancelled() {
     let (fetched, ()) = tokio::join!(fetching.run(), cancel);
     assert_eq!(fetched.expect_err("cancelled").code(), ErrorCode::Cancelled);
 }
+
+#[tokio::test]
+async fn sources_that_wait_for_our_limit_are_not_slow_and_nothing_is_asked_for_twice() {
+    let (manifest, bytes) = content(24 * FRAGMENT);
+    let all = store(&manifest, &bytes, &manifest.all_fragments());
+    let sources = [
+        Neighbour::serving(Arc::clone(&all) as _).await,
+        Neighbour::serving(Arc::clone(&all) as _).await,
+        Neighbour::serving(all).await,
+    ];
+    let fetching = Fetching::from(&manifest, &sources.each_ref());
+    // Half a MiB comes at once, and makes everything after it look slow: the rest takes four seconds.
+    fetching.fetcher.limiter().set(ByteRate::new(MIB / 4));
+    let fetched = fetching.run().await.expect("a limit stops nothing");
+    assert_eq!(fetched.received_bytes, bytes.len() as u64, "once is enough");
+    assert_eq!((fetched.wasted_bytes, fetching.accused()), (0, vec![]));
+    let words = fetching.progress.borrow().waiting_for.clone();
+    assert_eq!(words, None, "it is we who are slow");
+}
