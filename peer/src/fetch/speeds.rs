@@ -14,16 +14,18 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Slower is slow, whatever the others do: half a megabit per second.
 const SLOW: u64 = 64 << 10;
 
-/// A source that sends so many times less than the best of them did is slow too: less would accuse whoever serves a
-/// handful of others at the same time.
+/// So many times less than was possible before is slow too, both for each source and for all of them together: a
+/// member of a swarm sends little because it sends to many, and when all but one are done that one is not slow.
 const SLOWER: u64 = 8;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Speeds {
     sources: BTreeMap<PeerId, Speed>,
-    /// The highest rate that any source has had, in bytes per second.
+    /// The highest rate that any source has had, in bytes per second…
     best: u64,
+    /// …and that all of them have had together.
+    best_total: u64,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,8 @@ impl Speeds {
             }
             self.sources.insert(source, speed);
         }
+        let total = self.sources.values().filter_map(|speed| speed.rate).sum();
+        self.best_total = self.best_total.max(total);
     }
 
     /// Our own side holds the sources up: what they sent lately says nothing about them.
@@ -72,7 +76,8 @@ impl Speeds {
         let rates = rates.filter(|rates| !rates.is_empty())?;
         let total: u64 = rates.iter().sum();
         let fastest = *rates.iter().max()?;
-        if total >= SLOW && fastest.saturating_mul(SLOWER) >= self.best {
+        let is_usual = |rate: u64, best: u64| rate.saturating_mul(SLOWER) >= best;
+        if total >= SLOW && (is_usual(fastest, self.best) || is_usual(total, self.best_total)) {
             return None;
         }
         let (who, sends) = match self.sources.keys().next() {
@@ -141,6 +146,20 @@ mod tests {
         );
         run(&mut speeds, 6..=9, &[(3, 2 << 20)]);
         assert_eq!(speeds.complaint(), None, "a fifth of the best is not slow");
+    }
+
+    #[test]
+    fn many_who_send_a_little_each_are_not_slow() {
+        let mut speeds = Speeds::default();
+        run(&mut speeds, 0..=2, &[(1, 10 << 20)]);
+        let members: Vec<_> = (2..12).map(|number| (number, 1 << 20)).collect();
+        run(&mut speeds, 3..=6, &members);
+        assert_eq!(speeds.complaint(), None, "together they send as much");
+        run(&mut speeds, 7..=10, &members[..1]);
+        assert!(
+            speeds.complaint().is_some(),
+            "the first one has shown that more is possible"
+        );
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 mod limited;
 pub(crate) mod neighbour;
+mod preference;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use shared::model::{BLOCK_LENGTH, ContentId, Manifest, Offence, PeerId, Source};
+use shared::model::{BLOCK_LENGTH, ContentId, Manifest, Offence, PeerId, Source, Zone};
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::watch;
@@ -31,6 +32,10 @@ struct Fetching {
 
 impl Fetching {
     fn new(manifest: &Manifest, finder: impl FindSources, limits: Limits) -> Self {
+        Self::in_zone(None, manifest, finder, limits)
+    }
+
+    fn in_zone(zone: Option<Zone>, manifest: &Manifest, finder: impl FindSources, limits: Limits) -> Self {
         let store = Arc::new(MemoryStore::new(1 << 30));
         store
             .prepare(manifest, Purpose::Assigned(manifest.all_fragments()))
@@ -43,7 +48,7 @@ impl Fetching {
             tasks.clone(),
             Clock::system(),
             own,
-            None,
+            zone,
             limits,
         );
         let (progress, cancel) = (watch::Sender::default(), CancellationToken::new());
@@ -289,27 +294,6 @@ async fn what_a_silent_source_does_not_send_another_does() {
         matches!(accused[..], [(peer, Offence::Stalled, 1..)] if peer == silent.source.peer),
         "{accused:?}"
     );
-}
-
-#[tokio::test]
-async fn who_is_overtaken_in_silence_is_named_and_what_came_twice_is_counted() {
-    let (manifest, bytes) = content(FRAGMENT);
-    let all = store(&manifest, &bytes, &manifest.all_fragments());
-    let (gate, _keeper) = Gate::closed_after(0);
-    let silent = Neighbour::serving(Tampered::gated(Arc::clone(&all), &gate)).await;
-    let lively = Neighbour::serving(all).await;
-    let fetching = Fetching::from(&manifest, &[]);
-    let story = async {
-        gate.is_reached().await;
-        // A second caller brings another source to the same job.
-        fetching.run_with(vec![lively.source.clone()]).await
-    };
-    let (first, second) = tokio::join!(fetching.run_with(vec![silent.source.clone()]), story);
-    first.expect("the lively one has it");
-    second.expect("the lively one has it");
-    fetching.assert_complete(&bytes);
-    assert_eq!(fetching.accused(), [(silent.source.peer, Offence::Stalled, 1)]);
-    assert_eq!(fetching.fetcher.counters().wasted(), 0, "it sent nothing at all");
 }
 
 #[tokio::test]
