@@ -3,7 +3,15 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-const FILES: [&str; 6] = ["types", "directory", "catalog", "session", "transfer", "control"];
+const FILES: [&str; 7] = [
+    "types",
+    "directory",
+    "catalog",
+    "session",
+    "transfer",
+    "upkeep",
+    "control",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");

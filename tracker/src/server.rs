@@ -14,7 +14,7 @@ use crate::config::{Config, ConfigError};
 use crate::http;
 use crate::journal::{Journal, JournalError, SqliteJournal};
 use crate::ledger::{Ledger, LedgerThread};
-use crate::rpc::{CatalogService, SessionService};
+use crate::rpc::{CatalogService, SessionService, UpkeepService};
 
 /// How long tasks may take to end: the drain of [`accept::serve`] and some more.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -175,6 +175,8 @@ impl Tracker {
             .add(CatalogService::server(self.ledger.clone(), tasks.clone()))
             .await
             .add(SessionService::server(self.ledger.clone(), tasks.clone()))
+            .await
+            .add(UpkeepService::server(self.ledger.clone()))
             .await
             .into_router();
         let router = http::router(self.ledger.clone(), tasks.clone(), grpc);

@@ -8,6 +8,7 @@ mod control;
 mod directory;
 mod session;
 mod transfer;
+mod upkeep;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub use control::ControlClient;
 pub use directory::{DirectoryClient, TrackerEntry};
 pub use session::{Orders, SessionClient};
 pub use transfer::{Availability, Following, TransferClient};
+pub use upkeep::UpkeepClient;
 
 use crate::RemoteError;
 

@@ -8,6 +8,7 @@ mod catalog;
 mod session;
 mod transfer;
 pub mod types;
+mod upkeep;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ mod tests;
 pub use catalog::{List, Locate, Page, Peers, Publish, Published, Remove};
 pub use session::{FromPeer, FromTracker, MAX_HOLDINGS, MAX_SOURCES};
 pub use transfer::{Chunk, Fetch, FetchRange};
+pub use upkeep::{SetDuty, SetTarget, asked, peer_or_empty, peer_or_self};
 
 use shared::{Coded, ErrorCode};
 

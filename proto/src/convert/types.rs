@@ -6,6 +6,7 @@ use shared::model::{
     Timestamp, Zone,
 };
 
+use super::upkeep::DutyOf;
 use super::{Invalid, fixed, parsed, required};
 use crate::v1;
 
@@ -184,6 +185,7 @@ impl TryFrom<v1::Peer> for PeerInfo {
             free: wire.free,
             incarnation: Incarnation::new(wire.incarnation),
             contents: wire.contents,
+            duty: DutyOf::from(wire.duty).0,
         })
     }
 }
@@ -204,6 +206,7 @@ impl From<PeerInfo> for v1::Peer {
             free: peer.free,
             incarnation: peer.incarnation.get(),
             contents: peer.contents,
+            duty: Some(peer.duty.into()),
         }
     }
 }

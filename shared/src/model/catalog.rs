@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    ContentId, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision,
+    ContentId, Duty, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision,
     Timestamp, Zone,
 };
 
@@ -114,6 +114,8 @@ pub struct PeerInfo {
     pub incarnation: Incarnation,
     /// How many contents it holds fragments of.
     pub contents: u32,
+    /// What the tracker uses it for.
+    pub duty: Duty,
 }
 
 /// A peer and the fragments of one content that it has announced.

@@ -6,18 +6,23 @@
 mod amount;
 mod catalog;
 mod culprit;
+mod durability;
+mod duty;
 mod fragment;
 mod id;
 mod manifest;
 mod name;
 mod peer;
 mod rate;
+mod reason;
 mod session;
 mod time;
 
 pub use amount::{ByteCount, ParseByteCountError};
 pub use catalog::{Binding, ContentState, Expectation, Health, Holder, Location, PeerInfo, PeerState};
 pub use culprit::{Culprit, Offence};
+pub use durability::{Durability, Endangered, Losses, Repair, Survey, Why};
+pub use duty::{DrainStatus, Duty, DutyWish};
 pub use fragment::{BlockSpan, FragmentIndex, FragmentSet, FragmentSetError};
 pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision};
 pub use manifest::{
@@ -26,5 +31,6 @@ pub use manifest::{
 pub use name::{ContentRef, Name, NameError};
 pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetError, Zone, ZoneError};
 pub use rate::{ByteRate, ParseByteRateError};
+pub use reason::{Reason, ReasonCode};
 pub use session::{AssignmentFailure, EvictReason, Hello, Holding, Numbered, Order, Report, Source, Welcome};
 pub use time::{ParseDurationError, Timestamp, format_duration, parse_duration};

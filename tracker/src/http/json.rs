@@ -160,6 +160,7 @@ struct ListedPeer {
     free: u64,
     incarnation: u64,
     contents: u32,
+    duty: &'static str,
 }
 
 impl Peers {
@@ -178,6 +179,7 @@ impl Peers {
             free: peer.free,
             incarnation: peer.incarnation.get(),
             contents: peer.contents,
+            duty: peer.duty.word(),
         };
         Self {
             peers: page.peers.into_iter().map(listed).collect(),

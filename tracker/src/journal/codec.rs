@@ -9,8 +9,8 @@
 use std::str::FromStr;
 
 use shared::model::{
-    ContentId, Digest, Epoch, FragmentLength, Incarnation, Manifest, PeerId, ReplicationTarget, Revision,
-    Timestamp,
+    ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, PeerId, ReplicationTarget,
+    Revision, Timestamp,
 };
 
 use crate::state::{Fact, Record, Registration};
@@ -21,6 +21,12 @@ const PEER_GONE: u8 = 3;
 const PEER_FORGOTTEN: u8 = 4;
 const PUBLISHED: u8 = 5;
 const REMOVED: u8 = 6;
+const TARGET_CHANGED: u8 = 7;
+const DUTY_CHANGED: u8 = 8;
+
+const ACTIVE: u8 = 0;
+const MAINTENANCE: u8 = 1;
+const DRAINING: u8 = 2;
 
 /// Bytes are no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,6 +83,23 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.text(name.as_str());
             out.u64(revision.get());
         }
+        Fact::TargetChanged { name, target } => {
+            out.u8(TARGET_CHANGED);
+            out.text(name.as_str());
+            out.u32(target.get());
+        }
+        Fact::DutyChanged { peer, duty } => {
+            out.u8(DUTY_CHANGED);
+            out.raw(peer.as_bytes());
+            match duty {
+                Duty::Active => out.u8(ACTIVE),
+                Duty::Draining => out.u8(DRAINING),
+                Duty::Maintenance { until } => {
+                    out.u8(MAINTENANCE);
+                    out.u64(until.as_millis());
+                }
+            }
+        }
     }
     out.0
 }
@@ -114,6 +137,21 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         REMOVED => Fact::Removed {
             name: input.parsed()?,
             revision: Revision::new(input.u64()?),
+        },
+        TARGET_CHANGED => Fact::TargetChanged {
+            name: input.parsed()?,
+            target: ReplicationTarget::new(input.u32()?).map_err(complaint)?,
+        },
+        DUTY_CHANGED => Fact::DutyChanged {
+            peer: input.peer()?,
+            duty: match input.u8()? {
+                ACTIVE => Duty::Active,
+                DRAINING => Duty::Draining,
+                MAINTENANCE => Duty::Maintenance {
+                    until: Timestamp::from_millis(input.u64()?),
+                },
+                other => return Err(DecodeError(format!("there is no duty {other}"))),
+            },
         },
         other => return Err(DecodeError(format!("there is no fact of kind {other}"))),
     };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use shared::model::{
-    Digest, Epoch, FragmentLength, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision,
+    Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision,
     Timestamp,
 };
 
@@ -46,11 +46,20 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
             }
         },
     );
+    let until = any::<u64>().prop_map(|at| Duty::Maintenance {
+        until: Timestamp::from_millis(at),
+    });
+    let duty = prop_oneof![Just(Duty::Active), Just(Duty::Draining), until];
     let fact = prop_oneof![
         any::<u64>().prop_map(|epoch| Fact::EpochBegun(Epoch::new(epoch))),
         registered,
         peer.clone().prop_map(Fact::PeerGone),
-        peer.prop_map(Fact::PeerForgotten),
+        peer.clone().prop_map(Fact::PeerForgotten),
+        (peer, duty).prop_map(|(peer, duty)| Fact::DutyChanged { peer, duty }),
+        (name.clone(), 1_u32..=32).prop_map(|(name, target)| {
+            let target = ReplicationTarget::new(target).expect("in bounds");
+            Fact::TargetChanged { name, target }
+        }),
         published,
         (name, revision).prop_map(|(name, revision)| Fact::Removed { name, revision }),
     ];

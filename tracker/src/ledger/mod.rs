@@ -18,7 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
-use shared::model::{Binding, Hello, Name, Numbered, Report, Revision, Welcome};
+use shared::model::{
+    Binding, Duty, DutyWish, Hello, Name, Numbered, PeerId, ReplicationTarget, Report, Revision, Welcome,
+};
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -162,6 +164,38 @@ impl Ledger {
     pub async fn remove(&self, name: Name, expected: Option<Revision>) -> Result<Revision, LedgerError> {
         match self.submit(Command::Remove { name, expected }, None).await? {
             Reply::Removed(revision) => Ok(revision),
+            _ => Err(LedgerError::Unavailable),
+        }
+    }
+
+    /// Wants another number of replicas; the change is durable when this returns.
+    ///
+    /// # Errors
+    /// As the contract of `Upkeep.SetTarget` says.
+    pub async fn set_target(
+        &self,
+        name: Name,
+        expected: Option<Revision>,
+        target: ReplicationTarget,
+    ) -> Result<Binding, LedgerError> {
+        let command = Command::SetTarget {
+            name,
+            expected,
+            target,
+        };
+        match self.submit(command, None).await? {
+            Reply::Published(binding) => Ok(binding),
+            _ => Err(LedgerError::Unavailable),
+        }
+    }
+
+    /// Uses a peer for something else; the change is durable when this returns.
+    ///
+    /// # Errors
+    /// As the contract of `Upkeep.SetDuty` says.
+    pub async fn set_duty(&self, peer: PeerId, wish: DutyWish) -> Result<Duty, LedgerError> {
+        match self.submit(Command::SetDuty { peer, wish }, None).await? {
+            Reply::OnDuty(duty) => Ok(duty),
             _ => Err(LedgerError::Unavailable),
         }
     }

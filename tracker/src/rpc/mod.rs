@@ -2,6 +2,7 @@
 
 mod catalog;
 mod session;
+mod upkeep;
 
 use proto::status::to_status;
 use tonic::Status;
@@ -10,6 +11,7 @@ use crate::ledger::LedgerError;
 
 pub(crate) use catalog::CatalogService;
 pub(crate) use session::SessionService;
+pub(crate) use upkeep::UpkeepService;
 
 #[expect(clippy::needless_pass_by_value, reason = "for use in map_err")]
 fn refused(error: LedgerError) -> Status {

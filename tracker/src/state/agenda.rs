@@ -90,6 +90,11 @@ impl Agenda {
         self.place.contains_key(&content)
     }
 
+    /// Whether the content is looked at as soon as its turn comes, and does not wait for something.
+    pub(super) fn is_queued(&self, content: ContentId) -> bool {
+        matches!(self.place.get(&content), Some(Place::Changed | Place::Ready(_)))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.place.len()
     }

@@ -24,6 +24,11 @@ impl Tally {
         }
     }
 
+    /// Whether all fragments have the same count.
+    pub(super) fn is_uniform(&self) -> bool {
+        self.each.is_empty()
+    }
+
     pub(super) fn of(&self, index: FragmentIndex) -> u32 {
         self.all + self.each.get(index.get() as usize).copied().unwrap_or_default()
     }
@@ -55,12 +60,21 @@ impl Tally {
 /// The replicas of one content.
 #[derive(Debug)]
 pub(super) struct Assessment {
-    /// Replicas on live and suspect peers.
-    pub(super) counted: Tally,
-    /// Those of them on live peers.
+    /// Replicas on live peers: what there is.
     pub(super) live: Tally,
+    /// Those of them on peers that are not being drained: what will be left.
+    pub(super) staying: Tally,
+    /// The same, and those on suspect peers: what may be relied upon.
+    pub(super) counted: Tally,
     /// Fragments that some live or suspect peer holds, kept or not.
     pub(super) sourced: FragmentSet,
+}
+
+impl Assessment {
+    /// Whether all fragments have the same counts.
+    pub(super) fn is_uniform(&self) -> bool {
+        self.live.is_uniform() && self.staying.is_uniform() && self.counted.is_uniform()
+    }
 }
 
 impl State {
@@ -74,9 +88,14 @@ impl State {
         held.keeps && self.is_source(held)
     }
 
+    /// Whether the holder counts as a replica that others need not make.
+    pub(super) fn is_staying(&self, held: &Held) -> bool {
+        self.is_replica(held) && !self.is_draining(held.peer)
+    }
+
     pub(super) fn assess(&self, content: &Content) -> Assessment {
         let count = content.manifest.fragment_count();
-        let (mut counted, mut live) = (Tally::new(), Tally::new());
+        let (mut live, mut staying, mut counted) = (Tally::new(), Tally::new(), Tally::new());
         let mut sourced = content.manifest.no_fragments();
         for held in self
             .holders
@@ -88,16 +107,21 @@ impl State {
                 Fragments::All => sourced = content.manifest.all_fragments(),
                 Fragments::Some(set) => sourced.union_with(set),
             }
-            if held.keeps {
+            let is_live = self.members.is_live(held.peer);
+            if held.keeps && is_live {
+                live.add(&held.fragments, count);
+            }
+            if self.is_staying(held) {
                 counted.add(&held.fragments, count);
-                if self.members.is_live(held.peer) {
-                    live.add(&held.fragments, count);
+                if is_live {
+                    staying.add(&held.fragments, count);
                 }
             }
         }
         Assessment {
-            counted,
             live,
+            staying,
+            counted,
             sourced,
         }
     }

@@ -36,7 +36,21 @@ pub(super) struct Load {
     pub(super) bytes: u64,
 }
 
+impl Assignment {
+    /// Bytes that have not arrived.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
 impl Assignments {
+    /// Bytes of all assignments that have not arrived.
+    pub(super) fn bytes(&self) -> u64 {
+        self.by_peer
+            .values()
+            .fold(0, |all, load| all.saturating_add(load.bytes))
+    }
+
     pub(super) fn load(&self, peer: PeerId) -> Load {
         self.by_peer.get(&peer).copied().unwrap_or_default()
     }

@@ -170,6 +170,15 @@ impl Catalogue {
         released
     }
 
+    /// Changes how many replicas a bound name wants.
+    pub(super) fn set_target(&mut self, name: &Name, wanted: ReplicationTarget) {
+        if let Some(Entry::Bound { content, target, .. }) = self.names.get_mut(name) {
+            *target = wanted;
+            let content = *content;
+            self.update_target(content);
+        }
+    }
+
     /// Leaves a tombstone; returns the content that no name refers to any longer because of it.
     pub(super) fn remove(&mut self, name: &Name, revision: Revision, at: Timestamp) -> Option<ContentId> {
         let previous = self.names.insert(name.clone(), Entry::Tombstone { revision, at });

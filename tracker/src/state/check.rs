@@ -1,5 +1,7 @@
 //! The invariants of the whole state, for tests to assert after every step.
 
+use shared::model::Duty;
+
 use super::State;
 use super::holders::Fragments;
 use super::membership::Life;
@@ -26,6 +28,8 @@ impl State {
             let job = self.assignments.get(content, peer).expect("just listed");
             assert_eq!(job.wanted.capacity(), known.manifest.fragment_count());
             assert!(!self.members.is_lost(peer), "nothing is assigned to a lost peer");
+            let duty = self.members.get(peer).map(|peer| peer.duty);
+            assert_eq!(duty, Some(Duty::Active), "nothing is assigned to who is to leave");
         }
         for content in self.orphans.keys() {
             assert!(

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, Numbered,
-    Order, PeerId, ReplicationTarget, Report, Revision, Welcome,
+    Binding, ContentId, Duty, DutyWish, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest,
+    Name, Numbered, Order, PeerId, ReplicationTarget, Report, Revision, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -42,6 +42,22 @@ pub enum Command {
         name: Name,
         /// The revision that the caller has seen; none means whatever is bound.
         expected: Option<Revision>,
+    },
+    /// Want another number of replicas of what a name is bound to.
+    SetTarget {
+        /// The name.
+        name: Name,
+        /// The revision that the caller has seen; none means whatever is bound.
+        expected: Option<Revision>,
+        /// Replicas wanted of every fragment.
+        target: ReplicationTarget,
+    },
+    /// Use a peer for something else.
+    SetDuty {
+        /// Who.
+        peer: PeerId,
+        /// For what.
+        wish: DutyWish,
     },
     /// A peer says hello.
     OpenSession {
@@ -105,6 +121,8 @@ pub enum Reply {
     Removed(Revision),
     /// The peer is registered.
     Welcomed(Welcome),
+    /// The peer is used so.
+    OnDuty(Duty),
 }
 
 /// Something to be done outside.
@@ -229,6 +247,15 @@ pub enum Rejection {
     /// The publisher has been told to drop the content.
     #[error("content {0} is being dropped by the publisher; add it again in a moment")]
     Evicting(ContentId),
+    /// The peer is not known.
+    #[error("no peer {0}")]
+    NoSuchPeer(PeerId),
+    /// A maintenance has no length, or one that nobody waits for.
+    #[error("a maintenance of {0:?} is not possible, at most {max:?} is; drain a peer that is away for longer", max = Duty::MAX_MAINTENANCE)]
+    MaintenanceTooLong(Duration),
+    /// The peer is being drained.
+    #[error("peer {0} is being drained; call that off first")]
+    Draining(PeerId),
     /// No more peers fit.
     #[error("the tracker knows {0} peers already and takes no more")]
     TooManyPeers(usize),
@@ -240,13 +267,13 @@ pub enum Rejection {
 impl Coded for Rejection {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::NoSuchName(_) | Self::NoSuchContent(_) => ErrorCode::NotFound,
+            Self::NoSuchName(_) | Self::NoSuchContent(_) | Self::NoSuchPeer(_) => ErrorCode::NotFound,
             Self::Bound { .. } | Self::Unbound { .. } => ErrorCode::Conflict,
-            Self::NoSession(_) | Self::OtherFragments { .. } | Self::Evicting(_) => {
+            Self::NoSession(_) | Self::OtherFragments { .. } | Self::Evicting(_) | Self::Draining(_) => {
                 ErrorCode::FailedPrecondition
             }
             Self::OlderIncarnation { .. } | Self::OlderEpoch { .. } | Self::StaleSession => ErrorCode::Stale,
-            Self::OutOfSequence { .. } => ErrorCode::InvalidArgument,
+            Self::OutOfSequence { .. } | Self::MaintenanceTooLong(_) => ErrorCode::InvalidArgument,
             Self::TooManyPeers(_) => ErrorCode::Exhausted,
             Self::NotServing => ErrorCode::Unavailable,
         }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::model::{ContentId, PeerId, PeerState, Timestamp};
+use shared::model::{ContentId, Duty, PeerId, PeerState, Timestamp};
 
 use super::command::SessionId;
 use super::record::{Fact, Record, Registration};
@@ -27,6 +27,8 @@ pub(super) struct Peer {
     /// When the registration was journaled.
     pub(super) registered_at: Timestamp,
     pub(super) life: Life,
+    pub(super) duty: Duty,
+    duty_since: Timestamp,
     /// Bytes of its capacity that are used: as it last said, and what was assigned and has arrived since.
     pub(super) used: u64,
     /// It said that it has no room: nothing is assigned to it before.
@@ -79,6 +81,11 @@ impl Peer {
 
     pub(super) fn is_lost(&self) -> bool {
         matches!(self.life, Life::Lost { .. })
+    }
+
+    /// Whether it is there and used for what comes.
+    pub(super) fn can_be_given(&self) -> bool {
+        self.duty == Duty::Active && self.ready_session().is_some()
     }
 
     /// The session of a peer that may be given something to do: it lives and its inventory is known.
@@ -146,6 +153,8 @@ impl Membership {
                     registration,
                     registered_at: at,
                     life: Life::Suspect { since: at },
+                    duty: Duty::Active,
+                    duty_since: at,
                     used: 0,
                     is_full_until: Timestamp::default(),
                     progress_at: Timestamp::default(),
@@ -153,6 +162,13 @@ impl Membership {
                 };
                 self.peers.insert(id, peer);
             }
+        }
+    }
+
+    /// The peer is used for this from now on, through all its lives.
+    pub(super) fn set_duty(&mut self, id: PeerId, duty: Duty, at: Timestamp) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            (peer.duty, peer.duty_since) = (duty, at);
         }
     }
 
@@ -214,7 +230,14 @@ impl Membership {
                 }),
                 Life::Live { .. } | Life::Suspect { .. } => None,
             };
-            std::iter::once(registered).chain(gone)
+            let on_duty = (peer.duty != Duty::Active).then_some(Record {
+                at: peer.duty_since,
+                fact: Fact::DutyChanged {
+                    peer: peer.registration.peer,
+                    duty: peer.duty,
+                },
+            });
+            std::iter::once(registered).chain(on_duty).chain(gone)
         })
     }
 

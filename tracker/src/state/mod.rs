@@ -19,14 +19,20 @@ mod assignments;
 mod catalogue;
 mod check;
 mod command;
+mod drain;
+mod duty;
 mod holders;
+mod losses;
 mod membership;
 mod naming;
+mod pace;
 mod planning;
+mod reasons;
 mod record;
 mod repair;
 mod room;
 mod session;
+mod survey;
 mod tick;
 mod view;
 
@@ -45,9 +51,12 @@ use assignments::Assignments;
 use catalogue::Catalogue;
 use holders::Holders;
 use membership::{Life, Membership};
+use pace::Pace;
 
 pub use command::{Applied, Closing, Command, Effect, Publish, Rejection, Reply, SessionId};
+pub use drain::DrainSurvey;
 pub use record::{Fact, Record, Registration};
+pub use survey::Surveying;
 pub use view::{PeersPage, Status};
 
 /// Everything the tracker knows.
@@ -76,6 +85,8 @@ pub struct State {
     swept: Option<ContentId>,
     /// The share of all ready peers' capacity that was free at the last tick.
     free_share: u64,
+    /// How fast replicas are being made.
+    pace: Pace,
 }
 
 /// The time after a restart in which not all holders are known.
@@ -115,6 +126,7 @@ impl State {
             surplus: BTreeMap::new(),
             swept: None,
             free_share: 0,
+            pace: Pace::default(),
         }
     }
 
@@ -137,6 +149,14 @@ impl State {
             Command::Remove { name, expected } => {
                 self.remove(now, name, expected, &mut out).map(Reply::Removed)
             }
+            Command::SetTarget {
+                name,
+                expected,
+                target,
+            } => self
+                .set_target(now, name, expected, target, &mut out)
+                .map(Reply::Published),
+            Command::SetDuty { peer, wish } => self.set_duty(now, peer, wish, &mut out).map(Reply::OnDuty),
             Command::OpenSession { session, hello } => self
                 .open_session(now, session, hello, &mut out)
                 .map(Reply::Welcomed),
@@ -239,6 +259,8 @@ impl State {
                     .bind(&name, revision, target, manifest, &publishers, at);
             }
             Fact::Removed { name, revision } => return self.catalogue.remove(&name, revision, at),
+            Fact::TargetChanged { name, target } => self.catalogue.set_target(&name, target),
+            Fact::DutyChanged { peer, duty } => self.members.set_duty(peer, duty, at),
         }
         None
     }

@@ -1,6 +1,8 @@
 //! Publishing and removing: names change by compare-and-set, linearizably.
 
-use shared::model::{Binding, ContentId, Expectation, Manifest, Name, PeerId, Revision, Timestamp};
+use shared::model::{
+    Binding, ContentId, Expectation, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp,
+};
 
 use super::command::{Publish, Rejection};
 use super::holders::Fragments;
@@ -80,6 +82,27 @@ impl State {
             None => self.agenda.mark(bound.content),
         }
         Ok(revision)
+    }
+
+    /// Wants another number of replicas. The name stays at its revision: it is bound to the same content as before.
+    pub(super) fn set_target(
+        &mut self,
+        now: Timestamp,
+        name: Name,
+        expected: Option<Revision>,
+        target: ReplicationTarget,
+        out: &mut Outcome,
+    ) -> Result<Binding, Rejection> {
+        let bound = self.catalogue.binding(&name);
+        let bound = bound.ok_or_else(|| Rejection::NoSuchName(name.as_str().to_owned()))?;
+        if expected.is_some_and(|expected| expected != bound.revision) {
+            return Err(bound_otherwise(&bound, "another revision was expected"));
+        }
+        if bound.target != target {
+            self.commit(now, Fact::TargetChanged { name, target }, out);
+            self.agenda.mark(bound.content);
+        }
+        Ok(Binding { target, ..bound })
     }
 
     fn check_expectation(

@@ -122,12 +122,14 @@ impl State {
         peers.into_iter().map(|peer| self.evict(now, id, peer, out)).min()
     }
 
-    /// A replica that every fragment of the content can do without on live peers: of the fullest zone, then of the
-    /// peer with the least room.
+    /// A replica that every fragment of the content can do without on live peers that stay: of a peer that is being
+    /// drained, then of the fullest zone, then of the peer with the least room.
     fn superfluous(&self, id: ContentId) -> Option<PeerId> {
         let content = self.catalogue.content(id)?;
         let assessment = self.assess(content);
         let target = content.target.get();
+        // Whoever stays counts itself among those that stay.
+        let enough = |peer| target + u32::from(!self.is_draining(peer));
         let can_go = |held: &&Held| {
             self.is_replica(held)
                 && self
@@ -139,7 +141,7 @@ impl State {
                     .fragments
                     .to_set(content.manifest.fragment_count())
                     .iter()
-                    .all(|index| assessment.live.of(index) > target)
+                    .all(|index| assessment.staying.of(index) >= enough(held.peer))
         };
         let zone = |peer: PeerId| self.zone(peer);
         let crowd = |peer: PeerId| {
@@ -148,7 +150,10 @@ impl State {
                 .count()
         };
         let candidates = self.holders.of(id).iter().filter(can_go).map(|held| held.peer);
-        candidates.min_by_key(|peer| (std::cmp::Reverse(crowd(*peer)), self.free(*peer), *peer))
+        candidates.min_by_key(|peer| {
+            let crowd = std::cmp::Reverse(crowd(*peer));
+            (!self.is_draining(*peer), crowd, self.free(*peer), *peer)
+        })
     }
 
     /// Tells a peer to drop a content, if it has not just been told. Returns when to look again.

@@ -5,7 +5,7 @@
 //! nothing but the shortest list of facts that leads to the same state.
 
 use shared::model::{
-    Epoch, HostPort, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp, Zone,
+    Duty, Epoch, HostPort, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp, Zone,
 };
 
 /// A fact and when it came about, by the tracker's clock.
@@ -47,6 +47,20 @@ pub enum Fact {
         name: Name,
         /// The revision of the tombstone.
         revision: Revision,
+    },
+    /// A bound name wants another number of replicas; its revision stays.
+    TargetChanged {
+        /// The name.
+        name: Name,
+        /// Replicas wanted of every fragment.
+        target: ReplicationTarget,
+    },
+    /// A peer is used for something else.
+    DutyChanged {
+        /// Who.
+        peer: PeerId,
+        /// For what.
+        duty: Duty,
     },
 }
 

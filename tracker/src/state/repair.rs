@@ -152,7 +152,7 @@ impl State {
     /// What each peer keeps of the content or is copying of it.
     fn kept(&self, manifest: &Manifest) -> BTreeMap<PeerId, FragmentSet> {
         let (id, count) = (manifest.content(), manifest.fragment_count());
-        let replicas = self.holders.of(id).iter().filter(|held| self.is_replica(held));
+        let replicas = self.holders.of(id).iter().filter(|held| self.is_staying(held));
         let mut kept: BTreeMap<_, _> = replicas
             .map(|held| (held.peer, held.fragments.to_set(count)))
             .collect();
@@ -165,9 +165,9 @@ impl State {
     }
 
     /// Whether the peer can be given a part of the content.
-    fn readiness(&self, now: Timestamp, content: ContentId, id: PeerId) -> Readiness {
+    pub(super) fn readiness(&self, now: Timestamp, content: ContentId, id: PeerId) -> Readiness {
         let is_able = self.members.get(id).is_some_and(|peer| {
-            peer.ready_session().is_some()
+            peer.can_be_given()
                 && peer.is_full_until <= now
                 && !self.assignments.is_cooling(content, id)
                 && self.holders.get(content, id).is_none_or(|held| !held.is_evicting)
@@ -229,7 +229,7 @@ impl State {
     }
 
     /// Copies under way, those on live peers apart.
-    fn under_way(&self, manifest: &Manifest) -> UnderWay {
+    pub(super) fn under_way(&self, manifest: &Manifest) -> UnderWay {
         let count = manifest.fragment_count();
         let mut tallies = UnderWay {
             all: Tally::new(),
@@ -245,26 +245,38 @@ impl State {
     }
 }
 
-struct UnderWay {
+/// Copies that have been asked for.
+pub(super) struct UnderWay {
     all: Tally,
     live: Tally,
 }
 
-/// Replicas that the fragment has or will have, as far as one may rely on them.
+impl UnderWay {
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_uniform()
+    }
+}
+
+/// Replicas that the fragment has or will have, as far as one may rely on them; those on draining peers are not among them.
 ///
 /// A suspect peer usually comes back, so its replicas count for the grace time; unless at most one copy is left
 /// without it.
-fn committed(assessment: &Assessment, under_way: &UnderWay, index: FragmentIndex, target: u32) -> u32 {
+pub(super) fn committed(
+    assessment: &Assessment,
+    under_way: &UnderWay,
+    index: FragmentIndex,
+    target: u32,
+) -> u32 {
     let is_endangered = target > 1 && assessment.live.of(index) <= 1;
     if is_endangered {
-        assessment.live.of(index) + under_way.live.of(index)
+        assessment.staying.of(index) + under_way.live.of(index)
     } else {
         assessment.counted.of(index) + under_way.all.of(index)
     }
 }
 
 /// The runs of fragments that are placed together.
-fn extents(manifest: &Manifest) -> Vec<Vec<FragmentIndex>> {
+pub(super) fn extents(manifest: &Manifest) -> Vec<Vec<FragmentIndex>> {
     let run =
         usize::try_from(EXTENT_BYTES / u64::from(manifest.fragment_length().get())).unwrap_or(usize::MAX);
     let indices: Vec<_> = manifest.indices().collect();

@@ -132,7 +132,12 @@ impl State {
                 self.assignment_failed(now, peer, content, failure);
             }
             Report::Leave => {
-                self.lose(now, peer, Closing::Left, out);
+                let duty = self.members.get(peer).map(|peer| peer.duty);
+                if duty.is_some_and(|duty| duty.is_maintenance_at(now)) {
+                    self.step_out(now, peer, out);
+                } else {
+                    self.lose(now, peer, Closing::Left, out);
+                }
             }
         }
         Ok(())
@@ -253,6 +258,7 @@ impl State {
             member.used = member.used.saturating_add(arrived);
             member.progress_at = now;
         }
+        self.pace.add(now, arrived);
         self.agenda.wake(now, self.timing.retry);
     }
 

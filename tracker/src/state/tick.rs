@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::model::Timestamp;
 
 use super::command::Closing;
-use super::membership::Life;
+use super::membership::{Life, Peer};
 use super::record::Fact;
 use super::{Outcome, State};
 
@@ -17,6 +17,7 @@ impl State {
         if self.is_in_safe_mode() {
             return;
         }
+        self.end_maintenances(now, out);
         self.give_up_peers(now, out);
         self.give_up_assignments(now);
         self.plan(now, out);
@@ -61,11 +62,14 @@ impl State {
     }
 
     fn give_up_peers(&mut self, now: Timestamp, out: &mut Outcome) {
-        let silent = |life| matches!(life, Life::Suspect { since } if now.since(since) >= self.timing.grace);
+        let is_silent = |peer: &&Peer| {
+            let is_expected = peer.duty.is_maintenance_at(now);
+            matches!(peer.life, Life::Suspect { since } if !is_expected && now.since(since) >= self.timing.grace)
+        };
         let lost: Vec<_> = self
             .members
             .iter()
-            .filter(|p| silent(p.life))
+            .filter(is_silent)
             .map(|p| p.registration.peer)
             .collect();
         for peer in lost {

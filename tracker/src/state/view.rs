@@ -174,7 +174,7 @@ impl State {
         }
     }
 
-    fn find(&self, what: &ContentRef) -> Result<(Binding, &Content), Rejection> {
+    pub(super) fn find(&self, what: &ContentRef) -> Result<(Binding, &Content), Rejection> {
         let found = match what {
             ContentRef::Name(name) => self.catalogue.binding(name),
             ContentRef::Id(id) => {
@@ -205,6 +205,7 @@ impl State {
             free: self.free(of.peer),
             incarnation: of.incarnation,
             contents: u32::try_from(self.holders.count_of(of.peer)).unwrap_or(u32::MAX),
+            duty: peer.duty,
         }
     }
 }

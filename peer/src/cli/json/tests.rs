@@ -5,8 +5,8 @@ use std::time::Duration;
 use proto::control::{AddEvent, LocalContent, LocalRole, RateLimits, SessionStatus, Status, Verified};
 use serde_json::{Value, json, to_value};
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentState, Culprit, Digest, Epoch, FragmentLength, FragmentSet, Health,
-    Holder, Incarnation, Location, Manifest, Offence, PeerId, PeerInfo, PeerState, ReplicationTarget,
+    Binding, ByteRate, ContentId, ContentState, Culprit, Digest, Duty, Epoch, FragmentLength, FragmentSet,
+    Health, Holder, Incarnation, Location, Manifest, Offence, PeerId, PeerInfo, PeerState, ReplicationTarget,
     Revision, Timestamp,
 };
 
@@ -26,6 +26,7 @@ fn peer(byte: u8, zone: Option<&str>) -> PeerInfo {
         free: 60,
         incarnation: Incarnation::new(7),
         contents: 2,
+        duty: Duty::Active,
     }
 }
 

@@ -19,6 +19,7 @@ fn peer() -> PeerInfo {
         free: 49 << 30,
         incarnation: Incarnation::new(1),
         contents: 2,
+        duty: shared::model::Duty::Active,
     }
 }
 

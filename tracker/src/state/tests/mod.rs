@@ -1,5 +1,7 @@
 //! The state as stories.
 
+mod durability;
+mod duty;
 mod names;
 mod random;
 mod replicas;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use shared::model::{
-    AssignmentFailure, ContentState, Epoch, Expectation, Holding, Manifest, Numbered, Order, PeerId, Report,
-    Revision,
+    AssignmentFailure, ContentState, Duty, DutyWish, Epoch, Expectation, Holding, Manifest, Numbered, Order,
+    PeerId, PeerState, Report, Revision,
 };
 
 use super::world::{World, content, peer, some};
@@ -45,6 +45,14 @@ enum Step {
         name: usize,
         expected: Option<u64>,
     },
+    SetTarget {
+        name: usize,
+        target: u32,
+    },
+    SetDuty {
+        peer: u8,
+        wish: DutyWish,
+    },
     /// The n-th order that waits is carried out, or gets lost.
     Obey {
         nth: prop::sample::Index,
@@ -78,6 +86,12 @@ fn what() -> impl Strategy<Value = What> {
 fn step() -> impl Strategy<Value = Step> {
     let (peer, name) = (1..=PEERS, 0..NAMES.len());
     let hello = (peer.clone(), 1_u64..4, 0_u64..4);
+    let wish = prop_oneof![
+        2 => Just(DutyWish::Drain),
+        1 => Just(DutyWish::Active),
+        1 => (1_u64..60).prop_map(|seconds| DutyWish::Maintenance(Duration::from_secs(seconds))),
+    ];
+    let duty = (peer.clone(), wish);
     let publish = (peer.clone(), name.clone(), 1..=CONTENTS, 1_u32..5, 0_u64..5);
     prop_oneof![
         4 => hello.prop_map(|(peer, incarnation, epoch)| Step::Hello { peer, incarnation, epoch }),
@@ -87,6 +101,8 @@ fn step() -> impl Strategy<Value = Step> {
         5 => publish.prop_map(|(peer, name, content, target, expectation)| {
             Step::Publish { peer, name, content, target, expectation }
         }),
+        1 => (name.clone(), 1_u32..5).prop_map(|(name, target)| Step::SetTarget { name, target }),
+        2 => duty.prop_map(|(peer, wish)| Step::SetDuty { peer, wish }),
         1 => (name, proptest::option::of(0_u64..6)).prop_map(|(name, expected)| Step::Remove { name, expected }),
         8 => (any::<prop::sample::Index>(), prop::bool::weighted(0.1))
             .prop_map(|(nth, is_lost)| Step::Obey { nth, is_lost }),
@@ -206,6 +222,8 @@ fn act(world: &mut World, step: &Step) {
             drop(world.try_publish(peer, NAMES[name], &bytes(content), target, expectation));
         }
         Step::Remove { name, expected } => drop(world.remove(NAMES[name], expected)),
+        Step::SetTarget { name, target } => drop(world.set_target(NAMES[name], target)),
+        Step::SetDuty { peer, wish } => drop(world.set_duty(peer, wish)),
         Step::Obey { nth, is_lost } if !world.orders.is_empty() => {
             let (to, order) = world.orders.remove(nth.index(world.orders.len()));
             if !is_lost {
@@ -221,6 +239,43 @@ fn act(world: &mut World, step: &Step) {
         }
         Step::Restart => world.restart(),
         Step::Disconnect { .. } | Step::Say { .. } | Step::Obey { .. } => {}
+    }
+}
+
+/// Whoever is told that it can go is missed by nobody: counted anew, fragment by fragment.
+fn check_who_can_go(world: &World) {
+    let known = world.state.peers(None, 100).peers;
+    for leaver in known.iter().filter(|info| info.duty == Duty::Draining) {
+        if !world.drain_status(leaver.id.as_bytes()[0]).is_safe {
+            continue;
+        }
+        for manifest in (1..=CONTENTS).map(bytes) {
+            let Ok(health) = world.state.health(manifest.content()) else {
+                continue;
+            };
+            let holders = world.state.holders.of(manifest.content());
+            let Some(held) = holders.iter().find(|held| held.peer == leaver.id && held.keeps) else {
+                continue;
+            };
+            let stays = |id| {
+                known
+                    .iter()
+                    .any(|info| info.id == id && info.state == PeerState::Live && info.duty != Duty::Draining)
+            };
+            for index in held.fragments.to_set(manifest.fragment_count()).iter() {
+                let mut left = holders
+                    .iter()
+                    .filter(|held| held.keeps && !held.is_evicting && stays(held.peer));
+                let count = left
+                    .by_ref()
+                    .filter(|held| held.fragments.to_set(manifest.fragment_count()).contains(index))
+                    .count();
+                assert!(
+                    count >= health.target.get() as usize,
+                    "{index:?} has {count} replicas without the leaver"
+                );
+            }
+        }
     }
 }
 
@@ -246,6 +301,7 @@ fn calm(world: &mut World) {
             .collect();
         world.hello(n, incarnation, Epoch::new(0)).expect("welcome");
         world.announce(n, held, true);
+        world.set_duty(n, DutyWish::Active).expect("a known peer");
     }
     world.orders.clear();
     for _ in 0..150 {
@@ -286,6 +342,7 @@ proptest! {
         for step in steps {
             // `World::apply` checks every invariant after every command.
             act(&mut world, &step);
+            check_who_can_go(&world);
             for (name, newest) in NAMES.iter().zip(&mut newest) {
                 let revision = world.state.catalogue.revision(&super::world::name(name)).get();
                 prop_assert!(revision >= *newest, "revisions only grow");

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, ContentRef, ContentState, Digest, Epoch, EvictReason, Expectation, FragmentLength,
-    FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Name, Numbered, Order, PeerId, PeerState,
-    ReplicationTarget, Report, Revision, Timestamp, Welcome,
+    Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Duty, DutyWish, Epoch, EvictReason,
+    Expectation, FragmentLength, FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Name, Numbered,
+    Order, PeerId, PeerState, ReplicationTarget, Report, Revision, Timestamp, Welcome,
 };
 
-use crate::state::{Closing, Command, Effect, Publish, Record, Rejection, Reply, SessionId, State};
+use crate::state::{
+    Closing, Command, DrainSurvey, Effect, Publish, Record, Rejection, Reply, SessionId, State,
+};
 use crate::timing::Timing;
 
 /// Bytes that a peer of the world lends.
@@ -225,6 +227,18 @@ impl World {
         );
     }
 
+    /// The same among thousands of others.
+    pub(super) fn holds_unchecked(
+        &mut self,
+        n: u8,
+        manifest: &Manifest,
+        fragments: FragmentSet,
+        keeps: bool,
+    ) {
+        self.is_crowded = true;
+        self.holds(n, manifest, fragments, keeps);
+    }
+
     pub(super) fn disconnect(&mut self, n: u8) {
         let session = self.peers[&peer(n)].session;
         self.apply(Command::CloseSession { session })
@@ -274,6 +288,34 @@ impl World {
         })? {
             Reply::Removed(revision) => Ok(revision.get()),
             other => panic!("remove is answered by {other:?}"),
+        }
+    }
+
+    pub(super) fn set_target(&mut self, text: &str, replicas: u32) -> Result<Binding, Rejection> {
+        let command = Command::SetTarget {
+            name: name(text),
+            expected: None,
+            target: target(replicas),
+        };
+        match self.apply(command)? {
+            Reply::Published(binding) => Ok(binding),
+            other => panic!("a new target is answered by {other:?}"),
+        }
+    }
+
+    pub(super) fn set_duty(&mut self, n: u8, wish: DutyWish) -> Result<Duty, Rejection> {
+        match self.apply(Command::SetDuty { peer: peer(n), wish })? {
+            Reply::OnDuty(duty) => Ok(duty),
+            other => panic!("a new duty is answered by {other:?}"),
+        }
+    }
+
+    pub(super) fn drain_status(&self, n: u8) -> DrainStatus {
+        let mut survey = DrainSurvey::new(peer(n));
+        loop {
+            if let Some(status) = self.state.drain_step(&mut survey).expect("a known peer") {
+                return status;
+            }
         }
     }
 

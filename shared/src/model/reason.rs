@@ -1,0 +1,132 @@
+//! Why something is not as it should be: a code that scripts may rely on, and words for people.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Which.
+    pub code: ReasonCode,
+    /// The same in words, with figures.
+    pub detail: String,
+}
+
+/// What keeps a content from its target, or a drain from its end. The codes are explained in `docs/reasons.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ReasonCode {
+    /// The tracker has restarted and not all peers have reported.
+    SafeMode,
+    /// No peer has some fragment.
+    NoSource,
+    /// Only peers that have just fallen silent have some fragment.
+    SourceAway,
+    /// A holder has just fallen silent; it counts until the grace time is over.
+    GraceRunning,
+    /// A holder is in maintenance; it counts until that is over.
+    Maintenance,
+    /// A holder is being drained, and what it holds is copied to others.
+    Draining,
+    /// Copies are under way.
+    Copying,
+    /// The content's turn has not come yet.
+    Queued,
+    /// There are fewer peers that can be given something than replicas are wanted.
+    TooFewPeers,
+    /// No peer that lacks a replica has room for one.
+    NoRoom,
+    /// Every peer that could take a copy has all the work that it can hold.
+    PeersBusy,
+    /// Peers that could take a copy have failed at it lately.
+    CoolingDown,
+    /// A peer has not said everything that it holds.
+    InventoryPending,
+    /// Several replicas share a zone: no peer of another one could take them when they were made.
+    ZonesShared,
+    /// The node has publications that no tracker knows of.
+    Unpublished,
+    /// The node has no session with the tracker.
+    NotConnected,
+    /// The tracker is newer than this program and gives a reason that it does not know.
+    Other,
+}
+
+impl ReasonCode {
+    /// Every code.
+    pub const ALL: [Self; 17] = [
+        Self::SafeMode,
+        Self::NoSource,
+        Self::SourceAway,
+        Self::GraceRunning,
+        Self::Maintenance,
+        Self::Draining,
+        Self::Copying,
+        Self::Queued,
+        Self::TooFewPeers,
+        Self::NoRoom,
+        Self::PeersBusy,
+        Self::CoolingDown,
+        Self::InventoryPending,
+        Self::ZonesShared,
+        Self::Unpublished,
+        Self::NotConnected,
+        Self::Other,
+    ];
+
+    /// The code as scripts see it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SafeMode => "safe_mode",
+            Self::NoSource => "no_source",
+            Self::SourceAway => "source_away",
+            Self::GraceRunning => "grace_running",
+            Self::Maintenance => "maintenance",
+            Self::Draining => "draining",
+            Self::Copying => "copying",
+            Self::Queued => "queued",
+            Self::TooFewPeers => "too_few_peers",
+            Self::NoRoom => "no_room",
+            Self::PeersBusy => "peers_busy",
+            Self::CoolingDown => "cooling_down",
+            Self::InventoryPending => "inventory_pending",
+            Self::ZonesShared => "zones_shared",
+            Self::Unpublished => "unpublished",
+            Self::NotConnected => "not_connected",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for ReasonCode {
+    type Err = std::convert::Infallible;
+
+    /// A code that this program does not know is [`ReasonCode::Other`].
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.into_iter().find(|code| code.as_str() == text);
+        Ok(known.unwrap_or(Self::Other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_read_back() {
+        let texts: BTreeSet<_> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), ReasonCode::ALL.len());
+        for code in ReasonCode::ALL {
+            assert_eq!(code.as_str().parse(), Ok(code));
+        }
+        assert_eq!("of_the_future".parse(), Ok(ReasonCode::Other));
+    }
+}

@@ -1,0 +1,92 @@
+//! Targets, duties, and how safe everything is.
+
+use proto::convert::types::peer_id;
+use proto::convert::{Invalid, SetDuty, SetTarget, asked};
+use proto::v1;
+use proto::v1::upkeep_server::{Upkeep, UpkeepServer};
+use tonic::{Request, Response, Status};
+
+use super::refused;
+use crate::ledger::Ledger;
+use crate::state::{DrainSurvey, Surveying};
+
+/// `Upkeep` as the contract has it.
+#[derive(Clone, Debug)]
+pub(crate) struct UpkeepService {
+    ledger: Ledger,
+}
+
+impl UpkeepService {
+    pub(crate) fn server(ledger: Ledger) -> UpkeepServer<Self> {
+        UpkeepServer::new(Self { ledger })
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Upkeep for UpkeepService {
+    async fn set_target(&self, request: Request<v1::SetTargetRequest>) -> Answer<v1::SetTargetReply> {
+        let SetTarget {
+            name,
+            target,
+            expected,
+        } = request.into_inner().try_into()?;
+        let binding = self.ledger.set_target(name, expected, target).await;
+        Ok(Response::new(v1::SetTargetReply {
+            binding: Some(binding.map_err(refused)?.into()),
+        }))
+    }
+
+    async fn set_duty(&self, request: Request<v1::SetDutyRequest>) -> Answer<v1::SetDutyReply> {
+        let SetDuty { peer, wish } = request.into_inner().try_into()?;
+        let peer = peer.ok_or(Invalid::Missing("peer_id"))?;
+        let duty = self.ledger.set_duty(peer, wish).await.map_err(refused)?;
+        Ok(Response::new(v1::SetDutyReply {
+            duty: Some(duty.into()),
+        }))
+    }
+
+    async fn drain_status(&self, request: Request<v1::DrainStatusRequest>) -> Answer<v1::DrainStatusReply> {
+        let mut survey = DrainSurvey::new(peer_id(&request.into_inner().peer_id)?);
+        // It ends: every step gets on by some contents, in order of their ids.
+        loop {
+            let step = self.ledger.read(|state| state.drain_step(&mut survey)).await;
+            let step = step
+                .map_err(refused)?
+                .map_err(|rejection| refused(rejection.into()))?;
+            if let Some(status) = step {
+                return Ok(Response::new(status.into()));
+            }
+        }
+    }
+
+    async fn durability(&self, request: Request<v1::DurabilityRequest>) -> Answer<v1::DurabilityReply> {
+        let what = asked(request.into_inner().r#ref)?;
+        let found = self.ledger.read(|state| state.durability(&what)).await;
+        let found = found
+            .map_err(refused)?
+            .map_err(|rejection| refused(rejection.into()))?;
+        Ok(Response::new(found.into()))
+    }
+
+    async fn survey(&self, _: Request<v1::SurveyRequest>) -> Answer<v1::SurveyReply> {
+        let mut surveying = Surveying::default();
+        // It ends for the same reason.
+        loop {
+            let step = self.ledger.read(|state| state.survey_step(&mut surveying)).await;
+            if let Some(survey) = step.map_err(refused)? {
+                return Ok(Response::new(survey.into()));
+            }
+        }
+    }
+
+    async fn why(&self, request: Request<v1::WhyRequest>) -> Answer<v1::WhyReply> {
+        let what = asked(request.into_inner().r#ref)?;
+        let found = self.ledger.read(|state| state.why(&what)).await;
+        let found = found
+            .map_err(refused)?
+            .map_err(|rejection| refused(rejection.into()))?;
+        Ok(Response::new(found.into()))
+    }
+}

@@ -1,0 +1,147 @@
+//! How far a peer's drain has come, and whether it can be switched off.
+//!
+//! A content is *left* while some fragment that the peer holds of it is below its target on live peers that stay; of what
+//! the peer holds without keeping it, one such replica is enough. Looked at step by step, as surveys are.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use shared::model::{ContentId, DrainStatus, Duty, PeerId, Reason, ReasonCode};
+
+use super::State;
+use super::catalogue::Content;
+use super::command::Rejection;
+use super::holders::Held;
+
+/// Contents looked at in one step.
+const STEP: usize = 2_048;
+
+/// Contents left whose reasons are looked for: each looks at all peers.
+const EXPLAINED: u64 = 16;
+
+/// A look at a drain that has not come to its end.
+#[derive(Debug)]
+pub struct DrainSurvey {
+    peer: PeerId,
+    after: Option<ContentId>,
+    contents: u64,
+    bytes: u64,
+    contents_left: u64,
+    bytes_left: u64,
+    reasons: BTreeMap<ReasonCode, (String, u64)>,
+}
+
+impl DrainSurvey {
+    /// A look at this peer.
+    #[must_use]
+    pub const fn new(peer: PeerId) -> Self {
+        Self {
+            peer,
+            after: None,
+            contents: 0,
+            bytes: 0,
+            contents_left: 0,
+            bytes_left: 0,
+            reasons: BTreeMap::new(),
+        }
+    }
+}
+
+impl State {
+    /// Looks at the next contents of the peer; the result when there are no more.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchPeer`].
+    pub fn drain_step(&self, survey: &mut DrainSurvey) -> Result<Option<DrainStatus>, Rejection> {
+        let known = self.members.get(survey.peer);
+        let duty = known.ok_or(Rejection::NoSuchPeer(survey.peer))?.duty;
+        let from = survey.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let contents = self.holders.contents_of(survey.peer);
+        let next: Vec<_> = contents
+            .into_iter()
+            .flat_map(|contents| contents.range((from, Bound::Unbounded)))
+            .take(STEP)
+            .copied()
+            .collect();
+        for id in &next {
+            if let (Some(content), Some(held)) =
+                (self.catalogue.content(*id), self.holders.get(*id, survey.peer))
+            {
+                self.look_at(survey, content, held);
+            }
+        }
+        survey.after = next.last().copied();
+        Ok((next.len() < STEP).then(|| self.drained(survey, duty)))
+    }
+
+    fn look_at(&self, survey: &mut DrainSurvey, content: &Content, held: &Held) {
+        let fragments = held.fragments.to_set(content.manifest.fragment_count());
+        let bytes = content.manifest.bytes_in(&fragments);
+        survey.contents += 1;
+        survey.bytes = survey.bytes.saturating_add(bytes);
+        let enough = if held.keeps { content.target.get() } else { 1 };
+        let staying = self.assess(content).staying;
+        if fragments.iter().all(|index| staying.of(index) >= enough) {
+            return;
+        }
+        survey.contents_left += 1;
+        survey.bytes_left = survey.bytes_left.saturating_add(bytes);
+        if survey.contents_left > EXPLAINED {
+            return;
+        }
+        for Reason { code, detail } in self.reasons(content) {
+            // That it is being drained is known.
+            if code == ReasonCode::Draining || code == ReasonCode::ZonesShared {
+                continue;
+            }
+            let name = content.names().first().map_or("", |name| name.as_str());
+            let (_, count) = survey
+                .reasons
+                .entry(code)
+                .or_insert_with(|| (format!("{name}: {detail}"), 0));
+            *count += 1;
+        }
+    }
+
+    fn drained(&self, survey: &DrainSurvey, duty: Duty) -> DrainStatus {
+        let is_known = self
+            .members
+            .get(survey.peer)
+            .is_some_and(|peer| peer.ready_session().is_some());
+        let told = |(code, (detail, count)): (&ReasonCode, &(String, u64))| Reason {
+            code: *code,
+            detail: match count {
+                1 => detail.clone(),
+                n => format!("{detail} (and {} more like it)", n - 1),
+            },
+        };
+        let mut reasons: Vec<_> = survey.reasons.iter().map(told).collect();
+        if self.is_in_safe_mode() && !survey.reasons.contains_key(&ReasonCode::SafeMode) {
+            reasons.push(Reason {
+                code: ReasonCode::SafeMode,
+                detail: "the tracker has restarted and waits for its peers to report".to_owned(),
+            });
+        }
+        if !is_known {
+            reasons.push(Reason {
+                code: ReasonCode::InventoryPending,
+                detail: "the peer is not connected, or has not said everything that it holds".to_owned(),
+            });
+        }
+        let is_done = survey.contents_left == 0 && is_known && !self.is_in_safe_mode();
+        let remaining = self
+            .pace
+            .time_for(self.ticked_at, survey.bytes_left)
+            .filter(|_| duty == Duty::Draining);
+        DrainStatus {
+            duty,
+            contents: survey.contents,
+            bytes: survey.bytes,
+            contents_left: survey.contents_left,
+            bytes_left: survey.bytes_left,
+            is_safe: is_done && duty == Duty::Draining,
+            reasons,
+            remaining,
+        }
+    }
+}

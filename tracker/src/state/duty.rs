@@ -1,0 +1,96 @@
+//! What peers are used for: maintenance and drain, asked for by operators.
+//!
+//! Facts, so that they outlive restarts. Nothing is moved here: whoever is not on active duty is given nothing more, a
+//! draining peer's replicas no longer count towards the target, and repair does the rest. So a drain that is called
+//! off costs nothing but a surplus that is trimmed later.
+
+use shared::model::{Duty, DutyWish, PeerId, Timestamp};
+
+use super::command::{Closing, Effect, Rejection};
+use super::membership::{Life, Peer};
+use super::record::Fact;
+use super::{Outcome, State};
+
+impl State {
+    pub(super) fn set_duty(
+        &mut self,
+        now: Timestamp,
+        peer: PeerId,
+        wish: DutyWish,
+        out: &mut Outcome,
+    ) -> Result<Duty, Rejection> {
+        let known = self.members.get(peer).ok_or(Rejection::NoSuchPeer(peer))?;
+        let duty = match wish {
+            DutyWish::Active => Duty::Active,
+            DutyWish::Drain => Duty::Draining,
+            DutyWish::Maintenance(length) if length > Duty::MAX_MAINTENANCE || length.is_zero() => {
+                return Err(Rejection::MaintenanceTooLong(length));
+            }
+            // Whoever is about to leave for good is not expected back.
+            DutyWish::Maintenance(_) if known.duty == Duty::Draining => {
+                return Err(Rejection::Draining(peer));
+            }
+            DutyWish::Maintenance(length) => Duty::Maintenance {
+                until: now.after(length),
+            },
+        };
+        if known.duty != duty {
+            self.commit(now, Fact::DutyChanged { peer, duty }, out);
+            if duty != Duty::Active {
+                self.cancel_assignments(peer);
+            }
+            self.mark_holdings(peer);
+        }
+        Ok(duty)
+    }
+
+    /// Ends maintenances whose time is over.
+    pub(super) fn end_maintenances(&mut self, now: Timestamp, out: &mut Outcome) {
+        let is_over =
+            |peer: &&Peer| matches!(peer.duty, Duty::Maintenance { .. }) && !peer.duty.is_maintenance_at(now);
+        let over: Vec<_> = self
+            .members
+            .iter()
+            .filter(is_over)
+            .map(|peer| peer.registration.peer)
+            .collect();
+        for peer in over {
+            let duty = Duty::Active;
+            self.commit(now, Fact::DutyChanged { peer, duty }, out);
+            self.mark_holdings(peer);
+        }
+    }
+
+    /// The peer goes on purpose, and is expected back: it is suspect, however long it takes until its maintenance
+    /// is over.
+    pub(super) fn step_out(&mut self, now: Timestamp, peer: PeerId, out: &mut Outcome) {
+        let session = self
+            .members
+            .get(peer)
+            .and_then(|peer| peer.session.as_ref())
+            .map(|session| session.id);
+        if let Some(session) = session {
+            self.members.close(session);
+            let why = Closing::Left;
+            out.effects.push(Effect::Close { session, why });
+        }
+        if let Some(member) = self.members.get_mut(peer) {
+            member.life = Life::Suspect { since: now };
+        }
+        self.mark_holdings(peer);
+    }
+
+    /// Whether the peer's replicas are to be held by others.
+    pub(super) fn is_draining(&self, peer: PeerId) -> bool {
+        self.members
+            .get(peer)
+            .is_some_and(|peer| peer.duty == Duty::Draining)
+    }
+
+    fn cancel_assignments(&mut self, peer: PeerId) {
+        for content in self.assignments.of_peer(peer) {
+            self.assignments.cancel(content, peer);
+            self.agenda.mark(content);
+        }
+    }
+}

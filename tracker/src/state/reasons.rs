@@ -1,0 +1,236 @@
+//! Why a content is below its target: what the planning would run into, in codes and words.
+//!
+//! Looks and changes nothing. What is said is what repair goes by, so that the words are true: the same counts, the same
+//! readiness of peers.
+
+use std::time::Duration;
+
+use shared::model::{ByteCount, Duty, PeerId, Reason, ReasonCode, Timestamp, format_duration};
+
+use super::State;
+use super::assessment::Assessment;
+use super::catalogue::Content;
+use super::membership::Life;
+use super::repair::extents;
+use crate::placement::Readiness;
+
+fn reason(code: ReasonCode, detail: String) -> Reason {
+    Reason { code, detail }
+}
+
+/// `1 peer`, `2 peers`.
+fn counted(count: usize, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
+}
+
+/// What those who could make a copy lack.
+#[derive(Default)]
+struct Helpers {
+    /// On active duty, connected, and without a replica.
+    all: usize,
+    without_room: usize,
+    busy: usize,
+    cooling: usize,
+    /// Could be given something.
+    ready: usize,
+}
+
+impl State {
+    /// Why the content is not as it should be, the gravest reason first; empty when it is.
+    pub(super) fn reasons(&self, content: &Content) -> Vec<Reason> {
+        let fragments = content.manifest.fragment_count();
+        if fragments == 0 {
+            return Vec::new();
+        }
+        let assessment = self.assess(content);
+        let target = content.target.get();
+        let mut reasons = Vec::new();
+        if assessment.staying.min(fragments) < target {
+            if self.is_in_safe_mode() {
+                let detail = "the tracker has restarted and waits for its peers to report";
+                reasons.push(reason(ReasonCode::SafeMode, detail.to_owned()));
+            }
+            self.source_reasons(content, &assessment, &mut reasons);
+            self.holder_reasons(content, &mut reasons);
+            self.copy_reasons(content, &assessment, &mut reasons);
+        }
+        self.zone_reasons(content, &mut reasons);
+        reasons
+    }
+
+    fn source_reasons(&self, content: &Content, assessment: &Assessment, reasons: &mut Vec<Reason>) {
+        let missing = assessment.sourced.complement().len() as usize;
+        if missing > 0 {
+            let detail = format!("no peer that is there has {}", counted(missing, "fragment"));
+            reasons.push(reason(ReasonCode::NoSource, detail));
+        }
+        let mut live = content.manifest.no_fragments();
+        let held = self.holders.of(content.manifest.content()).iter();
+        for held in held.filter(|held| self.is_source(held) && self.members.is_live(held.peer)) {
+            live.union_with(&held.fragments.to_set(live.capacity()));
+        }
+        let mut away = assessment.sourced.clone();
+        away.subtract(&live);
+        if !away.is_empty() {
+            let fragments = counted(away.len() as usize, "fragment");
+            let detail = format!("only peers that are silent at the moment have {fragments}");
+            reasons.push(reason(ReasonCode::SourceAway, detail));
+        }
+    }
+
+    fn holder_reasons(&self, content: &Content, reasons: &mut Vec<Reason>) {
+        let now = self.ticked_at;
+        let id = content.manifest.content();
+        let keepers = self.holders.of(id).iter().filter(|held| self.is_replica(held));
+        let (mut silent, mut last) = (0, Duration::ZERO);
+        let (mut draining, mut pending) = (0, 0);
+        let mut maintenance: Vec<(PeerId, Timestamp)> = Vec::new();
+        for peer in keepers.filter_map(|held| self.members.get(held.peer)) {
+            let is_silent = matches!(peer.life, Life::Suspect { .. });
+            match (peer.life, peer.duty) {
+                (Life::Suspect { .. }, Duty::Maintenance { until }) if now < until => {
+                    maintenance.push((peer.registration.peer, until));
+                }
+                (Life::Suspect { since }, _) => {
+                    silent += 1;
+                    last = last.max(self.timing.grace.saturating_sub(now.since(since)));
+                }
+                _ => {}
+            }
+            draining += usize::from(peer.duty == Duty::Draining);
+            let unconfirmed = peer
+                .session
+                .as_ref()
+                .and_then(|session| session.unconfirmed.as_ref());
+            pending += usize::from(!is_silent && unconfirmed.is_some_and(|contents| contents.contains(&id)));
+        }
+        if silent > 0 {
+            let holders = counted(silent, "holder");
+            let left = format_duration(last);
+            let detail = format!("{holders} fell silent and still counts as a replica, for {left} at most");
+            reasons.push(reason(ReasonCode::GraceRunning, detail));
+        }
+        if let Some(until) = maintenance.iter().map(|(_, until)| *until).max() {
+            let holders = counted(maintenance.len(), "holder");
+            let left = format_duration(until.since(now));
+            let detail = format!("{holders} away for maintenance, for {left} at most");
+            reasons.push(reason(ReasonCode::Maintenance, detail));
+        }
+        if draining > 0 {
+            let detail = format!("{} being drained", counted(draining, "holder"));
+            reasons.push(reason(ReasonCode::Draining, detail));
+        }
+        if pending > 0 {
+            let detail = format!(
+                "{} connected again and not said yet what it holds",
+                counted(pending, "holder")
+            );
+            reasons.push(reason(ReasonCode::InventoryPending, detail));
+        }
+    }
+
+    fn copy_reasons(&self, content: &Content, assessment: &Assessment, reasons: &mut Vec<Reason>) {
+        let id = content.manifest.content();
+        let (peers, bytes) = self.assignments.of(id).fold((0, 0), |(peers, bytes), (_, job)| {
+            (peers + 1, bytes + job.bytes())
+        });
+        if peers > 0 {
+            let bytes = ByteCount::new(bytes);
+            let detail = format!("{} copying {bytes}", counted(peers, "peer"));
+            reasons.push(reason(ReasonCode::Copying, detail));
+        }
+        let lacking = self.lacking(content, assessment);
+        if lacking == 0 || self.is_in_safe_mode() {
+            return;
+        }
+        if self.agenda.is_queued(id) {
+            let detail = "its turn comes within moments";
+            reasons.push(reason(ReasonCode::Queued, detail.to_owned()));
+            return;
+        }
+        let helpers = self.helpers(content);
+        let of_all = |count: usize| format!("{count} of {}", counted(helpers.all, "peer"));
+        if helpers.all == 0 {
+            let target = counted(content.target.get() as usize, "replica");
+            let able = self.members.iter().filter(|peer| peer.can_be_given()).count();
+            let detail = format!(
+                "{target} wanted, {} on active duty; each has one already or none can be given",
+                counted(able, "peer")
+            );
+            reasons.push(reason(ReasonCode::TooFewPeers, detail));
+        }
+        if helpers.without_room > 0 {
+            let detail = format!("{} without room for a copy", of_all(helpers.without_room));
+            reasons.push(reason(ReasonCode::NoRoom, detail));
+        }
+        if helpers.busy > 0 {
+            let detail = format!("{} with all the work that they can hold", of_all(helpers.busy));
+            reasons.push(reason(ReasonCode::PeersBusy, detail));
+        }
+        if helpers.cooling > 0 {
+            let rest = format_duration(self.timing.cool_down);
+            let detail = format!(
+                "{} failed lately and not asked again for {rest}",
+                of_all(helpers.cooling)
+            );
+            reasons.push(reason(ReasonCode::CoolingDown, detail));
+        }
+        if helpers.ready > 0 {
+            let detail = format!("{} ready; it is looked at again soon", of_all(helpers.ready));
+            reasons.push(reason(ReasonCode::Queued, detail));
+        }
+    }
+
+    fn helpers(&self, content: &Content) -> Helpers {
+        let now = self.ticked_at;
+        let id = content.manifest.content();
+        // The smallest extent is what a peer must have room for at least.
+        let bytes_of = |extent: &Vec<_>| {
+            extent
+                .iter()
+                .map(|index| u64::from(content.manifest.len_of(*index)))
+                .sum::<u64>()
+        };
+        let least = extents(&content.manifest)
+            .iter()
+            .map(bytes_of)
+            .min()
+            .unwrap_or_default();
+        let mut helpers = Helpers::default();
+        for peer in self.members.iter().filter(|peer| peer.can_be_given()) {
+            let who = peer.registration.peer;
+            let has_one = self.holders.get(id, who).is_some_and(|held| held.keeps);
+            if has_one || self.assignments.get(id, who).is_some() {
+                continue;
+            }
+            helpers.all += 1;
+            let has_room = self.free(who) >= least && peer.is_full_until <= now;
+            match self.readiness(now, id, who) {
+                _ if !has_room => helpers.without_room += 1,
+                Readiness::Ready => helpers.ready += 1,
+                Readiness::Busy => helpers.busy += 1,
+                Readiness::No => helpers.cooling += 1,
+            }
+        }
+        helpers
+    }
+
+    fn zone_reasons(&self, content: &Content, reasons: &mut Vec<Reason>) {
+        let keepers = self.keepers(content);
+        let zones: Vec<_> = keepers.iter().filter_map(|held| self.zone(held.peer)).collect();
+        let distinct = zones.iter().collect::<std::collections::BTreeSet<_>>().len();
+        // A content in several extents has more keepers than replicas, and needs no more zones than these.
+        let wanted = zones.len().min(content.target.get() as usize);
+        if distinct < wanted {
+            let detail = format!(
+                "{} in {}: no peer of another zone could take one when they were made",
+                counted(zones.len(), "keeper"),
+                counted(distinct, "zone")
+            );
+            reasons.push(reason(ReasonCode::ZonesShared, detail));
+        }
+    }
+}
