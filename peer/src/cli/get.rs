@@ -152,6 +152,7 @@ pub async fn follow(
                 held,
                 length,
                 sources,
+                received,
                 waiting_for,
                 ..
             } => {
@@ -160,7 +161,7 @@ pub async fn follow(
                 if let Some(progress) = &mut progress {
                     progress.update(amount, &remark(sources, &waiting_for));
                 }
-                if let Some(stalled) = stall.beyond(target.patience, clock.now(), held) {
+                if let Some(stalled) = stall.beyond(target.patience, clock.now(), (held, received)) {
                     return Err(stalled_failure(content, amount, stalled, &waiting_for));
                 }
             }
@@ -288,21 +289,22 @@ const fn asked_name<'a>(content: &'a ContentRef, told: &'a Name) -> &'a Name {
 #[derive(Clone, Copy, Debug)]
 struct Stall {
     since: Timestamp,
-    held: Option<u64>,
+    /// Bytes held and received then: a long fragment can be on its way for minutes before it counts as held.
+    had: Option<(u64, u64)>,
 }
 
 impl Stall {
     const fn begin(now: Timestamp) -> Self {
         Self {
             since: now,
-            held: None,
+            had: None,
         }
     }
 
-    /// How long nothing has come, now that this much is held, if that is longer than there is patience.
-    fn beyond(&mut self, patience: Option<Duration>, now: Timestamp, held: u64) -> Option<Duration> {
-        if self.held != Some(held) {
-            (self.since, self.held) = (now, Some(held));
+    /// How long nothing has come, now that this much is held and received, if that is longer than there is patience.
+    fn beyond(&mut self, patience: Option<Duration>, now: Timestamp, has: (u64, u64)) -> Option<Duration> {
+        if self.had != Some(has) {
+            (self.since, self.had) = (now, Some(has));
         }
         let stalled = now.since(self.since);
         patience

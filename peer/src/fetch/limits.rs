@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use shared::model::{BLOCK_LENGTH, FragmentLength};
+use shared::model::{BLOCK_LENGTH, ByteRate, FragmentLength};
 
 use super::scheduler::Bounds;
 
 /// So many sources are used side by side even if their fragments do not fit the byte budget.
 const LEAST_REQUESTS: u32 = 8;
+
+/// However low a limit on downloads is, so many requests are made.
+const LEAST_AT_RATE: u32 = 2;
 
 /// Bounds of every job of a `Fetcher`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,14 @@ impl Limits {
         u32::try_from(blocks).unwrap_or(u32::MAX).max(1)
     }
 
+    /// Requests that keep a limit of so many bytes per second busy: a second's worth, so that an answer is always on
+    /// its way, and at least two, so that one slow source does not take all of it. More would only wait in memory, while
+    /// their sources, whose windows are full, think that nobody takes what they send.
+    pub(super) fn at_rate(rate: ByteRate, fragment_length: FragmentLength) -> u32 {
+        let fragments = rate.get().div_ceil(u64::from(fragment_length.get()));
+        u32::try_from(fragments).unwrap_or(u32::MAX).max(LEAST_AT_RATE)
+    }
+
     /// What the scheduler may do with fragments of this length.
     pub(super) fn bounds(&self, fragment_length: FragmentLength) -> Bounds {
         let fitting = self.in_flight_bytes / u64::from(fragment_length.get());
@@ -77,5 +88,22 @@ impl Limits {
             per_source: self.requests_per_source,
             in_all,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_kept_busy_by_a_second_s_worth_of_requests() {
+        let at = |rate, length| {
+            let rate = ByteRate::new(rate).expect("not 0");
+            Limits::at_rate(rate, FragmentLength::new(length).expect("a power of two"))
+        };
+        assert_eq!(at(1, 64 << 10), 2);
+        assert_eq!(at(100_000, 4 << 20), 2);
+        assert_eq!(at(10 << 20, 64 << 10), 160);
+        assert_eq!(at(u64::MAX, 64 << 10), u32::MAX);
     }
 }

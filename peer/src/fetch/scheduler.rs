@@ -23,8 +23,7 @@
 //!
 //! An event costs a look at the source that it is about; only failures, departures and ticks look at all of them.
 //!
-//! It deliberately knows nothing of connections, blocks, or the store: *delivered* means that the whole
-//! fragment has been verified and written.
+//! It deliberately knows nothing of connections, blocks, or the store: *delivered* is all verified and written.
 
 mod event;
 mod flights;
@@ -140,8 +139,8 @@ impl Scheduler {
                 fragment,
                 failure,
             } => self.failed(now, source, fragment, failure, &mut actions),
-            Event::Throttled(is_throttled) => {
-                self.pace.throttle(is_throttled);
+            Event::Throttled(enough) => {
+                self.pace.throttle(enough);
                 Look::AtAll
             }
             Event::Tick => self.tick(now),
@@ -215,8 +214,9 @@ impl Scheduler {
     }
 
     /// How many more requests may be made.
-    const fn room(&self) -> u32 {
-        self.bounds.in_all.saturating_sub(self.flights.count())
+    fn room(&self) -> u32 {
+        let at_once = self.pace.at_once(self.bounds.in_all);
+        at_once.saturating_sub(self.flights.count())
     }
 
     fn want(&mut self, wanted: FragmentSet) -> Look {

@@ -21,6 +21,7 @@ use super::error::FetchError;
 use super::fetcher::Inner;
 use super::intake::Intake;
 use super::job::{Call, Caller};
+use super::limits::Limits;
 use super::link::Link;
 use super::progress::waiting_for;
 use super::request::{Outcome, Request};
@@ -41,6 +42,9 @@ const FIND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Requests end at their next chunk; only a disk that hangs takes longer than this.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long it takes to see whether the sources or our own limit is slower: a limit lets a burst through first.
+const FIRST_IMPRESSION: Duration = Duration::from_secs(3);
 
 /// What links, requests and searches tell their session.
 #[derive(Debug)]
@@ -78,8 +82,9 @@ pub(super) struct Session {
     inbox: mpsc::Receiver<Report>,
     intake: Arc<Intake>,
     speeds: Speeds,
-    /// Whether requests wait for our own limit.
-    is_throttled: bool,
+    /// Whether requests wait for our own limit; if so, how many are enough.
+    throttle: Option<u32>,
+    begun: Timestamp,
     /// Tells the swarm that this peer is fetching.
     _fetching: Fetching,
     /// Bytes received at the last tick, and when they last became more.
@@ -104,12 +109,14 @@ impl Session {
             inbox,
             intake: Intake::new(Arc::clone(&inner.counters)),
             speeds: Speeds::default(),
-            is_throttled: false,
+            throttle: None,
+            begun: now,
             last_received: (0, now),
             _fetching: inner.arrivals.fetch(manifest.content()),
             inner,
             manifest,
         };
+        session.throttle(now);
         session.join(first);
         session
     }
@@ -229,7 +236,8 @@ impl Session {
                 debug!(peer = %source, %content, %fragment, ?failure, reason, "a source did not deliver");
                 if failure == Failure::TimedOut {
                     self.sources.stalled(source);
-                    if !made.token.is_cancelled() {
+                    // While we take little, our full windows can hold up what a source sends.
+                    if !made.token.is_cancelled() && self.throttle.is_none() {
                         self.blame(source, Offence::Stalled, None);
                     }
                 }
@@ -256,12 +264,9 @@ impl Session {
 
     fn tick(&mut self) -> Result<(), FetchError> {
         let now = self.inner.clock.now();
-        let is_throttled = self.inner.limiter.holds_up();
-        if std::mem::replace(&mut self.is_throttled, is_throttled) != is_throttled {
-            self.apply(Event::Throttled(is_throttled));
-        }
+        self.throttle(now);
         self.apply(Event::Tick);
-        if is_throttled || self.committing.is_under_way() && self.commits.is_full() {
+        if self.throttle.is_some() || self.committing.is_under_way() && self.commits.is_full() {
             self.speeds.held_up();
         } else {
             self.speeds.observe(now, self.sources.asked());
@@ -285,6 +290,20 @@ impl Session {
                 reason: waiting_for(&outlook).unwrap_or_else(|| "the sources are too slow".to_owned()),
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// Tells the scheduler when our own limit becomes what requests wait for, or is it no longer.
+    fn throttle(&mut self, now: Timestamp) {
+        let limiter = &self.inner.limiter;
+        // At first it is not known yet; then a limit is taken to be the narrowest place.
+        let is_narrowest = limiter.holds_up() || now.since(self.begun) < FIRST_IMPRESSION;
+        let enough = limiter
+            .rate()
+            .filter(|_| is_narrowest)
+            .map(|rate| Limits::at_rate(rate, self.manifest.fragment_length()));
+        if std::mem::replace(&mut self.throttle, enough) != enough {
+            self.apply(Event::Throttled(enough));
         }
     }
 

@@ -180,12 +180,12 @@ async fn a_fetch_that_ends_without_a_result_is_no_success() {
 
 #[tokio::test]
 async fn a_fetch_that_gets_nothing_is_given_up_and_one_that_moves_is_not() {
-    let held = |held| {
+    let at = |held, received| {
         Ok(GetEvent::Progress {
             held,
             length: 4096,
             sources: 0,
-            received: 0,
+            received,
             wasted: 0,
             waiting_for: "no peer that is online holds what is missing".to_owned(),
         })
@@ -193,10 +193,10 @@ async fn a_fetch_that_gets_nothing_is_given_up_and_one_that_moves_is_not() {
     let (patience, pause) = (Some(Duration::from_secs(60)), Duration::from_secs(50));
     let stuck = [
         Ok(started()),
-        held(1024),
-        held(2048),
-        held(2048),
-        held(2048),
+        at(1024, 0),
+        at(2048, 0),
+        at(2048, 0),
+        at(2048, 0),
         Ok(done()),
     ];
     let played = play_slowly(false, patience, pause, stuck.clone()).await;
@@ -208,10 +208,13 @@ async fn a_fetch_that_gets_nothing_is_given_up_and_one_that_moves_is_not() {
     );
     let moving = [
         Ok(started()),
-        held(1024),
-        held(2048),
-        held(2049),
-        held(2050),
+        at(1024, 0),
+        at(2048, 0),
+        at(2049, 0),
+        at(2050, 0),
+        at(2050, 100),
+        at(2050, 200),
+        at(2050, 300),
         Ok(done()),
     ];
     assert_eq!(play_slowly(false, patience, pause, moving).await.result, Ok(()));

@@ -61,8 +61,9 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
-    /// Whether our own limit on what we take is what requests wait for, from now on.
-    Throttled(bool),
+    /// Whether our own limit on what we take is what requests wait for, from now on; if so, how many of them keep it busy:
+    /// more are not made, and none counts as late. At least 1.
+    Throttled(Option<u32>),
     /// Time has passed.
     Tick,
 }

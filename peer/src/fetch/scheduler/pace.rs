@@ -22,20 +22,26 @@ const SLOW_FACTOR: u32 = 2;
 pub(super) struct Pace {
     /// How long requests take, smoothed.
     typical: Option<Duration>,
-    /// Whether we take no more than we allow ourselves: then how long a request takes is our own doing.
-    is_throttled: bool,
+    /// While we take no more than we allow ourselves, and how long a request takes is our own doing: how many requests are
+    /// enough.
+    enough: Option<u32>,
 }
 
 impl Pace {
-    /// Whether our own limit is what requests wait for. While it is, none is late, no source is slow, and nothing is
-    /// learnt: a second copy would only wait beside the first.
-    pub(super) const fn throttle(&mut self, is_throttled: bool) {
-        self.is_throttled = is_throttled;
+    /// Our own limit is what requests wait for, and so many keep it busy; or it is not. While it is, none is late, no
+    /// source is slow, and nothing is learnt: a second copy would only wait beside the first.
+    pub(super) const fn throttle(&mut self, enough: Option<u32>) {
+        self.enough = enough;
+    }
+
+    /// Requests that may be made at once, where so many are allowed.
+    pub(super) fn at_once(&self, allowed: u32) -> u32 {
+        self.enough.map_or(allowed, |enough| enough.clamp(1, allowed))
     }
 
     /// A request was served in so long.
     pub(super) fn served_in(&mut self, took: Duration) {
-        if self.is_throttled {
+        if self.enough.is_some() {
             return;
         }
         // One that took for ever says nothing about the others.
@@ -45,7 +51,7 @@ impl Pace {
 
     /// How long a request may take before someone else is asked as well; `is_end`: nothing else is left to ask for.
     pub(super) fn late_after(&self, is_end: bool) -> Duration {
-        if self.is_throttled {
+        if self.enough.is_some() {
             return Duration::MAX;
         }
         let factor = if is_end {
@@ -61,7 +67,7 @@ impl Pace {
     /// then shared by fewer, each of whom waits less.
     pub(super) fn rest_after(&self, took: Duration) -> Duration {
         let slow =
-            |typical: &Duration| !self.is_throttled && !typical.is_zero() && took > *typical * SLOW_FACTOR;
+            |typical: &Duration| self.enough.is_none() && !typical.is_zero() && took > *typical * SLOW_FACTOR;
         self.typical.filter(slow).map_or(Duration::ZERO, |typical| {
             took.mul_f64(took.div_duration_f64(typical) - 1.0)
         })

@@ -345,14 +345,44 @@ fn a_late_request_is_hedged_with_one_other_source_and_the_loser_is_cancelled() {
 fn what_waits_for_our_own_limit_is_not_late() {
     let (mut scheduler, actions) = scheduler(1, BOUNDS, &[&[0], &[0]]);
     assert_eq!(requests(&actions).len(), 1);
-    assert_eq!(scheduler.apply(at(1), Event::Throttled(true)), []);
+    assert_eq!(scheduler.apply(at(1), Event::Throttled(Some(2))), []);
     assert_eq!(
         scheduler.apply(at(60_000), Event::Tick),
         [],
         "a second copy would wait too"
     );
-    assert_eq!(scheduler.apply(at(60_001), Event::Throttled(false)), []);
+    assert_eq!(scheduler.apply(at(60_001), Event::Throttled(None)), []);
     assert_eq!(requests(&scheduler.apply(at(60_100), Event::Tick)).len(), 1);
+}
+
+#[test]
+fn a_limit_of_our_own_makes_do_with_the_requests_that_keep_it_busy() {
+    let (mut scheduler, _) = scheduler(20, BOUNDS, &[]);
+    assert_eq!(scheduler.apply(at(1), Event::Throttled(Some(3))), []);
+    let mut asked = Vec::new();
+    for n in 1..=4 {
+        let source = peer(n);
+        let joined = Event::Joined {
+            source,
+            is_near: false,
+        };
+        assert_eq!(scheduler.apply(at(1), joined), []);
+        let has = Event::Has {
+            source,
+            fragments: FragmentSet::full(20),
+            coming: FragmentSet::empty(20),
+        };
+        asked.extend(requests(&scheduler.apply(at(1), has)));
+    }
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    let (source, number) = asked[0];
+    let served = Event::Delivered {
+        source,
+        fragment: fragment(20, number),
+    };
+    assert_eq!(requests(&scheduler.apply(at(2), served)).len(), 1, "one for one");
+    let lifted = requests(&scheduler.apply(at(3), Event::Throttled(None)));
+    assert!(lifted.len() > 3, "now the sources are the measure: {lifted:?}");
 }
 
 #[test]
