@@ -14,6 +14,7 @@ mod removal;
 mod replication;
 mod restart;
 mod resume;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

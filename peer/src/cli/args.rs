@@ -16,6 +16,7 @@ use shared::model::{
 
 use super::limit::{LimitArgs, RateLimit};
 use super::settings::{CONFIG_KEY, KEYS, Settings, variable};
+use super::upkeep::Upkeep;
 use crate::node::MemoryBudget;
 
 const AFTER_HELP: &str = "\
@@ -167,6 +168,8 @@ enum Verb {
     Network,
     /// Read everything that the node holds again, and withdraw what is damaged
     Verify,
+    #[command(flatten)]
+    Upkeep(Upkeep),
 }
 
 #[derive(Debug, Args)]
@@ -270,6 +273,8 @@ pub enum Command {
     Network,
     /// Read everything again.
     Verify,
+    /// Targets, duties, durability.
+    Upkeep(Upkeep),
 }
 
 /// A command line that has been read.
@@ -394,6 +399,7 @@ fn act(
         Some(Verb::Limit(limit)) => (Command::Limit(limit), None),
         Some(Verb::Network) => (Command::Network, None),
         Some(Verb::Verify) => (Command::Verify, None),
+        Some(Verb::Upkeep(command)) => (Command::Upkeep(command), None),
     };
     (Action::Once(command), node, none)
 }

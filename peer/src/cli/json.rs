@@ -8,10 +8,13 @@
 //! Ids are hexadecimal, lengths are bytes, times are milliseconds, `null` is "there is none".
 
 mod from;
+mod upkeep;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
+
+pub use upkeep::{DrainLine, Drained, Durable, Explained, OnDuty, Surveyed, Targeted};
 
 /// The last line when a command fails: `{"error":{"code":"not_found","message":"…"}}`.
 #[derive(Debug, Serialize)]
@@ -290,6 +293,8 @@ struct NetworkPeer {
     free: u64,
     contents: u32,
     incarnation: u64,
+    /// `active`, `maintenance` or `draining`.
+    duty: &'static str,
 }
 
 /// `peer status`.

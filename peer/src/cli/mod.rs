@@ -22,6 +22,7 @@ mod serve;
 pub mod settings;
 pub mod show;
 pub mod table;
+pub mod upkeep;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -148,6 +149,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Limit(args) => limit::run(context, args).await,
         Command::Network => query::network(context).await,
         Command::Verify => query::verify(context).await,
+        Command::Upkeep(command) => upkeep::run(context, command).await,
     }
 }
 

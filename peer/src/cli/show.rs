@@ -1,9 +1,13 @@
 //! What people are shown of names, contents, peers and the node: pure text.
 
+mod upkeep;
+
 use proto::control::{LocalContent, RateLimits, SessionStatus, Status};
 use shared::model::{
-    Binding, ByteCount, ByteRate, Culprit, FragmentSet, Health, Location, PeerInfo, format_duration,
+    Binding, ByteCount, ByteRate, Culprit, Duty, FragmentSet, Health, Location, PeerInfo, format_duration,
 };
+
+pub use upkeep::{drain, durability, duty, survey, why};
 
 use super::output::one_line;
 use super::table::Align::{Left, Right};
@@ -89,7 +93,10 @@ pub fn peers(peers: &[PeerInfo]) -> Table {
             peer.zone
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
-            peer.state.to_string(),
+            match peer.duty {
+                Duty::Active => peer.state.to_string(),
+                duty => format!("{}, {}", peer.state, duty.word()),
+            },
             ByteCount::new(peer.free).to_string(),
             ByteCount::new(peer.capacity).to_string(),
             peer.contents.to_string(),

@@ -7,13 +7,14 @@
 mod add;
 mod get;
 mod local;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::accept::RemoteAddr;
 use proto::control::{Add, EntryPoint, Get, SetLimits, TOKEN_KEY};
-use proto::convert::{List, Locate, Page, Remove};
+use proto::convert::{List, Locate, Page, Remove, SetDuty, SetTarget, asked, peer_or_self};
 use proto::status::to_status;
 use proto::v1::control_server::{Control, ControlServer};
 use proto::{Invalid, RemoteError, v1};
@@ -302,5 +303,57 @@ impl Control for ControlService {
         self.admit(&request, Access::Change)?;
         let set = SetLimits::from(request.into_inner());
         Ok(Response::new(local::set_limits(&self.parts, set).into()))
+    }
+
+    async fn set_target(
+        &self,
+        request: Request<v1::SetTargetRequest>,
+    ) -> Result<Response<v1::SetTargetReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        let set = SetTarget::try_from(request.into_inner())?;
+        let binding = Some(upkeep::set_target(&self.parts, &set).await?.into());
+        Ok(Response::new(v1::SetTargetReply { binding }))
+    }
+
+    async fn set_duty(
+        &self,
+        request: Request<v1::SetDutyRequest>,
+    ) -> Result<Response<v1::SetDutyReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        let set = SetDuty::try_from(request.into_inner())?;
+        let duty = Some(upkeep::set_duty(&self.parts, set).await?.into());
+        Ok(Response::new(v1::SetDutyReply { duty }))
+    }
+
+    async fn drain_status(
+        &self,
+        request: Request<v1::DrainStatusRequest>,
+    ) -> Result<Response<v1::DrainStatusReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let peer = peer_or_self(&request.into_inner().peer_id)?;
+        let status = upkeep::drain_status(&self.parts, peer).await?;
+        Ok(Response::new(status.into()))
+    }
+
+    async fn durability(
+        &self,
+        request: Request<v1::DurabilityRequest>,
+    ) -> Result<Response<v1::DurabilityReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let what = asked(request.into_inner().r#ref)?;
+        Ok(Response::new(
+            upkeep::durability(&self.parts, &what).await?.into(),
+        ))
+    }
+
+    async fn survey(&self, request: Request<v1::SurveyRequest>) -> Result<Response<v1::SurveyReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        Ok(Response::new(upkeep::survey(&self.parts).await?.into()))
+    }
+
+    async fn why(&self, request: Request<v1::WhyRequest>) -> Result<Response<v1::WhyReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let what = asked(request.into_inner().r#ref)?;
+        Ok(Response::new(upkeep::why(&self.parts, &what).await?.into()))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::client::{CatalogClient, DirectoryClient, Orders, SessionClient};
+use proto::client::{CatalogClient, DirectoryClient, Orders, SessionClient, UpkeepClient};
 use proto::control::{EntryPoint, SessionStatus};
 use proto::convert::FromTracker;
 use shared::ErrorCode;
@@ -193,10 +193,12 @@ impl Runner {
         let epoch = session.welcome.epoch;
         info!(%tracker, %epoch, "welcomed by the tracker");
         let catalog = CatalogClient::new(&tracker)?;
+        let upkeep = UpkeepClient::new(&tracker)?;
         self.connection.send_replace(Some(Connection {
             tracker: tracker.clone(),
             epoch,
             catalog,
+            upkeep,
         }));
         self.stand(wish, SessionStatus::Connected { tracker });
         let outcome = self.serve(&mut session, changes, stop).await;

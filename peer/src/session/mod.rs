@@ -11,7 +11,7 @@ mod protected;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::client::CatalogClient;
+use proto::client::{CatalogClient, UpkeepClient};
 use proto::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
 use shared::model::{ContentId, Epoch, HostPort};
@@ -34,6 +34,8 @@ pub struct Connection {
     pub epoch: Epoch,
     /// Its catalogue.
     pub catalog: CatalogClient,
+    /// Its targets, duties, and how safe everything is.
+    pub upkeep: UpkeepClient,
 }
 
 /// The handle on the peer's network; cheap to clone.

@@ -1,5 +1,7 @@
 //! A node's own command line.
 
+mod upkeep;
+
 use std::time::Duration;
 
 use shared::ErrorCode;

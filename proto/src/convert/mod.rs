@@ -16,7 +16,7 @@ mod tests;
 pub use catalog::{List, Locate, Page, Peers, Publish, Published, Remove};
 pub use session::{FromPeer, FromTracker, MAX_HOLDINGS, MAX_SOURCES};
 pub use transfer::{Chunk, Fetch, FetchRange};
-pub use upkeep::{SetDuty, SetTarget, asked, peer_or_empty, peer_or_self};
+pub use upkeep::{SetDuty, SetTarget, asked, peer_or_self};
 
 use shared::{Coded, ErrorCode};
 

@@ -43,12 +43,6 @@ pub fn peer_or_self(bytes: &[u8]) -> Result<Option<PeerId>, Invalid> {
     }
 }
 
-/// The reverse.
-#[must_use]
-pub fn peer_or_empty(peer: Option<PeerId>) -> Vec<u8> {
-    peer.map(|peer| peer.as_bytes().to_vec()).unwrap_or_default()
-}
-
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -99,7 +93,11 @@ impl From<SetDuty> for v1::SetDutyRequest {
             DutyWish::Maintenance(length) => Wish::MaintenanceMs(millis(length)),
         };
         Self {
-            peer_id: peer_or_empty(set.peer).into(),
+            peer_id: set
+                .peer
+                .map(|peer| peer.as_bytes().to_vec())
+                .unwrap_or_default()
+                .into(),
             wish: Some(wish),
         }
     }

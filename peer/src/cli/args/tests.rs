@@ -2,6 +2,7 @@
 
 use shared::model::ByteRate;
 
+use super::super::upkeep::{DrainArgs, MaintenanceArgs, Switch};
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {
@@ -196,7 +197,7 @@ fn what_makes_no_sense_is_a_usage_error_in_one_line() {
         "list --timeout soon",
         "list --json=maybe",
         "--json",
-        "drain",
+        "dance",
     ] {
         let Err(error) = read(words(line)) else {
             panic!("{line} was understood");
@@ -243,4 +244,47 @@ fn the_help_names_the_environment_twin_of_every_setting() {
     }
     let shown = read(words("--help")).expect_err("help is an answer");
     assert!(!shown.use_stderr());
+}
+
+#[test]
+fn upkeep_is_read() {
+    let upkeep = |line: &str| match invocation(line).action {
+        Action::Once(Command::Upkeep(upkeep)) => upkeep,
+        other => panic!("{line}: {other:?}"),
+    };
+    let drain = |wait, cancel| Upkeep::Drain(DrainArgs { wait, cancel });
+    assert_eq!(upkeep("drain"), drain(None, false));
+    assert_eq!(upkeep("drain --wait"), drain(Some(None), false));
+    let minute = Some(Some(Duration::from_secs(60)));
+    assert_eq!(upkeep("drain --wait=1m --json"), drain(minute, false));
+    assert_eq!(upkeep("drain --cancel"), drain(None, true));
+    let replicas = Upkeep::Replicas {
+        name: "a/b".parse().expect("a name"),
+        replicas: ReplicationTarget::new(2).expect("in bounds"),
+    };
+    assert_eq!(upkeep("replicas a/b 2"), replicas);
+    let maintenance = |switch, minutes: u64| {
+        let length = Duration::from_secs(60 * minutes);
+        Upkeep::Maintenance(MaintenanceArgs { switch, length })
+    };
+    assert_eq!(upkeep("maintenance on"), maintenance(Switch::On, 30));
+    assert_eq!(upkeep("maintenance on --for 2h"), maintenance(Switch::On, 120));
+    assert_eq!(upkeep("maintenance off"), maintenance(Switch::Off, 30));
+    assert_eq!(upkeep("durability"), Upkeep::Durability { content: None });
+    assert_eq!(
+        upkeep("why a"),
+        Upkeep::Why {
+            content: reference("a")
+        }
+    );
+    for bad in [
+        "drain --cancel --wait",
+        "replicas a 0",
+        "replicas a",
+        "maintenance",
+        "why",
+        "drain a",
+    ] {
+        assert!(read(words(bad)).is_err(), "{bad}");
+    }
 }

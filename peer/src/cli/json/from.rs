@@ -208,6 +208,7 @@ impl Network {
             free: peer.free,
             contents: peer.contents,
             incarnation: peer.incarnation.get(),
+            duty: peer.duty.word(),
         };
         Self {
             epoch,
@@ -285,6 +286,6 @@ const fn state(state: ContentState) -> &'static str {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

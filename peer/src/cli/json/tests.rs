@@ -133,7 +133,7 @@ fn held_contents_say_why_they_are_here() {
 fn the_network_is_its_peers_and_the_tracker() {
     let expected = json!({"epoch": 3, "safe_mode": true, "peers": [{
         "id": "01".repeat(16), "addr": "127.0.0.1:1", "zone": null, "state": "live",
-        "capacity": 100, "free": 60, "contents": 2, "incarnation": 7,
+        "capacity": 100, "free": 60, "contents": 2, "incarnation": 7, "duty": "active",
     }]});
     assert_eq!(value(Network::new(&[peer(1, None)], 3, true)), expected);
 }

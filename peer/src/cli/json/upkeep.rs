@@ -1,0 +1,355 @@
+//! What `replicas`, `drain`, `maintenance`, `durability` and `why` print.
+
+use serde::Serialize;
+use shared::model::{
+    Binding, DrainStatus, Durability, Duty, Endangered, Losses, Reason, Repair, Survey, Why,
+};
+
+use super::Replicas;
+use super::from::millis;
+
+/// `peer replicas`.
+#[derive(Debug, Serialize)]
+pub struct Targeted {
+    name: String,
+    revision: u64,
+    content: String,
+    target: u32,
+}
+
+/// `peer maintenance` and `peer drain --cancel`.
+#[derive(Debug, Serialize)]
+pub struct OnDuty {
+    /// `active`, `maintenance` or `draining`.
+    duty: &'static str,
+    /// When a maintenance is over by itself, in milliseconds since the Unix epoch.
+    maintenance_until_ms: Option<u64>,
+}
+
+/// `peer drain`; with `--wait` inside a [`DrainLine`].
+#[derive(Debug, Serialize)]
+pub struct Drained {
+    #[serde(flatten)]
+    duty: OnDuty,
+    contents: u64,
+    bytes: u64,
+    /// Contents that would miss the peer, and bytes that it holds of them.
+    contents_left: u64,
+    bytes_left: u64,
+    /// Whether it can be switched off, now and for good.
+    safe: bool,
+    reasons: Vec<Explanation>,
+    /// Null when nothing moves or nothing is left.
+    remaining_ms: Option<u64>,
+}
+
+/// A line of `peer drain --wait`: `progress` several times, `done`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum DrainLine {
+    /// How far it is.
+    Progress(Drained),
+    /// It is safe to switch off.
+    Done(Drained),
+}
+
+/// Why something is not as it should be; the codes are in `docs/reasons.md`.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    code: &'static str,
+    detail: String,
+}
+
+/// `peer why`.
+#[derive(Debug, Serialize)]
+pub struct Explained {
+    name: String,
+    content: String,
+    #[serde(flatten)]
+    replicas: Replicas,
+    /// The gravest first.
+    reasons: Vec<Explanation>,
+}
+
+/// `peer durability NAME`.
+#[derive(Debug, Serialize)]
+pub struct Durable {
+    name: String,
+    content: String,
+    #[serde(flatten)]
+    replicas: Replicas,
+    survives_any: u32,
+    keepers: u32,
+    draining: u32,
+    away: u32,
+    sources: u32,
+    fatal: Fatal,
+    repair: Repairing,
+    reasons: Vec<Explanation>,
+}
+
+/// `peer durability`.
+#[derive(Debug, Serialize)]
+pub struct Surveyed {
+    contents: u64,
+    bytes: u64,
+    replicated: u64,
+    degraded: u64,
+    unavailable: u64,
+    /// Contents by how many lost peers they survive.
+    survives: Survives,
+    fatal: Fatal,
+    /// The worst first, at most 100.
+    endangered: Vec<EndangeredName>,
+    repair: Repairing,
+    safe_mode: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Survives {
+    none: u64,
+    any_one: u64,
+    any_two: u64,
+    any_three: u64,
+}
+
+/// Which losses would lose something; of each kind at most 16 are listed.
+#[derive(Debug, Serialize)]
+struct Fatal {
+    peers: Vec<String>,
+    peer_count: u64,
+    pairs: Vec<[String; 2]>,
+    pair_count: u64,
+    zones: Vec<String>,
+    zone_count: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct EndangeredName {
+    name: String,
+    fewest: u32,
+    target: u32,
+    copies_under_way: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Repairing {
+    bytes_under_way: u64,
+    bytes_waiting: u64,
+    bytes_per_second: u64,
+    /// Null when nothing is to be done or nothing moves.
+    remaining_ms: Option<u64>,
+}
+
+impl From<&Binding> for Targeted {
+    fn from(binding: &Binding) -> Self {
+        Self {
+            name: binding.name.to_string(),
+            revision: binding.revision.get(),
+            content: binding.content.to_string(),
+            target: binding.target.get(),
+        }
+    }
+}
+
+impl From<Duty> for OnDuty {
+    fn from(duty: Duty) -> Self {
+        Self {
+            duty: duty.word(),
+            maintenance_until_ms: match duty {
+                Duty::Maintenance { until } => Some(until.as_millis()),
+                Duty::Active | Duty::Draining => None,
+            },
+        }
+    }
+}
+
+impl From<&DrainStatus> for Drained {
+    fn from(status: &DrainStatus) -> Self {
+        Self {
+            duty: status.duty.into(),
+            contents: status.contents,
+            bytes: status.bytes,
+            contents_left: status.contents_left,
+            bytes_left: status.bytes_left,
+            safe: status.is_safe,
+            reasons: explanations(&status.reasons),
+            remaining_ms: status.remaining.map(millis),
+        }
+    }
+}
+
+impl From<&Why> for Explained {
+    fn from(why: &Why) -> Self {
+        Self {
+            name: why.name.to_string(),
+            content: why.content.to_string(),
+            replicas: (&why.health).into(),
+            reasons: explanations(&why.reasons),
+        }
+    }
+}
+
+impl From<&Durability> for Durable {
+    fn from(of: &Durability) -> Self {
+        Self {
+            name: of.name.to_string(),
+            content: of.content.to_string(),
+            replicas: (&of.health).into(),
+            survives_any: of.survives_any,
+            keepers: of.keepers,
+            draining: of.draining,
+            away: of.away,
+            sources: of.sources,
+            fatal: (&of.fatal).into(),
+            repair: (&of.repair).into(),
+            reasons: explanations(&of.reasons),
+        }
+    }
+}
+
+impl From<&Survey> for Surveyed {
+    fn from(survey: &Survey) -> Self {
+        let [none, any_one, any_two, any_three] = survey.survives;
+        Self {
+            contents: survey.contents,
+            bytes: survey.bytes,
+            replicated: survey.replicated,
+            degraded: survey.degraded,
+            unavailable: survey.unavailable,
+            survives: Survives {
+                none,
+                any_one,
+                any_two,
+                any_three,
+            },
+            fatal: (&survey.fatal).into(),
+            endangered: survey.endangered.iter().map(Into::into).collect(),
+            repair: (&survey.repair).into(),
+            safe_mode: survey.in_safe_mode,
+        }
+    }
+}
+
+impl From<&Endangered> for EndangeredName {
+    fn from(one: &Endangered) -> Self {
+        Self {
+            name: one.name.to_string(),
+            fewest: one.fewest,
+            target: one.target,
+            copies_under_way: one.copies_under_way,
+        }
+    }
+}
+
+impl From<&Losses> for Fatal {
+    fn from(losses: &Losses) -> Self {
+        Self {
+            peers: losses.peers.iter().map(ToString::to_string).collect(),
+            peer_count: losses.peer_count,
+            pairs: losses
+                .pairs
+                .iter()
+                .map(|(one, other)| [one.to_string(), other.to_string()])
+                .collect(),
+            pair_count: losses.pair_count,
+            zones: losses.zones.iter().map(ToString::to_string).collect(),
+            zone_count: losses.zone_count,
+        }
+    }
+}
+
+impl From<&Repair> for Repairing {
+    fn from(repair: &Repair) -> Self {
+        Self {
+            bytes_under_way: repair.bytes_under_way,
+            bytes_waiting: repair.bytes_waiting,
+            bytes_per_second: repair.pace,
+            remaining_ms: repair.remaining.map(millis),
+        }
+    }
+}
+
+fn explanations(reasons: &[Reason]) -> Vec<Explanation> {
+    let explanation = |reason: &Reason| Explanation {
+        code: reason.code.as_str(),
+        detail: reason.detail.clone(),
+    };
+    reasons.iter().map(explanation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{json, to_value};
+    use shared::model::{PeerId, ReasonCode, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_a_drain_says_that_it_is_safe() {
+        let status = DrainStatus {
+            duty: Duty::Draining,
+            contents: 3,
+            bytes: 30,
+            contents_left: 0,
+            bytes_left: 0,
+            is_safe: true,
+            reasons: vec![],
+            remaining: None,
+        };
+        assert_eq!(
+            to_value(DrainLine::Done((&status).into())).expect("JSON"),
+            json!({
+                "event": "done", "duty": "draining", "maintenance_until_ms": null, "contents": 3, "bytes": 30,
+                "contents_left": 0, "bytes_left": 0, "safe": true, "reasons": [], "remaining_ms": null,
+            })
+        );
+        let until = Timestamp::from_millis(5);
+        assert_eq!(
+            to_value(OnDuty::from(Duty::Maintenance { until })).expect("JSON"),
+            json!({"duty": "maintenance", "maintenance_until_ms": 5})
+        );
+    }
+
+    #[test]
+    fn a_survey_has_every_figure() {
+        let (one, other) = (PeerId::from_bytes([1; 16]), PeerId::from_bytes([2; 16]));
+        let survey = Survey {
+            contents: 4,
+            survives: [1, 2, 1, 0],
+            fatal: Losses {
+                pairs: vec![(one, other)],
+                pair_count: 20,
+                ..Losses::default()
+            },
+            repair: Repair {
+                pace: 7,
+                remaining: Some(Duration::from_secs(2)),
+                ..Repair::default()
+            },
+            ..Survey::default()
+        };
+        let value = to_value(Surveyed::from(&survey)).expect("JSON");
+        assert_eq!(
+            value["survives"],
+            json!({"none": 1, "any_one": 2, "any_two": 1, "any_three": 0})
+        );
+        assert_eq!(
+            value["fatal"]["pairs"],
+            json!([["01".repeat(16), "02".repeat(16)]])
+        );
+        assert_eq!(value["fatal"]["pair_count"], 20);
+        assert_eq!(value["repair"]["bytes_per_second"], 7);
+        assert_eq!(value["repair"]["remaining_ms"], 2_000);
+        let reasons = explanations(&[Reason {
+            code: ReasonCode::TooFewPeers,
+            detail: "words".to_owned(),
+        }]);
+        assert_eq!(
+            to_value(reasons).expect("JSON"),
+            json!([{"code": "too_few_peers", "detail": "words"}])
+        );
+    }
+}

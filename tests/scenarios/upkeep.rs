@@ -1,0 +1,128 @@
+//! Operators: a peer is emptied before it leaves, goes away for maintenance, and wants are changed; and the network
+//! says how safe everything is.
+
+use anyhow::Result;
+use harness::{Cluster, eventually};
+use serde_json::Value;
+
+use crate::{MIB, PATIENCE, assert_same, get, holders, id_of, publish};
+
+fn json(peer: &harness::Peer, command: &[&str]) -> Value {
+    peer.run(command.iter().chain(&["--json"])).expect(0).json()
+}
+
+fn order(peer: &harness::Peer, command: &[&str]) {
+    assert_eq!(peer.run(command).expect(0).code, 0);
+}
+
+/// What the tracker says of the peer with this id.
+fn peer_in(cluster: &Cluster, id: &str) -> Value {
+    let network = json(cluster.peer(0), &["network"]);
+    let mut peers = network["peers"].as_array().expect("peers").iter();
+    peers
+        .find(|peer| peer["id"] == id)
+        .cloned()
+        .expect("a known peer")
+}
+
+#[test]
+fn a_holder_is_drained_wiped_and_missed_by_nobody() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(5).start()?;
+    let original = publish(&cluster, 0, "data", 5 * MIB + 17, 3)?;
+    let ids: Vec<_> = (0..5).map(|number| id_of(cluster.peer(number))).collect();
+    let holding = holders(&cluster.peer(0).locate("data")).remove(0);
+    let leaver = (1..5)
+        .find(|number| holding.contains(&ids[*number]))
+        .expect("a holder");
+    // What it has published itself is an obligation too.
+    let own = publish(&cluster, leaver, "own", MIB, 2)?;
+    assert_eq!(json(cluster.peer(0), &["durability", "data"])["survives_any"], 2);
+
+    order(cluster.peer(leaver), &["drain"]);
+    cluster.peer_mut(leaver).program.restart()?;
+    cluster.tracker.restart()?;
+    cluster.wait_for_live_peers(5)?;
+    assert_eq!(
+        peer_in(&cluster, &ids[leaver])["duty"],
+        "draining",
+        "it outlives both restarts"
+    );
+    let last = json(cluster.peer(leaver), &["drain", "--wait=60s"]);
+    assert_eq!((&last["event"], &last["safe"]), (&"done".into(), &true.into()));
+    assert_eq!(last["contents_left"], 0);
+
+    cluster.peer_mut(leaver).program.kill();
+    std::fs::remove_dir_all(cluster.peer(leaver).data_dir())?;
+    for (name, target) in [("data", 3), ("own", 2)] {
+        // At once: nothing has to be repaired first.
+        let located = cluster.peer(0).locate(name);
+        let stay = |ids_of: &Vec<String>| ids_of.iter().filter(|id| **id != ids[leaver]).count();
+        assert!(
+            holders(&located).iter().all(|ids_of| stay(ids_of) >= target),
+            "{name}"
+        );
+    }
+    let newcomer = cluster.add_peer(None)?;
+    for (name, original) in [("data", &original), ("own", &own)] {
+        assert_same(original, &get(&cluster, cluster.peer(newcomer), name));
+    }
+    let is_whole =
+        |survey: &Value| survey["replicated"] == survey["contents"] && survey["survives"]["none"] == 0;
+    eventually(
+        "everything at target without it",
+        PATIENCE,
+        || json(cluster.peer(0), &["durability"]),
+        is_whole,
+    )?;
+    Ok(())
+}
+
+#[test]
+fn wants_change_reasons_are_told_and_a_maintenance_is_waited_for() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(4).start()?;
+    publish(&cluster, 0, "data", MIB, 2)?;
+    order(cluster.peer(1), &["replicas", "data", "5"]);
+    let why = |cluster: &Cluster| json(cluster.peer(0), &["why", "data"]);
+    eventually(
+        "a reason",
+        PATIENCE,
+        || why(&cluster),
+        |why| why["reasons"][0]["code"] == "too_few_peers" && why["fewest"] == 4,
+    )?;
+    let waited = cluster.peer(1).run(["drain", "--wait=1s"]);
+    assert_eq!(waited.code, 10, "nobody could take over: {}", waited.stderr);
+    order(cluster.peer(1), &["drain", "--cancel"]);
+    order(cluster.peer(1), &["replicas", "data", "4"]);
+    eventually(
+        "the target",
+        PATIENCE,
+        || why(&cluster),
+        |why| why["state"] == "replicated",
+    )?;
+
+    // Both die; one of them is expected back.
+    let (away, gone) = (id_of(cluster.peer(2)), id_of(cluster.peer(3)));
+    let on = json(cluster.peer(2), &["maintenance", "on", "--for", "10m"]);
+    assert_eq!(on["duty"], "maintenance");
+    for number in [2, 3] {
+        cluster.peer_mut(number).program.kill();
+    }
+    let state = |id: &str| peer_in(&cluster, id)["state"].clone();
+    eventually(
+        "the other to be lost",
+        PATIENCE,
+        || state(&gone),
+        |state| state == "lost",
+    )?;
+    assert_eq!(state(&away), "suspect");
+    assert_eq!(why(&cluster)["reasons"][0]["code"], "maintenance");
+    assert_eq!(json(cluster.peer(0), &["durability", "data"])["away"], 1);
+    cluster.peer_mut(2).program.restart()?;
+    let back = || json(cluster.peer(0), &["durability", "data"]);
+    eventually("its return", PATIENCE, back, |found| {
+        found["survives_any"] == 2 && found["away"] == 0
+    })?;
+    order(cluster.peer(2), &["maintenance", "off"]);
+    assert_eq!(peer_in(&cluster, &away)["duty"], "active");
+    Ok(())
+}
