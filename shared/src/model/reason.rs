@@ -45,7 +45,7 @@ pub enum ReasonCode {
     ZonesShared,
     /// The node has publications that no tracker knows of.
     Unpublished,
-    /// The node has no session with the tracker.
+    /// The peer has no session with the tracker.
     NotConnected,
     /// The tracker is newer than this program and gives a reason that it does not know.
     Other,

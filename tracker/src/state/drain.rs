@@ -104,10 +104,9 @@ impl State {
     }
 
     fn drained(&self, survey: &DrainSurvey, duty: Duty) -> DrainStatus {
-        let is_known = self
-            .members
-            .get(survey.peer)
-            .is_some_and(|peer| peer.ready_session().is_some());
+        let known = self.members.get(survey.peer);
+        let is_known = known.is_some_and(|peer| peer.ready_session().is_some());
+        let is_connected = known.is_some_and(|peer| peer.session.is_some());
         let told = |(code, (detail, count)): (&ReasonCode, &(String, u64))| Reason {
             code: *code,
             detail: match count {
@@ -122,10 +121,15 @@ impl State {
                 detail: "the tracker has restarted and waits for its peers to report".to_owned(),
             });
         }
-        if !is_known {
+        if !is_connected {
+            reasons.push(Reason {
+                code: ReasonCode::NotConnected,
+                detail: "the peer has no session: what it holds is not known".to_owned(),
+            });
+        } else if !is_known {
             reasons.push(Reason {
                 code: ReasonCode::InventoryPending,
-                detail: "the peer is not connected, or has not said everything that it holds".to_owned(),
+                detail: "the peer has not said everything that it holds".to_owned(),
             });
         }
         let is_done = survey.contents_left == 0 && is_known && !self.is_in_safe_mode();

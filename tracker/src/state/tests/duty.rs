@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::model::{ContentState, Duty, DutyWish, Epoch, PeerState, ReasonCode, Report};
 
 use super::world::{World, content, peer, some};
-use crate::state::Rejection;
+use crate::state::{Rejection, State};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -140,6 +140,20 @@ fn a_drain_outlives_restarts_of_both_and_can_be_called_off() {
         world.announce(n, Vec::new(), true);
     }
     assert_eq!(world.drain_status(leaver).duty, Duty::Draining);
+    let duty_in = |state: &State| {
+        let known = state.peers(None, 10).peers.into_iter();
+        known
+            .filter(|info| info.id == peer(leaver))
+            .map(|info| info.duty)
+            .last()
+    };
+    let mut copy = State::new(crate::Timing::default(), 3);
+    world
+        .state
+        .records()
+        .into_iter()
+        .for_each(|record| copy.replay(record));
+    assert_eq!(duty_in(&copy), Some(Duty::Draining), "in a snapshot too");
     world.obey();
     assert!(world.drain_status(leaver).is_safe);
     world.set_duty(leaver, DutyWish::Active).expect("it may stay");
@@ -156,7 +170,8 @@ fn in_safe_mode_and_while_it_is_away_nobody_knows_whether_a_peer_can_go() {
     world.set_duty(3, DutyWish::Drain).expect("it may");
     assert!(world.drain_status(3).is_safe, "it holds nothing");
     world.disconnect(3);
-    assert!(!world.drain_status(3).is_safe);
+    let status = world.drain_status(3);
+    assert!(!status.is_safe && status.reasons[0].code == ReasonCode::NotConnected);
     world.restart();
     world.hello(3, 2, Epoch::new(1)).expect("welcome");
     world.announce(3, Vec::new(), true);
@@ -262,7 +277,7 @@ fn another_target_is_kept_through_a_restart_and_leaves_the_revision() {
     assert_eq!(world.take_orders(), [], "a surplus is trimmed later");
     world.restart();
     assert_eq!(world.health(&bytes).target.get(), 2);
-    let mut copy = crate::state::State::new(crate::Timing::default(), 3);
+    let mut copy = State::new(crate::Timing::default(), 3);
     for record in world.state.records() {
         copy.replay(record);
     }
