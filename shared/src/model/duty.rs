@@ -64,7 +64,7 @@ pub struct DrainStatus {
     pub bytes: u64,
     /// How many of the contents would miss it: without it some fragment that it holds is below its target.
     pub contents_left: u64,
-    /// Bytes that it holds of those.
+    /// Bytes of these fragments.
     pub bytes_left: u64,
     /// Whether it can be switched off, now and for good, without anyone missing it.
     pub is_safe: bool,

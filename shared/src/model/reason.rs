@@ -41,7 +41,7 @@ pub enum ReasonCode {
     CoolingDown,
     /// A peer has not said everything that it holds.
     InventoryPending,
-    /// Several replicas share a zone: no peer of another one could take them when they were made.
+    /// Several replicas share a zone although there are others: no peer there could take them when they were made.
     ZonesShared,
     /// The node has publications that no tracker knows of.
     Unpublished,

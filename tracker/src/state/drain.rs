@@ -81,11 +81,16 @@ impl State {
         survey.bytes = survey.bytes.saturating_add(bytes);
         let enough = if held.keeps { content.target.get() } else { 1 };
         let staying = self.assess(content).staying;
-        if fragments.iter().all(|index| staying.of(index) >= enough) {
+        let mut missing = content.manifest.no_fragments();
+        for index in fragments.iter().filter(|index| staying.of(*index) < enough) {
+            missing.insert(index);
+        }
+        if missing.is_empty() {
             return;
         }
+        let bytes_left = content.manifest.bytes_in(&missing);
         survey.contents_left += 1;
-        survey.bytes_left = survey.bytes_left.saturating_add(bytes);
+        survey.bytes_left = survey.bytes_left.saturating_add(bytes_left);
         if survey.contents_left > EXPLAINED {
             return;
         }

@@ -3,6 +3,7 @@
 //! Looks and changes nothing. What is said is what repair goes by, so that the words are true: the same counts, the same
 //! readiness of peers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared::model::{ByteCount, Duty, PeerId, Reason, ReasonCode, Timestamp, format_duration};
@@ -221,14 +222,17 @@ impl State {
     fn zone_reasons(&self, content: &Content, reasons: &mut Vec<Reason>) {
         let keepers = self.keepers(content);
         let zones: Vec<_> = keepers.iter().filter_map(|held| self.zone(held.peer)).collect();
-        let distinct = zones.iter().collect::<std::collections::BTreeSet<_>>().len();
+        let used: BTreeSet<_> = zones.iter().copied().collect();
+        let able = self.members.iter().filter(|peer| peer.can_be_given());
+        let all: BTreeSet<_> = able.filter_map(|peer| peer.registration.zone.as_ref()).collect();
         // A content in several extents has more keepers than replicas, and needs no more zones than these.
-        let wanted = zones.len().min(content.target.get() as usize);
-        if distinct < wanted {
+        let wanted = zones.len().min(content.target.get() as usize).min(all.len());
+        if used.len() < wanted {
             let detail = format!(
-                "{} in {}: no peer of another zone could take one when they were made",
+                "{} in {}, and there are {}; replicas that exist stay where they are",
                 counted(zones.len(), "keeper"),
-                counted(distinct, "zone")
+                counted(used.len(), "zone"),
+                counted(all.len(), "zone")
             );
             reasons.push(reason(ReasonCode::ZonesShared, detail));
         }

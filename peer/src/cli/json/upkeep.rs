@@ -33,7 +33,7 @@ pub struct Drained {
     duty: OnDuty,
     contents: u64,
     bytes: u64,
-    /// Contents that would miss the peer, and bytes that it holds of them.
+    /// Contents that would miss the peer, and bytes of the fragments that would.
     contents_left: u64,
     bytes_left: u64,
     /// Whether it can be switched off, now and for good.
