@@ -4,6 +4,7 @@ mod durability;
 mod duty;
 mod names;
 mod random;
+mod replica_sets;
 mod replicas;
 mod restarts;
 mod sessions;
