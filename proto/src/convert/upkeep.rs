@@ -404,3 +404,6 @@ impl From<Why> for v1::WhyReply {
 pub fn asked(wire: Option<v1::ContentRef>) -> Result<ContentRef, Invalid> {
     required("ref", wire)?.try_into()
 }
+
+#[cfg(test)]
+mod tests;
