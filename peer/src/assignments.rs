@@ -19,7 +19,7 @@ use crate::blocking::{told, try_blocking};
 use crate::eviction::Eviction;
 use crate::fetch::{FetchError, Fetcher, Progress};
 use crate::identity::Identity;
-use crate::store::{DiskStore, FragmentStore as _, Purpose, Role};
+use crate::store::{DiskStore, FragmentStore as _, Purpose, StoreError};
 
 /// Assignments that wait; each carries a manifest. A tracker that has more will try again or elsewhere.
 const QUEUE: usize = 256;
@@ -114,7 +114,11 @@ impl Assignments {
         let freed = try_blocking(move || {
             let freed = match Eviction::of(content, reason, &store.publications()?) {
                 Eviction::Refuse => return Ok(None),
-                Eviction::Release => store.release(content, Role::Assigned)?,
+                Eviction::Release(roles) => roles
+                    .iter()
+                    .map(|role| store.release(content, *role))
+                    .take_while(|released| !matches!(released, Err(StoreError::UnknownContent(_))))
+                    .sum::<Result<_, _>>()?,
                 Eviction::Forget(names) => {
                     let freed = store.forget(content)?;
                     names
@@ -123,7 +127,7 @@ impl Assignments {
                     freed
                 }
             };
-            Ok::<_, crate::store::StoreError>(Some(freed))
+            Ok::<_, StoreError>(Some(freed))
         });
         match freed.await {
             Ok(Some(freed)) => info!(content = %content.short(), freed, ?reason, "evicted"),

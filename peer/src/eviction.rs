@@ -1,19 +1,20 @@
 //! What an eviction takes away: decided here, carried out by [`assignments`](crate::assignments). Pure.
 //!
-//! Invariants: a content whose publication waits for the tracker stays, whatever the order says; a surplus replica is
-//! only no longer assigned, so what the peer's own user published or fetched stays.
+//! Invariants: a content whose publication waits for the tracker stays, whatever the order says; what the peer's own
+//! user published or fetched stays while it is surplus only. A file that was added under a name and refused is
+//! published no longer: it was kept until now because it may have counted as a replica.
 
 use shared::model::{ContentId, EvictReason, Name};
 
-use crate::store::Publication;
+use crate::store::{Publication, Role};
 
 /// What is to be done about an order to hold a content no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Eviction {
     /// Nothing: its publication is pending.
     Refuse,
-    /// The peer is no longer assigned to it.
-    Release,
+    /// It is here for these reasons no longer.
+    Release(&'static [Role]),
     /// All of it goes, and the settled publications of these names with it.
     Forget(Vec<Name>),
 }
@@ -33,7 +34,8 @@ impl Eviction {
             names.push(publication.name.clone());
         }
         match reason {
-            EvictReason::Surplus => Self::Release,
+            EvictReason::Surplus if names.is_empty() => Self::Release(&[Role::Assigned, Role::Published]),
+            EvictReason::Surplus => Self::Release(&[Role::Assigned]),
             EvictReason::Unreferenced => Self::Forget(names),
         }
     }
@@ -69,7 +71,12 @@ mod tests {
         );
         assert_eq!(
             Eviction::of(ours, EvictReason::Surplus, &outbox),
-            Eviction::Release
+            Eviction::Release(&[Role::Assigned])
+        );
+        assert_eq!(
+            Eviction::of(ours, EvictReason::Surplus, &[]),
+            Eviction::Release(&[Role::Assigned, Role::Published]),
+            "its publication was refused"
         );
         for reason in [EvictReason::Surplus, EvictReason::Unreferenced] {
             assert_eq!(Eviction::of(other, reason, &outbox), Eviction::Refuse);

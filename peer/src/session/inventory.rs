@@ -90,6 +90,16 @@ impl Inventory {
         self.changed.insert(content);
     }
 
+    /// An order was obeyed or refused. An eviction is answered by announcing what is here now, even if nothing has
+    /// changed: the tracker does not count the copy, and takes no publication of it, until it hears of it again.
+    pub fn answer(&mut self, order: &Order) {
+        if let Order::Evict { epoch, content, .. } = order
+            && *epoch == self.epoch
+        {
+            self.note(*content);
+        }
+    }
+
     /// Whether something is to be announced.
     #[must_use]
     pub fn has_changes(&self) -> bool {
@@ -329,6 +339,16 @@ mod tests {
         assert_eq!(inventory.take_changed(), [holding(1, 4).content].into());
         assert!(!inventory.has_changes());
         assert!(judge(&inventory, &evict(1, 5, 2)).is_ok());
+    }
+
+    #[test]
+    fn an_eviction_is_answered_whether_or_not_it_was_carried_out() {
+        let mut inventory = inventory();
+        inventory.everything(vec![holding(1, 4)]);
+        inventory.answer(&evict(1, 4, 2));
+        assert!(!inventory.has_changes(), "nobody is there to answer to");
+        inventory.answer(&evict(1, 5, 2));
+        assert_eq!(inventory.take_changed(), [holding(1, 4).content].into());
     }
 
     #[test]

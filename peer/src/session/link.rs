@@ -307,12 +307,15 @@ impl Runner {
         Ok(())
     }
 
-    async fn obey(&self, session: &Session, order: Order) {
+    async fn obey(&self, session: &mut Session, order: Order) {
         let is_protected = |content| self.protected.contains(content);
         if let Err(refusal) = session.inventory.judge(&order, is_protected) {
             debug!(%refusal, "order not carried out");
+            session.inventory.answer(&order);
             return;
         }
+        // Whatever becomes of it, the tracker is told what is here then.
+        session.inventory.answer(&order);
         match order {
             Order::Assign {
                 epoch,

@@ -24,6 +24,8 @@ pub(super) struct Held {
     pub(super) keeps: bool,
     /// Whether it has been told to drop them: it counts for nothing until it announces anew.
     pub(super) is_evicting: bool,
+    /// How often in a row it was told to drop them and kept them.
+    pub(super) refusals: u8,
 }
 
 /// A set of fragments that costs nothing when it is full.
@@ -106,14 +108,18 @@ impl Holders {
             return;
         }
         let all = self.by_content.entry(content).or_default();
-        let held = Held {
+        let mut held = Held {
             peer,
             fragments,
             keeps,
             is_evicting: false,
+            refusals: 0,
         };
         match all.binary_search_by_key(&peer, |held| held.peer) {
-            Ok(at) => all[at] = held,
+            Ok(at) => {
+                held.refusals = all[at].refusals.saturating_add(u8::from(all[at].is_evicting));
+                all[at] = held;
+            }
             Err(at) => {
                 // Most contents have few holders: no spare room for more.
                 all.reserve_exact(1);

@@ -22,6 +22,10 @@ const PLAN_WORK: usize = 1 << 16;
 /// An eviction that is not answered within this many retry times is ordered again.
 const EVICT_PATIENCE: u32 = 10;
 
+/// A peer that was told so often to drop a surplus replica, and keeps it, has a reason of its own (its user shares the
+/// file): it is not asked again, others are. More than once, because the order may have crossed an announce.
+const INSISTS: u8 = 3;
+
 /// Contents that the sweep passes in one tick, whether or not anything happened to them.
 const SWEEP_LIMIT: usize = 256;
 
@@ -137,6 +141,7 @@ impl State {
                     .get(held.peer)
                     .is_some_and(|peer| peer.ready_session().is_some())
                 && !content.publishers.contains(&held.peer)
+                && held.refusals < INSISTS
                 && held
                     .fragments
                     .to_set(content.manifest.fragment_count())

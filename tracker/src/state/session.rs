@@ -210,7 +210,7 @@ impl State {
             unconfirmed.remove(&content);
         }
         // Whatever was ordered before, the peer has spoken since: decide anew.
-        self.evictions.remove(&(content, peer));
+        let was_evicting = self.evictions.remove(&(content, peer)).is_some();
         let manifest = self
             .catalogue
             .content(content)
@@ -235,12 +235,14 @@ impl State {
                 let fragments = Fragments::Some(holding.fragments);
                 self.holders
                     .set(content, peer, fragments, holding.keeps, holding.is_fetching);
+                let due = now.after(self.timing.orphan);
                 if self.holders.of(content).is_empty() {
                     self.orphans.remove(&content);
+                } else if was_evicting && self.holders.get(content, peer).is_some_and(|held| held.keeps) {
+                    // It was told to drop the content and keeps it: it is about to publish it, perhaps.
+                    self.orphans.insert(content, due);
                 } else {
-                    self.orphans
-                        .entry(content)
-                        .or_insert(now.after(self.timing.orphan));
+                    self.orphans.entry(content).or_insert(due);
                 }
             }
         }

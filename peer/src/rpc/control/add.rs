@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use super::{ControlParts, Events, caller_gone};
 use crate::blocking::{blocking, try_blocking};
 use crate::session::Connection;
-use crate::store::{FragmentStore as _, Publication, PublicationState, Role, StoreError};
+use crate::store::{Publication, PublicationState};
 
 /// Often enough for a bar that moves, rarely enough not to matter.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -62,7 +62,7 @@ pub(super) async fn run(
             )));
         }
         Err(error) => {
-            undo(&parts, &add, content).await?;
+            undo(&parts, &add).await?;
             return Err(error);
         }
     };
@@ -117,21 +117,13 @@ async fn share(parts: &ControlParts, add: &Add, events: &Events<AddEvent>) -> Re
     }
 }
 
-/// Takes back what a refused publication left behind; the file was not shared before, or is by another name.
-async fn undo(parts: &ControlParts, add: &Add, content: ContentId) -> Result<(), RemoteError> {
+/// Takes a refused publication back. The file stays shared until the tracker says otherwise: it may count as a replica
+/// already, of a content that has other names, and only the tracker knows when nothing refers to it.
+async fn undo(parts: &ControlParts, add: &Add) -> Result<(), RemoteError> {
     let (store, name) = (Arc::clone(&parts.store), add.name.clone());
-    let undone = try_blocking(move || {
-        store.remove_publication(&name)?;
-        let is_used = store.publications()?.iter().any(|other| other.content == content);
-        if !is_used {
-            store.release(content, Role::Published)?;
-        }
-        Ok::<_, StoreError>(())
-    });
-    match undone.await {
-        Err(error) if error.code() != ErrorCode::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    try_blocking(move || store.remove_publication(&name))
+        .await
+        .map(drop)
 }
 
 /// Waits for a session with a tracker.

@@ -2,6 +2,7 @@
 
 mod durability;
 mod duty;
+mod insistence;
 mod names;
 mod random;
 mod replica_sets;

@@ -1,0 +1,56 @@
+//! Peers that are told to drop a content and keep it: they have a reason, and say so by announcing it again.
+
+use std::time::Duration;
+
+use shared::model::{EvictReason, Expectation};
+
+use super::world::{World, content, peer};
+use crate::state::Rejection;
+use crate::timing::Timing;
+
+#[test]
+fn a_peer_that_keeps_what_it_was_told_to_drop_may_publish_it_and_is_left_alone_for_a_while() {
+    let mut world = World::with_peers(2);
+    let bytes = content(1, 2);
+    world.holds(1, &bytes, bytes.all_fragments(), true);
+    world.pass(Timing::default().orphan, &[]);
+    assert_eq!(world.evicted(), [(peer(1), EvictReason::Unreferenced)]);
+    let publish = |world: &mut World| world.try_publish(1, "a", &bytes, 1, Expectation::Unbound);
+    assert_eq!(
+        publish(&mut world),
+        Err(Rejection::Evicting(bytes.content())),
+        "the order may be carried out any moment"
+    );
+    world.holds(1, &bytes, bytes.all_fragments(), true);
+    world.pass(Duration::from_secs(30), &[]);
+    assert_eq!(world.evicted(), [], "there is time to publish it");
+    assert!(publish(&mut world).is_ok());
+}
+
+#[test]
+fn a_surplus_replica_that_its_peer_insists_on_does_not_keep_others_from_being_trimmed() {
+    let mut world = World::with_peers(4);
+    let bytes = content(1, 2);
+    world.publish(1, "a", &bytes, 2);
+    world.obey();
+    for n in 2..=4 {
+        world.holds(n, &bytes, bytes.all_fragments(), true);
+    }
+    // Whoever is asked first insists; two more are to go until two are left beside it.
+    let mut insists = None;
+    for _ in 0..1_000 {
+        world.pass(Duration::from_secs(5), &[]);
+        for (told, _) in world.evicted() {
+            let n = told.as_bytes()[0];
+            let keeps = *insists.get_or_insert(n) == n;
+            let fragments = match keeps {
+                true => bytes.all_fragments(),
+                false => bytes.no_fragments(),
+            };
+            world.holds(n, &bytes, fragments, keeps);
+        }
+    }
+    let insists = insists.expect("there is a surplus");
+    assert_eq!(world.replicas(&bytes), [peer(1), peer(insists)]);
+    assert_eq!(world.evicted(), [], "and it is left alone");
+}
