@@ -5,13 +5,14 @@
 //! [`Outcome`] is what a command said. [`eventually`] waits for something to become true, bounded in time, and says
 //! what it saw last when it does not. [`content`] makes files that are the same in every run.
 //!
-//! [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
+//! [`histories`] are those of simulated clusters, in which everything goes wrong. [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
 
 pub mod bench;
 pub mod binaries;
 mod cluster;
 pub mod content;
 mod eventually;
+pub mod histories;
 pub mod lab;
 mod outcome;
 mod program;

@@ -1,0 +1,67 @@
+//! The tracker's disk: a file that is appended to, and what a crash leaves of it.
+//!
+//! What was synced survives. Of what was written and not synced a prefix survives, of any length, and the last bytes
+//! of that may be rubbish: a record that is torn.
+
+use rand::{Rng, RngExt as _};
+
+/// One file.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    bytes: Vec<u8>,
+    synced: usize,
+    /// Syncing does nothing: the power will fail before it is over.
+    pub(super) is_dying: bool,
+    /// Every write fails after a few bytes.
+    pub(super) is_failing: bool,
+}
+
+/// The disk is full or broken.
+#[derive(Debug)]
+pub(super) struct WriteFailed;
+
+impl Disk {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), WriteFailed> {
+        if self.is_failing {
+            self.bytes.extend_from_slice(&bytes[..bytes.len() / 2]);
+            return Err(WriteFailed);
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    pub(super) const fn sync(&mut self) {
+        if !self.is_dying {
+            self.synced = self.bytes.len();
+        }
+    }
+
+    /// Cuts off what is no whole record, as whoever opens the file does.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
+        self.synced = self.bytes.len();
+    }
+
+    /// Puts other bytes in their place, all or none (by renaming a file).
+    pub(super) fn replace(&mut self, bytes: Vec<u8>) {
+        self.bytes = bytes;
+        self.sync();
+    }
+
+    /// The process or the power ends.
+    pub(super) fn crash(&mut self, rng: &mut impl Rng) {
+        let kept = rng.random_range(self.synced..=self.bytes.len());
+        self.bytes.truncate(kept);
+        if kept > self.synced && rng.random_bool(0.3) {
+            let torn = rng.random_range(self.synced..kept);
+            for byte in &mut self.bytes[torn..] {
+                *byte = rng.random();
+            }
+        }
+        (self.is_dying, self.is_failing) = (false, false);
+    }
+}

@@ -1,0 +1,175 @@
+//! The outbox brought to the tracker, as `peer::publisher` does it: one publication at a time, protected from eviction,
+//! the revision to follow written down before a binding is asked for.
+
+use peer::publisher::Next;
+use peer::store::{FragmentStore as _, Publication, PublicationState};
+use shared::model::{Expectation, Name, Revision};
+use tracker::state::Publish;
+
+use super::PeerNumber;
+use crate::histories::book::OperationId;
+use crate::histories::calls::{ATTEMPTS, Answered, Failure, Outcome, Purpose, Question};
+use crate::histories::naming::Answer;
+use crate::histories::world::{Act, World};
+
+/// Publications that failed for a passing reason are tried again after this.
+const RETRY_WAIT: u64 = 2_000;
+
+impl World {
+    /// The user adds a file under a name: it is shared and written to the outbox.
+    pub(in crate::histories) fn put_publication(
+        &mut self,
+        number: PeerNumber,
+        publication: Publication,
+        operation: OperationId,
+    ) {
+        let name = publication.name.clone();
+        let peer = &mut self.peers[number];
+        peer.additions.insert(name.clone(), operation);
+        peer.outbox.insert(name, publication);
+        self.will(number, 0, Act::Publishes);
+    }
+
+    pub(in crate::histories) fn withdraw_publication(&mut self, number: PeerNumber, name: &Name) {
+        let peer = &mut self.peers[number];
+        if peer.outbox.get(name).is_some_and(Publication::is_pending) {
+            peer.outbox.remove(name);
+        }
+    }
+
+    /// Tries the next pending publication, if none is being tried.
+    pub(in crate::histories) fn publish_pending(&mut self, number: PeerNumber) {
+        let peer = &mut self.peers[number];
+        if peer.publishing.is_some() || !peer.is_connected() {
+            return;
+        }
+        let pending = peer.outbox.values().find(|publication| publication.is_pending());
+        let Some(publication) = pending else {
+            return;
+        };
+        let (name, content) = (publication.name.clone(), publication.content);
+        // Before the store is asked: from here on the content cannot be evicted under us.
+        let guard = peer.protected.begin(content);
+        peer.publishing = Some((name, content, guard));
+        self.publication_step(number);
+    }
+
+    fn publication_step(&mut self, number: PeerNumber) {
+        let peer = &self.peers[number];
+        let Some((name, content, _)) = &peer.publishing else {
+            return;
+        };
+        let publication = peer.outbox.get(name).filter(|known| known.content == *content);
+        match publication.map(Publication::next) {
+            Some(Next::AskHead) => {
+                let question = Question::Head(name.clone());
+                self.call(number, question, Purpose::Publication, ATTEMPTS);
+            }
+            Some(Next::Ask(base)) => self.ask(number, base),
+            _ => self.stop_publishing(number, 0),
+        }
+    }
+
+    fn ask(&mut self, number: PeerNumber, base: Revision) {
+        let peer = &self.peers[number];
+        let Some((name, content, _)) = &peer.publishing else {
+            return;
+        };
+        let entry = peer.store.entry(*content).filter(|entry| entry.held.is_full());
+        let target = peer.outbox.get(name).map(|publication| publication.target);
+        let (Some(entry), Some(target)) = (entry, target) else {
+            let failure = Failure {
+                code: shared::ErrorCode::NotFound,
+                text: "the file is no longer shared here".to_owned(),
+            };
+            return self.publication_answered(number, &Err(failure), 1);
+        };
+        let publish = Publish {
+            name: name.clone(),
+            manifest: entry.manifest,
+            target,
+            expectation: Expectation::Revision(base),
+            publisher: peer.id,
+            incarnation: peer.incarnation(),
+        };
+        let question = Question::Publish(Box::new(publish));
+        self.call(number, question, Purpose::Publication, ATTEMPTS);
+    }
+
+    pub(in crate::histories) fn publication_answered(
+        &mut self,
+        number: PeerNumber,
+        outcome: &Outcome,
+        attempts: u32,
+    ) {
+        let peer = &mut self.peers[number];
+        let Some((name, content, _)) = &peer.publishing else {
+            return;
+        };
+        let name = name.clone();
+        let Some(publication) = peer
+            .outbox
+            .get_mut(&name)
+            .filter(|known| known.content == *content && known.is_pending())
+        else {
+            // The user has withdrawn it, or added something else.
+            return self.stop_publishing(number, 0);
+        };
+        let was_asked = matches!(publication.next(), Next::Ask(_));
+        let told = match outcome {
+            Ok(Answered::Head(revision, bound)) => match publication.follow(*revision, *bound) {
+                Ok(state) => {
+                    publication.state = state;
+                    return self.publication_step(number);
+                }
+                Err(reason) => Err((shared::ErrorCode::Conflict, reason)),
+            },
+            Ok(Answered::Bound(binding)) => Ok(binding.revision),
+            Ok(_) => Err((shared::ErrorCode::Internal, String::new())),
+            Err(failure) => Err((failure.code, failure.text.clone())),
+        };
+        let state = PublicationState::after(match &told {
+            Ok(revision) => Ok(*revision),
+            Err((code, reason)) => Err((*code, reason)),
+        });
+        let Some(state) = state else {
+            return self.stop_publishing(number, RETRY_WAIT);
+        };
+        publication.state = state;
+        let operation = peer.additions.get(&name).copied();
+        match (told, operation) {
+            (Ok(revision), Some(operation)) => self.settled(operation, Answer::Done(revision)),
+            // Nothing was ever asked for.
+            (Err(_), Some(operation)) if !was_asked => self.never_happened(operation),
+            _ => {}
+        }
+        let is_refused = self.peers[number]
+            .outbox
+            .get(&name)
+            .is_some_and(|publication| matches!(publication.next(), Next::Refused(_)));
+        self.say(format_args!(
+            "peer {number}: the publication of {name} is settled, refused: {is_refused}, after {attempts}"
+        ));
+        if is_refused {
+            // The file stays shared until the tracker says otherwise.
+            self.peers[number].outbox.remove(&name);
+        }
+        self.stop_publishing(number, 0);
+    }
+
+    fn stop_publishing(&mut self, number: PeerNumber, wait: u64) {
+        // The guard goes with it, and the end is told at once.
+        self.peers[number].publishing = None;
+        self.announce_ended(number);
+        self.will(number, wait, Act::Publishes);
+    }
+
+    /// The peer itself has dropped its copy, or a reason for it.
+    pub(in crate::histories) fn forgotten(&mut self, number: PeerNumber, content: shared::model::ContentId) {
+        let peer = &mut self.peers[number];
+        if peer.store.entry(content).is_none() {
+            peer.rotten.retain(|(rotten, _)| *rotten != content);
+        }
+        self.changed(number, content);
+    }
+}
