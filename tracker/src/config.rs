@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use serde::Deserialize;
 use shared::runtime::config;
 use shared::{Coded, ErrorCode};
@@ -24,15 +24,34 @@ pub struct Args {
     #[arg(long, env = "ENJAMBRE_PORT")]
     pub port: Option<u16>,
     /// Where the journal is kept [default: $XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker]
-    #[arg(long, value_name = "DIR", env = "ENJAMBRE_DATA_DIR")]
+    #[arg(long, value_name = "DIR", env = "ENJAMBRE_DATA_DIR", global = true)]
     pub data_dir: Option<PathBuf>,
     /// A TOML file with any of these settings (host, port, data_dir) and a table `timing` of durations: lease,
     /// heartbeat, grace, safe_mode, tick, stall, cool_down, retry, trim, orphan, removed, forget
-    #[arg(long, value_name = "FILE", env = "ENJAMBRE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "ENJAMBRE_CONFIG", global = true)]
     pub config: Option<PathBuf>,
     /// Log more; repeat for more still
-    #[arg(short, long, action = clap::ArgAction::Count)]
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
+    /// Something else than running a tracker
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What else is done to a data directory.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Audit a data directory that no tracker runs on, or a backup: says what is wrong and what to do, changes nothing
+    Check {
+        /// The directory [default: the data directory]
+        dir: Option<PathBuf>,
+    },
+    /// Copy the journal into another directory while the tracker runs (or not), and audit the copy. A tracker
+    /// started with --data-dir on a copy of that directory goes on from there
+    Backup {
+        /// Where to; made if it is missing
+        target: PathBuf,
+    },
 }
 
 /// The configuration file.

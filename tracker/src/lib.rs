@@ -3,7 +3,7 @@
 //! Read [`state`] first: everything the tracker knows and the one pure function that changes it. [`placement`] is the
 //! pure choice of peers for new replicas. [`ledger`] is the shell around the state: one thread applies commands,
 //! makes what they changed durable in the [`journal`], and only then answers. `rpc` and `http` are how the
-//! outside asks; [`server`] puts it all together.
+//! outside asks; [`server`] puts it all together. [`offline`] audits and copies data directories.
 //!
 //! Fragment bytes never pass through here, and the tracker never dials anyone: peers call it.
 
@@ -11,12 +11,13 @@ pub mod config;
 mod http;
 pub mod journal;
 pub mod ledger;
+pub mod offline;
 pub mod placement;
 mod rpc;
 pub mod server;
 pub mod state;
 pub mod timing;
 
-pub use config::{Args, Config};
+pub use config::{Args, Command, Config};
 pub use server::{Parts, StartError, Tracker};
 pub use timing::Timing;

@@ -1,36 +1,65 @@
 //! The `tracker` program.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use shared::Coded as _;
+use shared::Coded;
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{Tasks, shutdown_signal};
-use tracker::{Args, Config, StartError, Tracker};
+use tracker::{Args, Command, Config, StartError, Tracker, offline};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
     telemetry::init(Verbosity::Info.raised(args.verbose));
-    match run(args).await {
+    let outcome = match args.command.clone() {
+        None => run(args).await.map_err(|error| told(&error)),
+        Some(command) => Config::load(args)
+            .map_err(|error| told(&error))
+            .and_then(|config| visit(command, &config.data_dir)),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err((code, text)) => {
             // When stderr is gone there is nobody to tell.
-            drop(writeln!(std::io::stderr(), "tracker: {error}"));
-            ExitCode::from(error.code().exit_code())
+            drop(writeln!(std::io::stderr(), "tracker: {text}"));
+            ExitCode::from(code)
         }
     }
+}
+
+/// What is told of an error, and the exit code that goes with it.
+fn told(error: &(impl Coded + std::fmt::Display)) -> (u8, String) {
+    (error.code().exit_code(), error.to_string())
 }
 
 async fn run(args: Args) -> Result<(), StartError> {
     let shutdown = shutdown_signal(&Tasks::new());
     let tracker = Tracker::bind(Config::load(args)?).await?;
     // Whoever started us may have closed stdout; that is no reason not to serve.
-    drop(writeln!(
-        std::io::stdout(),
-        "tracker ready on {}",
-        tracker.local_addr()
-    ));
+    say(format_args!("tracker ready on {}", tracker.local_addr()));
     tracker.run_until(shutdown).await
+}
+
+/// Does something to a data directory, without serving.
+fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
+    match command {
+        Command::Check { dir } => {
+            let dir = dir.as_deref().unwrap_or(data_dir);
+            let sound = offline::check(dir).map_err(|error| told(&error))?;
+            say(format_args!("{} is {sound}", dir.display()));
+        }
+        Command::Backup { target } => {
+            let sound = offline::back_up(data_dir, &target).map_err(|error| told(&error))?;
+            say(format_args!("{} is {sound}", target.display()));
+        }
+    }
+    Ok(())
+}
+
+/// A line for whoever started us, if they listen.
+fn say(line: std::fmt::Arguments<'_>) {
+    drop(writeln!(std::io::stdout(), "{line}"));
 }

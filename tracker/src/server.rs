@@ -198,7 +198,7 @@ impl Tracker {
         let has_failed = token.is_cancelled();
         info!("stopping");
         tasks.stop(STOP_TIMEOUT).await;
-        self.thread.stop().await;
+        self.thread.stop().await?;
         if has_failed {
             Err(StartError::Failed)
         } else {

@@ -5,11 +5,16 @@
 //! exactly once; a batch is replayed whole or not at all; a snapshot changes nothing of what replay leads to; damage
 //! is named, never skipped over. Knows nothing of what the facts mean.
 
+mod backup;
 pub mod codec;
 #[cfg(test)]
 mod conformance;
+mod directory;
+mod log;
 mod memory;
 mod sqlite;
+#[cfg(test)]
+mod torn;
 
 use std::path::PathBuf;
 
@@ -17,6 +22,7 @@ use shared::{Coded, ErrorCode};
 
 use crate::state::Record;
 
+pub use backup::back_up;
 pub use memory::MemoryJournal;
 pub use sqlite::SqliteJournal;
 
@@ -78,6 +84,12 @@ pub enum JournalError {
     /// Another tracker runs on the data directory.
     #[error("another tracker is running on the data directory {}; stop it or choose another --data-dir", .0.display())]
     InUse(PathBuf),
+    /// There is no journal in the directory.
+    #[error("there is no journal in {}; give the data directory of a tracker", .0.display())]
+    Missing(PathBuf),
+    /// A backup does not overwrite.
+    #[error("{} exists already; back up into a directory of its own", .0.display())]
+    Exists(PathBuf),
     /// The directory cannot be used.
     #[error("cannot {act} {}: {source}", path.display())]
     Io {
@@ -107,7 +119,7 @@ pub enum JournalError {
         what: String,
     },
     /// The database engine failed.
-    #[error("the journal {} failed: {source}", path.display())]
+    #[error("the journal {} failed: {source}{}", path.display(), advice(source))]
     Engine {
         /// The file.
         path: PathBuf,
@@ -116,9 +128,23 @@ pub enum JournalError {
     },
 }
 
+fn advice(source: &rusqlite::Error) -> &'static str {
+    match source.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => {
+            "; make room and start the tracker again: what was acknowledged is in the journal"
+        }
+        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied) => {
+            "; make the data directory writable for this user"
+        }
+        _ => "",
+    }
+}
+
 impl Coded for JournalError {
     fn code(&self) -> ErrorCode {
         match self {
+            Self::Missing(_) => ErrorCode::NotFound,
+            Self::Exists(_) => ErrorCode::Conflict,
             Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {

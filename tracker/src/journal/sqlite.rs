@@ -4,14 +4,14 @@
 //! found. The one row of `head` says where the valid snapshot lies and what it stands for; a snapshot is written
 //! beside the old one and becomes valid by one small transaction.
 
-use std::fs::{self, File, TryLockError};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OpenFlags, Transaction, params};
 use shared::hash;
 
+use super::directory::Directory;
 use super::{Journal, JournalError, Replayed, codec};
 use crate::state::Record;
 
@@ -51,8 +51,8 @@ pub struct SqliteJournal {
     next: i64,
     head: Head,
     begun: Option<Begun>,
-    /// Locked until dropped.
-    _lock: File,
+    /// Locked until dropped; none for a backup.
+    _directory: Option<Directory>,
 }
 
 #[derive(Clone, Debug)]
@@ -75,20 +75,45 @@ impl SqliteJournal {
     /// # Errors
     /// When another tracker runs on it, or it cannot be written, or is of another version, or damaged at the head.
     pub fn open(data_dir: &Path) -> Result<Self, JournalError> {
-        let io = |act, path: &Path| {
-            let path = path.to_owned();
-            move |source| JournalError::Io { act, path, source }
-        };
-        fs::create_dir_all(data_dir).map_err(io("create the data directory", data_dir))?;
-        let lock_path = data_dir.join("tracker.lock");
-        let lock = File::create(&lock_path).map_err(io("write", &lock_path))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => JournalError::InUse(data_dir.to_owned()),
-            TryLockError::Error(source) => io("lock", &lock_path)(source),
-        })?;
-        let path = data_dir.join("journal.sqlite");
+        let mut directory = Directory::take(data_dir)?;
+        Directory::examine(data_dir)?;
+        let path = Directory::journal(data_dir);
         let connection = Connection::open(&path).map_err(|source| failure(&path, source))?;
-        let head = prepare(&connection, &path)?;
+        let journal = Self::begin(path, connection, Some(&mut directory))?;
+        Ok(Self {
+            _directory: Some(directory),
+            ..journal
+        })
+    }
+
+    /// Opens the journal of a data directory to be replayed only: nothing is made, nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and [`JournalError::Missing`].
+    pub fn inspect(data_dir: &Path) -> Result<Self, JournalError> {
+        let directory = Directory::visit(data_dir)?;
+        Directory::examine(data_dir)?;
+        let path = Directory::journal(data_dir);
+        if !path.is_file() {
+            return Err(JournalError::Missing(data_dir.to_owned()));
+        }
+        let connection = read_only(&path)?;
+        let journal = Self::begin(path, connection, None)?;
+        Ok(Self {
+            _directory: directory,
+            ..journal
+        })
+    }
+
+    fn begin(
+        path: PathBuf,
+        connection: Connection,
+        writes_to: Option<&mut Directory>,
+    ) -> Result<Self, JournalError> {
+        let head = prepare(&connection, &path, writes_to.is_some())?;
+        if let Some(directory) = writes_to {
+            directory.note_begun()?;
+        }
         let next = connection
             .query_row("SELECT max(position) FROM records", [], |row| {
                 row.get::<_, Option<i64>>(0)
@@ -101,7 +126,7 @@ impl SqliteJournal {
             next,
             head,
             begun: None,
-            _lock: lock,
+            _directory: None,
         })
     }
 
@@ -236,20 +261,28 @@ impl Journal for SqliteJournal {
     }
 }
 
-fn prepare(connection: &Connection, path: &Path) -> Result<Head, JournalError> {
+/// Opens a journal that another program may be writing to; what is read is as of one moment.
+pub(super) fn read_only(path: &Path) -> Result<Connection, JournalError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags).map_err(|source| failure(path, source))
+}
+
+fn prepare(connection: &Connection, path: &Path, writes: bool) -> Result<Head, JournalError> {
     let failed = |source| failure(path, source);
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    let found: i64 = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(failed)?;
-    let owner: i64 = connection
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(failed)?;
-    // FULL in write-ahead mode: every commit is synced, so an acknowledged batch survives a power cut.
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let found = number("user_version").map_err(failed)?;
+    let owner = number("application_id").map_err(failed)?;
+    if writes {
+        // FULL in write-ahead mode: every commit is synced, so an acknowledged batch survives a power cut.
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")
+            .map_err(failed)?;
+    }
     connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;")
+        .execute_batch("PRAGMA trusted_schema = OFF;")
         .map_err(failed)?;
-    if (found, owner) == (0, 0) {
+    if writes && (found, owner) == (0, 0) {
         let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};");
         connection
             .execute_batch(&format!("BEGIN; {SCHEMA} {stamp} COMMIT;"))
@@ -259,6 +292,17 @@ fn prepare(connection: &Connection, path: &Path) -> Result<Head, JournalError> {
             path: path.to_owned(),
             found,
             expected: VERSION,
+        });
+    }
+    // Rows that a damaged page no longer shows would be missed at the end of a table only: everything else leaves a
+    // gap. This finds them: each byte of a page must belong to something.
+    let verdict: String = connection
+        .pragma_query_value(None, "quick_check", |row| row.get(0))
+        .map_err(failed)?;
+    if verdict != "ok" {
+        return Err(JournalError::Damaged {
+            path: path.to_owned(),
+            what: verdict.lines().next().unwrap_or_default().to_owned(),
         });
     }
     let head = "SELECT covered, snapshot_first, snapshot_end FROM head";
@@ -297,7 +341,7 @@ fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
+pub(super) fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
     let path = path.to_owned();
     match &source {
         rusqlite::Error::SqliteFailure(failed, _)

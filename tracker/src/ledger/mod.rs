@@ -59,7 +59,7 @@ struct Book {
 /// The writer's thread; whoever has it can wait for its end.
 #[derive(Debug)]
 pub struct LedgerThread {
-    handle: JoinHandle<()>,
+    handle: JoinHandle<Result<(), JournalError>>,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -122,7 +122,7 @@ impl Ledger {
         let run = move || {
             // However the writer ends, the tracker ends with it.
             let _stop = token.drop_guard();
-            writer.run(queue);
+            writer.run(queue)
         };
         let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(run);
         let handle = thread.map_err(|source| JournalError::Io {
@@ -286,12 +286,18 @@ impl Ledger {
 
 impl LedgerThread {
     /// Lets the writer finish what is in its queue, and waits for its end.
-    pub async fn stop(self) {
+    ///
+    /// # Errors
+    /// When the journal failed: what was acknowledged is in it, what was not may be or not.
+    pub async fn stop(self) -> Result<(), JournalError> {
         // Sending fails when the writer has ended already.
         drop(self.jobs.send(Job::Stop).await);
-        let joined = tokio::task::spawn_blocking(move || self.handle.join().is_ok()).await;
-        if !matches!(joined, Ok(true)) {
-            tracing::error!("the ledger's thread has failed");
+        match tokio::task::spawn_blocking(move || self.handle.join()).await {
+            Ok(Ok(ended)) => ended,
+            _ => {
+                tracing::error!("the ledger's thread has failed");
+                Ok(())
+            }
         }
     }
 }

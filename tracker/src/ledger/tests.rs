@@ -92,7 +92,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
         .await;
     assert_eq!(again, Ok(tombstone), "the tombstone too");
     assert_eq!(ledger.read(|state| state.epoch()).await, Ok(Epoch::new(2)));
-    thread.stop().await;
+    thread.stop().await.expect("the journal is fine");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn many_records_make_a_snapshot_and_replay_stays_short() {
     for _ in 0..10 {
         ledger.tick().await.expect("time passes");
     }
-    thread.stop().await;
+    thread.stop().await.expect("the journal is fine");
     let mut count = 0;
     let replayed = journal
         .clone()
@@ -217,7 +217,8 @@ async fn a_failing_journal_stops_the_tracker_and_nobody_is_told_what_is_not_dura
     assert_eq!(shown, Err(LedgerError::Unavailable));
     assert_eq!(ledger.tick().await, Err(LedgerError::Unavailable));
     assert_eq!(orders.next().await, Err(Closing::Stopping));
-    thread.stop().await;
+    let why = thread.stop().await.expect_err("the journal failed");
+    assert!(why.to_string().contains("planted"), "{why}");
 }
 
 #[tokio::test]
@@ -255,7 +256,7 @@ async fn a_reader_waits_until_what_it_saw_is_durable() {
     assert!(published.is_ok());
     drop(open_gate);
     *gate.lock().expect("no panic") = None;
-    thread.stop().await;
+    thread.stop().await.expect("the journal is fine");
 }
 
 #[tokio::test]
@@ -279,7 +280,7 @@ async fn a_session_that_nobody_waits_for_is_closed() {
         ledger.tick().await.expect("time passes");
     }
     assert_eq!(ledger.read(|state| state.status().suspect_peers).await, Ok(1));
-    thread.stop().await;
+    thread.stop().await.expect("the journal is fine");
 }
 
 #[tokio::test]
@@ -296,6 +297,6 @@ async fn a_replaced_session_is_told_why_it_ends() {
         ledger.report(first, report).await,
         Err(LedgerError::Rejected(Rejection::StaleSession))
     );
-    thread.stop().await;
+    thread.stop().await.expect("the journal is fine");
     assert_eq!(newer.next().await, Err(Closing::Stopping));
 }

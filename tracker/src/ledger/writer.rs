@@ -71,7 +71,10 @@ impl Writer {
     }
 
     /// Works until told to stop, until nobody can ask any more, or until the journal fails.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+    ///
+    /// # Errors
+    /// When the journal failed.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Job>) -> Result<(), JournalError> {
         let mut jobs = Vec::with_capacity(BATCH_COMMANDS);
         loop {
             if queue.blocking_recv_many(&mut jobs, BATCH_COMMANDS) == 0 {
@@ -81,7 +84,7 @@ impl Writer {
             let done = self.work(jobs.drain(..)).and_then(|()| self.advance_snapshot());
             if let Err(failure) = done {
                 error!(error = %failure, "the journal failed; the tracker stops");
-                return;
+                return Err(failure);
             }
             if is_last {
                 break;
@@ -90,6 +93,7 @@ impl Writer {
         for (_, outbox) in self.outboxes.drain() {
             outbox.close(Closing::Stopping);
         }
+        Ok(())
     }
 
     fn work(&mut self, jobs: impl Iterator<Item = Job>) -> Result<(), JournalError> {

@@ -9,6 +9,7 @@ use std::ops::Bound;
 
 use shared::model::{Binding, ContentId, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp};
 
+use super::check::require;
 use super::record::{Fact, Record};
 
 /// More publishers of one content than this are not remembered; what is lost is only that their copies may
@@ -245,33 +246,39 @@ impl Catalogue {
         })
     }
 
-    /// Asserts the invariants.
-    pub(super) fn check(&self) {
+    /// The first invariant that does not hold, in words.
+    pub(super) fn check(&self) -> Result<(), String> {
         let mut bound = 0;
         for (name, entry) in &self.names {
-            assert!(self.revision(name) > Revision::NONE, "{name} has a revision");
+            require(self.revision(name) > Revision::NONE, || {
+                format!("{name} has no revision")
+            })?;
             if let Entry::Bound { content, target, .. } = entry {
                 bound += 1;
-                let content = self.contents.get(content).expect("a bound name has a content");
-                assert!(
-                    content.names.binary_search(name).is_ok(),
-                    "the content knows {name}"
-                );
-                assert!(
-                    content.target >= *target,
-                    "the target of {name} is met by its content's"
-                );
+                let known = self.contents.get(content);
+                let known =
+                    known.ok_or_else(|| format!("{name} is bound to content {content}, which is unknown"))?;
+                require(known.names.binary_search(name).is_ok(), || {
+                    format!("content {content} does not know its name {name}")
+                })?;
+                require(known.target >= *target, || {
+                    format!("the target of {name} is not met by that of content {content}")
+                })?;
             }
         }
-        assert_eq!(bound, self.bound, "bound names are counted");
+        require(bound == self.bound, || {
+            format!("{} names are counted, {bound} are bound", self.bound)
+        })?;
         let references: usize = self.contents.values().map(|content| content.names.len()).sum();
-        assert_eq!(
-            references, bound,
-            "contents know only names that are bound to them"
-        );
+        require(references == bound, || {
+            format!("contents know {references} names, {bound} are bound to them")
+        })?;
         for (id, content) in &self.contents {
-            assert!(!content.names.is_empty(), "content {id:?} has a name");
-            assert_eq!(content.manifest.content(), *id);
+            require(!content.names.is_empty(), || format!("content {id} has no name"))?;
+            require(content.manifest.content() == *id, || {
+                format!("content {id} has another one's manifest")
+            })?;
         }
+        Ok(())
     }
 }

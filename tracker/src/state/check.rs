@@ -1,10 +1,16 @@
-//! The invariants of the whole state, for tests to assert after every step.
+//! The invariants of the whole state, for tests to assert after every step; and what of them can be asked of a
+//! journal that nobody runs on.
 
 use shared::model::Duty;
 
 use super::State;
 use super::holders::Fragments;
 use super::membership::Life;
+
+/// An invariant, and what it means that it does not hold.
+pub(super) fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
+}
 
 impl State {
     /// Asserts every invariant that concerns more than one part, and each part's own.
@@ -14,8 +20,9 @@ impl State {
     /// # Panics
     /// When an invariant does not hold.
     pub fn check(&self) {
-        self.catalogue.check();
-        self.members.check();
+        if let Err(fault) = self.check_facts() {
+            panic!("{fault}");
+        }
         self.holders.check();
         self.assignments.check();
         self.agenda.check();
@@ -54,6 +61,15 @@ impl State {
                 "only named contents have a surplus"
             );
         }
+    }
+
+    /// The invariants of what is journaled; the first that does not hold, in words.
+    ///
+    /// # Errors
+    /// When one does not hold.
+    pub fn check_facts(&self) -> Result<(), String> {
+        self.catalogue.check()?;
+        self.members.check()
     }
 
     fn check_holders(&self) {

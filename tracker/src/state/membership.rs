@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::model::{ContentId, Duty, PeerId, PeerState, Timestamp};
 
+use super::check::require;
 use super::command::SessionId;
 use super::record::{Fact, Record, Registration};
 use crate::placement::Rings;
@@ -241,27 +242,31 @@ impl Membership {
         })
     }
 
-    /// Asserts the invariants.
-    pub(super) fn check(&self) {
+    /// The first invariant that does not hold, in words.
+    pub(super) fn check(&self) -> Result<(), String> {
         for (id, peer) in &self.peers {
-            assert_eq!(peer.registration.peer, *id);
+            let known_as = peer.registration.peer;
+            require(known_as == *id, || {
+                format!("peer {id} is registered as {known_as}")
+            })?;
             match (&peer.life, &peer.session) {
-                (Life::Live { .. }, None) => panic!("{id:?} lives without a session"),
-                (Life::Lost { .. }, Some(_)) => panic!("{id:?} is lost but has a session"),
-                (_, Some(session)) => assert_eq!(self.sessions.get(&session.id), Some(id)),
+                (Life::Live { .. }, None) => return Err(format!("peer {id} lives without a session")),
+                (Life::Lost { .. }, Some(_)) => return Err(format!("peer {id} is lost but has a session")),
+                (_, Some(session)) => require(self.sessions.get(&session.id) == Some(id), || {
+                    format!("the session of peer {id} is not known as its")
+                })?,
                 (_, None) => {}
             }
         }
         let present: Vec<_> = self.iter().filter(|peer| !peer.is_lost()).collect();
-        assert!(
-            self.rings.len() == present.len()
-                && self
-                    .rings
-                    .peers()
-                    .all(|id| self.get(id).is_some_and(|peer| !peer.is_lost())),
-            "replica sets are read off from who is there"
-        );
+        let is_there = |id| self.get(id).is_some_and(|peer| !peer.is_lost());
+        require(
+            self.rings.len() == present.len() && self.rings.peers().all(is_there),
+            || "replica sets are not read off from who is there".to_owned(),
+        )?;
         let open = self.peers.values().filter(|peer| peer.session.is_some()).count();
-        assert_eq!(open, self.sessions.len(), "every session belongs to a peer");
+        require(open == self.sessions.len(), || {
+            "there is a session without a peer".to_owned()
+        })
     }
 }

@@ -16,6 +16,7 @@
 mod agenda;
 mod assessment;
 mod assignments;
+mod audit;
 mod catalogue;
 mod check;
 mod command;

@@ -134,3 +134,58 @@ fn help_warns_of_exposing_it() {
         "{text}"
     );
 }
+
+/// Runs the program to its end; what it exits with, says and complains.
+fn outcome(data_dir: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = command(data_dir, "0");
+    let output = command.args(arguments).output().expect("it ends by itself");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_running_tracker_is_backed_up_and_the_copy_is_sound_and_runs() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let copy = tempfile::tempdir().expect("a temporary directory");
+    let target = copy.path().join("monday");
+    let target_text = target.to_str().expect("UTF-8");
+    let (mut child, _) = start(dir.path());
+
+    let (code, said, complained) = outcome(dir.path(), &["backup", target_text]);
+    assert_eq!(code, Some(0), "{complained}");
+    assert!(said.contains("sound: epoch 1"), "{said}");
+    assert_eq!(outcome(&target, &["check"]).0, Some(0));
+    assert_eq!(
+        outcome(dir.path(), &["backup", target_text]).0,
+        Some(5),
+        "it overwrites nothing"
+    );
+    let (code, _, complained) = outcome(dir.path(), &["check"]);
+    assert_eq!(code, Some(5), "a tracker runs on it: {complained}");
+
+    drop(child.0.kill());
+    drop(child.0.wait());
+    let (code, said, complained) = outcome(copy.path(), &["check", dir.path().to_str().expect("UTF-8")]);
+    assert_eq!(code, Some(0), "{complained}");
+    assert!(said.contains("epoch 1"), "{said}");
+    let (_child, address) = start(&target);
+    assert!(!address.is_empty(), "a tracker starts from the backup");
+}
+
+#[test]
+fn a_check_says_what_is_wrong_and_what_to_do() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (code, _, told) = outcome(&dir.path().join("nothing"), &["check"]);
+    assert_eq!(code, Some(3), "{told}");
+    drop(start(dir.path()));
+    let journal = dir.path().join("journal.sqlite");
+    std::fs::remove_file(&journal).expect("remove");
+    let (code, _, told) = outcome(dir.path(), &["check"]);
+    assert_eq!(code, Some(8), "{told}");
+    assert!(told.contains("gone") && told.contains("backup"), "{told}");
+    assert_eq!(
+        outcome(dir.path(), &[]).0,
+        Some(8),
+        "a tracker does not begin anew there either"
+    );
+}

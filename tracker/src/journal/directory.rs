@@ -1,0 +1,118 @@
+//! The data directory of a tracker: whose it is, and whether its journal is still there.
+//!
+//! The lock file says more than that a tracker runs: once it is not empty, a journal was begun here. A directory in
+//! which a journal was begun and none is there has lost it, and beginning anew would forget every name without a word.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{JournalError, log};
+
+const LOCK: &str = "tracker.lock";
+const JOURNAL: &str = "journal.sqlite";
+const LOG: &str = "journal.sqlite-wal";
+
+/// What the lock file says once there is a journal.
+const BEGUN: &str = "a journal was begun here\n";
+
+/// A data directory that is locked for as long as this lives.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    lock: File,
+}
+
+impl Directory {
+    /// Makes the directory if need be, and locks it.
+    pub(super) fn take(path: &Path) -> Result<Self, JournalError> {
+        fs::create_dir_all(path).map_err(failed("create the data directory", path))?;
+        Self::lock(path, OpenOptions::new().create(true).truncate(false))
+    }
+
+    /// Locks a directory in which nothing is to be written; one that is no data directory has no journal.
+    pub(super) fn visit(path: &Path) -> Result<Option<Self>, JournalError> {
+        match path.join(LOCK).try_exists() {
+            Ok(true) => Self::lock(path, &mut OpenOptions::new()).map(Some),
+            // A backup has no lock, and needs none.
+            Ok(false) => Ok(None),
+            Err(source) => Err(failed("look into", path)(source)),
+        }
+    }
+
+    fn lock(path: &Path, options: &mut OpenOptions) -> Result<Self, JournalError> {
+        let file = path.join(LOCK);
+        let lock = options.read(true).write(true).open(&file);
+        let lock = lock.map_err(failed("write", &file))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => JournalError::InUse(path.to_owned()),
+            TryLockError::Error(source) => failed("lock", &file)(source),
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            lock,
+        })
+    }
+
+    /// Where the journal is in a data directory.
+    pub(super) fn journal(path: &Path) -> PathBuf {
+        path.join(JOURNAL)
+    }
+
+    /// Whether the journal can be what was acknowledged, as far as the files say. For a file that nobody has open:
+    /// opening it already replays its log.
+    pub(super) fn examine(path: &Path) -> Result<(), JournalError> {
+        let (journal, log) = (path.join(JOURNAL), path.join(LOG));
+        let damaged = |what| JournalError::Damaged {
+            path: journal.clone(),
+            what,
+        };
+        let is_begun = match fs::read_to_string(path.join(LOCK)) {
+            Ok(text) => !text.is_empty(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(source) => return Err(failed("read", &path.join(LOCK))(source)),
+        };
+        let length = match fs::metadata(&journal) {
+            Ok(file) => file.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(source) => return Err(failed("look at", &journal)(source)),
+        };
+        // Before the first checkpoint all of it may be in the log.
+        if is_begun && length == 0 {
+            return Err(damaged("there was one here, and it is gone".to_owned()));
+        }
+        match File::open(&log) {
+            Ok(file) => match log::lost(BufReader::new(file)).map_err(failed("read", &log))? {
+                Some(what) => Err(damaged(what)),
+                None => Ok(()),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(failed("read", &log)(source)),
+        }
+    }
+
+    /// Notes that there is a journal from now on; durable when it returns.
+    pub(super) fn note_begun(&mut self) -> Result<(), JournalError> {
+        let file = self.path.join(LOCK);
+        let failed = || failed("write", &file);
+        let mut text = String::new();
+        self.lock.read_to_string(&mut text).map_err(|e| failed()(e))?;
+        if text.is_empty() {
+            self.lock.write_all(BEGUN.as_bytes()).map_err(|e| failed()(e))?;
+            self.lock.sync_all().map_err(|e| failed()(e))?;
+        }
+        Ok(())
+    }
+}
+
+/// Says what was tried on what when the operating system refuses; for `map_err`.
+pub(super) fn failed<'a>(
+    act: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(std::io::Error) -> JournalError + 'a {
+    move |source| JournalError::Io {
+        act,
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,109 @@
+//! What an operator does to a data directory besides running a tracker on it: audit it, copy it.
+//!
+//! An audit changes nothing and decides nothing: it says what is wrong and what to do. It finds what a start would find
+//! (damage), and more: what a sound journal could not say, and what a later start would do about it.
+
+use std::fmt;
+use std::path::Path;
+
+use shared::model::Epoch;
+use shared::{Coded, ErrorCode};
+
+use crate::journal::{Journal as _, JournalError, SqliteJournal};
+use crate::state::State;
+use crate::timing::Timing;
+
+/// Contradictions that are told one by one; the rest is counted.
+const MAX_TOLD: usize = 20;
+
+/// What a sound data directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sound {
+    /// Facts that were read, of a snapshot and since.
+    pub facts: u64,
+    /// The newest epoch.
+    pub epoch: Epoch,
+    /// Names that are bound.
+    pub names: usize,
+    /// Contents that have a name.
+    pub contents: usize,
+    /// Peers that are remembered.
+    pub peers: usize,
+}
+
+/// Why a data directory is not sound.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsound {
+    /// It cannot be read, or not be believed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// It is undamaged and says what cannot be.
+    #[error(
+        "the journal contradicts itself: {}; keep the directory, restore a backup that passes this check, and report it",
+        .0.join("; ")
+    )]
+    Contradictions(Vec<String>),
+}
+
+impl Coded for Unsound {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Journal(error) => error.code(),
+            Self::Contradictions(_) => ErrorCode::Corrupt,
+        }
+    }
+}
+
+impl fmt::Display for Sound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "sound: epoch {}, {} names, {} contents, {} peers in {} facts",
+            self.epoch, self.names, self.contents, self.peers, self.facts
+        )
+    }
+}
+
+/// Audits a data directory that no tracker runs on, or a backup.
+///
+/// # Errors
+/// [`Unsound`], with what to do about it.
+pub fn check(data_dir: &Path) -> Result<Sound, Unsound> {
+    let mut journal = SqliteJournal::inspect(data_dir)?;
+    let mut state = State::new(Timing::default(), 0);
+    let (mut told, mut number) = (Vec::new(), 0_u64);
+    let replayed = journal.replay(&mut |record| {
+        number += 1;
+        if let Err(why) = state.audit(&record) {
+            told.push(format!("fact {number}: {why}"));
+        }
+        state.replay(record);
+    })?;
+    told.extend(state.check_facts().err());
+    if !told.is_empty() {
+        let rest = told.len().saturating_sub(MAX_TOLD);
+        told.truncate(MAX_TOLD);
+        if rest > 0 {
+            told.push(format!("and {rest} more"));
+        }
+        return Err(Unsound::Contradictions(told));
+    }
+    let status = state.status();
+    Ok(Sound {
+        facts: replayed.from_snapshot + replayed.since_snapshot,
+        epoch: state.epoch(),
+        names: status.names,
+        contents: status.contents,
+        peers: status.live_peers + status.suspect_peers + status.lost_peers,
+    })
+}
+
+/// Copies the journal of a data directory, on which a tracker may be running, into another directory, and audits
+/// the copy.
+///
+/// # Errors
+/// As [`check`], and when it cannot be written.
+pub fn back_up(data_dir: &Path, target: &Path) -> Result<Sound, Unsound> {
+    crate::journal::back_up(data_dir, target)?;
+    check(target)
+}

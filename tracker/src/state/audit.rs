@@ -1,0 +1,69 @@
+//! What a fact in a journal may not say, given the facts before it.
+//!
+//! Replay believes what it is handed: the journal's checksums say that it is what was written. An audit asks more: that
+//! what was written could have come about. A fact that could not is a defect of the tracker that wrote it, or was
+//! put there by someone else.
+
+use shared::model::{Name, Revision};
+
+use super::State;
+use super::check::require;
+use super::record::{Fact, Record};
+
+impl State {
+    /// Why this record cannot follow what has been replayed so far, in words.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn audit(&self, record: &Record) -> Result<(), String> {
+        match &record.fact {
+            Fact::EpochBegun(epoch) => require(*epoch > self.epoch, || {
+                format!("epoch {epoch} begins after epoch {}", self.epoch)
+            }),
+            Fact::PeerRegistered(registration) => {
+                let known = self.members.get(registration.peer);
+                let latest = known.map(|peer| peer.registration.incarnation);
+                require(
+                    latest.is_none_or(|latest| latest <= registration.incarnation),
+                    || {
+                        let (peer, run) = (registration.peer, registration.incarnation);
+                        format!("run {run} of peer {peer} comes after a later one")
+                    },
+                )
+            }
+            Fact::PeerGone(peer) | Fact::PeerForgotten(peer) | Fact::DutyChanged { peer, .. } => {
+                require(self.members.get(*peer).is_some(), || {
+                    format!("peer {peer} was never registered")
+                })
+            }
+            Fact::Published {
+                name,
+                revision,
+                manifest,
+                ..
+            } => {
+                let current = self.catalogue.revision(name);
+                // A further publisher of what is bound is told at the same revision.
+                let is_same = *revision == current
+                    && self
+                        .catalogue
+                        .binding(name)
+                        .is_some_and(|bound| bound.content == manifest.content());
+                require(*revision > current || is_same, || {
+                    backwards(name, *revision, current)
+                })
+            }
+            Fact::Removed { name, revision } => {
+                let current = self.catalogue.revision(name);
+                require(*revision > current, || backwards(name, *revision, current))
+            }
+            Fact::TargetChanged { name, .. } => require(self.catalogue.binding(name).is_some(), || {
+                format!("the target of {name} changes, which is not bound")
+            }),
+        }
+    }
+}
+
+fn backwards(name: &Name, next: Revision, current: Revision) -> String {
+    format!("{name} goes from revision {current} to {next}")
+}
