@@ -215,12 +215,8 @@ impl Publisher {
     }
 
     async fn settle(&self, publication: &Publication, state: PublicationState) -> Result<(), RemoteError> {
-        let (store, name, content) = (
-            Arc::clone(&self.0.store),
-            publication.name.clone(),
-            publication.content,
-        );
-        let is_there = try_blocking(move || store.settle_publication(&name, content, &state)).await?;
+        let (store, attempted) = (Arc::clone(&self.0.store), publication.clone());
+        let is_there = try_blocking(move || store.settle_publication(&attempted, &state)).await?;
         if is_there {
             return Ok(());
         }

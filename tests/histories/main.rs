@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use harness::histories::planted::BUGS;
 use harness::histories::play;
 
-/// Enough to find most of what is planted (docs/reliability.md), and a quarter of a minute in a debug build.
-const SEEDS: u64 = 1_000;
+/// Enough to find most of what is planted (docs/reliability.md), and well below a minute in a debug build.
+const SEEDS: u64 = 300;
 
 #[test]
 fn whatever_happens_every_promise_is_kept_and_all_is_well_when_it_is_over() {
@@ -44,6 +45,16 @@ fn the_same_seed_gives_the_same_history_event_by_event() {
         assert!(!same.lines.is_empty());
     }
     assert_ne!(play(1, None, false).digest, play(2, None, false).digest);
+}
+
+#[test]
+fn every_planted_bug_still_has_its_place() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for bug in BUGS {
+        let text = std::fs::read_to_string(root.join(bug.path)).expect("the file is there");
+        assert_eq!(text.matches(bug.from).count(), 1, "{bug:?}");
+        assert!(bug.from != bug.to && (1..=12).contains(&bug.invariant));
+    }
 }
 
 #[test]

@@ -207,14 +207,15 @@ impl Index {
     /// Changes the state of a publication that is pending for this content; whether there was one.
     pub(super) fn settle_publication(
         &self,
-        name: &Name,
-        content: ContentId,
+        attempted: &Publication,
         state: &PublicationState,
     ) -> Result<bool, StoreError> {
         let (state, revision, reason) = state_columns(state);
+        let (name, content) = (attempted.name.as_str(), attempted.content.as_bytes());
         let changed = self.connection.execute(
-            "UPDATE publications SET state = ?, revision = ?, reason = ? WHERE name = ? AND content = ? AND state = 0",
-            params![state, revision, reason, name.as_str(), content.as_bytes()],
+            "UPDATE publications SET state = ?, revision = ?, reason = ?
+                WHERE name = ? AND content = ? AND target = ? AND state = 0",
+            params![state, revision, reason, name, content, attempted.target.get()],
         )?;
         Ok(changed > 0)
     }

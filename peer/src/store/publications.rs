@@ -60,18 +60,18 @@ impl DiskStore {
         self.index().put_publication(publication)
     }
 
-    /// Changes the state of a publication that is pending for this very content; false (and nothing changed) when there is none,
-    /// because the user has added something else under the name since.
+    /// Changes the state of the publication that was attempted, if it is still pending for this very content and target;
+    /// false (and nothing changed) when there is none, because the user has added something else under the name since,
+    /// or the same with another target.
     ///
     /// # Errors
     /// [`StoreError::Index`].
     pub fn settle_publication(
         &self,
-        name: &Name,
-        content: ContentId,
+        attempted: &Publication,
         state: &PublicationState,
     ) -> Result<bool, StoreError> {
-        self.index().settle_publication(name, content, state)
+        self.index().settle_publication(attempted, state)
     }
 
     /// Forgets the publication of a name; whether there was one.

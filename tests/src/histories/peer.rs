@@ -47,7 +47,8 @@ pub(super) struct SimPeer {
     jobs: VecDeque<Job>,
     copies: BTreeMap<ContentId, Copying>,
     failures: VecDeque<Report>,
-    publishing: Option<(Name, ContentId, ProtectionGuard)>,
+    /// As it was when it was first asked for.
+    publishing: Option<(Publication, ProtectionGuard)>,
     /// Contents that a client publishes in this peer's name, and until when they are protected for that.
     lent: Vec<(Millis, ProtectionGuard)>,
     /// Which operation the addition of a name was.

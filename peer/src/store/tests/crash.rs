@@ -315,15 +315,25 @@ fn facts_and_publications_survive() {
     );
 
     let published = PublicationState::Published(shared::model::Revision::new(4));
-    let settle =
-        |content, state: &PublicationState| store.settle_publication(&name, content, state).expect("writes");
+    let settle = |attempted: &Publication, state: &PublicationState| {
+        store.settle_publication(attempted, state).expect("writes")
+    };
+    let elsewhere = Publication {
+        content: Content::new(10, 2).id(),
+        ..pending.clone()
+    };
+    assert!(!settle(&elsewhere, &published), "an answer about something else");
+    let fewer = Publication {
+        target: shared::model::ReplicationTarget::new(1).expect("in bounds"),
+        ..pending.clone()
+    };
     assert!(
-        !settle(Content::new(10, 2).id(), &published),
-        "an answer about something else"
+        !settle(&fewer, &published),
+        "an answer about another number of replicas"
     );
-    assert!(settle(content.id(), &published));
+    assert!(settle(&pending, &published));
     assert!(
-        !settle(content.id(), &PublicationState::Refused("late".into())),
+        !settle(&pending, &PublicationState::Refused("late".into())),
         "it is settled"
     );
     let settled = Publication {

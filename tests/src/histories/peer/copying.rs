@@ -302,7 +302,11 @@ impl World {
         let Some(copy) = peer.copies.get_mut(&content) else {
             return;
         };
-        let written = std::mem::take(&mut copy.written);
+        let mut written = std::mem::take(&mut copy.written);
+        // What the user has shared meanwhile is let go.
+        if let Some(entry) = peer.store.entry(content) {
+            written.retain(|proof| !entry.held.contains(proof.index()));
+        }
         let committed = if peer.is_disk_broken {
             Err(broken())
         } else {

@@ -15,6 +15,11 @@ use crate::histories::world::{Act, World};
 /// Publications that failed for a passing reason are tried again after this.
 const RETRY_WAIT: u64 = 2_000;
 
+/// As the index of a real store compares them.
+fn is_same(known: &Publication, attempted: &Publication) -> bool {
+    (known.content, known.target) == (attempted.content, attempted.target)
+}
+
 impl World {
     /// The user adds a file under a name: it is shared and written to the outbox.
     pub(in crate::histories) fn put_publication(
@@ -47,22 +52,22 @@ impl World {
         let Some(publication) = pending else {
             return;
         };
-        let (name, content) = (publication.name.clone(), publication.content);
         // Before the store is asked: from here on the content cannot be evicted under us.
-        let guard = peer.protected.begin(content);
-        peer.publishing = Some((name, content, guard));
+        let guard = peer.protected.begin(publication.content);
+        peer.publishing = Some((publication.clone(), guard));
         self.publication_step(number);
     }
 
     fn publication_step(&mut self, number: PeerNumber) {
         let peer = &self.peers[number];
-        let Some((name, content, _)) = &peer.publishing else {
+        let Some((attempted, _)) = &peer.publishing else {
             return;
         };
-        let publication = peer.outbox.get(name).filter(|known| known.content == *content);
+        let known = peer.outbox.get(&attempted.name);
+        let publication = known.filter(|known| is_same(known, attempted));
         match publication.map(Publication::next) {
             Some(Next::AskHead) => {
-                let question = Question::Head(name.clone());
+                let question = Question::Head(attempted.name.clone());
                 self.call(number, question, Purpose::Publication, ATTEMPTS);
             }
             Some(Next::Ask(base)) => self.ask(number, base),
@@ -72,12 +77,11 @@ impl World {
 
     fn ask(&mut self, number: PeerNumber, base: Revision) {
         let peer = &self.peers[number];
-        let Some((name, content, _)) = &peer.publishing else {
+        let Some((attempted, _)) = &peer.publishing else {
             return;
         };
-        let entry = peer.store.entry(*content).filter(|entry| entry.held.is_full());
-        let target = peer.outbox.get(name).map(|publication| publication.target);
-        let (Some(entry), Some(target)) = (entry, target) else {
+        let entry = peer.store.entry(attempted.content);
+        let Some(entry) = entry.filter(|entry| entry.held.is_full()) else {
             let failure = Failure {
                 code: shared::ErrorCode::NotFound,
                 text: "the file is no longer shared here".to_owned(),
@@ -85,9 +89,9 @@ impl World {
             return self.publication_answered(number, &Err(failure), 1);
         };
         let publish = Publish {
-            name: name.clone(),
+            name: attempted.name.clone(),
             manifest: entry.manifest,
-            target,
+            target: attempted.target,
             expectation: Expectation::Revision(base),
             publisher: peer.id,
             incarnation: peer.incarnation(),
@@ -103,14 +107,14 @@ impl World {
         attempts: u32,
     ) {
         let peer = &mut self.peers[number];
-        let Some((name, content, _)) = &peer.publishing else {
+        let Some((attempted, _)) = &peer.publishing else {
             return;
         };
-        let name = name.clone();
+        let name = attempted.name.clone();
         let Some(publication) = peer
             .outbox
             .get_mut(&name)
-            .filter(|known| known.content == *content && known.is_pending())
+            .filter(|known| is_same(known, attempted) && known.is_pending())
         else {
             // The user has withdrawn it, or added something else.
             return self.stop_publishing(number, 0);
