@@ -131,7 +131,7 @@ fn large_swarm() -> (Scheduler, Vec<Action>) {
 
 fn requests(actions: Vec<Action>) -> impl Iterator<Item = (PeerId, FragmentIndex)> {
     actions.into_iter().filter_map(|action| match action {
-        Action::Request { source, fragment } => Some((source, fragment)),
+        Action::Request { source, fragment, .. } => Some((source, fragment)),
         _ => None,
     })
 }

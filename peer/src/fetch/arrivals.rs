@@ -30,8 +30,6 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Content {
     fetches: u32,
-    /// Requests of ours for each fragment.
-    claims: BTreeMap<FragmentIndex, u32>,
     fragments: BTreeMap<FragmentIndex, Fragment>,
 }
 
@@ -47,14 +45,6 @@ struct Fragment {
 /// A fragment that is arriving, as long as this lives.
 #[derive(Debug)]
 pub struct Arrival {
-    arrivals: Arrivals,
-    content: ContentId,
-    index: FragmentIndex,
-}
-
-/// A fragment that has been asked for, as long as this lives.
-#[derive(Debug)]
-pub struct Claim {
     arrivals: Arrivals,
     content: ContentId,
     index: FragmentIndex,
@@ -126,41 +116,6 @@ impl Arrivals {
             content,
             index,
         }
-    }
-
-    /// A fragment is being asked for from now on. Said before anything of it is there, so that no two members of a swarm
-    /// ask a seeder for the same one.
-    #[must_use]
-    pub fn claim(&self, content: ContentId, index: FragmentIndex) -> Claim {
-        *self
-            .contents()
-            .entry(content)
-            .or_default()
-            .claims
-            .entry(index)
-            .or_default() += 1;
-        tell(&self.0.changes, content);
-        Claim {
-            arrivals: self.clone(),
-            content,
-            index,
-        }
-    }
-
-    /// Fragments that have been asked for.
-    #[must_use]
-    pub fn claimed(&self, content: ContentId, fragment_count: u32) -> FragmentSet {
-        let mut set = FragmentSet::empty(fragment_count);
-        if let Some(content) = self.contents().get(&content) {
-            content
-                .claims
-                .keys()
-                .filter(|index| index.get() < fragment_count)
-                .for_each(|index| {
-                    set.insert(*index);
-                });
-        }
-        set
     }
 
     /// Fragments of which some blocks are there.
@@ -250,22 +205,6 @@ impl Drop for Arrival {
     }
 }
 
-impl Drop for Claim {
-    fn drop(&mut self) {
-        let mut contents = self.arrivals.contents();
-        if let Some(claims) = contents.get_mut(&self.content).map(|content| &mut content.claims) {
-            let left = claims.get(&self.index).map_or(0, |claims| claims - 1);
-            match left {
-                0 => claims.remove(&self.index),
-                left => claims.insert(self.index, left),
-            };
-        }
-        forget_if_idle(&mut contents, self.content);
-        drop(contents);
-        tell(&self.arrivals.0.changes, self.content);
-    }
-}
-
 impl Drop for Fetching {
     fn drop(&mut self) {
         let mut contents = self.arrivals.contents();
@@ -279,9 +218,10 @@ impl Drop for Fetching {
 }
 
 fn forget_if_idle(contents: &mut BTreeMap<ContentId, Content>, content: ContentId) {
-    if contents.get(&content).is_some_and(|content| {
-        content.fetches == 0 && content.fragments.is_empty() && content.claims.is_empty()
-    }) {
+    if contents
+        .get(&content)
+        .is_some_and(|content| content.fetches == 0 && content.fragments.is_empty())
+    {
         contents.remove(&content);
     }
 }
@@ -328,20 +268,6 @@ mod tests {
         drop(hedge);
         assert!(arrivals.passing(content, index).is_none());
         assert!(passing.blocks.has_changed().is_err(), "who passes it on is told");
-    }
-
-    #[test]
-    fn a_fragment_is_claimed_until_its_last_request_ends() {
-        let manifest = ContentHasher::new(0, FragmentLength::MIN)
-            .finish()
-            .expect("the empty content");
-        let (arrivals, content) = (Arrivals::default(), manifest.content());
-        let index = FragmentSet::full(2).iter().next().expect("a first one");
-        let (one, two) = (arrivals.claim(content, index), arrivals.claim(content, index));
-        drop(one);
-        assert!(arrivals.claimed(content, 2).contains(index));
-        drop(two);
-        assert!(arrivals.claimed(content, 2).is_empty());
     }
 
     #[test]

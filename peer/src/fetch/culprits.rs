@@ -15,8 +15,11 @@ const REMEMBERED: usize = 32;
 /// someone is always last.
 const MUCH_SLOWER: u64 = 4;
 
+/// A source from which nothing came for so long has stalled; before, it may have had others to serve.
+const STALLED: Duration = Duration::from_secs(3);
+
 /// Bytes that came in a time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Pulled {
     pub(super) bytes: u64,
     pub(super) within: Duration,
@@ -34,7 +37,7 @@ impl Pulled {
 pub(super) fn judge(overtaken: Pulled, by: Pulled) -> Option<(Offence, Option<ByteRate>)> {
     let (slow, quick) = (overtaken.rate(), by.rate());
     if overtaken.bytes == 0 {
-        Some((Offence::Stalled, None))
+        (overtaken.within >= STALLED).then_some((Offence::Stalled, None))
     } else if slow.saturating_mul(MUCH_SLOWER) <= quick {
         Some((Offence::Slow, ByteRate::new(slow)))
     } else {
@@ -143,6 +146,7 @@ mod tests {
         );
         assert_eq!(judge(pulled(303, 3), quick), None);
         assert_eq!(judge(pulled(0, 3), quick), Some((Offence::Stalled, None)));
+        assert_eq!(judge(pulled(0, 2), quick), None, "it may have been busy");
         assert_eq!(
             judge(pulled(5, 0), pulled(5, 0)),
             None,

@@ -1,8 +1,8 @@
 //! What a session receives, and how much of it in vain.
 //!
 //! Counted are the bytes of blocks that have come out of the connection; what was on its way when a request was given
-//! up is seen by nobody here. Bytes are in vain until the request that they came for has delivered its fragment: those
-//! of requests that failed, that were cancelled, or whose fragment another source had delivered before.
+//! up is seen by nobody here. In vain are bytes that were wrong, that had come before, or of fragments that did not become
+//! complete before the session ended.
 
 use std::ops::Sub;
 use std::sync::Arc;
@@ -111,8 +111,8 @@ impl Portion {
         self.intake.peer.add_received(bytes);
     }
 
-    /// They are of use.
-    pub(super) fn keep(mut self) {
+    /// What has come so far is of use.
+    pub(super) const fn keep(&mut self) {
         self.bytes = 0;
     }
 }
@@ -139,6 +139,7 @@ mod tests {
         let so_far = intake.received();
         assert_eq!(so_far, Received { bytes: 8, wasted: 0 });
         kept.keep();
+        drop(kept);
         assert!(meter.is_asked());
         drop(dropped);
         assert!(!meter.is_asked());

@@ -72,7 +72,8 @@ impl Link {
                     self.has(Availability {
                         held,
                         coming: none.clone(),
-                        claimed: none,
+                        handed_out: none,
+                        is_full: false,
                     })
                     .await;
                     tokio::time::sleep(BLIND).await;
@@ -100,7 +101,8 @@ impl Link {
         let Availability {
             held,
             coming,
-            claimed,
+            handed_out,
+            is_full,
         } = availability;
         let source = self.source;
         self.report(Event::Has {
@@ -109,9 +111,10 @@ impl Link {
             coming,
         })
         .await;
-        self.report(Event::Claims {
+        self.report(Event::Serves {
             source,
-            fragments: claimed,
+            handed_out,
+            is_full,
         })
         .await;
     }

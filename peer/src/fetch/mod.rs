@@ -23,6 +23,7 @@ mod intake;
 mod job;
 mod limits;
 mod link;
+mod partial;
 mod progress;
 mod request;
 mod running;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use shared::model::{FragmentIndex, PeerId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use super::culprits::Pulled;
+
 /// A request whose task has not ended.
 #[derive(Debug)]
 pub(super) struct Made {
@@ -22,11 +24,23 @@ pub(super) struct Begun {
     pub(super) sent: u64,
 }
 
-/// Requests by number; whoever was asked later has the higher one.
+impl Begun {
+    /// How the source has done since then.
+    pub(super) fn pulled(&self, now: Timestamp, sent: u64) -> Pulled {
+        Pulled {
+            bytes: sent.saturating_sub(self.sent),
+            within: now.since(self.at),
+        }
+    }
+}
+
+/// Requests by number.
 #[derive(Debug, Default)]
 pub(super) struct Running {
     requests: BTreeMap<u64, Made>,
     made: u64,
+    /// Of fragments that are on their way: who was the last to be overtaken, and how it did.
+    overtaken: BTreeMap<FragmentIndex, (PeerId, Pulled)>,
 }
 
 impl Running {
@@ -57,8 +71,8 @@ impl Running {
     /// Cancels what this source is asked about the fragment.
     pub(super) fn cancel(&self, source: PeerId, fragment: FragmentIndex) {
         self.about(fragment)
-            .filter(|(_, made)| made.source == source)
-            .for_each(|(_, made)| made.token.cancel());
+            .filter(|made| made.source == source)
+            .for_each(|made| made.token.cancel());
     }
 
     /// Cancels everything.
@@ -71,52 +85,58 @@ impl Running {
         self.about(fragment).next().is_some()
     }
 
-    /// Who was asked for the fragment before the request of this number, and has not sent it yet nor been told to stop.
-    pub(super) fn outrun_by(
-        &self,
-        number: u64,
-        fragment: FragmentIndex,
-    ) -> impl Iterator<Item = (PeerId, Begun)> {
-        self.about(fragment)
-            .filter(move |(other, made)| *other < number && !made.token.is_cancelled())
-            .map(|(_, made)| (made.source, made.begun))
+    /// Cancels what this source is asked about the fragment because another one takes over; `sent` bytes have come from it
+    /// by now.
+    pub(super) fn overtake(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, sent: u64) {
+        let is_it = |made: &&Made| made.source == source && !made.token.is_cancelled();
+        let Some(begun) = self.about(fragment).find(is_it).map(|made| made.begun) else {
+            return;
+        };
+        self.cancel(source, fragment);
+        self.overtaken.insert(fragment, (source, begun.pulled(now, sent)));
     }
 
-    fn about(&self, fragment: FragmentIndex) -> impl Iterator<Item = (u64, &Made)> {
+    /// The fragment has come: who was overtaken, if anyone was, and how it did.
+    pub(super) fn arrived(&mut self, fragment: FragmentIndex) -> Option<(PeerId, Pulled)> {
+        self.overtaken.remove(&fragment)
+    }
+
+    fn about(&self, fragment: FragmentIndex) -> impl Iterator<Item = &Made> {
         self.requests
-            .iter()
-            .filter(move |(_, made)| made.fragment == fragment)
-            .map(|(number, made)| (*number, made))
+            .values()
+            .filter(move |made| made.fragment == fragment)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use shared::model::FragmentSet;
 
     use super::*;
 
     #[test]
-    fn only_those_who_were_asked_before_are_outrun() {
-        let fragments: Vec<_> = FragmentSet::full(2).iter().collect();
-        let [ours, other] = fragments[..] else {
-            unreachable!("two fragments")
-        };
+    fn whoever_is_overtaken_is_remembered_until_the_fragment_has_come() {
+        let fragment = FragmentSet::full(1).iter().next().expect("a fragment");
         let peer = |number| PeerId::from_bytes([number; 16]);
-        let begun = |sent| Begun {
-            at: Timestamp::default(),
-            sent,
-        };
+        let at = Timestamp::from_millis;
+        let begun = |millis, sent| Begun { at: at(millis), sent };
         let mut running = Running::default();
-        running.begin(peer(1), ours, begun(1));
-        running.begin(peer(2), other, begun(2));
-        running.begin(peer(3), ours, begun(3));
-        running.cancel(peer(3), ours);
-        let (number, token) = running.begin(peer(4), ours, begun(4));
-        running.begin(peer(5), ours, begun(5));
-        let outrun: Vec<_> = running.outrun_by(number, ours).collect();
-        assert_eq!(outrun, [(peer(1), begun(1))]);
-        running.end(number);
-        assert!(!token.is_cancelled() && running.is_about(ours));
+        let (slow, token) = running.begin(peer(1), fragment, begun(1_000, 10));
+        running.overtake(at(3_000), peer(2), fragment, 99);
+        assert!(!token.is_cancelled(), "it was asked of another one");
+        running.overtake(at(3_000), peer(1), fragment, 15);
+        assert!(token.is_cancelled());
+        let (quick, _) = running.begin(peer(2), fragment, begun(3_000, 0));
+        running.end(slow);
+        let did = Pulled {
+            bytes: 5,
+            within: Duration::from_secs(2),
+        };
+        assert!(running.is_about(fragment));
+        running.end(quick);
+        assert_eq!(running.arrived(fragment), Some((peer(1), did)));
+        assert_eq!(running.arrived(fragment), None);
     }
 }

@@ -1,20 +1,23 @@
 //! Decides which fragment is asked of which source, and when to ask someone else.
 //!
 //! Pure: it is told events and the time, and returns what to do. Every wanted fragment is exactly one of *missing*,
-//! *in flight* (from one source, or two near the end) and *held*.
+//! *in flight* from one source, and *held*.
 //!
 //! Sources are *seeders*, which only have what they have, and *members* of the swarm, which fetch the same content and
 //! pass it on, block by block, as it comes to them. The rules, and why:
 //!
-//! * A seeder is asked for fragments that no member offers, our own stripe first (`stripes`): so it sends everything
-//!   once before it sends anything twice.
+//! * A seeder is asked for fragments that no member offers and no seeder has handed out, our own stripe first
+//!   (`stripes`): so it sends everything once before it sends anything twice. It refuses what it has handed out to
+//!   someone else a moment before.
 //! * A member is asked for the fragments that the fewest offer, as soon as they begin to come to it.
 //! * Of what came from a seeder, only little may be waiting for someone to take it over from us. So a peer with
 //!   half the uplink gets half the share, and nobody has to measure an uplink.
 //! * A seeder is asked for what the swarm has only when there is nothing else to ask it for.
+//! * A source that is full is not asked: the request goes where there is room, instead of standing in line.
 //! * A member that serves much more slowly than others is given a rest after each request, so that at the end not
-//!   everything is with the slow ones.
-//! * A request that is late is made to one other source as well, unless it waits for our own limit.
+//!   everything is with the slow ones; one that serves more quickly is given more.
+//! * A source for which nothing else is left takes over what a much slower one is sending, unless all wait for our own
+//!   limit. What has come of the fragment is kept.
 //!
 //! Invariants: a held fragment is never asked for; no source has more requests than its window, and all together no
 //! more than [`Bounds::in_all`]; a source that sent corrupt bytes is never asked again; the same events, times and
@@ -25,6 +28,7 @@
 //!
 //! It deliberately knows nothing of connections, blocks, or the store: *delivered* is all verified and written.
 
+mod choice;
 mod event;
 mod flights;
 mod offers;
@@ -34,7 +38,6 @@ mod stripes;
 #[cfg(test)]
 mod tests;
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -48,13 +51,6 @@ use offers::Offers;
 use pace::Pace;
 use standing::Standing;
 use stripes::Stripes;
-
-/// Requests to all members together, about: the more members there are, the fewer each. So few that whoever offers a
-/// fragment later still finds someone to give it to; more would queue at the first who offered it.
-const MEMBER_REQUESTS: u32 = 32;
-
-/// One in so many fragments may be in flight from two sources at once, and one besides.
-const HEDGED_OF: usize = 64;
 
 /// A fragment that nobody has taken over from us for so long is not waited for: perhaps nobody wants it.
 const PASSING_PATIENCE: Duration = Duration::from_secs(3);
@@ -72,6 +68,8 @@ pub struct Scheduler {
     stripes: Stripes,
     /// Fragments that we were the first to ask a seeder for, and that no member holds yet; whom, and since when we do.
     first_hand: BTreeMap<FragmentIndex, (PeerId, Option<Timestamp>)>,
+    /// Fragments that have been asked for: some of them may have come.
+    begun: FragmentSet,
     pace: Pace,
     rng: StdRng,
 }
@@ -101,6 +99,7 @@ impl Scheduler {
             offers: Offers::new(count),
             stripes: Stripes::new(own, count),
             first_hand: BTreeMap::new(),
+            begun: FragmentSet::empty(count),
             pace: Pace::default(),
             rng: StdRng::seed_from_u64(seed),
         }
@@ -114,7 +113,6 @@ impl Scheduler {
     pub fn apply(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         let was_exhausted = self.room() == 0;
-        let is_tick = event == Event::Tick;
         let look = match event {
             Event::Want(wanted) => self.want(wanted),
             Event::Joined { source, is_near } => {
@@ -128,7 +126,11 @@ impl Scheduler {
                 fragments,
                 coming,
             } => self.has(now, source, fragments, &coming),
-            Event::Claims { source, fragments } => self.claims(source, fragments),
+            Event::Serves {
+                source,
+                handed_out,
+                is_full,
+            } => self.serves(source, handed_out, is_full),
             Event::Left { source } => {
                 self.standing(source).is_present = false;
                 self.drop_source(source, &mut actions)
@@ -141,15 +143,13 @@ impl Scheduler {
             } => self.failed(now, source, fragment, failure, &mut actions),
             Event::Throttled(enough) => {
                 self.pace.throttle(enough);
+                self.flights.restart(now);
                 Look::AtAll
             }
             Event::Tick => self.tick(now),
         };
         let look = if was_exhausted { Look::AtAll } else { look };
         self.assign(now, look, &mut actions);
-        if is_tick {
-            self.hedge(now, &mut actions);
-        }
         actions
     }
 
@@ -194,7 +194,7 @@ impl Scheduler {
             .filter(|fragment| self.offers.of(*fragment) == 0);
         Outlook {
             pending: pending.len(),
-            in_flight: count(self.flights.fragments()),
+            in_flight: self.flights.count(),
             unsourced: count(unsourced.count()),
             sources: count(usable().count()),
             serving: count(usable().filter(|source| source.in_flight > 0).count()),
@@ -231,9 +231,9 @@ impl Scheduler {
         Look::AtAll
     }
 
-    fn claims(&mut self, source: PeerId, fragments: FragmentSet) -> Look {
+    fn serves(&mut self, source: PeerId, handed_out: FragmentSet, is_full: bool) -> Look {
         if self.standing(source).is_usable() {
-            self.restate(source, |standing| standing.claims(fragments));
+            self.restate(source, |standing| standing.serves(handed_out, is_full));
         }
         Look::At(source)
     }
@@ -270,10 +270,8 @@ impl Scheduler {
     fn tick(&mut self, now: Timestamp) -> Look {
         let sources: Vec<_> = self.sources.keys().copied().collect();
         for source in sources {
-            let standing = &self.sources[&source];
-            // Whoever gets nothing must not keep others from asking for what it claims.
-            if standing.is_idle(now) || standing.claims_in_vain(now) {
-                self.restate(source, |standing| standing.rests(now));
+            if self.sources[&source].is_idle(now) {
+                self.restate(source, Standing::is_no_member);
             }
         }
         self.first_hand
@@ -302,32 +300,36 @@ impl Scheduler {
         let widest = self.bounds.per_source;
         self.standing(source).succeeded(widest);
         if let Some(flight) = self.land(source, fragment) {
-            let took = now.since(flight.since);
-            if self.standing(source).is_member() {
-                let rest = self.pace.rest_after(took);
-                self.standing(source).rest(now, rest);
-            }
-            self.pace.served_in(took);
+            self.learn(now, source, flight);
         }
         self.held.insert(fragment);
         self.missing.remove(fragment);
         if let Some((_, since)) = self.first_hand.get_mut(&fragment) {
             *since = Some(now);
         }
-        let losers = self.flights.sources_of(fragment);
-        for loser in &losers {
-            self.land(*loser, fragment);
-            let jitter = self.rng.random_range(0.5..=1.0);
-            self.standing(*loser).outrun(now, jitter);
-            actions.push(Action::Cancel {
-                source: *loser,
-                fragment,
-            });
+        // The answer came although another source was to take it over.
+        let Some(other) = self.flights.source_of(fragment) else {
+            return Look::At(source);
+        };
+        self.land(other, fragment);
+        actions.push(Action::Cancel {
+            source: other,
+            fragment,
+        });
+        Look::AtAll
+    }
+
+    /// What the time that a request took says about the source.
+    fn learn(&mut self, now: Timestamp, source: PeerId, flight: Flight) {
+        let took = now.since(flight.since);
+        let rest = self.pace.rest_after(took);
+        let standing = self.standing(source);
+        if standing.is_member() {
+            standing.rest(now, rest);
         }
-        if losers.is_empty() {
-            Look::At(source)
-        } else {
-            Look::AtAll
+        // What was left of a fragment says nothing about how long a whole one takes.
+        if flight.is_whole && self.pace.served_in(took) {
+            self.standing(source).served_in(took);
         }
     }
 
@@ -346,12 +348,19 @@ impl Scheduler {
                 actions.push(Action::Liar { source, fragment });
                 self.drop_source(source, actions);
             }
+        } else if failure == Failure::HandedOut {
+            self.restate(source, |standing| {
+                standing.handed_out.insert(fragment);
+            });
+        } else if landed.is_some() && failure == Failure::Busy {
+            let jitter = self.rng.random_range(0.5..=1.0);
+            self.standing(source).refused(now, jitter);
         } else if landed.is_some() {
             let jitter = self.rng.random_range(0.5..=1.0);
             let standing = self.standing(source);
             standing.failed(now, jitter);
             // What was coming there may never come. If it does, the source will say so.
-            let was_coming = !standing.held.contains(fragment) && failure != Failure::Busy;
+            let was_coming = !standing.held.contains(fragment);
             if was_coming || failure == Failure::DoesNotHold {
                 self.restate(source, |standing| standing.lacks(fragment));
             }
@@ -376,125 +385,16 @@ impl Scheduler {
         }
     }
 
-    fn take_off(
-        &mut self,
-        now: Timestamp,
-        source: PeerId,
-        fragment: FragmentIndex,
-        actions: &mut Vec<Action>,
-    ) {
-        if self.missing.remove(fragment)
-            && !self.sources[&source].is_member()
-            && !self.offers.is_in_swarm(fragment)
-            && self.stripes.is_shared()
-        {
-            self.first_hand.insert(fragment, (source, None));
-        }
-        self.flights.begin(fragment, Flight { source, since: now });
+    /// Puts a request on the books.
+    fn take_off(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, moves: u8) {
+        let flight = Flight {
+            source,
+            since: now,
+            is_whole: self.begun.insert(fragment),
+            moves,
+        };
+        self.missing.remove(fragment);
+        self.flights.begin(fragment, flight);
         self.standing(source).in_flight += 1;
-        actions.push(Action::Request { source, fragment });
-    }
-
-    /// Gives missing fragments to sources, one each in turn, as long as they can take more.
-    fn assign(&mut self, now: Timestamp, look: Look, actions: &mut Vec<Action>) {
-        let mut open = match look {
-            Look::At(source) => vec![source],
-            Look::AtAll => {
-                let missing = self.missing.clone();
-                self.open(now, |standing| standing.offered.intersects(&missing))
-            }
-        };
-        while !open.is_empty() {
-            open.retain(|source| {
-                let may = self.room() > 0 && self.sources.get(source).is_some_and(|it| self.is_open(it, now));
-                let choice = may.then(|| self.choose(*source)).flatten();
-                if let Some(fragment) = choice {
-                    self.take_off(now, *source, fragment, actions);
-                }
-                choice.is_some()
-            });
-        }
-    }
-
-    /// The sources that could serve one more request now: the least loaded first, near ones before others.
-    fn open(&mut self, now: Timestamp, is_useful: impl Fn(&Standing) -> bool) -> Vec<PeerId> {
-        let is_open = |standing: &Standing| self.is_open(standing, now) && is_useful(standing);
-        let open = self.sources.iter().filter(|(_, standing)| is_open(standing));
-        let cost = |standing: &Standing| (standing.load(), Reverse(standing.is_near));
-        let mut open: Vec<_> = open
-            .map(|(source, standing)| (cost(standing), 0, *source))
-            .collect();
-        for (_, lot, _) in &mut open {
-            *lot = self.rng.random::<u32>();
-        }
-        open.sort_unstable();
-        open.into_iter().map(|(_, _, source)| source).collect()
-    }
-
-    /// The missing fragment that this source is best asked for.
-    fn choose(&self, id: PeerId) -> Option<FragmentIndex> {
-        let source = &self.sources[&id];
-        let mut useful = self.missing.clone();
-        useful.intersect_with(&source.offered);
-        let rarest = |fragment: &FragmentIndex| (self.offers.of(*fragment), self.stripes.weight(*fragment));
-        if source.is_member() || !self.stripes.is_shared() {
-            return useful.iter().min_by_key(rarest);
-        }
-        let is_new = |fragment: &FragmentIndex| !self.offers.is_in_swarm(*fragment);
-        let new = useful.iter().filter(is_new);
-        match new.min_by_key(|fragment| self.stripes.turn(*fragment)) {
-            Some(fragment) => self.may_be_first_hand(id).then_some(fragment),
-            None if source.in_flight == 0 && self.is_all_passed_on() => useful.iter().min_by_key(rarest),
-            None => None,
-        }
-    }
-
-    /// Whether the source could serve one more request now. The more members there are, the fewer each is asked for.
-    fn is_open(&self, source: &Standing, now: Timestamp) -> bool {
-        let each = (MEMBER_REQUESTS / self.stripes.members().max(1)).max(1);
-        let widest = if source.is_member() {
-            each
-        } else {
-            self.bounds.per_source
-        };
-        source.is_open(now, widest)
-    }
-
-    /// Whether the seeder may be asked for one more fragment that is new to the swarm: the last one has been taken over
-    /// from us, or nobody seems to want it.
-    fn may_be_first_hand(&self, seeder: PeerId) -> bool {
-        !self.first_hand.values().any(|(from, _)| *from == seeder)
-    }
-
-    /// Whether members hold everything that we lack: then seeders have done what only they can do.
-    fn is_all_passed_on(&self) -> bool {
-        let mut lacking = self.wanted.clone();
-        lacking.subtract(&self.held);
-        lacking.iter().all(|fragment| self.offers.is_passed_on(fragment))
-    }
-
-    /// Asks one other source for fragments that are late: one that holds them, since those to which they are only coming
-    /// may well be waiting for the same slow source.
-    fn hedge(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let late_after = self.pace.late_after(self.missing.is_empty());
-        let late = self.flights.late(now, late_after);
-        if late.is_empty() || self.room() == 0 {
-            return;
-        }
-        let most = (1 + self.held.capacity() as usize / HEDGED_OF).saturating_sub(self.flights.hedged());
-        let mut open = self.open(now, |_| true);
-        for (fragment, slow) in late.into_iter().take(most) {
-            let other = open
-                .iter()
-                .position(|source| *source != slow && self.sources[source].held.contains(fragment));
-            let Some(at) = other.filter(|_| self.room() > 0) else {
-                continue;
-            };
-            let source = open[at];
-            self.take_off(now, source, fragment, actions);
-            if !self.is_open(&self.sources[&source], now) {
-                open.remove(at);
-            }
-        }
     }
 }

@@ -23,6 +23,7 @@ use super::intake::Intake;
 use super::job::{Call, Caller};
 use super::limits::Limits;
 use super::link::Link;
+use super::partial::Partials;
 use super::progress::waiting_for;
 use super::request::{Outcome, Request};
 use super::running::{Begun, Running};
@@ -78,6 +79,7 @@ pub(super) struct Session {
     held: FragmentSet,
     committing: Committing,
     running: Running,
+    partials: Partials,
     reports: mpsc::Sender<Report>,
     inbox: mpsc::Receiver<Report>,
     intake: Arc<Intake>,
@@ -105,6 +107,7 @@ impl Session {
             held,
             committing: Committing::default(),
             running: Running::default(),
+            partials: Partials::default(),
             reports,
             inbox,
             intake: Intake::new(Arc::clone(&inner.counters)),
@@ -221,13 +224,9 @@ impl Session {
             Outcome::Delivered(delivery) => {
                 self.sources.delivered(source);
                 let length = self.manifest.len_of(fragment);
-                // The loser of a hedge may arrive as well.
-                if self.scheduler.held().contains(fragment) {
-                    self.intake.waste(length.into());
-                } else {
-                    self.commits.push(delivery, length);
-                    self.blame_outrun(number, &made);
-                }
+                self.partials.remove(fragment);
+                self.commits.push(delivery, length);
+                self.blame_overtaken(&made);
                 self.apply(Event::Delivered { source, fragment });
                 // An answer that came in spite of its cancellation: the same was asked again meanwhile.
                 self.running.cancel(source, fragment);
@@ -311,14 +310,23 @@ impl Session {
     fn apply(&mut self, event: Event) {
         for action in self.scheduler.apply(self.inner.clock.now(), event) {
             match action {
-                Action::Request { source, fragment } => self.request(source, fragment),
+                Action::Request {
+                    source,
+                    fragment,
+                    if_new,
+                } => self.request(source, fragment, if_new),
+                Action::Move { from, to, fragment } => {
+                    let (now, sent) = (self.inner.clock.now(), self.sources.bytes_from(from));
+                    self.running.overtake(now, from, fragment, sent);
+                    self.request(to, fragment, false);
+                }
                 Action::Cancel { source, fragment } => self.running.cancel(source, fragment),
                 Action::Liar { source, fragment } => self.expose(source, fragment),
             }
         }
     }
 
-    fn request(&mut self, source: PeerId, fragment: FragmentIndex) {
+    fn request(&mut self, source: PeerId, fragment: FragmentIndex, if_new: bool) {
         // The scheduler is told that a source has left before its link is removed.
         let linked = self
             .sources
@@ -328,6 +336,8 @@ impl Session {
             client: linked.client.clone(),
             manifest: self.manifest.clone(),
             fragment,
+            if_new,
+            partial: self.partials.of(fragment),
             store: Arc::clone(&self.inner.store),
             arrivals: self.inner.arrivals.clone(),
             intake: Arc::clone(&self.intake),
@@ -447,11 +457,11 @@ impl Session {
         let Self {
             inner,
             manifest,
-            scheduler,
             mut sources,
             mut commits,
             committing,
             running,
+            partials,
             intake,
             ..
         } = self;
@@ -469,18 +479,14 @@ impl Session {
                 else {
                     continue;
                 };
-                let fragment = delivery.proof.index();
-                if scheduler.held().contains(fragment) {
-                    intake.waste(manifest.len_of(fragment).into());
-                } else {
-                    commits.push(delivery, 0);
-                }
+                commits.push(delivery, 0);
             }
         };
         let content = manifest.content();
         if tokio::time::timeout(DRAIN_TIMEOUT, drain).await.is_err() {
             warn!(%content, "some requests did not end in time");
         }
+        intake.waste(partials.bytes());
         let rest = commits.take(inner.clock.now(), |_| false);
         committing.finish(&inner.store, &manifest, rest).await;
     }

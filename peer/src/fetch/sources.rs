@@ -132,6 +132,11 @@ impl Sources {
         self.linked.get(&source)
     }
 
+    /// Bytes that have come from it since it was linked to.
+    pub(super) fn bytes_from(&self, source: PeerId) -> u64 {
+        self.linked.get(&source).map_or(0, |linked| linked.meter.bytes())
+    }
+
     /// Whom it is linked to.
     pub(super) fn linked(&self) -> impl Iterator<Item = PeerId> + '_ {
         self.linked.keys().copied()

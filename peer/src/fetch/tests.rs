@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::rpc::UPLOADS_IN_LINE;
 use crate::store::{FragmentStore, MemoryStore, Purpose};
 use neighbour::{Gate, Known, Neighbour, Tampered, content, hold, read_back, some, store};
 
@@ -243,11 +244,15 @@ async fn a_busy_source_is_waited_for_when_there_is_no_other() {
     let (gate, keeper) = Gate::closed_after(0);
     let gated = Tampered::gated(store(&manifest, &bytes, &manifest.all_fragments()), &gate);
     let busy = Neighbour::start(gated, 1, Tasks::new()).await;
-    // Another fetcher has the only slot.
-    let other = Fetching::from(&manifest, &[&busy]);
+    // Others have the only slot and all places in the line.
+    let others: Vec<_> = (0..UPLOADS_IN_LINE)
+        .map(|_| Fetching::from(&manifest, &[&busy]))
+        .collect();
     let fetching = Fetching::from(&manifest, &[&busy]);
     let story = async {
-        gate.is_reached().await;
+        while busy.counters.uploads() as usize <= UPLOADS_IN_LINE {
+            tokio::task::yield_now().await;
+        }
         let opening = async {
             let is_waiting =
                 |progress: &Progress| progress.waiting_for.as_deref() == Some("the only source is busy");
@@ -256,11 +261,14 @@ async fn a_busy_source_is_waited_for_when_there_is_no_other() {
         };
         tokio::join!(fetching.run(), opening).0
     };
-    let (first, second) = tokio::join!(other.run(), story);
-    first.expect("it waited");
-    second.expect("it waited too");
+    let all_others = futures_util::future::join_all(others.iter().map(Fetching::run));
+    let (first, second) = tokio::join!(all_others, story);
+    second.expect("it waited");
     fetching.assert_complete(&bytes);
-    other.assert_complete(&bytes);
+    for (other, result) in others.iter().zip(first) {
+        result.expect("it waited too");
+        other.assert_complete(&bytes);
+    }
 }
 
 #[tokio::test]
@@ -282,7 +290,7 @@ async fn what_a_silent_source_does_not_send_another_does() {
     let silent = Neighbour::serving(Tampered::gated(Arc::clone(&all), &gate)).await;
     let lively = Neighbour::serving(all).await;
     let limits = Limits {
-        stall: Duration::from_millis(300),
+        stall: Duration::from_millis(100),
         ..Limits::default()
     };
     let known = Known(vec![silent.source.clone(), lively.source.clone()]);

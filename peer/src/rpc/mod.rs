@@ -4,4 +4,4 @@ mod control;
 mod transfer;
 
 pub use control::{ControlParts, ControlService};
-pub use transfer::{DEFAULT_UPLOAD_SLOTS, TransferEndpoint, TransferService};
+pub use transfer::{DEFAULT_UPLOAD_SLOTS, TransferEndpoint, TransferService, UPLOADS_IN_LINE};

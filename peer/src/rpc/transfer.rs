@@ -1,20 +1,21 @@
 //! The `Transfer` service: other peers fetch verified fragments here.
 //!
-//! Every number that comes in is checked against the content's manifest before it is used. Uploads take one of a
-//! few slots, in the order of asking, and together go no faster than a limit allows. Reads happen off the async
+//! Every number that comes in is checked against the content's manifest before it is used. Uploads send in turns, a
+//! few at once, and together go no faster than a limit allows. Reads happen off the async
 //! threads, a few chunks ahead of the connection and within a budget of memory. Blocks are sent as they are on disk:
 //! whoever receives them verifies them.
 
 mod body;
 mod follow;
+mod handouts;
 #[cfg(test)]
 mod limit_tests;
+mod slots;
 #[cfg(test)]
 mod tests;
 mod upload;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::convert::{self, Fetch};
 use proto::status::to_status;
@@ -23,29 +24,34 @@ use proto::{RemoteError, v1};
 use shared::ErrorCode;
 use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex, Manifest};
 use shared::runtime::{Clock, Tasks};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, broadcast};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 use tracing::warn;
 
 pub use body::TransferEndpoint;
+use handouts::Handouts;
+use slots::Slots;
 
 use crate::fetch::{Arrivals, Counters};
 use crate::limiter::Limiter;
 use crate::store::{Entry, FragmentStore, StoreError, verify_fragment};
 
-/// How long a request waits for an upload slot before it is sent elsewhere: a fragment's time on a quick network.
-const SLOT_WAIT: Duration = Duration::from_millis(250);
-
 /// Bitmaps are small, but each follower is a task and a stream.
 const MAX_FOLLOWERS: usize = 256;
+
+/// Changes that a slow follower may be behind; one that is further behind looks at everything.
+const CHANGES: usize = 256;
 
 /// Disputes verified at once; a claim that is wrong must not cost more than one read at a time.
 const MAX_DISPUTES: usize = 1;
 
-/// How many uploads at once when nobody says otherwise: in a swarm every neighbour (up to 64) gets a few streams that
-/// go only as fast as their fragments arrive.
-pub const DEFAULT_UPLOAD_SLOTS: usize = 192;
+/// How many uploads send at once when nobody says otherwise. Few, so that each is quick and can be passed on soon; those
+/// that have nothing to send at the moment do not count.
+pub const DEFAULT_UPLOAD_SLOTS: usize = 8;
+
+/// Uploads that wait for one of the slots; whoever else asks is sent elsewhere. Enough that a slot is never idle.
+pub const UPLOADS_IN_LINE: usize = 4;
 
 /// Bytes of blocks of all uploads that are in our memory at once when nobody says otherwise. Who comes first is served
 /// first.
@@ -57,7 +63,11 @@ pub struct TransferService {
     store: Arc<dyn FragmentStore>,
     tasks: Tasks,
     counters: Arc<Counters>,
-    uploads: Arc<Semaphore>,
+    slots: Slots,
+    handouts: Arc<Mutex<Handouts>>,
+    /// Of which contents something was handed out, or broken off.
+    handed_out: broadcast::Sender<ContentId>,
+    clock: Clock,
     followers: Arc<Semaphore>,
     disputes: Arc<Semaphore>,
     /// A permit for every block that may be in memory.
@@ -75,7 +85,7 @@ impl std::fmt::Debug for TransferService {
 }
 
 impl TransferService {
-    /// Serves at most `upload_slots` requests for blocks at once.
+    /// Sends at most `upload_slots` uploads at once.
     #[must_use]
     pub fn new(
         store: Arc<dyn FragmentStore>,
@@ -90,7 +100,10 @@ impl TransferService {
             store,
             tasks,
             counters,
-            uploads: semaphore(upload_slots),
+            slots: Slots::new(upload_slots),
+            handouts: Arc::default(),
+            handed_out: broadcast::Sender::new(CHANGES),
+            clock: clock.clone(),
             followers: semaphore(MAX_FOLLOWERS),
             disputes: semaphore(MAX_DISPUTES),
             memory: semaphore(memory_blocks(DEFAULT_MEMORY)),
@@ -126,14 +139,50 @@ impl TransferService {
         let fetch = Fetch::try_from(request)?;
         let entry = self.entry(fetch.content).await?;
         let plan = upload::plan(&entry, &self.arrivals, &fetch)?;
-        let acquired = tokio::time::timeout(SLOT_WAIT, Arc::clone(&self.uploads).acquire_owned()).await;
-        let Ok(Ok(slot)) = acquired else {
+        let Some(place) = self.slots.enter() else {
             return Err(refusal(
                 ErrorCode::Exhausted,
                 "all upload slots are taken; try another source, or later",
             ));
         };
-        Ok(self.upload(entry.manifest, plan, slot))
+        let handed_out = self.hand_out(&fetch, &plan)?;
+        Ok(self.upload(entry.manifest, plan, place, handed_out))
+    }
+
+    /// Notes what is being handed out, unless only new fragments are asked for and one is not.
+    fn hand_out(&self, fetch: &Fetch, plan: &upload::Plan) -> Result<HandedOut, Status> {
+        let (content, now) = (fetch.content, self.clock.now());
+        let mut handouts = self.handouts();
+        if fetch.if_new
+            && let Some(index) = plan.fragments().find(|index| handouts.has(now, content, *index))
+        {
+            let text = format!("fragment {index} of content {content} has been handed out to someone else");
+            return Err(refusal(ErrorCode::Conflict, text));
+        }
+        let fragments: Vec<_> = plan.fragments().collect();
+        // Not `any`: each of them begins.
+        let news = fragments
+            .iter()
+            .filter(|index| handouts.begin(now, content, **index));
+        if news.count() > 0 {
+            self.tell_handed_out(content);
+        }
+        drop(handouts);
+        Ok(HandedOut {
+            service: self.clone(),
+            content,
+            fragments,
+            is_complete: false,
+        })
+    }
+
+    fn tell_handed_out(&self, content: ContentId) {
+        // Nobody has to be listening.
+        drop(self.handed_out.send(content));
+    }
+
+    fn handouts(&self) -> MutexGuard<'_, Handouts> {
+        self.handouts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Works with the store on a thread that may block.
@@ -148,6 +197,30 @@ impl TransferService {
     async fn entry(&self, content: ContentId) -> Result<Entry, Status> {
         self.with_store(move |store| store.entry(content).ok_or(StoreError::UnknownContent(content)))
             .await
+    }
+}
+
+/// Fragments that are being handed out, as long as this lives.
+struct HandedOut {
+    service: TransferService,
+    content: ContentId,
+    fragments: Vec<FragmentIndex>,
+    /// Whether all of them have been sent.
+    is_complete: bool,
+}
+
+impl Drop for HandedOut {
+    fn drop(&mut self) {
+        let now = self.service.clock.now();
+        let mut handouts = self.service.handouts();
+        for fragment in &self.fragments {
+            handouts.end(now, self.content, *fragment, self.is_complete);
+        }
+        drop(handouts);
+        // What was sent to the end goes on counting, and is no news.
+        if !self.is_complete {
+            self.service.tell_handed_out(self.content);
+        }
     }
 }
 

@@ -26,8 +26,10 @@ pub struct Availability {
     pub held: FragmentSet,
     /// Fragments that are arriving there now: it passes their blocks on as they arrive.
     pub coming: FragmentSet,
-    /// Fragments that it has asked for, whether or not some of them is there yet.
-    pub claimed: FragmentSet,
+    /// Fragments that it is sending to someone, or has lately sent.
+    pub handed_out: FragmentSet,
+    /// Whether it serves as many requests as it can.
+    pub is_full: bool,
 }
 
 /// The bitmaps that a peer sends of what it holds.
@@ -130,11 +132,11 @@ impl Following {
             [] => Ok(FragmentSet::empty(self.fragment_count)),
             bytes => set(field, bytes),
         };
-        let (coming, claimed) = (part("coming", &reply.coming)?, part("claimed", &reply.claimed)?);
         Ok(Some(Availability {
             held,
-            coming,
-            claimed,
+            coming: part("coming", &reply.coming)?,
+            handed_out: part("handed_out", &reply.handed_out)?,
+            is_full: reply.is_full,
         }))
     }
 }

@@ -141,6 +141,7 @@ fn complaints_name_the_field() {
         content_id: vec![0; 32].into(),
         ranges: vec![v1::BlockRange::default(); 65],
         with_leaves: false,
+        if_new: true,
     };
     let Err(Invalid::Field { field: "ranges", .. }) = Fetch::try_from(fetch) else {
         panic!("65 ranges are too many")

@@ -27,6 +27,8 @@ pub struct Fetch {
     pub ranges: Vec<FetchRange>,
     /// Whether the leaf hashes of each range's fragment should come along.
     pub with_leaves: bool,
+    /// Only if none of the fragments has lately been handed out to anyone else.
+    pub if_new: bool,
 }
 
 impl Fetch {
@@ -83,6 +85,7 @@ impl TryFrom<v1::FetchRequest> for Fetch {
             content: content_id(&wire.content_id)?,
             ranges: bounded("ranges", Self::MAX_RANGES, wire.ranges)?,
             with_leaves: wire.with_leaves,
+            if_new: wire.if_new,
         })
     }
 }
@@ -93,6 +96,7 @@ impl From<Fetch> for v1::FetchRequest {
             content_id: fetch.content.as_bytes().to_vec().into(),
             ranges: fetch.ranges.into_iter().map(Into::into).collect(),
             with_leaves: fetch.with_leaves,
+            if_new: fetch.if_new,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use rand::seq::SliceRandom as _;
+
 use peer::fetch::scheduler::Event;
-use shared::model::FragmentSet;
 
 use super::plan::Role;
-use super::queue::{Happening, HostId};
+use super::queue::{Happening, HostId, News};
 use super::world::{World, nanos};
 
 impl World<'_> {
@@ -24,8 +25,8 @@ impl World<'_> {
                     is_near: false,
                 },
             );
-            let (held, coming) = (self.hosts[whom].held.clone(), self.hosts[whom].coming.clone());
-            self.hears(who, whom, &held, &coming);
+            let news = self.news(whom);
+            self.hears(who, whom, &news);
         }
     }
 
@@ -37,30 +38,59 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn tells(&mut self, host: HostId) {
-        self.hosts[host].is_telling = false;
-        let news = (self.hosts[host].held.clone(), self.hosts[host].coming.clone());
-        self.later(Happening::Told(host, Arc::new(news)));
+    pub(super) fn is_free(&self, host: HostId) -> bool {
+        let host = &self.hosts[host];
+        host.slots_used + host.waiting.len() < self.plan.slots + self.plan.line
     }
 
-    pub(super) fn told(&mut self, host: HostId, news: &(FragmentSet, FragmentSet)) {
+    fn news(&self, id: HostId) -> News {
+        let host = &self.hosts[id];
+        News {
+            held: host.held.clone(),
+            coming: host.coming.clone(),
+            handed_out: host.handed_out.clone(),
+            is_free: self.is_free(id),
+        }
+    }
+
+    pub(super) fn tells(&mut self, host: HostId) {
+        self.hosts[host].is_telling = false;
+        let news = Arc::new(self.news(host));
+        self.hosts[host].said_free = news.is_free;
+        self.later(Happening::Told(host, news));
+    }
+
+    pub(super) fn told(&mut self, host: HostId, news: &News) {
         // Taken out for the loop: hearing changes nobody's links.
         let linked = std::mem::take(&mut self.hosts[host].linked);
+        let mut linked = linked;
+        linked.shuffle(&mut self.rng);
         for other in &linked {
-            self.hears(*other, host, &news.0, &news.1);
+            self.hears(*other, host, news);
         }
         self.hosts[host].linked = linked;
     }
 
-    fn hears(&mut self, who: HostId, of: HostId, held: &FragmentSet, coming: &FragmentSet) {
+    fn hears(&mut self, who: HostId, of: HostId, news: &News) {
         let host = &self.hosts[who];
         if host.plan.role == Role::Receiver && host.completed.is_none() {
-            let event = Event::Has {
-                source: self.hosts[of].id,
-                fragments: held.clone(),
-                coming: coming.clone(),
-            };
-            self.apply(who, event);
+            let source = self.hosts[of].id;
+            self.apply(
+                who,
+                Event::Has {
+                    source,
+                    fragments: news.held.clone(),
+                    coming: news.coming.clone(),
+                },
+            );
+            self.apply(
+                who,
+                Event::Serves {
+                    source,
+                    handed_out: news.handed_out.clone(),
+                    is_full: !news.is_free,
+                },
+            );
         }
     }
 

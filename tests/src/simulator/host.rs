@@ -23,6 +23,10 @@ pub(super) struct Host {
     pub(super) held: FragmentSet,
     /// What has begun to arrive.
     pub(super) coming: FragmentSet,
+    /// Whether its neighbours know no better than that it can serve more.
+    pub(super) said_free: bool,
+    /// What it is sending to someone, or has sent lately.
+    pub(super) handed_out: FragmentSet,
     /// Of each fragment, how many units it has, from the first on.
     pub(super) units: Vec<u32>,
     /// Streams that it serves, by fragment.
@@ -69,6 +73,8 @@ impl Host {
                 FragmentSet::empty(count)
             },
             coming: FragmentSet::empty(count),
+            said_free: true,
+            handed_out: FragmentSet::empty(count),
             units: if has_all {
                 full.to_vec()
             } else {

@@ -51,6 +51,8 @@ pub struct Plan {
     pub news_interval: Duration,
     /// Streams that an uplink sends at once, in turn; more wait until one of them is over, or waits for blocks itself.
     pub slots: usize,
+    /// Streams that wait for a slot; more are refused.
+    pub line: usize,
     /// Neighbours of a host: everyone, or a random regular graph of so many each.
     pub degree: usize,
     /// Bounds of each receiver's scheduler.

@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use shared::model::FragmentSet;
+use shared::model::{FragmentIndex, FragmentSet};
 
 /// A host's number in its plan.
 pub(super) type HostId = usize;
@@ -34,9 +34,24 @@ pub(super) enum Happening {
     /// The host tells what has changed.
     Tells(HostId),
     /// The news reach the neighbours: what it holds, and what is arriving there.
-    Told(HostId, Arc<(FragmentSet, FragmentSet)>),
+    Told(HostId, Arc<News>),
+    /// The receiver learns that the sender has handed the fragment out to someone else.
+    Refused(StreamId),
+    /// The receiver learns that the sender serves as many as it can.
+    Busy(StreamId),
+    /// What was handed out so long ago counts no longer.
+    Expires(HostId, FragmentIndex),
     /// The news that it is gone reach the neighbours.
     Missed(HostId),
+}
+
+/// What a host tells its neighbours.
+#[derive(Clone, Debug)]
+pub(super) struct News {
+    pub(super) held: FragmentSet,
+    pub(super) coming: FragmentSet,
+    pub(super) handed_out: FragmentSet,
+    pub(super) is_free: bool,
 }
 
 #[derive(Debug)]

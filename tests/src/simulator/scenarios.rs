@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use peer::fetch::Limits;
 use peer::fetch::scheduler::Bounds;
+use peer::rpc::{DEFAULT_UPLOAD_SLOTS, UPLOADS_IN_LINE};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::model::FragmentLength;
@@ -25,9 +26,6 @@ pub const NAMES: [&str; 9] = [
 
 /// Neighbours in a large swarm.
 const DEGREE: usize = 48;
-
-/// Streams that an uplink sends at once: as many as a peer's upload slots.
-const SLOTS: usize = 192;
 
 /// How large a simulation is.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +91,8 @@ pub fn scenario(name: &str, size: Size) -> Option<Plan> {
         latency: Duration::from_millis(1),
         discovery: Duration::from_millis(200),
         news_interval: Duration::from_millis(20),
-        slots: SLOTS,
+        slots: DEFAULT_UPLOAD_SLOTS,
+        line: UPLOADS_IN_LINE,
         degree: DEGREE,
         bounds: Bounds {
             per_source: limits.requests_per_source,

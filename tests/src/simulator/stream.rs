@@ -41,17 +41,26 @@ pub(super) struct Stream {
     pub(super) progressed: u64,
     /// When the sender had a unit for it last.
     pub(super) fed: u64,
+    /// Whether the sender is to refuse what it has handed out lately.
+    pub(super) if_new: bool,
 }
 
 impl Stream {
-    pub(super) const fn new(from: HostId, to: HostId, fragment: FragmentIndex, units: u32, now: u64) -> Self {
+    /// A request for what is left of a fragment of which the receiver has `there` units.
+    pub(super) const fn new(
+        ends: (HostId, HostId),
+        fragment: FragmentIndex,
+        units: u32,
+        there: u32,
+        now: u64,
+    ) -> Self {
         Self {
-            from,
-            to,
+            from: ends.0,
+            to: ends.1,
             fragment,
             units,
-            sent: 0,
-            received: 0,
+            sent: there,
+            received: there,
             state: State::Open,
             has_slot: false,
             is_waiting: false,
@@ -59,6 +68,7 @@ impl Stream {
             is_served: false,
             progressed: now,
             fed: now,
+            if_new: false,
         }
     }
 

@@ -1,11 +1,17 @@
 //! Units on their way: from the uplink's turns, over both links, to whoever waits for them next.
 
+use std::time::Duration;
+
 use peer::fetch::scheduler::{Event, Failure};
+use shared::model::FragmentIndex;
 
 use super::plan::Role;
 use super::queue::{Happening, HostId, StreamId};
 use super::stream::State;
-use super::world::World;
+use super::world::{World, nanos};
+
+/// What was handed out so long ago is either in the swarm or lost.
+const HANDED_OUT: Duration = Duration::from_secs(3);
 
 impl World<'_> {
     /// A request has reached the sender.
@@ -20,9 +26,22 @@ impl World<'_> {
             self.later(Happening::Broken(at));
             return;
         }
+        if stream.if_new && host.handed_out.contains(fragment) {
+            self.later(Happening::Refused(at));
+            return;
+        }
+        if host.slots_used + host.waiting.len() >= self.plan.slots + self.plan.line {
+            host.said_free = false;
+            self.later(Happening::Busy(at));
+            return;
+        }
+        let is_news = host.handed_out.insert(fragment);
         stream.is_served = true;
         stream.fed = self.now;
         host.serves[fragment.get() as usize].push(at);
+        if is_news {
+            self.has_news(from);
+        }
         self.queue_up(at);
     }
 
@@ -55,6 +74,9 @@ impl World<'_> {
             return;
         }
         self.hosts[from].slots_used -= 1;
+        if !self.hosts[from].said_free {
+            self.has_news(from);
+        }
         while self.hosts[from].slots_used < self.plan.slots {
             let Some(next) = self.hosts[from].waiting.pop_front() else {
                 return;
@@ -215,6 +237,25 @@ impl World<'_> {
         let (from, fragment) = (self.streams[at].from, self.streams[at].fragment);
         self.streams[at].is_served = false;
         self.free_slot(at);
-        self.hosts[from].serves[fragment.get() as usize].retain(|other| *other != at);
+        let serves = &mut self.hosts[from].serves[fragment.get() as usize];
+        let before = serves.len();
+        serves.retain(|other| *other != at);
+        if serves.is_empty() && before > 0 {
+            let stream = &self.streams[at];
+            if stream.sent == stream.units {
+                self.queue
+                    .plan(self.now + nanos(HANDED_OUT), Happening::Expires(from, fragment));
+            } else {
+                self.expires(from, fragment);
+            }
+        }
+    }
+
+    pub(super) fn expires(&mut self, host: HostId, fragment: FragmentIndex) {
+        if self.hosts[host].serves[fragment.get() as usize].is_empty()
+            && self.hosts[host].handed_out.remove(fragment)
+        {
+            self.has_news(host);
+        }
     }
 }

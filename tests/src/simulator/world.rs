@@ -7,7 +7,7 @@ use peer::fetch::scheduler::{Action, Event, Failure, Scheduler};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use shared::model::{FragmentSet, PeerId, Timestamp};
+use shared::model::{FragmentIndex, FragmentSet, PeerId, Timestamp};
 
 use super::host::Host;
 use super::outcome::Outcome;
@@ -38,6 +38,7 @@ pub(super) struct World<'a> {
     pub(super) units: Vec<u32>,
     pub(super) named: FragmentSet,
     by_id: std::collections::BTreeMap<PeerId, HostId>,
+    pub(super) rng: StdRng,
     incomplete: usize,
     trace: DefaultHasher,
 }
@@ -74,6 +75,7 @@ impl<'a> World<'a> {
             by_id: hosts.iter().enumerate().map(|(at, host)| (host.id, at)).collect(),
             incomplete: plan.receivers().count(),
             named: FragmentSet::empty(u32::try_from(hosts.len()).expect("few hosts")),
+            rng,
             hosts,
             streams: Vec::new(),
             queue,
@@ -112,6 +114,9 @@ impl<'a> World<'a> {
             Happening::Broken(stream) => self.end(stream, Some(Failure::ConnectionLost)),
             Happening::Tells(host) => self.tells(host),
             Happening::Told(host, news) => self.told(host, &news),
+            Happening::Busy(stream) => self.end(stream, Some(Failure::Busy)),
+            Happening::Refused(stream) => self.end(stream, Some(Failure::HandedOut)),
+            Happening::Expires(host, fragment) => self.expires(host, fragment),
             Happening::Missed(host) => self.missed(host),
         }
     }
@@ -172,26 +177,16 @@ impl<'a> World<'a> {
         };
         for action in scheduler.apply(now, event) {
             match action {
-                Action::Request { source, fragment } => {
-                    (self.now, host, source, fragment).hash(&mut self.trace);
-                    let (from, units) = (self.by_id[&source], self.units[fragment.get() as usize]);
-                    let stream = self.streams.len();
-                    self.streams
-                        .push(Stream::new(from, host, fragment, units, self.now));
-                    self.hosts[host].asked.push(stream);
-                    self.later(Happening::Asked(stream));
+                Action::Request {
+                    source,
+                    fragment,
+                    if_new,
+                } => self.request(host, source, fragment, if_new),
+                Action::Move { from, to, fragment } => {
+                    self.give_up(host, from, fragment);
+                    self.request(host, to, fragment, false);
                 }
-                Action::Cancel { source, fragment } => {
-                    let from = self.by_id[&source];
-                    let open = self.hosts[host].asked.iter().copied().find(|stream| {
-                        let stream = &self.streams[*stream];
-                        stream.from == from && stream.fragment == fragment && stream.state == State::Open
-                    });
-                    if let Some(stream) = open {
-                        self.cancel(stream);
-                        self.end(stream, None);
-                    }
-                }
+                Action::Cancel { source, fragment } => self.give_up(host, source, fragment),
                 Action::Liar { source, .. } => {
                     let liar = u32::try_from(self.by_id[&source]).expect("few hosts");
                     let everyone = FragmentSet::full(self.named.capacity());
@@ -199,6 +194,31 @@ impl<'a> World<'a> {
                     self.named.insert(number);
                 }
             }
+        }
+    }
+
+    fn request(&mut self, host: HostId, source: PeerId, fragment: FragmentIndex, if_new: bool) {
+        (self.now, host, source, fragment).hash(&mut self.trace);
+        let (from, units) = (self.by_id[&source], self.units[fragment.get() as usize]);
+        let there = self.hosts[host].units_of(fragment);
+        let stream = self.streams.len();
+        self.streams.push(Stream {
+            if_new,
+            ..Stream::new((from, host), fragment, units, there, self.now)
+        });
+        self.hosts[host].asked.push(stream);
+        self.later(Happening::Asked(stream));
+    }
+
+    fn give_up(&mut self, host: HostId, source: PeerId, fragment: FragmentIndex) {
+        let from = self.by_id[&source];
+        let open = self.hosts[host].asked.iter().copied().find(|stream| {
+            let stream = &self.streams[*stream];
+            stream.from == from && stream.fragment == fragment && stream.state == State::Open
+        });
+        if let Some(stream) = open {
+            self.cancel(stream);
+            self.end(stream, None);
         }
     }
 

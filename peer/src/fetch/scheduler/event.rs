@@ -32,13 +32,14 @@ pub enum Event {
         /// What is arriving there now: it passes the blocks on as they arrive.
         coming: FragmentSet,
     },
-    /// A source that has joined has asked for these fragments, and no others, of whomever: nothing of them need be there
-    /// yet, but they are on their way into the swarm.
-    Claims {
+    /// What a source that has joined does for others.
+    Serves {
         /// Who.
         source: PeerId,
-        /// What.
-        fragments: FragmentSet,
+        /// What it has lately handed out, to whomever: these are in the swarm, or on their way into it.
+        handed_out: FragmentSet,
+        /// Whether it serves as many requests as it can.
+        is_full: bool,
     },
     /// A source cannot be asked any more; it may join again.
     Left {
@@ -75,7 +76,7 @@ impl Event {
         match self {
             Self::Joined { source, .. }
             | Self::Has { source, .. }
-            | Self::Claims { source, .. }
+            | Self::Serves { source, .. }
             | Self::Left { source }
             | Self::Delivered { source, .. }
             | Self::Failed { source, .. } => Some(*source),
@@ -97,6 +98,8 @@ pub enum Failure {
     ConnectionLost,
     /// The source does not hold the fragment (any more).
     DoesNotHold,
+    /// The source has lately handed the fragment out to someone else, and was asked for it only if it had not.
+    HandedOut,
 }
 
 /// What to do.
@@ -106,6 +109,18 @@ pub enum Action {
     Request {
         /// Whom.
         source: PeerId,
+        /// For what.
+        fragment: FragmentIndex,
+        /// Only if the source has not handed it out to someone else lately.
+        if_new: bool,
+    },
+    /// Ask this source for the rest of a fragment that another one sends too slowly; that request is not needed any more,
+    /// but what has come of the fragment is kept.
+    Move {
+        /// Whom it was asked of.
+        from: PeerId,
+        /// Whom to ask.
+        to: PeerId,
         /// For what.
         fragment: FragmentIndex,
     },

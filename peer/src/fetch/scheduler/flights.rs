@@ -1,7 +1,6 @@
 //! The books of requests that have not been answered.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use shared::model::{FragmentIndex, PeerId, Timestamp};
 
@@ -10,75 +9,57 @@ use shared::model::{FragmentIndex, PeerId, Timestamp};
 pub(super) struct Flight {
     pub(super) source: PeerId,
     pub(super) since: Timestamp,
+    /// Whether nothing of the fragment had come before.
+    pub(super) is_whole: bool,
+    /// How many sources were asked in vain before this one took over.
+    pub(super) moves: u8,
 }
 
-/// Of every fragment in flight, whom it was asked of: one source, or two.
+/// Of every fragment in flight, whom it was asked of.
 #[derive(Debug, Default)]
-pub(super) struct Flights {
-    of: BTreeMap<FragmentIndex, Vec<Flight>>,
-    count: u32,
-}
+pub(super) struct Flights(BTreeMap<FragmentIndex, Flight>);
 
 impl Flights {
-    /// Requests, counting both of a fragment that is asked of two sources.
-    pub(super) const fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// Fragments.
-    pub(super) fn fragments(&self) -> usize {
-        self.of.len()
+    /// Requests.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn contains(&self, fragment: FragmentIndex) -> bool {
-        self.of.contains_key(&fragment)
+        self.0.contains_key(&fragment)
     }
 
     pub(super) fn begin(&mut self, fragment: FragmentIndex, flight: Flight) {
-        self.of.entry(fragment).or_default().push(flight);
-        self.count += 1;
+        self.0.insert(fragment, flight);
     }
 
-    /// Takes one request off the books.
+    /// Takes a request off the books, if there is one to this source.
     pub(super) fn end(&mut self, source: PeerId, fragment: FragmentIndex) -> Option<Flight> {
-        let flights = self.of.get_mut(&fragment)?;
-        let at = flights.iter().position(|flight| flight.source == source)?;
-        let flight = flights.swap_remove(at);
-        if flights.is_empty() {
-            self.of.remove(&fragment);
-        }
-        self.count -= 1;
+        let flight = *self.0.get(&fragment).filter(|flight| flight.source == source)?;
+        self.0.remove(&fragment);
         Some(flight)
     }
 
     /// Whom the fragment is asked of.
-    pub(super) fn sources_of(&self, fragment: FragmentIndex) -> Vec<PeerId> {
-        let flights = self.of.get(&fragment).into_iter().flatten();
-        flights.map(|flight| flight.source).collect()
+    pub(super) fn source_of(&self, fragment: FragmentIndex) -> Option<PeerId> {
+        self.0.get(&fragment).map(|flight| flight.source)
     }
 
     /// What the source is asked for.
     pub(super) fn of_source(&self, source: PeerId) -> Vec<FragmentIndex> {
-        let asked = |flights: &[Flight]| flights.iter().any(|flight| flight.source == source);
-        let asked = self.of.iter().filter(|(_, flights)| asked(flights));
-        asked.map(|(fragment, _)| *fragment).collect()
+        let asked = self.iter().filter(|(_, flight)| flight.source == source);
+        asked.map(|(fragment, _)| fragment).collect()
     }
 
-    /// Fragments that are in flight from two sources.
-    pub(super) fn hedged(&self) -> usize {
-        self.count as usize - self.of.len()
+    /// How long they have taken so far says nothing.
+    pub(super) fn restart(&mut self, now: Timestamp) {
+        for flight in self.0.values_mut() {
+            (flight.since, flight.is_whole) = (now, false);
+        }
     }
 
-    /// Fragments that have been asked of one source for so long or longer, and whom: the oldest first.
-    pub(super) fn late(&self, now: Timestamp, late_after: Duration) -> Vec<(FragmentIndex, PeerId)> {
-        let alone = |(fragment, flights): (&FragmentIndex, &Vec<Flight>)| match flights.as_slice() {
-            [only] if now.since(only.since) >= late_after => Some((only.since, *fragment, only.source)),
-            _ => None,
-        };
-        let mut late: Vec<_> = self.of.iter().filter_map(alone).collect();
-        late.sort_unstable();
-        late.into_iter()
-            .map(|(_, fragment, source)| (fragment, source))
-            .collect()
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (FragmentIndex, &Flight)> + '_ {
+        self.0.iter().map(|(fragment, flight)| (*fragment, flight))
     }
 }

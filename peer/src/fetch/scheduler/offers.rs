@@ -9,8 +9,8 @@ use super::standing::Standing;
 pub(super) struct Offers {
     /// Members of the swarm that hold it or to which it is coming.
     offered: Vec<u32>,
-    /// Members that offer it or have asked for it.
-    brought: Vec<u32>,
+    /// Seeders that have lately handed it out.
+    handed_out: Vec<u32>,
     /// Members that hold it.
     copies: Vec<u32>,
     /// Seeders that hold it.
@@ -24,7 +24,7 @@ impl Offers {
         let zeros = vec![0; count as usize];
         Self {
             offered: zeros.clone(),
-            brought: zeros.clone(),
+            handed_out: zeros.clone(),
             copies: zeros.clone(),
             seeded: zeros,
             none: FragmentSet::empty(count),
@@ -37,16 +37,21 @@ impl Offers {
         let parts = |standing: &'_ Standing| match standing.is_member() {
             true => [
                 standing.offered.clone(),
-                standing.brings(),
+                none.clone(),
                 standing.held.clone(),
                 none.clone(),
             ],
-            false => [none.clone(), none.clone(), none.clone(), standing.held.clone()],
+            false => [
+                none.clone(),
+                standing.handed_out.clone(),
+                none.clone(),
+                standing.held.clone(),
+            ],
         };
         let (before, after) = (parts(before), parts(after));
         let counts = [
             &mut self.offered,
-            &mut self.brought,
+            &mut self.handed_out,
             &mut self.copies,
             &mut self.seeded,
         ];
@@ -55,10 +60,11 @@ impl Offers {
         }
     }
 
-    /// Whether a member offers it or has asked for it: then it is in the swarm, or soon will be, and no seeder needs to send
-    /// it once more.
+    /// Whether a member offers it or a seeder has handed it out: then it is in the swarm, or soon will be, and no seeder
+    /// needs to send it once more.
     pub(super) fn is_in_swarm(&self, fragment: FragmentIndex) -> bool {
-        self.brought[fragment.get() as usize] > 0
+        let at = fragment.get() as usize;
+        self.offered[at] > 0 || self.handed_out[at] > 0
     }
 
     /// Whether a member holds it.

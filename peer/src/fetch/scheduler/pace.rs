@@ -39,14 +39,31 @@ impl Pace {
         self.enough.map_or(allowed, |enough| enough.clamp(1, allowed))
     }
 
-    /// A request was served in so long.
-    pub(super) fn served_in(&mut self, took: Duration) {
+    /// Whether our own limit is what requests wait for.
+    pub(super) const fn is_throttled(&self) -> bool {
+        self.enough.is_some()
+    }
+
+    /// How long a whole fragment takes, if one has come.
+    pub(super) const fn typical(&self) -> Option<Duration> {
+        self.typical
+    }
+
+    /// Whether a source that takes so long is quicker than most.
+    pub(super) fn is_quick(&self, usual: Option<Duration>) -> bool {
+        let quick = |usual: Duration| self.typical.is_some_and(|typical| usual * 4 <= typical * 3);
+        usual.is_some_and(quick)
+    }
+
+    /// A whole fragment took so long. False when nothing can be learnt from that, because it waited for our own limit.
+    pub(super) fn served_in(&mut self, took: Duration) -> bool {
         if self.enough.is_some() {
-            return;
+            return false;
         }
         // One that took for ever says nothing about the others.
         let blend = |typical: Duration| (typical * 7 + took.min(typical * 2)) / 8;
         self.typical = Some(self.typical.map_or(took, blend));
+        true
     }
 
     /// How long a request may take before someone else is asked as well; `is_end`: nothing else is left to ask for.

@@ -10,18 +10,11 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// No wait is longer: a source that has recovered is used again after this time at the latest.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// What one lost race weighs, in failures.
-const OUTRUN_STRIKES: u32 = 3;
-
 /// Requests that a source about which nothing is known yet is given: one to serve, one to follow at once.
 const FIRST_WINDOW: u32 = 2;
 
 /// A peer that gets nothing for so long has what it wanted, or cannot get it: nothing is left to it any more.
 const MEMBER_PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a peer has asked for is left to it for as long as it gets something now and then; this is several times what a
-/// fragment takes on a slow line.
-const CLAIM_PATIENCE: Duration = Duration::from_secs(3);
 
 /// One source's standing. It outlives the source's absence, so that coming back wipes nothing out.
 #[derive(Clone, Debug)]
@@ -30,8 +23,8 @@ pub(super) struct Standing {
     pub(super) held: FragmentSet,
     /// What it holds, and what is coming to it.
     pub(super) offered: FragmentSet,
-    /// What it has asked for.
-    claimed: FragmentSet,
+    /// What it has lately handed out, to whomever.
+    pub(super) handed_out: FragmentSet,
     /// When it last had more than before; none: it is not fetching, as far as we know.
     gained_at: Option<Timestamp>,
     /// Whether it has said what it holds since it joined.
@@ -50,6 +43,12 @@ pub(super) struct Standing {
     strikes: u32,
     /// Nothing is asked of it before.
     ready_at: Timestamp,
+    /// Whether that is because it was busy.
+    was_busy: bool,
+    /// Whether it says that it serves as many as it can.
+    is_full: bool,
+    /// How long it takes for a whole fragment, smoothed.
+    usual: Option<Duration>,
 }
 
 impl Standing {
@@ -58,7 +57,7 @@ impl Standing {
         Self {
             held: FragmentSet::empty(count),
             offered: FragmentSet::empty(count),
-            claimed: FragmentSet::empty(count),
+            handed_out: FragmentSet::empty(count),
             gained_at: None,
             has_spoken: false,
             is_present: false,
@@ -68,6 +67,9 @@ impl Standing {
             window: FIRST_WINDOW.min(widest),
             strikes: 0,
             ready_at: Timestamp::default(),
+            was_busy: false,
+            is_full: false,
+            usual: None,
         }
     }
 
@@ -94,35 +96,22 @@ impl Standing {
     /// Nothing is expected of it any more.
     pub(super) fn is_gone(&mut self) {
         let none = FragmentSet::empty(self.held.capacity());
-        (self.held, self.offered, self.claimed) = (none.clone(), none.clone(), none);
-        (self.gained_at, self.has_spoken) = (None, false);
+        (self.held, self.offered, self.handed_out) = (none.clone(), none.clone(), none);
+        (self.gained_at, self.has_spoken, self.is_full) = (None, false, false);
     }
 
     /// It does not have the fragment, whatever it said.
     pub(super) fn lacks(&mut self, fragment: FragmentIndex) {
         self.held.remove(fragment);
         self.offered.remove(fragment);
-        self.claimed.remove(fragment);
     }
 
-    /// It says what it has asked for.
-    pub(super) fn claims(&mut self, fragments: FragmentSet) {
-        self.claimed = fragments;
-    }
-
-    /// Whether it claims something but has not got anything for a while.
-    pub(super) fn claims_in_vain(&self, now: Timestamp) -> bool {
-        !self.claimed.is_empty()
-            && self
-                .gained_at
-                .is_none_or(|gained| now.since(gained) >= CLAIM_PATIENCE)
-    }
-
-    /// What is in the swarm because of it: what it offers, and what it has asked for.
-    pub(super) fn brings(&self) -> FragmentSet {
-        let mut brings = self.offered.clone();
-        brings.union_with(&self.claimed);
-        brings
+    /// It says what it has handed out, and whether it can serve more at once.
+    pub(super) fn serves(&mut self, handed_out: FragmentSet, is_full: bool) {
+        (self.handed_out, self.is_full) = (handed_out, is_full);
+        if !is_full && std::mem::take(&mut self.was_busy) {
+            (self.ready_at, self.strikes) = (Timestamp::default(), 0);
+        }
     }
 
     /// A member that has not got anything for long is none.
@@ -131,17 +120,14 @@ impl Standing {
             .is_some_and(|gained| now.since(gained) >= MEMBER_PATIENCE)
     }
 
-    /// It gets nothing any more: its claims are void, and if that has lasted it is no member.
-    pub(super) fn rests(&mut self, now: Timestamp) {
-        self.claimed = FragmentSet::empty(self.held.capacity());
-        if self.is_idle(now) {
-            self.gained_at = None;
-        }
+    /// It gets nothing any more.
+    pub(super) const fn is_no_member(&mut self) {
+        self.gained_at = None;
     }
 
     /// Whether one more request may be given to it now.
     pub(super) fn is_open(&self, now: Timestamp, widest: u32) -> bool {
-        self.is_usable() && self.in_flight < self.window.min(widest) && !self.is_waiting(now)
+        self.is_usable() && !self.is_full && self.in_flight < self.window.min(widest) && !self.is_waiting(now)
     }
 
     /// Whether requests may be given to it, now or later.
@@ -165,11 +151,33 @@ impl Standing {
         self.window = (self.window + 1).min(widest);
     }
 
+    /// How long a whole fragment takes with it, if one has come from it.
+    pub(super) const fn usual(&self) -> Option<Duration> {
+        self.usual
+    }
+
+    /// A whole fragment took so long.
+    pub(super) fn served_in(&mut self, took: Duration) {
+        self.usual = Some(self.usual.map_or(took, |usual| (usual + took) / 2));
+    }
+
     /// It did not serve a request: it is asked less, and not again before a wait that doubles with every failure in
     /// a row; requests that fail together count as one. `jitter`, from 0.5 to 1, keeps fetchers from coming back all at
     /// once.
     pub(super) fn failed(&mut self, now: Timestamp, jitter: f64) {
         self.window = 1;
+        self.was_busy = false;
+        self.waits(now, jitter);
+    }
+
+    /// It serves as many others as it can: it is not asked before it says that it has room, or before a wait like that
+    /// after a failure, in case it says nothing.
+    pub(super) fn refused(&mut self, now: Timestamp, jitter: f64) {
+        self.was_busy = true;
+        self.waits(now, jitter);
+    }
+
+    fn waits(&mut self, now: Timestamp, jitter: f64) {
         if !self.is_waiting(now) {
             let doublings = self.strikes.min(16);
             self.strikes += 1;
@@ -179,13 +187,6 @@ impl Standing {
                 .mul_f64(jitter);
             self.ready_at = now.after(wait);
         }
-    }
-
-    /// Another source was faster with the same fragment, although it was asked much later: it is asked less, and each
-    /// time that happens it is left alone for longer.
-    pub(super) fn outrun(&mut self, now: Timestamp, jitter: f64) {
-        self.strikes = self.strikes.max(OUTRUN_STRIKES);
-        self.failed(now, jitter);
     }
 
     /// It is left alone for so long, but not for longer than after failures.

@@ -70,7 +70,7 @@ fn scheduler(count: u32, bounds: Bounds, sources: &[&[u32]]) -> (Scheduler, Vec<
 /// Whom which fragment is asked of.
 fn requests(actions: &[Action]) -> Vec<(PeerId, u32)> {
     let request = |action: &Action| match action {
-        Action::Request { source, fragment } => Some((*source, fragment.get())),
+        Action::Request { source, fragment, .. } => Some((*source, fragment.get())),
         _ => None,
     };
     actions.iter().filter_map(request).collect()
@@ -294,51 +294,46 @@ fn what_a_source_was_sending_when_it_left_is_asked_of_another() {
 }
 
 #[test]
-fn a_late_request_is_hedged_with_one_other_source_and_the_loser_is_cancelled() {
+fn what_a_slow_source_is_sending_is_taken_over_by_one_that_has_nothing_else_to_send() {
     let (mut scheduler, actions) = scheduler(1, BOUNDS, &[&[0], &[0], &[0]]);
     let (slow, _) = requests(&actions)[0];
-    assert_eq!(scheduler.apply(at(2_999), Event::Tick), [], "not late yet");
-    let hedged = requests(&scheduler.apply(at(3_000), Event::Tick));
-    let [(quick, 0)] = hedged[..] else {
-        panic!("one other source: {hedged:?}")
+    assert_eq!(scheduler.apply(at(2_900), Event::Tick), [], "not slow yet");
+    let taken_over = scheduler.apply(at(3_000), Event::Tick);
+    let [Action::Move { from, to, .. }] = taken_over[..] else {
+        panic!("one other source: {taken_over:?}")
     };
-    assert_ne!(quick, slow);
-    assert_eq!(scheduler.apply(at(30_000), Event::Tick), [], "two are enough");
-    let won = Event::Delivered {
-        source: quick,
-        fragment: fragment(1, 0),
-    };
+    assert_eq!(from, slow);
+    assert_ne!(to, slow);
     assert_eq!(
-        scheduler.apply(at(30_001), won),
-        [Action::Cancel {
-            source: slow,
-            fragment: fragment(1, 0)
-        }]
+        scheduler.apply(at(5_900), Event::Tick),
+        [],
+        "it has as long itself"
     );
-    let lost = Event::Delivered {
+    assert_eq!(scheduler.apply(at(5_950), Event::Left { source: slow }), []);
+    let late = Event::Delivered {
         source: slow,
         fragment: fragment(1, 0),
     };
-    assert_eq!(
-        scheduler.apply(at(30_002), lost),
-        [],
-        "a late answer does no harm"
-    );
-    let outlook = Outlook {
-        sources: 3,
-        waiting: 1,
-        ..Outlook::default()
+    let not_needed = Action::Cancel {
+        source: to,
+        fragment: fragment(1, 0),
     };
     assert_eq!(
-        scheduler.outlook(at(30_002)),
-        outlook,
-        "the loser is left alone for a while"
+        scheduler.apply(at(5_960), late),
+        [not_needed],
+        "it came in spite of all"
     );
-    let rested = Outlook {
-        waiting: 0,
-        ..outlook
-    };
-    assert_eq!(scheduler.outlook(at(60_000)), rested);
+    assert!(scheduler.is_complete());
+}
+
+#[test]
+fn each_time_that_a_fragment_is_taken_over_the_next_source_is_given_longer() {
+    let (mut scheduler, _) = scheduler(1, BOUNDS, &[&[0], &[0], &[0]]);
+    let moves: Vec<u64> = (0..600)
+        .map(|tick| tick * 100)
+        .filter(|now| !scheduler.apply(at(*now), Event::Tick).is_empty())
+        .collect();
+    assert_eq!(moves, [3_000, 6_000, 10_000, 18_000, 34_000, 50_000]);
 }
 
 #[test]
@@ -349,10 +344,16 @@ fn what_waits_for_our_own_limit_is_not_late() {
     assert_eq!(
         scheduler.apply(at(60_000), Event::Tick),
         [],
-        "a second copy would wait too"
+        "it would wait with another source too"
     );
     assert_eq!(scheduler.apply(at(60_001), Event::Throttled(None)), []);
-    assert_eq!(requests(&scheduler.apply(at(60_100), Event::Tick)).len(), 1);
+    assert_eq!(
+        scheduler.apply(at(63_000), Event::Tick),
+        [],
+        "its time begins now"
+    );
+    let taken_over = scheduler.apply(at(63_001), Event::Tick);
+    assert!(matches!(taken_over[..], [Action::Move { .. }]), "{taken_over:?}");
 }
 
 #[test]
@@ -386,7 +387,7 @@ fn a_limit_of_our_own_makes_do_with_the_requests_that_keep_it_busy() {
 }
 
 #[test]
-fn requests_are_late_by_the_measure_of_what_is_usual() {
+fn a_source_is_slow_by_the_measure_of_what_is_usual() {
     let (mut scheduler, actions) = scheduler(
         2,
         Bounds {
@@ -417,11 +418,12 @@ fn requests_are_late_by_the_measure_of_what_is_usual() {
     };
     assert_eq!(scheduler.apply(at(2_000), has), []);
     assert_eq!(
-        scheduler.apply(at(3_999), Event::Tick),
+        scheduler.apply(at(5_999), Event::Tick),
         [],
-        "twice two seconds have not passed, and nothing else is missing"
+        "not three times two seconds"
     );
-    assert_eq!(requests(&scheduler.apply(at(4_000), Event::Tick)).len(), 1);
+    let taken_over = scheduler.apply(at(6_000), Event::Tick);
+    assert!(matches!(taken_over[..], [Action::Move { .. }]), "{taken_over:?}");
 }
 
 #[test]

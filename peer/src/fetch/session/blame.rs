@@ -6,7 +6,7 @@ use shared::model::{ByteRate, FragmentIndex, Offence, PeerId};
 use shared::runtime::OnExit;
 use tracing::{debug, info, warn};
 
-use super::super::culprits::{Pulled, judge};
+use super::super::culprits::judge;
 use super::super::running::Made;
 use super::Session;
 
@@ -37,22 +37,15 @@ impl Session {
         self.sources.remove(source);
     }
 
-    /// A request has brought its fragment although others were asked for it before.
-    pub(super) fn blame_outrun(&self, number: u64, winner: &Made) {
-        let now = self.inner.clock.now();
-        let by = Pulled {
-            bytes: self.manifest.len_of(winner.fragment).into(),
-            within: now.since(winner.begun.at),
+    /// A fragment has come, perhaps after another source was overtaken.
+    pub(super) fn blame_overtaken(&mut self, winner: &Made) {
+        let Some((source, overtaken)) = self.running.arrived(winner.fragment) else {
+            return;
         };
-        for (source, begun) in self.running.outrun_by(number, winner.fragment) {
-            let sent = self.sources.get(source).map_or(0, |linked| linked.meter.bytes());
-            let overtaken = Pulled {
-                bytes: sent.saturating_sub(begun.sent),
-                within: now.since(begun.at),
-            };
-            if let Some((offence, rate)) = judge(overtaken, by) {
-                self.blame(source, offence, rate);
-            }
+        let sent = self.sources.bytes_from(winner.source);
+        let by = winner.begun.pulled(self.inner.clock.now(), sent);
+        if let Some((offence, rate)) = judge(overtaken, by) {
+            self.blame(source, offence, rate);
         }
     }
 }

@@ -30,7 +30,8 @@ const BYTES_PER_SECOND: u32 = 128 << 10;
 struct Availability {
     held: FragmentSet,
     coming: FragmentSet,
-    claimed: FragmentSet,
+    handed_out: FragmentSet,
+    is_full: bool,
 }
 
 impl TransferService {
@@ -42,6 +43,7 @@ impl TransferService {
     ) -> Result<ReceiverStream<Result<v1::FollowReply, Status>>, Status> {
         // Subscribed before the first look, so that no change falls between.
         let (mut held_changes, mut coming_changes) = (self.store.subscribe(), self.arrivals.subscribe());
+        let (mut handouts, mut room) = (self.handed_out.subscribe(), self.slots.subscribe());
         let first = self.availability(content).await?;
         let (bitmaps, stream) = mpsc::channel(BITMAPS_AHEAD);
         let service = self.clone();
@@ -63,6 +65,9 @@ impl TransferService {
                     () = bitmaps.closed() => false,
                     has_changed = changed(&mut held_changes, content) => has_changed,
                     has_changed = changed(&mut coming_changes, content) => has_changed,
+                    has_changed = changed(&mut handouts, content) => has_changed,
+                    has_changed = room.changed() => has_changed.is_ok(),
+                    () = service.handout_ends(content) => true,
                 };
                 if !has_changed {
                     return;
@@ -79,15 +84,22 @@ impl TransferService {
     async fn availability(&self, content: ContentId) -> Result<Availability, Status> {
         let entry = self.entry(content).await?;
         let count = entry.manifest.fragment_count();
-        let (coming, claimed) = (
-            self.arrivals.coming(content, count),
-            self.arrivals.claimed(content, count),
-        );
+        let handed_out = self.handouts().of(self.clock.now(), content, count);
         Ok(Availability {
             held: entry.held,
-            coming,
-            claimed,
+            coming: self.arrivals.coming(content, count),
+            handed_out,
+            is_full: self.slots.is_full(),
         })
+    }
+
+    /// Waits until something that was handed out counts no longer.
+    async fn handout_ends(&self, content: ContentId) {
+        let next = self.handouts().next_end(content);
+        match next {
+            Some(end) => tokio::time::sleep(end.since(self.clock.now()).max(PAUSE)).await,
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -96,7 +108,8 @@ impl Availability {
         v1::FollowReply {
             fragments: self.held.to_bytes().into(),
             coming: self.coming.to_bytes().into(),
-            claimed: self.claimed.to_bytes().into(),
+            handed_out: self.handed_out.to_bytes().into(),
+            is_full: self.is_full,
         }
     }
 

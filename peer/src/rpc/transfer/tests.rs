@@ -32,6 +32,7 @@ fn request(manifest: &Manifest, ranges: &[(u32, u32, u32)]) -> v1::FetchRequest 
         content_id: id(manifest),
         ranges: ranges.iter().map(range).collect(),
         with_leaves: true,
+        if_new: false,
     }
 }
 
@@ -143,28 +144,68 @@ async fn hostile_requests_are_refused() {
 }
 
 #[tokio::test]
-async fn no_more_uploads_run_than_there_are_slots() {
+async fn no_more_are_served_than_there_are_slots_and_places_in_line() {
     let (manifest, bytes) = content(FRAGMENT);
     let (gate, keeper) = Gate::closed_after(0);
     let gated = Tampered::gated(store(&manifest, &bytes, &manifest.all_fragments()), &gate);
     let neighbour = Neighbour::start(gated, 1, Tasks::new()).await;
     let mut client = client(&neighbour);
     let asked = request(&manifest, &[(0, 0, 4)]);
-    let first = client
-        .fetch(asked.clone())
-        .await
-        .expect("there is a slot")
-        .into_inner();
-    assert_eq!(neighbour.counters.uploads(), 1);
-    let status = client.fetch(asked.clone()).await.expect_err("it is taken");
+    let mut served = Vec::new();
+    for _ in 0..=UPLOADS_IN_LINE {
+        let stream = client.fetch(asked.clone()).await.expect("there is a place");
+        served.push(stream.into_inner());
+    }
+    assert_eq!(neighbour.counters.uploads() as usize, 1 + UPLOADS_IN_LINE);
+    let status = client.fetch(asked.clone()).await.expect_err("the line is full");
     assert_eq!(status.code(), Code::ResourceExhausted);
     keeper.open();
-    drain(first).await.1.expect("a regular end");
-    drain(client.fetch(asked).await.expect("it is free again").into_inner())
-        .await
-        .1
-        .expect("a regular end");
+    for stream in served {
+        drain(stream).await.1.expect("a regular end");
+    }
+    drain(
+        client
+            .fetch(asked)
+            .await
+            .expect("there is room again")
+            .into_inner(),
+    )
+    .await
+    .1
+    .expect("a regular end");
     assert_eq!(neighbour.counters.uploads(), 0);
+}
+
+#[tokio::test]
+async fn what_is_asked_for_only_if_it_is_new_is_handed_out_once() {
+    let (manifest, bytes) = content(2 * FRAGMENT);
+    let (gate, keeper) = Gate::closed_after(0);
+    let gated = Tampered::gated(store(&manifest, &bytes, &manifest.all_fragments()), &gate);
+    let neighbour = Neighbour::serving(gated).await;
+    let mut client = client(&neighbour);
+    let new = |fragment| v1::FetchRequest {
+        if_new: true,
+        ..request(&manifest, &[(fragment, 0, 4)])
+    };
+    let first = client.fetch(new(0)).await.expect("it is new").into_inner();
+    let status = client.fetch(new(0)).await.expect_err("someone is being sent it");
+    assert_eq!(status.code(), Code::AlreadyExists);
+    let other = client.fetch(new(1)).await.expect("this one is new").into_inner();
+    let in_any_case = client.fetch(request(&manifest, &[(0, 0, 4)])).await;
+    drop((other, in_any_case.expect("others may ask all the same")));
+    keeper.open();
+    drain(first).await.1.expect("a regular end");
+    let status = client.fetch(new(0)).await.expect_err("it was sent a moment ago");
+    assert_eq!(status.code(), Code::AlreadyExists);
+    let broken_off = async {
+        while client.fetch(new(1)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    tokio::time::timeout(patience, broken_off)
+        .await
+        .expect("nobody has the other one");
 }
 
 #[tokio::test]

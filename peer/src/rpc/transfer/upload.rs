@@ -14,7 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{TransferService, blocking, fragment_of, refusal, withdraw_if_bad};
+use super::slots::{Place, Slots, Turn};
+use super::{HandedOut, TransferService, blocking, fragment_of, refusal, withdraw_if_bad};
 use crate::fetch::{Arrivals, Passing, Upload};
 use crate::limiter::Limiter;
 use crate::store::{Entry, FragmentStore, StoreError};
@@ -31,6 +32,9 @@ const CHUNKS_AHEAD: usize = 1;
 
 /// A receiver that takes nothing for so long does not keep a slot.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A receiver that takes nothing for so long gives its turn to others until it takes something again.
+const TURN_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A fragment of which nothing more arrives for so long is not worth waiting for: the receiver asks elsewhere.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(3);
@@ -57,8 +61,19 @@ struct Sender {
     limiter: Limiter,
     chunks: mpsc::Sender<Result<Sending, Status>>,
     upload: Upload,
+    slots: Slots,
+    /// In the line for a turn, or having one; neither while there is nothing to send.
+    place: Option<Place>,
+    turn: Option<Turn>,
     /// How many blocks a chunk may have.
     chunk_blocks: u32,
+}
+
+impl Plan {
+    /// Which fragments it is about.
+    pub(super) fn fragments(&self) -> impl Iterator<Item = FragmentIndex> + '_ {
+        self.ranges.iter().map(|(index, _)| *index)
+    }
 }
 
 /// Checks what is asked for against what the content is made of and what of it is held or arriving.
@@ -87,12 +102,13 @@ pub(super) fn plan(entry: &Entry, arrivals: &Arrivals, fetch: &Fetch) -> Result<
 }
 
 impl TransferService {
-    /// Reads and sends what was planned; the slot is free again when the stream has ended.
+    /// Reads and sends what was planned.
     pub(super) fn upload(
         &self,
         manifest: Manifest,
         plan: Plan,
-        slot: OwnedSemaphorePermit,
+        place: Place,
+        mut handed_out: HandedOut,
     ) -> ReceiverStream<Result<Sending, Status>> {
         let (chunks, stream) = mpsc::channel(CHUNKS_AHEAD);
         let token = self.tasks.token().clone();
@@ -105,15 +121,20 @@ impl TransferService {
             limiter: self.limiter.clone(),
             chunks,
             upload: self.counters.upload(),
+            slots: self.slots.clone(),
+            place: Some(place),
+            turn: None,
             chunk_blocks,
         };
         self.tasks.spawn("upload", OnExit::Continue, async move {
-            // Given back before the receiver sees the end: it may ask again at once.
-            let _slot = slot;
             let ended = tokio::select! {
                 ended = sender.send(&plan) => ended,
                 () = token.cancelled() => Err(refusal(ErrorCode::Unavailable, "this peer is stopping")),
             };
+            // Both before the receiver sees the end: it may ask again at once.
+            sender.yield_turn();
+            handed_out.is_complete = matches!(ended, Ok(true));
+            drop(handed_out);
             if let Err(status) = ended {
                 // When there is no room the receiver is not reading either; it will see the stream end.
                 drop(sender.chunks.try_send(Err(status)));
@@ -124,7 +145,8 @@ impl TransferService {
 }
 
 impl Sender {
-    async fn send(&mut self, plan: &Plan) -> Result<(), Status> {
+    /// Sends everything; false when the receiver has gone away before.
+    async fn send(&mut self, plan: &Plan) -> Result<bool, Status> {
         for (index, span) in &plan.ranges {
             let end = span.first() + span.count();
             let mut next = span.first();
@@ -133,27 +155,30 @@ impl Sender {
                 let (there, leaves) = self.wait_for(*index, next, with_leaves).await?;
                 let count = self.chunk_blocks.min(there.min(end) - next);
                 let Some(piece) = self.manifest.span(*index, next, count) else {
-                    return Ok(());
+                    return Ok(false);
                 };
                 if !self.send_piece(*index, piece, leaves, with_leaves).await? {
-                    return Ok(()); // the receiver went away
+                    return Ok(false);
                 }
                 next += count;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Waits until the block `next` can be sent. Returns up to which block there are some now, and the leaves when the
     /// fragment is still arriving.
     async fn wait_for(
-        &self,
+        &mut self,
         index: FragmentIndex,
         next: u32,
         with_leaves: bool,
     ) -> Result<(u32, Option<Vec<Digest>>), Status> {
         let content = self.manifest.content();
         if let Some(Passing { proof, mut blocks }) = self.arrivals.passing(content, index) {
+            if *blocks.borrow() <= next {
+                self.yield_turn();
+            }
             let arrived = tokio::select! {
                 arrived = tokio::time::timeout(ARRIVAL_TIMEOUT, blocks.wait_for(|there| *there > next)) => arrived,
                 () = self.chunks.closed() => return Ok((next + 1, None)),
@@ -171,6 +196,11 @@ impl Sender {
         Ok((self.manifest.blocks_of(index), None))
     }
 
+    /// Has nothing to send, for now.
+    fn yield_turn(&mut self) {
+        (self.place, self.turn) = (None, None);
+    }
+
     /// Reads and sends some blocks; false when the receiver has gone away.
     async fn send_piece(
         &mut self,
@@ -179,6 +209,13 @@ impl Sender {
         leaves: Option<Vec<Digest>>,
         with_leaves: bool,
     ) -> Result<bool, Status> {
+        if self.turn.is_none() {
+            let place = self.place.take().unwrap_or_else(|| self.slots.enter_again());
+            self.turn = tokio::select! {
+                turn = place.turn() => turn,
+                () = self.chunks.closed() => return Ok(false),
+            };
+        }
         // Never closed.
         let Ok(memory) = Arc::clone(&self.memory).acquire_many_owned(piece.count()).await else {
             return Ok(false);
@@ -192,15 +229,29 @@ impl Sender {
             () = self.limiter.take(bytes) => {}
             () = self.chunks.closed() => return Ok(false),
         }
-        let sent = self.chunks.send(Ok(Sending { chunk, memory }));
-        match tokio::time::timeout(SEND_TIMEOUT, sent).await {
-            Ok(Ok(())) => {
-                self.upload.add_sent(bytes);
-                Ok(true)
+        let Some(room) = self.wait_for_room().await? else {
+            return Ok(false);
+        };
+        room.send(Ok(Sending { chunk, memory }));
+        self.upload.add_sent(bytes);
+        Ok(true)
+    }
+
+    /// Waits until the connection takes one more chunk; none when the receiver has gone away.
+    async fn wait_for_room(&mut self) -> Result<Option<mpsc::OwnedPermit<Result<Sending, Status>>>, Status> {
+        let mut reserving = std::pin::pin!(self.chunks.clone().reserve_owned());
+        let in_turn = tokio::time::timeout(TURN_TIMEOUT, &mut reserving).await;
+        let reserved = match in_turn {
+            Ok(reserved) => reserved,
+            Err(_) => {
+                self.yield_turn();
+                let late = |_| refusal(ErrorCode::DeadlineExceeded, "the receiver takes nothing");
+                tokio::time::timeout(SEND_TIMEOUT, reserving)
+                    .await
+                    .map_err(late)?
             }
-            Ok(Err(_)) => Ok(false),
-            Err(_) => Err(refusal(ErrorCode::DeadlineExceeded, "the receiver takes nothing")),
-        }
+        };
+        Ok(reserved.ok())
     }
 }
 

@@ -115,14 +115,36 @@ fn a_member_that_takes_nothing_over_does_not_hold_us_up() {
 }
 
 #[test]
-fn a_late_request_is_not_made_again_where_the_fragment_is_only_coming() {
+fn what_is_late_is_not_taken_over_by_someone_to_whom_it_is_only_coming() {
     let (mut scheduler, asked) = in_swarm(peer(2), 1, &[peer(3)]);
     assert_eq!(asked, [(peer(1), 0)]);
     assert_eq!(scheduler.apply(at(10), has(peer(3), 1, &[], &[0])), []);
     assert_eq!(scheduler.apply(at(9_000), Event::Tick), []);
-    let actions = scheduler.apply(at(9_010), has(peer(3), 1, &[0], &[]));
-    assert_eq!(requests(&actions), []);
-    assert_eq!(requests(&scheduler.apply(at(9_100), Event::Tick)), [(peer(3), 0)]);
+    let taken_over = Action::Move {
+        from: peer(1),
+        to: peer(3),
+        fragment: fragment(1, 0),
+    };
+    assert_eq!(
+        scheduler.apply(at(9_010), has(peer(3), 1, &[0], &[])),
+        [taken_over]
+    );
+}
+
+#[test]
+fn a_seeder_takes_over_only_what_is_late_as_long_as_others_need_it_more() {
+    // The other fragment is new: only the seeder can send it.
+    let (mut scheduler, asked) = in_swarm(peer(2), 2, &[peer(3)]);
+    let other = 1 - asked[0].1;
+    let coming = scheduler.apply(at(0), has(peer(3), 2, &[], &[other]));
+    assert_eq!(requests(&coming), [(peer(3), other)]);
+    assert_eq!(scheduler.apply(at(2_900), Event::Tick), []);
+    let late = Action::Move {
+        from: peer(3),
+        to: peer(1),
+        fragment: fragment(2, other),
+    };
+    assert_eq!(scheduler.apply(at(3_000), Event::Tick), [late]);
 }
 
 #[test]
@@ -141,57 +163,85 @@ fn a_member_that_serves_slowly_is_left_alone_for_a_while_after_each_request() {
     assert!(later.iter().any(|(source, _)| *source == peer(4)), "{later:?}");
 }
 
-#[test]
-fn what_a_member_has_claimed_is_left_to_it_and_asked_for_again_when_it_gives_up() {
-    // One fragment, ours or the member's: without the claim the seeder would be asked for it.
-    let mut scheduler = Scheduler::new(peer(2), FragmentSet::empty(1), BOUNDS, 7);
-    let claims = |fragments| Event::Claims {
-        source: peer(3),
-        fragments,
+/// A seeder (peer 1), and a member (peer 3) that has nothing yet.
+fn seeder_and_member(count: u32) -> [Event; 4] {
+    let joined = |source| Event::Joined {
+        source,
+        is_near: false,
     };
-    for event in [
-        Event::Joined {
-            source: peer(3),
-            is_near: false,
-        },
-        has(peer(3), 1, &[], &[]),
-        claims(FragmentSet::full(1)),
-        Event::Joined {
-            source: peer(1),
-            is_near: false,
-        },
-        has(peer(1), 1, &[0], &[]),
-        Event::Want(FragmentSet::full(1)),
-    ] {
-        assert_eq!(scheduler.apply(at(0), event), []);
+    let all: Vec<u32> = (0..count).collect();
+    [
+        joined(peer(3)),
+        has(peer(3), count, &[], &[]),
+        joined(peer(1)),
+        has(peer(1), count, &all, &[]),
+    ]
+}
+
+fn serves(count: u32, handed_out: &[u32], is_full: bool) -> Event {
+    Event::Serves {
+        source: peer(1),
+        handed_out: set(count, handed_out),
+        is_full,
     }
-    assert_eq!(scheduler.apply(at(10), claims(FragmentSet::empty(1))), []);
-    let actions = scheduler.apply(at(20), Event::Tick);
-    assert_eq!(requests(&actions), [(peer(1), 0)]);
 }
 
 #[test]
-fn a_member_that_gets_nothing_does_not_keep_what_it_claims_from_others() {
+fn what_a_seeder_has_handed_out_is_not_asked_of_it_until_it_counts_no_longer() {
     let mut scheduler = Scheduler::new(peer(2), FragmentSet::empty(1), BOUNDS, 7);
-    for event in [
-        Event::Joined {
-            source: peer(3),
-            is_near: false,
-        },
-        has(peer(3), 1, &[], &[]),
-        Event::Claims {
-            source: peer(3),
-            fragments: FragmentSet::full(1),
-        },
-        Event::Joined {
-            source: peer(1),
-            is_near: false,
-        },
-        has(peer(1), 1, &[0], &[]),
-        Event::Want(FragmentSet::full(1)),
-    ] {
+    for event in seeder_and_member(1) {
         assert_eq!(scheduler.apply(at(0), event), []);
     }
-    assert_eq!(scheduler.apply(at(2_900), Event::Tick), []);
-    assert_eq!(requests(&scheduler.apply(at(3_000), Event::Tick)), [(peer(1), 0)]);
+    assert_eq!(scheduler.apply(at(0), serves(1, &[0], false)), []);
+    assert_eq!(scheduler.apply(at(0), Event::Want(FragmentSet::full(1))), []);
+    assert_eq!(scheduler.apply(at(500), Event::Tick), []);
+    assert_eq!(
+        requests(&scheduler.apply(at(600), serves(1, &[], false))),
+        [(peer(1), 0)]
+    );
+}
+
+#[test]
+fn a_seeder_that_has_handed_the_fragment_out_meanwhile_is_asked_for_another_one() {
+    let (mut scheduler, asked) = in_swarm(peer(2), 100, &[peer(3)]);
+    let refused = Event::Failed {
+        source: peer(1),
+        fragment: fragment(100, asked[0].1),
+        failure: Failure::HandedOut,
+    };
+    let instead = scheduler.apply(at(5), refused);
+    assert!(
+        matches!(instead[..], [Action::Request { source, fragment, if_new: true }]
+            if source == peer(1) && fragment.get() != asked[0].1),
+        "{instead:?}"
+    );
+}
+
+#[test]
+fn alone_with_a_seeder_it_does_not_matter_what_it_has_handed_out() {
+    let (_, actions) = scheduler(1, BOUNDS, &[&[0]]);
+    let [Action::Request { if_new: false, .. }] = actions[..] else {
+        panic!("{actions:?}")
+    };
+}
+
+#[test]
+fn a_source_that_is_full_is_asked_when_it_says_that_it_has_room() {
+    let mut scheduler = Scheduler::new(peer(2), FragmentSet::empty(1), BOUNDS, 7);
+    for event in seeder_and_member(1) {
+        assert_eq!(scheduler.apply(at(0), event), []);
+    }
+    assert_eq!(scheduler.apply(at(0), serves(1, &[], true)), []);
+    assert_eq!(scheduler.apply(at(0), Event::Want(FragmentSet::full(1))), []);
+    assert_eq!(scheduler.apply(at(60_000), Event::Tick), []);
+    let asked = requests(&scheduler.apply(at(60_001), serves(1, &[], false)));
+    assert_eq!(asked, [(peer(1), 0)]);
+    let refused = Event::Failed {
+        source: peer(1),
+        fragment: fragment(1, 0),
+        failure: Failure::Busy,
+    };
+    assert_eq!(scheduler.apply(at(60_002), refused), []);
+    let room = scheduler.apply(at(60_003), serves(1, &[], false));
+    assert_eq!(requests(&room), [(peer(1), 0)], "not only after the wait");
 }

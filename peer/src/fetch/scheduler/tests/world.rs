@@ -203,7 +203,14 @@ impl World {
         for action in self.scheduler.apply(at(now), event) {
             self.log.push((now, action));
             match action {
-                Action::Request { source, fragment } => self.request(now, source, fragment),
+                Action::Request { source, fragment, .. } => self.request(now, source, fragment),
+                Action::Move { from, to, fragment } => {
+                    assert!(
+                        self.open.remove(&(from, fragment)).is_some(),
+                        "nothing to take over"
+                    );
+                    self.request(now, to, fragment);
+                }
                 Action::Cancel { source, fragment } => {
                     self.open.remove(&(source, fragment));
                 }
@@ -243,7 +250,7 @@ impl World {
             of_source <= self.bounds.per_source as usize,
             "too many requests to one source"
         );
-        assert!(of_fragment <= 2, "a fragment was asked of more than two sources");
+        assert_eq!(of_fragment, 1, "a fragment was asked of two sources");
         assert!(
             self.open.len() <= self.bounds.in_all as usize,
             "too many requests"
