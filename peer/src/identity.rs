@@ -1,18 +1,20 @@
-//! Who this peer is: an id for good, an incarnation per run, the newest epoch seen, a token for its own commands.
+//! Who this peer is: an id for good, an incarnation per run, the newest epoch seen and how far the tracker's history had
+//! come, a token for its own commands.
 //!
 //! Invariants: all of it is durable before it is used; the incarnation grows with every start, the epoch never falls.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use shared::model::{Epoch, Incarnation, PeerId};
+use shared::model::{Epoch, Incarnation, Mark, PeerId, Timestamp};
 
 use crate::store::{DiskStore, StoreError};
 
 const PEER_KEY: &str = "peer_id";
 const INCARNATION_KEY: &str = "incarnation";
 const EPOCH_KEY: &str = "epoch";
+const MARK_KEY: &str = "mark";
 
 /// One run of this peer.
 pub struct Identity {
@@ -20,6 +22,7 @@ pub struct Identity {
     peer: PeerId,
     incarnation: Incarnation,
     epoch: AtomicU64,
+    mark: Mutex<Option<Mark>>,
     token: String,
 }
 
@@ -43,12 +46,14 @@ impl Identity {
         let incarnation = Incarnation::new(read_number(&store, INCARNATION_KEY)?).next();
         store.meta_set(INCARNATION_KEY, &incarnation.get().to_be_bytes())?;
         let epoch = AtomicU64::new(read_number(&store, EPOCH_KEY)?);
+        let mark = Mutex::new(store.meta_get(MARK_KEY)?.as_deref().and_then(read_mark));
         let token = format!("{:032x}", rand::random::<u128>());
         Ok(Self {
             store,
             peer,
             incarnation,
             epoch,
+            mark,
             token,
         })
     }
@@ -69,6 +74,23 @@ impl Identity {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         Epoch::new(self.epoch.load(Ordering::SeqCst))
+    }
+
+    /// The latest mark of the tracker's history; none when none was told.
+    #[must_use]
+    pub fn mark(&self) -> Option<Mark> {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a mark in place of the one before. In memory at once, durable when it returns. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store's index fails.
+    pub fn remember(&self, mark: Mark) -> Result<(), StoreError> {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(mark);
+        let numbers = [mark.epoch.get(), mark.began.as_millis(), mark.facts];
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+        self.store.meta_set(MARK_KEY, &bytes)
     }
 
     /// What proves that a command may change something: 32 hexadecimal digits.
@@ -107,6 +129,17 @@ fn read_number(store: &DiskStore, key: &str) -> Result<u64, StoreError> {
     Ok(bytes.map_or(0, u64::from_be_bytes))
 }
 
+fn read_mark(bytes: &[u8]) -> Option<Mark> {
+    match *bytes.as_chunks().0 {
+        [epoch, began, facts] => Some(Mark {
+            epoch: Epoch::new(u64::from_be_bytes(epoch)),
+            began: Timestamp::from_millis(u64::from_be_bytes(began)),
+            facts: u64::from_be_bytes(facts),
+        }),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +150,11 @@ mod tests {
         let begin = || {
             Identity::begin(Arc::new(DiskStore::open(dir.path(), 1 << 20).expect("opens"))).expect("begins")
         };
+        let mark = Mark {
+            epoch: Epoch::new(7),
+            began: Timestamp::from_millis(1 << 40),
+            facts: 12,
+        };
         let (peer, token) = {
             let first = begin();
             assert_eq!(
@@ -124,6 +162,8 @@ mod tests {
                 (Incarnation::new(1), Epoch::new(0))
             );
             first.raise_epoch(Epoch::new(7)).expect("durable");
+            assert_eq!(first.mark(), None);
+            first.remember(mark).expect("durable");
             first
                 .raise_epoch(Epoch::new(3))
                 .expect("an older epoch changes nothing");
@@ -134,6 +174,7 @@ mod tests {
             (second.peer(), second.incarnation(), second.epoch()),
             (peer, Incarnation::new(2), Epoch::new(7))
         );
+        assert_eq!(second.mark(), Some(mark));
         assert_ne!(second.token(), token);
     }
 }

@@ -52,6 +52,11 @@ pub enum Command {
         /// Where to; made if it is missing
         target: PathBuf,
     },
+    /// Say that the data directory was restored from an older backup: its tracker then takes over from epochs that peers
+    /// have seen since, and deletes nothing for having no name until accept-loss
+    Restored,
+    /// Say that what a restored data directory lacks has been seen to: contents without a name go again
+    AcceptLoss,
 }
 
 /// The configuration file.

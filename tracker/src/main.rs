@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use shared::Coded;
 use shared::runtime::telemetry::{self, Verbosity};
-use shared::runtime::{Tasks, shutdown_signal};
+use shared::runtime::{Clock, Tasks, shutdown_signal};
 use tracker::{Args, Command, Config, StartError, Tracker, offline};
 
 #[tokio::main]
@@ -50,6 +50,18 @@ fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
             let dir = dir.as_deref().unwrap_or(data_dir);
             let sound = offline::check(dir).map_err(|error| told(&error))?;
             say(format_args!("{} is {sound}", dir.display()));
+        }
+        Command::Restored => {
+            offline::declare_restored(data_dir, &Clock::system()).map_err(|error| told(&error))?;
+            say(format_args!("noted in {}; start the tracker", data_dir.display()));
+        }
+        Command::AcceptLoss => {
+            let gap = offline::accept_loss(data_dir, &Clock::system()).map_err(|error| told(&error))?;
+            let what = gap.map_or(
+                "nothing was known to be missing",
+                |_| "accepted; start the tracker",
+            );
+            say(format_args!("{what}"));
         }
         Command::Backup { target } => {
             let sound = offline::back_up(data_dir, &target).map_err(|error| told(&error))?;

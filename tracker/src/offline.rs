@@ -7,10 +7,11 @@ use std::fmt;
 use std::path::Path;
 
 use shared::model::Epoch;
+use shared::runtime::Clock;
 use shared::{Coded, ErrorCode};
 
 use crate::journal::{Journal as _, JournalError, SqliteJournal};
-use crate::state::State;
+use crate::state::{Fact, Gap, Record, State};
 use crate::timing::Timing;
 
 /// Contradictions that are told one by one; the rest is counted.
@@ -29,6 +30,8 @@ pub struct Sound {
     pub contents: usize,
     /// Peers that are remembered.
     pub peers: usize,
+    /// What is known to be missing all the same.
+    pub gap: Option<Gap>,
 }
 
 /// Why a data directory is not sound.
@@ -60,7 +63,14 @@ impl fmt::Display for Sound {
             f,
             "sound: epoch {}, {} names, {} contents, {} peers in {} facts",
             self.epoch, self.names, self.contents, self.peers, self.facts
-        )
+        )?;
+        match self.gap {
+            Some(_) => f.write_str(
+                "; it is older than what peers have seen, so contents without a name are kept: publish again what is \
+                 missing, then stop the tracker and run tracker accept-loss",
+            ),
+            None => Ok(()),
+        }
     }
 }
 
@@ -95,7 +105,38 @@ pub fn check(data_dir: &Path) -> Result<Sound, Unsound> {
         names: status.names,
         contents: status.contents,
         peers: status.live_peers + status.suspect_peers + status.lost_peers,
+        gap: status.gap,
     })
+}
+
+/// Notes that the journal was restored from an older backup: the tracker that starts on it takes over from epochs that it
+/// does not know, and evicts nothing for having no name until the loss is accepted.
+///
+/// # Errors
+/// When the journal cannot be read or written, or a tracker runs on it.
+pub fn declare_restored(data_dir: &Path, clock: &Clock) -> Result<(), JournalError> {
+    append(data_dir, clock, Fact::GapDeclared).map(drop)
+}
+
+/// Notes that the operator has seen to what is missing; returns what was known to be. From the next start on, contents
+/// without a name go as usual.
+///
+/// # Errors
+/// As [`declare_restored`].
+pub fn accept_loss(data_dir: &Path, clock: &Clock) -> Result<Option<Gap>, JournalError> {
+    append(data_dir, clock, Fact::GapAccepted)
+}
+
+/// Appends to a journal that must be there; returns the gap that was known before.
+fn append(data_dir: &Path, clock: &Clock, fact: Fact) -> Result<Option<Gap>, JournalError> {
+    // A journal is not begun by the way.
+    drop(SqliteJournal::inspect(data_dir)?);
+    let mut journal = SqliteJournal::open(data_dir)?;
+    let mut state = State::new(Timing::default(), 0);
+    journal.replay(&mut |record| state.replay(record))?;
+    let at = clock.now();
+    journal.append(&[Record { at, fact }])?;
+    Ok(state.status().gap)
 }
 
 /// Copies the journal of a data directory, on which a tracker may be running, into another directory, and audits

@@ -168,10 +168,9 @@ impl Inventory {
     /// # Errors
     /// Why not.
     pub fn judge(&self, order: &Order, is_protected: impl Fn(ContentId) -> bool) -> Result<(), Refusal> {
-        let (Order::Assign { epoch, .. } | Order::Evict { epoch, .. }) = order;
-        if *epoch != self.epoch {
+        if order.epoch() != self.epoch {
             return Err(Refusal::StaleEpoch {
-                order: *epoch,
+                order: order.epoch(),
                 session: self.epoch,
             });
         }

@@ -221,6 +221,7 @@ impl Runner {
             capacity: usage.capacity,
             used: usage.used,
             epoch: link.identity.epoch(),
+            mark: link.identity.mark(),
         };
         let (welcome, reports, orders) = SessionClient::new(tracker)?.open(hello).await?;
         let identity = Arc::clone(&link.identity);
@@ -329,6 +330,12 @@ impl Runner {
                 let assignments = self.link.assignments.clone();
                 if let Err(error) = assignments.evict(content, reason).await {
                     warn!(content = %content.short(), %error, "cannot evict");
+                }
+            }
+            Order::Remember(mark) => {
+                let identity = Arc::clone(&self.link.identity);
+                if let Err(error) = try_blocking(move || identity.remember(mark)).await {
+                    warn!(%error, "cannot write down how far the tracker's history had come");
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::model::{
     AssignmentFailure, Epoch, EvictReason, FragmentSet, Hello, Holding, HostPort, Incarnation, MAX_FRAGMENTS,
-    Manifest, Numbered, Order, Report, Source, Welcome,
+    Manifest, Mark, Numbered, Order, Report, Source, Timestamp, Welcome,
 };
 
 use super::types::{content_id, peer_id, zone, zone_text};
@@ -133,7 +133,28 @@ impl TryFrom<v1::Hello> for Hello {
             capacity: wire.capacity,
             used: wire.used,
             epoch: Epoch::new(wire.epoch),
+            mark: wire.mark.map(Mark::from),
         })
+    }
+}
+
+impl From<v1::Mark> for Mark {
+    fn from(wire: v1::Mark) -> Self {
+        Self {
+            epoch: Epoch::new(wire.epoch),
+            began: Timestamp::from_millis(wire.began_ms),
+            facts: wire.facts,
+        }
+    }
+}
+
+impl From<Mark> for v1::Mark {
+    fn from(mark: Mark) -> Self {
+        Self {
+            epoch: mark.epoch.get(),
+            began_ms: mark.began.as_millis(),
+            facts: mark.facts,
+        }
     }
 }
 
@@ -147,6 +168,7 @@ impl From<Hello> for v1::Hello {
             used: hello.used,
             zone: zone_text(hello.zone),
             epoch: hello.epoch.get(),
+            mark: hello.mark.map(Into::into),
         }
     }
 }
@@ -236,6 +258,7 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 content: content_id(&evict.content_id)?,
                 as_of_sequence: evict.as_of_sequence,
             }),
+            Message::Mark(mark) => Self::Order(Order::Remember(mark.into())),
         })
     }
 }
@@ -275,6 +298,7 @@ impl From<FromTracker> for v1::FromTracker {
                 }
                 .into(),
             }),
+            FromTracker::Order(Order::Remember(mark)) => Message::Mark(mark.into()),
         };
         Self {
             message: Some(message),

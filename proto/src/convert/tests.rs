@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use prost::Message as _;
 use shared::hash::ContentHasher;
 use shared::model::{
-    ContentId, Epoch, EvictReason, FragmentLength, FragmentSet, Hello, Holding, Incarnation, Manifest,
-    Numbered, Order, PeerId, Report, Source,
+    ContentId, Epoch, EvictReason, FragmentLength, FragmentSet, Hello, Holding, Incarnation, Manifest, Mark,
+    Numbered, Order, PeerId, Report, Source, Timestamp,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -43,6 +43,7 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
                 capacity,
                 used,
                 epoch: Epoch::new(epoch),
+                mark: (run % 2 == 0).then(|| mark(epoch, run, used)),
             })
         });
     let announce =
@@ -58,6 +59,14 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
         any::<u64>().prop_map(|used| FromPeer::Report(Report::Heartbeat { used })),
         Just(FromPeer::Report(Report::Leave)),
     ]
+}
+
+fn mark(epoch: u64, began: u64, facts: u64) -> Mark {
+    Mark {
+        epoch: Epoch::new(epoch),
+        began: Timestamp::from_millis(began),
+        facts,
+    }
 }
 
 proptest! {
@@ -78,6 +87,7 @@ proptest! {
             zone: (epoch % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
         };
         for order in [
+            Order::Remember(mark(epoch, sequence, 7)),
             Order::Evict { epoch: Epoch::new(epoch), content: manifest.content(), reason: EvictReason::Surplus, as_of_sequence: sequence },
             Order::Assign {
                 epoch: Epoch::new(epoch),

@@ -11,6 +11,7 @@ mod duty;
 mod fragment;
 mod id;
 mod manifest;
+mod mark;
 mod name;
 mod peer;
 mod rate;
@@ -28,6 +29,7 @@ pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revisi
 pub use manifest::{
     BLOCK_LENGTH, FragmentLength, FragmentLengthError, MAX_FRAGMENTS, Manifest, ManifestError,
 };
+pub use mark::Mark;
 pub use name::{ContentRef, Name, NameError};
 pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetError, Zone, ZoneError};
 pub use rate::{ByteRate, ParseByteRateError};

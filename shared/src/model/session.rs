@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ContentId, Epoch, FragmentSet, HostPort, Incarnation, Manifest, PeerId, PeerInfo, Zone};
+use super::{ContentId, Epoch, FragmentSet, HostPort, Incarnation, Manifest, Mark, PeerId, PeerInfo, Zone};
 
 /// Who a peer is; the first message of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Hello {
     pub used: u64,
     /// The newest epoch that it has seen.
     pub epoch: Epoch,
+    /// The latest mark that it was told.
+    pub mark: Option<Mark>,
 }
 
 /// All fragments that a peer holds of one content; replaces what was announced of it before.
@@ -116,7 +118,7 @@ impl From<PeerInfo> for Source {
     }
 }
 
-/// What the tracker tells a peer to do.
+/// What the tracker tells a peer to do, or to remember.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Hold these fragments: fetch, verify, store, sync, announce.
@@ -142,6 +144,19 @@ pub enum Order {
         /// has announced something about the content since.
         as_of_sequence: u64,
     },
+    /// Bring this back with the next hello. Its epoch is the tracker's.
+    Remember(Mark),
+}
+
+impl Order {
+    /// The tracker's epoch.
+    #[must_use]
+    pub const fn epoch(&self) -> Epoch {
+        match self {
+            Self::Assign { epoch, .. } | Self::Evict { epoch, .. } => *epoch,
+            Self::Remember(mark) => mark.epoch,
+        }
+    }
 }
 
 /// Why a content is evicted, and so how much of it goes.

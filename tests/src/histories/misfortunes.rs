@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use peer::store::{FragmentStore as _, MemoryStore};
 use rand::RngExt as _;
-use shared::model::{Hello, Incarnation, Numbered, Order, Report};
+use shared::model::{Hello, Incarnation, Numbered, Report};
 use tracker::state::{Command, SessionId};
 
 use super::lines::End;
@@ -173,9 +173,8 @@ impl World {
     /// An order of a tracker that is gone turns up: nobody may obey it.
     fn old_order(&mut self) {
         let stale = self.book.orders.iter().find(|(number, order)| {
-            let (Order::Assign { epoch, .. } | Order::Evict { epoch, .. }) = order;
             let talk = self.peers[*number].talk.as_ref();
-            self.peers[*number].is_connected() && talk.is_some_and(|talk| talk.epoch > *epoch)
+            self.peers[*number].is_connected() && talk.is_some_and(|talk| talk.epoch > order.epoch())
         });
         let Some((number, order)) = stale.cloned() else {
             return;
@@ -205,6 +204,7 @@ impl World {
             capacity: peer.capacity,
             used: 0,
             epoch: peer.epoch,
+            mark: None,
         };
         let session = SessionId::new(u64::MAX - self.number());
         let tag = Tag::Hello(0, session, hello.peer, hello.incarnation);

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use peer::session::{Inventory, Protected, ProtectionGuard};
 use peer::store::{FragmentStore as _, MemoryStore, Publication};
 use rand::RngExt as _;
-use shared::model::{ContentId, Epoch, FragmentIndex, Incarnation, Name, PeerId, Report};
+use shared::model::{ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Report};
 use tokio::sync::broadcast;
 
 use super::book::OperationId;
@@ -32,6 +32,7 @@ pub(super) struct SimPeer {
     pub(super) outbox: BTreeMap<Name, Publication>,
     incarnation: u64,
     pub(super) epoch: Epoch,
+    pub(super) mark: Option<Mark>,
     /// Fragments whose bytes have rotted; the store does not know.
     pub(super) rotten: BTreeSet<(ContentId, FragmentIndex)>,
     pub(super) is_disk_broken: bool,
@@ -105,6 +106,7 @@ impl World {
             outbox: BTreeMap::new(),
             incarnation: 0,
             epoch: Epoch::new(0),
+            mark: None,
             rotten: BTreeSet::new(),
             is_disk_broken: false,
             is_gone: false,

@@ -46,7 +46,7 @@ planted! {
     4 "a publication follows whatever the name is bound to when it is tried again", "peer/src/publisher/attempt.rs":
         "Err(_) => None," => "Err(_) => Some(Self::Pending(None)),";
     5 "orders of any epoch are obeyed", "peer/src/session/inventory.rs":
-        "if *epoch != self.epoch {" => "if false {";
+        "if order.epoch() != self.epoch {" => "if false {";
     5 "any run of a peer is welcome", "tracker/src/state/session.rs":
         "if registration.incarnation < current {" => "if false {";
     5 "a restart begins the same epoch again", "tracker/src/state/mod.rs":

@@ -141,6 +141,18 @@ impl World {
     }
 
     /// Epochs only grow (5).
+    /// No journal is restored here, so none has a gap, whatever crashes.
+    pub(super) fn check_history(&mut self) {
+        let gap = self
+            .tracker
+            .process
+            .as_ref()
+            .and_then(|process| process.state.status().gap);
+        if let Some(gap) = gap {
+            self.violated(format_args!("the tracker's history has a gap: {gap:?}"));
+        }
+    }
+
     pub(super) fn epoch_begins(&mut self, epoch: Epoch) {
         if self.book.epoch.is_some_and(|known| known >= epoch) {
             self.violated(format_args!("epoch {epoch} has begun twice"));

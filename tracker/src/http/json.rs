@@ -202,6 +202,31 @@ pub(super) struct Status {
     assignments: usize,
     /// Contents that are short of replicas, over their target, or about to go.
     contents_to_look_at: usize,
+    /// What is known to be missing from the journal; null when nothing is.
+    gap: Option<Gap>,
+}
+
+#[derive(Debug, Serialize)]
+struct Gap {
+    /// Whether the operator has said so.
+    is_declared: bool,
+    /// A peer that has seen what is missing.
+    seen_by: Option<String>,
+    /// The epoch in which it saw that.
+    epoch: Option<u64>,
+    /// How many facts there were then.
+    facts: Option<u64>,
+}
+
+impl From<state::Gap> for Gap {
+    fn from(gap: state::Gap) -> Self {
+        Self {
+            is_declared: gap.is_declared,
+            seen_by: gap.seen.map(|(peer, _)| peer.to_string()),
+            epoch: gap.seen.map(|(_, mark)| mark.epoch.get()),
+            facts: gap.seen.map(|(_, mark)| mark.facts),
+        }
+    }
 }
 
 impl Status {
@@ -216,6 +241,7 @@ impl Status {
             lost_peers: status.lost_peers,
             assignments: status.assignments,
             contents_to_look_at: status.contents_to_look_at,
+            gap: status.gap.map(Gap::from),
         }
     }
 }

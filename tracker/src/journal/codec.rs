@@ -9,11 +9,11 @@
 use std::str::FromStr;
 
 use shared::model::{
-    ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, PeerId, ReplicationTarget,
+    ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, PeerId, ReplicationTarget,
     Revision, Timestamp,
 };
 
-use crate::state::{Fact, Record, Registration};
+use crate::state::{EpochBegin, Fact, Record, Registration};
 
 const EPOCH_BEGUN: u8 = 1;
 const PEER_REGISTERED: u8 = 2;
@@ -23,6 +23,10 @@ const PUBLISHED: u8 = 5;
 const REMOVED: u8 = 6;
 const TARGET_CHANGED: u8 = 7;
 const DUTY_CHANGED: u8 = 8;
+const HISTORY: u8 = 9;
+const GAP_DECLARED: u8 = 10;
+const GAP_FOUND: u8 = 11;
+const GAP_ACCEPTED: u8 = 12;
 
 const ACTIVE: u8 = 0;
 const MAINTENANCE: u8 = 1;
@@ -88,17 +92,27 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.text(name.as_str());
             out.u32(target.get());
         }
+        Fact::History { facts, epochs } => {
+            out.u8(HISTORY);
+            out.u64(*facts);
+            out.length(epochs.len());
+            for begin in epochs {
+                out.u64(begin.epoch.get());
+                out.u64(begin.at.as_millis());
+                out.u64(begin.facts);
+            }
+        }
+        Fact::GapDeclared => out.u8(GAP_DECLARED),
+        Fact::GapFound { peer, seen } => {
+            out.u8(GAP_FOUND);
+            out.raw(peer.as_bytes());
+            out.mark(*seen);
+        }
+        Fact::GapAccepted => out.u8(GAP_ACCEPTED),
         Fact::DutyChanged { peer, duty } => {
             out.u8(DUTY_CHANGED);
             out.raw(peer.as_bytes());
-            match duty {
-                Duty::Active => out.u8(ACTIVE),
-                Duty::Draining => out.u8(DRAINING),
-                Duty::Maintenance { until } => {
-                    out.u8(MAINTENANCE);
-                    out.u64(until.as_millis());
-                }
-            }
+            out.duty(*duty);
         }
     }
     out.0
@@ -153,6 +167,28 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
                 other => return Err(DecodeError(format!("there is no duty {other}"))),
             },
         },
+        HISTORY => Fact::History {
+            facts: input.u64()?,
+            epochs: (0..input.u32()?)
+                .map(|_| {
+                    Ok(EpochBegin {
+                        epoch: Epoch::new(input.u64()?),
+                        at: Timestamp::from_millis(input.u64()?),
+                        facts: input.u64()?,
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+        },
+        GAP_DECLARED => Fact::GapDeclared,
+        GAP_FOUND => Fact::GapFound {
+            peer: input.peer()?,
+            seen: Mark {
+                epoch: Epoch::new(input.u64()?),
+                began: Timestamp::from_millis(input.u64()?),
+                facts: input.u64()?,
+            },
+        },
+        GAP_ACCEPTED => Fact::GapAccepted,
         other => return Err(DecodeError(format!("there is no fact of kind {other}"))),
     };
     match input.0.len() {
@@ -186,6 +222,23 @@ impl Writer {
 
     fn length(&mut self, value: usize) {
         self.u32(u32::try_from(value).expect("names and lists of publishers are short"));
+    }
+
+    fn duty(&mut self, duty: Duty) {
+        match duty {
+            Duty::Active => self.u8(ACTIVE),
+            Duty::Draining => self.u8(DRAINING),
+            Duty::Maintenance { until } => {
+                self.u8(MAINTENANCE);
+                self.u64(until.as_millis());
+            }
+        }
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        self.u64(mark.epoch.get());
+        self.u64(mark.began.as_millis());
+        self.u64(mark.facts);
     }
 
     fn text(&mut self, text: &str) {

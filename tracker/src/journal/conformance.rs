@@ -4,12 +4,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use shared::model::{
-    Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision,
-    Timestamp,
+    Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, PeerId, ReplicationTarget,
+    Revision, Timestamp,
 };
 
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
-use crate::state::{Fact, Record, Registration};
+use crate::state::{EpochBegin, Fact, Record, Registration};
 
 /// Any record that can exist.
 pub(super) fn any_record() -> impl Strategy<Value = Record> {
@@ -50,7 +50,21 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         until: Timestamp::from_millis(at),
     });
     let duty = prop_oneof![Just(Duty::Active), Just(Duty::Draining), until];
+    let begins = any::<(u64, u64, u64)>().prop_map(|(epoch, at, facts)| EpochBegin {
+        epoch: Epoch::new(epoch),
+        at: Timestamp::from_millis(at),
+        facts,
+    });
+    let history = (any::<u64>(), proptest::collection::vec(begins, 0..4))
+        .prop_map(|(facts, epochs)| Fact::History { facts, epochs });
+    let found = (peer.clone(), any::<(u64, u64, u64)>()).prop_map(|(peer, (epoch, began, facts))| {
+        let (epoch, began) = (Epoch::new(epoch), Timestamp::from_millis(began));
+        let seen = Mark { epoch, began, facts };
+        Fact::GapFound { peer, seen }
+    });
+    let gap = prop_oneof![Just(Fact::GapDeclared), Just(Fact::GapAccepted), found, history];
     let fact = prop_oneof![
+        gap,
         any::<u64>().prop_map(|epoch| Fact::EpochBegun(Epoch::new(epoch))),
         registered,
         peer.clone().prop_map(Fact::PeerGone),

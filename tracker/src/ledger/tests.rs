@@ -37,6 +37,7 @@ fn hello(incarnation: u64) -> Hello {
         capacity: 0,
         used: 0,
         epoch: Epoch::new(0),
+        mark: None,
     }
 }
 
@@ -141,7 +142,10 @@ async fn many_records_make_a_snapshot_and_replay_stays_short() {
         .clone()
         .replay(&mut |_| count += 1)
         .expect("memory is readable");
-    assert_eq!(replayed.from_snapshot, 202, "epoch, peer and 200 names");
+    assert_eq!(
+        replayed.from_snapshot, 203,
+        "epoch, peer, 200 names and how much came before"
+    );
     assert!(count < 3_000, "12,000 records became {count}");
     let (ledger, _thread) = open(journal, &Tasks::new());
     assert_eq!(revision(&ledger, "n/7").await, Some(Revision::new(60)));

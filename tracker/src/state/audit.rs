@@ -57,6 +57,7 @@ impl State {
                 let current = self.catalogue.revision(name);
                 require(*revision > current, || backwards(name, *revision, current))
             }
+            Fact::History { .. } | Fact::GapDeclared | Fact::GapFound { .. } | Fact::GapAccepted => Ok(()),
             Fact::TargetChanged { name, .. } => require(self.catalogue.binding(name).is_some(), || {
                 format!("the target of {name} changes, which is not bound")
             }),

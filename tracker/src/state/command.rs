@@ -159,6 +159,9 @@ pub enum Closing {
     /// The peer reads its orders too slowly.
     #[error("the peer reads its orders too slowly")]
     TooSlow,
+    /// The tracker has begun another epoch.
+    #[error("the tracker has begun a newer epoch; say hello again")]
+    NewEpoch,
     /// The tracker stops.
     #[error("the tracker is stopping")]
     Stopping,
@@ -167,7 +170,7 @@ pub enum Closing {
 impl Coded for Closing {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Replaced | Self::Lost(_) => ErrorCode::Stale,
+            Self::Replaced | Self::Lost(_) | Self::NewEpoch => ErrorCode::Stale,
             Self::Left => ErrorCode::Cancelled,
             Self::TooSlow => ErrorCode::Exhausted,
             Self::Stopping => ErrorCode::Unavailable,
@@ -218,7 +221,9 @@ pub enum Rejection {
         given: Incarnation,
     },
     /// The peer has seen a newer tracker than this one.
-    #[error("this tracker is in epoch {current}, the peer has seen epoch {seen}: a newer tracker took over")]
+    #[error(
+        "this tracker is in epoch {current}, the peer has seen epoch {seen}: a newer tracker took over, or this one was restored from an older backup (then stop it, run tracker restored, and start it again)"
+    )]
     OlderEpoch {
         /// This tracker's epoch.
         current: Epoch,

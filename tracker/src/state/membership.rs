@@ -53,6 +53,8 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     /// The last message that was taken in.
     pub(super) sequence: u64,
+    /// The facts of the last mark that it was told.
+    pub(super) told: u64,
     /// What it was known to hold when it said hello and has not announced since; dropped when its inventory is
     /// complete. None from then on.
     pub(super) unconfirmed: Option<BTreeSet<ContentId>>,

@@ -20,8 +20,10 @@ mod audit;
 mod catalogue;
 mod check;
 mod command;
+mod continuity;
 mod drain;
 mod duty;
+mod history;
 mod holders;
 mod losses;
 mod membership;
@@ -50,13 +52,15 @@ use crate::timing::Timing;
 use agenda::Agenda;
 use assignments::Assignments;
 use catalogue::Catalogue;
+use history::History;
 use holders::Holders;
 use membership::{Life, Membership};
 use pace::Pace;
 
 pub use command::{Applied, Closing, Command, Effect, Publish, Rejection, Reply, SessionId};
 pub use drain::DrainSurvey;
-pub use record::{Fact, Record, Registration};
+pub use history::Gap;
+pub use record::{EpochBegin, Fact, Record, Registration};
 pub use survey::Surveying;
 pub use view::{PeersPage, Status};
 
@@ -68,6 +72,7 @@ pub struct State {
     epoch: Epoch,
     epoch_at: Timestamp,
     is_serving: bool,
+    history: History,
     /// When time last passed, as far as the state was told.
     ticked_at: Timestamp,
     catalogue: Catalogue,
@@ -115,6 +120,7 @@ impl State {
             epoch: Epoch::new(0),
             epoch_at: Timestamp::default(),
             is_serving: false,
+            history: History::default(),
             ticked_at: Timestamp::default(),
             catalogue: Catalogue::default(),
             members: Membership::default(),
@@ -190,6 +196,8 @@ impl State {
         std::iter::once(epoch)
             .chain(self.members.records())
             .chain(self.catalogue.records())
+            .chain(self.history.gap_records(self.epoch_at))
+            .chain([self.history.record(self.epoch_at)])
             .collect()
     }
 
@@ -243,8 +251,16 @@ impl State {
     /// The only place where facts change.
     fn evolve(&mut self, record: Record) -> Option<ContentId> {
         let at = record.at;
+        self.history.count();
         match record.fact {
-            Fact::EpochBegun(epoch) => (self.epoch, self.epoch_at) = (epoch, at),
+            Fact::EpochBegun(epoch) => {
+                (self.epoch, self.epoch_at) = (epoch, at);
+                self.history.begin(epoch, at);
+            }
+            Fact::History { facts, epochs } => self.history.restore(facts, epochs),
+            Fact::GapDeclared => self.history.declare_gap(),
+            Fact::GapFound { peer, seen } => self.history.find_gap(peer, seen),
+            Fact::GapAccepted => self.history.accept_gap(),
             Fact::PeerRegistered(registration) => self.members.register(registration, at),
             Fact::PeerGone(peer) => drop(self.members.lose(peer, at)),
             Fact::PeerForgotten(peer) => self.members.forget(peer),

@@ -100,6 +100,10 @@ impl State {
         if now < due {
             return Some(due);
         }
+        // Its name may be among what was lost.
+        if self.history.gap().is_some() {
+            return Some(now.after(self.timing.orphan));
+        }
         let peers: Vec<_> = self.holders.of(id).iter().map(|held| held.peer).collect();
         peers.into_iter().map(|peer| self.evict(now, id, peer, out)).min()
     }

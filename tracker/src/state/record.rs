@@ -5,7 +5,8 @@
 //! nothing but the shortest list of facts that leads to the same state.
 
 use shared::model::{
-    Duty, Epoch, HostPort, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp, Zone,
+    Duty, Epoch, HostPort, Incarnation, Manifest, Mark, Name, PeerId, ReplicationTarget, Revision, Timestamp,
+    Zone,
 };
 
 /// A fact and when it came about, by the tracker's clock.
@@ -62,6 +63,35 @@ pub enum Fact {
         /// For what.
         duty: Duty,
     },
+    /// In a snapshot, after all else: how much history it stands for.
+    History {
+        /// Facts that were ever journaled.
+        facts: u64,
+        /// The epochs that are remembered, in order.
+        epochs: Vec<EpochBegin>,
+    },
+    /// The operator has restored the journal from an older backup.
+    GapDeclared,
+    /// A peer has seen what this history does not contain.
+    GapFound {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        seen: Mark,
+    },
+    /// The operator has seen to what was lost.
+    GapAccepted,
+}
+
+/// Where an epoch begins in the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochBegin {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// When it began, by the tracker's clock.
+    pub at: Timestamp,
+    /// Facts until then, its own included.
+    pub facts: u64,
 }
 
 /// What is remembered of a peer across restarts.

@@ -26,6 +26,10 @@ impl State {
         hello: Hello,
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
+        let declared = self.history.gap().is_some_and(|gap| gap.is_declared);
+        if hello.epoch > self.epoch && declared {
+            self.outbid(now, hello.epoch, out);
+        }
         if hello.epoch > self.epoch {
             return Err(Rejection::OlderEpoch {
                 current: self.epoch,
@@ -33,6 +37,9 @@ impl State {
             });
         }
         let (peer, used) = (hello.peer, hello.used);
+        if let Some(seen) = hello.mark {
+            self.compare(now, peer, seen, out);
+        }
         let registration = Registration {
             peer,
             incarnation: hello.incarnation,
@@ -63,6 +70,7 @@ impl State {
         let session = Session {
             id,
             sequence: 1,
+            told: 0,
             unconfirmed: Some(unconfirmed),
         };
         if let Some(old) = self.members.open(peer, session) {
@@ -111,6 +119,7 @@ impl State {
                 if let Some(member) = self.members.get_mut(peer) {
                     member.used = used;
                 }
+                self.tell_mark(peer, out);
             }
             Report::Announce {
                 holdings,

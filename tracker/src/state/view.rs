@@ -10,6 +10,7 @@ use shared::model::{
 use super::State;
 use super::catalogue::Content;
 use super::command::Rejection;
+use super::history::Gap;
 use super::membership::Peer;
 
 /// Bitmaps in one location: with a manifest of 2 MiB it stays below the 4 MiB that gRPC clients read by default.
@@ -49,6 +50,8 @@ pub struct Status {
     pub assignments: usize,
     /// Contents that are not, or may not be, as they should be.
     pub contents_to_look_at: usize,
+    /// What is known to be missing from the journal.
+    pub gap: Option<Gap>,
 }
 
 impl State {
@@ -171,6 +174,7 @@ impl State {
             lost_peers: count(PeerState::Lost),
             assignments: self.assignments.len(),
             contents_to_look_at: self.agenda.len(),
+            gap: self.history.gap(),
         }
     }
 

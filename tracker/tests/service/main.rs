@@ -71,6 +71,7 @@ fn hello(n: u8, incarnation: u64, epoch: u64) -> Hello {
         capacity: 1 << 30,
         used: 0,
         epoch: Epoch::new(epoch),
+        mark: None,
     }
 }
 

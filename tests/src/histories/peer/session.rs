@@ -47,6 +47,7 @@ impl World {
             capacity: peer.capacity,
             used: peer.store.usage().used,
             epoch: peer.epoch,
+            mark: peer.mark,
         };
         self.send_up(line, Up::Hello(Box::new(hello)));
     }
@@ -80,6 +81,7 @@ impl World {
             talk.epoch = welcome.epoch;
         }
         self.say(format_args!("peer {number}: welcomed in epoch {}", welcome.epoch));
+        self.check_history();
         self.announce_everything(number);
         self.will(number, 1_000, Act::Heartbeat(line));
         self.will(number, 1, Act::Publishes);
@@ -251,6 +253,7 @@ impl World {
                 }
             }
             Order::Evict { content, reason, .. } => self.evict(number, content, reason),
+            Order::Remember(mark) => self.peers[number].mark = Some(mark),
         }
         true
     }

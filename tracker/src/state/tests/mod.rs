@@ -2,6 +2,7 @@
 
 mod durability;
 mod duty;
+mod history;
 mod insistence;
 mod names;
 mod random;

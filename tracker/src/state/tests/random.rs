@@ -135,6 +135,7 @@ fn carry_out(world: &mut World, to: PeerId, order: Order) {
             };
             (content, manifest.no_fragments(), false)
         }
+        Order::Remember(_) => return,
     };
     // The session may have ended meanwhile.
     let holdings = vec![Holding {
@@ -325,7 +326,7 @@ fn calm(world: &mut World) {
                         sources,
                     }
                 }
-                evict @ Order::Evict { .. } => evict,
+                other => other,
             };
             carry_out(world, to, order);
         }

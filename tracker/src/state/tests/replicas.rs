@@ -108,7 +108,7 @@ fn the_most_endangered_content_is_repaired_first() {
         .into_iter()
         .map(|(_, order)| match order {
             Order::Assign { manifest, .. } => manifest.content(),
-            Order::Evict { .. } => panic!("nothing is evicted"),
+            Order::Evict { .. } | Order::Remember(_) => panic!("nothing else is ordered"),
         })
         .collect();
     assert_eq!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use shared::model::{
     Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Duty, DutyWish, Epoch, EvictReason,
-    Expectation, FragmentLength, FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Name, Numbered,
-    Order, PeerId, PeerState, ReplicationTarget, Report, Revision, Timestamp, Welcome,
+    Expectation, FragmentLength, FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Mark, Name,
+    Numbered, Order, PeerId, PeerState, ReplicationTarget, Report, Revision, Timestamp, Welcome,
 };
 
 use crate::state::{
@@ -70,6 +70,8 @@ pub(super) struct World {
     /// Orders that were sent and that the story has not looked at yet.
     pub(super) orders: Vec<(PeerId, Order)>,
     pub(super) closed: Vec<(SessionId, Closing)>,
+    /// What the peers remember of the tracker's history.
+    pub(super) marks: BTreeMap<PeerId, Mark>,
     sessions: u64,
     /// So much is going on that checking everything at every step would take too long.
     is_crowded: bool,
@@ -84,6 +86,7 @@ impl World {
             peers: BTreeMap::new(),
             orders: Vec::new(),
             closed: Vec::new(),
+            marks: BTreeMap::new(),
             sessions: 0,
             is_crowded: false,
         };
@@ -108,7 +111,10 @@ impl World {
                 Effect::Send { session, order } => {
                     let to = self.peers.iter().find(|(_, peer)| peer.session == session);
                     let (peer, _) = to.expect("orders go to current sessions only");
-                    self.orders.push((*peer, order));
+                    match order {
+                        Order::Remember(mark) => drop(self.marks.insert(*peer, mark)),
+                        order => self.orders.push((*peer, order)),
+                    }
                 }
                 Effect::Close { session, why } => self.closed.push((session, why)),
             }
@@ -144,6 +150,7 @@ impl World {
             capacity,
             used: 0,
             epoch,
+            mark: self.marks.get(&peer(n)).copied(),
         };
         let incarnation = hello.incarnation;
         match self.apply(Command::OpenSession { session, hello })? {
@@ -349,7 +356,7 @@ impl World {
         orders
             .map(|(peer, order)| match order {
                 Order::Assign { fragments, .. } => (peer, fragments),
-                Order::Evict { .. } => panic!("{peer:?} is told to drop something"),
+                other => panic!("{peer:?} is told {other:?}"),
             })
             .collect()
     }
@@ -360,7 +367,7 @@ impl World {
         orders
             .map(|(peer, order)| match order {
                 Order::Evict { reason, .. } => (peer, reason),
-                Order::Assign { .. } => panic!("{peer:?} is told to copy something"),
+                other => panic!("{peer:?} is told {other:?}"),
             })
             .collect()
     }
@@ -392,6 +399,7 @@ impl World {
                             false,
                         );
                     }
+                    Order::Remember(_) => {}
                 }
             }
         }

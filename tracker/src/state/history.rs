@@ -1,0 +1,136 @@
+//! How many facts there ever were, and which epochs: what tells a tracker that its journal has lost something.
+//!
+//! Peers are told *marks* (run, and facts so far) and bring the latest one back with every hello. A mark that this
+//! history does not contain proves a gap: the data directory was restored from an older backup, or the end of its
+//! journal was lost. Invariants: no mark is told before the facts that it counts are durable; a history that only
+//! grew contains every mark that was ever told; a gap stays known until an operator says that it is accepted.
+//!
+//! It proves gaps, not wholeness: a fact that no mark counted when it was lost is not missed.
+
+use std::collections::BTreeMap;
+
+use shared::model::{Epoch, Mark, PeerId, Timestamp};
+
+use super::record::{EpochBegin, Fact, Record};
+
+/// Epochs that are remembered. A mark of an older one says nothing: whoever brings it has been away for as many
+/// restarts.
+const MAX_EPOCHS: usize = 1000;
+
+/// A part of the history that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Whether the operator said so.
+    pub is_declared: bool,
+    /// Who has seen what is missing, and what that was.
+    pub seen: Option<(PeerId, Mark)>,
+}
+
+/// Everything about the history but its facts.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    facts: u64,
+    epochs: BTreeMap<Epoch, EpochBegin>,
+    gap: Option<Gap>,
+}
+
+impl History {
+    /// One more fact.
+    pub(super) fn count(&mut self) {
+        self.facts += 1;
+    }
+
+    pub(super) fn facts(&self) -> u64 {
+        self.facts
+    }
+
+    pub(super) const fn gap(&self) -> Option<Gap> {
+        self.gap
+    }
+
+    /// A run begins; its own fact is counted already.
+    pub(super) fn begin(&mut self, epoch: Epoch, at: Timestamp) {
+        let facts = self.facts;
+        self.epochs.insert(epoch, EpochBegin { epoch, at, facts });
+        if self.epochs.len() > MAX_EPOCHS {
+            self.epochs.pop_first();
+        }
+    }
+
+    /// What a snapshot says about everything before it.
+    pub(super) fn restore(&mut self, facts: u64, epochs: Vec<EpochBegin>) {
+        self.facts = facts;
+        self.epochs = epochs.into_iter().map(|begin| (begin.epoch, begin)).collect();
+    }
+
+    pub(super) const fn declare_gap(&mut self) {
+        let seen = match self.gap {
+            Some(gap) => gap.seen,
+            None => None,
+        };
+        self.gap = Some(Gap {
+            is_declared: true,
+            seen,
+        });
+    }
+
+    pub(super) fn find_gap(&mut self, peer: PeerId, mark: Mark) {
+        self.gap = Some(Gap {
+            is_declared: self.gap.is_some_and(|gap| gap.is_declared),
+            seen: Some((peer, mark)),
+        });
+    }
+
+    pub(super) const fn accept_gap(&mut self) {
+        self.gap = None;
+    }
+
+    /// How far it has come.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        self.epochs.last_key_value().map(|(epoch, begin)| Mark {
+            epoch: *epoch,
+            began: begin.at,
+            facts: self.facts,
+        })
+    }
+
+    /// Whether this history has gone through the moment that someone has seen. A mark from before what is remembered
+    /// gets the benefit of the doubt.
+    pub(super) fn contains(&self, mark: Mark) -> bool {
+        let Some((oldest, _)) = self.epochs.first_key_value() else {
+            return true;
+        };
+        if mark.epoch < *oldest {
+            return true;
+        }
+        let Some(begin) = self.epochs.get(&mark.epoch) else {
+            return false;
+        };
+        let next = self.epochs.range(mark.epoch.next()..).next();
+        // The beginning of the next run is the first fact that is not of this one.
+        let last = next.map_or(self.facts, |(_, next)| next.facts.saturating_sub(1));
+        begin.at == mark.began && (begin.facts..=last).contains(&mark.facts)
+    }
+
+    /// What a snapshot has to say before the facts themselves; `at` is when the newest run began.
+    pub(super) fn gap_records(&self, at: Timestamp) -> impl Iterator<Item = Record> {
+        let gap = self.gap;
+        let declared = gap.filter(|gap| gap.is_declared).map(|_| Fact::GapDeclared);
+        let found = gap
+            .and_then(|gap| gap.seen)
+            .map(|(peer, seen)| Fact::GapFound { peer, seen });
+        declared
+            .into_iter()
+            .chain(found)
+            .map(move |fact| Record { at, fact })
+    }
+
+    /// What a snapshot has to say last: the facts that it is made of are not all there ever were.
+    pub(super) fn record(&self, at: Timestamp) -> Record {
+        let fact = Fact::History {
+            facts: self.facts,
+            epochs: self.epochs.values().copied().collect(),
+        };
+        Record { at, fact }
+    }
+}

@@ -1,0 +1,133 @@
+//! A journal that was restored from an older backup: it is noticed, and does no harm.
+
+use std::time::Duration;
+
+use shared::model::{Epoch, Report};
+
+use super::world::{World, content, peer};
+use crate::state::{Closing, Fact, Record, Rejection};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Two peers; one name before the backup, one after it, which both peers' heartbeats have seen. Returns the world with
+/// its tracker restored from the backup, and what the journal lacks.
+fn restored() -> (World, usize) {
+    let mut world = World::with_peers(2);
+    world.publish(1, "old", &content(1, 2), 1);
+    let backup = world.journal.clone();
+    world.publish(1, "new", &content(2, 2), 1);
+    for n in 1..=2 {
+        world.say(n, Report::Heartbeat { used: 0 }).expect("heard");
+    }
+    let lost = world.journal.len() - backup.len();
+    world.journal = backup;
+    world.restart();
+    (world, lost)
+}
+
+fn has_gap(world: &World) -> bool {
+    world.state.status().gap.is_some()
+}
+
+#[test]
+fn an_older_journal_is_noticed_by_what_peers_have_seen() {
+    let (mut world, lost) = restored();
+    assert!(lost > 0 && !has_gap(&world), "nobody has said hello yet");
+    world.hello(2, 1, Epoch::new(1)).expect("welcome");
+    let gap = world.state.status().gap.expect("peer 2 has seen more");
+    assert_eq!(
+        gap.seen.map(|(by, mark)| (by, mark.epoch)),
+        Some((peer(2), Epoch::new(1)))
+    );
+    world.restart();
+    assert!(has_gap(&world), "a restart does not forget it");
+}
+
+#[test]
+fn restarts_and_snapshots_without_loss_are_no_gap() {
+    let mut world = World::with_peers(2);
+    for round in 1..6 {
+        world.publish(1, "name", &content(round, 2), 1);
+        for n in 1..=2 {
+            world.say(n, Report::Heartbeat { used: 0 }).expect("heard");
+        }
+        if round % 2 == 0 {
+            world.journal = world.state.records();
+        }
+        world.restart();
+        for n in 1..=2 {
+            world.hello(n, 1, Epoch::new(u64::from(round))).expect("welcome");
+            world.announce(n, Vec::new(), true);
+        }
+        assert!(!has_gap(&world), "after restart {round}");
+    }
+}
+
+#[test]
+fn histories_that_parted_are_told_apart_even_when_the_other_one_is_longer() {
+    let (mut world, _) = restored();
+    let backup = world.journal.clone();
+    world.hello(1, 1, Epoch::new(1)).expect("welcome");
+    world.say(1, Report::Heartbeat { used: 0 }).expect("heard");
+    // The same backup again: the same epoch, begun at another time, and much happens in it.
+    world.journal = backup;
+    world.journal.pop();
+    world.now = world.now.after(MINUTE);
+    world.restart();
+    for n in 3..9 {
+        world.join(n);
+    }
+    world.hello(1, 1, Epoch::new(2)).expect("welcome");
+    assert!(has_gap(&world), "peer 1 has seen another epoch 2");
+}
+
+#[test]
+fn nothing_is_evicted_for_having_no_name_until_the_loss_is_accepted() {
+    let (mut world, _) = restored();
+    let lost = content(2, 2);
+    for n in 1..=2 {
+        world.hello(n, 1, Epoch::new(1)).expect("welcome");
+    }
+    world.holds(1, &lost, lost.all_fragments(), true);
+    for n in 1..=2 {
+        world.announce(n, Vec::new(), true);
+    }
+    world.pass(MINUTE * 5, &[]);
+    assert_eq!(world.evicted(), [], "its name may be what is missing");
+    // The publisher adds it again; nothing is in the way.
+    world.publish(1, "new", &lost, 1);
+    world.remove("new", None).expect("removed");
+    world.journal.push(Record {
+        at: world.now,
+        fact: Fact::GapAccepted,
+    });
+    world.restart();
+    world.hello(1, 1, Epoch::new(2)).expect("welcome");
+    world.holds(1, &lost, lost.all_fragments(), true);
+    world.announce(1, Vec::new(), true);
+    world.pass(MINUTE * 5, &[]);
+    assert!(!world.evicted().is_empty(), "as always");
+}
+
+#[test]
+fn a_restored_tracker_takes_over_from_newer_epochs_only_when_it_was_declared() {
+    let (mut world, _) = restored();
+    let seen = Epoch::new(9);
+    let refused = world
+        .hello(1, 1, seen)
+        .expect_err("it cannot know that it is the one");
+    assert!(matches!(refused, Rejection::OlderEpoch { .. }));
+    world.journal.push(Record {
+        at: world.now,
+        fact: Fact::GapDeclared,
+    });
+    world.restart();
+    world.hello(2, 1, Epoch::new(2)).expect("welcome");
+    let welcome = world.hello(1, 1, seen).expect("welcome");
+    assert_eq!(welcome.epoch, seen.next());
+    assert!(
+        world.closed.iter().any(|(_, why)| *why == Closing::NewEpoch),
+        "the other peer says hello again, and learns of the new epoch"
+    );
+    world.hello(2, 1, Epoch::new(3)).expect("welcome");
+}
