@@ -210,6 +210,7 @@ impl Publisher {
             expectation: Expectation::Revision(base),
             publisher: inner.identity.peer(),
             incarnation: inner.identity.incarnation(),
+            parts: None,
         };
         connection.catalog.publish(&publish).await
     }

@@ -1,13 +1,20 @@
 //! A tracker's names, contents and peers.
 
-use shared::model::{Binding, ContentId, ContentRef, Health, HostPort, Location, Manifest, Name, Revision};
+use std::time::Duration;
+
+use shared::model::{
+    Binding, ContentId, ContentRef, Health, HostPort, Location, Manifest, Name, Parts, Revision,
+};
 use tonic::transport::Channel;
 
 use super::{Incoming, Patience, unary};
 use crate::convert::types::content_id;
-use crate::convert::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove};
+use crate::convert::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove, messages};
 use crate::v1::catalog_client::CatalogClient as Generated;
 use crate::{RemoteError, dial, v1};
+
+/// For a publication of up to 32 MiB, which the tracker journals as one.
+const COLLECTION_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Talks to one tracker; cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,6 +47,9 @@ impl CatalogClient {
     /// # Errors
     /// As the contract says.
     pub async fn publish(&self, publish: &Publish) -> Result<Binding, RemoteError> {
+        if let Some(parts) = &publish.parts {
+            return self.publish_collection(publish, parts).await;
+        }
         let request = v1::PublishRequest::from(publish);
         let reply = unary(
             self.patience,
@@ -48,6 +58,25 @@ impl CatalogClient {
             |mut client, request| async move { client.publish(request).await },
         )
         .await?;
+        Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
+    }
+
+    async fn publish_collection(&self, publish: &Publish, parts: &Parts) -> Result<Binding, RemoteError> {
+        let patience = Patience {
+            deadline: COLLECTION_DEADLINE,
+            ..self.patience
+        };
+        let messages = messages(publish, parts);
+        let reply =
+            unary(
+                patience,
+                &self.inner,
+                messages,
+                |mut client, messages| async move {
+                    client.publish_collection(tokio_stream::iter(messages)).await
+                },
+            )
+            .await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 

@@ -1,7 +1,7 @@
 //! Requests and replies of the catalogue.
 
 use shared::model::{
-    Binding, ContentRef, Expectation, Health, Incarnation, Location, Manifest, Name, PeerId,
+    Binding, ContentRef, Expectation, Health, Incarnation, Location, Manifest, Name, Parts, PeerId,
     ReplicationTarget, Revision,
 };
 
@@ -24,6 +24,8 @@ pub struct Publish {
     pub publisher: PeerId,
     /// Which run of it.
     pub incarnation: Incarnation,
+    /// What the content refers to, when it is the catalog of a collection.
+    pub parts: Option<Parts>,
 }
 
 /// Remove a name.
@@ -154,6 +156,7 @@ impl TryFrom<v1::PublishRequest> for Publish {
             expectation: required("expectation", wire.expectation)?.try_into()?,
             publisher: peer_id(&wire.publisher)?,
             incarnation: Incarnation::new(wire.incarnation),
+            parts: None,
         })
     }
 }

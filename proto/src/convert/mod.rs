@@ -5,6 +5,7 @@
 //! conversions are `From` and cannot fail.
 
 mod catalog;
+mod collection;
 mod session;
 mod transfer;
 pub mod types;
@@ -14,6 +15,8 @@ mod upkeep;
 mod tests;
 
 pub use catalog::{List, Locate, Page, Peers, Publish, Published, Remove};
+pub use collection::Gathering;
+pub(crate) use collection::messages;
 pub use session::{FromPeer, FromTracker, MAX_HOLDINGS, MAX_SOURCES};
 pub use transfer::{Chunk, Fetch, FetchRange};
 pub use upkeep::{SetDuty, SetTarget, asked, peer_or_self};

@@ -1,9 +1,9 @@
 //! The words that several services share.
 
 use shared::model::{
-    Binding, ContentId, ContentRef, ContentState, Digest, FragmentLength, FragmentSet, Health, Holder,
-    HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerState, ReplicationTarget, Revision,
-    Timestamp, Zone,
+    Binding, CollectionSize, ContentId, ContentRef, ContentState, Digest, FragmentLength, FragmentSet,
+    Health, Holder, HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerState, ReplicationTarget,
+    Revision, Timestamp, Zone,
 };
 
 use super::upkeep::DutyOf;
@@ -110,6 +110,10 @@ impl TryFrom<v1::Binding> for Binding {
             length: wire.length,
             target: target(wire.target)?,
             published_at: Timestamp::from_millis(wire.published_at_ms),
+            collection: wire.collection.map(|collection| CollectionSize {
+                parts: collection.parts,
+                length: collection.length,
+            }),
         })
     }
 }
@@ -123,6 +127,10 @@ impl From<Binding> for v1::Binding {
             length: binding.length,
             target: binding.target.get(),
             published_at_ms: binding.published_at.as_millis(),
+            collection: binding.collection.map(|collection| v1::CollectionSize {
+                parts: collection.parts,
+                length: collection.length,
+            }),
         }
     }
 }

@@ -22,6 +22,17 @@ pub struct Binding {
     pub target: ReplicationTarget,
     /// When this revision was journaled, by the tracker's clock.
     pub published_at: Timestamp,
+    /// What it is a collection of, when it is one: then the content is the collection's catalog.
+    pub collection: Option<CollectionSize>,
+}
+
+/// What a collection's catalog refers to, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollectionSize {
+    /// How many contents; see [`Parts`](super::Parts).
+    pub parts: u32,
+    /// Bytes of all of them.
+    pub length: u64,
 }
 
 /// What a publisher expects a name to be bound to.
@@ -136,7 +147,7 @@ pub struct Location {
     pub binding: Binding,
     /// What the content is made of.
     pub manifest: Manifest,
-    /// How its replicas stand.
+    /// How its replicas stand; for a collection, those of its parts too.
     pub health: Health,
     /// Holders on live and suspect peers; a random choice when there are more than asked for.
     pub holders: Vec<Holder>,

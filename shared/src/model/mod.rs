@@ -13,6 +13,7 @@ mod id;
 mod manifest;
 mod mark;
 mod name;
+mod parts;
 mod peer;
 mod rate;
 mod reason;
@@ -20,7 +21,9 @@ mod session;
 mod time;
 
 pub use amount::{ByteCount, ParseByteCountError};
-pub use catalog::{Binding, ContentState, Expectation, Health, Holder, Location, PeerInfo, PeerState};
+pub use catalog::{
+    Binding, CollectionSize, ContentState, Expectation, Health, Holder, Location, PeerInfo, PeerState,
+};
 pub use culprit::{Culprit, Offence};
 pub use durability::{Durability, Endangered, Losses, Repair, Survey, Why};
 pub use duty::{DrainStatus, Duty, DutyWish};
@@ -31,6 +34,7 @@ pub use manifest::{
 };
 pub use mark::Mark;
 pub use name::{ContentRef, Name, NameError};
+pub use parts::{Parts, PartsError};
 pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetError, Zone, ZoneError};
 pub use rate::{ByteRate, ParseByteRateError};
 pub use reason::{Reason, ReasonCode};

@@ -118,6 +118,7 @@ impl World {
             expectation,
             publisher: self.peers[number].id,
             incarnation: self.peers[number].incarnation(),
+            parts: None,
         };
         let question = Question::Publish(Box::new(publish));
         self.lend(number, what.0);

@@ -9,8 +9,8 @@
 use std::str::FromStr;
 
 use shared::model::{
-    ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, PeerId, ReplicationTarget,
-    Revision, Timestamp,
+    ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Parts, PeerId,
+    ReplicationTarget, Revision, Timestamp,
 };
 
 use crate::state::{EpochBegin, Fact, Record, Registration};
@@ -27,6 +27,7 @@ const HISTORY: u8 = 9;
 const GAP_DECLARED: u8 = 10;
 const GAP_FOUND: u8 = 11;
 const GAP_ACCEPTED: u8 = 12;
+const COLLECTION_PUBLISHED: u8 = 13;
 
 const ACTIVE: u8 = 0;
 const MAINTENANCE: u8 = 1;
@@ -69,18 +70,23 @@ pub fn encode(record: &Record) -> Vec<u8> {
             target,
             manifest,
             publishers,
+            parts,
         } => {
-            out.u8(PUBLISHED);
+            out.u8(if parts.is_some() {
+                COLLECTION_PUBLISHED
+            } else {
+                PUBLISHED
+            });
             out.text(name.as_str());
             out.u64(revision.get());
             out.u32(target.get());
-            out.raw(manifest.content().as_bytes());
-            out.u64(manifest.length());
-            out.u32(manifest.fragment_length().get());
-            out.u32(manifest.fragment_count());
-            manifest.roots().iter().for_each(|root| out.raw(root.as_bytes()));
+            out.manifest(manifest);
             out.length(publishers.len());
             publishers.iter().for_each(|peer| out.raw(peer.as_bytes()));
+            if let Some(parts) = parts {
+                out.length(parts.manifests().len());
+                parts.manifests().iter().for_each(|part| out.manifest(part));
+            }
         }
         Fact::Removed { name, revision } => {
             out.u8(REMOVED);
@@ -139,7 +145,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         }),
         PEER_GONE => Fact::PeerGone(input.peer()?),
         PEER_FORGOTTEN => Fact::PeerForgotten(input.peer()?),
-        PUBLISHED => Fact::Published {
+        tag @ (PUBLISHED | COLLECTION_PUBLISHED) => Fact::Published {
             name: input.parsed()?,
             revision: Revision::new(input.u64()?),
             target: ReplicationTarget::new(input.u32()?).map_err(complaint)?,
@@ -147,6 +153,10 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             publishers: (0..input.u32()?)
                 .map(|_| input.peer())
                 .collect::<Result<_, _>>()?,
+            parts: match tag {
+                COLLECTION_PUBLISHED => Some(input.parts()?),
+                _ => None,
+            },
         },
         REMOVED => Fact::Removed {
             name: input.parsed()?,
@@ -221,7 +231,7 @@ impl Writer {
     }
 
     fn length(&mut self, value: usize) {
-        self.u32(u32::try_from(value).expect("names and lists of publishers are short"));
+        self.u32(u32::try_from(value).expect("names, lists of publishers and of parts are short"));
     }
 
     fn duty(&mut self, duty: Duty) {
@@ -244,6 +254,14 @@ impl Writer {
     fn text(&mut self, text: &str) {
         self.length(text.len());
         self.raw(text.as_bytes());
+    }
+
+    fn manifest(&mut self, manifest: &Manifest) {
+        self.raw(manifest.content().as_bytes());
+        self.u64(manifest.length());
+        self.u32(manifest.fragment_length().get());
+        self.u32(manifest.fragment_count());
+        manifest.roots().iter().for_each(|root| self.raw(root.as_bytes()));
     }
 }
 
@@ -286,6 +304,19 @@ impl<'a> Reader<'a> {
 
     fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T, DecodeError> {
         self.text()?.parse().map_err(complaint)
+    }
+
+    fn parts(&mut self) -> Result<Parts, DecodeError> {
+        let manifests: Vec<Manifest> = (0..self.u32()?)
+            .map(|_| self.manifest())
+            .collect::<Result<_, _>>()?;
+        let given = manifests.clone();
+        let parts = Parts::new(manifests).map_err(complaint)?;
+        if parts.manifests() == given {
+            Ok(parts)
+        } else {
+            Err(complaint("the parts of a collection are not in order"))
+        }
     }
 
     fn manifest(&mut self) -> Result<Manifest, DecodeError> {

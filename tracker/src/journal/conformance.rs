@@ -4,7 +4,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use shared::model::{
-    Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, PeerId, ReplicationTarget,
+    Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, Parts, PeerId, ReplicationTarget,
     Revision, Timestamp,
 };
 
@@ -34,8 +34,16 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         },
     );
     let publishers = proptest::collection::vec(peer.clone(), 0..4);
-    let published = (name.clone(), revision.clone(), 1_u32..=32, manifest, publishers).prop_map(
-        |(name, revision, target, manifest, publishers)| {
+    let parts = proptest::option::of(proptest::collection::vec(manifest.clone(), 0..4));
+    let published = (
+        name.clone(),
+        revision.clone(),
+        1_u32..=32,
+        manifest,
+        publishers,
+        parts,
+    )
+        .prop_map(|(name, revision, target, manifest, publishers, parts)| {
             let target = ReplicationTarget::new(target).expect("in bounds");
             Fact::Published {
                 name,
@@ -43,9 +51,9 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
                 target,
                 manifest,
                 publishers,
+                parts: parts.map(|parts| Parts::new(parts).expect("few")),
             }
-        },
-    );
+        });
     let until = any::<u64>().prop_map(|at| Duty::Maintenance {
         until: Timestamp::from_millis(at),
     });

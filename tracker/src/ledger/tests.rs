@@ -50,6 +50,7 @@ fn publish(name: &str) -> Publish {
         expectation: Expectation::Unbound,
         publisher: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(1),
+        parts: None,
     }
 }
 

@@ -1,17 +1,20 @@
 //! Names, contents and peers.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use proto::convert::{Invalid, List, Locate, Page, Peers, Published, Remove, types};
-use proto::v1;
+use proto::convert::{Gathering, Invalid, List, Locate, Page, Peers, Published, Remove, types};
+use proto::status::to_status;
 use proto::v1::catalog_server::{Catalog, CatalogServer};
+use proto::{RemoteError, v1};
+use shared::ErrorCode;
 use shared::model::{ContentId, ContentRef, Health, Name, PeerId};
 use shared::runtime::{OnExit, Tasks};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::refused;
 use crate::ledger::{Ledger, LedgerError};
@@ -19,6 +22,12 @@ use crate::state::Publish;
 
 /// A watcher is told of changes at most this often; what comes in between is merged.
 const WATCH_PAUSE: Duration = Duration::from_millis(100);
+
+/// Collections that are taken in at once: each may be 32 MiB until it is journaled.
+const GATHERINGS: usize = 4;
+
+/// For all messages of one, below the patience of its publisher.
+const GATHERING_DEADLINE: Duration = Duration::from_secs(50);
 
 /// Answers that wait for a slow watcher: the newest and one on the way.
 const WATCH_ANSWERS: usize = 1;
@@ -28,11 +37,35 @@ const WATCH_ANSWERS: usize = 1;
 pub(crate) struct CatalogService {
     ledger: Ledger,
     tasks: Tasks,
+    /// A permit for every collection that is being taken in.
+    gatherings: Arc<Semaphore>,
 }
 
 impl CatalogService {
     pub(crate) fn server(ledger: Ledger, tasks: Tasks) -> CatalogServer<Self> {
-        CatalogServer::new(Self { ledger, tasks })
+        CatalogServer::new(Self {
+            ledger,
+            tasks,
+            gatherings: Arc::new(Semaphore::new(GATHERINGS)),
+        })
+    }
+}
+
+impl CatalogService {
+    async fn bind(&self, wish: proto::convert::Publish) -> Answer<v1::PublishReply> {
+        let publish = Publish {
+            name: wish.name,
+            manifest: wish.manifest,
+            target: wish.target,
+            expectation: wish.expectation,
+            publisher: wish.publisher,
+            incarnation: wish.incarnation,
+            parts: wish.parts,
+        };
+        let binding = self.ledger.publish(publish).await.map_err(refused)?;
+        Ok(Response::new(v1::PublishReply {
+            binding: Some(binding.into()),
+        }))
     }
 }
 
@@ -41,19 +74,30 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Catalog for CatalogService {
     async fn publish(&self, request: Request<v1::PublishRequest>) -> Answer<v1::PublishReply> {
-        let wish: proto::convert::Publish = request.into_inner().try_into()?;
-        let publish = Publish {
-            name: wish.name,
-            manifest: wish.manifest,
-            target: wish.target,
-            expectation: wish.expectation,
-            publisher: wish.publisher,
-            incarnation: wish.incarnation,
+        self.bind(request.into_inner().try_into()?).await
+    }
+
+    async fn publish_collection(
+        &self,
+        request: Request<Streaming<v1::PublishCollectionRequest>>,
+    ) -> Answer<v1::PublishReply> {
+        let _turn = self.gatherings.try_acquire().map_err(|_| {
+            let why = "the tracker takes in other collections just now; try again in a moment";
+            to_status(&RemoteError::new(ErrorCode::Exhausted, why))
+        })?;
+        let mut messages = request.into_inner();
+        let gathered = tokio::time::timeout(GATHERING_DEADLINE, async {
+            let mut gathering = Gathering::default();
+            while let Some(message) = messages.message().await? {
+                gathering.take(message)?;
+            }
+            Ok::<_, Status>(gathering.finish()?)
+        });
+        let late = |_| {
+            let why = "the parts of the collection did not come in time";
+            to_status(&RemoteError::new(ErrorCode::DeadlineExceeded, why))
         };
-        let binding = self.ledger.publish(publish).await.map_err(refused)?;
-        Ok(Response::new(v1::PublishReply {
-            binding: Some(binding.into()),
-        }))
+        self.bind(gathered.await.map_err(late)??).await
     }
 
     async fn head(&self, request: Request<v1::HeadRequest>) -> Answer<v1::HeadReply> {

@@ -1,13 +1,16 @@
 //! Names, their revisions and tombstones, and the contents that they refer to.
 //!
-//! Invariants: a content is here if and only if a name is bound to it; its effective target is the largest of its
+//! Invariants: a content is here if and only if a name is bound to it, or to a collection that it is a part of; its effective target is the largest of its
 //! names'; a name's revision only grows, through tombstones too. Tombstones are kept for good: they are what stops
 //! a removed name from coming back as new. Knows nothing of peers' lives or holdings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
-use shared::model::{Binding, ContentId, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp};
+use shared::model::{
+    Binding, CollectionSize, ContentId, Manifest, Name, Parts, PeerId, ReplicationTarget, Revision, Timestamp,
+};
 
 use super::check::require;
 use super::record::{Fact, Record};
@@ -31,6 +34,8 @@ enum Entry {
         content: ContentId,
         target: ReplicationTarget,
         at: Timestamp,
+        /// Of a collection, ascending.
+        parts: Option<Arc<[ContentId]>>,
     },
     Tombstone {
         revision: Revision,
@@ -38,7 +43,7 @@ enum Entry {
     },
 }
 
-/// A content that some name refers to.
+/// A content that some name refers to: directly, or as a part of a collection.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) manifest: Manifest,
@@ -50,7 +55,27 @@ pub(super) struct Content {
     names: Vec<Name>,
 }
 
+/// A name is bound.
+#[derive(Debug)]
+pub(super) struct Bind {
+    pub(super) name: Name,
+    pub(super) revision: Revision,
+    pub(super) target: ReplicationTarget,
+    pub(super) manifest: Manifest,
+    pub(super) publishers: Vec<PeerId>,
+    pub(super) parts: Option<Parts>,
+}
+
+/// A content that no name refers to any longer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Released {
+    pub(super) content: ContentId,
+    /// How many fragments it has.
+    pub(super) fragments: u32,
+}
+
 impl Content {
+    /// Names that are bound to it, and of collections that it is a part of.
     pub(super) fn names(&self) -> &[Name] {
         &self.names
     }
@@ -65,6 +90,7 @@ impl Catalogue {
                 content,
                 target,
                 at,
+                parts,
             } => Some(Binding {
                 name: name.clone(),
                 revision: *revision,
@@ -72,6 +98,7 @@ impl Catalogue {
                 length: self.contents.get(content)?.manifest.length(),
                 target: *target,
                 published_at: *at,
+                collection: parts.as_deref().map(|parts| self.size_of(parts)),
             }),
             Entry::Tombstone { .. } => None,
         }
@@ -119,23 +146,71 @@ impl Catalogue {
         self.contents.len()
     }
 
-    /// Binds a name; returns the content that no name refers to any longer because of it.
-    pub(super) fn bind(
-        &mut self,
-        name: &Name,
-        revision: Revision,
-        target: ReplicationTarget,
-        manifest: Manifest,
-        publishers: &[PeerId],
-        at: Timestamp,
-    ) -> Option<ContentId> {
-        let id = manifest.content();
-        let content = self.contents.entry(id).or_insert_with(|| Content {
-            manifest,
+    /// What the collection that a name is bound to refers to, ascending; nothing when it is none.
+    pub(super) fn parts(&self, name: &Name) -> &[ContentId] {
+        match self.names.get(name) {
+            Some(Entry::Bound {
+                parts: Some(parts), ..
+            }) => parts,
+            _ => &[],
+        }
+    }
+
+    fn size_of(&self, parts: &[ContentId]) -> CollectionSize {
+        let lengths = parts
+            .iter()
+            .filter_map(|part| self.contents.get(part))
+            .map(|content| content.manifest.length());
+        CollectionSize {
+            parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
+            length: lengths.fold(0, u64::saturating_add),
+        }
+    }
+
+    /// Binds a name; returns the contents that no name refers to any longer because of it.
+    pub(super) fn bind(&mut self, bound: Bind, at: Timestamp) -> Vec<Released> {
+        let Bind {
+            name,
+            revision,
             target,
-            publishers: Vec::new(),
-            names: Vec::new(),
-        });
+            manifest,
+            publishers,
+            parts,
+        } = bound;
+        let id = manifest.content();
+        self.refer(&name, target, manifest, &publishers);
+        for part in parts.iter().flat_map(|parts| parts.manifests()) {
+            self.refer(&name, target, part.clone(), &publishers);
+        }
+        let entry = Entry::Bound {
+            revision,
+            content: id,
+            target,
+            at,
+            parts: parts.map(|parts| parts.ids().collect()),
+        };
+        let before = self.referred(&name);
+        if !matches!(self.names.insert(name.clone(), entry), Some(Entry::Bound { .. })) {
+            self.bound += 1;
+        }
+        let now = self.referred(&name);
+        let gone = before.iter().filter(|old| !now.contains(old));
+        let released = gone.filter_map(|old| self.release(*old, &name)).collect();
+        before.iter().chain(&now).for_each(|id| self.update_target(*id));
+        released
+    }
+
+    /// Lets a content have one more name.
+    fn refer(&mut self, name: &Name, target: ReplicationTarget, manifest: Manifest, publishers: &[PeerId]) {
+        let content = self
+            .contents
+            .entry(manifest.content())
+            .or_insert_with(|| Content {
+                manifest,
+                target,
+                publishers: Vec::new(),
+                names: Vec::new(),
+            });
         for publisher in publishers {
             if !content.publishers.contains(publisher) && content.publishers.len() < MAX_PUBLISHERS {
                 content.publishers.reserve_exact(1);
@@ -147,57 +222,50 @@ impl Catalogue {
             content.names.reserve_exact(1);
             content.names.insert(place, name.clone());
         }
-        let previous = self.names.insert(
-            name.clone(),
-            Entry::Bound {
-                revision,
-                content: id,
-                target,
-                at,
-            },
-        );
-        let released = match previous {
-            Some(Entry::Bound { content: old, .. }) if old != id => self.release(old, name),
-            Some(Entry::Bound { .. }) => None,
-            Some(Entry::Tombstone { .. }) | None => {
-                self.bound += 1;
-                None
+    }
+
+    /// Every content that a name refers to, directly or as a part.
+    pub(super) fn referred(&self, name: &Name) -> BTreeSet<ContentId> {
+        match self.names.get(name) {
+            Some(Entry::Bound { content, parts, .. }) => {
+                let parts = parts.iter().flat_map(|parts| parts.iter());
+                parts.chain([content]).copied().collect()
             }
-        };
-        if let Some(Entry::Bound { content: old, .. }) = previous {
-            self.update_target(old);
+            _ => BTreeSet::new(),
         }
-        self.update_target(id);
-        released
     }
 
     /// Changes how many replicas a bound name wants.
     pub(super) fn set_target(&mut self, name: &Name, wanted: ReplicationTarget) {
-        if let Some(Entry::Bound { content, target, .. }) = self.names.get_mut(name) {
+        if let Some(Entry::Bound { target, .. }) = self.names.get_mut(name) {
             *target = wanted;
-            let content = *content;
-            self.update_target(content);
+            self.referred(name).iter().for_each(|id| self.update_target(*id));
         }
     }
 
-    /// Leaves a tombstone; returns the content that no name refers to any longer because of it.
-    pub(super) fn remove(&mut self, name: &Name, revision: Revision, at: Timestamp) -> Option<ContentId> {
+    /// Leaves a tombstone; returns the contents that no name refers to any longer because of it.
+    pub(super) fn remove(&mut self, name: &Name, revision: Revision, at: Timestamp) -> Vec<Released> {
+        let before = self.referred(name);
         let previous = self.names.insert(name.clone(), Entry::Tombstone { revision, at });
-        let Some(Entry::Bound { content, .. }) = previous else {
-            return None;
-        };
-        self.bound -= 1;
-        let released = self.release(content, name);
-        self.update_target(content);
+        if matches!(previous, Some(Entry::Bound { .. })) {
+            self.bound -= 1;
+        }
+        let released = before.iter().filter_map(|id| self.release(*id, name)).collect();
+        before.iter().for_each(|id| self.update_target(*id));
         released
     }
 
-    fn release(&mut self, id: ContentId, name: &Name) -> Option<ContentId> {
+    fn release(&mut self, id: ContentId, name: &Name) -> Option<Released> {
         let content = self.contents.get_mut(&id)?;
         content.names.retain(|other| other != name);
-        content.names.is_empty().then(|| {
-            self.contents.remove(&id);
-            id
+        if !content.names.is_empty() {
+            return None;
+        }
+        let fragments = content.manifest.fragment_count();
+        self.contents.remove(&id);
+        Some(Released {
+            content: id,
+            fragments,
         })
     }
 
@@ -232,14 +300,21 @@ impl Catalogue {
                 content,
                 target,
                 at,
+                parts,
             } => {
                 let content = self.contents.get(content)?;
+                let manifest = |part| self.contents.get(part).map(|part| part.manifest.clone());
+                let parts = parts
+                    .as_ref()
+                    .map(|parts| Parts::new(parts.iter().filter_map(manifest).collect()));
                 let fact = Fact::Published {
                     name: name.clone(),
                     revision: *revision,
                     target: *target,
                     manifest: content.manifest.clone(),
                     publishers: content.publishers.clone(),
+                    // They were within bounds when they came.
+                    parts: parts.and_then(Result::ok),
                 };
                 Some(Record { at: *at, fact })
             }
@@ -248,16 +323,20 @@ impl Catalogue {
 
     /// The first invariant that does not hold, in words.
     pub(super) fn check(&self) -> Result<(), String> {
-        let mut bound = 0;
+        let (mut bound, mut references) = (0, 0);
         for (name, entry) in &self.names {
             require(self.revision(name) > Revision::NONE, || {
                 format!("{name} has no revision")
             })?;
-            if let Entry::Bound { content, target, .. } = entry {
-                bound += 1;
-                let known = self.contents.get(content);
+            let Entry::Bound { target, .. } = entry else {
+                continue;
+            };
+            bound += 1;
+            for content in self.referred(name) {
+                references += 1;
+                let known = self.contents.get(&content);
                 let known =
-                    known.ok_or_else(|| format!("{name} is bound to content {content}, which is unknown"))?;
+                    known.ok_or_else(|| format!("{name} refers to content {content}, which is unknown"))?;
                 require(known.names.binary_search(name).is_ok(), || {
                     format!("content {content} does not know its name {name}")
                 })?;
@@ -269,9 +348,9 @@ impl Catalogue {
         require(bound == self.bound, || {
             format!("{} names are counted, {bound} are bound", self.bound)
         })?;
-        let references: usize = self.contents.values().map(|content| content.names.len()).sum();
-        require(references == bound, || {
-            format!("contents know {references} names, {bound} are bound to them")
+        let known: usize = self.contents.values().map(|content| content.names.len()).sum();
+        require(references == known, || {
+            format!("contents know {known} names, {references} refer to them")
         })?;
         for (id, content) in &self.contents {
             require(!content.names.is_empty(), || format!("content {id} has no name"))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::model::{
     Binding, ContentId, Duty, DutyWish, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest,
-    Name, Numbered, Order, PeerId, ReplicationTarget, Report, Revision, Welcome,
+    Name, Numbered, Order, Parts, PeerId, ReplicationTarget, Report, Revision, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -97,6 +97,8 @@ pub struct Publish {
     pub publisher: PeerId,
     /// Which run of it.
     pub incarnation: Incarnation,
+    /// What the content refers to, when it is the catalog of a collection; the publisher holds that too.
+    pub parts: Option<Parts>,
 }
 
 /// What came of a command.

@@ -19,6 +19,7 @@ mod assignments;
 mod audit;
 mod catalogue;
 mod check;
+mod collections;
 mod command;
 mod continuity;
 mod drain;
@@ -51,7 +52,7 @@ use shared::model::{ContentId, Epoch, PeerId, Timestamp};
 use crate::timing::Timing;
 use agenda::Agenda;
 use assignments::Assignments;
-use catalogue::Catalogue;
+use catalogue::{Bind, Catalogue, Released};
 use history::History;
 use holders::Holders;
 use membership::{Life, Membership};
@@ -140,7 +141,7 @@ impl State {
     /// Takes in a fact from the journal.
     pub fn replay(&mut self, record: Record) {
         // What a fact sets in motion (orphans, agenda) is for a tracker that knows holders; after a restart none are.
-        let _: Option<ContentId> = self.evolve(record);
+        drop(self.evolve(record));
     }
 
     /// Carries out a command, or rejects it and changes nothing.
@@ -238,18 +239,18 @@ impl State {
         }
     }
 
-    /// Makes a fact true now and has it journaled. Returns the content that lost its last name through it.
-    fn commit(&mut self, now: Timestamp, fact: Fact, out: &mut Outcome) -> Option<ContentId> {
+    /// Makes a fact true now and has it journaled. Returns the contents that lost their last name through it.
+    fn commit(&mut self, now: Timestamp, fact: Fact, out: &mut Outcome) -> Vec<Released> {
         self.commit_at(Record { at: now, fact }, out)
     }
 
-    fn commit_at(&mut self, record: Record, out: &mut Outcome) -> Option<ContentId> {
+    fn commit_at(&mut self, record: Record, out: &mut Outcome) -> Vec<Released> {
         out.records.push(record.clone());
         self.evolve(record)
     }
 
     /// The only place where facts change.
-    fn evolve(&mut self, record: Record) -> Option<ContentId> {
+    fn evolve(&mut self, record: Record) -> Vec<Released> {
         let at = record.at;
         self.history.count();
         match record.fact {
@@ -270,15 +271,22 @@ impl State {
                 target,
                 manifest,
                 publishers,
+                parts,
             } => {
-                return self
-                    .catalogue
-                    .bind(&name, revision, target, manifest, &publishers, at);
+                let bind = Bind {
+                    name,
+                    revision,
+                    target,
+                    manifest,
+                    publishers,
+                    parts,
+                };
+                return self.catalogue.bind(bind, at);
             }
             Fact::Removed { name, revision } => return self.catalogue.remove(&name, revision, at),
             Fact::TargetChanged { name, target } => self.catalogue.set_target(&name, target),
             Fact::DutyChanged { peer, duty } => self.members.set_duty(peer, duty, at),
         }
-        None
+        Vec::new()
     }
 }

@@ -1,9 +1,13 @@
 //! Publishing and removing: names change by compare-and-set, linearizably.
 
+use std::collections::BTreeSet;
+
 use shared::model::{
-    Binding, ContentId, Expectation, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp,
+    Binding, CollectionSize, ContentId, Expectation, Manifest, Name, Parts, PeerId, ReplicationTarget,
+    Revision, Timestamp,
 };
 
+use super::catalogue::Released;
 use super::command::{Publish, Rejection};
 use super::holders::Fragments;
 use super::membership::Peer;
@@ -18,10 +22,18 @@ impl State {
         out: &mut Outcome,
     ) -> Result<Binding, Rejection> {
         self.check_publisher(&publish)?;
-        self.check_content(&publish.manifest, publish.publisher)?;
+        for manifest in contents_of(&publish.manifest, publish.parts.as_ref()) {
+            self.check_content(manifest, publish.publisher)?;
+        }
         let bound = self.catalogue.binding(&publish.name);
-        let is_same =
-            |bound: &Binding| bound.content == publish.manifest.content() && bound.target == publish.target;
+        let content = publish.manifest.content();
+        let is_same = |bound: &Binding| {
+            let parts = publish.parts.iter().flat_map(Parts::ids);
+            bound.content == content
+                && bound.target == publish.target
+                && bound.collection.is_some() == publish.parts.is_some()
+                && parts.eq(self.catalogue.parts(&publish.name).iter().copied())
+        };
         let (revision, at) = match &bound {
             // It may be a retry whose first answer got lost: there is nothing left to expect.
             Some(bound) if is_same(bound) => (bound.revision, bound.published_at),
@@ -30,19 +42,22 @@ impl State {
                 (self.catalogue.revision(&publish.name).next(), now)
             }
         };
-        let content = publish.manifest.content();
         let is_repeated = revision == bound.as_ref().map_or(Revision::NONE, |bound| bound.revision);
-        if !(is_repeated && self.is_publisher(content, publish.publisher)) {
+        let is_known = |manifest: &Manifest| self.is_publisher(manifest.content(), publish.publisher);
+        if !(is_repeated && contents_of(&publish.manifest, publish.parts.as_ref()).all(is_known)) {
             let fact = Fact::Published {
                 name: publish.name.clone(),
                 revision,
                 target: publish.target,
                 manifest: publish.manifest.clone(),
                 publishers: vec![publish.publisher],
+                parts: publish.parts.clone(),
             };
-            self.bind(now, Record { at, fact }, &publish.manifest, out);
+            self.bind(now, Record { at, fact }, out);
         }
-        self.register_publisher(&publish.manifest, publish.publisher);
+        for manifest in contents_of(&publish.manifest, publish.parts.as_ref()) {
+            self.register_publisher(manifest, publish.publisher);
+        }
         Ok(Binding {
             name: publish.name,
             revision,
@@ -50,6 +65,10 @@ impl State {
             length: publish.manifest.length(),
             target: publish.target,
             published_at: at,
+            collection: publish.parts.map(|parts| CollectionSize {
+                parts: u32::try_from(parts.manifests().len()).unwrap_or(u32::MAX),
+                length: parts.length(),
+            }),
         })
     }
 
@@ -71,16 +90,10 @@ impl State {
         if expected.is_some_and(|expected| expected != bound.revision) {
             return Err(bound_otherwise(&bound, "another revision was expected"));
         }
-        let fragments = self
-            .catalogue
-            .content(bound.content)
-            .map_or(0, |known| known.manifest.fragment_count());
         let revision = last.next();
+        let before = self.catalogue.referred(&name);
         let released = self.commit(now, Fact::Removed { name, revision }, out);
-        match released {
-            Some(content) => self.orphan(now, content, fragments),
-            None => self.agenda.mark(bound.content),
-        }
+        self.let_go(now, before, &released);
         Ok(revision)
     }
 
@@ -99,8 +112,9 @@ impl State {
             return Err(bound_otherwise(&bound, "another revision was expected"));
         }
         if bound.target != target {
+            let contents = self.catalogue.referred(&name);
             self.commit(now, Fact::TargetChanged { name, target }, out);
-            self.agenda.mark(bound.content);
+            contents.into_iter().for_each(|content| self.agenda.mark(content));
         }
         Ok(Binding { target, ..bound })
     }
@@ -165,29 +179,35 @@ impl State {
         }
     }
 
-    fn bind(&mut self, now: Timestamp, record: Record, manifest: &Manifest, out: &mut Outcome) {
-        let content = manifest.content();
-        let Fact::Published { name, .. } = &record.fact else {
+    fn bind(&mut self, now: Timestamp, record: Record, out: &mut Outcome) {
+        let Fact::Published {
+            name,
+            manifest,
+            parts,
+            ..
+        } = &record.fact
+        else {
             return;
         };
-        let old = self
-            .catalogue
-            .binding(name)
-            .map(|bound| bound.content)
-            .filter(|old| *old != content);
-        let old_fragments = old
-            .and_then(|old| self.catalogue.content(old))
-            .map_or(0, |known| known.manifest.fragment_count());
-        if self.catalogue.content(content).is_none() {
-            self.holders.settle(content, manifest.fragment_count());
-            self.orphans.remove(&content);
+        let before = self.catalogue.referred(name);
+        for manifest in contents_of(manifest, parts.as_ref()) {
+            let content = manifest.content();
+            if self.catalogue.content(content).is_none() {
+                self.holders.settle(content, manifest.fragment_count());
+                self.orphans.remove(&content);
+            }
+            self.agenda.mark(content);
         }
-        if let Some(released) = self.commit_at(record, out) {
-            self.orphan(now, released, old_fragments);
-        } else if let Some(old) = old {
-            self.agenda.mark(old);
+        let released = self.commit_at(record, out);
+        self.let_go(now, before, &released);
+    }
+
+    /// A name no longer refers to what it referred to before, or not as it did; some of that has no name any more.
+    fn let_go(&mut self, now: Timestamp, before: BTreeSet<ContentId>, released: &[Released]) {
+        before.into_iter().for_each(|content| self.agenda.mark(content));
+        for gone in released {
+            self.orphan(now, gone.content, gone.fragments);
         }
-        self.agenda.mark(content);
     }
 
     /// To publish is to say that one holds everything, and keeps it.
@@ -220,6 +240,11 @@ impl State {
             self.agenda.mark(content);
         }
     }
+}
+
+/// A content and the parts that belong to it.
+fn contents_of<'a>(manifest: &'a Manifest, parts: Option<&'a Parts>) -> impl Iterator<Item = &'a Manifest> {
+    std::iter::once(manifest).chain(parts.into_iter().flat_map(Parts::manifests))
 }
 
 fn bound_otherwise(bound: &Binding, expected: &'static str) -> Rejection {

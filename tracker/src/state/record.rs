@@ -5,8 +5,8 @@
 //! nothing but the shortest list of facts that leads to the same state.
 
 use shared::model::{
-    Duty, Epoch, HostPort, Incarnation, Manifest, Mark, Name, PeerId, ReplicationTarget, Revision, Timestamp,
-    Zone,
+    Duty, Epoch, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, ReplicationTarget, Revision,
+    Timestamp, Zone,
 };
 
 /// A fact and when it came about, by the tracker's clock.
@@ -41,6 +41,8 @@ pub enum Fact {
         manifest: Manifest,
         /// Peers that share the content in place; those known before are kept.
         publishers: Vec<PeerId>,
+        /// What the content refers to, when it is the catalog of a collection; the publishers share that too.
+        parts: Option<Parts>,
     },
     /// A name is bound to nothing; this is its tombstone.
     Removed {

@@ -80,7 +80,7 @@ impl State {
             .take(limit)
             .filter_map(|binding| {
                 let content = self.catalogue.content(binding.content)?;
-                Some((binding, self.health_of(content)))
+                Some((binding, self.health_with_parts(content)))
             })
             .collect();
         (page, names.next().is_some())
@@ -120,12 +120,12 @@ impl State {
             holders: holders.collect(),
             holder_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
             manifest: content.manifest.clone(),
-            health: self.health_of(content),
+            health: self.health_with_parts(content),
             binding,
         })
     }
 
-    /// How a content's replicas stand.
+    /// How a content's replicas stand; of a collection's catalog, with those of its parts.
     ///
     /// # Errors
     /// [`Rejection::NoSuchContent`].
@@ -134,7 +134,7 @@ impl State {
             .catalogue
             .content(content)
             .ok_or(Rejection::NoSuchContent(content))?;
-        Ok(self.health_of(known))
+        Ok(self.health_with_parts(known))
     }
 
     /// Up to `limit` peers that come after `after`.
@@ -189,9 +189,23 @@ impl State {
                 first.and_then(|name| self.catalogue.binding(name))
             }
         };
-        let content = found
-            .as_ref()
-            .and_then(|binding| self.catalogue.content(binding.content));
+        // A part of a collection is asked for by its id, and its name is the collection's.
+        let id = match what {
+            ContentRef::Name(_) => found.as_ref().map(|binding| binding.content),
+            ContentRef::Id(id) => Some(*id),
+        };
+        let content = id.and_then(|id| self.catalogue.content(id));
+        let found = found
+            .zip(content)
+            .map(|(binding, content)| match content.manifest.content() {
+                id if id == binding.content => binding,
+                id => Binding {
+                    content: id,
+                    length: content.manifest.length(),
+                    collection: None,
+                    ..binding
+                },
+            });
         found.zip(content).ok_or_else(|| match what {
             ContentRef::Name(name) => Rejection::NoSuchName(name.as_str().to_owned()),
             ContentRef::Id(id) => Rejection::NoSuchContent(*id),

@@ -158,6 +158,7 @@ fn publish(of: &Member, text: &str, manifest: &Manifest, target: u32) -> Publish
         expectation: Expectation::Unbound,
         publisher: of.id,
         incarnation: Incarnation::new(1),
+        parts: None,
     }
 }
 

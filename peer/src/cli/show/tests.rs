@@ -60,6 +60,7 @@ fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
             length: 150_000,
             target,
             published_at: Timestamp::from_millis(1),
+            collection: None,
         },
         health: Health {
             state: ContentState::Degraded,

@@ -95,6 +95,7 @@ impl World {
             expectation: Expectation::Revision(base),
             publisher: peer.id,
             incarnation: peer.incarnation(),
+            parts: None,
         };
         let question = Question::Publish(Box::new(publish));
         self.call(number, question, Purpose::Publication, ATTEMPTS);

@@ -1,5 +1,6 @@
 //! The state as stories.
 
+mod collections;
 mod durability;
 mod duty;
 mod history;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shared::model::{
     AssignmentFailure, ContentState, Duty, DutyWish, Epoch, Expectation, Holding, Manifest, Numbered, Order,
-    PeerId, PeerState, Report, Revision,
+    Parts, PeerId, PeerState, Report, Revision,
 };
 
 use super::world::{World, content, peer, some};
@@ -40,6 +40,8 @@ enum Step {
         content: u8,
         target: u32,
         expectation: u64,
+        /// Of a collection: which contents.
+        parts: Option<u8>,
     },
     Remove {
         name: usize,
@@ -92,14 +94,21 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1_u64..60).prop_map(|seconds| DutyWish::Maintenance(Duration::from_secs(seconds))),
     ];
     let duty = (peer.clone(), wish);
-    let publish = (peer.clone(), name.clone(), 1..=CONTENTS, 1_u32..5, 0_u64..5);
+    let publish = (
+        peer.clone(),
+        name.clone(),
+        1..=CONTENTS,
+        1_u32..5,
+        0_u64..5,
+        proptest::option::weighted(0.4, any::<u8>()),
+    );
     prop_oneof![
         4 => hello.prop_map(|(peer, incarnation, epoch)| Step::Hello { peer, incarnation, epoch }),
         1 => peer.clone().prop_map(|peer| Step::Disconnect { peer }),
         10 => (peer, what()).prop_map(|(peer, what)| Step::Say { peer, what }),
         1 => (0_u64..4, 0_u64..9).prop_map(|(back, sequence)| Step::Stray { back, sequence }),
-        5 => publish.prop_map(|(peer, name, content, target, expectation)| {
-            Step::Publish { peer, name, content, target, expectation }
+        5 => publish.prop_map(|(peer, name, content, target, expectation, parts)| {
+            Step::Publish { peer, name, content, target, expectation, parts }
         }),
         1 => (name.clone(), 1_u32..5).prop_map(|(name, target)| Step::SetTarget { name, target }),
         2 => duty.prop_map(|(peer, wish)| Step::SetDuty { peer, wish }),
@@ -214,13 +223,19 @@ fn act(world: &mut World, step: &Step) {
             content,
             target,
             expectation,
+            parts,
         } => {
             let expectation = match expectation {
                 0 => Expectation::Anything,
                 1 => Expectation::Unbound,
                 n => Expectation::Revision(Revision::new(n - 1)),
             };
-            drop(world.try_publish(peer, NAMES[name], &bytes(content), target, expectation));
+            let parts = parts.map(|mask| {
+                let chosen = (1..=CONTENTS).filter(|n| mask >> n & 1 == 1).map(bytes);
+                Parts::new(chosen.collect()).expect("few")
+            });
+            let (name, catalog) = (NAMES[name], bytes(content));
+            drop(world.try_publish_with(peer, name, &catalog, target, expectation, parts));
         }
         Step::Remove { name, expected } => drop(world.remove(NAMES[name], expected)),
         Step::SetTarget { name, target } => drop(world.set_target(NAMES[name], target)),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::model::{
     Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Duty, DutyWish, Epoch, EvictReason,
     Expectation, FragmentLength, FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Mark, Name,
-    Numbered, Order, PeerId, PeerState, ReplicationTarget, Report, Revision, Timestamp, Welcome,
+    Numbered, Order, Parts, PeerId, PeerState, ReplicationTarget, Report, Revision, Timestamp, Welcome,
 };
 
 use crate::state::{
@@ -260,6 +260,32 @@ impl World {
         replicas: u32,
         expectation: Expectation,
     ) -> Result<Binding, Rejection> {
+        self.try_publish_with(n, text, manifest, replicas, expectation, None)
+    }
+
+    /// Publishes a collection: the manifest of its catalog, and its parts.
+    pub(super) fn publish_collection(
+        &mut self,
+        n: u8,
+        text: &str,
+        catalog: &Manifest,
+        parts: &[Manifest],
+        replicas: u32,
+    ) -> Binding {
+        let parts = Parts::new(parts.to_vec()).expect("few");
+        self.try_publish_with(n, text, catalog, replicas, Expectation::Anything, Some(parts))
+            .expect("published")
+    }
+
+    pub(super) fn try_publish_with(
+        &mut self,
+        n: u8,
+        text: &str,
+        manifest: &Manifest,
+        replicas: u32,
+        expectation: Expectation,
+        parts: Option<Parts>,
+    ) -> Result<Binding, Rejection> {
         let publish = Publish {
             name: name(text),
             manifest: manifest.clone(),
@@ -270,6 +296,7 @@ impl World {
                 .peers
                 .get(&peer(n))
                 .map_or(Incarnation::new(1), |peer| peer.incarnation),
+            parts,
         };
         match self.apply(Command::Publish(publish))? {
             Reply::Published(binding) => Ok(binding),

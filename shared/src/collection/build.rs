@@ -1,0 +1,240 @@
+//! Putting a catalog together, entry by entry: every rule about entries is enforced here, whoever they come from.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::attributes::{Attributes, ModifiedAt};
+use super::catalog::{Catalog, Data, Entry, File, Kind};
+use super::error::CatalogError;
+use super::link;
+
+/// A million entries take about 100 MiB of memory.
+const MAX_ENTRIES: usize = 1_000_000;
+
+/// What file systems allow.
+const MAX_NAME: usize = 255;
+
+/// What Linux allows, the directory that it is restored in not counted.
+const MAX_PATH: usize = 4000;
+
+/// Deeper trees are accidents.
+const MAX_DEPTH: usize = 128;
+
+/// A file with more holes than this has the rest of them filled.
+const MAX_HOLES: usize = 1024;
+
+/// A catalog in the making: enter a directory, add what is in it in order, leave it.
+#[derive(Debug)]
+pub struct Builder {
+    root: Attributes,
+    entries: Vec<Entry>,
+    parts: BTreeSet<crate::model::ContentId>,
+    /// The collection's own directory, and those that were entered and not left.
+    open: Vec<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    at: Option<u32>,
+    /// Bytes of its path.
+    path: usize,
+    last: Option<u32>,
+    folded: HashSet<String>,
+}
+
+impl Builder {
+    /// Holes that are kept of one file.
+    pub const MAX_HOLES: usize = MAX_HOLES;
+
+    /// How long a name may be, in bytes.
+    pub const MAX_NAME: usize = MAX_NAME;
+
+    /// An empty collection.
+    #[must_use]
+    pub fn new(root: Attributes) -> Self {
+        let own = Open {
+            at: None,
+            path: 0,
+            last: None,
+            folded: HashSet::new(),
+        };
+        Self {
+            root,
+            entries: Vec::new(),
+            parts: BTreeSet::new(),
+            open: vec![own],
+        }
+    }
+
+    /// Adds a directory; what is added from now on is in it.
+    ///
+    /// # Errors
+    /// When its name cannot be or comes out of order, or there is too much of something; so in the other methods.
+    pub fn enter(&mut self, name: &str, attributes: Attributes) -> Result<(), CatalogError> {
+        if self.open.len() > MAX_DEPTH {
+            return Err(CatalogError::TooMany {
+                what: "directories inside one another",
+                max: MAX_DEPTH,
+            });
+        }
+        let at = self.add(name, Kind::Directory(attributes))?;
+        let path = self.open.last().map_or(0, |open| open.path) + name.len() + 1;
+        self.open.push(Open {
+            at: Some(at),
+            path,
+            last: None,
+            folded: HashSet::new(),
+        });
+        Ok(())
+    }
+
+    /// Goes back to the directory that this one is in.
+    ///
+    /// # Errors
+    /// When none was entered.
+    pub fn leave(&mut self) -> Result<(), CatalogError> {
+        if self.open.len() < 2 {
+            return Err(CatalogError::Malformed("a directory ends that did not begin"));
+        }
+        self.open.pop();
+        Ok(())
+    }
+
+    /// Adds a file.
+    ///
+    /// # Errors
+    /// Also when its bytes or holes are nowhere that they can be.
+    pub fn file(&mut self, name: &str, file: File) -> Result<(), CatalogError> {
+        let wrong = match (file.length, file.data) {
+            (0, Data::Empty) => None,
+            (0, _) | (_, Data::Empty) => Some("it has bytes nowhere, or none somewhere"),
+            (length, Data::Packed(_, offset)) if offset.checked_add(length).is_none() => {
+                Some("it ends after the largest offset there is")
+            }
+            _ => None,
+        };
+        let mut end = None;
+        let mut holes = file.holes.iter();
+        let is_apart = holes.all(|hole| {
+            let is_fine = hole.start < hole.end && end.is_none_or(|end| hole.start > end);
+            end = Some(hole.end);
+            is_fine
+        });
+        let is_inside = end.is_none_or(|end| end <= file.length);
+        let wrong = match wrong {
+            None if !is_apart || !is_inside || file.holes.len() > MAX_HOLES => {
+                Some("its holes are not in order")
+            }
+            wrong => wrong,
+        };
+        if let Some(why) = wrong {
+            let path = self.shown(name);
+            return Err(CatalogError::File { path, why });
+        }
+        let part = file.data.part();
+        self.add(name, Kind::File(file))?;
+        self.parts.extend(part);
+        Ok(())
+    }
+
+    /// Adds a symbolic link.
+    ///
+    /// # Errors
+    /// Also when it leads out of the collection.
+    pub fn link(&mut self, name: &str, target: &str, modified: ModifiedAt) -> Result<(), CatalogError> {
+        link::check(target, self.open.len() - 1).map_err(|why| CatalogError::Link {
+            path: self.shown(name),
+            target: target.to_owned(),
+            why,
+        })?;
+        let kind = Kind::Link {
+            target: target.into(),
+            modified,
+        };
+        self.add(name, kind).map(drop)
+    }
+
+    /// The catalog.
+    ///
+    /// # Errors
+    /// When a directory was entered and not left, or it refers to too many contents.
+    pub fn finish(self) -> Result<Catalog, CatalogError> {
+        if self.open.len() > 1 {
+            return Err(CatalogError::Malformed("a directory does not end"));
+        }
+        if self.parts.len() > crate::model::Parts::MAX {
+            return Err(CatalogError::TooMany {
+                what: "large files and packs",
+                max: crate::model::Parts::MAX,
+            });
+        }
+        Ok(Catalog {
+            root: self.root,
+            parts: self.parts.into_iter().collect(),
+            entries: self.entries,
+        })
+    }
+
+    fn add(&mut self, name: &str, kind: Kind) -> Result<u32, CatalogError> {
+        if self.entries.len() >= MAX_ENTRIES {
+            return Err(CatalogError::TooMany {
+                what: "entries",
+                max: MAX_ENTRIES,
+            });
+        }
+        if let Some(why) = self.complaint(name) {
+            let path = self.shown(name);
+            return Err(CatalogError::Name { path, why });
+        }
+        let at = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let depth = u16::try_from(self.open.len() - 1).unwrap_or(u16::MAX);
+        let clash = self.open.last_mut().is_some_and(|open| {
+            let is_new = open.folded.insert(name.to_lowercase());
+            if is_new {
+                open.last = Some(at);
+            }
+            !is_new
+        });
+        if clash {
+            return Err(CatalogError::CaseClash {
+                path: self.shown(name),
+            });
+        }
+        let parent = self.open.last().and_then(|open| open.at);
+        let name = name.into();
+        self.entries.push(Entry {
+            parent,
+            depth,
+            name,
+            kind,
+        });
+        Ok(at)
+    }
+
+    fn complaint(&self, name: &str) -> Option<&'static str> {
+        let open = self.open.last()?;
+        let last = open.last.and_then(|last| self.entries.get(last as usize));
+        match name {
+            "" => Some("its name is empty"),
+            "." | ".." => Some("its name means another directory"),
+            _ if name.contains('/') => Some("its name is a path"),
+            _ if name.chars().any(char::is_control) => Some("its name has control characters"),
+            _ if name.len() > MAX_NAME || open.path + name.len() > MAX_PATH => Some("its path is too long"),
+            _ if last.is_some_and(|last| *last.name >= *name) => Some("it is not in order, or there twice"),
+            _ => None,
+        }
+    }
+
+    /// The path of a name in the directory that is open.
+    fn shown(&self, name: &str) -> String {
+        let mut path = String::new();
+        for open in &self.open {
+            if let Some(entry) = open.at.and_then(|at| self.entries.get(at as usize)) {
+                path.push_str(&entry.name);
+                path.push('/');
+            }
+        }
+        // A hostile name may be as long as a catalog.
+        path.extend(name.chars().take(MAX_NAME));
+        path
+    }
+}
