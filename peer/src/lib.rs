@@ -2,7 +2,7 @@
 //! that people use.
 //!
 //! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks, [`limiter`] no faster than it may; [`session`] is its life in a
-//! network, [`assignments`] (and [`eviction`]) what the tracker orders, [`publisher`] what its user publishes; [`rpc`] is what others may
+//! network, [`assignments`] (and [`eviction`]) what the tracker orders, [`publisher`] what its user publishes; [`scrubber`] finds rot; [`rpc`] is what others may
 //! ask of it; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] what it does without a command.
 
 pub mod assignments;
@@ -16,6 +16,7 @@ pub mod menu;
 pub mod node;
 pub mod publisher;
 pub mod rpc;
+pub mod scrubber;
 pub mod session;
 pub mod sources;
 pub mod store;

@@ -115,6 +115,9 @@ struct NodeFlags {
     /// [default: 96MiB]
     #[arg(long, value_name = "SIZE", help_heading = "Running a node")]
     memory: Option<MemoryBudget>,
+    /// Read what is held again in the background, at most so fast, to find rot; none: never [default: 8MiB/s]
+    #[arg(long, value_name = "RATE", help_heading = "Running a node")]
+    scrub_rate: Option<RateLimit>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -166,8 +169,12 @@ enum Verb {
     Limit(LimitArgs),
     /// Show the network's peers
     Network,
-    /// Read everything that the node holds again, and withdraw what is damaged
-    Verify,
+    /// Read what the node holds again (of one content, or everything), and withdraw what is damaged
+    Verify {
+        /// What to read
+        #[arg(value_name = "NAME|ID")]
+        content: Option<ContentRef>,
+    },
     #[command(flatten)]
     Upkeep(Upkeep),
 }
@@ -271,8 +278,8 @@ pub enum Command {
     Limit(LimitArgs),
     /// Show the peers.
     Network,
-    /// Read everything again.
-    Verify,
+    /// Read a content, or everything, again.
+    Verify(Option<ContentRef>),
     /// Targets, duties, durability.
     Upkeep(Upkeep),
 }
@@ -340,6 +347,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
         download_limit: node.download_limit,
         upload_slots: node.upload_slots,
         memory: node.memory,
+        scrub_rate: node.scrub_rate,
         replicas: of_add.0,
         fragment_length: of_add.1,
         json: said(common.json),
@@ -398,7 +406,7 @@ fn act(
         Some(Verb::Status) => (Command::Status, None),
         Some(Verb::Limit(limit)) => (Command::Limit(limit), None),
         Some(Verb::Network) => (Command::Network, None),
-        Some(Verb::Verify) => (Command::Verify, None),
+        Some(Verb::Verify { content }) => (Command::Verify(content), None),
         Some(Verb::Upkeep(command)) => (Command::Upkeep(command), None),
     };
     (Action::Once(command), node, none)

@@ -327,6 +327,21 @@ pub struct NodeStatus {
     limits: Limits,
     /// Sources that lied, stalled or were much slower than others, the latest first.
     culprits: Vec<AccusedPeer>,
+    /// Reading everything again in the background.
+    scrub: Scrubbing,
+}
+
+/// How scrubbing goes.
+#[derive(Debug, Serialize)]
+pub struct Scrubbing {
+    /// Bytes of this round, or the last one, that were read.
+    done: u64,
+    /// Bytes of that round in all.
+    total: u64,
+    /// Damaged fragments found since the node started.
+    damaged: u64,
+    /// Rounds completed since the node started.
+    rounds: u64,
 }
 
 /// A source that did harm.

@@ -148,7 +148,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Status => query::status(context).await,
         Command::Limit(args) => limit::run(context, args).await,
         Command::Network => query::network(context).await,
-        Command::Verify => query::verify(context).await,
+        Command::Verify(content) => query::verify(context, content).await,
         Command::Upkeep(command) => upkeep::run(context, command).await,
     }
 }

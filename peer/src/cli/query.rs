@@ -147,10 +147,10 @@ pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
 pub const SAFE_MODE: &str =
     "the tracker has restarted and waits for its peers to report: nothing is evicted meanwhile";
 
-pub(super) async fn verify(context: &Context<'_>) -> Result<(), Failure> {
+pub(super) async fn verify(context: &Context<'_>, what: Option<ContentRef>) -> Result<(), Failure> {
     let client = node(context).await?;
     let failed = |error: RemoteError| Failure::of("verify what the node holds", &error);
-    let mut events = client.verify().await.map_err(failed)?;
+    let mut events = client.verify(what.as_ref()).await.map_err(failed)?;
     let verified = follow_verify(context, &mut events).await.map_err(failed)?;
     context.out.json(&json::VerifyLine::Done(verified.into()));
     let bytes = ByteCount::new(verified.done);

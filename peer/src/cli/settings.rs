@@ -28,7 +28,7 @@ use crate::node::{MemoryBudget, NodeLimits};
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The name of every setting, as the file has it.
-pub const KEYS: [&str; 19] = [
+pub const KEYS: [&str; 20] = [
     "data_dir",
     "peer",
     "webserver",
@@ -42,6 +42,7 @@ pub const KEYS: [&str; 19] = [
     "download_limit",
     "upload_slots",
     "memory",
+    "scrub_rate",
     "replicas",
     "fragment_length",
     "json",
@@ -100,6 +101,9 @@ pub struct Settings {
     /// Bytes of blocks that the node's transfers may have in memory.
     #[serde(deserialize_with = "scalar")]
     pub memory: Option<MemoryBudget>,
+    /// How fast the node reads again what it holds.
+    #[serde(deserialize_with = "scalar")]
+    pub scrub_rate: Option<RateLimit>,
     /// Replicas wanted of what is added.
     #[serde(deserialize_with = "scalar")]
     pub replicas: Option<ReplicationTarget>,
@@ -314,6 +318,7 @@ impl Settings {
             download_limit: self.download_limit.or(other.download_limit),
             upload_slots: self.upload_slots.or(other.upload_slots),
             memory: self.memory.or(other.memory),
+            scrub_rate: self.scrub_rate.or(other.scrub_rate),
             replicas: self.replicas.or(other.replicas),
             fragment_length: self.fragment_length.or(other.fragment_length),
             json: self.json.or(other.json),
@@ -345,6 +350,7 @@ impl Settings {
             },
             upload_slots: self.upload_slots.unwrap_or(default.upload_slots),
             memory: self.memory.unwrap_or(default.memory),
+            scrub: self.scrub_rate.map_or(default.scrub, |rate| rate.0),
         };
         Ok(Options {
             data_dir,

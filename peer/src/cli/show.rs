@@ -2,7 +2,7 @@
 
 mod upkeep;
 
-use proto::control::{LocalContent, RateLimits, SessionStatus, Status};
+use proto::control::{LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
     Binding, ByteCount, ByteRate, Culprit, Duty, FragmentSet, Health, Location, PeerInfo, format_duration,
 };
@@ -283,6 +283,7 @@ pub fn status(status: &Status) -> String {
     for (n, known) in status.culprits.iter().enumerate() {
         lines.push((if n == 0 { "culprits" } else { "" }, culprit(known)));
     }
+    lines.push(("scrubbing", scrubbing(&status.scrub)));
     if status.pending_publications > 0 {
         lines.push((
             "waiting",
@@ -295,6 +296,22 @@ pub fn status(status: &Status) -> String {
     ));
     let line = |(label, value): &(&str, String)| format!("{label:<10} {value}");
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn scrubbing(scrub: &Scrub) -> String {
+    let bytes = |n| ByteCount::new(n).to_string();
+    let found = match scrub.damaged {
+        0 => "nothing damaged".to_owned(),
+        damaged => format!("{damaged} damaged fragments withdrawn"),
+    };
+    match (scrub.rounds, scrub.total) {
+        (0, 0) => "nothing read again yet".to_owned(),
+        _ => format!(
+            "{} of {} read again, {found}",
+            bytes(scrub.done),
+            bytes(scrub.total)
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -123,6 +123,7 @@ mod tests {
             data_dir: "/data".into(),
             version: "0.1.0".to_owned(),
             capacity: 1 << 30,
+            scrub: proto::control::Scrub::default(),
             used: 0,
             contents: 0,
             session: SessionStatus::Offline,

@@ -4,10 +4,11 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use proto::control::{EntryPoint, RateLimits};
-use shared::model::{HostPort, Zone};
+use shared::model::{ByteRate, HostPort, Zone};
 
 use super::memory::MemoryBudget;
 use crate::rpc::DEFAULT_UPLOAD_SLOTS;
+use crate::scrubber;
 
 /// The configuration of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub struct NodeLimits {
     pub upload_slots: NonZeroU16,
     /// Bytes of blocks in memory.
     pub memory: MemoryBudget,
+    /// How fast what is held is read again in the background; none: never.
+    pub scrub: Option<ByteRate>,
 }
 
 impl Default for NodeLimits {
@@ -47,6 +50,7 @@ impl Default for NodeLimits {
             rates: RateLimits::default(),
             upload_slots: DEFAULT_SLOTS,
             memory: MemoryBudget::DEFAULT,
+            scrub: Some(scrubber::DEFAULT_RATE),
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::fetch::{Fetcher, Limits};
 use crate::identity::Identity;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, TransferService};
+use crate::scrubber::Scrubber;
 use crate::session::{Link, Network};
 use crate::sources::TrackerSources;
 use crate::store::{DiskStore, StoreError};
@@ -139,11 +140,13 @@ impl Node {
         sources.follow(network.clone());
         let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&identity), network.clone(), &tasks);
         let transfer = transfer_service(&config.limits, store.clone(), &fetcher, &tasks, &clock);
+        let scrubber = Scrubber::start(Arc::clone(&store), config.limits.scrub, clock.clone(), &tasks);
         let control = ControlService::new(crate::rpc::ControlParts {
             store: Arc::clone(&store),
             identity: Arc::clone(&identity),
             network,
             publisher,
+            scrubber,
             counters: Arc::clone(fetcher.counters()),
             fetcher,
             uploads: transfer.limiter().clone(),

@@ -30,6 +30,7 @@ use crate::fetch::{Counters, Fetcher};
 use crate::identity::Identity;
 use crate::limiter::Limiter;
 use crate::publisher::Publisher;
+use crate::scrubber::Scrubber;
 use crate::session::Network;
 use crate::store::DiskStore;
 
@@ -51,6 +52,8 @@ pub struct ControlParts {
     pub fetcher: Fetcher,
     /// Limits its uploads; the fetcher has the other limiter.
     pub uploads: Limiter,
+    /// Reads what it holds again.
+    pub scrubber: Scrubber,
     /// What it has sent and received.
     pub counters: Arc<Counters>,
     /// Tells the time.
@@ -293,7 +296,9 @@ impl Control for ControlService {
         request: Request<v1::VerifyRequest>,
     ) -> Result<Response<Self::VerifyStream>, Status> {
         self.admit(&request, Access::Change)?;
-        Ok(Response::new(self.start("verify", local::verify)))
+        let what: Option<ContentRef> = request.into_inner().r#ref.map(TryInto::try_into).transpose()?;
+        let verify = move |parts, events| local::verify(parts, what, events);
+        Ok(Response::new(self.start("verify", verify)))
     }
 
     async fn set_limits(

@@ -57,11 +57,13 @@ impl DiskStore {
     /// fragments. What the files on disk cannot prove is not held any more.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when another node uses the directory, or a newer version made it;
+    /// [`StoreError::Unusable`] when another node uses the directory, or a newer version made it; [`StoreError::Torn`] when
+    /// the index is damaged or gone;
     /// [`StoreError::Io`], [`StoreError::Index`].
     pub fn open(data_dir: &Path, capacity: u64) -> Result<Self, StoreError> {
         let layout = Layout::create(data_dir)?;
         let lock = layout.lock()?;
+        layout.require_index()?;
         let index = Index::open(&layout.index())?;
         let slots = Slots::default();
         for kept in recover(&layout, &index)? {

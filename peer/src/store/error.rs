@@ -105,6 +105,9 @@ pub enum StoreError {
     /// The index or the data directory belongs to another version or another running node.
     #[error("{0}")]
     Unusable(String),
+    /// The index is not what was written, or is gone.
+    #[error("{0}")]
+    Torn(String),
     /// The operating system refused.
     #[error("cannot {act} {}: {source}", path.display())]
     Io {
@@ -116,8 +119,21 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The index refused.
-    #[error("the index of the store failed")]
+    #[error("the index of the store failed: {0}{advice}", advice = advice(.0))]
     Index(#[source] rusqlite::Error),
+}
+
+fn advice(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => "; make room on the disk of the data directory",
+        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied) => {
+            "; make the data directory writable for this user"
+        }
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+            "; move the data directory away and start with an empty one"
+        }
+        _ => "",
+    }
 }
 
 impl Coded for StoreError {
@@ -135,12 +151,17 @@ impl Coded for StoreError {
             | Self::OtherFragments(_)
             | Self::InPlace { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => source.into(),
-            Self::Index(rusqlite::Error::SqliteFailure(failure, _))
-                if failure.code == rusqlite::ErrorCode::DiskFull =>
-            {
-                ErrorCode::Exhausted
-            }
-            Self::Index(_) => ErrorCode::Internal,
+            Self::Torn(_) => ErrorCode::Corrupt,
+            Self::Index(error) => match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull) => ErrorCode::Exhausted,
+                Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied) => {
+                    ErrorCode::PermissionDenied
+                }
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                    ErrorCode::Corrupt
+                }
+                _ => ErrorCode::Internal,
+            },
         }
     }
 }

@@ -69,6 +69,10 @@ impl Index {
     /// Opens the index, or makes an empty one.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
+        let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(damaged(verdict.lines().next().unwrap_or_default()));
+        }
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -265,7 +269,7 @@ fn put_holding(connection: &Connection, kept: &Kept) -> Result<(), StoreError> {
 
 /// What is read back was written by this module; anything else means that the file is damaged.
 fn damaged(what: impl std::fmt::Display) -> StoreError {
-    StoreError::Unusable(format!(
+    StoreError::Torn(format!(
         "the index is damaged ({what}); move the data directory away and start with an empty one"
     ))
 }

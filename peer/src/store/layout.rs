@@ -75,6 +75,25 @@ impl Layout {
         self.root.join("index.db")
     }
 
+    /// Refuses a directory that has fragments and no index: an empty index would take them all for leftovers.
+    pub(super) fn require_index(&self) -> Result<(), StoreError> {
+        let index = self.index();
+        if std::fs::metadata(&index).is_ok_and(|file| file.len() > 0) {
+            return Ok(());
+        }
+        for directory in [self.contents(), self.leaf_files()] {
+            if has_file(&directory).map_err(StoreError::io("list", &directory))? {
+                return Err(StoreError::Torn(format!(
+                    "{} is gone, but there are fragments in {}; put the index back, or move the data directory away and \
+                     start with an empty one",
+                    index.display(),
+                    directory.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn contents(&self) -> PathBuf {
         self.root.join("contents")
     }
@@ -109,6 +128,18 @@ impl Layout {
         let hex = content.to_string();
         directory.join(&hex[..2]).join(format!("{hex}.{extension}"))
     }
+}
+
+/// Whether there is any file in the directory, or one level below.
+fn has_file(directory: &Path) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let is_empty = entry.file_type()?.is_dir() && std::fs::read_dir(entry.path())?.next().is_none();
+        if !is_empty {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Makes the directory that one of the store's own files goes into, durably.

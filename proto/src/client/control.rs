@@ -214,13 +214,19 @@ impl ControlClient {
         Ok(reply.try_into()?)
     }
 
-    /// Reads everything that the node holds again.
+    /// Reads what the node holds again: one content, or everything.
     ///
     /// # Errors
     /// As the contract says.
-    pub async fn verify(&self) -> Result<Incoming<v1::VerifyEvent, Verified>, RemoteError> {
+    pub async fn verify(
+        &self,
+        what: Option<&ContentRef>,
+    ) -> Result<Incoming<v1::VerifyEvent, Verified>, RemoteError> {
         let mut client = self.0.clone();
-        started(client.verify(v1::VerifyRequest {})).await
+        let request = v1::VerifyRequest {
+            r#ref: what.map(Into::into),
+        };
+        started(client.verify(request)).await
     }
 
     /// Changes how fast the node may transfer until it restarts; returns how fast it may from now on.

@@ -57,6 +57,8 @@ pub struct Status {
     pub limits: RateLimits,
     /// Sources that lied, stalled or were much slower than others since the node started, the latest first.
     pub culprits: Vec<Culprit>,
+    /// How scrubbing goes.
+    pub scrub: Scrub,
 }
 
 /// How fast a node may transfer with all its peers together; none: as fast as it can.
@@ -250,6 +252,19 @@ impl std::fmt::Display for LocalRole {
             Self::Fetched => "fetched",
         })
     }
+}
+
+/// How reading everything again in the background goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scrub {
+    /// Bytes of this round, or the last one, that were read.
+    pub done: u64,
+    /// Bytes of that round in all.
+    pub total: u64,
+    /// Damaged fragments that were found since the node started.
+    pub damaged: u64,
+    /// Rounds that were completed since the node started.
+    pub rounds: u64,
 }
 
 /// How a verification goes.

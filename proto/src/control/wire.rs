@@ -6,8 +6,8 @@ use std::time::Duration;
 use shared::model::{ByteRate, Epoch, FragmentLength, HostPort, Incarnation};
 
 use super::{
-    Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, LocalRole, RateLimits, SessionStatus, SetLimits,
-    Status, Verified,
+    Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, LocalRole, RateLimits, Scrub, SessionStatus,
+    SetLimits, Status, Verified,
 };
 use crate::convert::Invalid;
 use crate::convert::types::{content_id, peer_id, target, zone, zone_text};
@@ -88,7 +88,30 @@ impl TryFrom<v1::StatusReply> for Status {
                 .into_iter()
                 .map(TryInto::try_into)
                 .collect::<Result<_, _>>()?,
+            scrub: wire.scrub.map(Scrub::from).unwrap_or_default(),
         })
+    }
+}
+
+impl From<v1::Scrub> for Scrub {
+    fn from(wire: v1::Scrub) -> Self {
+        Self {
+            done: wire.done,
+            total: wire.total,
+            damaged: wire.damaged,
+            rounds: wire.rounds,
+        }
+    }
+}
+
+impl From<Scrub> for v1::Scrub {
+    fn from(scrub: Scrub) -> Self {
+        Self {
+            done: scrub.done,
+            total: scrub.total,
+            damaged: scrub.damaged,
+            rounds: scrub.rounds,
+        }
     }
 }
 
@@ -102,6 +125,7 @@ impl From<Status> for v1::StatusReply {
             }
         };
         Self {
+            scrub: Some(status.scrub.into()),
             peer_id: status.peer.as_bytes().to_vec().into(),
             incarnation: status.incarnation.get(),
             address: status.address.to_string(),

@@ -99,7 +99,11 @@ fn every_command_is_read() {
             Command::Limit(limit(ByteRate::new(10_000_000).map(Some), Some(None))),
         ),
         ("network".to_owned(), Command::Network),
-        ("verify".to_owned(), Command::Verify),
+        ("verify".to_owned(), Command::Verify(None)),
+        (
+            "verify a".to_owned(),
+            Command::Verify(Some("a".parse().expect("a name"))),
+        ),
     ] {
         assert_eq!(invocation(&line).action, Action::Once(command), "{line}");
     }

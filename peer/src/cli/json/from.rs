@@ -9,7 +9,7 @@ use shared::model::{Binding, ByteRate, ContentState, Culprit, Health, Location, 
 
 use super::{
     AccusedPeer, AddLine, Contents, GetLine, HeldContent, Limits, ListedName, Located, LocatedFragment,
-    LocatedPeer, Names, Network, NetworkPeer, NodeStatus, Replicas, VerifiedSoFar,
+    LocatedPeer, Names, Network, NetworkPeer, NodeStatus, Replicas, Scrubbing, VerifiedSoFar,
 };
 
 impl From<&AddEvent> for AddLine {
@@ -248,6 +248,12 @@ impl From<&Status> for NodeStatus {
             active_uploads: status.active_uploads,
             limits: (&status.limits).into(),
             culprits: status.culprits.iter().map(Into::into).collect(),
+            scrub: Scrubbing {
+                done: status.scrub.done,
+                total: status.scrub.total,
+                damaged: status.scrub.damaged,
+                rounds: status.scrub.rounds,
+            },
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proto::control::{AddEvent, LocalContent, LocalRole, RateLimits, SessionStatus, Status, Verified};
+use proto::control::{AddEvent, LocalContent, LocalRole, RateLimits, Scrub, SessionStatus, Status, Verified};
 use serde_json::{Value, json, to_value};
 use shared::model::{
     Binding, ByteRate, ContentId, ContentState, Culprit, Digest, Duty, Epoch, FragmentLength, FragmentSet,
@@ -172,6 +172,12 @@ fn a_node_says_how_its_session_stands() {
             ago: Duration::from_millis(1500),
             rate: None,
         }],
+        scrub: Scrub {
+            done: 1,
+            total: 2,
+            damaged: 3,
+            rounds: 4,
+        },
     };
     let expected = json!({
         "id": "01".repeat(16), "incarnation": 7, "addr": "127.0.0.1:1", "zone": null, "data_dir": "/d",
@@ -181,6 +187,7 @@ fn a_node_says_how_its_session_stands() {
         "upload_limit": 7, "download_limit": null, "bytes_wasted": 4,
         "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,
             "ago_ms": 1500, "bytes_per_second": null}],
+        "scrub": {"done": 1, "total": 2, "damaged": 3, "rounds": 4},
     });
     assert_eq!(value(NodeStatus::from(&status)), expected);
     let tracker = "t:1".parse().expect("an address");

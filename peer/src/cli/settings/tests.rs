@@ -34,6 +34,7 @@ const SAMPLES: [(&str, &str); KEYS.len()] = [
     ("download_limit", "none"),
     ("upload_slots", "11"),
     ("memory", "64MiB"),
+    ("scrub_rate", "1MiB/s"),
     ("replicas", "8"),
     ("fragment_length", "64KiB"),
     ("json", "1"),
@@ -139,6 +140,7 @@ fn a_limit_can_be_lifted_by_a_stronger_place() {
         },
         upload_slots: NonZeroU16::new(3).expect("not 0"),
         memory: MemoryBudget::MIN,
+        scrub: NodeLimits::default().scrub,
     };
     assert_eq!(limits(flags.over(file)), expected);
     assert_eq!(limits(Settings::default()), NodeLimits::default());

@@ -103,6 +103,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         data_dir: "/d".into(),
         version: "0.1.0".to_owned(),
         capacity: 1 << 30,
+        scrub: proto::control::Scrub::default(),
         used: 1 << 29,
         contents: 2,
         session: SessionStatus::Connecting {
@@ -154,6 +155,7 @@ limits     upload 10.0 MiB/s, download unlimited
 transfers  0 downloads, 1 upload
 culprits   0202020202 at 127.0.0.1:2 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago
            0303030303 at 127.0.0.1:3 lied; 2.0s ago
+scrubbing  nothing read again yet
 waiting    1 to be published
 version    0.1.0, up 1m 1s",
         "01".repeat(16)

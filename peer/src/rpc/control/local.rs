@@ -12,7 +12,8 @@ use tracing::info;
 
 use super::{ControlParts, Events, caller_gone};
 use crate::blocking::{blocking, try_blocking};
-use crate::store::{Entry, FragmentStore as _, Place, Roles, StoreError, verify_fragment};
+use crate::scrubber::{Finding, look_at};
+use crate::store::{Entry, FragmentStore as _, Place, Roles, StoreError};
 
 /// No listing is longer.
 const MAX_LISTED: usize = 10_000;
@@ -42,6 +43,7 @@ pub(super) async fn status(parts: &ControlParts, uptime: Duration) -> Result<Sta
         active_uploads: parts.counters.uploads(),
         limits: limits(parts),
         culprits: parts.fetcher.culprits(),
+        scrub: parts.scrubber.status(),
     })
 }
 
@@ -242,10 +244,17 @@ async fn spared(parts: &ControlParts, entry: &Entry) -> Result<(), RemoteError> 
     )))
 }
 
-/// Reads everything again; what does not match is withdrawn, and the tracker repairs it from others.
-pub(super) async fn verify(parts: Arc<ControlParts>, events: Events<Verified>) -> Result<(), RemoteError> {
+/// Reads one content or everything again; what does not match is withdrawn, and the tracker repairs it from others.
+pub(super) async fn verify(
+    parts: Arc<ControlParts>,
+    what: Option<ContentRef>,
+    events: Events<Verified>,
+) -> Result<(), RemoteError> {
     let store = Arc::clone(&parts.store);
-    let entries = blocking(move || store.entries()).await?;
+    let entries = match what {
+        Some(reference) => vec![find(&parts, &reference).await?],
+        None => blocking(move || store.entries()).await?,
+    };
     let total = entries
         .iter()
         .map(|entry| entry.manifest.bytes_in(&entry.held))
@@ -258,15 +267,8 @@ pub(super) async fn verify(parts: Arc<ControlParts>, events: Events<Verified>) -
     events.send(Ok(verified)).await.map_err(caller_gone)?;
     for entry in entries {
         for index in entry.held.iter() {
-            let (store, content) = (Arc::clone(&parts.store), entry.manifest.content());
-            match try_blocking(move || verify_fragment(&*store, content, index)).await {
-                Ok(true) => {}
-                Ok(false) => verified.damaged += 1,
-                // It was withdrawn or forgotten meanwhile, or its file has changed.
-                Err(error) if error.code() == ErrorCode::NotFound => {}
-                Err(error) if error.code() == ErrorCode::Corrupt => verified.damaged += 1,
-                Err(error) => return Err(error),
-            }
+            let finding = look_at(&parts.store, entry.manifest.content(), index).await?;
+            verified.damaged += u32::from(finding == Finding::Damaged);
             verified.done += u64::from(entry.manifest.len_of(index));
             events.send(Ok(verified)).await.map_err(caller_gone)?;
         }

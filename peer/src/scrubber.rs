@@ -1,0 +1,246 @@
+//! Reads what is held again, slowly and for ever, so that rot is found before a reader or the last good replica is gone.
+//!
+//! A round goes over everything once, from a random content on (so that a node that is often restarted gets everywhere),
+//! and the next one begins a day after it began. Invariants: never faster than the rate that was set; one fragment in
+//! memory at a time; what is damaged is withdrawn, which the session announces and the tracker repairs.
+//!
+//! It repairs nothing itself, and remembers nothing across restarts.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use proto::RemoteError;
+use proto::control::Scrub;
+use shared::model::{ByteRate, ContentId, FragmentIndex};
+use shared::runtime::{Clock, OnExit, Tasks};
+use shared::{Coded as _, ErrorCode};
+use tracing::{info, warn};
+
+use crate::blocking::{blocking, try_blocking};
+use crate::store::{DiskStore, Entry, FragmentStore, verify_fragment};
+
+/// How fast it reads when nobody says otherwise: a disk does twenty times that, and a terabyte takes a day and a half.
+pub const DEFAULT_RATE: ByteRate = ByteRate::new(8 << 20).expect("more than nothing");
+
+/// A node that has just started has better things to do.
+const FIRST_WAIT: Duration = Duration::from_secs(60);
+
+/// From the beginning of a round to that of the next.
+const ROUND: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How a fragment was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// As it should be.
+    Intact,
+    /// Not as it should be; it is not held any more.
+    Damaged,
+    /// It was withdrawn or forgotten meanwhile.
+    Gone,
+}
+
+/// Reads a held fragment again and withdraws it if it is damaged.
+///
+/// # Errors
+/// When the store fails.
+pub async fn look_at<S: FragmentStore>(
+    store: &Arc<S>,
+    content: ContentId,
+    index: FragmentIndex,
+) -> Result<Finding, RemoteError> {
+    let store = Arc::clone(store);
+    match try_blocking(move || verify_fragment(&*store, content, index)).await {
+        Ok(true) => Ok(Finding::Intact),
+        Ok(false) => Ok(Finding::Damaged),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(Finding::Gone),
+        // Its file has changed.
+        Err(error) if error.code() == ErrorCode::Corrupt => Ok(Finding::Damaged),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the scrubber has done; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Scrubber(Arc<Mutex<Scrub>>);
+
+impl Scrubber {
+    /// Starts scrubbing at this rate; none never scrubs.
+    #[must_use]
+    pub fn start(store: Arc<DiskStore>, rate: Option<ByteRate>, clock: Clock, tasks: &Tasks) -> Self {
+        let scrubber = Self::default();
+        let Some(rate) = rate else {
+            return scrubber;
+        };
+        let (own, stop) = (scrubber.clone(), tasks.token().clone());
+        tasks.spawn("scrub", OnExit::ShutDown, async move {
+            stop.run_until_cancelled(own.run(store, rate, clock)).await;
+        });
+        scrubber
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn status(&self) -> Scrub {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Scrub> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(self, store: Arc<DiskStore>, rate: ByteRate, clock: Clock) {
+        tokio::time::sleep(FIRST_WAIT).await;
+        loop {
+            let begun = clock.now();
+            let start = ContentId::from_bytes(rand::random());
+            if let Err(error) = self.round(&store, rate, start).await {
+                warn!(%error, "scrubbing has stopped; it is tried again with the next round");
+            }
+            tokio::time::sleep(ROUND.saturating_sub(clock.now().since(begun))).await;
+        }
+    }
+
+    /// Looks at everything once, from a content on.
+    async fn round<S: FragmentStore>(
+        &self,
+        store: &Arc<S>,
+        rate: ByteRate,
+        start: ContentId,
+    ) -> Result<(), RemoteError> {
+        let listed = Arc::clone(store);
+        let entries = from(blocking(move || listed.entries()).await?, start);
+        {
+            let mut scrub = self.lock();
+            scrub.done = 0;
+            scrub.total = entries.iter().map(held_bytes).sum();
+        }
+        for entry in entries {
+            let content = entry.manifest.content();
+            for index in entry.held.iter() {
+                let finding = look_at(store, content, index).await?;
+                let bytes = u64::from(entry.manifest.len_of(index));
+                {
+                    let mut scrub = self.lock();
+                    scrub.done += bytes;
+                    scrub.damaged += u64::from(finding == Finding::Damaged);
+                }
+                if finding == Finding::Damaged {
+                    warn!(content = %content.short(), %index, "a fragment has rotted; withdrawn");
+                }
+                tokio::time::sleep(pause(bytes, rate)).await;
+            }
+        }
+        let scrub = {
+            let mut scrub = self.lock();
+            scrub.rounds += 1;
+            *scrub
+        };
+        info!(
+            bytes = scrub.done,
+            damaged = scrub.damaged,
+            "everything was read again"
+        );
+        Ok(())
+    }
+}
+
+fn held_bytes(entry: &Entry) -> u64 {
+    entry.manifest.bytes_in(&entry.held)
+}
+
+/// The entries, which are in order of contents, from one on and around.
+fn from(mut entries: Vec<Entry>, start: ContentId) -> Vec<Entry> {
+    let first = entries.partition_point(|entry| entry.manifest.content() < start);
+    entries.rotate_left(first);
+    entries
+}
+
+/// How long so many bytes last at this rate; at most an hour, whatever the rate.
+fn pause(bytes: u64, rate: ByteRate) -> Duration {
+    const MAX_PAUSE_MS: u64 = 60 * 60 * 1000;
+    Duration::from_millis((bytes.saturating_mul(1000) / rate.get()).min(MAX_PAUSE_MS))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::FileExt as _;
+
+    use shared::hash::{ContentHasher, FragmentProof, leaves};
+    use shared::model::{FragmentLength, Manifest};
+
+    use super::*;
+    use crate::store::Purpose;
+
+    /// Puts a content of three fragments into the store.
+    fn fill(store: &DiskStore, seed: u8) -> Manifest {
+        let length = FragmentLength::MIN;
+        let bytes: Vec<u8> = (0..length.get() * 3).map(|n| seed ^ n.to_le_bytes()[1]).collect();
+        let mut hasher = ContentHasher::new(bytes.len() as u64, length);
+        hasher.update(&bytes);
+        let manifest = hasher.finish().expect("the length is right");
+        let content = manifest.content();
+        let all = manifest.all_fragments();
+        store.prepare(&manifest, Purpose::Assigned(all)).expect("fits");
+        for (index, fragment) in manifest.indices().zip(bytes.chunks(length.get() as usize)) {
+            let proof = FragmentProof::verify(&manifest, index, leaves(fragment)).expect("true leaves");
+            let blocks = proof.check(0, fragment).expect("true blocks");
+            store.write(content, blocks).expect("writes");
+            store.commit(content, &[proof]).expect("commits");
+        }
+        manifest
+    }
+
+    #[tokio::test]
+    async fn a_round_finds_rot_wherever_it_begins_and_takes_as_long_as_the_rate_says() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(DiskStore::open(dir.path(), 1 << 30).expect("opens"));
+        let (sound, rotten) = (fill(&store, 1), fill(&store, 2));
+        let hex = rotten.content().to_string();
+        let path = dir
+            .path()
+            .join("contents")
+            .join(&hex[..2])
+            .join(format!("{hex}.data"));
+        let file = OpenOptions::new().write(true).open(path).expect("opens");
+        file.write_all_at(b"rot", 70_000).expect("writes");
+
+        let scrubber = Scrubber::default();
+        let rate = ByteRate::new(4 << 20).expect("a rate");
+        let bytes = 6 * u64::from(FragmentLength::MIN.get());
+        let begun = tokio::time::Instant::now();
+        scrubber
+            .round(&store, rate, rotten.content())
+            .await
+            .expect("the store works");
+        let expected = Duration::from_millis(bytes * 1000 / (4 << 20));
+        assert!(
+            begun.elapsed() + Duration::from_millis(10) >= expected,
+            "{:?}",
+            begun.elapsed()
+        );
+        let scrub = Scrub {
+            done: bytes,
+            total: bytes,
+            damaged: 1,
+            rounds: 1,
+        };
+        assert_eq!(scrubber.status(), scrub);
+        let held = |manifest: &Manifest| store.entry(manifest.content()).expect("it is kept").held.len();
+        assert_eq!((held(&sound), held(&rotten)), (3, 2));
+
+        // What was withdrawn is not looked at again.
+        scrubber
+            .round(&store, rate, sound.content())
+            .await
+            .expect("the store works");
+        assert_eq!((scrubber.status().damaged, scrubber.status().rounds), (1, 2));
+    }
+
+    #[test]
+    fn no_pause_is_endless() {
+        let slow = ByteRate::new(1).expect("a rate");
+        assert_eq!(pause(u64::MAX, slow), Duration::from_secs(3600));
+        assert_eq!(pause(1 << 20, DEFAULT_RATE), Duration::from_millis(125));
+    }
+}
