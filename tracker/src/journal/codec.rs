@@ -50,11 +50,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
         }
         Fact::PeerRegistered(registration) => {
             out.u8(PEER_REGISTERED);
-            out.raw(registration.peer.as_bytes());
-            out.u64(registration.incarnation.get());
-            out.text(&registration.address.to_string());
-            out.text(registration.zone.as_ref().map_or("", |zone| zone.as_str()));
-            out.u64(registration.capacity);
+            out.registration(registration);
         }
         Fact::PeerGone(peer) => {
             out.u8(PEER_GONE);
@@ -232,6 +228,14 @@ impl Writer {
 
     fn length(&mut self, value: usize) {
         self.u32(u32::try_from(value).expect("names, lists of publishers and of parts are short"));
+    }
+
+    fn registration(&mut self, registration: &Registration) {
+        self.raw(registration.peer.as_bytes());
+        self.u64(registration.incarnation.get());
+        self.text(&registration.address.to_string());
+        self.text(registration.zone.as_ref().map_or("", |zone| zone.as_str()));
+        self.u64(registration.capacity);
     }
 
     fn duty(&mut self, duty: Duty) {
