@@ -66,6 +66,8 @@ pub struct Scheduler {
     sources: BTreeMap<PeerId, Standing>,
     offers: Offers,
     stripes: Stripes,
+    /// Sources that hold something and are no members.
+    seeders: u32,
     /// Fragments that we were the first to ask a seeder for, and that no member holds yet; whom, and since when we do.
     first_hand: BTreeMap<FragmentIndex, (PeerId, Option<Timestamp>)>,
     /// Fragments that have been asked for: some of them may have come.
@@ -98,6 +100,7 @@ impl Scheduler {
             sources: BTreeMap::new(),
             offers: Offers::new(count),
             stripes: Stripes::new(own, count),
+            seeders: 0,
             first_hand: BTreeMap::new(),
             begun: FragmentSet::empty(count),
             pace: Pace::default(),
@@ -260,6 +263,7 @@ impl Scheduler {
         change(standing);
         let after = &self.sources[&source];
         self.offers.change(&before, after);
+        self.seeders = self.seeders + u32::from(after.is_seeder()) - u32::from(before.is_seeder());
         match (before.is_member(), after.is_member()) {
             (false, true) => self.stripes.join(source),
             (true, false) => self.stripes.leave(source),

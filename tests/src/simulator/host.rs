@@ -15,8 +15,8 @@ pub(super) struct Host {
     pub(super) id: PeerId,
     pub(super) scheduler: Option<Scheduler>,
     pub(super) is_present: bool,
-    /// Whom it may meet.
-    pub(super) neighbours: Vec<HostId>,
+    /// Whom it may meet, when all come together.
+    pub(super) acquaintances: Vec<HostId>,
     /// Whom it has met, and who is still there.
     pub(super) linked: Vec<HostId>,
     /// What it holds.
@@ -65,7 +65,7 @@ impl Host {
             id,
             scheduler,
             is_present: false,
-            neighbours: Vec::new(),
+            acquaintances: Vec::new(),
             linked: Vec::new(),
             held: if has_all {
                 FragmentSet::full(count)

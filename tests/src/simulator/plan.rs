@@ -53,7 +53,7 @@ pub struct Plan {
     pub slots: usize,
     /// Streams that wait for a slot; more are refused.
     pub line: usize,
-    /// Neighbours of a host: everyone, or a random regular graph of so many each.
+    /// Neighbours of a host, on average: everyone who is there, if they are not more.
     pub degree: usize,
     /// Bounds of each receiver's scheduler.
     pub bounds: Bounds,

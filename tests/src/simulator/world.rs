@@ -62,9 +62,15 @@ impl<'a> World<'a> {
                 .then(|| Scheduler::new(id, FragmentSet::empty(count), plan.bounds, seed));
             hosts.push(Host::new(*host, id, count, &units, scheduler));
         }
-        for (one, other) in acquaintances(hosts.len(), plan.degree, &mut rng) {
-            hosts[one].neighbours.push(other);
-            hosts[other].neighbours.push(one);
+        if plan
+            .hosts
+            .iter()
+            .all(|host| host.arrives == plan.hosts[0].arrives)
+        {
+            for (one, other) in circles(hosts.len(), plan.degree, &mut rng) {
+                hosts[one].acquaintances.push(other);
+                hosts[other].acquaintances.push(one);
+            }
         }
         let mut queue = Queue::default();
         for (host, planned) in plan.hosts.iter().enumerate() {
@@ -129,10 +135,8 @@ impl<'a> World<'a> {
     fn arrives(&mut self, host: HostId) {
         self.hosts[host].is_present = true;
         let (now, discovery) = (self.now, nanos(self.plan.discovery));
-        for other in self.hosts[host].neighbours.clone() {
-            if self.hosts[other].is_present {
-                self.queue.plan(now + discovery, Happening::Meet(host, other));
-            }
+        for other in self.acquaintances(host) {
+            self.queue.plan(now + discovery, Happening::Meet(host, other));
         }
         if self.hosts[host].scheduler.is_some() {
             self.apply(host, Event::Want(self.unseen_by_nobody()));
@@ -140,6 +144,23 @@ impl<'a> World<'a> {
             let phase = nanos(TICK) * (host as u64 % 64) / 64;
             self.queue.plan(now + phase, Happening::Ticks(host));
         }
+    }
+
+    /// Whom a host that comes will meet: everyone who is there, or if they are more, those of them that it knows by a
+    /// regular graph when all come together, and otherwise half of the neighbours that it may have. The other half are
+    /// those who come later and meet it.
+    fn acquaintances(&mut self, host: HostId) -> Vec<HostId> {
+        let is_there = |other: &HostId| *other != host && self.hosts[*other].is_present;
+        let known = &self.hosts[host].acquaintances;
+        if !known.is_empty() {
+            return known.iter().copied().filter(is_there).collect();
+        }
+        let mut there: Vec<HostId> = (0..self.hosts.len()).filter(is_there).collect();
+        if there.len() > self.plan.degree {
+            there.shuffle(&mut self.rng);
+            there.truncate(self.plan.degree / 2);
+        }
+        there
     }
 
     fn unseen_by_nobody(&self) -> FragmentSet {
@@ -286,7 +307,7 @@ impl<'a> World<'a> {
 /// Pairs of hosts that may meet: all, or a random graph in which each has about `degree` neighbours.
 ///
 /// Circles through everyone in random order, two neighbours a circle: connected, and nearly regular.
-fn acquaintances(count: usize, degree: usize, rng: &mut StdRng) -> Vec<(HostId, HostId)> {
+fn circles(count: usize, degree: usize, rng: &mut StdRng) -> Vec<(HostId, HostId)> {
     let mut pairs = std::collections::BTreeSet::new();
     if degree + 1 >= count {
         pairs.extend((0..count).flat_map(|one| (0..one).map(move |other| (other, one))));

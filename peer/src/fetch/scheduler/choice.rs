@@ -10,9 +10,13 @@ use super::event::Action;
 use super::standing::Standing;
 use super::{Look, Scheduler};
 
-/// Requests to all members together, about: the more members there are, the fewer each. So few that whoever offers a
-/// fragment later still finds someone to give it to; more would queue at the first who offered it.
-const MEMBER_REQUESTS: u32 = 32;
+/// Requests to all members together, about, and to all seeders: the more there are, the fewer each. So few that whoever
+/// offers a fragment later still finds someone to give it to; more would queue at the first who offered it.
+const REQUESTS: u32 = 32;
+
+/// Fragments from one seeder that wait for other members to take them over, with all members together, about: one each,
+/// but where there are only two or three members the seeder must not wait for them.
+const FIRST_HAND: usize = 8;
 
 /// A source takes over from one that needs so many times as long.
 const MUCH_SLOWER: u32 = 3;
@@ -48,9 +52,8 @@ impl Scheduler {
         if self.room() > 0
             && let Some(fragment) = self.choose(source)
         {
-            let if_new = !self.sources[&source].is_member()
-                && self.stripes.is_shared()
-                && !self.offers.is_in_swarm(fragment);
+            let if_new =
+                !self.sources[&source].is_member() && self.is_shared() && !self.offers.is_in_swarm(fragment);
             if if_new {
                 self.first_hand.insert(fragment, (source, None));
             }
@@ -95,14 +98,14 @@ impl Scheduler {
         open.into_iter().map(|(_, _, source)| source).collect()
     }
 
-    /// Whether the source could serve one more request now. The more members there are, the fewer each is asked for,
-    /// and a quick one is asked for twice as much.
+    /// Whether the source could serve one more request now. The more there are, the fewer each is asked for, and a
+    /// quick member is asked for twice as much.
     fn is_open(&self, source: &Standing, now: Timestamp) -> bool {
-        let each = (MEMBER_REQUESTS / self.stripes.members().max(1)).max(1);
+        let each = |of: u32| (REQUESTS / of.max(1)).max(1);
         let widest = match source.is_member() {
-            true if self.pace.is_quick(source.usual()) => each * 2,
-            true => each,
-            false => self.bounds.per_source,
+            true if self.pace.is_quick(source.usual()) => each(self.stripes.members()) * 2,
+            true => each(self.stripes.members()),
+            false => each(self.seeders),
         };
         source.is_open(now, widest.min(self.bounds.per_source))
     }
@@ -113,7 +116,7 @@ impl Scheduler {
         let mut useful = self.missing.clone();
         useful.intersect_with(&source.offered);
         let rarest = |fragment: &FragmentIndex| (self.offers.of(*fragment), self.stripes.weight(*fragment));
-        if source.is_member() || !self.stripes.is_shared() {
+        if source.is_member() || !self.is_shared() {
             return useful.iter().min_by_key(rarest);
         }
         let is_new = |fragment: &FragmentIndex| !self.offers.is_in_swarm(*fragment);
@@ -133,9 +136,8 @@ impl Scheduler {
         let usual = |standing: &Standing| standing.usual().or(typical);
         let own = usual(source).unwrap_or(FIRST_GUESS);
         // A seeder has better things to do, as long as there is something that only it can send.
-        let is_spare = source.is_member()
-            || !self.stripes.is_shared()
-            || source.in_flight == 0 && self.is_all_passed_on();
+        let is_spare =
+            source.is_member() || !self.is_shared() || source.in_flight == 0 && self.is_all_passed_on();
         let least = if is_spare {
             SOONEST
         } else {
@@ -153,10 +155,16 @@ impl Scheduler {
         slowest.map(|(_, fragment, slow)| (fragment, slow))
     }
 
-    /// Whether the seeder may be asked for one more fragment that is new to the swarm: the last one has been taken over
-    /// from us, or nobody seems to want it.
+    /// Whether the seeders are to be spared: there are members who want the same, and no fewer than seeders.
+    fn is_shared(&self) -> bool {
+        (1..=self.stripes.members()).contains(&self.seeders.max(1))
+    }
+
+    /// Whether the seeder may be asked for one more fragment that is new to the swarm: the last ones have been taken over
+    /// from us, or nobody seems to want them.
     fn may_be_first_hand(&self, seeder: PeerId) -> bool {
-        !self.first_hand.values().any(|(from, _)| *from == seeder)
+        let waiting = self.first_hand.values().filter(|(from, _)| *from == seeder);
+        waiting.count() < (FIRST_HAND / self.stripes.members().max(1) as usize).max(1)
     }
 
     /// Whether members hold everything that we lack: then seeders have done what only they can do.

@@ -78,6 +78,11 @@ impl Standing {
         self.gained_at.is_some()
     }
 
+    /// Whether it has something, and no more comes to it.
+    pub(super) fn is_seeder(&self) -> bool {
+        !self.is_member() && !self.held.is_empty()
+    }
+
     /// It says what it holds and what is coming to it.
     pub(super) fn says(&mut self, now: Timestamp, held: FragmentSet, coming: &FragmentSet) {
         let begins = !self.has_spoken && held.is_empty();

@@ -42,11 +42,6 @@ impl Stripes {
         }
     }
 
-    /// Whether there are other members.
-    pub(super) const fn is_shared(&self) -> bool {
-        self.members > 0
-    }
-
     /// How many other members there are.
     pub(super) const fn members(&self) -> u32 {
         self.members

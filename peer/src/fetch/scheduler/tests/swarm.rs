@@ -29,6 +29,11 @@ fn in_swarm(own: PeerId, count: u32, members: &[PeerId]) -> (Scheduler, Vec<(Pee
     (scheduler, requests(&actions))
 }
 
+/// So many members that each may have only one fragment waiting for the others.
+fn many() -> Vec<PeerId> {
+    (3..11).map(peer).collect()
+}
+
 fn has(source: PeerId, count: u32, holds: &[u32], coming: &[u32]) -> Event {
     Event::Has {
         source,
@@ -67,7 +72,7 @@ fn what_is_coming_to_a_member_is_asked_of_it_at_once() {
 
 #[test]
 fn what_was_coming_to_a_member_and_did_not_come_is_asked_of_the_seeder() {
-    let (mut scheduler, asked) = in_swarm(peer(2), 2, &[peer(3)]);
+    let (mut scheduler, asked) = in_swarm(peer(2), 2, &many());
     let coming = 1 - asked[0].1;
     let actions = scheduler.apply(at(10), has(peer(3), 2, &[], &[coming]));
     assert_eq!(requests(&actions), [(peer(3), coming)]);
@@ -83,7 +88,7 @@ fn what_was_coming_to_a_member_and_did_not_come_is_asked_of_the_seeder() {
 
 #[test]
 fn a_seeder_is_asked_for_no_more_until_someone_has_taken_over_the_last() {
-    let (mut scheduler, asked) = in_swarm(peer(2), 100, &[peer(3)]);
+    let (mut scheduler, asked) = in_swarm(peer(2), 100, &many());
     let delivered = Event::Delivered {
         source: peer(1),
         fragment: fragment(100, asked[0].1),
@@ -100,7 +105,7 @@ fn a_seeder_is_asked_for_no_more_until_someone_has_taken_over_the_last() {
 
 #[test]
 fn a_member_that_takes_nothing_over_does_not_hold_us_up() {
-    let (mut scheduler, asked) = in_swarm(peer(2), 100, &[peer(3)]);
+    let (mut scheduler, asked) = in_swarm(peer(2), 100, &many());
     let delivered = Event::Delivered {
         source: peer(1),
         fragment: fragment(100, asked[0].1),
@@ -134,7 +139,7 @@ fn what_is_late_is_not_taken_over_by_someone_to_whom_it_is_only_coming() {
 #[test]
 fn a_seeder_takes_over_only_what_is_late_as_long_as_others_need_it_more() {
     // The other fragment is new: only the seeder can send it.
-    let (mut scheduler, asked) = in_swarm(peer(2), 2, &[peer(3)]);
+    let (mut scheduler, asked) = in_swarm(peer(2), 2, &many());
     let other = 1 - asked[0].1;
     let coming = scheduler.apply(at(0), has(peer(3), 2, &[], &[other]));
     assert_eq!(requests(&coming), [(peer(3), other)]);
@@ -244,4 +249,33 @@ fn a_source_that_is_full_is_asked_when_it_says_that_it_has_room() {
     assert_eq!(scheduler.apply(at(60_002), refused), []);
     let room = scheduler.apply(at(60_003), serves(1, &[], false));
     assert_eq!(requests(&room), [(peer(1), 0)], "not only after the wait");
+}
+
+#[test]
+fn where_there_are_only_two_the_seeder_does_not_wait_for_one_to_take_over_from_the_other() {
+    let (mut scheduler, asked) = in_swarm(peer(2), 100, &[peer(3)]);
+    let delivered = Event::Delivered {
+        source: peer(1),
+        fragment: fragment(100, asked[0].1),
+    };
+    let more = requests(&scheduler.apply(at(100), delivered));
+    assert!(
+        more.iter().any(|(source, _)| *source == peer(1)),
+        "{asked:?}, {more:?}"
+    );
+}
+
+#[test]
+fn as_many_seeders_as_that_need_not_be_spared() {
+    let (mut scheduler, asked) = in_swarm(peer(2), 100, &[peer(3)]);
+    assert!(asked.len() <= 2);
+    let joined = Event::Joined {
+        source: peer(4),
+        is_near: false,
+    };
+    assert_eq!(scheduler.apply(at(1), joined), []);
+    let all: Vec<u32> = (0..100).collect();
+    let actions = scheduler.apply(at(1), has(peer(4), 100, &all, &[]));
+    let is_any = |action: &Action| matches!(action, Action::Request { if_new: false, .. });
+    assert!(!actions.is_empty() && actions.iter().all(is_any), "{actions:?}");
 }
