@@ -53,6 +53,36 @@ fn a_removed_name_is_gone_everywhere_and_its_space_is_free() -> Result<()> {
 }
 
 #[test]
+fn a_renamed_file_is_under_its_new_name_for_everyone_and_is_copied_by_nobody() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    let original = publish(&cluster, 0, "data", 3 * MIB, 2)?;
+    let sent = |cluster: &Cluster| cluster.peer(0).status()["bytes_sent"].as_u64();
+    let before = sent(&cluster);
+    // By a peer that did not publish it; the name may have another depth.
+    assert_eq!(
+        cluster.peer(1).run(["rename", "data", "old/data"]).expect(0).code,
+        0
+    );
+    assert_eq!(cluster.peer(0).run(["locate", "data"]).expect(3).code, 3);
+    assert_eq!(cluster.peer(0).run(["rename", "data", "other"]).expect(3).code, 3);
+    let third = cluster.path("third");
+    std::fs::write(&third, "something else")?;
+    let add = ["add", third.to_str().expect("text")];
+    assert_eq!(cluster.peer(1).run(add).expect(0).code, 0);
+    let taken = cluster.peer(0).run(["rename", "third", "old/data"]).expect(5);
+    assert_eq!(taken.code, 5);
+
+    cluster.tracker.restart()?;
+    cluster.wait_for_live_peers(2)?;
+    assert_eq!(sent(&cluster), before, "nothing was copied");
+    let output = cluster.path("output");
+    let arguments = ["get", "old/data", "--output", output.to_str().expect("text")];
+    assert_eq!(cluster.peer(1).run(arguments).expect(0).code, 0);
+    assert_same(&original, &output);
+    Ok(())
+}
+
+#[test]
 fn a_peer_that_was_away_does_not_bring_a_removed_name_back() -> Result<()> {
     let mut cluster = Cluster::builder().peers(3).start()?;
     publish(&cluster, 0, "data", MIB, 2)?;

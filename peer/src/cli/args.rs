@@ -149,6 +149,13 @@ enum Verb {
         /// The name
         name: Name,
     },
+    /// Give what a name stands for another name, for everyone at once
+    Rename {
+        /// The name
+        from: Name,
+        /// The name that it gets; nothing may have it
+        to: Name,
+    },
     /// Drop this peer's copy of a content
     Forget(ForgetArgs),
     /// List the network's names
@@ -264,6 +271,8 @@ pub enum Command {
     Get(GetArgs),
     /// Remove a name.
     Remove(Name),
+    /// Give what a name stands for another name.
+    Rename(Name, Name),
     /// Drop a local copy.
     Forget(ForgetArgs),
     /// List names.
@@ -399,6 +408,7 @@ fn act(
         }
         Some(Verb::Get { node, get }) => (Command::Get(get), Some(node)),
         Some(Verb::Remove { name }) => (Command::Remove(name), None),
+        Some(Verb::Rename { from, to }) => (Command::Rename(from, to), None),
         Some(Verb::Forget(forget)) => (Command::Forget(forget), None),
         Some(Verb::List { local: false }) => (Command::List, None),
         Some(Verb::List { local: true }) => (Command::LocalList, None),

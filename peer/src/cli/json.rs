@@ -201,6 +201,19 @@ pub struct Removed {
     pub revision: u64,
 }
 
+/// `peer rename`.
+#[derive(Debug, Serialize)]
+pub struct Renamed {
+    /// The old name.
+    pub from: String,
+    /// The new name.
+    pub name: String,
+    /// Its revision.
+    pub revision: u64,
+    /// What it is bound to.
+    pub content: String,
+}
+
 /// `peer forget`.
 #[derive(Debug, Serialize)]
 pub struct Forgotten {

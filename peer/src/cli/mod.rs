@@ -141,6 +141,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Add(args) => add::run(context, args).await,
         Command::Get(args) => get::run(context, args).await,
         Command::Remove(name) => query::remove(context, name).await,
+        Command::Rename(from, to) => query::rename(context, from, to).await,
         Command::Forget(args) => query::forget(context, args).await,
         Command::List => query::list(context).await,
         Command::LocalList => query::local_list(context).await,

@@ -2,7 +2,7 @@
 
 use proto::client::{ControlClient, Incoming};
 use proto::control::Verified;
-use proto::convert::{List, Locate, Page, Remove};
+use proto::convert::{List, Locate, Page, Remove, Rename};
 use proto::{Invalid, RemoteError};
 use shared::Coded as _;
 use shared::ErrorCode;
@@ -38,6 +38,28 @@ pub(super) async fn remove(context: &Context<'_>, name: Name) -> Result<(), Fail
     context.out.json(&json::Removed {
         name: remove.name.to_string(),
         revision: revision.get(),
+    });
+    Ok(())
+}
+
+pub(super) async fn rename(context: &Context<'_>, from: Name, to: Name) -> Result<(), Failure> {
+    let rename = Rename {
+        from,
+        to,
+        expected: None,
+    };
+    let Rename { from, to, .. } = &rename;
+    let bound = node(context).await?.rename(&rename).await;
+    let bound = bound.map_err(|error| Failure::of(format!("rename {from} to {to}"), &error))?;
+    context.out.line(&format!(
+        "renamed {from} to {to} for everyone, revision {}",
+        bound.revision
+    ));
+    context.out.json(&json::Renamed {
+        from: from.to_string(),
+        name: to.to_string(),
+        revision: bound.revision.get(),
+        content: bound.content.to_string(),
     });
     Ok(())
 }

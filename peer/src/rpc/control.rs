@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use proto::accept::RemoteAddr;
 use proto::control::{Add, EntryPoint, Get, SetLimits, TOKEN_KEY};
-use proto::convert::{List, Locate, Page, Remove, SetDuty, SetTarget, asked, peer_or_self};
+use proto::convert::{List, Locate, Page, Remove, Rename, SetDuty, SetTarget, asked, peer_or_self};
 use proto::status::to_status;
 use proto::v1::control_server::{Control, ControlServer};
 use proto::{Invalid, RemoteError, v1};
@@ -215,6 +215,13 @@ impl Control for ControlService {
         Ok(Response::new(v1::RemoveReply {
             revision: revision.get(),
         }))
+    }
+
+    async fn rename(&self, request: Request<v1::RenameRequest>) -> Result<Response<v1::RenameReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        let rename = Rename::try_from(request.into_inner())?;
+        let binding = Some(local::rename(&self.parts, rename).await?.into());
+        Ok(Response::new(v1::RenameReply { binding }))
     }
 
     async fn forget(&self, request: Request<v1::ForgetRequest>) -> Result<Response<v1::ForgetReply>, Status> {

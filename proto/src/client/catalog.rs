@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 
 use super::{Incoming, Patience, unary};
 use crate::convert::types::content_id;
-use crate::convert::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove, messages};
+use crate::convert::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove, Rename, messages};
 use crate::v1::catalog_client::CatalogClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -167,6 +167,17 @@ impl CatalogClient {
         )
         .await?;
         Ok(Revision::new(reply.revision))
+    }
+
+    /// Gives what a name is bound to another name.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn rename(&self, rename: &Rename) -> Result<Binding, RemoteError> {
+        let request = v1::RenameRequest::from(rename);
+        let call = |mut client: Generated<_>, request| async move { client.rename(request).await };
+        let reply = unary(self.patience, &self.inner, request, call).await?;
+        Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
     /// A content's health, now and whenever it changes.

@@ -5,7 +5,7 @@ mod upkeep;
 use std::time::Duration;
 
 use shared::ErrorCode;
-use shared::model::{ContentId, ContentRef, Epoch, HostPort, Location, Revision};
+use shared::model::{Binding, ContentId, ContentRef, Epoch, HostPort, Location, Revision};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -18,7 +18,7 @@ use crate::control::{
     Verified,
 };
 use crate::convert::types::content_id;
-use crate::convert::{List, Locate, Page, Peers, Published, Remove};
+use crate::convert::{Invalid, List, Locate, Page, Peers, Published, Remove, Rename};
 use crate::v1::control_client::ControlClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -135,6 +135,19 @@ impl ControlClient {
         })
         .await?;
         Ok(Revision::new(reply.revision))
+    }
+
+    /// Renames for everyone.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn rename(&self, rename: &Rename) -> Result<Binding, RemoteError> {
+        let request = v1::RenameRequest::from(rename);
+        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
+            client.rename(request).await
+        })
+        .await?;
+        Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
     /// Drops the node's copy of a content; returns what it was and the bytes that became free.

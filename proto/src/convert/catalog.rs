@@ -37,6 +37,17 @@ pub struct Remove {
     pub expected: Option<Revision>,
 }
 
+/// Give what a name is bound to another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// The name.
+    pub from: Name,
+    /// The other name.
+    pub to: Name,
+    /// The revision that the caller has seen; none means whatever is bound.
+    pub expected: Option<Revision>,
+}
+
 /// A page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
@@ -183,6 +194,28 @@ impl TryFrom<v1::RemoveRequest> for Remove {
             name: parsed("name", &wire.name)?,
             expected,
         })
+    }
+}
+
+impl TryFrom<v1::RenameRequest> for Rename {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::RenameRequest) -> Result<Self, Invalid> {
+        Ok(Self {
+            from: parsed("from", &wire.from)?,
+            to: parsed("to", &wire.to)?,
+            expected: (wire.expected_revision != 0).then(|| Revision::new(wire.expected_revision)),
+        })
+    }
+}
+
+impl From<&Rename> for v1::RenameRequest {
+    fn from(rename: &Rename) -> Self {
+        Self {
+            from: rename.from.to_string(),
+            to: rename.to.to_string(),
+            expected_revision: rename.expected.map_or(0, Revision::get),
+        }
     }
 }
 

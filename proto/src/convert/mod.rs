@@ -14,7 +14,7 @@ mod upkeep;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::{List, Locate, Page, Peers, Publish, Published, Remove};
+pub use catalog::{List, Locate, Page, Peers, Publish, Published, Remove, Rename};
 pub use collection::Gathering;
 pub(crate) use collection::messages;
 pub use session::{FromPeer, FromTracker, MAX_HOLDINGS, MAX_SOURCES};

@@ -9,7 +9,7 @@
 use std::str::FromStr;
 
 use shared::model::{
-    ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Parts, PeerId,
+    ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, Parts, PeerId,
     ReplicationTarget, Revision, Timestamp,
 };
 
@@ -28,6 +28,7 @@ const GAP_DECLARED: u8 = 10;
 const GAP_FOUND: u8 = 11;
 const GAP_ACCEPTED: u8 = 12;
 const COLLECTION_PUBLISHED: u8 = 13;
+const RENAMED: u8 = 14;
 
 const ACTIVE: u8 = 0;
 const MAINTENANCE: u8 = 1;
@@ -86,8 +87,17 @@ pub fn encode(record: &Record) -> Vec<u8> {
         }
         Fact::Removed { name, revision } => {
             out.u8(REMOVED);
-            out.text(name.as_str());
-            out.u64(revision.get());
+            out.revised(name, *revision);
+        }
+        Fact::Renamed {
+            from,
+            tombstone,
+            to,
+            revision,
+        } => {
+            out.u8(RENAMED);
+            out.revised(from, *tombstone);
+            out.revised(to, *revision);
         }
         Fact::TargetChanged { name, target } => {
             out.u8(TARGET_CHANGED);
@@ -96,13 +106,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
         }
         Fact::History { facts, epochs } => {
             out.u8(HISTORY);
-            out.u64(*facts);
-            out.length(epochs.len());
-            for begin in epochs {
-                out.u64(begin.epoch.get());
-                out.u64(begin.at.as_millis());
-                out.u64(begin.facts);
-            }
+            out.history(*facts, epochs);
         }
         Fact::GapDeclared => out.u8(GAP_DECLARED),
         Fact::GapFound { peer, seen } => {
@@ -158,6 +162,12 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             name: input.parsed()?,
             revision: Revision::new(input.u64()?),
         },
+        RENAMED => Fact::Renamed {
+            from: input.parsed()?,
+            tombstone: Revision::new(input.u64()?),
+            to: input.parsed()?,
+            revision: Revision::new(input.u64()?),
+        },
         TARGET_CHANGED => Fact::TargetChanged {
             name: input.parsed()?,
             target: ReplicationTarget::new(input.u32()?).map_err(complaint)?,
@@ -176,23 +186,13 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         HISTORY => Fact::History {
             facts: input.u64()?,
             epochs: (0..input.u32()?)
-                .map(|_| {
-                    Ok(EpochBegin {
-                        epoch: Epoch::new(input.u64()?),
-                        at: Timestamp::from_millis(input.u64()?),
-                        facts: input.u64()?,
-                    })
-                })
+                .map(|_| input.epoch_begin())
                 .collect::<Result<_, _>>()?,
         },
         GAP_DECLARED => Fact::GapDeclared,
         GAP_FOUND => Fact::GapFound {
             peer: input.peer()?,
-            seen: Mark {
-                epoch: Epoch::new(input.u64()?),
-                began: Timestamp::from_millis(input.u64()?),
-                facts: input.u64()?,
-            },
+            seen: input.mark()?,
         },
         GAP_ACCEPTED => Fact::GapAccepted,
         other => return Err(DecodeError(format!("there is no fact of kind {other}"))),
@@ -228,6 +228,21 @@ impl Writer {
 
     fn length(&mut self, value: usize) {
         self.u32(u32::try_from(value).expect("names, lists of publishers and of parts are short"));
+    }
+
+    fn revised(&mut self, name: &Name, revision: Revision) {
+        self.text(name.as_str());
+        self.u64(revision.get());
+    }
+
+    fn history(&mut self, facts: u64, epochs: &[EpochBegin]) {
+        self.u64(facts);
+        self.length(epochs.len());
+        for begin in epochs {
+            self.u64(begin.epoch.get());
+            self.u64(begin.at.as_millis());
+            self.u64(begin.facts);
+        }
     }
 
     fn registration(&mut self, registration: &Registration) {
@@ -321,6 +336,22 @@ impl<'a> Reader<'a> {
         } else {
             Err(complaint("the parts of a collection are not in order"))
         }
+    }
+
+    fn mark(&mut self) -> Result<Mark, DecodeError> {
+        Ok(Mark {
+            epoch: Epoch::new(self.u64()?),
+            began: Timestamp::from_millis(self.u64()?),
+            facts: self.u64()?,
+        })
+    }
+
+    fn epoch_begin(&mut self) -> Result<EpochBegin, DecodeError> {
+        Ok(EpochBegin {
+            epoch: Epoch::new(self.u64()?),
+            at: Timestamp::from_millis(self.u64()?),
+            facts: self.u64()?,
+        })
     }
 
     fn manifest(&mut self) -> Result<Manifest, DecodeError> {

@@ -11,6 +11,23 @@ use shared::model::{
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
 use crate::state::{EpochBegin, Fact, Record, Registration};
 
+/// What a snapshot or a gap has to say about the history.
+fn any_gap(peer: impl Strategy<Value = PeerId>) -> impl Strategy<Value = Fact> {
+    let begins = any::<(u64, u64, u64)>().prop_map(|(epoch, at, facts)| EpochBegin {
+        epoch: Epoch::new(epoch),
+        at: Timestamp::from_millis(at),
+        facts,
+    });
+    let history = (any::<u64>(), proptest::collection::vec(begins, 0..4))
+        .prop_map(|(facts, epochs)| Fact::History { facts, epochs });
+    let found = (peer, any::<(u64, u64, u64)>()).prop_map(|(peer, (epoch, began, facts))| {
+        let (epoch, began) = (Epoch::new(epoch), Timestamp::from_millis(began));
+        let seen = Mark { epoch, began, facts };
+        Fact::GapFound { peer, seen }
+    });
+    prop_oneof![Just(Fact::GapDeclared), Just(Fact::GapAccepted), found, history]
+}
+
 /// Any record that can exist.
 pub(super) fn any_record() -> impl Strategy<Value = Record> {
     let peer = any::<[u8; 16]>().prop_map(PeerId::from_bytes);
@@ -58,21 +75,17 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         until: Timestamp::from_millis(at),
     });
     let duty = prop_oneof![Just(Duty::Active), Just(Duty::Draining), until];
-    let begins = any::<(u64, u64, u64)>().prop_map(|(epoch, at, facts)| EpochBegin {
-        epoch: Epoch::new(epoch),
-        at: Timestamp::from_millis(at),
-        facts,
-    });
-    let history = (any::<u64>(), proptest::collection::vec(begins, 0..4))
-        .prop_map(|(facts, epochs)| Fact::History { facts, epochs });
-    let found = (peer.clone(), any::<(u64, u64, u64)>()).prop_map(|(peer, (epoch, began, facts))| {
-        let (epoch, began) = (Epoch::new(epoch), Timestamp::from_millis(began));
-        let seen = Mark { epoch, began, facts };
-        Fact::GapFound { peer, seen }
-    });
-    let gap = prop_oneof![Just(Fact::GapDeclared), Just(Fact::GapAccepted), found, history];
+    let renamed = (name.clone(), revision.clone(), name.clone(), revision.clone()).prop_map(
+        |(from, tombstone, to, revision)| Fact::Renamed {
+            from,
+            tombstone,
+            to,
+            revision,
+        },
+    );
     let fact = prop_oneof![
-        gap,
+        renamed,
+        any_gap(peer.clone()),
         any::<u64>().prop_map(|epoch| Fact::EpochBegun(Epoch::new(epoch))),
         registered,
         peer.clone().prop_map(Fact::PeerGone),

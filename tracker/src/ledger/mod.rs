@@ -168,6 +168,22 @@ impl Ledger {
         }
     }
 
+    /// Gives what a name is bound to another name; durable when this returns.
+    ///
+    /// # Errors
+    /// As the contract of `Catalog.Rename` says.
+    pub async fn rename(
+        &self,
+        from: Name,
+        to: Name,
+        expected: Option<Revision>,
+    ) -> Result<Binding, LedgerError> {
+        match self.submit(Command::Rename { from, to, expected }, None).await? {
+            Reply::Published(binding) => Ok(binding),
+            _ => Err(LedgerError::Unavailable),
+        }
+    }
+
     /// Wants another number of replicas; the change is durable when this returns.
     ///
     /// # Errors

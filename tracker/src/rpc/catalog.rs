@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use proto::convert::{Gathering, Invalid, List, Locate, Page, Peers, Published, Remove, types};
+use proto::convert::{Gathering, Invalid, List, Locate, Page, Peers, Published, Remove, Rename, types};
 use proto::status::to_status;
 use proto::v1::catalog_server::{Catalog, CatalogServer};
 use proto::{RemoteError, v1};
@@ -173,6 +173,14 @@ impl Catalog for CatalogService {
         let revision = self.ledger.remove(name, expected).await.map_err(refused)?;
         Ok(Response::new(v1::RemoveReply {
             revision: revision.get(),
+        }))
+    }
+
+    async fn rename(&self, request: Request<v1::RenameRequest>) -> Answer<v1::RenameReply> {
+        let Rename { from, to, expected } = request.into_inner().try_into()?;
+        let binding = self.ledger.rename(from, to, expected).await.map_err(refused)?;
+        Ok(Response::new(v1::RenameReply {
+            binding: Some(binding.into()),
         }))
     }
 

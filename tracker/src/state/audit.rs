@@ -58,6 +58,20 @@ impl State {
                 require(*revision > current, || backwards(name, *revision, current))
             }
             Fact::History { .. } | Fact::GapDeclared | Fact::GapFound { .. } | Fact::GapAccepted => Ok(()),
+            Fact::Renamed {
+                from,
+                tombstone,
+                to,
+                revision,
+            } => {
+                let (old, new) = (self.catalogue.revision(from), self.catalogue.revision(to));
+                require(*tombstone > old, || backwards(from, *tombstone, old))?;
+                require(*revision > new, || backwards(to, *revision, new))?;
+                let (bound, taken) = (self.catalogue.binding(from), self.catalogue.binding(to));
+                require(bound.is_some() && taken.is_none(), || {
+                    format!("{from} is renamed to {to}, but is not bound, or {to} is")
+                })
+            }
             Fact::TargetChanged { name, .. } => require(self.catalogue.binding(name).is_some(), || {
                 format!("the target of {name} changes, which is not bound")
             }),

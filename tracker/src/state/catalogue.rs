@@ -255,6 +255,55 @@ impl Catalogue {
         released
     }
 
+    /// Moves what a name is bound to under another name, and leaves a tombstone.
+    pub(super) fn rename(
+        &mut self,
+        from: &Name,
+        tombstone: Revision,
+        to: &Name,
+        revision: Revision,
+        at: Timestamp,
+    ) {
+        let contents = self.referred(from);
+        let gone = Entry::Tombstone {
+            revision: tombstone,
+            at,
+        };
+        let Some(Entry::Bound {
+            content,
+            target,
+            parts,
+            ..
+        }) = self.names.insert(from.clone(), gone)
+        else {
+            return;
+        };
+        let moved = Entry::Bound {
+            revision,
+            content,
+            target,
+            at,
+            parts,
+        };
+        self.names.insert(to.clone(), moved);
+        for id in contents {
+            if let Some(content) = self.contents.get_mut(&id) {
+                content.names.retain(|name| name != from);
+                if let Err(place) = content.names.binary_search(to) {
+                    content.names.insert(place, to.clone());
+                }
+            }
+        }
+    }
+
+    /// When a name was removed or renamed; none when it is bound or never was.
+    pub(super) fn removed_at(&self, name: &Name) -> Option<Timestamp> {
+        match self.names.get(name)? {
+            Entry::Tombstone { at, .. } => Some(*at),
+            Entry::Bound { .. } => None,
+        }
+    }
+
     fn release(&mut self, id: ContentId, name: &Name) -> Option<Released> {
         let content = self.contents.get_mut(&id)?;
         content.names.retain(|other| other != name);

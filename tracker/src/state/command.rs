@@ -43,6 +43,15 @@ pub enum Command {
         /// The revision that the caller has seen; none means whatever is bound.
         expected: Option<Revision>,
     },
+    /// Give what a name is bound to another name, which is not bound.
+    Rename {
+        /// The name.
+        from: Name,
+        /// The other name.
+        to: Name,
+        /// The revision that the caller has seen; none means whatever is bound.
+        expected: Option<Revision>,
+    },
     /// Want another number of replicas of what a name is bound to.
     SetTarget {
         /// The name.

@@ -33,6 +33,7 @@ mod pace;
 mod planning;
 mod reasons;
 mod record;
+mod renaming;
 mod repair;
 mod room;
 mod session;
@@ -157,6 +158,9 @@ impl State {
             Command::Remove { name, expected } => {
                 self.remove(now, name, expected, &mut out).map(Reply::Removed)
             }
+            Command::Rename { from, to, expected } => self
+                .rename(now, from, to, expected, &mut out)
+                .map(Reply::Published),
             Command::SetTarget {
                 name,
                 expected,
@@ -284,6 +288,12 @@ impl State {
                 return self.catalogue.bind(bind, at);
             }
             Fact::Removed { name, revision } => return self.catalogue.remove(&name, revision, at),
+            Fact::Renamed {
+                from,
+                tombstone,
+                to,
+                revision,
+            } => self.catalogue.rename(&from, tombstone, &to, revision, at),
             Fact::TargetChanged { name, target } => self.catalogue.set_target(&name, target),
             Fact::DutyChanged { peer, duty } => self.members.set_duty(peer, duty, at),
         }

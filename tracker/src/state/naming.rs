@@ -247,7 +247,7 @@ fn contents_of<'a>(manifest: &'a Manifest, parts: Option<&'a Parts>) -> impl Ite
     std::iter::once(manifest).chain(parts.into_iter().flat_map(Parts::manifests))
 }
 
-fn bound_otherwise(bound: &Binding, expected: &'static str) -> Rejection {
+pub(super) fn bound_otherwise(bound: &Binding, expected: &'static str) -> Rejection {
     let name = bound.name.as_str().to_owned();
     Rejection::Bound {
         name,

@@ -51,6 +51,17 @@ pub enum Fact {
         /// The revision of the tombstone.
         revision: Revision,
     },
+    /// What a name was bound to has another name, which was not bound.
+    Renamed {
+        /// The old name.
+        from: Name,
+        /// The revision of its tombstone.
+        tombstone: Revision,
+        /// The new name.
+        to: Name,
+        /// Its revision.
+        revision: Revision,
+    },
     /// A bound name wants another number of replicas; its revision stays.
     TargetChanged {
         /// The name.

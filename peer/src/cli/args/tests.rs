@@ -99,6 +99,10 @@ fn every_command_is_read() {
             Command::Limit(limit(ByteRate::new(10_000_000).map(Some), Some(None))),
         ),
         ("network".to_owned(), Command::Network),
+        (
+            "rename a b/c".to_owned(),
+            Command::Rename("a".parse().expect("a name"), "b/c".parse().expect("a name")),
+        ),
         ("verify".to_owned(), Command::Verify(None)),
         (
             "verify a".to_owned(),

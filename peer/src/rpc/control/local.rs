@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::control::{LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified};
-use proto::convert::{Locate, Remove};
-use shared::model::{ContentId, ContentRef, FragmentSet, PeerState, Revision};
+use proto::convert::{Locate, Remove, Rename};
+use shared::model::{Binding, ContentId, ContentRef, FragmentSet, PeerState, Revision};
 use shared::{Coded as _, ErrorCode};
 use tracing::info;
 
@@ -127,6 +127,16 @@ pub(super) async fn remove(parts: &ControlParts, remove: &Remove) -> Result<Revi
         }
         removed => removed,
     }
+}
+
+/// Renames for everyone. The revision is looked up first, so that asking again after a lost answer changes nothing more.
+pub(super) async fn rename(parts: &ControlParts, mut rename: Rename) -> Result<Binding, RemoteError> {
+    let connection = parts.network.connection_soon().await?;
+    if rename.expected.is_none() {
+        let (revision, _) = connection.catalog.head(&rename.from).await?;
+        rename.expected = (revision != Revision::NONE).then_some(revision);
+    }
+    connection.catalog.rename(&rename).await
 }
 
 /// Drops this node's copy, unless others would miss it.

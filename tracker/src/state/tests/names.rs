@@ -1,9 +1,28 @@
 //! Names, revisions, tombstones.
 
-use shared::model::{ContentRef, Epoch, Expectation, FragmentLength, Revision};
+use shared::model::{Binding, ContentRef, Epoch, Expectation, FragmentLength, Revision};
 
 use super::world::{World, content, name, peer};
-use crate::state::{Command, Rejection};
+use crate::state::{Command, Rejection, Reply};
+
+impl World {
+    pub(super) fn rename(
+        &mut self,
+        from: &str,
+        to: &str,
+        expected: Option<u64>,
+    ) -> Result<Binding, Rejection> {
+        let command = Command::Rename {
+            from: name(from),
+            to: name(to),
+            expected: expected.map(Revision::new),
+        };
+        match self.apply(command)? {
+            Reply::Published(binding) => Ok(binding),
+            other => panic!("rename is answered by {other:?}"),
+        }
+    }
+}
 
 #[test]
 fn a_published_name_can_be_resolved_and_listed() {
@@ -213,4 +232,55 @@ fn a_retry_that_comes_after_a_removal_binds_nothing() {
         Ok(Revision::new(3)),
         "who knows of the removal may bind it"
     );
+}
+
+#[test]
+fn a_rename_moves_the_binding_at_once_and_touches_no_copy() {
+    let mut world = World::with_peers(2);
+    let bytes = content(1, 3);
+    world.publish(1, "a", &bytes, 2);
+    world.obey();
+    let bound = world.rename("a", "b", Some(1)).expect("nothing is in the way");
+    assert_eq!((bound.revision.get(), bound.content), (1, bytes.content()));
+    assert_eq!(
+        (world.bound("a"), world.bound("b")),
+        (None, Some((1, bytes.content())))
+    );
+    world.pass(std::time::Duration::from_secs(120), &[]);
+    assert_eq!(world.take_orders(), [], "every copy is where it should be");
+    // Asking again after a lost answer, or after a restart.
+    assert_eq!(world.rename("a", "b", Some(1)), Ok(bound.clone()));
+    world.restart();
+    assert_eq!(world.rename("a", "b", Some(1)), Ok(bound));
+    assert_eq!(world.bound("b"), Some((1, bytes.content())));
+    // The old name is as good as removed: its next revision follows the tombstone.
+    world.hello(1, 2, Epoch::new(2)).expect("welcome");
+    world.announce(1, Vec::new(), true);
+    assert_eq!(world.publish(1, "a", &bytes, 1).revision.get(), 3);
+}
+
+#[test]
+fn a_rename_needs_a_bound_name_at_that_revision_and_a_free_one() {
+    let mut world = World::with_peers(1);
+    world.publish(1, "a", &content(1, 1), 1);
+    world.publish(1, "b", &content(2, 1), 1);
+    let records = world.journal.len();
+    for (from, to, expected) in [("a", "b", None), ("a", "a", None), ("a", "c", Some(2))] {
+        let refused = world.rename(from, to, expected).expect_err("refused");
+        assert!(
+            matches!(refused, Rejection::Bound { .. }),
+            "{from} to {to}: {refused}"
+        );
+    }
+    let missing = Err(Rejection::NoSuchName("c".to_owned()));
+    assert_eq!(world.rename("c", "d", None), missing);
+    assert_eq!(world.journal.len(), records, "nothing has changed");
+    // A name that was removed, and a new one bound later, are no rename.
+    world.remove("b", None).expect("removed");
+    world.pass(std::time::Duration::from_secs(1), &[]);
+    world.publish(1, "c", &content(2, 1), 1);
+    let missing = Err(Rejection::NoSuchName("b".to_owned()));
+    assert_eq!(world.rename("b", "c", Some(1)), missing);
+    let again = world.rename("a", "b", None).expect("b is free now");
+    assert_eq!(again.revision.get(), 3, "after its tombstone");
 }

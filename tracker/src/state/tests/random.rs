@@ -47,6 +47,11 @@ enum Step {
         name: usize,
         expected: Option<u64>,
     },
+    Rename {
+        from: usize,
+        to: usize,
+        expected: Option<u64>,
+    },
     SetTarget {
         name: usize,
         target: u32,
@@ -112,6 +117,8 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         1 => (name.clone(), 1_u32..5).prop_map(|(name, target)| Step::SetTarget { name, target }),
         2 => duty.prop_map(|(peer, wish)| Step::SetDuty { peer, wish }),
+        2 => (name.clone(), name.clone(), proptest::option::weighted(0.3, 0_u64..6))
+            .prop_map(|(from, to, expected)| Step::Rename { from, to, expected }),
         1 => (name, proptest::option::of(0_u64..6)).prop_map(|(name, expected)| Step::Remove { name, expected }),
         8 => (any::<prop::sample::Index>(), prop::bool::weighted(0.1))
             .prop_map(|(nth, is_lost)| Step::Obey { nth, is_lost }),
@@ -238,6 +245,7 @@ fn act(world: &mut World, step: &Step) {
             drop(world.try_publish_with(peer, name, &catalog, target, expectation, parts));
         }
         Step::Remove { name, expected } => drop(world.remove(NAMES[name], expected)),
+        Step::Rename { from, to, expected } => drop(world.rename(NAMES[from], NAMES[to], expected)),
         Step::SetTarget { name, target } => drop(world.set_target(NAMES[name], target)),
         Step::SetDuty { peer, wish } => drop(world.set_duty(peer, wish)),
         Step::Obey { nth, is_lost } if !world.orders.is_empty() => {

@@ -1,0 +1,55 @@
+//! Renaming: one fact that binds a name and removes another, so nobody ever sees both or neither.
+//!
+//! What the old name was bound to is never without a name in between, so nothing of it is moved, counted anew or let go.
+
+use shared::model::{Binding, Name, Revision, Timestamp};
+
+use super::command::Rejection;
+use super::naming::bound_otherwise;
+use super::record::Fact;
+use super::{Outcome, State};
+
+impl State {
+    /// Gives what a name is bound to another name, which must not be bound. The old name leaves a tombstone.
+    pub(super) fn rename(
+        &mut self,
+        now: Timestamp,
+        from: Name,
+        to: Name,
+        expected: Option<Revision>,
+        out: &mut Outcome,
+    ) -> Result<Binding, Rejection> {
+        let taken = self.catalogue.binding(&to);
+        let Some(bound) = self.catalogue.binding(&from) else {
+            // A retry names the revision that was renamed, and both names have changed at the same moment.
+            let renamed_at = self.catalogue.removed_at(&from);
+            let (last, is_at) = (self.catalogue.revision(&from), |revision: Revision| {
+                revision.next()
+            });
+            let is_retry = expected.is_some_and(|expected| is_at(expected) == last);
+            return taken
+                .filter(|bound| is_retry && renamed_at == Some(bound.published_at))
+                .ok_or_else(|| Rejection::NoSuchName(from.as_str().to_owned()));
+        };
+        if expected.is_some_and(|expected| expected != bound.revision) {
+            return Err(bound_otherwise(&bound, "another revision was expected"));
+        }
+        if let Some(taken) = taken {
+            return Err(bound_otherwise(&taken, "nothing was expected"));
+        }
+        let revision = self.catalogue.revision(&to).next();
+        let renamed = Fact::Renamed {
+            from,
+            tombstone: bound.revision.next(),
+            to: to.clone(),
+            revision,
+        };
+        self.commit(now, renamed, out);
+        Ok(Binding {
+            name: to,
+            revision,
+            published_at: now,
+            ..bound
+        })
+    }
+}
