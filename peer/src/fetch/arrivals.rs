@@ -38,7 +38,7 @@ struct Fragment {
     proof: FragmentProof,
     /// How many blocks are there, from the first one on without a gap.
     blocks: watch::Sender<u32>,
-    /// Requests that bring it: two when it is hedged.
+    /// Requests that bring it: two for a moment when one takes over from another.
     guards: u32,
 }
 
@@ -252,8 +252,8 @@ mod tests {
         assert!(arrivals.coming(content, 2).is_empty(), "no block is there yet");
         first.advance(2);
         assert!(arrivals.coming(content, 2).contains(index));
-        let hedge = arrivals.begin(content, &proof);
-        hedge.advance(1);
+        let other = arrivals.begin(content, &proof);
+        other.advance(1);
         let passing = arrivals.passing(content, index).expect("arriving");
         assert_eq!(
             *passing.blocks.borrow(),
@@ -263,9 +263,9 @@ mod tests {
         drop(first);
         assert!(
             arrivals.coming(content, 2).contains(index),
-            "the hedge still brings it"
+            "the other still brings it"
         );
-        drop(hedge);
+        drop(other);
         assert!(arrivals.passing(content, index).is_none());
         assert!(passing.blocks.has_changed().is_err(), "who passes it on is told");
     }
