@@ -8,6 +8,7 @@
 pub mod assignments;
 mod blocking;
 pub mod cli;
+pub mod collection;
 pub mod eviction;
 pub mod fetch;
 pub mod identity;

@@ -15,15 +15,16 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::convert::Publish;
-use shared::model::{Binding, ContentRef, Expectation, Name, Revision};
+use shared::model::{Binding, ContentRef, Expectation, Name, Parts, Revision};
 use shared::runtime::{OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
 use crate::blocking::{blocking, try_blocking};
+use crate::collection;
 use crate::identity::Identity;
-use crate::session::{Connection, Network};
+use crate::session::{Connection, Network, ProtectionGuard};
 use crate::store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
 pub use attempt::{Next, is_final};
@@ -148,7 +149,7 @@ impl Publisher {
         let inner = &self.0;
         let connection = inner.network.connection()?;
         // Before the store is asked: from here on the content cannot be evicted under us.
-        let _guard = inner.network.protect(publication.content);
+        let _guards = self.protect(&publication).await;
         let outcome = match self.follow(&connection, &publication).await {
             Ok(base) => self.ask(&connection, &publication, base).await,
             Err(error) => Err(error),
@@ -210,9 +211,30 @@ impl Publisher {
             expectation: Expectation::Revision(base),
             publisher: inner.identity.peer(),
             incarnation: inner.identity.incarnation(),
-            parts: None,
+            parts: self.parts(publication).await?,
         };
         connection.catalog.publish(&publish).await
+    }
+
+    /// Keeps all of it from being evicted while it is published.
+    async fn protect(&self, publication: &Publication) -> Vec<ProtectionGuard> {
+        let network = &self.0.network;
+        let mut guards = vec![network.protect(publication.content)];
+        // If it fails, so does the attempt.
+        let parts = self.parts(publication).await.ok().flatten();
+        guards.extend(
+            parts
+                .iter()
+                .flat_map(Parts::ids)
+                .map(|part| network.protect(part)),
+        );
+        guards
+    }
+
+    /// What a collection refers to, all of which must be here; nothing when the publication is of a file.
+    async fn parts(&self, publication: &Publication) -> Result<Option<Parts>, RemoteError> {
+        let (store, content) = (Arc::clone(&self.0.store), publication.content);
+        try_blocking(move || collection::parts_held(&store, content)).await
     }
 
     async fn settle(&self, publication: &Publication, state: PublicationState) -> Result<(), RemoteError> {

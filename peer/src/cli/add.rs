@@ -87,6 +87,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         fragment_length: context.options.fragment_length,
         update: args.update,
         wait: args.wait != Wait::No,
+        selection: args.globs.selection()?,
     };
     if add.wait {
         let status = client.status().await.map_err(refused)?;
@@ -346,12 +347,16 @@ pub fn file_to_add(path: &Path) -> Result<PathBuf, Failure> {
             "its path is not UTF-8; rename it or add it by another path",
         ));
     }
+    // `peer add .` and `peer add ../x` name the directory that they mean.
+    let absolute = match path.file_name() {
+        Some(_) => absolute,
+        None => absolute.canonicalize().unwrap_or(absolute),
+    };
     match std::fs::metadata(&absolute) {
-        Ok(metadata) if metadata.is_dir() => Err(cannot(
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Err(cannot(
             Exit::Usage,
-            "it is a directory, and only files can be added so far; add its files one by one or an archive of it",
+            "it is neither a regular file nor a directory",
         )),
-        Ok(metadata) if !metadata.is_file() => Err(cannot(Exit::Usage, "it is no regular file")),
         Ok(_) => Ok(absolute),
         Err(error) => Err(match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {

@@ -10,10 +10,12 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use shared::collection::Selection;
 use shared::model::{
     ByteCount, ContentRef, FragmentLength, HostPort, Name, ReplicationTarget, Zone, parse_duration,
 };
 
+use super::exit::{Exit, Failure};
 use super::limit::{LimitArgs, RateLimit};
 use super::settings::{CONFIG_KEY, KEYS, Settings, variable};
 use super::upkeep::Upkeep;
@@ -124,7 +126,7 @@ struct NodeFlags {
 enum Verb {
     /// Run a node until SIGINT or SIGTERM
     Serve(NodeFlags),
-    /// Publish a file, in place
+    /// Publish a file, in place, or a directory
     Add {
         #[command(flatten)]
         node: NodeFlags,
@@ -137,7 +139,7 @@ enum Verb {
         #[arg(long, value_name = "SIZE")]
         fragment_length: Option<FragmentLength>,
     },
-    /// Fetch and verify a content; resumes, and serves while it fetches
+    /// Fetch and verify a file or a directory; resumes, and serves while it fetches
     Get {
         #[command(flatten)]
         node: NodeFlags,
@@ -158,8 +160,11 @@ enum Verb {
     },
     /// Drop this peer's copy of a content
     Forget(ForgetArgs),
-    /// List the network's names
+    /// List the network's names, or what is in a directory
     List {
+        /// A directory that was added, or NAME/path/inside of one
+        #[arg(value_name = "NAME|ID", conflicts_with = "local")]
+        content: Option<ContentRef>,
         /// List what this node holds instead
         #[arg(long)]
         local: bool,
@@ -188,8 +193,10 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct AddFlags {
-    /// The file
+    /// The file or directory
     path: PathBuf,
+    #[command(flatten)]
+    globs: Globs,
     /// The name to bind [default: the file's name]
     #[arg(long)]
     name: Option<Name>,
@@ -211,9 +218,12 @@ pub struct GetArgs {
     /// Where to put the file, or the directory to put it in [default: ./ and the last part of the name]
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
-    /// Replace an existing file, once the content is complete
+    /// Replace existing files, each once it is complete
     #[arg(long)]
     pub force: bool,
+    /// What is wanted of a directory.
+    #[command(flatten)]
+    pub globs: Globs,
 }
 
 /// `peer forget`.
@@ -238,6 +248,31 @@ pub struct AddArgs {
     pub update: bool,
     /// Whether to wait for replicas.
     pub wait: Wait,
+    /// What is wanted of a directory.
+    pub globs: Globs,
+}
+
+/// Which entries of a directory are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct Globs {
+    /// Of a directory, only what matches: `*` and `?` in names, `**` for directories; a pattern with a slash is a path
+    /// from the directory itself; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// Of a directory, not what matches; wins over --include
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+}
+
+impl Globs {
+    /// The patterns, checked.
+    ///
+    /// # Errors
+    /// When one is none; that is a usage error.
+    pub fn selection(&self) -> Result<Selection, Failure> {
+        Selection::new(self.include.clone(), self.exclude.clone())
+            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
+    }
 }
 
 /// How long to wait for replicas.
@@ -277,6 +312,8 @@ pub enum Command {
     Forget(ForgetArgs),
     /// List names.
     List,
+    /// List what is in a collection.
+    Entries(ContentRef),
     /// List what the node holds.
     LocalList,
     /// Show holders.
@@ -372,14 +409,14 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
     })
 }
 
-/// What is to be done, the flags of a node if the command takes them, and the settings of `add`.
-fn act(
-    verb: Option<Verb>,
-) -> (
+type Read = (
     Action,
     Option<NodeFlags>,
     (Option<ReplicationTarget>, Option<FragmentLength>),
-) {
+);
+
+/// What is to be done, the flags of a node if the command takes them, and the settings of `add`.
+fn act(verb: Option<Verb>) -> Read {
     let none = (None, None);
     let (command, node) = match verb {
         None => return (Action::Menu, None, none),
@@ -394,6 +431,7 @@ fn act(
                 path: add.path,
                 name: add.name,
                 update: add.update,
+                globs: add.globs,
                 wait: match add.wait {
                     None => Wait::No,
                     Some(None) => Wait::Forever,
@@ -410,8 +448,12 @@ fn act(
         Some(Verb::Remove { name }) => (Command::Remove(name), None),
         Some(Verb::Rename { from, to }) => (Command::Rename(from, to), None),
         Some(Verb::Forget(forget)) => (Command::Forget(forget), None),
-        Some(Verb::List { local: false }) => (Command::List, None),
-        Some(Verb::List { local: true }) => (Command::LocalList, None),
+        Some(Verb::List { local: true, .. }) => (Command::LocalList, None),
+        Some(Verb::List {
+            content: Some(content),
+            ..
+        }) => (Command::Entries(content), None),
+        Some(Verb::List { .. }) => (Command::List, None),
         Some(Verb::Locate { content }) => (Command::Locate(content), None),
         Some(Verb::Status) => (Command::Status, None),
         Some(Verb::Limit(limit)) => (Command::Limit(limit), None),

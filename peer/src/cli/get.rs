@@ -68,6 +68,7 @@ pub(super) async fn run(context: &Context<'_>, args: GetArgs) -> Result<(), Fail
         content: args.content.clone(),
         output: output.clone(),
         overwrite: args.force,
+        selection: args.globs.selection()?,
     };
     let again = |how_far: &str| {
         context.set_last_words(format!(

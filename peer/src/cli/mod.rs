@@ -11,6 +11,7 @@ pub mod add;
 pub mod args;
 pub mod attach;
 mod context;
+mod entries;
 pub mod exit;
 pub mod get;
 pub mod json;
@@ -144,6 +145,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Rename(from, to) => query::rename(context, from, to).await,
         Command::Forget(args) => query::forget(context, args).await,
         Command::List => query::list(context).await,
+        Command::Entries(content) => entries::run(context, &content).await,
         Command::LocalList => query::local_list(context).await,
         Command::Locate(content) => query::locate(context, content).await,
         Command::Status => query::status(context).await,

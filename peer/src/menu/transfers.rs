@@ -41,6 +41,7 @@ impl Menu<'_> {
             fragment_length: self.options.fragment_length,
             update: false,
             wait: false,
+            selection: shared::collection::Selection::default(),
         };
         match self.publish(add.clone()).await {
             Err(failure) if failure.exit() == Exit::Conflict && self.console.is_terminal() => {
@@ -147,6 +148,7 @@ impl Menu<'_> {
             content: ContentRef::Id(location.binding.content),
             output: output.clone(),
             overwrite: exists,
+            selection: shared::collection::Selection::default(),
         };
         self.fetch(get, &location.binding.name).await
     }

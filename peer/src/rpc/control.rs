@@ -5,6 +5,7 @@
 //! ones (`add`, `get`, `verify`) run as tasks that end when their caller goes away.
 
 mod add;
+mod collection;
 mod get;
 mod local;
 mod upkeep;
@@ -160,6 +161,7 @@ fn caller_gone<T>(_: mpsc::error::SendError<T>) -> RemoteError {
 impl Control for ControlService {
     type AddStream = EventStream<v1::AddEvent>;
     type GetStream = EventStream<v1::GetEvent>;
+    type EntriesStream = EventStream<v1::EntriesReply>;
     type VerifyStream = EventStream<v1::VerifyEvent>;
 
     async fn status(&self, request: Request<v1::StatusRequest>) -> Result<Response<v1::StatusReply>, Status> {
@@ -206,6 +208,19 @@ impl Control for ControlService {
         Ok(Response::new(
             self.start("get", |parts, events| get::run(parts, get, events)),
         ))
+    }
+
+    async fn entries(
+        &self,
+        request: Request<v1::EntriesRequest>,
+    ) -> Result<Response<Self::EntriesStream>, Status> {
+        // It may have to be fetched, so it changes what the node holds.
+        self.admit(&request, Access::Change)?;
+        let content = request.into_inner().r#ref.ok_or(Invalid::Missing("ref"))?;
+        let content = ContentRef::try_from(content)?;
+        Ok(Response::new(self.start("entries", |parts, events| {
+            collection::entries(parts, content, events)
+        })))
     }
 
     async fn remove(&self, request: Request<v1::RemoveRequest>) -> Result<Response<v1::RemoveReply>, Status> {

@@ -61,6 +61,7 @@ impl Purpose {
         match self {
             Self::Assigned(_) => Role::Assigned,
             Self::Fetched { .. } => Role::Fetched,
+            Self::Collected { role, .. } => *role,
         }
     }
 
@@ -71,10 +72,12 @@ impl Purpose {
 
     fn wanted(&self, manifest: &Manifest) -> Result<FragmentSet, StoreError> {
         match self {
-            Self::Assigned(set) if set.capacity() != manifest.fragment_count() => {
+            Self::Assigned(set) | Self::Collected { fragments: set, .. }
+                if set.capacity() != manifest.fragment_count() =>
+            {
                 Err(StoreError::OtherFragments(manifest.content()))
             }
-            Self::Assigned(set) => Ok(set.clone()),
+            Self::Assigned(set) | Self::Collected { fragments: set, .. } => Ok(set.clone()),
             Self::Fetched { .. } => Ok(manifest.all_fragments()),
         }
     }
@@ -98,6 +101,7 @@ impl Kept {
     pub(super) fn new(manifest: &Manifest, purpose: &Purpose, nonce: u64) -> Result<Self, StoreError> {
         let (name, place) = match purpose {
             Purpose::Assigned(_) => (None, Place::Store),
+            Purpose::Collected { name, .. } => (name.clone(), Place::Store),
             Purpose::Fetched {
                 name,
                 output,

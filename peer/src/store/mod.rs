@@ -9,6 +9,7 @@
 //!
 //! The interface is synchronous because disks are: callers run it on blocking threads.
 
+mod collected;
 mod disk;
 mod error;
 mod export;
@@ -41,6 +42,8 @@ use shared::hash::{FragmentProof, VerifiedBlocks};
 use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
 use tokio::sync::broadcast;
 
+pub use collected::VerifiedReader;
+pub(crate) use collected::{dress_file, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
 pub use memory::MemoryStore;
@@ -112,6 +115,16 @@ pub enum Purpose {
         output: PathBuf,
         /// Whether an existing file there may be replaced at the end.
         overwrite: bool,
+    },
+    /// It is the catalog or a pack of a collection of the user's: these fragments go to the store's own file (or wherever the
+    /// content already is).
+    Collected {
+        /// Whether it was added or fetched.
+        role: Role,
+        /// The collection's name.
+        name: Option<Name>,
+        /// What is wanted.
+        fragments: FragmentSet,
     },
 }
 

@@ -14,7 +14,7 @@ use tonic::{Request, Status as GrpcStatus};
 
 use super::{Incoming, Patience, unary};
 use crate::control::{
-    Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, RateLimits, SetLimits, Status, TOKEN_KEY,
+    Add, AddEvent, EntryPoint, Get, GetEvent, Listed, LocalContent, RateLimits, SetLimits, Status, TOKEN_KEY,
     Verified,
 };
 use crate::convert::types::content_id;
@@ -122,6 +122,21 @@ impl ControlClient {
     pub async fn get(&self, get: Get) -> Result<Incoming<v1::GetEvent, GetEvent>, RemoteError> {
         let mut client = self.0.clone();
         started(client.get(v1::GetRequest::from(get))).await
+    }
+
+    /// What is in a collection, some entries at a time.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn entries(
+        &self,
+        content: &ContentRef,
+    ) -> Result<Incoming<v1::EntriesReply, Vec<Listed>>, RemoteError> {
+        let mut client = self.0.clone();
+        let request = v1::EntriesRequest {
+            r#ref: Some(content.into()),
+        };
+        started(client.entries(request)).await
     }
 
     /// Removes a name for everyone.

@@ -1,11 +1,14 @@
 //! What a node and its own command line tell each other: the `Control` service in domain types.
 
 mod culprit;
+mod entries;
 mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use entries::{EntryKind, Listed};
+use shared::collection::Selection;
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Culprit, Epoch, FragmentLength, Health, HostPort, Incarnation,
     Name, PeerId, ReplicationTarget, Zone,
@@ -122,6 +125,8 @@ pub struct Add {
     pub update: bool,
     /// Whether to go on reporting until every fragment has its target of replicas.
     pub wait: bool,
+    /// What is wanted of a directory.
+    pub selection: Selection,
 }
 
 /// How an [`Add`] goes.
@@ -162,6 +167,8 @@ pub struct Get {
     pub output: PathBuf,
     /// Whether an existing output file should be replaced once the content is complete.
     pub overwrite: bool,
+    /// What is wanted of a collection.
+    pub selection: Selection,
 }
 
 /// How a [`Get`] goes.

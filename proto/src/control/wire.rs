@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use shared::collection::Selection;
 use shared::model::{ByteRate, Epoch, FragmentLength, HostPort, Incarnation};
 
 use super::{
@@ -222,6 +223,10 @@ impl From<&EntryPoint> for v1::ConnectRequest {
     }
 }
 
+fn selection(include: Vec<String>, exclude: Vec<String>) -> Result<Selection, Invalid> {
+    Selection::new(include, exclude).map_err(|error| Invalid::field("include", error))
+}
+
 impl TryFrom<v1::AddRequest> for Add {
     type Error = Invalid;
 
@@ -240,6 +245,7 @@ impl TryFrom<v1::AddRequest> for Add {
             fragment_length,
             update: wire.update,
             wait: wire.wait,
+            selection: selection(wire.include, wire.exclude)?,
         })
     }
 }
@@ -253,6 +259,8 @@ impl From<Add> for v1::AddRequest {
             fragment_length: add.fragment_length.map_or(0, FragmentLength::get),
             update: add.update,
             wait: add.wait,
+            include: add.selection.include().to_vec(),
+            exclude: add.selection.exclude().to_vec(),
         }
     }
 }
@@ -314,6 +322,7 @@ impl TryFrom<v1::GetRequest> for Get {
             content: wire.r#ref.ok_or(Invalid::Missing("ref"))?.try_into()?,
             output: absolute("output", wire.output)?,
             overwrite: wire.overwrite,
+            selection: selection(wire.include, wire.exclude)?,
         })
     }
 }
@@ -324,6 +333,8 @@ impl From<Get> for v1::GetRequest {
             r#ref: Some((&get.content).into()),
             output: text_of(get.output),
             overwrite: get.overwrite,
+            include: get.selection.include().to_vec(),
+            exclude: get.selection.exclude().to_vec(),
         }
     }
 }

@@ -42,11 +42,13 @@ fn every_command_is_read() {
         name: None,
         update: false,
         wait: Wait::No,
+        globs: Globs::default(),
     };
     let get = GetArgs {
         content: reference("a/x"),
         output: None,
         force: false,
+        globs: Globs::default(),
     };
     let forget = |content: &str, force| ForgetArgs {
         content: reference(content),
@@ -81,6 +83,7 @@ fn every_command_is_read() {
                 content: reference(&id),
                 output: Some("dir/y".into()),
                 force: true,
+                globs: Globs::default(),
             }),
         ),
         (

@@ -1,5 +1,6 @@
 //! Adding a file: hash it, share it in place, bind its name, and if asked wait for its replicas.
 
+use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,14 +8,17 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::control::{Add, AddEvent};
-use shared::model::{ContentId, ContentState, Manifest};
+use shared::collection::Catalog;
+use shared::model::{ContentId, ContentRef, ContentState, Manifest};
 use shared::{Coded as _, ErrorCode};
 use tokio::time::MissedTickBehavior;
 
 use super::{ControlParts, Events, caller_gone};
 use crate::blocking::{blocking, try_blocking};
-use crate::session::Connection;
-use crate::store::{Publication, PublicationState};
+use crate::collection::publish::{Source, Watcher, make};
+use crate::collection::{CollectionError, read_catalog};
+use crate::session::{Connection, ProtectionGuard};
+use crate::store::{Publication, PublicationState, StoreError};
 
 /// Often enough for a bar that moves, rarely enough not to matter.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -27,7 +31,11 @@ pub(super) async fn run(
     add: Add,
     events: Events<AddEvent>,
 ) -> Result<(), RemoteError> {
-    let manifest = share(&parts, &add, &events).await?;
+    let Held {
+        manifest,
+        length,
+        guards: _guards,
+    } = hold(&parts, &add, &events).await?;
     let content = manifest.content();
     let publication = Publication {
         name: add.name.clone(),
@@ -41,7 +49,7 @@ pub(super) async fn run(
     let is_pending = parts.network.connection_soon().await.is_err();
     let shared = AddEvent::Shared {
         content,
-        length: manifest.length(),
+        length,
         fragment_length: manifest.fragment_length(),
         fragments: manifest.fragment_count(),
         is_pending,
@@ -75,6 +83,114 @@ pub(super) async fn run(
     } else {
         Ok(())
     }
+}
+
+/// What is to be published, held here.
+struct Held {
+    manifest: Manifest,
+    /// Bytes of the file, or of all files of the directory.
+    length: u64,
+    /// Keep what a collection refers to until that is published.
+    guards: Vec<ProtectionGuard>,
+}
+
+async fn hold(parts: &ControlParts, add: &Add, events: &Events<AddEvent>) -> Result<Held, RemoteError> {
+    let path = add.path.clone();
+    if blocking(move || path.is_dir()).await? {
+        let (manifest, length, guards) = collect(parts, add, events).await?;
+        return Ok(Held {
+            manifest,
+            length,
+            guards,
+        });
+    }
+    let manifest = share(parts, add, events).await?;
+    Ok(Held {
+        length: manifest.length(),
+        manifest,
+        guards: Vec::new(),
+    })
+}
+
+/// Makes a collection of a directory, on a thread of its own, telling how far it is.
+async fn collect(
+    parts: &ControlParts,
+    add: &Add,
+    events: &Events<AddEvent>,
+) -> Result<(Manifest, u64, Vec<ProtectionGuard>), RemoteError> {
+    let before = catalog_before(parts, add).await?;
+    let done = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let making = {
+        let (store, network, add) = (Arc::clone(&parts.store), parts.network.clone(), add.clone());
+        let (done, cancelled, own) = (Arc::clone(&done), Arc::clone(&cancelled), parts.data_dir.clone());
+        try_blocking(move || {
+            let guards = RefCell::new(Vec::new());
+            let hold = |content| guards.borrow_mut().push(network.protect(content));
+            let progress = |bytes: u64, total: u64| {
+                done.0.fetch_max(bytes, Ordering::Relaxed);
+                done.1.store(total, Ordering::Relaxed);
+            };
+            let source = Source {
+                root: &add.path,
+                selection: &add.selection,
+                name: &add.name,
+                own: &own,
+                before: before.as_ref(),
+            };
+            let watcher = Watcher {
+                progress: &progress,
+                cancelled: &cancelled,
+                hold: &hold,
+            };
+            let made = make(&store, &source, &watcher)?;
+            Ok::<_, CollectionError>((made.manifest, made.length, guards.into_inner()))
+        })
+    };
+    tokio::pin!(making);
+    let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            made = &mut making => return made,
+            () = events.closed(), if !cancelled.load(Ordering::Relaxed) => cancelled.store(true, Ordering::Relaxed),
+            _ = tick.tick() => {
+                let (done, total) = (done.0.load(Ordering::Relaxed), done.1.load(Ordering::Relaxed));
+                drop(events.try_send(Ok(AddEvent::Hashing { done, total })));
+            }
+        }
+    }
+}
+
+/// The catalog that the name is bound to now, if it is one and is here.
+async fn catalog_before(parts: &ControlParts, add: &Add) -> Result<Option<Catalog>, RemoteError> {
+    let bound = match parts.network.connection_soon().await {
+        Ok(connection) => connection
+            .catalog
+            .resolve(&ContentRef::Name(add.name.clone()))
+            .await
+            .ok(),
+        Err(_) => None,
+    };
+    let bound = bound.and_then(|(binding, _)| binding.collection.map(|_| binding.content));
+    let (store, name) = (Arc::clone(&parts.store), add.name.clone());
+    try_blocking(move || {
+        let catalog = match bound {
+            Some(catalog) => Some(catalog),
+            // It may have been added while there was no tracker.
+            None => {
+                let publications = store.publications()?;
+                let of = publications
+                    .into_iter()
+                    .find(|publication| publication.name == name);
+                let of = of.map(|publication| publication.content);
+                of.filter(|content| store.is_collection(*content).unwrap_or(false))
+            }
+        };
+        // What is not here, or damaged, saves nothing.
+        Ok::<_, StoreError>(catalog.and_then(|catalog| read_catalog(&*store, catalog).ok()))
+    })
+    .await
 }
 
 /// Hashes the file on threads of its own, telling how far it is; ends early when the caller goes away.

@@ -17,13 +17,15 @@ use crate::blocking::{blocking, told, try_blocking};
 use crate::fetch::{FetchError, Fetched, Progress};
 use crate::store::{Entry, FragmentStore as _, Place, Purpose};
 
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What is to be got.
-struct Wanted {
-    name: Name,
-    manifest: Manifest,
-    sources: Vec<Source>,
+pub(super) struct Wanted {
+    pub(super) name: Name,
+    pub(super) manifest: Manifest,
+    pub(super) sources: Vec<Source>,
+    /// Of a collection: what of it; nothing means all.
+    pub(super) collection: Option<Option<String>>,
 }
 
 pub(super) async fn run(
@@ -33,6 +35,9 @@ pub(super) async fn run(
 ) -> Result<(), RemoteError> {
     let begun = parts.clock.now();
     let wanted = resolve(&parts, &get.content).await?;
+    if wanted.collection.is_some() {
+        return super::collection::get(parts, get, wanted, events).await;
+    }
     let entry = prepare(&parts, &get, &wanted).await?;
     // A content that was here before may be cut into other fragments than the catalogue says.
     let manifest = entry.manifest.clone();
@@ -64,7 +69,39 @@ pub(super) async fn run(
 }
 
 /// What the name or id means now: the tracker says, or, when it is away, what this node has of it itself.
-async fn resolve(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, RemoteError> {
+pub(super) async fn resolve(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, RemoteError> {
+    match locate(parts, content).await {
+        Err(error) if error.code() == ErrorCode::NotFound => match inside(parts, content).await? {
+            Some(wanted) => Ok(wanted),
+            None => Err(error),
+        },
+        wanted => wanted,
+    }
+}
+
+/// A path in a collection: the longest beginning of the name that is bound to one.
+async fn inside(parts: &ControlParts, content: &ContentRef) -> Result<Option<Wanted>, RemoteError> {
+    let ContentRef::Name(name) = content else {
+        return Ok(None);
+    };
+    let text = name.as_str();
+    for (at, _) in text.rmatch_indices('/') {
+        let Ok(name) = Name::new(&text[..at]) else {
+            continue;
+        };
+        match locate(parts, &ContentRef::Name(name)).await {
+            Ok(wanted) if wanted.collection.is_some() => {
+                let collection = Some(Some(text[at + 1..].to_owned()));
+                return Ok(Some(Wanted { collection, ..wanted }));
+            }
+            Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+async fn locate(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, RemoteError> {
     let locate = Locate {
         content: content.clone(),
         max_holders: Locate::MAX_HOLDERS,
@@ -76,6 +113,7 @@ async fn resolve(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, R
     };
     match asked {
         Ok(location) => Ok(Wanted {
+            collection: location.binding.collection.map(|_| None),
             name: location.binding.name,
             manifest: location.manifest,
             sources: location
@@ -100,6 +138,8 @@ async fn resolve(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, R
                 name,
                 manifest: entry.manifest,
                 sources: Vec::new(),
+                // Without a tracker its parts could not be found.
+                collection: None,
             })
         }
         Err(error) => Err(error),

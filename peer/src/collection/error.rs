@@ -1,0 +1,80 @@
+//! Why a directory cannot be published or restored.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use shared::collection::CatalogError;
+use shared::{Coded, ErrorCode};
+
+use crate::store::StoreError;
+
+/// Why a directory cannot be published or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectionError {
+    /// Something in it cannot be in a collection, or the catalog is none.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Something that only the user can do something about, in words.
+    #[error("{0}")]
+    Refused(String),
+    /// A file of the collection was changed or removed since it was added.
+    #[error("a file of the directory has changed since it was added; add it again")]
+    PartGone,
+    /// The collection's parts do not have what its catalog says.
+    #[error("the collection is broken: {0}; whoever published it should add it again")]
+    Broken(String),
+    /// Something else is where a file belongs.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("cannot {act} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        act: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl CollectionError {
+    /// The operating system refused to do something to a path.
+    pub(super) fn io(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::AlreadyExists => Self::Exists {
+                path: path.to_owned(),
+            },
+            _ => Self::Io {
+                act,
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
+}
+
+impl Coded for CollectionError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Catalog(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Refused(_) => ErrorCode::InvalidArgument,
+            Self::PartGone => ErrorCode::NotFound,
+            Self::Broken(_) => ErrorCode::Corrupt,
+            Self::Exists { .. } => ErrorCode::Conflict,
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => ErrorCode::NotFound,
+                io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorCode::Exhausted,
+                _ => ErrorCode::Internal,
+            },
+        }
+    }
+}

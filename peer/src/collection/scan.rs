@@ -1,0 +1,194 @@
+//! Reading a directory: what is in it, in the order of a catalog.
+//!
+//! Links are not followed. What cannot be in a collection is refused by name, unless it is excluded: special files,
+//! and names that are not UTF-8 (they could not be shown, chosen, or written on every system).
+
+use std::fs::{self, Metadata};
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::SeekFrom;
+use shared::collection::{Attributes, Builder, Mode, ModifiedAt, Selection};
+
+use super::error::CollectionError;
+
+/// Files that a fetch is writing end so; they are no one's.
+const PARTIAL: &str = ".enjambre-part";
+
+/// No tree is followed deeper, so that reading one ends.
+const MAX_DEPTH: usize = 128;
+
+/// A step on the way through a directory.
+#[derive(Debug)]
+pub enum Step {
+    /// A directory begins.
+    Enter(String, Attributes),
+    /// It ends.
+    Leave,
+    /// A symbolic link: its name, where it leads, when it was made.
+    Link(String, String, ModifiedAt),
+    /// A regular file.
+    File(Found),
+}
+
+/// A regular file that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its name.
+    pub name: String,
+    /// Its path from the directory that is read.
+    pub path: String,
+    /// Where it is.
+    pub place: PathBuf,
+    /// Mode and time.
+    pub attributes: Attributes,
+    /// Its bytes.
+    pub length: u64,
+    /// Whether it takes less room than it has bytes.
+    pub is_sparse: bool,
+}
+
+/// What is in a directory.
+#[derive(Debug)]
+pub struct Scanned {
+    /// What the directory itself has.
+    pub root: Attributes,
+    /// In the order of a catalog.
+    pub steps: Vec<Step>,
+    /// Bytes of all files.
+    pub length: u64,
+}
+
+/// Mode and time of something.
+#[must_use]
+pub fn attributes_of(metadata: &Metadata) -> Attributes {
+    let nanos = u32::try_from(metadata.mtime_nsec()).unwrap_or_default();
+    Attributes {
+        mode: Mode::of(metadata.mode()),
+        modified: ModifiedAt::new(metadata.mtime(), nanos)
+            .unwrap_or(ModifiedAt::new(metadata.mtime(), 0).unwrap_or_else(unreachable_time)),
+    }
+}
+
+fn unreachable_time() -> ModifiedAt {
+    ModifiedAt::new(0, 0).expect("no nanoseconds are less than a second")
+}
+
+/// Reads a directory; `own` is the node's data directory, which may not be in it.
+///
+/// # Errors
+/// What cannot be in a collection, by name; what cannot be read.
+pub fn scan(root: &Path, selection: &Selection, own: &Path) -> Result<Scanned, CollectionError> {
+    let metadata = fs::metadata(root).map_err(CollectionError::io("read", root))?;
+    let mut scanned = Scanned {
+        root: attributes_of(&metadata),
+        steps: Vec::new(),
+        length: 0,
+    };
+    directory(root, "", 0, selection, own, &mut scanned)?;
+    Ok(scanned)
+}
+
+fn directory(
+    place: &Path,
+    path: &str,
+    depth: usize,
+    selection: &Selection,
+    own: &Path,
+    scanned: &mut Scanned,
+) -> Result<(), CollectionError> {
+    if depth > MAX_DEPTH {
+        return Err(CollectionError::Refused(format!(
+            "{path:?} lies too deep to be in a collection"
+        )));
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(place).map_err(CollectionError::io("read", place))? {
+        names.push(entry.map_err(CollectionError::io("read", place))?.file_name());
+    }
+    names.sort();
+    for name in names {
+        let place = place.join(&name);
+        let shown = name.to_string_lossy();
+        let path = if path.is_empty() {
+            shown.to_string()
+        } else {
+            format!("{path}/{shown}")
+        };
+        if selection.excludes(&path) || shown.ends_with(PARTIAL) {
+            continue;
+        }
+        let refused = |why: &str| {
+            CollectionError::Refused(format!(
+                "{path:?} cannot be in a collection: {why}; --exclude leaves it out"
+            ))
+        };
+        let Some(name) = name.to_str().map(str::to_owned) else {
+            return Err(refused("its name is not UTF-8"));
+        };
+        let metadata = fs::symlink_metadata(&place).map_err(CollectionError::io("read", &place))?;
+        let (kind, attributes) = (metadata.file_type(), attributes_of(&metadata));
+        if kind.is_dir() {
+            if place == own {
+                return Err(refused("it is the data directory of this node"));
+            }
+            let before = scanned.steps.len();
+            scanned.steps.push(Step::Enter(name, attributes));
+            directory(&place, &path, depth + 1, selection, own, scanned)?;
+            if scanned.steps.len() == before + 1 && !selection.takes(&path) {
+                scanned.steps.pop();
+            } else {
+                scanned.steps.push(Step::Leave);
+            }
+        } else if !selection.takes(&path) {
+            // Nothing of it is wanted.
+        } else if kind.is_symlink() {
+            let target = fs::read_link(&place).map_err(CollectionError::io("read", &place))?;
+            let target = target
+                .to_str()
+                .ok_or_else(|| refused("it leads to a name that is not UTF-8"))?;
+            scanned
+                .steps
+                .push(Step::Link(name, target.to_owned(), attributes.modified));
+        } else if kind.is_file() {
+            scanned.length += metadata.len();
+            scanned.steps.push(Step::File(Found {
+                name,
+                path,
+                place,
+                attributes,
+                length: metadata.len(),
+                is_sparse: metadata.blocks().saturating_mul(512) < metadata.len(),
+            }));
+        } else {
+            return Err(refused("it is a device, a pipe or a socket"));
+        }
+    }
+    Ok(())
+}
+
+/// The holes of a file, as far as the file system tells.
+#[must_use]
+pub fn holes(file: &fs::File, length: u64) -> Vec<Range<u64>> {
+    let mut holes = Vec::new();
+    let mut at = 0;
+    while at < length && holes.len() < Builder::MAX_HOLES {
+        let Ok(start) = rustix::fs::seek(file, SeekFrom::Hole(at)) else {
+            break;
+        };
+        if start >= length {
+            break;
+        }
+        // After the last data there is none.
+        let end = rustix::fs::seek(file, SeekFrom::Data(start))
+            .unwrap_or(length)
+            .min(length);
+        if end <= start {
+            break;
+        }
+        holes.push(start..end);
+        at = end;
+    }
+    holes
+}

@@ -1,0 +1,242 @@
+//! Round trips on real directories, and surroundings that mean harm.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use shared::collection::{Catalog, Selection};
+use shared::model::Name;
+
+use super::publish::{Source, Watcher, make};
+use super::restore::Restoration;
+use super::{CollectionError, parts_held, read_catalog};
+use crate::store::{DiskStore, FragmentStore as _};
+
+struct Node {
+    store: DiskStore,
+    home: tempfile::TempDir,
+}
+
+impl Node {
+    fn new() -> Self {
+        let home = tempfile::tempdir().expect("a directory");
+        let store = DiskStore::open(&home.path().join("data"), 1 << 40).expect("opens");
+        fs::create_dir(home.path().join("tree")).expect("creates");
+        Self { store, home }
+    }
+
+    fn path(&self, path: &str) -> std::path::PathBuf {
+        self.home.path().join(path)
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.path("tree").join(path);
+        fs::create_dir_all(path.parent().expect("inside")).expect("creates");
+        fs::write(path, bytes).expect("writes");
+    }
+
+    fn add(&self, selection: &Selection, before: Option<&Catalog>) -> Result<Catalog, CollectionError> {
+        let name = Name::new("tree").expect("a name");
+        let source = Source {
+            root: &self.path("tree"),
+            selection,
+            name: &name,
+            own: &self.path("data"),
+            before,
+        };
+        let watcher = Watcher {
+            progress: &|_, _| {},
+            cancelled: &AtomicBool::new(false),
+            hold: &|_| {},
+        };
+        let made = make(&self.store, &source, &watcher)?;
+        let content = made.manifest.content();
+        let parts = parts_held(&self.store, content)?.expect("a collection");
+        let catalog = read_catalog(&self.store, content)?;
+        assert!(parts.ids().eq(catalog.parts().iter().copied()));
+        Ok(catalog)
+    }
+
+    fn restore(
+        &self,
+        catalog: &Catalog,
+        inside: Option<&str>,
+        to: &str,
+        force: bool,
+    ) -> Result<(), CollectionError> {
+        let all = Selection::default();
+        let restoration = Restoration::new(catalog.clone(), inside, &all, &self.path(to), force)?;
+        restoration.make_directories()?;
+        restoration.fill(&self.store)
+    }
+}
+
+/// What can be seen of a tree: path, kind, mode, time, bytes or target.
+fn seen(root: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut next = vec![root.to_owned()];
+    while let Some(path) = next.pop() {
+        let metadata = fs::symlink_metadata(&path).expect("is there");
+        let what = if metadata.is_symlink() {
+            fs::read_link(&path).expect("a link").display().to_string()
+        } else if metadata.is_dir() {
+            next.extend(
+                fs::read_dir(&path)
+                    .expect("lists")
+                    .map(|entry| entry.expect("lists").path()),
+            );
+            String::new()
+        } else {
+            format!("{:?}", fs::read(&path).expect("reads"))
+        };
+        let mode = if metadata.is_symlink() { 0 } else { metadata.mode() };
+        let path = path.strip_prefix(root).expect("inside").display().to_string();
+        let time = (metadata.mtime(), metadata.mtime_nsec());
+        all.push(format!("{path} {mode:o} {time:?} {what}"));
+    }
+    all.sort();
+    all
+}
+
+fn usual() -> Node {
+    let node = Node::new();
+    node.write("a", b"first");
+    node.write("b/c", b"second");
+    node.write("b/d", b"");
+    fs::create_dir(node.path("tree/empty")).expect("creates");
+    symlink("../a", node.path("tree/b/up")).expect("links");
+    fs::set_permissions(node.path("tree/a"), fs::Permissions::from_mode(0o600)).expect("changes");
+    fs::set_permissions(node.path("tree/empty"), fs::Permissions::from_mode(0o555)).expect("changes");
+    node
+}
+
+#[test]
+fn what_was_added_is_restored_and_again_changes_nothing() {
+    let node = usual();
+    let catalog = node.add(&Selection::default(), None).expect("added");
+    node.restore(&catalog, None, "out", false).expect("restored");
+    assert_eq!(seen(&node.path("out")), seen(&node.path("tree")));
+    let inode = || fs::metadata(node.path("out/a")).expect("is there").ino();
+    let before = inode();
+    node.restore(&catalog, None, "out", false)
+        .expect("the same is no conflict");
+    assert_eq!(
+        (inode(), seen(&node.path("out"))),
+        (before, seen(&node.path("tree")))
+    );
+}
+
+#[test]
+fn a_part_of_it_is_restored_by_its_path() {
+    let node = usual();
+    let catalog = node.add(&Selection::default(), None).expect("added");
+    node.restore(&catalog, Some("b"), "dir", false).expect("restored");
+    assert_eq!(seen(&node.path("dir")), seen(&node.path("tree/b")));
+    node.restore(&catalog, Some("b/c"), "file", false)
+        .expect("restored");
+    assert_eq!(fs::read(node.path("file")).expect("reads"), b"second");
+    assert!(node.restore(&catalog, Some("b/x"), "none", false).is_err());
+}
+
+#[test]
+fn an_unchanged_directory_is_the_same_collection_and_a_changed_one_keeps_its_packs() {
+    let node = Node::new();
+    for n in 0..200 {
+        node.write(&format!("f{n:03}"), &[n; 4_000]);
+    }
+    let first = node.add(&Selection::default(), None).expect("added");
+    let again = node.add(&Selection::default(), Some(&first)).expect("added");
+    assert_eq!(again, first);
+    node.write("f007", b"changed");
+    let second = node.add(&Selection::default(), Some(&first)).expect("added");
+    let fresh: Vec<_> = second
+        .parts()
+        .iter()
+        .filter(|part| !first.parts().contains(part))
+        .collect();
+    assert_eq!((fresh.len(), second.parts().len()), (1, first.parts().len() + 1));
+    let length = node.store.entry(*fresh[0]).expect("held").manifest.length();
+    assert_eq!(length, 7, "only what changed is packed again");
+    node.restore(&second, None, "out", false).expect("restored");
+    assert_eq!(seen(&node.path("out")), seen(&node.path("tree")));
+}
+
+#[test]
+fn nothing_is_replaced_unless_that_is_asked_for() {
+    let node = usual();
+    let catalog = node.add(&Selection::default(), None).expect("added");
+    fs::create_dir(node.path("out")).expect("creates");
+    fs::write(node.path("out/a"), b"mine").expect("writes");
+    let refused = node.restore(&catalog, None, "out", false).expect_err("refused");
+    assert!(
+        matches!(&refused, CollectionError::Exists { path } if path.ends_with("out/a")),
+        "{refused}"
+    );
+    assert_eq!(fs::read(node.path("out/a")).expect("reads"), b"mine");
+    node.restore(&catalog, None, "out", true).expect("restored");
+    assert_eq!(seen(&node.path("out")), seen(&node.path("tree")));
+}
+
+#[test]
+fn links_that_are_there_already_lead_nothing_outside() {
+    let node = usual();
+    let catalog = node.add(&Selection::default(), None).expect("added");
+    for force in [false, true] {
+        let out = format!("out-{force}");
+        fs::create_dir(node.path(&out)).expect("creates");
+        let outside = node.path(&format!("outside-{force}"));
+        fs::create_dir(&outside).expect("creates");
+        // A directory of the collection is a link to somewhere else here, and so is a file.
+        symlink(&outside, node.path(&out).join("b")).expect("links");
+        symlink(outside.join("victim"), node.path(&out).join("a")).expect("links");
+        let refused = node.restore(&catalog, None, &out, force).expect_err("refused");
+        assert!(
+            matches!(&refused, CollectionError::Exists { path } if path.ends_with("b")),
+            "{refused}"
+        );
+        fs::remove_file(node.path(&out).join("b")).expect("removes");
+        drop(node.restore(&catalog, None, &out, force));
+        assert_eq!(
+            fs::read_dir(&outside).expect("lists").count(),
+            0,
+            "nothing was written outside"
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_in_a_collection_is_refused_by_name_and_can_be_left_out() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let node = Node::new();
+    node.write("good", b"x");
+    symlink("/etc/passwd", node.path("tree/absolute")).expect("links");
+    node.write("Case", b"1");
+    node.write("case", b"2");
+    let odd = std::ffi::OsStr::from_bytes(b"odd\xff");
+    fs::write(node.path("tree").join(odd), b"x").expect("writes");
+    rustix::fs::mkfifoat(rustix::fs::CWD, node.path("tree/pipe"), rustix::fs::Mode::RWXU).expect("a pipe");
+    let mut exclude = Vec::new();
+    for name in ["odd", "pipe", "absolute", "case"] {
+        let selection = Selection::new(Vec::new(), exclude.clone()).expect("patterns");
+        let text = node.add(&selection, None).expect_err("refused").to_string();
+        assert!(text.contains(name), "{name}: {text}");
+        exclude.push(format!("{name}*"));
+    }
+    let selection = Selection::new(Vec::new(), exclude).expect("patterns");
+    let catalog = node.add(&selection, None).expect("added");
+    assert_eq!(catalog.entries().len(), 2);
+}
+
+#[test]
+fn holes_of_small_files_stay_holes() {
+    let node = Node::new();
+    let file = fs::File::create(node.path("tree/sparse")).expect("creates");
+    std::os::unix::fs::FileExt::write_all_at(&file, b"end", 500_000).expect("writes");
+    drop(file);
+    let catalog = node.add(&Selection::default(), None).expect("added");
+    node.restore(&catalog, None, "out", false).expect("restored");
+    let blocks = |path: &str| fs::metadata(node.path(path)).expect("is there").blocks();
+    assert!(blocks("out/sparse") <= blocks("tree/sparse").max(16));
+    assert_eq!(seen(&node.path("out")), seen(&node.path("tree")));
+}
