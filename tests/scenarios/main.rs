@@ -3,6 +3,7 @@
 //! Each starts the programs that it needs on free ports, does what people and machines do to them, and looks at what
 //! the commands say. What can be decided without processes is tested beside the code.
 
+mod collections;
 mod foreign;
 mod fragmentation;
 mod front_door;

@@ -28,7 +28,12 @@ pub fn names(names: &[(Binding, Health)]) -> Table {
         table.row([
             binding.name.to_string(),
             binding.revision.to_string(),
-            ByteCount::new(binding.length).to_string(),
+            ByteCount::new(
+                binding
+                    .collection
+                    .map_or(binding.length, |collection| collection.length),
+            )
+            .to_string(),
             format!("{}/{}", health.fewest, health.target),
             health.state.to_string(),
             binding.content.short(),

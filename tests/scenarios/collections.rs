@@ -1,0 +1,264 @@
+//! Directories: what goes in comes out, and what a liar puts in does not come out of its directory.
+
+use std::fs;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use harness::{Cluster, Peer};
+use proto::client::CatalogClient;
+use proto::convert::Publish;
+use shared::collection::{Attributes, Builder, Data, File, Mode, ModifiedAt};
+use shared::model::{ContentRef, Expectation, HostPort, Incarnation, Name, Parts, ReplicationTarget};
+
+use crate::{MIB, get, id_of};
+
+/// What can be seen of a tree: path, mode, time, bytes or target.
+fn seen(root: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut next = vec![root.to_owned()];
+    while let Some(path) = next.pop() {
+        let metadata = fs::symlink_metadata(&path).expect("is there");
+        let (mode, what) = if metadata.is_symlink() {
+            (0, fs::read_link(&path).expect("a link").display().to_string())
+        } else if metadata.is_dir() {
+            next.extend(
+                fs::read_dir(&path)
+                    .expect("lists")
+                    .map(|entry| entry.expect("lists").path()),
+            );
+            (metadata.mode(), String::new())
+        } else {
+            (
+                metadata.mode(),
+                harness::content::sha256(&path).expect("reads").to_string(),
+            )
+        };
+        let path = path.strip_prefix(root).expect("inside").display().to_string();
+        let time = (metadata.mtime(), metadata.mtime_nsec());
+        all.push(format!("{path} {mode:o} {time:?} {what}"));
+    }
+    all.sort();
+    all
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the harness makes text paths")
+}
+
+fn received(peer: &Peer) -> u64 {
+    peer.status()["bytes_received"].as_u64().expect("a number")
+}
+
+fn plant(root: &Path) -> Result<()> {
+    for n in 0..300_u16 {
+        let directory = root.join(format!("d{}", n % 7));
+        fs::create_dir_all(&directory)?;
+        fs::write(
+            directory.join(format!("small {n}")),
+            vec![n.to_le_bytes()[0]; usize::from(n) * 20],
+        )?;
+    }
+    fs::create_dir(root.join("empty"))?;
+    fs::set_permissions(root.join("empty"), fs::Permissions::from_mode(0o555))?;
+    symlink("../d1/small 1", root.join("d2/link"))?;
+    symlink("nowhere", root.join("dangling"))?;
+    harness::content::write(&root.join("large"), 3 * MIB + 5, 7)?;
+    fs::set_permissions(root.join("large"), fs::Permissions::from_mode(0o640))?;
+    let sparse = fs::File::create(root.join("sparse"))?;
+    sparse.write_all_at(b"island", 5 * MIB)?;
+    sparse.set_len(16 * MIB)?;
+    Ok(())
+}
+
+#[test]
+fn a_directory_comes_out_as_it_went_in_and_a_change_moves_only_itself() -> Result<()> {
+    let cluster = Cluster::builder().peers(3).start()?;
+    let tree = cluster.path("tree");
+    fs::create_dir(&tree)?;
+    plant(&tree)?;
+    let (publisher, reader) = (cluster.peer(0), cluster.peer(2));
+    let add = ["add", text(&tree), "--replicas", "2", "--wait", "60s"];
+    drop(publisher.run(add).expect(0));
+    let copy = get(&cluster, reader, "tree");
+    assert_eq!(seen(&copy), seen(&tree));
+    let room = |path: &Path| fs::metadata(path.join("sparse")).map(|metadata| metadata.blocks() * 512);
+    assert!(room(&copy)? < MIB, "its holes are holes");
+    let listed = reader.run(["list", "tree", "--json"]).expect(0);
+    assert_eq!(listed.stdout.lines().count(), seen(&tree).len() - 1);
+    // One of them, by its path.
+    let one = cluster.path("one");
+    drop(
+        reader
+            .run(["get", "tree/d3/small 10", "--output", text(&one)])
+            .expect(0),
+    );
+    assert_eq!(fs::read(&one)?, fs::read(tree.join("d3/small 10"))?);
+    // A change brings the changed file, the catalog, and nothing else.
+    fs::write(tree.join("d5/small 5"), b"changed")?;
+    drop(publisher.run(["add", text(&tree), "--update"]).expect(0));
+    let before = received(reader);
+    let copy_text = text(&copy).to_owned();
+    // The directory is there: what it is called inside of its parent says where to.
+    let parent = cluster.path("again");
+    fs::create_dir(&parent)?;
+    fs::rename(&copy_text, parent.join("tree"))?;
+    drop(
+        reader
+            .run(["get", "tree", "--output", text(&parent), "--force"])
+            .expect(0),
+    );
+    assert_eq!(seen(&parent.join("tree")), seen(&tree));
+    let moved = received(reader) - before;
+    assert!(moved < 64 << 10, "{moved} bytes were moved for a change of 7");
+    // What was got is served: with the publisher gone, and the tree deleted, it still comes.
+    drop(publisher.run(["remove", "tree"]).expect(0));
+    assert_eq!(reader.run(["list", "tree"]).code, 3);
+    Ok(())
+}
+
+fn attributes() -> Attributes {
+    Attributes {
+        mode: Mode::of(0o644),
+        modified: ModifiedAt::new(1_700_000_000, 0).expect("no nanoseconds"),
+    }
+}
+
+/// A catalog of four entries, whose bytes are then tampered with.
+fn catalog() -> Vec<u8> {
+    let empty = File {
+        attributes: attributes(),
+        length: 0,
+        data: Data::Empty,
+        holes: Vec::new(),
+    };
+    let mut builder = Builder::new(attributes());
+    let mut build = || {
+        builder.link("aaaaa", "lnk1", attributes().modified)?;
+        builder.enter("bbbbb", attributes())?;
+        builder.file("ccccc", empty.clone())?;
+        builder.leave()?;
+        builder.file("ddddd", empty.clone())
+    };
+    build().expect("a good catalog");
+    builder
+        .finish()
+        .and_then(|catalog| catalog.encode())
+        .expect("a good catalog")
+}
+
+fn with(replaced: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = catalog();
+    for (from, to) in replaced {
+        assert_eq!(from.len(), to.len());
+        let at = bytes
+            .windows(from.len())
+            .position(|window| window == from.as_bytes());
+        let at = at.expect("it is in there");
+        bytes[at..at + from.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
+}
+
+/// Binds a name to a collection whose catalog is any bytes that a peer holds.
+fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()> {
+    let path = cluster.path(&format!("{name}.catalog"));
+    fs::write(&path, catalog)?;
+    let held = format!("{name}.held");
+    drop(
+        liar.run(["add", text(&path), "--name", &held, "--replicas", "1"])
+            .expect(0),
+    );
+    let status = liar.status();
+    let tracker: HostPort = status["tracker"].as_str().expect("connected").parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let tracker = CatalogClient::new(&tracker)?;
+        let (_, manifest) = tracker.resolve(&ContentRef::Name(Name::new(held)?)).await?;
+        let publish = Publish {
+            name: Name::new(name)?,
+            manifest,
+            target: ReplicationTarget::new(1)?,
+            expectation: Expectation::Unbound,
+            publisher: id_of(liar).parse()?,
+            incarnation: Incarnation::new(status["incarnation"].as_u64().expect("a number")),
+            parts: Some(Parts::default()),
+        };
+        tracker.publish(&publish).await?;
+        Ok(())
+    })
+}
+
+/// Everything below a directory.
+fn all_below(root: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    let mut next = vec![root.to_owned()];
+    while let Some(directory) = next.pop() {
+        for entry in fs::read_dir(directory).expect("lists") {
+            let path = entry.expect("lists").path();
+            if path.is_dir() && !path.is_symlink() {
+                next.push(path.clone());
+            }
+            all.push(path);
+        }
+    }
+    all
+}
+
+#[test]
+fn a_lying_publisher_writes_nothing_outside_of_the_directory() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let (liar, victim) = (cluster.peer(0), cluster.peer(1));
+    let home = cluster.path("home");
+    fs::create_dir(&home)?;
+    lie(&cluster, liar, "honest", &catalog())?;
+    let lies: [(&str, &[(&str, &str)]); 8] = [
+        ("parent", &[("ddddd", "../dd")]),
+        ("deep", &[("ccccc", "../..")]),
+        ("absolute", &[("ddddd", "/tmp/")]),
+        ("dots", &[("bbbbb", "\0\0..\0")]),
+        ("link", &[("lnk1", "/etc")]),
+        ("climbing", &[("lnk1", "..//")]),
+        // The directory that a link of the same name would lead astray.
+        ("twice", &[("bbbbb", "aaaaa")]),
+        ("clash", &[("bbbbb", "AAAAA")]),
+    ];
+    for (name, lies) in lies {
+        lie(&cluster, liar, name, &with(lies))?;
+        let into = home.join(name);
+        let get = victim.run(["get", name, "--output", text(&into), "--force"]);
+        assert_eq!(get.code, 8, "{name}: {}", get.stderr);
+        assert!(
+            get.stderr.contains("cannot be in a collection") || get.stderr.contains("broken"),
+            "{}",
+            get.stderr
+        );
+        assert!(victim.run(["list", name]).code == 8, "{name}");
+    }
+    assert_eq!(
+        all_below(&home),
+        Vec::<PathBuf>::new(),
+        "nothing was written at all"
+    );
+    drop(
+        victim
+            .run(["get", "honest", "--output", text(&home.join("honest"))])
+            .expect(0),
+    );
+    assert_eq!(all_below(&home).len(), 5);
+    // What lies there already leads nowhere either.
+    let outside = cluster.path("outside");
+    fs::create_dir(&outside)?;
+    let trap = home.join("trap/honest");
+    fs::create_dir_all(&trap)?;
+    symlink(&outside, trap.join("bbbbb"))?;
+    symlink(outside.join("x"), trap.join("ddddd"))?;
+    let into = home.join("trap");
+    let get = victim.run(["get", "honest", "--output", text(&into), "--force"]);
+    assert_eq!(get.code, 5, "{}", get.stderr);
+    assert!(get.stderr.contains("bbbbb"), "{}", get.stderr);
+    assert_eq!(all_below(&outside), Vec::<PathBuf>::new());
+    Ok(())
+}
