@@ -15,5 +15,6 @@ pub mod small;
 mod stopwatch;
 pub mod swarm;
 pub mod torrent;
+pub mod tree;
 
 pub use stopwatch::Stopwatch;

@@ -1,4 +1,4 @@
-//! `cargo bench-enjambre pair|swarm|add|small|resume|all`: our times beside those of the tools installed here, in one run.
+//! `cargo bench-enjambre pair|swarm|add|small|tree|resume|all`: our times beside those of the tools installed here, in one run.
 //!
 //! docs/benchmarks.md says what to install and how to read the results.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use harness::bench::report::{Table, save};
-use harness::bench::{add, pair, resume, small, swarm};
+use harness::bench::{add, pair, resume, small, swarm, tree};
 use harness::lab::obstacle;
 use harness::{binaries, interrupt};
 use serde_json::Value;
@@ -59,6 +59,15 @@ enum Benchmark {
     Small {
         /// How many files of each length
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
+        runs: u32,
+    },
+    /// A directory of many small files, beside rsync -a, and what a small change moves
+    Tree {
+        /// How many files
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+        files: u32,
+        /// How often
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
     },
     /// Killing a receiver in the middle of a fetch: how much comes again
@@ -129,6 +138,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
             swarm::run(&swarm::scenarios(&scenarios)?, runs, libtorrent)?,
         ),
         Benchmark::Add { size, runs } => show("add", add::run(size.get(), runs)?),
+        Benchmark::Tree { files, runs } => show("tree", tree::run(files, runs)?),
         Benchmark::Small { runs } => show("small", small::run(runs)?),
         Benchmark::Resume {
             size,
@@ -144,6 +154,7 @@ fn all() -> Result<()> {
     show("pair", pair::run(1 << 30, 3)?)?;
     show("add", add::run(4 << 30, 3)?)?;
     show("small", small::run(20)?)?;
+    show("tree", tree::run(10_000, 3)?)?;
     let limit = ByteRate::new(200_000_000).context("not 0")?;
     show("resume", resume::run(1 << 30, limit, 5, 1)?)?;
     if let Some(obstacle) = obstacle() {
