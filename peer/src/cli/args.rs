@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use shared::collection::Selection;
 use shared::model::{
     ByteCount, ContentRef, FragmentLength, HostPort, Name, ReplicationTarget, Zone, parse_duration,
 };
 
-use super::exit::{Exit, Failure};
+use super::globs::Globs;
 use super::limit::{LimitArgs, RateLimit};
 use super::settings::{CONFIG_KEY, KEYS, Settings, variable};
 use super::upkeep::Upkeep;
@@ -250,29 +249,6 @@ pub struct AddArgs {
     pub wait: Wait,
     /// What is wanted of a directory.
     pub globs: Globs,
-}
-
-/// Which entries of a directory are meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
-pub struct Globs {
-    /// Of a directory, only what matches: `*` and `?` in names, `**` for directories; a pattern with a slash is a path
-    /// from the directory itself; may be given several times
-    #[arg(long, value_name = "GLOB")]
-    include: Vec<String>,
-    /// Of a directory, not what matches; wins over --include
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
-}
-
-impl Globs {
-    /// The patterns, checked.
-    ///
-    /// # Errors
-    /// When one is none; that is a usage error.
-    pub fn selection(&self) -> Result<Selection, Failure> {
-        Selection::new(self.include.clone(), self.exclude.clone())
-            .map_err(|error| Failure::new(Exit::Usage, error.to_string()))
-    }
 }
 
 /// How long to wait for replicas.

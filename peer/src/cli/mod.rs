@@ -14,6 +14,7 @@ mod context;
 mod entries;
 pub mod exit;
 pub mod get;
+pub mod globs;
 pub mod json;
 pub mod limit;
 pub mod output;
