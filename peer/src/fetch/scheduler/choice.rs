@@ -52,9 +52,9 @@ impl Scheduler {
         if self.room() > 0
             && let Some(fragment) = self.choose(source)
         {
-            let if_new =
-                !self.sources[&source].is_member() && self.is_shared() && !self.offers.is_in_swarm(fragment);
-            if if_new {
+            let standing = &self.sources[&source];
+            let if_new = !standing.is_member() && self.is_new(standing, fragment);
+            if if_new && self.is_shared() {
                 self.first_hand.insert(fragment, (source, None));
             }
             self.take_off(now, source, fragment, 0);
@@ -116,11 +116,16 @@ impl Scheduler {
         let mut useful = self.missing.clone();
         useful.intersect_with(&source.offered);
         let rarest = |fragment: &FragmentIndex| (self.offers.of(*fragment), self.stripes.weight(*fragment));
-        if source.is_member() || !self.is_shared() {
+        if source.is_member() {
             return useful.iter().min_by_key(rarest);
         }
-        let is_new = |fragment: &FragmentIndex| !self.offers.is_in_swarm(*fragment);
-        let new = useful.iter().filter(is_new);
+        let new = useful.iter().filter(|fragment| self.is_new(source, *fragment));
+        if !self.is_shared() {
+            // Whoever comes late does not know the others yet, who have what has been handed out.
+            return new
+                .min_by_key(rarest)
+                .or_else(|| useful.iter().min_by_key(rarest));
+        }
         match new.min_by_key(|fragment| self.stripes.turn(*fragment)) {
             Some(fragment) => self.may_be_first_hand(id).then_some(fragment),
             None if source.in_flight == 0 && self.is_all_passed_on() => useful.iter().min_by_key(rarest),
@@ -153,6 +158,15 @@ impl Scheduler {
         });
         let slowest = slow.max().filter(|_| !self.pace.is_throttled());
         slowest.map(|(_, fragment, slow)| (fragment, slow))
+    }
+
+    /// Whether the fragment is in nobody's hands but those of seeders; where these need not be spared, of this one.
+    fn is_new(&self, seeder: &Standing, fragment: FragmentIndex) -> bool {
+        if self.is_shared() {
+            !self.offers.is_in_swarm(fragment)
+        } else {
+            !seeder.handed_out.contains(fragment)
+        }
     }
 
     /// Whether the seeders are to be spared: there are members who want the same, and no fewer than seeders.

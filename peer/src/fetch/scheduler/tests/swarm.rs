@@ -223,11 +223,19 @@ fn a_seeder_that_has_handed_the_fragment_out_meanwhile_is_asked_for_another_one(
 }
 
 #[test]
-fn alone_with_a_seeder_it_does_not_matter_what_it_has_handed_out() {
-    let (_, actions) = scheduler(1, BOUNDS, &[&[0]]);
-    let [Action::Request { if_new: false, .. }] = actions[..] else {
-        panic!("{actions:?}")
+fn alone_with_a_seeder_what_it_has_handed_out_is_asked_for_last() {
+    let mut scheduler = Scheduler::new(peer(2), FragmentSet::empty(2), BOUNDS, 7);
+    let [.., joined, has] = seeder_and_member(2);
+    for event in [joined, has, serves(2, &[1], false)] {
+        assert_eq!(scheduler.apply(at(0), event), []);
+    }
+    let asked = scheduler.apply(at(0), Event::Want(FragmentSet::full(2)));
+    let request = |number, if_new| Action::Request {
+        source: peer(1),
+        fragment: fragment(2, number),
+        if_new,
     };
+    assert_eq!(asked, [request(0, true), request(1, false)]);
 }
 
 #[test]
@@ -276,6 +284,6 @@ fn as_many_seeders_as_that_need_not_be_spared() {
     assert_eq!(scheduler.apply(at(1), joined), []);
     let all: Vec<u32> = (0..100).collect();
     let actions = scheduler.apply(at(1), has(peer(4), 100, &all, &[]));
-    let is_any = |action: &Action| matches!(action, Action::Request { if_new: false, .. });
+    let is_any = |action: &Action| matches!(action, Action::Request { source, .. } if *source == peer(4));
     assert!(!actions.is_empty() && actions.iter().all(is_any), "{actions:?}");
 }
