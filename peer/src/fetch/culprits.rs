@@ -16,7 +16,7 @@ const REMEMBERED: usize = 32;
 const MUCH_SLOWER: u64 = 4;
 
 /// A source from which nothing came for so long has stalled; before, it may have had others to serve.
-const STALLED: Duration = Duration::from_secs(3);
+const STALLED: Duration = Duration::from_secs(2);
 
 /// Bytes that came in a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +146,7 @@ mod tests {
         );
         assert_eq!(judge(pulled(303, 3), quick), None);
         assert_eq!(judge(pulled(0, 3), quick), Some((Offence::Stalled, None)));
-        assert_eq!(judge(pulled(0, 2), quick), None, "it may have been busy");
+        assert_eq!(judge(pulled(0, 1), quick), None, "it may have been busy");
         assert_eq!(
             judge(pulled(5, 0), pulled(5, 0)),
             None,
