@@ -109,7 +109,7 @@ struct NodeFlags {
     /// Take at most so much from all peers together, in the same way [default: none]
     #[arg(long, value_name = "RATE", help_heading = "Running a node")]
     download_limit: Option<RateLimit>,
-    /// Uploads at once; peers that ask for more are sent elsewhere [default: 192]
+    /// Uploads that send at once; four more wait in line, others are sent elsewhere [default: 8]
     #[arg(long, value_name = "N", help_heading = "Running a node")]
     upload_slots: Option<NonZeroU16>,
     /// Blocks of transfers in memory, at least 16MiB: a third for uploads, the rest for downloads
