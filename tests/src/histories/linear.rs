@@ -6,6 +6,7 @@
 //!
 //! Knows nothing of names or trackers: what an operation does is the [`Model`]'s business.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::hash::Hash;
 
@@ -66,8 +67,9 @@ pub fn is_linearizable<M: Model>(model: &M, history: &[Interval<M::Operation>]) 
         // Whoever begins after this must wait for the one that ends then.
         let first_end = rest().filter_map(|(_, op)| op.until).min().unwrap_or(u64::MAX);
         let mut next: Vec<_> = rest().filter(|(_, op)| op.from <= first_end).collect();
-        // The place that is put down last is tried first: what ends first, and what was never answered at last.
-        next.sort_by_key(|(_, op)| std::cmp::Reverse(op.until.unwrap_or(u64::MAX)));
+        // The place that is put down last is tried first: what ends first, of these what began first, and what was never
+        // answered at last.
+        next.sort_by_key(|(n, op)| Reverse((op.until.unwrap_or(u64::MAX), op.from, *n)));
         for (n, op) in next {
             let Some(next) = model.step(&state, &op.operation) else {
                 continue;
