@@ -119,11 +119,11 @@ impl Assignments {
                     .map(|role| store.release(content, *role))
                     .take_while(|released| !matches!(released, Err(StoreError::UnknownContent(_))))
                     .sum::<Result<_, _>>()?,
-                Eviction::Forget(names) => {
+                Eviction::Forget(publications) => {
                     let freed = store.forget(content)?;
-                    names
+                    publications
                         .iter()
-                        .try_for_each(|name| store.remove_publication(name).map(drop))?;
+                        .try_for_each(|publication| store.forget_publication(publication).map(drop))?;
                     freed
                 }
             };

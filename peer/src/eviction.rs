@@ -4,7 +4,7 @@
 //! user published or fetched stays while it is surplus only. A file that was added under a name and refused is
 //! published no longer: it was kept until now because it may have counted as a replica.
 
-use shared::model::{ContentId, EvictReason, Name};
+use shared::model::{ContentId, EvictReason};
 
 use crate::store::{Publication, Role};
 
@@ -15,15 +15,15 @@ pub enum Eviction {
     Refuse,
     /// It is here for these reasons no longer.
     Release(&'static [Role]),
-    /// All of it goes, and the settled publications of these names with it.
-    Forget(Vec<Name>),
+    /// All of it goes, and these settled publications of it too.
+    Forget(Vec<Publication>),
 }
 
 impl Eviction {
     /// Decides, given everything in the outbox.
     #[must_use]
     pub fn of(content: ContentId, reason: EvictReason, publications: &[Publication]) -> Self {
-        let mut names = Vec::new();
+        let mut settled = Vec::new();
         for publication in publications
             .iter()
             .filter(|publication| publication.content == content)
@@ -31,19 +31,19 @@ impl Eviction {
             if publication.is_pending() {
                 return Self::Refuse;
             }
-            names.push(publication.name.clone());
+            settled.push(publication.clone());
         }
         match reason {
-            EvictReason::Surplus if names.is_empty() => Self::Release(&[Role::Assigned, Role::Published]),
+            EvictReason::Surplus if settled.is_empty() => Self::Release(&[Role::Assigned, Role::Published]),
             EvictReason::Surplus => Self::Release(&[Role::Assigned]),
-            EvictReason::Unreferenced => Self::Forget(names),
+            EvictReason::Unreferenced => Self::Forget(settled),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use shared::model::{ReplicationTarget, Revision};
+    use shared::model::{Name, ReplicationTarget, Revision};
 
     use super::*;
     use crate::store::PublicationState;
@@ -59,15 +59,14 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_to_be_published_stays_and_what_was_published_goes_with_its_names() {
+    fn what_waits_to_be_published_stays_and_what_was_published_goes_with_its_publications() {
         let (ours, other) = (ContentId::from_bytes([1; 32]), ContentId::from_bytes([2; 32]));
         let settled = publication("a", ours, PublicationState::Published(Revision::new(3)));
         let elsewhere = publication("b", other, PublicationState::Pending(None));
         let outbox = [settled.clone(), elsewhere.clone()];
-        let names = vec![settled.name.clone()];
         assert_eq!(
             Eviction::of(ours, EvictReason::Unreferenced, &outbox),
-            Eviction::Forget(names)
+            Eviction::Forget(vec![settled])
         );
         assert_eq!(
             Eviction::of(ours, EvictReason::Surplus, &outbox),

@@ -92,34 +92,37 @@ impl Publisher {
     /// Makes one publication that is in the outbox, now.
     ///
     /// # Errors
-    /// When the tracker refuses (then it is settled as refused), or cannot be reached (then it stays pending).
-    pub async fn publish(&self, name: &Name) -> Result<Binding, RemoteError> {
+    /// When the tracker refuses (then it is settled as refused), or cannot be reached (then it stays pending), or the user
+    /// has withdrawn it or added something else under the name meanwhile.
+    pub async fn publish(&self, wanted: &Publication) -> Result<Binding, RemoteError> {
         let inner = &self.0;
         let _turn = inner.turn.lock().await;
-        let (store, wanted) = (Arc::clone(&inner.store), name.clone());
+        let store = Arc::clone(&inner.store);
         let all = try_blocking(move || store.publications()).await?;
         let publication = all
             .into_iter()
-            .find(|publication| publication.name == wanted)
-            .ok_or_else(|| {
-                RemoteError::new(
-                    ErrorCode::Cancelled,
-                    format!("the publication of {name} was withdrawn"),
-                )
-            })?;
+            .find(|known| known.asks_the_same(wanted))
+            .ok_or_else(|| withdrawn(&wanted.name))?;
         match publication.next() {
             Next::AskHead | Next::Ask(_) => self.make(publication).await,
-            // The outbox was faster; the catalogue has the rest.
-            Next::Published(_) => {
-                let connection = inner.network.connection()?;
-                connection
-                    .catalog
-                    .resolve(&ContentRef::Name(publication.name))
-                    .await
-                    .map(|(binding, _)| binding)
-            }
+            Next::Published(revision) => self.published(publication.name, revision).await,
             Next::Refused(reason) => Err(RemoteError::new(ErrorCode::Conflict, reason)),
         }
+    }
+
+    /// The outbox was faster; the catalogue has the rest, unless it has moved on already.
+    async fn published(&self, name: Name, revision: Revision) -> Result<Binding, RemoteError> {
+        let connection = self.0.network.connection()?;
+        let (binding, _) = connection
+            .catalog
+            .resolve(&ContentRef::Name(name.clone()))
+            .await?;
+        if binding.revision == revision {
+            return Ok(binding);
+        }
+        let newer = binding.revision;
+        let text = format!("{name} was published as revision {revision}, and is at revision {newer} by now");
+        Err(RemoteError::new(ErrorCode::Conflict, text))
     }
 
     /// Tries every pending publication once; whether some are still pending. A cancelled try is made again later.
@@ -133,8 +136,8 @@ impl Publisher {
         };
         let mut some_remain = false;
         for publication in pending {
-            let name = publication.name;
-            match self.publish(&name).await {
+            let name = &publication.name;
+            match self.publish(&publication).await {
                 Ok(binding) => info!(%name, revision = %binding.revision, "published"),
                 Err(error) => {
                     warn!(%name, %error, "not published");
@@ -145,12 +148,12 @@ impl Publisher {
         some_remain
     }
 
-    async fn make(&self, publication: Publication) -> Result<Binding, RemoteError> {
+    async fn make(&self, mut publication: Publication) -> Result<Binding, RemoteError> {
         let inner = &self.0;
         let connection = inner.network.connection()?;
         // Before the store is asked: from here on the content cannot be evicted under us.
         let _guards = self.protect(&publication).await;
-        let outcome = match self.follow(&connection, &publication).await {
+        let outcome = match self.follow(&connection, &mut publication).await {
             Ok(base) => self.ask(&connection, &publication, base).await,
             Err(error) => Err(error),
         };
@@ -164,7 +167,8 @@ impl Publisher {
         let Some(state) = state else {
             return outcome;
         };
-        self.settle(&publication, state).await?;
+        // Where it is another publication by now, there is nothing to settle; what was answered is true all the same.
+        self.settle(publication, state).await?;
         outcome
     }
 
@@ -173,7 +177,7 @@ impl Publisher {
     async fn follow(
         &self,
         connection: &Connection,
-        publication: &Publication,
+        publication: &mut Publication,
     ) -> Result<Revision, RemoteError> {
         if let Next::Ask(base) = publication.next() {
             return Ok(base);
@@ -182,7 +186,10 @@ impl Publisher {
         let state = publication
             .follow(base, bound)
             .map_err(|reason| RemoteError::new(ErrorCode::Conflict, reason))?;
-        self.settle(publication, state).await?;
+        if !self.settle(publication.clone(), state.clone()).await? {
+            return Err(withdrawn(&publication.name));
+        }
+        publication.state = state;
         Ok(base)
     }
 
@@ -237,13 +244,14 @@ impl Publisher {
         try_blocking(move || collection::parts_held(&store, content)).await
     }
 
-    async fn settle(&self, publication: &Publication, state: PublicationState) -> Result<(), RemoteError> {
-        let (store, attempted) = (Arc::clone(&self.0.store), publication.clone());
-        let is_there = try_blocking(move || store.settle_publication(&attempted, &state)).await?;
-        if is_there {
-            return Ok(());
-        }
-        let text = format!("the publication of {} was withdrawn", publication.name);
-        Err(RemoteError::new(ErrorCode::Cancelled, text))
+    /// Whether it was still there to be settled.
+    async fn settle(&self, attempted: Publication, state: PublicationState) -> Result<bool, RemoteError> {
+        let store = Arc::clone(&self.0.store);
+        try_blocking(move || store.settle_publication(&attempted, &state)).await
     }
+}
+
+fn withdrawn(name: &Name) -> RemoteError {
+    let text = format!("the publication of {name} was withdrawn, or replaced by a newer one");
+    RemoteError::new(ErrorCode::Cancelled, text)
 }

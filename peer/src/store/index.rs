@@ -208,29 +208,57 @@ impl Index {
         Ok(())
     }
 
-    /// Changes the state of a publication that is pending for this content; whether there was one.
+    /// Changes the state of the publication, if it still is the attempted one; whether it was.
     pub(super) fn settle_publication(
         &self,
         attempted: &Publication,
         state: &PublicationState,
     ) -> Result<bool, StoreError> {
         let (state, revision, reason) = state_columns(state);
-        let (name, content) = (attempted.name.as_str(), attempted.content.as_bytes());
+        let (was, followed, refused) = state_columns(&attempted.state);
         let changed = self.connection.execute(
-            "UPDATE publications SET state = ?, revision = ?, reason = ?
-                WHERE name = ? AND content = ? AND target = ? AND state = 0",
-            params![state, revision, reason, name, content, attempted.target.get()],
+            &format!("UPDATE publications SET state = ?, revision = ?, reason = ? WHERE {THIS_PUBLICATION}"),
+            params![
+                state,
+                revision,
+                reason,
+                attempted.name.as_str(),
+                attempted.content.as_bytes(),
+                attempted.target.get(),
+                attempted.update,
+                was,
+                followed,
+                refused
+            ],
         )?;
         Ok(changed > 0)
     }
 
-    pub(super) fn remove_publication(&self, name: &Name) -> Result<bool, StoreError> {
-        Ok(self
-            .connection
-            .execute("DELETE FROM publications WHERE name = ?", [name.as_str()])?
-            > 0)
+    pub(super) fn forget_publication(&self, publication: &Publication) -> Result<bool, StoreError> {
+        let (state, revision, reason) = state_columns(&publication.state);
+        let forgotten = self.connection.execute(
+            &format!("DELETE FROM publications WHERE {THIS_PUBLICATION}"),
+            params![
+                publication.name.as_str(),
+                publication.content.as_bytes(),
+                publication.target.get(),
+                publication.update,
+                state,
+                revision,
+                reason
+            ],
+        )?;
+        Ok(forgotten > 0)
+    }
+
+    pub(super) fn withdraw_publication(&self, name: &Name) -> Result<bool, StoreError> {
+        let delete = "DELETE FROM publications WHERE name = ? AND state = 0";
+        Ok(self.connection.execute(delete, [name.as_str()])? > 0)
     }
 }
+
+/// A publication in every respect.
+const THIS_PUBLICATION: &str = "name = ? AND content = ? AND target = ? AND is_update = ? AND state = ? AND revision IS ? AND reason IS ?";
 
 fn put_holding(connection: &Connection, kept: &Kept) -> Result<(), StoreError> {
     let (place, path, output, overwrite) = match &kept.place {

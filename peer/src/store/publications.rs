@@ -41,6 +41,13 @@ impl Publication {
     pub const fn is_pending(&self) -> bool {
         matches!(self.state, PublicationState::Pending(_))
     }
+
+    /// Whether both ask for the same, whatever has become of them.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let of = |publication: &Self| (publication.content, publication.target, publication.update);
+        self.name == other.name && of(self) == of(other)
+    }
 }
 
 impl DiskStore {
@@ -60,9 +67,9 @@ impl DiskStore {
         self.index().put_publication(publication)
     }
 
-    /// Changes the state of the publication that was attempted, if it is still pending for this very content and target;
-    /// false (and nothing changed) when there is none, because the user has added something else under the name since,
-    /// or the same with another target.
+    /// Changes the state of the publication that was attempted, which is pending, if it still is what it was then in every
+    /// respect; false (and nothing changed) when the user has withdrawn it or added something under the name since, be it
+    /// the same: an answer to an earlier attempt says nothing about that.
     ///
     /// # Errors
     /// [`StoreError::Index`].
@@ -74,12 +81,20 @@ impl DiskStore {
         self.index().settle_publication(attempted, state)
     }
 
-    /// Forgets the publication of a name; whether there was one.
+    /// Forgets this publication; false (and nothing changed) when it is not what it was any more.
     ///
     /// # Errors
     /// [`StoreError::Index`].
-    pub fn remove_publication(&self, name: &Name) -> Result<bool, StoreError> {
-        self.index().remove_publication(name)
+    pub fn forget_publication(&self, publication: &Publication) -> Result<bool, StoreError> {
+        self.index().forget_publication(publication)
+    }
+
+    /// Forgets what waits to be published under a name; whether something did.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn withdraw_publication(&self, name: &Name) -> Result<bool, StoreError> {
+        self.index().withdraw_publication(name)
     }
 
     /// A small fact that was stored under a key (the peer's id, its incarnation, the newest epoch, …).

@@ -44,8 +44,8 @@ pub(super) async fn run(
         update: add.update,
         state: PublicationState::Pending(None),
     };
-    let store = Arc::clone(&parts.store);
-    try_blocking(move || store.put_publication(&publication)).await?;
+    let (store, wanted) = (Arc::clone(&parts.store), publication.clone());
+    try_blocking(move || store.put_publication(&wanted)).await?;
     let is_pending = parts.network.connection_soon().await.is_err();
     let shared = AddEvent::Shared {
         content,
@@ -61,7 +61,7 @@ pub(super) async fn run(
         }
         connected(&parts, &events).await?;
     }
-    let binding = match parts.publisher.publish(&add.name).await {
+    let binding = match parts.publisher.publish(&publication).await {
         Ok(binding) => binding,
         Err(error) if error.code().is_retryable() => {
             return Err(error.context(format!(
@@ -70,7 +70,7 @@ pub(super) async fn run(
             )));
         }
         Err(error) => {
-            undo(&parts, &add).await?;
+            undo(&parts, publication).await?;
             return Err(error);
         }
     };
@@ -235,11 +235,19 @@ async fn share(parts: &ControlParts, add: &Add, events: &Events<AddEvent>) -> Re
 
 /// Takes a refused publication back. The file stays shared until the tracker says otherwise: it may count as a replica
 /// already, of a content that has other names, and only the tracker knows when nothing refers to it.
-async fn undo(parts: &ControlParts, add: &Add) -> Result<(), RemoteError> {
-    let (store, name) = (Arc::clone(&parts.store), add.name.clone());
-    try_blocking(move || store.remove_publication(&name))
-        .await
-        .map(drop)
+///
+/// What was added under the name since is not this publication, and stays.
+async fn undo(parts: &ControlParts, publication: Publication) -> Result<(), RemoteError> {
+    let store = Arc::clone(&parts.store);
+    try_blocking(move || {
+        let publications = store.publications()?;
+        let of = publications
+            .iter()
+            .find(|known| known.asks_the_same(&publication));
+        of.map_or(Ok(false), |known| store.forget_publication(known))
+    })
+    .await
+    .map(drop)
 }
 
 /// Waits for a session with a tracker.

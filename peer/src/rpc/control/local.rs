@@ -114,7 +114,7 @@ pub(super) async fn remove(parts: &ControlParts, remove: &Remove) -> Result<Revi
     let is_pending = pending.iter().any(|publication| publication.name == remove.name);
     if is_pending {
         let (store, name) = (Arc::clone(&parts.store), remove.name.clone());
-        try_blocking(move || store.remove_publication(&name)).await?;
+        try_blocking(move || store.withdraw_publication(&name)).await?;
     }
     let removed = match parts.network.connection_soon().await {
         Ok(connection) => connection.catalog.remove(remove).await,
@@ -157,7 +157,7 @@ pub(super) async fn forget(
             .iter()
             .filter(|publication| publication.content == content)
         {
-            store.remove_publication(&publication.name)?;
+            store.forget_publication(publication)?;
         }
         store.forget(content)
     });

@@ -331,6 +331,21 @@ fn facts_and_publications_survive() {
         !settle(&fewer, &published),
         "an answer about another number of replicas"
     );
+    let following = PublicationState::Pending(Some(shared::model::Revision::new(3)));
+    assert!(settle(&pending, &following));
+    let attempted = Publication {
+        state: following.clone(),
+        ..pending.clone()
+    };
+    // The user adds the very same again, while the tracker is being asked.
+    store.put_publication(&pending).expect("writes");
+    assert!(!settle(&attempted, &published), "an answer to an earlier attempt");
+    assert!(
+        !store.forget_publication(&attempted).expect("writes"),
+        "nor is it forgotten with it"
+    );
+    assert!(settle(&pending, &following));
+    let pending = attempted;
     assert!(settle(&pending, &published));
     assert!(
         !settle(&pending, &PublicationState::Refused("late".into())),
@@ -340,8 +355,15 @@ fn facts_and_publications_survive() {
         state: published,
         ..pending
     };
-    assert_eq!(store.publications().expect("reads"), [settled]);
-    assert!(store.remove_publication(&name).expect("writes"));
-    assert!(!store.remove_publication(&name).expect("writes"));
+    assert_eq!(
+        store.publications().expect("reads"),
+        std::slice::from_ref(&settled)
+    );
+    assert!(
+        !store.withdraw_publication(&name).expect("writes"),
+        "it waits for nothing"
+    );
+    assert!(store.forget_publication(&settled).expect("writes"));
+    assert!(!store.forget_publication(&settled).expect("writes"));
     assert!(store.publications().expect("reads").is_empty());
 }

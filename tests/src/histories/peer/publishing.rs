@@ -15,11 +15,6 @@ use crate::histories::world::{Act, World};
 /// Publications that failed for a passing reason are tried again after this.
 const RETRY_WAIT: u64 = 2_000;
 
-/// As the index of a real store compares them.
-fn is_same(known: &Publication, attempted: &Publication) -> bool {
-    (known.content, known.target) == (attempted.content, attempted.target)
-}
-
 impl World {
     /// The user adds a file under a name: it is shared and written to the outbox.
     pub(in crate::histories) fn put_publication(
@@ -63,15 +58,13 @@ impl World {
         let Some((attempted, _)) = &peer.publishing else {
             return;
         };
-        let known = peer.outbox.get(&attempted.name);
-        let publication = known.filter(|known| is_same(known, attempted));
-        match publication.map(Publication::next) {
-            Some(Next::AskHead) => {
+        match attempted.next() {
+            Next::AskHead => {
                 let question = Question::Head(attempted.name.clone());
                 self.call(number, question, Purpose::Publication, ATTEMPTS);
             }
-            Some(Next::Ask(base)) => self.ask(number, base),
-            _ => self.stop_publishing(number, 0),
+            Next::Ask(base) => self.ask(number, base),
+            Next::Published(_) | Next::Refused(_) => self.stop_publishing(number, 0),
         }
     }
 
@@ -108,15 +101,12 @@ impl World {
         attempts: u32,
     ) {
         let peer = &mut self.peers[number];
-        let Some((attempted, _)) = &peer.publishing else {
+        let Some((attempted, _)) = &mut peer.publishing else {
             return;
         };
         let name = attempted.name.clone();
-        let Some(publication) = peer
-            .outbox
-            .get_mut(&name)
-            .filter(|known| is_same(known, attempted) && known.is_pending())
-        else {
+        // As the index of a real store compares them.
+        let Some(publication) = peer.outbox.get_mut(&name).filter(|known| *known == attempted) else {
             // The user has withdrawn it, or added something else.
             return self.stop_publishing(number, 0);
         };
@@ -124,7 +114,8 @@ impl World {
         let told = match outcome {
             Ok(Answered::Head(revision, bound)) => match publication.follow(*revision, *bound) {
                 Ok(state) => {
-                    publication.state = state;
+                    publication.state = state.clone();
+                    attempted.state = state;
                     return self.publication_step(number);
                 }
                 Err(reason) => Err((shared::ErrorCode::Conflict, reason)),

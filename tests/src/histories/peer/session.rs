@@ -272,9 +272,9 @@ impl World {
                     .take_while(|released| !matches!(released, Err(StoreError::UnknownContent(_))))
                     .sum()
             }
-            Eviction::Forget(names) => {
-                for name in names {
-                    peer.outbox.remove(name);
+            Eviction::Forget(publications) => {
+                for publication in publications {
+                    peer.outbox.remove(&publication.name);
                 }
                 peer.store.forget(content)
             }
