@@ -30,6 +30,7 @@ use tonic::{Request, Response, Status};
 use tracing::warn;
 
 pub use body::TransferEndpoint;
+use follow::Followed;
 use handouts::Handouts;
 use slots::Slots;
 
@@ -69,6 +70,7 @@ pub struct TransferService {
     handed_out: broadcast::Sender<ContentId>,
     clock: Clock,
     followers: Arc<Semaphore>,
+    followed: Arc<Mutex<Followed>>,
     disputes: Arc<Semaphore>,
     /// A permit for every block that may be in memory.
     memory: Arc<Semaphore>,
@@ -105,6 +107,7 @@ impl TransferService {
             handed_out: broadcast::Sender::new(CHANGES),
             clock: clock.clone(),
             followers: semaphore(MAX_FOLLOWERS),
+            followed: Arc::default(),
             disputes: semaphore(MAX_DISPUTES),
             memory: semaphore(memory_blocks(DEFAULT_MEMORY)),
             limiter: Limiter::unlimited(clock),

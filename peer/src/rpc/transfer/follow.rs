@@ -1,12 +1,17 @@
 //! What can be had of a content here: at once, and whenever it changes.
+//!
+//! It is looked up once for all who follow the content, however many they are: in a swarm that is everybody, and there is
+//! something new dozens of times a second.
 
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::v1;
-use shared::model::{ContentId, FragmentSet};
+use shared::model::ContentId;
 use shared::runtime::OnExit;
 use tokio::sync::broadcast::{self, error::RecvError};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -25,13 +30,22 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// Bytes of bitmaps a second to one follower, at most: those of large contents have 16 KiB.
 const BYTES_PER_SECOND: u32 = 128 << 10;
 
-/// What a follower is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Availability {
-    held: FragmentSet,
-    coming: FragmentSet,
-    handed_out: FragmentSet,
-    is_full: bool,
+/// What is said about the contents that someone follows.
+pub(super) type Followed = BTreeMap<ContentId, watch::Sender<v1::FollowReply>>;
+
+/// What tells that there may be something new to say.
+struct Changes {
+    held: broadcast::Receiver<ContentId>,
+    coming: broadcast::Receiver<ContentId>,
+    handed_out: broadcast::Receiver<ContentId>,
+    room: watch::Receiver<()>,
+}
+
+/// Says what is new about a content, as long as someone listens; the only one who does so for this content.
+struct Bulletin {
+    service: TransferService,
+    content: ContentId,
+    news: watch::Sender<v1::FollowReply>,
 }
 
 impl TransferService {
@@ -41,54 +55,66 @@ impl TransferService {
         content: ContentId,
         slot: OwnedSemaphorePermit,
     ) -> Result<ReceiverStream<Result<v1::FollowReply, Status>>, Status> {
-        // Subscribed before the first look, so that no change falls between.
-        let (mut held_changes, mut coming_changes) = (self.store.subscribe(), self.arrivals.subscribe());
-        let (mut handouts, mut room) = (self.handed_out.subscribe(), self.slots.subscribe());
-        let first = self.availability(content).await?;
+        let mut news = self.listen(content).await?;
         let (bitmaps, stream) = mpsc::channel(BITMAPS_AHEAD);
-        let service = self.clone();
-        self.tasks.spawn("follow", OnExit::Continue, async move {
+        let token = self.tasks.token().clone();
+        self.tasks.spawn("follower", OnExit::Continue, async move {
             let _slot = slot;
-            let mut last: Option<Availability> = None;
-            let mut now = first;
-            loop {
-                if last.as_ref() != Some(&now) {
-                    let sent = bitmaps.send(Ok(now.to_wire()));
-                    if !matches!(tokio::time::timeout(SEND_TIMEOUT, sent).await, Ok(Ok(()))) {
-                        return;
-                    }
-                    tokio::time::sleep(now.pause()).await;
-                    last = Some(now);
-                }
-                let has_changed = tokio::select! {
-                    () = service.tasks.token().cancelled() => false,
+            let mut goes_on = true;
+            while goes_on {
+                let now = news.borrow_and_update().clone();
+                let sent = tokio::time::timeout(SEND_TIMEOUT, bitmaps.send(Ok(now)));
+                goes_on = tokio::select! {
+                    () = token.cancelled() => false,
+                    sent = sent => matches!(sent, Ok(Ok(()))),
+                };
+                goes_on &= tokio::select! {
                     () = bitmaps.closed() => false,
-                    has_changed = changed(&mut held_changes, content) => has_changed,
-                    has_changed = changed(&mut coming_changes, content) => has_changed,
-                    has_changed = changed(&mut handouts, content) => has_changed,
-                    has_changed = room.changed() => has_changed.is_ok(),
-                    () = service.handout_ends(content) => true,
+                    changed = news.changed() => changed.is_ok(),
                 };
-                if !has_changed {
-                    return;
-                }
-                let Ok(availability) = service.availability(content).await else {
-                    return;
-                };
-                now = availability;
             }
         });
         Ok(ReceiverStream::new(stream))
     }
 
-    async fn availability(&self, content: ContentId) -> Result<Availability, Status> {
+    /// What is said about a content from now on.
+    async fn listen(&self, content: ContentId) -> Result<watch::Receiver<v1::FollowReply>, Status> {
+        if let Some(news) = self.followed().get(&content) {
+            return Ok(news.subscribe());
+        }
+        // Before the first look, so that no change falls between.
+        let changes = Changes {
+            held: self.store.subscribe(),
+            coming: self.arrivals.subscribe(),
+            handed_out: self.handed_out.subscribe(),
+            room: self.slots.subscribe(),
+        };
+        let first = self.availability(content).await?;
+        let mut followed = self.followed();
+        if let Some(news) = followed.get(&content) {
+            return Ok(news.subscribe()); // another follower was quicker
+        }
+        let (news, listener) = watch::channel(first);
+        followed.insert(content, news.clone());
+        drop(followed);
+        let bulletin = Bulletin {
+            service: self.clone(),
+            content,
+            news,
+        };
+        let tell = bulletin.tell(changes);
+        self.tasks.spawn("bulletin", OnExit::Continue, tell);
+        Ok(listener)
+    }
+
+    async fn availability(&self, content: ContentId) -> Result<v1::FollowReply, Status> {
         let entry = self.entry(content).await?;
         let count = entry.manifest.fragment_count();
         let handed_out = self.handouts().of(self.clock.now(), content, count);
-        Ok(Availability {
-            held: entry.held,
-            coming: self.arrivals.coming(content, count),
-            handed_out,
+        Ok(v1::FollowReply {
+            fragments: entry.held.to_bytes().into(),
+            coming: self.arrivals.coming(content, count).to_bytes().into(),
+            handed_out: handed_out.to_bytes().into(),
             is_full: self.slots.is_full(),
         })
     }
@@ -101,23 +127,67 @@ impl TransferService {
             None => std::future::pending().await,
         }
     }
+
+    fn followed(&self) -> MutexGuard<'_, Followed> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Availability {
-    fn to_wire(&self) -> v1::FollowReply {
-        v1::FollowReply {
-            fragments: self.held.to_bytes().into(),
-            coming: self.coming.to_bytes().into(),
-            handed_out: self.handed_out.to_bytes().into(),
-            is_full: self.is_full,
+impl Bulletin {
+    async fn tell(self, mut changes: Changes) {
+        let (service, content) = (&self.service, self.content);
+        while !self.is_over() {
+            let pause = pause(&self.news.borrow());
+            tokio::time::sleep(pause).await;
+            let goes_on = tokio::select! {
+                () = service.tasks.token().cancelled() => false,
+                () = self.news.closed() => continue,
+                goes_on = changed(&mut changes.held, content) => goes_on,
+                goes_on = changed(&mut changes.coming, content) => goes_on,
+                goes_on = changed(&mut changes.handed_out, content) => goes_on,
+                changed = changes.room.changed() => changed.is_ok(),
+                () = service.handout_ends(content) => true,
+            };
+            if !goes_on {
+                return;
+            }
+            let Ok(now) = service.availability(content).await else {
+                return;
+            };
+            self.news.send_if_modified(|said| {
+                let is_news = *said != now;
+                *said = now;
+                is_news
+            });
         }
     }
 
-    /// How long nothing more is said after this.
-    fn pause(&self) -> Duration {
-        let bytes = self.held.capacity().div_ceil(8) * 3;
-        PAUSE.max(Duration::from_secs(1) * bytes / BYTES_PER_SECOND)
+    /// Whether nobody listens any more; then nobody finds it any more either.
+    fn is_over(&self) -> bool {
+        let mut followed = self.service.followed();
+        let is_over = self.news.receiver_count() == 0;
+        if is_over {
+            followed.remove(&self.content);
+        }
+        is_over
     }
+}
+
+impl Drop for Bulletin {
+    fn drop(&mut self) {
+        // Who listens is told by the end of the stream.
+        let mut followed = self.service.followed();
+        let is_ours = |news: &watch::Sender<_>| news.same_channel(&self.news);
+        if followed.get(&self.content).is_some_and(is_ours) {
+            followed.remove(&self.content);
+        }
+    }
+}
+
+/// How long nothing more is said after this.
+fn pause(said: &v1::FollowReply) -> Duration {
+    let bytes = said.fragments.len() + said.coming.len() + said.handed_out.len();
+    PAUSE.max(Duration::from_secs(1) * u32::try_from(bytes).unwrap_or(u32::MAX) / BYTES_PER_SECOND)
 }
 
 /// Waits for a change of one content, and takes all that have come by then as one; false when what it listens to has
