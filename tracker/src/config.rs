@@ -7,6 +7,8 @@ use serde::Deserialize;
 use shared::runtime::config;
 use shared::{Coded, ErrorCode};
 
+use crate::budget::Budget;
+use crate::policy::Policy;
 use crate::timing::Timing;
 
 /// The tracker of an Enjambre network: knows names, contents and who holds them; keeps every fragment replicated.
@@ -27,7 +29,9 @@ pub struct Args {
     #[arg(long, value_name = "DIR", env = "ENJAMBRE_DATA_DIR", global = true)]
     pub data_dir: Option<PathBuf>,
     /// A TOML file with any of these settings (host, port, data_dir) and a table `timing` of durations: lease,
-    /// heartbeat, grace, safe_mode, tick, stall, cool_down, retry, trim, orphan, removed, forget
+    /// heartbeat, grace, safe_mode, tick, stall, cool_down, retry, trim, orphan, removed, forget; and a table `repair`
+    /// of how many bytes of repair may be under way: per_target and per_source [default: 512MiB], total [default: 32GiB],
+    /// and rate, in a second [default: no limit]
     #[arg(long, value_name = "FILE", env = "ENJAMBRE_CONFIG", global = true)]
     pub config: Option<PathBuf>,
     /// Log more; repeat for more still
@@ -67,6 +71,7 @@ struct File {
     port: Option<u16>,
     data_dir: Option<PathBuf>,
     timing: Timing,
+    repair: Budget,
 }
 
 /// Everything that a tracker needs to know.
@@ -80,6 +85,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// How long it waits before it acts.
     pub timing: Timing,
+    /// How much repair may be under way.
+    pub repair: Budget,
 }
 
 /// Why the settings cannot be used.
@@ -91,6 +98,9 @@ pub enum ConfigError {
     /// The durations make no sense together.
     #[error("{0}")]
     Timing(&'static str),
+    /// Repair could not get on with its budget.
+    #[error("{0}")]
+    Repair(&'static str),
     /// No data directory is given, and there is none by default.
     #[error("neither HOME nor XDG_DATA_HOME is set; say with --data-dir where the journal is to be kept")]
     NoDataDir,
@@ -111,6 +121,16 @@ impl Config {
             port: 0,
             data_dir: data_dir.into(),
             timing: Timing::default(),
+            repair: Budget::default(),
+        }
+    }
+
+    /// What the state is told of all this.
+    #[must_use]
+    pub const fn policy(&self) -> Policy {
+        Policy {
+            timing: self.timing,
+            budget: self.repair,
         }
     }
 
@@ -121,12 +141,14 @@ impl Config {
     pub fn load(args: Args) -> Result<Self, ConfigError> {
         let file: File = config::load(args.config.as_deref())?;
         file.timing.validate().map_err(ConfigError::Timing)?;
+        file.repair.validate().map_err(ConfigError::Repair)?;
         let data_dir = args.data_dir.or(file.data_dir).or_else(default_data_dir);
         Ok(Self {
             host: args.host.or(file.host).unwrap_or_else(|| "127.0.0.1".to_owned()),
             port: args.port.or(file.port).unwrap_or(50052),
             data_dir: data_dir.ok_or(ConfigError::NoDataDir)?,
             timing: file.timing,
+            repair: file.repair,
         })
     }
 }
@@ -146,6 +168,8 @@ fn default_data_dir() -> Option<PathBuf> {
 mod tests {
     use std::time::Duration;
 
+    use shared::model::ByteRate;
+
     use super::*;
 
     fn load(text: &str, flags: &[&str]) -> Result<Config, ConfigError> {
@@ -158,12 +182,16 @@ mod tests {
 
     #[test]
     fn flags_come_before_the_file_and_the_file_before_defaults() {
-        let text = "port = 7\nhost = '0.0.0.0'\ndata_dir = '/a'\n[timing]\nlease = '3s'\nheartbeat = '500ms'";
+        let text = "port = 7\nhost = '0.0.0.0'\ndata_dir = '/a'\n[timing]\nlease = '3s'\nheartbeat = '500ms'\n[repair]\ntotal = '4GiB'\nrate = '1Gbit/s'";
         let config = load(text, &["--port", "8"]).expect("valid");
         assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 8));
         assert_eq!(config.data_dir, PathBuf::from("/a"));
         assert_eq!(config.timing.lease, Duration::from_secs(3));
         assert_eq!(config.timing.grace, Timing::default().grace);
+        assert_eq!(
+            (config.repair.total, config.repair.rate),
+            (4 << 30, ByteRate::new(125_000_000))
+        );
         let config = load("", &["--data-dir", "/b"]).expect("valid");
         assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 50052));
         assert_eq!(config.data_dir, PathBuf::from("/b"));
@@ -177,6 +205,8 @@ mod tests {
             "[timing]\nlease = '1s'",
             "[timing]\nlease = 'long'",
             "[timing]\nleas = '9s'",
+            "[repair]\ntotal = '1KiB'",
+            "[repair]\nrate = '0'",
         ] {
             let error = load(text, &["--data-dir", "/b"]).expect_err(text);
             assert_eq!(error.code().exit_code(), 2, "{text}");

@@ -7,17 +7,21 @@
 //!
 //! Fragment bytes never pass through here, and the tracker never dials anyone: peers call it.
 
+pub mod budget;
 pub mod config;
 mod http;
 pub mod journal;
 pub mod ledger;
 pub mod offline;
 pub mod placement;
+pub mod policy;
 mod rpc;
 pub mod server;
 pub mod state;
 pub mod timing;
 
+pub use budget::Budget;
 pub use config::{Args, Command, Config};
+pub use policy::Policy;
 pub use server::{Parts, StartError, Tracker};
 pub use timing::Timing;

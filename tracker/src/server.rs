@@ -131,14 +131,14 @@ impl Tracker {
         if !address.ip().is_loopback() {
             warn!(%address, "whoever can reach this address can publish, remove and join");
         }
-        let (tasks, timing, data_dir) = (Tasks::new(), config.timing, config.data_dir);
+        let (tasks, policy, data_dir) = (Tasks::new(), config.policy(), config.data_dir);
         let stopping = tasks.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let journal = match parts.journal {
                 Some(journal) => journal,
                 None => Box::new(SqliteJournal::open(&data_dir)?),
             };
-            Ledger::open(journal, timing, parts.clock, parts.seed, &stopping)
+            Ledger::open(journal, policy, parts.clock, parts.seed, &stopping)
         });
         let (ledger, thread) = opened.await.map_err(|_| StartError::Failed)??;
         Ok(Self {
@@ -147,7 +147,7 @@ impl Tracker {
             ledger,
             thread,
             tasks,
-            tick: timing.tick,
+            tick: policy.timing.tick,
         })
     }
 

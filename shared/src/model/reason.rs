@@ -31,6 +31,8 @@ pub enum ReasonCode {
     Copying,
     /// The content's turn has not come yet.
     Queued,
+    /// Copies that are not urgent wait until the budget of repair has room for them.
+    RepairBudget,
     /// There are fewer peers that can be given something than replicas are wanted.
     TooFewPeers,
     /// No peer that lacks a replica has room for one.
@@ -53,7 +55,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::SafeMode,
         Self::NoSource,
         Self::SourceAway,
@@ -62,6 +64,7 @@ impl ReasonCode {
         Self::Draining,
         Self::Copying,
         Self::Queued,
+        Self::RepairBudget,
         Self::TooFewPeers,
         Self::NoRoom,
         Self::PeersBusy,
@@ -85,6 +88,7 @@ impl ReasonCode {
             Self::Draining => "draining",
             Self::Copying => "copying",
             Self::Queued => "queued",
+            Self::RepairBudget => "repair_budget",
             Self::TooFewPeers => "too_few_peers",
             Self::NoRoom => "no_room",
             Self::PeersBusy => "peers_busy",

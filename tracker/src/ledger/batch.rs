@@ -7,8 +7,8 @@
 use shared::model::Timestamp;
 
 use crate::journal::{Journal, JournalError};
+use crate::policy::Policy;
 use crate::state::{Command, Effect, Record, Rejection, Reply, State};
-use crate::timing::Timing;
 
 /// Commands that have been applied and are not durable yet. `T` is what the caller needs to answer one.
 #[derive(Debug)]
@@ -80,11 +80,11 @@ impl<T> Default for Batch<T> {
 /// When the journal cannot be read or written.
 pub fn begin(
     journal: &mut dyn Journal,
-    timing: Timing,
+    policy: impl Into<Policy>,
     now: Timestamp,
     seed: u64,
 ) -> Result<(State, crate::journal::Replayed), JournalError> {
-    let mut state = State::new(timing, seed);
+    let mut state = State::new(policy, seed);
     let replayed = journal.replay(&mut |record| state.replay(record))?;
     let mut batch = Batch::new();
     batch.apply(&mut state, now, Command::BeginEpoch, ());

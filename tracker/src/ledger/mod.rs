@@ -27,8 +27,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
 
 use crate::journal::{Journal, JournalError};
+use crate::policy::Policy;
 use crate::state::{Command, Publish, Rejection, Reply, SessionId, State};
-use crate::timing::Timing;
 use outbox::Outbox;
 use writer::{Job, Writer};
 
@@ -93,12 +93,12 @@ impl Ledger {
     /// When the journal cannot be read or written.
     pub fn open(
         mut journal: Box<dyn Journal>,
-        timing: Timing,
+        policy: impl Into<Policy>,
         clock: Clock,
         seed: u64,
         tasks: &Tasks,
     ) -> Result<(Self, LedgerThread), JournalError> {
-        let (state, replayed) = begin(&mut *journal, timing, clock.now(), seed)?;
+        let (state, replayed) = begin(&mut *journal, policy, clock.now(), seed)?;
         info!(
             epoch = %state.epoch(),
             from_snapshot = replayed.from_snapshot,

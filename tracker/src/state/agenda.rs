@@ -1,6 +1,7 @@
 //! Which contents need looking at, and in which order.
 //!
-//! A content that something happened to is *changed*; once assessed it is *ready*, the most endangered first; what
+//! A content that something happened to is *changed*; once assessed it is *ready*, the most endangered first. When it
+//! lacks copies that are not urgent it is *queued* until they fit into the budget of repair, in the same order; what
 //! cannot be helped now *waits* for a time. What is in none of these is as it should be. A slow sweep over all
 //! contents (see `planning`) means that nothing stays stuck even if a change went unnoticed.
 
@@ -9,11 +10,12 @@ use std::time::Duration;
 
 use shared::model::{ContentId, Timestamp};
 
-/// Contents to look at; each is in one of the three sets at most.
+/// Contents to look at; each is in one of the four sets at most.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
     changed: BTreeSet<ContentId>,
     ready: BTreeSet<(u32, ContentId)>,
+    queued: BTreeSet<(u32, ContentId)>,
     waiting: BTreeSet<(Timestamp, ContentId)>,
     place: BTreeMap<ContentId, Place>,
     /// Who waits until then waits no longer.
@@ -24,6 +26,7 @@ pub(super) struct Agenda {
 enum Place {
     Changed,
     Ready(u32),
+    Queued(u32),
     Waiting(Timestamp),
 }
 
@@ -36,6 +39,13 @@ impl Agenda {
     /// The content has been assessed: its most endangered fragment has this many replicas.
     pub(super) fn make_ready(&mut self, content: ContentId, fewest: u32) {
         self.put(content, Some(Place::Ready(fewest)));
+    }
+
+    /// The content, which is ready, is to be helped as soon as the budget has room for it.
+    pub(super) fn queue(&mut self, content: ContentId) {
+        if let Some(Place::Ready(fewest)) = self.place.get(&content).copied() {
+            self.put(content, Some(Place::Queued(fewest)));
+        }
     }
 
     /// Nothing can be done about the content before `until`, or until something happens to it.
@@ -86,13 +96,27 @@ impl Agenda {
             .collect()
     }
 
+    /// Up to `limit` contents that are queued, the most endangered first.
+    pub(super) fn queued(&self, limit: usize) -> Vec<ContentId> {
+        self.queued
+            .iter()
+            .take(limit)
+            .map(|(_, content)| *content)
+            .collect()
+    }
+
     pub(super) fn contains(&self, content: ContentId) -> bool {
         self.place.contains_key(&content)
     }
 
     /// Whether the content is looked at as soon as its turn comes, and does not wait for something.
-    pub(super) fn is_queued(&self, content: ContentId) -> bool {
+    pub(super) fn is_due(&self, content: ContentId) -> bool {
         matches!(self.place.get(&content), Some(Place::Changed | Place::Ready(_)))
+    }
+
+    /// Whether the content waits for its turn in the budget of repair.
+    pub(super) fn is_queued(&self, content: ContentId) -> bool {
+        matches!(self.place.get(&content), Some(Place::Queued(_)))
     }
 
     pub(super) fn len(&self) -> usize {
@@ -107,12 +131,14 @@ impl Agenda {
         match previous {
             Some(Place::Changed) => self.changed.remove(&content),
             Some(Place::Ready(fewest)) => self.ready.remove(&(fewest, content)),
+            Some(Place::Queued(fewest)) => self.queued.remove(&(fewest, content)),
             Some(Place::Waiting(until)) => self.waiting.remove(&(until, content)),
             None => false,
         };
         match place {
             Some(Place::Changed) => self.changed.insert(content),
             Some(Place::Ready(fewest)) => self.ready.insert((fewest, content)),
+            Some(Place::Queued(fewest)) => self.queued.insert((fewest, content)),
             Some(Place::Waiting(until)) => self.waiting.insert((until, content)),
             None => false,
         };
@@ -120,7 +146,7 @@ impl Agenda {
 
     /// Asserts the invariants.
     pub(super) fn check(&self) {
-        let places = self.changed.len() + self.ready.len() + self.waiting.len();
+        let places = self.changed.len() + self.ready.len() + self.queued.len() + self.waiting.len();
         assert_eq!(
             places,
             self.place.len(),
@@ -145,6 +171,24 @@ mod tests {
         agenda.make_ready(content(3), 1);
         agenda.make_ready(content(1), 3);
         assert_eq!(agenda.ready(2), [content(2), content(3)]);
+        agenda.check();
+    }
+
+    #[test]
+    fn who_is_ready_can_be_queued_and_leaves_the_queue_when_something_happens() {
+        let mut agenda = Agenda::default();
+        agenda.queue(content(9));
+        assert_eq!(agenda.len(), 0, "nobody has looked at it");
+        for (n, fewest) in [(1, 3), (2, 2), (3, 2)] {
+            agenda.make_ready(content(n), fewest);
+            agenda.queue(content(n));
+        }
+        agenda.queue(content(2));
+        assert_eq!(agenda.queued(2), [content(2), content(3)]);
+        assert!(agenda.ready(9).is_empty() && agenda.is_queued(content(1)));
+        agenda.mark(content(3));
+        agenda.settle(content(2));
+        assert_eq!(agenda.queued(9), [content(1)]);
         agenda.check();
     }
 

@@ -62,9 +62,13 @@ impl Tally {
 pub(super) struct Assessment {
     /// Replicas on live peers: what there is.
     pub(super) live: Tally,
-    /// Those of them on peers that are not being drained: what will be left.
+    /// The same, and those on suspect peers.
+    pub(super) present: Tally,
+    /// Replicas on live peers, and in an outage those on everyone who has just fallen silent.
+    pub(super) expected: Tally,
+    /// Replicas on live peers that are not being drained: what will be left.
     pub(super) staying: Tally,
-    /// The same, and those on suspect peers: what may be relied upon.
+    /// These, and those on suspect peers: what may be relied upon.
     pub(super) counted: Tally,
     /// Fragments that some live or suspect peer holds, kept or not.
     pub(super) sourced: FragmentSet,
@@ -73,7 +77,10 @@ pub(super) struct Assessment {
 impl Assessment {
     /// Whether all fragments have the same counts.
     pub(super) fn is_uniform(&self) -> bool {
-        self.live.is_uniform() && self.staying.is_uniform() && self.counted.is_uniform()
+        self.live.is_uniform()
+            && self.expected.is_uniform()
+            && self.staying.is_uniform()
+            && self.counted.is_uniform()
     }
 }
 
@@ -95,7 +102,8 @@ impl State {
 
     pub(super) fn assess(&self, content: &Content) -> Assessment {
         let count = content.manifest.fragment_count();
-        let (mut live, mut staying, mut counted) = (Tally::new(), Tally::new(), Tally::new());
+        let (mut live, mut present, mut expected) = (Tally::new(), Tally::new(), Tally::new());
+        let (mut staying, mut counted) = (Tally::new(), Tally::new());
         let mut sourced = content.manifest.no_fragments();
         for held in self
             .holders
@@ -111,6 +119,12 @@ impl State {
             if held.keeps && is_live {
                 live.add(&held.fragments, count);
             }
+            if held.keeps {
+                present.add(&held.fragments, count);
+            }
+            if held.keeps && (is_live || self.is_excused(held.peer)) {
+                expected.add(&held.fragments, count);
+            }
             if self.is_staying(held) {
                 counted.add(&held.fragments, count);
                 if is_live {
@@ -120,6 +134,8 @@ impl State {
         }
         Assessment {
             live,
+            present,
+            expected,
             staying,
             counted,
             sourced,

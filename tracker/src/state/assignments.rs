@@ -1,6 +1,7 @@
 //! Copies that peers have been asked to make and have not announced yet, and the room reserved for them.
 //!
-//! Invariants: an assignment wants at least one fragment; a peer's reserved bytes are the sum over its assignments.
+//! Invariants: an assignment wants at least one fragment; a peer's reserved bytes are the sum over its assignments, and
+//! so are the bytes that count against the budget of repair, by target, by source and in all.
 //! Orders may get lost on the way: they are repeated when the peer's next session has its inventory, and given
 //! up when nothing moves for the stall time.
 
@@ -17,6 +18,10 @@ const PATIENCE: u32 = 10;
 pub(super) struct Assignments {
     by_content: BTreeMap<(ContentId, PeerId), Assignment>,
     by_peer: BTreeMap<PeerId, Load>,
+    /// Bytes within the budget that are taken from each peer.
+    by_source: BTreeMap<PeerId, u64>,
+    /// Bytes within the budget.
+    budgeted: u64,
     /// Who failed at what, and until when it is not asked again.
     cooling: BTreeMap<(ContentId, PeerId), Timestamp>,
 }
@@ -27,6 +32,16 @@ pub(super) struct Assignment {
     pub(super) wanted: FragmentSet,
     bytes: u64,
     moved_at: Timestamp,
+    charge: Charge,
+}
+
+/// Whether an assignment counts against the budget of repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Charge {
+    /// It is urgent, or no repair.
+    Free,
+    /// It does; it is expected to take the same share from each of these.
+    Budget(Vec<PeerId>),
 }
 
 /// What one peer is to copy in all.
@@ -34,12 +49,31 @@ pub(super) struct Assignment {
 pub(super) struct Load {
     pub(super) assignments: usize,
     pub(super) bytes: u64,
+    /// Those of the bytes that count against the budget.
+    pub(super) budgeted: u64,
 }
 
 impl Assignment {
     /// Bytes that have not arrived.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    fn budgeted(&self) -> u64 {
+        match &self.charge {
+            Charge::Free => 0,
+            Charge::Budget(_) => self.bytes,
+        }
+    }
+
+    /// Whom it takes its bytes from, and how many from each.
+    fn shares(&self) -> (&[PeerId], u64) {
+        match &self.charge {
+            Charge::Budget(sources) if !sources.is_empty() => {
+                (sources, self.bytes.div_ceil(sources.len() as u64))
+            }
+            Charge::Budget(_) | Charge::Free => (&[], 0),
+        }
     }
 }
 
@@ -49,6 +83,16 @@ impl Assignments {
         self.by_peer
             .values()
             .fold(0, |all, load| all.saturating_add(load.bytes))
+    }
+
+    /// Bytes within the budget that have not arrived.
+    pub(super) const fn budgeted(&self) -> u64 {
+        self.budgeted
+    }
+
+    /// Bytes within the budget that are still to be taken from the peer.
+    pub(super) fn taken_from(&self, source: PeerId) -> u64 {
+        self.by_source.get(&source).copied().unwrap_or_default()
     }
 
     pub(super) fn load(&self, peer: PeerId) -> Load {
@@ -88,27 +132,31 @@ impl Assignments {
             .collect()
     }
 
-    /// Adds fragments to what the peer is to copy, and reserves the room.
-    pub(super) fn add(&mut self, manifest: &Manifest, peer: PeerId, fragments: &FragmentSet, now: Timestamp) {
+    /// Adds fragments to what the peer is to copy, and reserves the room. What is free of charge once stays so.
+    pub(super) fn add(
+        &mut self,
+        manifest: &Manifest,
+        peer: PeerId,
+        fragments: &FragmentSet,
+        charge: &Charge,
+        now: Timestamp,
+    ) {
         if fragments.is_empty() {
             return;
         }
-        let load = self.by_peer.entry(peer).or_default();
-        let job = self
-            .by_content
-            .entry((manifest.content(), peer))
-            .or_insert_with(|| {
-                load.assignments += 1;
-                Assignment {
-                    wanted: manifest.no_fragments(),
-                    bytes: 0,
-                    moved_at: now,
-                }
-            });
+        let content = manifest.content();
+        let mut job = self.take(content, peer).unwrap_or_else(|| Assignment {
+            wanted: manifest.no_fragments(),
+            bytes: 0,
+            moved_at: now,
+            charge: charge.clone(),
+        });
+        if *charge == Charge::Free {
+            job.charge = Charge::Free;
+        }
         job.wanted.union_with(fragments);
-        let bytes = manifest.bytes_in(&job.wanted);
-        load.bytes += bytes - job.bytes;
-        (job.bytes, job.moved_at) = (bytes, now);
+        (job.bytes, job.moved_at) = (manifest.bytes_in(&job.wanted), now);
+        self.put(content, peer, job);
     }
 
     /// The peer has announced that it keeps these fragments; returns how many bytes of them it was to copy.
@@ -119,8 +167,8 @@ impl Assignments {
         held: &FragmentSet,
         now: Timestamp,
     ) -> u64 {
-        let key = (manifest.content(), peer);
-        let Some(job) = self.by_content.get_mut(&key) else {
+        let content = manifest.content();
+        let Some(mut job) = self.take(content, peer) else {
             return 0;
         };
         job.wanted.subtract(held);
@@ -129,22 +177,15 @@ impl Assignments {
         if arrived > 0 {
             (job.bytes, job.moved_at) = (bytes, now);
         }
-        let is_done = job.wanted.is_empty();
-        self.unload(peer, arrived, false);
-        if is_done {
-            self.by_content.remove(&key);
-            self.unload(peer, 0, true);
+        if !job.wanted.is_empty() {
+            self.put(content, peer, job);
         }
         arrived
     }
 
     /// Gives an assignment up; false when there was none.
     pub(super) fn cancel(&mut self, content: ContentId, peer: PeerId) -> bool {
-        let Some(job) = self.by_content.remove(&(content, peer)) else {
-            return false;
-        };
-        self.unload(peer, job.bytes, true);
-        true
+        self.take(content, peer).is_some()
     }
 
     /// Gives up everything that concerns the content.
@@ -188,29 +229,67 @@ impl Assignments {
         self.cooling.retain(|_, until| *until > now);
     }
 
-    fn unload(&mut self, peer: PeerId, bytes: u64, is_over: bool) {
-        let Some(load) = self.by_peer.get_mut(&peer) else {
-            return;
-        };
-        load.bytes -= bytes;
-        load.assignments -= usize::from(is_over);
-        if *load == Load::default() {
-            self.by_peer.remove(&peer);
+    /// Takes an assignment out, and what it counts for with it.
+    fn take(&mut self, content: ContentId, peer: PeerId) -> Option<Assignment> {
+        let job = self.by_content.remove(&(content, peer))?;
+        if let Some(load) = self.by_peer.get_mut(&peer) {
+            load.assignments -= 1;
+            load.bytes -= job.bytes;
+            load.budgeted -= job.budgeted();
+            if *load == Load::default() {
+                self.by_peer.remove(&peer);
+            }
         }
+        self.budgeted -= job.budgeted();
+        let (sources, share) = job.shares();
+        for source in sources {
+            if let Some(taken) = self.by_source.get_mut(source) {
+                *taken -= share;
+                if *taken == 0 {
+                    self.by_source.remove(source);
+                }
+            }
+        }
+        Some(job)
+    }
+
+    /// Puts an assignment where there is none.
+    fn put(&mut self, content: ContentId, peer: PeerId, job: Assignment) {
+        let load = self.by_peer.entry(peer).or_default();
+        load.assignments += 1;
+        load.bytes += job.bytes;
+        load.budgeted += job.budgeted();
+        self.budgeted += job.budgeted();
+        let (sources, share) = job.shares();
+        for source in sources.iter().filter(|_| share > 0) {
+            *self.by_source.entry(*source).or_default() += share;
+        }
+        self.by_content.insert((content, peer), job);
     }
 
     /// Asserts the invariants.
     pub(super) fn check(&self) {
-        let mut loads: BTreeMap<PeerId, Load> = BTreeMap::new();
+        let mut sums = Self::default();
         for ((content, peer), job) in &self.by_content {
             assert!(
                 !job.wanted.is_empty(),
                 "the assignment of {content:?} to {peer:?} wants something"
             );
-            let load = loads.entry(*peer).or_default();
-            load.assignments += 1;
-            load.bytes += job.bytes;
+            let copy = Assignment {
+                wanted: job.wanted.clone(),
+                charge: job.charge.clone(),
+                ..*job
+            };
+            sums.put(*content, *peer, copy);
         }
-        assert_eq!(loads, self.by_peer, "reserved room is the sum of the assignments");
+        assert_eq!(
+            sums.by_peer, self.by_peer,
+            "reserved room is the sum of the assignments"
+        );
+        assert_eq!(
+            sums.by_source, self.by_source,
+            "so is what is taken from each source"
+        );
+        assert_eq!(sums.budgeted, self.budgeted, "and what counts against the budget");
     }
 }

@@ -29,6 +29,7 @@ mod holders;
 mod losses;
 mod membership;
 mod naming;
+mod outage;
 mod pace;
 mod planning;
 mod reasons;
@@ -37,6 +38,7 @@ mod renaming;
 mod repair;
 mod room;
 mod session;
+mod spending;
 mod survey;
 mod tick;
 mod view;
@@ -50,6 +52,7 @@ use rand::SeedableRng as _;
 use rand::rngs::Xoshiro256PlusPlus;
 use shared::model::{ContentId, Epoch, PeerId, Timestamp};
 
+use crate::policy::Policy;
 use crate::timing::Timing;
 use agenda::Agenda;
 use assignments::Assignments;
@@ -58,6 +61,7 @@ use history::History;
 use holders::Holders;
 use membership::{Life, Membership};
 use pace::Pace;
+use spending::Spending;
 
 pub use command::{Applied, Closing, Command, Effect, Publish, Rejection, Reply, SessionId};
 pub use drain::DrainSurvey;
@@ -95,6 +99,10 @@ pub struct State {
     free_share: u64,
     /// How fast replicas are being made.
     pace: Pace,
+    /// What repair may still begin.
+    spending: Spending,
+    /// Whether many peers have fallen silent together.
+    has_outage: bool,
 }
 
 /// The time after a restart in which not all holders are known.
@@ -115,7 +123,8 @@ struct Outcome {
 impl State {
     /// Knows nothing yet. The seed decides every random choice.
     #[must_use]
-    pub fn new(timing: Timing, seed: u64) -> Self {
+    pub fn new(policy: impl Into<Policy>, seed: u64) -> Self {
+        let Policy { timing, budget } = policy.into();
         Self {
             timing,
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
@@ -136,6 +145,8 @@ impl State {
             swept: None,
             free_share: 0,
             pace: Pace::default(),
+            spending: Spending::new(budget),
+            has_outage: false,
         }
     }
 

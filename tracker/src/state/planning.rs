@@ -8,12 +8,13 @@ use shared::model::{ContentId, EvictReason, FragmentIndex, Order, PeerId, Timest
 use super::catalogue::Content;
 use super::command::Effect;
 use super::holders::Held;
+use super::repair::Outlook;
 use super::{Outcome, State};
 
 /// Contents assessed in one tick.
 const ASSESS_LIMIT: usize = 4096;
 
-/// Contents planned in one tick: with a quarter of a second between ticks, a thousand a second.
+/// Contents planned in one tick, and as many again of those that were queued: with a quarter of a second between ticks, a thousand a second.
 const PLAN_LIMIT: usize = 256;
 
 /// Contents times peers considered in one tick: keeps a tick below some tens of milliseconds in a large cluster.
@@ -42,18 +43,29 @@ impl State {
         }
         let limit = (PLAN_WORK / self.members.len().max(1)).clamp(1, PLAN_LIMIT);
         for id in self.agenda.ready(limit) {
-            let wait_until = match self.catalogue.content(id) {
-                Some(_) => self
-                    .repair(now, id, out)
-                    .into_iter()
-                    .chain(self.trim(now, id, out))
-                    .min(),
-                None => self.evict_orphan(now, id, out),
-            };
-            match wait_until {
-                Some(until) => self.agenda.wait(id, until),
-                None => self.agenda.settle(id),
+            self.look_after(now, id, false, out);
+        }
+        self.spending.earn(now);
+        for id in self.agenda.queued(limit) {
+            if !self.spending.has_room(&self.assignments) {
+                break;
             }
+            self.look_after(now, id, true, out);
+        }
+    }
+
+    /// Orders what can be ordered about the content now. `has_turn` says that the budget of repair is for it.
+    fn look_after(&mut self, now: Timestamp, id: ContentId, has_turn: bool, out: &mut Outcome) {
+        let (outlook, again) = match self.catalogue.content(id) {
+            Some(_) => (self.repair(now, id, has_turn, out), self.trim(now, id, out)),
+            None => (Outlook::Settled, self.evict_orphan(now, id, out)),
+        };
+        match (outlook, again) {
+            // What else there is to do about it is looked at when it has its copies.
+            (Outlook::Queued, _) => self.agenda.queue(id),
+            (Outlook::Waits(until), again) => self.agenda.wait(id, again.map_or(until, |at| at.min(until))),
+            (Outlook::Settled, Some(until)) => self.agenda.wait(id, until),
+            (Outlook::Settled, None) => self.agenda.settle(id),
         }
     }
 

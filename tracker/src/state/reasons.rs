@@ -12,7 +12,7 @@ use super::State;
 use super::assessment::Assessment;
 use super::catalogue::Content;
 use super::membership::Life;
-use super::repair::extents;
+use super::repair::{extents, is_urgent};
 use crate::placement::Readiness;
 
 fn reason(code: ReasonCode, detail: String) -> Reason {
@@ -147,12 +147,23 @@ impl State {
         if lacking == 0 || self.is_in_safe_mode() {
             return;
         }
-        if self.agenda.is_queued(id) {
+        if self.agenda.is_due(id) {
             let detail = "its turn comes within moments";
             reasons.push(reason(ReasonCode::Queued, detail.to_owned()));
             return;
         }
-        let helpers = self.helpers(content);
+        if self.agenda.is_queued(id) {
+            let (under_way, budget) = (self.assignments.budgeted(), self.spending.budget());
+            let detail = format!(
+                "{} of repair under way, {} at most; more endangered contents come first",
+                ByteCount::new(under_way),
+                budget
+            );
+            reasons.push(reason(ReasonCode::RepairBudget, detail));
+            return;
+        }
+        let is_urgent = is_urgent(&content.manifest, assessment, content.target.get());
+        let helpers = self.helpers(content, is_urgent);
         let of_all = |count: usize| format!("{count} of {}", counted(helpers.all, "peer"));
         if helpers.all == 0 {
             let target = counted(content.target.get() as usize, "replica");
@@ -185,7 +196,7 @@ impl State {
         }
     }
 
-    fn helpers(&self, content: &Content) -> Helpers {
+    fn helpers(&self, content: &Content, is_urgent: bool) -> Helpers {
         let now = self.ticked_at;
         let id = content.manifest.content();
         // The smallest extent is what a peer must have room for at least.
@@ -209,7 +220,7 @@ impl State {
             }
             helpers.all += 1;
             let has_room = self.free(who) >= least && peer.is_full_until <= now;
-            match self.readiness(now, id, who) {
+            match self.readiness(now, id, who, is_urgent) {
                 _ if !has_room => helpers.without_room += 1,
                 Readiness::Ready => helpers.ready += 1,
                 Readiness::Busy => helpers.busy += 1,

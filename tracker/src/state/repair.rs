@@ -2,6 +2,9 @@
 //!
 //! Extent by extent: a run of fragments is copied to the same peers, so that a content may be larger than any single
 //! disk and a peer still holds long runs.
+//!
+//! What is *urgent*, because one replica is left even if everyone who has just fallen silent comes back, is ordered at
+//! once. Everything else has to fit into the budget of repair (`spending`), and comes in its turn.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +12,7 @@ use rand::seq::SliceRandom as _;
 use shared::model::{ContentId, FragmentIndex, FragmentSet, Manifest, Order, PeerId, Source, Timestamp};
 
 use super::assessment::{Assessment, Tally};
+use super::assignments::Charge;
 use super::command::Effect;
 use super::membership::Peer;
 use super::{Outcome, State};
@@ -25,11 +29,24 @@ const MAX_ASSIGNMENTS: usize = 256;
 /// Sources named in an assignment; the peer finds more by itself.
 const MAX_SOURCES: usize = 16;
 
+/// What is left to be done about a content's copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// Nothing: all that it lacks has been ordered.
+    Settled,
+    /// Some cannot be made before then, or before something happens.
+    Waits(Timestamp),
+    /// Some are to be ordered when the budget has room.
+    Queued,
+}
+
 /// What is known of one content while it is repaired.
 struct Plan {
     manifest: Manifest,
     assessment: Assessment,
     target: usize,
+    /// Whether the budget does not matter.
+    is_urgent: bool,
     /// Peers that share the content in place: replica sets are looked for around them.
     publishers: Vec<PeerId>,
     /// What each peer keeps or is copying.
@@ -39,9 +56,17 @@ struct Plan {
 }
 
 impl State {
-    /// Orders the copies that the content lacks. Returns when to look again if some cannot be made now.
-    pub(super) fn repair(&mut self, now: Timestamp, id: ContentId, out: &mut Outcome) -> Option<Timestamp> {
-        let content = self.catalogue.content(id)?;
+    /// Orders the copies that the content lacks: when they are urgent or it `has_turn`.
+    pub(super) fn repair(
+        &mut self,
+        now: Timestamp,
+        id: ContentId,
+        has_turn: bool,
+        out: &mut Outcome,
+    ) -> Outlook {
+        let Some(content) = self.catalogue.content(id) else {
+            return Outlook::Settled;
+        };
         let target = content.target.get();
         let (assessment, under_way) = (self.assess(content), self.under_way(&content.manifest));
         let lacking = |index: FragmentIndex| {
@@ -52,49 +77,70 @@ impl State {
         let lacking_of = |extent: &Vec<FragmentIndex>| extent.iter().copied().filter_map(lacking).collect();
         let short: Vec<BTreeMap<_, _>> = extents.iter().map(lacking_of).collect();
         if short.iter().all(BTreeMap::is_empty) {
-            return None;
+            return Outlook::Settled;
+        }
+        let is_urgent = is_urgent(&content.manifest, &assessment, target);
+        if !is_urgent && !has_turn {
+            return Outlook::Queued;
         }
         let mut plan = Plan {
             manifest: content.manifest.clone(),
             kept: self.kept(&content.manifest),
             target: target as usize,
+            is_urgent,
             publishers: content.publishers.clone(),
             chosen: BTreeMap::new(),
             assessment,
         };
-        let mut is_helped = true;
+        let mut outlook = Outlook::Settled;
         for (extent, short) in extents.iter().zip(short) {
-            is_helped &= self.repair_extent(now, &mut plan, extent, short);
+            let left = self.repair_extent(now, &mut plan, extent, short);
+            if left != Outlook::Settled {
+                outlook = left;
+            }
+            if left == Outlook::Queued {
+                break;
+            }
         }
         // One order a peer, however many extents: each carries the whole manifest.
         for (peer, fragments) in std::mem::take(&mut plan.chosen) {
             self.send(&plan.manifest, peer, fragments, out);
         }
-        (!is_helped).then(|| now.after(self.agenda.patience(self.timing.retry)))
+        outlook
     }
 
-    /// Assigns copies of one extent, of which some fragments are so many copies short; true when all of them are
-    /// assigned.
+    /// Assigns copies of one extent, of which some fragments are so many copies short.
     fn repair_extent(
         &mut self,
         now: Timestamp,
         plan: &mut Plan,
         extent: &[FragmentIndex],
         mut short: BTreeMap<FragmentIndex, u32>,
-    ) -> bool {
+    ) -> Outlook {
+        let waits = Outlook::Waits(now.after(self.agenda.patience(self.timing.retry)));
         let all = short.len();
         short.retain(|index, _| plan.assessment.sourced.contains(*index));
         let has_sources = short.len() == all;
         // Each round assigns at least one copy of what is short, so it ends.
         while !short.is_empty() {
+            if !plan.is_urgent && !self.spending.has_room(&self.assignments) {
+                return Outlook::Queued;
+            }
             let mut wanted = plan.manifest.no_fragments();
             for index in short.keys() {
                 wanted.insert(*index);
             }
             let Some((peer, wanted)) = self.choose(now, plan, extent, &wanted) else {
-                return false;
+                return waits;
             };
-            self.assignments.add(&plan.manifest, peer, &wanted, now);
+            let charge = match plan.is_urgent {
+                true => Some(Charge::Free),
+                false => self.charge(&plan.manifest, peer, &wanted),
+            };
+            let Some(charge) = charge else {
+                return waits;
+            };
+            self.assignments.add(&plan.manifest, peer, &wanted, &charge, now);
             for sets in [&mut plan.kept, &mut plan.chosen] {
                 sets.entry(peer)
                     .or_insert_with(|| plan.manifest.no_fragments())
@@ -105,7 +151,28 @@ impl State {
                 *lacking > 0
             });
         }
-        has_sources
+        if has_sources { Outlook::Settled } else { waits }
+    }
+
+    /// Takes a copy into the budget: from whom it will come. None when all who have it are busy with that.
+    fn charge(&mut self, manifest: &Manifest, target: PeerId, wanted: &FragmentSet) -> Option<Charge> {
+        let held = self.holders.of(manifest.content()).iter();
+        let useful = held.filter(|held| {
+            held.peer != target
+                && self.is_source(held)
+                && self.members.is_live(held.peer)
+                && held.fragments.intersects(wanted)
+        });
+        let live: Vec<_> = useful.map(|held| held.peer).collect();
+        let mut free = live.clone();
+        free.retain(|peer| self.spending.has_source(&self.assignments, *peer));
+        if free.is_empty() && !live.is_empty() {
+            return None;
+        }
+        free.sort_by_key(|peer| (self.assignments.taken_from(*peer), *peer));
+        free.truncate(MAX_SOURCES);
+        self.spending.spend(manifest.bytes_in(wanted));
+        Some(Charge::Budget(free))
     }
 
     /// Who makes the next copy, and of which of the short fragments.
@@ -124,7 +191,8 @@ impl State {
             let mut lacks = short.clone();
             lacks.subtract(has);
             let bytes = plan.manifest.bytes_in(&lacks);
-            let can_take = self.readiness(now, id, **peer) == Readiness::Ready && bytes <= self.free(**peer);
+            let readiness = self.readiness(now, id, **peer, plan.is_urgent);
+            let can_take = readiness == Readiness::Ready && bytes <= self.free(**peer);
             (can_take && !lacks.is_empty()).then_some((bytes, **peer, lacks))
         });
         if let Some((_, peer, lacks)) = completing.min_by_key(|(bytes, peer, _)| (*bytes, *peer)) {
@@ -141,7 +209,7 @@ impl State {
             zone: self.zone(peer),
             free: self.free(peer),
             is_fuller: self.is_fuller(peer),
-            readiness: self.readiness(now, id, peer),
+            readiness: self.readiness(now, id, peer, plan.is_urgent),
         };
         let mut rng = self.rng.clone();
         let chosen = choose(self.members.rings(), &problem, candidate, &mut rng);
@@ -165,15 +233,23 @@ impl State {
     }
 
     /// Whether the peer can be given a part of the content.
-    pub(super) fn readiness(&self, now: Timestamp, content: ContentId, id: PeerId) -> Readiness {
+    pub(super) fn readiness(
+        &self,
+        now: Timestamp,
+        content: ContentId,
+        id: PeerId,
+        is_urgent: bool,
+    ) -> Readiness {
         let is_able = self.members.get(id).is_some_and(|peer| {
             peer.can_be_given()
                 && peer.is_full_until <= now
                 && !self.assignments.is_cooling(content, id)
                 && self.holders.get(content, id).is_none_or(|held| !held.is_evicting)
         });
+        let has_place = self.assignments.load(id).assignments < MAX_ASSIGNMENTS
+            && (is_urgent || self.spending.has_target(&self.assignments, id));
         match is_able {
-            true if self.assignments.load(id).assignments < MAX_ASSIGNMENTS => Readiness::Ready,
+            true if has_place => Readiness::Ready,
             true => Readiness::Busy,
             false => Readiness::No,
         }
@@ -195,8 +271,8 @@ impl State {
         out.effects.push(Effect::Send { session, order });
     }
 
-    /// Whom to fetch these fragments from: live ones before suspect ones, whoever has all of them before whoever has
-    /// some, otherwise at random.
+    /// Whom to fetch these fragments from: live ones before suspect ones, whoever repair leaves time before whoever is
+    /// busy with it, whoever has all of them before whoever has some, otherwise at random.
     pub(super) fn sources(
         &mut self,
         manifest: &Manifest,
@@ -210,14 +286,15 @@ impl State {
             .map(|held| {
                 (
                     !self.members.is_live(held.peer),
+                    !self.spending.has_source(&self.assignments, held.peer),
                     !held.fragments.covers(wanted),
                     held.peer,
                 )
             })
             .collect();
         ranked.shuffle(&mut self.rng);
-        ranked.sort_by_key(|(is_suspect, has_some, _)| (*is_suspect, *has_some));
-        let addressed = ranked.into_iter().filter_map(|(_, _, peer)| {
+        ranked.sort_by_key(|(is_suspect, is_busy, has_some, _)| (*is_suspect, *is_busy, *has_some));
+        let addressed = ranked.into_iter().filter_map(|(.., peer)| {
             let registration = &self.members.get(peer)?.registration;
             Some(Source {
                 peer,
@@ -257,17 +334,28 @@ impl UnderWay {
     }
 }
 
+/// Whether some fragment that can be copied has one replica left at most, those on peers that have just fallen silent
+/// counted; a content that wants one has to have lost it.
+pub(super) fn is_urgent(manifest: &Manifest, assessment: &Assessment, target: u32) -> bool {
+    let is_low = |present| present < target.min(2);
+    if assessment.sourced.is_full() {
+        return is_low(assessment.present.min(manifest.fragment_count()));
+    }
+    let mut sourced = assessment.sourced.iter();
+    sourced.any(|index| is_low(assessment.present.of(index)))
+}
+
 /// Replicas that the fragment has or will have, as far as one may rely on them; those on draining peers are not among them.
 ///
 /// A suspect peer usually comes back, so its replicas count for the grace time; unless at most one copy is left
-/// without it.
+/// without it, and few others fell silent with it.
 pub(super) fn committed(
     assessment: &Assessment,
     under_way: &UnderWay,
     index: FragmentIndex,
     target: u32,
 ) -> u32 {
-    let is_endangered = target > 1 && assessment.live.of(index) <= 1;
+    let is_endangered = target > 1 && assessment.expected.of(index) <= 1;
     if is_endangered {
         assessment.staying.of(index) + under_way.live.of(index)
     } else {

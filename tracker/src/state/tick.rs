@@ -20,6 +20,7 @@ impl State {
         self.end_maintenances(now, out);
         self.give_up_peers(now, out);
         self.give_up_assignments(now);
+        self.notice_outage(now);
         self.plan(now, out);
     }
 

@@ -1,8 +1,10 @@
 //! The state as stories.
 
+mod budget;
 mod collections;
 mod durability;
 mod duty;
+mod fleet;
 mod history;
 mod insistence;
 mod names;
@@ -11,4 +13,5 @@ mod replica_sets;
 mod replicas;
 mod restarts;
 mod sessions;
+mod storms;
 mod world;

@@ -1,0 +1,107 @@
+//! How much repair may be under way at once: what operators may change, with bounds.
+//!
+//! Repair shares links and disks with people. What is assigned cannot be called back or put in another order, so little
+//! is assigned at a time: then the most endangered content comes next however long the queue, and a peer that is back
+//! after a while has cost little. A copy begins while *less* than a limit is under way, so nothing is too large to be
+//! repaired, and a limit is exceeded by one extent (1 GiB) at most. Contents of which one replica is left are
+//! not held up by any of this (see `state::repair`).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+use shared::model::{ByteCount, ByteRate};
+
+/// Bytes of repair under way; in the configuration file as strings such as `"512MiB"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// On their way to one peer. Default 512 MiB: what 10 Gbit/s move between two looks at a peer's work.
+    #[serde(deserialize_with = "bytes")]
+    pub per_target: u64,
+    /// On their way from one peer; a copy that has several sources counts for each with its share. Default 512 MiB.
+    #[serde(deserialize_with = "bytes")]
+    pub per_source: u64,
+    /// In the whole cluster. Default 32 GiB: 64 peers that are busy with it.
+    #[serde(deserialize_with = "bytes")]
+    pub total: u64,
+    /// Begun in a second, in the whole cluster. None by default: the limits above follow what peers get done.
+    #[serde(deserialize_with = "rate")]
+    pub rate: Option<ByteRate>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            per_target: 512 << 20,
+            per_source: 512 << 20,
+            total: 32 << 30,
+            rate: None,
+        }
+    }
+}
+
+impl fmt::Display for Budget {
+    /// What the whole cluster may do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", ByteCount::new(self.total))?;
+        self.rate.map_or(Ok(()), |rate| write!(f, " and {rate}"))
+    }
+}
+
+impl Budget {
+    /// Below this a limit would make each fragment wait for the one before.
+    const LEAST: u64 = 1 << 20;
+
+    /// What makes no sense, in words.
+    ///
+    /// # Errors
+    /// When repair could not get on with it.
+    pub fn validate(&self) -> Result<(), &'static str> {
+        let limits = [self.per_target, self.per_source, self.total];
+        if limits.into_iter().any(|limit| limit < Self::LEAST) {
+            return Err("repair: per_target, per_source and total must be at least 1MiB");
+        }
+        if self.rate.is_some_and(|rate| rate.get() < Self::LEAST) {
+            return Err("repair: the rate must be at least 1MiB/s; leave it out for no limit");
+        }
+        Ok(())
+    }
+}
+
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    parsed::<ByteCount, _>(deserializer).map(ByteCount::get)
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteRate>, D::Error> {
+    parsed(deserializer).map(Some)
+}
+
+fn parsed<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_would_stop_repair_are_refused() {
+        assert_eq!(Budget::default().validate(), Ok(()));
+        let none = Budget {
+            per_source: 0,
+            ..Budget::default()
+        };
+        assert!(none.validate().is_err());
+        let slow = Budget {
+            rate: ByteRate::new(1),
+            ..Budget::default()
+        };
+        assert!(slow.validate().is_err());
+    }
+}
