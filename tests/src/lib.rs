@@ -4,6 +4,7 @@
 //! when it is dropped. [`Program`] is one of them: it can be killed, stopped and started again where it was.
 //! [`Outcome`] is what a command said. [`eventually`] waits for something to become true, bounded in time, and says
 //! what it saw last when it does not. [`content`] makes files that are the same in every run.
+//! [`Terminal`] is a program that somebody types at.
 //!
 //! [`histories`] are those of simulated clusters, in which everything goes wrong. [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
 
@@ -17,8 +18,10 @@ pub mod lab;
 mod outcome;
 mod program;
 pub mod simulator;
+mod terminal;
 
 pub use cluster::{Cluster, ClusterBuilder, Peer};
 pub use eventually::{eventually, interrupt, is_interrupted};
 pub use outcome::Outcome;
 pub use program::Program;
+pub use terminal::{Terminal, keys};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use shared::language::{self, Language};
 use shared::model::{
     ByteCount, ContentRef, FragmentLength, HostPort, Name, ReplicationTarget, Zone, parse_duration,
 };
@@ -70,6 +71,9 @@ struct CommonFlags {
     /// A configuration file
     #[arg(long, global = true, value_name = "FILE", help_heading = "Common")]
     config: Option<PathBuf>,
+    /// The language for people: en or es [default: the locale's, else en]
+    #[arg(long, global = true, value_name = "LANGUAGE", help_heading = "Common")]
+    lang: Option<Language>,
 }
 
 /// What a command takes that runs a node, or may have to.
@@ -449,19 +453,37 @@ fn command() -> clap::Command {
 
 fn with_twin(arg: clap::Arg) -> clap::Arg {
     let id = arg.get_id().as_str();
-    if !KEYS.contains(&id) && id != CONFIG_KEY {
-        return arg;
-    }
+    let variable = match id {
+        "lang" => language::VARIABLE.to_owned(),
+        _ if KEYS.contains(&id) || id == CONFIG_KEY => variable(id),
+        _ => return arg,
+    };
     let help = format!(
-        "{} [env: {}]",
-        arg.get_help().cloned().unwrap_or_default(),
-        variable(id)
+        "{} [env: {variable}]",
+        arg.get_help().cloned().unwrap_or_default()
     );
     arg.help(help)
 }
 
 fn misplaced(message: &str) -> clap::Error {
     clap::Error::raw(ErrorKind::ArgumentConflict, message)
+}
+
+/// The language that a command line names, which is needed before the rest of it is read; clap checks it again.
+#[must_use]
+pub fn named_language(arguments: &[OsString]) -> Option<&str> {
+    let mut arguments = arguments
+        .iter()
+        .filter_map(|argument| argument.to_str())
+        .take_while(|argument| *argument != "--");
+    while let Some(argument) = arguments.next() {
+        match argument.split_once('=') {
+            Some(("--lang", language)) => return Some(language),
+            None if argument == "--lang" => return arguments.next(),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// What is wrong with a command line, in one line.

@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::settings::{Options, default_entry};
 use crate::blocking::blocking;
 use crate::node::{Node, NodeConfig, RunningNode, find_running};
+use crate::words;
 
 /// A node that answers.
 #[derive(Clone, Debug)]
@@ -114,8 +115,8 @@ pub fn entry_or_default(options: &Options) -> EntryPoint {
 #[must_use]
 pub fn described(entry: &EntryPoint) -> String {
     match entry {
-        EntryPoint::Webserver(address) => format!("the webserver at {address}"),
-        EntryPoint::Tracker(address) => format!("the tracker at {address}"),
+        EntryPoint::Webserver(address) => words::webserver_at(address),
+        EntryPoint::Tracker(address) => words::tracker_at(address),
     }
 }
 

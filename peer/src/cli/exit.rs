@@ -5,7 +5,10 @@
 
 use std::fmt;
 
+use shared::language::{self, Language};
 use shared::{Coded, ErrorCode};
+
+use crate::words;
 
 /// Every way in which a command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,15 +136,26 @@ impl Failure {
     }
 
     /// `cannot WHAT: WHY`, with the ending that follows from the error's code.
+    ///
+    /// `error` speaks English, whoever reports it; in another language its kind is said, and its words after that.
     #[must_use]
     pub fn of(what: impl fmt::Display, error: &impl Coded) -> Self {
-        Self::new(error.code().into(), format!("cannot {what}: {error}"))
+        let message = match language::current() {
+            Language::English => words::cannot(what, error),
+            Language::Spanish => words::cannot(what, words::reported(words::kind(error.code()), error)),
+        };
+        Self::new(error.code().into(), message)
     }
 
     /// Says what to do, unless the message says so already.
     #[must_use]
     pub fn hint(mut self, advice: &str) -> Self {
-        if !self.message.contains("; ") {
+        // What another program advises in a foreign language is worth repeating.
+        let own_words = match language::current() {
+            Language::English => self.message.as_str(),
+            Language::Spanish => self.message.rsplit('»').next().unwrap_or_default(),
+        };
+        if !own_words.contains("; ") {
             self.message = format!("{}; {advice}", self.message);
         }
         self
@@ -194,5 +208,20 @@ mod tests {
         );
         assert_eq!(failure.clone().hint("try again"), failure);
         assert_eq!(failure.exit().status(), 3);
+    }
+
+    #[test]
+    fn in_spanish_the_kind_of_a_failure_is_said_and_the_reason_quoted() {
+        let _spanish = language::here(Language::Spanish);
+        let error = RemoteError::new(ErrorCode::NotFound, "no name \"x\"; `peer list` shows them");
+        let failure = Failure::of("retirar x", &error);
+        let told = "no se puede retirar x: no existe («no name \"x\"; `peer list` shows them»)";
+        assert_eq!(failure.to_string(), told);
+        let hinted = failure.hint("`peer list` muestra los nombres");
+        assert_eq!(
+            hinted.to_string(),
+            format!("{told}; `peer list` muestra los nombres")
+        );
+        assert_eq!(hinted.clone().hint("otra cosa"), hinted);
     }
 }

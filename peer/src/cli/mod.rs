@@ -30,6 +30,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use shared::language::{self, Language};
 use shared::model::format_duration;
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{Tasks, shutdown_signal};
@@ -46,11 +47,15 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reads the command line, does what it says, and says how it ended.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let (out, result) = match prepare(&arguments, env) {
+    let is_json = arguments.iter().any(|argument| argument == "--json");
+    let (out, result) = match understand(&arguments, is_json, env) {
         Ok((invocation, options)) => {
             let mut style = options.style;
             // A menu is for people, whatever the environment says.
             style.json &= invocation.action != Action::Menu;
+            if style.json {
+                language::speak(Language::English);
+            }
             let out = Output::standard(style);
             telemetry::init(verbosity(&invocation, &options));
             let result = Box::pin(perform(invocation.action, &options, &out)).await;
@@ -64,7 +69,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) ->
         Err(Stop::Failure(failure)) => {
             // What was wrong may be what would have said so; a script's wish for JSON is respected all the same.
             let style = Style {
-                json: arguments.iter().any(|argument| argument == "--json"),
+                json: is_json,
                 ..Style::default()
             };
             (Output::standard(style), Err(failure))
@@ -92,6 +97,17 @@ impl From<SettingsError> for Stop {
     fn from(error: SettingsError) -> Self {
         Self::Failure(Failure::new(Exit::Usage, error.to_string()))
     }
+}
+
+/// Puts the language in force that is meant, and reads the command line. JSON is English, its messages too.
+fn understand(arguments: &[OsString], is_json: bool, env: Env<'_>) -> Result<(Invocation, Options), Stop> {
+    let chosen = language::choose(args::named_language(arguments), env);
+    language::speak(match &chosen {
+        Ok(language) if !is_json => *language,
+        Ok(_) | Err(_) => Language::English,
+    });
+    chosen.map_err(|error| Stop::Failure(Failure::new(Exit::Usage, error.to_string())))?;
+    prepare(arguments, env)
 }
 
 fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Options), Stop> {

@@ -14,6 +14,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::{Amount, Progress, Unit};
 use super::{json, show};
+use crate::words;
 
 /// The network's peers, and what the tracker says of itself.
 #[derive(Clone, Debug)]
@@ -160,14 +161,10 @@ pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
         .json(&json::Network::new(&view.peers, epoch, view.in_safe_mode));
     context.out.line(&show::peers(&view.peers).render());
     if view.in_safe_mode {
-        context.out.note(SAFE_MODE);
+        context.out.note(words::safe_mode());
     }
     Ok(())
 }
-
-/// What people should know when they look at peers meanwhile.
-pub const SAFE_MODE: &str =
-    "the tracker has restarted and waits for its peers to report: nothing is evicted meanwhile";
 
 pub(super) async fn verify(context: &Context<'_>, what: Option<ContentRef>) -> Result<(), Failure> {
     let client = node(context).await?;
@@ -239,6 +236,20 @@ pub async fn all_names(client: &ControlClient) -> Result<Vec<(Binding, Health)>,
             return Ok(names);
         }
     }
+}
+
+/// The names of the first page: to offer them, not to show them.
+///
+/// # Errors
+/// As the tracker says.
+pub async fn first_names(client: &ControlClient) -> Result<Vec<String>, RemoteError> {
+    let list = List {
+        prefix: String::new(),
+        page: Page::first(),
+    };
+    let page = client.network_list(&list).await?;
+    let names = page.names.into_iter();
+    Ok(names.map(|(binding, _)| binding.name.to_string()).collect())
 }
 
 /// All peers, page by page.

@@ -12,6 +12,7 @@ pub use upkeep::{drain, durability, duty, survey, why};
 use super::output::one_line;
 use super::table::Align::{Left, Right};
 use super::table::Table;
+use crate::words;
 
 /// The network's names.
 #[must_use]
@@ -99,8 +100,8 @@ pub fn peers(peers: &[PeerInfo]) -> Table {
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
             match peer.duty {
-                Duty::Active => peer.state.to_string(),
-                duty => format!("{}, {}", peer.state, duty.word()),
+                Duty::Active => words::peer_state(peer.state).to_owned(),
+                duty => format!("{}, {}", words::peer_state(peer.state), duty.word()),
             },
             ByteCount::new(peer.free).to_string(),
             ByteCount::new(peer.capacity).to_string(),
@@ -200,13 +201,13 @@ pub fn counted(count: u64, noun: &str) -> String {
 #[must_use]
 pub fn session(session: &SessionStatus) -> String {
     match session {
-        SessionStatus::Offline => "offline".to_owned(),
-        SessionStatus::Connecting { tracker: None, .. } => "connecting".to_owned(),
+        SessionStatus::Offline => words::offline().to_owned(),
+        SessionStatus::Connecting { tracker: None, .. } => words::connecting().to_owned(),
         SessionStatus::Connecting {
             tracker: Some(tracker),
             ..
-        } => format!("connecting {tracker}"),
-        SessionStatus::Connected { tracker } => format!("connected {tracker}"),
+        } => words::connecting_with(tracker),
+        SessionStatus::Connected { tracker } => words::connected_with(tracker),
     }
 }
 

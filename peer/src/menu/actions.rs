@@ -3,18 +3,15 @@
 use proto::convert::Remove;
 use shared::model::Name;
 
-use super::screen::COLUMNS;
+use super::completion::Completes;
 use super::{Menu, answer};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::query::{self, SAFE_MODE};
-use crate::cli::show;
+use crate::cli::{query, show};
+use crate::words;
 
 impl Menu<'_> {
     pub(super) async fn ask_and_connect(&mut self) -> Result<(), Failure> {
-        let question = format!(
-            "webserver HOST:PORT, or tracker HOST:PORT [{}]: ",
-            answer::shown(&self.entry)
-        );
+        let question = words::ask_entry(answer::shown(&self.entry));
         let Some(line) = self.asked(&question).await else {
             return Ok(());
         };
@@ -27,21 +24,20 @@ impl Menu<'_> {
 
     pub(super) async fn leave(&mut self) -> Result<(), Failure> {
         let left = self.client.disconnect().await;
-        left.map_err(|error| Failure::of("leave the network", &error))?;
-        self.console
-            .say("left the network; what this peer holds stays here");
+        left.map_err(|error| Failure::of(words::leave_the_network(), &error))?;
+        self.console.say(words::left_the_network());
         Ok(())
     }
 
     pub(super) async fn local_list(&mut self) -> Result<(), Failure> {
         let listed = self.client.local_list().await;
-        let contents = listed.map_err(|error| Failure::of("list what this peer holds", &error))?;
+        let contents = listed.map_err(|error| Failure::of(words::list_held(), &error))?;
         if contents.is_empty() {
-            self.console
-                .say("this peer holds nothing yet; 2 adds a file, 6 fetches one");
+            self.console.say(words::holds_nothing());
         } else {
+            let columns = self.console.columns();
             self.console
-                .say(&show::contents(&contents).render_within(COLUMNS));
+                .say_as_it_is(&show::contents(&contents).render_within(columns));
         }
         Ok(())
     }
@@ -49,56 +45,73 @@ impl Menu<'_> {
     pub(super) async fn network_list(&mut self) -> Result<(), Failure> {
         let names = query::all_names(&self.client).await?;
         if names.is_empty() {
-            self.console.say("the network has no files yet; 2 adds one");
+            self.console.say(words::network_is_empty());
         } else {
-            self.console.say(&show::names(&names).render_within(COLUMNS));
+            let columns = self.console.columns();
+            self.console
+                .say_as_it_is(&show::names(&names).render_within(columns));
         }
         Ok(())
     }
 
     pub(super) async fn peers(&mut self) -> Result<(), Failure> {
         let view = query::all_peers(&self.client).await?;
-        self.console.say(&show::peers(&view.peers).render_within(COLUMNS));
+        let columns = self.console.columns();
+        self.console
+            .say_as_it_is(&show::peers(&view.peers).render_within(columns));
         if view.in_safe_mode {
-            self.console.say(SAFE_MODE);
+            self.console.say(words::safe_mode());
         }
         Ok(())
     }
 
     pub(super) async fn status(&mut self) -> Result<(), Failure> {
         let status = self.client.status().await;
-        let status = status.map_err(|error| Failure::of("ask the peer how it is", &error))?;
+        let status = status.map_err(|error| Failure::of(words::ask_how_it_is(), &error))?;
         self.console.say(&show::status(&status));
         Ok(())
     }
 
     pub(super) async fn remove(&mut self) -> Result<(), Failure> {
-        let Some(line) = self.asked("name to remove: ").await else {
+        let names = self.names_to_complete().await;
+        let Some(line) = self.asked_for(words::ask_name_to_remove(), names).await else {
             return Ok(());
         };
         let text = line.trim();
         if text.is_empty() {
-            self.console.say("nothing removed; 5 lists the names");
+            let nothing = format!("{}; {}", words::nothing_removed(), words::five_lists_names());
+            self.console.say(&nothing);
             return Ok(());
         }
         let name: Name = text.parse().map_err(|error| {
-            Failure::new(
-                Exit::Usage,
-                format!("cannot remove {text:?}: {error}; 5 lists the names"),
-            )
+            let what = words::remove(format_args!("{text:?}"));
+            Failure::new(Exit::Usage, words::cannot(what, words::name_error(&error)))
+                .hint(words::five_lists_names())
         })?;
-        if !self.confirmed(&format!("remove {name} for everyone?")).await {
-            self.console.say("nothing removed");
+        if !self.confirmed(&words::ask_remove(&name)).await {
+            self.console.say(words::nothing_removed());
             return Ok(());
         }
         let remove = Remove { name, expected: None };
         match self.client.remove(&remove).await {
             Ok(revision) => self.console.say(&query::removed_line(&remove.name, revision)),
             Err(error) => {
-                let failure = Failure::of(format_args!("remove {}", remove.name), &error);
-                self.complain(&failure.hint("5 lists the network's names, 1 connects"));
+                let failure = Failure::of(words::remove(&remove.name), &error);
+                self.complain(&failure.hint(words::five_lists_one_connects()));
             }
         }
         Ok(())
+    }
+
+    /// The network's names for Tab, where there is one; without a network there is nothing to offer.
+    pub(super) async fn names_to_complete(&mut self) -> Completes {
+        if !self.console.completes() {
+            return Completes::Nothing;
+        }
+        let client = self.client.clone();
+        match self.console.unless_interrupted(query::first_names(&client)).await {
+            Some(Ok(names)) => Completes::Names(names),
+            Some(Err(_)) | None => Completes::Nothing,
+        }
     }
 }

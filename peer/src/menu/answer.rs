@@ -3,10 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use proto::control::EntryPoint;
+use shared::language::{self, Language};
 use shared::model::HostPort;
+
+use crate::cli::table::shortened;
+use crate::words;
 
 /// The tracker that `tracker` alone means.
 const DEFAULT_TRACKER: &str = "127.0.0.1:50052";
+
+/// No more of a line than this is shown again.
+const MAX_SHOWN: usize = 40;
 
 /// The default as it is shown in brackets.
 #[must_use]
@@ -26,7 +33,7 @@ pub fn entry(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {
     let (first, second) = (words.next(), words.next());
     let address = |text: &str| -> Result<HostPort, String> {
         text.parse()
-            .map_err(|error| format!("{error}; type HOST:PORT of a webserver, or tracker HOST:PORT"))
+            .map_err(|_| words::bad_entry(format_args!("{:?}", shortened(text, MAX_SHOWN))))
     };
     match (
         first.map(str::to_ascii_lowercase).as_deref(),
@@ -58,10 +65,14 @@ pub fn path(line: &str, home: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
-/// Whether it is a yes; everything that is not one is a no.
+/// Whether it is a yes in the language in force, or in English; everything else is a no.
 #[must_use]
 pub fn is_yes(line: &str) -> bool {
-    matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    match line.trim().to_lowercase().as_str() {
+        "y" | "yes" => true,
+        "s" | "si" | "sí" => language::current() == Language::Spanish,
+        _ => false,
+    }
 }
 
 /// Which of `count` numbered things, counted from 0.
@@ -125,7 +136,12 @@ mod tests {
     #[test]
     fn only_a_yes_is_a_yes() {
         assert!(is_yes(" Y ") && is_yes("yes"));
-        assert!(!is_yes("") && !is_yes("n") && !is_yes("yess"));
+        for line in ["", "n", "yess", "s", "sí"] {
+            assert!(!is_yes(line), "{line}");
+        }
+        let _spanish = language::here(Language::Spanish);
+        assert!(is_yes("S") && is_yes("sí") && is_yes("Sí ") && is_yes("y"));
+        assert!(!is_yes("") && !is_yes("n") && !is_yes("no"));
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! What a line at the menu's prompt asks for.
+//!
+//! Numbers are the same in every language, letters are those of the language's own words.
+
+use crate::cli::table::shortened;
+use crate::words;
 
 /// An option of the menu.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// Enter a network.
     Connect,
-    /// Publish a file.
+    /// Publish a file or a directory.
     Add,
     /// Remove a name for everyone.
     Remove,
@@ -29,64 +34,118 @@ pub enum Choice {
 
 /// A line that is no option.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no option; type one of 0 to 9 or its letter, ? shows them")]
+#[error("{}", words::no_option(format_args!("{_0:?}")))]
 pub struct NoChoice(String);
 
-/// Every option: its number, its letter, what it does.
-pub const OPTIONS: [(Choice, char, char, &str); 11] = [
-    (Choice::Connect, '1', 'c', "connect to a network"),
-    (Choice::Add, '2', 'a', "add a file"),
-    (Choice::Remove, '3', 'r', "remove a file"),
-    (Choice::LocalList, '4', 'l', "list what this peer holds"),
-    (Choice::NetworkList, '5', 'n', "list the network's files"),
-    (Choice::Find, '6', 'f', "find and fetch a file"),
-    (Choice::Peers, '7', 'p', "show the network's peers"),
-    (Choice::Status, '8', 's', "show this peer's status"),
-    (Choice::Leave, '9', 'd', "leave the network"),
-    (Choice::Exit, '0', 'q', "exit"),
-    (Choice::Help, '?', 'h', "show this menu"),
-];
+/// Words that people try, in every language.
+const EXIT_WORDS: [&str; 3] = ["exit", "quit", "salir"];
+
+/// The same for help.
+const HELP_WORDS: [&str; 3] = ["help", "ayuda", "menu"];
+
+/// No more of a line than this is shown again.
+const MAX_SHOWN: usize = 40;
+
+impl Choice {
+    /// Every option, in the order of the menu.
+    pub const ALL: [Self; 11] = [
+        Self::Connect,
+        Self::Add,
+        Self::Remove,
+        Self::LocalList,
+        Self::NetworkList,
+        Self::Find,
+        Self::Peers,
+        Self::Status,
+        Self::Leave,
+        Self::Exit,
+        Self::Help,
+    ];
+
+    /// The number that chooses it; help has a question mark.
+    #[must_use]
+    pub const fn number(self) -> char {
+        match self {
+            Self::Connect => '1',
+            Self::Add => '2',
+            Self::Remove => '3',
+            Self::LocalList => '4',
+            Self::NetworkList => '5',
+            Self::Find => '6',
+            Self::Peers => '7',
+            Self::Status => '8',
+            Self::Leave => '9',
+            Self::Exit => '0',
+            Self::Help => '?',
+        }
+    }
+
+    /// Its letter and what it does, such as `c  connect to a network`.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Connect => words::option_connect(),
+            Self::Add => words::option_add(),
+            Self::Remove => words::option_remove(),
+            Self::LocalList => words::option_local(),
+            Self::NetworkList => words::option_network(),
+            Self::Find => words::option_find(),
+            Self::Peers => words::option_peers(),
+            Self::Status => words::option_status(),
+            Self::Leave => words::option_leave(),
+            Self::Exit => words::option_exit(),
+            Self::Help => words::option_help(),
+        }
+    }
+
+    fn has_key(self, key: char) -> bool {
+        self.number() == key || self.text().starts_with(key)
+    }
+}
 
 /// Reads a line; an empty one asks for help.
 ///
 /// # Errors
 /// When it is no option.
 pub fn parse(line: &str) -> Result<Choice, NoChoice> {
-    let word = line.trim();
-    if word.is_empty() {
+    let word = line.trim().to_lowercase();
+    if word.is_empty() || HELP_WORDS.contains(&word.as_str()) {
         return Ok(Choice::Help);
     }
+    if EXIT_WORDS.contains(&word.as_str()) {
+        return Ok(Choice::Exit);
+    }
     let mut chars = word.chars();
-    let key = match (chars.next(), chars.next()) {
-        (Some(only), None) => Some(only.to_ascii_lowercase()),
+    let found = match (chars.next(), chars.next()) {
+        (Some(key), None) => Choice::ALL.into_iter().find(|choice| choice.has_key(key)),
         _ => None,
     };
-    let found = OPTIONS
-        .iter()
-        .find(|(_, number, letter, _)| key == Some(*number) || key == Some(*letter));
-    match (found, word.to_ascii_lowercase().as_str()) {
-        (Some((choice, ..)), _) => Ok(*choice),
-        (None, "exit" | "quit") => Ok(Choice::Exit),
-        (None, "help") => Ok(Choice::Help),
-        (None, _) => Err(NoChoice(word.chars().take(40).collect())),
-    }
+    found.ok_or_else(|| NoChoice(shortened(line.trim(), MAX_SHOWN)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
+    use shared::language::{Language, here};
+
     use super::*;
 
     #[test]
-    fn every_option_has_a_number_and_a_letter_of_its_own() {
-        let mut keys = HashSet::new();
-        for (choice, number, letter, _) in OPTIONS {
-            for key in [number, letter] {
-                assert!(keys.insert(key), "{key} is taken twice");
-                assert_eq!(parse(&format!(" {key}\t")), Ok(choice));
+    fn every_option_has_a_number_and_in_each_language_a_letter_of_its_own() {
+        for language in Language::ALL {
+            let _speaking = here(language);
+            let mut keys = HashSet::new();
+            for choice in Choice::ALL {
+                let (letter, what) = choice.text().split_once("  ").expect("a letter and words");
+                let letter: char = letter.parse().expect("one letter");
+                assert!(!what.starts_with(' '), "{what:?}");
+                for key in [choice.number(), letter] {
+                    assert!(keys.insert(key), "{key} is taken twice in {language:?}");
+                    assert_eq!(parse(&format!(" {key}\t")), Ok(choice));
+                }
+                assert_eq!(parse(&letter.to_ascii_uppercase().to_string()), Ok(choice));
             }
-            assert_eq!(parse(&letter.to_ascii_uppercase().to_string()), Ok(choice));
         }
     }
 
@@ -96,6 +155,7 @@ mod tests {
         assert_eq!(parse("  "), Ok(Choice::Help));
         assert_eq!(parse("quit"), Ok(Choice::Exit));
         assert_eq!(parse("EXIT"), Ok(Choice::Exit));
+        assert_eq!(parse("Salir"), Ok(Choice::Exit));
         assert_eq!(parse("help"), Ok(Choice::Help));
     }
 
@@ -107,5 +167,8 @@ mod tests {
         }
         let long = parse(&"z".repeat(1000)).expect_err("no option").to_string();
         assert!(long.len() < 120, "{long}");
+        let _spanish = here(Language::Spanish);
+        let told = parse("f").expect_err("an English letter").to_string();
+        assert!(told.contains("de 0 a 9"), "{told}");
     }
 }

@@ -1,22 +1,31 @@
 //! The conversation with whoever sits at the menu, or with the script that plays that part.
 //!
-//! Lines come from a thread that reads stdin, so they work from a pipe as from a terminal; there are no terminal tricks.
-//! Nothing is asked twice: whoever calls decides what a wrong answer means.
+//! At a terminal lines are edited and completed ([`super::editor`]), and what is said is wrapped to its width; from a pipe
+//! lines are read ahead, and the transcript shows them. Nothing is asked twice: whoever calls decides what a wrong answer
+//! means.
 
 use std::io::{BufRead, IsTerminal as _, Read as _};
 
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use shared::runtime::{OnExit, Tasks};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::completion::Completes;
+use super::editor::{self, Question};
+use super::screen::{COLUMNS, wrapped};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Output;
+use crate::words;
 
 /// Lines typed ahead; the reader waits when there are more.
 const LINES_AHEAD: usize = 64;
 
 /// No answer is longer; the rest of it is the next line.
 const MAX_LINE_BYTES: u64 = 16 << 10;
+
+/// Terminals that can move no cursor; their lines are read like a pipe's.
+const DUMB: [&str; 3] = ["dumb", "cons25", "emacs"];
 
 /// The operating system's wishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +43,32 @@ pub enum Answer {
     Line(String),
     /// Ctrl-C or SIGTERM.
     Interrupted,
-    /// The end of the input.
+    /// The end of the input, or Ctrl-D at a terminal.
     End,
+}
+
+/// Where answers come from.
+#[derive(Debug)]
+enum Source {
+    /// A pipe, or a terminal that can do nothing.
+    Lines(mpsc::Receiver<String>),
+    /// A terminal: questions go to a thread that edits lines.
+    Editor {
+        questions: mpsc::Sender<Question>,
+        answers: mpsc::Receiver<Answer>,
+        /// Whether a question was left open when a signal came; its answer is the next one.
+        is_open: bool,
+        /// How the terminal was; put back at the end, however that comes.
+        #[expect(dead_code, reason = "dropping it is what it is for")]
+        before: Before,
+    },
 }
 
 /// Both directions of the conversation.
 #[derive(Debug)]
 pub struct Console<'a> {
     out: &'a Output,
-    lines: mpsc::Receiver<String>,
+    source: Source,
     interrupts: mpsc::Receiver<Interrupt>,
     is_terminal: bool,
     is_over: bool,
@@ -59,7 +85,7 @@ impl<'a> Console<'a> {
     ) -> Self {
         Self {
             out,
-            lines,
+            source: Source::Lines(lines),
             interrupts,
             is_terminal,
             is_over: false,
@@ -71,13 +97,12 @@ impl<'a> Console<'a> {
     /// # Errors
     /// When the operating system has no thread or no signal handler left for it.
     pub fn standard(out: &'a Output, tasks: &Tasks) -> Result<Self, Failure> {
-        let failed = |error| Failure::new(Exit::Internal, format!("cannot open the menu: {error}"));
-        let (lines_tx, lines) = mpsc::channel(LINES_AHEAD);
-        // Not a task: a read of stdin cannot be cancelled, so it must not be waited for when the menu closes.
-        std::thread::Builder::new()
-            .name("stdin".to_owned())
-            .spawn(move || read_lines(std::io::stdin().lock(), &lines_tx))
-            .map_err(failed)?;
+        let failed = |error| Failure::new(Exit::Internal, words::cannot_open_menu(error));
+        let is_terminal = std::io::stdin().is_terminal();
+        let source = match Before::of_terminal() {
+            Some(before) => edited(before),
+            None => read_ahead(),
+        };
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let (interrupts_tx, interrupts) = mpsc::channel(1);
@@ -94,7 +119,13 @@ impl<'a> Console<'a> {
                 }
             }
         });
-        Ok(Self::new(out, lines, interrupts, std::io::stdin().is_terminal()))
+        Ok(Self {
+            out,
+            source: source.map_err(failed)?,
+            interrupts,
+            is_terminal,
+            is_over: false,
+        })
     }
 
     /// Whether a person sits there, who can be asked to confirm something.
@@ -109,35 +140,95 @@ impl<'a> Console<'a> {
         self.is_over
     }
 
+    /// How wide what is said may be: as wide as the terminal is now, which may have changed.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        let size = match self.source {
+            Source::Editor { .. } => tcgetwinsize(std::io::stdout()).ok(),
+            Source::Lines(_) => None,
+        };
+        size.map(|size| usize::from(size.ws_col))
+            .filter(|columns| *columns > 0)
+            .unwrap_or(COLUMNS)
+    }
+
     /// Says something.
     pub fn say(&self, text: &str) {
+        match self.source {
+            Source::Editor { .. } => self.out.text(&format!("{}\n", wrapped(text, self.columns()))),
+            Source::Lines(_) => self.out.text(&format!("{text}\n")),
+        }
+    }
+
+    /// Says something that has its columns already: a table.
+    pub fn say_as_it_is(&self, text: &str) {
         self.out.text(&format!("{text}\n"));
+    }
+
+    /// Whether Tab completes.
+    #[must_use]
+    pub const fn completes(&self) -> bool {
+        matches!(self.source, Source::Editor { .. })
     }
 
     /// Asks for a line.
     pub async fn ask(&mut self, question: &str) -> Answer {
+        self.ask_for(question, Completes::Nothing).await
+    }
+
+    /// Asks for a line that Tab completes at a terminal.
+    pub async fn ask_for(&mut self, question: &str, completes: Completes) -> Answer {
         if self.is_over {
             return Answer::End;
         }
-        self.out.text(question);
-        let answer = tokio::select! {
-            wish = self.interrupts.recv() => {
-                self.is_over |= wish != Some(Interrupt::Interrupt);
-                Answer::Interrupted
+        match &mut self.source {
+            Source::Lines(lines) => {
+                self.out.text(question);
+                let answer = tokio::select! {
+                    wish = self.interrupts.recv() => {
+                        self.is_over |= wish != Some(Interrupt::Interrupt);
+                        Answer::Interrupted
+                    }
+                    line = lines.recv() => line.map_or(Answer::End, Answer::Line),
+                };
+                self.is_over |= answer == Answer::End;
+                match &answer {
+                    // A terminal has shown the line; a transcript of a script has not.
+                    Answer::Line(line) if !self.is_terminal => self.say(line),
+                    Answer::Line(_) => {}
+                    Answer::Interrupted | Answer::End => self.say(""),
+                }
+                answer
             }
-            line = self.lines.recv() => line.map_or(Answer::End, Answer::Line),
-        };
-        match &answer {
-            // A terminal has shown the line; a transcript of a script has not.
-            Answer::Line(line) if !self.is_terminal => self.say(line),
-            Answer::Line(_) => {}
-            Answer::Interrupted => self.say(""),
-            Answer::End => {
-                self.is_over = true;
-                self.say("");
+            Source::Editor {
+                questions,
+                answers,
+                is_open,
+                ..
+            } => {
+                let text = question.to_owned();
+                if *is_open {
+                    // The terminal still shows the question before this one.
+                    self.out.text(question);
+                } else if questions.send(Question { text, completes }).await.is_err() {
+                    self.is_over = true;
+                    return Answer::End;
+                }
+                *is_open = true;
+                tokio::select! {
+                    wish = self.interrupts.recv() => {
+                        self.is_over |= wish != Some(Interrupt::Interrupt);
+                        self.out.text("\r\n");
+                        Answer::Interrupted
+                    }
+                    answer = answers.recv() => {
+                        *is_open = false;
+                        self.is_over |= answer.is_none();
+                        answer.unwrap_or(Answer::End)
+                    }
+                }
             }
         }
-        answer
     }
 
     /// Does something that Ctrl-C cancels; none when it did.
@@ -150,6 +241,54 @@ impl<'a> Console<'a> {
             }
         }
     }
+}
+
+/// How the terminal was before the menu; dropping it puts that back.
+#[derive(Debug)]
+struct Before(Termios);
+
+impl Before {
+    /// Of the terminal that stdin and stdout are; none when they are not, or it can do nothing.
+    fn of_terminal() -> Option<Self> {
+        let is_able =
+            std::env::var("TERM").is_ok_and(|term| !term.is_empty() && !DUMB.contains(&term.as_str()));
+        let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let modes = tcgetattr(std::io::stdin()).ok()?;
+        (is_able && is_terminal).then_some(Self(modes))
+    }
+}
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        // Whoever ends the menu by a signal finds a question open, and the terminal as that needs it.
+        if let Err(error) = tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.0) {
+            tracing::warn!(%error, "cannot put the terminal back as it was");
+        }
+    }
+}
+
+/// A thread that edits lines. Not a task: a read of stdin cannot be cancelled, so it must not be waited for at the end.
+fn edited(before: Before) -> std::io::Result<Source> {
+    let (questions, asked) = mpsc::channel(1);
+    let (answered, answers) = mpsc::channel(1);
+    std::thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(move || editor::answer_questions(asked, &answered))?;
+    Ok(Source::Editor {
+        questions,
+        answers,
+        is_open: false,
+        before,
+    })
+}
+
+/// A thread that reads lines ahead; no task, as [`edited`].
+fn read_ahead() -> std::io::Result<Source> {
+    let (read, lines) = mpsc::channel(LINES_AHEAD);
+    std::thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(move || read_lines(std::io::stdin().lock(), &read))?;
+    Ok(Source::Lines(lines))
 }
 
 /// Reads lines until the input or the interest in it ends.

@@ -2,14 +2,19 @@
 //!
 //! It runs a node for as long as it is open, or talks to the one that runs already on its data directory. What a line
 //! means ([`choice`], [`answer`]) and what is shown ([`screen`]) is pure text; [`console`] talks, and the actions
-//! ask the node for what the command line asks it for too.
+//! ask the node for what the command line asks it for too. [`editor`] edits lines at a terminal, [`completion`] says what
+//! Tab offers there, [`preview`] what adding something would mean. It is the same over a pipe, without Tab.
 //!
-//! Input never ends it: only option 0, the end of the input, Ctrl-C at the prompt and SIGTERM do.
+//! Input never ends it: only option 0, the end of the input, Ctrl-C or Ctrl-D at the prompt and SIGTERM do. Where a person
+//! would miss a transfer that is under way, they are asked first.
 
 mod actions;
 pub mod answer;
 pub mod choice;
+pub mod completion;
 pub mod console;
+mod editor;
+mod preview;
 pub mod screen;
 mod transfers;
 
@@ -24,8 +29,9 @@ use crate::cli::attach::{self, Attached};
 use crate::cli::exit::Failure;
 use crate::cli::output::{Output, one_line};
 use crate::cli::settings::{Options, default_entry};
-use crate::cli::show;
+use crate::words;
 use choice::Choice;
+use completion::Completes;
 use console::{Answer, Console};
 
 /// Between two looks at publications that are being made.
@@ -42,6 +48,8 @@ struct Menu<'a> {
     client: ControlClient,
     /// Whether the node ends with the menu.
     is_own: bool,
+    /// Whether it was said that the node does not answer.
+    is_lost: bool,
     options: &'a Options,
     /// Where `connect` goes when nothing is typed.
     entry: EntryPoint,
@@ -67,7 +75,7 @@ pub async fn run(options: &Options, out: &Output, tasks: &Tasks) -> Result<(), F
     let mut menu = Menu::new(console, out, client, own.is_some(), options);
     let result = menu.talk().await;
     if let Some(node) = own {
-        menu.console.say("stopping");
+        menu.console.say(words::stopping());
         // A second Ctrl-C does not wait for uploads to end.
         menu.console.unless_interrupted(node.stop()).await;
     }
@@ -88,6 +96,7 @@ impl<'a> Menu<'a> {
             clock: Clock::system(),
             client,
             is_own,
+            is_lost: false,
             options,
             entry: options.entry.clone().unwrap_or_else(default_entry),
             home: std::env::home_dir(),
@@ -97,19 +106,22 @@ impl<'a> Menu<'a> {
     /// Shows the banner, connects if a network was named, and answers until the user leaves.
     async fn talk(&mut self) -> Result<(), Failure> {
         let status = self.client.status().await;
-        let status = status.map_err(|error| Failure::of("ask the peer how it is", &error))?;
-        self.console.say(&screen::banner(&status, self.is_own));
+        let status = status.map_err(|error| Failure::of(words::ask_how_it_is(), &error))?;
+        let columns = self.console.columns();
+        self.console.say(&screen::banner(&status, self.is_own, columns));
         self.console.say("");
         if self.options.entry.is_some() && !is_connected(&status.session) {
             self.connect(self.entry.clone()).await;
         }
         while !self.console.is_over() {
-            let session = self.client.status().await.ok().map(|status| status.session);
-            let line = match self.console.ask(&screen::prompt(session.as_ref())).await {
-                Answer::Line(line) => line,
-                Answer::Interrupted | Answer::End => break,
+            let status = self.standing().await;
+            let session = status.as_ref().map(|status| &status.session);
+            let prompt = screen::prompt(session, self.console.columns());
+            let choice = match self.console.ask(&prompt).await {
+                Answer::Line(line) => choice::parse(&line),
+                Answer::Interrupted | Answer::End => Ok(Choice::Exit),
             };
-            match choice::parse(&line) {
+            match choice {
                 Ok(Choice::Exit) => {
                     if self.may_leave().await {
                         break;
@@ -120,6 +132,26 @@ impl<'a> Menu<'a> {
             }
         }
         Ok(())
+    }
+
+    /// How the node is; none when it does not answer, and then whoever runs on its data directory now is asked.
+    async fn standing(&mut self) -> Option<Status> {
+        if let Ok(status) = self.client.status().await {
+            self.is_lost = false;
+            return Some(status);
+        }
+        if !self.is_own
+            && let Ok(Some(Attached { client, status })) = attach::find(self.options).await
+        {
+            self.console.say(&words::found_peer(&status.address));
+            (self.client, self.is_lost) = (client, false);
+            return Some(status);
+        }
+        if !self.is_lost {
+            self.console.say(words::lost_peer());
+            self.is_lost = true;
+        }
+        None
     }
 
     async fn carry_out(&mut self, choice: Choice) {
@@ -134,7 +166,7 @@ impl<'a> Menu<'a> {
             Choice::Status => self.status().await,
             Choice::Leave => self.leave().await,
             Choice::Exit | Choice::Help => {
-                self.console.say(&screen::menu());
+                self.console.say(&screen::menu(self.console.columns()));
                 Ok(())
             }
         };
@@ -150,7 +182,12 @@ impl<'a> Menu<'a> {
 
     /// Asks for a line; none when the user would rather not answer.
     async fn asked(&mut self, question: &str) -> Option<String> {
-        match self.console.ask(question).await {
+        self.asked_for(question, Completes::Nothing).await
+    }
+
+    /// The same, with something for Tab to offer.
+    async fn asked_for(&mut self, question: &str, completes: Completes) -> Option<String> {
+        match self.console.ask_for(question, completes).await {
             Answer::Line(line) => Some(line),
             Answer::Interrupted | Answer::End => None,
         }
@@ -161,7 +198,7 @@ impl<'a> Menu<'a> {
         if !self.console.is_terminal() {
             return true;
         }
-        let answer = self.asked(&format!("{question} [y/N] ")).await;
+        let answer = self.asked(&words::yes_or_no(question)).await;
         answer.is_some_and(|line| answer::is_yes(&line))
     }
 
@@ -174,30 +211,33 @@ impl<'a> Menu<'a> {
         if !self.is_own || transfers == 0 {
             return true;
         }
-        let under_way = show::counted(transfers, "transfer");
-        self.confirmed(&format!("{under_way} under way; leave all the same?"))
-            .await
+        if !self.console.is_terminal() {
+            return true;
+        }
+        let question = words::ask_leave(words::transfers(transfers));
+        match self.console.ask(&words::yes_or_no(question)).await {
+            Answer::Line(line) => answer::is_yes(&line),
+            // Whoever does not even want to be asked means it.
+            Answer::Interrupted | Answer::End => true,
+        }
     }
 
     /// Enters a network and says what became of what waited for it.
     async fn connect(&mut self, entry: EntryPoint) {
         let before = self.client.status().await.ok();
-        self.console
-            .say(&format!("connecting to {}", attach::described(&entry)));
+        self.console.say(&words::connecting_to(attach::described(&entry)));
         let client = self.client.clone();
         match self.console.unless_interrupted(client.connect(&entry)).await {
             Some(Ok((tracker, epoch))) => {
-                self.console
-                    .say(&format!("connected to the tracker at {tracker}, epoch {epoch}"));
+                self.console.say(&words::connected_to(tracker, epoch));
                 self.entry = entry;
                 self.tell_published(before.as_ref()).await;
             }
             Some(Err(error)) => {
-                let what = format!("connect to {}", attach::described(&entry));
-                let advice = "trying again in the background, 9 gives up";
-                self.complain(&Failure::of(what, &error).hint(advice));
+                let what = words::connect_to(attach::described(&entry));
+                self.complain(&Failure::of(what, &error).hint(words::connects_in_background()));
             }
-            None => self.console.say("going on in the background; 9 gives up"),
+            None => self.console.say(words::connect_goes_on()),
         }
     }
 

@@ -1,56 +1,70 @@
-//! What the menu shows: pure text of at most 80 columns, wherever names and addresses allow it.
+//! What the menu shows: pure text, as wide as the screen wherever names and addresses allow it.
 
 use proto::control::{SessionStatus, Status};
 use shared::model::{Binding, ByteCount, ContentState, Health, Location};
 
-use super::choice::OPTIONS;
+use super::choice::Choice;
 use crate::cli::output::one_line;
-use crate::cli::show::{self, counted};
 use crate::cli::table::shortened;
+use crate::words;
 
-/// As wide as the narrowest terminal that people use.
+/// As wide as what is not a terminal is taken to be.
 pub const COLUMNS: usize = 80;
 
-/// Rows of the menu's left column.
+/// A screen that is narrower has no room for an address in the prompt.
+const NARROW: usize = 60;
+
+/// Rows of the menu's left column, where there are two.
 const ROWS: usize = 5;
 
-/// The options.
+/// Between the two columns.
+const GAP: usize = 4;
+
+/// The options: in two columns if they fit, else one below the other.
 #[must_use]
-pub fn menu() -> String {
-    let option = |at: usize| {
-        let (_, number, letter, text) = OPTIONS[at];
-        format!("{number} {letter}  {text}")
+pub fn menu(columns: usize) -> String {
+    let options = Choice::ALL.map(|choice| format!("{} {}", choice.number(), choice.text()));
+    let width = |options: &[String]| {
+        options
+            .iter()
+            .map(|option| option.chars().count())
+            .max()
+            .unwrap_or(0)
     };
-    let line = |row: usize| {
-        let left = if row < ROWS { option(row) } else { String::new() };
-        let line = format!("  {left:<36}{}", option(ROWS + row));
-        line.trim_end().to_owned()
+    let (left, right) = options.split_at(ROWS);
+    let lines: Vec<String> = if 2 + width(left) + GAP + width(right) > columns {
+        options.iter().map(|option| format!("  {option}")).collect()
+    } else {
+        let width = width(left) + GAP;
+        let lefts = left.iter().map(String::as_str).chain(std::iter::repeat(""));
+        let rows = right.iter().zip(lefts);
+        rows.map(|(right, left)| format!("  {left:<width$}{right}"))
+            .collect()
     };
-    (0..OPTIONS.len() - ROWS).map(line).collect::<Vec<_>>().join("\n")
+    lines.join("\n")
 }
 
 /// The first thing shown: which peer this is, and for how long it runs.
 #[must_use]
-pub fn banner(status: &Status, is_own: bool) -> String {
+pub fn banner(status: &Status, is_own: bool, columns: usize) -> String {
     let how_long = if is_own {
-        "This peer runs for as long as the menu is open.".to_owned()
+        words::runs_with_the_menu().to_owned()
     } else {
-        let dir = one_line(&status.data_dir.display().to_string());
-        format!("This is the peer that runs already on {dir}; it goes on running.")
+        words::runs_already(one_line(&status.data_dir.display().to_string()))
     };
-    format!(
-        "Enjambre {}\npeer {} at {}\n{how_long}\n\n{}",
-        status.version,
-        status.peer,
-        status.address,
-        menu()
-    )
+    let this_peer = words::this_peer(&status.version, status.peer, &status.address);
+    format!("{this_peer}\n{how_long}\n\n{}", menu(columns))
 }
 
 /// The prompt; none when the node does not answer.
 #[must_use]
-pub fn prompt(session: Option<&SessionStatus>) -> String {
-    let standing = session.map_or_else(|| "no answer from the peer".to_owned(), show::session);
+pub fn prompt(session: Option<&SessionStatus>, columns: usize) -> String {
+    let standing = match session {
+        None => words::no_answer().to_owned(),
+        Some(SessionStatus::Connected { .. }) if columns < NARROW => words::connected().to_owned(),
+        Some(SessionStatus::Connecting { .. }) if columns < NARROW => words::connecting().to_owned(),
+        Some(session) => crate::cli::show::session(session),
+    };
     format!("enjambre [{standing}]> ")
 }
 
@@ -58,36 +72,42 @@ pub fn prompt(session: Option<&SessionStatus>) -> String {
 #[must_use]
 pub fn found(location: &Location) -> String {
     let (binding, health) = (&location.binding, &location.health);
-    let fragments = location.manifest.fragment_count();
-    let mut text = format!(
-        "{}\n{} in {} of {}, revision {}\non {}, {}: fewest {} of {}\nid {}",
-        binding.name,
-        ByteCount::new(binding.length),
-        counted(fragments.into(), "fragment"),
-        location.manifest.fragment_length(),
-        binding.revision,
-        counted(location.holder_count.into(), "peer"),
-        health.state,
+    let what = match &binding.collection {
+        Some(collection) => words::found_directory(
+            ByteCount::new(collection.length),
+            words::contents(collection.parts.into()),
+            binding.revision,
+        ),
+        None => words::found_file(
+            ByteCount::new(binding.length),
+            words::fragments(location.manifest.fragment_count().into()),
+            location.manifest.fragment_length(),
+            binding.revision,
+        ),
+    };
+    let place = words::found_where(
+        words::peers(location.holder_count.into()),
+        words::content_state(health.state),
         health.fewest,
-        counted(health.target.get().into(), "replica"),
-        binding.content,
+        words::replicas(health.target.get().into()),
     );
+    let mut text = format!("{}\n{what}\n{place}\nid {}", binding.name, binding.content);
     if health.state == ContentState::Unavailable {
-        text.push_str("\nsome fragments are on no peer that is online: it cannot be completed now");
+        text = format!("{text}\n{}", words::found_incomplete());
     }
     text
 }
 
 /// Numbered names to choose from.
 #[must_use]
-pub fn matches(names: &[(Binding, Health)]) -> String {
+pub fn matches(names: &[(Binding, Health)], columns: usize) -> String {
+    let room = columns.saturating_sub(20).max(12);
     let line = |(at, (binding, _)): (usize, &(Binding, Health))| {
-        let size = ByteCount::new(binding.length).to_string();
-        format!(
-            "{:>4}  {}  {size}",
-            at + 1,
-            shortened(binding.name.as_str(), COLUMNS - 20)
-        )
+        let length = binding
+            .collection
+            .map_or(binding.length, |collection| collection.length);
+        let name = shortened(binding.name.as_str(), room);
+        format!("{:>4}  {name}  {}", at + 1, ByteCount::new(length))
     };
     names.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -95,13 +115,34 @@ pub fn matches(names: &[(Binding, Health)]) -> String {
 /// What became of publications that waited for a connection.
 #[must_use]
 pub fn published(waited: u32, left: u32) -> String {
-    let made = waited.saturating_sub(left);
-    let mut text = format!(
-        "published {} that waited for a connection",
-        counted(made.into(), "file")
-    );
-    if left > 0 {
-        text = format!("{text}, {left} still waiting; 4 lists them");
+    let published = words::published_waiting(waited.saturating_sub(left).into());
+    match left {
+        0 => published,
+        left => words::some_still_wait(published, left),
+    }
+}
+
+/// The text with its lines broken between words where they are too long; a word that is longer stays whole.
+#[must_use]
+pub fn wrapped(text: &str, columns: usize) -> String {
+    let lines: Vec<String> = text.split('\n').map(|line| wrapped_line(line, columns)).collect();
+    lines.join("\n")
+}
+
+fn wrapped_line(line: &str, columns: usize) -> String {
+    if line.chars().count() <= columns {
+        return line.to_owned();
+    }
+    let (mut text, mut used) = (String::new(), 0);
+    for word in line.split_inclusive(' ') {
+        let width = word.trim_end().chars().count();
+        if used > 0 && used + width > columns {
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+            used = 0;
+        }
+        text.push_str(word);
+        used += word.chars().count();
     }
     text
 }
@@ -110,6 +151,7 @@ pub fn published(waited: u32, left: u32) -> String {
 mod tests {
     use std::time::Duration;
 
+    use shared::language::{Language, here};
     use shared::model::{Epoch, Incarnation, PeerId};
 
     use super::*;
@@ -140,46 +182,73 @@ mod tests {
         }
     }
 
+    fn widest(text: &str) -> usize {
+        text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+    }
+
     #[test]
-    fn the_menu_shows_every_option_in_eighty_columns() {
-        let expected = "  \
-  1 c  connect to a network                6 f  find and fetch a file
-  2 a  add a file                          7 p  show the network's peers
-  3 r  remove a file                       8 s  show this peer's status
-  4 l  list what this peer holds           9 d  leave the network
-  5 n  list the network's files            0 q  exit
-                                           ? h  show this menu";
-        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert_eq!(plain(&menu()), plain(expected));
-        assert!(
-            menu().lines().all(|line| line.chars().count() <= COLUMNS),
-            "{}",
-            menu()
-        );
+    fn the_menu_shows_every_option_in_the_columns_there_are() {
+        let english = [
+            "  1 c  connect to a network          6 f  find and fetch a file",
+            "  2 a  add a file or a directory     7 p  show the network's peers",
+            "  3 r  remove a name for everyone    8 s  show this peer's status",
+            "  4 l  list what this peer holds     9 d  leave the network",
+            "  5 n  list the network's files      0 q  exit",
+            "                                     ? h  show this menu",
+        ];
+        assert_eq!(menu(COLUMNS), english.join("\n"));
+        let _spanish = here(Language::Spanish);
+        let spanish = [
+            "  1 c  conectar con una red                6 b  buscar y descargar un archivo",
+            "  2 a  añadir un archivo o directorio      7 n  nodos de la red",
+            "  3 r  retirar un nombre para todos        8 e  estado de este nodo",
+            "  4 l  lista de lo que hay en este nodo    9 d  dejar la red",
+            "  5 v  ver los archivos de la red          0 s  salir",
+            "                                           ? m  mostrar este menú",
+        ];
+        assert_eq!(menu(COLUMNS), spanish.join("\n"));
+        for language in Language::ALL {
+            let _speaking = here(language);
+            for columns in [40, 60, 80, 200] {
+                assert!(widest(&menu(columns)) <= columns, "{}", menu(columns));
+            }
+            assert_eq!(menu(40).lines().count(), Choice::ALL.len());
+        }
+    }
+
+    #[test]
+    fn long_lines_are_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), "one two\nthree");
+        assert_eq!(wrapped("one two three\nfour", 80), "one two three\nfour");
+        assert_eq!(wrapped("a verylongword b", 5), "a\nverylongword\nb");
+        assert_eq!(wrapped("ñandú ñandú", 5), "ñandú\nñandú");
+        assert_eq!(wrapped("", 5), "");
     }
 
     #[test]
     fn the_banner_says_who_where_and_for_how_long() {
-        let own = banner(&status(), true);
+        let own = banner(&status(), true, COLUMNS);
         assert!(
             own.contains(&"ab".repeat(16)) && own.contains("127.0.0.1:50053"),
             "{own}"
         );
         assert!(own.contains("for as long as the menu is open"), "{own}");
-        let attached = banner(&status(), false);
+        let attached = banner(&status(), false, COLUMNS);
         assert!(attached.contains("runs already on /data"), "{attached}");
-        assert!(own.lines().all(|line| line.chars().count() <= COLUMNS), "{own}");
+        assert!(widest(&own) <= COLUMNS, "{own}");
     }
 
     #[test]
     fn the_prompt_says_how_the_session_stands() {
         let tracker = "127.0.0.1:50052".parse().expect("an address");
-        assert_eq!(prompt(Some(&SessionStatus::Offline)), "enjambre [offline]> ");
+        let connected = SessionStatus::Connected { tracker };
+        assert_eq!(prompt(Some(&SessionStatus::Offline), 80), "enjambre [offline]> ");
         assert_eq!(
-            prompt(Some(&SessionStatus::Connected { tracker })),
+            prompt(Some(&connected), 80),
             "enjambre [connected 127.0.0.1:50052]> "
         );
-        assert_eq!(prompt(None), "enjambre [no answer from the peer]> ");
+        assert_eq!(prompt(Some(&connected), 40), "enjambre [connected]> ");
+        assert_eq!(prompt(None, 80), "enjambre [no answer from the peer]> ");
     }
 
     #[test]

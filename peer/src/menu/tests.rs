@@ -224,7 +224,7 @@ async fn an_interrupt_takes_back_a_question_and_at_the_prompt_leaves() {
     };
     let (shown, ()) = tokio::join!(scene.open(lines_rx, interrupts_rx, true), script);
     assert_eq!(shown.matches("enjambre [offline]> ").count(), 2, "{shown}");
-    assert!(shown.contains("file to add: \n"), "{shown}");
+    assert!(shown.contains("file or directory to add: \n"), "{shown}");
     scene.end().await;
 }
 

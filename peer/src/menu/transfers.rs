@@ -8,26 +8,42 @@ use proto::convert::Locate;
 use shared::model::{Binding, ContentRef, Health, Location, Name, ReplicationTarget};
 use shared::{Coded as _, ErrorCode};
 
-use super::{Menu, answer, screen};
+use super::completion::Completes;
+use super::{Menu, answer, preview, screen};
 use crate::cli::add::{self, file_to_add};
 use crate::cli::args::Wait;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::get::look;
+use crate::cli::table::shortened;
 use crate::cli::{get, query};
+use crate::words;
 
 /// More matches than this are not worth numbering: a longer part of the name is.
 const MAX_MATCHES: usize = 20;
 
 impl Menu<'_> {
     pub(super) async fn add(&mut self) -> Result<(), Failure> {
-        let Some(line) = self.asked("file to add: ").await else {
+        let paths = Completes::Paths(self.home.clone());
+        let Some(line) = self.asked_for(words::ask_path(), paths).await else {
             return Ok(());
         };
         let Some(path) = answer::path(&line, self.home.as_deref()) else {
-            self.console.say("nothing added");
+            self.console.say(words::nothing_added());
             return Ok(());
         };
-        let path = look(move || file_to_add(&path)).await??;
+        let (fragment_length, own) = (self.options.fragment_length, self.options.data_dir.clone());
+        let looking = look(move || {
+            let path = file_to_add(&path)?;
+            let preview = preview::of(&path, fragment_length, &own)?;
+            Ok::<_, Failure>((path, preview))
+        });
+        // A large directory takes a while to count.
+        let Some(looked) = self.console.unless_interrupted(looking).await else {
+            self.console.say(words::nothing_added());
+            return Ok(());
+        };
+        let (path, preview) = looked??;
+        self.console.say(&preview);
         let Some(name) = self.ask_name(add::name_of(&path).ok()).await? else {
             return Ok(());
         };
@@ -46,10 +62,7 @@ impl Menu<'_> {
         match self.publish(add.clone()).await {
             Err(failure) if failure.exit() == Exit::Conflict && self.console.is_terminal() => {
                 self.complain(&failure);
-                if self
-                    .confirmed(&format!("bind {} to this file instead?", add.name))
-                    .await
-                {
+                if self.confirmed(&words::ask_rebind(&add.name)).await {
                     self.publish(Add { update: true, ..add }).await?;
                 }
                 Ok(())
@@ -59,31 +72,33 @@ impl Menu<'_> {
     }
 
     async fn ask_name(&mut self, default: Option<Name>) -> Result<Option<Name>, Failure> {
-        let shown = default
+        let question = default
             .as_ref()
-            .map_or_else(String::new, |name| format!(" [{name}]"));
-        let Some(line) = self.asked(&format!("name{shown}: ")).await else {
+            .map_or_else(|| words::ask_name().to_owned(), words::ask_name_or);
+        let Some(line) = self.asked(&question).await else {
             return Ok(None);
         };
         match (line.trim(), default) {
             ("", Some(default)) => Ok(Some(default)),
             (text, _) => {
                 let parsed = text.parse::<Name>().map(Some);
-                parsed.map_err(|error| Failure::new(Exit::Usage, format!("nothing added: {error}")))
+                parsed.map_err(|error| nothing_added(words::name_error(&error)))
             }
         }
     }
 
     async fn ask_target(&mut self) -> Result<Option<ReplicationTarget>, Failure> {
         let default = self.options.replicas;
-        let Some(line) = self.asked(&format!("replicas [{default}]: ")).await else {
+        let Some(line) = self.asked(&words::ask_replicas(default)).await else {
             return Ok(None);
         };
         match line.trim() {
             "" => Ok(Some(default)),
             text => {
                 let parsed = text.parse().map(Some);
-                parsed.map_err(|error| Failure::new(Exit::Usage, format!("nothing added: {error}")))
+                parsed.map_err(|_| {
+                    nothing_added(words::bad_replicas(shortened(text, 20), ReplicationTarget::MAX))
+                })
             }
         }
     }
@@ -93,26 +108,26 @@ impl Menu<'_> {
         let (path, name) = (add.path.display().to_string(), add.name.clone());
         let work = async {
             let started = client.add(add).await;
-            let mut events = started.map_err(|error| Failure::of(format_args!("add {path}"), &error))?;
+            let mut events = started.map_err(|error| Failure::of(words::add(&path), &error))?;
             add::follow(out, &clock, &mut events, &path, &name, Wait::No).await
         };
         match self.console.unless_interrupted(work).await {
             Some(added) => added.map(drop),
             None => {
-                self.console.say("cancelled");
+                self.console.say(words::cancelled_plainly());
                 Ok(())
             }
         }
     }
 
     pub(super) async fn find(&mut self) -> Result<(), Failure> {
-        let Some(line) = self.asked("name, a part of one, or an id: ").await else {
+        let names = self.names_to_complete().await;
+        let Some(line) = self.asked_for(words::ask_what_to_find(), names).await else {
             return Ok(());
         };
         let text = line.trim().to_owned();
         if text.is_empty() {
-            self.console
-                .say("nothing to look for; 5 lists the network's names");
+            self.console.say(words::nothing_to_find());
             return Ok(());
         }
         let Some(location) = self.look_for(&text).await? else {
@@ -120,7 +135,9 @@ impl Menu<'_> {
         };
         self.console.say(&screen::found(&location));
         let default = location.binding.name.file_name().to_owned();
-        let Some(line) = self.asked(&format!("save as [./{default}]: ")).await else {
+        let question = words::ask_where_to_save(default);
+        let paths = Completes::Paths(self.home.clone());
+        let Some(line) = self.asked_for(&question, paths).await else {
             return Ok(());
         };
         let home = self.home.clone();
@@ -136,11 +153,10 @@ impl Menu<'_> {
         .await??;
         let shown = output.display();
         if exists && !self.console.is_terminal() {
-            let message = format!("cannot write {shown}: it exists; save it as something else");
-            return Err(Failure::new(Exit::Conflict, message));
+            return Err(Failure::new(Exit::Conflict, words::output_exists(shown)));
         }
-        if exists && !self.confirmed(&format!("{shown} exists; replace it?")).await {
-            self.console.say("nothing fetched");
+        if exists && !self.confirmed(&words::ask_replace(shown)).await {
+            self.console.say(words::nothing_fetched());
             return Ok(());
         }
         // By its id: the name may be bound to something else by now.
@@ -155,8 +171,8 @@ impl Menu<'_> {
 
     /// The content meant by a name, an id or a part of a name; none when it is not clear after all.
     async fn look_for(&mut self, text: &str) -> Result<Option<Location>, Failure> {
-        let failed =
-            |error| Failure::of(format_args!("find {text:?}"), &error).hint("1 connects to a network");
+        let quoted = format!("{text:?}");
+        let failed = |error| Failure::of(words::find(&quoted), &error).hint(words::one_connects());
         if let Ok(content) = text.parse::<ContentRef>() {
             match locate(&self.client, content.clone()).await {
                 Ok(location) => return Ok(Some(location)),
@@ -179,24 +195,21 @@ impl Menu<'_> {
     async fn choose(&mut self, text: &str, mut names: Vec<(Binding, Health)>) -> Option<Binding> {
         match names.len() {
             0 => {
-                self.console
-                    .say(&format!("no name contains {text:?}; 5 lists the network's names"));
+                self.console.say(&words::no_match(format_args!("{text:?}")));
                 None
             }
             1 => names.pop().map(|(binding, _)| binding),
             found => {
                 let shown = found.min(MAX_MATCHES);
-                self.console.say(&screen::matches(&names[..shown]));
+                let columns = self.console.columns();
+                self.console.say(&screen::matches(&names[..shown], columns));
                 if shown < found {
-                    self.console.say(&format!(
-                        "and {} more; a longer part of the name finds fewer",
-                        found - shown
-                    ));
+                    self.console.say(&words::more_matches(found - shown));
                 }
-                let line = self.asked(&format!("which one, 1 to {shown}: ")).await?;
+                let line = self.asked(&words::ask_which(shown)).await?;
                 let picked = answer::pick(&line, shown).map(|at| names.swap_remove(at).0);
                 if picked.is_none() {
-                    self.console.say(&format!("nothing fetched: choose 1 to {shown}"));
+                    self.console.say(&words::choose_one(shown));
                 }
                 picked
             }
@@ -224,12 +237,15 @@ impl Menu<'_> {
             }
             Some(fetched) => fetched,
             None => {
-                self.console
-                    .say("cancelled; what has been fetched is kept, fetch it again to continue");
+                self.console.say(words::fetch_cancelled());
                 Ok(())
             }
         }
     }
+}
+
+fn nothing_added(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Usage, words::nothing_added_because(error))
 }
 
 async fn locate(client: &ControlClient, content: ContentRef) -> Result<Location, proto::RemoteError> {

@@ -299,3 +299,18 @@ fn upkeep_is_read() {
         assert!(read(words(bad)).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn the_language_is_known_before_the_rest_is_read() {
+    let named = |line: &str| {
+        let arguments: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        named_language(&arguments).map(str::to_owned)
+    };
+    assert_eq!(named("peer --lang es list"), Some("es".to_owned()));
+    assert_eq!(named("peer list --lang=fr"), Some("fr".to_owned()));
+    assert_eq!(named("peer list --lang"), None);
+    assert_eq!(named("peer add -- --lang es"), None);
+    assert_eq!(named("peer list"), None);
+    assert!(read(words("list --lang es")).is_ok());
+    assert!(read(words("list --lang fr")).is_err());
+}

@@ -1,0 +1,86 @@
+//! Lines typed at a terminal: editing, recalling with the arrow keys, completing with Tab.
+//!
+//! rustyline does it, on a thread of its own: reading a terminal blocks and cannot be cancelled. The terminal is in raw
+//! mode only while a question is open, so Ctrl-C is a signal as usual while something is being done.
+
+use rustyline::completion::{Completer, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::MemHistory;
+use rustyline::validate::Validator;
+use rustyline::{CompletionType, Config, Context, Editor, Helper};
+use tokio::sync::mpsc;
+
+use super::completion::Completes;
+use super::console::Answer;
+
+/// A question, and what Tab offers for it.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// As it is shown.
+    pub(super) text: String,
+    /// What Tab offers.
+    pub(super) completes: Completes,
+}
+
+/// Answers questions until nobody asks any more.
+pub(super) fn answer_questions(mut questions: mpsc::Receiver<Question>, answers: &mpsc::Sender<Answer>) {
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        // A long list is paged, and not asked about in a language of its own.
+        .completion_prompt_limit(usize::MAX)
+        // It would stay on in a shell whose menu was ended by a signal.
+        .bracketed_paste(false)
+        .auto_add_history(true)
+        .build();
+    let editor = Editor::<Tab, MemHistory>::with_history(config, MemHistory::new());
+    let mut editor = match editor {
+        Ok(editor) => editor,
+        Err(error) => {
+            tracing::warn!(%error, "cannot edit lines on this terminal");
+            return;
+        }
+    };
+    while let Some(Question { text, completes }) = questions.blocking_recv() {
+        editor.set_helper(Some(Tab(completes)));
+        let answer = match editor.readline(&text) {
+            Ok(line) => Answer::Line(line),
+            Err(ReadlineError::Eof) => Answer::End,
+            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => Answer::Interrupted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read from the terminal");
+                return;
+            }
+        };
+        if answers.blocking_send(answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// What Tab does.
+struct Tab(Completes);
+
+impl Completer for Tab {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let offers = self.0.offers(&line[..at]);
+        let pair = |offer: super::completion::Offer| Pair {
+            display: offer.shown,
+            replacement: offer.line,
+        };
+        Ok((0, offers.into_iter().map(pair).collect()))
+    }
+}
+
+impl Hinter for Tab {
+    type Hint = String;
+}
+
+impl Highlighter for Tab {}
+
+impl Validator for Tab {}
+
+impl Helper for Tab {}
