@@ -2,7 +2,8 @@
 //!
 //! Read [`model`] first: the words of the system as types (ids, manifests, fragments, names), without
 //! I/O, clocks or wire formats. Then [`hash`], the BitTorrent v2 hash tree that gives a content its
-//! identity. [`collection`] makes contents of directories. [`runtime`] is what every service needs to run: time, tasks, signals, logs, configuration.
+//! identity. [`collection`] makes contents of directories. [`settings`] is
+//! what a program is told and where. [`runtime`] is what every service needs to run: time, tasks, signals, logs.
 //! [`language`] is in which language it speaks to people.
 //!
 //! This crate knows nothing of gRPC, protobuf or HTTP: `proto` depends on it, never the other way.
@@ -13,5 +14,6 @@ pub mod hash;
 pub mod language;
 pub mod model;
 pub mod runtime;
+pub mod settings;
 
 pub use error::{Coded, ErrorCode, describe};

@@ -7,26 +7,28 @@
 //! not held up by any of this (see `state::repair`).
 
 use std::fmt;
-use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer};
 use shared::model::{ByteCount, ByteRate};
+use shared::settings::{Key, Table, Values, text};
 
-/// Bytes of repair under way; in the configuration file as strings such as `"512MiB"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+static PER_TARGET: Key<ByteCount> = Key::new("repair.per_target", text).or("512MiB");
+static PER_SOURCE: Key<ByteCount> = Key::new("repair.per_source", text).or("512MiB");
+static TOTAL: Key<ByteCount> = Key::new("repair.total", text).or("32GiB");
+static RATE: Key<ByteRate> = Key::new("repair.rate", text);
+
+/// Their settings; [`Budget`] says what each is and why that much.
+pub(crate) static TABLE: Table = &[&PER_TARGET, &PER_SOURCE, &TOTAL, &RATE];
+
+/// Bytes of repair under way; in the configuration file as strings such as `"512MiB"` in the table `repair`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// On their way to one peer. Default 512 MiB: what 10 Gbit/s move between two looks at a peer's work.
-    #[serde(deserialize_with = "bytes")]
     pub per_target: u64,
     /// On their way from one peer; a copy that has several sources counts for each with its share. Default 512 MiB.
-    #[serde(deserialize_with = "bytes")]
     pub per_source: u64,
     /// In the whole cluster. Default 32 GiB: 64 peers that are busy with it.
-    #[serde(deserialize_with = "bytes")]
     pub total: u64,
     /// Begun in a second, in the whole cluster. None by default: the limits above follow what peers get done.
-    #[serde(deserialize_with = "rate")]
     pub rate: Option<ByteRate>,
 }
 
@@ -53,6 +55,19 @@ impl Budget {
     /// Below this a limit would make each fragment wait for the one before.
     const LEAST: u64 = 1 << 20;
 
+    /// What the settings say.
+    #[must_use]
+    pub fn of(values: &Values) -> Self {
+        let default = Self::default();
+        let bytes = |key, default| values.get(key).map_or(default, ByteCount::get);
+        Self {
+            per_target: bytes(&PER_TARGET, default.per_target),
+            per_source: bytes(&PER_SOURCE, default.per_source),
+            total: bytes(&TOTAL, default.total),
+            rate: values.get(&RATE),
+        }
+    }
+
     /// What makes no sense, in words.
     ///
     /// # Errors
@@ -67,23 +82,6 @@ impl Budget {
         }
         Ok(())
     }
-}
-
-fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    parsed::<ByteCount, _>(deserializer).map(ByteCount::get)
-}
-
-fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteRate>, D::Error> {
-    parsed(deserializer).map(Some)
-}
-
-fn parsed<'de, T, D>(deserializer: D) -> Result<T, D::Error>
-where
-    T: FromStr<Err: fmt::Display>,
-    D: Deserializer<'de>,
-{
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

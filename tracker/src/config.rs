@@ -1,15 +1,34 @@
 //! What a tracker is told: flags, environment, configuration file, defaults, in this order of precedence.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use serde::Deserialize;
-use shared::runtime::config;
+use shared::runtime::chores::Chore;
+use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
+use shared::settings::{Env, Key, Places, Setting, SettingsError, Table, Values, flags, path, text};
 use shared::{Coded, ErrorCode};
 
-use crate::budget::Budget;
+use crate::budget::{self, Budget};
 use crate::policy::Policy;
-use crate::timing::Timing;
+use crate::timing::{self, Timing};
+
+static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
+static PORT: Key<u16> = Key::new("port", text).or("50052");
+static DATA_DIR: Key<PathBuf> =
+    Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker");
+
+/// Every setting of a tracker that is in no table of the file.
+static PLAIN: [&dyn Setting; 5] = [&HOST, &PORT, &DATA_DIR, &LOG, &LOG_FORMAT];
+
+/// Every setting of a tracker: see [`Args`], [`Timing`] and [`Budget`].
+#[must_use]
+pub fn table() -> Table {
+    static TABLE: std::sync::LazyLock<Vec<&dyn Setting>> =
+        std::sync::LazyLock::new(|| [&PLAIN, timing::TABLE, budget::TABLE].concat());
+    &TABLE
+}
 
 /// The tracker of an Enjambre network: knows names, contents and who holds them; keeps every fragment replicated.
 ///
@@ -18,22 +37,26 @@ use crate::timing::Timing;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tracker", version, max_term_width = 100)]
 pub struct Args {
-    /// Address to listen on [default: 127.0.0.1]. ANY OTHER ADDRESS EXPOSES THE TRACKER, without authentication, to
+    /// Address to listen on. ANY OTHER ADDRESS THAN LOOPBACK EXPOSES THE TRACKER, without authentication, to
     /// whoever can reach it; 0.0.0.0 or :: to every network of this machine
-    #[arg(long, env = "ENJAMBRE_HOST")]
+    #[arg(long)]
     pub host: Option<String>,
-    /// Port to listen on; 0 picks a free one [default: 50052]
-    #[arg(long, env = "ENJAMBRE_PORT")]
+    /// Port to listen on; 0 picks a free one
+    #[arg(long)]
     pub port: Option<u16>,
-    /// Where the journal is kept [default: $XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker]
-    #[arg(long, value_name = "DIR", env = "ENJAMBRE_DATA_DIR", global = true)]
+    /// Where the journal is kept
+    #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
-    /// A TOML file with any of these settings (host, port, data_dir) and a table `timing` of durations: lease,
-    /// heartbeat, grace, safe_mode, tick, stall, cool_down, retry, trim, orphan, removed, forget; and a table `repair`
-    /// of how many bytes of repair may be under way: per_target and per_source [default: 512MiB], total [default: 32GiB],
-    /// and rate, in a second [default: no limit]
-    #[arg(long, value_name = "FILE", env = "ENJAMBRE_CONFIG", global = true)]
+    /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, log, log_format, a table
+    /// `timing` of durations, and a table `repair` of how much repair may be under way. A changed `log` takes effect while the tracker runs
+    #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
+    /// What is logged: error, warn, info, debug, trace, or directives such as tracker::ledger=trace,info
+    #[arg(long, value_name = "FILTER", global = true)]
+    pub log: Option<LogFilter>,
+    /// How log lines look: text, json, or auto: text on a terminal, JSON otherwise
+    #[arg(long, value_name = "FORMAT", global = true)]
+    pub log_format: Option<LogFormat>,
     /// Log more; repeat for more still
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
@@ -61,17 +84,16 @@ pub enum Command {
     Restored,
     /// Say that what a restored data directory lacks has been seen to: contents without a name go again
     AcceptLoss,
+    #[command(flatten)]
+    Chore(Chore),
 }
 
-/// The configuration file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct File {
-    host: Option<String>,
-    port: Option<u16>,
-    data_dir: Option<PathBuf>,
-    timing: Timing,
-    repair: Budget,
+/// A command line that has been read.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// What it says.
+    pub args: Args,
+    settings: BTreeMap<String, OsString>,
 }
 
 /// Everything that a tracker needs to know.
@@ -92,9 +114,9 @@ pub struct Config {
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The configuration file cannot be read or is not valid.
+    /// A place says what makes no sense.
     #[error(transparent)]
-    File(#[from] config::ConfigError),
+    Settings(#[from] SettingsError),
     /// The durations make no sense together.
     #[error("{0}")]
     Timing(&'static str),
@@ -109,6 +131,26 @@ pub enum ConfigError {
 impl Coded for ConfigError {
     fn code(&self) -> ErrorCode {
         ErrorCode::InvalidArgument
+    }
+}
+
+impl Invocation {
+    /// Reads a command line, program name first.
+    ///
+    /// # Errors
+    /// Usage errors, and help or the version when that was asked for.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let (args, settings) = flags::read(table(), arguments)?;
+        Ok(Self { args, settings })
+    }
+
+    /// What it and the environment say of the settings.
+    ///
+    /// # Errors
+    /// When a variable makes no sense.
+    pub fn places(&self, env: Env<'_>) -> Result<Places, SettingsError> {
+        let places = Places::new(table(), &self.settings, env)?;
+        Ok(places.or(&DATA_DIR, default_data_dir(env)))
     }
 }
 
@@ -134,32 +176,28 @@ impl Config {
         }
     }
 
-    /// Puts flags, environment (clap has merged these two), file and defaults together.
+    /// What the settings come to.
     ///
     /// # Errors
-    /// When the file cannot be used or a setting makes no sense.
-    pub fn load(args: Args) -> Result<Self, ConfigError> {
-        let file: File = config::load(args.config.as_deref())?;
-        file.timing.validate().map_err(ConfigError::Timing)?;
-        file.repair.validate().map_err(ConfigError::Repair)?;
-        let data_dir = args.data_dir.or(file.data_dir).or_else(default_data_dir);
+    /// When they make no sense together.
+    pub fn of(values: &Values) -> Result<Self, ConfigError> {
+        let timing = Timing::of(values);
+        timing.validate().map_err(ConfigError::Timing)?;
+        let repair = Budget::of(values);
+        repair.validate().map_err(ConfigError::Repair)?;
         Ok(Self {
-            host: args.host.or(file.host).unwrap_or_else(|| "127.0.0.1".to_owned()),
-            port: args.port.or(file.port).unwrap_or(50052),
-            data_dir: data_dir.ok_or(ConfigError::NoDataDir)?,
-            timing: file.timing,
-            repair: file.repair,
+            host: values.get(&HOST).unwrap_or_default(),
+            port: values.get(&PORT).unwrap_or_default(),
+            data_dir: values.get(&DATA_DIR).ok_or(ConfigError::NoDataDir)?,
+            timing,
+            repair,
         })
     }
 }
 
 /// As the XDG base directory specification has it: empty and relative values count as not set.
-fn default_data_dir() -> Option<PathBuf> {
-    let absolute = |key| {
-        std::env::var_os(key)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+fn default_data_dir(env: Env<'_>) -> Option<PathBuf> {
+    let absolute = |key| env(key).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
     Some(base.join("enjambre/tracker"))
 }
@@ -168,6 +206,7 @@ fn default_data_dir() -> Option<PathBuf> {
 mod tests {
     use std::time::Duration;
 
+    use clap::CommandFactory as _;
     use shared::model::ByteRate;
 
     use super::*;
@@ -177,7 +216,10 @@ mod tests {
         let path = dir.path().join("tracker.toml");
         std::fs::write(&path, text).expect("write");
         let line = ["tracker", "--config", path.to_str().expect("UTF-8")];
-        Config::load(Args::try_parse_from(line.iter().chain(flags)).expect("valid flags"))
+        let line = line.iter().chain(flags).map(OsString::from);
+        let invocation = Invocation::read(line).expect("valid flags");
+        let home = |key: &str| (key == "HOME").then(|| "/home/me".into());
+        Config::of(&invocation.places(&home)?.values()?)
     }
 
     #[test]
@@ -195,6 +237,17 @@ mod tests {
         let config = load("", &["--data-dir", "/b"]).expect("valid");
         assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 50052));
         assert_eq!(config.data_dir, PathBuf::from("/b"));
+        let default = Config::on_free_port("/b");
+        assert_eq!(
+            (config.timing, config.repair),
+            (default.timing, default.repair),
+            "the table has the same defaults"
+        );
+        let config = load("", &[]).expect("valid");
+        assert_eq!(
+            config.data_dir,
+            PathBuf::from("/home/me/.local/share/enjambre/tracker")
+        );
     }
 
     #[test]
@@ -207,9 +260,21 @@ mod tests {
             "[timing]\nleas = '9s'",
             "[repair]\ntotal = '1KiB'",
             "[repair]\nrate = '0'",
+            "log = 'loud'",
         ] {
             let error = load(text, &["--data-dir", "/b"]).expect_err(text);
             assert_eq!(error.code().exit_code(), 2, "{text}");
         }
+    }
+
+    #[test]
+    fn every_flag_of_a_running_tracker_is_a_setting() {
+        let command = Args::command();
+        let flags = command.get_arguments().map(|arg| arg.get_id().as_str());
+        let flags: Vec<_> = flags
+            .filter(|id| !["config", "verbose", "help", "version"].contains(id))
+            .collect();
+        assert_eq!(flags, PLAIN.map(|setting| setting.name()));
+        command.debug_assert();
     }
 }

@@ -1,22 +1,27 @@
 //! The `tracker` program.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::CommandFactory as _;
 use shared::Coded;
+use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{self, Verbosity};
-use shared::runtime::{Clock, Tasks, shutdown_signal};
+use shared::runtime::{Clock, OnExit, Tasks, shutdown_signal};
+use shared::settings::{Places, Values, flags, follow};
+use tracker::config::{ConfigError, Invocation, table};
 use tracker::{Args, Command, Config, StartError, Tracker, offline};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
-    telemetry::init(Verbosity::Info.raised(args.verbose));
-    let outcome = match args.command.clone() {
-        None => run(args).await.map_err(|error| told(&error)),
-        Some(command) => Config::load(args)
+    let invocation = Invocation::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let outcome = match invocation.args.command.clone() {
+        None => run(&invocation).await.map_err(|error| told(&error)),
+        Some(Command::Chore(chore)) => do_chore(chore, &invocation),
+        Some(command) => prepare(&invocation)
+            .and_then(|(_, values)| Config::of(&values))
             .map_err(|error| told(&error))
             .and_then(|config| visit(command, &config.data_dir)),
     };
@@ -35,17 +40,55 @@ fn told(error: &(impl Coded + std::fmt::Display)) -> (u8, String) {
     (error.code().exit_code(), error.to_string())
 }
 
-async fn run(args: Args) -> Result<(), StartError> {
-    let shutdown = shutdown_signal(&Tasks::new());
-    let tracker = Tracker::bind(Config::load(args)?).await?;
+fn env(key: &str) -> Option<OsString> {
+    std::env::var_os(key)
+}
+
+/// Reads the settings and starts logging.
+fn prepare(invocation: &Invocation) -> Result<(Places, Values), ConfigError> {
+    let places = invocation.places(&env)?;
+    let values = places.values()?;
+    telemetry::start(&values, verbosity(invocation));
+    Ok((places, values))
+}
+
+fn verbosity(invocation: &Invocation) -> Verbosity {
+    Verbosity::Info.raised(invocation.args.verbose)
+}
+
+async fn run(invocation: &Invocation) -> Result<(), StartError> {
+    let tasks = Tasks::new();
+    let shutdown = shutdown_signal(&tasks);
+    let (places, values) = prepare(invocation)?;
+    let tracker = Tracker::bind(Config::of(&values)?).await?;
+    let verbosity = verbosity(invocation);
+    let following = follow(places, values, tasks.token().clone(), move |values, _| {
+        telemetry::change(&telemetry::filter(values, verbosity));
+    });
+    tasks.spawn("settings", OnExit::Continue, following);
     // Whoever started us may have closed stdout; that is no reason not to serve.
     say(format_args!("tracker ready on {}", tracker.local_addr()));
     tracker.run_until(shutdown).await
 }
 
+/// Does what needs no tracker and no data directory.
+fn do_chore(chore: Chore, invocation: &Invocation) -> Result<(), (u8, String)> {
+    let program = flags::with_twins(table(), Args::command());
+    let finished = chore.perform(program, invocation.places(&env), |values| {
+        Config::of(values).map(drop).map_err(|error| error.to_string())
+    });
+    // When stdout is gone nobody wants to read it.
+    drop(std::io::stdout().write_all(&finished.out));
+    match finished.failure {
+        None => Ok(()),
+        Some((code, text)) => Err((code.exit_code(), text)),
+    }
+}
 /// Does something to a data directory, without serving.
 fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
     match command {
+        // Done before, without a data directory.
+        Command::Chore(_) => {}
         Command::Check { dir } => {
             let dir = dir.as_deref().unwrap_or(data_dir);
             let sound = offline::check(dir).map_err(|error| told(&error))?;

@@ -5,52 +5,57 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
-use shared::model::parse_duration;
+use shared::settings::{Key, Table, Values, duration};
 
-/// The tracker's durations; in the configuration file as strings such as `"10s"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+static LEASE: Key<Duration> = Key::new("timing.lease", duration).or("10s");
+static HEARTBEAT: Key<Duration> = Key::new("timing.heartbeat", duration).or("2s");
+static GRACE: Key<Duration> = Key::new("timing.grace", duration).or("4s");
+static SAFE_MODE: Key<Duration> = Key::new("timing.safe_mode", duration).or("30s");
+static TICK: Key<Duration> = Key::new("timing.tick", duration).or("250ms");
+static STALL: Key<Duration> = Key::new("timing.stall", duration).or("60s");
+static COOL_DOWN: Key<Duration> = Key::new("timing.cool_down", duration).or("30s");
+static RETRY: Key<Duration> = Key::new("timing.retry", duration).or("2s");
+static TRIM: Key<Duration> = Key::new("timing.trim", duration).or("5m");
+static ORPHAN: Key<Duration> = Key::new("timing.orphan", duration).or("60s");
+static REMOVED: Key<Duration> = Key::new("timing.removed", duration).or("2s");
+static FORGET: Key<Duration> = Key::new("timing.forget", duration).or("30d");
+
+/// Their settings; [`Timing`] says what each is and why that long.
+pub(crate) static TABLE: Table = &[
+    &LEASE, &HEARTBEAT, &GRACE, &SAFE_MODE, &TICK, &STALL, &COOL_DOWN, &RETRY, &TRIM, &ORPHAN, &REMOVED,
+    &FORGET,
+];
+
+/// The tracker's durations; in the configuration file as strings such as `"10s"` in the table `timing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// How long a peer counts as live after its last message. Default 10 s: five heartbeats may get lost.
-    #[serde(deserialize_with = "duration")]
     pub lease: Duration,
     /// How often peers are told to send heartbeats. Default 2 s.
-    #[serde(deserialize_with = "duration")]
     pub heartbeat: Duration,
     /// How long a suspect peer (its lease ran out or its session broke) still counts before it is lost and repair
     /// begins. Default 4 s: a reconnect takes less, and with the lease a silent death is noticed within 15 s.
-    #[serde(deserialize_with = "duration")]
     pub grace: Duration,
     /// How long safe mode lasts after a restart when some peers do not report. Default 30 s: several back-offs of a
     /// peer that redials.
-    #[serde(deserialize_with = "duration")]
     pub safe_mode: Duration,
     /// How often leases and replicas are looked at. Default 250 ms.
-    #[serde(deserialize_with = "duration")]
     pub tick: Duration,
     /// How long an assigned peer may announce nothing before another is chosen. Default 60 s.
-    #[serde(deserialize_with = "duration")]
     pub stall: Duration,
     /// How long a peer that failed an assignment is not asked again for that content. Default 30 s.
-    #[serde(deserialize_with = "duration")]
     pub cool_down: Duration,
     /// How soon a content is looked at again when its replicas cannot be made now. Default 2 s.
-    #[serde(deserialize_with = "duration")]
     pub retry: Duration,
     /// How long replicas may be over the target before the surplus is dropped. Default 5 min: most peers that
     /// come and go do so faster.
-    #[serde(deserialize_with = "duration")]
     pub trim: Duration,
     /// How long a content may be announced without having a name before it is evicted. Default 60 s: an announce may
     /// come before the publish that it belongs to.
-    #[serde(deserialize_with = "duration")]
     pub orphan: Duration,
     /// How long a content is left alone after its last name was removed. Default 2 s.
-    #[serde(deserialize_with = "duration")]
     pub removed: Duration,
     /// How long a lost peer is remembered. Default 30 days.
-    #[serde(deserialize_with = "duration")]
     pub forget: Duration,
 }
 
@@ -74,6 +79,26 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// What the settings say.
+    #[must_use]
+    pub fn of(values: &Values) -> Self {
+        let default = Self::default();
+        Self {
+            lease: values.get(&LEASE).unwrap_or(default.lease),
+            heartbeat: values.get(&HEARTBEAT).unwrap_or(default.heartbeat),
+            grace: values.get(&GRACE).unwrap_or(default.grace),
+            safe_mode: values.get(&SAFE_MODE).unwrap_or(default.safe_mode),
+            tick: values.get(&TICK).unwrap_or(default.tick),
+            stall: values.get(&STALL).unwrap_or(default.stall),
+            cool_down: values.get(&COOL_DOWN).unwrap_or(default.cool_down),
+            retry: values.get(&RETRY).unwrap_or(default.retry),
+            trim: values.get(&TRIM).unwrap_or(default.trim),
+            orphan: values.get(&ORPHAN).unwrap_or(default.orphan),
+            removed: values.get(&REMOVED).unwrap_or(default.removed),
+            forget: values.get(&FORGET).unwrap_or(default.forget),
+        }
+    }
+
     /// What makes no sense together, in words.
     ///
     /// # Errors
@@ -93,11 +118,6 @@ impl Timing {
         }
         Ok(())
     }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

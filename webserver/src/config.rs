@@ -1,12 +1,15 @@
 //! What a webserver is told: flags, environment, configuration file, defaults, in this order of precedence.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
-use serde::{Deserialize, Deserializer};
+use clap::{Parser, Subcommand};
 use shared::model::{HostPort, parse_duration};
-use shared::runtime::config;
+use shared::runtime::chores::Chore;
+use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
+use shared::settings::{Env, Key, Places, SettingsError, Table, Values, duration, flags, list, text};
 use shared::{Coded, ErrorCode};
 
 use crate::directory::TrackersError;
@@ -15,51 +18,92 @@ use crate::directory::TrackersError;
 const MIN_PROBING: Duration = Duration::from_millis(10);
 const MAX_PROBING: Duration = Duration::from_secs(60);
 
+static TRACKER: Key<Vec<HostPort>> = Key::new("tracker", list).several();
+static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
+static PORT: Key<u16> = Key::new("port", text).or("50051");
+static PROBE_INTERVAL: Key<Duration> = Key::new("probe_interval", duration).or("1s");
+static PROBE_DEADLINE: Key<Duration> = Key::new("probe_deadline", duration).or("1s");
+
+/// Every setting of a webserver: see [`Args`].
+pub static TABLE: Table = &[
+    &TRACKER,
+    &HOST,
+    &PORT,
+    &PROBE_INTERVAL,
+    &PROBE_DEADLINE,
+    &LOG,
+    &LOG_FORMAT,
+];
+
 /// The front door of an Enjambre network: redirects clients to a live tracker and shows a page.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "webserver", version, max_term_width = 100)]
 pub struct Args {
     /// Trackers to send clients to, in order of preference; repeat it or separate them with commas
-    #[arg(
-        long = "tracker",
-        value_name = "HOST:PORT",
-        env = "ENJAMBRE_TRACKER",
-        value_delimiter = ','
-    )]
+    #[arg(long = "tracker", value_name = "HOST:PORT", value_delimiter = ',')]
     pub tracker: Vec<HostPort>,
-    /// Address to listen on [default: 127.0.0.1]; any other one exposes the page, and where the trackers are, to whoever
+    /// Address to listen on; any other one than loopback exposes the page, and where the trackers are, to whoever
     /// can reach it
-    #[arg(long, env = "ENJAMBRE_HOST")]
+    #[arg(long)]
     pub host: Option<String>,
-    /// Port to listen on; 0 picks a free one [default: 50051]
-    #[arg(long, env = "ENJAMBRE_PORT")]
+    /// Port to listen on; 0 picks a free one
+    #[arg(long)]
     pub port: Option<u16>,
-    /// How long to wait between two health checks of a tracker [default: 1s]
-    #[arg(long, value_name = "DURATION", env = "ENJAMBRE_PROBE_INTERVAL", value_parser = parse_duration)]
+    /// How long to wait between two health checks of a tracker
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub probe_interval: Option<Duration>,
-    /// How long a health check may take [default: 1s]
-    #[arg(long, value_name = "DURATION", env = "ENJAMBRE_PROBE_DEADLINE", value_parser = parse_duration)]
+    /// How long a health check may take
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub probe_deadline: Option<Duration>,
-    /// A TOML file with any of these settings (tracker, host, port, probe_interval, probe_deadline)
-    #[arg(long, value_name = "FILE", env = "ENJAMBRE_CONFIG")]
+    /// What is logged: error, warn, info, debug, trace, or directives such as webserver=trace,info
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<LogFilter>,
+    /// How log lines look: text, json, or auto: text on a terminal, JSON otherwise
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// A TOML file with any of the settings that `config show` lists; a changed `log` takes effect while the webserver runs
+    #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log more; repeat for more still
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Something else than running a webserver
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
-/// The configuration file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct File {
-    #[serde(deserialize_with = "addresses")]
-    tracker: Vec<HostPort>,
-    host: Option<String>,
-    port: Option<u16>,
-    #[serde(deserialize_with = "duration")]
-    probe_interval: Option<Duration>,
-    #[serde(deserialize_with = "duration")]
-    probe_deadline: Option<Duration>,
+/// What else can be done.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    #[command(flatten)]
+    Chore(Chore),
+}
+
+/// A command line that has been read.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// What it says.
+    pub args: Args,
+    settings: BTreeMap<String, OsString>,
+}
+
+impl Invocation {
+    /// Reads a command line, program name first.
+    ///
+    /// # Errors
+    /// Usage errors, and help or the version when that was asked for.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let (args, settings) = flags::read(TABLE, arguments)?;
+        Ok(Self { args, settings })
+    }
+
+    /// What it and the environment say of the settings.
+    ///
+    /// # Errors
+    /// When a variable makes no sense.
+    pub fn places(&self, env: Env<'_>) -> Result<Places, SettingsError> {
+        Places::new(TABLE, &self.settings, env)
+    }
 }
 
 /// Everything that a webserver needs to know.
@@ -87,9 +131,9 @@ pub struct Probing {
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The configuration file cannot be read or is not valid.
+    /// A place says what makes no sense.
     #[error(transparent)]
-    File(#[from] config::ConfigError),
+    Settings(#[from] SettingsError),
     /// The list of trackers makes no sense.
     #[error(transparent)]
     Trackers(#[from] TrackersError),
@@ -123,22 +167,15 @@ impl Config {
         }
     }
 
-    /// Puts flags, environment (clap has merged these two), file and defaults together.
+    /// What the settings come to.
     ///
     /// # Errors
-    /// When the file cannot be used or a setting is out of bounds.
-    pub fn load(args: Args) -> Result<Self, ConfigError> {
-        let file: File = config::load(args.config.as_deref())?;
+    /// When a setting is out of bounds or no tracker is named.
+    pub fn of(values: &Values) -> Result<Self, ConfigError> {
         let default = Probing::default();
         let probing = Probing {
-            interval: args
-                .probe_interval
-                .or(file.probe_interval)
-                .unwrap_or(default.interval),
-            deadline: args
-                .probe_deadline
-                .or(file.probe_deadline)
-                .unwrap_or(default.deadline),
+            interval: values.get(&PROBE_INTERVAL).unwrap_or(default.interval),
+            deadline: values.get(&PROBE_DEADLINE).unwrap_or(default.deadline),
         };
         for (setting, value) in [
             ("probe_interval", probing.interval),
@@ -148,18 +185,10 @@ impl Config {
                 return Err(ConfigError::Probing { setting });
             }
         }
-        let trackers = if args.tracker.is_empty() {
-            file.tracker
-        } else {
-            args.tracker
-        };
-        if trackers.is_empty() {
-            return Err(TrackersError::None.into());
-        }
         Ok(Self {
-            host: args.host.or(file.host).unwrap_or_else(|| "127.0.0.1".to_owned()),
-            port: args.port.or(file.port).unwrap_or(50051),
-            trackers,
+            host: values.get(&HOST).unwrap_or_default(),
+            port: values.get(&PORT).unwrap_or_default(),
+            trackers: values.get(&TRACKER).ok_or(TrackersError::None)?,
             probing,
         })
     }
@@ -171,24 +200,16 @@ impl Coded for ConfigError {
     }
 }
 
-fn addresses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HostPort>, D::Error> {
-    Vec::<String>::deserialize(deserializer)?
-        .iter()
-        .map(|text| text.parse().map_err(serde::de::Error::custom))
-        .collect()
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text).map(Some).map_err(serde::de::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
 
-    fn args(line: &[&str]) -> Args {
-        Args::try_parse_from(std::iter::once(&"webserver").chain(line)).expect("valid flags")
+    fn load(line: &[&str]) -> Result<Config, ConfigError> {
+        let line = std::iter::once(&"webserver").chain(line).map(OsString::from);
+        let invocation = Invocation::read(line).expect("valid flags");
+        Config::of(&invocation.places(&|_| None)?.values()?)
     }
 
     fn addresses_of(config: &Config) -> Vec<String> {
@@ -197,7 +218,7 @@ mod tests {
 
     #[test]
     fn trackers_are_repeated_or_separated_by_commas() {
-        let config = Config::load(args(&["--tracker", "a:1,b:2", "--tracker", "c:3"])).expect("valid");
+        let config = load(&["--tracker", "a:1,b:2", "--tracker", "c:3"]).expect("valid");
         assert_eq!(addresses_of(&config), ["a:1", "b:2", "c:3"]);
         assert_eq!((config.host.as_str(), config.port), ("127.0.0.1", 50051));
     }
@@ -212,13 +233,25 @@ mod tests {
         )
         .expect("write");
         let path = path.to_str().expect("UTF-8");
-        let config = Config::load(args(&["--config", path, "--port", "8"])).expect("valid");
+        let config = load(&["--config", path, "--port", "8"]).expect("valid");
         assert_eq!(addresses_of(&config), ["a:1", "b:2"]);
         assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 8));
         assert_eq!(config.probing.interval, Duration::from_millis(200));
         assert_eq!(config.probing.deadline, Duration::from_secs(1));
-        let config = Config::load(args(&["--config", path, "--tracker", "c:3"])).expect("valid");
+        let config = load(&["--config", path, "--tracker", "c:3"]).expect("valid");
         assert_eq!(addresses_of(&config), ["c:3"]);
+    }
+
+    #[test]
+    fn every_flag_of_a_running_webserver_is_a_setting() {
+        let command = Args::command();
+        let flags = command.get_arguments().map(|arg| arg.get_id().as_str());
+        let flags: Vec<_> = flags
+            .filter(|id| !["config", "verbose", "help", "version"].contains(id))
+            .collect();
+        let settings: Vec<_> = TABLE.iter().map(|setting| setting.name()).collect();
+        assert_eq!(flags, settings);
+        command.debug_assert();
     }
 
     #[test]
@@ -236,9 +269,9 @@ mod tests {
             std::fs::write(&path, text).expect("write");
             let mut line = vec!["--config", path.to_str().expect("UTF-8")];
             line.extend(flags);
-            let error = Config::load(args(&line)).expect_err(text);
+            let error = load(&line).expect_err(text);
             assert_eq!(error.code().exit_code(), 2, "{text}");
         }
-        assert!(Args::try_parse_from(["webserver", "--tracker", "nonsense"]).is_err());
+        assert!(Invocation::read(["webserver", "--tracker", "nonsense"].map(Into::into)).is_err());
     }
 }

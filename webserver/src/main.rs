@@ -1,31 +1,54 @@
 //! The `webserver` program.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::CommandFactory as _;
 use shared::Coded as _;
+use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{self, Verbosity};
-use shared::runtime::{Tasks, shutdown_signal};
-use webserver::{Args, Config, StartError, Webserver};
+use shared::runtime::{OnExit, Tasks, shutdown_signal};
+use shared::settings::{flags, follow};
+use webserver::config::{Command, Invocation, TABLE};
+use webserver::{Args, Config, ConfigError, StartError, Webserver};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
-    telemetry::init(Verbosity::Info.raised(args.verbose));
-    match run(args).await {
+    let invocation = Invocation::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let outcome = match invocation.args.command.clone() {
+        None => {
+            let told = |error: StartError| (error.code().exit_code(), error.to_string());
+            run(&invocation).await.map_err(told)
+        }
+        Some(Command::Chore(chore)) => do_chore(chore, &invocation),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err((code, text)) => {
             // When stderr is gone there is nobody to tell.
-            drop(writeln!(std::io::stderr(), "webserver: {error}"));
-            ExitCode::from(error.code().exit_code())
+            drop(writeln!(std::io::stderr(), "webserver: {text}"));
+            ExitCode::from(code)
         }
     }
 }
 
-async fn run(args: Args) -> Result<(), StartError> {
-    let shutdown = shutdown_signal(&Tasks::new());
-    let webserver = Webserver::bind(Config::load(args)?).await?;
+fn env(key: &str) -> Option<OsString> {
+    std::env::var_os(key)
+}
+
+async fn run(invocation: &Invocation) -> Result<(), StartError> {
+    let tasks = Tasks::new();
+    let shutdown = shutdown_signal(&tasks);
+    let places = invocation.places(&env).map_err(ConfigError::from)?;
+    let values = places.values().map_err(ConfigError::from)?;
+    let verbosity = Verbosity::Info.raised(invocation.args.verbose);
+    telemetry::start(&values, verbosity);
+    let webserver = Webserver::bind(Config::of(&values)?).await?;
+    let following = follow(places, values, tasks.token().clone(), move |values, _| {
+        telemetry::change(&telemetry::filter(values, verbosity));
+    });
+    tasks.spawn("settings", OnExit::Continue, following);
     // Whoever started us may have closed stdout; that is no reason not to serve.
     drop(writeln!(
         std::io::stdout(),
@@ -33,4 +56,18 @@ async fn run(args: Args) -> Result<(), StartError> {
         webserver.local_addr()
     ));
     webserver.run_until(shutdown).await
+}
+
+/// Does what needs no webserver.
+fn do_chore(chore: Chore, invocation: &Invocation) -> Result<(), (u8, String)> {
+    let program = flags::with_twins(TABLE, Args::command());
+    let finished = chore.perform(program, invocation.places(&env), |values| {
+        Config::of(values).map(drop).map_err(|error| error.to_string())
+    });
+    // When stdout is gone nobody wants to read it.
+    drop(std::io::stdout().write_all(&finished.out));
+    match finished.failure {
+        None => Ok(()),
+        Some((code, text)) => Err((code.exit_code(), text)),
+    }
 }

@@ -3,29 +3,30 @@
 //! Flags that are settings have no defaults here: [`super::settings`] lays them over the environment and the file. What clap
 //! cannot check is checked in [`read`]: that flags of a node are given where a node may be run.
 
+mod flags;
+
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use shared::language::{self, Language};
-use shared::model::{
-    ByteCount, ContentRef, FragmentLength, HostPort, Name, ReplicationTarget, Zone, parse_duration,
-};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use shared::model::{ContentRef, FragmentLength, Name, ReplicationTarget, parse_duration};
+use shared::runtime::chores::Chore;
+use shared::settings;
 
+use self::flags::{CommonFlags, NodeFlags};
 use super::globs::Globs;
-use super::limit::{LimitArgs, RateLimit};
-use super::settings::{CONFIG_KEY, KEYS, Settings, variable};
+use super::limit::LimitArgs;
+use super::settings::TABLE;
 use super::upkeep::Upkeep;
-use crate::node::MemoryBudget;
 
 const AFTER_HELP: &str = "\
 Without a command, `peer` is an interactive menu that runs a node for as long as it is open.
 
 Settings come from, weakest first: defaults, the file of --config (TOML; --data-dir is data_dir),
-ENJAMBRE_* variables (--data-dir is ENJAMBRE_DATA_DIR), flags. ENJAMBRE_LOG sets what is logged.
+ENJAMBRE_* variables (--data-dir is ENJAMBRE_DATA_DIR), flags. `peer config show` says which is in effect.
 
 Exit codes: 0 done, 1 internal, 2 usage, 3 not found, 4 not allowed, 5 conflict or exists,
 6 cannot reach tracker or peers, 7 incomplete, 8 integrity failure, 9 disk full or over capacity,
@@ -43,88 +44,6 @@ struct Cli {
     verb: Option<Verb>,
 }
 
-/// What every command takes.
-#[derive(Debug, Args)]
-struct CommonFlags {
-    /// The node's data directory: where it keeps its data, and which running node is meant
-    /// [default: ~/.local/share/enjambre/peer]
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Common")]
-    data_dir: Option<PathBuf>,
-    /// The running node that is meant, by address; can only ask it unless its data directory is readable
-    #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Common")]
-    peer: Option<HostPort>,
-    /// Results as JSON: one document, or one object per line for long operations, the last one the result
-    #[arg(long, global = true, help_heading = "Common")]
-    json: bool,
-    /// Only results and errors
-    #[arg(long, short, global = true, help_heading = "Common")]
-    quiet: bool,
-    /// No progress bars
-    #[arg(long, global = true, help_heading = "Common")]
-    no_progress: bool,
-    /// Give up after this long, with exit code 124; means nothing to `serve` and the menu
-    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration, help_heading = "Common")]
-    timeout: Option<Duration>,
-    /// Log more, to stderr; repeat for still more
-    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Common")]
-    verbose: u8,
-    /// A configuration file
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Common")]
-    config: Option<PathBuf>,
-    /// The language for people: en or es [default: the locale's, else en]
-    #[arg(long, global = true, value_name = "LANGUAGE", help_heading = "Common")]
-    lang: Option<Language>,
-}
-
-/// What a command takes that runs a node, or may have to.
-#[derive(Debug, Default, PartialEq, Eq, Args)]
-struct NodeFlags {
-    /// Enter the network by way of this webserver [default: 127.0.0.1:50051]
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        conflicts_with = "tracker",
-        help_heading = "Running a node"
-    )]
-    webserver: Option<HostPort>,
-    /// Enter the network at this tracker
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Running a node")]
-    tracker: Option<HostPort>,
-    /// The address to listen on; anything but loopback exposes the node to the network
-    /// [default: 127.0.0.1]
-    #[arg(long, help_heading = "Running a node")]
-    host: Option<String>,
-    /// The port to listen on, 0 picks one [default: 50053 for `serve`, otherwise 0]
-    #[arg(long, help_heading = "Running a node")]
-    port: Option<u16>,
-    /// Where other peers are told to dial this one [default: the address that it listens on]
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Running a node")]
-    advertise: Option<HostPort>,
-    /// Room lent to the cluster for replicas [default: 50GiB]
-    #[arg(long, value_name = "SIZE", help_heading = "Running a node")]
-    capacity: Option<ByteCount>,
-    /// The failure domain, such as a rack or a site
-    #[arg(long, value_name = "NAME", help_heading = "Running a node")]
-    zone: Option<Zone>,
-    /// Send at most so much to all peers together, such as 10MB/s, 512KiB/s, 80Mbit/s or none; `peer limit` changes
-    /// it while the node runs [default: none]
-    #[arg(long, value_name = "RATE", help_heading = "Running a node")]
-    upload_limit: Option<RateLimit>,
-    /// Take at most so much from all peers together, in the same way [default: none]
-    #[arg(long, value_name = "RATE", help_heading = "Running a node")]
-    download_limit: Option<RateLimit>,
-    /// Uploads that send at once; four more wait in line, others are sent elsewhere [default: 8]
-    #[arg(long, value_name = "N", help_heading = "Running a node")]
-    upload_slots: Option<NonZeroU16>,
-    /// Blocks of transfers in memory, at least 16MiB: a third for uploads, the rest for downloads
-    /// [default: 96MiB]
-    #[arg(long, value_name = "SIZE", help_heading = "Running a node")]
-    memory: Option<MemoryBudget>,
-    /// Read what is held again in the background, at most so fast, to find rot; none: never [default: 8MiB/s]
-    #[arg(long, value_name = "RATE", help_heading = "Running a node")]
-    scrub_rate: Option<RateLimit>,
-}
-
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Run a node until SIGINT or SIGTERM
@@ -135,10 +54,10 @@ enum Verb {
         node: NodeFlags,
         #[command(flatten)]
         add: AddFlags,
-        /// Replicas wanted of every fragment, 1 to 32, this node's included [default: 3]
+        /// Replicas wanted of every fragment, 1 to 32, this node's included
         #[arg(long, value_name = "N")]
         replicas: Option<ReplicationTarget>,
-        /// A power of two from 64KiB to 16MiB [default: what suits the file's size]
+        /// A power of two from 64KiB to 16MiB
         #[arg(long, value_name = "SIZE")]
         fragment_length: Option<FragmentLength>,
     },
@@ -192,6 +111,8 @@ enum Verb {
     },
     #[command(flatten)]
     Upkeep(Upkeep),
+    #[command(flatten)]
+    Chore(Chore),
 }
 
 #[derive(Debug, Args)]
@@ -275,6 +196,8 @@ pub enum Action {
     Serve,
     /// Do one thing and end.
     Once(Command),
+    /// What needs neither a node nor settings that make sense.
+    Chore(Chore),
 }
 
 /// What is done once.
@@ -315,10 +238,8 @@ pub enum Command {
 pub struct Invocation {
     /// What is to be done.
     pub action: Action,
-    /// What the flags say.
-    pub settings: Settings,
-    /// The configuration file named by a flag.
-    pub config: Option<PathBuf>,
+    /// What the flags say of the settings.
+    pub settings: BTreeMap<String, OsString>,
     /// How many `-v`.
     pub verbose: u8,
 }
@@ -328,17 +249,16 @@ pub struct Invocation {
 /// # Errors
 /// Usage errors, and help or the version when that was asked for.
 pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let matches = command().try_get_matches_from(arguments)?;
+    let (cli, settings) = settings::flags::read::<Cli>(TABLE, arguments)?;
     let Cli {
         common,
         node: outer,
         verb,
-    } = Cli::from_arg_matches(&matches)?;
-    let (action, inner, of_add) = act(verb);
-    let node = match inner {
-        Some(inner) if outer == NodeFlags::default() => inner,
-        Some(inner) if inner == NodeFlags::default() => outer,
-        None if outer == NodeFlags::default() || action == Action::Menu => outer,
+    } = cli;
+    let (action, inner) = act(verb);
+    match inner {
+        Some(inner) if outer == NodeFlags::default() || inner == NodeFlags::default() => {}
+        None if outer == NodeFlags::default() || matches!(action, Action::Menu | Action::Chore(_)) => {}
         Some(_) => {
             return Err(misplaced(
                 "write the flags for running a node once, after the command",
@@ -349,7 +269,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
                 "this command never runs a node: the flags for running one, such as --tracker or --capacity, mean nothing to it",
             ));
         }
-    };
+    }
     if action == Action::Serve && common.peer.is_some() {
         return Err(misplaced(
             "`serve` runs a node, --peer names one that is running; use --data-dir",
@@ -358,55 +278,20 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
     if action == Action::Menu && common.json {
         return Err(misplaced("--json goes with a command; the menu is for people"));
     }
-    let said = |flag: bool| flag.then_some(true);
-    let settings = Settings {
-        data_dir: common.data_dir,
-        peer: common.peer,
-        webserver: node.webserver,
-        tracker: node.tracker,
-        host: node.host,
-        port: node.port,
-        advertise: node.advertise,
-        capacity: node.capacity,
-        zone: node.zone,
-        upload_limit: node.upload_limit,
-        download_limit: node.download_limit,
-        upload_slots: node.upload_slots,
-        memory: node.memory,
-        scrub_rate: node.scrub_rate,
-        replicas: of_add.0,
-        fragment_length: of_add.1,
-        json: said(common.json),
-        quiet: said(common.quiet),
-        no_progress: said(common.no_progress),
-        timeout: common.timeout,
-    };
     Ok(Invocation {
         action,
         settings,
-        config: common.config,
         verbose: common.verbose,
     })
 }
 
-type Read = (
-    Action,
-    Option<NodeFlags>,
-    (Option<ReplicationTarget>, Option<FragmentLength>),
-);
-
-/// What is to be done, the flags of a node if the command takes them, and the settings of `add`.
-fn act(verb: Option<Verb>) -> Read {
-    let none = (None, None);
+/// What is to be done, and the flags of a node if the command takes them.
+fn act(verb: Option<Verb>) -> (Action, Option<NodeFlags>) {
     let (command, node) = match verb {
-        None => return (Action::Menu, None, none),
-        Some(Verb::Serve(node)) => return (Action::Serve, Some(node), none),
-        Some(Verb::Add {
-            node,
-            add,
-            replicas,
-            fragment_length,
-        }) => {
+        None => return (Action::Menu, None),
+        Some(Verb::Chore(chore)) => return (Action::Chore(chore), None),
+        Some(Verb::Serve(node)) => return (Action::Serve, Some(node)),
+        Some(Verb::Add { node, add, .. }) => {
             let add = AddArgs {
                 path: add.path,
                 name: add.name,
@@ -418,11 +303,7 @@ fn act(verb: Option<Verb>) -> Read {
                     Some(Some(limit)) => Wait::AtMost(limit),
                 },
             };
-            return (
-                Action::Once(Command::Add(add)),
-                Some(node),
-                (replicas, fragment_length),
-            );
+            (Command::Add(add), Some(node))
         }
         Some(Verb::Get { node, get }) => (Command::Get(get), Some(node)),
         Some(Verb::Remove { name }) => (Command::Remove(name), None),
@@ -441,28 +322,13 @@ fn act(verb: Option<Verb>) -> Read {
         Some(Verb::Verify { content }) => (Command::Verify(content), None),
         Some(Verb::Upkeep(command)) => (Command::Upkeep(command), None),
     };
-    (Action::Once(command), node, none)
+    (Action::Once(command), node)
 }
 
-/// The command with the name of the environment twin in the help of every flag that has one.
-fn command() -> clap::Command {
-    Cli::command()
-        .mut_args(with_twin)
-        .mut_subcommands(|sub| sub.mut_args(with_twin))
-}
-
-fn with_twin(arg: clap::Arg) -> clap::Arg {
-    let id = arg.get_id().as_str();
-    let variable = match id {
-        "lang" => language::VARIABLE.to_owned(),
-        _ if KEYS.contains(&id) || id == CONFIG_KEY => variable(id),
-        _ => return arg,
-    };
-    let help = format!(
-        "{} [env: {variable}]",
-        arg.get_help().cloned().unwrap_or_default()
-    );
-    arg.help(help)
+/// The definition of the command line, with the defaults and environment twins of the settings in its help.
+#[must_use]
+pub fn command() -> clap::Command {
+    settings::flags::with_twins(TABLE, Cli::command())
 }
 
 fn misplaced(message: &str) -> clap::Error {

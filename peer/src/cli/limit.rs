@@ -64,7 +64,7 @@ mod tests {
     use shared::{Coded as _, ErrorCode};
 
     use super::*;
-    use crate::cli::settings::Settings;
+    use crate::cli::settings::Options;
     use crate::node::Node;
 
     #[test]
@@ -78,12 +78,8 @@ mod tests {
     #[tokio::test]
     async fn a_node_begins_with_its_settings_and_only_its_owner_changes_them() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let settings = Settings {
-            data_dir: Some(dir.path().to_owned()),
-            upload_limit: Some(RateLimit(ByteRate::new(1000))),
-            ..Settings::default()
-        };
-        let options = settings.resolve(None).expect("a data directory");
+        let data_dir = dir.path().to_str().expect("UTF-8");
+        let options = Options::told(&[("data_dir", data_dir), ("upload_limit", "1000")]);
         let config = attach::node_config(&options, 0, None);
         let node = Node::start(config, Tasks::new()).await.expect("a node");
         let client = |token| ControlClient::new(&node.control_address(), token).expect("a client");

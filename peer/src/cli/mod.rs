@@ -26,20 +26,23 @@ pub mod show;
 pub mod table;
 pub mod upkeep;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use shared::language::{self, Language};
 use shared::model::format_duration;
+use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{Tasks, shutdown_signal};
+use shared::settings::Env;
 
 use args::{Action, Command, Invocation};
 use context::Context;
 use exit::{Exit, Failure};
 use output::{Output, Style};
-use settings::{Env, Options, SettingsError};
+use settings::{Gathered, Options, SettingsError};
 
 /// Nothing of a one-shot command is worth waiting longer for once it has ended.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,18 +52,22 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) ->
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let is_json = arguments.iter().any(|argument| argument == "--json");
     let (out, result) = match understand(&arguments, is_json, env) {
-        Ok((invocation, options)) => {
-            let mut style = options.style;
+        Ok((invocation, settings)) => {
+            let mut style = settings.options.style;
             // A menu is for people, whatever the environment says.
             style.json &= invocation.action != Action::Menu;
-            if style.json {
-                language::speak(Language::English);
-            }
+            language::speak(match settings.values.said(&settings::LANG) {
+                _ if style.json => Language::English,
+                Some(language) => language,
+                None => language::current(),
+            });
             let out = Output::standard(style);
-            telemetry::init(verbosity(&invocation, &options));
-            let result = Box::pin(perform(invocation.action, &options, &out)).await;
+            let verbosity = verbosity(&invocation, &settings.options);
+            telemetry::start(&settings.values, verbosity);
+            let result = Box::pin(perform(invocation.action, settings, verbosity, &out)).await;
             (out, result)
         }
+        Err(Stop::Chore(chore, flags)) => do_chore(chore, &flags, env),
         Err(Stop::Answer(text)) => {
             let out = Output::standard(Style::default());
             out.text(&text);
@@ -90,6 +97,8 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) ->
 enum Stop {
     /// Help or the version was asked for.
     Answer(String),
+    /// Something that the settings, which may make no sense, are only looked at for.
+    Chore(Chore, BTreeMap<String, OsString>),
     Failure(Failure),
 }
 
@@ -100,7 +109,7 @@ impl From<SettingsError> for Stop {
 }
 
 /// Puts the language in force that is meant, and reads the command line. JSON is English, its messages too.
-fn understand(arguments: &[OsString], is_json: bool, env: Env<'_>) -> Result<(Invocation, Options), Stop> {
+fn understand(arguments: &[OsString], is_json: bool, env: Env<'_>) -> Result<(Invocation, Gathered), Stop> {
     let chosen = language::choose(args::named_language(arguments), env);
     language::speak(match &chosen {
         Ok(language) if !is_json => *language,
@@ -110,7 +119,7 @@ fn understand(arguments: &[OsString], is_json: bool, env: Env<'_>) -> Result<(In
     prepare(arguments, env)
 }
 
-fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Options), Stop> {
+fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Gathered), Stop> {
     let invocation = args::read(arguments.iter().cloned()).map_err(|error| {
         if error.use_stderr() {
             Stop::Failure(Failure::new(Exit::Usage, args::complaint(&error)))
@@ -118,8 +127,30 @@ fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Options)
             Stop::Answer(error.render().to_string())
         }
     })?;
-    let options = settings::gather(invocation.settings.clone(), invocation.config.as_deref(), env)?;
-    Ok((invocation, options))
+    if let Action::Chore(chore) = invocation.action {
+        return Err(Stop::Chore(chore, invocation.settings));
+    }
+    let settings = settings::gather(&invocation.settings, env)?;
+    Ok((invocation, settings))
+}
+
+/// Shows or checks the settings, or writes completions or manual pages.
+fn do_chore(chore: Chore, flags: &BTreeMap<String, OsString>, env: Env<'_>) -> (Output, Result<(), Failure>) {
+    let is_json = flags.contains_key("json");
+    let places = settings::places(flags, env);
+    let finished = chore.perform(args::command(), places, |values| {
+        Options::of(values).map(drop).map_err(|error| error.to_string())
+    });
+    let out = Output::standard(Style {
+        json: is_json,
+        ..Style::default()
+    });
+    out.bytes(&finished.out);
+    let result = match finished.failure {
+        None => Ok(()),
+        Some((code, text)) => Err(Failure::new(code.into(), text)),
+    };
+    (out, result)
 }
 
 /// Servers tell operators what happens; one-shot commands and the menu only what went wrong.
@@ -131,12 +162,20 @@ fn verbosity(invocation: &Invocation, options: &Options) -> Verbosity {
     base.raised(invocation.verbose)
 }
 
-async fn perform(action: Action, options: &Options, out: &Output) -> Result<(), Failure> {
+async fn perform(
+    action: Action,
+    settings: Gathered,
+    verbosity: Verbosity,
+    out: &Output,
+) -> Result<(), Failure> {
     let tasks = Tasks::new();
+    let options = settings.options.clone();
     let result = match action {
-        Action::Serve => serve::run(options, out, &tasks).await,
-        Action::Menu => crate::menu::run(options, out, &tasks).await,
-        Action::Once(command) => one_shot(command, options, out, &tasks).await,
+        Action::Serve => serve::run(settings, verbosity, out, &tasks).await,
+        Action::Menu => crate::menu::run(&options, out, &tasks).await,
+        Action::Once(command) => one_shot(command, &options, out, &tasks).await,
+        // Done before there were settings.
+        Action::Chore(_) => Ok(()),
     };
     tasks.stop(STOP_TIMEOUT).await;
     result

@@ -131,6 +131,11 @@ impl Output {
         lock(&self.out).write(text.as_bytes());
     }
 
+    /// Bytes on stdout as they are, flushed.
+    pub fn bytes(&self, bytes: &[u8]) {
+        lock(&self.out).write(bytes);
+    }
+
     /// A line of JSON on stdout; nothing when results are for people.
     pub fn json(&self, value: &impl Serialize) {
         if !self.style.json {

@@ -1,128 +1,85 @@
-//! What can be set in more than one place, and who wins: defaults < file < environment < flags.
+//! What can be set of a peer in more than one place; who wins is `shared::settings`' business.
 //!
-//! Every setting has one name: the flag `--data-dir` is `ENJAMBRE_DATA_DIR` in the environment and `data_dir` in the
-//! file. Each place is read into a [`Settings`]; [`Settings::over`] lays one over another; [`Settings::resolve`]
-//! fills in the defaults. Two settings that exclude each other are an error in one place, and a choice of the
-//! stronger one in two. What is about a single invocation (`--name`, `--output`, `--force`, …) is a flag only.
-//!
-//! Nothing here reads the environment: it is passed in as a function.
+//! [`TABLE`] is all of it. What is about a single invocation (`--name`, `--output`, `--force`, …) is a flag only.
+//! [`gather`] reads the places, [`Options`] is what they come to.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::num::NonZeroU16;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::control::{EntryPoint, RateLimits};
-use serde::de::value::{Error as EnvError, MapDeserializer};
-use serde::{Deserialize, Deserializer};
-use shared::model::{ByteCount, FragmentLength, HostPort, ReplicationTarget, Zone, parse_duration};
-use shared::runtime::config::{self, ConfigError};
+use shared::language::Language;
+use shared::model::{ByteCount, FragmentLength, HostPort, ReplicationTarget, Zone};
+use shared::runtime::telemetry::{LOG, LOG_FORMAT};
+use shared::settings::{self, Env, Key, Places, Table, Values, duration, path, text, truth};
 
 use super::limit::RateLimit;
 use super::output::Style;
 use crate::node::{MemoryBudget, NodeLimits};
 
-/// Reads one variable of the environment.
-pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
+static DATA_DIR: Key<PathBuf> = Key::new("data_dir", path)
+    .told("~/.local/share/enjambre/peer")
+    .instead_of(&["peer"]);
+// A data directory in a weaker place stays beside it: its token may be the address's.
+static PEER: Key<HostPort> = Key::new("peer", text).each_command();
+static WEBSERVER: Key<HostPort> = Key::new("webserver", text)
+    .or("127.0.0.1:50051")
+    .instead_of(&["tracker"]);
+static TRACKER: Key<HostPort> = Key::new("tracker", text).instead_of(&["webserver"]);
+static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
+static PORT: Key<u16> = Key::new("port", text)
+    .or("50053")
+    .told("50053 for `serve`, otherwise 0");
+static ADVERTISE: Key<HostPort> = Key::new("advertise", text).told("the address that it listens on");
+static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB");
+static ZONE: Key<Zone> = Key::new("zone", text);
+static UPLOAD_LIMIT: Key<RateLimit> = Key::new("upload_limit", text).or("none").at_once();
+static DOWNLOAD_LIMIT: Key<RateLimit> = Key::new("download_limit", text).or("none").at_once();
+static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", text).or("8");
+static MEMORY: Key<MemoryBudget> = Key::new("memory", text).or("96MiB");
+static SCRUB_RATE: Key<RateLimit> = Key::new("scrub_rate", text).or("8MiB/s");
+static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").each_command();
+static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
+    .told("what suits the file's size")
+    .each_command();
+static JSON: Key<bool> = Key::new("json", truth).or("false").each_command();
+static QUIET: Key<bool> = Key::new("quiet", truth).or("false").each_command();
+static NO_PROGRESS: Key<bool> = Key::new("no_progress", truth).or("false").each_command();
+pub(super) static LANG: Key<Language> = Key::new("lang", text)
+    .told("the locale's, else en")
+    .each_command();
+static TIMEOUT: Key<Duration> = Key::new("timeout", duration).each_command();
 
-/// The name of every setting, as the file has it.
-pub const KEYS: [&str; 20] = [
-    "data_dir",
-    "peer",
-    "webserver",
-    "tracker",
-    "host",
-    "port",
-    "advertise",
-    "capacity",
-    "zone",
-    "upload_limit",
-    "download_limit",
-    "upload_slots",
-    "memory",
-    "scrub_rate",
-    "replicas",
-    "fragment_length",
-    "json",
-    "quiet",
-    "no_progress",
-    "timeout",
+/// Every setting of a peer.
+pub static TABLE: Table = &[
+    &DATA_DIR,
+    &PEER,
+    &WEBSERVER,
+    &TRACKER,
+    &HOST,
+    &PORT,
+    &ADVERTISE,
+    &CAPACITY,
+    &ZONE,
+    &UPLOAD_LIMIT,
+    &DOWNLOAD_LIMIT,
+    &UPLOAD_SLOTS,
+    &MEMORY,
+    &SCRUB_RATE,
+    &REPLICAS,
+    &FRAGMENT_LENGTH,
+    &JSON,
+    &QUIET,
+    &NO_PROGRESS,
+    &TIMEOUT,
+    &LANG,
+    &LOG,
+    &LOG_FORMAT,
 ];
 
-/// Names the configuration file itself.
-pub const CONFIG_KEY: &str = "config";
-
 const DEFAULT_WEBSERVER: &str = "127.0.0.1:50051";
-const DEFAULT_HOST: &str = "127.0.0.1";
-const DEFAULT_CAPACITY: u64 = 50 << 30;
-
-/// What one place says; what it does not say is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// Where the node keeps its data; also says which running node is meant.
-    #[serde(deserialize_with = "scalar")]
-    pub data_dir: Option<PathBuf>,
-    /// Which running node is meant, by address.
-    #[serde(deserialize_with = "scalar")]
-    pub peer: Option<HostPort>,
-    /// Enter the network by way of this webserver.
-    #[serde(deserialize_with = "scalar")]
-    pub webserver: Option<HostPort>,
-    /// Enter the network at this tracker.
-    #[serde(deserialize_with = "scalar")]
-    pub tracker: Option<HostPort>,
-    /// The address that the node listens on.
-    #[serde(deserialize_with = "scalar")]
-    pub host: Option<String>,
-    /// The port that the node listens on; 0 picks one.
-    #[serde(deserialize_with = "scalar")]
-    pub port: Option<u16>,
-    /// Where other peers are told to dial the node.
-    #[serde(deserialize_with = "scalar")]
-    pub advertise: Option<HostPort>,
-    /// Bytes lent for replicas.
-    #[serde(deserialize_with = "scalar")]
-    pub capacity: Option<ByteCount>,
-    /// The node's failure domain.
-    #[serde(deserialize_with = "scalar")]
-    pub zone: Option<Zone>,
-    /// How fast the node may send to peers.
-    #[serde(deserialize_with = "scalar")]
-    pub upload_limit: Option<RateLimit>,
-    /// How fast the node may take from peers.
-    #[serde(deserialize_with = "scalar")]
-    pub download_limit: Option<RateLimit>,
-    /// How many uploads the node makes at once.
-    #[serde(deserialize_with = "scalar")]
-    pub upload_slots: Option<NonZeroU16>,
-    /// Bytes of blocks that the node's transfers may have in memory.
-    #[serde(deserialize_with = "scalar")]
-    pub memory: Option<MemoryBudget>,
-    /// How fast the node reads again what it holds.
-    #[serde(deserialize_with = "scalar")]
-    pub scrub_rate: Option<RateLimit>,
-    /// Replicas wanted of what is added.
-    #[serde(deserialize_with = "scalar")]
-    pub replicas: Option<ReplicationTarget>,
-    /// The fragment length of what is added.
-    #[serde(deserialize_with = "scalar")]
-    pub fragment_length: Option<FragmentLength>,
-    /// Results as JSON.
-    #[serde(deserialize_with = "flag")]
-    pub json: Option<bool>,
-    /// Only results and errors.
-    #[serde(deserialize_with = "flag")]
-    pub quiet: Option<bool>,
-    /// No progress.
-    #[serde(deserialize_with = "flag")]
-    pub no_progress: Option<bool>,
-    /// Give up after this long.
-    #[serde(deserialize_with = "duration")]
-    pub timeout: Option<Duration>,
-}
 
 /// Everything that a command has to know, defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,27 +115,9 @@ pub struct Options {
 /// Why the settings make no sense; each is a usage error.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// A variable of the environment has a value that it cannot have.
-    #[error("cannot use {variable} from the environment: {reason}")]
-    Variable {
-        /// Its name.
-        variable: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The configuration file cannot be used.
+    /// A place says what makes no sense.
     #[error(transparent)]
-    File(#[from] ConfigError),
-    /// Two settings in one place exclude each other.
-    #[error("{place} give both {first} and {second}; choose one")]
-    Both {
-        /// Which place.
-        place: Place,
-        /// One setting.
-        first: &'static str,
-        /// The other.
-        second: &'static str,
-    },
+    Settings(#[from] settings::SettingsError),
     /// There is no home to keep data in.
     #[error("cannot tell where to keep data: HOME is not set; name a directory with --data-dir")]
     NoHome,
@@ -192,31 +131,15 @@ pub enum SettingsError {
     },
 }
 
-/// Where settings come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The command line.
-    Flags,
-    /// `ENJAMBRE_*`.
-    Environment,
-    /// The configuration file.
-    File,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Flags => "the flags",
-            Self::Environment => "the environment variables",
-            Self::File => "the keys of the configuration file",
-        })
-    }
-}
-
-/// The environment twin of a setting.
-#[must_use]
-pub fn variable(key: &str) -> String {
-    format!("ENJAMBRE_{}", key.to_ascii_uppercase())
+/// The settings of one run.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    /// What they come to.
+    pub options: Options,
+    /// Each by itself.
+    pub values: Values,
+    /// Where they were said, to read them again.
+    pub places: Places,
 }
 
 /// The webserver that is asked when none is named.
@@ -225,152 +148,78 @@ pub fn default_entry() -> EntryPoint {
     EntryPoint::Webserver(DEFAULT_WEBSERVER.parse().expect("a literal address"))
 }
 
+/// What flags and environment say.
+///
+/// # Errors
+/// When one of them makes no sense.
+pub fn places(flags: &BTreeMap<String, OsString>, env: Env<'_>) -> Result<Places, settings::SettingsError> {
+    Ok(Places::new(TABLE, flags, env)?.or(&DATA_DIR, default_data_dir(env)))
+}
+
 /// Lays the flags over the environment and the environment over the file, and fills in the defaults.
 ///
 /// # Errors
-/// When the environment or the file cannot be used, or one place contradicts itself.
-pub fn gather(flags: Settings, config_flag: Option<&Path>, env: Env<'_>) -> Result<Options, SettingsError> {
-    let config = match config_flag {
-        Some(path) => Some(path.to_owned()),
-        None => text_variable(CONFIG_KEY, env)?.map(PathBuf::from),
-    };
-    let file = config::load::<Settings>(config.as_deref())?.checked(Place::File)?;
-    let environment = Settings::from_env(env)?.checked(Place::Environment)?;
-    let home = default_data_dir(env);
-    flags
-        .checked(Place::Flags)?
-        .over(environment.over(file))
-        .resolve(home)
+/// When one of them cannot be used, or contradicts itself.
+pub fn gather(flags: &BTreeMap<String, OsString>, env: Env<'_>) -> Result<Gathered, SettingsError> {
+    let places = places(flags, env)?;
+    let values = places.values()?;
+    Ok(Gathered {
+        options: Options::of(&values)?,
+        values,
+        places,
+    })
 }
 
-impl Settings {
-    /// What the environment says. A variable that is set to nothing says nothing.
-    ///
-    /// # Errors
-    /// Names the variable whose value cannot be used.
-    pub fn from_env(env: Env<'_>) -> Result<Self, SettingsError> {
-        let mut settings = Self::default();
-        for key in KEYS {
-            let Some(value) = text_variable(key, env)? else {
-                continue;
-            };
-            // The file's own deserialiser reads it, so a value means the same in both.
-            let entry = MapDeserializer::<_, EnvError>::new(std::iter::once((key, value)));
-            let one = Self::deserialize(entry).map_err(|error| SettingsError::Variable {
-                variable: variable(key),
-                reason: error.to_string(),
-            })?;
-            settings = settings.beside(one);
-        }
-        Ok(settings)
-    }
-
-    /// Refuses two settings that exclude each other.
-    ///
-    /// # Errors
-    /// Names the two.
-    pub fn checked(self, place: Place) -> Result<Self, SettingsError> {
-        let both = |first, second| Err(SettingsError::Both { place, first, second });
-        match &self {
-            Self {
-                webserver: Some(_),
-                tracker: Some(_),
-                ..
-            } => both("webserver", "tracker"),
-            Self {
-                data_dir: Some(_),
-                peer: Some(_),
-                ..
-            } => both("data-dir", "peer"),
-            _ => Ok(self),
-        }
-    }
-
-    /// These settings, and where they say nothing, `lower`'s.
-    ///
-    /// One way into the network excludes the other, and a data directory says which node is meant as an address does:
-    /// so what is said here silences both kinds below. A data directory below an address stays: its token may be the
-    /// address's.
-    #[must_use]
-    pub fn over(self, mut lower: Self) -> Self {
-        if self.webserver.is_some() || self.tracker.is_some() {
-            (lower.webserver, lower.tracker) = (None, None);
-        }
-        if self.data_dir.is_some() {
-            lower.peer = None;
-        }
-        self.beside(lower)
-    }
-
-    /// These settings, and where they say nothing, `other`'s.
-    fn beside(self, other: Self) -> Self {
-        Self {
-            data_dir: self.data_dir.or(other.data_dir),
-            peer: self.peer.or(other.peer),
-            webserver: self.webserver.or(other.webserver),
-            tracker: self.tracker.or(other.tracker),
-            host: self.host.or(other.host),
-            port: self.port.or(other.port),
-            advertise: self.advertise.or(other.advertise),
-            capacity: self.capacity.or(other.capacity),
-            zone: self.zone.or(other.zone),
-            upload_limit: self.upload_limit.or(other.upload_limit),
-            download_limit: self.download_limit.or(other.download_limit),
-            upload_slots: self.upload_slots.or(other.upload_slots),
-            memory: self.memory.or(other.memory),
-            scrub_rate: self.scrub_rate.or(other.scrub_rate),
-            replicas: self.replicas.or(other.replicas),
-            fragment_length: self.fragment_length.or(other.fragment_length),
-            json: self.json.or(other.json),
-            quiet: self.quiet.or(other.quiet),
-            no_progress: self.no_progress.or(other.no_progress),
-            timeout: self.timeout.or(other.timeout),
-        }
-    }
-
-    /// Fills in the defaults; `home` is the data directory when none is named.
+impl Options {
+    /// What the settings come to.
     ///
     /// # Errors
     /// When there is no data directory.
-    pub fn resolve(self, home: Option<PathBuf>) -> Result<Options, SettingsError> {
-        let path = self.data_dir.or(home).ok_or(SettingsError::NoHome)?;
+    pub fn of(values: &Values) -> Result<Self, SettingsError> {
+        let path = values.get(&DATA_DIR).ok_or(SettingsError::NoHome)?;
         let data_dir =
             std::path::absolute(&path).map_err(|source| SettingsError::DataDir { path, source })?;
-        let entry = match (self.webserver, self.tracker) {
-            (_, Some(tracker)) => Some(EntryPoint::Tracker(tracker)),
-            (Some(webserver), None) => Some(EntryPoint::Webserver(webserver)),
+        let entry = match (values.said(&TRACKER), values.said(&WEBSERVER)) {
+            (Some(tracker), _) => Some(EntryPoint::Tracker(tracker)),
+            (None, Some(webserver)) => Some(EntryPoint::Webserver(webserver)),
             (None, None) => None,
         };
-        let unlimited = RateLimit(None);
         let default = NodeLimits::default();
         let limits = NodeLimits {
-            rates: RateLimits {
-                upload: self.upload_limit.unwrap_or(unlimited).0,
-                download: self.download_limit.unwrap_or(unlimited).0,
-            },
-            upload_slots: self.upload_slots.unwrap_or(default.upload_slots),
-            memory: self.memory.unwrap_or(default.memory),
-            scrub: self.scrub_rate.map_or(default.scrub, |rate| rate.0),
+            rates: rates(values),
+            upload_slots: values.get(&UPLOAD_SLOTS).unwrap_or(default.upload_slots),
+            memory: values.get(&MEMORY).unwrap_or(default.memory),
+            scrub: values.get(&SCRUB_RATE).map_or(default.scrub, |rate| rate.0),
         };
-        Ok(Options {
+        let is_set = |key| values.get(key).unwrap_or(false);
+        Ok(Self {
             data_dir,
-            peer: self.peer,
+            peer: values.get(&PEER),
             entry,
-            host: self.host.unwrap_or_else(|| DEFAULT_HOST.to_owned()),
-            port: self.port,
-            advertise: self.advertise,
-            capacity: self.capacity.map_or(DEFAULT_CAPACITY, ByteCount::get),
-            zone: self.zone,
+            host: values.get(&HOST).unwrap_or_default(),
+            port: values.said(&PORT),
+            advertise: values.get(&ADVERTISE),
+            capacity: values.get(&CAPACITY).map_or(0, ByteCount::get),
+            zone: values.get(&ZONE),
             limits,
-            replicas: self.replicas.unwrap_or(ReplicationTarget::DEFAULT),
-            fragment_length: self.fragment_length,
+            replicas: values.get(&REPLICAS).unwrap_or(ReplicationTarget::DEFAULT),
+            fragment_length: values.get(&FRAGMENT_LENGTH),
             style: Style {
-                json: self.json.unwrap_or(false),
-                quiet: self.quiet.unwrap_or(false),
-                no_progress: self.no_progress.unwrap_or(false),
+                json: is_set(&JSON),
+                quiet: is_set(&QUIET),
+                no_progress: is_set(&NO_PROGRESS),
             },
-            timeout: self.timeout,
+            timeout: values.get(&TIMEOUT),
         })
+    }
+}
+
+/// How fast a node may transfer.
+pub(super) fn rates(values: &Values) -> RateLimits {
+    let rate = |key| values.get(key).and_then(|limit: RateLimit| limit.0);
+    RateLimits {
+        upload: rate(&UPLOAD_LIMIT),
+        download: rate(&DOWNLOAD_LIMIT),
     }
 }
 
@@ -381,59 +230,14 @@ fn default_data_dir(env: Env<'_>) -> Option<PathBuf> {
     Some(data_home.join("enjambre/peer"))
 }
 
-fn text_variable(key: &str, env: Env<'_>) -> Result<Option<String>, SettingsError> {
-    let name = variable(key);
-    match env(&name).map(OsString::into_string) {
-        None => Ok(None),
-        Some(Ok(text)) => Ok((!text.is_empty()).then_some(text)),
-        Some(Err(_)) => Err(SettingsError::Variable {
-            variable: name,
-            reason: "it is not UTF-8".to_owned(),
-        }),
+#[cfg(test)]
+impl Options {
+    /// What these flags come to, and nothing else.
+    pub(crate) fn told(flags: &[(&str, &str)]) -> Self {
+        let flag = |(name, value): &(&str, &str)| ((*name).to_owned(), OsString::from(value));
+        let gathered = gather(&flags.iter().map(flag).collect(), &|_| None);
+        gathered.expect("they make sense").options
     }
-}
-
-/// A value of the file in its own type, or of the environment as a text.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a text, a number from 0 or true/false")]
-enum Scalar {
-    Flag(bool),
-    Number(u64),
-    Text(String),
-}
-
-impl fmt::Display for Scalar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(value) => value.fmt(f),
-            Self::Number(value) => value.fmt(f),
-            Self::Text(value) => value.fmt(f),
-        }
-    }
-}
-
-fn parsed<'de, D: Deserializer<'de>, T, E: fmt::Display>(
-    from: D,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Option<T>, D::Error> {
-    let text = Scalar::deserialize(from)?.to_string();
-    parse(&text).map(Some).map_err(serde::de::Error::custom)
-}
-
-fn scalar<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(from: D) -> Result<Option<T>, D::Error> {
-    parsed(from, str::parse)
-}
-
-fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    parsed(from, parse_duration)
-}
-
-fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
-    parsed(from, |text| match text {
-        "true" | "1" | "yes" => Ok(true),
-        "false" | "0" | "no" => Ok(false),
-        _ => Err(format!("{text:?} is neither true nor false")),
-    })
 }
 
 #[cfg(test)]

@@ -34,6 +34,20 @@ fn help_and_version_are_answers_and_the_rest_is_usage() {
     assert!(prepare(&arguments("list"), &home).is_ok());
 }
 
+#[test]
+fn chores_need_no_settings_that_make_sense() {
+    for line in [
+        "config check /c",
+        "--config /nonexistent config show",
+        "completions bash",
+    ] {
+        assert!(
+            matches!(prepare(&arguments(line), &home), Err(Stop::Chore(..))),
+            "{line}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_timeout_and_an_interrupt_end_differently() {
     let timeout = Some(Duration::from_millis(20));
@@ -55,10 +69,10 @@ async fn a_timeout_and_an_interrupt_end_differently() {
 #[test]
 fn only_a_server_is_talkative() {
     let level = |line: &str| {
-        let Ok((invocation, options)) = prepare(&arguments(line), &home) else {
+        let Ok((invocation, settings)) = prepare(&arguments(line), &home) else {
             panic!("{line} was not understood");
         };
-        verbosity(&invocation, &options)
+        verbosity(&invocation, &settings.options)
     };
     assert_eq!(level("serve"), Verbosity::Info);
     assert_eq!(level("serve -q"), Verbosity::Warnings);

@@ -7,7 +7,6 @@ use super::console::Interrupt;
 use super::*;
 use crate::cli::output::Style;
 use crate::cli::output::tests::Captured;
-use crate::cli::settings::Settings;
 use crate::node::{Node, NodeConfig};
 
 /// A node without a network, and what is needed to open a menu on it.
@@ -20,11 +19,8 @@ struct Scene {
 impl Scene {
     async fn begin() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let settings = Settings {
-            data_dir: Some(dir.path().join("data")),
-            ..Settings::default()
-        };
-        let options = settings.resolve(None).expect("a data directory");
+        let data_dir = dir.path().join("data");
+        let options = Options::told(&[("data_dir", data_dir.to_str().expect("UTF-8"))]);
         let config: NodeConfig = attach::node_config(&options, 0, None);
         let node = Node::start(config, Tasks::new()).await.expect("a node");
         Self { dir, node, options }

@@ -30,6 +30,7 @@ use crate::assignments::Assignments;
 use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
 use crate::identity::Identity;
+use crate::limiter::Limiter;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, TransferService};
 use crate::scrubber::Scrubber;
@@ -49,7 +50,17 @@ pub struct Node {
     address: SocketAddr,
     token: String,
     data_dir: PathBuf,
+    limits: Limiters,
     tasks: Tasks,
+}
+
+/// What limits the transfers of a node; a change counts for transfers under way too.
+#[derive(Clone, Debug)]
+pub struct Limiters {
+    /// To peers.
+    pub uploads: Limiter,
+    /// From peers.
+    pub downloads: Limiter,
 }
 
 /// Why a node cannot run.
@@ -140,6 +151,10 @@ impl Node {
         sources.follow(network.clone());
         let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&identity), network.clone(), &tasks);
         let transfer = transfer_service(&config.limits, store.clone(), &fetcher, &tasks, &clock);
+        let limits = Limiters {
+            uploads: transfer.limiter().clone(),
+            downloads: fetcher.limiter().clone(),
+        };
         let scrubber = Scrubber::start(Arc::clone(&store), config.limits.scrub, clock.clone(), &tasks);
         let control = ControlService::new(crate::rpc::ControlParts {
             store: Arc::clone(&store),
@@ -149,7 +164,7 @@ impl Node {
             scrubber,
             counters: Arc::clone(fetcher.counters()),
             fetcher,
-            uploads: transfer.limiter().clone(),
+            uploads: limits.uploads.clone(),
             clock,
             tasks: tasks.clone(),
             address: advertised,
@@ -175,6 +190,7 @@ impl Node {
             address,
             token,
             data_dir: config.data_dir,
+            limits,
             tasks,
         })
     }
@@ -195,6 +211,12 @@ impl Node {
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// What limits its transfers.
+    #[must_use]
+    pub fn limits(&self) -> Limiters {
+        self.limits.clone()
     }
 
     /// Runs until `shutdown` completes or something fails that the node cannot do without; then stops.

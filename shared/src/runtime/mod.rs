@@ -1,8 +1,9 @@
-//! What every service needs to run: time, tasks, signals, logs, configuration, retries.
+//! What every service needs to run: time, tasks, signals, logs, retries, completions and manuals.
 
 mod backoff;
+pub mod chores;
 mod clock;
-pub mod config;
+pub mod manual;
 mod signal;
 mod tasks;
 pub mod telemetry;

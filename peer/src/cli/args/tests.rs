@@ -2,6 +2,7 @@
 
 use shared::model::ByteRate;
 
+use super::super::limit::RateLimit;
 use super::super::upkeep::{DrainArgs, MaintenanceArgs, Switch};
 use super::*;
 
@@ -17,12 +18,19 @@ fn invocation(line: &str) -> Invocation {
     read(words(line)).unwrap_or_else(|error| panic!("{line}: {error}"))
 }
 
-fn settings(line: &str) -> Settings {
-    invocation(line).settings
+/// The settings that a line names, in their order.
+fn settings(line: &str) -> Vec<(String, String)> {
+    let text = |(name, text): (String, OsString)| (name, text.into_string().expect("UTF-8"));
+    invocation(line).settings.into_iter().map(text).collect()
 }
 
-fn address(text: &str) -> HostPort {
-    text.parse().expect("an address")
+fn said(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    let mut said: Vec<_> = settings
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect();
+    said.sort();
+    said
 }
 
 fn reference(text: &str) -> ContentRef {
@@ -124,51 +132,51 @@ fn common_flags_work_before_and_after_the_command() {
         "list --data-dir /d --json -q --no-progress --timeout 5s -vv --config /c",
         "--data-dir /d --json --quiet --no-progress --timeout 5s -v -v --config /c list",
     ] {
-        let read = invocation(line);
-        let expected = Settings {
-            data_dir: Some("/d".into()),
-            json: Some(true),
-            quiet: Some(true),
-            no_progress: Some(true),
-            timeout: Some(Duration::from_secs(5)),
-            ..Settings::default()
-        };
-        assert_eq!(read.settings, expected, "{line}");
-        assert_eq!((read.verbose, read.config), (2, Some("/c".into())), "{line}");
+        let expected = said(&[
+            ("config", "/c"),
+            ("data_dir", "/d"),
+            ("json", "true"),
+            ("no_progress", "true"),
+            ("quiet", "true"),
+            ("timeout", "5s"),
+        ]);
+        assert_eq!(settings(line), expected, "{line}");
+        assert_eq!(invocation(line).verbose, 2, "{line}");
     }
-    assert_eq!(settings("status --peer [::1]:9").peer, Some(address("[::1]:9")));
+    assert_eq!(settings("status --peer [::1]:9"), said(&[("peer", "[::1]:9")]));
     assert_eq!(
         settings("list"),
-        Settings::default(),
+        said(&[]),
         "no flag, no setting: the file may say"
     );
+    assert_eq!(settings("config show --json"), said(&[("json", "true")]));
 }
 
 #[test]
 fn flags_of_a_node_go_with_what_may_run_one() {
     let flags = "--webserver w:1 --host 0.0.0.0 --port 0 --advertise me:2 --capacity 2GiB --zone rack-1 \
-        --upload-limit 80Mbit/s --download-limit none --upload-slots 4 --memory 32MiB";
-    let expected = Settings {
-        webserver: Some(address("w:1")),
-        host: Some("0.0.0.0".to_owned()),
-        port: Some(0),
-        advertise: Some(address("me:2")),
-        capacity: Some(ByteCount::new(2 << 30)),
-        zone: Some("rack-1".parse().expect("a zone")),
-        upload_limit: Some(RateLimit(ByteRate::new(10_000_000))),
-        download_limit: Some(RateLimit(None)),
-        upload_slots: NonZeroU16::new(4),
-        memory: Some("32MiB".parse().expect("enough")),
-        ..Settings::default()
-    };
+        --upload-limit 80Mbit/s --download-limit none --upload-slots 4 --memory 32MiB --scrub-rate none";
+    let expected = said(&[
+        ("webserver", "w:1"),
+        ("host", "0.0.0.0"),
+        ("port", "0"),
+        ("advertise", "me:2"),
+        ("capacity", "2GiB"),
+        ("zone", "rack-1"),
+        ("upload_limit", "80Mbit/s"),
+        ("download_limit", "none"),
+        ("upload_slots", "4"),
+        ("memory", "32MiB"),
+        ("scrub_rate", "none"),
+    ]);
     for command in ["", "serve", "add x", "get x"] {
         assert_eq!(settings(&format!("{command} {flags}")), expected, "{command}");
         assert_eq!(settings(&format!("{flags} {command}")), expected, "{command}");
     }
-    assert_eq!(settings("get x --tracker t:1").tracker, Some(address("t:1")));
+    assert_eq!(settings(&format!("{flags} config show")), expected);
+    assert_eq!(settings("get x --tracker t:1"), said(&[("tracker", "t:1")]));
     let add = settings("add x --replicas 32 --fragment-length 64KiB");
-    assert_eq!(add.replicas.map(ReplicationTarget::get), Some(32));
-    assert_eq!(add.fragment_length, Some(FragmentLength::MIN));
+    assert_eq!(add, said(&[("replicas", "32"), ("fragment_length", "64KiB")]));
 }
 
 #[test]
@@ -241,20 +249,47 @@ fn a_slip_gets_a_hint() {
 }
 
 #[test]
-fn the_help_names_the_environment_twin_of_every_setting() {
+fn every_setting_is_a_flag_and_the_help_names_its_default_and_its_twin() {
     let mut command = command();
     let mut help = command.render_long_help().to_string();
     for sub in ["serve", "add", "get"] {
         let sub = command.find_subcommand_mut(sub).expect("a command");
         help.push_str(&sub.render_long_help().to_string());
     }
-    for key in KEYS.into_iter().chain([CONFIG_KEY]) {
-        let twin = format!("[env: {}]", variable(key));
-        let plain = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plain = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for setting in TABLE {
+        let flag = format!("--{}", setting.name().replace('_', "-"));
+        assert!(plain.contains(&flag), "{flag} is in no help");
+        let twin = format!("[env: {}]", setting.variable());
         assert!(plain.contains(&twin), "{twin} is in no help");
     }
+    assert!(
+        plain.contains("[default: 50GiB] [env: ENJAMBRE_CAPACITY]"),
+        "{plain}"
+    );
+    assert!(plain.contains("[env: ENJAMBRE_CONFIG]"));
     let shown = read(words("--help")).expect_err("help is an answer");
     assert!(!shown.use_stderr());
+}
+
+#[test]
+fn chores_are_read() {
+    use shared::runtime::chores::ConfigChore;
+    let chore = |line: &str| match invocation(line).action {
+        Action::Chore(chore) => chore,
+        other => panic!("{line}: {other:?}"),
+    };
+    let show = |json| Chore::Config(ConfigChore::Show { json });
+    assert_eq!(chore("config show"), show(false));
+    assert_eq!(chore("config show --json"), show(true));
+    let check = Chore::Config(ConfigChore::Check {
+        file: Some("/c".into()),
+        json: false,
+    });
+    assert_eq!(chore("config check /c"), check);
+    assert!(matches!(chore("completions fish"), Chore::Completions { .. }));
+    assert_eq!(chore("man /d"), Chore::Man { dir: "/d".into() });
+    assert!(read(words("config")).is_err());
 }
 
 #[test]

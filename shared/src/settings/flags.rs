@@ -1,0 +1,77 @@
+//! Settings on the command line: what the flags say, and what their help says of the other places.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command, Parser};
+
+use super::key::Table;
+use super::place::CONFIG;
+
+/// Reads a command line: what it says, and what of that are settings.
+///
+/// # Errors
+/// What clap has against it, and help or the version when that was asked for.
+pub fn read<A: Parser>(
+    table: Table,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<(A, BTreeMap<String, OsString>), clap::Error> {
+    let matches = with_twins(table, A::command()).try_get_matches_from(arguments)?;
+    Ok((A::from_arg_matches(&matches)?, said(table, &matches)))
+}
+
+/// The texts of the flags that are settings, whichever subcommand they were written after; a flag's id is the setting's
+/// name. `config` is among them.
+#[must_use]
+pub fn said(table: Table, matches: &ArgMatches) -> BTreeMap<String, OsString> {
+    let mut said = BTreeMap::new();
+    let mut level = Some(matches);
+    while let Some(matches) = level {
+        let names = table.iter().map(|setting| setting.name()).chain([CONFIG]);
+        for name in names {
+            // An id that this subcommand does not have is an error here; it says nothing then.
+            let Ok(Some(texts)) = matches.try_get_raw(name) else {
+                continue;
+            };
+            if matches.value_source(name) == Some(ValueSource::CommandLine) {
+                let texts: Vec<_> = texts.collect();
+                said.insert(name.to_owned(), texts.join(std::ffi::OsStr::new(",")));
+            }
+        }
+        level = matches.subcommand().map(|(_, inner)| inner);
+    }
+    said
+}
+
+/// The command with the default and the environment twin in the help of every flag that is a setting.
+#[must_use]
+pub fn with_twins(table: Table, command: Command) -> Command {
+    command
+        .mut_args(|arg| with_twin(table, arg))
+        .mut_subcommands(|inner| with_twins(table, inner))
+}
+
+fn with_twin(table: Table, arg: Arg) -> Arg {
+    let id = arg.get_id().as_str();
+    let setting = table.iter().find(|setting| setting.name() == id);
+    let mut notes = String::new();
+    // That a switch is off by default goes without saying.
+    let is_switch = !arg.get_action().takes_values();
+    if let Some(default) = setting.and_then(|setting| setting.told().or(setting.default()))
+        && !is_switch
+    {
+        notes = format!(" [default: {default}]");
+    }
+    match setting {
+        Some(setting) => notes = format!("{notes} [env: {}]", setting.variable()),
+        None if id == CONFIG => notes = " [env: ENJAMBRE_CONFIG]".to_owned(),
+        None => return arg,
+    }
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let arg = match arg.get_long_help().map(ToString::to_string) {
+        Some(long) => arg.long_help(format!("{long}{notes}")),
+        None => arg,
+    };
+    arg.help(format!("{help}{notes}"))
+}

@@ -1,0 +1,227 @@
+//! One setting: its name, what a text means there, and when a change of it takes effect.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::model::parse_duration;
+
+/// Every setting of one program.
+pub type Table = &'static [&'static dyn Setting];
+
+/// When a changed value counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// While the program runs, as soon as the file has changed.
+    AtOnce,
+    /// When the program is started again.
+    AtRestart,
+    /// With the next command.
+    EachCommand,
+}
+
+impl Effect {
+    /// The word that `--json` has for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AtOnce => "at_once",
+            Self::AtRestart => "at_restart",
+            Self::EachCommand => "each_command",
+        }
+    }
+}
+
+/// A setting whose values are `T`s.
+#[derive(Clone, Copy)]
+pub struct Key<T: 'static> {
+    name: &'static str,
+    read: fn(&OsStr) -> Result<T, String>,
+    default: Option<&'static str>,
+    told: Option<&'static str>,
+    effect: Effect,
+    silences: &'static [&'static str],
+    is_list: bool,
+}
+
+/// What is known of a setting without its type.
+pub trait Setting: Sync + fmt::Debug {
+    /// As the file has it; a dot separates the table from the key in it.
+    fn name(&self) -> &'static str;
+    /// What it is when nobody says anything, unless the program finds that out.
+    fn default(&self) -> Option<&'static str>;
+    /// The default in words for the help, where it is not the same for every command.
+    fn told(&self) -> Option<&'static str>;
+    /// When a change of it takes effect.
+    fn effect(&self) -> Effect;
+    /// The settings that it is said instead of: beside it they are an error, and from a weaker place they do not count.
+    fn silences(&self) -> &'static [&'static str];
+    /// Whether it may have several values: a list in the file, separated by commas elsewhere.
+    fn is_list(&self) -> bool;
+    /// Whether a text is a value of it.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    fn check(&self, text: &OsStr) -> Result<(), String>;
+
+    /// Its twin in the environment.
+    fn variable(&self) -> String {
+        format!("ENJAMBRE_{}", self.name().replace('.', "_").to_ascii_uppercase())
+    }
+}
+
+impl<T> Key<T> {
+    /// A setting without a default that takes effect at a restart.
+    #[must_use]
+    pub const fn new(name: &'static str, read: fn(&OsStr) -> Result<T, String>) -> Self {
+        Self {
+            name,
+            read,
+            default: None,
+            told: None,
+            effect: Effect::AtRestart,
+            silences: &[],
+            is_list: false,
+        }
+    }
+
+    /// What it is when nobody says anything.
+    #[must_use]
+    pub const fn or(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    /// What the help says instead of the default.
+    #[must_use]
+    pub const fn told(mut self, words: &'static str) -> Self {
+        self.told = Some(words);
+        self
+    }
+
+    /// It takes effect while the program runs.
+    #[must_use]
+    pub const fn at_once(mut self) -> Self {
+        self.effect = Effect::AtOnce;
+        self
+    }
+
+    /// It is about single commands.
+    #[must_use]
+    pub const fn each_command(mut self) -> Self {
+        self.effect = Effect::EachCommand;
+        self
+    }
+
+    /// It is said instead of others.
+    #[must_use]
+    pub const fn instead_of(mut self, others: &'static [&'static str]) -> Self {
+        self.silences = others;
+        self
+    }
+
+    /// It may have several values.
+    #[must_use]
+    pub const fn several(mut self) -> Self {
+        self.is_list = true;
+        self
+    }
+
+    /// The value that a text is.
+    ///
+    /// # Errors
+    /// Why it is none, in words.
+    pub fn read(&self, text: &OsStr) -> Result<T, String> {
+        (self.read)(text)
+    }
+}
+
+impl<T> Setting for Key<T> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn default(&self) -> Option<&'static str> {
+        self.default
+    }
+
+    fn told(&self) -> Option<&'static str> {
+        self.told
+    }
+
+    fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    fn silences(&self) -> &'static [&'static str] {
+        self.silences
+    }
+
+    fn is_list(&self) -> bool {
+        self.is_list
+    }
+
+    fn check(&self, text: &OsStr) -> Result<(), String> {
+        self.read(text).map(drop)
+    }
+}
+
+impl<T> fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Reads what has a `FromStr`.
+///
+/// # Errors
+/// What that says, or that it is not UTF-8.
+pub fn text<T: FromStr<Err: fmt::Display>>(text: &OsStr) -> Result<T, String> {
+    utf8(text)?.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Reads several of them, separated by commas.
+///
+/// # Errors
+/// As [`text`], of the first that is none.
+pub fn list<T: FromStr<Err: fmt::Display>>(text: &OsStr) -> Result<Vec<T>, String> {
+    let each = |part: &str| part.trim().parse().map_err(|error: T::Err| error.to_string());
+    utf8(text)?.split(',').map(each).collect()
+}
+
+/// Reads a path, which need not be UTF-8.
+///
+/// # Errors
+/// When it is empty.
+pub fn path(text: &OsStr) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("a path cannot be empty".to_owned());
+    }
+    Ok(text.into())
+}
+
+/// Reads a duration such as `10s`.
+///
+/// # Errors
+/// When it is none.
+pub fn duration(text: &OsStr) -> Result<Duration, String> {
+    parse_duration(utf8(text)?).map_err(|error| error.to_string())
+}
+
+/// Reads yes or no.
+///
+/// # Errors
+/// When it is neither.
+pub fn truth(text: &OsStr) -> Result<bool, String> {
+    match utf8(text)? {
+        "true" | "1" | "yes" => Ok(true),
+        "false" | "0" | "no" => Ok(false),
+        other => Err(format!("{other:?} is neither true nor false")),
+    }
+}
+
+fn utf8(text: &OsStr) -> Result<&str, String> {
+    text.to_str().ok_or_else(|| "it is not UTF-8".to_owned())
+}
