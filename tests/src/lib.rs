@@ -6,14 +6,16 @@
 //! what it saw last when it does not. [`content`] makes files that are the same in every run.
 //! [`Terminal`] is a program that somebody types at.
 //!
-//! [`histories`] are those of simulated clusters, in which everything goes wrong. [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
+//! [`campaign`] harms such clusters under load, beside a ledger of what they acknowledged. [`histories`] are those of simulated clusters, in which everything goes wrong. [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
 
 pub mod bench;
 pub mod binaries;
+pub mod campaign;
 mod cluster;
 pub mod content;
 mod eventually;
 pub mod histories;
+mod interruption;
 pub mod lab;
 mod outcome;
 mod program;
@@ -22,6 +24,7 @@ mod terminal;
 
 pub use cluster::{Cluster, ClusterBuilder, Peer};
 pub use eventually::{eventually, interrupt, is_interrupted};
+pub use interruption::until_interrupted;
 pub use outcome::Outcome;
 pub use program::Program;
 pub use terminal::{Terminal, keys};

@@ -12,7 +12,7 @@ pub mod process;
 pub mod report;
 pub mod resume;
 pub mod small;
-mod stopwatch;
+pub(crate) mod stopwatch;
 pub mod swarm;
 pub mod torrent;
 pub mod tree;

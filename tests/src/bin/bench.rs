@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 use harness::bench::report::{Table, save};
 use harness::bench::{add, pair, resume, small, swarm, tree};
 use harness::lab::obstacle;
-use harness::{binaries, interrupt};
+use harness::{binaries, until_interrupted};
 use serde_json::Value;
 use shared::model::{ByteCount, ByteRate};
 
@@ -105,24 +105,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Runs the work; SIGINT and SIGTERM make it end at its next wait, and what it has started and made goes with it.
-fn until_interrupted(work: impl FnOnce() -> Result<()> + Send + 'static) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("start the runtime")?.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminated = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-        let mut work = tokio::task::spawn_blocking(work);
-        tokio::select! {
-            done = &mut work => return done?,
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
-        }
-        println!("stopping …");
-        interrupt();
-        work.await?
-    })
 }
 
 fn run(benchmark: Benchmark) -> Result<()> {

@@ -122,6 +122,32 @@ impl Network {
             .collect()
     }
 
+    /// Cuts a host off from everybody.
+    ///
+    /// # Errors
+    /// When `ip` fails, for this and the two that follow.
+    pub fn cut(&self, number: usize) -> Result<()> {
+        self.switch().ip(&format!("link set p{number} down"))
+    }
+
+    /// Undoes [`Self::cut`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn mend(&self, number: usize) -> Result<()> {
+        self.switch().ip(&format!("link set p{number} up"))
+    }
+
+    /// Keeps a host from all others that are isolated; it reaches the switch and the other hosts as before.
+    ///
+    /// # Errors
+    /// As [`Self::cut`].
+    pub fn isolate(&self, number: usize, is_isolated: bool) -> Result<()> {
+        let word = if is_isolated { "on" } else { "off" };
+        self.switch()
+            .ip(&format!("link set p{number} type bridge_slave isolated {word}"))
+    }
+
     fn make_switch(&self) -> Result<()> {
         let switch = self.switch();
         ip(&["netns", "add", &switch.namespace])?;

@@ -1,0 +1,82 @@
+//! When the faults have stopped: everything comes back to its target, and everything that was acknowledged is read on a peer
+//! that had none of it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Campaign, Fleet, Host, locked};
+use crate::bench::report::seconds;
+use crate::bench::stopwatch::Stopwatch;
+use crate::is_interrupted;
+
+/// Everything is at its target within this time after the faults; leases, grace and safe mode are some seconds here.
+const REST_LIMIT: Duration = Duration::from_secs(180);
+
+/// Readers at once.
+const READERS: usize = 3;
+
+impl Campaign {
+    /// Waits for rest, then reads every name on a fresh peer and compares; then audits what the tracker has on disk.
+    ///
+    /// # Errors
+    /// When a program cannot be started or asked. Broken promises are noted, not returned.
+    pub(super) fn judge(&self) -> Result<()> {
+        self.note("the faults have stopped");
+        let watch = Stopwatch::start();
+        let rest = self.fleet.wait_for_rest(REST_LIMIT);
+        locked(&self.tally).figure("seconds to target", seconds(watch.elapsed()));
+        if let Err(error) = rest {
+            self.violated(format_args!("no rest: {error:#}"));
+        }
+        self.note("reading everything back");
+        let watch = Stopwatch::start();
+        let fresh = self.fleet.add_host(&[])?;
+        self.fleet.wait_until_connected()?;
+        let names = locked(&self.ledger).names();
+        self.read_back(&fresh, &names);
+        for name in self.fleet.listed()? {
+            if !locked(&self.ledger).knows(&name) {
+                self.violated(format_args!("{name} is listed, and nobody has ever added it"));
+            }
+        }
+        {
+            let (mut tally, ledger) = (locked(&self.tally), locked(&self.ledger));
+            tally.figure("seconds to read all back", seconds(watch.elapsed()));
+            tally.figure("names", ledger.len());
+            tally.figure("changes acknowledged", ledger.acknowledged());
+            tally.figure("names that nobody can tell of", ledger.open());
+        }
+        self.audit();
+        Ok(())
+    }
+
+    fn read_back(&self, host: &Host, names: &[String]) {
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..READERS {
+                scope.spawn(|| {
+                    while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if is_interrupted() {
+                            return;
+                        }
+                        self.get(host, name, true);
+                    }
+                });
+            }
+        });
+    }
+
+    fn audit(&self) {
+        let fleet: &Fleet = &self.fleet;
+        locked(&fleet.tracker).kill();
+        let audit = fleet.tracker_command(&["check".as_ref()]);
+        if audit.code != 0 {
+            self.violated(format_args!("the tracker's journal: {}", audit.stderr.trim()));
+        }
+        for line in fleet.panics() {
+            self.violated(format_args!("a panic: {line}"));
+        }
+    }
+}

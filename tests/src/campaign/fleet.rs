@@ -1,0 +1,390 @@
+//! The cluster of a campaign: real programs that several threads use, harm and start again at the same time.
+//!
+//! Everything is asked by the real command line, whose exit codes are the answers. Each peer has a data directory, and on
+//! a machine where that is possible a network namespace of its own, so that it can be cut off.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::disk::SmallDisk;
+use super::locked;
+use crate::cluster::QUICK_TIMING;
+use crate::lab::{Link, Network, Place};
+use crate::{Outcome, Program, binaries, eventually};
+
+/// A command that gets no answer for so long is given up, so that a stopped node holds nobody up for ever.
+const COMMAND_LIMIT: &str = "10s";
+
+/// One for each peer, and one for a fresh peer at the end: links so fast that they limit nothing here.
+const LINK: Link = Link::both_ways(10_000_000_000);
+
+/// The peer whose disk is small, where there can be one.
+pub(super) const SMALL: usize = 1;
+
+/// A peer that was ordered a copy when its sources were cut off from it is given up sooner than in production (60 s): a campaign has
+/// only seconds between two faults.
+const SOON: &str = "stall = \"10s\"\n";
+
+/// Peers have found their tracker again within this time, whatever happened before.
+const RETURN_LIMIT: Duration = Duration::from_secs(60);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Fleet {
+    hosts: RwLock<Vec<Arc<Host>>>,
+    /// The tracker.
+    pub tracker: Mutex<Program>,
+    webserver: Mutex<Program>,
+    /// Where the programs are when they can be cut off from each other.
+    pub network: Option<Network>,
+    small_disk: Option<SmallDisk>,
+    directory: Option<TempDir>,
+}
+
+/// A peer of the fleet.
+#[derive(Debug)]
+pub struct Host {
+    /// From 0.
+    pub number: usize,
+    /// What it keeps.
+    pub data_dir: PathBuf,
+    /// The program, if somebody does not hold it just now.
+    pub program: Mutex<Program>,
+    /// Changes that it has acknowledged.
+    pub acknowledged: AtomicU64,
+    is_up: AtomicBool,
+    place: Option<Place>,
+}
+
+impl Fleet {
+    /// Starts a webserver, a tracker and peers, and waits until the tracker knows them all.
+    ///
+    /// # Errors
+    /// When a program does not start.
+    pub fn start(peers: usize) -> Result<Self> {
+        Self::start_in(peers, None, false)
+    }
+
+    /// A network in which as many peers, and one more, can be cut off.
+    ///
+    /// # Errors
+    /// When there can be none here.
+    pub(super) fn network(peers: usize) -> Result<Network> {
+        Network::up(&vec![LINK; peers + 1])
+    }
+
+    /// Starts it in a network, and with a small disk for one peer if that can be.
+    ///
+    /// # Errors
+    /// When a program does not start.
+    pub(super) fn start_in(peers: usize, network: Option<Network>, with_small_disk: bool) -> Result<Self> {
+        binaries::build();
+        let directory = tempfile::Builder::new()
+            .prefix("enjambre-campaign-")
+            .tempdir()
+            .context("make a directory")?;
+        let root = directory.path();
+        for name in ["files", "got"] {
+            std::fs::create_dir(root.join(name)).context("make a directory")?;
+        }
+        let small = root.join(format!("peer-{SMALL}"));
+        let small_disk = with_small_disk.then(|| SmallDisk::mount(&small).ok()).flatten();
+        let config = root.join("tracker.toml");
+        std::fs::write(&config, [QUICK_TIMING, SOON].concat())
+            .context("write the tracker's configuration")?;
+        let switch = network.as_ref().map(Network::switch);
+        let arguments = vec![
+            "--data-dir".into(),
+            root.join("tracker").into(),
+            "--config".into(),
+            config.into(),
+        ];
+        let tracker = launch("tracker", arguments, root, switch.as_ref())?;
+        let arguments = vec!["--tracker".into(), tracker.address().into()];
+        let webserver = launch("webserver", arguments, root, switch.as_ref())?;
+        let fleet = Self {
+            hosts: RwLock::default(),
+            tracker: Mutex::new(tracker),
+            webserver: Mutex::new(webserver),
+            network,
+            small_disk,
+            directory: Some(directory),
+        };
+        for _ in 0..peers {
+            fleet.add_host(&[])?;
+        }
+        fleet.wait_until_connected()?;
+        Ok(fleet)
+    }
+
+    /// Whether peer [`SMALL`] has a disk that can be filled.
+    #[must_use]
+    pub const fn has_small_disk(&self) -> bool {
+        self.small_disk.is_some()
+    }
+
+    /// Where all files are.
+    ///
+    /// # Panics
+    /// After [`Self::keep`].
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.as_ref().expect("kept only at the end").path()
+    }
+
+    /// Leaves the files behind; says where.
+    pub fn keep(mut self) -> PathBuf {
+        let directory = self.directory.take().expect("kept once");
+        directory.keep()
+    }
+
+    /// A path of a file in the fleet's directory.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory().join(name)
+    }
+
+    /// Adds a peer.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn add_host(&self, flags: &[&str]) -> Result<Arc<Host>> {
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        let number = hosts.len();
+        let data_dir = self.path(&format!("peer-{number}"));
+        let place = self.network.as_ref().map(|network| network.host(number));
+        let mut arguments = vec!["serve".into(), "--data-dir".into(), data_dir.clone().into()];
+        arguments.extend(["--webserver".into(), locked(&self.webserver).address().into()]);
+        arguments.extend(flags.iter().map(Into::into));
+        let log = self.path(&format!("peer-{number}.log"));
+        let (host, prefix) = whereabouts(place.as_ref());
+        let program = Program::start_at("peer", arguments, &log, &host, prefix)?;
+        let host = Arc::new(Host {
+            number,
+            data_dir,
+            program: Mutex::new(program),
+            acknowledged: AtomicU64::new(0),
+            is_up: AtomicBool::new(true),
+            place,
+        });
+        hosts.push(Arc::clone(&host));
+        Ok(host)
+    }
+
+    /// All peers.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<Arc<Host>> {
+        self.hosts.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until every peer has a session with the tracker.
+    ///
+    /// # Errors
+    /// When one has not in time.
+    pub fn wait_until_connected(&self) -> Result<()> {
+        for host in self.hosts() {
+            let session = || {
+                host.status()
+                    .map_or(Value::Null, |status| status["session"].clone())
+            };
+            eventually("a session", RETURN_LIMIT, session, |session| {
+                session == "connected"
+            })
+            .with_context(|| format!("peer {}", host.number))?;
+        }
+        Ok(())
+    }
+
+    /// What is missing until everything is at its target and nothing is on its way; none when nothing is.
+    #[must_use]
+    pub fn unrest(&self) -> Option<String> {
+        let hosts = self.hosts();
+        for host in &hosts {
+            let Some(status) = host.status() else {
+                return Some(format!("peer {} does not answer", host.number));
+            };
+            if status["session"] != "connected" || status["pending_publications"] != 0 {
+                return Some(format!("peer {}: {status}", host.number));
+            }
+        }
+        let listed = hosts[0].run(["list", "--json"]);
+        if listed.code != 0 {
+            return Some(listed.stderr);
+        }
+        let listed = listed.json();
+        let names = listed["names"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let below: Vec<_> = names
+            .iter()
+            .filter(|name| name["state"] != "replicated")
+            .collect();
+        below.first().map(|first| {
+            format!(
+                "{} of {} names are not at target: {first}",
+                below.len(),
+                names.len()
+            )
+        })
+    }
+
+    /// Waits until there is no unrest.
+    ///
+    /// # Errors
+    /// When there is still some then.
+    pub fn wait_for_rest(&self, limit: Duration) -> Result<()> {
+        eventually("everything at target", limit, || self.unrest(), Option::is_none).map(drop)
+    }
+
+    /// What the network lists.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn listed(&self) -> Result<Vec<String>> {
+        let listed = self.hosts()[0].run(["list", "--json"]);
+        ensure!(listed.code == 0, "cannot list: {}", listed.stderr);
+        let listed = listed.json();
+        let names = listed["names"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(names
+            .iter()
+            .filter_map(|name| Some(name["name"].as_str()?.to_owned()))
+            .collect())
+    }
+
+    /// Lines of the logs that no program should ever write.
+    #[must_use]
+    pub fn panics(&self) -> Vec<String> {
+        let logs = std::fs::read_dir(self.directory())
+            .into_iter()
+            .flatten()
+            .flatten();
+        let logs = logs.filter(|entry| entry.path().extension().is_some_and(|end| end == "log"));
+        let mut found = Vec::new();
+        for log in logs {
+            let bytes = std::fs::read(log.path()).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            let lines = text.lines().filter(|line| line.contains("panicked"));
+            found.extend(lines.map(|line| format!("{}: {line}", log.path().display())));
+        }
+        found
+    }
+
+    /// Runs the tracker's program on its data directory, for something else than serving.
+    #[must_use]
+    pub fn tracker_command(&self, arguments: &[&OsStr]) -> Outcome {
+        let mut command = Command::new(binaries::path("tracker"));
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.path("tracker"));
+        answered(&mut command)
+    }
+}
+
+impl Host {
+    /// Runs a command against it and waits for its end, which comes.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        let program = binaries::path("peer");
+        let mut command = match &self.place {
+            Some(place) => place.command(&program),
+            None => Command::new(program),
+        };
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(&self.data_dir)
+            .args(["--timeout", COMMAND_LIMIT]);
+        answered(&mut command)
+    }
+
+    /// What it says of itself, if it answers.
+    #[must_use]
+    pub fn status(&self) -> Option<Value> {
+        let outcome = self.run(["status", "--json"]);
+        (outcome.code == 0).then(|| outcome.json())
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> String {
+        locked(&self.program).address().to_owned()
+    }
+
+    /// Whether clients should use it.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Relaxed)
+    }
+
+    /// Tells clients whether to use it.
+    pub fn set_up(&self, is_up: bool) {
+        self.is_up.store(is_up, Ordering::Relaxed);
+    }
+
+    /// Kills it and starts it again on what is in its data directory then.
+    ///
+    /// # Errors
+    /// When `meanwhile` fails, or it does not start.
+    pub fn bounce(&self, meanwhile: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        self.set_up(false);
+        let mut program = locked(&self.program);
+        program.kill();
+        meanwhile(&self.data_dir)?;
+        program
+            .restart()
+            .with_context(|| format!("restart peer {}", self.number))?;
+        self.set_up(true);
+        Ok(())
+    }
+
+    /// The files in which its store keeps other people's fragments.
+    #[must_use]
+    pub fn data_files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut directories = vec![self.data_dir.join("contents")];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "data") {
+                    found.push(path);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+fn answered(command: &mut Command) -> Outcome {
+    command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program is there")
+        .into()
+}
+
+fn whereabouts(place: Option<&Place>) -> (String, Vec<std::ffi::OsString>) {
+    place.map_or_else(
+        || ("127.0.0.1".to_owned(), Vec::new()),
+        |place| (place.address().to_owned(), place.prefix()),
+    )
+}
+
+fn launch(
+    name: &'static str,
+    arguments: Vec<std::ffi::OsString>,
+    root: &Path,
+    place: Option<&Place>,
+) -> Result<Program> {
+    let (host, prefix) = whereabouts(place);
+    Program::start_at(name, arguments, &root.join(format!("{name}.log")), &host, prefix)
+}

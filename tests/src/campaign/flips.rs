@@ -1,0 +1,210 @@
+//! `cargo campaign flips`: bytes changed on the disks of holders, and on the wires between peers, while everything is read.
+//!
+//! In every round all copies but the publisher's (that file is the user's) are changed, a peer that has nothing reads
+//! everything, and the holders are told to look. Then they are repaired.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::proxy::Proxy;
+use super::{Answer, Campaign, Content, Fleet, Host, Report, locked};
+use crate::bench::report::seconds;
+use crate::bench::stopwatch::Stopwatch;
+use crate::{content, is_interrupted};
+
+/// What is read in every round: so much that thousands of bytes hit different blocks, and no more.
+const CONTENTS: u64 = 4;
+const LENGTH: u64 = 4 << 20;
+
+/// The publisher and two peers whose copies are changed.
+const HOLDERS: usize = 3;
+
+/// Bytes changed in a holder's files in one round: about one in every block of 16 KiB.
+const FLIPS: u64 = 1000;
+
+/// In flight one byte in so many is changed: a few in each content.
+const ONE_IN: u64 = 512 << 10;
+
+/// In flight so many times fewer bytes are changed than on disk, for each costs a request or a connection.
+const IN_FLIGHT_PART: u64 = 100;
+
+/// Holders are repaired within this time.
+const REST_LIMIT: Duration = Duration::from_secs(120);
+
+/// Changes `bytes` bytes on disk and a hundredth of that in flight.
+///
+/// # Errors
+/// When a program does not start or answer.
+pub fn run(bytes: u64, seed: u64) -> Result<Report> {
+    let campaign = Campaign::new(Fleet::start(0)?)?;
+    let outcome = campaign.flips(bytes, seed);
+    campaign.end(outcome)
+}
+
+impl Campaign {
+    fn flips(&self, bytes: u64, seed: u64) -> Result<()> {
+        let proxies: Vec<_> = (0..HOLDERS as u64)
+            .map(|number| Proxy::start(seed ^ number))
+            .collect::<Result<_>>()?;
+        for proxy in &proxies {
+            let host = self.fleet.add_host(&["--advertise", proxy.address()])?;
+            proxy.lead_to(host.address());
+        }
+        self.fleet.wait_until_connected()?;
+        let rng = &mut SmallRng::seed_from_u64(seed);
+        self.publish_all(rng)?;
+        self.fleet.wait_for_rest(REST_LIMIT)?;
+        let reader = self.fleet.add_host(&[])?;
+
+        let watch = Stopwatch::start();
+        self.on_disk(bytes, &reader, rng)?;
+        let on_disk = locked(&self.tally).flipped;
+        locked(&self.tally).figure("bytes flipped on disk", on_disk);
+        locked(&self.tally).figure("seconds for those on disk", seconds(watch.elapsed()));
+
+        let watch = Stopwatch::start();
+        self.in_flight(bytes / IN_FLIGHT_PART, &reader, &proxies)?;
+        locked(&self.tally).figure("seconds for those in flight", seconds(watch.elapsed()));
+        self.judge()
+    }
+
+    fn publish_all(&self, rng: &mut SmallRng) -> Result<()> {
+        let host = &self.fleet.hosts()[0];
+        for number in 0..CONTENTS {
+            let (path, seed) = (self.fleet.path(&format!("files/{number}")), rng.random());
+            content::write(&path, LENGTH, seed)?;
+            let digest = content::sha256(&path)?;
+            let content = Content {
+                seed,
+                length: LENGTH,
+                digest,
+            };
+            let name = format!("n/{number}");
+            let change = locked(&self.ledger).begin(&name, Some(content));
+            let path = path.to_str().expect("the harness makes text paths");
+            let replicas = HOLDERS.to_string();
+            let add = [
+                "add",
+                path,
+                "--name",
+                &name,
+                "--replicas",
+                &replicas,
+                "--fragment-length",
+                "64KiB",
+            ];
+            let added = host.run(add);
+            ensure!(added.code == 0, "cannot add: {}", added.stderr);
+            locked(&self.ledger).end(change, Answer::Done);
+        }
+        Ok(())
+    }
+
+    fn on_disk(&self, bytes: u64, reader: &Host, rng: &mut SmallRng) -> Result<()> {
+        let (mut damaged, mut begun) = (0, 0);
+        while locked(&self.tally).flipped < bytes && !is_interrupted() {
+            self.forget(reader)?;
+            for host in &self.fleet.hosts()[1..] {
+                let left = bytes.saturating_sub(locked(&self.tally).flipped);
+                let flipped = flip(host, FLIPS.min(left), rng)?;
+                locked(&self.tally).flipped += flipped;
+            }
+            locked(&self.tally).fault("rounds of bytes flipped on disk");
+            begun += 1;
+            self.read_all(reader);
+            for host in &self.fleet.hosts()[1..] {
+                let verified = host.run(["verify", "--json"]);
+                ensure!(
+                    matches!(verified.code, 0 | 8),
+                    "cannot verify: {}",
+                    verified.stderr
+                );
+                damaged += verified.json()["damaged"].as_u64().unwrap_or(0);
+            }
+        }
+        let mut tally = locked(&self.tally);
+        tally.figure("rounds on disk", begun);
+        tally.figure(
+            "damaged fragments that no reader had named, found by verify",
+            damaged,
+        );
+        Ok(())
+    }
+
+    fn in_flight(&self, bytes: u64, reader: &Host, proxies: &[Proxy]) -> Result<()> {
+        let flipped = || proxies.iter().map(|proxy| proxy.counts().0).sum::<u64>();
+        let mut under_fire = 0;
+        while flipped() < bytes && !is_interrupted() {
+            self.forget(reader)?;
+            let change = |one_in| proxies.iter().for_each(|proxy| proxy.change_one_in(one_in));
+            change(ONE_IN);
+            locked(&self.tally).fault("rounds of bytes flipped in flight");
+            let before = locked(&self.tally).compared;
+            self.read_all(reader);
+            under_fire += locked(&self.tally).compared - before;
+            change(0);
+        }
+        let passed = proxies.iter().map(|proxy| proxy.counts().1).sum::<u64>();
+        let mut tally = locked(&self.tally);
+        tally.flipped += flipped();
+        tally.figure("bytes flipped in flight", flipped());
+        tally.figure("bytes that passed the wires", passed);
+        tally.figure(
+            "readings completed while bytes were flipped in flight",
+            under_fire,
+        );
+        Ok(())
+    }
+
+    /// The reader begins anew, as another peer that has nothing; what it held is elsewhere again.
+    fn forget(&self, reader: &Host) -> Result<()> {
+        reader.bounce(|data_dir| std::fs::remove_dir_all(data_dir).context("wipe the reader"))?;
+        self.fleet.wait_for_rest(REST_LIMIT)
+    }
+
+    fn read_all(&self, reader: &Host) {
+        let names = locked(&self.ledger).names();
+        for name in names {
+            self.get(reader, &name, false);
+        }
+    }
+}
+
+/// Changes bytes anywhere in the fragments that a peer keeps for others; returns how many.
+pub(super) fn flip(host: &Host, count: u64, rng: &mut SmallRng) -> Result<u64> {
+    let files: Vec<_> = host.data_files().iter().filter_map(|path| open(path)).collect();
+    let total: u64 = files.iter().map(|(_, length)| length).sum();
+    if total == 0 {
+        return Ok(0);
+    }
+    let mut flipped = 0;
+    for _ in 0..count {
+        let mut at = rng.random_range(0..total);
+        for (file, length) in &files {
+            if at < *length {
+                flipped += u64::from(flip_at(file, at, 1 << rng.random_range(0..8_u32)).is_ok());
+                break;
+            }
+            at -= length;
+        }
+    }
+    Ok(flipped)
+}
+
+fn open(path: &Path) -> Option<(File, u64)> {
+    let file = File::options().read(true).write(true).open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    Some((file, length))
+}
+
+fn flip_at(file: &File, at: u64, mask: u8) -> std::io::Result<()> {
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at)?;
+    file.write_all_at(&[byte[0] ^ mask], at)
+}

@@ -1,0 +1,112 @@
+//! `cargo campaign kills`: the tracker, or peers, killed again and again under load, each time as soon as they work again.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Result;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::load::Mix;
+use super::{Campaign, Fleet, Host, Report, locked};
+use crate::bench::report::seconds;
+use crate::bench::stopwatch::Stopwatch;
+use crate::{eventually, is_interrupted};
+
+/// Two replicas need two peers while one is away, and one more so that there is a choice.
+const PEERS: usize = 4;
+
+/// So many operations are under way when a kill hits.
+const CLIENTS: u64 = 4;
+
+/// A kill comes at most this long after the first acknowledgement since the last one.
+const MOST_CALM: Duration = Duration::from_millis(400);
+
+/// Something is acknowledged again within this time after a kill.
+const RETURN_LIMIT: Duration = Duration::from_secs(60);
+
+/// Names that are read after each kill: the latest, which a kill could have cut off.
+const READ_AFTER: usize = 3;
+
+/// Who is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Victim {
+    /// The tracker.
+    Tracker,
+    /// A peer, each time another.
+    Peer,
+}
+
+/// Kills the victim `count` times under load, then reads everything back.
+///
+/// # Errors
+/// When a program cannot be started again.
+pub fn run(victim: Victim, count: u64, seed: u64) -> Result<Report> {
+    let campaign = Campaign::new(Fleet::start(PEERS)?)?;
+    let mix = Mix {
+        length_bits: 0..=12,
+        replicas: 2..=2,
+        most_names: usize::MAX,
+        gets: 15,
+    };
+    let watch = Stopwatch::start();
+    let killed: Result<()> = std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (campaign, mix) = (&campaign, &mix);
+            scope.spawn(move || campaign.client(seed.wrapping_add(client), mix));
+        }
+        let killed = campaign.kill_often(victim, count, seed);
+        campaign.is_over.store(true, Ordering::Relaxed);
+        killed
+    });
+    locked(&campaign.tally).figure("seconds under load", seconds(watch.elapsed()));
+    let outcome = killed.and_then(|()| campaign.judge());
+    campaign.end(outcome)
+}
+
+impl Campaign {
+    fn kill_often(&self, victim: Victim, count: u64, seed: u64) -> Result<()> {
+        let rng = &mut SmallRng::seed_from_u64(seed ^ 0x6b11);
+        for _ in 0..count {
+            if is_interrupted() {
+                break;
+            }
+            let hosts = self.fleet.hosts();
+            let host = &hosts[rng.random_range(0..hosts.len())];
+            let acknowledged = || match victim {
+                Victim::Tracker => locked(&self.ledger).acknowledged(),
+                Victim::Peer => host.acknowledged.load(Ordering::Relaxed),
+            };
+            let before = acknowledged();
+            eventually("an acknowledgement", RETURN_LIMIT, acknowledged, |now| {
+                *now > before
+            })?;
+            // The moment of the fault.
+            std::thread::sleep(MOST_CALM.mul_f64(rng.random()));
+            self.note(format_args!("killing {victim:?} {}", host.number));
+            match victim {
+                Victim::Tracker => {
+                    locked(&self.fleet.tracker).restart()?;
+                    locked(&self.tally).fault("kill -9 of the tracker");
+                }
+                Victim::Peer => {
+                    host.bounce(|_| Ok(()))?;
+                    locked(&self.tally).fault("kill -9 of a peer");
+                }
+            }
+            self.read_latest(&hosts, rng);
+        }
+        Ok(())
+    }
+
+    /// Reads what was changed last, through a peer that answers.
+    fn read_latest(&self, hosts: &[std::sync::Arc<Host>], rng: &mut SmallRng) {
+        let _turn = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let host = &hosts[rng.random_range(0..hosts.len())];
+        let latest = locked(&self.ledger).latest(READ_AFTER);
+        for name in latest {
+            self.get(host, &name, false);
+        }
+    }
+}

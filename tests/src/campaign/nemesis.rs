@@ -1,0 +1,203 @@
+//! What happens to a cluster in a campaign.
+//!
+//! *Troubles* destroy nothing: processes are killed or stopped, wires cut, disks filled. They come one after the other, at
+//! any time. *Harms* destroy copies, or history: they come when everything is at its target and nothing else is wrong, and
+//! each takes what one peer has; the cluster repairs it under load and troubles. So no more than R−1 copies are ever
+//! destroyed at once, and every loss is the cluster's own.
+
+mod harm;
+mod trouble;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Result;
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::{Campaign, Plan};
+use crate::bench::stopwatch::Stopwatch;
+use crate::is_interrupted;
+
+/// Longer than the lease of this cluster (3 s) and its grace (1 s): who is stopped so long is taken for dead.
+const LONG: Duration = Duration::from_millis(4500);
+
+/// Between two troubles.
+const PAUSE: std::ops::Range<u64> = 200..2500;
+
+/// After a harm: whoever is gone is known to be gone by then.
+const AFTER_HARM: Duration = Duration::from_millis(4500);
+
+/// A kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A peer is killed and started again.
+    KillPeer,
+    /// The tracker is.
+    KillTracker,
+    /// A peer is stopped (SIGSTOP) for longer than its lease.
+    StopPeer,
+    /// The tracker is stopped.
+    StopTracker,
+    /// A peer is cut off from everybody.
+    Cut,
+    /// Some peers cannot reach each other, but everybody else.
+    Divide,
+    /// A peer's disk is full.
+    Fill,
+    /// Bytes of a peer's stored fragments are changed.
+    Flip,
+    /// A peer loses its data directory and comes back as another.
+    Wipe,
+    /// A peer is started on an older copy of its data directory.
+    Yesterday,
+    /// The tracker is started on an older backup.
+    Restore,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::KillPeer,
+        Self::KillTracker,
+        Self::StopPeer,
+        Self::StopTracker,
+        Self::Cut,
+        Self::Divide,
+        Self::Fill,
+        Self::Flip,
+        Self::Wipe,
+        Self::Yesterday,
+        Self::Restore,
+    ];
+
+    /// What it is called on the command line and in tables.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::KillPeer => "kill-peer",
+            Self::KillTracker => "kill-tracker",
+            Self::StopPeer => "stop-peer",
+            Self::StopTracker => "stop-tracker",
+            Self::Cut => "cut",
+            Self::Divide => "divide",
+            Self::Fill => "fill",
+            Self::Flip => "flip",
+            Self::Wipe => "wipe",
+            Self::Yesterday => "yesterday",
+            Self::Restore => "restore",
+        }
+    }
+
+    /// Whether it needs a network that can be cut.
+    pub(super) const fn needs_network(self) -> bool {
+        matches!(self, Self::Cut | Self::Divide)
+    }
+
+    const fn is_harm(self) -> bool {
+        matches!(self, Self::Flip | Self::Wipe | Self::Yesterday | Self::Restore)
+    }
+}
+
+impl std::str::FromStr for Fault {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let all = Self::ALL.iter().map(|fault| fault.word()).collect::<Vec<_>>();
+        let found = Self::ALL.into_iter().find(|fault| fault.word() == word);
+        found.ok_or_else(|| format!("{word:?} is none of {}", all.join(", ")))
+    }
+}
+
+/// Faults in an order that depends on the seed only; every kind comes once before any comes again.
+#[derive(Debug)]
+struct Order {
+    kinds: Vec<Fault>,
+    left: Vec<Fault>,
+    rng: SmallRng,
+}
+
+impl Order {
+    fn new(kinds: impl Iterator<Item = Fault>, seed: u64) -> Self {
+        Self {
+            kinds: kinds.collect(),
+            left: Vec::new(),
+            rng: SmallRng::seed_from_u64(seed),
+        }
+    }
+
+    fn next(&mut self) -> Option<Fault> {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.kinds);
+        }
+        let next = *self.left.choose(&mut self.rng)?;
+        self.left.retain(|fault| *fault != next);
+        Some(next)
+    }
+}
+
+impl Campaign {
+    /// Troubles, until the campaign is over.
+    pub(super) fn trouble(&self, plan: &Plan, faults: &BTreeSet<Fault>) -> Result<()> {
+        let kinds = faults.iter().copied().filter(|fault| !fault.is_harm());
+        let mut order = Order::new(kinds, plan.seed ^ 0x7a0b);
+        let watch = Stopwatch::start();
+        while watch.elapsed() < plan.length && !is_interrupted() {
+            let pause = Duration::from_millis(order.rng.random_range(PAUSE));
+            std::thread::sleep(pause);
+            let Some(fault) = order.next() else {
+                return Ok(());
+            };
+            self.make_trouble(fault, &mut order.rng)?;
+        }
+        Ok(())
+    }
+
+    /// Harms, until it is time to end.
+    pub(super) fn harm(&self, plan: &Plan, faults: &BTreeSet<Fault>) -> Result<()> {
+        let kinds = faults.iter().copied().filter(|fault| fault.is_harm());
+        let mut order = Order::new(kinds, plan.seed ^ 0x4a53);
+        let mut past = harm::Past::default();
+        let watch = Stopwatch::start();
+        while watch.elapsed() < plan.length && !is_interrupted() {
+            // Time for the load to leave something to harm.
+            std::thread::sleep(AFTER_HARM.min(plan.length.saturating_sub(watch.elapsed())));
+            if watch.elapsed() >= plan.length {
+                break;
+            }
+            if let Some(fault) = order.next() {
+                self.do_harm(fault, &mut past, &mut order.rng)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_fault_comes_and_the_same_seed_gives_the_same_order() {
+        let order = |seed| {
+            let mut order = Order::new(Fault::ALL.into_iter(), seed);
+            std::iter::repeat_with(move || order.next())
+                .take(22)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+        let first: BTreeSet<_> = order(3).into_iter().take(11).collect();
+        assert_eq!(first.len(), Fault::ALL.len());
+        assert_eq!(Order::new(std::iter::empty(), 1).next(), None);
+    }
+
+    #[test]
+    fn every_fault_has_a_word_of_its_own() {
+        for fault in Fault::ALL {
+            assert_eq!(fault.word().parse(), Ok(fault));
+        }
+        assert!("x".parse::<Fault>().unwrap_err().contains("kill-peer"));
+    }
+}

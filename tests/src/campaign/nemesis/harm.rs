@@ -1,0 +1,206 @@
+//! Harms: what destroys copies, or history.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rand::RngExt as _;
+use rand::rngs::SmallRng;
+use rand::seq::IndexedRandom as _;
+
+use super::super::{Campaign, Host, flips, locked};
+use super::{Fault, LONG};
+use crate::eventually;
+
+/// So long is waited for a moment at which everything is at its target; then the harm is left out.
+const REST_LIMIT: Duration = Duration::from_secs(45);
+
+/// A peer is told to look at what it holds until it answers.
+const VERIFY_LIMIT: Duration = Duration::from_secs(60);
+
+/// Bytes that are changed at once.
+const FLIPS: std::ops::Range<u64> = 20..400;
+
+/// Exit codes of `peer verify`: sound, and damaged.
+const VERIFIED: [i32; 2] = [0, 8];
+
+/// How many copies of data directories were made: each has a name of its own.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    made: u32,
+}
+
+impl Campaign {
+    pub(super) fn do_harm(&self, fault: Fault, past: &mut Past, rng: &mut SmallRng) -> Result<()> {
+        let hosts = self.fleet.hosts();
+        let host = hosts.choose(rng).context("there are peers")?;
+        self.note(format_args!(
+            "{} is due, of peer {} if of one",
+            fault.word(),
+            host.number
+        ));
+        let is_done = match fault {
+            Fault::Flip => self.flip(host, rng)?,
+            Fault::Wipe => self.at_rest(|| host.bounce(empty))?,
+            Fault::Yesterday => self.yesterday(host, past)?,
+            Fault::Restore => self.restore(past)?,
+            _ => unreachable!("those are troubles"),
+        };
+        self.note(format_args!("{} is over: {is_done}", fault.word()));
+        let mut tally = locked(&self.tally);
+        if is_done {
+            tally.fault(fault.word());
+        } else {
+            tally.fault("harms left out, not everything was at target in time");
+        }
+        Ok(())
+    }
+
+    /// Does something while everything is at its target, nothing else is wrong and nobody asks for anything. False when
+    /// there was no such moment.
+    fn at_rest(&self, harm: impl FnOnce() -> Result<()>) -> Result<bool> {
+        let _no_trouble = self.truce.write().unwrap_or_else(PoisonError::into_inner);
+        let _no_load = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.note("waiting for rest");
+        if let Err(error) = self.fleet.wait_for_rest(REST_LIMIT) {
+            self.note(format_args!("no rest: {error:#}"));
+            return Ok(false);
+        }
+        self.note("harm");
+        harm().map(|()| true)
+    }
+
+    /// Changes bytes, lets readers find them for a while, then tells the peer to look.
+    fn flip(&self, host: &Arc<Host>, rng: &mut SmallRng) -> Result<bool> {
+        let count = rng.random_range(FLIPS);
+        let is_done = self.at_rest(|| {
+            let flipped = flips::flip(host, count, rng)?;
+            locked(&self.tally).flipped += flipped;
+            Ok(())
+        })?;
+        if is_done {
+            std::thread::sleep(LONG);
+            let verify = || host.run(["verify", "--json"]).code;
+            eventually("a verification", VERIFY_LIMIT, verify, |code| {
+                VERIFIED.contains(code)
+            })?;
+        }
+        Ok(is_done)
+    }
+
+    /// Copies the peer's data directory, lets it go on, then goes back to the copy.
+    fn yesterday(&self, host: &Host, past: &mut Past) -> Result<bool> {
+        let copy = self
+            .fleet
+            .path(&format!("yesterday-{}-{}", host.number, past.made));
+        past.made += 1;
+        let today = self.at_rest(|| host.bounce(|data_dir| copy_tree(data_dir, &copy)))?;
+        if !today {
+            return Ok(false);
+        }
+        std::thread::sleep(LONG);
+        let is_done = self.at_rest(|| {
+            host.bounce(|data_dir| {
+                empty(data_dir)?;
+                copy_tree(&copy, data_dir)
+            })
+        })?;
+        if is_done {
+            self.wait_until_believed(host)?;
+        }
+        Ok(is_done)
+    }
+
+    /// An older index has an older incarnation, which the tracker refuses; every start counts one more.
+    fn wait_until_believed(&self, host: &Host) -> Result<()> {
+        let believed = || {
+            let session = host.status().map(|status| status["session"].clone());
+            if session.as_ref().is_some_and(|session| session == "connected") {
+                return true;
+            }
+            let _trouble = self.truce.read().unwrap_or_else(PoisonError::into_inner);
+            host.bounce(|_| Ok(())).is_err()
+        };
+        eventually(
+            "an older peer to be welcome again",
+            VERIFY_LIMIT,
+            believed,
+            |is| *is,
+        )
+        .map(drop)
+    }
+
+    /// Takes a backup, lets the load go on, then starts the tracker on the backup.
+    fn restore(&self, past: &mut Past) -> Result<bool> {
+        let backup = self.fleet.path(&format!("backup-{}", past.made));
+        past.made += 1;
+        let moment = {
+            let _no_load = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            let made = self.fleet.tracker_command(&["backup".as_ref(), backup.as_ref()]);
+            ensure!(made.code == 0, "cannot back up: {}", made.stderr);
+            locked(&self.ledger).moment()
+        };
+        let acknowledged = || locked(&self.ledger).acknowledged();
+        let before = acknowledged();
+        std::thread::sleep(LONG);
+        // What was acknowledged until here is known to peers a heartbeat later.
+        let is_missed = acknowledged() > before;
+        std::thread::sleep(LONG);
+        self.at_rest(|| {
+            self.start_on(&backup)?;
+            locked(&self.ledger).taken_back_to(moment);
+            self.fleet.wait_until_connected()?;
+            let mut tracker = locked(&self.fleet.tracker);
+            tracker.kill();
+            let accepted = self.fleet.tracker_command(&["accept-loss".as_ref()]);
+            ensure!(accepted.code == 0, "cannot accept: {}", accepted.stderr);
+            if is_missed && !accepted.stdout.contains("accepted") {
+                self.violated("unnoticed: facts were acknowledged after the backup, and no peer missed them");
+            }
+            tracker.restart()?;
+            drop(tracker);
+            self.fleet.wait_until_connected()
+        })
+    }
+
+    fn start_on(&self, backup: &Path) -> Result<()> {
+        let mut tracker = locked(&self.fleet.tracker);
+        tracker.kill();
+        let data_dir = self.fleet.path("tracker");
+        std::fs::remove_dir_all(&data_dir).context("lose the tracker's directory")?;
+        copy_tree(backup, &data_dir)?;
+        let declared = self.fleet.tracker_command(&["restored".as_ref()]);
+        ensure!(declared.code == 0, "cannot restore: {}", declared.stderr);
+        tracker.restart()
+    }
+}
+
+/// Removes what is in a directory; the directory may be a file system of its own.
+fn empty(directory: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(directory).context("list")?.flatten() {
+        let path = entry.path();
+        let removed = if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+        } else {
+            std::fs::remove_file(&path)
+        };
+        removed.with_context(|| format!("remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    let mut all = from.as_os_str().to_owned();
+    all.push("/.");
+    std::fs::create_dir_all(to).context("make a directory")?;
+    let status = Command::new("cp").arg("-a").arg(all).arg(to).status();
+    ensure!(
+        status.context("copy")?.success(),
+        "cannot copy {} to {}",
+        from.display(),
+        to.display()
+    );
+    Ok(())
+}
