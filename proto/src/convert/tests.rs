@@ -1,11 +1,13 @@
 //! What goes out comes back unchanged; what comes in from anywhere is refused or valid, and never panics.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use prost::Message as _;
 use shared::hash::ContentHasher;
 use shared::model::{
     ContentId, Epoch, EvictReason, FragmentLength, FragmentSet, Hello, Holding, Incarnation, Manifest, Mark,
-    Numbered, Order, PeerId, Report, Source, Timestamp,
+    Numbered, Order, PeerId, Report, Shelves, Source, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -32,6 +34,15 @@ fn holding() -> impl Strategy<Value = Holding> {
     })
 }
 
+fn held(n: u8) -> Holding {
+    Holding {
+        content: ContentId::from_bytes([n; 32]),
+        fragments: FragmentSet::full(u32::from(n)),
+        keeps: true,
+        is_fetching: false,
+    }
+}
+
 fn from_peer() -> impl Strategy<Value = FromPeer> {
     let hello =
         (any::<[u8; 16]>(), any::<(u64, u64, u64, u64)>()).prop_map(|(id, (run, capacity, used, epoch))| {
@@ -44,6 +55,7 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
                 used,
                 epoch: Epoch::new(epoch),
                 mark: (run % 2 == 0).then(|| mark(epoch, run, used)),
+                holdings: (run % 3 == 0).then(|| [&held(id[0])].into_iter().collect()),
             })
         });
     let announce =
@@ -102,6 +114,21 @@ proptest! {
     }
 
     #[test]
+    fn a_welcome_survives_the_wire(epoch: u64, lease in 1_u64..1_000_000, asked in proptest::option::of(any::<u8>())) {
+        let sent = FromTracker::Welcome(Welcome {
+            epoch: Epoch::new(epoch),
+            lease: Duration::from_millis(lease),
+            heartbeat: Duration::from_millis(lease),
+            listing: asked.map(|n| {
+                let mut shelves = Shelves::default();
+                shelves.insert(held(n).content);
+                shelves
+            }),
+        });
+        prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
+    }
+
+    #[test]
     fn arbitrary_bytes_are_refused_or_valid(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         // None of these may panic; what they return does not matter.
         drop(v1::FromPeer::decode(bytes.as_slice()).ok().map(Numbered::<FromPeer>::try_from));
@@ -156,4 +183,40 @@ fn complaints_name_the_field() {
     let Err(Invalid::Field { field: "ranges", .. }) = Fetch::try_from(fetch) else {
         panic!("65 ranges are too many")
     };
+}
+
+#[test]
+fn a_peer_that_comes_back_unchanged_says_so_in_a_thousandth_of_what_listing_takes() {
+    let holding = |n: u32| Holding {
+        content: ContentId::from_bytes(*shared::hash::leaf(&n.to_be_bytes()).as_bytes()),
+        fragments: FragmentSet::full(16),
+        keeps: true,
+        is_fetching: false,
+    };
+    let holdings: Vec<_> = (0..100_000).map(holding).collect();
+    let size = |message: FromPeer| {
+        let sequence = 1;
+        v1::FromPeer::from(Numbered { sequence, message }).encoded_len()
+    };
+    let announce = |holdings: &[Holding]| {
+        size(FromPeer::Report(Report::Announce {
+            holdings: holdings.to_vec(),
+            completes_inventory: true,
+        }))
+    };
+    let listed: usize = holdings.chunks(super::MAX_HOLDINGS).map(announce).sum();
+    let hello = size(FromPeer::Hello(Hello {
+        peer: PeerId::from_bytes([1; 16]),
+        incarnation: Incarnation::new(1),
+        address: "10.0.0.1:50053".parse().expect("an address"),
+        zone: None,
+        capacity: 1 << 40,
+        used: 1 << 30,
+        epoch: Epoch::new(1),
+        mark: None,
+        holdings: Some(holdings.iter().collect()),
+    }));
+    let unchanged = hello + announce(&[]);
+    assert!((4_000_000..6_000_000).contains(&listed), "{listed} bytes");
+    assert!((4_096..4_300).contains(&unchanged), "{unchanged} bytes");
 }

@@ -18,6 +18,7 @@ mod peer;
 mod rate;
 mod reason;
 mod session;
+mod shelves;
 mod time;
 
 pub use amount::{ByteCount, ParseByteCountError};
@@ -39,4 +40,5 @@ pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetErro
 pub use rate::{ByteRate, ParseByteRateError};
 pub use reason::{Reason, ReasonCode};
 pub use session::{AssignmentFailure, EvictReason, Hello, Holding, Numbered, Order, Report, Source, Welcome};
+pub use shelves::{HoldingsDigest, Shelves, ShelvesError};
 pub use time::{ParseDurationError, Timestamp, format_duration, parse_duration};

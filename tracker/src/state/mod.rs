@@ -33,6 +33,7 @@ mod outage;
 mod pace;
 mod planning;
 mod reasons;
+mod reconciliation;
 mod record;
 mod renaming;
 mod repair;

@@ -9,6 +9,7 @@ mod history;
 mod insistence;
 mod names;
 mod random;
+mod reconciliation;
 mod replica_sets;
 mod replicas;
 mod restarts;

@@ -151,6 +151,7 @@ impl World {
             used: 0,
             epoch,
             mark: self.marks.get(&peer(n)).copied(),
+            holdings: None,
         };
         let incarnation = hello.incarnation;
         match self.apply(Command::OpenSession { session, hello })? {
