@@ -7,7 +7,6 @@ mod collections;
 mod foreign;
 mod fragmentation;
 mod front_door;
-mod history;
 mod loss;
 mod lying;
 mod menu;

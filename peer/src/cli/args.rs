@@ -18,7 +18,6 @@ use shared::settings;
 
 use self::flags::{CommonFlags, NodeFlags};
 use super::globs::Globs;
-use super::history::Past;
 use super::limit::LimitArgs;
 use super::settings::TABLE;
 use super::upkeep::Upkeep;
@@ -110,8 +109,6 @@ enum Verb {
         #[arg(value_name = "NAME|ID")]
         content: Option<ContentRef>,
     },
-    #[command(flatten)]
-    Past(Past),
     #[command(flatten)]
     Upkeep(Upkeep),
     #[command(flatten)]
@@ -232,8 +229,6 @@ pub enum Command {
     Network,
     /// Read a content, or everything, again.
     Verify(Option<ContentRef>),
-    /// Revisions of a name.
-    Past(Past),
     /// Targets, duties, durability.
     Upkeep(Upkeep),
 }
@@ -325,7 +320,6 @@ fn act(verb: Option<Verb>) -> (Action, Option<NodeFlags>) {
         Some(Verb::Limit(limit)) => (Command::Limit(limit), None),
         Some(Verb::Network) => (Command::Network, None),
         Some(Verb::Verify { content }) => (Command::Verify(content), None),
-        Some(Verb::Past(command)) => (Command::Past(command), None),
         Some(Verb::Upkeep(command)) => (Command::Upkeep(command), None),
     };
     (Action::Once(command), node)

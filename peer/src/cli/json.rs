@@ -8,14 +8,12 @@
 //! Ids are hexadecimal, lengths are bytes, times are milliseconds, `null` is "there is none".
 
 mod from;
-mod history;
 mod upkeep;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-pub use history::{History, Pinned};
 pub use upkeep::{DrainLine, Drained, Durable, Explained, OnDuty, Surveyed, Targeted};
 
 /// The last line when a command fails: `{"error":{"code":"not_found","message":"…"}}`.

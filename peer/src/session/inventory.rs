@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::convert::MAX_HOLDINGS;
-use shared::model::{ContentId, Epoch, FragmentSet, Holding, Numbered, Order, Report};
+use shared::model::{ContentId, Epoch, FragmentSet, Holding, HoldingsDigest, Numbered, Order, Report};
 
 use crate::store::Entry;
 
@@ -73,6 +73,17 @@ pub fn holding_of(content: ContentId, entry: Option<Entry>, is_fetching: bool) -
     }
 }
 
+/// What is announced when everything is: nothing is said of what is neither held nor coming.
+fn is_told(holding: &Holding) -> bool {
+    !holding.fragments.is_empty() || holding.is_fetching
+}
+
+/// Everything that is held, in short: the tracker asks for the rest of what it does not know.
+#[must_use]
+pub fn digest_of(holdings: &[Holding]) -> HoldingsDigest {
+    holdings.iter().filter(|holding| is_told(holding)).collect()
+}
+
 impl Inventory {
     /// Begins after Hello and Welcome.
     #[must_use]
@@ -112,9 +123,9 @@ impl Inventory {
         std::mem::take(&mut self.changed)
     }
 
-    /// The announces that tell everything; the last one is marked. There is always at least one.
+    /// The announces that tell everything, or everything that was asked for; the last one is marked. There is always at least one.
     pub fn everything(&mut self, mut holdings: Vec<Holding>) -> Vec<Numbered<Report>> {
-        holdings.retain(|holding| !holding.fragments.is_empty() || holding.is_fetching);
+        holdings.retain(is_told);
         let mut reports = self.announce(holdings);
         if reports.is_empty() {
             reports.push(self.report(Report::Announce {

@@ -9,14 +9,14 @@ use proto::client::{CatalogClient, DirectoryClient, Orders, SessionClient, Upkee
 use proto::control::{EntryPoint, SessionStatus};
 use proto::convert::FromTracker;
 use shared::ErrorCode;
-use shared::model::{ContentId, Hello, HostPort, Numbered, Order, Report, Welcome, Zone};
+use shared::model::{ContentId, Hello, Holding, HostPort, Numbered, Order, Report, Shelves, Welcome, Zone};
 use shared::runtime::Backoff;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::inventory::{Inventory, holding_of};
+use super::inventory::{Inventory, digest_of, holding_of};
 use super::protected::Protected;
 use super::{Connection, Standing, Wish};
 use crate::assignments::Assignments;
@@ -189,7 +189,8 @@ impl Runner {
             registered = registering => registered?,
         };
         *was_welcomed = true;
-        self.announce_everything(&mut session).await?;
+        let listing = session.welcome.listing;
+        self.list(&mut session, listing).await?;
         let epoch = session.welcome.epoch;
         info!(%tracker, %epoch, "welcomed by the tracker");
         let catalog = CatalogClient::new(&tracker)?;
@@ -213,6 +214,7 @@ impl Runner {
     async fn register(&self, tracker: &HostPort) -> Result<Session, RemoteError> {
         let link = &self.link;
         let usage = link.store.usage();
+        let holdings = self.holdings(|_| true).await?;
         let hello = Hello {
             peer: link.identity.peer(),
             incarnation: link.identity.incarnation(),
@@ -222,6 +224,7 @@ impl Runner {
             used: usage.used,
             epoch: link.identity.epoch(),
             mark: link.identity.mark(),
+            holdings: Some(blocking(move || digest_of(&holdings)).await?),
         };
         let (welcome, reports, orders) = SessionClient::new(tracker)?.open(hello).await?;
         let identity = Arc::clone(&link.identity);
@@ -235,21 +238,31 @@ impl Runner {
         })
     }
 
-    async fn announce_everything(&self, session: &mut Session) -> Result<(), RemoteError> {
-        // Publications that ended before this moment are part of what is listed next.
-        self.protected.take_ended();
-        let (store, arrivals) = (Arc::clone(&self.link.store), self.link.arrivals.clone());
-        let holdings = blocking(move || {
-            let holding = |entry: Entry| {
-                let content = entry.manifest.content();
-                holding_of(content, Some(entry), arrivals.is_fetching(content))
-            };
-            store.entries().into_iter().map(holding).collect()
-        });
-        for report in session.inventory.everything(holdings.await?) {
+    /// Tells what the tracker asks for, or everything; what happened since the hello is told as a change.
+    async fn list(&self, session: &mut Session, listing: Option<Shelves>) -> Result<(), RemoteError> {
+        // Publications that ended before this moment are part of what is listed.
+        let ended = self.protected.take_ended();
+        let is_asked = move |content: ContentId| {
+            listing.is_none_or(|listing| listing.contains(content)) || ended.contains(&content)
+        };
+        let holdings = self.holdings(is_asked).await?;
+        for report in session.inventory.everything(holdings) {
             send(&session.reports, report).await?;
         }
         Ok(())
+    }
+
+    /// What is held of the contents that are asked for.
+    async fn holdings(
+        &self,
+        is_asked: impl Fn(ContentId) -> bool + Send + 'static,
+    ) -> Result<Vec<Holding>, RemoteError> {
+        let (store, arrivals) = (Arc::clone(&self.link.store), self.link.arrivals.clone());
+        let holding = move |entry: Entry| {
+            let content = entry.manifest.content();
+            is_asked(content).then(|| holding_of(content, Some(entry), arrivals.is_fetching(content)))
+        };
+        blocking(move || store.entries().into_iter().filter_map(holding).collect()).await
     }
 
     async fn serve(
@@ -275,7 +288,7 @@ impl Runner {
                 },
                 change = changes.next() => match change {
                     Ok(content) => session.inventory.note(content),
-                    Err(RecvError::Lagged(_)) => self.announce_everything(session).await?,
+                    Err(RecvError::Lagged(_)) => self.list(session, None).await?,
                     Err(RecvError::Closed) => return Ok(Ended::Stopping),
                 },
                 () = tokio::time::sleep(ANNOUNCE_DELAY), if has_changes => {

@@ -18,7 +18,7 @@ use shared::model::{ContentId, Epoch, HostPort};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::watch;
 
-pub use inventory::{Inventory, Refusal, holding_of};
+pub use inventory::{Inventory, Refusal, digest_of, holding_of};
 pub use link::Link;
 pub use protected::{Protected, ProtectionGuard};
 

@@ -1,6 +1,5 @@
 //! A node's own command line.
 
-mod revisions;
 mod upkeep;
 
 use std::time::Duration;

@@ -6,7 +6,6 @@
 
 mod catalog;
 mod collection;
-mod revision;
 mod session;
 mod transfer;
 pub mod types;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    AssignmentFailure, Epoch, EvictReason, FragmentSet, Hello, Holding, HostPort, Incarnation, MAX_FRAGMENTS,
-    Manifest, Mark, Numbered, Order, Report, Source, Timestamp, Welcome,
+    AssignmentFailure, Epoch, EvictReason, FragmentSet, Hello, Holding, HoldingsDigest, HostPort,
+    Incarnation, MAX_FRAGMENTS, Manifest, Mark, Numbered, Order, Report, Shelves, Source, Timestamp, Welcome,
 };
 
 use super::types::{content_id, peer_id, zone, zone_text};
@@ -125,6 +125,9 @@ impl TryFrom<v1::Hello> for Hello {
     type Error = Invalid;
 
     fn try_from(wire: v1::Hello) -> Result<Self, Invalid> {
+        let digest = |bytes: bytes::Bytes| {
+            HoldingsDigest::from_bytes(&bytes).map_err(|error| Invalid::field("holdings", error))
+        };
         Ok(Self {
             peer: peer_id(&wire.peer_id)?,
             incarnation: Incarnation::new(wire.incarnation),
@@ -134,6 +137,7 @@ impl TryFrom<v1::Hello> for Hello {
             used: wire.used,
             epoch: Epoch::new(wire.epoch),
             mark: wire.mark.map(Mark::from),
+            holdings: wire.holdings.map(digest).transpose()?,
         })
     }
 }
@@ -169,6 +173,7 @@ impl From<Hello> for v1::Hello {
             zone: zone_text(hello.zone),
             epoch: hello.epoch.get(),
             mark: hello.mark.map(Into::into),
+            holdings: hello.holdings.map(|digest| digest.to_bytes().into()),
         }
     }
 }
@@ -232,11 +237,15 @@ impl TryFrom<v1::FromTracker> for FromTracker {
 
     fn try_from(wire: v1::FromTracker) -> Result<Self, Invalid> {
         use v1::from_tracker::Message;
+        let shelves = |bytes: bytes::Bytes| {
+            Shelves::from_bytes(&bytes).map_err(|error| Invalid::field("listing", error))
+        };
         Ok(match required("message", wire.message)? {
             Message::Welcome(welcome) => Self::Welcome(Welcome {
                 epoch: Epoch::new(welcome.epoch),
                 lease: positive("lease_ms", welcome.lease_ms)?,
                 heartbeat: positive("heartbeat_ms", welcome.heartbeat_ms)?,
+                listing: welcome.listing.map(shelves).transpose()?,
             }),
             Message::Assign(assign) => {
                 let manifest: Manifest = required("manifest", assign.manifest)?.try_into()?;
@@ -271,6 +280,7 @@ impl From<FromTracker> for v1::FromTracker {
                 epoch: welcome.epoch.get(),
                 lease_ms: millis(welcome.lease),
                 heartbeat_ms: millis(welcome.heartbeat),
+                listing: welcome.listing.map(|shelves| shelves.to_bytes().into()),
             }),
             FromTracker::Order(Order::Assign {
                 epoch,

@@ -1,12 +1,13 @@
 //! What goes out comes back unchanged; what comes in from anywhere is refused or valid, and never panics.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use prost::Message as _;
 use shared::hash::ContentHasher;
 use shared::model::{
-    CollectionSize, ContentId, Epoch, EvictReason, FragmentLength, FragmentSet, Hello, Holding, Incarnation,
-    Manifest, Mark, Name, NamedRevision, Numbered, Order, PeerId, PinCount, PinWish, ReplicationTarget,
-    Report, RevisedContent, Revision, RevisionEntry, RevisionState, Source, Timestamp,
+    ContentId, Epoch, EvictReason, FragmentLength, FragmentSet, Hello, Holding, Incarnation, Manifest, Mark,
+    Numbered, Order, PeerId, Report, Shelves, Source, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -33,6 +34,15 @@ fn holding() -> impl Strategy<Value = Holding> {
     })
 }
 
+fn held(n: u8) -> Holding {
+    Holding {
+        content: ContentId::from_bytes([n; 32]),
+        fragments: FragmentSet::full(u32::from(n)),
+        keeps: true,
+        is_fetching: false,
+    }
+}
+
 fn from_peer() -> impl Strategy<Value = FromPeer> {
     let hello =
         (any::<[u8; 16]>(), any::<(u64, u64, u64, u64)>()).prop_map(|(id, (run, capacity, used, epoch))| {
@@ -45,6 +55,7 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
                 used,
                 epoch: Epoch::new(epoch),
                 mark: (run % 2 == 0).then(|| mark(epoch, run, used)),
+                holdings: (run % 3 == 0).then(|| [&held(id[0])].into_iter().collect()),
             })
         });
     let announce =
@@ -103,30 +114,18 @@ proptest! {
     }
 
     #[test]
-    fn revisions_survive_the_wire(revision: u64, count: u32, content in content(), kind in 0_u8..5) {
-        let target = ReplicationTarget::new(count % 32 + 1).expect("in bounds");
-        let collection = (count % 2 == 0).then_some(CollectionSize { parts: count, length: revision });
-        let bound = RevisedContent { content, length: revision, target, collection };
-        let (state, bound) = match kind {
-            0 => (RevisionState::Current, Some(bound)),
-            1 => (RevisionState::Pinned, Some(bound)),
-            2 => (RevisionState::Kept, Some(bound)),
-            3 => (RevisionState::Collected, Some(bound)),
-            _ => (RevisionState::Removed, None),
-        };
-        let sent = vec![RevisionEntry {
-            revision: Revision::new(revision),
-            at: Timestamp::from_millis(revision),
-            state,
-            pins: PinCount::new(count),
-            bound,
-            health: None,
-        }];
-        prop_assert_eq!(v1::HistoryReply::from(sent.clone()).try_into(), Ok(sent));
-        let what = NamedRevision { name: Name::new("a@1").expect("a name"), revision: Revision::new(revision.max(1)) };
-        let expected = (count % 3 == 0).then_some(PinCount::new(count));
-        let wish = PinWish { what, is_pinned: count % 2 == 0, expected };
-        prop_assert_eq!(v1::PinRequest::from(&wish).try_into(), Ok(wish));
+    fn a_welcome_survives_the_wire(epoch: u64, lease in 1_u64..1_000_000, asked in proptest::option::of(any::<u8>())) {
+        let sent = FromTracker::Welcome(Welcome {
+            epoch: Epoch::new(epoch),
+            lease: Duration::from_millis(lease),
+            heartbeat: Duration::from_millis(lease),
+            listing: asked.map(|n| {
+                let mut shelves = Shelves::default();
+                shelves.insert(held(n).content);
+                shelves
+            }),
+        });
+        prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
     }
 
     #[test]
@@ -137,8 +136,6 @@ proptest! {
         drop(v1::PublishRequest::decode(bytes.as_slice()).ok().map(Publish::try_from));
         drop(v1::LocateRequest::decode(bytes.as_slice()).ok().map(Locate::try_from));
         drop(v1::LocateReply::decode(bytes.as_slice()).ok().map(shared::model::Location::try_from));
-        drop(v1::HistoryReply::decode(bytes.as_slice()).ok().map(Vec::<RevisionEntry>::try_from));
-        drop(v1::PinRequest::decode(bytes.as_slice()).ok().map(PinWish::try_from));
         drop(v1::FetchRequest::decode(bytes.as_slice()).ok().map(Fetch::try_from));
         drop(v1::FetchChunk::decode(bytes.as_slice()).ok().map(Chunk::try_from));
     }
@@ -186,4 +183,40 @@ fn complaints_name_the_field() {
     let Err(Invalid::Field { field: "ranges", .. }) = Fetch::try_from(fetch) else {
         panic!("65 ranges are too many")
     };
+}
+
+#[test]
+fn a_peer_that_comes_back_unchanged_says_so_in_a_thousandth_of_what_listing_takes() {
+    let holding = |n: u32| Holding {
+        content: ContentId::from_bytes(*shared::hash::leaf(&n.to_be_bytes()).as_bytes()),
+        fragments: FragmentSet::full(16),
+        keeps: true,
+        is_fetching: false,
+    };
+    let holdings: Vec<_> = (0..100_000).map(holding).collect();
+    let size = |message: FromPeer| {
+        let sequence = 1;
+        v1::FromPeer::from(Numbered { sequence, message }).encoded_len()
+    };
+    let announce = |holdings: &[Holding]| {
+        size(FromPeer::Report(Report::Announce {
+            holdings: holdings.to_vec(),
+            completes_inventory: true,
+        }))
+    };
+    let listed: usize = holdings.chunks(super::MAX_HOLDINGS).map(announce).sum();
+    let hello = size(FromPeer::Hello(Hello {
+        peer: PeerId::from_bytes([1; 16]),
+        incarnation: Incarnation::new(1),
+        address: "10.0.0.1:50053".parse().expect("an address"),
+        zone: None,
+        capacity: 1 << 40,
+        used: 1 << 30,
+        epoch: Epoch::new(1),
+        mark: None,
+        holdings: Some(holdings.iter().collect()),
+    }));
+    let unchanged = hello + announce(&[]);
+    assert!((4_000_000..6_000_000).contains(&listed), "{listed} bytes");
+    assert!((4_096..4_300).contains(&unchanged), "{unchanged} bytes");
 }

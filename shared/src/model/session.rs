@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{ContentId, Epoch, FragmentSet, HostPort, Incarnation, Manifest, Mark, PeerId, PeerInfo, Zone};
+use super::{
+    ContentId, Epoch, FragmentSet, HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, PeerInfo,
+    Shelves, Zone,
+};
 
 /// Who a peer is; the first message of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub struct Hello {
     pub epoch: Epoch,
     /// The latest mark that it was told.
     pub mark: Option<Mark>,
+    /// What it holds, in short; none means that it will list everything.
+    pub holdings: Option<HoldingsDigest>,
 }
 
 /// All fragments that a peer holds of one content; replaces what was announced of it before.
@@ -95,6 +100,8 @@ pub struct Welcome {
     pub lease: Duration,
     /// How often to send heartbeats.
     pub heartbeat: Duration,
+    /// Where the tracker knows something else than the peer said in short: it lists these. None means everything.
+    pub listing: Option<Shelves>,
 }
 
 /// A holder offered to a fetcher.

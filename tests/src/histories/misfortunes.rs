@@ -205,6 +205,7 @@ impl World {
             used: 0,
             epoch: peer.epoch,
             mark: None,
+            holdings: None,
         };
         let session = SessionId::new(u64::MAX - self.number());
         let tag = Tag::Hello(0, session, hello.peer, hello.incarnation);

@@ -77,13 +77,14 @@ impl World {
         }
     }
 
-    /// The tracker is about to say where a content is, and how it stands.
-    pub(super) fn check_location(&mut self, location: &Location) {
+    /// The tracker is about to say where a content is besides at `except`, and how it stands.
+    pub(super) fn check_location(&mut self, location: &Location, except: Option<PeerId>) {
         let content = location.manifest.content();
         if location.health.state != ContentState::Replicated || location.manifest.fragment_count() == 0 {
             return;
         }
-        let mut is_excused = false;
+        // Of itself the one who asks is told nothing, so it may have lost what the tracker still counts.
+        let mut is_excused = except.is_some_and(|asking| self.book.destroyed.contains(&(asking, content)));
         let mut missing = None;
         for holder in &location.holders {
             if !holder.keeps || holder.peer.state != PeerState::Live {

@@ -38,6 +38,7 @@ fn hello(incarnation: u64) -> Hello {
         used: 0,
         epoch: Epoch::new(0),
         mark: None,
+        holdings: None,
     }
 }
 

@@ -66,7 +66,11 @@ impl State {
             self.commit(now, Fact::PeerRegistered(registration), out);
         }
         // What it held is believed until it has said what it holds.
-        let unconfirmed = self.holders.contents_of(peer).cloned().unwrap_or_default();
+        let listing = hello.holdings.map(|said| self.unknown_shelves(peer, &said));
+        let mut unconfirmed = self.holders.contents_of(peer).cloned().unwrap_or_default();
+        if let Some(listing) = listing {
+            unconfirmed.retain(|content| listing.contains(*content));
+        }
         let session = Session {
             id,
             sequence: 1,
@@ -89,6 +93,7 @@ impl State {
             epoch: self.epoch,
             lease: self.timing.lease,
             heartbeat: self.timing.heartbeat,
+            listing,
         })
     }
 

@@ -72,6 +72,7 @@ fn hello(n: u8, incarnation: u64, epoch: u64) -> Hello {
         used: 0,
         epoch: Epoch::new(epoch),
         mark: None,
+        holdings: None,
     }
 }
 

@@ -1,10 +1,10 @@
 //! A peer's session, as `peer::session::link` leads it: hello, everything that is held, changes, obedience.
 
 use peer::eviction::Eviction;
-use peer::session::{Inventory, holding_of};
+use peer::session::{Inventory, digest_of, holding_of};
 use peer::store::{FragmentStore as _, Publication, Role, StoreError};
 use rand::RngExt as _;
-use shared::model::{ContentId, EvictReason, Hello, Holding, Order, Report, Welcome};
+use shared::model::{ContentId, EvictReason, Hello, Holding, Order, Report, Shelves, Welcome};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::{Job, PeerNumber, SimPeer, Talk};
@@ -18,6 +18,12 @@ const ANNOUNCE_DELAY: u64 = 50;
 const QUEUE: usize = 256;
 
 impl SimPeer {
+    fn holdings(&self) -> Vec<Holding> {
+        let entries = self.store.entries();
+        let contents = entries.iter().map(|entry| entry.manifest.content());
+        contents.map(|content| self.holding(content)).collect()
+    }
+
     fn holding(&self, content: ContentId) -> Holding {
         let is_fetching = self.copies.contains_key(&content);
         holding_of(content, self.store.entry(content), is_fetching)
@@ -48,6 +54,8 @@ impl World {
             used: peer.store.usage().used,
             epoch: peer.epoch,
             mark: peer.mark,
+            // Some are older and do not say it in short.
+            holdings: (!number.is_multiple_of(4)).then(|| digest_of(&peer.holdings())),
         };
         self.send_up(line, Up::Hello(Box::new(hello)));
     }
@@ -82,20 +90,19 @@ impl World {
         }
         self.say(format_args!("peer {number}: welcomed in epoch {}", welcome.epoch));
         self.check_history();
-        self.announce_everything(number);
+        self.list(number, welcome.listing);
         self.will(number, 1_000, Act::Heartbeat(line));
         self.will(number, 1, Act::Publishes);
     }
 
-    fn announce_everything(&mut self, number: PeerNumber) {
+    fn list(&mut self, number: PeerNumber, listing: Option<Shelves>) {
         let peer = &mut self.peers[number];
-        peer.protected.take_ended();
-        let holdings: Vec<_> = peer
-            .store
-            .entries()
-            .iter()
-            .map(|entry| peer.holding(entry.manifest.content()))
-            .collect();
+        let ended = peer.protected.take_ended();
+        let mut holdings = peer.holdings();
+        holdings.retain(|holding| {
+            let content = holding.content;
+            listing.is_none_or(|listing| listing.contains(content)) || ended.contains(&content)
+        });
         let Some(talk) = &mut peer.talk else {
             return;
         };
@@ -162,7 +169,7 @@ impl World {
                         inventory.note(content);
                     }
                 }
-                Err(TryRecvError::Lagged(_)) => self.announce_everything(number),
+                Err(TryRecvError::Lagged(_)) => self.list(number, None),
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }

@@ -1,0 +1,41 @@
+//! What a peer that is back has to list: only what the tracker does not know of it already.
+//!
+//! Both sides have the digest of every shelf (see [`HoldingsDigest`]). A shelf on which the same stands is believed as it
+//! is, for the tracker would learn nothing else. Invariant: what is listed, and what was believed on the other shelves, is
+//! together what the peer holds.
+
+use shared::model::{HoldingsDigest, PeerId, Shelves};
+
+use super::State;
+use super::holders::Fragments;
+
+impl State {
+    /// The shelves of the peer that it has to list.
+    pub(super) fn unknown_shelves(&self, peer: PeerId, said: &HoldingsDigest) -> Shelves {
+        let mut known = HoldingsDigest::default();
+        let mut evicting = Vec::new();
+        for content in self.holders.contents_of(peer).into_iter().flatten().copied() {
+            let Some(held) = self.holders.get(content, peer) else {
+                continue;
+            };
+            match &held.fragments {
+                Fragments::All => {
+                    let of = self.catalogue.content(content);
+                    let count = of.map_or(0, |content| content.manifest.fragment_count());
+                    known.put(content, count, None, held.keeps);
+                }
+                Fragments::Some(set) => {
+                    let is_all = set.is_full() && !set.is_empty();
+                    known.put(content, set.capacity(), (!is_all).then_some(set), held.keeps);
+                }
+            }
+            if held.is_evicting {
+                evicting.push(content);
+            }
+        }
+        let mut unknown = known.differing(said);
+        // An order to drop it may have got lost, or been refused: only an announce says what has become of it.
+        evicting.into_iter().for_each(|content| unknown.insert(content));
+        unknown
+    }
+}
