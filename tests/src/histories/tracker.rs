@@ -335,7 +335,8 @@ impl World {
             }
             question => {
                 let outcome = self.read(&question);
-                if let (Ok(Answered::Location(location)), Question::Locate(_, except)) = (&outcome, &question) {
+                if let (Ok(Answered::Location(location)), Question::Locate(_, except)) = (&outcome, &question)
+                {
                     self.check_location(location, *except);
                 }
                 let is_busy = |process: &Process| process.busy.is_some();

@@ -156,7 +156,7 @@ impl State {
                     .members
                     .get(held.peer)
                     .is_some_and(|peer| peer.ready_session().is_some())
-                && !content.publishers.contains(&held.peer)
+                && (held.was_assigned || !content.publishers.contains(&held.peer))
                 && held.refusals < INSISTS
                 && held
                     .fragments

@@ -235,15 +235,16 @@ impl State {
                 self.holders.drop_one(content, peer);
             }
             Some(manifest) => {
-                if holding.keeps {
-                    self.advance(now, peer, manifest, &holding.fragments);
-                }
+                let has_come = holding.keeps && self.advance(now, peer, manifest, &holding.fragments);
                 let fragments = match holding.fragments.is_full() && !holding.fragments.is_empty() {
                     true => Fragments::All,
                     false => Fragments::Some(holding.fragments),
                 };
                 self.holders
                     .set(content, peer, fragments, holding.keeps, holding.is_fetching);
+                if has_come && let Some(held) = self.holders.get_mut(content, peer) {
+                    held.was_assigned = true;
+                }
             }
             None => {
                 let fragments = Fragments::Some(holding.fragments);
@@ -263,11 +264,11 @@ impl State {
         self.agenda.mark(content);
     }
 
-    /// What was assigned has arrived, or a part of it.
-    fn advance(&mut self, now: Timestamp, peer: PeerId, manifest: &Manifest, held: &FragmentSet) {
+    /// Whether something that was assigned has arrived.
+    fn advance(&mut self, now: Timestamp, peer: PeerId, manifest: &Manifest, held: &FragmentSet) -> bool {
         let arrived = self.assignments.progress(manifest, peer, held, now);
         if arrived == 0 {
-            return;
+            return false;
         }
         if let Some(member) = self.members.get_mut(peer) {
             // It says so itself with the next heartbeat; until then the room must not be given away twice.
@@ -276,6 +277,7 @@ impl State {
         }
         self.pace.add(now, arrived);
         self.agenda.wake(now, self.timing.retry);
+        true
     }
 
     fn complete_inventory(&mut self, now: Timestamp, peer: PeerId, out: &mut Outcome) {

@@ -54,3 +54,22 @@ fn a_surplus_replica_that_its_peer_insists_on_does_not_keep_others_from_being_tr
     assert_eq!(world.replicas(&bytes), [peer(1), peer(insists)]);
     assert_eq!(world.evicted(), [], "and it is left alone");
 }
+
+#[test]
+fn a_publisher_that_lost_its_file_holds_an_assigned_copy_like_anyone() {
+    let mut world = World::with_peers(2);
+    let bytes = content(1, 4);
+    world.publish(1, "a", &bytes, 2);
+    world.publish(2, "a", &bytes, 2);
+    world.obey();
+    world.holds(2, &bytes, bytes.no_fragments(), false);
+    world.obey();
+    assert_eq!(
+        world.replicas(&bytes).len(),
+        2,
+        "it was assigned what it has lost"
+    );
+    world.publish(1, "a", &bytes, 1);
+    world.pass(Duration::from_secs(302), &[]);
+    assert_eq!(world.evicted(), [(peer(2), EvictReason::Surplus)]);
+}
