@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use shared::model::{ContentState, Duty, DutyWish, Epoch, PeerState, ReasonCode, Report};
+use shared::model::{ContentState, Duty, DutyWish, Epoch, Manifest, PeerState, ReasonCode, Report};
 
 use super::world::{World, content, peer, some};
 use crate::state::{Rejection, State};
@@ -178,8 +178,8 @@ fn in_safe_mode_and_while_it_is_away_nobody_knows_whether_a_peer_can_go() {
     assert!(!status.is_safe && status.reasons[0].code == ReasonCode::SafeMode);
 }
 
-#[test]
-fn a_peer_in_maintenance_is_not_repaired_around_until_its_time_is_over() {
+/// Of a content with three replicas one is on a peer that goes for so long.
+fn ten_minutes_of_maintenance() -> (World, Manifest, u8) {
     let mut world = World::with_peers(5);
     let bytes = content(1, 4);
     world.publish(1, "a", &bytes, 3);
@@ -188,6 +188,12 @@ fn a_peer_in_maintenance_is_not_repaired_around_until_its_time_is_over() {
     world
         .set_duty(away, DutyWish::Maintenance(MINUTE * 10))
         .expect("it may");
+    (world, bytes, away)
+}
+
+#[test]
+fn a_peer_in_maintenance_is_not_repaired_around_until_its_time_is_over() {
+    let (mut world, bytes, away) = ten_minutes_of_maintenance();
     world.say(away, Report::Leave).expect("it may leave");
     world.pass(MINUTE * 9, &[away]);
     assert_eq!(world.take_orders(), []);
@@ -201,14 +207,7 @@ fn a_peer_in_maintenance_is_not_repaired_around_until_its_time_is_over() {
 
 #[test]
 fn a_peer_that_comes_back_from_maintenance_has_missed_nothing() {
-    let mut world = World::with_peers(5);
-    let bytes = content(1, 4);
-    world.publish(1, "a", &bytes, 3);
-    world.obey();
-    let away = number(*world.replicas(&bytes).last().expect("three replicas"));
-    world
-        .set_duty(away, DutyWish::Maintenance(MINUTE * 10))
-        .expect("it may");
+    let (mut world, bytes, away) = ten_minutes_of_maintenance();
     world.disconnect(away);
     world.pass(MINUTE * 5, &[away]);
     world.hello(away, 2, Epoch::new(1)).expect("welcome");
