@@ -3,7 +3,7 @@
 //!
 //! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks, [`limiter`] no faster than it may; [`session`] is its life in a
 //! network, [`assignments`] (and [`eviction`]) what the tracker orders, [`publisher`] what its user publishes; [`scrubber`] finds rot; [`rpc`] is what others may
-//! ask of it; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] what it does without a command;
+//! ask of it, `http` what people and scripts on its machine may; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] what it does without a command;
 //! `words` is everything that both say to people, in English and in Spanish.
 
 pub mod assignments;
@@ -12,6 +12,7 @@ pub mod cli;
 pub mod collection;
 pub mod eviction;
 pub mod fetch;
+mod http;
 pub mod identity;
 pub mod limiter;
 pub mod menu;
@@ -22,6 +23,7 @@ pub mod scrubber;
 pub mod session;
 pub mod sources;
 pub mod store;
+pub mod values;
 mod words;
 
 pub use node::{Node, NodeConfig, NodeError, NodeLimits, RunningNode, find_running};

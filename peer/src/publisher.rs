@@ -10,7 +10,8 @@
 
 mod attempt;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use proto::RemoteError;
@@ -18,7 +19,7 @@ use proto::convert::Publish;
 use shared::model::{Binding, ContentRef, Expectation, Name, Parts, Revision};
 use shared::runtime::{OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::{info, warn};
 
 use crate::blocking::{blocking, try_blocking};
@@ -43,7 +44,12 @@ struct Inner {
     network: Network,
     /// One publication at a time: two attempts at the same one would race for its settlement.
     turn: Mutex<()>,
+    /// Who is publishing something under a name, or waits to: the outbox has one place for each.
+    names: Names,
 }
+
+/// A lock for every name that is in use.
+type Names = std::sync::Mutex<BTreeMap<Name, Arc<Mutex<()>>>>;
 
 impl Publisher {
     /// Starts making pending publications whenever a session begins.
@@ -54,6 +60,7 @@ impl Publisher {
             identity,
             network,
             turn: Mutex::new(()),
+            names: Names::default(),
         }));
         let (outbox, stop) = (publisher.clone(), tasks.token().clone());
         tasks.spawn("publisher", OnExit::ShutDown, async move {
@@ -87,6 +94,17 @@ impl Publisher {
         let mut publications = try_blocking(move || store.publications()).await?;
         publications.retain(Publication::is_pending);
         Ok(publications)
+    }
+
+    /// Waits until nobody else here publishes under this name: from before a publication is written to the outbox until its
+    /// answer is there. Otherwise one would make the other's publication and take its answer for its own.
+    pub async fn turn(&self, name: &Name) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.retain(|_, lock| Arc::strong_count(lock) > 1);
+            Arc::clone(names.entry(name.clone()).or_default())
+        };
+        lock.lock_owned().await
     }
 
     /// Makes one publication that is in the outbox, now.

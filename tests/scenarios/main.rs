@@ -7,6 +7,7 @@ mod collections;
 mod foreign;
 mod fragmentation;
 mod front_door;
+mod http;
 mod loss;
 mod lying;
 mod menu;

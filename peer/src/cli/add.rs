@@ -75,7 +75,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         None => name_of(&path)?,
     };
     let client = match args.wait {
-        Wait::No => running_node(context, &path).await?,
+        Wait::No => sharing_node(context, &path.display()).await?,
         Wait::Forever | Wait::AtMost(_) => context.find_or_run().await?,
     };
     let shown = path.display().to_string();
@@ -111,13 +111,19 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     Ok(())
 }
 
-async fn running_node(context: &Context<'_>, path: &Path) -> Result<proto::client::ControlClient, Failure> {
+/// The running node that goes on sharing what is added.
+///
+/// # Errors
+/// When there is none: nobody would share it after the command.
+pub(super) async fn sharing_node(
+    context: &Context<'_>,
+    what: &impl std::fmt::Display,
+) -> Result<proto::client::ControlClient, Failure> {
     let Some(node) = attach::find(context.options).await? else {
         return Err(Failure::new(
             Exit::Unreachable,
             format!(
-                "cannot add {}: no node runs on {} that would share it; start one with `peer serve`, or add with --wait to run one until the replicas are there",
-                path.display(),
+                "cannot add {what}: no node runs on {} that would share it; start one with `peer serve`, or add with --wait to run one until the replicas are there",
                 context.options.data_dir.display()
             ),
         ));

@@ -16,11 +16,14 @@ use shared::model::{ContentRef, FragmentLength, Name, ReplicationTarget, parse_d
 use shared::runtime::chores::Chore;
 use shared::settings;
 
-use self::flags::{CommonFlags, NodeFlags};
+use self::flags::CommonFlags;
 use super::globs::Globs;
 use super::limit::LimitArgs;
 use super::settings::TABLE;
+use super::sharing::{self, Sharing};
 use super::upkeep::Upkeep;
+
+pub(super) use self::flags::NodeFlags;
 
 const AFTER_HELP: &str = "\
 Without a command, `peer` is an interactive menu that runs a node for as long as it is open.
@@ -112,6 +115,8 @@ enum Verb {
     #[command(flatten)]
     Upkeep(Upkeep),
     #[command(flatten)]
+    Sharing(sharing::Verb),
+    #[command(flatten)]
     Chore(Chore),
 }
 
@@ -187,6 +192,14 @@ pub enum Wait {
     AtMost(Duration),
 }
 
+impl Wait {
+    /// What a flag with an optional value says.
+    #[must_use]
+    pub fn of(flag: Option<Option<Duration>>) -> Self {
+        flag.map_or(Self::No, |limit| limit.map_or(Self::Forever, Self::AtMost))
+    }
+}
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -231,6 +244,8 @@ pub enum Command {
     Verify(Option<ContentRef>),
     /// Targets, duties, durability.
     Upkeep(Upkeep),
+    /// Values.
+    Sharing(Sharing),
 }
 
 /// A command line that has been read.
@@ -297,11 +312,7 @@ fn act(verb: Option<Verb>) -> (Action, Option<NodeFlags>) {
                 name: add.name,
                 update: add.update,
                 globs: add.globs,
-                wait: match add.wait {
-                    None => Wait::No,
-                    Some(None) => Wait::Forever,
-                    Some(Some(limit)) => Wait::AtMost(limit),
-                },
+                wait: Wait::of(add.wait),
             };
             (Command::Add(add), Some(node))
         }
@@ -321,6 +332,10 @@ fn act(verb: Option<Verb>) -> (Action, Option<NodeFlags>) {
         Some(Verb::Network) => (Command::Network, None),
         Some(Verb::Verify { content }) => (Command::Verify(content), None),
         Some(Verb::Upkeep(command)) => (Command::Upkeep(command), None),
+        Some(Verb::Sharing(verb)) => {
+            let (command, node) = verb.split();
+            (Command::Sharing(command), Some(node))
+        }
     };
     (Action::Once(command), node)
 }

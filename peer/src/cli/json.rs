@@ -9,12 +9,14 @@
 
 mod from;
 mod upkeep;
+mod values;
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 pub use upkeep::{DrainLine, Drained, Durable, Explained, OnDuty, Surveyed, Targeted};
+pub use values::Value;
 
 /// The last line when a command fails: `{"error":{"code":"not_found","message":"…"}}`.
 #[derive(Debug, Serialize)]

@@ -22,9 +22,11 @@ pub mod progress;
 pub mod query;
 mod serve;
 pub mod settings;
+pub mod sharing;
 pub mod show;
 pub mod table;
 pub mod upkeep;
+pub mod values;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -209,6 +211,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Network => query::network(context).await,
         Command::Verify(content) => query::verify(context, content).await,
         Command::Upkeep(command) => upkeep::run(context, command).await,
+        Command::Sharing(command) => sharing::run(context, command).await,
     }
 }
 

@@ -5,7 +5,6 @@
 //! any other node, so there is one path for all of them.
 
 mod config;
-mod http;
 mod memory;
 mod running;
 
@@ -174,7 +173,7 @@ impl Node {
         let (grpc, _health) = Services::new()
             .add(transfer.into_server())
             .await
-            .add(control.into_server())
+            .add(control.clone().into_server())
             .await
             .into_router();
         let token = identity.token().to_owned();
@@ -182,7 +181,7 @@ impl Node {
         tasks.spawn(
             "accept",
             OnExit::ShutDown,
-            accept::serve(listener, grpc.merge(http::routes()), tasks.clone()),
+            accept::serve(listener, crate::http::router(control, grpc), tasks.clone()),
         );
         tasks.spawn("watch-files", OnExit::ShutDown, watch_files(store, tasks.clone()));
         info!(peer = %identity.peer(), incarnation = %identity.incarnation(), %address, "node started");

@@ -1,7 +1,9 @@
 //! How a command finds the node that runs on a data directory.
 //!
 //! A running node writes `node.json` beside its data, readable by its owner only, and holds the directory's lock. The
-//! file alone says nothing (a killed node leaves it behind): only together with the lock it does.
+//! file alone says nothing (a killed node leaves it behind): only together with the lock it does. Beside it,
+//! as private, `http-token` has the header that proves to the node's HTTP side what the token proves to `Control`:
+//! `curl -H @DIR/http-token`.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -11,6 +13,9 @@ use std::path::Path;
 use shared::model::HostPort;
 
 const FILE_NAME: &str = "node.json";
+
+/// What `curl -H @FILE` reads, so that the token is on no command line, where others could see it.
+const HEADER_NAME: &str = "http-token";
 
 /// The lock that a store holds for as long as it is open.
 const LOCK_NAME: &str = "lock";
@@ -44,29 +49,40 @@ pub fn find_running(data_dir: &Path) -> Option<RunningNode> {
     })
 }
 
-/// Writes the file; a half-written one is never seen.
+/// Writes the files; half-written ones are never seen.
 pub(super) fn announce(data_dir: &Path, node: &RunningNode) -> io::Result<()> {
     let file = NodeFile {
         address: node.address.to_string(),
         token: node.token.clone(),
     };
     let text = serde_json::to_string(&file).map_err(io::Error::other)?;
-    let temporary = data_dir.join(format!("{FILE_NAME}.new"));
+    write_private(
+        &data_dir.join(HEADER_NAME),
+        &format!("Authorization: Bearer {}\n", node.token),
+    )?;
+    write_private(&data_dir.join(FILE_NAME), &text)
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    // One that an earlier node left behind might be readable by others.
+    drop(std::fs::remove_file(&temporary));
     let mut options = OpenOptions::new();
     options
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&temporary)?
         .write_all(text.as_bytes())?;
-    std::fs::rename(&temporary, data_dir.join(FILE_NAME))
+    std::fs::rename(&temporary, path)
 }
 
-/// Takes the file away when the node stops.
+/// Takes the files away when the node stops.
 pub(super) fn withdraw(data_dir: &Path) {
-    // A file that stays behind says nothing without the lock.
-    drop(std::fs::remove_file(data_dir.join(FILE_NAME)));
+    // What stays behind says nothing without the lock.
+    for name in [FILE_NAME, HEADER_NAME] {
+        drop(std::fs::remove_file(data_dir.join(name)));
+    }
 }
 
 fn is_locked(path: &Path) -> bool {

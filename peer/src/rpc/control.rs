@@ -4,17 +4,18 @@
 //! whoever can read that may act as the node's owner, nobody else. Handlers decode, make one call, encode; the long
 //! ones (`add`, `get`, `verify`) run as tasks that end when their caller goes away.
 
-mod add;
-mod collection;
-mod get;
-mod local;
+pub(crate) mod add;
+pub(crate) mod collection;
+pub(crate) mod get;
+pub(crate) mod local;
 mod upkeep;
+mod values;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::accept::RemoteAddr;
-use proto::control::{Add, EntryPoint, Get, SetLimits, TOKEN_KEY};
+use proto::control::{Add, EntryPoint, Get, PutValue, SetLimits, Status as NodeStatus, TOKEN_KEY};
 use proto::convert::{List, Locate, Page, Remove, Rename, SetDuty, SetTarget, asked, peer_or_self};
 use proto::status::to_status;
 use proto::v1::control_server::{Control, ControlServer};
@@ -105,6 +106,17 @@ impl ControlService {
         ControlServer::new(self)
     }
 
+    /// What it acts on.
+    pub(crate) const fn parts(&self) -> &Arc<ControlParts> {
+        &self.parts
+    }
+
+    /// What the node is and does.
+    pub(crate) async fn own_status(&self) -> Result<NodeStatus, RemoteError> {
+        let uptime = self.parts.clock.now().since(self.started);
+        local::status(&self.parts, uptime).await
+    }
+
     fn admit<T>(&self, request: &Request<T>, access: Access) -> Result<(), Status> {
         let denied = |why: &str| to_status(&RemoteError::new(ErrorCode::PermissionDenied, why));
         let remote = request.extensions().get::<RemoteAddr>();
@@ -160,15 +172,14 @@ fn caller_gone<T>(_: mpsc::error::SendError<T>) -> RemoteError {
 #[tonic::async_trait]
 impl Control for ControlService {
     type AddStream = EventStream<v1::AddEvent>;
+    type PutValueStream = EventStream<v1::AddEvent>;
     type GetStream = EventStream<v1::GetEvent>;
     type EntriesStream = EventStream<v1::EntriesReply>;
     type VerifyStream = EventStream<v1::VerifyEvent>;
 
     async fn status(&self, request: Request<v1::StatusRequest>) -> Result<Response<v1::StatusReply>, Status> {
         self.admit(&request, Access::Ask)?;
-        let uptime = self.parts.clock.now().since(self.started);
-        let status = local::status(&self.parts, uptime).await?;
-        Ok(Response::new(status.into()))
+        Ok(Response::new(self.own_status().await?.into()))
     }
 
     async fn connect(
@@ -221,6 +232,27 @@ impl Control for ControlService {
         Ok(Response::new(self.start("entries", |parts, events| {
             collection::entries(parts, content, events)
         })))
+    }
+
+    async fn put_value(
+        &self,
+        request: Request<v1::PutValueRequest>,
+    ) -> Result<Response<Self::PutValueStream>, Status> {
+        self.admit(&request, Access::Change)?;
+        let put = PutValue::try_from(request.into_inner())?;
+        Ok(Response::new(self.start("put-value", |parts, events| {
+            values::put(parts, put, events)
+        })))
+    }
+
+    async fn get_value(
+        &self,
+        request: Request<v1::GetValueRequest>,
+    ) -> Result<Response<v1::GetValueReply>, Status> {
+        // It may have to be fetched, so it changes what the node holds.
+        self.admit(&request, Access::Change)?;
+        let value = values::get(&self.parts, &request.into_inner().key).await?;
+        Ok(Response::new(value.into()))
     }
 
     async fn remove(&self, request: Request<v1::RemoveRequest>) -> Result<Response<v1::RemoveReply>, Status> {

@@ -1,6 +1,6 @@
 //! The services of a peer on the wire: the only modules of this crate that name generated types.
 
-mod control;
+pub(crate) mod control;
 mod transfer;
 
 pub use control::{ControlParts, ControlService};

@@ -11,11 +11,14 @@ use std::path::Path;
 use bytes::Bytes;
 use rustix::fs::{FallocateFlags, OFlags, Timespec, Timestamps};
 use shared::collection::{Attributes, ModifiedAt};
-use shared::hash::{self, FragmentProof, hash_content};
+use shared::hash::{self, FragmentProof, ReadAt, hash_content};
 use shared::model::{ContentId, FragmentIndex, FragmentLength, Manifest, Name};
 
 use super::files::FileIdentity;
-use super::{DiskStore, FragmentStore, Place, Purpose, Role, StoreError};
+use super::{DiskStore, Entry, FragmentStore, Place, Purpose, Role, StoreError};
+
+/// Bytes that are committed together: a few waits for the disk however many fragments they are, and few proofs in memory.
+const COMMIT: usize = 64 << 20;
 
 /// How much of a hole is looked at at a time.
 const LOOK: usize = 1 << 20;
@@ -37,21 +40,34 @@ impl DiskStore {
             fragments: manifest.all_fragments(),
         };
         let entry = self.prepare(&manifest, purpose)?;
-        let manifest = entry.manifest;
+        self.fill(&entry, bytes)?;
+        Ok(entry.manifest)
+    }
+
+    /// Makes a content that room was made for complete, from where its bytes are. Durable when it returns.
+    pub(super) fn fill(&self, entry: &Entry, source: &(impl ReadAt + ?Sized)) -> Result<(), StoreError> {
+        let manifest = &entry.manifest;
         let content = manifest.content();
-        let mut proofs = Vec::new();
+        let (mut proofs, mut uncommitted) = (Vec::new(), 0);
         for index in entry.held.complement().iter() {
-            let range = manifest.range(index);
-            #[expect(clippy::cast_possible_truncation, reason = "the bytes are in memory")]
-            let blocks = &bytes[range.start as usize..range.end as usize];
             let lost = |_| StoreError::Damaged { content, index };
-            let proof = FragmentProof::verify(&manifest, index, hash::leaves(blocks)).map_err(lost)?;
-            let verified = proof.check(0, blocks).map_err(lost)?;
+            let range = manifest.range(index);
+            let mut blocks = vec![0; manifest.len_of(index) as usize];
+            source
+                .read_exact_at(&mut blocks, range.start)
+                .map_err(StoreError::io("read", Path::new("what is to be kept")))?;
+            let proof = FragmentProof::verify(manifest, index, hash::leaves(&blocks)).map_err(lost)?;
+            let verified = proof.check(0, &blocks).map_err(lost)?;
             self.write(content, verified)?;
             proofs.push(proof);
+            uncommitted += blocks.len();
+            if uncommitted >= COMMIT {
+                self.commit(content, &proofs)?;
+                proofs.clear();
+                uncommitted = 0;
+            }
         }
-        self.commit(content, &proofs)?;
-        Ok(manifest)
+        self.commit(content, &proofs)
     }
 
     /// Gives a file that holds a content its mode, its time and its holes, and goes on sharing it if it is shared. Of

@@ -19,6 +19,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -47,6 +48,8 @@ pub struct DiskStore {
     index: Mutex<Index>,
     pub(super) slots: Slots,
     pub(super) handles: Handles,
+    /// Bytes of the capacity that what flows in may take; changes under the index's lock.
+    pub(super) flowing: AtomicU64,
     changes: broadcast::Sender<ContentId>,
     /// Held for as long as the store is open.
     _lock: File,
@@ -76,6 +79,7 @@ impl DiskStore {
             index,
             slots,
             handles: Handles::default(),
+            flowing: AtomicU64::new(0),
             changes,
             _lock: lock,
         })
@@ -275,10 +279,10 @@ impl FragmentStore for DiskStore {
     }
 
     fn usage(&self) -> Usage {
-        let used = self.slots.all().iter().map(|slot| slot.kept().reserved()).sum();
+        let kept: u64 = self.slots.all().iter().map(|slot| slot.kept().reserved()).sum();
         Usage {
             capacity: self.capacity,
-            used,
+            used: kept + self.flowing.load(Ordering::Relaxed),
         }
     }
 

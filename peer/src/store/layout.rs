@@ -6,6 +6,7 @@
 //! contents/<2 hex>/<id>.data    bytes of contents that the store keeps, each fragment at its offset (sparse)
 //! leaves/<2 hex>/<id>.leaves    leaf hashes of every content, 32 bytes a block at the block's position (sparse)
 //! leaves/<random>.spool         leaf hashes of a file that is being added
+//! contents/<random>.inflow      bytes that flow in, until they are a content
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -121,6 +122,10 @@ impl Layout {
 
     pub(super) fn spool(&self, nonce: u64) -> PathBuf {
         self.leaf_files().join(format!("{nonce:016x}.spool"))
+    }
+
+    pub(super) fn inflow(&self, nonce: u64) -> PathBuf {
+        self.contents().join(format!("{nonce:016x}.inflow"))
     }
 
     /// One directory level of 256, so that no directory grows too large.

@@ -34,13 +34,13 @@ const MAX_TICK_WAITS: u32 = 2_500;
 ///
 /// A file in the store that is gone when this is dropped, unless it became a content's leaves.
 #[derive(Debug)]
-struct LeafSpool {
+pub(super) struct LeafSpool {
     file: File,
     path: PathBuf,
 }
 
 impl LeafSpool {
-    fn create(path: PathBuf) -> Result<Self, StoreError> {
+    pub(super) fn create(path: PathBuf) -> Result<Self, StoreError> {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -50,7 +50,12 @@ impl LeafSpool {
     }
 
     /// Takes in the leaves of fragment number `fragment`.
-    fn put(&self, fragment: u32, fragment_length: FragmentLength, leaves: &[Digest]) -> io::Result<()> {
+    pub(super) fn put(
+        &self,
+        fragment: u32,
+        fragment_length: FragmentLength,
+        leaves: &[Digest],
+    ) -> io::Result<()> {
         let first = u64::from(fragment) * u64::from(fragment_length.blocks());
         let bytes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect();
         self.file.write_all_at(&bytes, first * Digest::LEN as u64)
@@ -85,12 +90,12 @@ impl LeafSpool {
         Ok(())
     }
 
-    fn sync(&self) -> Result<(), StoreError> {
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.file.sync_all().map_err(StoreError::io("sync", &self.path))
     }
 
     /// Becomes the leaves of a content, in place of those that were there: these are of all its blocks.
-    fn become_leaves(self, path: &Path) -> Result<(), StoreError> {
+    pub(super) fn become_leaves(self, path: &Path) -> Result<(), StoreError> {
         make_directory_of(path)?;
         files::move_file(&self.path, path, true)
     }

@@ -148,7 +148,7 @@ impl DiskStore {
         Ok(slot)
     }
 
-    fn require_capacity(&self, next: &Kept, old: Option<&Kept>) -> Result<(), StoreError> {
+    pub(super) fn require_capacity(&self, next: &Kept, old: Option<&Kept>) -> Result<(), StoreError> {
         let needed = next.reserved().saturating_sub(old.map_or(0, Kept::reserved));
         let Usage { capacity, used } = self.usage();
         let available = capacity.saturating_sub(used);

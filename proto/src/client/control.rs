@@ -1,6 +1,7 @@
 //! A node's own command line.
 
 mod upkeep;
+mod values;
 
 use std::time::Duration;
 

@@ -2,6 +2,7 @@
 
 mod culprit;
 mod entries;
+mod values;
 mod wire;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Culprit, Epoch, FragmentLength, Health, HostPort, Incarnation,
     Name, PeerId, ReplicationTarget, Zone,
 };
+pub use values::{PutValue, Value};
 
 /// The metadata key of the node's token.
 pub const TOKEN_KEY: &str = "enjambre-token";

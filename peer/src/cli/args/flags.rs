@@ -56,7 +56,7 @@ pub(super) struct CommonFlags {
 
 /// What a command takes that runs a node, or may have to.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
-pub(super) struct NodeFlags {
+pub(in crate::cli) struct NodeFlags {
     /// Enter the network by way of this webserver
     #[arg(
         long,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use proto::RemoteError;
 use proto::control::{Add, AddEvent};
 use shared::collection::Catalog;
-use shared::model::{ContentId, ContentRef, ContentState, Manifest};
+use shared::model::{Binding, ContentId, ContentRef, ContentState, Manifest};
 use shared::{Coded as _, ErrorCode};
 use tokio::time::MissedTickBehavior;
 
@@ -36,14 +36,31 @@ pub(super) async fn run(
         length,
         guards: _guards,
     } = hold(&parts, &add, &events).await?;
-    let content = manifest.content();
     let publication = Publication {
-        name: add.name.clone(),
-        content,
+        name: add.name,
+        content: manifest.content(),
         target: add.target,
         update: add.update,
         state: PublicationState::Pending(None),
     };
+    let wait = add.wait;
+    publish(&parts, publication, &manifest, length, wait, &events)
+        .await
+        .map(drop)
+}
+
+/// Publishes a content that is held here, of so many bytes as its user counts them; if it is to `wait`, also until its
+/// replicas are there. None while the publication waits for a connection.
+pub(crate) async fn publish(
+    parts: &ControlParts,
+    publication: Publication,
+    manifest: &Manifest,
+    length: u64,
+    wait: bool,
+    events: &Events<AddEvent>,
+) -> Result<Option<Binding>, RemoteError> {
+    let (name, content) = (publication.name.clone(), publication.content);
+    let mut turn = Some(parts.publisher.turn(&name).await);
     let (store, wanted) = (Arc::clone(&parts.store), publication.clone());
     try_blocking(move || store.put_publication(&wanted)).await?;
     let is_pending = parts.network.connection_soon().await.is_err();
@@ -56,33 +73,32 @@ pub(super) async fn run(
     };
     events.send(Ok(shared)).await.map_err(caller_gone)?;
     if is_pending {
-        if !add.wait {
-            return Ok(());
+        if !wait {
+            return Ok(None);
         }
-        connected(&parts, &events).await?;
+        // It may take long; who comes meanwhile takes its place in the outbox.
+        turn.take();
+        connected(parts, events).await?;
     }
     let binding = match parts.publisher.publish(&publication).await {
         Ok(binding) => binding,
         Err(error) if error.code().is_retryable() => {
             return Err(error.context(format!(
-                "{} is kept here and will be published when that is possible",
-                add.name
+                "{name} is kept here and will be published when that is possible"
             )));
         }
         Err(error) => {
-            undo(&parts, publication).await?;
+            undo(parts, publication).await?;
             return Err(error);
         }
     };
-    events
-        .send(Ok(AddEvent::Published(binding)))
-        .await
-        .map_err(caller_gone)?;
-    if add.wait {
-        replicated(&parts, content, &events).await
-    } else {
-        Ok(())
+    drop(turn);
+    let published = AddEvent::Published(binding.clone());
+    events.send(Ok(published)).await.map_err(caller_gone)?;
+    if wait {
+        replicated(parts, content, events).await?;
     }
+    Ok(Some(binding))
 }
 
 /// What is to be published, held here.

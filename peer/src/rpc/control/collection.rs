@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,9 +12,9 @@ use proto::RemoteError;
 use proto::control::{Get, GetEvent, Listed};
 use proto::convert::Locate;
 use shared::ErrorCode;
-use shared::collection::{Catalog, CatalogError, MAX_BYTES};
+use shared::collection::{Catalog, CatalogError, Data, Kind, MAX_BYTES};
 use shared::hash::hash_content;
-use shared::model::{ContentId, ContentRef, FragmentSet, Manifest, Name, Source};
+use shared::model::{ContentId, ContentRef, FragmentLength, FragmentSet, Manifest, Name, Source};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -54,7 +55,7 @@ enum What {
 
 /// How far the fetches of all parts are.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     running: Mutex<BTreeMap<ContentId, watch::Receiver<Progress>>>,
 }
 
@@ -198,6 +199,40 @@ pub(super) async fn entries(
     Ok(())
 }
 
+/// Where the bytes of one file of a collection are: a range of a content, and who has some of that.
+pub(crate) async fn file_in(
+    parts: &ControlParts,
+    wanted: Wanted,
+    path: &str,
+) -> Result<(Manifest, Vec<Source>, Range<u64>), RemoteError> {
+    let told_of = |code, why: &str| RemoteError::new(code, format!("{path:?} {why}"));
+    let cancel = CancellationToken::new();
+    let _cancel_on_drop = cancel.clone().drop_guard();
+    let catalog = fetch_catalog(parts, wanted, &Tally::default(), &cancel).await?;
+    let entry = catalog
+        .find(path)
+        .and_then(|found| catalog.entries().get(found.start));
+    let missing = || told_of(ErrorCode::NotFound, "is not in the collection");
+    let Kind::File(file) = &entry.ok_or_else(missing)?.kind else {
+        return Err(told_of(ErrorCode::Conflict, "is no regular file"));
+    };
+    let (part, start) = match file.data {
+        Data::Whole(part) => (part, 0),
+        Data::Packed(part, start) => (part, start),
+        Data::Empty => {
+            let empty = Manifest::from_roots(0, FragmentLength::MIN, Vec::new());
+            let empty = empty.map_err(|error| RemoteError::new(ErrorCode::Internal, error.to_string()))?;
+            return Ok((empty, Vec::new(), 0..0));
+        }
+    };
+    let (manifest, sources) = locate(parts, part).await?;
+    let end = start
+        .checked_add(file.length)
+        .filter(|end| *end <= manifest.length());
+    let short = || told(&CollectionError::Broken(format!("{} is too short", part.short())));
+    Ok((manifest, sources, start..end.ok_or_else(short)?))
+}
+
 /// A catalog that is not what it should be is damage, whatever is wrong with it: somebody published it so.
 fn broken(error: CollectionError) -> RemoteError {
     match error {
@@ -226,7 +261,7 @@ async fn fetch_catalog(
 }
 
 /// Fetches what is not held yet of a catalog or pack.
-async fn hold(
+pub(super) async fn hold(
     parts: &ControlParts,
     manifest: &Manifest,
     fragments: FragmentSet,

@@ -20,12 +20,12 @@ use crate::store::{Entry, FragmentStore as _, Place, Purpose};
 pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What is to be got.
-pub(super) struct Wanted {
-    pub(super) name: Name,
-    pub(super) manifest: Manifest,
-    pub(super) sources: Vec<Source>,
+pub(crate) struct Wanted {
+    pub(crate) name: Name,
+    pub(crate) manifest: Manifest,
+    pub(crate) sources: Vec<Source>,
     /// Of a collection: what of it; nothing means all.
-    pub(super) collection: Option<Option<String>>,
+    pub(crate) collection: Option<Option<String>>,
 }
 
 pub(super) async fn run(
@@ -69,7 +69,7 @@ pub(super) async fn run(
 }
 
 /// What the name or id means now: the tracker says, or, when it is away, what this node has of it itself.
-pub(super) async fn resolve(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, RemoteError> {
+pub(crate) async fn resolve(parts: &ControlParts, content: &ContentRef) -> Result<Wanted, RemoteError> {
     match locate(parts, content).await {
         Err(error) if error.code() == ErrorCode::NotFound => match inside(parts, content).await? {
             Some(wanted) => Ok(wanted),

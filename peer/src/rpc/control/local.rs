@@ -109,7 +109,7 @@ const fn role(roles: Roles) -> LocalRole {
 }
 
 /// Removes a name from the network; one that waits in the outbox and was never published goes from there.
-pub(super) async fn remove(parts: &ControlParts, remove: &Remove) -> Result<Revision, RemoteError> {
+pub(crate) async fn remove(parts: &ControlParts, remove: &Remove) -> Result<Revision, RemoteError> {
     let pending = parts.publisher.pending().await?;
     let is_pending = pending.iter().any(|publication| publication.name == remove.name);
     if is_pending {

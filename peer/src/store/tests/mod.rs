@@ -3,4 +3,5 @@
 mod crash;
 mod damage;
 mod fire;
+mod inflow;
 mod users_files;

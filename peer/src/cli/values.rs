@@ -1,0 +1,105 @@
+//! `peer put` and `peer value`: small values under keys.
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStringExt as _;
+use std::time::Duration;
+
+use clap::Args;
+use proto::RemoteError;
+use proto::control::PutValue;
+use shared::model::{ByteCount, Name, ReplicationTarget, parse_duration};
+use shared::{Coded as _, ErrorCode};
+
+use super::add::{follow, sharing_node};
+use super::args::Wait;
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::get::look;
+use super::json;
+use crate::values::{MAX_VALUE, name_of};
+
+/// `peer put`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct PutArgs {
+    /// The key: a name below values/
+    pub key: String,
+    /// The value, at most 64 KiB; - reads it from standard input
+    pub value: OsString,
+    /// Replicas wanted, 1 to 32, this node's included [default: as for add]
+    #[arg(long, value_name = "N")]
+    pub replicas: Option<ReplicationTarget>,
+    /// Wait until the replicas are there, at most this long; write it after VALUE or as --wait=DURATION
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = parse_duration)]
+    pub wait: Option<Option<Duration>>,
+}
+
+/// Carries `peer put` out.
+pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Failure> {
+    let name = name(&args.key)?;
+    let value = look(move || read(args.value)).await??;
+    let wait = Wait::of(args.wait);
+    let what = format!("the value of {}", args.key);
+    let client = match wait {
+        Wait::No => sharing_node(context, &what).await?,
+        Wait::Forever | Wait::AtMost(_) => context.find_or_run().await?,
+    };
+    let put = PutValue {
+        key: args.key,
+        value: value.into(),
+        target: args.replicas.unwrap_or(context.options.replicas),
+        wait: wait != Wait::No,
+    };
+    let refused = |error: RemoteError| Failure::of(format_args!("put {what}"), &error);
+    let mut events = client.put_value(put).await.map_err(refused)?;
+    follow(context.out, &context.clock, &mut events, &what, &name, wait)
+        .await
+        .map(drop)
+}
+
+/// Carries `peer value` out: the value as it is, and nothing else.
+pub(super) async fn print(context: &Context<'_>, key: &str) -> Result<(), Failure> {
+    name(key)?;
+    let client = context.find_or_run().await?;
+    let value = client.get_value(key).await.map_err(|error| {
+        let failure = Failure::of(format_args!("read the value of {key}"), &error);
+        match error.code() {
+            ErrorCode::NotFound => failure.hint("`peer put` stores one"),
+            _ => failure,
+        }
+    })?;
+    if context.out.is_json() {
+        context.out.json(&json::Value::new(key, &value));
+    } else {
+        context.out.bytes(&value.bytes);
+    }
+    Ok(())
+}
+
+fn name(key: &str) -> Result<Name, Failure> {
+    name_of(key).map_err(|error| Failure::new(Exit::Usage, format!("cannot use {key:?} as a key: {error}")))
+}
+
+/// The value that is meant, if it is short enough; of an endless input no more is read than tells that.
+fn read(value: OsString) -> Result<Vec<u8>, Failure> {
+    let failed = |exit, why: String| Failure::new(exit, format!("cannot put the value: {why}"));
+    let bytes = if value == "-" {
+        let mut bytes = Vec::new();
+        let input = std::io::stdin()
+            .lock()
+            .take(MAX_VALUE + 1)
+            .read_to_end(&mut bytes);
+        input.map_err(|error| failed(Exit::Internal, format!("cannot read standard input: {error}")))?;
+        bytes
+    } else {
+        value.into_vec()
+    };
+    if bytes.len() as u64 > MAX_VALUE {
+        let most = ByteCount::new(MAX_VALUE);
+        return Err(failed(
+            Exit::Usage,
+            format!("it has more than {most}; add it as a file"),
+        ));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,446 @@
+//! A node with nothing but HTTP: what the README shows, what is refused, and what hostile clients achieve.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use harness::{Cluster, Peer, content, eventually};
+use serde_json::Value;
+
+use crate::{MIB, PATIENCE, get, publish};
+
+/// What a node answered.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<String> {
+        let line = |line: &str| {
+            let (found, value) = line.split_once(": ")?;
+            found.eq_ignore_ascii_case(name).then(|| value.to_owned())
+        };
+        self.head.lines().find_map(line)
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    #[track_caller]
+    fn expect(self, status: u16) -> Self {
+        let said = String::from_utf8_lossy(&self.body);
+        assert_eq!(self.status, status, "{}\n\n{said:.500}", self.head);
+        let is_error = status >= 400;
+        assert_eq!(
+            self.json()["error"]["message"].is_string(),
+            is_error,
+            "{said:.500}"
+        );
+        self
+    }
+}
+
+/// The header that proves that we may change something.
+fn token(peer: &Peer) -> String {
+    let header =
+        std::fs::read_to_string(peer.data_dir().join("http-token")).expect("a running node writes it");
+    header.trim_end().to_owned()
+}
+
+fn connect(address: &str) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    Ok(stream)
+}
+
+/// One request on a connection of its own; `Host` is the node unless the headers say another.
+fn send(address: &str, line: &str, headers: &[&str], body: &[u8]) -> Result<Answer> {
+    let mut stream = connect(address)?;
+    let mut request = format!(
+        "{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    if !headers.iter().any(|header| header.starts_with("Host:")) {
+        request.push_str(&format!("Host: {address}\r\n"));
+    }
+    headers
+        .iter()
+        .for_each(|header| request.push_str(&format!("{header}\r\n")));
+    stream.write_all(format!("{request}\r\n").as_bytes())?;
+    // A node that has refused need not read on.
+    drop(stream.write_all(body));
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let end = answer
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .context("a head")?;
+    let head = String::from_utf8(answer[..end].to_vec())?;
+    let status = head.split(' ').nth(1).context("a status")?.parse()?;
+    Ok(Answer {
+        status,
+        head,
+        body: answer[end + 4..].to_vec(),
+    })
+}
+
+/// Whether a text is the pattern, in which `…` stands for anything.
+fn is_like(text: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[test]
+fn the_readme_s_transcript_is_what_happens() -> Result<()> {
+    assert!(
+        is_like("abcde", "a…c…e") && is_like("ab", "a…") && !is_like("abc", "a…d") && !is_like("ab", "a")
+    );
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme)?;
+    let section = readme.split("## With curl").nth(1).context("the section")?;
+    let transcript = section
+        .split("```console\n")
+        .nth(1)
+        .and_then(|text| text.split("```").next());
+    let transcript = transcript.context("the transcript")?;
+    if Command::new("curl").arg("--version").output().is_err() {
+        ensure!(std::env::var_os("CI").is_none(), "there is no curl");
+        return Ok(());
+    }
+    let cluster = Cluster::builder().peers(2).start()?;
+    let peer = cluster.peer(0);
+    let directory = cluster.path("shell");
+    std::fs::create_dir(&directory)?;
+    // Each command is followed by a mark, so that what it said can be told from what the next one says.
+    let mut script = String::from("set -u\n");
+    let mut steps: Vec<(&str, String)> = Vec::new();
+    for line in transcript.lines() {
+        match line.strip_prefix("$ ") {
+            Some(command) => {
+                let here = command
+                    .replace("127.0.0.1:50053", peer.program.address())
+                    .replace(
+                        "$HOME/.local/share/enjambre/peer",
+                        peer.data_dir().to_str().context("text")?,
+                    );
+                script.push_str(&format!("{here}\nprintf '\\n--\\n'\n"));
+                steps.push((command, String::new()));
+            }
+            None => steps.last_mut().context("a command first")?.1.push_str(line),
+        }
+    }
+    ensure!(steps.len() > 10, "the transcript was not found");
+    let ran = Command::new("sh")
+        .arg("-c")
+        .arg(&script)
+        .current_dir(&directory)
+        .output()?;
+    let said = String::from_utf8(ran.stdout)?;
+    let said: Vec<&str> = said.split("\n--\n").collect();
+    assert_eq!(said.len(), steps.len() + 1, "{said:?}");
+    for ((command, pattern), said) in steps.iter().zip(said) {
+        assert!(
+            is_like(said.trim_end(), pattern),
+            "$ {command}\n{said}\nis not like\n{pattern}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_goes_in_by_http_and_comes_out_elsewhere_whole_and_in_parts() -> Result<()> {
+    let cluster = Cluster::builder().peers(3).start()?;
+    let (from, to) = (cluster.peer(0), cluster.peer(2));
+    let source = cluster.path("source");
+    let length = 40 * MIB + 12_345;
+    content::write(&source, length, 23)?;
+    let bytes = std::fs::read(&source)?;
+    let (token_from, token_to) = (token(from), token(to));
+    let put = send(
+        from.program.address(),
+        "PUT /files/big.one?replicas=1",
+        &[&token_from],
+        &bytes,
+    )?
+    .expect(201);
+    let stored = put.json();
+    assert_eq!(
+        (stored["state"].as_str(), stored["length"].as_u64()),
+        (Some("published"), Some(length))
+    );
+    // The command line sees the same file, byte for byte.
+    let copy = get(&cluster, cluster.peer(1), "big.one");
+    crate::assert_same(&source, &copy);
+    // Elsewhere nothing of it is held: only the owner may have it fetched.
+    let there = to.program.address();
+    send(there, "GET /files/big.one", &[], b"")?.expect(403);
+    let head = send(there, "HEAD /files/big.one", &[], b"")?.expect(200);
+    assert_eq!(head.header("content-length"), Some(length.to_string()));
+    let tag = head.header("etag").context("a tag")?;
+    assert_eq!(
+        tag,
+        format!("\"{}\"", stored["content"].as_str().context("an id")?)
+    );
+    // A range fetches what it touches and not more.
+    let (a, b) = (17 * MIB + 1, 18 * MIB + 9);
+    let asked = format!("Range: bytes={a}-{b}");
+    let part = send(there, "GET /files/big.one", &[&token_to, &asked], b"")?.expect(206);
+    let index = |at: u64| usize::try_from(at).expect("small");
+    assert!(part.body == bytes[index(a)..=index(b)], "the range differs");
+    assert_eq!(
+        part.header("content-range"),
+        Some(format!("bytes {a}-{b}/{length}"))
+    );
+    let received = to.status()["bytes_received"].as_u64().context("a number")?;
+    assert!(received < 3 * MIB, "{received} bytes were fetched for one MiB");
+    // Now this part is here, for everyone on the machine.
+    let part = send(there, "GET /files/big.one", &[&asked], b"")?.expect(206);
+    assert_eq!(part.body.len(), index(b - a + 1));
+    let whole = send(there, "GET /files/big.one", &[&token_to], b"")?.expect(200);
+    assert!(whole.body == bytes, "the file differs");
+    let again = send(
+        there,
+        "GET /files/big.one",
+        &[&format!("If-None-Match: {tag}")],
+        b"",
+    )?;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let beyond = send(
+        there,
+        "GET /files/big.one",
+        &[&format!("Range: bytes={length}-")],
+        b"",
+    )?
+    .expect(416);
+    assert_eq!(beyond.header("content-range"), Some(format!("bytes */{length}")));
+    let by_id = format!("GET /files/{}", tag.trim_matches('"'));
+    send(there, &by_id, &["Range: bytes=-5"], b"")?.expect(206);
+    Ok(())
+}
+
+#[test]
+fn what_was_published_by_http_is_removed_with_its_name() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let peer = cluster.peer(0);
+    let (node, token) = (peer.program.address(), token(peer));
+    let put = send(node, "PUT /files/a/b?replicas=1", &[&token], &[7; 100_000])?.expect(201);
+    let tag = put.header("etag").context("a tag")?;
+    assert_eq!(peer.status()["used"].as_u64(), Some(100_000));
+    send(node, "DELETE /files/a/b", &[&token, "If-Match: \"other\""], b"")?.expect(412);
+    send(
+        node,
+        "DELETE /files/a/b",
+        &[&token, &format!("If-Match: {tag}")],
+        b"",
+    )?
+    .expect(200);
+    send(node, "GET /files/a/b", &[&token], b"")?.expect(404);
+    let used = || peer.status()["used"].as_u64();
+    eventually("its room to be free", PATIENCE, used, |used| *used == Some(0))?;
+    Ok(())
+}
+
+#[test]
+fn a_file_in_a_directory_is_read_by_its_path() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    std::fs::create_dir_all(tree.join("sub"))?;
+    std::fs::write(tree.join("sub/small"), b"a small one")?;
+    std::fs::write(tree.join("empty"), b"")?;
+    content::write(&tree.join("large"), 3 * MIB, 5)?;
+    let path = tree.to_str().context("text")?;
+    drop(cluster.peer(0).run(["add", path, "--replicas", "1"]).expect(0));
+    let (there, token) = (cluster.peer(1).program.address(), token(cluster.peer(1)));
+    let read = |path: &str, headers: &[&str]| send(there, &format!("GET /files/{path}"), headers, b"");
+    assert_eq!(
+        read("tree/sub/small", &[&token])?.expect(200).body,
+        b"a small one"
+    );
+    assert_eq!(
+        read("tree/sub/small", &[&token, "Range: bytes=2-6"])?
+            .expect(206)
+            .body,
+        b"small"
+    );
+    assert!(read("tree/empty", &[&token])?.expect(200).body.is_empty());
+    assert!(read("tree/large", &[&token])?.expect(200).body == std::fs::read(tree.join("large"))?);
+    read("tree/sub/none", &[&token])?.expect(404);
+    read("tree/sub", &[&token])?.expect(409);
+    read("tree", &[&token])?.expect(409);
+    Ok(())
+}
+
+#[test]
+fn of_two_who_change_a_name_at_once_one_succeeds() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tokens = [token(cluster.peer(0)), token(cluster.peer(1))];
+    let mut tag = None;
+    for round in 0..5 {
+        let condition = match &tag {
+            None => "If-None-Match: *".to_owned(),
+            Some(tag) => format!("If-Match: {tag}"),
+        };
+        let answers = std::thread::scope(|scope| {
+            let begin = |writer: usize| {
+                let (address, token) = (cluster.peer(writer % 2).program.address(), &tokens[writer % 2]);
+                let (condition, body) = (&condition, format!("round {round} writer {writer}"));
+                scope.spawn(move || {
+                    send(
+                        address,
+                        "PUT /api/v1/values/turn?replicas=1",
+                        &[token, condition],
+                        body.as_bytes(),
+                    )
+                })
+            };
+            let writers: Vec<_> = (0..6).map(begin).collect();
+            let join = |writer: std::thread::ScopedJoinHandle<'_, _>| writer.join().expect("no panic");
+            writers.into_iter().map(join).collect::<Result<Vec<_>>>()
+        })?;
+        let won: Vec<_> = answers.iter().filter(|answer| answer.status < 300).collect();
+        assert_eq!(won.len(), 1, "{answers:?}");
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.status < 300 || answer.status == 412),
+            "{answers:?}"
+        );
+        tag = won[0].header("etag");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_may_not_be_is_refused() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    drop(publish(&cluster, 0, "here", 100_000, 1)?);
+    let peer = cluster.peer(0);
+    let (node, token) = (peer.program.address(), token(peer));
+    let token = token.as_str();
+    // Others, and pages of others.
+    send(node, "PUT /files/x", &[], b"x")?.expect(403);
+    send(
+        node,
+        "PUT /files/x",
+        &["Authorization: Bearer 0123456789abcdef0123456789abcdef"],
+        b"x",
+    )?
+    .expect(403);
+    for page in [
+        "Origin: http://evil.example",
+        "Sec-Fetch-Site: cross-site",
+        "Host: evil.example",
+    ] {
+        send(node, "PUT /files/x", &[token, page], b"x")?.expect(403);
+        send(node, "GET /files/here", &[page], b"")?.expect(403);
+        send(node, "GET /api/v1/status", &[page], b"")?.expect(403);
+    }
+    assert_eq!(
+        send(node, "GET /files/here", &[], b"")?.expect(200).body.len(),
+        100_000
+    );
+    // Names are no paths.
+    for path in [
+        "../../etc/passwd",
+        "%2e%2e/%2e%2e/etc/passwd",
+        "a/%2e%2e/b",
+        "%2fetc/passwd",
+        "a//b",
+        "a%00b",
+        "a%5cb",
+        "a%0ab",
+        "%ff",
+    ] {
+        let answer = send(node, &format!("PUT /files/{path}"), &[token], b"x")?;
+        assert!(answer.status == 400 || answer.status == 404, "{path}: {answer:?}");
+        let answer = send(node, &format!("GET /files/{path}"), &[token], b"")?;
+        assert!(answer.status == 400 || answer.status == 404, "{path}: {answer:?}");
+    }
+    send(node, "PUT /files/x?replicas=0", &[token], b"x")?.expect(400);
+    send(node, "PUT /files/x?replica=1", &[token], b"x")?.expect(400);
+    send(node, "PUT /files/x?wait=soon", &[token], b"x")?.expect(400);
+    send(node, "PUT /files/x", &[token, "Content-Range: bytes 0-0/2"], b"x")?.expect(400);
+    send(node, "PUT /files/x", &[token, "If-Match: what"], b"x")?.expect(400);
+    send(node, "POST /files/x", &[token], b"x")?.expect(405);
+    send(node, "GET /nothing", &[], b"")?.expect(404);
+    send(node, "PUT /api/v1/values/long", &[token], &vec![0; 65_537])?.expect(413);
+    send(
+        node,
+        "PUT /api/v1/values/fits?replicas=1",
+        &[token],
+        &vec![0; 65_536],
+    )?
+    .expect(201);
+    Ok(())
+}
+
+#[test]
+fn clients_that_send_too_much_or_too_slowly_or_break_off_leave_nothing() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(1).start()?;
+    drop(publish(&cluster, 0, "here", 100_000, 1)?);
+    let peer = cluster.peer(0);
+    let (node, token) = (peer.program.address(), token(peer));
+    let token = token.as_str();
+    // More than there is room for, and less than was announced.
+    let length =
+        |length: &str| format!("PUT /files/x HTTP/1.1\r\nHost: {node}\r\n{token}\r\n{length}\r\n\r\n");
+    for (announced, sent) in [("Content-Length: 999999999999", 0), ("Content-Length: 5000", 20)] {
+        let mut stream = connect(node)?;
+        stream.write_all(length(announced).as_bytes())?;
+        stream.write_all(&vec![1; sent])?;
+        stream.shutdown(std::net::Shutdown::Write)?;
+        let mut answer = String::new();
+        drop(stream.read_to_string(&mut answer));
+        assert!(sent > 0 || answer.starts_with("HTTP/1.1 507"), "{answer}");
+    }
+    // Many who say little: the node goes on answering others.
+    let idle: Vec<_> = (0..200).map(|_| connect(node)).collect::<Result<_>>()?;
+    let mut slow = Vec::new();
+    let put = || send(node, "PUT /files/x", &[token], b"x").map_or(0, |answer| answer.status);
+    let crowd = || {
+        let begin = || -> Result<TcpStream> {
+            let mut stream = connect(node)?;
+            stream.write_all(length("Content-Length: 1000000").as_bytes())?;
+            stream.write_all(b"some")?;
+            Ok(stream)
+        };
+        slow.push(begin());
+        put()
+    };
+    eventually("uploads to be bounded", PATIENCE, crowd, |status| *status == 429)?;
+    send(node, "GET /files/here", &[], b"")?.expect(200);
+    drop((idle, slow));
+    eventually("room for others", PATIENCE, put, |status| *status != 429)?;
+    send(node, "DELETE /files/x", &[token], b"")?.expect(200);
+    // Nothing is left of what broke off, and the node is in good health.
+    let left = || {
+        let contents = std::fs::read_dir(peer.data_dir().join("contents"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        contents
+            .filter(|entry| entry.path().extension().is_some())
+            .count()
+    };
+    eventually("broken uploads to be gone", PATIENCE, left, |left| *left == 0)?;
+    assert_eq!(cluster.peer_mut(0).program.stop()?, 0);
+    assert!(!cluster.peer(0).data_dir().join("http-token").exists());
+    Ok(())
+}
