@@ -68,7 +68,7 @@ enum Kind {
     },
     /// Changes bytes on disk and in flight, and reads everything
     Flips {
-        /// Bytes changed on disk; a hundredth of that is changed in flight
+        /// Bytes changed on disk; one for each 500 of them is changed in flight
         #[arg(long, default_value_t = 10_000)]
         bytes: u64,
         /// Decides where

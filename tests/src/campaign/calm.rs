@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Campaign, Fleet, Host, locked};
+use super::{Campaign, Fleet, Host, Listed, locked};
 use crate::bench::report::seconds;
 use crate::bench::stopwatch::Stopwatch;
 use crate::is_interrupted;
@@ -25,7 +25,7 @@ impl Campaign {
     pub(super) fn judge(&self) -> Result<()> {
         self.note("the faults have stopped");
         let watch = Stopwatch::start();
-        let rest = self.fleet.wait_for_rest(REST_LIMIT);
+        let rest = self.rest(REST_LIMIT);
         locked(&self.tally).figure("seconds to target", seconds(watch.elapsed()));
         if let Err(error) = rest {
             self.violated(format_args!("no rest: {error:#}"));
@@ -34,13 +34,17 @@ impl Campaign {
         let watch = Stopwatch::start();
         let fresh = self.fleet.add_host(&[])?;
         self.fleet.wait_until_connected()?;
-        let names = locked(&self.ledger).names();
-        self.read_back(&fresh, &names);
-        for name in self.fleet.listed()? {
+        let mut names = locked(&self.ledger).names();
+        let excused = locked(&self.ledger).taken_back();
+        for Listed { name, state } in self.fleet.listed()? {
             if !locked(&self.ledger).knows(&name) {
                 self.violated(format_args!("{name} is listed, and nobody has ever added it"));
             }
+            if state == "unavailable" && excused.contains(&name) {
+                names.retain(|other| *other != name);
+            }
         }
+        self.read_back(&fresh, &names);
         {
             let (mut tally, ledger) = (locked(&self.tally), locked(&self.ledger));
             tally.figure("seconds to read all back", seconds(watch.elapsed()));
@@ -50,6 +54,12 @@ impl Campaign {
         }
         self.audit();
         Ok(())
+    }
+
+    /// Waits until everything that must be is at its target, and nothing is on its way.
+    pub(super) fn rest(&self, limit: Duration) -> Result<()> {
+        let excused = locked(&self.ledger).taken_back();
+        self.fleet.wait_for_rest(limit, &excused)
     }
 
     fn read_back(&self, host: &Host, names: &[String]) {

@@ -3,6 +3,7 @@
 //! Everything is asked by the real command line, whose exit codes are the answers. Each peer has a data directory, and on
 //! a machine where that is possible a network namespace of its own, so that it can be cut off.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -50,6 +51,15 @@ pub struct Fleet {
     directory: Option<TempDir>,
 }
 
+/// A name that the network lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The name.
+    pub name: String,
+    /// `replicated`, `degraded` or `unavailable`.
+    pub state: String,
+}
+
 /// A peer of the fleet.
 #[derive(Debug)]
 pub struct Host {
@@ -61,6 +71,8 @@ pub struct Host {
     pub program: Mutex<Program>,
     /// Changes that it has acknowledged.
     pub acknowledged: AtomicU64,
+    /// Where it listens, in every run.
+    pub address: String,
     is_up: AtomicBool,
     place: Option<Place>,
 }
@@ -171,6 +183,7 @@ impl Fleet {
         let host = Arc::new(Host {
             number,
             data_dir,
+            address: program.address().to_owned(),
             program: Mutex::new(program),
             acknowledged: AtomicU64::new(0),
             is_up: AtomicBool::new(true),
@@ -204,9 +217,10 @@ impl Fleet {
         Ok(())
     }
 
-    /// What is missing until everything is at its target and nothing is on its way; none when nothing is.
+    /// What is missing until everything is at its target and nothing is on its way; none when nothing is. Names that are
+    /// `excused` may stand for contents that nobody has any more.
     #[must_use]
-    pub fn unrest(&self) -> Option<String> {
+    pub fn unrest(&self, excused: &BTreeSet<String>) -> Option<String> {
         let hosts = self.hosts();
         for host in &hosts {
             let Some(status) = host.status() else {
@@ -216,21 +230,19 @@ impl Fleet {
                 return Some(format!("peer {}: {status}", host.number));
             }
         }
-        let listed = hosts[0].run(["list", "--json"]);
-        if listed.code != 0 {
-            return Some(listed.stderr);
-        }
-        let listed = listed.json();
-        let names = listed["names"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let below: Vec<_> = names
-            .iter()
-            .filter(|name| name["state"] != "replicated")
-            .collect();
+        let listed = match self.listed() {
+            Ok(listed) => listed,
+            Err(error) => return Some(format!("{error:#}")),
+        };
+        let is_fine = |name: &&Listed| {
+            name.state == "replicated" || (name.state == "unavailable" && excused.contains(&name.name))
+        };
+        let below: Vec<_> = listed.iter().filter(|name| !is_fine(name)).collect();
         below.first().map(|first| {
             format!(
-                "{} of {} names are not at target: {first}",
+                "{} of {} names are not at target: {first:?}",
                 below.len(),
-                names.len()
+                listed.len()
             )
         })
     }
@@ -239,23 +251,31 @@ impl Fleet {
     ///
     /// # Errors
     /// When there is still some then.
-    pub fn wait_for_rest(&self, limit: Duration) -> Result<()> {
-        eventually("everything at target", limit, || self.unrest(), Option::is_none).map(drop)
+    pub fn wait_for_rest(&self, limit: Duration, excused: &BTreeSet<String>) -> Result<()> {
+        eventually(
+            "everything at target",
+            limit,
+            || self.unrest(excused),
+            Option::is_none,
+        )
+        .map(drop)
     }
 
     /// What the network lists.
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn listed(&self) -> Result<Vec<String>> {
+    pub fn listed(&self) -> Result<Vec<Listed>> {
         let listed = self.hosts()[0].run(["list", "--json"]);
         ensure!(listed.code == 0, "cannot list: {}", listed.stderr);
         let listed = listed.json();
         let names = listed["names"].as_array().map(Vec::as_slice).unwrap_or_default();
-        Ok(names
-            .iter()
-            .filter_map(|name| Some(name["name"].as_str()?.to_owned()))
-            .collect())
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let names = names.iter().map(|name| Listed {
+            name: text(&name["name"]),
+            state: text(&name["state"]),
+        });
+        Ok(names.collect())
     }
 
     /// Lines of the logs that no program should ever write.
@@ -296,11 +316,11 @@ impl Host {
             Some(place) => place.command(&program),
             None => Command::new(program),
         };
+        // Named by its address, so that a command does not run a node of its own there while this one is being restarted.
         command
             .args(arguments)
-            .arg("--data-dir")
-            .arg(&self.data_dir)
-            .args(["--timeout", COMMAND_LIMIT]);
+            .args(["--peer", &self.address, "--timeout", COMMAND_LIMIT])
+            .env("ENJAMBRE_DATA_DIR", &self.data_dir);
         answered(&mut command)
     }
 
@@ -309,12 +329,6 @@ impl Host {
     pub fn status(&self) -> Option<Value> {
         let outcome = self.run(["status", "--json"]);
         (outcome.code == 0).then(|| outcome.json())
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn address(&self) -> String {
-        locked(&self.program).address().to_owned()
     }
 
     /// Whether clients should use it.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
+use serde_json::Value;
 
 use super::proxy::Proxy;
 use super::{Answer, Campaign, Content, Fleet, Host, Report, locked};
@@ -28,16 +29,16 @@ const HOLDERS: usize = 3;
 /// Bytes changed in a holder's files in one round: about one in every block of 16 KiB.
 const FLIPS: u64 = 1000;
 
-/// In flight one byte in so many is changed: a few in each content.
-const ONE_IN: u64 = 512 << 10;
+/// In flight one byte in so many is changed: about one in each content. With many more all sources are taken for liars.
+const ONE_IN: u64 = 4 << 20;
 
 /// In flight so many times fewer bytes are changed than on disk, for each costs a request or a connection.
-const IN_FLIGHT_PART: u64 = 100;
+const IN_FLIGHT_PART: u64 = 500;
 
 /// Holders are repaired within this time.
 const REST_LIMIT: Duration = Duration::from_secs(120);
 
-/// Changes `bytes` bytes on disk and a hundredth of that in flight.
+/// Changes `bytes` bytes on disk and a small part of that in flight.
 ///
 /// # Errors
 /// When a program does not start or answer.
@@ -54,12 +55,12 @@ impl Campaign {
             .collect::<Result<_>>()?;
         for proxy in &proxies {
             let host = self.fleet.add_host(&["--advertise", proxy.address()])?;
-            proxy.lead_to(host.address());
+            proxy.lead_to(host.address.clone());
         }
         self.fleet.wait_until_connected()?;
         let rng = &mut SmallRng::seed_from_u64(seed);
         self.publish_all(rng)?;
-        self.fleet.wait_for_rest(REST_LIMIT)?;
+        self.rest(REST_LIMIT)?;
         let reader = self.fleet.add_host(&[])?;
 
         let watch = Stopwatch::start();
@@ -125,13 +126,13 @@ impl Campaign {
                     "cannot verify: {}",
                     verified.stderr
                 );
-                damaged += verified.json()["damaged"].as_u64().unwrap_or(0);
+                damaged += damaged_in(&verified.stdout);
             }
         }
         let mut tally = locked(&self.tally);
         tally.figure("rounds on disk", begun);
         tally.figure(
-            "damaged fragments that no reader had named, found by verify",
+            "fragments that verify found damaged after everything was read",
             damaged,
         );
         Ok(())
@@ -165,7 +166,7 @@ impl Campaign {
     /// The reader begins anew, as another peer that has nothing; what it held is elsewhere again.
     fn forget(&self, reader: &Host) -> Result<()> {
         reader.bounce(|data_dir| std::fs::remove_dir_all(data_dir).context("wipe the reader"))?;
-        self.fleet.wait_for_rest(REST_LIMIT)
+        self.rest(REST_LIMIT)
     }
 
     fn read_all(&self, reader: &Host) {
@@ -174,6 +175,18 @@ impl Campaign {
             self.get(reader, &name, false);
         }
     }
+}
+
+/// How many damaged fragments `peer verify --json` says that it found; a failure's last line is the error.
+fn damaged_in(said: &str) -> u64 {
+    let lines = said
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut results = lines.filter(|line| line["event"] == "done");
+    results
+        .next()
+        .and_then(|result| result["damaged"].as_u64())
+        .unwrap_or(0)
 }
 
 /// Changes bytes anywhere in the fragments that a peer keeps for others; returns how many.

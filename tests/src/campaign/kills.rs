@@ -21,7 +21,7 @@ const PEERS: usize = 4;
 const CLIENTS: u64 = 4;
 
 /// A kill comes at most this long after the first acknowledgement since the last one.
-const MOST_CALM: Duration = Duration::from_millis(400);
+const MOST_CALM: Duration = Duration::from_millis(250);
 
 /// Something is acknowledged again within this time after a kill.
 const RETURN_LIMIT: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@
 //!
 //! Moments are the ledger's own count of events, so no clock matters. It is pure: it knows neither processes nor files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
@@ -323,6 +323,14 @@ impl Ledger {
             .take(count)
             .map(|(_, name)| name.clone())
             .collect()
+    }
+
+    /// Names of which the tracker may have gone back to something that nobody has any more.
+    #[must_use]
+    pub fn taken_back(&self) -> BTreeSet<String> {
+        let is_taken_back = |record: &Record| record.standing == Standing::TakenBack;
+        let names = self.names.iter().filter(|(_, record)| is_taken_back(record));
+        names.map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether anybody ever asked for this name.

@@ -28,7 +28,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use anyhow::{Context as _, Result};
 
-pub use fleet::{Fleet, Host};
+pub use fleet::{Fleet, Host, Listed};
 pub use general::{Plan, run};
 pub use ledger::{Answer, Change, Content, Ledger, Moment, Reading, Seen, Violation};
 pub use nemesis::Fault;

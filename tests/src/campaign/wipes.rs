@@ -103,6 +103,11 @@ impl Campaign {
         }
         let victims = victims(&holding, publisher, number.is_multiple_of(2), rng);
         trials.publisher_wiped += u64::from(victims.iter().any(|victim| victim.number == publisher.number));
+        let numbers: Vec<_> = victims.iter().map(|victim| victim.number).collect();
+        self.note(format_args!(
+            "{name} of peer {}: wiping {numbers:?}",
+            publisher.number
+        ));
         wipe(&victims)?;
         locked(&self.tally).fault("peers wiped right after an acknowledgement");
 
@@ -194,7 +199,7 @@ fn holding(located: &Value, hosts: &[Arc<Host>]) -> Vec<Arc<Host>> {
         .collect();
     hosts
         .iter()
-        .filter(|host| addresses.contains(&host.address()))
+        .filter(|host| addresses.contains(&host.address))
         .cloned()
         .collect()
 }

@@ -143,6 +143,8 @@ fn a_restored_tracker_may_lack_what_came_after_its_backup_and_nothing_else() {
     ledger.remove("removed");
     ledger.bind("after", 5);
     ledger.taken_back_to(backup);
+    let taken_back = ["after", "changed", "removed"].map(str::to_owned);
+    assert_eq!(ledger.taken_back(), taken_back.into());
     assert!(ledger.read("before", Seen::Absent).is_err());
     for seen in [2, 4, 2] {
         assert_eq!(ledger.read("changed", Seen::Bytes(&digest(seen))), Ok(()));

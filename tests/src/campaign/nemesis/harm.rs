@@ -64,7 +64,7 @@ impl Campaign {
         let _no_trouble = self.truce.write().unwrap_or_else(PoisonError::into_inner);
         let _no_load = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         self.note("waiting for rest");
-        if let Err(error) = self.fleet.wait_for_rest(REST_LIMIT) {
+        if let Err(error) = self.rest(REST_LIMIT) {
             self.note(format_args!("no rest: {error:#}"));
             return Ok(false);
         }
