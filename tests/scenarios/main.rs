@@ -7,6 +7,7 @@ mod collections;
 mod foreign;
 mod fragmentation;
 mod front_door;
+mod history;
 mod http;
 mod loss;
 mod lying;

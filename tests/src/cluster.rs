@@ -12,6 +12,7 @@ use crate::{Outcome, Program, binaries, eventually};
 
 /// Shorter times than in production, so that stories about losses do not take minutes.
 pub(crate) const QUICK_TIMING: &str = r#"
+history_grace = "1s"
 [timing]
 lease = "3s"
 heartbeat = "500ms"

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use shared::model::{RevisionLimit, parse_duration};
 use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{Env, Key, Places, Setting, SettingsError, Table, Values, flags, path, text};
@@ -12,15 +14,24 @@ use shared::{Coded, ErrorCode};
 
 use crate::budget::{self, Budget};
 use crate::policy::Policy;
-use crate::timing::{self, Timing};
+use crate::timing::{self, HISTORY_GRACE, Timing};
 
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", text).or("50052");
 static DATA_DIR: Key<PathBuf> =
     Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker");
+static KEEP_REVISIONS: Key<RevisionLimit> = Key::new("keep_revisions", text).or("8");
 
 /// Every setting of a tracker that is in no table of the file.
-static PLAIN: [&dyn Setting; 5] = [&HOST, &PORT, &DATA_DIR, &LOG, &LOG_FORMAT];
+static PLAIN: [&dyn Setting; 7] = [
+    &HOST,
+    &PORT,
+    &DATA_DIR,
+    &KEEP_REVISIONS,
+    &HISTORY_GRACE,
+    &LOG,
+    &LOG_FORMAT,
+];
 
 /// Every setting of a tracker: see [`Args`], [`Timing`] and [`Budget`].
 #[must_use]
@@ -47,7 +58,13 @@ pub struct Args {
     /// Where the journal is kept
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
-    /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, log, log_format, a table
+    /// Revisions of every name that are remembered, the current one included, 1 to 64; pinned ones are besides
+    #[arg(long, value_name = "N")]
+    pub keep_revisions: Option<RevisionLimit>,
+    /// How long the content of a revision stays after another has taken its place, unless it is pinned
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub history_grace: Option<Duration>,
+    /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, keep_revisions, history_grace, log, log_format, a table
     /// `timing` of durations, and a table `repair` of how much repair may be under way. A changed `log` takes effect while the tracker runs
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
@@ -105,6 +122,8 @@ pub struct Config {
     pub port: u16,
     /// Where the journal is kept.
     pub data_dir: PathBuf,
+    /// How many revisions of every name it remembers.
+    pub keep_revisions: RevisionLimit,
     /// How long it waits before it acts.
     pub timing: Timing,
     /// How much repair may be under way.
@@ -162,6 +181,7 @@ impl Config {
             host: "127.0.0.1".to_owned(),
             port: 0,
             data_dir: data_dir.into(),
+            keep_revisions: RevisionLimit::default(),
             timing: Timing::default(),
             repair: Budget::default(),
         }
@@ -189,6 +209,7 @@ impl Config {
             host: values.get(&HOST).unwrap_or_default(),
             port: values.get(&PORT).unwrap_or_default(),
             data_dir: values.get(&DATA_DIR).ok_or(ConfigError::NoDataDir)?,
+            keep_revisions: values.get(&KEEP_REVISIONS).unwrap_or_default(),
             timing,
             repair,
         })
@@ -204,8 +225,6 @@ fn default_data_dir(env: Env<'_>) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use clap::CommandFactory as _;
     use shared::model::ByteRate;
 
@@ -251,6 +270,21 @@ mod tests {
     }
 
     #[test]
+    fn how_much_of_the_past_is_kept_is_a_setting() {
+        let config = load("keep_revisions = 3\nhistory_grace = '2m'", &[]).expect("valid");
+        assert_eq!(config.keep_revisions.get(), 3);
+        assert_eq!(config.timing.history_grace, Duration::from_secs(120));
+        let flags = ["--keep-revisions", "64", "--history-grace", "0s"];
+        let config = load("keep_revisions = 3", &flags).expect("valid");
+        assert_eq!(
+            (config.keep_revisions.get(), config.timing.history_grace),
+            (64, Duration::ZERO)
+        );
+        let config = load("", &[]).expect("valid");
+        assert_eq!(config.keep_revisions, RevisionLimit::default());
+    }
+
+    #[test]
     fn settings_that_make_no_sense_are_usage_errors() {
         for text in [
             "ports = 1",
@@ -261,6 +295,8 @@ mod tests {
             "[repair]\ntotal = '1KiB'",
             "[repair]\nrate = '0'",
             "log = 'loud'",
+            "keep_revisions = 0",
+            "keep_revisions = 65",
         ] {
             let error = load(text, &["--data-dir", "/b"]).expect_err(text);
             assert_eq!(error.code().exit_code(), 2, "{text}");

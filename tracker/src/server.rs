@@ -132,6 +132,7 @@ impl Tracker {
             warn!(%address, "whoever can reach this address can publish, remove and join");
         }
         let (tasks, policy, data_dir) = (Tasks::new(), config.policy(), config.data_dir);
+        let keep_revisions = config.keep_revisions;
         let stopping = tasks.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let journal = match parts.journal {
@@ -141,6 +142,8 @@ impl Tracker {
             Ledger::open(journal, policy, parts.clock, parts.seed, &stopping)
         });
         let (ledger, thread) = opened.await.map_err(|_| StartError::Failed)??;
+        let kept = ledger.keep_revisions(keep_revisions).await;
+        kept.map_err(|_| StartError::Failed)?;
         Ok(Self {
             listener,
             address,

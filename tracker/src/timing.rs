@@ -18,11 +18,26 @@ static RETRY: Key<Duration> = Key::new("timing.retry", duration).or("2s");
 static TRIM: Key<Duration> = Key::new("timing.trim", duration).or("5m");
 static ORPHAN: Key<Duration> = Key::new("timing.orphan", duration).or("60s");
 static REMOVED: Key<Duration> = Key::new("timing.removed", duration).or("2s");
+static FORGET_NAMES: Key<Duration> = Key::new("timing.forget_names", duration).or("30d");
 static FORGET: Key<Duration> = Key::new("timing.forget", duration).or("30d");
+
+/// Not in the table `timing`: it has a flag.
+pub(crate) static HISTORY_GRACE: Key<Duration> = Key::new("history_grace", duration).or("1h");
 
 /// Their settings; [`Timing`] says what each is and why that long.
 pub(crate) static TABLE: Table = &[
-    &LEASE, &HEARTBEAT, &GRACE, &SAFE_MODE, &TICK, &STALL, &COOL_DOWN, &RETRY, &TRIM, &ORPHAN, &REMOVED,
+    &LEASE,
+    &HEARTBEAT,
+    &GRACE,
+    &SAFE_MODE,
+    &TICK,
+    &STALL,
+    &COOL_DOWN,
+    &RETRY,
+    &TRIM,
+    &ORPHAN,
+    &REMOVED,
+    &FORGET_NAMES,
     &FORGET,
 ];
 
@@ -55,6 +70,13 @@ pub struct Timing {
     pub orphan: Duration,
     /// How long a content is left alone after its last name was removed. Default 2 s.
     pub removed: Duration,
+    /// How long what a revision bound a name to stays at its target after another has taken its place, unless it is
+    /// pinned. Default 1 h: longer than nearly every transfer that may have begun before, and long enough to notice a
+    /// bad update; not so long that frequent updates of a large content fill the disks.
+    pub history_grace: Duration,
+    /// How long a removed name is remembered, with its revisions. Default 30 days: as safe when it is forgotten at once, but
+    /// until then people can see what became of it.
+    pub forget_names: Duration,
     /// How long a lost peer is remembered. Default 30 days.
     pub forget: Duration,
 }
@@ -73,6 +95,8 @@ impl Default for Timing {
             trim: Duration::from_secs(5 * 60),
             orphan: Duration::from_secs(60),
             removed: Duration::from_secs(2),
+            history_grace: Duration::from_hours(1),
+            forget_names: Duration::from_hours(30 * 24),
             forget: Duration::from_secs(30 * 24 * 60 * 60),
         }
     }
@@ -95,6 +119,8 @@ impl Timing {
             trim: values.get(&TRIM).unwrap_or(default.trim),
             orphan: values.get(&ORPHAN).unwrap_or(default.orphan),
             removed: values.get(&REMOVED).unwrap_or(default.removed),
+            history_grace: values.get(&HISTORY_GRACE).unwrap_or(default.history_grace),
+            forget_names: values.get(&FORGET_NAMES).unwrap_or(default.forget_names),
             forget: values.get(&FORGET).unwrap_or(default.forget),
         }
     }

@@ -18,6 +18,7 @@ use shared::settings;
 
 use self::flags::CommonFlags;
 use super::globs::Globs;
+use super::history::Past;
 use super::limit::LimitArgs;
 use super::settings::TABLE;
 use super::sharing::{self, Sharing};
@@ -112,6 +113,8 @@ enum Verb {
         #[arg(value_name = "NAME|ID")]
         content: Option<ContentRef>,
     },
+    #[command(flatten)]
+    Past(Past),
     #[command(flatten)]
     Upkeep(Upkeep),
     #[command(flatten)]
@@ -242,6 +245,8 @@ pub enum Command {
     Network,
     /// Read a content, or everything, again.
     Verify(Option<ContentRef>),
+    /// Revisions of a name.
+    Past(Past),
     /// Targets, duties, durability.
     Upkeep(Upkeep),
     /// Values.
@@ -331,6 +336,7 @@ fn act(verb: Option<Verb>) -> (Action, Option<NodeFlags>) {
         Some(Verb::Limit(limit)) => (Command::Limit(limit), None),
         Some(Verb::Network) => (Command::Network, None),
         Some(Verb::Verify { content }) => (Command::Verify(content), None),
+        Some(Verb::Past(command)) => (Command::Past(command), None),
         Some(Verb::Upkeep(command)) => (Command::Upkeep(command), None),
         Some(Verb::Sharing(verb)) => {
             let (command, node) = verb.split();

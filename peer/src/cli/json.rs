@@ -8,6 +8,7 @@
 //! Ids are hexadecimal, lengths are bytes, times are milliseconds, `null` is "there is none".
 
 mod from;
+mod history;
 mod upkeep;
 mod values;
 
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+pub use history::{History, Pinned};
 pub use upkeep::{DrainLine, Drained, Durable, Explained, OnDuty, Surveyed, Targeted};
 pub use values::Value;
 

@@ -15,6 +15,7 @@ mod entries;
 pub mod exit;
 pub mod get;
 pub mod globs;
+pub mod history;
 pub mod json;
 pub mod limit;
 pub mod output;
@@ -210,6 +211,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Limit(args) => limit::run(context, args).await,
         Command::Network => query::network(context).await,
         Command::Verify(content) => query::verify(context, content).await,
+        Command::Past(command) => history::run(context, command).await,
         Command::Upkeep(command) => upkeep::run(context, command).await,
         Command::Sharing(command) => sharing::run(context, command).await,
     }

@@ -1,5 +1,6 @@
 //! What people are shown of names, contents, peers and the node: pure text.
 
+mod history;
 mod upkeep;
 
 use proto::control::{LocalContent, RateLimits, Scrub, SessionStatus, Status};
@@ -7,6 +8,7 @@ use shared::model::{
     Binding, ByteCount, ByteRate, Culprit, Duty, FragmentSet, Health, Location, PeerInfo, format_duration,
 };
 
+pub use history::history;
 pub use upkeep::{drain, durability, duty, survey, why};
 
 use super::output::one_line;

@@ -21,7 +21,7 @@ use proto::status::to_status;
 use proto::v1::control_server::{Control, ControlServer};
 use proto::{Invalid, RemoteError, v1};
 use shared::ErrorCode;
-use shared::model::{ContentRef, HostPort, Timestamp, Zone};
+use shared::model::{ContentRef, HostPort, Name, PinWish, Timestamp, Zone};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -269,6 +269,23 @@ impl Control for ControlService {
         let rename = Rename::try_from(request.into_inner())?;
         let binding = Some(local::rename(&self.parts, rename).await?.into());
         Ok(Response::new(v1::RenameReply { binding }))
+    }
+
+    async fn history(
+        &self,
+        request: Request<v1::HistoryRequest>,
+    ) -> Result<Response<v1::HistoryReply>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let name = Name::new(request.into_inner().name).map_err(|error| Invalid::field("name", error))?;
+        let connection = self.parts.network.connection_soon().await?;
+        Ok(Response::new(connection.catalog.history(&name).await?.into()))
+    }
+
+    async fn pin(&self, request: Request<v1::PinRequest>) -> Result<Response<v1::PinReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        let wish = PinWish::try_from(request.into_inner())?;
+        let revision = Some(local::pin(&self.parts, wish).await?.into());
+        Ok(Response::new(v1::PinReply { revision }))
     }
 
     async fn forget(&self, request: Request<v1::ForgetRequest>) -> Result<Response<v1::ForgetReply>, Status> {

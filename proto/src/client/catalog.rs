@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, ContentRef, Health, HostPort, Location, Manifest, Name, Parts, Revision,
+    Binding, ContentId, ContentRef, Health, HostPort, Location, Manifest, Name, Parts, PinWish, Revision,
+    RevisionEntry,
 };
 use tonic::transport::Channel;
 
@@ -178,6 +179,32 @@ impl CatalogClient {
         let call = |mut client: Generated<_>, request| async move { client.rename(request).await };
         let reply = unary(self.patience, &self.inner, request, call).await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
+    }
+
+    /// What is remembered of a name, the newest revision first.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn history(&self, name: &Name) -> Result<Vec<RevisionEntry>, RemoteError> {
+        let request = v1::HistoryRequest {
+            name: name.to_string(),
+        };
+        let call = |mut client: Generated<_>, request| async move { client.history(request).await };
+        Ok(unary(self.patience, &self.inner, request, call)
+            .await?
+            .try_into()?)
+    }
+
+    /// Pins or unpins a revision; returns how it stands then.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn pin(&self, wish: &PinWish) -> Result<RevisionEntry, RemoteError> {
+        let request = v1::PinRequest::from(wish);
+        let call = |mut client: Generated<_>, request| async move { client.pin(request).await };
+        Ok(unary(self.patience, &self.inner, request, call)
+            .await?
+            .try_into()?)
     }
 
     /// A content's health, now and whenever it changes.

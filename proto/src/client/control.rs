@@ -1,5 +1,6 @@
 //! A node's own command line.
 
+mod revisions;
 mod upkeep;
 mod values;
 

@@ -6,6 +6,7 @@
 
 mod catalog;
 mod collection;
+mod revision;
 mod session;
 mod transfer;
 pub mod types;

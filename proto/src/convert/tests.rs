@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use prost::Message as _;
 use shared::hash::ContentHasher;
 use shared::model::{
-    ContentId, Epoch, EvictReason, FragmentLength, FragmentSet, Hello, Holding, Incarnation, Manifest, Mark,
-    Numbered, Order, PeerId, Report, Shelves, Source, Timestamp, Welcome,
+    CollectionSize, ContentId, Epoch, EvictReason, FragmentLength, FragmentSet, Hello, Holding, Incarnation,
+    Manifest, Mark, Name, NamedRevision, Numbered, Order, PeerId, PinCount, PinWish, ReplicationTarget,
+    Report, RevisedContent, Revision, RevisionEntry, RevisionState, Shelves, Source, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -129,6 +130,33 @@ proptest! {
     }
 
     #[test]
+    fn revisions_survive_the_wire(revision: u64, count: u32, content in content(), kind in 0_u8..5) {
+        let target = ReplicationTarget::new(count % 32 + 1).expect("in bounds");
+        let collection = (count % 2 == 0).then_some(CollectionSize { parts: count, length: revision });
+        let bound = RevisedContent { content, length: revision, target, collection };
+        let (state, bound) = match kind {
+            0 => (RevisionState::Current, Some(bound)),
+            1 => (RevisionState::Pinned, Some(bound)),
+            2 => (RevisionState::Kept, Some(bound)),
+            3 => (RevisionState::Collected, Some(bound)),
+            _ => (RevisionState::Removed, None),
+        };
+        let sent = vec![RevisionEntry {
+            revision: Revision::new(revision),
+            at: Timestamp::from_millis(revision),
+            state,
+            pins: PinCount::new(count),
+            bound,
+            health: None,
+        }];
+        prop_assert_eq!(v1::HistoryReply::from(sent.clone()).try_into(), Ok(sent));
+        let what = NamedRevision { name: Name::new("a@1").expect("a name"), revision: Revision::new(revision.max(1)) };
+        let expected = (count % 3 == 0).then_some(PinCount::new(count));
+        let wish = PinWish { what, is_pinned: count % 2 == 0, expected };
+        prop_assert_eq!(v1::PinRequest::from(&wish).try_into(), Ok(wish));
+    }
+
+    #[test]
     fn arbitrary_bytes_are_refused_or_valid(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         // None of these may panic; what they return does not matter.
         drop(v1::FromPeer::decode(bytes.as_slice()).ok().map(Numbered::<FromPeer>::try_from));
@@ -136,6 +164,8 @@ proptest! {
         drop(v1::PublishRequest::decode(bytes.as_slice()).ok().map(Publish::try_from));
         drop(v1::LocateRequest::decode(bytes.as_slice()).ok().map(Locate::try_from));
         drop(v1::LocateReply::decode(bytes.as_slice()).ok().map(shared::model::Location::try_from));
+        drop(v1::HistoryReply::decode(bytes.as_slice()).ok().map(Vec::<RevisionEntry>::try_from));
+        drop(v1::PinRequest::decode(bytes.as_slice()).ok().map(PinWish::try_from));
         drop(v1::FetchRequest::decode(bytes.as_slice()).ok().map(Fetch::try_from));
         drop(v1::FetchChunk::decode(bytes.as_slice()).ok().map(Chunk::try_from));
     }

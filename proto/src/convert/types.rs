@@ -78,6 +78,24 @@ impl From<&Manifest> for v1::Manifest {
     }
 }
 
+impl From<v1::CollectionSize> for CollectionSize {
+    fn from(wire: v1::CollectionSize) -> Self {
+        Self {
+            parts: wire.parts,
+            length: wire.length,
+        }
+    }
+}
+
+impl From<CollectionSize> for v1::CollectionSize {
+    fn from(size: CollectionSize) -> Self {
+        Self {
+            parts: size.parts,
+            length: size.length,
+        }
+    }
+}
+
 impl TryFrom<v1::ContentRef> for ContentRef {
     type Error = Invalid;
 
@@ -110,10 +128,7 @@ impl TryFrom<v1::Binding> for Binding {
             length: wire.length,
             target: target(wire.target)?,
             published_at: Timestamp::from_millis(wire.published_at_ms),
-            collection: wire.collection.map(|collection| CollectionSize {
-                parts: collection.parts,
-                length: collection.length,
-            }),
+            collection: wire.collection.map(Into::into),
         })
     }
 }
@@ -127,10 +142,7 @@ impl From<Binding> for v1::Binding {
             length: binding.length,
             target: binding.target.get(),
             published_at_ms: binding.published_at.as_millis(),
-            collection: binding.collection.map(|collection| v1::CollectionSize {
-                parts: collection.parts,
-                length: collection.length,
-            }),
+            collection: binding.collection.map(Into::into),
         }
     }
 }

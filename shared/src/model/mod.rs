@@ -17,6 +17,7 @@ mod parts;
 mod peer;
 mod rate;
 mod reason;
+mod revision;
 mod session;
 mod shelves;
 mod time;
@@ -39,6 +40,10 @@ pub use parts::{Parts, PartsError};
 pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetError, Zone, ZoneError};
 pub use rate::{ByteRate, ParseByteRateError};
 pub use reason::{Reason, ReasonCode};
+pub use revision::{
+    NamedRevision, NamedRevisionError, PinCount, PinWish, RevisedContent, RevisionEntry, RevisionLimit,
+    RevisionLimitError, RevisionState,
+};
 pub use session::{AssignmentFailure, EvictReason, Hello, Holding, Numbered, Order, Report, Source, Welcome};
 pub use shelves::{HoldingsDigest, Shelves, ShelvesError};
 pub use time::{ParseDurationError, Timestamp, format_duration, parse_duration};

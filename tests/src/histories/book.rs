@@ -11,6 +11,7 @@ use super::calls::{Answered, Outcome};
 use super::linear::{Interval, MAX_OPERATIONS, is_linearizable};
 use super::naming::{Answer, Asked, Naming};
 use super::peer::PeerNumber;
+use super::pins::Pins;
 use super::world::World;
 
 /// An operation's place in the book.
@@ -48,6 +49,7 @@ pub(super) struct Book {
     /// The newest revision of each name that anyone was told of.
     pub(super) newest: BTreeMap<Name, (Revision, Option<ContentId>)>,
     meanings: BTreeMap<(Name, Revision), Option<ContentId>>,
+    pub(super) pins: Pins,
     pub(super) promises: BTreeMap<ContentId, Promise>,
     /// Copies that the history has destroyed: whoever believes in them is excused.
     pub(super) destroyed: BTreeSet<(PeerId, ContentId)>,
@@ -102,7 +104,7 @@ impl World {
     }
 
     /// Someone was told how a name stands at a revision.
-    fn told(&mut self, name: &Name, revision: Revision, content: Option<ContentId>) {
+    pub(super) fn told(&mut self, name: &Name, revision: Revision, content: Option<ContentId>) {
         let newest = self
             .book
             .newest
@@ -133,7 +135,7 @@ impl World {
             Ok(Answered::Bound(binding)) => Answer::Done(binding.revision),
             Ok(Answered::Removed(revision)) => Answer::Done(*revision),
             Ok(Answered::Head(revision, bound)) => Answer::Head(*revision, *bound),
-            Ok(Answered::Location(_)) => return,
+            Ok(Answered::Location(_) | Answered::Pinned(_)) => return,
             Err(failure) => match failure.code {
                 _ if !is_certain => return,
                 ErrorCode::Conflict => Answer::Conflict,

@@ -2,13 +2,16 @@
 //! client does (`proto::client`) when the question may be.
 
 use rand::RngExt as _;
-use shared::model::{Binding, ContentId, ContentRef, Location, Name, PeerId, Revision};
+use shared::model::{
+    Binding, ContentId, ContentRef, Location, Name, PeerId, PinWish, Revision, RevisionEntry,
+};
 use shared::{Coded as _, ErrorCode};
 use tracker::state::{Publish, Rejection};
 
 use super::book::OperationId;
 use super::lines::End;
 use super::peer::PeerNumber;
+use super::pins::WishId;
 use super::queue::Millis;
 use super::world::{Event, World};
 
@@ -29,6 +32,7 @@ pub(super) enum Question {
     Locate(ContentRef, Option<PeerId>),
     Publish(Box<Publish>),
     Remove { name: Name, expected: Option<Revision> },
+    Pin(Box<PinWish>),
 }
 
 /// What is answered.
@@ -37,6 +41,7 @@ pub(super) enum Answered {
     Head(Revision, Option<ContentId>),
     Bound(Binding),
     Removed(Revision),
+    Pinned(RevisionEntry),
     Location(Box<Location>),
 }
 
@@ -76,6 +81,8 @@ pub(super) enum Purpose {
     Publication,
     /// More sources for a copy under way.
     Sources(ContentId),
+    /// Pinning or unpinning a revision.
+    Pin(WishId),
     /// What a user wants to have.
     Get,
     /// Whether a content has its replicas.
@@ -168,6 +175,7 @@ impl World {
             Purpose::Operation(operation) => self.operation_answered(operation, &outcome, attempts),
             Purpose::Publication => self.publication_answered(peer, &outcome, attempts),
             Purpose::Sources(content) => self.sources_answered(peer, content, outcome),
+            Purpose::Pin(wish) => self.pin_answered(wish, &outcome),
             Purpose::Get => self.get_answered(peer, outcome),
             Purpose::Health => self.health_answered(outcome),
         }

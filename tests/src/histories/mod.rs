@@ -25,6 +25,7 @@ mod misfortunes;
 pub mod naming;
 mod operators;
 mod peer;
+mod pins;
 pub mod planted;
 mod promises;
 mod queue;

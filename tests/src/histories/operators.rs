@@ -1,4 +1,4 @@
-//! What people do: add, update, put if absent, compare and set, remove, read, get, forget, verify, wait for replicas.
+//! What people do: add, update, pin, put if absent, compare and set, remove, read, get, forget, verify, wait for replicas.
 
 use peer::store::{FragmentStore as _, Publication, PublicationState, Purpose as StorePurpose};
 use rand::RngExt as _;
@@ -30,10 +30,15 @@ impl World {
             36..48 => self.remove(number, name),
             48..70 => self.ask_name(number, name),
             70..80 => {
+                let name = match self.rng.random_bool(0.3) {
+                    true => Name::new(self.any_revision(&name).to_string()).expect("a name"),
+                    false => name,
+                };
                 let question = Question::Locate(ContentRef::Name(name), None);
                 self.call(number, question, Purpose::Get, ATTEMPTS);
             }
-            80..96 => {
+            80..86 => self.pin(number, &name),
+            86..96 => {
                 let question = Question::Locate(ContentRef::Name(name), None);
                 self.call(number, question, Purpose::Health, 1);
             }
@@ -158,6 +163,8 @@ impl World {
             return;
         };
         let content = location.manifest.content();
+        let (name, revision) = (location.binding.name.clone(), location.binding.revision);
+        self.told(&name, revision, Some(content));
         let output = format!("/out/{}", self.number()).into();
         let purpose = StorePurpose::Fetched {
             name: Some(location.binding.name.clone()),

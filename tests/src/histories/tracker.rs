@@ -114,6 +114,8 @@ impl World {
         });
         self.epoch_begins(epoch);
         self.check_names();
+        self.check_pins();
+        self.submit(Command::KeepRevisions(self.weather.keep_revisions), Tag::Nobody);
         self.plan(100, Event::Ticks(run));
     }
 
@@ -208,6 +210,7 @@ impl World {
         }
         if is_written {
             self.check_names();
+            self.check_pins();
         }
         let Some(process) = &mut self.tracker.process else {
             return;
@@ -249,6 +252,7 @@ impl World {
                 let outcome = match answer {
                     Ok(Reply::Published(binding)) => Ok(Answered::Bound(binding)),
                     Ok(Reply::Removed(revision)) => Ok(Answered::Removed(revision)),
+                    Ok(Reply::Pinned(entry)) => Ok(Answered::Pinned(entry)),
                     Ok(_) => Err(Failure::unavailable()),
                     Err(rejection) => Err(Failure::from(&rejection)),
                 };
@@ -333,6 +337,7 @@ impl World {
             Question::Remove { name, expected } => {
                 self.submit(Command::Remove { name, expected }, Tag::Call(id, attempt));
             }
+            Question::Pin(wish) => self.submit(Command::Pin(*wish), Tag::Call(id, attempt)),
             question => {
                 let outcome = self.read(&question);
                 if let (Ok(Answered::Location(location)), Question::Locate(_, except)) = (&outcome, &question)
@@ -365,7 +370,9 @@ impl World {
             Question::Locate(what, except) => state
                 .locate(what, HOLDERS, *except, &mut self.rng)
                 .map(|location| Answered::Location(Box::new(location))),
-            Question::Publish(_) | Question::Remove { .. } => return Err(Failure::unavailable()),
+            Question::Publish(_) | Question::Remove { .. } | Question::Pin(_) => {
+                return Err(Failure::unavailable());
+            }
         };
         answer.map_err(|rejection| Failure::from(&rejection))
     }

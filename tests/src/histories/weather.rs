@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::{Rng, RngExt as _};
+use shared::model::RevisionLimit;
 use tracker::Timing;
 
 use super::queue::Millis;
@@ -25,6 +26,8 @@ pub(super) struct Weather {
     pub(super) zones: usize,
     pub(super) capacity: u64,
     pub(super) names: usize,
+    /// How many revisions of a name the tracker remembers.
+    pub(super) keep_revisions: RevisionLimit,
     pub(super) harm: Harm,
     /// How long the faults last.
     pub(super) storm: Millis,
@@ -58,6 +61,7 @@ impl Weather {
             zones: rng.random_range(0..4),
             capacity: if rng.random_bool(0.2) { 400_000 } else { 4 << 20 },
             names: rng.random_range(2..8),
+            keep_revisions: RevisionLimit::new(rng.random_range(1..6)).expect("in bounds"),
             harm: match rng.random_range(0..5) {
                 0 | 1 => Harm::None,
                 2 | 3 => Harm::Some,
@@ -91,6 +95,8 @@ impl Weather {
             trim: Duration::from_secs(15),
             orphan: Duration::from_secs(12),
             removed: Duration::from_secs(1),
+            history_grace: Duration::from_secs(20),
+            forget_names: Duration::from_hours(24),
             forget: Duration::from_secs(60),
         }
     }

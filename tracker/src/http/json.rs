@@ -1,7 +1,7 @@
 //! The shapes of the JSON answers. They are promised to users: fields are added, never changed or taken away.
 
 use serde::Serialize;
-use shared::model::{Binding, Health, Location, PeerInfo};
+use shared::model::{Binding, Health, Location, Name, PeerInfo, RevisionEntry};
 
 use crate::state::{self, PeersPage};
 
@@ -55,6 +55,49 @@ impl Names {
         Self {
             names: names.into_iter().map(listed).collect(),
             next_page_token: last.unwrap_or_default(),
+        }
+    }
+}
+
+/// As `peer history --json` has it.
+#[derive(Debug, Serialize)]
+pub(super) struct History {
+    name: String,
+    /// The newest first.
+    revisions: Vec<ListedRevision>,
+}
+
+#[derive(Debug, Serialize)]
+struct ListedRevision {
+    revision: u64,
+    published_at_ms: u64,
+    /// `current`, `pinned`, `kept`, `collected` or `removed`.
+    state: String,
+    /// The current one may be pinned too.
+    pinned: bool,
+    /// Null when the name was removed.
+    content: Option<String>,
+    length: Option<u64>,
+    target: Option<u32>,
+    /// Null when the content is not there any more.
+    fewest: Option<u32>,
+}
+
+impl History {
+    pub(super) fn new(name: &Name, revisions: &[RevisionEntry]) -> Self {
+        let listed = |entry: &RevisionEntry| ListedRevision {
+            revision: entry.revision.get(),
+            published_at_ms: entry.at.as_millis(),
+            state: entry.state.to_string(),
+            pinned: entry.pins.is_pinned(),
+            content: entry.bound.map(|bound| bound.content.to_string()),
+            length: entry.bound.map(|bound| bound.length),
+            target: entry.bound.map(|bound| bound.target.get()),
+            fewest: entry.health.map(|health| health.fewest),
+        };
+        Self {
+            name: name.to_string(),
+            revisions: revisions.iter().map(listed).collect(),
         }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) fn router(ledger: Ledger, tasks: Tasks, grpc: Router) -> Router {
         .route("/readyz", get(readyz))
         .route("/api/v1/names", get(names))
         .route("/api/v1/names/{*name}", get(name))
+        .route("/api/v1/history/{*name}", get(history))
         .route("/api/v1/contents/{id}", get(content))
         .route("/api/v1/peers", get(peers))
         .route("/api/v1/status", get(status))
@@ -166,6 +167,14 @@ async fn name(State(api): State<Api>, name: Segment) -> Result<Response, Failure
     let Path(name) = name.map_err(Failure::path)?;
     let name = Name::new(name).map_err(Failure::invalid)?;
     locate(&api, ContentRef::Name(name)).await
+}
+
+async fn history(State(api): State<Api>, name: Segment) -> Result<Response, Failure> {
+    let Path(name) = name.map_err(Failure::path)?;
+    let name = Name::new(name).map_err(Failure::invalid)?;
+    let revisions = api.ledger.read(|state| state.revisions(&name)).await?;
+    let revisions = revisions.map_err(LedgerError::Rejected)?;
+    Ok(json(json::History::new(&name, &revisions)))
 }
 
 async fn content(State(api): State<Api>, id: Segment) -> Result<Response, Failure> {

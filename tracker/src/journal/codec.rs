@@ -6,6 +6,8 @@
 //!
 //! Integers are little-endian; texts and lists are preceded by their length (u32).
 
+mod past;
+
 use std::str::FromStr;
 
 use shared::model::{
@@ -29,6 +31,12 @@ const GAP_FOUND: u8 = 11;
 const GAP_ACCEPTED: u8 = 12;
 const COLLECTION_PUBLISHED: u8 = 13;
 const RENAMED: u8 = 14;
+const REVISIONS_KEPT: u8 = 15;
+const COLLECTED: u8 = 16;
+const PIN_CHANGED: u8 = 17;
+const NAME_FORGOTTEN: u8 = 18;
+const FLOOR_RAISED: u8 = 19;
+const REMEMBERED: u8 = 20;
 
 const ACTIVE: u8 = 0;
 const MAINTENANCE: u8 = 1;
@@ -78,11 +86,9 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.u64(revision.get());
             out.u32(target.get());
             out.manifest(manifest);
-            out.length(publishers.len());
-            publishers.iter().for_each(|peer| out.raw(peer.as_bytes()));
+            out.publishers(publishers);
             if let Some(parts) = parts {
-                out.length(parts.manifests().len());
-                parts.manifests().iter().for_each(|part| out.manifest(part));
+                out.parts(parts);
             }
         }
         Fact::Removed { name, revision } => {
@@ -104,6 +110,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.text(name.as_str());
             out.u32(target.get());
         }
+        Fact::Line(fact) => out.line(fact),
         Fact::History { facts, epochs } => {
             out.u8(HISTORY);
             out.history(*facts, epochs);
@@ -150,9 +157,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             revision: Revision::new(input.u64()?),
             target: ReplicationTarget::new(input.u32()?).map_err(complaint)?,
             manifest: input.manifest()?,
-            publishers: (0..input.u32()?)
-                .map(|_| input.peer())
-                .collect::<Result<_, _>>()?,
+            publishers: input.publishers()?,
             parts: match tag {
                 COLLECTION_PUBLISHED => Some(input.parts()?),
                 _ => None,
@@ -183,6 +188,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
                 other => return Err(DecodeError(format!("there is no duty {other}"))),
             },
         },
+        tag @ REVISIONS_KEPT..=REMEMBERED => Fact::Line(input.line(tag)?),
         HISTORY => Fact::History {
             facts: input.u64()?,
             epochs: (0..input.u32()?)
@@ -233,6 +239,16 @@ impl Writer {
     fn revised(&mut self, name: &Name, revision: Revision) {
         self.text(name.as_str());
         self.u64(revision.get());
+    }
+
+    fn publishers(&mut self, publishers: &[PeerId]) {
+        self.length(publishers.len());
+        publishers.iter().for_each(|peer| self.raw(peer.as_bytes()));
+    }
+
+    fn parts(&mut self, parts: &Parts) {
+        self.length(parts.manifests().len());
+        parts.manifests().iter().for_each(|part| self.manifest(part));
     }
 
     fn history(&mut self, facts: u64, epochs: &[EpochBegin]) {
@@ -325,6 +341,10 @@ impl<'a> Reader<'a> {
         self.text()?.parse().map_err(complaint)
     }
 
+    fn publishers(&mut self) -> Result<Vec<PeerId>, DecodeError> {
+        (0..self.u32()?).map(|_| self.peer()).collect()
+    }
+
     fn parts(&mut self) -> Result<Parts, DecodeError> {
         let manifests: Vec<Manifest> = (0..self.u32()?)
             .map(|_| self.manifest())
@@ -367,31 +387,4 @@ impl<'a> Reader<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::conformance::any_record;
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn records_survive_their_byte_form(record in any_record()) {
-            prop_assert_eq!(decode(&encode(&record)), Ok(record));
-        }
-
-        #[test]
-        fn cut_or_extended_records_are_refused(record in any_record(), cut: prop::sample::Index) {
-            let mut bytes = encode(&record);
-            prop_assert!(decode(&bytes[..cut.index(bytes.len())]).is_err());
-            bytes.push(0);
-            prop_assert!(decode(&bytes).is_err());
-        }
-
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(record) = decode(&bytes) {
-                prop_assert_eq!(encode(&record), bytes);
-            }
-        }
-    }
-}
+mod tests;

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use shared::model::{
-    Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, Parts, PeerId, ReplicationTarget,
-    Revision, Timestamp,
+    CollectionSize, ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, Parts,
+    PeerId, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
 };
 
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
-use crate::state::{EpochBegin, Fact, Record, Registration};
+use crate::state::{Command, EpochBegin, Fact, LineFact, Past, Record, Registration};
 
 /// What a snapshot or a gap has to say about the history.
 fn any_gap(peer: impl Strategy<Value = PeerId>) -> impl Strategy<Value = Fact> {
@@ -26,6 +26,62 @@ fn any_gap(peer: impl Strategy<Value = PeerId>) -> impl Strategy<Value = Fact> {
         Fact::GapFound { peer, seen }
     });
     prop_oneof![Just(Fact::GapDeclared), Just(Fact::GapAccepted), found, history]
+}
+
+/// What is said of revisions.
+fn any_revision_fact(
+    name: impl Strategy<Value = Name> + Clone,
+    published: impl Strategy<Value = Fact>,
+) -> impl Strategy<Value = Fact> {
+    let revised = (name.clone(), any::<u64>().prop_map(Revision::new));
+    let pins = any::<u32>().prop_map(PinCount::new);
+    let size = (any::<u32>(), any::<u64>()).prop_map(|(parts, length)| CollectionSize { parts, length });
+    let target = (1_u32..=32).prop_map(|target| ReplicationTarget::new(target).expect("in bounds"));
+    let was = (
+        any::<[u8; 32]>(),
+        any::<u64>(),
+        target,
+        proptest::option::of(size),
+    )
+        .prop_map(|(content, length, target, collection)| RevisedContent {
+            content: ContentId::from_bytes(content),
+            length,
+            target,
+            collection,
+        });
+    // What is kept of a revision is what bound it, and more.
+    let kept = (published, any::<u64>(), pins.clone()).prop_map(|(fact, since, pins)| match fact {
+        Fact::Published {
+            target,
+            manifest,
+            publishers,
+            parts,
+            ..
+        } => Past::Kept {
+            since: Timestamp::from_millis(since),
+            pins,
+            target,
+            manifest,
+            publishers,
+            parts,
+        },
+        _ => Past::Removed,
+    });
+    let collected = (was, pins.clone()).prop_map(|(was, pins)| Past::Collected { was, pins });
+    let past = prop_oneof![Just(Past::Removed), collected, kept];
+    let fact = prop_oneof![
+        (1_u32..=64).prop_map(|limit| LineFact::RevisionsKept(RevisionLimit::new(limit).expect("in bounds"))),
+        (revised.clone()).prop_map(|(name, revision)| LineFact::Collected { name, revision }),
+        (revised.clone(), pins).prop_map(|((name, revision), pins)| LineFact::PinChanged {
+            name,
+            revision,
+            pins
+        }),
+        name.prop_map(LineFact::NameForgotten),
+        any::<u64>().prop_map(|floor| LineFact::FloorRaised(Revision::new(floor))),
+        (revised, past).prop_map(|((name, revision), past)| LineFact::Remembered { name, revision, past }),
+    ];
+    fact.prop_map(Fact::Line)
 }
 
 /// Any record that can exist.
@@ -83,8 +139,10 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
             revision,
         },
     );
+    let published = published.boxed();
     let fact = prop_oneof![
         renamed,
+        any_revision_fact(name.clone(), published.clone()),
         any_gap(peer.clone()),
         any::<u64>().prop_map(|epoch| Fact::EpochBegun(Epoch::new(epoch))),
         registered,
@@ -288,6 +346,50 @@ fn damage_is_named_and_never_skipped_over() {
         let error = harmed(harm).expect_err(harm).to_string();
         assert!(error.contains(says), "{harm}: {error}");
     }
+}
+
+/// Written by the last version that knew nothing of revisions: `models/a` was bound twice, `models/a@1` renamed to `b`,
+/// `gone` bound and removed twice, the collection `tree` bound twice; with a snapshot in between.
+#[test]
+fn a_journal_from_before_revisions_is_read_as_it_was_meant() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let bytes = include_bytes!("fixtures/before_revisions.sqlite");
+    std::fs::write(dir.path().join("journal.sqlite"), bytes).expect("write");
+    let sound = crate::offline::check(dir.path()).expect("the journal is sound");
+    assert_eq!((sound.names, sound.contents, sound.peers), (3, 4, 3));
+    let mut journal = SqliteJournal::open(dir.path()).expect("open");
+    let mut state = crate::state::State::new(crate::Timing::default(), 1);
+    journal.replay(&mut |record| state.replay(record)).expect("whole");
+    state.check();
+    let past = |state: &crate::state::State, name: &str| -> Vec<String> {
+        let all = state.revisions(&Name::new(name).expect("a name")).expect("known");
+        let told = all
+            .iter()
+            .map(|entry| format!("{} {}", entry.revision, entry.state));
+        told.collect()
+    };
+    // Of the past there is nothing, because nothing was kept of it.
+    assert_eq!(past(&state, "models/a"), ["2 current"]);
+    assert_eq!(past(&state, "gone"), ["4 removed"]);
+    assert_eq!(past(&state, "tree"), ["2 current"]);
+    // From now on it is.
+    let now = Timestamp::from_millis(9_000_000);
+    for command in [
+        Command::BeginEpoch,
+        Command::KeepRevisions(RevisionLimit::default()),
+        Command::Remove {
+            name: Name::new("tree").expect("a name"),
+            expected: None,
+        },
+    ] {
+        let applied = state.apply(now, command);
+        applied.reply.expect("allowed");
+        journal.append(&applied.records).expect("append");
+    }
+    assert_eq!(past(&state, "tree"), ["3 removed", "2 collected"]);
+    drop(journal);
+    let sound = crate::offline::check(dir.path()).expect("the journal is sound");
+    assert_eq!((sound.names, sound.epoch), (2, Epoch::new(2)));
 }
 
 #[test]

@@ -19,7 +19,8 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use shared::model::{
-    Binding, Duty, DutyWish, Hello, Name, Numbered, PeerId, ReplicationTarget, Report, Revision, Welcome,
+    Binding, Duty, DutyWish, Hello, Name, Numbered, PeerId, PinWish, ReplicationTarget, Report, Revision,
+    RevisionEntry, RevisionLimit, Welcome,
 };
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded, ErrorCode};
@@ -201,6 +202,25 @@ impl Ledger {
         };
         match self.submit(command, None).await? {
             Reply::Published(binding) => Ok(binding),
+            _ => Err(LedgerError::Unavailable),
+        }
+    }
+
+    /// Remembers so many revisions of every name from now on; durable when this returns.
+    ///
+    /// # Errors
+    /// When the tracker is stopping.
+    pub async fn keep_revisions(&self, limit: RevisionLimit) -> Result<(), LedgerError> {
+        self.submit(Command::KeepRevisions(limit), None).await.map(drop)
+    }
+
+    /// Pins or unpins a revision; returns how it stands, which is durable then.
+    ///
+    /// # Errors
+    /// As the contract of `Catalog.Pin` says.
+    pub async fn pin(&self, wish: PinWish) -> Result<RevisionEntry, LedgerError> {
+        match self.submit(Command::Pin(wish), None).await? {
+            Reply::Pinned(revision) => Ok(revision),
             _ => Err(LedgerError::Unavailable),
         }
     }

@@ -10,7 +10,7 @@ use proto::status::to_status;
 use proto::v1::catalog_server::{Catalog, CatalogServer};
 use proto::{RemoteError, v1};
 use shared::ErrorCode;
-use shared::model::{ContentId, ContentRef, Health, Name, PeerId};
+use shared::model::{ContentId, ContentRef, Health, Name, PeerId, PinWish};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -181,6 +181,23 @@ impl Catalog for CatalogService {
         let binding = self.ledger.rename(from, to, expected).await.map_err(refused)?;
         Ok(Response::new(v1::RenameReply {
             binding: Some(binding.into()),
+        }))
+    }
+
+    async fn history(&self, request: Request<v1::HistoryRequest>) -> Answer<v1::HistoryReply> {
+        let name = Name::new(request.into_inner().name).map_err(|error| Invalid::field("name", error))?;
+        let found = self.ledger.read(|state| state.revisions(&name)).await;
+        let found = found
+            .map_err(refused)?
+            .map_err(|rejection| refused(rejection.into()))?;
+        Ok(Response::new(found.into()))
+    }
+
+    async fn pin(&self, request: Request<v1::PinRequest>) -> Answer<v1::PinReply> {
+        let wish = PinWish::try_from(request.into_inner())?;
+        let revision = self.ledger.pin(wish).await.map_err(refused)?;
+        Ok(Response::new(v1::PinReply {
+            revision: Some(revision.into()),
         }))
     }
 

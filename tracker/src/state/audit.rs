@@ -8,7 +8,8 @@ use shared::model::{Name, Revision};
 
 use super::State;
 use super::check::require;
-use super::record::{Fact, Record};
+use super::line::{Bound, Hold, Line};
+use super::record::{Fact, LineFact, Record};
 
 impl State {
     /// Why this record cannot follow what has been replayed so far, in words.
@@ -72,10 +73,48 @@ impl State {
                     format!("{from} is renamed to {to}, but is not bound, or {to} is")
                 })
             }
+            Fact::Line(fact) => self.audit_line(fact),
             Fact::TargetChanged { name, .. } => require(self.catalogue.binding(name).is_some(), || {
                 format!("the target of {name} changes, which is not bound")
             }),
         }
+    }
+}
+
+impl State {
+    fn audit_line(&self, fact: &LineFact) -> Result<(), String> {
+        match fact {
+            LineFact::RevisionsKept(_) | LineFact::FloorRaised(_) => Ok(()),
+            LineFact::Collected { name, revision } => require(
+                self.past(name, *revision)
+                    .is_some_and(|bound| !bound.pins.is_pinned()),
+                || format!("{name}@{revision} is let go, which is current, pinned or unknown"),
+            ),
+            LineFact::PinChanged { name, revision, pins } => {
+                let line = self.catalogue.line(name);
+                let bound = line.and_then(|line| line.get(*revision)?.bound.as_deref());
+                require(bound.is_some_and(|bound| bound.pins < *pins), || {
+                    format!("{name}@{revision} is pinned or unpinned, which is unknown or was so before")
+                })
+            }
+            LineFact::NameForgotten(name) => {
+                let line = self.catalogue.line(name);
+                let is_over = |line: &Line| line.removed_at().is_some() && line.holding().next().is_none();
+                require(line.is_some_and(is_over), || {
+                    format!("{name} is forgotten, which was not removed")
+                })
+            }
+            LineFact::Remembered { name, revision, .. } => {
+                let last = self.catalogue.line(name).map_or(Revision::NONE, Line::last);
+                require(*revision > last, || backwards(name, *revision, last))
+            }
+        }
+    }
+
+    /// A revision that is not the one that its name is bound to.
+    fn past(&self, name: &Name, revision: Revision) -> Option<&Bound> {
+        let bound = self.catalogue.line(name)?.get(revision)?.bound.as_deref()?;
+        (bound.hold != Hold::Current).then_some(bound)
     }
 }
 

@@ -1,53 +1,41 @@
 //! Names, their revisions and tombstones, and the contents that they refer to.
 //!
-//! Invariants: a content is here if and only if a name is bound to it, or to a collection that it is a part of; its effective target is the largest of its
-//! names'; a name's revision only grows, through tombstones too. Tombstones are kept for good: they are what stops
-//! a removed name from coming back as new. Knows nothing of peers' lives or holdings.
+//! Invariants: a content is here if and only if some name keeps it, as what it is bound to or as a part of a collection,
+//! now or for an earlier revision (see [`line`](super::line)); its effective target is the largest of those; a name's
+//! revision only grows, through tombstones too. A name that is unknown is at the *floor*, the largest revision of those
+//! that were forgotten: so what followed an earlier revision of it can never be taken for following this one. Knows
+//! nothing of peers' lives or holdings.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::ops::Bound as Edge;
 
 use shared::model::{
-    Binding, CollectionSize, ContentId, Manifest, Name, Parts, PeerId, ReplicationTarget, Revision, Timestamp,
+    Binding, CollectionSize, ContentId, Manifest, Name, Parts, PeerId, PinCount, ReplicationTarget, Revision,
+    RevisionLimit, Timestamp,
 };
 
-use super::check::require;
-use super::record::{Fact, Record};
+use super::line::{Bound, Hold, Line, Revised, Touched};
+use super::record::Past;
 
 /// More publishers of one content than this are not remembered; what is lost is only that their copies may
 /// be trimmed.
 const MAX_PUBLISHERS: usize = 64;
 
 /// All names and contents.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Catalogue {
-    names: BTreeMap<Name, Entry>,
+    names: BTreeMap<Name, Line>,
     contents: BTreeMap<ContentId, Content>,
     bound: usize,
+    limit: RevisionLimit,
+    floor: Revision,
 }
 
-#[derive(Debug)]
-enum Entry {
-    Bound {
-        revision: Revision,
-        content: ContentId,
-        target: ReplicationTarget,
-        at: Timestamp,
-        /// Of a collection, ascending.
-        parts: Option<Arc<[ContentId]>>,
-    },
-    Tombstone {
-        revision: Revision,
-        at: Timestamp,
-    },
-}
-
-/// A content that some name refers to: directly, or as a part of a collection.
+/// A content that some name keeps: directly, or as a part of a collection.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) manifest: Manifest,
-    /// The largest of its names' targets.
+    /// The largest that a name wants for it.
     pub(super) target: ReplicationTarget,
     /// Peers that share it in place: their copies are not trimmed.
     pub(super) publishers: Vec<PeerId>,
@@ -66,7 +54,16 @@ pub(super) struct Bind {
     pub(super) parts: Option<Parts>,
 }
 
-/// A content that no name refers to any longer.
+/// What a change of names means for contents.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    /// Those that are referred to otherwise than before, or no longer.
+    pub(super) touched: Touched,
+    /// Those of them that no name keeps any longer.
+    pub(super) released: Vec<Released>,
+}
+
+/// A content that no name keeps any longer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Released {
     pub(super) content: ContentId,
@@ -75,41 +72,87 @@ pub(super) struct Released {
 }
 
 impl Content {
-    /// Names that are bound to it, and of collections that it is a part of.
+    /// Names that keep it.
     pub(super) fn names(&self) -> &[Name] {
         &self.names
+    }
+}
+
+impl Default for Catalogue {
+    /// Keeps nothing of the past until it is told to: as journals have it that are older than that.
+    fn default() -> Self {
+        Self {
+            names: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            bound: 0,
+            limit: RevisionLimit::ONE,
+            floor: Revision::NONE,
+        }
     }
 }
 
 impl Catalogue {
     /// What the name is bound to.
     pub(super) fn binding(&self, name: &Name) -> Option<Binding> {
-        match self.names.get(name)? {
-            Entry::Bound {
-                revision,
-                content,
-                target,
-                at,
-                parts,
-            } => Some(Binding {
-                name: name.clone(),
-                revision: *revision,
-                content: *content,
-                length: self.contents.get(content)?.manifest.length(),
-                target: *target,
-                published_at: *at,
-                collection: parts.as_deref().map(|parts| self.size_of(parts)),
-            }),
-            Entry::Tombstone { .. } => None,
-        }
+        let (revised, bound) = self.names.get(name)?.current()?;
+        Some(binding(name, revised, bound))
     }
 
-    /// How often the name has been bound or removed.
+    /// A revision of a name of which the content is kept, whoever keeps it.
+    pub(super) fn binding_at(&self, name: &Name, revision: Revision) -> Option<Binding> {
+        let line = self.names.get(name)?;
+        let revised = line.get(revision)?;
+        let bound = revised
+            .bound
+            .as_deref()
+            .filter(|bound| self.is_there(line, bound))?;
+        Some(binding(name, revised, bound))
+    }
+
+    /// The first name that is bound to a content or to a collection with it; or else the first that keeps it.
+    pub(super) fn binding_of(&self, id: ContentId) -> Option<Binding> {
+        let names = self.contents.get(&id)?.names.iter();
+        let newest = |name: &Name| {
+            let (revised, bound) = self.names.get(name)?.newest_of(id)?;
+            Some((bound.hold != Hold::Current, binding(name, revised, bound)))
+        };
+        let all = names.filter_map(newest);
+        all.min_by_key(|(is_past, _)| *is_past)
+            .map(|(_, binding)| binding)
+    }
+
+    /// Whether what a revision bound can be had.
+    pub(super) fn is_there(&self, line: &Line, bound: &Bound) -> bool {
+        // Of a collection only a revision that keeps it knows the parts.
+        let is_elsewhere = || bound.collection.is_none() && self.contents.contains_key(&bound.content);
+        line.same_as(bound).is_some() || is_elsewhere()
+    }
+
+    /// How often the name has been bound or removed, as far as anyone can tell.
     pub(super) fn revision(&self, name: &Name) -> Revision {
-        match self.names.get(name) {
-            Some(Entry::Bound { revision, .. } | Entry::Tombstone { revision, .. }) => *revision,
-            None => Revision::NONE,
-        }
+        self.names.get(name).map_or(self.floor, Line::last)
+    }
+
+    /// What is remembered of a name, bound or removed.
+    pub(super) fn line(&self, name: &Name) -> Option<&Line> {
+        self.names.get(name)
+    }
+
+    /// The names after `name` (or from the first one), with all that is remembered of them.
+    pub(super) fn lines_after<'a>(
+        &'a self,
+        name: Option<&'a Name>,
+    ) -> impl Iterator<Item = (&'a Name, &'a Line)> {
+        let from = name.map_or(Edge::Unbounded, |name| Edge::Excluded(name.as_str()));
+        self.names.range::<str, _>((from, Edge::Unbounded))
+    }
+
+    pub(super) const fn limit(&self) -> RevisionLimit {
+        self.limit
+    }
+
+    pub(super) const fn floor(&self) -> Revision {
+        self.floor
     }
 
     pub(super) fn content(&self, id: ContentId) -> Option<&Content> {
@@ -118,8 +161,8 @@ impl Catalogue {
 
     /// The contents after `id` (or from the first one), in order of ids.
     pub(super) fn contents_after(&self, id: Option<ContentId>) -> impl Iterator<Item = ContentId> + '_ {
-        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
-        self.contents.range((from, Bound::Unbounded)).map(|(id, _)| *id)
+        let from = id.map_or(Edge::Unbounded, Edge::Excluded);
+        self.contents.range((from, Edge::Unbounded)).map(|(id, _)| *id)
     }
 
     /// The names that begin with `prefix` and come after `after`, in ascending order.
@@ -129,11 +172,11 @@ impl Catalogue {
         after: Option<&'a Name>,
     ) -> impl Iterator<Item = Binding> + 'a {
         let from = match after {
-            Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
-            _ => Bound::Included(prefix),
+            Some(after) if after.as_str() >= prefix => Edge::Excluded(after.as_str()),
+            _ => Edge::Included(prefix),
         };
         self.names
-            .range::<str, _>((from, Bound::Unbounded))
+            .range::<str, _>((from, Edge::Unbounded))
             .take_while(move |(name, _)| name.as_str().starts_with(prefix))
             .filter_map(|(name, _)| self.binding(name))
     }
@@ -148,27 +191,32 @@ impl Catalogue {
 
     /// What the collection that a name is bound to refers to, ascending; nothing when it is none.
     pub(super) fn parts(&self, name: &Name) -> &[ContentId] {
-        match self.names.get(name) {
-            Some(Entry::Bound {
-                parts: Some(parts), ..
-            }) => parts,
-            _ => &[],
-        }
+        let current = self.names.get(name).and_then(Line::current);
+        current
+            .and_then(|(_, bound)| bound.parts.as_deref())
+            .unwrap_or_default()
     }
 
-    fn size_of(&self, parts: &[ContentId]) -> CollectionSize {
-        let lengths = parts
-            .iter()
-            .filter_map(|part| self.contents.get(part))
-            .map(|content| content.manifest.length());
-        CollectionSize {
-            parts: u32::try_from(parts.len()).unwrap_or(u32::MAX),
-            length: lengths.fold(0, u64::saturating_add),
-        }
+    /// What the collections whose catalog is this content refer to, each ascending.
+    pub(super) fn parts_of(&self, catalog: ContentId) -> impl Iterator<Item = &[ContentId]> {
+        let names = self
+            .contents
+            .get(&catalog)
+            .into_iter()
+            .flat_map(|known| &known.names);
+        let lines = names.filter_map(|name| self.names.get(name));
+        let of_it =
+            lines.flat_map(move |line| line.holding().filter(move |(_, bound)| bound.content == catalog));
+        of_it.filter_map(|(_, bound)| bound.parts.as_deref())
     }
 
-    /// Binds a name; returns the contents that no name refers to any longer because of it.
-    pub(super) fn bind(&mut self, bound: Bind, at: Timestamp) -> Vec<Released> {
+    /// When a name was removed or renamed; none when it is bound or never was.
+    pub(super) fn removed_at(&self, name: &Name) -> Option<Timestamp> {
+        self.names.get(name)?.removed_at()
+    }
+
+    /// Binds a name. Told again at the same revision, it is a further publisher of what is bound.
+    pub(super) fn bind(&mut self, bind: Bind, at: Timestamp) -> Settled {
         let Bind {
             name,
             revision,
@@ -176,86 +224,102 @@ impl Catalogue {
             manifest,
             publishers,
             parts,
-        } = bound;
-        let id = manifest.content();
-        self.refer(&name, target, manifest, &publishers);
-        for part in parts.iter().flat_map(|parts| parts.manifests()) {
-            self.refer(&name, target, part.clone(), &publishers);
-        }
-        let entry = Entry::Bound {
-            revision,
-            content: id,
-            target,
-            at,
-            parts: parts.map(|parts| parts.ids().collect()),
-        };
-        let before = self.referred(&name);
-        if !matches!(self.names.insert(name.clone(), entry), Some(Entry::Bound { .. })) {
-            self.bound += 1;
-        }
-        let now = self.referred(&name);
-        let gone = before.iter().filter(|old| !now.contains(old));
-        let released = gone.filter_map(|old| self.release(*old, &name)).collect();
-        before.iter().chain(&now).for_each(|id| self.update_target(*id));
-        released
+        } = bind;
+        let bound = self.learn(target, manifest, &publishers, parts.as_ref());
+        let limit = self.limit;
+        self.change(&name, |line| match line.last() == revision {
+            true => bound.contents().collect(),
+            false => line.bind(revision, at, bound, limit),
+        })
     }
 
-    /// Lets a content have one more name.
-    fn refer(&mut self, name: &Name, target: ReplicationTarget, manifest: Manifest, publishers: &[PeerId]) {
-        let content = self
-            .contents
-            .entry(manifest.content())
-            .or_insert_with(|| Content {
-                manifest,
+    /// Takes in a past revision from a snapshot; they come in order, before what the name is now.
+    pub(super) fn remember(&mut self, name: &Name, revision: Revision, past: Past, at: Timestamp) -> Settled {
+        let bound = match past {
+            Past::Removed => None,
+            Past::Collected { was, pins } => Some(Bound {
+                content: was.content,
+                length: was.length,
+                target: was.target,
+                collection: was.collection,
+                parts: None,
+                hold: Hold::LetGo,
+                pins,
+            }),
+            Past::Kept {
+                since,
+                pins,
                 target,
-                publishers: Vec::new(),
-                names: Vec::new(),
-            });
-        for publisher in publishers {
-            if !content.publishers.contains(publisher) && content.publishers.len() < MAX_PUBLISHERS {
-                content.publishers.reserve_exact(1);
-                content.publishers.push(*publisher);
+                manifest,
+                publishers,
+                parts,
+            } => {
+                let bound = self.learn(target, manifest, &publishers, parts.as_ref());
+                let hold = Hold::Kept { since };
+                Some(Bound { hold, pins, ..bound })
             }
-        }
-        if let Err(place) = content.names.binary_search(name) {
-            // Most contents have one name: no spare room for more.
-            content.names.reserve_exact(1);
-            content.names.insert(place, name.clone());
-        }
+        };
+        self.change(name, |line| {
+            let touched = bound.iter().flat_map(Bound::contents).collect();
+            let bound = bound.map(Box::new);
+            line.push(Revised { revision, at, bound });
+            touched
+        })
     }
 
-    /// Every content that a name refers to, directly or as a part.
-    pub(super) fn referred(&self, name: &Name) -> BTreeSet<ContentId> {
-        match self.names.get(name) {
-            Some(Entry::Bound { content, parts, .. }) => {
-                let parts = parts.iter().flat_map(|parts| parts.iter());
-                parts.chain([content]).copied().collect()
+    /// Makes sure that a content and its parts are known; no name keeps them yet.
+    fn learn(
+        &mut self,
+        target: ReplicationTarget,
+        manifest: Manifest,
+        publishers: &[PeerId],
+        parts: Option<&Parts>,
+    ) -> Bound {
+        let bound = Bound {
+            content: manifest.content(),
+            length: manifest.length(),
+            target,
+            collection: parts.map(|parts| CollectionSize {
+                parts: u32::try_from(parts.manifests().len()).unwrap_or(u32::MAX),
+                length: parts.length(),
+            }),
+            parts: parts.map(|parts| parts.ids().collect()),
+            hold: Hold::Current,
+            pins: PinCount::default(),
+        };
+        let parts = parts.into_iter().flat_map(Parts::manifests).cloned();
+        for manifest in parts.chain([manifest]) {
+            let content = self
+                .contents
+                .entry(manifest.content())
+                .or_insert_with(|| Content {
+                    manifest,
+                    target,
+                    publishers: Vec::new(),
+                    names: Vec::new(),
+                });
+            for publisher in publishers {
+                if !content.publishers.contains(publisher) && content.publishers.len() < MAX_PUBLISHERS {
+                    content.publishers.reserve_exact(1);
+                    content.publishers.push(*publisher);
+                }
             }
-            _ => BTreeSet::new(),
         }
+        bound
     }
 
     /// Changes how many replicas a bound name wants.
-    pub(super) fn set_target(&mut self, name: &Name, wanted: ReplicationTarget) {
-        if let Some(Entry::Bound { target, .. }) = self.names.get_mut(name) {
-            *target = wanted;
-            self.referred(name).iter().for_each(|id| self.update_target(*id));
-        }
+    pub(super) fn set_target(&mut self, name: &Name, wanted: ReplicationTarget) -> Settled {
+        self.change(name, |line| line.set_target(wanted))
     }
 
-    /// Leaves a tombstone; returns the contents that no name refers to any longer because of it.
-    pub(super) fn remove(&mut self, name: &Name, revision: Revision, at: Timestamp) -> Vec<Released> {
-        let before = self.referred(name);
-        let previous = self.names.insert(name.clone(), Entry::Tombstone { revision, at });
-        if matches!(previous, Some(Entry::Bound { .. })) {
-            self.bound -= 1;
-        }
-        let released = before.iter().filter_map(|id| self.release(*id, name)).collect();
-        before.iter().for_each(|id| self.update_target(*id));
-        released
+    /// Leaves a tombstone; of what the name kept only pinned revisions are left.
+    pub(super) fn remove(&mut self, name: &Name, revision: Revision, at: Timestamp) -> Settled {
+        let limit = self.limit;
+        self.change(name, |line| line.remove(revision, at, limit))
     }
 
-    /// Moves what a name is bound to under another name, and leaves a tombstone.
+    /// Gives what a name is bound to another name, and leaves a tombstone.
     pub(super) fn rename(
         &mut self,
         from: &Name,
@@ -263,51 +327,103 @@ impl Catalogue {
         to: &Name,
         revision: Revision,
         at: Timestamp,
-    ) {
-        let contents = self.referred(from);
-        let gone = Entry::Tombstone {
-            revision: tombstone,
-            at,
+    ) -> Settled {
+        let Some((_, current)) = self.names.get(from).and_then(Line::current) else {
+            return Settled::default();
         };
-        let Some(Entry::Bound {
-            content,
-            target,
-            parts,
-            ..
-        }) = self.names.insert(from.clone(), gone)
-        else {
-            return;
+        let moved = Bound {
+            pins: PinCount::default(),
+            ..current.clone()
         };
-        let moved = Entry::Bound {
-            revision,
-            content,
-            target,
-            at,
-            parts,
-        };
-        self.names.insert(to.clone(), moved);
-        for id in contents {
-            if let Some(content) = self.contents.get_mut(&id) {
-                content.names.retain(|name| name != from);
-                if let Err(place) = content.names.binary_search(to) {
-                    content.names.insert(place, to.clone());
-                }
-            }
+        let limit = self.limit;
+        // In this order nothing is without a name in between.
+        let mut settled = self.change(to, |line| line.bind(revision, at, moved, limit));
+        let ended = self.change(from, |line| line.end(tombstone, at, limit));
+        settled.touched.extend(ended.touched);
+        settled.released.extend(ended.released);
+        settled
+    }
+
+    /// Keeps a revision's contents no longer, unless it is pinned.
+    pub(super) fn collect(&mut self, name: &Name, revision: Revision) -> Settled {
+        let limit = self.limit;
+        self.change(name, |line| line.let_go(revision, limit))
+    }
+
+    /// Pins or unpins a revision.
+    pub(super) fn pin(&mut self, name: &Name, revision: Revision, pins: PinCount, at: Timestamp) -> Settled {
+        self.change(name, |line| line.pin(revision, pins, at))
+    }
+
+    /// From now on so many revisions of every name are remembered.
+    pub(super) fn keep(&mut self, limit: RevisionLimit) -> Settled {
+        self.limit = limit;
+        let most = limit.get() as usize;
+        let longer = self
+            .names
+            .iter()
+            .filter(|(_, line)| line.revisions().len() > most);
+        let longer: Vec<_> = longer.map(|(name, _)| name.clone()).collect();
+        let mut all = Settled::default();
+        for name in longer {
+            let settled = self.change(&name, |line| line.trim(limit));
+            all.touched.extend(settled.touched);
+            all.released.extend(settled.released);
+        }
+        all
+    }
+
+    /// Forgets a removed name that keeps nothing. Whoever followed a revision of it will not be believed.
+    pub(super) fn forget(&mut self, name: &Name) {
+        if let Some(line) = self.names.remove(name) {
+            self.raise_floor(line.last());
         }
     }
 
-    /// When a name was removed or renamed; none when it is bound or never was.
-    pub(super) fn removed_at(&self, name: &Name) -> Option<Timestamp> {
-        match self.names.get(name)? {
-            Entry::Tombstone { at, .. } => Some(*at),
-            Entry::Bound { .. } => None,
-        }
+    /// No unknown name is at an earlier revision.
+    pub(super) fn raise_floor(&mut self, floor: Revision) {
+        self.floor = self.floor.max(floor);
     }
 
-    fn release(&mut self, id: ContentId, name: &Name) -> Option<Released> {
+    /// Changes what is remembered of a name, and brings the contents that this touches up to date.
+    fn change(&mut self, name: &Name, change: impl FnOnce(&mut Line) -> Touched) -> Settled {
+        let line = self.names.entry(name.clone()).or_default();
+        let was_bound = line.current().is_some();
+        let touched = change(line);
+        match (was_bound, line.current().is_some()) {
+            (false, true) => self.bound += 1,
+            (true, false) => self.bound -= 1,
+            _ => {}
+        }
+        if line.revisions().is_empty() {
+            self.names.remove(name);
+        }
+        let mut released = Vec::new();
+        for id in &touched {
+            let is_kept = self
+                .names
+                .get(name)
+                .is_some_and(|line| line.target_for(*id).is_some());
+            released.extend(self.settle(*id, name, is_kept));
+        }
+        Settled { touched, released }
+    }
+
+    /// A name keeps a content, or does not; returns the content if none does.
+    fn settle(&mut self, id: ContentId, name: &Name, is_kept: bool) -> Option<Released> {
         let content = self.contents.get_mut(&id)?;
-        content.names.retain(|other| other != name);
-        if !content.names.is_empty() {
+        match (is_kept, content.names.binary_search(name)) {
+            (true, Err(place)) => {
+                // Most contents have one name: no spare room for more.
+                content.names.reserve_exact(1);
+                content.names.insert(place, name.clone());
+            }
+            (false, Ok(place)) => drop(content.names.remove(place)),
+            _ => {}
+        }
+        let lines = content.names.iter().filter_map(|name| self.names.get(name));
+        if let Some(largest) = lines.filter_map(|line| line.target_for(id)).max() {
+            content.target = largest;
             return None;
         }
         let fragments = content.manifest.fragment_count();
@@ -317,96 +433,16 @@ impl Catalogue {
             fragments,
         })
     }
+}
 
-    fn update_target(&mut self, id: ContentId) {
-        let Some(content) = self.contents.get_mut(&id) else {
-            return;
-        };
-        let targets = content
-            .names
-            .iter()
-            .filter_map(|name| match self.names.get(name) {
-                Some(Entry::Bound { target, .. }) => Some(*target),
-                _ => None,
-            });
-        if let Some(largest) = targets.max() {
-            content.target = largest;
-        }
-    }
-
-    /// The shortest list of facts that leads here.
-    pub(super) fn records(&self) -> impl Iterator<Item = Record> + '_ {
-        self.names.iter().filter_map(|(name, entry)| match entry {
-            Entry::Tombstone { revision, at } => Some(Record {
-                at: *at,
-                fact: Fact::Removed {
-                    name: name.clone(),
-                    revision: *revision,
-                },
-            }),
-            Entry::Bound {
-                revision,
-                content,
-                target,
-                at,
-                parts,
-            } => {
-                let content = self.contents.get(content)?;
-                let manifest = |part| self.contents.get(part).map(|part| part.manifest.clone());
-                let parts = parts
-                    .as_ref()
-                    .map(|parts| Parts::new(parts.iter().filter_map(manifest).collect()));
-                let fact = Fact::Published {
-                    name: name.clone(),
-                    revision: *revision,
-                    target: *target,
-                    manifest: content.manifest.clone(),
-                    publishers: content.publishers.clone(),
-                    // They were within bounds when they came.
-                    parts: parts.and_then(Result::ok),
-                };
-                Some(Record { at: *at, fact })
-            }
-        })
-    }
-
-    /// The first invariant that does not hold, in words.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let (mut bound, mut references) = (0, 0);
-        for (name, entry) in &self.names {
-            require(self.revision(name) > Revision::NONE, || {
-                format!("{name} has no revision")
-            })?;
-            let Entry::Bound { target, .. } = entry else {
-                continue;
-            };
-            bound += 1;
-            for content in self.referred(name) {
-                references += 1;
-                let known = self.contents.get(&content);
-                let known =
-                    known.ok_or_else(|| format!("{name} refers to content {content}, which is unknown"))?;
-                require(known.names.binary_search(name).is_ok(), || {
-                    format!("content {content} does not know its name {name}")
-                })?;
-                require(known.target >= *target, || {
-                    format!("the target of {name} is not met by that of content {content}")
-                })?;
-            }
-        }
-        require(bound == self.bound, || {
-            format!("{} names are counted, {bound} are bound", self.bound)
-        })?;
-        let known: usize = self.contents.values().map(|content| content.names.len()).sum();
-        require(references == known, || {
-            format!("contents know {known} names, {references} refer to them")
-        })?;
-        for (id, content) in &self.contents {
-            require(!content.names.is_empty(), || format!("content {id} has no name"))?;
-            require(content.manifest.content() == *id, || {
-                format!("content {id} has another one's manifest")
-            })?;
-        }
-        Ok(())
+fn binding(name: &Name, revised: &Revised, bound: &Bound) -> Binding {
+    Binding {
+        name: name.clone(),
+        revision: revised.revision,
+        content: bound.content,
+        length: bound.length,
+        target: bound.target,
+        published_at: revised.at,
+        collection: bound.collection,
     }
 }

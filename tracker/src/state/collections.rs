@@ -3,7 +3,7 @@
 //! A collection is as well off as the worst of its contents. The tracker never reads a catalog: which contents belong
 //! to it is what its publisher said.
 
-use shared::model::{Binding, ContentState, Health};
+use shared::model::{ContentId, ContentState, Health};
 
 use super::State;
 use super::catalogue::Content;
@@ -12,15 +12,16 @@ impl State {
     /// How a content stands and, when it is the catalog of collections, all of their parts.
     pub(super) fn health_with_parts(&self, content: &Content) -> Health {
         let id = content.manifest.content();
-        let is_bound = |bound: &Binding| bound.content == id && bound.collection.is_some();
         let mut health = self.health_of(content);
-        for name in content.names() {
-            if self.catalogue.binding(name).as_ref().is_some_and(is_bound) {
-                for part in self.catalogue.parts(name) {
-                    if let Some(part) = self.catalogue.content(*part) {
-                        add(&mut health, self.health_of(part));
-                    }
-                }
+        let mut counted: Vec<&[ContentId]> = Vec::new();
+        for parts in self.catalogue.parts_of(id) {
+            // The same collection may have several names, and several revisions of each.
+            if counted.contains(&parts) {
+                continue;
+            }
+            counted.push(parts);
+            for part in parts.iter().filter_map(|part| self.catalogue.content(*part)) {
+                add(&mut health, self.health_of(part));
             }
         }
         health

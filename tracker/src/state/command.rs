@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use shared::model::{
     Binding, ContentId, Duty, DutyWish, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest,
-    Name, Numbered, Order, Parts, PeerId, ReplicationTarget, Report, Revision, Welcome,
+    Name, Numbered, Order, Parts, PeerId, PinWish, ReplicationTarget, Report, Revision, RevisionEntry,
+    RevisionLimit, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -61,6 +62,10 @@ pub enum Command {
         /// Replicas wanted of every fragment.
         target: ReplicationTarget,
     },
+    /// Remember so many revisions of every name.
+    KeepRevisions(RevisionLimit),
+    /// Pin or unpin a revision of a name.
+    Pin(PinWish),
     /// Use a peer for something else.
     SetDuty {
         /// Who.
@@ -132,6 +137,8 @@ pub enum Reply {
     Removed(Revision),
     /// The peer is registered.
     Welcomed(Welcome),
+    /// The revision stands so.
+    Pinned(RevisionEntry),
     /// The peer is used so.
     OnDuty(Duty),
 }
@@ -218,6 +225,34 @@ pub enum Rejection {
         /// What was expected.
         expected: Revision,
     },
+    /// The name has no such revision, or its content is gone.
+    #[error("revision {revision} of {name:?} {why}; {there}")]
+    NoSuchRevision {
+        /// The name.
+        name: String,
+        /// The revision.
+        revision: Revision,
+        /// What has become of it, in words.
+        why: &'static str,
+        /// Which revisions can be had, in words.
+        there: String,
+    },
+    /// Somebody else has pinned or unpinned the revision.
+    #[error("{what} is {} by somebody else since; look at it again", if *.is_pinned { "pinned" } else { "unpinned" })]
+    PinnedOtherwise {
+        /// The revision.
+        what: String,
+        /// Whether it is pinned now.
+        is_pinned: bool,
+    },
+    /// No more revisions of a name can be pinned.
+    #[error("{most} revisions of {name:?} are pinned already; unpin one first")]
+    TooManyPins {
+        /// The name.
+        name: String,
+        /// How many can be.
+        most: usize,
+    },
     /// The publisher is not connected.
     #[error("peer {0} has no session with this tracker; connect it first")]
     NoSession(PeerId),
@@ -283,14 +318,17 @@ pub enum Rejection {
 impl Coded for Rejection {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::NoSuchName(_) | Self::NoSuchContent(_) | Self::NoSuchPeer(_) => ErrorCode::NotFound,
-            Self::Bound { .. } | Self::Unbound { .. } => ErrorCode::Conflict,
+            Self::NoSuchName(_)
+            | Self::NoSuchRevision { .. }
+            | Self::NoSuchContent(_)
+            | Self::NoSuchPeer(_) => ErrorCode::NotFound,
+            Self::Bound { .. } | Self::Unbound { .. } | Self::PinnedOtherwise { .. } => ErrorCode::Conflict,
             Self::NoSession(_) | Self::OtherFragments { .. } | Self::Evicting(_) | Self::Draining(_) => {
                 ErrorCode::FailedPrecondition
             }
             Self::OlderIncarnation { .. } | Self::OlderEpoch { .. } | Self::StaleSession => ErrorCode::Stale,
             Self::OutOfSequence { .. } | Self::MaintenanceTooLong(_) => ErrorCode::InvalidArgument,
-            Self::TooManyPeers(_) => ErrorCode::Exhausted,
+            Self::TooManyPeers(_) | Self::TooManyPins { .. } => ErrorCode::Exhausted,
             Self::NotServing => ErrorCode::Unavailable,
         }
     }

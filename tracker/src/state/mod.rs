@@ -26,6 +26,7 @@ mod drain;
 mod duty;
 mod history;
 mod holders;
+mod line;
 mod losses;
 mod membership;
 mod naming;
@@ -33,10 +34,12 @@ mod outage;
 mod pace;
 mod planning;
 mod reasons;
+mod recollection;
 mod reconciliation;
 mod record;
 mod renaming;
 mod repair;
+mod revisions;
 mod room;
 mod session;
 mod spending;
@@ -51,13 +54,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng as _;
 use rand::rngs::Xoshiro256PlusPlus;
-use shared::model::{ContentId, Epoch, PeerId, Timestamp};
+use shared::model::{ContentId, Epoch, Name, PeerId, Timestamp};
 
 use crate::policy::Policy;
 use crate::timing::Timing;
 use agenda::Agenda;
 use assignments::Assignments;
-use catalogue::{Bind, Catalogue, Released};
+use catalogue::{Bind, Catalogue, Settled};
 use history::History;
 use holders::Holders;
 use membership::{Life, Membership};
@@ -67,7 +70,7 @@ use spending::Spending;
 pub use command::{Applied, Closing, Command, Effect, Publish, Rejection, Reply, SessionId};
 pub use drain::DrainSurvey;
 pub use history::Gap;
-pub use record::{EpochBegin, Fact, Record, Registration};
+pub use record::{EpochBegin, Fact, LineFact, Past, Record, Registration};
 pub use survey::Surveying;
 pub use view::{PeersPage, Status};
 
@@ -96,6 +99,8 @@ pub struct State {
     surplus: BTreeMap<ContentId, Timestamp>,
     /// How far the sweep over all contents has come.
     swept: Option<ContentId>,
+    /// How far the one over all names has.
+    aged: Option<Name>,
     /// The share of all ready peers' capacity that was free at the last tick.
     free_share: u64,
     /// How fast replicas are being made.
@@ -144,6 +149,7 @@ impl State {
             evictions: BTreeMap::new(),
             surplus: BTreeMap::new(),
             swept: None,
+            aged: None,
             free_share: 0,
             pace: Pace::default(),
             spending: Spending::new(budget),
@@ -180,6 +186,11 @@ impl State {
             } => self
                 .set_target(now, name, expected, target, &mut out)
                 .map(Reply::Published),
+            Command::KeepRevisions(limit) => {
+                self.keep_revisions(now, limit, &mut out);
+                Ok(Reply::Done)
+            }
+            Command::Pin(wish) => self.pin(now, wish, &mut out).map(Reply::Pinned),
             Command::SetDuty { peer, wish } => self.set_duty(now, peer, wish, &mut out).map(Reply::OnDuty),
             Command::OpenSession { session, hello } => self
                 .open_session(now, session, hello, &mut out)
@@ -212,7 +223,7 @@ impl State {
         };
         std::iter::once(epoch)
             .chain(self.members.records())
-            .chain(self.catalogue.records())
+            .chain(self.catalogue.records(self.epoch_at))
             .chain(self.history.gap_records(self.epoch_at))
             .chain([self.history.record(self.epoch_at)])
             .collect()
@@ -255,18 +266,18 @@ impl State {
         }
     }
 
-    /// Makes a fact true now and has it journaled. Returns the contents that lost their last name through it.
-    fn commit(&mut self, now: Timestamp, fact: Fact, out: &mut Outcome) -> Vec<Released> {
+    /// Makes a fact true now and has it journaled. Returns what that means for contents.
+    fn commit(&mut self, now: Timestamp, fact: Fact, out: &mut Outcome) -> Settled {
         self.commit_at(Record { at: now, fact }, out)
     }
 
-    fn commit_at(&mut self, record: Record, out: &mut Outcome) -> Vec<Released> {
+    fn commit_at(&mut self, record: Record, out: &mut Outcome) -> Settled {
         out.records.push(record.clone());
         self.evolve(record)
     }
 
     /// The only place where facts change.
-    fn evolve(&mut self, record: Record) -> Vec<Released> {
+    fn evolve(&mut self, record: Record) -> Settled {
         let at = record.at;
         self.history.count();
         match record.fact {
@@ -305,10 +316,11 @@ impl State {
                 tombstone,
                 to,
                 revision,
-            } => self.catalogue.rename(&from, tombstone, &to, revision, at),
-            Fact::TargetChanged { name, target } => self.catalogue.set_target(&name, target),
+            } => return self.catalogue.rename(&from, tombstone, &to, revision, at),
+            Fact::TargetChanged { name, target } => return self.catalogue.set_target(&name, target),
+            Fact::Line(fact) => return self.catalogue.recall(fact, at),
             Fact::DutyChanged { peer, duty } => self.members.set_duty(peer, duty, at),
         }
-        Vec::new()
+        Settled::default()
     }
 }

@@ -1,13 +1,11 @@
 //! Publishing and removing: names change by compare-and-set, linearizably.
 
-use std::collections::BTreeSet;
-
 use shared::model::{
     Binding, CollectionSize, ContentId, Expectation, Manifest, Name, Parts, PeerId, ReplicationTarget,
     Revision, Timestamp,
 };
 
-use super::catalogue::Released;
+use super::catalogue::Settled;
 use super::command::{Publish, Rejection};
 use super::holders::Fragments;
 use super::membership::Peer;
@@ -81,9 +79,10 @@ impl State {
     ) -> Result<Revision, Rejection> {
         let last = self.catalogue.revision(&name);
         let Some(bound) = self.catalogue.binding(&name) else {
+            let is_known = self.catalogue.line(&name).is_some();
             // A retry names the revision that the tombstone removed.
             return match expected {
-                Some(expected) if last != Revision::NONE && last.get() - 1 == expected.get() => Ok(last),
+                Some(expected) if is_known && last.get() - 1 == expected.get() => Ok(last),
                 _ => Err(Rejection::NoSuchName(name.as_str().to_owned())),
             };
         };
@@ -91,9 +90,8 @@ impl State {
             return Err(bound_otherwise(&bound, "another revision was expected"));
         }
         let revision = last.next();
-        let before = self.catalogue.referred(&name);
-        let released = self.commit(now, Fact::Removed { name, revision }, out);
-        self.let_go(now, before, &released);
+        let settled = self.commit(now, Fact::Removed { name, revision }, out);
+        self.let_go(now, settled);
         Ok(revision)
     }
 
@@ -112,9 +110,8 @@ impl State {
             return Err(bound_otherwise(&bound, "another revision was expected"));
         }
         if bound.target != target {
-            let contents = self.catalogue.referred(&name);
-            self.commit(now, Fact::TargetChanged { name, target }, out);
-            contents.into_iter().for_each(|content| self.agenda.mark(content));
+            let settled = self.commit(now, Fact::TargetChanged { name, target }, out);
+            self.let_go(now, settled);
         }
         Ok(Binding { target, ..bound })
     }
@@ -180,16 +177,9 @@ impl State {
     }
 
     fn bind(&mut self, now: Timestamp, record: Record, out: &mut Outcome) {
-        let Fact::Published {
-            name,
-            manifest,
-            parts,
-            ..
-        } = &record.fact
-        else {
+        let Fact::Published { manifest, parts, .. } = &record.fact else {
             return;
         };
-        let before = self.catalogue.referred(name);
         for manifest in contents_of(manifest, parts.as_ref()) {
             let content = manifest.content();
             if self.catalogue.content(content).is_none() {
@@ -198,14 +188,17 @@ impl State {
             }
             self.agenda.mark(content);
         }
-        let released = self.commit_at(record, out);
-        self.let_go(now, before, &released);
+        let settled = self.commit_at(record, out);
+        self.let_go(now, settled);
     }
 
-    /// A name no longer refers to what it referred to before, or not as it did; some of that has no name any more.
-    fn let_go(&mut self, now: Timestamp, before: BTreeSet<ContentId>, released: &[Released]) {
-        before.into_iter().for_each(|content| self.agenda.mark(content));
-        for gone in released {
+    /// Names refer to contents otherwise than before; some of these no name keeps any more.
+    pub(super) fn let_go(&mut self, now: Timestamp, settled: Settled) {
+        settled
+            .touched
+            .into_iter()
+            .for_each(|content| self.agenda.mark(content));
+        for gone in settled.released {
             self.orphan(now, gone.content, gone.fragments);
         }
     }

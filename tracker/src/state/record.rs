@@ -5,8 +5,8 @@
 //! nothing but the shortest list of facts that leads to the same state.
 
 use shared::model::{
-    Duty, Epoch, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, ReplicationTarget, Revision,
-    Timestamp, Zone,
+    Duty, Epoch, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, PinCount, ReplicationTarget,
+    RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
 };
 
 /// A fact and when it came about, by the tracker's clock.
@@ -69,6 +69,8 @@ pub enum Fact {
         /// Replicas wanted of every fragment.
         target: ReplicationTarget,
     },
+    /// Something about the past of names.
+    Line(LineFact),
     /// A peer is used for something else.
     DutyChanged {
         /// Who.
@@ -94,6 +96,72 @@ pub enum Fact {
     },
     /// The operator has seen to what was lost.
     GapAccepted,
+}
+
+/// What becomes of the revisions of names, apart from new ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineFact {
+    /// So many revisions of every name are remembered from now on. Until this is said, one is: journals that are older
+    /// than revisions mean that.
+    RevisionsKept(RevisionLimit),
+    /// A superseded revision was let go: its contents stay for it no longer.
+    Collected {
+        /// The name.
+        name: Name,
+        /// The revision.
+        revision: Revision,
+    },
+    /// A revision was pinned or unpinned.
+    PinChanged {
+        /// The name.
+        name: Name,
+        /// The revision.
+        revision: Revision,
+        /// How often that has happened now; odd: it is pinned.
+        pins: PinCount,
+    },
+    /// Of a removed name nothing is remembered any longer; the floor rises to its revision.
+    NameForgotten(Name),
+    /// In a snapshot: every name that is unknown is at this revision.
+    FloorRaised(Revision),
+    /// In a snapshot, before what the name is now: one of its earlier revisions.
+    Remembered {
+        /// The name.
+        name: Name,
+        /// The revision.
+        revision: Revision,
+        /// What it was, and what is kept of it.
+        past: Past,
+    },
+}
+
+/// An earlier revision, or the removal that is the newest one of a name with earlier ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Past {
+    /// It was a removal.
+    Removed,
+    /// Its contents were let go.
+    Collected {
+        /// What it was.
+        was: RevisedContent,
+        /// How often it was pinned and unpinned; even.
+        pins: PinCount,
+    },
+    /// Its contents are kept.
+    Kept {
+        /// Since when only for a while, unless it is pinned.
+        since: Timestamp,
+        /// How often it was pinned and unpinned.
+        pins: PinCount,
+        /// Replicas wanted of every fragment.
+        target: ReplicationTarget,
+        /// The content.
+        manifest: Manifest,
+        /// Peers that share the content in place.
+        publishers: Vec<PeerId>,
+        /// What the content refers to, when it is the catalog of a collection.
+        parts: Option<Parts>,
+    },
 }
 
 /// Where an epoch begins in the history.

@@ -23,10 +23,8 @@ impl State {
         let Some(bound) = self.catalogue.binding(&from) else {
             // A retry names the revision that was renamed, and both names have changed at the same moment.
             let renamed_at = self.catalogue.removed_at(&from);
-            let (last, is_at) = (self.catalogue.revision(&from), |revision: Revision| {
-                revision.next()
-            });
-            let is_retry = expected.is_some_and(|expected| is_at(expected) == last);
+            let before = self.catalogue.revision(&from).get().checked_sub(1);
+            let is_retry = expected.is_some_and(|expected| Some(expected.get()) == before);
             return taken
                 .filter(|bound| is_retry && renamed_at == Some(bound.published_at))
                 .ok_or_else(|| Rejection::NoSuchName(from.as_str().to_owned()));
@@ -44,7 +42,8 @@ impl State {
             to: to.clone(),
             revision,
         };
-        self.commit(now, renamed, out);
+        let settled = self.commit(now, renamed, out);
+        self.let_go(now, settled);
         Ok(Binding {
             name: to,
             revision,

@@ -21,6 +21,7 @@ impl State {
         self.give_up_peers(now, out);
         self.give_up_assignments(now);
         self.notice_outage(now);
+        self.age(now, out);
         self.plan(now, out);
     }
 

@@ -179,37 +179,23 @@ impl State {
     }
 
     pub(super) fn find(&self, what: &ContentRef) -> Result<(Binding, &Content), Rejection> {
-        let found = match what {
-            ContentRef::Name(name) => self.catalogue.binding(name),
-            ContentRef::Id(id) => {
-                let first = self
-                    .catalogue
-                    .content(*id)
-                    .and_then(|content| content.names().first());
-                first.and_then(|name| self.catalogue.binding(name))
-            }
-        };
+        let binding = self.meant(what)?;
         // A part of a collection is asked for by its id, and its name is the collection's.
         let id = match what {
-            ContentRef::Name(_) => found.as_ref().map(|binding| binding.content),
-            ContentRef::Id(id) => Some(*id),
+            ContentRef::Name(_) => binding.content,
+            ContentRef::Id(id) => *id,
         };
-        let content = id.and_then(|id| self.catalogue.content(id));
-        let found = found
-            .zip(content)
-            .map(|(binding, content)| match content.manifest.content() {
-                id if id == binding.content => binding,
-                id => Binding {
-                    content: id,
-                    length: content.manifest.length(),
-                    collection: None,
-                    ..binding
-                },
-            });
-        found.zip(content).ok_or_else(|| match what {
-            ContentRef::Name(name) => Rejection::NoSuchName(name.as_str().to_owned()),
-            ContentRef::Id(id) => Rejection::NoSuchContent(*id),
-        })
+        let content = self.catalogue.content(id).ok_or(Rejection::NoSuchContent(id))?;
+        if id == binding.content {
+            return Ok((binding, content));
+        }
+        let part = Binding {
+            content: id,
+            length: content.manifest.length(),
+            collection: None,
+            ..binding
+        };
+        Ok((part, content))
     }
 
     fn describe(&self, peer: &Peer) -> PeerInfo {

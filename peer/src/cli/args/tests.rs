@@ -2,6 +2,7 @@
 
 use shared::model::ByteRate;
 
+use super::super::history::Past;
 use super::super::limit::RateLimit;
 use super::super::upkeep::{DrainArgs, MaintenanceArgs, Switch};
 use super::*;
@@ -114,6 +115,25 @@ fn every_command_is_read() {
             "rename a b/c".to_owned(),
             Command::Rename("a".parse().expect("a name"), "b/c".parse().expect("a name")),
         ),
+        (
+            "history a".to_owned(),
+            Command::Past(Past::History {
+                name: "a".parse().expect("a name"),
+            }),
+        ),
+        (
+            "pin a/x@3".to_owned(),
+            Command::Past(Past::Pin {
+                revision: "a/x@3".parse().expect("a revision"),
+            }),
+        ),
+        (
+            "unpin a@12".to_owned(),
+            Command::Past(Past::Unpin {
+                revision: "a@12".parse().expect("a revision"),
+            }),
+        ),
+        ("locate a@3".to_owned(), Command::Locate(reference("a@3"))),
         ("verify".to_owned(), Command::Verify(None)),
         (
             "verify a".to_owned(),

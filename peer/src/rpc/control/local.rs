@@ -6,7 +6,9 @@ use std::time::Duration;
 use proto::RemoteError;
 use proto::control::{LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified};
 use proto::convert::{Locate, Remove, Rename};
-use shared::model::{Binding, ContentId, ContentRef, FragmentSet, PeerState, Revision};
+use shared::model::{
+    Binding, ContentId, ContentRef, FragmentSet, PeerState, PinWish, Revision, RevisionEntry,
+};
 use shared::{Coded as _, ErrorCode};
 use tracing::info;
 
@@ -137,6 +139,18 @@ pub(super) async fn rename(parts: &ControlParts, mut rename: Rename) -> Result<B
         rename.expected = (revision != Revision::NONE).then_some(revision);
     }
     connection.catalog.rename(&rename).await
+}
+
+/// Pins or unpins a revision. Its count is looked up first, for the same reason.
+pub(super) async fn pin(parts: &ControlParts, mut wish: PinWish) -> Result<RevisionEntry, RemoteError> {
+    let connection = parts.network.connection_soon().await?;
+    if wish.expected.is_none() {
+        let history = connection.catalog.history(&wish.what.name).await?;
+        let found = history.iter().find(|entry| entry.revision == wish.what.revision);
+        // One that is not listed cannot be pinned either: the tracker says why.
+        wish.expected = found.map(|entry| entry.pins);
+    }
+    connection.catalog.pin(&wish).await
 }
 
 /// Drops this node's copy, unless others would miss it.

@@ -8,7 +8,9 @@ use shared::model::{
     Parts, PeerId, PeerState, Report, Revision,
 };
 
+use super::pins::Pins;
 use super::world::{World, content, peer, some};
+use crate::Timing;
 use crate::state::{Command, Rejection};
 
 const PEERS: u8 = 5;
@@ -59,6 +61,15 @@ enum Step {
     SetDuty {
         peer: u8,
         wish: DutyWish,
+    },
+    Keep {
+        revisions: u32,
+    },
+    Pin {
+        name: usize,
+        revision: u64,
+        is_pinned: bool,
+        seen: Option<u32>,
     },
     /// The n-th order that waits is carried out, or gets lost.
     Obey {
@@ -117,6 +128,9 @@ fn step() -> impl Strategy<Value = Step> {
         }),
         1 => (name.clone(), 1_u32..5).prop_map(|(name, target)| Step::SetTarget { name, target }),
         2 => duty.prop_map(|(peer, wish)| Step::SetDuty { peer, wish }),
+        1 => (1_u32..5).prop_map(|revisions| Step::Keep { revisions }),
+        3 => (name.clone(), 1_u64..7, prop::bool::weighted(0.6), proptest::option::weighted(0.3, 0_u32..4))
+            .prop_map(|(name, revision, is_pinned, seen)| Step::Pin { name, revision, is_pinned, seen }),
         2 => (name.clone(), name.clone(), proptest::option::weighted(0.3, 0_u64..6))
             .prop_map(|(from, to, expected)| Step::Rename { from, to, expected }),
         1 => (name, proptest::option::of(0_u64..6)).prop_map(|(name, expected)| Step::Remove { name, expected }),
@@ -202,7 +216,7 @@ fn report(what: &What) -> Report {
 }
 
 /// Rejections are as good as successes here: what counts is that nothing breaks.
-fn act(world: &mut World, step: &Step) {
+fn act(world: &mut World, pins: &mut Pins, step: &Step) {
     match *step {
         Step::Hello {
             peer,
@@ -248,6 +262,13 @@ fn act(world: &mut World, step: &Step) {
         Step::Rename { from, to, expected } => drop(world.rename(NAMES[from], NAMES[to], expected)),
         Step::SetTarget { name, target } => drop(world.set_target(NAMES[name], target)),
         Step::SetDuty { peer, wish } => drop(world.set_duty(peer, wish)),
+        Step::Keep { revisions } => world.keep(revisions),
+        Step::Pin {
+            name,
+            revision,
+            is_pinned,
+            seen,
+        } => pins.change(world, &format!("{}@{revision}", NAMES[name]), is_pinned, seen),
         Step::Obey { nth, is_lost } if !world.orders.is_empty() => {
             let (to, order) = world.orders.remove(nth.index(world.orders.len()));
             if !is_lost {
@@ -301,6 +322,15 @@ fn check_who_can_go(world: &World) {
             }
         }
     }
+}
+
+/// A world in which little is kept for long.
+fn forgetful() -> World {
+    World::timed(Timing {
+        history_grace: Duration::from_secs(20),
+        forget_names: Duration::from_secs(60),
+        ..Timing::default()
+    })
 }
 
 /// Nothing goes wrong any more: everyone is connected, tells what it holds, and does what it is told.
@@ -361,11 +391,12 @@ proptest! {
 
     #[test]
     fn whatever_happens_the_invariants_hold_and_calm_heals(steps in proptest::collection::vec(step(), 1..60)) {
-        let mut world = World::new();
+        let (mut world, mut pins) = (forgetful(), Pins::default());
         let mut newest = [0; NAMES.len()];
         for step in steps {
             // `World::apply` checks every invariant after every command.
-            act(&mut world, &step);
+            act(&mut world, &mut pins, &step);
+            pins.check(&world);
             check_who_can_go(&world);
             for (name, newest) in NAMES.iter().zip(&mut newest) {
                 let revision = world.state.catalogue.revision(&super::world::name(name)).get();
@@ -374,6 +405,7 @@ proptest! {
             }
         }
         calm(&mut world);
+        pins.check(&world);
         for n in 1..=CONTENTS {
             let manifest = bytes(n);
             let holders = world.state.holders.of(manifest.content());
@@ -396,10 +428,10 @@ proptest! {
     #[test]
     fn the_same_seed_and_commands_give_the_same_state(steps in proptest::collection::vec(step(), 1..40)) {
         let run = || {
-            let mut world = World::new();
+            let (mut world, mut pins) = (forgetful(), Pins::default());
             let mut orders = Vec::new();
             for step in steps.clone() {
-                act(&mut world, &step);
+                act(&mut world, &mut pins, &step);
                 orders.extend(world.orders.clone());
             }
             (world.journal, orders)

@@ -63,6 +63,7 @@ pub(super) struct SimPeer {
 }
 
 pub(super) struct World {
+    timing: Timing,
     pub(super) state: State,
     pub(super) now: Timestamp,
     pub(super) journal: Vec<Record>,
@@ -79,8 +80,13 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::timed(Timing::default())
+    }
+
+    pub(super) fn timed(timing: Timing) -> Self {
         let mut world = Self {
-            state: State::new(Timing::default(), 1),
+            timing,
+            state: State::new(timing, 1),
             now: Timestamp::from_millis(1_000_000),
             journal: Vec::new(),
             peers: BTreeMap::new(),
@@ -127,7 +133,7 @@ impl World {
 
     /// The tracker crashes and comes back with its journal; nobody is connected.
     pub(super) fn restart(&mut self) {
-        self.state = State::new(Timing::default(), 2);
+        self.state = State::new(self.timing, 2);
         for record in self.journal.clone() {
             self.state.replay(record);
         }

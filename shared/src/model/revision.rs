@@ -1,0 +1,268 @@
+//! The revisions of one name: what is kept of its past, and how people refer to it.
+
+use std::fmt;
+use std::num::NonZeroU8;
+use std::str::FromStr;
+
+use super::{CollectionSize, ContentId, Health, Name, NameError, ReplicationTarget, Revision, Timestamp};
+
+/// How many revisions of a name are kept, the current one included: 1 to 64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RevisionLimit(NonZeroU8);
+
+/// A number of revisions that cannot be kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a number of revisions to keep; choose 1 to {max}", max = RevisionLimit::MAX)]
+pub struct RevisionLimitError(String);
+
+impl RevisionLimit {
+    /// No more are kept: what an answer lists, and what a name costs, stays small.
+    pub const MAX: u8 = 64;
+
+    /// Only what a name is bound to now.
+    pub const ONE: Self = Self(NonZeroU8::MIN);
+
+    /// Validates a number.
+    ///
+    /// # Errors
+    /// When it is 0 or above [`Self::MAX`].
+    pub fn new(revisions: u32) -> Result<Self, RevisionLimitError> {
+        u8::try_from(revisions)
+            .ok()
+            .filter(|revisions| *revisions <= Self::MAX)
+            .and_then(NonZeroU8::new)
+            .map(Self)
+            .ok_or_else(|| RevisionLimitError(revisions.to_string()))
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0.get() as u32
+    }
+}
+
+impl Default for RevisionLimit {
+    /// Eight: a week of nightly builds and one more, and still a few hundred bytes a name.
+    fn default() -> Self {
+        Self(NonZeroU8::MIN.saturating_add(7))
+    }
+}
+
+impl FromStr for RevisionLimit {
+    type Err = RevisionLimitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let revisions = text
+            .parse()
+            .map_err(|_| RevisionLimitError(format!("{text:?}")))?;
+        Self::new(revisions)
+    }
+}
+
+/// One revision of a name, written `NAME@REVISION`: `models/a@3`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NamedRevision {
+    /// The name.
+    pub name: Name,
+    /// Which revision of it; at least 1.
+    pub revision: Revision,
+}
+
+/// Why a text names no revision.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NamedRevisionError {
+    /// It does not end with `@` and a number.
+    #[error(
+        "{0:?} names no revision; write NAME@REVISION, such as models/a@3 (`peer history NAME` lists them)"
+    )]
+    NoRevision(String),
+    /// What comes before that is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+impl NamedRevision {
+    /// What a name that ends with `@` and a number says when it is read as a revision of another name.
+    ///
+    /// Both are possible: `models/a@3` may also be a name of its own. Whoever has to choose looks for that first.
+    #[must_use]
+    pub fn within(name: &Name) -> Option<Self> {
+        name.as_str().parse().ok()
+    }
+}
+
+impl fmt::Display for NamedRevision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.name, self.revision)
+    }
+}
+
+impl FromStr for NamedRevision {
+    type Err = NamedRevisionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let none = || NamedRevisionError::NoRevision(text.to_owned());
+        let (name, digits) = text.rsplit_once('@').ok_or_else(none)?;
+        let number: u64 = digits.parse().map_err(|_| none())?;
+        // One way to write each: no sign, no leading zero, and no revision 0.
+        if number == 0 || number.to_string() != digits {
+            return Err(none());
+        }
+        let (name, revision) = (Name::new(name)?, Revision::new(number));
+        Ok(Self { name, revision })
+    }
+}
+
+/// How often a revision has been pinned and unpinned: odd while it is pinned. It only grows, so whoever has seen one
+/// cannot undo a later change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PinCount(u32);
+
+impl PinCount {
+    /// Wraps a count.
+    #[must_use]
+    pub const fn new(count: u32) -> Self {
+        Self(count)
+    }
+
+    /// The count.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// Whether the revision is pinned.
+    #[must_use]
+    pub const fn is_pinned(self) -> bool {
+        self.0 % 2 == 1
+    }
+
+    /// After the next change.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// What somebody wants a revision's pin to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinWish {
+    /// Which revision.
+    pub what: NamedRevision,
+    /// Whether it is to be pinned.
+    pub is_pinned: bool,
+    /// The count that the caller has seen; none means whatever it is.
+    pub expected: Option<PinCount>,
+}
+
+/// What has become of a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevisionState {
+    /// The name is bound to it.
+    Current,
+    /// Its content stays until it is unpinned.
+    Pinned,
+    /// Its content is still there; unless it is pinned, not for ever.
+    Kept,
+    /// Its content was let go.
+    Collected,
+    /// It is a removal.
+    Removed,
+}
+
+impl fmt::Display for RevisionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Current => "current",
+            Self::Pinned => "pinned",
+            Self::Kept => "kept",
+            Self::Collected => "collected",
+            Self::Removed => "removed",
+        })
+    }
+}
+
+/// What a revision bound a name to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevisedContent {
+    /// The content.
+    pub content: ContentId,
+    /// Bytes of the content.
+    pub length: u64,
+    /// Replicas wanted of every fragment.
+    pub target: ReplicationTarget,
+    /// What it is a collection of, when it is one.
+    pub collection: Option<CollectionSize>,
+}
+
+/// One revision of a name, as it is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevisionEntry {
+    /// Which.
+    pub revision: Revision,
+    /// When it was journaled, by the tracker's clock.
+    pub at: Timestamp,
+    /// What has become of it.
+    pub state: RevisionState,
+    /// How often it was pinned and unpinned; the current one can be pinned too.
+    pub pins: PinCount,
+    /// What the name was bound to; none when it was removed.
+    pub bound: Option<RevisedContent>,
+    /// How the replicas of that stand; none when it is not there any more.
+    pub health: Option<Health>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_is_written_in_one_way() {
+        let read: NamedRevision = "models/a@3".parse().expect("a revision");
+        assert_eq!(
+            (read.name.as_str(), read.revision),
+            ("models/a", Revision::new(3))
+        );
+        assert_eq!(read.to_string(), "models/a@3");
+        let odd: NamedRevision = "a@3@12".parse().expect("the last one counts");
+        assert_eq!((odd.name.as_str(), odd.revision.get()), ("a@3", 12));
+        for none in [
+            "models/a",
+            "a@",
+            "a@x",
+            "a@+3",
+            "a@03",
+            "a@0",
+            "a@-1",
+            "a@99999999999999999999",
+            "@",
+        ] {
+            let refused = none.parse::<NamedRevision>();
+            assert!(
+                matches!(refused, Err(NamedRevisionError::NoRevision(_))),
+                "{none}"
+            );
+        }
+        for nameless in ["@3", "a/@3", "../a@3"] {
+            let refused = nameless.parse::<NamedRevision>();
+            assert!(matches!(refused, Err(NamedRevisionError::Name(_))), "{nameless}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_ends_so_can_be_read_as_a_revision() {
+        let name = |text: &str| Name::new(text).expect("a name");
+        let within = NamedRevision::within(&name("a@2")).expect("it ends so");
+        assert_eq!(within.name, name("a"));
+        assert_eq!(NamedRevision::within(&name("a@b")), None);
+    }
+
+    #[test]
+    fn at_least_one_revision_is_kept() {
+        assert!(RevisionLimit::new(0).is_err() && RevisionLimit::new(65).is_err());
+        assert_eq!(RevisionLimit::default().get(), 8);
+        assert_eq!("64".parse::<RevisionLimit>().map(RevisionLimit::get), Ok(64));
+        assert!("all".parse::<RevisionLimit>().is_err());
+    }
+}

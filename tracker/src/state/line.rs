@@ -1,0 +1,283 @@
+//! The revisions of one name that are remembered, and which of their contents the name keeps for them.
+//!
+//! Invariants: revisions ascend; only the last one is current; what is pinned refers to its contents and stays in the
+//! line, however old; what was let go refers to nothing. Contents are kept for the current revision, for pinned ones,
+//! and for those that were superseded and not let go yet. Pure: knows neither other names nor what time it is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use shared::model::{
+    CollectionSize, ContentId, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit,
+    Timestamp,
+};
+
+/// All that is remembered of one name, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    revisions: Vec<Revised>,
+}
+
+/// One revision.
+#[derive(Debug)]
+pub(super) struct Revised {
+    pub(super) revision: Revision,
+    pub(super) at: Timestamp,
+    /// None when it is a removal, which costs no more than this.
+    pub(super) bound: Option<Box<Bound>>,
+}
+
+/// What a revision bound the name to.
+#[derive(Clone, Debug)]
+pub(super) struct Bound {
+    pub(super) content: ContentId,
+    pub(super) length: u64,
+    pub(super) target: ReplicationTarget,
+    pub(super) collection: Option<CollectionSize>,
+    /// Of a collection, ascending; nothing once they were let go.
+    pub(super) parts: Option<Arc<[ContentId]>>,
+    pub(super) hold: Hold,
+    pub(super) pins: PinCount,
+}
+
+/// Whether a revision keeps its contents, apart from pins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// The name is bound to them.
+    Current,
+    /// They stay for a while.
+    Kept {
+        /// When it was superseded, or unpinned after that.
+        since: Timestamp,
+    },
+    /// No longer.
+    LetGo,
+}
+
+impl Bound {
+    /// Whether the name keeps the contents for this revision.
+    pub(super) fn holds(&self) -> bool {
+        self.hold != Hold::LetGo || self.pins.is_pinned()
+    }
+
+    /// Everything that it refers to: the content and, of a collection, its parts.
+    pub(super) fn contents(&self) -> impl Iterator<Item = ContentId> + '_ {
+        let parts = self.parts.iter().flat_map(|parts| parts.iter());
+        parts.chain([&self.content]).copied()
+    }
+
+    fn refers_to(&self, content: ContentId) -> bool {
+        let is_part = |parts: &Arc<[ContentId]>| parts.binary_search(&content).is_ok();
+        self.holds() && (self.content == content || self.parts.as_ref().is_some_and(is_part))
+    }
+
+    /// Whether both mean the same bytes, as a file or as a collection.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.content == other.content && self.collection.is_some() == other.collection.is_some()
+    }
+
+    fn let_go(&mut self) {
+        self.hold = Hold::LetGo;
+        if !self.holds() {
+            self.parts = None;
+        }
+    }
+
+    /// As people see it.
+    pub(super) fn told(&self) -> RevisedContent {
+        RevisedContent {
+            content: self.content,
+            length: self.length,
+            target: self.target,
+            collection: self.collection,
+        }
+    }
+}
+
+/// Contents whose references may have changed.
+pub(super) type Touched = BTreeSet<ContentId>;
+
+impl Line {
+    /// All revisions, the oldest first.
+    pub(super) fn revisions(&self) -> &[Revised] {
+        &self.revisions
+    }
+
+    /// How often the name has been bound or removed; [`Revision::NONE`] of an empty line.
+    pub(super) fn last(&self) -> Revision {
+        self.revisions.last().map_or(Revision::NONE, |last| last.revision)
+    }
+
+    /// What the name is bound to now, and since when.
+    pub(super) fn current(&self) -> Option<(&Revised, &Bound)> {
+        let last = self.revisions.last()?;
+        Some((last, last.bound.as_deref()?)).filter(|(_, bound)| bound.hold == Hold::Current)
+    }
+
+    /// When the name was removed; none while it is bound.
+    pub(super) fn removed_at(&self) -> Option<Timestamp> {
+        self.revisions
+            .last()
+            .filter(|last| last.bound.is_none())
+            .map(|last| last.at)
+    }
+
+    pub(super) fn get(&self, revision: Revision) -> Option<&Revised> {
+        let found = self.revisions.binary_search_by_key(&revision, |one| one.revision);
+        found.ok().map(|at| &self.revisions[at])
+    }
+
+    fn bound_mut(&mut self, revision: Revision) -> Option<&mut Bound> {
+        let found = self.revisions.binary_search_by_key(&revision, |one| one.revision);
+        self.revisions[found.ok()?].bound.as_deref_mut()
+    }
+
+    /// What keeps contents, the newest first.
+    pub(super) fn holding(&self) -> impl Iterator<Item = (&Revised, &Bound)> {
+        let bound = self.revisions.iter().rev();
+        bound
+            .filter_map(|one| Some((one, one.bound.as_deref()?)))
+            .filter(|(_, bound)| bound.holds())
+    }
+
+    /// The largest target of the revisions for which the content is kept; none when it is not.
+    pub(super) fn target_for(&self, content: ContentId) -> Option<ReplicationTarget> {
+        let referring = self.holding().filter(|(_, bound)| bound.refers_to(content));
+        referring.map(|(_, bound)| bound.target).max()
+    }
+
+    /// The newest revision for which the content is kept.
+    pub(super) fn newest_of(&self, content: ContentId) -> Option<(&Revised, &Bound)> {
+        self.holding().find(|(_, bound)| bound.refers_to(content))
+    }
+
+    /// How many revisions are pinned.
+    pub(super) fn pinned(&self) -> usize {
+        self.holding().filter(|(_, bound)| bound.pins.is_pinned()).count()
+    }
+
+    /// The name is bound from now on; no more revisions than the limit are remembered, besides pinned ones.
+    pub(super) fn bind(
+        &mut self,
+        revision: Revision,
+        at: Timestamp,
+        bound: Bound,
+        limit: RevisionLimit,
+    ) -> Touched {
+        let mut touched: Touched = bound.contents().collect();
+        if let Some(last) = self.revisions.last_mut().and_then(|last| last.bound.as_mut())
+            && last.hold == Hold::Current
+        {
+            touched.extend(last.contents());
+            last.hold = Hold::Kept { since: at };
+            // Bound anew to the same bytes: its own wishes for them count no longer.
+            if last.is_same(&bound) && last.parts == bound.parts {
+                last.let_go();
+            }
+        }
+        let bound = Some(Box::new(bound));
+        self.push(Revised { revision, at, bound });
+        touched.extend(self.trim(limit));
+        touched
+    }
+
+    /// The name was removed, and with it everything that is not pinned.
+    pub(super) fn remove(&mut self, revision: Revision, at: Timestamp, limit: RevisionLimit) -> Touched {
+        let mut touched = Touched::new();
+        for bound in self.revisions.iter_mut().filter_map(|one| one.bound.as_mut()) {
+            touched.extend(bound.contents());
+            bound.let_go();
+        }
+        touched.extend(self.end(revision, at, limit));
+        touched
+    }
+
+    /// What the name was bound to has another name now: a removal that takes nothing away before its time.
+    pub(super) fn end(&mut self, revision: Revision, at: Timestamp, limit: RevisionLimit) -> Touched {
+        let mut touched = Touched::new();
+        if let Some(last) = self.revisions.last_mut().and_then(|last| last.bound.as_mut())
+            && last.hold == Hold::Current
+        {
+            touched.extend(last.contents());
+            last.hold = Hold::Kept { since: at };
+        }
+        self.push(Revised {
+            revision,
+            at,
+            bound: None,
+        });
+        touched.extend(self.trim(limit));
+        touched
+    }
+
+    /// Takes in a revision of a snapshot as it was.
+    pub(super) fn push(&mut self, revised: Revised) {
+        // Most names have one revision: no spare room for more.
+        self.revisions.reserve_exact(1);
+        self.revisions.push(revised);
+    }
+
+    /// Forgets all but the newest revisions and the pinned ones.
+    pub(super) fn trim(&mut self, limit: RevisionLimit) -> Touched {
+        let mut touched = Touched::new();
+        let surplus = self.revisions.len().saturating_sub(limit.get() as usize);
+        let mut at = 0;
+        self.revisions.retain(|one| {
+            at += 1;
+            let is_pinned = one.bound.as_ref().is_some_and(|bound| bound.pins.is_pinned());
+            let stays = at > surplus || is_pinned;
+            if !stays {
+                touched.extend(one.bound.iter().flat_map(|bound| bound.contents()));
+            }
+            stays
+        });
+        touched
+    }
+
+    /// Changes how many replicas the current revision wants.
+    pub(super) fn set_target(&mut self, wanted: ReplicationTarget) -> Touched {
+        match self.revisions.last_mut().and_then(|last| last.bound.as_mut()) {
+            Some(current) if current.hold == Hold::Current => {
+                current.target = wanted;
+                current.contents().collect()
+            }
+            _ => Touched::new(),
+        }
+    }
+
+    /// A superseded revision keeps its contents no longer; and none but the newest are remembered.
+    pub(super) fn let_go(&mut self, revision: Revision, limit: RevisionLimit) -> Touched {
+        let Some(bound) = self.bound_mut(revision) else {
+            return Touched::new();
+        };
+        let mut touched: Touched = bound.contents().collect();
+        bound.let_go();
+        touched.extend(self.trim(limit));
+        touched
+    }
+
+    /// Pins or unpins a revision. One that is unpinned has the time of a superseded one before it is let go.
+    pub(super) fn pin(&mut self, revision: Revision, pins: PinCount, at: Timestamp) -> Touched {
+        let there = self.get(revision).and_then(|one| one.bound.as_deref());
+        // What was let go may be here all the same, for another revision.
+        let parts = there
+            .and_then(|there| self.same_as(there))
+            .and_then(|same| same.parts.clone());
+        let Some(bound) = self.bound_mut(revision) else {
+            return Touched::new();
+        };
+        bound.pins = pins;
+        if pins.is_pinned() {
+            bound.parts = bound.parts.take().or(parts);
+        } else if bound.hold != Hold::Current {
+            bound.hold = Hold::Kept { since: at };
+        }
+        bound.contents().collect()
+    }
+
+    /// A revision of the same bytes that keeps them; itself, if it does.
+    pub(super) fn same_as(&self, bound: &Bound) -> Option<&Bound> {
+        let mut same = self.holding().map(|(_, other)| other);
+        same.find(|other| other.is_same(bound))
+    }
+}

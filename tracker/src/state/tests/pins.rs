@@ -1,0 +1,73 @@
+//! What was pinned and acknowledged, kept outside the state: none of it may get lost, whatever happens.
+
+use std::collections::BTreeMap;
+
+use shared::model::{ContentId, ContentRef, PinCount, PinWish, RevisionEntry, RevisionLimit};
+
+use super::world::World;
+use crate::Timing;
+use crate::state::{Command, Rejection, Reply, State};
+
+impl World {
+    /// So many revisions of every name are remembered from now on.
+    pub(super) fn keep(&mut self, revisions: u32) {
+        let limit = RevisionLimit::new(revisions).expect("in bounds");
+        self.apply(Command::KeepRevisions(limit))
+            .expect("it can always be changed");
+    }
+
+    /// Pins or unpins `NAME@REV`, of which the count may have been seen.
+    pub(super) fn set_pin(
+        &mut self,
+        text: &str,
+        is_pinned: bool,
+        seen: Option<u32>,
+    ) -> Result<RevisionEntry, Rejection> {
+        let wish = PinWish {
+            what: text.parse().expect("a revision"),
+            is_pinned,
+            expected: seen.map(PinCount::new),
+        };
+        match self.apply(Command::Pin(wish))? {
+            Reply::Pinned(entry) => Ok(entry),
+            other => panic!("a pin is answered by {other:?}"),
+        }
+    }
+}
+
+/// Revisions that are pinned as far as the story was told, and what they were bound to.
+#[derive(Debug, Default)]
+pub(super) struct Pins(BTreeMap<String, ContentId>);
+
+impl Pins {
+    /// Pins or unpins a revision, and notes what came of it.
+    pub(super) fn change(&mut self, world: &mut World, revision: &str, is_pinned: bool, seen: Option<u32>) {
+        let Ok(entry) = world.set_pin(revision, is_pinned, seen) else {
+            return;
+        };
+        assert_eq!(entry.pins.is_pinned(), is_pinned, "it is as it was asked for");
+        match entry.bound {
+            Some(bound) if is_pinned => drop(self.0.insert(revision.to_owned(), bound.content)),
+            _ => drop(self.0.remove(revision)),
+        }
+    }
+
+    /// All that is pinned can be had, in a tracker that starts on a snapshot too.
+    pub(super) fn check(&self, world: &World) {
+        let mut copy = State::new(Timing::default(), 7);
+        let snapshot = world.state.records();
+        for record in &snapshot {
+            assert_eq!(copy.audit(record), Ok(()), "{record:?}");
+            copy.replay(record.clone());
+        }
+        copy.check();
+        assert_eq!(copy.records(), snapshot, "a snapshot leads to the same state");
+        for (revision, content) in &self.0 {
+            let what: ContentRef = revision.parse().expect("a name");
+            for state in [&world.state, &copy] {
+                let found = state.resolve(&what).map(|(binding, _)| binding.content);
+                assert_eq!(found, Ok(*content), "{revision} is pinned");
+            }
+        }
+    }
+}
