@@ -16,6 +16,7 @@
 //! * A source that is full is not asked: the request goes where there is room, instead of standing in line.
 //! * A member that serves much more slowly than others is given a rest after each request, so that at the end not
 //!   everything is with the slow ones; one that serves more quickly is given more.
+//! * Whoever is ahead of the other members asks for less, so that those behind find free slots (`lead`).
 //! * A source for which nothing else is left takes over what a much slower one is sending, unless all wait for our own
 //!   limit. What has come of the fragment is kept.
 //!
@@ -31,6 +32,7 @@
 mod choice;
 mod event;
 mod flights;
+mod lead;
 mod offers;
 mod pace;
 mod standing;
@@ -45,6 +47,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::model::{FragmentIndex, FragmentSet, PeerId, Timestamp};
 
+use choice::REQUESTS;
 pub use event::{Action, Bounds, Event, Failure, Outlook};
 use flights::{Flight, Flights};
 use offers::Offers;
@@ -72,6 +75,8 @@ pub struct Scheduler {
     first_hand: BTreeMap<FragmentIndex, (PeerId, Option<Timestamp>)>,
     /// Fragments that have been asked for: some of them may have come.
     begun: FragmentSet,
+    /// How many requests are to be made at most because we are ahead of others.
+    fair: Option<u32>,
     pace: Pace,
     rng: StdRng,
 }
@@ -103,6 +108,7 @@ impl Scheduler {
             seeders: 0,
             first_hand: BTreeMap::new(),
             begun: FragmentSet::empty(count),
+            fair: None,
             pace: Pace::default(),
             rng: StdRng::seed_from_u64(seed),
         }
@@ -219,6 +225,7 @@ impl Scheduler {
     /// How many more requests may be made.
     fn room(&self) -> u32 {
         let at_once = self.pace.at_once(self.bounds.in_all);
+        let at_once = self.fair.map_or(at_once, |fair| fair.min(at_once));
         at_once.saturating_sub(self.flights.count())
     }
 
@@ -278,6 +285,9 @@ impl Scheduler {
                 self.restate(source, Standing::is_no_member);
             }
         }
+        let members = self.sources.values().filter(|source| source.is_member());
+        let held = members.map(|member| member.held.len());
+        self.fair = lead::at_once(REQUESTS, self.held.len(), held, self.held.capacity());
         self.first_hand
             .retain(|_, (_, since)| since.is_none_or(|since| now.since(since) < PASSING_PATIENCE));
         Look::AtAll

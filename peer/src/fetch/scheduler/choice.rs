@@ -12,7 +12,7 @@ use super::{Look, Scheduler};
 
 /// Requests to all members together, about, and to all seeders: the more there are, the fewer each. So few that whoever
 /// offers a fragment later still finds someone to give it to; more would queue at the first who offered it.
-const REQUESTS: u32 = 32;
+pub(super) const REQUESTS: u32 = 32;
 
 /// Fragments from one seeder that wait for other members to take them over, with all members together, about: one each,
 /// but where there are only two or three members the seeder must not wait for them.
