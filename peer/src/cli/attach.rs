@@ -10,7 +10,7 @@ use shared::runtime::Tasks;
 use super::exit::{Exit, Failure};
 use super::settings::{Options, default_entry};
 use crate::blocking::blocking;
-use crate::node::{Node, NodeConfig, RunningNode, find_running};
+use crate::node::{Node, NodeConfig, RunningNode, find_running, last_entry};
 use crate::words;
 
 /// A node that answers.
@@ -87,7 +87,7 @@ pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<(), Fai
         Ok(_) => Ok(()),
         Err(error) => Err(
             Failure::of(format_args!("connect to {}", described(entry)), &error)
-                .hint("check that it runs there, or name another with --webserver or --tracker"),
+                .hint("check that it runs there, or name another with --webserver, --tracker or --join"),
         ),
     }
 }
@@ -105,10 +105,14 @@ pub async fn run(options: &Options, tasks: &Tasks) -> Result<(Node, ControlClien
     Ok((node, client))
 }
 
-/// The network that a node of ours enters when nobody names one.
+/// The network that a node of ours enters: the one that the settings name, or else the one that it was in the last time, or
+/// else the default one.
 #[must_use]
 pub fn entry_or_default(options: &Options) -> EntryPoint {
-    options.entry.clone().unwrap_or_else(default_entry)
+    let named = options.entry.clone();
+    named
+        .or_else(|| last_entry(&options.data_dir))
+        .unwrap_or_else(default_entry)
 }
 
 /// `the webserver at HOST:PORT`.
@@ -117,6 +121,7 @@ pub fn described(entry: &EntryPoint) -> String {
     match entry {
         EntryPoint::Webserver(address) => words::webserver_at(address),
         EntryPoint::Tracker(address) => words::tracker_at(address),
+        EntryPoint::Peer(address) => words::peer_at(address),
     }
 }
 

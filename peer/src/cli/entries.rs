@@ -10,7 +10,8 @@ use super::exit::Failure;
 
 /// One entry, a line of `--json`.
 #[derive(Debug, Serialize)]
-struct EntryLine<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct EntryLine<'a> {
     path: &'a str,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 //! A command prints one document. Long operations (`add`, `get`, `verify`) print one object per line, told apart by
 //! `event`; the last one is the result and its event is `done`. Whatever fails prints, as the last line of stdout,
 //! `{"error":{"code","message"}}` with a code of [`super::exit::Exit::code`], and exits with the code's number.
-//! What is turned into them, and how, is in `json/from.rs`.
+//! What is turned into them, and how, is in `json/from.rs`; `docs/schemas` is what `json/schemas.rs` makes of them.
 //!
 //! Ids are hexadecimal, lengths are bytes, times are milliseconds, `null` is "there is none".
 
@@ -22,11 +22,13 @@ pub use values::Value;
 
 /// The last line when a command fails: `{"error":{"code":"not_found","message":"…"}}`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorLine {
     error: ErrorBody,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ErrorBody {
     code: &'static str,
     message: String,
@@ -44,6 +46,7 @@ impl ErrorLine {
 
 /// `peer serve`, once it is ready; there is no other line.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename = "ready")]
 pub struct Ready {
     /// Where the node listens, `HOST:PORT`.
@@ -55,6 +58,7 @@ pub struct Ready {
 /// `hashing` several times, `shared`, `published` unless it waits for a connection, with `--wait` `replicas`
 /// several times, `done`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum AddLine {
     /// Bytes hashed so far and in all.
@@ -111,6 +115,7 @@ pub enum AddLine {
 
 /// How a content's replicas stand.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Replicas {
     /// `unavailable`, `degraded` or `replicated`.
     state: &'static str,
@@ -126,6 +131,7 @@ pub struct Replicas {
 
 /// A line of `peer get`: `started`, `progress` several times, `done`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum GetLine {
     /// What is fetched.
@@ -177,6 +183,7 @@ pub enum GetLine {
 
 /// A line of `peer verify`: `progress` several times, `done`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum VerifyLine {
     /// How far it is.
@@ -187,6 +194,7 @@ pub enum VerifyLine {
 
 /// How a verification stands.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VerifiedSoFar {
     /// Bytes verified.
     done: u64,
@@ -198,6 +206,7 @@ pub struct VerifiedSoFar {
 
 /// `peer remove`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Removed {
     /// The name.
     pub name: String,
@@ -207,6 +216,7 @@ pub struct Removed {
 
 /// `peer rename`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Renamed {
     /// The old name.
     pub from: String,
@@ -220,6 +230,7 @@ pub struct Renamed {
 
 /// `peer forget`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Forgotten {
     /// The content.
     pub content: String,
@@ -229,12 +240,14 @@ pub struct Forgotten {
 
 /// `peer list`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Names {
     /// In ascending order.
     names: Vec<ListedName>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ListedName {
     name: String,
     revision: u64,
@@ -247,11 +260,13 @@ struct ListedName {
 
 /// `peer list --local`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Contents {
     contents: Vec<HeldContent>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct HeldContent {
     content: String,
     name: Option<String>,
@@ -265,6 +280,7 @@ struct HeldContent {
 
 /// `peer locate`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Located {
     name: String,
     revision: u64,
@@ -278,12 +294,14 @@ pub struct Located {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LocatedFragment {
     index: u32,
     holders: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LocatedPeer {
     id: String,
     addr: String,
@@ -293,6 +311,7 @@ struct LocatedPeer {
 
 /// `peer network`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Network {
     /// The tracker's epoch.
     epoch: u64,
@@ -303,6 +322,7 @@ pub struct Network {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct NetworkPeer {
     #[serde(flatten)]
     peer: LocatedPeer,
@@ -316,6 +336,7 @@ struct NetworkPeer {
 
 /// `peer status`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NodeStatus {
     id: String,
     incarnation: u64,
@@ -350,6 +371,7 @@ pub struct NodeStatus {
 
 /// How scrubbing goes.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scrubbing {
     /// Bytes of this round, or the last one, that were read.
     done: u64,
@@ -363,6 +385,7 @@ pub struct Scrubbing {
 
 /// A source that did harm.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AccusedPeer {
     id: String,
     addr: String,
@@ -377,6 +400,7 @@ pub struct AccusedPeer {
 
 /// `peer limit`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Limits {
     /// Bytes per second; null when not limited.
     upload_limit: Option<u64>,
@@ -384,5 +408,7 @@ pub struct Limits {
     download_limit: Option<u64>,
 }
 
+#[cfg(test)]
+mod schemas;
 #[cfg(test)]
 mod tests;

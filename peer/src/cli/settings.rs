@@ -26,8 +26,10 @@ static DATA_DIR: Key<PathBuf> = Key::new("data_dir", path)
 static PEER: Key<HostPort> = Key::new("peer", text).each_command();
 static WEBSERVER: Key<HostPort> = Key::new("webserver", text)
     .or("127.0.0.1:50051")
-    .instead_of(&["tracker"]);
-static TRACKER: Key<HostPort> = Key::new("tracker", text).instead_of(&["webserver"]);
+    .told("where the network was entered the last time, else 127.0.0.1:50051")
+    .instead_of(&["tracker", "join"]);
+static TRACKER: Key<HostPort> = Key::new("tracker", text).instead_of(&["webserver", "join"]);
+static JOIN: Key<HostPort> = Key::new("join", text).instead_of(&["webserver", "tracker"]);
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", text)
     .or("50053")
@@ -58,6 +60,7 @@ pub static TABLE: Table = &[
     &PEER,
     &WEBSERVER,
     &TRACKER,
+    &JOIN,
     &HOST,
     &PORT,
     &ADVERTISE,
@@ -179,11 +182,12 @@ impl Options {
         let path = values.get(&DATA_DIR).ok_or(SettingsError::NoHome)?;
         let data_dir =
             std::path::absolute(&path).map_err(|source| SettingsError::DataDir { path, source })?;
-        let entry = match (values.said(&TRACKER), values.said(&WEBSERVER)) {
-            (Some(tracker), _) => Some(EntryPoint::Tracker(tracker)),
-            (None, Some(webserver)) => Some(EntryPoint::Webserver(webserver)),
-            (None, None) => None,
-        };
+        // Of these one is said at most.
+        let tracker = values.said(&TRACKER).map(EntryPoint::Tracker);
+        let webserver = values.said(&WEBSERVER).map(EntryPoint::Webserver);
+        let entry = tracker
+            .or(webserver)
+            .or_else(|| values.said(&JOIN).map(EntryPoint::Peer));
         let default = NodeLimits::default();
         let limits = NodeLimits {
             rates: rates(values),

@@ -21,10 +21,11 @@ pub fn shown(entry: &EntryPoint) -> String {
     match entry {
         EntryPoint::Webserver(address) => format!("webserver {address}"),
         EntryPoint::Tracker(address) => format!("tracker {address}"),
+        EntryPoint::Peer(address) => format!("peer {address}"),
     }
 }
 
-/// `HOST:PORT` or `webserver HOST:PORT`, `tracker` or `tracker HOST:PORT`; nothing means the default.
+/// `HOST:PORT` or `webserver HOST:PORT`, `tracker` or `tracker HOST:PORT`, `peer HOST:PORT`; nothing means the default.
 ///
 /// # Errors
 /// Says what can be typed.
@@ -43,6 +44,7 @@ pub fn entry(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {
         (None, ..) => Ok(default.clone()),
         (Some("tracker" | "t"), None, _) => address(DEFAULT_TRACKER).map(EntryPoint::Tracker),
         (Some("tracker" | "t"), Some(text), None) => address(text).map(EntryPoint::Tracker),
+        (Some("peer" | "p"), Some(text), None) => address(text).map(EntryPoint::Peer),
         (Some("webserver" | "w"), None, _) => Ok(crate::cli::settings::default_entry()),
         (Some("webserver" | "w"), Some(text), None) => address(text).map(EntryPoint::Webserver),
         (Some(text), None, _) => address(text).map(EntryPoint::Webserver),

@@ -9,12 +9,13 @@ mod memory;
 mod running;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
 use proto::accept::{self, Services};
+use proto::control::EntryPoint;
 use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
@@ -31,11 +32,17 @@ use crate::fetch::{Fetcher, Limits};
 use crate::identity::Identity;
 use crate::limiter::Limiter;
 use crate::publisher::Publisher;
-use crate::rpc::{ControlService, TransferService};
+use crate::rpc::{ControlService, DirectoryService, TransferService};
 use crate::scrubber::Scrubber;
-use crate::session::{Link, Network};
+use crate::session::{Acquaintances, Link, Network};
 use crate::sources::TrackerSources;
 use crate::store::{DiskStore, StoreError};
+
+/// By what the node of a data directory has entered its network the last time.
+#[must_use]
+pub fn last_entry(data_dir: &Path) -> Option<EntryPoint> {
+    Acquaintances::of(data_dir).last_entry()
+}
 
 /// How long everything under way may take to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,6 +67,15 @@ pub struct Limiters {
     pub uploads: Limiter,
     /// From peers.
     pub downloads: Limiter,
+}
+
+impl Limiters {
+    fn of(transfer: &TransferService, fetcher: &Fetcher) -> Self {
+        Self {
+            uploads: transfer.limiter().clone(),
+            downloads: fetcher.limiter().clone(),
+        }
+    }
 }
 
 /// Why a node cannot run.
@@ -145,16 +161,15 @@ impl Node {
             arrivals: fetcher.arrivals().clone(),
             assignments,
             failures,
+            acquaintances: Acquaintances::of(&config.data_dir),
         };
         let network = Network::start(link, config.entry.clone(), &tasks);
         sources.follow(network.clone());
         let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&identity), network.clone(), &tasks);
         let transfer = transfer_service(&config.limits, store.clone(), &fetcher, &tasks, &clock);
-        let limits = Limiters {
-            uploads: transfer.limiter().clone(),
-            downloads: fetcher.limiter().clone(),
-        };
+        let limits = Limiters::of(&transfer, &fetcher);
         let scrubber = Scrubber::start(Arc::clone(&store), config.limits.scrub, clock.clone(), &tasks);
+        let directory = DirectoryService::server(network.clone());
         let control = ControlService::new(crate::rpc::ControlParts {
             store: Arc::clone(&store),
             identity: Arc::clone(&identity),
@@ -174,6 +189,8 @@ impl Node {
             .add(transfer.into_server())
             .await
             .add(control.clone().into_server())
+            .await
+            .add(directory)
             .await
             .into_router();
         let token = identity.token().to_owned();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::client::{CatalogClient, DirectoryClient, Orders, SessionClient, UpkeepClient};
+use proto::client::{CatalogClient, Orders, SessionClient, UpkeepClient};
 use proto::control::{EntryPoint, SessionStatus};
 use proto::convert::FromTracker;
 use shared::ErrorCode;
@@ -16,6 +16,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::entrance::{self, Acquaintances, Found, Known};
 use super::inventory::{Inventory, digest_of, holding_of};
 use super::protected::Protected;
 use super::{Connection, Standing, Wish};
@@ -52,6 +53,8 @@ pub struct Link {
     pub assignments: Assignments,
     /// What could not be carried out.
     pub failures: mpsc::Receiver<Report>,
+    /// Where the addresses last known are kept.
+    pub acquaintances: Acquaintances,
 }
 
 /// The loop's state.
@@ -61,6 +64,7 @@ pub(super) struct Runner {
     pub(super) wishes: watch::Receiver<Wish>,
     pub(super) standing: watch::Sender<Standing>,
     pub(super) connection: watch::Sender<Option<Connection>>,
+    pub(super) known: watch::Sender<Option<Known>>,
     pub(super) protected: Protected,
 }
 
@@ -102,6 +106,10 @@ struct Session {
 impl Runner {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let acquaintances = self.link.acquaintances.clone();
+        if let Ok(known) = blocking(move || acquaintances.read()).await {
+            self.known.send_replace(known);
+        }
         while !stop.is_cancelled() {
             let wish = self.wishes.borrow_and_update().clone();
             let Some(entry) = wish.entry else {
@@ -170,12 +178,17 @@ impl Runner {
         was_welcomed: &mut bool,
     ) -> Result<Ended, RemoteError> {
         let registering = async {
-            let tracker = find_tracker(entry).await?;
-            let session = self
-                .register(&tracker)
-                .await
-                .map_err(|error| error.context(format!("tracker {tracker}")))?;
-            Ok::<_, RemoteError>((tracker, session))
+            let known = self.known.borrow().clone();
+            let mut failure = None;
+            for way in entrance::ways(entry, known.as_ref()) {
+                match self.register_by(&way).await {
+                    Ok(registered) => return Ok(registered),
+                    // What is told is about what the user named.
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+            let nothing = || RemoteError::new(ErrorCode::Unavailable, "there is no way into the network");
+            Err(failure.unwrap_or_else(nothing))
         };
         let mut wishes = self.wishes.clone();
         // Subscribed before everything is listed, so that no change falls between.
@@ -183,12 +196,14 @@ impl Runner {
             store: self.link.store.subscribe(),
             fetching: self.link.arrivals.subscribe_fetching(),
         };
-        let (tracker, mut session) = tokio::select! {
+        let (found, mut session) = tokio::select! {
             () = stop.cancelled() => return Ok(Ended::Stopping),
             _ = wishes.changed() => return Ok(Ended::NewWish),
             registered = registering => registered?,
         };
         *was_welcomed = true;
+        self.remember(Known::of(entry, &found)).await;
+        let tracker = found.tracker;
         let listing = session.welcome.listing;
         self.list(&mut session, listing).await?;
         let epoch = session.welcome.epoch;
@@ -209,6 +224,31 @@ impl Runner {
             session.hang_up().await;
         }
         outcome
+    }
+
+    /// Finds a tracker by one way and registers with it.
+    async fn register_by(&self, way: &EntryPoint) -> Result<(Found, Session), RemoteError> {
+        let found = entrance::find(way).await?;
+        let session = self.register(&found.tracker).await;
+        let session = session.map_err(|error| error.context(format!("tracker {}", found.tracker)))?;
+        Ok((found, session))
+    }
+
+    /// Keeps the addresses for the next start, and for whoever asks this peer.
+    async fn remember(&self, new: Known) {
+        let mut new = new;
+        if let Some(old) = self.known.borrow().as_ref().filter(|old| old.entry == new.entry) {
+            // Entered by a tracker that was remembered: by which webserver it was found is still good to know.
+            new.webserver = new.webserver.or_else(|| old.webserver.clone());
+        }
+        if self.known.borrow().as_ref() == Some(&new) {
+            return;
+        }
+        self.known.send_replace(Some(new.clone()));
+        let acquaintances = self.link.acquaintances.clone();
+        if let Ok(Err(error)) = blocking(move || acquaintances.write(&new)).await {
+            warn!(%error, "cannot write down by which addresses the network was entered");
+        }
     }
 
     async fn register(&self, tracker: &HostPort) -> Result<Session, RemoteError> {
@@ -382,29 +422,5 @@ async fn send(reports: &mpsc::Sender<Numbered<Report>>, report: Numbered<Report>
             mpsc::error::SendTimeoutError::Closed(_) => {
                 RemoteError::new(ErrorCode::Unavailable, "the tracker ended the session")
             }
-        })
-}
-
-async fn find_tracker(entry: &EntryPoint) -> Result<HostPort, RemoteError> {
-    let webserver = match entry {
-        EntryPoint::Tracker(tracker) => return Ok(tracker.clone()),
-        EntryPoint::Webserver(webserver) => webserver,
-    };
-    let trackers = DirectoryClient::new(webserver)?.trackers().await;
-    let trackers = trackers.map_err(|error| error.context(format!("webserver {webserver}")))?;
-    trackers
-        .iter()
-        .find(|tracker| tracker.is_live)
-        .map(|tracker| tracker.address.clone())
-        .ok_or_else(|| {
-            let reasons: Vec<_> = trackers
-                .iter()
-                .map(|entry| format!("{}: {}", entry.address, entry.reason))
-                .collect();
-            let text = format!(
-                "webserver {webserver} knows no live tracker ({})",
-                reasons.join("; ")
-            );
-            RemoteError::new(ErrorCode::Unavailable, text)
         })
 }

@@ -4,6 +4,7 @@
 //! The loop behind it (`link`) dials with back-off for as long as a network is wished for, and announces everything
 //! anew in every session. What may be obeyed is decided in `inventory`, which is pure.
 
+mod entrance;
 mod inventory;
 mod link;
 mod protected;
@@ -11,13 +12,14 @@ mod protected;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::client::{CatalogClient, UpkeepClient};
+use proto::client::{CatalogClient, Gateways, UpkeepClient};
 use proto::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
 use shared::model::{ContentId, Epoch, HostPort};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::watch;
 
+pub use entrance::Acquaintances;
 pub use inventory::{Inventory, Refusal, digest_of, holding_of};
 pub use link::Link;
 pub use protected::{Protected, ProtectionGuard};
@@ -44,6 +46,7 @@ pub struct Network {
     wish: watch::Sender<Wish>,
     standing: watch::Receiver<Standing>,
     connection: watch::Receiver<Option<Connection>>,
+    known: watch::Receiver<Option<entrance::Known>>,
     protected: Protected,
 }
 
@@ -73,12 +76,14 @@ impl Network {
             status: SessionStatus::Offline,
         });
         let (connection_tx, connection) = watch::channel(None);
+        let (known_tx, known) = watch::channel(None);
         let protected = Protected::default();
         let runner = link::Runner {
             link,
             wishes,
             standing: standing_tx,
             connection: connection_tx,
+            known: known_tx,
             protected: protected.clone(),
         };
         tasks.spawn("session", OnExit::ShutDown, runner.run(tasks.token().clone()));
@@ -86,6 +91,7 @@ impl Network {
             wish,
             standing,
             connection,
+            known,
             protected,
         }
     }
@@ -125,6 +131,17 @@ impl Network {
         // Whatever comes of the wait, what holds then is the answer.
         drop(tokio::time::timeout(ENTRY_WAIT, standing.wait_for(is_settled)).await);
         self.connection()
+    }
+
+    /// By which addresses others can enter this network, as far as they are known here.
+    #[must_use]
+    pub fn gateways(&self) -> Gateways {
+        let current = self.connection.borrow().as_ref().map(|now| now.tracker.clone());
+        let known = self.known.borrow();
+        known
+            .as_ref()
+            .map(|known| known.gateways(current.as_ref()))
+            .unwrap_or_default()
     }
 
     /// Follows the connection as it comes and goes.

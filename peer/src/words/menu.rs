@@ -71,6 +71,7 @@ shared::messages! {
     }
     fn connect_to(entry) { en: "connect to {entry}", es: "conectar con {entry}" }
     fn webserver_at(address) { en: "the webserver at {address}", es: "el servidor web en {address}" }
+    fn peer_at(address) { en: "the network of the peer at {address}", es: "la red del nodo en {address}" }
     fn tracker_at(address) { en: "the tracker at {address}", es: "el tracker en {address}" }
     fn connects_in_background() {
         en: "trying again in the background, 9 gives up",

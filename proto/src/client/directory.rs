@@ -1,4 +1,4 @@
-//! A webserver's list of trackers.
+//! A webserver's list of trackers, and what a peer knows of its network.
 
 use shared::model::HostPort;
 use tonic::transport::Channel;
@@ -8,7 +8,10 @@ use crate::convert::Invalid;
 use crate::v1::directory_client::DirectoryClient as Generated;
 use crate::{RemoteError, dial, v1};
 
-/// Talks to one webserver; cheap to clone.
+/// As many as a reply may have.
+const MAX_TRACKERS: usize = 64;
+
+/// Talks to one webserver or peer; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct DirectoryClient(Generated<Channel>);
 
@@ -23,6 +26,15 @@ pub struct TrackerEntry {
     pub reason: String,
 }
 
+/// By which addresses a network is entered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gateways {
+    /// A webserver; a webserver itself names none.
+    pub webserver: Option<HostPort>,
+    /// Trackers, live ones first.
+    pub trackers: Vec<TrackerEntry>,
+}
+
 impl DirectoryClient {
     /// A client that dials on first use.
     ///
@@ -32,11 +44,11 @@ impl DirectoryClient {
         dial::channel(webserver).map(Generated::new).map(Self)
     }
 
-    /// The trackers, live ones first.
+    /// The trackers that it knows, and for a peer its webserver.
     ///
     /// # Errors
-    /// When the webserver cannot be reached. Tried once: the caller has a loop of its own.
-    pub async fn trackers(&self) -> Result<Vec<TrackerEntry>, RemoteError> {
+    /// When it cannot be reached. Tried once: the caller has a loop of its own.
+    pub async fn gateways(&self) -> Result<Gateways, RemoteError> {
         let request = v1::TrackersRequest {};
         let reply = unary(
             Patience::ONCE,
@@ -45,11 +57,34 @@ impl DirectoryClient {
             |mut client, request| async move { client.trackers(request).await },
         )
         .await?;
-        Ok(reply
-            .trackers
-            .into_iter()
-            .map(TrackerEntry::try_from)
-            .collect::<Result<_, Invalid>>()?)
+        Ok(reply.try_into()?)
+    }
+}
+
+impl TryFrom<v1::TrackersReply> for Gateways {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::TrackersReply) -> Result<Self, Invalid> {
+        let webserver = (!wire.webserver.is_empty()).then(|| wire.webserver.parse());
+        let trackers = wire.trackers.into_iter().take(MAX_TRACKERS);
+        Ok(Self {
+            webserver: webserver
+                .transpose()
+                .map_err(|error| Invalid::field("webserver", error))?,
+            trackers: trackers.map(TrackerEntry::try_from).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl From<Gateways> for v1::TrackersReply {
+    fn from(gateways: Gateways) -> Self {
+        Self {
+            trackers: gateways.trackers.into_iter().map(Into::into).collect(),
+            webserver: gateways
+                .webserver
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
+        }
     }
 }
 

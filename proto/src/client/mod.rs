@@ -18,7 +18,7 @@ use tonic::{Response, Status, Streaming};
 
 pub use catalog::CatalogClient;
 pub use control::ControlClient;
-pub use directory::{DirectoryClient, TrackerEntry};
+pub use directory::{DirectoryClient, Gateways, TrackerEntry};
 pub use session::{Orders, SessionClient};
 pub use transfer::{Availability, Following, TransferClient};
 pub use upkeep::UpkeepClient;

@@ -110,6 +110,8 @@ pub enum EntryPoint {
     Webserver(HostPort),
     /// This is the tracker.
     Tracker(HostPort),
+    /// Ask this peer by which webserver and trackers it is in its network.
+    Peer(HostPort),
 }
 
 /// Publish a file in place.

@@ -200,25 +200,22 @@ impl TryFrom<v1::ConnectRequest> for EntryPoint {
 
     fn try_from(wire: v1::ConnectRequest) -> Result<Self, Invalid> {
         let address = parsed("address", &wire.address)?;
-        Ok(if wire.is_tracker {
-            Self::Tracker(address)
-        } else {
-            Self::Webserver(address)
+        Ok(match (wire.is_tracker, wire.is_peer) {
+            (true, _) => Self::Tracker(address),
+            (false, true) => Self::Peer(address),
+            (false, false) => Self::Webserver(address),
         })
     }
 }
 
 impl From<&EntryPoint> for v1::ConnectRequest {
     fn from(entry: &EntryPoint) -> Self {
-        match entry {
-            EntryPoint::Webserver(address) => Self {
-                address: address.to_string(),
-                is_tracker: false,
-            },
-            EntryPoint::Tracker(address) => Self {
-                address: address.to_string(),
-                is_tracker: true,
-            },
+        let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) =
+            entry;
+        Self {
+            address: address.to_string(),
+            is_tracker: matches!(entry, EntryPoint::Tracker(_)),
+            is_peer: matches!(entry, EntryPoint::Peer(_)),
         }
     }
 }

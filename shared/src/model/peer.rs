@@ -28,6 +28,15 @@ impl HostPort {
     pub const fn port(&self) -> u16 {
         self.port
     }
+
+    /// Another port of the same host.
+    #[must_use]
+    pub fn on_port(&self, port: u16) -> Self {
+        Self {
+            host: self.host.clone(),
+            port,
+        }
+    }
 }
 
 impl From<std::net::SocketAddr> for HostPort {

@@ -9,6 +9,7 @@ use super::values::Values;
 
 /// `config show`: the effective settings and where each came from.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Shown {
     /// The configuration file; null when none is named.
     pub file: Option<PathBuf>,
@@ -18,6 +19,7 @@ pub struct Shown {
 
 /// One of them.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ShownSetting {
     /// As the file has it; a dot separates the table from the key in it.
     pub key: &'static str,
@@ -35,6 +37,7 @@ pub struct ShownSetting {
 
 /// `config check`: whether a file can be used.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Checked {
     /// The file; null when none is named, so that only the environment was looked at.
     pub file: Option<PathBuf>,
@@ -46,6 +49,7 @@ pub struct Checked {
 
 /// One thing that is wrong.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckedProblem {
     /// The line of the file, from 1; null when it is not about one.
     pub line: Option<usize>,

@@ -301,3 +301,30 @@ async fn a_changed_file_takes_effect_and_a_broken_one_changes_nothing() {
     let expected = [3, 1].map(|limit| (Some(limit), Some(1), vec!["upload_limit"]));
     assert_eq!(seen, expected);
 }
+
+/// As in `peer/src/cli/json/schemas.rs`.
+#[test]
+fn the_published_schemas_are_those_of_the_reports() {
+    let settings = || schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let all = [
+        (
+            "config-show",
+            settings().into_generator().into_root_schema_for::<Shown>(),
+        ),
+        (
+            "config-check",
+            settings().into_generator().into_root_schema_for::<Checked>(),
+        ),
+    ];
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas");
+    for (name, schema) in all {
+        let path = directory.join(format!("{name}.json"));
+        let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+        if std::env::var_os("ENJAMBRE_WRITE_SCHEMAS").is_some() {
+            std::fs::create_dir_all(&directory).expect("made");
+            std::fs::write(&path, text).expect("written");
+        } else {
+            assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The `Directory` service: who is the tracker?
 
-use proto::client::TrackerEntry;
+use proto::client::{Gateways, TrackerEntry};
 use proto::v1;
 use proto::v1::directory_server::{Directory as Service, DirectoryServer};
 use tokio::sync::watch;
@@ -24,13 +24,11 @@ impl Service for DirectoryService {
         &self,
         _request: Request<v1::TrackersRequest>,
     ) -> Result<Response<v1::TrackersReply>, Status> {
-        let trackers = self
-            .0
-            .borrow()
-            .live_first()
-            .map(|tracker| entry(tracker).into())
-            .collect();
-        Ok(Response::new(v1::TrackersReply { trackers }))
+        let gateways = Gateways {
+            webserver: None,
+            trackers: self.0.borrow().live_first().map(entry).collect(),
+        };
+        Ok(Response::new(gateways.into()))
     }
 }
 

@@ -216,7 +216,7 @@ async fn the_directory_lists_live_trackers_first() {
     let dead = nobody().await;
     let web = start(vec![dead.clone(), live.address()]).await;
     let client = DirectoryClient::new(&web.address.into()).expect("an address");
-    let listed = client.trackers().await.expect("the webserver answers");
+    let listed = client.gateways().await.expect("the webserver answers").trackers;
     let seen: Vec<_> = listed
         .iter()
         .map(|entry| (entry.address.clone(), entry.is_live))
@@ -233,7 +233,7 @@ async fn the_directory_lists_live_trackers_first() {
 
 async fn is_listed(web: &Running, tracker: &HostPort, is_live: bool) -> bool {
     let client = DirectoryClient::new(&web.address.into()).expect("an address");
-    let listed = client.trackers().await.expect("the webserver answers");
+    let listed = client.gateways().await.expect("the webserver answers").trackers;
     listed
         .iter()
         .any(|entry| entry.address == *tracker && entry.is_live == is_live)

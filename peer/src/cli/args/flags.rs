@@ -61,13 +61,21 @@ pub(in crate::cli) struct NodeFlags {
     #[arg(
         long,
         value_name = "HOST:PORT",
-        conflicts_with = "tracker",
+        conflicts_with_all = ["tracker", "join"],
         help_heading = "Running a node"
     )]
     pub(super) webserver: Option<HostPort>,
     /// Enter the network at this tracker
     #[arg(long, value_name = "HOST:PORT", help_heading = "Running a node")]
     pub(super) tracker: Option<HostPort>,
+    /// Enter the network of this peer, which is asked for the webserver and trackers that it knows
+    #[arg(
+        long,
+        value_name = "PEER:PORT",
+        conflicts_with = "tracker",
+        help_heading = "Running a node"
+    )]
+    pub(super) join: Option<HostPort>,
     /// The address to listen on; anything but loopback exposes the node to the network
     #[arg(long, help_heading = "Running a node")]
     pub(super) host: Option<String>,

@@ -10,6 +10,7 @@ use super::from::millis;
 
 /// `peer replicas`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Targeted {
     name: String,
     revision: u64,
@@ -19,6 +20,7 @@ pub struct Targeted {
 
 /// `peer maintenance` and `peer drain --cancel`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OnDuty {
     /// `active`, `maintenance` or `draining`.
     duty: &'static str,
@@ -28,6 +30,7 @@ pub struct OnDuty {
 
 /// `peer drain`; with `--wait` inside a [`DrainLine`].
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Drained {
     #[serde(flatten)]
     duty: OnDuty,
@@ -45,6 +48,7 @@ pub struct Drained {
 
 /// A line of `peer drain --wait`: `progress` several times, `done`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum DrainLine {
     /// How far it is.
@@ -55,6 +59,7 @@ pub enum DrainLine {
 
 /// Why something is not as it should be; the codes are in `docs/reasons.md`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Explanation {
     code: &'static str,
     detail: String,
@@ -62,6 +67,7 @@ struct Explanation {
 
 /// `peer why`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Explained {
     name: String,
     content: String,
@@ -73,6 +79,7 @@ pub struct Explained {
 
 /// `peer durability NAME`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Durable {
     name: String,
     content: String,
@@ -90,6 +97,7 @@ pub struct Durable {
 
 /// `peer durability`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Surveyed {
     contents: u64,
     bytes: u64,
@@ -106,6 +114,7 @@ pub struct Surveyed {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Survives {
     none: u64,
     any_one: u64,
@@ -115,6 +124,7 @@ struct Survives {
 
 /// Which losses would lose something; of each kind at most 16 are listed.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Fatal {
     peers: Vec<String>,
     peer_count: u64,
@@ -125,6 +135,7 @@ struct Fatal {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct EndangeredName {
     name: String,
     fewest: u32,
@@ -133,6 +144,7 @@ struct EndangeredName {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Repairing {
     bytes_under_way: u64,
     bytes_waiting: u64,

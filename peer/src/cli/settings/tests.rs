@@ -31,11 +31,12 @@ fn told(file: &str, variables: &[(&str, &str)]) -> Result<Options, SettingsError
 }
 
 /// A value that each setting accepts and that is not its default.
-const SAMPLES: [(&str, &str); 23] = [
+const SAMPLES: [(&str, &str); 24] = [
     ("data_dir", "/data"),
     ("peer", "127.0.0.1:1"),
     ("webserver", "web:2"),
     ("tracker", "tracker:3"),
+    ("join", "peer:3"),
     ("host", "0.0.0.0"),
     ("port", "4"),
     ("advertise", "me:5"),
@@ -128,6 +129,11 @@ fn a_limit_can_be_lifted_by_a_stronger_place() {
 #[test]
 fn a_stronger_way_into_the_network_silences_the_weaker_one() {
     let home = ("HOME", "/home/me");
+    let join = told("tracker = 'tracker:1'", &[home, ("ENJAMBRE_JOIN", "peer:1")]);
+    assert_eq!(
+        join.expect("valid").entry,
+        Some(EntryPoint::Peer(address("peer:1")))
+    );
     let tracker = told("webserver = 'web:1'", &[home, ("ENJAMBRE_TRACKER", "tracker:1")]);
     assert_eq!(
         tracker.expect("valid").entry,

@@ -1,0 +1,57 @@
+//! The published schemas of everything that `--json` prints, made from the types that print it.
+//!
+//! `docs/schemas` has them; `ENJAMBRE_WRITE_SCHEMAS=1 cargo test -p peer schemas` writes them anew after a change, which
+//! is then seen in the diff. That the programs print what they say is tested by the scenario `shapes`.
+
+use std::path::Path;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
+
+use super::*;
+use crate::cli::entries::EntryLine;
+
+fn schema<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<T>()
+}
+
+#[test]
+fn the_published_schemas_are_those_of_the_types() {
+    let all = [
+        ("add", schema::<AddLine>()),
+        ("drain", schema::<Drained>()),
+        ("drain-wait", schema::<DrainLine>()),
+        ("durability", schema::<Surveyed>()),
+        ("durability-of", schema::<Durable>()),
+        ("error", schema::<ErrorLine>()),
+        ("forget", schema::<Forgotten>()),
+        ("get", schema::<GetLine>()),
+        ("limit", schema::<Limits>()),
+        ("list", schema::<Names>()),
+        ("list-entries", schema::<EntryLine<'_>>()),
+        ("list-local", schema::<Contents>()),
+        ("locate", schema::<Located>()),
+        ("maintenance", schema::<OnDuty>()),
+        ("network", schema::<Network>()),
+        ("remove", schema::<Removed>()),
+        ("rename", schema::<Renamed>()),
+        ("replicas", schema::<Targeted>()),
+        ("serve", schema::<Ready>()),
+        ("status", schema::<NodeStatus>()),
+        ("verify", schema::<VerifyLine>()),
+        ("why", schema::<Explained>()),
+    ];
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas");
+    for (name, schema) in all {
+        let path = directory.join(format!("{name}.json"));
+        let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+        if std::env::var_os("ENJAMBRE_WRITE_SCHEMAS").is_some() {
+            std::fs::create_dir_all(&directory).expect("made");
+            std::fs::write(&path, text).expect("written");
+        } else {
+            let published = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(published, text, "{name}: see this file's first lines");
+        }
+    }
+}

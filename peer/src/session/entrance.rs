@@ -1,0 +1,324 @@
+//! How a network is entered: from what the user names to a tracker, and what is remembered for the next time.
+//!
+//! [`ways`] decides (pure) what is tried, in which order: what the user names, and, when it was by that name that the network
+//! was entered the last time, the addresses that were known then. Another name leads nowhere but where it says.
+//! [`Acquaintances`] is the file `network.json` in the data directory. It is a help only: one that cannot be read or
+//! written is as good as none.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use proto::RemoteError;
+use proto::client::{DirectoryClient, Gateways, TrackerEntry};
+use proto::control::EntryPoint;
+use serde::{Deserialize, Serialize};
+use shared::ErrorCode;
+use shared::model::HostPort;
+
+const FILE_NAME: &str = "network.json";
+
+/// More trackers than that are not remembered: each that is gone costs a node that starts the time to find out.
+const MAX_TRACKERS: usize = 8;
+
+/// A tracker to register with, and how else the network can be entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) tracker: HostPort,
+    pub(super) webserver: Option<HostPort>,
+    /// Other trackers.
+    pub(super) others: Vec<HostPort>,
+}
+
+/// How a network was entered the last time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// What the user named.
+    pub(super) entry: EntryPoint,
+    pub(super) webserver: Option<HostPort>,
+    /// The one that welcomed this peer first.
+    pub(super) trackers: Vec<HostPort>,
+}
+
+/// What is tried to enter by `entry`, in this order.
+pub(super) fn ways(entry: &EntryPoint, known: Option<&Known>) -> Vec<EntryPoint> {
+    let mut ways = vec![entry.clone()];
+    if let Some(known) = known.filter(|known| known.entry == *entry) {
+        let webserver = known.webserver.iter().cloned().map(EntryPoint::Webserver);
+        let trackers = known.trackers.iter().cloned().map(EntryPoint::Tracker);
+        for way in webserver.chain(trackers) {
+            if !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
+    }
+    ways
+}
+
+impl Known {
+    /// What is to be remembered of an entry that succeeded.
+    pub(super) fn of(entry: &EntryPoint, found: &Found) -> Self {
+        let mut trackers = vec![found.tracker.clone()];
+        trackers.extend(
+            found
+                .others
+                .iter()
+                .filter(|other| **other != found.tracker)
+                .cloned(),
+        );
+        trackers.truncate(MAX_TRACKERS);
+        Self {
+            entry: entry.clone(),
+            webserver: found.webserver.clone(),
+            trackers,
+        }
+    }
+
+    /// What others are told; `current` is the tracker that this peer is registered with now.
+    pub(super) fn gateways(&self, current: Option<&HostPort>) -> Gateways {
+        let entry = |tracker: &HostPort| {
+            let is_live = Some(tracker) == current;
+            let reason = if is_live {
+                ""
+            } else {
+                "this peer is not registered with it now"
+            };
+            TrackerEntry {
+                address: tracker.clone(),
+                is_live,
+                reason: reason.to_owned(),
+            }
+        };
+        let mut trackers: Vec<_> = self.trackers.iter().map(entry).collect();
+        trackers.sort_by_key(|tracker| !tracker.is_live);
+        Gateways {
+            webserver: self.webserver.clone(),
+            trackers,
+        }
+    }
+}
+
+/// Finds a tracker by one way.
+///
+/// # Errors
+/// When whoever is asked does not answer, or knows none.
+pub(super) async fn find(way: &EntryPoint) -> Result<Found, RemoteError> {
+    match way {
+        EntryPoint::Tracker(tracker) => Ok(Found {
+            tracker: tracker.clone(),
+            webserver: None,
+            others: Vec::new(),
+        }),
+        EntryPoint::Webserver(webserver) => ask_webserver(webserver).await,
+        EntryPoint::Peer(peer) => {
+            let asked = DirectoryClient::new(peer)?.gateways().await;
+            let asked = asked.map_err(|error| error.context(format!("peer {peer}")))?;
+            let gateways = seen_from(peer, asked);
+            // The webserver knows best who is live now.
+            if let Some(webserver) = &gateways.webserver
+                && let Ok(found) = ask_webserver(webserver).await
+            {
+                return Ok(found);
+            }
+            first(&gateways, false).ok_or_else(|| {
+                let text = format!(
+                    "peer {peer} knows neither a webserver that answers nor a tracker; it is in no network"
+                );
+                RemoteError::new(ErrorCode::Unavailable, text)
+            })
+        }
+    }
+}
+
+async fn ask_webserver(webserver: &HostPort) -> Result<Found, RemoteError> {
+    let asked = DirectoryClient::new(webserver)?.gateways().await;
+    let mut gateways = asked.map_err(|error| error.context(format!("webserver {webserver}")))?;
+    gateways.webserver = Some(webserver.clone());
+    first(&gateways, true).ok_or_else(|| {
+        let reasons: Vec<_> = gateways
+            .trackers
+            .iter()
+            .map(|entry| format!("{}: {}", entry.address, entry.reason))
+            .collect();
+        let reasons = reasons.join("; ");
+        let text = format!("webserver {webserver} knows no live tracker ({reasons})");
+        RemoteError::new(ErrorCode::Unavailable, text)
+    })
+}
+
+/// The first tracker, and the rest.
+fn first(gateways: &Gateways, must_be_live: bool) -> Option<Found> {
+    let is_chosen = |entry: &&TrackerEntry| entry.is_live || !must_be_live;
+    let tracker = gateways.trackers.iter().find(is_chosen)?.address.clone();
+    let others = gateways.trackers.iter().map(|entry| entry.address.clone());
+    Some(Found {
+        others: others.filter(|other| *other != tracker).collect(),
+        webserver: gateways.webserver.clone(),
+        tracker,
+    })
+}
+
+/// A peer that says `localhost` means its own machine.
+fn seen_from(peer: &HostPort, mut gateways: Gateways) -> Gateways {
+    let seen = |address: &HostPort| {
+        if !is_loopback(address) || is_loopback(peer) {
+            return address.clone();
+        }
+        peer.on_port(address.port())
+    };
+    for tracker in &mut gateways.trackers {
+        tracker.address = seen(&tracker.address);
+    }
+    gateways.webserver = gateways.webserver.as_ref().map(seen);
+    gateways
+}
+
+fn is_loopback(address: &HostPort) -> bool {
+    let host = address.host();
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+/// Where the addresses last known are kept.
+#[derive(Clone, Debug)]
+pub struct Acquaintances(PathBuf);
+
+#[derive(Serialize, Deserialize)]
+struct NetworkFile {
+    /// `webserver`, `tracker` or `peer`.
+    by: String,
+    address: String,
+    webserver: Option<String>,
+    trackers: Vec<String>,
+}
+
+impl Acquaintances {
+    /// Those of a data directory.
+    #[must_use]
+    pub fn of(data_dir: &Path) -> Self {
+        Self(data_dir.join(FILE_NAME))
+    }
+
+    /// By what the network was entered the last time.
+    #[must_use]
+    pub fn last_entry(&self) -> Option<EntryPoint> {
+        self.read().map(|known| known.entry)
+    }
+
+    pub(super) fn read(&self) -> Option<Known> {
+        let text = std::fs::read_to_string(&self.0).ok()?;
+        let file: NetworkFile = serde_json::from_str(&text).ok()?;
+        let address = file.address.parse().ok()?;
+        let parsed = |text: &String| text.parse().ok();
+        Some(Known {
+            entry: match file.by.as_str() {
+                "webserver" => EntryPoint::Webserver(address),
+                "tracker" => EntryPoint::Tracker(address),
+                "peer" => EntryPoint::Peer(address),
+                _ => return None,
+            },
+            webserver: file.webserver.as_ref().and_then(parsed),
+            trackers: file
+                .trackers
+                .iter()
+                .filter_map(parsed)
+                .take(MAX_TRACKERS)
+                .collect(),
+        })
+    }
+
+    /// Writes them down; a half-written file is never seen.
+    pub(super) fn write(&self, known: &Known) -> io::Result<()> {
+        let (by, address) = match &known.entry {
+            EntryPoint::Webserver(address) => ("webserver", address),
+            EntryPoint::Tracker(address) => ("tracker", address),
+            EntryPoint::Peer(address) => ("peer", address),
+        };
+        let file = NetworkFile {
+            by: by.to_owned(),
+            address: address.to_string(),
+            webserver: known.webserver.as_ref().map(ToString::to_string),
+            trackers: known.trackers.iter().map(ToString::to_string).collect(),
+        };
+        let text = serde_json::to_string(&file).map_err(io::Error::other)?;
+        let temporary = self.0.with_extension("json.new");
+        std::fs::File::create(&temporary)?.write_all(text.as_bytes())?;
+        std::fs::rename(&temporary, &self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> HostPort {
+        text.parse().expect("an address")
+    }
+
+    fn known() -> Known {
+        let found = Found {
+            tracker: address("t:2"),
+            webserver: Some(address("w:1")),
+            others: vec![address("t:1"), address("t:2")],
+        };
+        Known::of(&EntryPoint::Peer(address("p:1")), &found)
+    }
+
+    #[test]
+    fn what_the_user_names_comes_first_and_what_was_known_of_another_network_is_not_tried() {
+        let by_peer = EntryPoint::Peer(address("p:1"));
+        let expected = [
+            by_peer.clone(),
+            EntryPoint::Webserver(address("w:1")),
+            EntryPoint::Tracker(address("t:2")),
+            EntryPoint::Tracker(address("t:1")),
+        ];
+        assert_eq!(ways(&by_peer, Some(&known())), expected);
+        assert_eq!(ways(&by_peer, None), [by_peer]);
+        let other = EntryPoint::Webserver(address("w:1"));
+        assert_eq!(ways(&other, Some(&known())), [other]);
+    }
+
+    #[test]
+    fn others_are_told_the_tracker_of_now_first() {
+        let told = known().gateways(Some(&address("t:1")));
+        let order: Vec<_> = told
+            .trackers
+            .iter()
+            .map(|one| (one.address.to_string(), one.is_live))
+            .collect();
+        assert_eq!(order, [("t:1".to_owned(), true), ("t:2".to_owned(), false)]);
+        assert_eq!(first(&told, true).expect("one").tracker, address("t:1"));
+        let away = known().gateways(None);
+        assert_eq!(first(&away, true), None);
+        assert_eq!(first(&away, false).expect("one").tracker, address("t:2"));
+    }
+
+    #[test]
+    fn localhost_of_a_peer_is_its_machine() {
+        let gateways = Gateways {
+            webserver: Some(address("127.0.0.1:50051")),
+            trackers: known().gateways(None).trackers,
+        };
+        let seen = seen_from(&address("10.0.0.7:50053"), gateways.clone());
+        assert_eq!(seen.webserver, Some(address("10.0.0.7:50051")));
+        assert_eq!(seen.trackers, gateways.trackers);
+        assert_eq!(seen_from(&address("[::1]:50053"), gateways.clone()), gateways);
+    }
+
+    #[test]
+    fn what_is_written_down_is_read_and_what_is_damaged_is_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let acquaintances = Acquaintances::of(dir.path());
+        assert_eq!(acquaintances.read(), None);
+        for entry in [EntryPoint::Peer, EntryPoint::Tracker, EntryPoint::Webserver] {
+            let known = Known {
+                entry: entry(address("[::1]:9")),
+                ..known()
+            };
+            acquaintances.write(&known).expect("written");
+            assert_eq!(acquaintances.read(), Some(known.clone()));
+            assert_eq!(acquaintances.last_entry(), Some(known.entry));
+        }
+        std::fs::write(dir.path().join(FILE_NAME), "{\"by\":\"friend\"").expect("written");
+        assert_eq!(acquaintances.read(), None);
+    }
+}
