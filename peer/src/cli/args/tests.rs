@@ -44,6 +44,7 @@ fn clap_finds_no_fault_with_the_definition() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of every command")]
 fn every_command_is_read() {
     let id = "ab".repeat(32);
     let add = AddArgs {
