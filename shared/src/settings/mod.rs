@@ -4,12 +4,12 @@
 //! flag `--data-dir` is `ENJAMBRE_DATA_DIR` in the environment and `data_dir` in the file, `lease` in the file's table
 //! `timing` is `ENJAMBRE_TIMING_LEASE`; what is not in the table is refused, with the nearest key that is; what its key
 //! cannot read is refused with the place where it was said. [`Places`] is what was said where, [`Values`] what comes of
-//! it, [`changes`] what differs between two of them, and [`follow`] sees to it that a changed file takes effect.
+//! it, [`changes`] what differs between two of them, and [`follow()`] sees to it that a changed file takes effect.
 //!
 //! Values are kept as texts, which is what every place has, and read by their keys, so a value means the same wherever it
 //! is said. What is about a single invocation (`--name`, `--force`, …) is no setting but a flag only.
 //!
-//! Nothing but [`follow`] looks at the world: the environment is passed in as a function.
+//! Nothing but [`follow()`] looks at the world: the environment is passed in as a function.
 
 mod change;
 mod file;
