@@ -1,6 +1,7 @@
 //! The loop that keeps a peer in its network.
 
 use std::collections::BTreeSet;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use shared::model::{ContentId, Hello, Holding, HostPort, Numbered, Order, Report
 use shared::runtime::Backoff;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -313,8 +315,12 @@ impl Runner {
     ) -> Result<Ended, RemoteError> {
         let mut heartbeat = tokio::time::interval(session.welcome.heartbeat);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Runs from the first change that was not told: others that follow it closely must not put it off.
+        let mut delay: Option<Pin<Box<Sleep>>> = None;
         loop {
-            let has_changes = session.inventory.has_changes();
+            if session.inventory.has_changes() && delay.is_none() {
+                delay = Some(Box::pin(tokio::time::sleep(ANNOUNCE_DELAY)));
+            }
             tokio::select! {
                 () = stop.cancelled() => return Ok(Ended::Stopping),
                 _ = self.wishes.changed() => return Ok(Ended::NewWish),
@@ -331,7 +337,8 @@ impl Runner {
                     Err(RecvError::Lagged(_)) => self.list(session, None).await?,
                     Err(RecvError::Closed) => return Ok(Ended::Stopping),
                 },
-                () = tokio::time::sleep(ANNOUNCE_DELAY), if has_changes => {
+                () = over(&mut delay) => {
+                    delay = None;
                     let changed = session.inventory.take_changed();
                     self.announce(session, changed).await?;
                 }
@@ -408,6 +415,14 @@ impl Session {
         drop(reports);
         let end = async { while let Ok(Some(_)) = orders.next().await {} };
         drop(tokio::time::timeout(Duration::from_secs(1), end).await);
+    }
+}
+
+/// The end of a delay, if one has begun. Cancel-safe.
+async fn over(delay: &mut Option<Pin<Box<Sleep>>>) {
+    match delay {
+        Some(delay) => delay.await,
+        None => std::future::pending().await,
     }
 }
 

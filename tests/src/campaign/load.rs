@@ -16,6 +16,10 @@ const DONE: i32 = 0;
 const NOT_FOUND: i32 = 3;
 const TARGET_NOT_MET: i32 = 10;
 
+/// What must be readable is asked for so often. Names with the same bytes share the file that the first reader asked for, and
+/// that reader removes it: a `get` at the same moment finds it gone, says so, and the next one fetches it again.
+const CALM_ATTEMPTS: u32 = 3;
+
 /// How long `add --wait` waits for replicas, in a cluster that is being harmed.
 const WAIT: &str = "--wait=5s";
 
@@ -151,7 +155,18 @@ impl Campaign {
         let output = self.fleet.path(&format!("got/{}", next_id()));
         let reading = locked(&self.ledger).begin_reading(name);
         locked(&self.tally).asks("get");
-        let outcome = self.fetch(host, name, &output);
+        let mut outcome = self.fetch(host, name, &output);
+        for _ in 1..CALM_ATTEMPTS {
+            if !is_calm || matches!(outcome.code, DONE | NOT_FOUND) {
+                break;
+            }
+            self.note(format_args!(
+                "{name} again, exit {}: {}",
+                outcome.code,
+                outcome.stderr.trim()
+            ));
+            outcome = self.fetch(host, name, &output);
+        }
         let digest = match outcome.code {
             DONE => content::sha256(&output).ok(),
             _ => None,

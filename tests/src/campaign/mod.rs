@@ -26,7 +26,7 @@ use std::io::Write as _;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 pub use fleet::{Fleet, Host, Listed};
 pub use general::{Plan, run};
@@ -83,10 +83,9 @@ impl Campaign {
 
     /// Ends the campaign: the files stay when a promise was broken, or it could not go on.
     fn end(self, outcome: Result<()>) -> Result<Report> {
+        // What was under way then says nothing about promises.
+        ensure!(!is_interrupted(), "interrupted");
         if let Err(error) = outcome {
-            if is_interrupted() {
-                return Err(error);
-            }
             self.violated(format_args!("stopped: {error:#}"));
         }
         let tally = self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
