@@ -42,6 +42,7 @@ impl State {
         };
         let is_repeated = revision == bound.as_ref().map_or(Revision::NONE, |bound| bound.revision);
         let is_known = |manifest: &Manifest| self.is_publisher(manifest.content(), publish.publisher);
+        // A repetition may come late: what the peer has announced since is newer than what it then held.
         if !(is_repeated && contents_of(&publish.manifest, publish.parts.as_ref()).all(is_known)) {
             let fact = Fact::Published {
                 name: publish.name.clone(),
@@ -52,9 +53,9 @@ impl State {
                 parts: publish.parts.clone(),
             };
             self.bind(now, Record { at, fact }, out);
-        }
-        for manifest in contents_of(&publish.manifest, publish.parts.as_ref()) {
-            self.register_publisher(manifest, publish.publisher);
+            for manifest in contents_of(&publish.manifest, publish.parts.as_ref()) {
+                self.register_publisher(manifest, publish.publisher);
+            }
         }
         Ok(Binding {
             name: publish.name,

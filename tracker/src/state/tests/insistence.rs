@@ -73,3 +73,14 @@ fn a_publisher_that_lost_its_file_holds_an_assigned_copy_like_anyone() {
     world.pass(Duration::from_secs(302), &[]);
     assert_eq!(world.evicted(), [(peer(2), EvictReason::Surplus)]);
 }
+
+#[test]
+fn a_publish_that_is_repeated_late_does_not_bring_back_what_was_lost_since() {
+    let mut world = World::with_peers(2);
+    let bytes = content(1, 4);
+    world.publish(1, "a", &bytes, 2);
+    world.obey();
+    world.holds(1, &bytes, bytes.no_fragments(), false);
+    world.publish(1, "a", &bytes, 2);
+    assert_eq!(world.replicas(&bytes), [peer(2)]);
+}
