@@ -79,6 +79,11 @@ enum Ended {
     Stopping,
 }
 
+fn fell_behind(missed: u64) -> RemoteError {
+    let text = format!("{missed} changes of the store were missed; saying hello again to tell what differs");
+    RemoteError::new(ErrorCode::Unavailable, text)
+}
+
 /// What may have to be announced anew.
 struct Changes {
     /// What is held.
@@ -282,16 +287,15 @@ impl Runner {
 
     /// Tells what the tracker asks for, or everything; what happened since the hello is told as a change.
     async fn list(&self, session: &mut Session, listing: Option<Shelves>) -> Result<(), RemoteError> {
-        // Publications that ended before this moment are part of what is listed.
+        // Before the look: what ends from here on is told by itself.
         let ended = self.protected.take_ended();
-        let is_asked = move |content: ContentId| {
-            listing.is_none_or(|listing| listing.contains(content)) || ended.contains(&content)
-        };
+        let is_asked = move |content| listing.is_none_or(|listing| listing.contains(content));
         let holdings = self.holdings(is_asked).await?;
         for report in session.inventory.everything(holdings) {
             send(&session.reports, report).await?;
         }
-        Ok(())
+        // A listing is silent about what is not held; the tracker may think otherwise of these.
+        self.announce(session, ended.into_iter().collect()).await
     }
 
     /// What is held of the contents that are asked for.
@@ -334,7 +338,8 @@ impl Runner {
                 },
                 change = changes.next() => match change {
                     Ok(content) => session.inventory.note(content),
-                    Err(RecvError::Lagged(_)) => self.list(session, None).await?,
+                    // What is gone by now is in no listing: a new session begins with what differs.
+                    Err(RecvError::Lagged(missed)) => return Err(fell_behind(missed)),
                     Err(RecvError::Closed) => return Ok(Ended::Stopping),
                 },
                 () = over(&mut delay) => {

@@ -99,10 +99,7 @@ impl World {
         let peer = &mut self.peers[number];
         let ended = peer.protected.take_ended();
         let mut holdings = peer.holdings();
-        holdings.retain(|holding| {
-            let content = holding.content;
-            listing.is_none_or(|listing| listing.contains(content)) || ended.contains(&content)
-        });
+        holdings.retain(|holding| listing.is_none_or(|listing| listing.contains(holding.content)));
         let Some(talk) = &mut peer.talk else {
             return;
         };
@@ -111,6 +108,8 @@ impl World {
         for report in reports.into_iter().flatten() {
             self.send_up(line, Up::Report(Box::new(report)));
         }
+        // A listing is silent about what is not held; the tracker may think otherwise of these.
+        self.announce(number, ended);
     }
 
     pub(in crate::histories) fn report(&mut self, number: PeerNumber, report: Report) {
@@ -169,7 +168,12 @@ impl World {
                         inventory.note(content);
                     }
                 }
-                Err(TryRecvError::Lagged(_)) => self.list(number, None),
+                Err(TryRecvError::Lagged(missed)) => {
+                    self.violated(format_args!(
+                        "peer {number} missed {missed} changes of its own store"
+                    ));
+                    break;
+                }
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
