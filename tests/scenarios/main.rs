@@ -13,6 +13,7 @@ mod loss;
 mod lying;
 mod menu;
 mod mistakes;
+mod passing;
 mod removal;
 mod replication;
 mod restart;

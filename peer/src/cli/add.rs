@@ -15,6 +15,7 @@ use super::exit::{Exit, Failure};
 use super::get::look;
 use super::json::AddLine;
 use super::output::Output;
+use super::plan;
 use super::progress::{Amount, Progress, Unit};
 use super::show::counted;
 
@@ -70,10 +71,13 @@ where
 pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Failure> {
     let path = args.path.clone();
     let path = look(move || file_to_add(&path)).await??;
-    let name = match args.name {
+    let name = match args.name.clone() {
         Some(name) => name,
         None => name_of(&path)?,
     };
+    if args.dry_run {
+        return plan::add(context, &args, path, name).await;
+    }
     let client = match args.wait {
         Wait::No => sharing_node(context, &path.display()).await?,
         Wait::Forever | Wait::AtMost(_) => context.find_or_run().await?,

@@ -135,6 +135,9 @@ struct AddFlags {
     /// Bind the name to this content even if it is bound to another
     #[arg(long)]
     update: bool,
+    /// Say what would be moved, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Wait until every fragment has its replicas, at most this long once the file is hashed; write it after PATH
     /// or as --wait=DURATION
     #[arg(long, value_name = "DURATION", num_args = 0..=1, value_parser = parse_duration)]
@@ -153,6 +156,9 @@ pub struct GetArgs {
     /// Replace existing files, each once it is complete
     #[arg(long)]
     pub force: bool,
+    /// Say what would be moved, and from where, and move nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// What is wanted of a directory.
     #[command(flatten)]
     pub globs: Globs,
@@ -178,6 +184,8 @@ pub struct AddArgs {
     pub name: Option<Name>,
     /// Whether a name that is bound to another content is bound anew.
     pub update: bool,
+    /// Whether only to say what would be done.
+    pub dry_run: bool,
     /// Whether to wait for replicas.
     pub wait: Wait,
     /// What is wanted of a directory.
@@ -316,6 +324,7 @@ fn act(verb: Option<Verb>) -> (Action, Option<NodeFlags>) {
                 path: add.path,
                 name: add.name,
                 update: add.update,
+                dry_run: add.dry_run,
                 globs: add.globs,
                 wait: Wait::of(add.wait),
             };

@@ -1,9 +1,11 @@
 //! What a one-shot command runs in: its options, its streams, and what must be put in order however it ends.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use proto::client::ControlClient;
 use proto::control::EntryPoint;
+use proto::convert::Remove;
 use shared::runtime::{Clock, Tasks};
 
 use super::attach;
@@ -11,6 +13,9 @@ use super::exit::Failure;
 use super::output::Output;
 use super::settings::Options;
 use crate::node::Node;
+
+/// Nobody who ends a command waits longer for a name to be removed.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The surroundings of one command.
 ///
@@ -26,6 +31,8 @@ pub(super) struct Context<'a> {
     pub(super) clock: Clock,
     tasks: &'a Tasks,
     own: Mutex<Option<Node>>,
+    /// A name that is not to outlive the command.
+    removal: Mutex<Option<(ControlClient, Remove)>>,
     last_words: Mutex<Option<String>>,
 }
 
@@ -39,6 +46,7 @@ impl<'a> Context<'a> {
             clock: Clock::system(),
             tasks,
             own: Mutex::new(None),
+            removal: Mutex::new(None),
             last_words: Mutex::new(None),
         }
     }
@@ -49,11 +57,21 @@ impl<'a> Context<'a> {
     /// # Errors
     /// When neither answers, or the network cannot be entered.
     pub(super) async fn find_or_run(&self) -> Result<ControlClient, Failure> {
+        self.find_or_run_in(self.options.entry.as_ref()).await
+    }
+
+    /// The same in another network than that of the settings, if one is given.
+    ///
+    /// # Errors
+    /// As [`Self::find_or_run`].
+    pub(super) async fn find_or_run_in(&self, entry: Option<&EntryPoint>) -> Result<ControlClient, Failure> {
         if let Some(node) = attach::find(self.options).await? {
-            attach::enter_if_offline(&node, self.options.entry.as_ref()).await?;
+            attach::enter_if_offline(&node, entry).await?;
             return Ok(node.client);
         }
-        let entry: EntryPoint = attach::entry_or_default(self.options);
+        let entry = entry
+            .cloned()
+            .unwrap_or_else(|| attach::entry_or_default(self.options));
         let (node, client) = attach::run(self.options, self.tasks).await?;
         // Before anything else is awaited: from now on it is stopped however the command ends.
         *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(node);
@@ -61,8 +79,33 @@ impl<'a> Context<'a> {
         Ok(client)
     }
 
-    /// Stops the node of ours, if there is one.
+    /// Owns what runs beside the command.
+    pub(super) const fn tasks(&self) -> &Tasks {
+        self.tasks
+    }
+
+    /// Whether the node that the command talks to is one of ours.
+    pub(super) fn runs_own_node(&self) -> bool {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Removes a name when the command ends, however it does.
+    pub(super) fn remove_at_the_end(&self, client: ControlClient, remove: Remove) {
+        *self.removal.lock().unwrap_or_else(PoisonError::into_inner) = Some((client, remove));
+    }
+
+    /// Removes what is not to stay, and stops the node of ours, if there is one.
     pub(super) async fn close(&self) {
+        let removal = self.removal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((client, remove)) = removal {
+            let removed = tokio::time::timeout(REMOVAL_TIMEOUT, client.remove(&remove)).await;
+            if !matches!(removed, Ok(Ok(_))) {
+                let name = &remove.name;
+                self.out.note(&format!(
+                    "{name} could not be removed; `peer remove {name}` does when the tracker is back"
+                ));
+            }
+        }
         let node = self.own.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(node) = node {
             node.stop().await;

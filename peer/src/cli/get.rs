@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::ControlClient;
-use proto::control::{Get, GetEvent};
+use proto::control::{EntryPoint, Get, GetEvent};
 use proto::convert::Locate;
 use shared::ErrorCode;
 use shared::model::{ByteCount, ContentRef, ContentState, Name, Timestamp, format_duration};
@@ -16,6 +16,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::json::GetLine;
 use super::output::Output;
+use super::plan;
 use super::progress::{Amount, Progress, Unit, percent};
 use super::show::counted;
 
@@ -49,14 +50,30 @@ pub enum Destination {
 
 /// Carries `peer get` out.
 pub(super) async fn run(context: &Context<'_>, args: GetArgs) -> Result<(), Failure> {
-    // What can be known without a node is said before one is started.
+    if args.dry_run {
+        return plan::get(context, &args).await;
+    }
     let named = match &args.content {
         ContentRef::Name(name) => Some(name.clone()),
         ContentRef::Id(_) => None,
     };
+    fetch(context, args, named, context.options.entry.clone()).await
+}
+
+/// Fetches what is asked for, to be called `named` if nothing else is said, by way of a node in the network of `entry`.
+///
+/// # Errors
+/// As the node says.
+pub(super) async fn fetch(
+    context: &Context<'_>,
+    args: GetArgs,
+    named: Option<Name>,
+    entry: Option<EntryPoint>,
+) -> Result<(), Failure> {
+    // What can be known without a node is said before one is started.
     let wanted = args.output.clone();
     let destination = look(move || destination(wanted.as_deref())).await??;
-    let client = context.find_or_run().await?;
+    let client = context.find_or_run_in(entry.as_ref()).await?;
     let output = match place(&destination, named.as_ref()) {
         Some(output) => output,
         None => {

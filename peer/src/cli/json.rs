@@ -9,6 +9,7 @@
 
 mod from;
 mod history;
+mod plan;
 mod upkeep;
 mod values;
 
@@ -17,8 +18,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 pub use history::{History, Pinned};
+pub use plan::{AddPlan, GetPlan, PlannedSource};
 pub use upkeep::{DrainLine, Drained, Durable, Explained, OnDuty, Surveyed, Targeted};
-pub use values::Value;
+pub use values::{SendLine, Value};
 
 /// The last line when a command fails: `{"error":{"code":"not_found","message":"…"}}`.
 #[derive(Debug, Serialize)]

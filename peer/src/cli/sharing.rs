@@ -1,11 +1,13 @@
-//! The commands that share small things and pass things on: `put`, `value`.
+//! The commands that share small things and pass things on: `put`, `value`, `send`, `receive`, `watch`.
 
 use clap::Subcommand;
 
 use super::args::NodeFlags;
 use super::context::Context;
 use super::exit::Failure;
+use super::send::{self, ReceiveArgs, SendArgs};
 use super::values::{self, PutArgs};
+use super::watch::{self, WatchArgs};
 
 /// The commands, each with what it takes that may have to run a node.
 #[derive(Debug, Subcommand)]
@@ -24,6 +26,27 @@ pub(super) enum Verb {
         /// The key
         key: String,
     },
+    /// Print a line that `peer receive` takes on another machine, and run for as long as that is to work
+    Send {
+        #[command(flatten)]
+        node: NodeFlags,
+        #[command(flatten)]
+        send: SendArgs,
+    },
+    /// Fetch and verify what a line of `peer send` stands for
+    Receive {
+        #[command(flatten)]
+        node: NodeFlags,
+        #[command(flatten)]
+        receive: ReceiveArgs,
+    },
+    /// Follow what happens in the network: publications, removals, replicas, peers; ends when interrupted
+    Watch {
+        #[command(flatten)]
+        node: NodeFlags,
+        #[command(flatten)]
+        watch: WatchArgs,
+    },
 }
 
 /// What is to be done.
@@ -33,6 +56,12 @@ pub enum Sharing {
     Put(PutArgs),
     /// Print the value under this key.
     Value(String),
+    /// Publish something for a while.
+    Send(SendArgs),
+    /// Fetch what was sent.
+    Receive(ReceiveArgs),
+    /// Follow what happens.
+    Watch(WatchArgs),
 }
 
 impl Verb {
@@ -40,6 +69,9 @@ impl Verb {
         match self {
             Self::Put { node, put } => (Sharing::Put(put), node),
             Self::Value { node, key } => (Sharing::Value(key), node),
+            Self::Send { node, send } => (Sharing::Send(send), node),
+            Self::Receive { node, receive } => (Sharing::Receive(receive), node),
+            Self::Watch { node, watch } => (Sharing::Watch(watch), node),
         }
     }
 }
@@ -48,5 +80,8 @@ pub(super) async fn run(context: &Context<'_>, command: Sharing) -> Result<(), F
     match command {
         Sharing::Put(args) => values::put(context, args).await,
         Sharing::Value(key) => values::print(context, &key).await,
+        Sharing::Send(args) => send::send(context, args).await,
+        Sharing::Receive(args) => send::receive(context, args).await,
+        Sharing::Watch(args) => watch::run(context, args).await,
     }
 }

@@ -4,7 +4,10 @@ use shared::model::ByteRate;
 
 use super::super::history::Past;
 use super::super::limit::RateLimit;
+use super::super::send::{ReceiveArgs, SendArgs};
 use super::super::upkeep::{DrainArgs, MaintenanceArgs, Switch};
+use super::super::values::PutArgs;
+use super::super::watch::WatchArgs;
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {
@@ -44,6 +47,54 @@ fn clap_finds_no_fault_with_the_definition() {
 }
 
 #[test]
+fn the_commands_that_pass_things_on_are_read() {
+    let id = "ab".repeat(32);
+    for (line, command) in [
+        (
+            "put a/key some --replicas 2".to_owned(),
+            Command::Sharing(Sharing::Put(PutArgs {
+                key: "a/key".to_owned(),
+                value: "some".into(),
+                replicas: ReplicationTarget::new(2).ok(),
+                wait: None,
+            })),
+        ),
+        (
+            "value a/key --webserver h:1".to_owned(),
+            Command::Sharing(Sharing::Value("a/key".to_owned())),
+        ),
+        (
+            "send x.bin --for 5m".to_owned(),
+            Command::Sharing(Sharing::Send(SendArgs {
+                path: "x.bin".into(),
+                name: None,
+                replicas: None,
+                length: Duration::from_secs(300),
+                keep: false,
+            })),
+        ),
+        (
+            format!("receive enjambre://h:1/{id}/x.bin"),
+            Command::Sharing(Sharing::Receive(ReceiveArgs {
+                ticket: format!("enjambre://h:1/{id}/x.bin").parse().expect("a line"),
+                output: None,
+                force: false,
+            })),
+        ),
+        (
+            "watch --exec ./notify".to_owned(),
+            Command::Sharing(Sharing::Watch(WatchArgs {
+                exec: Some("./notify".to_owned()),
+            })),
+        ),
+    ] {
+        assert_eq!(invocation(&line).action, Action::Once(command), "{line}");
+    }
+    assert!(read(words("receive enjambre://h:1/nothing")).is_err());
+    assert!(read(words("send x --keep --for 5m")).is_err());
+}
+
+#[test]
 #[expect(clippy::too_many_lines, reason = "a table of every command")]
 fn every_command_is_read() {
     let id = "ab".repeat(32);
@@ -51,6 +102,7 @@ fn every_command_is_read() {
         path: "x.bin".into(),
         name: None,
         update: false,
+        dry_run: false,
         wait: Wait::No,
         globs: Globs::default(),
     };
@@ -58,6 +110,7 @@ fn every_command_is_read() {
         content: reference("a/x"),
         output: None,
         force: false,
+        dry_run: false,
         globs: Globs::default(),
     };
     let forget = |content: &str, force| ForgetArgs {
@@ -93,7 +146,7 @@ fn every_command_is_read() {
                 content: reference(&id),
                 output: Some("dir/y".into()),
                 force: true,
-                globs: Globs::default(),
+                ..get
             }),
         ),
         (

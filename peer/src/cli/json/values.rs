@@ -1,4 +1,4 @@
-//! The shapes of values.
+//! The shapes of what is shared in passing: values, and what is sent.
 
 use serde::Serialize;
 
@@ -29,4 +29,26 @@ impl Value {
             value: text,
         }
     }
+}
+
+/// A line of `peer send`: `ready`, and when its time is over `done`.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum SendLine {
+    /// It can be received.
+    Ready {
+        /// What `peer receive` takes.
+        line: String,
+        /// The name that it has meanwhile.
+        name: String,
+        /// The content.
+        content: String,
+        /// For how long; null: until the name is removed.
+        for_ms: Option<u64>,
+    },
+    /// The result: the name is removed.
+    Done {
+        /// The name that it had.
+        name: String,
+    },
 }

@@ -1,0 +1,325 @@
+//! `--dry-run` of `add` and `get`: what would be moved, from where to where, how many bytes, and how long that would take, as far
+//! as anybody knows before. Nothing is moved, published or kept; a file to be added is read, to know whether it is there already.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use proto::client::ControlClient;
+use proto::convert::Locate;
+use shared::hash::hash_content;
+use shared::model::{
+    ByteCount, ByteRate, ContentId, ContentRef, Duty, FragmentLength, Holder, Location, Manifest, Name,
+    PeerState, format_duration,
+};
+use shared::{Coded as _, ErrorCode};
+
+use super::args::{AddArgs, GetArgs};
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::get::look;
+use super::json::{AddPlan, GetPlan, PlannedSource};
+use super::query::all_peers;
+use super::show::counted;
+use super::{attach, get};
+use crate::collection::scan;
+
+/// What a file or directory is before it is added.
+struct Found {
+    length: u64,
+    fragment_length: FragmentLength,
+    fragments: u32,
+    /// None of a directory: it is known only once its catalog is made.
+    content: Option<ContentId>,
+    files: Option<usize>,
+}
+
+/// Carries `peer add --dry-run` out; `path` is absolute.
+pub(super) async fn add(
+    context: &Context<'_>,
+    args: &AddArgs,
+    path: PathBuf,
+    name: Name,
+) -> Result<(), Failure> {
+    let found = {
+        let (path, length) = (path.clone(), context.options.fragment_length);
+        let (selection, own) = (args.globs.selection()?, context.options.data_dir.clone());
+        look(move || find(&path, length, &selection, &own)).await??
+    };
+    let target = context.options.replicas.get();
+    let mut plan = AddPlan {
+        path,
+        name: name.to_string(),
+        content: found.content.map(|content| content.to_string()),
+        length: found.length,
+        files: found.files,
+        fragment_length: found.fragment_length.get(),
+        fragments: found.fragments,
+        target,
+        bound_to: None,
+        replicas: None,
+        peers: None,
+        bytes: None,
+        expected_ms: None,
+    };
+    let node = attach::find(context.options).await?;
+    if let Some(node) = node {
+        let own = node.status.peer;
+        let bound = located(&node.client, &ContentRef::Name(name.clone())).await?;
+        plan.bound_to = bound
+            .as_ref()
+            .map(|location| location.binding.content.to_string());
+        if plan.bound_to.is_some() && plan.bound_to != plan.content && !args.update {
+            let why = format!(
+                "cannot add {}: {name} is bound to another content",
+                plan.path.display()
+            );
+            return Err(Failure::new(Exit::Conflict, why)
+                .hint("--update binds the name anew, --name chooses another"));
+        }
+        let there = match found.content {
+            Some(content) => located(&node.client, &ContentRef::Id(content)).await?,
+            None => None,
+        };
+        let fewest = there.map_or(0, |location| location.health.fewest);
+        let view = all_peers(&node.client).await?;
+        let takes = |peer: &&shared::model::PeerInfo| {
+            peer.id != own && peer.state == PeerState::Live && peer.duty == Duty::Active
+        };
+        let others = u32::try_from(view.peers.iter().filter(takes).count()).unwrap_or(u32::MAX);
+        // One of the replicas is the file itself.
+        let copies = target.saturating_sub(fewest.max(1)).min(others);
+        let bytes = found.length.saturating_mul(copies.into());
+        plan.replicas = Some(fewest);
+        plan.peers = Some(others);
+        plan.bytes = Some(bytes);
+        plan.expected_ms = expected(bytes, node.status.limits.upload);
+    }
+    context.out.json(&plan);
+    context.out.line(&add_text(&plan));
+    Ok(())
+}
+
+fn find(
+    path: &Path,
+    fragment_length: Option<FragmentLength>,
+    selection: &shared::collection::Selection,
+    own: &Path,
+) -> Result<Found, Failure> {
+    let failed = |why: String| Failure::new(Exit::Internal, format!("cannot read {}: {why}", path.display()));
+    if path.is_dir() {
+        let scanned =
+            scan::scan(path, selection, own).map_err(|error| Failure::of("read the directory", &error))?;
+        let is_file = |step: &&scan::Step| matches!(step, scan::Step::File(_));
+        return Ok(Found {
+            length: scanned.length,
+            fragment_length: FragmentLength::for_content(scanned.length),
+            fragments: 0,
+            content: None,
+            files: Some(scanned.steps.iter().filter(is_file).count()),
+        });
+    }
+    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
+    let length = file.metadata().map_err(|error| failed(error.to_string()))?.len();
+    let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(length));
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let manifest: Manifest = hash_content(&file, length, fragment_length, threads, |_, _| Ok(()))
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(Found {
+        length,
+        fragment_length,
+        fragments: manifest.fragment_count(),
+        content: Some(manifest.content()),
+        files: None,
+    })
+}
+
+/// Where a content is; none when there is no such name or content.
+async fn located(client: &ControlClient, content: &ContentRef) -> Result<Option<Location>, Failure> {
+    let locate = Locate {
+        content: content.clone(),
+        max_holders: Locate::MAX_HOLDERS,
+        except: None,
+    };
+    match client.network_locate(&locate).await {
+        Ok(location) => Ok(Some(location)),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(Failure::of(format_args!("locate {content}"), &error)),
+    }
+}
+
+/// Carries `peer get --dry-run` out.
+pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Failure> {
+    let wanted = args.output.clone();
+    let destination = look(move || get::destination(wanted.as_deref())).await??;
+    let client = context.find_or_run().await?;
+    let failed = |error: proto::RemoteError| get::get_failure(&args.content, &error);
+    let status = client.status().await.map_err(failed)?;
+    let location = located(&client, &args.content).await?.ok_or_else(|| {
+        let why = format!("cannot get {}: there is nothing of that name or id", args.content);
+        Failure::new(Exit::NotFound, why)
+            .hint("`peer list` shows the names; of a directory all of it can be planned")
+    })?;
+    let (binding, manifest) = (&location.binding, &location.manifest);
+    let here = location
+        .holders
+        .iter()
+        .find(|holder| holder.peer.id == status.peer);
+    let held = here.map_or_else(|| manifest.no_fragments(), |holder| holder.fragments.clone());
+    let missing = held.complement();
+    // Of a collection nobody knows before its catalog is here what of its files is here already.
+    let bytes = binding
+        .collection
+        .map_or_else(|| manifest.bytes_in(&missing), |collection| collection.length);
+    let source = |holder: &Holder| {
+        let mut useful = holder.fragments.clone();
+        useful.subtract(&held);
+        let is_source = holder.peer.id != status.peer && !useful.is_empty();
+        is_source.then(|| PlannedSource {
+            id: holder.peer.id.to_string(),
+            addr: holder.peer.address.to_string(),
+            zone: holder.peer.zone.as_ref().map(ToString::to_string),
+            state: holder.peer.state.to_string(),
+            fragments: useful.len(),
+            bytes: manifest.bytes_in(&useful),
+        })
+    };
+    let plan = GetPlan {
+        name: binding.name.to_string(),
+        content: binding.content.to_string(),
+        length: binding
+            .collection
+            .map_or(binding.length, |collection| collection.length),
+        directory: binding.collection.is_some(),
+        output: get::place(&destination, Some(&binding.name)).unwrap_or_default(),
+        here: if binding.collection.is_some() {
+            0
+        } else {
+            manifest.bytes_in(&held)
+        },
+        bytes,
+        sources: location.holders.iter().filter_map(source).collect(),
+        available: location.health.state != shared::model::ContentState::Unavailable,
+        expected_ms: expected(bytes, status.limits.download),
+    };
+    context.out.json(&plan);
+    context.out.line(&get_text(&plan));
+    Ok(())
+}
+
+/// How long so many bytes take at least, when there is a limit; otherwise it depends on lines that nobody has measured.
+fn expected(bytes: u64, limit: Option<ByteRate>) -> Option<u64> {
+    match (bytes, limit) {
+        (0, _) => Some(0),
+        (bytes, Some(limit)) => {
+            let millis = u128::from(bytes) * 1000 / u128::from(limit.get());
+            Some(u64::try_from(millis).unwrap_or(u64::MAX))
+        }
+        (_, None) => None,
+    }
+}
+
+fn how_long(expected_ms: Option<u64>) -> String {
+    match expected_ms {
+        Some(0) => String::new(),
+        Some(millis) => {
+            let time = format_duration(std::time::Duration::from_millis(millis));
+            format!(", in {time} or more by the node's limit")
+        }
+        None => ", in a time that is not known: the node has no limit and the lines have not been measured"
+            .to_owned(),
+    }
+}
+
+fn add_text(plan: &AddPlan) -> String {
+    let length = ByteCount::new(plan.length);
+    let what = match plan.files {
+        Some(files) => format!("{length} in {}", counted(files as u64, "file")),
+        None => format!("{length} in {}", counted(plan.fragments.into(), "fragment")),
+    };
+    let first = format!(
+        "would publish {} as {}: {what}, shared in place",
+        plan.path.display(),
+        plan.name
+    );
+    let bound = match &plan.bound_to {
+        Some(bound) if Some(bound) == plan.content.as_ref() => {
+            "\nthe name is bound to this content already".to_owned()
+        }
+        Some(bound) => format!("\nthe name would no longer stand for {bound}"),
+        None => String::new(),
+    };
+    let (Some(bytes), Some(peers), Some(replicas)) = (plan.bytes, plan.peers, plan.replicas) else {
+        return format!(
+            "{first}{bound}\nno node runs here that could tell what of it is in the network already"
+        );
+    };
+    let there = match replicas {
+        0 => String::new(),
+        n => format!("; {} there already", counted(n.into(), "replica")),
+    };
+    let moved = ByteCount::new(bytes);
+    let some = counted(peers.into(), "other live peer");
+    format!(
+        "{first}{bound}\nwould move {moved} from here to some of {some}, for {}{there}{}",
+        counted(plan.target.into(), "replica"),
+        how_long(plan.expected_ms)
+    )
+}
+
+fn get_text(plan: &GetPlan) -> String {
+    let (length, here, moved) = (
+        ByteCount::new(plan.length),
+        ByteCount::new(plan.here),
+        ByteCount::new(plan.bytes),
+    );
+    let most = if plan.directory { "at most " } else { "" };
+    let mut text = format!(
+        "would fetch {} to {}: {length}, {here} of it here\nwould move {most}{moved} from {}{}",
+        plan.name,
+        plan.output.display(),
+        counted(plan.sources.len() as u64, "peer"),
+        how_long(plan.expected_ms)
+    );
+    for source in &plan.sources {
+        let fragments = counted(source.fragments.into(), "fragment");
+        let has = ByteCount::new(source.bytes);
+        text.push_str(&format!(
+            "\n  {} at {}, {}: {fragments}, {has}",
+            &source.id, source.addr, source.state
+        ));
+    }
+    if !plan.available {
+        text.push_str("\nsome of it is on no live peer now: a fetch would wait");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_only_when_a_limit_gives_one() {
+        let limit = ByteRate::new(1_000_000);
+        assert_eq!(expected(2_500_000, limit), Some(2_500));
+        assert_eq!(expected(0, None), Some(0));
+        assert_eq!(expected(1, None), None);
+        assert!(how_long(None).contains("not known"));
+    }
+
+    #[test]
+    fn a_file_is_known_by_its_bytes_before_it_is_added() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("file");
+        std::fs::write(&path, vec![1; 100_000]).expect("writes");
+        let everything = shared::collection::Selection::default();
+        let found = find(&path, None, &everything, Path::new("/nowhere")).expect("reads");
+        assert_eq!((found.length, found.fragments, found.files), (100_000, 2, None));
+        assert!(found.content.is_some());
+        let found = find(directory.path(), None, &everything, Path::new("/nowhere")).expect("reads");
+        assert_eq!(
+            (found.length, found.files, found.content),
+            (100_000, Some(1), None)
+        );
+    }
+}

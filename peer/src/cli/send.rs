@@ -1,0 +1,186 @@
+//! `peer send` and `peer receive`: one line that takes a file or a directory to another machine of the cluster.
+//!
+//! What is sent is published under a name of its own, `sent/RANDOM/NAME`, which is removed when `send` ends: after `--for`, or
+//! when it is interrupted. So nothing stays behind unless it is asked to (`--keep`), or `send` is killed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use proto::client::ControlClient;
+use proto::control::{Add, AddEvent, EntryPoint, SessionStatus};
+use proto::convert::Remove;
+use shared::model::{
+    Binding, ByteCount, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
+};
+
+use super::add::{file_to_add, name_of, sharing_node};
+use super::args::GetArgs;
+use super::attach;
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::get::{self, look};
+use super::globs::Globs;
+use super::json::SendLine;
+use super::ticket::Ticket;
+
+/// `peer send`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct SendArgs {
+    /// The file or directory
+    pub path: PathBuf,
+    /// What it is called at the other end [default: the file's name]
+    #[arg(long)]
+    pub name: Option<Name>,
+    /// Replicas wanted, 1 to 32, this node's included [default: as for add]
+    #[arg(long, value_name = "N")]
+    pub replicas: Option<ReplicationTarget>,
+    /// How long it can be received; then its name is removed and the command ends
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, default_value = "1h")]
+    pub length: Duration,
+    /// End at once and leave the name, until somebody removes it; takes a node that runs
+    #[arg(long, conflicts_with = "length")]
+    pub keep: bool,
+}
+
+/// `peer receive`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct ReceiveArgs {
+    /// The line that `peer send` printed
+    #[arg(value_name = "LINE")]
+    pub ticket: Ticket,
+    /// Where to put it, or the directory to put it in [default: ./ and its name]
+    #[arg(long, short, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Replace existing files, each once it is complete
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Carries `peer send` out.
+pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Failure> {
+    let path = args.path.clone();
+    let path = look(move || file_to_add(&path)).await??;
+    let shown = path.display().to_string();
+    let called = match args.name {
+        Some(name) => name,
+        None => name_of(&path)?,
+    };
+    let called =
+        Name::new(called.file_name()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let name = Name::new(format!("sent/{:016x}/{called}", rand::random::<u64>()))
+        .map_err(|error| Failure::new(Exit::Usage, format!("cannot send {shown}: {error}")))?;
+    let client = if args.keep {
+        sharing_node(context, &shown).await?
+    } else {
+        context.find_or_run().await?
+    };
+    let entry = entry(context, &client).await?;
+    let add = Add {
+        path,
+        name,
+        target: args.replicas.unwrap_or(context.options.replicas),
+        fragment_length: context.options.fragment_length,
+        update: false,
+        wait: false,
+        selection: Globs::default().selection()?,
+    };
+    let binding = publish(&client, add, &shown).await?;
+    if !args.keep {
+        let name = binding.name.clone();
+        let expected = Some(binding.revision);
+        context.remove_at_the_end(client, Remove { name, expected });
+    }
+    let ticket = Ticket {
+        entry,
+        content: binding.content,
+        name: called,
+    };
+    context.out.line(&ticket.to_string());
+    context.out.json(&SendLine::Ready {
+        line: ticket.to_string(),
+        name: binding.name.to_string(),
+        content: binding.content.to_string(),
+        for_ms: (!args.keep).then(|| u64::try_from(args.length.as_millis()).unwrap_or(u64::MAX)),
+    });
+    explain(context, &ticket, &binding);
+    if args.keep {
+        return Ok(());
+    }
+    context.out.note(&format!(
+        "it can be received for {}, while this command runs",
+        format_duration(args.length)
+    ));
+    tokio::time::sleep(args.length).await;
+    context.out.json(&SendLine::Done {
+        name: binding.name.to_string(),
+    });
+    Ok(())
+}
+
+/// How the other machine enters the network.
+async fn entry(context: &Context<'_>, client: &ControlClient) -> Result<EntryPoint, Failure> {
+    if let Some(entry) = &context.options.entry {
+        return Ok(entry.clone());
+    }
+    let status = client.status().await;
+    let status = status.map_err(|error| Failure::of("ask the node for its network", &error))?;
+    match status.session {
+        // A node that runs may have entered by a webserver: all that it tells is the tracker.
+        SessionStatus::Connected { tracker } if !context.runs_own_node() => Ok(EntryPoint::Tracker(tracker)),
+        SessionStatus::Connected { .. } => Ok(attach::entry_or_default(context.options)),
+        SessionStatus::Offline | SessionStatus::Connecting { .. } => Err(Failure::new(
+            Exit::Unreachable,
+            "cannot send: the node is not connected to a network; name one with --webserver or --tracker",
+        )),
+    }
+}
+
+async fn publish(client: &ControlClient, add: Add, shown: &str) -> Result<Binding, Failure> {
+    let failed = |error| Failure::of(format_args!("send {shown}"), &error);
+    let mut events = client.add(add).await.map_err(failed)?;
+    while let Some(event) = events.next().await.map_err(failed)? {
+        if let AddEvent::Published(binding) = event {
+            return Ok(binding);
+        }
+    }
+    let why = format!("cannot send {shown}: the tracker went away; it will be published when it is back");
+    Err(Failure::new(Exit::Unreachable, why))
+}
+
+fn explain(context: &Context<'_>, ticket: &Ticket, binding: &Binding) {
+    let length = ByteCount::new(
+        binding
+            .collection
+            .map_or(binding.length, |collection| collection.length),
+    );
+    context
+        .out
+        .note(&format!("{length}; on another machine: peer receive LINE"));
+    let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) =
+        &ticket.entry;
+    if is_loopback(address) {
+        context.out.note(&format!(
+            "{address} leads to a network only on this machine; name another address with --webserver"
+        ));
+    }
+}
+
+fn is_loopback(address: &HostPort) -> bool {
+    let host = address.host();
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+/// Carries `peer receive` out.
+pub(super) async fn receive(context: &Context<'_>, args: ReceiveArgs) -> Result<(), Failure> {
+    let Ticket { entry, content, name } = args.ticket;
+    let entry = context.options.entry.clone().unwrap_or(entry);
+    let get = GetArgs {
+        content: ContentRef::Id(content),
+        output: args.output,
+        force: args.force,
+        dry_run: false,
+        globs: Globs::default(),
+    };
+    get::fetch(context, get, Some(name), Some(entry)).await
+}

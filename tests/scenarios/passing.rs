@@ -1,0 +1,199 @@
+//! What is passed on in small: values, one line from machine to machine, and plans that move nothing.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result};
+use harness::{Cluster, content, eventually};
+use rustix::process::{Pid, Signal};
+use serde_json::Value;
+
+use crate::{MIB, PATIENCE, assert_same, publish};
+
+#[test]
+fn a_value_is_read_where_it_was_never_put() -> Result<()> {
+    let cluster = Cluster::builder().peers(3).start()?;
+    let (one, other) = (cluster.peer(0), cluster.peer(2));
+    drop(
+        one.run(["put", "deploy/color", "blue", "--replicas", "2", "--wait", "60s"])
+            .expect(0),
+    );
+    assert_eq!(other.run(["value", "deploy/color"]).expect(0).stdout, "blue");
+    // Over standard input, bytes that are no text, in place of what was there.
+    let bytes: Vec<u8> = (0..=255).collect();
+    let mut put = one.command(["put", "deploy/color", "-"]);
+    let mut child = put.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    child.stdin.take().context("piped")?.write_all(&bytes)?;
+    assert!(child.wait()?.success());
+    let mut read = other.command(["value", "deploy/color"]);
+    assert_eq!(read.output()?.stdout, bytes);
+    let json = other.run(["value", "deploy/color", "--json"]).expect(0).json();
+    assert_eq!(
+        (json["length"].as_u64(), json["value"].is_null()),
+        (Some(256), true)
+    );
+    // A machine where no node runs.
+    let webserver = cluster.webserver.address();
+    let outside = cluster.outsider("outside", ["value", "deploy/color", "--webserver", webserver]);
+    assert_eq!(outside.code, 0, "{}", outside.stderr);
+    assert_eq!(other.run(["value", "no/such"]).code, 3);
+    assert_eq!(other.run(["put", "a//b", "x"]).code, 2);
+    assert_eq!(other.run(["put", "long", &"x".repeat(65_537)]).code, 2);
+    assert_eq!(cluster.outsider("nobody", ["put", "a", "x"]).code, 6);
+    Ok(())
+}
+
+#[test]
+fn one_line_takes_a_file_to_another_machine_and_nothing_stays_behind() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let path = cluster.path("with a space.bin");
+    content::write(&path, 2 * MIB + 1, 77)?;
+    let text = path.to_str().context("text")?;
+    let webserver = cluster.webserver.address();
+    let send = ["send", text, "--webserver", webserver, "--replicas", "1"];
+    let mut sending = cluster.peer(0).command(send).stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    BufReader::new(sending.stdout.take().context("piped")?).read_line(&mut line)?;
+    let line = line.trim();
+    assert!(
+        line.starts_with(&format!("enjambre://{webserver}/")) && line.ends_with("/with%20a%20space.bin"),
+        "{line}"
+    );
+    // Where a node runs, and where none does.
+    let (there, outside) = (cluster.path("there.bin"), cluster.path("outside.bin"));
+    let receive = |output: &std::path::Path| {
+        ["receive", line, "--output"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([output.display().to_string()])
+    };
+    drop(cluster.peer(1).run(receive(&there)).expect(0));
+    assert_same(&path, &there);
+    drop(cluster.outsider("nobody", receive(&outside)).expect(0));
+    assert_same(&path, &outside);
+    // A line for other bytes brings none.
+    let forged = line.replace(&line[line.len() - 30..line.len() - 25], "00000");
+    assert_ne!(cluster.peer(1).run(["receive", &forged]).code, 0);
+    rustix::process::kill_process(Pid::from_child(&sending), Signal::INT)?;
+    assert_eq!(sending.wait()?.code(), Some(130));
+    let names = || cluster.peer(1).run(["list", "--json"]).expect(0).json()["names"].clone();
+    eventually("the name to be gone", PATIENCE, names, |names| {
+        *names == Value::Array(Vec::new())
+    })?;
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_says_what_would_move_and_moves_nothing() -> Result<()> {
+    let cluster = Cluster::builder().peers(3).start()?;
+    let path = publish(&cluster, 0, "model", MIB, 2)?;
+    let text = path.to_str().context("text")?;
+    let free = (0..3)
+        .map(|n| cluster.peer(n))
+        .find(|peer| peer.status()["contents"] == 0)
+        .context("two hold it")?;
+    let output = cluster.path("out");
+    let get = [
+        "get",
+        "model",
+        "--dry-run",
+        "--json",
+        "--output",
+        output.to_str().context("text")?,
+    ];
+    let plan = free.run(get).expect(0).json();
+    assert_eq!(
+        (plan["bytes"].as_u64(), plan["here"].as_u64()),
+        (Some(MIB), Some(0))
+    );
+    assert_eq!(plan["sources"].as_array().map(Vec::len), Some(2));
+    assert!(
+        plan["expected_ms"].is_null(),
+        "nobody knows how fast the lines are"
+    );
+    drop(free.run(["limit", "--download", "1MiB/s"]).expect(0));
+    assert_eq!(free.run(get).expect(0).json()["expected_ms"], 1000);
+    assert!(!output.exists());
+    assert_eq!(
+        (
+            free.status()["contents"].as_u64(),
+            free.status()["bytes_received"].as_u64()
+        ),
+        (Some(0), Some(0))
+    );
+    // The same bytes under another name, with one replica more.
+    let add = [
+        "add",
+        text,
+        "--name",
+        "again",
+        "--replicas",
+        "3",
+        "--dry-run",
+        "--json",
+    ];
+    let plan = cluster.peer(0).run(add).expect(0).json();
+    assert_eq!(
+        (plan["bytes"].as_u64(), plan["replicas"].as_u64()),
+        (Some(MIB), Some(2))
+    );
+    assert_eq!(
+        cluster.peer(0).run(["locate", "again"]).code,
+        3,
+        "nothing was published"
+    );
+    std::fs::write(&path, b"other")?;
+    assert_eq!(
+        cluster
+            .peer(0)
+            .run(["add", text, "--name", "model", "--dry-run"])
+            .code,
+        5
+    );
+    assert_eq!(
+        cluster.outsider("nobody", ["add", text, "--dry-run"]).code,
+        0,
+        "the file can be looked at"
+    );
+    assert_eq!(free.run(["get", "nothing", "--dry-run"]).code, 3);
+    Ok(())
+}
+
+#[test]
+fn what_happens_is_told_and_acted_on() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(3).start()?;
+    let acted = cluster.path("acted");
+    let exec = format!("cat >> {}", acted.display());
+    // The time only bounds the story.
+    let watch = ["watch", "--json", "--timeout", "120s", "--exec", &exec];
+    let mut watching = cluster.peer(0).command(watch).stdout(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(watching.stdout.take().context("piped")?).lines();
+    let mut next = |kind: &str| -> Result<Value> {
+        loop {
+            let line = lines.next().with_context(|| format!("{kind} was not told"))??;
+            let event: Value = serde_json::from_str(&line)?;
+            if event["event"] == kind {
+                return Ok(event);
+            }
+        }
+    };
+    assert_eq!(next("watching")?["peers"], 3);
+    drop(publish(&cluster, 0, "model", MIB, 2)?);
+    assert_eq!(next("published")?["name"], "model");
+    assert_eq!(next("replicated")?["target"], 2);
+    let lost = crate::id_of(cluster.peer(2));
+    cluster.peer_mut(2).program.kill();
+    assert_eq!(next("peer_lost")?["peer"], lost.as_str());
+    drop(cluster.peer(0).run(["remove", "model"]).expect(0));
+    assert_eq!(next("removed")?["name"], "model");
+    let acted = || std::fs::read_to_string(&acted).unwrap_or_default();
+    eventually(
+        "the command to be run for the last event",
+        PATIENCE,
+        acted,
+        |acted| acted.contains("removed"),
+    )?;
+    rustix::process::kill_process(Pid::from_child(&watching), Signal::INT)?;
+    assert_eq!(watching.wait()?.code(), Some(130));
+    Ok(())
+}
