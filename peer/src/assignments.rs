@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tracing::{info, warn};
 
 use crate::blocking::{told, try_blocking};
+use crate::collection::{CollectionError, pending_parts};
 use crate::eviction::Eviction;
 use crate::fetch::{FetchError, Fetcher, Progress};
 use crate::identity::Identity;
@@ -112,7 +113,9 @@ impl Assignments {
     pub async fn evict(&self, content: ContentId, reason: EvictReason) -> Result<(), RemoteError> {
         let store = Arc::clone(&self.store);
         let freed = try_blocking(move || {
-            let freed = match Eviction::of(content, reason, &store.publications()?) {
+            let publications = store.publications()?;
+            let parts = pending_parts(&store, &publications)?;
+            let freed = match Eviction::of(content, reason, &publications, &parts) {
                 Eviction::Refuse => return Ok(None),
                 Eviction::Release(roles) => roles
                     .iter()
@@ -127,7 +130,7 @@ impl Assignments {
                     freed
                 }
             };
-            Ok::<_, StoreError>(Some(freed))
+            Ok::<_, CollectionError>(Some(freed))
         });
         match freed.await {
             Ok(Some(freed)) => info!(content = %content.short(), freed, ?reason, "evicted"),

@@ -1,8 +1,11 @@
 //! What an eviction takes away: decided here, carried out by [`assignments`](crate::assignments). Pure.
 //!
-//! Invariants: a content whose publication waits for the tracker stays, whatever the order says; what the peer's own
+//! Invariants: a content whose publication waits for the tracker stays, whatever the order says, and so does what a
+//! collection refers to whose publication waits; what the peer's own
 //! user published or fetched stays while it is surplus only. A file that was added under a name and refused is
 //! published no longer: it was kept until now because it may have counted as a replica.
+
+use std::collections::BTreeSet;
 
 use shared::model::{ContentId, EvictReason};
 
@@ -11,7 +14,7 @@ use crate::store::{Publication, Role};
 /// What is to be done about an order to hold a content no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Eviction {
-    /// Nothing: its publication is pending.
+    /// Nothing: its publication, or that of a collection that refers to it, is pending.
     Refuse,
     /// It is here for these reasons no longer.
     Release(&'static [Role]),
@@ -20,9 +23,17 @@ pub enum Eviction {
 }
 
 impl Eviction {
-    /// Decides, given everything in the outbox.
+    /// Decides, given everything in the outbox, and what the collections refer to that wait in it.
     #[must_use]
-    pub fn of(content: ContentId, reason: EvictReason, publications: &[Publication]) -> Self {
+    pub fn of(
+        content: ContentId,
+        reason: EvictReason,
+        publications: &[Publication],
+        pending_parts: &BTreeSet<ContentId>,
+    ) -> Self {
+        if pending_parts.contains(&content) {
+            return Self::Refuse;
+        }
         let mut settled = Vec::new();
         for publication in publications
             .iter()
@@ -65,20 +76,30 @@ mod tests {
         let elsewhere = publication("b", other, PublicationState::Pending(None));
         let outbox = [settled.clone(), elsewhere.clone()];
         assert_eq!(
-            Eviction::of(ours, EvictReason::Unreferenced, &outbox),
+            Eviction::of(ours, EvictReason::Unreferenced, &outbox, &BTreeSet::new()),
             Eviction::Forget(vec![settled])
         );
         assert_eq!(
-            Eviction::of(ours, EvictReason::Surplus, &outbox),
+            Eviction::of(ours, EvictReason::Surplus, &outbox, &BTreeSet::new()),
             Eviction::Release(&[Role::Assigned])
         );
         assert_eq!(
-            Eviction::of(ours, EvictReason::Surplus, &[]),
+            Eviction::of(ours, EvictReason::Surplus, &[], &BTreeSet::new()),
             Eviction::Release(&[Role::Assigned, Role::Published]),
             "its publication was refused"
         );
         for reason in [EvictReason::Surplus, EvictReason::Unreferenced] {
-            assert_eq!(Eviction::of(other, reason, &outbox), Eviction::Refuse);
+            assert_eq!(
+                Eviction::of(other, reason, &outbox, &BTreeSet::new()),
+                Eviction::Refuse
+            );
+        }
+    }
+    #[test]
+    fn what_a_waiting_collection_refers_to_stays_with_it() {
+        let part = ContentId::from_bytes([3; 32]);
+        for reason in [EvictReason::Surplus, EvictReason::Unreferenced] {
+            assert_eq!(Eviction::of(part, reason, &[], &[part].into()), Eviction::Refuse);
         }
     }
 }

@@ -16,10 +16,13 @@ pub mod scan;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use shared::collection::{Catalog, CatalogError, MAX_BYTES};
 use shared::model::{ContentId, Manifest, Parts};
+use shared::{Coded as _, ErrorCode};
 
-use crate::store::{DiskStore, FragmentStore, StoreError, VerifiedReader};
+use crate::store::{DiskStore, FragmentStore, Publication, StoreError, VerifiedReader};
 
 pub use error::CollectionError;
 
@@ -53,4 +56,27 @@ pub fn parts_held(store: &DiskStore, content: ContentId) -> Result<Option<Parts>
     Parts::new(manifests)
         .map(Some)
         .map_err(|error| CollectionError::Refused(error.to_string()))
+}
+
+/// What the collections refer to that wait to be published: it is nobody's yet but theirs, whether this run of the node
+/// made them or an earlier one.
+///
+/// # Errors
+/// When the store fails. A collection whose catalog is gone or damaged cannot be published any more and keeps nothing.
+pub fn pending_parts(
+    store: &DiskStore,
+    publications: &[Publication],
+) -> Result<BTreeSet<ContentId>, CollectionError> {
+    let mut parts = BTreeSet::new();
+    for publication in publications.iter().filter(|publication| publication.is_pending()) {
+        if !store.is_collection(publication.content)? {
+            continue;
+        }
+        match read_catalog(store, publication.content) {
+            Ok(catalog) => parts.extend(catalog.parts()),
+            Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::Corrupt) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(parts)
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use shared::collection::{Catalog, Selection};
-use shared::model::Name;
+use shared::model::{ContentId, Name, ReplicationTarget, Revision};
 
 use super::publish::{Source, Watcher, make};
 use super::restore::Restoration;
-use super::{CollectionError, parts_held, read_catalog};
-use crate::store::{DiskStore, FragmentStore as _};
+use super::{CollectionError, parts_held, pending_parts, read_catalog};
+use crate::store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
 struct Node {
     store: DiskStore,
@@ -239,4 +239,43 @@ fn holes_of_small_files_stay_holes() {
     let blocks = |path: &str| fs::metadata(node.path(path)).expect("is there").blocks();
     assert!(blocks("out/sparse") <= blocks("tree/sparse").max(16));
     assert_eq!(seen(&node.path("out")), seen(&node.path("tree")));
+}
+
+#[test]
+fn what_a_collection_refers_to_is_kept_while_its_publication_waits_also_after_a_restart() {
+    let node = Node::new();
+    node.write("a", b"small");
+    node.write("b/c", &[7; 200_000]);
+    let catalog = node.add(&Selection::default(), None).expect("a collection");
+    let parts: Vec<ContentId> = catalog.parts().to_vec();
+    assert!(!parts.is_empty());
+    let content = node
+        .store
+        .entries()
+        .into_iter()
+        .map(|entry| entry.manifest.content())
+        .find(|content| !parts.contains(content))
+        .expect("the catalog");
+    let Node { store, home } = node;
+    drop(store);
+    let store = DiskStore::open(&home.path().join("data"), 1 << 40).expect("opens again");
+    let waiting = Publication {
+        name: Name::new("tree").expect("a name"),
+        content,
+        target: ReplicationTarget::new(2).expect("in bounds"),
+        update: false,
+        state: PublicationState::Pending(None),
+    };
+    let kept = |publication: &Publication| -> Vec<ContentId> {
+        let kept = pending_parts(&store, std::slice::from_ref(publication)).expect("readable");
+        kept.into_iter().collect()
+    };
+    let mut expected = parts;
+    expected.sort_unstable();
+    assert_eq!(kept(&waiting), expected);
+    let settled = Publication {
+        state: PublicationState::Published(Revision::new(1)),
+        ..waiting
+    };
+    assert_eq!(kept(&settled), []);
 }

@@ -53,6 +53,8 @@ pub(super) struct Book {
     pub(super) promises: BTreeMap<ContentId, Promise>,
     /// Copies that the history has destroyed: whoever believes in them is excused.
     pub(super) destroyed: BTreeSet<(PeerId, ContentId)>,
+    /// Peers that were drained, and switched off when that was said to be safe.
+    pub(super) switched_off: BTreeSet<PeerId>,
     pub(super) epoch: Option<Epoch>,
     pub(super) incarnations: BTreeMap<PeerId, Incarnation>,
     /// Orders of the past, to be delivered again when they are stale.
@@ -90,6 +92,8 @@ impl World {
             (Answer::Done(revision), Asked::Publish { what, .. } | Asked::Add { what, .. }) => {
                 (revision, Some(what.0))
             }
+            // Which content that is, nobody said.
+            (Answer::Done(_), Asked::Replicas { .. }) => return,
             (Answer::Done(revision), _) => (revision, None),
             (Answer::Bound(revision, content), _) => (revision, Some(content)),
             (Answer::Head(revision, bound), _) => (revision, bound),

@@ -3,7 +3,8 @@
 
 use rand::RngExt as _;
 use shared::model::{
-    Binding, ContentId, ContentRef, Location, Name, PeerId, PinWish, Revision, RevisionEntry,
+    Binding, ContentId, ContentRef, DutyWish, Location, Name, PeerId, PinWish, ReplicationTarget, Revision,
+    RevisionEntry,
 };
 use shared::{Coded as _, ErrorCode};
 use tracker::state::{Publish, Rejection};
@@ -31,7 +32,19 @@ pub(super) enum Question {
     Resolve(Name),
     Locate(ContentRef, Option<PeerId>),
     Publish(Box<Publish>),
-    Remove { name: Name, expected: Option<Revision> },
+    Remove {
+        name: Name,
+        expected: Option<Revision>,
+    },
+    SetTarget {
+        name: Name,
+        expected: Option<Revision>,
+        target: ReplicationTarget,
+    },
+    SetDuty {
+        peer: PeerId,
+        wish: DutyWish,
+    },
     Pin(Box<PinWish>),
 }
 
@@ -87,6 +100,8 @@ pub(super) enum Purpose {
     Get,
     /// Whether a content has its replicas.
     Health,
+    /// What a peer is to be used for.
+    Duty,
 }
 
 /// A question under way, or over.
@@ -178,6 +193,7 @@ impl World {
             Purpose::Pin(wish) => self.pin_answered(wish, &outcome),
             Purpose::Get => self.get_answered(peer, outcome),
             Purpose::Health => self.health_answered(outcome),
+            Purpose::Duty => {}
         }
     }
 }

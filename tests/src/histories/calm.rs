@@ -31,6 +31,9 @@ impl World {
     }
 
     pub(super) fn judge(&mut self) {
+        if self.end_duties() {
+            return self.plan(LOOK, Event::Judges);
+        }
         match self.complaint() {
             None => {
                 self.say(format_args!("all is well"));
@@ -120,7 +123,13 @@ impl World {
                 is_full || (!is_partial && room >= content.manifest.length())
             })
             .count();
-        if able >= target as usize && health.state != ContentState::Replicated {
+        // A collection stands as the worst of its parts does, which are complained about by themselves.
+        let is_well = |part: &&contents::Content| {
+            let health = state.health(part.manifest.content());
+            health.is_ok_and(|health| health.state == ContentState::Replicated)
+        };
+        let is_whole = contents::parts_of(id).iter().all(is_well);
+        if able >= target as usize && is_whole && health.state != ContentState::Replicated {
             return Some(format!(
                 "{short} is {} with {kept} of {target} replicas ({able} peers could, {live} are known, {full} have all)",
                 health.state

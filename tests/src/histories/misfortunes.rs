@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use peer::store::{FragmentStore as _, MemoryStore};
+use peer::store::{Entry, FragmentStore as _, MemoryStore};
 use rand::RngExt as _;
 use shared::model::{Hello, Incarnation, Numbered, Report};
 use tracker::state::{Command, SessionId};
@@ -139,18 +139,24 @@ impl World {
         if self.peers[number].is_gone {
             return;
         }
-        self.crash_peer(number);
         self.say(format_args!("peer {number}: is wiped"));
+        let id = self.peers[number].id;
+        for entry in self.take_away(number) {
+            self.destroyed(id, entry.manifest.content());
+        }
+    }
+
+    /// A machine is gone for good with its disk, and another one joins in its place; what it held.
+    pub(super) fn take_away(&mut self, number: PeerNumber) -> Vec<Entry> {
+        self.crash_peer(number);
         let peer = &mut self.peers[number];
-        let (id, entries) = (peer.id, peer.store.entries());
+        let entries = peer.store.entries();
         peer.is_gone = true;
         peer.rotten.clear();
         peer.outbox.clear();
         peer.store = MemoryStore::new(peer.capacity);
-        for entry in entries {
-            self.destroyed(id, entry.manifest.content());
-        }
         self.add_peer();
+        entries
     }
 
     /// All but one of the replicas that a content was promised, at once.

@@ -31,6 +31,7 @@ mod promises;
 mod queue;
 mod trace;
 mod tracker;
+mod upkeep;
 mod weather;
 mod world;
 

@@ -27,6 +27,13 @@ pub enum Asked {
         /// The revision that is to be removed.
         expected: Option<Revision>,
     },
+    /// `peer replicas`: another target for what the name is bound to; the revision stays.
+    Replicas {
+        /// Replicas wanted.
+        target: u32,
+        /// The revision that is meant.
+        expected: Option<Revision>,
+    },
     /// `Catalog.Resolve` and `Catalog.Head`.
     Read,
 }
@@ -90,6 +97,17 @@ impl Standing {
         (Self { revision, bound }, Answer::Done(revision))
     }
 
+    fn replicas(self, target: u32, expected: Option<Revision>) -> (Self, Answer) {
+        match self.bound {
+            None => (self, Answer::Missing),
+            Some(_) if expected.is_some_and(|expected| expected != self.revision) => (self, Answer::Conflict),
+            Some((content, _)) => {
+                let bound = Some((content, target));
+                (Self { bound, ..self }, Answer::Done(self.revision))
+            }
+        }
+    }
+
     fn allows(self, expectation: Expectation) -> bool {
         match expectation {
             Expectation::Anything => true,
@@ -118,6 +136,7 @@ impl Model for Naming {
                 state.bind(what, update || !is_taken)
             }
             Asked::Remove { expected } => state.remove(expected),
+            Asked::Replicas { target, expected } => state.replicas(target, expected),
             Asked::Read => {
                 let content = state.bound.map(|(content, _)| content);
                 let fits = match *answer {

@@ -2,7 +2,7 @@
 
 use peer::store::{FragmentStore as _, Publication, PublicationState, Purpose as StorePurpose};
 use rand::RngExt as _;
-use shared::model::{ContentRef, Expectation, Name, ReplicationTarget, Revision};
+use shared::model::{ContentId, ContentRef, Expectation, Name, ReplicationTarget, Revision};
 use tracker::state::Publish;
 
 use super::calls::{ATTEMPTS, Answered, Outcome, Purpose, Question};
@@ -12,6 +12,9 @@ use super::peer::PeerNumber;
 use super::weather::Harm;
 use super::world::{Event, World};
 
+/// How much of what people do is upkeep.
+const UPKEEP: f64 = 0.1;
+
 impl World {
     pub(super) fn operate(&mut self) {
         if self.is_calm {
@@ -20,6 +23,9 @@ impl World {
         let wait = self.rng.random_range(1..=self.weather.operation_every);
         self.plan(wait, Event::Operates);
         let number = self.rng.random_range(0..self.peers.len());
+        if self.rng.random_bool(UPKEEP) {
+            return self.upkeep(number);
+        }
         let name = self.any_name();
         if !self.peers[number].is_up || !self.has_place_for(&name) {
             return;
@@ -47,18 +53,30 @@ impl World {
         }
     }
 
-    fn any_name(&mut self) -> Name {
+    pub(super) fn any_name(&mut self) -> Name {
         let n = self.rng.random_range(0..self.weather.names);
         Name::new(format!("n/{n}")).expect("a name")
     }
 
-    fn any_target(&mut self) -> ReplicationTarget {
+    pub(super) fn any_target(&mut self) -> ReplicationTarget {
         ReplicationTarget::new(self.rng.random_range(1..=4)).expect("in bounds")
     }
 
-    /// Shares a file at the peer, new or not.
+    /// Shares a file at the peer, new or not, and what it refers to.
     fn share(&mut self, number: PeerNumber, name: &Name) -> Option<&'static Content> {
         let content = &contents::pool()[self.rng.random_range(0..contents::pool().len())];
+        for part in contents::parts_of(content.manifest.content()) {
+            self.share_one(number, name, part)?;
+        }
+        self.share_one(number, name, content)
+    }
+
+    fn share_one(
+        &mut self,
+        number: PeerNumber,
+        name: &Name,
+        content: &'static Content,
+    ) -> Option<&'static Content> {
         let peer = &mut self.peers[number];
         let id = content.manifest.content();
         if peer.is_disk_broken {
@@ -123,15 +141,18 @@ impl World {
             expectation,
             publisher: self.peers[number].id,
             incarnation: self.peers[number].incarnation(),
-            parts: None,
+            parts: contents::told_parts(what.0),
         };
         let question = Question::Publish(Box::new(publish));
         self.lend(number, what.0);
+        for part in contents::parts_of(what.0) {
+            self.lend(number, part.manifest.content());
+        }
         self.call(number, question, Purpose::Operation(operation), attempts);
     }
 
     /// The newest revision that anyone has seen, or an older one.
-    fn known_revision(&mut self, name: &Name) -> Revision {
+    pub(super) fn known_revision(&mut self, name: &Name) -> Revision {
         let newest = self.book.newest.get(name).map_or(0, |(newest, _)| newest.get());
         let back = if self.rng.random_bool(0.2) { 1 } else { 0 };
         Revision::new(newest.saturating_sub(back))
@@ -204,6 +225,21 @@ impl World {
         let content = entries[self.rng.random_range(0..entries.len())]
             .manifest
             .content();
+        self.forget_one(number, content);
+        if self.rng.random_bool(0.3) {
+            // Somebody else does the same at the same moment.
+            let holds = |other: &usize| {
+                let peer = &self.peers[*other];
+                *other != number && peer.is_up && peer.store.entry(content).is_some()
+            };
+            let other = (0..self.peers.len()).find(holds);
+            other
+                .into_iter()
+                .for_each(|other| self.forget_one(other, content));
+        }
+    }
+
+    fn forget_one(&mut self, number: PeerNumber, content: ContentId) {
         let peer = &mut self.peers[number];
         peer.outbox
             .retain(|_, publication| publication.content != content);

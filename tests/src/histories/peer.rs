@@ -49,7 +49,7 @@ pub(super) struct SimPeer {
     copies: BTreeMap<ContentId, Copying>,
     failures: VecDeque<Report>,
     /// As it was when it was first asked for.
-    publishing: Option<(Publication, ProtectionGuard)>,
+    publishing: Option<(Publication, Vec<ProtectionGuard>)>,
     /// Contents that a client publishes in this peer's name, and until when they are protected for that.
     lent: Vec<(Millis, ProtectionGuard)>,
     /// Which operation the addition of a name was.
@@ -62,6 +62,8 @@ pub(super) struct Talk {
     /// None before Welcome.
     pub(super) inventory: Option<Inventory>,
     pub(super) epoch: Epoch,
+    /// What changed between Hello, which says what was held then, and Welcome.
+    early: BTreeSet<ContentId>,
     will_announce: bool,
 }
 
@@ -72,6 +74,11 @@ impl SimPeer {
 
     pub(super) const fn incarnation(&self) -> Incarnation {
         Incarnation::new(self.incarnation)
+    }
+
+    /// Whether a client is publishing something in its name.
+    pub(super) const fn is_lending(&self) -> bool {
+        self.publishing.is_some() || !self.lent.is_empty()
     }
 
     /// Whether a tracker has welcomed this run.

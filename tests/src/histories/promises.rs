@@ -93,7 +93,10 @@ impl World {
             let number = self.peer_of(holder.peer.id);
             let has = |index| number.is_some_and(|number| self.peers[number].has(content, index));
             if let Some(index) = holder.fragments.iter().find(|index| !has(*index)) {
-                if self.book.destroyed.contains(&(holder.peer.id, content)) {
+                // A machine that was drained and switched off may be taken for live until its lease runs out.
+                if self.book.destroyed.contains(&(holder.peer.id, content))
+                    || self.book.switched_off.contains(&holder.peer.id)
+                {
                     is_excused = true;
                 } else {
                     missing = Some((number, index));

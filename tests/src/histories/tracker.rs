@@ -338,6 +338,21 @@ impl World {
                 self.submit(Command::Remove { name, expected }, Tag::Call(id, attempt));
             }
             Question::Pin(wish) => self.submit(Command::Pin(*wish), Tag::Call(id, attempt)),
+            Question::SetTarget {
+                name,
+                expected,
+                target,
+            } => {
+                let command = Command::SetTarget {
+                    name,
+                    expected,
+                    target,
+                };
+                self.submit(command, Tag::Call(id, attempt));
+            }
+            Question::SetDuty { peer, wish } => {
+                self.submit(Command::SetDuty { peer, wish }, Tag::Call(id, attempt));
+            }
             question => {
                 let outcome = self.read(&question);
                 if let (Ok(Answered::Location(location)), Question::Locate(_, except)) = (&outcome, &question)
@@ -370,9 +385,11 @@ impl World {
             Question::Locate(what, except) => state
                 .locate(what, HOLDERS, *except, &mut self.rng)
                 .map(|location| Answered::Location(Box::new(location))),
-            Question::Publish(_) | Question::Remove { .. } | Question::Pin(_) => {
-                return Err(Failure::unavailable());
-            }
+            Question::Publish(_)
+            | Question::Pin(_)
+            | Question::Remove { .. }
+            | Question::SetTarget { .. }
+            | Question::SetDuty { .. } => return Err(Failure::unavailable()),
         };
         answer.map_err(|rejection| Failure::from(&rejection))
     }

@@ -9,6 +9,7 @@ use tracker::state::Publish;
 use super::PeerNumber;
 use crate::histories::book::OperationId;
 use crate::histories::calls::{ATTEMPTS, Answered, Failure, Outcome, Purpose, Question};
+use crate::histories::contents;
 use crate::histories::naming::Answer;
 use crate::histories::world::{Act, World};
 
@@ -48,8 +49,13 @@ impl World {
             return;
         };
         // Before the store is asked: from here on the content cannot be evicted under us.
-        let guard = peer.protected.begin(publication.content);
-        peer.publishing = Some((publication.clone(), guard));
+        let parts = contents::parts_of(publication.content);
+        let all = parts
+            .iter()
+            .map(|part| part.manifest.content())
+            .chain([publication.content]);
+        let guards = all.map(|content| peer.protected.begin(content)).collect();
+        peer.publishing = Some((publication.clone(), guards));
         self.publication_step(number);
     }
 
@@ -74,7 +80,12 @@ impl World {
             return;
         };
         let entry = peer.store.entry(attempted.content);
-        let Some(entry) = entry.filter(|entry| entry.held.is_full()) else {
+        let has = |part: &&contents::Content| {
+            let entry = peer.store.entry(part.manifest.content());
+            entry.is_some_and(|entry| entry.held.is_full())
+        };
+        let has_parts = contents::parts_of(attempted.content).iter().all(has);
+        let Some(entry) = entry.filter(|entry| entry.held.is_full() && has_parts) else {
             let failure = Failure {
                 code: shared::ErrorCode::NotFound,
                 text: "the file is no longer shared here".to_owned(),
@@ -88,7 +99,7 @@ impl World {
             expectation: Expectation::Revision(base),
             publisher: peer.id,
             incarnation: peer.incarnation(),
-            parts: None,
+            parts: contents::told_parts(attempted.content),
         };
         let question = Question::Publish(Box::new(publish));
         self.call(number, question, Purpose::Publication, ATTEMPTS);

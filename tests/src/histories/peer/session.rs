@@ -1,5 +1,7 @@
 //! A peer's session, as `peer::session::link` leads it: hello, everything that is held, changes, obedience.
 
+use std::collections::BTreeSet;
+
 use peer::eviction::Eviction;
 use peer::session::{Inventory, digest_of, holding_of};
 use peer::store::{FragmentStore as _, Publication, Role, StoreError};
@@ -8,6 +10,7 @@ use shared::model::{ContentId, EvictReason, Hello, Holding, Order, Report, Shelv
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::{Job, PeerNumber, SimPeer, Talk};
+use crate::histories::contents;
 use crate::histories::lines::{Down, LineId, Up};
 use crate::histories::world::{Act, World};
 
@@ -30,6 +33,15 @@ impl SimPeer {
     }
 }
 
+impl Talk {
+    fn note(&mut self, content: ContentId) {
+        match &mut self.inventory {
+            Some(inventory) => inventory.note(content),
+            None => drop(self.early.insert(content)),
+        }
+    }
+}
+
 impl World {
     pub(in crate::histories) fn dial(&mut self, number: PeerNumber) {
         if self.peers[number].talk.is_some() {
@@ -43,6 +55,7 @@ impl World {
             line,
             inventory: None,
             epoch: peer.epoch,
+            early: BTreeSet::new(),
             will_announce: false,
         });
         let hello = Hello {
@@ -90,7 +103,12 @@ impl World {
         }
         self.say(format_args!("peer {number}: welcomed in epoch {}", welcome.epoch));
         self.check_history();
+        let talk = self.peers[number].talk.as_mut();
+        let early = talk.map(|talk| std::mem::take(&mut talk.early));
         self.list(number, welcome.listing);
+        for content in early.into_iter().flatten() {
+            self.note(number, content);
+        }
         self.will(number, 1_000, Act::Heartbeat(line));
         self.will(number, 1, Act::Publishes);
     }
@@ -150,9 +168,8 @@ impl World {
 
     /// What is being fetched has changed, which the store does not tell.
     pub(in crate::histories) fn note(&mut self, number: PeerNumber, content: ContentId) {
-        let talk = self.peers[number].talk.as_mut();
-        if let Some(inventory) = talk.and_then(|talk| talk.inventory.as_mut()) {
-            inventory.note(content);
+        if let Some(talk) = &mut self.peers[number].talk {
+            talk.note(content);
         }
         self.changed(number, content);
     }
@@ -163,9 +180,8 @@ impl World {
             let peer = &mut self.peers[number];
             match peer.changes.try_recv() {
                 Ok(content) => {
-                    let inventory = peer.talk.as_mut().and_then(|talk| talk.inventory.as_mut());
-                    if let Some(inventory) = inventory {
-                        inventory.note(content);
+                    if let Some(talk) = &mut peer.talk {
+                        talk.note(content);
                     }
                 }
                 Err(TryRecvError::Lagged(missed)) => {
@@ -272,7 +288,10 @@ impl World {
     fn evict(&mut self, number: PeerNumber, content: ContentId, reason: EvictReason) {
         let peer = &mut self.peers[number];
         let publications: Vec<Publication> = peer.outbox.values().cloned().collect();
-        let eviction = Eviction::of(content, reason, &publications);
+        let pending = publications.iter().filter(|publication| publication.is_pending());
+        let parts = pending.flat_map(|publication| contents::parts_of(publication.content));
+        let parts = parts.map(|part| part.manifest.content()).collect();
+        let eviction = Eviction::of(content, reason, &publications, &parts);
         let freed = match &eviction {
             Eviction::Refuse => return,
             Eviction::Release(roles) => {
