@@ -102,12 +102,16 @@ impl Inventory {
     }
 
     /// An order was obeyed or refused. An eviction is answered by announcing what is here now, even if nothing has
-    /// changed: the tracker does not count the copy, and takes no publication of it, until it hears of it again.
+    /// changed: the tracker does not count the copy, and takes no publication of it, until it hears of it again. So is
+    /// an assignment: an eviction that was ordered before must not undo it when it is repeated meanwhile.
     pub fn answer(&mut self, order: &Order) {
-        if let Order::Evict { epoch, content, .. } = order
-            && *epoch == self.epoch
-        {
-            self.note(*content);
+        let (epoch, content) = match order {
+            Order::Evict { epoch, content, .. } => (*epoch, *content),
+            Order::Assign { epoch, manifest, .. } => (*epoch, manifest.content()),
+            Order::Remember(_) => return,
+        };
+        if epoch == self.epoch {
+            self.note(content);
         }
     }
 
@@ -234,7 +238,7 @@ impl Inventory {
 
 #[cfg(test)]
 mod tests {
-    use shared::model::EvictReason;
+    use shared::model::{Digest, EvictReason, FragmentLength, Manifest};
 
     use super::*;
 
@@ -359,6 +363,40 @@ mod tests {
         assert!(!inventory.has_changes(), "nobody is there to answer to");
         inventory.answer(&evict(1, 5, 2));
         assert_eq!(inventory.take_changed(), [holding(1, 4).content].into());
+    }
+
+    #[test]
+    fn an_eviction_that_is_repeated_after_an_assignment_does_not_undo_it() {
+        let manifest = Manifest::from_roots(10, FragmentLength::MIN, vec![Digest::from_bytes([1; 32])]);
+        let manifest = manifest.expect("one fragment");
+        let content = manifest.content();
+        let assign = Order::Assign {
+            epoch: Epoch::new(5),
+            fragments: manifest.all_fragments(),
+            manifest,
+            sources: Vec::new(),
+        };
+        let evict = Order::Evict {
+            epoch: Epoch::new(5),
+            content,
+            reason: EvictReason::Surplus,
+            as_of_sequence: 1,
+        };
+        let mut inventory = inventory();
+        inventory.answer(&assign);
+        assert_eq!(judge(&inventory, &evict), Err(Refusal::Untold));
+        let fetching = Holding {
+            content,
+            fragments: FragmentSet::empty(1),
+            keeps: true,
+            is_fetching: true,
+        };
+        assert_eq!(inventory.take_changed(), [content].into());
+        inventory.announce(vec![fetching]);
+        assert_eq!(
+            judge(&inventory, &evict),
+            Err(Refusal::Overtaken { told: 2, as_of: 1 })
+        );
     }
 
     #[test]
