@@ -18,6 +18,7 @@ mod removal;
 mod replication;
 mod restart;
 mod resume;
+mod terminal;
 mod upkeep;
 
 use std::path::{Path, PathBuf};

@@ -27,4 +27,5 @@ pub use eventually::{eventually, interrupt, is_interrupted};
 pub use interruption::until_interrupted;
 pub use outcome::Outcome;
 pub use program::Program;
+pub use rustix::process::Signal;
 pub use terminal::{Terminal, keys};

@@ -5,7 +5,9 @@ use std::pin::Pin;
 
 use proto::RemoteError;
 use proto::control::{Add, AddEvent, SessionStatus};
-use shared::model::{Binding, ByteCount, ContentId, ContentState, FragmentLength, Health, Name};
+use shared::model::{
+    Binding, ByteCount, ContentId, ContentState, FragmentLength, Health, Name, format_duration,
+};
 use shared::runtime::Clock;
 
 use super::args::{AddArgs, Wait};
@@ -17,7 +19,7 @@ use super::json::AddLine;
 use super::output::Output;
 use super::plan;
 use super::progress::{Amount, Progress, Unit};
-use super::show::counted;
+use crate::words;
 
 /// What became of a file that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,19 +99,14 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         let status = client.status().await.map_err(refused)?;
         // Else it would wait for as long as nobody connects the node.
         if status.session == SessionStatus::Offline {
-            return Err(Failure::new(
-                Exit::Unreachable,
-                format!(
-                    "cannot wait for replicas of {shown}: the node is not connected; name a network with --webserver or --tracker, or add without --wait"
-                ),
-            ));
+            return Err(Failure::new(Exit::Unreachable, words::cannot_wait_offline(shown)));
         }
     }
     let mut events = client.add(add).await.map_err(refused)?;
     follow(context.out, &context.clock, &mut events, &shown, &name, args.wait)
         .await
         .map_err(|failure| match failure.exit() {
-            Exit::Conflict => failure.hint("--update binds the name anew, --name chooses another"),
+            Exit::Conflict => failure.hint(words::update_or_rename()),
             _ => failure,
         })?;
     Ok(())
@@ -124,12 +121,10 @@ pub(super) async fn sharing_node(
     what: &impl std::fmt::Display,
 ) -> Result<proto::client::ControlClient, Failure> {
     let Some(node) = attach::find(context.options).await? else {
+        let why = words::no_node_to_share(context.options.data_dir.display());
         return Err(Failure::new(
             Exit::Unreachable,
-            format!(
-                "cannot add {what}: no node runs on {} that would share it; start one with `peer serve`, or add with --wait to run one until the replicas are there",
-                context.options.data_dir.display()
-            ),
+            words::cannot(words::add(what), why),
         ));
     };
     attach::enter_if_offline(&node, context.options.entry.as_ref()).await?;
@@ -164,20 +159,15 @@ pub async fn follow(
         shown.take(event);
     }
     let Some(added) = shown.end() else {
-        return Err(Failure::new(
-            Exit::Internal,
-            format!("cannot add {path}: the node ended the call without an answer; its log says why"),
-        ));
+        let message = words::cannot(words::add(path), words::no_answer_to_add());
+        return Err(Failure::new(Exit::Internal, message));
     };
     if wait != Wait::No && added.state() != "replicated" {
         return Err(target_not_met(name, Some(&added), wait));
     }
     if added.state() == "replicated" {
         let wanted = added.binding.as_ref().map_or(0, |binding| binding.target.get());
-        out.line(&format!(
-            "replicated: every fragment has {}",
-            counted(wanted.into(), "replica")
-        ));
+        out.line(&words::all_replicated(words::replicas(wanted.into())));
     }
     out.json(&AddLine::Done {
         name: name.to_string(),
@@ -204,7 +194,7 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn begin(out: &'a Output, clock: &'a Clock, name: &'a Name) -> Self {
         let nothing = Amount { done: 0, total: 0 };
-        let progress = Progress::begin(out, clock, format!("hashing {name}"), Unit::Bytes, nothing);
+        let progress = Progress::begin(out, clock, words::hashing(name), Unit::Bytes, nothing);
         Self {
             out,
             clock,
@@ -252,11 +242,9 @@ impl<'a> Shown<'a> {
                 if let Some(line) = self.untold.take() {
                     self.out.line(&line);
                 }
-                let wanted = counted(binding.target.get().into(), "replica");
-                let (name, revision) = (&binding.name, binding.revision);
-                self.out.line(&format!(
-                    "published as {name}, revision {revision}, {wanted} wanted"
-                ));
+                let wanted = words::replicas(binding.target.get().into());
+                self.out
+                    .line(&words::published_as(&binding.name, binding.revision, wanted));
                 if let Some(added) = &mut self.added {
                     added.binding = Some(binding);
                 }
@@ -273,15 +261,9 @@ impl<'a> Shown<'a> {
         let (out, clock, name) = (self.out, self.clock, self.name);
         let begin = || {
             let nothing = Amount { done: 0, ..amount };
-            Progress::begin(
-                out,
-                clock,
-                format!("replicating {name}"),
-                Unit::Fragments,
-                nothing,
-            )
+            Progress::begin(out, clock, words::replicating(name), Unit::Fragments, nothing)
         };
-        let remark = format!("fewest {} of {}", health.fewest, health.target);
+        let remark = words::fewest_of(health.fewest, health.target);
         self.progress.get_or_insert_with(begin).update(amount, &remark);
         if let Some(added) = &mut self.added {
             added.health = Some(health);
@@ -297,51 +279,40 @@ impl<'a> Shown<'a> {
 fn shared_line(name: &Name, added: &Added, is_pending: bool) -> String {
     let length = ByteCount::new(added.length);
     let fragments = match added.fragments {
-        0 => "no fragments".to_owned(),
-        1 => "1 fragment".to_owned(),
-        n => format!("{} of {}", counted(n.into(), "fragment"), added.fragment_length),
+        0 => words::no_fragments().to_owned(),
+        1 => words::fragments(1),
+        n => words::fragments_of(words::fragments(n.into()), added.fragment_length),
     };
-    let waits = if is_pending {
-        "\nshared here; will be published when you connect"
+    let sharing = words::sharing(name, length, fragments, added.content);
+    if is_pending {
+        format!("{sharing}\n{}", words::waits_for_connection())
     } else {
-        ""
-    };
-    format!(
-        "sharing {name}: {length} in {fragments}\nid {}{waits}",
-        added.content
-    )
+        sharing
+    }
 }
 
 fn add_failure(path: &str, error: &RemoteError) -> Failure {
-    Failure::of(format_args!("add {path}"), error)
+    Failure::of(words::add(path), error)
 }
 
 fn target_not_met(name: &Name, added: Option<&Added>, wait: Wait) -> Failure {
-    let after = match wait {
-        Wait::AtMost(limit) => format!(" within {}", shared::model::format_duration(limit)),
-        Wait::No | Wait::Forever => String::new(),
-    };
     let stand = match added {
         Some(Added {
             health: Some(health), ..
-        }) => format!(
-            "it is published, {} of {} fragments have their {}, the fewest is {}",
+        }) => words::published_so_far(
             health.fragments_at_target,
             health.fragments,
-            counted(health.target.get().into(), "replica"),
-            health.fewest
+            words::replicas(health.target.get().into()),
+            health.fewest,
         ),
-        Some(Added { binding: Some(_), .. }) => {
-            "it is published, and nothing is known of its replicas yet".to_owned()
-        }
-        _ => "it is shared here, and not published yet".to_owned(),
+        Some(Added { binding: Some(_), .. }) => words::published_unknown().to_owned(),
+        _ => words::shared_unpublished().to_owned(),
     };
-    Failure::new(
-        Exit::TargetNotMet,
-        format!(
-            "cannot replicate {name}{after}: {stand}; `peer locate {name}` shows how it goes on while a node serves it"
-        ),
-    )
+    let message = match wait {
+        Wait::AtMost(limit) => words::cannot_replicate_within(name, format_duration(limit), stand),
+        Wait::No | Wait::Forever => words::cannot_replicate(name, stand),
+    };
+    Failure::new(Exit::TargetNotMet, message)
 }
 
 /// The file's absolute path, if it is one that can be added.
@@ -349,13 +320,10 @@ fn target_not_met(name: &Name, added: Option<&Added>, wait: Wait) -> Failure {
 /// # Errors
 /// When there is none, or it is no regular file.
 pub fn file_to_add(path: &Path) -> Result<PathBuf, Failure> {
-    let cannot = |exit, why: &str| Failure::new(exit, format!("cannot add {}: {why}", path.display()));
+    let cannot = |exit, why: &str| Failure::new(exit, words::cannot(words::add(path.display()), why));
     let absolute = std::path::absolute(path).map_err(|error| cannot(Exit::Usage, &error.to_string()))?;
     if absolute.to_str().is_none() {
-        return Err(cannot(
-            Exit::Usage,
-            "its path is not UTF-8; rename it or add it by another path",
-        ));
+        return Err(cannot(Exit::Usage, words::path_not_utf8()));
     }
     // `peer add .` and `peer add ../x` name the directory that they mean.
     let absolute = match path.file_name() {
@@ -363,14 +331,13 @@ pub fn file_to_add(path: &Path) -> Result<PathBuf, Failure> {
         None => absolute.canonicalize().unwrap_or(absolute),
     };
     match std::fs::metadata(&absolute) {
-        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Err(cannot(
-            Exit::Usage,
-            "it is neither a regular file nor a directory",
-        )),
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
+            Err(cannot(Exit::Usage, words::neither_file_nor_directory()))
+        }
         Ok(_) => Ok(absolute),
         Err(error) => Err(match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
-                cannot(Exit::NotFound, "there is no such file")
+                cannot(Exit::NotFound, words::no_such_file())
             }
             std::io::ErrorKind::PermissionDenied => cannot(Exit::NotAllowed, &error.to_string()),
             _ => cannot(Exit::Internal, &error.to_string()),
@@ -385,13 +352,8 @@ pub fn file_to_add(path: &Path) -> Result<PathBuf, Failure> {
 pub fn name_of(path: &Path) -> Result<Name, Failure> {
     let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     Name::new(file_name.unwrap_or_default()).map_err(|error| {
-        Failure::new(
-            Exit::Usage,
-            format!(
-                "cannot add {}: {error}; choose a name with --name",
-                path.display()
-            ),
-        )
+        let why = words::choose_with_name(words::name_error(&error));
+        Failure::new(Exit::Usage, words::cannot(words::add(path.display()), why))
     })
 }
 

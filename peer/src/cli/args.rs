@@ -11,18 +11,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use shared::model::{ContentRef, FragmentLength, Name, ReplicationTarget, parse_duration};
 use shared::runtime::chores::Chore;
 use shared::settings;
 
 use self::flags::CommonFlags;
 use super::globs::Globs;
+use super::help;
 use super::history::Past;
 use super::limit::LimitArgs;
 use super::settings::TABLE;
 use super::sharing::{self, Sharing};
 use super::upkeep::Upkeep;
+use crate::words;
 
 pub(super) use self::flags::NodeFlags;
 
@@ -277,7 +279,11 @@ pub struct Invocation {
 /// # Errors
 /// Usage errors, and help or the version when that was asked for.
 pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
-    let (cli, settings) = settings::flags::read::<Cli>(TABLE, arguments)?;
+    let matches = command().try_get_matches_from(arguments)?;
+    let (cli, settings) = (
+        Cli::from_arg_matches(&matches)?,
+        settings::flags::said(TABLE, &matches),
+    );
     let Cli {
         common,
         node: outer,
@@ -288,23 +294,17 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
         Some(inner) if outer == NodeFlags::default() || inner == NodeFlags::default() => {}
         None if outer == NodeFlags::default() || matches!(action, Action::Menu | Action::Chore(_)) => {}
         Some(_) => {
-            return Err(misplaced(
-                "write the flags for running a node once, after the command",
-            ));
+            return Err(misplaced(words::flags_once()));
         }
         None => {
-            return Err(misplaced(
-                "this command never runs a node: the flags for running one, such as --tracker or --capacity, mean nothing to it",
-            ));
+            return Err(misplaced(words::never_runs_a_node()));
         }
     }
     if action == Action::Serve && common.peer.is_some() {
-        return Err(misplaced(
-            "`serve` runs a node, --peer names one that is running; use --data-dir",
-        ));
+        return Err(misplaced(words::serve_and_peer()));
     }
     if action == Action::Menu && common.json {
-        return Err(misplaced("--json goes with a command; the menu is for people"));
+        return Err(misplaced(words::menu_has_no_json()));
     }
     Ok(Invocation {
         action,
@@ -355,10 +355,16 @@ fn act(verb: Option<Verb>) -> (Action, Option<NodeFlags>) {
     (Action::Once(command), node)
 }
 
-/// The definition of the command line, with the defaults and environment twins of the settings in its help.
+/// The definition of the command line in English, with the defaults and environment twins of the settings in its help.
+#[must_use]
+pub fn definition() -> clap::Command {
+    settings::flags::with_twins(TABLE, Cli::command())
+}
+
+/// The same, explained in the language in force.
 #[must_use]
 pub fn command() -> clap::Command {
-    settings::flags::with_twins(TABLE, Cli::command())
+    help::explained(definition())
 }
 
 fn misplaced(message: &str) -> clap::Error {
@@ -380,23 +386,6 @@ pub fn named_language(arguments: &[OsString]) -> Option<&str> {
         }
     }
     None
-}
-
-/// What is wrong with a command line, in one line.
-#[must_use]
-pub fn complaint(error: &clap::Error) -> String {
-    let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    // clap writes paragraphs: what is wrong, tips, the usage, a reference to the help.
-    let told: Vec<String> = text
-        .split("\n\n")
-        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
-        .filter(|paragraph| {
-            let noise = ["Usage:", "For more information", "tip: to pass"];
-            !paragraph.is_empty() && !noise.iter().any(|start| paragraph.starts_with(start))
-        })
-        .collect();
-    format!("{}; see `peer --help`", told.join("; "))
 }
 
 #[cfg(test)]

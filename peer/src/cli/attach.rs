@@ -44,7 +44,7 @@ pub fn node_config(options: &Options, port: u16, entry: Option<EntryPoint>) -> N
 pub async fn find(options: &Options) -> Result<Option<Attached>, Failure> {
     let data_dir = options.data_dir.clone();
     let looked = blocking(move || find_running(&data_dir)).await;
-    let running = looked.map_err(|error| Failure::of("look for a running node", &error))?;
+    let running = looked.map_err(|error| Failure::of(words::look_for_node(), &error))?;
     let Some((address, token)) = meant(options.peer.as_ref(), running) else {
         return Ok(None);
     };
@@ -57,13 +57,8 @@ pub async fn find(options: &Options) -> Result<Option<Attached>, Failure> {
 /// When there is none or it does not answer.
 pub async fn require(options: &Options) -> Result<Attached, Failure> {
     find(options).await?.ok_or_else(|| {
-        Failure::new(
-            Exit::Unreachable,
-            format!(
-                "cannot reach a node: none runs on {}; start one with `peer serve`, or name another with --data-dir or --peer",
-                options.data_dir.display()
-            ),
-        )
+        let why = words::none_runs(options.data_dir.display());
+        Failure::new(Exit::Unreachable, words::cannot(words::reach_a_node(), why))
     })
 }
 
@@ -85,10 +80,10 @@ pub async fn enter_if_offline(node: &Attached, entry: Option<&EntryPoint>) -> Re
 pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<(), Failure> {
     match client.connect(entry).await {
         Ok(_) => Ok(()),
-        Err(error) => Err(
-            Failure::of(format_args!("connect to {}", described(entry)), &error)
-                .hint("check that it runs there, or name another with --webserver, --tracker or --join"),
-        ),
+        Err(error) => {
+            Err(Failure::of(words::connect_to(described(entry)), &error)
+                .hint(words::check_that_it_runs_there()))
+        }
     }
 }
 
@@ -100,7 +95,7 @@ pub async fn run(options: &Options, tasks: &Tasks) -> Result<(Node, ControlClien
     let config = node_config(options, 0, None);
     let node = Node::start(config, tasks.clone())
         .await
-        .map_err(|error| Failure::of("run a node", &error))?;
+        .map_err(|error| Failure::of(words::run_a_node(), &error))?;
     let client = client(&node.control_address(), Some(node.token()))?;
     Ok((node, client))
 }
@@ -150,14 +145,14 @@ async fn reach(address: &HostPort, token: Option<&str>) -> Result<Attached, Fail
     let client = client(address, token)?;
     match client.status().await {
         Ok(status) => Ok(Attached { client, status }),
-        Err(error) => Err(Failure::of(format_args!("reach the node at {address}"), &error)
-            .hint("check that it runs and that the address is a peer's")),
+        Err(error) => {
+            Err(Failure::of(words::reach_node_at(address), &error).hint(words::check_that_it_runs()))
+        }
     }
 }
 
 fn client(address: &HostPort, token: Option<&str>) -> Result<ControlClient, Failure> {
-    ControlClient::new(address, token)
-        .map_err(|error| Failure::of(format_args!("reach the node at {address}"), &error))
+    ControlClient::new(address, token).map_err(|error| Failure::of(words::reach_node_at(address), &error))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use shared::model::{ByteCount, ContentRef};
 use super::attach;
 use super::context::Context;
 use super::exit::Failure;
+use crate::words;
 
 /// One entry, a line of `--json`.
 #[derive(Debug, Serialize)]
@@ -44,7 +45,7 @@ impl<'a> From<&'a Listed> for EntryLine<'a> {
 
 pub(super) async fn run(context: &Context<'_>, content: &ContentRef) -> Result<(), Failure> {
     let client = attach::require(context.options).await?.client;
-    let failed = |error| Failure::of(format_args!("list {content}"), &error);
+    let failed = |error| Failure::of(words::list(content), &error);
     let mut entries = client.entries(content).await.map_err(failed)?;
     while let Some(some) = entries.next().await.map_err(failed)? {
         for listed in &some {

@@ -18,7 +18,7 @@ use super::json::GetLine;
 use super::output::Output;
 use super::plan;
 use super::progress::{Amount, Progress, Unit, percent};
-use super::show::counted;
+use crate::words;
 
 /// A command gives up when nothing has come for this long: longer than a holder takes to restart or a tracker to
 /// find out that it does not. What has been fetched is kept; whoever wants to wait longer says so with `--timeout`.
@@ -88,10 +88,7 @@ pub(super) async fn fetch(
         selection: args.globs.selection()?,
     };
     let again = |how_far: &str| {
-        context.set_last_words(format!(
-            "{how_far} of {} is kept; run the same command again to continue",
-            args.content
-        ));
+        context.set_last_words(words::kept_so_far(how_far, &args.content));
     };
     let fetched = async {
         let mut events = client
@@ -161,7 +158,7 @@ pub async fn follow(
                 progress = Some(Progress::begin(
                     out,
                     clock,
-                    format!("fetching {name}"),
+                    words::fetching(name),
                     Unit::Bytes,
                     amount,
                 ));
@@ -205,10 +202,8 @@ pub async fn follow(
             }
         }
     }
-    Err(Failure::new(
-        Exit::Internal,
-        format!("cannot get {content}: the node ended the call without a result; its log says why"),
-    ))
+    let message = words::cannot(words::get(content), words::no_result_of_get());
+    Err(Failure::new(Exit::Internal, message))
 }
 
 /// Whether peers cannot be reached, or some fragment has no holder at all: the tracker knows.
@@ -218,8 +213,8 @@ pub async fn explain(failure: Failure, client: &ControlClient, content: &Content
     match client.network_locate(&locate_one(content)).await {
         Ok(location) if location.health.state == ContentState::Unavailable => failure
             .ending(Exit::Incomplete)
-            .hint("some fragments are on no live peer; try again when one that holds them is back"),
-        _ => failure.hint("`peer status` shows how the node stands, `peer network` its peers"),
+            .hint(words::incomplete_try_again()),
+        _ => failure.hint(words::status_and_network_show()),
     }
 }
 
@@ -229,16 +224,16 @@ pub async fn explain(failure: Failure, client: &ControlClient, content: &Content
 /// When it cannot be made absolute or is no text.
 pub fn destination(output: Option<&Path>) -> Result<Destination, Failure> {
     let path = output.unwrap_or(Path::new("."));
-    let cannot = |why: &str| Failure::new(Exit::Usage, format!("cannot write to {}: {why}", path.display()));
+    let cannot = |why: &str| Failure::new(Exit::Usage, words::cannot(words::write_to(path.display()), why));
     let absolute = std::path::absolute(path).map_err(|error| cannot(&error.to_string()))?;
     if absolute.to_str().is_none() {
-        return Err(cannot("the path is not UTF-8; choose another with --output"));
+        return Err(cannot(words::output_not_utf8()));
     }
     let ends_with_slash = path.as_os_str().as_encoded_bytes().ends_with(b"/");
     if absolute.is_dir() {
         Ok(Destination::Directory(absolute))
     } else if ends_with_slash {
-        Err(cannot("there is no such directory"))
+        Err(cannot(words::no_such_directory()))
     } else {
         Ok(Destination::File(absolute))
     }
@@ -277,20 +272,20 @@ fn locate_one(content: &ContentRef) -> Locate {
 /// Looks at the disk, off the async threads.
 pub(crate) async fn look<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     let looked = crate::blocking::blocking(work).await;
-    looked.map_err(|error| Failure::of("look at the disk", &error))
+    looked.map_err(|error| Failure::of(words::look_at_the_disk(), &error))
 }
 
 /// What a node's refusal to get something comes to.
 #[must_use]
 pub fn get_failure(content: &ContentRef, error: &RemoteError) -> Failure {
     use shared::Coded as _;
-    let failure = Failure::of(format_args!("get {content}"), error);
+    let failure = Failure::of(words::get(content), error);
     match error.code() {
-        ErrorCode::NotFound => failure.hint("`peer list` shows the names"),
+        ErrorCode::NotFound => failure.hint(words::list_shows_names()),
         // Whether the output may be replaced is for the node to say: it knows what it put there itself.
-        ErrorCode::Conflict => failure.hint("--force replaces it, --output chooses another place"),
-        ErrorCode::Exhausted => failure.hint("make room, or choose another place with --output"),
-        ErrorCode::Corrupt => failure.hint("run the same command again; what was verified is kept"),
+        ErrorCode::Conflict => failure.hint(words::force_or_output()),
+        ErrorCode::Exhausted => failure.hint(words::make_room()),
+        ErrorCode::Corrupt => failure.hint(words::verified_is_kept()),
         _ => failure,
     }
 }
@@ -332,34 +327,26 @@ impl Stall {
 }
 
 fn stalled_failure(content: &ContentRef, amount: Amount, stalled: Duration, waiting_for: &str) -> Failure {
-    let why = match waiting_for {
-        "" => String::new(),
-        why => format!(" ({why})"),
-    };
     let (percent, stalled) = (percent(amount), format_duration(stalled));
-    Failure::new(
-        Exit::Unreachable,
-        format!(
-            "cannot get {content}: nothing came for {stalled}{why}; {percent}% is kept, run the same command again to continue"
-        ),
-    )
+    let why = match waiting_for {
+        "" => words::nothing_came(stalled, percent),
+        why => words::nothing_came_because(stalled, why, percent),
+    };
+    Failure::new(Exit::Unreachable, words::cannot(words::get(content), why))
 }
 
 fn started_line(name: &Name, amount: Amount, fragments: u32) -> String {
     let total = ByteCount::new(amount.total);
-    let here = match amount.done {
-        0 => String::new(),
-        _ => format!(", {}% of it is here already", percent(amount)),
-    };
-    format!(
-        "fetching {name}: {total} in {}{here}",
-        counted(fragments.into(), "fragment")
-    )
+    let line = words::fetching_amount(name, total, words::fragments(fragments.into()));
+    match amount.done {
+        0 => line,
+        _ => words::here_already(line, percent(amount)),
+    }
 }
 
 fn remark(sources: u32, waiting_for: &str) -> String {
     match (sources, waiting_for) {
-        (n, "") => counted(n.into(), "source"),
+        (n, "") => words::sources(n.into()),
         (_, why) => why.to_owned(),
     }
 }
@@ -375,24 +362,20 @@ fn done_line(
 ) -> String {
     let length = ByteCount::new(length);
     let how = match received {
-        0 => "nothing had to be fetched".to_owned(),
+        0 => words::nothing_had_to_be_fetched().to_owned(),
         bytes => {
             let rate = u128::from(bytes) * 1000 / elapsed.as_millis().max(1);
             let rate = ByteCount::new(u64::try_from(rate).unwrap_or(u64::MAX));
-            let peers = counted(sources.into(), "peer");
+            let peers = words::peers(sources.into());
             // One in a hundred is not worth a word.
             if u128::from(wasted) * 100 > u128::from(bytes) {
-                format!("{rate}/s from {peers}, {} of it in vain", ByteCount::new(wasted))
+                words::rate_from_in_vain(rate, peers, ByteCount::new(wasted))
             } else {
-                format!("{rate}/s from {peers}")
+                words::rate_from(rate, peers)
             }
         }
     };
-    format!(
-        "fetched {label} to {}: {length} in {}, {how}",
-        output.display(),
-        format_duration(elapsed)
-    )
+    words::fetched(label, output.display(), length, format_duration(elapsed), how)
 }
 
 #[cfg(test)]

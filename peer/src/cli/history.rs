@@ -8,6 +8,7 @@ use shared::{Coded as _, ErrorCode};
 use super::context::Context;
 use super::exit::Failure;
 use super::{attach, json, show};
+use crate::words;
 
 /// The commands.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -43,9 +44,9 @@ async fn history(context: &Context<'_>, name: &Name) -> Result<(), Failure> {
     let client = attach::require(context.options).await?.client;
     let revisions = client.history(name).await;
     let revisions = revisions.map_err(|error| {
-        let failure = Failure::of(format_args!("show the history of {name}"), &error);
+        let failure = Failure::of(words::show_history(name), &error);
         match error.code() {
-            ErrorCode::NotFound => failure.hint("`peer list` shows the names"),
+            ErrorCode::NotFound => failure.hint(words::list_shows_names()),
             _ => failure,
         }
     })?;
@@ -71,10 +72,14 @@ async fn pin(context: &Context<'_>, what: NamedRevision, is_pinned: bool) -> Res
 }
 
 fn refused(wish: &PinWish, error: &RemoteError) -> Failure {
-    let verb = if wish.is_pinned { "pin" } else { "unpin" };
-    let failure = Failure::of(format_args!("{verb} {}", wish.what), error);
+    let what = if wish.is_pinned {
+        words::pin(&wish.what)
+    } else {
+        words::unpin(&wish.what)
+    };
+    let failure = Failure::of(what, error);
     match error.code() {
-        ErrorCode::NotFound => failure.hint("`peer history NAME` shows what is there"),
+        ErrorCode::NotFound => failure.hint(words::history_shows()),
         _ => failure,
     }
 }
@@ -82,15 +87,13 @@ fn refused(wish: &PinWish, error: &RemoteError) -> Failure {
 /// How a revision stands, in a sentence.
 fn pinned_line(what: &NamedRevision, entry: &RevisionEntry) -> String {
     if !entry.pins.is_pinned() {
-        return format!("unpinned {what}: its content goes in its time, unless something else keeps it");
+        return words::unpinned_line(what);
     }
-    let line = format!("pinned {what}: its content stays until it is unpinned");
+    let line = words::pinned_line(what);
     match entry.health {
-        Some(health) if health.fewest < health.target.get() && health.fragments > 0 => format!(
-            "{line}; there are {} of {} now",
-            health.fewest,
-            show::counted(health.target.get().into(), "replica")
-        ),
+        Some(health) if health.fewest < health.target.get() && health.fragments > 0 => {
+            words::with_replicas_now(line, health.fewest, words::replicas(health.target.get().into()))
+        }
         _ => line,
     }
 }

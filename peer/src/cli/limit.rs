@@ -9,6 +9,7 @@ use shared::model::{ByteRate, ParseByteRateError};
 use super::context::Context;
 use super::exit::Failure;
 use super::{attach, json, show};
+use crate::words;
 
 /// A limit as people write it: a rate, or `none`, `unlimited` or `0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub(super) async fn run(context: &Context<'_>, args: LimitArgs) -> Result<(), Fa
             download: args.download.map(|limit| limit.0),
         };
         let set = node.client.set_limits(set).await;
-        set.map_err(|error| Failure::of("change the node's limits", &error))?
+        set.map_err(|error| Failure::of(words::change_limits(), &error))?
     };
     context.out.json(&json::Limits::from(&limits));
     context.out.line(&show::limits(&limits));

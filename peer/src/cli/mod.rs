@@ -10,11 +10,13 @@
 pub mod add;
 pub mod args;
 pub mod attach;
+pub mod complaint;
 mod context;
 mod entries;
 pub mod exit;
 pub mod get;
 pub mod globs;
+pub mod help;
 pub mod history;
 pub mod json;
 pub mod limit;
@@ -50,6 +52,8 @@ use context::Context;
 use exit::{Exit, Failure};
 use output::{Output, Style};
 use settings::{Gathered, Options, SettingsError};
+
+use crate::words;
 
 /// Nothing of a one-shot command is worth waiting longer for once it has ended.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -129,9 +133,9 @@ fn understand(arguments: &[OsString], is_json: bool, env: Env<'_>) -> Result<(In
 fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Gathered), Stop> {
     let invocation = args::read(arguments.iter().cloned()).map_err(|error| {
         if error.use_stderr() {
-            Stop::Failure(Failure::new(Exit::Usage, args::complaint(&error)))
+            Stop::Failure(Failure::new(Exit::Usage, complaint::complaint(&error)))
         } else {
-            Stop::Answer(error.render().to_string())
+            Stop::Answer(help::spoken(error.render().to_string()))
         }
     })?;
     if let Action::Chore(chore) = invocation.action {
@@ -145,7 +149,12 @@ fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Gathered
 fn do_chore(chore: Chore, flags: &BTreeMap<String, OsString>, env: Env<'_>) -> (Output, Result<(), Failure>) {
     let is_json = flags.contains_key("json");
     let places = settings::places(flags, env);
-    let finished = chore.perform(args::command(), places, |values| {
+    let program = match chore {
+        // Its headings are English in any case.
+        Chore::Man { .. } => args::definition(),
+        Chore::Completions { .. } | Chore::Config(_) => args::command(),
+    };
+    let finished = chore.perform(program, places, |values| {
         Options::of(values).map(drop).map_err(|error| error.to_string())
     });
     let out = Output::standard(Style {
@@ -233,9 +242,9 @@ async fn ended(interrupted: impl Future<Output = ()>, timeout: Option<Duration>)
         }
     };
     tokio::select! {
-        () = interrupted => Failure::new(Exit::Interrupted, "interrupted"),
+        () = interrupted => Failure::new(Exit::Interrupted, words::interrupted()),
         timeout = late => {
-            Failure::new(Exit::TimedOut, format!("gave up after {}, as --timeout asks", format_duration(timeout)))
+            Failure::new(Exit::TimedOut, words::gave_up(format_duration(timeout)))
         }
     }
 }

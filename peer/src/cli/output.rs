@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::exit::{Exit, Failure};
 use super::json;
+use crate::words;
 
 /// How much of what is written, and in which form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,10 +167,9 @@ impl Output {
     /// When stdout failed for any other reason.
     pub fn finish(&self) -> Result<(), Failure> {
         match &lock(&self.out).failure {
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
-                Exit::Internal,
-                format!("cannot write the result to standard output: {error}"),
-            )),
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Exit::Internal, words::cannot_write_result(error)))
+            }
             _ => Ok(()),
         }
     }

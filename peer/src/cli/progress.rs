@@ -10,6 +10,7 @@ use shared::model::{ByteCount, Timestamp};
 use shared::runtime::Clock;
 
 use super::output::{Liveness, Output};
+use crate::words;
 
 /// Nothing is said about what is done sooner.
 const FIRST_LINE: Duration = Duration::from_secs(2);
@@ -109,17 +110,41 @@ impl Drop for Progress<'_> {
     }
 }
 
+/// Columns of a terminal that does not say how many it has.
+const COLUMNS: usize = 80;
+
+/// How the columns of a line are given to what is called what, and to the bar; the rest is figures and a remark.
+///
+/// A line that does not fit would be broken, and its first part would stay behind when it is drawn again.
+const fn shares(columns: usize) -> (usize, Option<usize>) {
+    match columns {
+        0..56 => (12, None),
+        56..80 => (16, None),
+        80..102 => (20, Some(10)),
+        _ => (30, Some(24)),
+    }
+}
+
 fn bar(label: &str, unit: Unit, start: Amount) -> ProgressBar {
+    let columns = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(COLUMNS, |size| size.ws_col.into());
+    let (label_width, bar_width) = shares(columns);
+    let bar = bar_width.map_or_else(String::new, |width| format!("{{bar:{width}}} "));
     let template = match unit {
-        Unit::Bytes => {
-            "{prefix} {bar:24} {percent:>3}% {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {wide_msg}"
+        Unit::Bytes if bar_width.is_none() => {
+            "{prefix} {percent:>3}% {binary_bytes_per_sec} {eta} {wide_msg}".to_owned()
         }
-        Unit::Fragments => "{prefix} {bar:24} {percent:>3}% {pos}/{len} fragments {wide_msg}",
+        Unit::Bytes => format!(
+            "{{prefix}} {bar}{{percent:>3}}% {{binary_bytes}}/{{binary_total_bytes}} {{binary_bytes_per_sec}} {{eta}} {{wide_msg}}"
+        ),
+        Unit::Fragments => {
+            let fragments = words::fragments_word();
+            format!("{{prefix}} {bar}{{percent:>3}}% {{pos}}/{{len}} {fragments} {{wide_msg}}")
+        }
     };
-    let style = ProgressStyle::with_template(template).expect("a literal template");
+    let style = ProgressStyle::with_template(&template).expect("a template without anything from outside");
     let bar = ProgressBar::with_draw_target(Some(start.total), ProgressDrawTarget::stderr())
         .with_style(style.progress_chars("=> "))
-        .with_prefix(super::table::shortened(label, 30))
+        .with_prefix(super::table::shortened(label, label_width))
         .with_position(start.done);
     // What was there before this attempt says nothing about its speed.
     bar.reset_eta();
@@ -160,13 +185,11 @@ impl Pace {
 /// `fetching x: 45% of 1.0 GiB, 120.0 MiB/s, 3 sources`.
 fn progress_line(label: &str, unit: Unit, amount: Amount, rate: u64, remark: &str) -> String {
     let percent = percent(amount);
-    let mut line = match unit {
-        Unit::Bytes => {
-            let (total, rate) = (ByteCount::new(amount.total), ByteCount::new(rate));
-            format!("{label}: {percent}% of {total}, {rate}/s")
-        }
-        Unit::Fragments => format!("{label}: {} of {} fragments", amount.done, amount.total),
+    let how_far = match unit {
+        Unit::Bytes => words::bytes_done(percent, ByteCount::new(amount.total), ByteCount::new(rate)),
+        Unit::Fragments => words::fragments_done(amount.done, amount.total),
     };
+    let mut line = format!("{label}: {how_far}");
     if !remark.is_empty() {
         line = format!("{line}, {remark}");
     }
@@ -206,6 +229,20 @@ mod tests {
             progress_line("replicating x", Unit::Fragments, fragments, 0, ""),
             "replicating x: 12 of 40 fragments"
         );
+    }
+
+    #[test]
+    fn a_line_with_a_bar_fits_its_terminal() {
+        // `100% 1023.99 MiB/1023.99 MiB 1023.99 MiB/s 59m` and its spaces; without the bytes in a narrow one.
+        let figures = |bar: Option<usize>| bar.map_or(5 + 13 + 4, |width| width + 1 + 5 + 24 + 13 + 4);
+        for columns in [40, 56, 79, 80, 101, 102, 200] {
+            let (label, bar) = shares(columns);
+            assert!(label + 1 + figures(bar) <= columns, "{columns}");
+        }
+        // Templates are read when a bar is made.
+        for unit in [Unit::Bytes, Unit::Fragments] {
+            drop(bar("fetching x", unit, Amount::new(1, 2)));
+        }
     }
 
     #[test]

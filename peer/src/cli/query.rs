@@ -51,11 +51,8 @@ pub(super) async fn rename(context: &Context<'_>, from: Name, to: Name) -> Resul
     };
     let Rename { from, to, .. } = &rename;
     let bound = node(context).await?.rename(&rename).await;
-    let bound = bound.map_err(|error| Failure::of(format!("rename {from} to {to}"), &error))?;
-    context.out.line(&format!(
-        "renamed {from} to {to} for everyone, revision {}",
-        bound.revision
-    ));
+    let bound = bound.map_err(|error| Failure::of(words::rename(from, to), &error))?;
+    context.out.line(&words::renamed(from, to, bound.revision));
     context.out.json(&json::Renamed {
         from: from.to_string(),
         name: to.to_string(),
@@ -69,17 +66,17 @@ pub(super) async fn rename(context: &Context<'_>, from: Name, to: Name) -> Resul
 #[must_use]
 pub fn removed_line(name: &Name, revision: Revision) -> String {
     if revision == Revision::NONE {
-        return format!("{name} was never published; it no longer waits to be");
+        return words::never_published(name);
     }
-    format!("removed {name} for everyone, revision {revision}")
+    words::removed(name, revision)
 }
 
 /// What a refusal to remove a name comes to.
 #[must_use]
 pub fn remove_failure(name: &Name, error: &RemoteError) -> Failure {
-    let failure = Failure::of(format_args!("remove {name}"), error);
+    let failure = Failure::of(words::remove(name), error);
     match error.code() {
-        ErrorCode::NotFound => failure.hint("`peer list` shows the names"),
+        ErrorCode::NotFound => failure.hint(words::list_shows_names()),
         _ => failure,
     }
 }
@@ -87,16 +84,14 @@ pub fn remove_failure(name: &Name, error: &RemoteError) -> Failure {
 pub(super) async fn forget(context: &Context<'_>, args: ForgetArgs) -> Result<(), Failure> {
     let forgotten = node(context).await?.forget(&args.content, args.force).await;
     let (content, freed) = forgotten.map_err(|error| {
-        let failure = Failure::of(format_args!("forget {}", args.content), &error);
+        let failure = Failure::of(words::forget(&args.content), &error);
         match error.code() {
-            ErrorCode::NotFound => failure.hint("`peer list --local` shows what is here"),
+            ErrorCode::NotFound => failure.hint(words::local_list_shows()),
             _ => failure,
         }
     })?;
     let freed_text = ByteCount::new(freed);
-    context
-        .out
-        .line(&format!("forgot {}, {freed_text} became free", args.content));
+    context.out.line(&words::forgot(&args.content, freed_text));
     context.out.json(&json::Forgotten {
         content: content.to_string(),
         freed,
@@ -108,7 +103,7 @@ pub(super) async fn list(context: &Context<'_>) -> Result<(), Failure> {
     let names = all_names(&node(context).await?).await?;
     context.out.json(&json::Names::from(names.as_slice()));
     if names.is_empty() {
-        context.out.note("there are no names in the network yet");
+        context.out.note(words::no_names_yet());
     } else {
         context.out.line(&show::names(&names).render());
     }
@@ -117,10 +112,10 @@ pub(super) async fn list(context: &Context<'_>) -> Result<(), Failure> {
 
 pub(super) async fn local_list(context: &Context<'_>) -> Result<(), Failure> {
     let listed = node(context).await?.local_list().await;
-    let contents = listed.map_err(|error| Failure::of("list what the node holds", &error))?;
+    let contents = listed.map_err(|error| Failure::of(words::list_held(), &error))?;
     context.out.json(&json::Contents::from(contents.as_slice()));
     if contents.is_empty() {
-        context.out.note("the node holds nothing yet");
+        context.out.note(words::node_holds_nothing());
     } else {
         context.out.line(&show::contents(&contents).render());
     }
@@ -135,9 +130,9 @@ pub(super) async fn locate(context: &Context<'_>, content: ContentRef) -> Result
     };
     let located = node(context).await?.network_locate(&locate).await;
     let location = located.map_err(|error| {
-        let failure = Failure::of(format_args!("locate {}", locate.content), &error);
+        let failure = Failure::of(words::locate(&locate.content), &error);
         match error.code() {
-            ErrorCode::NotFound => failure.hint("`peer list` shows the names"),
+            ErrorCode::NotFound => failure.hint(words::list_shows_names()),
             _ => failure,
         }
     })?;
@@ -168,21 +163,19 @@ pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
 
 pub(super) async fn verify(context: &Context<'_>, what: Option<ContentRef>) -> Result<(), Failure> {
     let client = node(context).await?;
-    let failed = |error: RemoteError| Failure::of("verify what the node holds", &error);
+    let failed = |error: RemoteError| Failure::of(words::verify_held(), &error);
     let mut events = client.verify(what.as_ref()).await.map_err(failed)?;
     let verified = follow_verify(context, &mut events).await.map_err(failed)?;
     context.out.json(&json::VerifyLine::Done(verified.into()));
     let bytes = ByteCount::new(verified.done);
     match verified.damaged {
         0 => {
-            context.out.line(&format!("verified {bytes}, nothing is damaged"));
+            context.out.line(&words::verified_all(bytes));
             Ok(())
         }
         damaged => Err(Failure::new(
             Exit::Integrity,
-            format!(
-                "verified {bytes}: {damaged} damaged fragments were found and withdrawn; replicas come back from other peers, `peer get` restores a fetched file"
-            ),
+            words::verified_damaged(bytes, words::damaged_withdrawn(damaged.into())),
         )),
     }
 }
@@ -195,7 +188,7 @@ where
     Verified: TryFrom<W, Error = Invalid>,
 {
     let nothing = Amount { done: 0, total: 0 };
-    let label = "verifying".to_owned();
+    let label = words::verifying().to_owned();
     let mut progress = Progress::begin(context.out, &context.clock, label, Unit::Bytes, nothing);
     let mut last = Verified {
         done: 0,
@@ -210,7 +203,7 @@ where
         };
         let remark = match verified.damaged {
             0 => String::new(),
-            damaged => format!("{damaged} damaged"),
+            damaged => words::damaged_so_far(damaged.into()),
         };
         progress.update(amount, &remark);
         last = verified;
@@ -230,7 +223,7 @@ pub async fn all_names(client: &ControlClient) -> Result<Vec<(Binding, Health)>,
     let mut names = Vec::new();
     loop {
         let page = client.network_list(&list).await;
-        let page = page.map_err(|error| Failure::of("list the network's names", &error))?;
+        let page = page.map_err(|error| Failure::of(words::list_names(), &error))?;
         names.extend(page.names);
         if !goes_on(&mut list.page, page.next) {
             return Ok(names);
@@ -261,7 +254,7 @@ pub async fn all_peers(client: &ControlClient) -> Result<NetworkView, Failure> {
     let mut peers = Vec::new();
     loop {
         let next = client.network_peers(&page).await;
-        let next = next.map_err(|error| Failure::of("list the network's peers", &error))?;
+        let next = next.map_err(|error| Failure::of(words::list_peers(), &error))?;
         peers.extend(next.peers);
         if !goes_on(&mut page, next.next) {
             return Ok(NetworkView {

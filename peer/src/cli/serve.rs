@@ -10,6 +10,7 @@ use super::json::Ready;
 use super::output::Output;
 use super::settings::{Gathered, rates};
 use crate::node::Node;
+use crate::words;
 
 /// The port that other peers and scripts expect a node at.
 const DEFAULT_PORT: u16 = 50053;
@@ -30,7 +31,7 @@ pub(super) async fn run(
     } = settings;
     let shutdown = shutdown_signal(tasks);
     let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)));
-    let failed = |error| Failure::of("run a node", &error);
+    let failed = |error| Failure::of(words::run_a_node(), &error);
     let node = Node::start(config, tasks.clone()).await.map_err(failed)?;
     let limits = node.limits();
     let following = follow(places, values, tasks.token().clone(), move |values, changed| {

@@ -20,11 +20,11 @@ use crate::words;
 #[must_use]
 pub fn names(names: &[(Binding, Health)]) -> Table {
     let mut table = Table::new(&[
-        ("NAME", Left),
-        ("REV", Right),
-        ("SIZE", Right),
-        ("REPLICAS", Right),
-        ("STATE", Left),
+        (words::title_name(), Left),
+        (words::title_revision(), Right),
+        (words::title_size(), Right),
+        (words::title_replicas(), Right),
+        (words::title_state(), Left),
         ("ID", Left),
     ]);
     for (binding, health) in names {
@@ -38,7 +38,7 @@ pub fn names(names: &[(Binding, Health)]) -> Table {
             )
             .to_string(),
             format!("{}/{}", health.fewest, health.target),
-            health.state.to_string(),
+            words::content_state(health.state).to_owned(),
             binding.content.short(),
         ]);
     }
@@ -49,23 +49,23 @@ pub fn names(names: &[(Binding, Health)]) -> Table {
 #[must_use]
 pub fn contents(contents: &[LocalContent]) -> Table {
     let mut table = Table::new(&[
-        ("NAME", Left),
-        ("SIZE", Right),
-        ("HELD", Right),
-        ("ROLE", Left),
+        (words::title_name(), Left),
+        (words::title_size(), Right),
+        (words::title_held(), Right),
+        (words::title_role(), Left),
         ("ID", Left),
-        ("WHERE", Left),
+        (words::title_where(), Left),
     ]);
     for content in contents {
         let path = content.path.as_ref();
         let place = path.map_or_else(
-            || "store".to_owned(),
+            || words::in_the_store().to_owned(),
             |path| one_line(&path.display().to_string()),
         );
         let role = if content.is_pending {
-            "pending".to_owned()
+            words::pending().to_owned()
         } else {
-            content.role.to_string()
+            words::role(content.role).to_owned()
         };
         table.row([
             content
@@ -86,13 +86,13 @@ pub fn contents(contents: &[LocalContent]) -> Table {
 #[must_use]
 pub fn peers(peers: &[PeerInfo]) -> Table {
     let mut table = Table::new(&[
-        ("PEER", Left),
-        ("ADDRESS", Left),
-        ("ZONE", Left),
-        ("STATE", Left),
-        ("FREE", Right),
-        ("CAPACITY", Right),
-        ("CONTENTS", Right),
+        (words::title_peer(), Left),
+        (words::title_address(), Left),
+        (words::title_zone(), Left),
+        (words::title_state(), Left),
+        (words::title_free(), Right),
+        (words::title_capacity(), Right),
+        (words::title_contents(), Right),
     ]);
     for peer in peers {
         table.row([
@@ -103,7 +103,7 @@ pub fn peers(peers: &[PeerInfo]) -> Table {
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
             match peer.duty {
                 Duty::Active => words::peer_state(peer.state).to_owned(),
-                duty => format!("{}, {}", words::peer_state(peer.state), duty.word()),
+                duty => format!("{}, {}", words::peer_state(peer.state), words::duty_word(duty)),
             },
             ByteCount::new(peer.free).to_string(),
             ByteCount::new(peer.capacity).to_string(),
@@ -117,26 +117,23 @@ pub fn peers(peers: &[PeerInfo]) -> Table {
 #[must_use]
 pub fn location(location: &Location) -> String {
     let (binding, manifest, health) = (&location.binding, &location.manifest, &location.health);
-    let mut text = format!(
-        "{}  revision {}  {}\n{} of {}, {} of them with {}; the fewest is {}: {}\nid {}",
-        binding.name,
-        binding.revision,
-        ByteCount::new(binding.length),
-        counted(manifest.fragment_count().into(), "fragment"),
+    let found = words::located(&binding.name, binding.revision, ByteCount::new(binding.length));
+    let stands = words::located_health(
+        words::fragments(manifest.fragment_count().into()),
         manifest.fragment_length(),
         health.fragments_at_target,
-        counted(health.target.get().into(), "replica"),
+        words::replicas(health.target.get().into()),
         health.fewest,
-        health.state,
-        binding.content,
+        words::content_state(health.state),
     );
+    let mut text = format!("{found}\n{stands}\nid {}", binding.content);
     let mut table = Table::new(&[
-        ("PEER", Left),
-        ("ADDRESS", Left),
-        ("ZONE", Left),
-        ("STATE", Left),
-        ("KEEPS", Left),
-        ("FRAGMENTS", Left),
+        (words::title_peer(), Left),
+        (words::title_address(), Left),
+        (words::title_zone(), Left),
+        (words::title_state(), Left),
+        (words::title_keeps(), Left),
+        (words::title_fragments(), Left),
     ]);
     for holder in &location.holders {
         let peer = &holder.peer;
@@ -146,8 +143,8 @@ pub fn location(location: &Location) -> String {
             peer.zone
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
-            peer.state.to_string(),
-            if holder.keeps { "yes" } else { "no" }.to_owned(),
+            words::peer_state(peer.state).to_owned(),
+            if holder.keeps { words::yes() } else { words::no() }.to_owned(),
             ranges(&holder.fragments),
         ]);
     }
@@ -156,7 +153,7 @@ pub fn location(location: &Location) -> String {
     }
     let shown = location.holders.len();
     if (shown as u64) < u64::from(location.holder_count) {
-        text = format!("{text}\n({shown} of {} holders)", location.holder_count);
+        text = format!("{text}\n{}", words::some_holders(shown, location.holder_count));
     }
     text
 }
@@ -167,7 +164,7 @@ const MAX_RUNS: usize = 6;
 /// `all 40`, or runs such as `0-11,15,20-39 (33)`.
 fn ranges(fragments: &FragmentSet) -> String {
     if fragments.is_full() {
-        return format!("all {}", fragments.capacity());
+        return words::all_fragments(fragments.capacity());
     }
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for index in fragments.iter().map(shared::model::FragmentIndex::get) {
@@ -187,7 +184,7 @@ fn ranges(fragments: &FragmentSet) -> String {
     if runs.len() > MAX_RUNS {
         text.push_str(",…");
     }
-    format!("{text} ({} of {})", fragments.len(), fragments.capacity())
+    words::some_fragments(text, fragments.len(), fragments.capacity())
 }
 
 /// `1 peer`, `2 peers`.
@@ -216,13 +213,10 @@ pub fn session(session: &SessionStatus) -> String {
 /// `upload 9.5 MiB/s, download unlimited`.
 #[must_use]
 pub fn limits(limits: &RateLimits) -> String {
-    let rate =
-        |limit: Option<ByteRate>| limit.map_or_else(|| "unlimited".to_owned(), |rate| rate.to_string());
-    format!(
-        "upload {}, download {}",
-        rate(limits.upload),
-        rate(limits.download)
-    )
+    let rate = |limit: Option<ByteRate>| {
+        limit.map_or_else(|| words::unlimited().to_owned(), |rate| rate.to_string())
+    };
+    words::limits(rate(limits.upload), rate(limits.download))
 }
 
 /// `3.0 MiB sent, 1.0 GiB received`, and how much of that was in vain if it is worth a word.
@@ -230,27 +224,23 @@ fn traffic(status: &Status) -> String {
     let bytes = |n| ByteCount::new(n).to_string();
     let (sent, received) = (bytes(status.bytes_sent), bytes(status.bytes_received));
     match status.bytes_wasted {
-        0 => format!("{sent} sent, {received} received"),
-        wasted => format!(
-            "{sent} sent, {received} received, {} of it in vain",
-            bytes(wasted)
-        ),
+        0 => words::traffic(sent, received),
+        wasted => words::traffic_in_vain(sent, received, bytes(wasted)),
     }
 }
 
 /// `0123456789 at 10.0.0.7:50053 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago`.
 fn culprit(culprit: &Culprit) -> String {
-    let rate = culprit.rate.map_or_else(String::new, |rate| format!(", {rate}"));
+    let offence = words::offence(culprit.offence);
+    let offence = culprit.rate.map_or_else(
+        || offence.to_owned(),
+        |rate| words::offence_at_rate(offence, rate),
+    );
     let when = match culprit.times {
-        1 => format!("{} ago", format_duration(culprit.ago)),
-        n => format!("{n} times, the last {} ago", format_duration(culprit.ago)),
+        1 => words::ago(format_duration(culprit.ago)),
+        n => words::times_ago(n, format_duration(culprit.ago)),
     };
-    format!(
-        "{} at {} {}{rate}; {when}",
-        culprit.peer.short(),
-        culprit.address,
-        culprit.offence
-    )
+    words::culprit(culprit.peer.short(), &culprit.address, offence, when)
 }
 
 /// What a node is and does.
@@ -258,9 +248,9 @@ fn culprit(culprit: &Culprit) -> String {
 pub fn status(status: &Status) -> String {
     let bytes = |n| ByteCount::new(n).to_string();
     let mut lines = vec![
-        ("peer", format!("{} (run {})", status.peer, status.incarnation)),
-        ("address", status.address.to_string()),
-        ("network", session(&status.session)),
+        (words::label_peer(), words::run(status.peer, status.incarnation)),
+        (words::label_address(), status.address.to_string()),
+        (words::label_network(), session(&status.session)),
     ];
     if let SessionStatus::Connecting { reason, .. } = &status.session
         && !reason.is_empty()
@@ -268,57 +258,58 @@ pub fn status(status: &Status) -> String {
         lines.push(("", one_line(reason)));
     }
     if let Some(zone) = &status.zone {
-        lines.push(("zone", zone.to_string()));
+        lines.push((words::label_zone(), zone.to_string()));
     }
     lines.extend([
-        ("data", one_line(&status.data_dir.display().to_string())),
         (
-            "capacity",
-            format!("{} of {} used", bytes(status.used), bytes(status.capacity)),
+            words::label_data(),
+            one_line(&status.data_dir.display().to_string()),
         ),
-        ("contents", status.contents.to_string()),
-        ("traffic", traffic(status)),
-        ("limits", limits(&status.limits)),
         (
-            "transfers",
+            words::label_capacity(),
+            words::used(bytes(status.used), bytes(status.capacity)),
+        ),
+        (words::label_contents(), status.contents.to_string()),
+        (words::label_traffic(), traffic(status)),
+        (words::label_limits(), limits(&status.limits)),
+        (
+            words::label_transfers(),
             format!(
                 "{}, {}",
-                counted(status.active_fetches.into(), "download"),
-                counted(status.active_uploads.into(), "upload")
+                words::downloads(status.active_fetches.into()),
+                words::uploads(status.active_uploads.into())
             ),
         ),
     ]);
     for (n, known) in status.culprits.iter().enumerate() {
-        lines.push((if n == 0 { "culprits" } else { "" }, culprit(known)));
+        lines.push((if n == 0 { words::label_culprits() } else { "" }, culprit(known)));
     }
-    lines.push(("scrubbing", scrubbing(&status.scrub)));
+    lines.push((words::label_scrubbing(), scrubbing(&status.scrub)));
     if status.pending_publications > 0 {
         lines.push((
-            "waiting",
-            format!("{} to be published", status.pending_publications),
+            words::label_waiting(),
+            words::to_be_published(status.pending_publications),
         ));
     }
     lines.push((
-        "version",
-        format!("{}, up {}", status.version, format_duration(status.uptime)),
+        words::label_version(),
+        words::version(&status.version, format_duration(status.uptime)),
     ));
-    let line = |(label, value): &(&str, String)| format!("{label:<10} {value}");
+    let longest = lines.iter().map(|(label, _)| label.chars().count()).max();
+    let width = longest.unwrap_or(0).max(10);
+    let line = |(label, value): &(&str, String)| format!("{label:<width$} {value}");
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn scrubbing(scrub: &Scrub) -> String {
     let bytes = |n| ByteCount::new(n).to_string();
     let found = match scrub.damaged {
-        0 => "nothing damaged".to_owned(),
-        damaged => format!("{damaged} damaged fragments withdrawn"),
+        0 => words::nothing_damaged().to_owned(),
+        damaged => words::damaged_withdrawn(damaged),
     };
     match (scrub.rounds, scrub.total) {
-        (0, 0) => "nothing read again yet".to_owned(),
-        _ => format!(
-            "{} of {} read again, {found}",
-            bytes(scrub.done),
-            bytes(scrub.total)
-        ),
+        (0, 0) => words::nothing_read_again().to_owned(),
+        _ => words::read_again(bytes(scrub.done), bytes(scrub.total), found),
     }
 }
 

@@ -49,10 +49,23 @@ impl Table {
         self.lines(&self.widths())
     }
 
-    /// The same in at most `columns` columns if that can be had by cutting text short, the widest first.
+    /// The same in at most `columns` columns: text is cut short, the widest first; where that is not enough, each row is
+    /// a paragraph, its first cell a line of its own.
     #[must_use]
     pub fn render_within(&self, columns: usize) -> String {
         let mut widths = self.widths();
+        let narrowest = self
+            .columns
+            .iter()
+            .zip(&widths)
+            .map(|((_, align), width)| match align {
+                Align::Left => *width.min(&MIN_SHRUNK),
+                Align::Right => *width,
+            });
+        if narrowest.sum::<usize>() + GAP * widths.len().saturating_sub(1) > columns {
+            let rows: Vec<String> = self.rows.iter().map(|row| self.paragraph(row, columns)).collect();
+            return rows.join("\n");
+        }
         while widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1) > columns {
             let texts = widths
                 .iter_mut()
@@ -64,6 +77,26 @@ impl Table {
             }
         }
         self.lines(&widths)
+    }
+
+    /// One row, its cells with their titles, as many to a line as fit.
+    fn paragraph(&self, row: &[String], columns: usize) -> String {
+        let mut cells = row.iter().zip(&self.columns);
+        let first = cells
+            .next()
+            .map_or_else(String::new, |(cell, _)| shortened(cell, columns));
+        let (mut text, mut used) = (first, columns);
+        for (cell, (title, _)) in cells.filter(|(cell, _)| !cell.is_empty()) {
+            let told = shortened(&format!("{title} {cell}"), columns.saturating_sub(GAP));
+            let width = told.chars().count();
+            if used + GAP + width > columns {
+                text.push('\n');
+                used = 0;
+            }
+            text = format!("{text}{:GAP$}{told}", "");
+            used += GAP + width;
+        }
+        text
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -140,7 +173,17 @@ models/llama-70b.gguf  40.0 GiB  replicated
             narrow.contains("models/llama-…  40.0 GiB  replicated"),
             "{narrow}"
         );
-        let narrowest = table().render_within(1);
-        assert!(narrowest.contains("models/llam…"), "{narrowest}");
+        assert!(narrow.starts_with("NAME"), "{narrow}");
+        let expected = "\
+models/llama-70b.gg…
+  SIZE 40.0 GiB
+  STATE replicated
+ñandú
+  SIZE 3 B";
+        assert_eq!(table().render_within(20), expected);
+        assert_eq!(
+            table().render_within(33).lines().nth(1),
+            Some("  SIZE 40.0 GiB  STATE replicated")
+        );
     }
 }

@@ -17,6 +17,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::{Amount, Progress, Unit};
 use super::{attach, json, show};
+use crate::words;
 
 /// Between two looks at a drain.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -93,21 +94,21 @@ pub(super) async fn run(context: &Context<'_>, command: Upkeep) -> Result<(), Fa
             content: Some(content),
         } => {
             let found = client.durability(&content).await;
-            let found = found.map_err(|error| unknown(format!("tell how safe {content} is"), &error))?;
+            let found = found.map_err(|error| unknown(words::tell_how_safe(&content), &error))?;
             context.out.json(&json::Durable::from(&found));
             context.out.line(&show::durability(&found));
             Ok(())
         }
         Upkeep::Durability { content: None } => {
             let survey = client.survey().await;
-            let survey = survey.map_err(|error| Failure::of("tell how safe everything is", &error))?;
+            let survey = survey.map_err(|error| Failure::of(words::tell_how_safe_all(), &error))?;
             context.out.json(&json::Surveyed::from(&survey));
             context.out.line(&show::survey(&survey));
             Ok(())
         }
         Upkeep::Why { content } => {
             let why = client.why(&content).await;
-            let why = why.map_err(|error| unknown(format!("tell how {content} stands"), &error))?;
+            let why = why.map_err(|error| unknown(words::tell_how_it_stands(&content), &error))?;
             context.out.json(&json::Explained::from(&why));
             context.out.line(&show::why(&why));
             Ok(())
@@ -118,7 +119,7 @@ pub(super) async fn run(context: &Context<'_>, command: Upkeep) -> Result<(), Fa
 fn unknown(what: String, error: &RemoteError) -> Failure {
     let failure = Failure::of(what, error);
     match error.code() {
-        ErrorCode::NotFound => failure.hint("`peer list` shows the names"),
+        ErrorCode::NotFound => failure.hint(words::list_shows_names()),
         _ => failure,
     }
 }
@@ -135,10 +136,10 @@ async fn set_target(
         expected: None,
     };
     let bound = client.set_target(&set).await;
-    let bound = bound.map_err(|error| unknown(format!("change the replicas of {}", set.name), &error))?;
+    let bound = bound.map_err(|error| unknown(words::change_replicas(&set.name), &error))?;
     context.out.json(&json::Targeted::from(&bound));
-    let wanted = show::counted(bound.target.get().into(), "replica");
-    context.out.line(&format!("{}: {wanted} wanted", bound.name));
+    let wanted = words::replicas(bound.target.get().into());
+    context.out.line(&words::replicas_wanted(&bound.name, wanted));
     Ok(())
 }
 
@@ -152,14 +153,14 @@ async fn maintenance(
         Switch::Off => DutyWish::Active,
     };
     let duty = client.set_duty(wish).await;
-    let duty = duty.map_err(|error| Failure::of("change what this peer is used for", &error))?;
+    let duty = duty.map_err(|error| Failure::of(words::change_duty(), &error))?;
     context.out.json(&json::OnDuty::from(duty));
     context.out.line(&show::duty(duty, context.clock.now()));
     Ok(())
 }
 
 async fn drain(context: &Context<'_>, client: &ControlClient, args: DrainArgs) -> Result<(), Failure> {
-    let failed = |error: RemoteError| Failure::of("drain this peer", &error);
+    let failed = |error: RemoteError| Failure::of(words::drain_peer(), &error);
     let wish = if args.cancel {
         DutyWish::Active
     } else {
@@ -195,12 +196,12 @@ async fn wait_until_safe(
         done: status.bytes.saturating_sub(status.bytes_left),
         total: status.bytes,
     };
-    let label = "draining".to_owned();
+    let label = words::draining_label().to_owned();
     let mut progress = Progress::begin(context.out, &context.clock, label, Unit::Bytes, amount(&status));
     let mut heard_at = context.clock.now();
     while !status.is_safe {
         if status.duty != Duty::Draining {
-            return Err(Failure::new(Exit::Conflict, "the drain was called off meanwhile"));
+            return Err(Failure::new(Exit::Conflict, words::drain_called_off()));
         }
         context.out.json(&json::DrainLine::Progress((&status).into()));
         let remark = status.reasons.first().map_or("", |reason| reason.detail.as_str());
@@ -214,23 +215,19 @@ async fn wait_until_safe(
             Err(error)
                 if error.code() == ErrorCode::Unavailable
                     && context.clock.now().since(heard_at) < PATIENCE => {}
-            Err(error) => return Err(Failure::of("drain this peer", &error)),
+            Err(error) => return Err(Failure::of(words::drain_peer(), &error)),
         }
     }
     Ok(status)
 }
 
 fn not_safe_yet(status: &DrainStatus) -> Failure {
-    let left = show::counted(status.contents_left, "content");
-    let mut message = format!("not safe to switch off yet: {left} would miss this peer");
+    let mut message = words::would_miss(words::contents(status.contents_left));
     if let Some(reason) = status.reasons.first() {
         message = format!("{message} ({})", reason.detail);
     }
     if let Some(remaining) = status.remaining {
-        message = format!("{message}, about {} left", format_duration(remaining));
+        message = words::about_left_comma(message, format_duration(remaining));
     }
-    Failure::new(
-        Exit::TargetNotMet,
-        format!("{message}; it goes on, `peer drain --wait` waits again"),
-    )
+    Failure::new(Exit::TargetNotMet, words::drain_goes_on(message))
 }

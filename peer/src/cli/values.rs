@@ -18,6 +18,7 @@ use super::exit::{Exit, Failure};
 use super::get::look;
 use super::json;
 use crate::values::{MAX_VALUE, name_of};
+use crate::words;
 
 /// `peer put`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -26,7 +27,7 @@ pub struct PutArgs {
     pub key: String,
     /// The value, at most 64 KiB; - reads it from standard input
     pub value: OsString,
-    /// Replicas wanted, 1 to 32, this node's included [default: as for add]
+    /// Replicas wanted, 1 to 32, this node's included
     #[arg(long, value_name = "N")]
     pub replicas: Option<ReplicationTarget>,
     /// Wait until the replicas are there, at most this long; write it after VALUE or as --wait=DURATION
@@ -39,7 +40,7 @@ pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Fail
     let name = name(&args.key)?;
     let value = look(move || read(args.value)).await??;
     let wait = Wait::of(args.wait);
-    let what = format!("the value of {}", args.key);
+    let what = words::value_of(&args.key);
     let client = match wait {
         Wait::No => sharing_node(context, &what).await?,
         Wait::Forever | Wait::AtMost(_) => context.find_or_run().await?,
@@ -50,7 +51,7 @@ pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Fail
         target: args.replicas.unwrap_or(context.options.replicas),
         wait: wait != Wait::No,
     };
-    let refused = |error: RemoteError| Failure::of(format_args!("put {what}"), &error);
+    let refused = |error: RemoteError| Failure::of(words::put(&what), &error);
     let mut events = client.put_value(put).await.map_err(refused)?;
     follow(context.out, &context.clock, &mut events, &what, &name, wait)
         .await
@@ -62,9 +63,9 @@ pub(super) async fn print(context: &Context<'_>, key: &str) -> Result<(), Failur
     name(key)?;
     let client = context.find_or_run().await?;
     let value = client.get_value(key).await.map_err(|error| {
-        let failure = Failure::of(format_args!("read the value of {key}"), &error);
+        let failure = Failure::of(words::read_value(key), &error);
         match error.code() {
-            ErrorCode::NotFound => failure.hint("`peer put` stores one"),
+            ErrorCode::NotFound => failure.hint(words::put_stores_one()),
             _ => failure,
         }
     })?;
@@ -77,29 +78,29 @@ pub(super) async fn print(context: &Context<'_>, key: &str) -> Result<(), Failur
 }
 
 fn name(key: &str) -> Result<Name, Failure> {
-    name_of(key).map_err(|error| Failure::new(Exit::Usage, format!("cannot use {key:?} as a key: {error}")))
+    name_of(key).map_err(|error| {
+        let what = words::use_as_key(format_args!("{key:?}"));
+        Failure::new(Exit::Usage, words::cannot(what, error))
+    })
 }
 
 /// The value that is meant, if it is short enough; of an endless input no more is read than tells that.
 fn read(value: OsString) -> Result<Vec<u8>, Failure> {
-    let failed = |exit, why: String| Failure::new(exit, format!("cannot put the value: {why}"));
+    let failed = |exit, why: String| Failure::new(exit, words::cannot(words::put_the_value(), why));
     let bytes = if value == "-" {
         let mut bytes = Vec::new();
         let input = std::io::stdin()
             .lock()
             .take(MAX_VALUE + 1)
             .read_to_end(&mut bytes);
-        input.map_err(|error| failed(Exit::Internal, format!("cannot read standard input: {error}")))?;
+        input.map_err(|error| failed(Exit::Internal, words::cannot_read_input(error)))?;
         bytes
     } else {
         value.into_vec()
     };
     if bytes.len() as u64 > MAX_VALUE {
         let most = ByteCount::new(MAX_VALUE);
-        return Err(failed(
-            Exit::Usage,
-            format!("it has more than {most}; add it as a file"),
-        ));
+        return Err(failed(Exit::Usage, words::value_too_long(most)));
     }
     Ok(bytes)
 }

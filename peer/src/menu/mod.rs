@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use proto::client::ControlClient;
 use proto::control::{EntryPoint, SessionStatus, Status};
+use shared::model::Incarnation;
 use shared::runtime::{Clock, Tasks};
 
 use crate::cli::attach::{self, Attached};
@@ -48,6 +49,8 @@ struct Menu<'a> {
     client: ControlClient,
     /// Whether the node ends with the menu.
     is_own: bool,
+    /// Which run of the node answered last.
+    run: Option<Incarnation>,
     /// Whether it was said that the node does not answer.
     is_lost: bool,
     options: &'a Options,
@@ -96,6 +99,7 @@ impl<'a> Menu<'a> {
             clock: Clock::system(),
             client,
             is_own,
+            run: None,
             is_lost: false,
             options,
             entry: options.entry.clone().unwrap_or_else(default_entry),
@@ -107,6 +111,7 @@ impl<'a> Menu<'a> {
     async fn talk(&mut self) -> Result<(), Failure> {
         let status = self.client.status().await;
         let status = status.map_err(|error| Failure::of(words::ask_how_it_is(), &error))?;
+        self.run = Some(status.incarnation);
         let columns = self.console.columns();
         self.console.say(&screen::banner(&status, self.is_own, columns));
         self.console.say("");
@@ -134,9 +139,11 @@ impl<'a> Menu<'a> {
         Ok(())
     }
 
-    /// How the node is; none when it does not answer, and then whoever runs on its data directory now is asked.
+    /// How the node is; none when it does not answer. Who runs on its data directory now may be another one, with a token
+    /// of its own.
     async fn standing(&mut self) -> Option<Status> {
-        if let Ok(status) = self.client.status().await {
+        let known = self.client.status().await.ok();
+        if let Some(status) = known.filter(|status| self.run == Some(status.incarnation)) {
             self.is_lost = false;
             return Some(status);
         }
@@ -144,7 +151,7 @@ impl<'a> Menu<'a> {
             && let Ok(Some(Attached { client, status })) = attach::find(self.options).await
         {
             self.console.say(&words::found_peer(&status.address));
-            (self.client, self.is_lost) = (client, false);
+            (self.client, self.run, self.is_lost) = (client, Some(status.incarnation), false);
             return Some(status);
         }
         if !self.is_lost {

@@ -23,7 +23,7 @@ shared::messages! {
     fn exhausted() { en: "exhausted", es: "no queda sitio o capacidad" }
     fn unavailable() { en: "unavailable", es: "no hay conexión o no responde" }
     fn deadline_exceeded() { en: "deadline exceeded", es: "ha tardado demasiado" }
-    fn corrupt() { en: "corrupt", es: "los bytes no coinciden con su resumen" }
+    fn corrupt() { en: "corrupt", es: "los bytes no coinciden con su hash" }
     fn cancelled() { en: "cancelled", es: "se ha cancelado" }
     fn internal() { en: "internal", es: "error interno" }
 }

@@ -10,15 +10,27 @@
 
 mod counts;
 mod failures;
+mod help;
+mod lists;
 mod menu;
 mod mistakes;
+mod past;
 mod states;
+mod transfers;
+mod upkeep;
+mod usage;
 
 pub(crate) use counts::*;
 pub(crate) use failures::*;
+pub(crate) use help::*;
+pub(crate) use lists::*;
 pub(crate) use menu::*;
 pub(crate) use mistakes::*;
+pub(crate) use past::*;
 pub(crate) use states::*;
+pub(crate) use transfers::*;
+pub(crate) use upkeep::*;
+pub(crate) use usage::*;
 
 #[cfg(test)]
 mod tests {
@@ -29,13 +41,20 @@ mod tests {
         let all = [
             counts::MESSAGES,
             failures::MESSAGES,
+            lists::MESSAGES,
             menu::MESSAGES,
             mistakes::MESSAGES,
+            past::MESSAGES,
             states::MESSAGES,
+            transfers::MESSAGES,
+            upkeep::MESSAGES,
+            usage::MESSAGES,
         ]
         .concat();
         let complaints: Vec<_> = all
             .iter()
+            // "no" is "no".
+            .filter(|message| message.name != "no")
             .filter_map(shared::language::Message::complaint)
             .collect();
         assert!(complaints.is_empty(), "{complaints:#?}");

@@ -296,7 +296,7 @@ fn what_makes_no_sense_is_a_usage_error_in_one_line() {
             panic!("{line} was understood");
         };
         assert!(error.use_stderr(), "{line}");
-        let told = complaint(&error);
+        let told = super::super::complaint::complaint(&error);
         assert!(
             !told.contains('\n') && told.ends_with("see `peer --help`"),
             "{line}: {told}"
@@ -312,12 +312,12 @@ fn what_makes_no_sense_is_a_usage_error_in_one_line() {
 fn a_slip_gets_a_hint() {
     let error = read(words("lst")).expect_err("no such command");
     assert_eq!(
-        complaint(&error),
+        super::super::complaint::complaint(&error),
         "unrecognized subcommand 'lst'; tip: a similar subcommand exists: 'list'; see `peer --help`"
     );
     let error = read(words("get x --replicas 3")).expect_err("no such flag");
     assert_eq!(
-        complaint(&error),
+        super::super::complaint::complaint(&error),
         "unexpected argument '--replicas' found; see `peer --help`"
     );
 }

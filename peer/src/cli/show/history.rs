@@ -4,16 +4,17 @@ use shared::model::{ByteCount, RevisionEntry, RevisionState, Timestamp, format_d
 
 use super::super::table::Align::{Left, Right};
 use super::super::table::Table;
+use crate::words;
 
 /// The revisions of a name, in the order in which they come; `now` is this machine's time.
 #[must_use]
 pub fn history(revisions: &[RevisionEntry], now: Timestamp) -> Table {
     let mut table = Table::new(&[
-        ("REV", Right),
-        ("WHEN", Left),
-        ("SIZE", Right),
-        ("REPLICAS", Right),
-        ("STATE", Left),
+        (words::title_revision(), Right),
+        (words::title_when(), Left),
+        (words::title_size(), Right),
+        (words::title_replicas(), Right),
+        (words::title_state(), Left),
         ("ID", Left),
     ]);
     let none = || "-".to_owned();
@@ -28,12 +29,12 @@ pub fn history(revisions: &[RevisionEntry], now: Timestamp) -> Table {
             .map(|health| format!("{}/{}", health.fewest, health.target));
         table.row([
             entry.revision.to_string(),
-            format!("{} ago", format_duration(now.since(entry.at))),
+            words::ago(format_duration(now.since(entry.at))),
             size.map_or_else(none, |size| ByteCount::new(size).to_string()),
             replicas.unwrap_or_else(none),
             match entry.state {
-                RevisionState::Current if entry.pins.is_pinned() => "current, pinned".to_owned(),
-                state => state.to_string(),
+                RevisionState::Current if entry.pins.is_pinned() => words::current_pinned().to_owned(),
+                state => words::revision_state(state).to_owned(),
             },
             entry.bound.map_or_else(none, |bound| bound.content.short()),
         ]);

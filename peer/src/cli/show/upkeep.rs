@@ -1,24 +1,22 @@
 //! Duties, drains and durability in words.
 
 use shared::model::{
-    ByteCount, ContentState, DrainStatus, Durability, Duty, Losses, PeerId, Reason, Repair, Survey,
-    Timestamp, Why, format_duration,
+    ByteCount, ContentState, DrainStatus, Durability, Duty, Health, Losses, Name, PeerId, Reason, Repair,
+    Survey, Timestamp, Why, format_duration,
 };
 
 use super::super::table::Align::{Left, Right};
 use super::super::table::Table;
-use super::{counted, one_line};
+use super::one_line;
+use crate::words;
 
 /// What a peer is used for, in a sentence.
 #[must_use]
 pub fn duty(duty: Duty, now: Timestamp) -> String {
     match duty {
-        Duty::Active => "this peer is on active duty: it holds replicas and is given more".to_owned(),
-        Duty::Draining => "this peer is being drained: others take over what it holds".to_owned(),
-        Duty::Maintenance { until } => format!(
-            "this peer may be away for {}: it is not repaired around meanwhile, unless a single replica is left; `peer maintenance off` when it is back",
-            format_duration(until.since(now))
-        ),
+        Duty::Active => words::on_active_duty().to_owned(),
+        Duty::Draining => words::being_drained().to_owned(),
+        Duty::Maintenance { until } => words::may_be_away(format_duration(until.since(now))),
     }
 }
 
@@ -27,21 +25,16 @@ pub fn duty(duty: Duty, now: Timestamp) -> String {
 pub fn drain(status: &DrainStatus) -> String {
     let bytes = |n| ByteCount::new(n).to_string();
     if status.is_safe {
-        return format!(
-            "safe to switch off: others keep everything that this peer holds ({} of {})",
-            bytes(status.bytes),
-            counted(status.contents, "content")
-        );
+        return words::safe_to_switch_off(bytes(status.bytes), words::contents(status.contents));
     }
-    let mut text = format!(
-        "not safe to switch off yet: {} of {} would miss this peer, {} of {}",
+    let mut text = words::not_safe_yet(
         status.contents_left,
-        counted(status.contents, "content"),
+        words::contents(status.contents),
         bytes(status.bytes_left),
-        bytes(status.bytes)
+        bytes(status.bytes),
     );
     if let Some(remaining) = status.remaining {
-        text = format!("{text}; about {} left", format_duration(remaining));
+        text = words::about_left(text, format_duration(remaining));
     }
     with_reasons(text, &status.reasons)
 }
@@ -50,43 +43,30 @@ pub fn drain(status: &DrainStatus) -> String {
 #[must_use]
 pub fn why(why: &Why) -> String {
     let health = &why.health;
-    let mut text = format!(
-        "{}: {}, the fewest is {} of {}",
-        why.name,
-        health.state,
-        health.fewest,
-        counted(health.target.get().into(), "replica")
-    );
+    let mut text = stands(&why.name, health);
     if why.reasons.is_empty() {
-        text.push_str("; it is as it should be");
+        text = format!("{text}; {}", words::as_it_should_be());
     }
     with_reasons(text, &why.reasons)
+}
+
+fn stands(name: &Name, health: &Health) -> String {
+    let replicas = words::replicas(health.target.get().into());
+    words::stands(name, words::content_state(health.state), health.fewest, replicas)
 }
 
 /// Which losses a content would survive.
 #[must_use]
 pub fn durability(of: &Durability) -> String {
     let health = &of.health;
-    let mut text = format!(
-        "{}: {}, the fewest is {} of {}\nid {}\nkept by {}, {} of them being drained, {} more silent; {} more to fetch from",
-        of.name,
-        health.state,
-        health.fewest,
-        counted(health.target.get().into(), "replica"),
-        of.content,
-        counted(of.keepers.into(), "peer"),
-        of.draining,
-        of.away,
-        of.sources,
-    );
+    let kept = words::kept_by(words::peers(of.keepers.into()), of.draining, of.away, of.sources);
+    let mut text = format!("{}\nid {}\n{kept}", stands(&of.name, health), of.content);
     text = match (health.fragments, health.state) {
-        (0, _) => format!("{text}\nit is empty: there is nothing to lose"),
-        (_, ContentState::Unavailable) => {
-            format!("{text}\nsome of it is on no peer that is there: it cannot be read now")
-        }
+        (0, _) => format!("{text}\n{}", words::nothing_to_lose()),
+        (_, ContentState::Unavailable) => format!("{text}\n{}", words::cannot_be_read_now()),
         _ => format!(
-            "{text}\nsurvives the loss of any {}\n{}",
-            counted(of.survives_any.into(), "peer"),
+            "{text}\n{}\n{}",
+            words::survives_any(words::peers(of.survives_any.into())),
             losses(&of.fatal)
         ),
     };
@@ -100,23 +80,27 @@ pub fn durability(of: &Durability) -> String {
 #[must_use]
 pub fn survey(survey: &Survey) -> String {
     let [none, one, two, more] = survey.survives;
-    let mut text = format!(
-        "{}, {}: {} replicated, {} degraded, {} unavailable\nthe loss of any peers at once: {none} survive none, {one} any one, {two} any two, {more} any three or more\n{}",
-        counted(survey.contents, "content"),
+    let counts = words::surveyed(
+        words::contents(survey.contents),
         ByteCount::new(survey.bytes),
         survey.replicated,
         survey.degraded,
         survey.unavailable,
-        losses(&survey.fatal),
     );
+    let survivals = words::survives_how_many(none, one, two, more);
+    let mut text = format!("{counts}\n{survivals}\n{}", losses(&survey.fatal));
     if let Some(line) = repair(&survey.repair) {
         text = format!("{text}\n{line}");
     }
     if survey.in_safe_mode {
-        text.push_str("\nthe tracker has restarted and waits for its peers: all of this is too pessimistic");
+        text = format!("{text}\n{}", words::too_pessimistic());
     }
     if !survey.endangered.is_empty() {
-        let mut table = Table::new(&[("ENDANGERED", Left), ("REPLICAS", Right), ("UNDER WAY", Right)]);
+        let mut table = Table::new(&[
+            (words::title_endangered(), Left),
+            (words::title_replicas(), Right),
+            (words::title_under_way(), Right),
+        ]);
         for one in &survey.endangered {
             table.row([
                 one.name.to_string(),
@@ -127,7 +111,7 @@ pub fn survey(survey: &Survey) -> String {
         text = format!("{text}\n\n{}", table.render());
         let left = survey.degraded + survey.unavailable;
         if left > survey.endangered.len() as u64 {
-            text = format!("{text}\n({} of {left})", survey.endangered.len());
+            text = format!("{text}\n{}", words::shown_of(survey.endangered.len(), left));
         }
     }
     text
@@ -137,22 +121,27 @@ pub fn survey(survey: &Survey) -> String {
 const NAMED: usize = 4;
 
 fn losses(losses: &Losses) -> String {
-    let named = |count: u64, noun: &str, names: Vec<String>| {
+    let named = |count: u64, none: &str, counted: String, names: Vec<String>| {
         let more = if count > names.len() as u64 { ", …" } else { "" };
         match count {
-            0 => format!("no {noun}"),
-            _ => format!("{} ({}{more})", counted(count, noun), names.join(", ")),
+            0 => none.to_owned(),
+            _ => format!("{counted} ({}{more})", names.join(", ")),
         }
     };
     let peers = losses.peers.iter().take(NAMED).map(|peer| peer.short()).collect();
     let pair = |(one, other): &(PeerId, PeerId)| format!("{}+{}", one.short(), other.short());
     let pairs = losses.pairs.iter().take(NAMED).map(pair).collect();
     let zones = losses.zones.iter().take(NAMED).map(ToString::to_string).collect();
-    format!(
-        "would lose something with: {}, {}, {}",
-        named(losses.peer_count, "single peer", peers),
-        named(losses.pair_count, "pair", pairs),
-        named(losses.zone_count, "zone", zones)
+    let (peer_count, pair_count, zone_count) = (losses.peer_count, losses.pair_count, losses.zone_count);
+    words::would_lose_with(
+        named(
+            peer_count,
+            words::no_single_peer(),
+            words::single_peers(peer_count),
+            peers,
+        ),
+        named(pair_count, words::no_pair(), words::pairs(pair_count), pairs),
+        named(zone_count, words::no_zone(), words::zones(zone_count), zones),
     )
 }
 
@@ -162,14 +151,14 @@ fn repair(repair: &Repair) -> Option<String> {
     }
     let bytes = |n| ByteCount::new(n).to_string();
     let end = match repair.remaining {
-        Some(remaining) => format!("done in about {}", format_duration(remaining)),
-        None => "nothing has arrived in the last minute".to_owned(),
+        Some(remaining) => words::done_in_about(format_duration(remaining)),
+        None => words::nothing_arrived().to_owned(),
     };
-    Some(format!(
-        "repair: {} under way, {} to be asked for, {}/s in the network; {end}",
+    Some(words::repair(
         bytes(repair.bytes_under_way),
         bytes(repair.bytes_waiting),
         bytes(repair.pace),
+        end,
     ))
 }
 

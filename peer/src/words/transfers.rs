@@ -1,0 +1,144 @@
+//! Adding and fetching: progress and results.
+
+shared::messages! {
+    // Progress.
+    fn hashing(name) { en: "hashing {name}", es: "leyendo {name}" }
+    fn replicating(name) { en: "replicating {name}", es: "replicando {name}" }
+    fn fetching(name) { en: "fetching {name}", es: "descargando {name}" }
+    fn fragments_done(done, total) { en: "{done} of {total} fragments", es: "{done} de {total} fragmentos" }
+    fn bytes_done(percent, total, rate) { en: "{percent}% of {total}, {rate}/s", es: "{percent} % de {total}, {rate}/s" }
+    fn fragments_word() { en: "fragments", es: "fragmentos" }
+    fn fewest_of(fewest, target) { en: "fewest {fewest} of {target}", es: "mínimo {fewest} de {target}" }
+    fn sources(count) { en: ["1 source", "{count} sources"], es: ["1 fuente", "{count} fuentes"] }
+
+    // Adding.
+    fn sharing(name, length, fragments, id) {
+        en: "sharing {name}: {length} in {fragments}\nid {id}",
+        es: "compartiendo {name}: {length} en {fragments}\nid {id}"
+    }
+    fn no_fragments() { en: "no fragments", es: "ningún fragmento" }
+    fn fragments_of(fragments, size) { en: "{fragments} of {size}", es: "{fragments} de {size}" }
+    fn waits_for_connection() {
+        en: "shared here; will be published when you connect",
+        es: "compartido aquí; se publicará al conectar"
+    }
+    fn published_as(name, revision, replicas) {
+        en: "published as {name}, revision {revision}, {replicas} wanted",
+        es: "publicado como {name}, revisión {revision}, con el objetivo de {replicas}"
+    }
+    fn all_replicated(replicas) {
+        en: "replicated: every fragment has {replicas}",
+        es: "replicado: cada fragmento tiene {replicas}"
+    }
+    fn update_or_rename() {
+        en: "--update binds the name anew, --name chooses another",
+        es: "--update da el nombre a este contenido, --name elige otro"
+    }
+    fn cannot_wait_offline(path) {
+        en: "cannot wait for replicas of {path}: the node is not connected; name a network with --webserver or --tracker, or add without --wait",
+        es: "no se pueden esperar las réplicas de {path}: el nodo no está conectado; indique una red con --webserver o --tracker, o añádalo sin --wait"
+    }
+    fn no_node_to_share(directory) {
+        en: "no node runs on {directory} that would share it; start one with `peer serve`, or add with --wait to run one until the replicas are there",
+        es: "en {directory} no funciona ningún nodo que lo comparta; arranque uno con `peer serve`, o añádalo con --wait para que funcione uno hasta que estén las réplicas"
+    }
+    fn no_answer_to_add() {
+        en: "the node ended the call without an answer; its log says why",
+        es: "el nodo terminó la llamada sin respuesta; su registro dice por qué"
+    }
+    fn cannot_replicate(name, why) {
+        en: "cannot replicate {name}: {why}; `peer locate {name}` shows how it goes on while a node serves it",
+        es: "no se puede replicar {name}: {why}; `peer locate {name}` muestra cómo sigue mientras un nodo lo sirva"
+    }
+    fn cannot_replicate_within(name, limit, why) {
+        en: "cannot replicate {name} within {limit}: {why}; `peer locate {name}` shows how it goes on while a node serves it",
+        es: "no se puede replicar {name} en {limit}: {why}; `peer locate {name}` muestra cómo sigue mientras un nodo lo sirva"
+    }
+    fn published_so_far(done, total, replicas, fewest) {
+        en: "it is published, {done} of {total} fragments have their {replicas}, the fewest is {fewest}",
+        es: "está publicado, {done} de {total} fragmentos tienen sus {replicas}, el mínimo es {fewest}"
+    }
+    fn published_unknown() {
+        en: "it is published, and nothing is known of its replicas yet",
+        es: "está publicado, y aún no se sabe nada de sus réplicas"
+    }
+    fn shared_unpublished() {
+        en: "it is shared here, and not published yet",
+        es: "está compartido aquí, y aún no está publicado"
+    }
+    fn path_not_utf8() {
+        en: "its path is not UTF-8; rename it or add it by another path",
+        es: "su ruta no es UTF-8; cámbiele el nombre o añádalo por otra ruta"
+    }
+    fn neither_file_nor_directory() {
+        en: "it is neither a regular file nor a directory",
+        es: "no es ni un archivo normal ni un directorio"
+    }
+    fn no_such_file() { en: "there is no such file", es: "el archivo no existe" }
+    fn choose_with_name(error) { en: "{error}; choose a name with --name", es: "{error}; elija un nombre con --name" }
+
+    // Fetching.
+    fn get(content) { en: "get {content}", es: "descargar {content}" }
+    fn fetching_amount(name, length, fragments) {
+        en: "fetching {name}: {length} in {fragments}",
+        es: "descargando {name}: {length} en {fragments}"
+    }
+    fn here_already(line, percent) {
+        en: "{line}, {percent}% of it is here already",
+        es: "{line}, el {percent} % ya está aquí"
+    }
+    fn kept_so_far(how_far, content) {
+        en: "{how_far} of {content} is kept; run the same command again to continue",
+        es: "se conserva el {how_far} de {content}; ejecute otra vez la misma orden para continuar"
+    }
+    fn fetched(name, output, length, elapsed, how) {
+        en: "fetched {name} to {output}: {length} in {elapsed}, {how}",
+        es: "descargado {name} en {output}: {length} en {elapsed}, {how}"
+    }
+    fn nothing_had_to_be_fetched() { en: "nothing had to be fetched", es: "no hubo que descargar nada" }
+    fn rate_from(rate, peers) { en: "{rate}/s from {peers}", es: "{rate}/s de {peers}" }
+    fn rate_from_in_vain(rate, peers, wasted) {
+        en: "{rate}/s from {peers}, {wasted} of it in vain",
+        es: "{rate}/s de {peers}, {wasted} en vano"
+    }
+    fn no_result_of_get() {
+        en: "the node ended the call without a result; its log says why",
+        es: "el nodo terminó la llamada sin resultado; su registro dice por qué"
+    }
+    fn nothing_came(elapsed, percent) {
+        en: "nothing came for {elapsed}; {percent}% is kept, run the same command again to continue",
+        es: "no llegó nada en {elapsed}; se conserva el {percent} %, ejecute otra vez la misma orden para continuar"
+    }
+    fn nothing_came_because(elapsed, why, percent) {
+        en: "nothing came for {elapsed} ({why}); {percent}% is kept, run the same command again to continue",
+        es: "no llegó nada en {elapsed} («{why}»); se conserva el {percent} %, ejecute otra vez la misma orden para continuar"
+    }
+    fn incomplete_try_again() {
+        en: "some fragments are on no live peer; try again when one that holds them is back",
+        es: "algunos fragmentos no están en ningún nodo vivo; inténtelo cuando vuelva uno que los tenga"
+    }
+    fn status_and_network_show() {
+        en: "`peer status` shows how the node stands, `peer network` its peers",
+        es: "`peer status` muestra cómo está el nodo, `peer network` los demás"
+    }
+    fn write_to(path) { en: "write to {path}", es: "escribir en {path}" }
+    fn output_not_utf8() {
+        en: "the path is not UTF-8; choose another with --output",
+        es: "la ruta no es UTF-8; elija otra con --output"
+    }
+    fn no_such_directory() { en: "there is no such directory", es: "el directorio no existe" }
+    fn look_at_the_disk() { en: "look at the disk", es: "mirar el disco" }
+    fn list_shows_names() { en: "`peer list` shows the names", es: "`peer list` muestra los nombres" }
+    fn force_or_output() {
+        en: "--force replaces it, --output chooses another place",
+        es: "--force lo reemplaza, --output elige otro lugar"
+    }
+    fn make_room() {
+        en: "make room, or choose another place with --output",
+        es: "haga sitio, o elija otro lugar con --output"
+    }
+    fn verified_is_kept() {
+        en: "run the same command again; what was verified is kept",
+        es: "ejecute otra vez la misma orden; lo verificado se conserva"
+    }
+}

@@ -1,0 +1,330 @@
+//! The menu at a terminal, in both languages: every option, with wrong input in between, as a person would type it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use harness::{Cluster, Terminal, content, keys};
+
+use crate::{assert_same, publish};
+
+/// Where the cursor waits, rows and columns.
+const SCREEN: (u16, u16) = (24, 80);
+
+/// Somebody at a terminal who speaks a language.
+struct Person {
+    terminal: Terminal,
+    is_spanish: bool,
+    prompt: String,
+}
+
+impl Person {
+    /// Opens the menu on a data directory of its own.
+    fn sits_down(cluster: &Cluster, data_dir: &Path, is_spanish: bool, flags: &[&str]) -> Result<Self> {
+        let data_dir = data_dir.to_str().context("a text path")?;
+        let arguments = ["--data-dir", data_dir].into_iter().chain(flags.iter().copied());
+        let locale = if is_spanish { "es_ES.UTF-8" } else { "C.UTF-8" };
+        let program = harness::binaries::path("peer");
+        let terminal = Terminal::start(&program, arguments, cluster.directory(), SCREEN, locale)?;
+        Ok(Self {
+            terminal,
+            is_spanish,
+            prompt: String::new(),
+        })
+    }
+
+    /// Of two texts, the one in the person's language.
+    fn in_words<'a>(&self, english: &'a str, spanish: &'a str) -> &'a str {
+        if self.is_spanish { spanish } else { english }
+    }
+
+    /// Reads on to a text.
+    #[track_caller]
+    fn reads(&mut self, english: &str, spanish: &str) -> String {
+        let text = self.in_words(english, spanish).to_owned();
+        let read = self.terminal.expect(&text);
+        read.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// Is asked something.
+    #[track_caller]
+    fn is_asked(&mut self, english: &str, spanish: &str) {
+        let question = format!("\n{}", self.in_words(english, spanish));
+        self.reads(&question, &question);
+    }
+
+    /// Is back at the menu, which stands so from now on.
+    #[track_caller]
+    fn is_back(&mut self, english: &str, spanish: &str) {
+        self.prompt = format!("\nenjambre [{}]> ", self.in_words(english, spanish));
+        self.sees_the_prompt();
+    }
+
+    #[track_caller]
+    fn sees_the_prompt(&mut self) -> String {
+        let prompt = self.prompt.clone();
+        self.reads(&prompt, &prompt)
+    }
+
+    #[track_caller]
+    fn types(&self, line: &str) {
+        self.terminal.line(line).expect("somebody reads");
+    }
+
+    #[track_caller]
+    fn presses(&self, keys: &str) {
+        self.terminal.keys(keys).expect("somebody reads");
+    }
+
+    /// Types something that is wrong, is told so, and is back at the menu.
+    #[track_caller]
+    fn errs(&mut self, line: &str, english: &str, spanish: &str) {
+        self.types(line);
+        self.reads(english, spanish);
+        self.sees_the_prompt();
+    }
+}
+
+fn every_option(is_spanish: bool) -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let original = publish(&cluster, 0, "shared", 700_000, 2)?;
+    content::write(&cluster.path("holiday.bin"), 200_000, 3)?;
+    std::fs::create_dir_all(cluster.path("photos/2024"))?;
+    content::write(&cluster.path("photos/2024/a.jpg"), 1000, 4)?;
+    let mut person = Person::sits_down(&cluster, &cluster.path("newcomer"), is_spanish, &[])?;
+    person.reads("1 c  connect to a network", "1 c  conectar con una red");
+    person.is_back("offline", "sin conexión");
+
+    // Nonsense, and the same again with the arrow up.
+    person.errs("99", "\"99\" is no option", "\"99\" no es una opción");
+    person.presses(keys::UP);
+    person.errs("", "\"99\" is no option", "\"99\" no es una opción");
+    person.errs("ñandú", "is no option", "no es una opción");
+
+    connecting(&mut person, &cluster);
+    adding(&mut person);
+    looking(&mut person);
+    fetching(&mut person, &cluster, &original)?;
+    removing(&mut person);
+
+    // Questions are taken back with Ctrl-C and Ctrl-D.
+    for key in [keys::CTRL_C, keys::CTRL_D] {
+        person.types("1");
+        person.is_asked("webserver HOST:PORT", "webserver HOST:PUERTO");
+        person.reads("]: ", "]: ");
+        person.presses(key);
+        person.sees_the_prompt();
+    }
+
+    // A window that is made narrow.
+    person.terminal.resize(24, 40)?;
+    person.prompt = format!("\nenjambre [{}]> ", person.in_words("connected", "conectado"));
+    person.errs("98", "is no option", "no es una opción");
+    person.types("?");
+    let shown = person.sees_the_prompt();
+    let widest = shown.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(40), "too wide:\n{shown}");
+    person.terminal.resize(24, 80)?;
+
+    person.types("9");
+    person.reads("left the network", "fuera de la red");
+    person.is_back("offline", "sin conexión");
+    person.types("0");
+    person.reads("stopping", "parando");
+    let (code, rest) = person.terminal.end()?;
+    assert_eq!(code, 0, "{rest}");
+    Ok(())
+}
+
+fn connecting(person: &mut Person, cluster: &Cluster) {
+    person.types("1");
+    person.is_asked("webserver HOST:PORT", "webserver HOST:PUERTO");
+    person.errs(
+        "nowhere",
+        "\"nowhere\" is not an address",
+        "\"nowhere\" no es una dirección",
+    );
+    person.types("c");
+    person.is_asked("webserver HOST:PORT", "webserver HOST:PUERTO");
+    person.types(cluster.webserver.address());
+    person.reads("connected to the tracker at", "conectado con el tracker en");
+    let tracker = cluster.tracker.address();
+    person.is_back(&format!("connected {tracker}"), &format!("conectado {tracker}"));
+}
+
+fn adding(person: &mut Person) {
+    let ask_path = ("file or directory to add: ", "archivo o directorio que añadir: ");
+    person.types("2");
+    person.is_asked(ask_path.0, ask_path.1);
+    person.errs("/nonexistent", "there is no such file", "no existe");
+    person.types("2");
+    person.is_asked(ask_path.0, ask_path.1);
+    person.errs("", "nothing added", "no se ha añadido nada");
+
+    // Tab writes the rest of the path.
+    person.types("2");
+    person.is_asked(ask_path.0, ask_path.1);
+    person.presses("holi");
+    person.presses(keys::TAB);
+    person.reads("holiday.bin", "holiday.bin");
+    person.presses(keys::ENTER);
+    person.reads(
+        "195.3 KiB, 4 fragments of 64.0 KiB",
+        "195.3 KiB, 4 fragmentos de 64.0 KiB",
+    );
+    person.is_asked("name [holiday.bin]: ", "nombre [holiday.bin]: ");
+    person.errs("../up", "must not be '.' or '..'", "no puede ser '.' ni '..'");
+
+    person.types("2");
+    person.is_asked(ask_path.0, ask_path.1);
+    person.types("holiday.bin");
+    person.is_asked("name [holiday.bin]: ", "nombre [holiday.bin]: ");
+    person.types("");
+    person.is_asked("replicas [3]: ", "réplicas [3]: ");
+    person.errs("many", "choose 1 to 32", "elija de 1 a 32");
+
+    for (path, preview, spanish) in [
+        ("holiday.bin", "195.3 KiB", "195.3 KiB"),
+        (
+            "photos/",
+            "a directory, 1000 B in 1 file",
+            "un directorio, 1000 B en 1 archivo",
+        ),
+    ] {
+        person.types("2");
+        person.is_asked(ask_path.0, ask_path.1);
+        person.types(path);
+        person.reads(preview, spanish);
+        person.is_asked("name [", "nombre [");
+        person.reads("]: ", "]: ");
+        person.types("");
+        person.is_asked("replicas [3]: ", "réplicas [3]: ");
+        person.types("1");
+        person.reads("published as", "publicado como");
+        person.sees_the_prompt();
+    }
+}
+
+fn looking(person: &mut Person) {
+    person.types("4");
+    person.reads("holiday.bin", "holiday.bin");
+    person.sees_the_prompt();
+    person.types("5");
+    person.reads("NAME", "NOMBRE");
+    person.reads("photos", "photos");
+    person.reads("shared", "shared");
+    person.reads("replicated", "replicado");
+    person.sees_the_prompt();
+    person.types("7");
+    person.reads("PEER", "NODO");
+    person.reads("live", "vivo");
+    person.sees_the_prompt();
+    person.types("8");
+    person.reads("transfers", "transferencias");
+    person.sees_the_prompt();
+}
+
+fn fetching(person: &mut Person, cluster: &Cluster, original: &Path) -> Result<()> {
+    let ask = ("name, a part of one, or an id: ", "nombre, una parte, o un id: ");
+    person.types("6");
+    person.is_asked(ask.0, ask.1);
+    person.errs("", "nothing to look for", "nada que buscar");
+    person.types("6");
+    person.is_asked(ask.0, ask.1);
+    person.errs(
+        "nobody",
+        "no name contains \"nobody\"",
+        "ningún nombre contiene \"nobody\"",
+    );
+
+    // A part that is in two names, and a number that is none of them.
+    person.types("6");
+    person.is_asked(ask.0, ask.1);
+    person.types("ho");
+    person.is_asked("which one, 1 to 2: ", "¿cuál?, de 1 a 2: ");
+    person.errs("3", "choose 1 to 2", "elija de 1 a 2");
+
+    person.types("6");
+    person.is_asked(ask.0, ask.1);
+    person.presses("shar");
+    person.presses(keys::TAB);
+    person.reads("shared", "shared");
+    person.presses(keys::ENTER);
+    person.reads("683.6 KiB in 11 fragments", "683.6 KiB en 11 fragmentos");
+    person.is_asked("save as [./shared]: ", "guardar como [./shared]: ");
+    person.types("from-the-menu");
+    person.reads("fetched shared to", "descargado shared en");
+    person.sees_the_prompt();
+    assert_same(original, &cluster.path("from-the-menu"));
+
+    // What is there already is asked about.
+    person.types("6");
+    person.is_asked(ask.0, ask.1);
+    person.types("shared");
+    person.is_asked("save as [./shared]: ", "guardar como [./shared]: ");
+    person.types("from-the-menu");
+    person.reads("exists; replace it? [y/N] ", "ya existe; ¿reemplazarlo? [s/N] ");
+    person.errs("no", "nothing fetched", "no se ha descargado nada");
+
+    person.types("6");
+    person.is_asked(ask.0, ask.1);
+    person.types("photos");
+    person.reads("a directory: 1000 B", "un directorio: 1000 B");
+    person.is_asked("save as [./photos]: ", "guardar como [./photos]: ");
+    person.types("copy");
+    person.reads("fetched photos to", "descargado photos en");
+    person.sees_the_prompt();
+    assert_same(
+        &cluster.path("photos/2024/a.jpg"),
+        &cluster.path("copy/2024/a.jpg"),
+    );
+    Ok(())
+}
+
+fn removing(person: &mut Person) {
+    let ask = ("name to remove: ", "nombre que retirar: ");
+    person.types("3");
+    person.is_asked(ask.0, ask.1);
+    person.errs("a//b", "contain '//'", "contener '//'");
+    person.types("3");
+    person.is_asked(ask.0, ask.1);
+    person.types("shared");
+    person.is_asked(
+        "remove shared for everyone? [y/N] ",
+        "¿retirar shared para todos? [s/N] ",
+    );
+    person.errs("", "nothing removed", "no se ha retirado nada");
+    person.types("3");
+    person.is_asked(ask.0, ask.1);
+    person.types("shared");
+    person.is_asked(
+        "remove shared for everyone? [y/N] ",
+        "¿retirar shared para todos? [s/N] ",
+    );
+    let yes = person.in_words("y", "sí");
+    person.types(yes);
+    person.reads("removed shared for everyone", "retirado shared para todos");
+    person.sees_the_prompt();
+    person.types("3");
+    person.is_asked(ask.0, ask.1);
+    person.types("shared");
+    person.is_asked(
+        "remove shared for everyone? [y/N] ",
+        "¿retirar shared para todos? [s/N] ",
+    );
+    let yes = person.in_words("y", "s");
+    person.errs(
+        yes,
+        "cannot remove shared",
+        "no se puede retirar shared: no existe",
+    );
+}
+
+#[test]
+fn at_a_terminal_every_option_works_and_wrong_input_is_answered() -> Result<()> {
+    every_option(false)
+}
+
+#[test]
+fn at_a_terminal_every_option_works_in_spanish_too() -> Result<()> {
+    every_option(true)
+}
