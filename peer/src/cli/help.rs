@@ -212,7 +212,7 @@ mod tests {
         }
         for help in helps.into_iter().map(spoken) {
             for word in [
-                " the ", " of ", "default", "possible", "Usage", "Options", "Print", "NAME",
+                " the ", " of ", "default", "possible", "Usage", "Options", "Print", "<NAME",
             ] {
                 assert!(!help.contains(word), "{word:?} is in:\n{help}");
             }

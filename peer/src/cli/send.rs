@@ -32,7 +32,7 @@ pub struct SendArgs {
     /// What it is called at the other end [default: the file's name]
     #[arg(long)]
     pub name: Option<Name>,
-    /// Replicas wanted, 1 to 32, this node's included [default: as for add]
+    /// Replicas wanted, 1 to 32, this node's included
     #[arg(long, value_name = "N")]
     pub replicas: Option<ReplicationTarget>,
     /// How long it can be received; then its name is removed and the command ends

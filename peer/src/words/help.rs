@@ -269,6 +269,54 @@ pub(crate) const HELP: &[(&str, &str)] = &[
         "Wait until the replicas are there, at most this long; write it after VALUE or as --wait=DURATION",
         "Esperar hasta que estén las réplicas, como mucho este tiempo; escríbalo detrás de VALOR o como --wait=DURACIÓN",
     ),
+    // Passing things on, dry runs, events.
+    ("COMMAND", "ORDEN"),
+    ("LINE", "LÍNEA"),
+    (
+        "Print a line that `peer receive` takes on another machine, and run for as long as that is to work",
+        "Escribir una línea que `peer receive` acepta en otra máquina, y seguir en marcha mientras deba valer",
+    ),
+    (
+        "Fetch and verify what a line of `peer send` stands for",
+        "Descargar y verificar lo que indica una línea de `peer send`",
+    ),
+    (
+        "Follow what happens in the network: publications, removals, replicas, peers; ends when interrupted",
+        "Seguir lo que pasa en la red: publicaciones, retiradas, réplicas, nodos; acaba al interrumpirlo",
+    ),
+    (
+        "What it is called at the other end",
+        "Cómo se llama en el otro extremo",
+    ),
+    (
+        "How long it can be received; then its name is removed and the command ends",
+        "Cuánto tiempo se puede recibir; después se retira su nombre y la orden acaba",
+    ),
+    (
+        "End at once and leave the name, until somebody removes it; takes a node that runs",
+        "Acabar en el acto y dejar el nombre, hasta que alguien lo retire; necesita un nodo en marcha",
+    ),
+    (
+        "The line that `peer send` printed",
+        "La línea que escribió `peer send`",
+    ),
+    (
+        "Where to put it, or the directory to put it in",
+        "Dónde ponerlo, o el directorio en el que ponerlo",
+    ),
+    ("./ and its name", "./ y su nombre"),
+    (
+        "Say what would be moved, and do nothing",
+        "Decir qué se movería, y no hacer nada",
+    ),
+    (
+        "Say what would be moved, and from where, and move nothing",
+        "Decir qué se movería, y de dónde, y no mover nada",
+    ),
+    (
+        "Run this for each event, one after the other: `sh -c COMMAND`, with the event as JSON on its standard input and in ENJAMBRE_EVENT, ENJAMBRE_NAME and ENJAMBRE_PEER",
+        "Ejecutar esto por cada suceso, uno tras otro: `sh -c ORDEN`, con el suceso en JSON en su entrada estándar y en ENJAMBRE_EVENT, ENJAMBRE_NAME y ENJAMBRE_PEER",
+    ),
     // Chores.
     ("Show or check the settings", "Mostrar o comprobar los ajustes"),
     (
