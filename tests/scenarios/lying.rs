@@ -10,7 +10,7 @@ use harness::{Cluster, eventually};
 use crate::{MIB, PATIENCE, assert_same, get, holders, id_of, publish};
 
 /// The data files of a peer's store.
-fn data_files(data_dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn data_files(data_dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut directories = vec![data_dir.join("contents")];
     while let Some(directory) = directories.pop() {

@@ -4,11 +4,13 @@
 //! the commands say. What can be decided without processes is tested beside the code.
 
 mod collections;
+mod endings;
 mod foreign;
 mod fragmentation;
 mod front_door;
 mod history;
 mod http;
+mod joining;
 mod loss;
 mod lying;
 mod menu;
@@ -18,6 +20,8 @@ mod removal;
 mod replication;
 mod restart;
 mod resume;
+mod settings;
+mod shapes;
 mod terminal;
 mod upkeep;
 

@@ -4,7 +4,7 @@
 //! when it is dropped. [`Program`] is one of them: it can be killed, stopped and started again where it was.
 //! [`Outcome`] is what a command said. [`eventually`] waits for something to become true, bounded in time, and says
 //! what it saw last when it does not. [`content`] makes files that are the same in every run.
-//! [`Terminal`] is a program that somebody types at.
+//! [`schema`] compares JSON with what is published about it. [`Terminal`] is a program that somebody types at.
 //!
 //! [`campaign`] harms such clusters under load, beside a ledger of what they acknowledged. [`histories`] are those of simulated clusters, in which everything goes wrong. [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
 
@@ -19,6 +19,7 @@ mod interruption;
 pub mod lab;
 mod outcome;
 mod program;
+pub mod schema;
 pub mod simulator;
 mod terminal;
 

@@ -1,0 +1,182 @@
+//! Every exit code that is promised to scripts, reached by the real program.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::FileExt as _;
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+use harness::{Cluster, Outcome, Program, binaries, content, eventually};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::lying::data_files;
+use crate::{MIB, PATIENCE, publish};
+
+/// What ends how, in the order of the codes.
+#[test]
+fn every_exit_code_is_reached() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(3).start()?;
+    publish(&cluster, 0, "data", 300_000, 2)?;
+    publish(&cluster, 1, "alone", 300_000, 1)?;
+    let file = cluster.path("more.bin");
+    content::write(&file, 100_000, 7)?;
+    let file = file.to_str().expect("text");
+    let existing = cluster.path("existing");
+    std::fs::write(&existing, b"precious")?;
+    let existing = existing.to_str().expect("text");
+    let add = ["add", file, "--name", "more", "--replicas", "5"];
+    let with = |rest: &[&'static str]| [&add[..], rest].concat();
+    let of_peer = |arguments: &[&str]| cluster.peer(0).run(arguments);
+
+    for (code, name, outcome) in [
+        (0, "done", of_peer(&["status", "--json"])),
+        (1, "internal", with_a_full_stdout(&cluster)),
+        (2, "usage", of_peer(&["fetch", "--json"])),
+        (3, "not_found", of_peer(&["get", "no-such-name", "--json"])),
+        (4, "not_allowed", without_the_token(&cluster)),
+        (
+            5,
+            "conflict",
+            of_peer(&["get", "data", "--output", existing, "--json"]),
+        ),
+        (6, "unreachable", cluster.outsider("nobody", ["status", "--json"])),
+        (10, "target_not_met", of_peer(&with(&["--wait=1s", "--json"]))),
+        (
+            124,
+            "timed_out",
+            of_peer(&with(&["--wait", "--timeout", "2s", "--json"])),
+        ),
+        (
+            130,
+            "interrupted",
+            interrupted(&cluster, &with(&["--wait", "--json"]))?,
+        ),
+    ] {
+        let outcome = outcome.expect(code);
+        if !["done", "internal"].contains(&name) {
+            assert_eq!(outcome.json()["error"]["code"], name, "{}", outcome.stdout);
+            assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+        }
+    }
+
+    // 7: the only holder is gone for good.
+    cluster.peer_mut(1).program.kill();
+    let state = || cluster.peer(0).locate("alone")["state"].clone();
+    eventually("the content to be unavailable", PATIENCE, state, |state| {
+        *state == "unavailable"
+    })?;
+    let output = cluster.path("alone.out");
+    let get = [
+        "get",
+        "alone",
+        "--output",
+        output.to_str().expect("text"),
+        "--timeout",
+        "60s",
+        "--json",
+    ];
+    let outcome = cluster.peer(0).run(get).expect(7);
+    assert_eq!(outcome.json()["error"]["code"], "incomplete");
+
+    // 8: a replica has rotted.
+    let holder = [0, 2]
+        .into_iter()
+        .find(|number| !data_files(cluster.peer(*number).data_dir()).is_empty());
+    let holder = cluster.peer(holder.expect("a replica in a store"));
+    for path in data_files(holder.data_dir()) {
+        let replica = File::options().read(true).write(true).open(path)?;
+        let mut byte = [0];
+        replica.read_exact_at(&mut byte, 1000)?;
+        replica.write_all_at(&[byte[0] ^ 1], 1000)?;
+    }
+    let outcome = holder.run(["verify", "--json"]).expect(8);
+    assert_eq!(outcome.json()["error"]["code"], "integrity");
+    Ok(())
+}
+
+/// 9: a node on a disk of 8 MiB; only root can make one.
+#[test]
+fn a_full_disk_has_an_exit_code_of_its_own() -> Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can mount a small disk");
+        return Ok(());
+    }
+    let cluster = Cluster::builder().peers(1).start()?;
+    publish(&cluster, 0, "large", 20 * MIB, 1)?;
+    let disk = cluster.path("small");
+    std::fs::create_dir(&disk)?;
+    let disk = disk.to_str().expect("text");
+    // In a mount namespace of its own, so that nothing is left behind.
+    let mount = format!("mount -t tmpfs -o size=8m none {disk} && exec \"$@\"");
+    let prefix = ["unshare", "--mount", "sh", "-c", &mount, "sh"]
+        .map(Into::into)
+        .into();
+    let data_dir = format!("{disk}/data");
+    let serve = [
+        "serve",
+        "--data-dir",
+        &data_dir,
+        "--webserver",
+        cluster.webserver.address(),
+    ];
+    let log = cluster.path("small.log");
+    let peer = Program::start_at("peer", serve.map(Into::into).into(), &log, "127.0.0.1", prefix)?;
+    let output = format!("{disk}/large.out");
+    // Its token is on the small disk, which only it can see.
+    let token = std::fs::read_to_string(format!(
+        "/proc/{}/root{data_dir}/node.json",
+        peer.id().expect("it runs")
+    ))?;
+    let own = cluster.path("token");
+    std::fs::create_dir(&own)?;
+    std::fs::write(own.join("node.json"), token)?;
+    let lock = File::create(own.join("lock"))?;
+    lock.lock()?;
+    let outcome = cluster
+        .outsider("token", ["get", "large", "--output", &output, "--json"])
+        .expect(9);
+    assert_eq!(outcome.json()["error"]["code"], "full");
+    Ok(())
+}
+
+/// A result that cannot be written is no success.
+fn with_a_full_stdout(cluster: &Cluster) -> Outcome {
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let mut command = cluster.peer(0).command(["status", "--json"]);
+    let output = command.stdout(full).stderr(Stdio::piped()).spawn();
+    let output = output.and_then(std::process::Child::wait_with_output);
+    output.expect("the program is there").into()
+}
+
+/// Whoever cannot read the node's data directory may ask, and change nothing.
+fn without_the_token(cluster: &Cluster) -> Outcome {
+    let line = [
+        "remove",
+        "data",
+        "--json",
+        "--peer",
+        cluster.peer(0).program.address(),
+    ];
+    let mut command = Command::new(binaries::path("peer"));
+    let output = command.args(line).env("HOME", cluster.path("stranger")).output();
+    output.expect("the program is there").into()
+}
+
+/// SIGINT as soon as it has said how the replicas stand.
+fn interrupted(cluster: &Cluster, line: &[&str]) -> Result<Outcome> {
+    let mut command = cluster.peer(0).command(line);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut said = String::new();
+    while !said.contains("\"event\":\"replicas\"") {
+        assert!(stdout.read_line(&mut said)? > 0, "it ended by itself: {said}");
+    }
+    kill_process(Pid::from_child(&child), Signal::INT)?;
+    while stdout.read_line(&mut said)? > 0 {}
+    let mut outcome: Outcome = child.wait_with_output()?.into();
+    outcome.stdout = said;
+    Ok(outcome)
+}

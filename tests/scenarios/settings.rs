@@ -1,0 +1,135 @@
+//! Settings of real programs: shown, checked, and changed while they run.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use harness::{Cluster, Outcome, Program, binaries, eventually};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::PATIENCE;
+
+fn run(program: &str, arguments: &[&str]) -> Outcome {
+    Command::new(binaries::path(program))
+        .args(arguments)
+        .output()
+        .expect("the program is there")
+        .into()
+}
+
+#[test]
+fn every_program_says_all_that_is_wrong_with_a_file_and_does_not_start_with_it() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("bad.toml");
+    std::fs::write(&file, "prot = 1\n\n[server]\nhost = 'x'\n")?;
+    let file = file.to_str().expect("text");
+    for program in ["peer", "tracker", "webserver"] {
+        let checked = run(program, &["config", "check", file]).expect(2);
+        let expected = format!(
+            "{file}:1: unknown key \"prot\"; did you mean \"port\"?\n{file}:3: unknown key \"server\""
+        );
+        assert!(
+            checked.stdout.starts_with(&expected),
+            "{program}: {}",
+            checked.stdout
+        );
+        let start = if program == "peer" { "list" } else { "--verbose" };
+        let refused = run(program, &["--config", file, start]).expect(2);
+        assert!(
+            refused.stderr.contains("bad.toml:1: unknown key"),
+            "{}",
+            refused.stderr
+        );
+        let shown = run(program, &["config", "show"]).expect(0);
+        assert!(
+            shown.stdout.lines().any(|line| line.starts_with("port ")),
+            "{}",
+            shown.stdout
+        );
+        for shell in ["bash", "zsh", "fish"] {
+            let script = run(program, &["completions", shell]).expect(0);
+            assert!(script.stdout.contains("log-format"), "{program} {shell}");
+        }
+        let pages = dir.path().join(program);
+        drop(run(program, &["man", pages.to_str().expect("text")]).expect(0));
+        assert!(pages.join(format!("{program}.1")).exists());
+    }
+    Ok(())
+}
+
+/// What the log has about settings, in lines of JSON.
+fn has_logged(program: &Program, text: &str) -> bool {
+    program
+        .log()
+        .lines()
+        .any(|line| line.starts_with('{') && line.contains(text))
+}
+
+fn wait_for_log(program: &Program, text: &str) -> Result<()> {
+    eventually(text, PATIENCE, || has_logged(program, text), |seen| *seen).map(drop)
+}
+
+fn serve(cluster: &Cluster, file: &Path) -> Result<Program> {
+    let arguments = [
+        "serve".into(),
+        "--config".into(),
+        file.into(),
+        "--zone".into(),
+        "here".into(),
+    ];
+    Program::start("peer", arguments.into(), &cluster.path("changing.log"))
+}
+
+#[test]
+fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothing() -> Result<()> {
+    let cluster = Cluster::builder().start()?;
+    let file = cluster.path("peer.toml");
+    let data_dir = cluster.path("changing");
+    let write = |rest: &str| {
+        let head = format!(
+            "data_dir = {data_dir:?}\ntracker = {:?}\n",
+            cluster.tracker.address()
+        );
+        // As a whole: nobody reads half of it.
+        let new = file.with_extension("new");
+        std::fs::write(&new, head + rest).and_then(|()| std::fs::rename(&new, &file))
+    };
+    write("upload_limit = '1MiB/s'\n")?;
+    let peer = serve(&cluster, &file)?;
+    let limit = || {
+        let shown = cluster.outsider("changing", ["limit", "--json"]).json();
+        shown["upload_limit"].as_u64()
+    };
+    assert_eq!(limit(), Some(1 << 20));
+
+    write("upload_limit = '2MiB/s'\nzone = 'elsewhere'\ncapacity = '1GiB'\nlog = 'debug'\n")?;
+    eventually("the new limit", PATIENCE, limit, |seen| *seen == Some(2 << 20))?;
+    wait_for_log(
+        &peer,
+        "capacity is \\\"1GiB\\\" instead of \\\"50GiB\\\": that takes effect when",
+    )?;
+    assert!(!has_logged(&peer, "zone is"), "the flag says it");
+
+    write("upload_limit = 'fast'\n")?;
+    wait_for_log(&peer, "cannot be used; everything stays as it was")?;
+    assert_eq!(limit(), Some(2 << 20));
+
+    // SIGHUP reads it at once, and says so even when nothing has changed.
+    write("upload_limit = '2MiB/s'\nlog = 'debug'\n")?;
+    let id = peer
+        .id()
+        .and_then(|id| Pid::from_raw(id.cast_signed()))
+        .expect("it runs");
+    kill_process(id, Signal::HUP)?;
+    wait_for_log(&peer, "nothing has changed")?;
+    // What a command has set stays until the file says something else.
+    drop(
+        cluster
+            .outsider("changing", ["limit", "--upload", "5MiB/s"])
+            .expect(0),
+    );
+    write("upload_limit = '2MiB/s'\nlog = 'info'\ndownload_limit = '7MiB/s'\n")?;
+    wait_for_log(&peer, "download_limit is")?;
+    assert_eq!(limit(), Some(5 << 20));
+    Ok(())
+}
