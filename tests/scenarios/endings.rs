@@ -17,7 +17,7 @@ use crate::{MIB, PATIENCE, publish};
 fn every_exit_code_is_reached() -> Result<()> {
     let mut cluster = Cluster::builder().peers(3).start()?;
     publish(&cluster, 0, "data", 300_000, 2)?;
-    publish(&cluster, 1, "alone", 300_000, 1)?;
+    publish(&cluster, 1, "alone", 300_001, 1)?;
     let file = cluster.path("more.bin");
     content::write(&file, 100_000, 7)?;
     let file = file.to_str().expect("text");
