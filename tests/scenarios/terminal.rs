@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use harness::{Cluster, Terminal, content, keys};
+use harness::{Cluster, Terminal, content, eventually, keys};
+use serde_json::Value;
 
-use crate::{assert_same, publish};
+use crate::{PATIENCE, assert_same, publish};
 
 /// Where the cursor waits, rows and columns.
 const SCREEN: (u16, u16) = (24, 80);
@@ -327,4 +328,96 @@ fn at_a_terminal_every_option_works_and_wrong_input_is_answered() -> Result<()> 
 #[test]
 fn at_a_terminal_every_option_works_in_spanish_too() -> Result<()> {
     every_option(true)
+}
+
+#[test]
+fn leaving_asks_while_others_fetch_and_ctrl_c_takes_a_fetch_back() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    publish(&cluster, 0, "slow", 4 << 20, 1)?;
+    content::write(&cluster.path("mine"), 4 << 20, 5)?;
+    let data_dir = cluster.path("newcomer");
+    let limits = ["--upload-limit", "64KiB/s", "--download-limit", "64KiB/s"];
+    let entry = ["--webserver", cluster.webserver.address()];
+    let mut person = Person::sits_down(&cluster, &data_dir, false, &[&limits[..], &entry].concat())?;
+    let tracker = format!("connected {}", cluster.tracker.address());
+    person.is_back(&tracker, &tracker);
+
+    for line in ["6", "slow", "copy"] {
+        person.types(line);
+    }
+    person.reads("fetching slow: 4.0 MiB", "");
+    person.reads("source", "");
+    person.presses(keys::CTRL_C);
+    person.reads("cancelled; what has been fetched is kept", "");
+    person.sees_the_prompt();
+
+    for line in ["2", "mine", "", "1"] {
+        person.types(line);
+    }
+    person.reads("published as mine", "");
+    person.sees_the_prompt();
+    let output = cluster.path("theirs");
+    let mut theirs = cluster
+        .peer(0)
+        .command(["get", "mine", "--output", output.to_str().context("a text path")?])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    let uploads = || -> Value {
+        cluster
+            .outsider("newcomer", ["status", "--json"])
+            .expect(0)
+            .json()["active_uploads"]
+            .clone()
+    };
+    eventually("an upload", PATIENCE, uploads, |uploads| {
+        uploads.as_u64() > Some(0)
+    })?;
+    person.types("0");
+    person.reads("under way; leave all the same? [y/N] ", "");
+    person.types("n");
+    person.sees_the_prompt();
+    person.presses(keys::CTRL_D);
+    person.reads("under way; leave all the same? [y/N] ", "");
+    person.presses(keys::CTRL_C);
+    person.reads("stopping", "");
+    let (code, rest) = person.terminal.end()?;
+    assert_eq!(code, 0, "{rest}");
+    theirs.kill()?;
+    theirs.wait()?;
+    Ok(())
+}
+
+#[test]
+fn a_node_that_dies_meanwhile_is_missed_and_found_again() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(1).start()?;
+    content::write(&cluster.path("mine"), 1000, 5)?;
+    let data_dir = cluster.peer(0).data_dir().to_owned();
+    let mut person = Person::sits_down(&cluster, &data_dir, false, &[])?;
+    person.reads("This is the peer that runs already", "");
+    let tracker = format!("connected {}", cluster.tracker.address());
+    person.is_back(&tracker, &tracker);
+    cluster.peer_mut(0).program.kill();
+    person.types("8");
+    person.reads("cannot ask the peer how it is", "");
+    person.reads("the peer does not answer any more", "");
+    person.is_back("no answer from the peer", "");
+    person.types("5");
+    person.reads("cannot list the network's names", "");
+    person.sees_the_prompt();
+    cluster.peer_mut(0).program.restart()?;
+    cluster.wait_for_live_peers(1)?;
+    person.types("?");
+    person.reads("talking to the peer at", "");
+    person.is_back(&tracker, &tracker);
+    // What only its owner may do works again too.
+    for line in ["2", "mine", "", "1"] {
+        person.types(line);
+    }
+    person.reads("published as mine", "");
+    person.sees_the_prompt();
+    person.terminal.signal(harness::Signal::TERM)?;
+    let (code, rest) = person.terminal.end()?;
+    assert_eq!(code, 0, "{rest}");
+    Ok(())
 }
