@@ -72,9 +72,10 @@ fn every_exit_code_is_reached() -> Result<()> {
         "--output",
         output.to_str().expect("text"),
         "--timeout",
-        "60s",
+        "120s",
         "--json",
     ];
+    // It gives up after a minute without anything.
     let outcome = cluster.peer(0).run(get).expect(7);
     assert_eq!(outcome.json()["error"]["code"], "incomplete");
 
