@@ -1,6 +1,6 @@
 //! The conversation with whoever sits at the menu, or with the script that plays that part.
 //!
-//! At a terminal lines are edited and completed ([`super::editor`]), and what is said is wrapped to its width; from a pipe
+//! At a terminal lines are edited and completed (`editor`), and what is said is wrapped to its width; from a pipe
 //! lines are read ahead, and the transcript shows them. Nothing is asked twice: whoever calls decides what a wrong answer
 //! means.
 

@@ -2,8 +2,8 @@
 //!
 //! It runs a node for as long as it is open, or talks to the one that runs already on its data directory. What a line
 //! means ([`choice`], [`answer`]) and what is shown ([`screen`]) is pure text; [`console`] talks, and the actions
-//! ask the node for what the command line asks it for too. [`editor`] edits lines at a terminal, [`completion`] says what
-//! Tab offers there, [`preview`] what adding something would mean. It is the same over a pipe, without Tab.
+//! ask the node for what the command line asks it for too. `editor` edits lines at a terminal, `completion` says what
+//! Tab offers there, `preview` what adding something would mean. It is the same over a pipe, without Tab.
 //!
 //! Input never ends it: only option 0, the end of the input, Ctrl-C or Ctrl-D at the prompt and SIGTERM do. Where a person
 //! would miss a transfer that is under way, they are asked first.

@@ -38,7 +38,7 @@ const SOON: &str = "stall = \"10s\"\n";
 /// Peers have found their tracker again within this time, whatever happened before.
 const RETURN_LIMIT: Duration = Duration::from_secs(60);
 
-/// See the [module](self).
+/// The programs of a campaign, and where they run.
 #[derive(Debug)]
 pub struct Fleet {
     hosts: RwLock<Vec<Arc<Host>>>,
@@ -138,7 +138,7 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Whether peer [`SMALL`] has a disk that can be filled.
+    /// Whether peer `SMALL` has a disk that can be filled.
     #[must_use]
     pub const fn has_small_disk(&self) -> bool {
         self.small_disk.is_some()

@@ -128,7 +128,7 @@ struct Record {
     standing: Standing,
 }
 
-/// See the [module](self).
+/// What was asked and what was acknowledged, name by name.
 #[derive(Debug, Default)]
 pub struct Ledger {
     now: Moment,
