@@ -82,10 +82,10 @@ impl Schema {
                     return Err(format!("{at} has not {rule} {wanted}"));
                 }
                 "required" => {
-                    let missing = list(wanted)
-                        .iter()
-                        .find(|name| value.get(name.as_str().unwrap_or_default()).is_none());
-                    if let Some(missing) = missing {
+                    // It says nothing about what is no object.
+                    let lacks = |name: &&Value| value.get(name.as_str().unwrap_or_default()).is_none();
+                    let missing = list(wanted).iter().find(lacks);
+                    if let Some(missing) = missing.filter(|_| value.is_object()) {
                         return Err(format!("{at} has no {missing}"));
                     }
                 }

@@ -20,6 +20,9 @@ pub(super) type OperationId = usize;
 /// No more operations on one name than can be checked at once, and in a moment.
 const MOST: usize = MAX_OPERATIONS / 2;
 
+/// An operation that was never answered may have happened at any time since, or not: each doubles what there is to try.
+const MOST_UNANSWERED: usize = 12;
+
 /// An operation on a name.
 #[derive(Debug)]
 struct Operation {
@@ -64,7 +67,9 @@ pub(super) struct Book {
 impl World {
     /// Whether one more operation on the name can be checked.
     pub(super) fn has_place_for(&self, name: &Name) -> bool {
-        self.book.operations.iter().filter(|op| op.name == *name).count() < MOST
+        let operations = || self.book.operations.iter().filter(|op| op.name == *name);
+        let unanswered = operations().filter(|op| op.until.is_none() && !op.is_void);
+        operations().count() < MOST && unanswered.count() < MOST_UNANSWERED
     }
 
     pub(super) fn begins(&mut self, name: &Name, asked: Asked, is_single: bool) -> OperationId {

@@ -8,7 +8,7 @@ use shared::model::{
 use super::book::Promise;
 use super::contents;
 use super::lines::LineId;
-use super::peer::PeerNumber;
+use super::peer::{PeerNumber, SimPeer};
 use super::weather::Harm;
 use super::world::World;
 
@@ -112,7 +112,9 @@ impl World {
         }
         if !is_excused {
             let target = location.health.target.get();
-            let destroyed = std::collections::BTreeSet::new();
+            // What has rotted unnoticed is relied upon until someone reads it, wherever it is.
+            let has_rotten = |peer: &&SimPeer| peer.rotten.iter().any(|(rotten, _)| *rotten == content);
+            let destroyed = self.peers.iter().filter(has_rotten).map(|peer| peer.id).collect();
             self.book.promises.insert(content, Promise { target, destroyed });
             self.touched.insert(content);
         }
