@@ -205,9 +205,16 @@ impl State {
             target: plan.target,
             bytes: plan.manifest.bytes_in(short),
         };
+        // What it has already, for itself, takes no more room when it is kept.
+        let has = |peer| {
+            let mut has = short.clone();
+            let held = self.holders.get(id, peer)?;
+            has.intersect_with(&held.fragments.to_set(plan.manifest.fragment_count()));
+            Some(plan.manifest.bytes_in(&has))
+        };
         let candidate = |peer| Candidate {
             zone: self.zone(peer),
-            free: self.free(peer),
+            free: self.free(peer).saturating_add(has(peer).unwrap_or(0)),
             is_fuller: self.is_fuller(peer),
             readiness: self.readiness(now, id, peer, plan.is_urgent),
         };

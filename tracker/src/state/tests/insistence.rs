@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{EvictReason, Expectation};
+use shared::model::{EvictReason, Expectation, Report};
 
 use super::world::{World, content, peer};
 use crate::state::Rejection;
@@ -83,4 +83,19 @@ fn a_publish_that_is_repeated_late_does_not_bring_back_what_was_lost_since() {
     world.holds(1, &bytes, bytes.no_fragments(), false);
     world.publish(1, "a", &bytes, 2);
     assert_eq!(world.replicas(&bytes), [peer(2)]);
+}
+
+#[test]
+fn a_peer_that_is_full_can_be_told_to_keep_what_it_has_fetched_for_itself() {
+    let mut world = World::with_peers(1);
+    let bytes = content(1, 4);
+    world.join_zone(2, "small", bytes.length());
+    world.publish(1, "a", &bytes, 1);
+    world.holds(2, &bytes, bytes.all_fragments(), false);
+    world
+        .say(2, Report::Heartbeat { used: bytes.length() })
+        .expect("it has a session");
+    world.publish(1, "a", &bytes, 2);
+    world.tick();
+    assert_eq!(world.assigned(), [(peer(2), bytes.all_fragments())]);
 }
