@@ -93,9 +93,10 @@ fn a_pinned_revision_outlives_updates_removal_and_the_trackers_death() -> Result
         || past(&cluster),
         |past| past == "3 current, 2 collected, 1 pinned",
     )?;
+    let nothing = cluster.path("nothing");
     let gone = cluster
         .peer(1)
-        .run(["get", "data@2", "--output", "/nonexistent/x"])
+        .run(["get", "data@2", "--output", nothing.to_str().expect("text")])
         .expect(3);
     let says = "revision 2 of \"data\" was collected; revisions 1, 3 are here";
     assert!(gone.stderr.contains(says), "{}", gone.stderr);

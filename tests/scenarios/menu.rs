@@ -83,6 +83,7 @@ fn the_menu_finds_fetches_and_removes_a_file() -> Result<()> {
 #[test]
 fn wrong_input_never_ends_the_menu() -> Result<()> {
     let cluster = Cluster::builder().start()?;
+    let missing = cluster.path("missing");
     let lines = [
         "",
         "99",
@@ -90,7 +91,7 @@ fn wrong_input_never_ends_the_menu() -> Result<()> {
         "-1",
         "\u{1b}[A",
         "2",
-        "/nonexistent",
+        missing.to_str().expect("text"),
         "1",
         "not an address",
         "6",

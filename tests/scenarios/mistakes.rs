@@ -84,8 +84,9 @@ fn files_that_cannot_be_added_are_refused_by_name() -> Result<()> {
     let file = cluster.path("file");
     content::write(&file, 1000, 1)?;
     let file = file.to_str().expect("text");
+    let missing = cluster.path("missing/file");
     for (arguments, code) in [
-        (&["add", "/nonexistent/file"][..], 3),
+        (&["add", missing.to_str().expect("text")][..], 3),
         (&["add", "/dev/null", "--name", "null"], 2),
         (
             &[

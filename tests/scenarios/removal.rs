@@ -11,6 +11,7 @@ use crate::{MIB, PATIENCE, assert_same, content, get, publish};
 fn a_removed_name_is_gone_everywhere_and_its_space_is_free() -> Result<()> {
     let mut cluster = Cluster::builder().peers(3).start()?;
     let original = publish(&cluster, 0, "data", 3 * MIB, 3)?;
+    let nothing = cluster.path("nothing");
     assert_eq!(cluster.peer(1).status()["used"], 3 * MIB);
     // By a peer that did not publish it.
     assert_eq!(cluster.peer(2).run(["remove", "data"]).expect(0).code, 0);
@@ -19,7 +20,7 @@ fn a_removed_name_is_gone_everywhere_and_its_space_is_free() -> Result<()> {
         assert_eq!(
             cluster
                 .peer(number)
-                .run(["get", "data", "--output", "/nonexistent/x"])
+                .run(["get", "data", "--output", nothing.to_str().expect("text")])
                 .expect(3)
                 .code,
             3

@@ -156,7 +156,7 @@ fn adding(person: &mut Person) {
     let ask_path = ("file or directory to add: ", "archivo o directorio que añadir: ");
     person.types("2");
     person.is_asked(ask_path.0, ask_path.1);
-    person.errs("/nonexistent", "there is no such file", "no existe");
+    person.errs("missing", "there is no such file", "no existe");
     person.types("2");
     person.is_asked(ask_path.0, ask_path.1);
     person.errs("", "nothing added", "no se ha añadido nada");

@@ -66,6 +66,8 @@ async fn what_cannot_be_used_ends_it_with_one_line_and_the_code_for_it() {
         .await
         .expect("a free port");
     let port = taken.local_addr().expect("bound").port().to_string();
+    let empty = tempfile::tempdir().expect("a temporary directory");
+    let missing = empty.path().join("webserver.toml");
     for (flags, code, says) in [
         (&[][..], 2, "--tracker HOST:PORT"),
         (&["--tracker", "127.0.0.1:9", "--port", &port], 5, &port),
@@ -74,7 +76,7 @@ async fn what_cannot_be_used_ends_it_with_one_line_and_the_code_for_it() {
                 "--tracker",
                 "127.0.0.1:9",
                 "--config",
-                "/nonexistent/webserver.toml",
+                missing.to_str().expect("text"),
             ],
             2,
             "webserver.toml",

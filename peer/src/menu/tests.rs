@@ -104,12 +104,13 @@ async fn a_file_added_offline_is_shared_and_waits() {
 async fn wrong_input_never_ends_the_menu_and_says_what_is_possible() {
     let scene = Scene::begin().await;
     let path = scene.file("x", 10);
+    let missing = format!("{path}.missing");
     let lines = [
         "99",
         "nonsense",
         "-1",
         "2",
-        "/nonexistent",
+        &missing,
         "2",
         "",
         "2",
@@ -143,7 +144,7 @@ async fn wrong_input_never_ends_the_menu_and_says_what_is_possible() {
     let shown = scene.play(&lines, false).await;
     for told in [
         "\"99\" is no option; type one of 0 to 9",
-        "cannot add /nonexistent: there is no such file",
+        &format!("cannot add {missing}: there is no such file"),
         "nothing added",
         "must not be '.' or '..'",
         "is not a number of replicas; choose 1 to 32",

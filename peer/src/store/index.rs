@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use shared::model::{
     ContentId, Digest, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
 };
@@ -192,63 +192,31 @@ impl Index {
     }
 
     pub(super) fn put_publication(&self, publication: &Publication) -> Result<(), StoreError> {
-        let (state, revision, reason) = state_columns(&publication.state);
-        self.connection.execute(
-            "INSERT OR REPLACE INTO publications VALUES (?, ?, ?, ?, ?, ?, ?)",
-            params![
-                publication.name.as_str(),
-                publication.content.as_bytes(),
-                publication.target.get(),
-                publication.update,
-                state,
-                revision,
-                reason
-            ],
-        )?;
-        Ok(())
+        put_publication(&self.connection, publication)
     }
 
     /// Changes the state of the publication, if it still is the attempted one; whether it was.
     pub(super) fn settle_publication(
-        &self,
+        &mut self,
         attempted: &Publication,
         state: &PublicationState,
     ) -> Result<bool, StoreError> {
-        let (state, revision, reason) = state_columns(state);
-        let (was, followed, refused) = state_columns(&attempted.state);
-        let changed = self.connection.execute(
-            &format!("UPDATE publications SET state = ?, revision = ?, reason = ? WHERE {THIS_PUBLICATION}"),
-            params![
+        let change = self.connection.transaction()?;
+        let was_there = forget_publication(&change, attempted)?;
+        if was_there {
+            let state = state.clone();
+            let settled = Publication {
                 state,
-                revision,
-                reason,
-                attempted.name.as_str(),
-                attempted.content.as_bytes(),
-                attempted.target.get(),
-                attempted.update,
-                was,
-                followed,
-                refused
-            ],
-        )?;
-        Ok(changed > 0)
+                ..attempted.clone()
+            };
+            put_publication(&change, &settled)?;
+        }
+        change.commit()?;
+        Ok(was_there)
     }
 
     pub(super) fn forget_publication(&self, publication: &Publication) -> Result<bool, StoreError> {
-        let (state, revision, reason) = state_columns(&publication.state);
-        let forgotten = self.connection.execute(
-            &format!("DELETE FROM publications WHERE {THIS_PUBLICATION}"),
-            params![
-                publication.name.as_str(),
-                publication.content.as_bytes(),
-                publication.target.get(),
-                publication.update,
-                state,
-                revision,
-                reason
-            ],
-        )?;
-        Ok(forgotten > 0)
+        forget_publication(&self.connection, publication)
     }
 
     pub(super) fn withdraw_publication(&self, name: &Name) -> Result<bool, StoreError> {
@@ -257,8 +225,32 @@ impl Index {
     }
 }
 
-/// A publication in every respect.
-const THIS_PUBLICATION: &str = "name = ? AND content = ? AND target = ? AND is_update = ? AND state = ? AND revision IS ? AND reason IS ?";
+fn put_publication(connection: &Connection, publication: &Publication) -> Result<(), StoreError> {
+    let insert = "INSERT OR REPLACE INTO publications VALUES (?, ?, ?, ?, ?, ?, ?)";
+    connection.execute(insert, publication_columns(publication))?;
+    Ok(())
+}
+
+/// Only if it is the same in every respect.
+fn forget_publication(connection: &Connection, publication: &Publication) -> Result<bool, StoreError> {
+    let delete = "DELETE FROM publications WHERE name = ? AND content = ? AND target = ? AND is_update = ?
+        AND state = ? AND revision IS ? AND reason IS ?";
+    Ok(connection.execute(delete, publication_columns(publication))? > 0)
+}
+
+/// In the order of the table.
+fn publication_columns(publication: &Publication) -> impl Params {
+    let (state, revision, reason) = state_columns(&publication.state);
+    (
+        publication.name.as_str(),
+        publication.content.as_bytes(),
+        publication.target.get(),
+        publication.update,
+        state,
+        revision,
+        reason,
+    )
+}
 
 fn put_holding(connection: &Connection, kept: &Kept) -> Result<(), StoreError> {
     let (place, path, output, overwrite) = match &kept.place {

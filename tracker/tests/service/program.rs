@@ -99,7 +99,7 @@ fn what_is_in_the_way_is_told_in_a_line() {
     );
 
     let mut unknown = command(elsewhere.path(), "0");
-    unknown.args(["--config", "/does/not/exist.toml"]);
+    unknown.arg("--config").arg(elsewhere.path().join("missing.toml"));
     assert_eq!(refusal(unknown).0, Some(2));
 
     std::fs::write(
