@@ -6,11 +6,11 @@
 use std::fmt;
 use std::path::Path;
 
-use shared::model::Epoch;
+use shared::model::{Epoch, Timestamp};
 use shared::runtime::Clock;
 use shared::{Coded, ErrorCode};
 
-use crate::journal::{Journal as _, JournalError, SqliteJournal};
+use crate::journal::{Journal, JournalError, SqliteJournal};
 use crate::state::{Fact, Gap, Record, State};
 use crate::timing::Timing;
 
@@ -110,12 +110,22 @@ pub fn check(data_dir: &Path) -> Result<Sound, Unsound> {
 }
 
 /// Notes that the journal was restored from an older backup: the tracker that starts on it takes over from epochs that it
-/// does not know, and evicts nothing for having no name until the loss is accepted.
+/// does not know, gives no revision to another binding that may have been given since the backup, and evicts nothing for
+/// having no name until the loss is accepted.
 ///
 /// # Errors
 /// When the journal cannot be read or written, or a tracker runs on it.
 pub fn declare_restored(data_dir: &Path, clock: &Clock) -> Result<(), JournalError> {
-    append(data_dir, clock, Fact::GapDeclared).map(drop)
+    restored(&mut existing(data_dir)?, clock.now())
+}
+
+/// The same of a journal that is open.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn restored(journal: &mut dyn Journal, at: Timestamp) -> Result<(), JournalError> {
+    let facts = replayed(journal)?.restored();
+    journal.append(&facts.map(|fact| Record { at, fact }))
 }
 
 /// Notes that the operator has seen to what is missing; returns what was known to be. From the next start on, contents
@@ -124,19 +134,30 @@ pub fn declare_restored(data_dir: &Path, clock: &Clock) -> Result<(), JournalErr
 /// # Errors
 /// As [`declare_restored`].
 pub fn accept_loss(data_dir: &Path, clock: &Clock) -> Result<Option<Gap>, JournalError> {
-    append(data_dir, clock, Fact::GapAccepted)
+    accepted(&mut existing(data_dir)?, clock.now())
 }
 
-/// Appends to a journal that must be there; returns the gap that was known before.
-fn append(data_dir: &Path, clock: &Clock, fact: Fact) -> Result<Option<Gap>, JournalError> {
-    // A journal is not begun by the way.
+/// The same of a journal that is open.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn accepted(journal: &mut dyn Journal, at: Timestamp) -> Result<Option<Gap>, JournalError> {
+    let gap = replayed(journal)?.status().gap;
+    let fact = Fact::GapAccepted;
+    journal.append(&[Record { at, fact }])?;
+    Ok(gap)
+}
+
+/// A journal that must be there: none is begun by the way.
+fn existing(data_dir: &Path) -> Result<SqliteJournal, JournalError> {
     drop(SqliteJournal::inspect(data_dir)?);
-    let mut journal = SqliteJournal::open(data_dir)?;
+    SqliteJournal::open(data_dir)
+}
+
+fn replayed(journal: &mut dyn Journal) -> Result<State, JournalError> {
     let mut state = State::new(Timing::default(), 0);
     journal.replay(&mut |record| state.replay(record))?;
-    let at = clock.now();
-    journal.append(&[Record { at, fact }])?;
-    Ok(state.status().gap)
+    Ok(state)
 }
 
 /// Copies the journal of a data directory, on which a tracker may be running, into another directory, and audits

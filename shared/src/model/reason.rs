@@ -17,6 +17,8 @@ pub struct Reason {
 pub enum ReasonCode {
     /// The tracker has restarted and not all peers have reported.
     SafeMode,
+    /// The tracker's journal has lost something, perhaps names.
+    JournalGap,
     /// No peer has some fragment.
     NoSource,
     /// Only peers that have just fallen silent have some fragment.
@@ -55,8 +57,9 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SafeMode,
+        Self::JournalGap,
         Self::NoSource,
         Self::SourceAway,
         Self::GraceRunning,
@@ -81,6 +84,7 @@ impl ReasonCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SafeMode => "safe_mode",
+            Self::JournalGap => "journal_gap",
             Self::NoSource => "no_source",
             Self::SourceAway => "source_away",
             Self::GraceRunning => "grace_running",

@@ -9,16 +9,20 @@ use shared::model::{ContentId, Epoch, Incarnation, Name, Order, PeerId, Revision
 
 use super::calls::{Answered, Outcome};
 use super::linear::{Interval, MAX_OPERATIONS, is_linearizable};
-use super::naming::{Answer, Asked, Naming};
+use super::naming::{Answer, Asked, Exchange, Naming, Standing, Which};
 use super::peer::PeerNumber;
 use super::pins::Pins;
+use super::restoration::Losses;
 use super::world::World;
 
 /// An operation's place in the book.
 pub(super) type OperationId = usize;
 
-/// No more operations on one name than can be checked at once, and in a moment.
-const MOST: usize = MAX_OPERATIONS / 2;
+/// A restored journal gives revisions from the next multiple of this on: the contract of `tracker restored`.
+const GENERATION: u64 = 1_000_000;
+
+/// No more operations on two names than can be checked at once, and in a moment.
+const MOST: usize = MAX_OPERATIONS / 4 * 3;
 
 /// An operation that was never answered may have happened at any time since, or not: each doubles what there is to try.
 const MOST_UNANSWERED: usize = 12;
@@ -35,6 +39,20 @@ struct Operation {
     is_void: bool,
     /// Its answer is of the only attempt there was.
     is_single: bool,
+    /// The age in which it began.
+    age: usize,
+    /// The one in which it was answered.
+    answered: Option<usize>,
+}
+
+/// The time between two restorations of the journal.
+#[derive(Debug)]
+struct Age {
+    /// When it began.
+    from: u64,
+    /// How names stood then.
+    standings: BTreeMap<u64, Standing>,
+    generation: Revision,
 }
 
 /// A content was said to have its replicas.
@@ -49,6 +67,9 @@ pub(super) struct Promise {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     operations: Vec<Operation>,
+    /// The ages after the first one.
+    ages: Vec<Age>,
+    pub(super) losses: Losses,
     /// The newest revision of each name that anyone was told of.
     pub(super) newest: BTreeMap<Name, (Revision, Option<ContentId>)>,
     meanings: BTreeMap<(Name, Revision), Option<ContentId>>,
@@ -64,10 +85,50 @@ pub(super) struct Book {
     pub(super) orders: Vec<(PeerNumber, Order)>,
 }
 
+impl Book {
+    /// The journal was restored: names stand so now.
+    pub(super) fn turn_over(&mut self, from: u64, standings: BTreeMap<u64, Standing>) {
+        let generation = Revision::new(GENERATION * (self.ages.len() as u64 + 1));
+        self.ages.push(Age {
+            from,
+            standings,
+            generation,
+        });
+    }
+
+    /// What is known of the operations on a pair of names in an age: what they were like, what was asked and answered.
+    fn age(&self, age: usize, pair: u64) -> (Naming, u64, Vec<&Operation>) {
+        let operations = self.operations.iter().filter(|op| {
+            let is_over = op.answered.is_some_and(|answered| answered < age);
+            pair_of(&op.name) == pair && !op.is_void && op.age <= age && !is_over
+        });
+        let (naming, from) = match age.checked_sub(1).map(|past| &self.ages[past]) {
+            None => (Naming::NEW, 0),
+            Some(age) => {
+                let at = |n| age.standings.get(&n).copied().unwrap_or_else(|| age.unknown());
+                let naming = Naming {
+                    from: [at(2 * pair), at(2 * pair + 1)],
+                    generation: age.generation,
+                };
+                (naming, age.from)
+            }
+        };
+        (naming, from, operations.collect())
+    }
+}
+
+impl Age {
+    /// How a name stands that the journal does not know.
+    const fn unknown(&self) -> Standing {
+        Standing::at(self.generation, None, None)
+    }
+}
+
 impl World {
-    /// Whether one more operation on the name can be checked.
+    /// Whether one more operation on the name, or on the one that it is renamed to, can be checked.
     pub(super) fn has_place_for(&self, name: &Name) -> bool {
-        let operations = || self.book.operations.iter().filter(|op| op.name == *name);
+        let pair = pair_of(name);
+        let operations = || self.book.operations.iter().filter(|op| pair_of(&op.name) == pair);
         let unanswered = operations().filter(|op| op.until.is_none() && !op.is_void);
         operations().count() < MOST && unanswered.count() < MOST_UNANSWERED
     }
@@ -85,20 +146,24 @@ impl World {
             until: None,
             is_void: false,
             is_single,
+            age: self.book.ages.len(),
+            answered: None,
         });
         self.book.operations.len() - 1
     }
 
     pub(super) fn settled(&mut self, id: OperationId, answer: Answer) {
+        let age = self.book.ages.len();
         let operation = &mut self.book.operations[id];
+        operation.answered = Some(age);
         operation.answer = answer;
         operation.until = Some(self.events);
         let told = match (answer, operation.asked) {
             (Answer::Done(revision), Asked::Publish { what, .. } | Asked::Add { what, .. }) => {
                 (revision, Some(what.0))
             }
-            // Which content that is, nobody said.
-            (Answer::Done(_), Asked::Replicas { .. }) => return,
+            // Which content that is, nobody said, or of which name it is has been told already.
+            (Answer::Done(_), Asked::Replicas { .. } | Asked::Rename { .. }) => return,
             (Answer::Done(revision), _) => (revision, None),
             (Answer::Bound(revision, content), _) => (revision, Some(content)),
             (Answer::Head(revision, bound), _) => (revision, bound),
@@ -127,7 +192,9 @@ impl World {
             .meanings
             .entry((name.clone(), revision))
             .or_insert(content);
-        if meaning != content {
+        // A tombstone may have a revision that bound the name in a lost part of the history.
+        let is_lost = self.book.losses.count > 0 && (meaning.is_none() || content.is_none());
+        if meaning != content && !is_lost {
             self.violated(format_args!(
                 "revision {revision} of {name} meant {meaning:?} and now means {content:?}"
             ));
@@ -135,6 +202,15 @@ impl World {
     }
 
     pub(super) fn operation_answered(&mut self, id: OperationId, outcome: &Outcome, attempts: u32) {
+        if let (Asked::Rename { expected }, Ok(Answered::Bound(binding))) =
+            (self.book.operations[id].asked, outcome)
+        {
+            let from = self.book.operations[id].name.clone();
+            if let Some(renamed) = expected {
+                self.told(&from, renamed.next(), None);
+            }
+            self.told(&binding.name, binding.revision, Some(binding.content));
+        }
         let operation = &self.book.operations[id];
         let is_read = operation.asked == Asked::Read;
         // Of several attempts an earlier one may have had the effect that the last one complains of.
@@ -158,50 +234,85 @@ impl World {
 
     /// Whether the operations on every name can be put in one order.
     pub(super) fn check_linearizability(&mut self) {
-        let mut names: BTreeMap<&Name, Vec<&Operation>> = BTreeMap::new();
-        for operation in self.book.operations.iter().filter(|op| !op.is_void) {
-            names.entry(&operation.name).or_default().push(operation);
+        let pairs: BTreeSet<_> = self.book.operations.iter().map(|op| pair_of(&op.name)).collect();
+        for age in 0..=self.book.ages.len() {
+            for pair in &pairs {
+                self.check_pair(age, *pair);
+            }
         }
-        let wrong = names.into_iter().find(|(_, operations)| {
-            !is_linearizable(&Naming, &intervals(operations, None)) && !is_excused(operations)
-        });
-        if let Some((name, operations)) = wrong {
-            let line =
-                |op: &&Operation| format!("{}..{:?} {:?} {:?}", op.from, op.until, op.asked, op.answer);
-            let text: Vec<_> = operations.iter().map(line).collect();
-            let name = name.clone();
-            self.violated(format_args!(
-                "the history of {name} is not linearizable:\n  {}",
-                text.join("\n  ")
-            ));
+    }
+
+    fn check_pair(&mut self, age: usize, pair: u64) {
+        let (naming, from, operations) = self.book.age(age, pair);
+        let is_fine = |split| is_linearizable(&naming, &intervals(&operations, split, age, from));
+        // Of one of the operations a later attempt may have found the name bound as it wants it by someone else, after its
+        // own binding had come and gone. It had its effect once, and what it says is true; only that these are not the same
+        // moment. Rare enough that one such operation in a history is all that is looked for.
+        let repeated = operations
+            .iter()
+            .enumerate()
+            .filter(|(_, op)| !op.is_single && op.asked != Asked::Read && op.until.is_some());
+        if is_fine(None) || repeated.map(|(n, _)| n).any(|n| is_fine(Some(n))) {
+            return;
         }
+        let line = |op: &&Operation| {
+            let (from, until) = (op.from, op.until);
+            format!("{from}..{until:?} {} {:?} {:?}", op.name, op.asked, op.answer)
+        };
+        let text: Vec<_> = operations.iter().map(line).collect();
+        let name = operations
+            .first()
+            .map(|op| op.name.to_string())
+            .unwrap_or_default();
+        self.violated(format_args!(
+            "the history of {name} is not linearizable, from {naming:?} at {from} on:\n  {}",
+            text.join("\n  ")
+        ));
     }
 }
 
-/// Of one of the operations a later attempt may have found the name bound as it wants it by someone else, after its own
-/// binding had come and gone. It had its effect once, and what it says is true; only that these are not the same
-/// moment. Rare enough that one such operation in a history is all that is looked for.
-fn is_excused(operations: &[&Operation]) -> bool {
-    let repeated = operations
-        .iter()
-        .enumerate()
-        .filter(|(_, op)| !op.is_single && op.asked != Asked::Read && op.until.is_some());
-    repeated
-        .map(|(n, _)| n)
-        .any(|n| is_linearizable(&Naming, &intervals(operations, Some(n))))
+/// Names are renamed in pairs, to and fro: `n/0` and `n/1`, `n/2` and `n/3`.
+fn pair_of(name: &Name) -> u64 {
+    number_of(name) / 2
 }
 
-/// As the checker wants them; the `split` one as an effect at some time and an observation.
-fn intervals(operations: &[&Operation], split: Option<usize>) -> Vec<Interval<(Asked, Answer)>> {
+pub(super) fn number_of(name: &Name) -> u64 {
+    let number = name.as_str().strip_prefix("n/");
+    number.and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+/// The other name of the pair.
+pub(super) fn other_of(name: &Name) -> Name {
+    Name::new(format!("n/{}", number_of(name) ^ 1)).expect("a name")
+}
+
+/// As the checker wants them, in an age that began then; the `split` one as an effect at some time and an observation.
+/// What was not answered in this age may have had its effect in it.
+fn intervals(
+    operations: &[&Operation],
+    split: Option<usize>,
+    age: usize,
+    began: u64,
+) -> Vec<Interval<Exchange>> {
     let mut history = Vec::new();
     for (n, operation) in operations.iter().enumerate() {
+        let of = match number_of(&operation.name) % 2 {
+            0 => Which::One,
+            _ => Which::Other,
+        };
         let mut put = |asked, answer, until| {
             history.push(Interval {
-                operation: (asked, answer),
-                from: operation.from,
+                operation: Exchange { of, asked, answer },
+                from: operation.from.max(began),
                 until,
             });
         };
+        if operation.answered != Some(age) {
+            if operation.asked != Asked::Read {
+                put(operation.asked, Answer::Unknown, None);
+            }
+            continue;
+        }
         match (operation.asked, operation.answer) {
             // A read without an answer says nothing.
             (Asked::Read, _) if operation.until.is_none() => {}

@@ -36,6 +36,11 @@ pub(super) enum Question {
         name: Name,
         expected: Option<Revision>,
     },
+    Rename {
+        from: Name,
+        to: Name,
+        expected: Option<Revision>,
+    },
     SetTarget {
         name: Name,
         expected: Option<Revision>,
@@ -158,6 +163,19 @@ impl World {
         };
         if !is_lost && !self.are_cut(End::Peer(call.peer), End::Tracker) {
             self.plan(delay, Event::Answers(id, attempt, outcome));
+        }
+    }
+
+    /// What was answered by a process whose journal has been replaced since does not arrive.
+    pub(super) fn answers_get_lost(&mut self) {
+        let open = self.calls.iter_mut().filter(|(_, call)| call.is_open);
+        let mut late = Vec::new();
+        for (id, call) in open {
+            call.attempt += 1;
+            late.push((*id, call.attempt));
+        }
+        for (id, attempt) in late {
+            self.plan(DEADLINE, Event::TimesOut(id, attempt));
         }
     }
 

@@ -31,7 +31,7 @@ impl World {
     }
 
     pub(super) fn judge(&mut self) {
-        if self.end_duties() {
+        if self.accept_loss() || self.end_duties() {
             return self.plan(LOOK, Event::Judges);
         }
         match self.complaint() {

@@ -44,7 +44,7 @@ pub(super) struct Line {
     is_broken: bool,
     is_open_at_peer: bool,
     pub(super) is_open_at_tracker: bool,
-    tracker_run: u64,
+    pub(super) tracker_run: u64,
     /// When the last message in each direction arrives.
     up_at: Millis,
     down_at: Millis,

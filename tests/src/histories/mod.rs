@@ -29,6 +29,7 @@ mod pins;
 pub mod planted;
 mod promises;
 mod queue;
+mod restoration;
 mod trace;
 mod tracker;
 mod upkeep;

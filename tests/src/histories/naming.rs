@@ -1,5 +1,7 @@
-//! What one name does when its operations happen one after the other: the specification that histories are checked
+//! What two names do when their operations happen one after the other: the specification that histories are checked
 //! against. Written from the contract of `Catalog`, not from the tracker's code.
+//!
+//! Two, because a rename changes two at once; no other operation of one concerns the other.
 
 use shared::model::{ContentId, Expectation, Revision};
 
@@ -34,6 +36,11 @@ pub enum Asked {
         /// The revision that is meant.
         expected: Option<Revision>,
     },
+    /// `Catalog.Rename`: what the name is bound to is given to the other one of the two.
+    Rename {
+        /// The revision that is meant.
+        expected: Option<Revision>,
+    },
     /// `Catalog.Resolve` and `Catalog.Head`.
     Read,
 }
@@ -60,29 +67,102 @@ pub enum Answer {
 pub struct Standing {
     revision: Revision,
     bound: Option<(ContentId, u32)>,
+    /// What it was bound to when it was removed or renamed.
+    was: Option<ContentId>,
 }
 
-/// One name.
+/// One of two names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Which {
+    /// The one.
+    One,
+    /// The other.
+    Other,
+}
+
+/// Something that was asked of one of two names, and what was answered.
 #[derive(Clone, Copy, Debug)]
-pub struct Naming;
+pub struct Exchange {
+    /// Of which.
+    pub of: Which,
+    /// What.
+    pub asked: Asked,
+    /// And the answer.
+    pub answer: Answer,
+}
+
+/// Two names.
+#[derive(Clone, Copy, Debug)]
+pub struct Naming {
+    /// How they stand at first.
+    pub from: [Standing; 2],
+    /// Bindings have later revisions than this: more than 0 after the journal was restored.
+    pub generation: Revision,
+}
+
+impl Naming {
+    /// Names that never were.
+    pub const NEW: Self = Self {
+        from: [Standing::UNBOUND; 2],
+        generation: Revision::NONE,
+    };
+}
 
 impl Standing {
-    fn bind(self, what: (ContentId, u32), is_allowed: bool) -> (Self, Answer) {
+    /// How a name stands that is bound to this, or was bound to that.
+    pub(super) const fn at(
+        revision: Revision,
+        bound: Option<(ContentId, u32)>,
+        was: Option<ContentId>,
+    ) -> Self {
+        Self { revision, bound, was }
+    }
+
+    /// Whether it stands so too; the revision of what is not bound may have grown.
+    pub(super) fn is_as(&self, later: &Self) -> bool {
+        let is_later = self.bound.is_none() && self.revision < later.revision;
+        self.bound == later.bound && (self.revision == later.revision || is_later)
+    }
+
+    /// A name that never was.
+    const UNBOUND: Self = Self {
+        revision: Revision::NONE,
+        bound: None,
+        was: None,
+    };
+
+    fn bind(self, what: (ContentId, u32), is_allowed: bool, generation: Revision) -> (Self, Answer) {
         match self.bound {
             Some(bound) if bound == what => (self, Answer::Done(self.revision)),
             _ if is_allowed => {
-                let revision = self.revision.next();
-                let bound = Some(what);
-                (Self { revision, bound }, Answer::Done(revision))
+                let revision = self.revision.max(generation).next();
+                (Self::bound(revision, what), Answer::Done(revision))
             }
             _ => (self, Answer::Conflict),
         }
     }
 
+    const fn bound(revision: Revision, what: (ContentId, u32)) -> Self {
+        Self {
+            revision,
+            bound: Some(what),
+            was: None,
+        }
+    }
+
+    fn unbound(self) -> Self {
+        Self {
+            revision: self.revision.next(),
+            bound: None,
+            was: self.bound.map(|(content, _)| content),
+        }
+    }
+
     fn remove(self, expected: Option<Revision>) -> (Self, Answer) {
         if self.bound.is_none() {
-            let was_ours = expected.is_some_and(|expected| expected.next() == self.revision);
-            let answer = if was_ours && self.revision != Revision::NONE {
+            let is_last = expected.is_some_and(|expected| expected.next() == self.revision);
+            // What never was is not removed again, whatever its revision.
+            let answer = if is_last && self.was.is_some() {
                 Answer::Done(self.revision)
             } else {
                 Answer::Missing
@@ -92,9 +172,27 @@ impl Standing {
         if expected.is_some_and(|expected| expected != self.revision) {
             return (self, Answer::Conflict);
         }
-        let revision = self.revision.next();
-        let bound = None;
-        (Self { revision, bound }, Answer::Done(revision))
+        let removed = self.unbound();
+        (removed, Answer::Done(removed.revision))
+    }
+
+    /// Whether a rename to `to` at this revision has been made, as far as anyone can see.
+    fn looks_renamed(self, to: Self, expected: Option<Revision>) -> bool {
+        let content = to.bound.map(|(content, _)| content);
+        let is_last = expected.is_some_and(|expected| expected.next() == self.revision);
+        self.bound.is_none() && is_last && self.was.is_some() && self.was == content
+    }
+
+    fn rename(self, to: Self, expected: Option<Revision>, generation: Revision) -> (Self, Self, Answer) {
+        match (self.bound, to.bound) {
+            (None, _) => (self, to, Answer::Missing),
+            _ if expected.is_some_and(|expected| expected != self.revision) => (self, to, Answer::Conflict),
+            (Some(_), Some(_)) => (self, to, Answer::Conflict),
+            (Some(what), None) => {
+                let renamed = Self::bound(to.revision.max(generation).next(), what);
+                (self.unbound(), renamed, Answer::Done(renamed.revision))
+            }
+        }
     }
 
     fn replicas(self, target: u32, expected: Option<Revision>) -> (Self, Answer) {
@@ -118,37 +216,67 @@ impl Standing {
 }
 
 impl Model for Naming {
-    type State = Standing;
-    type Operation = (Asked, Answer);
+    type State = [Standing; 2];
+    type Operation = Exchange;
 
-    fn initial(&self) -> Standing {
-        Standing {
-            revision: Revision::NONE,
-            bound: None,
-        }
+    fn initial(&self) -> [Standing; 2] {
+        self.from
     }
 
-    fn step(&self, state: &Standing, (asked, answer): &(Asked, Answer)) -> Option<Standing> {
-        let (next, would_be) = match *asked {
-            Asked::Publish { what, expectation } => state.bind(what, state.allows(expectation)),
-            Asked::Add { what, update } => {
-                let is_taken = state.bound.is_some_and(|(content, _)| content != what.0);
-                state.bind(what, update || !is_taken)
+    fn step(&self, state: &[Standing; 2], exchange: &Exchange) -> Option<[Standing; 2]> {
+        let Exchange { of, asked, answer } = *exchange;
+        let [one, other] = *state;
+        let (this, that) = match of {
+            Which::One => (one, other),
+            Which::Other => (other, one),
+        };
+        let (this, that) = self.meet(this, that, asked, answer)?;
+        Some(match of {
+            Which::One => [this, that],
+            Which::Other => [that, this],
+        })
+    }
+}
+
+impl Naming {
+    /// How the two stand after it, if it can be answered so.
+    fn meet(
+        &self,
+        this: Standing,
+        that: Standing,
+        asked: Asked,
+        answer: Answer,
+    ) -> Option<(Standing, Standing)> {
+        let (next, would_be) = match asked {
+            Asked::Publish { what, expectation } => {
+                this.bind(what, this.allows(expectation), self.generation)
             }
-            Asked::Remove { expected } => state.remove(expected),
-            Asked::Replicas { target, expected } => state.replicas(target, expected),
+            Asked::Add { what, update } => {
+                let is_taken = this.bound.is_some_and(|(content, _)| content != what.0);
+                this.bind(what, update || !is_taken, self.generation)
+            }
+            Asked::Remove { expected } => this.remove(expected),
+            Asked::Replicas { target, expected } => this.replicas(target, expected),
+            Asked::Rename { expected } => {
+                // A retry may be told so or find nothing: it changes nothing, and what it is told is true.
+                if this.looks_renamed(that, expected) && answer == Answer::Done(that.revision) {
+                    return Some((this, that));
+                }
+                let (this, that, would_be) = this.rename(that, expected, self.generation);
+                return (answer == would_be || answer == Answer::Unknown).then_some((this, that));
+            }
             Asked::Read => {
-                let content = state.bound.map(|(content, _)| content);
-                let fits = match *answer {
-                    Answer::Bound(revision, bound) => state.revision == revision && content == Some(bound),
-                    Answer::Head(revision, bound) => state.revision == revision && content == bound,
+                let content = this.bound.map(|(content, _)| content);
+                let fits = match answer {
+                    Answer::Bound(revision, bound) => this.revision == revision && content == Some(bound),
+                    Answer::Head(revision, bound) => this.revision == revision && content == bound,
                     Answer::Missing => content.is_none(),
                     _ => true,
                 };
-                return fits.then_some(*state);
+                return fits.then_some((this, that));
             }
         };
-        (*answer == would_be || *answer == Answer::Unknown).then_some(next)
+        (answer == would_be || answer == Answer::Unknown).then_some((next, that))
     }
 }
 
@@ -166,11 +294,15 @@ mod tests {
 
     fn check(history: &[(Asked, Answer, u64, Option<u64>)]) -> bool {
         let intervals = history.iter().map(|&(asked, answer, from, until)| Interval {
-            operation: (asked, answer),
+            operation: Exchange {
+                of: Which::One,
+                asked,
+                answer,
+            },
             from,
             until,
         });
-        is_linearizable(&Naming, &intervals.collect::<Vec<_>>())
+        is_linearizable(&Naming::NEW, &intervals.collect::<Vec<_>>())
     }
 
     fn put(what: (ContentId, u32), expected: u64) -> Asked {
@@ -250,5 +382,37 @@ mod tests {
             !check(&[bound, removed, (put(A, 0), Answer::Done(rev(1)), 4, Some(5))]),
             "as if it had never been"
         );
+    }
+
+    #[test]
+    fn a_rename_is_one_moment_for_both_names() {
+        let at = |of, asked, answer, from, until| Interval {
+            operation: Exchange { of, asked, answer },
+            from,
+            until: Some(until),
+        };
+        let bound = at(Which::One, put(A, 0), Answer::Done(rev(1)), 0, 1);
+        let rename = Asked::Rename {
+            expected: Some(rev(1)),
+        };
+        let renamed = at(Which::One, rename, Answer::Done(rev(1)), 2, 9);
+        let old_is = |answer, from| at(Which::One, Asked::Read, answer, from, from + 1);
+        let new_is = |answer, from| at(Which::Other, Asked::Read, answer, from, from + 1);
+        let (gone, there) = (Answer::Head(rev(2), None), Answer::Bound(rev(1), A.0));
+        assert!(is_linearizable(
+            &Naming::NEW,
+            &[bound.clone(), renamed.clone(), old_is(gone, 3), new_is(there, 5)]
+        ));
+        let both = [bound.clone(), renamed.clone(), new_is(there, 3), old_is(there, 5)];
+        assert!(!is_linearizable(&Naming::NEW, &both), "both are there");
+        let neither = [
+            bound.clone(),
+            renamed.clone(),
+            old_is(gone, 3),
+            new_is(Answer::Missing, 5),
+        ];
+        assert!(!is_linearizable(&Naming::NEW, &neither), "neither is");
+        let again = at(Which::One, rename, Answer::Done(rev(1)), 20, 21);
+        assert!(is_linearizable(&Naming::NEW, &[bound, renamed, again]), "a retry");
     }
 }

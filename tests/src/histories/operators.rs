@@ -1,10 +1,11 @@
-//! What people do: add, update, pin, put if absent, compare and set, remove, read, get, forget, verify, wait for replicas.
+//! What people do: add, update, pin, put if absent, compare and set, remove, rename, read, get, forget, verify, wait for replicas.
 
 use peer::store::{FragmentStore as _, Publication, PublicationState, Purpose as StorePurpose};
 use rand::RngExt as _;
 use shared::model::{ContentId, ContentRef, Expectation, Name, ReplicationTarget, Revision};
 use tracker::state::Publish;
 
+use super::book::other_of;
 use super::calls::{ATTEMPTS, Answered, Outcome, Purpose, Question};
 use super::contents::{self, Content};
 use super::naming::Asked;
@@ -33,7 +34,8 @@ impl World {
         match self.rng.random_range(0..100) {
             0..22 => self.add(number, &name),
             22..36 => self.publish(number, &name),
-            36..48 => self.remove(number, name),
+            36..44 => self.remove(number, name),
+            44..48 => self.rename(number, name),
             48..70 => self.ask_name(number, name),
             70..80 => {
                 let name = match self.rng.random_bool(0.3) {
@@ -167,6 +169,18 @@ impl World {
         };
         let operation = self.begins(&name, Asked::Remove { expected }, attempts == 1);
         let question = Question::Remove { name, expected };
+        self.call(number, question, Purpose::Operation(operation), attempts);
+    }
+
+    fn rename(&mut self, number: PeerNumber, from: Name) {
+        let (expected, attempts) = match self.rng.random_range(0..3) {
+            0 => (None, 1),
+            1 => (Some(self.known_revision(&from)), 1),
+            _ => (Some(self.known_revision(&from)), ATTEMPTS),
+        };
+        let operation = self.begins(&from, Asked::Rename { expected }, attempts == 1);
+        let to = other_of(&from);
+        let question = Question::Rename { from, to, expected };
         self.call(number, question, Purpose::Operation(operation), attempts);
     }
 

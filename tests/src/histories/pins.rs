@@ -18,8 +18,11 @@ pub(super) type WishId = usize;
 pub(super) struct Pins {
     wishes: Vec<PinWish>,
     /// The largest count of each revision that anyone was told of, and what the revision is bound to.
-    told: BTreeMap<(Name, Revision), (PinCount, ContentId)>,
+    pub(super) told: Told,
 }
+
+/// Counts by revision, with the content.
+pub(super) type Told = BTreeMap<(Name, Revision), (PinCount, ContentId)>;
 
 impl Pins {
     /// Whether somebody has asked for something that may have changed the count since it was told.

@@ -1,5 +1,21 @@
-//! Bugs to plant in a copy of the code, to see that histories find them: what is replaced by what, and which promise
-//! that breaks. Nothing of this is ever part of a program.
+//! Bugs to plant in a copy of the code, to see that histories find them, or a test where histories do not go: what is
+//! replaced by what, and which promise that breaks. Nothing of this is ever part of a program.
+
+/// What has to find a bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hunter {
+    /// Histories, from seed 0 on.
+    Histories,
+    /// Tests: real files, sockets and the code's own structure are not in the histories.
+    Test {
+        /// Of this package.
+        package: &'static str,
+        /// `--lib`, or the name of a test program.
+        target: &'static str,
+        /// Whose names contain this.
+        name: &'static str,
+    },
+}
 
 /// A small change that breaks a promise.
 #[derive(Clone, Copy, Debug)]
@@ -14,10 +30,17 @@ pub struct Planted {
     pub from: &'static str,
     /// What takes its place.
     pub to: &'static str,
+    /// Who has to find it.
+    pub by: Hunter,
 }
 
 macro_rules! planted {
-    ($($invariant:literal $what:literal, $path:literal: $from:literal => $to:literal;)*) => {
+    (@by) => { Hunter::Histories };
+    (@by $package:literal $target:literal $name:literal) => {
+        Hunter::Test { package: $package, target: $target, name: $name }
+    };
+    ($($invariant:literal $what:literal, $path:literal: $from:literal => $to:literal
+        $(, test $package:literal $target:literal $name:literal)?;)*) => {
         /// All of them.
         pub const BUGS: &[Planted] = &[$(Planted {
             invariant: $invariant,
@@ -25,6 +48,7 @@ macro_rules! planted {
             path: $path,
             from: $from,
             to: $to,
+            by: planted!(@by $($package $target $name)?),
         }),*];
     };
 }
@@ -47,8 +71,6 @@ planted! {
     4 "a snapshot lacks tombstones", "tracker/src/state/recollection.rs":
         "self.lines_after(None).flat_map(move |(name, line)| {" =>
         "self.lines_after(None).filter(|(_, line)| line.current().is_some()).flat_map(move |(name, line)| {";
-    8 "a late request changes a pin again", "tracker/src/state/revisions.rs":
-        "if !wish.expected.is_none_or(is_expected) {" => "if false && !wish.expected.is_none_or(is_expected) {";
     4 "a publication follows whatever the name is bound to when it is tried again", "peer/src/publisher/attempt.rs":
         "Err(_) => None," => "Err(_) => Some(Self::Pending(None)),";
     5 "orders of any epoch are obeyed", "peer/src/session/inventory.rs":
@@ -63,6 +85,12 @@ planted! {
         "Some(&told) if told > as_of =>" => "Some(&told) if false && told > as_of =>";
     6 "safe mode is none", "tracker/src/state/tick.rs":
         "if self.is_in_safe_mode() {" => "if false {";
+    6 "a digest is taken for the same whatever it is", "shared/src/model/shelves.rs":
+        "(0..SHELVES).filter(|shelf| self.0[*shelf] != other.0[*shelf])" =>
+        "(0..SHELVES).filter(|shelf| (self.0[*shelf] == 0) != (other.0[*shelf] == 0))";
+    7 "a publisher that lost its file is never relieved of its assigned copy", "tracker/src/state/session.rs":
+        "held.was_assigned = true;" => "held.was_assigned = false;",
+        test "tracker" "--lib" "a_publisher_that_lost_its_file";
     7 "an assignment is never given up", "tracker/src/state/tick.rs":
         "self.assignments.stalled(now, stall, progress_of)" =>
         "self.assignments.stalled(now, stall, progress_of).into_iter().take(0)";
@@ -71,7 +99,26 @@ planted! {
         "let Some(peer) = self.superfluous(id).filter(|_| false) else {";
     8 "a retry of a publish has its effect again", "tracker/src/state/naming.rs":
         "Some(bound) if is_same(bound) =>" => "Some(bound) if false && is_same(bound) =>";
+    8 "a late request changes a pin again", "tracker/src/state/revisions.rs":
+        "if !wish.expected.is_none_or(is_expected) {" => "if false && !wish.expected.is_none_or(is_expected) {";
+    8 "an answer settles whatever is in the outbox by then", "peer/src/store/index.rs":
+        "AND state = ? AND revision IS ? AND reason IS ?" =>
+        "AND (state = ? OR TRUE) AND (revision IS ? OR TRUE) AND (reason IS ? OR TRUE)",
+        test "peer" "--lib" "facts_and_publications_survive";
     9 "revisions are taken from the clock", "tracker/src/state/naming.rs":
-        "(self.catalogue.revision(&publish.name).next(), now)" =>
+        "(self.catalogue.next_binding(&publish.name), now)" =>
         "(Revision::new(now.as_millis() / 1000), now)";
+    10 "the outbox speaks the wire's own types", "peer/src/publisher/attempt.rs":
+        "use shared::ErrorCode;" => "use shared::ErrorCode; use proto::v1 as _;",
+        test "tests" "tidy" "wire_types";
+    11 "repair knows no budget", "tracker/src/state/spending.rs":
+        "is_affordable && under_way.budgeted() < self.budget.total" => "is_affordable";
+    11 "a peer is given more than its share of repair", "tracker/src/state/spending.rs":
+        "under_way.load(peer).budgeted < self.budget.per_target" => "true";
+    11 "whoever asks for an upload stands in line", "peer/src/rpc/transfer/slots.rs":
+        "if self.0.busy.load(Ordering::SeqCst) <= self.0.most {" => "if true {",
+        test "peer" "--lib" "whoever_was_refused";
+    12 "a name may lead out of a directory", "shared/src/model/name.rs":
+        "\".\" | \"..\" => return" => "\".\" => return",
+        test "shared" "--lib" "names_that_could_leave";
 }

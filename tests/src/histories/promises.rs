@@ -2,7 +2,8 @@
 
 use peer::store::FragmentStore as _;
 use shared::model::{
-    ContentId, ContentState, Epoch, FragmentIndex, Incarnation, Location, Order, PeerId, PeerState,
+    ContentId, ContentState, Epoch, EvictReason, FragmentIndex, Incarnation, Location, Order, PeerId,
+    PeerState,
 };
 
 use super::book::Promise;
@@ -66,12 +67,20 @@ impl World {
     }
 
     /// What was promised of a content holds until its names say otherwise.
-    fn review_promise(&mut self, content: ContentId) {
+    pub(super) fn review_promise(&mut self, content: ContentId) {
         let Some(state) = self.tracker.settled() else {
             return;
         };
         match (state.health(content), self.book.promises.get_mut(&content)) {
-            (Ok(health), Some(promise)) => promise.target = promise.target.min(health.target.get()),
+            (Ok(health), promise) => {
+                self.book.losses.nameless.remove(&content);
+                if let Some(promise) = promise {
+                    promise.target = promise.target.min(health.target.get());
+                }
+            }
+            // Its name may be among what is missing: nothing of it goes.
+            (Err(_), Some(_))
+                if state.status().gap.is_some() && self.book.losses.nameless.contains(&content) => {}
             (Err(_), Some(_)) => drop(self.book.promises.remove(&content)),
             (_, None) => {}
         }
@@ -146,19 +155,7 @@ impl World {
         }
     }
 
-    /// Epochs only grow (5).
-    /// No journal is restored here, so none has a gap, whatever crashes.
-    pub(super) fn check_history(&mut self) {
-        let gap = self
-            .tracker
-            .process
-            .as_ref()
-            .and_then(|process| process.state.status().gap);
-        if let Some(gap) = gap {
-            self.violated(format_args!("the tracker's history has a gap: {gap:?}"));
-        }
-    }
-
+    /// Epochs only grow (5), but for those that were lost with the journal.
     pub(super) fn epoch_begins(&mut self, epoch: Epoch) {
         if self.book.epoch.is_some_and(|known| known >= epoch) {
             self.violated(format_args!("epoch {epoch} has begun twice"));
@@ -183,7 +180,15 @@ impl World {
         let Some(number) = self.lines.get(&line).map(|line| line.peer) else {
             return;
         };
-        if let Order::Evict { content, .. } = order {
+        if let Order::Evict { content, reason, .. } = order {
+            let state = self.tracker.process.as_ref().map(|process| &process.state);
+            let has_gap = state.is_some_and(|state| state.status().gap.is_some());
+            if has_gap && *reason == EvictReason::Unreferenced {
+                self.violated(format_args!(
+                    "{} is evicted while a name may be missing",
+                    content.short()
+                ));
+            }
             // From here on less is promised, if anything has changed.
             self.review_promise(*content);
             let is_safe_mode = self

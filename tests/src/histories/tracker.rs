@@ -15,7 +15,7 @@ use super::calls::{Answered, CallId, Failure, Outcome, Question};
 use super::journal::DiskJournal;
 use super::lines::{Down, LineId, Up};
 use super::queue::Millis;
-use super::weather::Weather;
+use super::restoration::Backup;
 use super::world::{Event, World};
 
 /// Commands applied at once.
@@ -46,6 +46,7 @@ pub(super) struct SimTracker {
     runs: u64,
     /// How far the machine's clock is ahead.
     pub(super) clock_ahead: Millis,
+    pub(super) backup: Option<Backup>,
 }
 
 /// One run of the tracker.
@@ -80,7 +81,7 @@ impl SimTracker {
 }
 
 impl World {
-    fn tracker_clock(&self) -> Timestamp {
+    pub(super) fn tracker_clock(&self) -> Timestamp {
         Timestamp::from_millis(10_000_000 + self.now + self.tracker.clock_ahead)
     }
 
@@ -91,7 +92,7 @@ impl World {
         self.tracker.runs += 1;
         let (run, seed) = (self.tracker.runs, self.rng.random());
         let now = self.tracker_clock();
-        let begun = begin(&mut self.tracker.journal, Weather::timing(), now, seed);
+        let begun = begin(&mut self.tracker.journal, self.weather.policy(), now, seed);
         let (state, replayed) = match begun {
             Ok(begun) => begun,
             Err(error) => return self.violated(format_args!("the tracker cannot start: {error}")),
@@ -113,6 +114,7 @@ impl World {
             batches: 0,
         });
         self.epoch_begins(epoch);
+        self.note_run();
         self.check_names();
         self.check_pins();
         self.submit(Command::KeepRevisions(self.weather.keep_revisions), Tag::Nobody);
@@ -337,6 +339,9 @@ impl World {
             Question::Remove { name, expected } => {
                 self.submit(Command::Remove { name, expected }, Tag::Call(id, attempt));
             }
+            Question::Rename { from, to, expected } => {
+                self.submit(Command::Rename { from, to, expected }, Tag::Call(id, attempt));
+            }
             Question::Pin(wish) => self.submit(Command::Pin(*wish), Tag::Call(id, attempt)),
             Question::SetTarget {
                 name,
@@ -387,6 +392,7 @@ impl World {
                 .map(|location| Answered::Location(Box::new(location))),
             Question::Publish(_)
             | Question::Pin(_)
+            | Question::Rename { .. }
             | Question::Remove { .. }
             | Question::SetTarget { .. }
             | Question::SetDuty { .. } => return Err(Failure::unavailable()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rand::{Rng, RngExt as _};
 use shared::model::RevisionLimit;
-use tracker::Timing;
+use tracker::{Budget, Policy, Timing};
 
 use super::queue::Millis;
 
@@ -45,6 +45,10 @@ pub(super) struct Weather {
     pub(super) tracker_sync: Millis,
     pub(super) peer_sync: Millis,
     pub(super) snapshot_every: u64,
+    /// Whether repair may do little at a time.
+    pub(super) is_frugal: bool,
+    /// Whether the tracker's journal is restored from an older backup.
+    pub(super) is_restored: bool,
 }
 
 impl Weather {
@@ -78,11 +82,29 @@ impl Weather {
             tracker_sync: [1, 5, 40, 300][rng.random_range(0..4)],
             peer_sync: rng.random_range(1..60),
             snapshot_every: rng.random_range(5..60),
+            is_frugal: rng.random_bool(0.3),
+            is_restored: rng.random_bool(0.2),
         }
     }
 
+    /// What the tracker goes by.
+    pub(super) fn policy(&self) -> Policy {
+        let budget = match self.is_frugal {
+            // Two of the contents, one for each peer.
+            true => Budget {
+                per_target: 70_000,
+                per_source: 100_000,
+                total: 140_000,
+                rate: None,
+            },
+            false => Budget::default(),
+        };
+        let timing = Self::timing();
+        Policy { timing, budget }
+    }
+
     /// The tracker's durations, several times shorter than usual: what matters is their order.
-    pub(super) fn timing() -> Timing {
+    fn timing() -> Timing {
         Timing {
             lease: Duration::from_secs(4),
             heartbeat: Duration::from_secs(1),

@@ -50,6 +50,9 @@ pub(super) enum Event {
     /// The faults stop; and it is looked at whether all is well.
     Calms,
     Judges,
+    /// The tracker's journal is copied, and restored from the copy.
+    BacksUp,
+    Restores,
 }
 
 /// What a peer does of its own accord.
@@ -133,6 +136,10 @@ impl World {
         world.plan(500, Event::Operates);
         world.plan(3_000, Event::Misfortune);
         world.plan(world.weather.storm, Event::Calms);
+        if world.weather.is_restored {
+            let at = world.rng.random_range(1_000..world.weather.storm);
+            world.plan(at, Event::BacksUp);
+        }
         world
     }
 
@@ -216,6 +223,8 @@ impl World {
             Event::Mends(peer) => self.peers[peer].is_disk_broken = false,
             Event::Calms => self.calm_down(),
             Event::Judges => self.judge(),
+            Event::BacksUp => self.back_up(),
+            Event::Restores => self.restore(),
         }
     }
 

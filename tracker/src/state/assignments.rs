@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Timestamp};
 
+use crate::budget::Budget;
+
 /// An assignment whose peer makes progress, but not with it, is given up after this many stall times.
 const PATIENCE: u32 = 10;
 
@@ -291,5 +293,32 @@ impl Assignments {
             "so is what is taken from each source"
         );
         assert_eq!(sums.budgeted, self.budgeted, "and what counts against the budget");
+    }
+
+    /// Asserts that a limit of the budget is exceeded by one copy at most, in all and by each target.
+    pub(super) fn check_budget(&self, budget: &Budget) {
+        let largest = |peer: Option<PeerId>| {
+            let jobs = self
+                .by_content
+                .iter()
+                .filter(|((_, of), _)| peer.is_none_or(|peer| peer == *of));
+            jobs.map(|(_, job)| job.budgeted()).max().unwrap_or(0)
+        };
+        let is_kept =
+            |under_way: u64, limit: u64, largest: u64| under_way == 0 || under_way < limit + largest;
+        assert!(
+            is_kept(self.budgeted, budget.total, largest(None)),
+            "{} bytes of repair are under way, {} may be",
+            self.budgeted,
+            budget.total
+        );
+        for (peer, load) in &self.by_peer {
+            assert!(
+                is_kept(load.budgeted, budget.per_target, largest(Some(*peer))),
+                "{} bytes of repair are on their way to {peer}, {} may be",
+                load.budgeted,
+                budget.per_target
+            );
+        }
     }
 }

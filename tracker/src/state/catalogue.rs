@@ -17,6 +17,10 @@ use shared::model::{
 use super::line::{Bound, Hold, Line, Revised, Touched};
 use super::record::Past;
 
+/// Revisions of one generation; a restored journal begins the next one (see [`Catalogue::next_generation`]). More than
+/// any name sees between a backup and its restoration, and easy to tell apart in a list: 1000001 follows 17.
+const GENERATION: u64 = 1_000_000;
+
 /// More publishers of one content than this are not remembered; what is lost is only that their copies may
 /// be trimmed.
 const MAX_PUBLISHERS: usize = 64;
@@ -131,6 +135,22 @@ impl Catalogue {
     /// How often the name has been bound or removed, as far as anyone can tell.
     pub(super) fn revision(&self, name: &Name) -> Revision {
         self.names.get(name).map_or(self.floor, Line::last)
+    }
+
+    /// The revision of the name's next binding: of the newest generation.
+    pub(super) fn next_binding(&self, name: &Name) -> Revision {
+        let floor = self.floor.get();
+        let generation = Revision::new(floor - floor % GENERATION);
+        self.revision(name).max(generation).next()
+    }
+
+    /// Where the next generation of revisions begins. A journal that was restored does not know which revisions have
+    /// been given since the backup: when the floor is raised to this, none of them is given to another binding.
+    pub(super) fn next_generation(&self) -> Revision {
+        let newest = self.names.values().map(Line::last).max();
+        let newest = newest.unwrap_or(Revision::NONE).max(self.floor).get();
+        let before = newest - newest % GENERATION;
+        Revision::new(before.saturating_add(GENERATION))
     }
 
     /// What is remembered of a name, bound or removed.

@@ -25,6 +25,7 @@ impl State {
         }
         self.holders.check();
         self.assignments.check();
+        self.assignments.check_budget(self.spending.budget());
         self.agenda.check();
         self.check_holders();
         for (content, peer) in self.assignments.keys() {

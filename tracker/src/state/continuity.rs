@@ -9,10 +9,23 @@ use shared::model::{Epoch, Mark, Order, PeerId, Timestamp};
 
 use super::command::{Closing, Effect};
 use super::membership::Life;
-use super::record::Fact;
+use super::record::{Fact, LineFact};
 use super::{Outcome, State};
 
 impl State {
+    /// What a journal that was restored from a backup has to say before anyone runs on it: that something is missing, and
+    /// that the revisions which may be missing are not given again to other bindings. In an epoch of its own, for the one of
+    /// the backup has no further facts: whoever has seen one has seen what is missing.
+    #[must_use]
+    pub fn restored(&self) -> [Fact; 3] {
+        let floor = self.catalogue.next_generation();
+        [
+            Fact::EpochBegun(self.epoch.next()),
+            Fact::GapDeclared,
+            Fact::Line(LineFact::FloorRaised(floor)),
+        ]
+    }
+
     /// What a peer has seen must be a part of this history.
     pub(super) fn compare(&mut self, now: Timestamp, peer: PeerId, seen: Mark, out: &mut Outcome) {
         let is_told = self.history.gap().is_some_and(|gap| gap.seen.is_some());

@@ -28,6 +28,8 @@ pub struct DrainSurvey {
     bytes: u64,
     contents_left: u64,
     bytes_left: u64,
+    /// Whether it keeps something that has no name.
+    has_nameless: bool,
     reasons: BTreeMap<ReasonCode, (String, u64)>,
 }
 
@@ -42,6 +44,7 @@ impl DrainSurvey {
             bytes: 0,
             contents_left: 0,
             bytes_left: 0,
+            has_nameless: false,
             reasons: BTreeMap::new(),
         }
     }
@@ -64,10 +67,10 @@ impl State {
             .copied()
             .collect();
         for id in &next {
-            if let (Some(content), Some(held)) =
-                (self.catalogue.content(*id), self.holders.get(*id, survey.peer))
-            {
-                self.look_at(survey, content, held);
+            match (self.catalogue.content(*id), self.holders.get(*id, survey.peer)) {
+                (Some(content), Some(held)) => self.look_at(survey, content, held),
+                (None, Some(held)) => survey.has_nameless |= held.keeps,
+                (_, None) => {}
             }
         }
         survey.after = next.last().copied();
@@ -126,6 +129,15 @@ impl State {
                 detail: "the tracker has restarted and waits for its peers to report".to_owned(),
             });
         }
+        // Nobody else is told to keep what has no name, and it may have had one.
+        let may_be_missed = survey.has_nameless && self.history.gap().is_some();
+        if may_be_missed {
+            reasons.push(Reason {
+                code: ReasonCode::JournalGap,
+                detail: "the tracker's journal has lost something, and the peer holds contents that may have had a name"
+                    .to_owned(),
+            });
+        }
         if !is_connected {
             reasons.push(Reason {
                 code: ReasonCode::NotConnected,
@@ -137,7 +149,7 @@ impl State {
                 detail: "the peer has not said everything that it holds".to_owned(),
             });
         }
-        let is_done = survey.contents_left == 0 && is_known && !self.is_in_safe_mode();
+        let is_done = survey.contents_left == 0 && is_known && !may_be_missed && !self.is_in_safe_mode();
         let remaining = self
             .pace
             .time_for(self.ticked_at, survey.bytes_left)

@@ -37,7 +37,7 @@ impl State {
             Some(bound) if is_same(bound) => (bound.revision, bound.published_at),
             _ => {
                 self.check_expectation(&publish.name, bound.as_ref(), publish.expectation)?;
-                (self.catalogue.revision(&publish.name).next(), now)
+                (self.catalogue.next_binding(&publish.name), now)
             }
         };
         let is_repeated = revision == bound.as_ref().map_or(Revision::NONE, |bound| bound.revision);

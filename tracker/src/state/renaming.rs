@@ -21,12 +21,16 @@ impl State {
     ) -> Result<Binding, Rejection> {
         let taken = self.catalogue.binding(&to);
         let Some(bound) = self.catalogue.binding(&from) else {
-            // A retry names the revision that was renamed, and both names have changed at the same moment.
+            // A retry names the revision that was renamed, and both names have changed at the same moment. What several
+            // commands do in one batch happens at one moment too: so it has to be the same content, if that is known.
             let renamed_at = self.catalogue.removed_at(&from);
             let before = self.catalogue.revision(&from).get().checked_sub(1);
             let is_retry = expected.is_some_and(|expected| Some(expected.get()) == before);
+            let line = self.catalogue.line(&from);
+            let was = expected.and_then(|expected| line?.get(expected)?.bound.as_deref());
+            let is_it = |bound: &Binding| was.is_none_or(|was| was.content == bound.content);
             return taken
-                .filter(|bound| is_retry && renamed_at == Some(bound.published_at))
+                .filter(|bound| is_retry && renamed_at == Some(bound.published_at) && is_it(bound))
                 .ok_or_else(|| Rejection::NoSuchName(from.as_str().to_owned()));
         };
         if expected.is_some_and(|expected| expected != bound.revision) {
@@ -35,7 +39,7 @@ impl State {
         if let Some(taken) = taken {
             return Err(bound_otherwise(&taken, "nothing was expected"));
         }
-        let revision = self.catalogue.revision(&to).next();
+        let revision = self.catalogue.next_binding(&to);
         let renamed = Fact::Renamed {
             from,
             tombstone: bound.revision.next(),

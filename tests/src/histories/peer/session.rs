@@ -102,7 +102,7 @@ impl World {
             talk.epoch = welcome.epoch;
         }
         self.say(format_args!("peer {number}: welcomed in epoch {}", welcome.epoch));
-        self.check_history();
+        self.check_history(number, line);
         let talk = self.peers[number].talk.as_mut();
         let early = talk.map(|talk| std::mem::take(&mut talk.early));
         self.list(number, welcome.listing);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{Epoch, Report};
+use shared::model::{DutyWish, Epoch, ReasonCode, Report};
 
 use super::world::{World, content, peer};
 use crate::state::{Closing, Fact, Record, Rejection};
@@ -130,4 +130,99 @@ fn a_restored_tracker_takes_over_from_newer_epochs_only_when_it_was_declared() {
         "the other peer says hello again, and learns of the new epoch"
     );
     world.hello(2, 1, Epoch::new(3)).expect("welcome");
+}
+
+/// What `tracker restored` says of a journal.
+fn declare(world: &mut World) {
+    let facts = world.state.restored();
+    let at = world.now;
+    world.journal.extend(facts.map(|fact| Record { at, fact }));
+}
+
+#[test]
+fn whoever_has_seen_one_fact_more_than_the_backup_has_is_believed_although_restoring_adds_some() {
+    for lost in 1..4 {
+        let mut world = World::with_peers(2);
+        world.publish(1, "old", &content(1, 2), 1);
+        let backup = world.journal.clone();
+        for n in 0..lost {
+            world.publish(1, "new", &content(2 + n, 2), 1);
+        }
+        world.say(2, Report::Heartbeat { used: 0 }).expect("heard");
+        world.journal = backup;
+        world.restart();
+        declare(&mut world);
+        world.restart();
+        world.hello(2, 1, Epoch::new(1)).expect("welcome");
+        let gap = world.state.status().gap.expect("declared");
+        assert_eq!(
+            gap.seen.map(|(by, _)| by),
+            Some(peer(2)),
+            "{lost} facts are missing"
+        );
+    }
+}
+
+#[test]
+fn no_revision_that_may_have_been_given_since_the_backup_is_given_to_another_binding() {
+    let (mut world, _) = restored();
+    declare(&mut world);
+    world.restart();
+    for n in 1..=2 {
+        world.hello(n, 1, Epoch::new(1)).expect("welcome");
+        world.announce(n, Vec::new(), true);
+    }
+    assert_eq!(
+        world.publish(1, "old", &content(3, 2), 1).revision.get(),
+        1_000_001
+    );
+    assert_eq!(
+        world.publish(1, "old", &content(4, 2), 1).revision.get(),
+        1_000_002
+    );
+    assert_eq!(
+        world.publish(1, "another", &content(5, 2), 1).revision.get(),
+        1_000_001
+    );
+    // A removal takes the next one all the same, so that it can be told from what it removes; nothing was bound then.
+    assert_eq!(world.remove("old", None), Ok(1_000_003));
+    world.journal = world.state.records();
+    world.restart();
+    world.hello(1, 1, Epoch::new(3)).expect("welcome");
+    world.announce(1, Vec::new(), true);
+    assert_eq!(
+        world.publish(1, "third", &content(5, 2), 1).revision.get(),
+        1_000_001
+    );
+    declare(&mut world);
+    world.restart();
+    world.hello(1, 1, Epoch::new(4)).expect("welcome");
+    assert_eq!(
+        world.publish(1, "old", &content(3, 2), 1).revision.get(),
+        2_000_001
+    );
+}
+
+#[test]
+fn a_peer_that_keeps_what_may_have_lost_its_name_cannot_be_switched_off() {
+    let (mut world, _) = restored();
+    let lost = content(2, 2);
+    for n in 1..=2 {
+        world.hello(n, 1, Epoch::new(1)).expect("welcome");
+    }
+    world.holds(2, &lost, lost.all_fragments(), true);
+    for n in 1..=2 {
+        world.announce(n, Vec::new(), true);
+    }
+    world.set_duty(2, DutyWish::Drain).expect("known");
+    world.pass(MINUTE, &[]);
+    let status = world.drain_status(2);
+    assert!(!status.is_safe);
+    assert!(
+        status
+            .reasons
+            .iter()
+            .any(|reason| reason.code == ReasonCode::JournalGap),
+        "{status:?}"
+    );
 }
