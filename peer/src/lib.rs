@@ -3,7 +3,7 @@
 //!
 //! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks, [`limiter`] no faster than it may; [`session`] is its life in a
 //! network, [`assignments`] (and [`eviction`]) what the tracker orders, [`publisher`] what its user publishes; [`scrubber`] finds rot; [`rpc`] is what others may
-//! ask of it, `http` what people and scripts on its machine may; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] what it does without a command;
+//! ask of it, `http` what people and scripts on its machine may, and `inlet` and `outflow` how bytes come in and go out for both; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] what it does without a command;
 //! `words` is everything that both say to people, in English and in Spanish.
 
 pub mod assignments;
@@ -14,9 +14,11 @@ pub mod eviction;
 pub mod fetch;
 mod http;
 pub mod identity;
+mod inlet;
 pub mod limiter;
 pub mod menu;
 pub mod node;
+mod outflow;
 pub mod publisher;
 pub mod rpc;
 pub mod scrubber;

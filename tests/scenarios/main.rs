@@ -22,6 +22,7 @@ mod restart;
 mod resume;
 mod settings;
 mod shapes;
+mod streams;
 mod terminal;
 mod upkeep;
 

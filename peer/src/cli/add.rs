@@ -1,10 +1,12 @@
 //! `peer add`: publish a file in place, and wait for its replicas if asked.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use proto::RemoteError;
-use proto::control::{Add, AddEvent, SessionStatus};
+use proto::client::ControlClient;
+use proto::control::{Add, AddEvent, AddStream, SessionStatus};
 use shared::model::{
     Binding, ByteCount, ContentId, ContentState, FragmentLength, Health, Name, format_duration,
 };
@@ -19,6 +21,7 @@ use super::json::AddLine;
 use super::output::Output;
 use super::plan;
 use super::progress::{Amount, Progress, Unit};
+use super::streams::{self, Broken, is_standard};
 use crate::words;
 
 /// What became of a file that was added.
@@ -71,29 +74,33 @@ where
 
 /// Carries `peer add` out.
 pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Failure> {
-    let path = args.path.clone();
-    let path = look(move || file_to_add(&path)).await??;
+    let path = source(&args.path).await?;
     let name = match args.name.clone() {
         Some(name) => name,
         None => name_of(&path)?,
     };
+    let selection = args.globs.selection()?;
+    if is_standard(&path) && (args.dry_run || !selection.is_all()) {
+        let why = words::cannot(words::add(shown(&path)), words::read_once_whole());
+        return Err(Failure::new(Exit::Usage, why));
+    }
     if args.dry_run {
         return plan::add(context, &args, path, name).await;
     }
+    let shown = shown(&path);
     let client = match args.wait {
-        Wait::No => sharing_node(context, &path.display()).await?,
+        Wait::No => sharing_node(context, &shown).await?,
         Wait::Forever | Wait::AtMost(_) => context.find_or_run().await?,
     };
-    let shown = path.display().to_string();
     let refused = |error: RemoteError| add_failure(&shown, &error);
     let add = Add {
-        path: path.clone(),
+        path,
         name: name.clone(),
         target: context.options.replicas,
         fragment_length: context.options.fragment_length,
         update: args.update,
         wait: args.wait != Wait::No,
-        selection: args.globs.selection()?,
+        selection,
     };
     if add.wait {
         let status = client.status().await.map_err(refused)?;
@@ -102,14 +109,67 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
             return Err(Failure::new(Exit::Unreachable, words::cannot_wait_offline(shown)));
         }
     }
-    let mut events = client.add(add).await.map_err(refused)?;
-    follow(context.out, &context.clock, &mut events, &shown, &name, args.wait)
-        .await
-        .map_err(|failure| match failure.exit() {
-            Exit::Conflict => failure.hint(words::update_or_rename()),
-            _ => failure,
-        })?;
-    Ok(())
+    let (mut events, broken) = begin(context, &client, add, &shown).await?;
+    let followed = follow(context.out, &context.clock, &mut events, &shown, &name, args.wait);
+    let followed = tokio::select! {
+        // What could not be read is why the node got no end.
+        biased;
+        failure = broken.failure() => Err(failure),
+        followed = followed => followed,
+    };
+    followed.map(drop).map_err(|failure| match failure.exit() {
+        Exit::Conflict => failure.hint(words::update_or_rename()),
+        _ => failure,
+    })
+}
+
+/// The absolute path of what is to be added, or `-`.
+///
+/// # Errors
+/// As [`file_to_add`].
+pub(super) async fn source(path: &Path) -> Result<PathBuf, Failure> {
+    let path = path.to_owned();
+    if is_standard(&path) {
+        return Ok(path);
+    }
+    look(move || file_to_add(&path)).await?
+}
+
+/// What is to be added, as people are told.
+pub(super) fn shown(path: &Path) -> String {
+    if is_standard(path) {
+        words::standard_input().to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Begins to add a file, a directory, or standard input if the path is `-`.
+///
+/// # Errors
+/// As the node says.
+pub(super) async fn begin(
+    context: &Context<'_>,
+    client: &ControlClient,
+    add: Add,
+    shown: &str,
+) -> Result<(impl AddEvents + use<>, Broken), Failure> {
+    let refused = |error: RemoteError| add_failure(shown, &error);
+    if !is_standard(&add.path) {
+        return Ok((client.add(add).await.map_err(refused)?, Broken::never()));
+    }
+    if std::io::stdin().is_terminal() {
+        context.out.note(words::reading_the_terminal());
+    }
+    let (steps, broken) = streams::input(AddStream {
+        name: add.name,
+        target: add.target,
+        fragment_length: add.fragment_length,
+        update: add.update,
+        wait: add.wait,
+    })?;
+    let events = client.add_stream(steps).await.map_err(refused)?;
+    Ok((events, broken))
 }
 
 /// The running node that goes on sharing what is added.
@@ -119,7 +179,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
 pub(super) async fn sharing_node(
     context: &Context<'_>,
     what: &impl std::fmt::Display,
-) -> Result<proto::client::ControlClient, Failure> {
+) -> Result<ControlClient, Failure> {
     let Some(node) = attach::find(context.options).await? else {
         let why = words::no_node_to_share(context.options.data_dir.display());
         return Err(Failure::new(
@@ -250,7 +310,19 @@ impl<'a> Shown<'a> {
                 }
             }
             AddEvent::Replicas(health) => self.replicas(health),
+            AddEvent::Received(done) => self.received(done),
         }
+    }
+
+    fn received(&mut self, done: u64) {
+        let amount = Amount { done, total: done };
+        if !matches!(&self.progress, Some(progress) if progress.unit() == Unit::Stream) {
+            // Whoever has put it up did not know yet that nobody knows how much comes.
+            self.progress = None;
+        }
+        let (out, clock, name) = (self.out, self.clock, self.name);
+        let begin = || Progress::begin(out, clock, words::receiving(name), Unit::Stream, amount);
+        self.progress.get_or_insert_with(begin).update(amount, "");
     }
 
     fn replicas(&mut self, health: Health) {
@@ -350,6 +422,10 @@ pub fn file_to_add(path: &Path) -> Result<PathBuf, Failure> {
 /// # Errors
 /// When its own is none that a content can have.
 pub fn name_of(path: &Path) -> Result<Name, Failure> {
+    if is_standard(path) {
+        let why = words::cannot(words::add(shown(path)), words::input_has_no_name());
+        return Err(Failure::new(Exit::Usage, why));
+    }
     let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     Name::new(file_name.unwrap_or_default()).map_err(|error| {
         let why = words::choose_with_name(words::name_error(&error));

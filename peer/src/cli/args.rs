@@ -127,7 +127,7 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct AddFlags {
-    /// The file or directory
+    /// The file or directory; - publishes standard input, which takes --name
     path: PathBuf,
     #[command(flatten)]
     globs: Globs,
@@ -152,7 +152,8 @@ pub struct GetArgs {
     /// A name, or an id of 64 hexadecimal digits
     #[arg(value_name = "NAME|ID")]
     pub content: ContentRef,
-    /// Where to put the file, or the directory to put it in [default: ./ and the last part of the name]
+    /// Where to put the file, or the directory to put it in; - writes it to standard output [default: ./ and the last part of
+    /// the name]
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace existing files, each once it is complete

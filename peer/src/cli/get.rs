@@ -18,6 +18,7 @@ use super::json::GetLine;
 use super::output::Output;
 use super::plan;
 use super::progress::{Amount, Progress, Unit, percent};
+use super::streams::{Outlet, Reading, is_standard};
 use crate::words;
 
 /// A command gives up when nothing has come for this long: longer than a holder takes to restart or a tracker to
@@ -70,6 +71,9 @@ pub(super) async fn fetch(
     named: Option<Name>,
     entry: Option<EntryPoint>,
 ) -> Result<(), Failure> {
+    if args.output.as_deref().is_some_and(is_standard) {
+        return print(context, &args, entry.as_ref()).await;
+    }
     // What can be known without a node is said before one is started.
     let wanted = args.output.clone();
     let destination = look(move || destination(wanted.as_deref())).await??;
@@ -97,15 +101,45 @@ pub(super) async fn fetch(
             .map_err(|error| get_failure(&args.content, &error))?;
         let target = Target {
             content: &args.content,
-            output: &output,
+            output: Some(&output),
             patience: context.options.timeout.is_none().then_some(PATIENCE),
         };
         follow(context.out, &context.clock, &mut events, target, again).await
     };
-    match fetched.await {
-        Err(failure) if failure.exit() == Exit::Unreachable => {
-            Err(explain(failure, &client, &args.content).await)
-        }
+    explained(fetched.await, &client, &args.content).await
+}
+
+/// Writes a file to standard output, and nothing else there.
+async fn print(context: &Context<'_>, args: &GetArgs, entry: Option<&EntryPoint>) -> Result<(), Failure> {
+    let content = &args.content;
+    if context.out.is_json() || !args.globs.selection()?.is_all() {
+        let why = words::cannot(words::get(content), words::output_is_the_file());
+        return Err(Failure::new(Exit::Usage, why));
+    }
+    let client = context.find_or_run_in(entry).await?;
+    let events = client.read(content).await;
+    let events = events.map_err(|error| get_failure(content, &error))?;
+    let mut reading = Reading::new(events, Outlet::standard()?);
+    let target = Target {
+        content,
+        output: None,
+        patience: context.options.timeout.is_none().then_some(PATIENCE),
+    };
+    let fetched = follow(context.out, &context.clock, &mut reading, target, |_| {}).await;
+    match reading.outlet.judge(fetched) {
+        // The hints are about files.
+        Err(failure) if failure.exit() == Exit::Conflict => Err(failure),
+        judged => explained(judged, &client, content).await,
+    }
+}
+
+async fn explained(
+    fetched: Result<(), Failure>,
+    client: &ControlClient,
+    content: &ContentRef,
+) -> Result<(), Failure> {
+    match fetched {
+        Err(failure) if failure.exit() == Exit::Unreachable => Err(explain(failure, client, content).await),
         fetched => fetched,
     }
 }
@@ -115,8 +149,8 @@ pub(super) async fn fetch(
 pub struct Target<'a> {
     /// What is fetched.
     pub content: &'a ContentRef,
-    /// Where to.
-    pub output: &'a Path,
+    /// Where to; none is standard output.
+    pub output: Option<&'a Path>,
     /// How long nothing may come before it is given up; none waits for ever.
     pub patience: Option<Duration>,
 }
@@ -141,7 +175,9 @@ pub async fn follow(
         .await
         .map_err(|error| get_failure(content, &error))?
     {
-        out.json(&GetLine::new(&event, target.output));
+        if let Some(output) = target.output {
+            out.json(&GetLine::new(&event, output));
+        }
         match event {
             GetEvent::Started {
                 name,
@@ -155,13 +191,10 @@ pub async fn follow(
                 out.note(&started_line(name, amount, fragments));
                 label = name.to_string();
                 how_far(&format!("{}%", percent(amount)));
-                progress = Some(Progress::begin(
-                    out,
-                    clock,
-                    words::fetching(name),
-                    Unit::Bytes,
-                    amount,
-                ));
+                // What is here has not been written to standard output yet.
+                let start = target.output.map_or(Amount::new(0, length), |_| amount);
+                let label = words::fetching(name);
+                progress = Some(Progress::begin(out, clock, label, Unit::Bytes, start));
             }
             GetEvent::Progress {
                 held,
@@ -189,15 +222,12 @@ pub async fn follow(
                 ..
             } => {
                 drop(progress.take());
-                out.line(&done_line(
-                    &label,
-                    target.output,
-                    length,
-                    received,
-                    wasted,
-                    elapsed,
-                    sources_used,
-                ));
+                let how = how_line(received, wasted, elapsed, sources_used);
+                let (length, elapsed) = (ByteCount::new(length), format_duration(elapsed));
+                match target.output {
+                    Some(output) => out.line(&words::fetched(&label, output.display(), length, elapsed, how)),
+                    None => out.note(&words::written(&label, length, elapsed, how)),
+                }
                 return Ok(());
             }
         }
@@ -351,31 +381,20 @@ fn remark(sources: u32, waiting_for: &str) -> String {
     }
 }
 
-fn done_line(
-    label: &str,
-    output: &Path,
-    length: u64,
-    received: u64,
-    wasted: u64,
-    elapsed: Duration,
-    sources: u32,
-) -> String {
-    let length = ByteCount::new(length);
-    let how = match received {
-        0 => words::nothing_had_to_be_fetched().to_owned(),
-        bytes => {
-            let rate = u128::from(bytes) * 1000 / elapsed.as_millis().max(1);
-            let rate = ByteCount::new(u64::try_from(rate).unwrap_or(u64::MAX));
-            let peers = words::peers(sources.into());
-            // One in a hundred is not worth a word.
-            if u128::from(wasted) * 100 > u128::from(bytes) {
-                words::rate_from_in_vain(rate, peers, ByteCount::new(wasted))
-            } else {
-                words::rate_from(rate, peers)
-            }
-        }
-    };
-    words::fetched(label, output.display(), length, format_duration(elapsed), how)
+/// Where it came from, and how fast.
+fn how_line(received: u64, wasted: u64, elapsed: Duration, sources: u32) -> String {
+    if received == 0 {
+        return words::nothing_had_to_be_fetched().to_owned();
+    }
+    let rate = u128::from(received) * 1000 / elapsed.as_millis().max(1);
+    let rate = ByteCount::new(u64::try_from(rate).unwrap_or(u64::MAX));
+    let peers = words::peers(sources.into());
+    // One in a hundred is not worth a word.
+    if u128::from(wasted) * 100 > u128::from(received) {
+        words::rate_from_in_vain(rate, peers, ByteCount::new(wasted))
+    } else {
+        words::rate_from(rate, peers)
+    }
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub struct Ready {
 
 /// A line of `peer add`.
 ///
-/// `hashing` several times, `shared`, `published` unless it waits for a connection, with `--wait` `replicas`
+/// `hashing` several times (with `-`, `received`), `shared`, `published` unless it waits for a connection, with `--wait` `replicas`
 /// several times, `done`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -69,6 +69,11 @@ pub enum AddLine {
         done: u64,
         /// In all.
         total: u64,
+    },
+    /// Bytes of standard input that the node has taken so far.
+    Received {
+        /// So many.
+        done: u64,
     },
     /// The node shares the content.
     Shared {

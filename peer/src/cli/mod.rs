@@ -29,6 +29,7 @@ mod serve;
 pub mod settings;
 pub mod sharing;
 pub mod show;
+mod streams;
 pub mod table;
 pub mod ticket;
 pub mod upkeep;

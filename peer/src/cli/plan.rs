@@ -16,10 +16,11 @@ use shared::{Coded as _, ErrorCode};
 use super::args::{AddArgs, GetArgs};
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::get::look;
+use super::get::{Destination, look};
 use super::json::{AddPlan, GetPlan, PlannedSource};
 use super::query::all_peers;
 use super::show::counted;
+use super::streams::is_standard;
 use super::{attach, get};
 use crate::collection::scan;
 
@@ -150,7 +151,10 @@ async fn located(client: &ControlClient, content: &ContentRef) -> Result<Option<
 /// Carries `peer get --dry-run` out.
 pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Failure> {
     let wanted = args.output.clone();
-    let destination = look(move || get::destination(wanted.as_deref())).await??;
+    let destination = match wanted {
+        Some(output) if is_standard(&output) => Destination::File(output),
+        wanted => look(move || get::destination(wanted.as_deref())).await??,
+    };
     let client = context.find_or_run().await?;
     let failed = |error: proto::RemoteError| get::get_failure(&args.content, &error);
     let status = client.status().await.map_err(failed)?;

@@ -26,6 +26,8 @@ const LAST_INTERVAL: Duration = Duration::from_secs(60);
 pub enum Unit {
     /// Bytes.
     Bytes,
+    /// Bytes of which nobody knows how many will come.
+    Stream,
     /// Fragments.
     Fragments,
 }
@@ -82,6 +84,12 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// What is counted.
+    #[must_use]
+    pub const fn unit(&self) -> Unit {
+        self.unit
+    }
+
     /// Shows how far it is, and a remark.
     pub fn update(&mut self, amount: Amount, remark: &str) {
         match &mut self.shown {
@@ -136,6 +144,7 @@ fn bar(label: &str, unit: Unit, start: Amount) -> ProgressBar {
         Unit::Bytes => format!(
             "{{prefix}} {bar}{{percent:>3}}% {{binary_bytes}}/{{binary_total_bytes}} {{binary_bytes_per_sec}} {{eta}} {{wide_msg}}"
         ),
+        Unit::Stream => "{prefix} {spinner} {binary_bytes} {binary_bytes_per_sec} {wide_msg}".to_owned(),
         Unit::Fragments => {
             let fragments = words::fragments_word();
             format!("{{prefix}} {bar}{{percent:>3}}% {{pos}}/{{len}} {fragments} {{wide_msg}}")
@@ -187,6 +196,7 @@ fn progress_line(label: &str, unit: Unit, amount: Amount, rate: u64, remark: &st
     let percent = percent(amount);
     let how_far = match unit {
         Unit::Bytes => words::bytes_done(percent, ByteCount::new(amount.total), ByteCount::new(rate)),
+        Unit::Stream => words::bytes_so_far(ByteCount::new(amount.done), ByteCount::new(rate)),
         Unit::Fragments => words::fragments_done(amount.done, amount.total),
     };
     let mut line = format!("{label}: {how_far}");

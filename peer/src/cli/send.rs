@@ -14,12 +14,12 @@ use shared::model::{
     Binding, ByteCount, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
 };
 
-use super::add::{file_to_add, name_of, sharing_node};
+use super::add::{AddEvents as _, begin, name_of, sharing_node, shown, source};
 use super::args::GetArgs;
 use super::attach;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::get::{self, look};
+use super::get;
 use super::globs::Globs;
 use super::json::SendLine;
 use super::ticket::Ticket;
@@ -27,7 +27,7 @@ use super::ticket::Ticket;
 /// `peer send`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct SendArgs {
-    /// The file or directory
+    /// The file or directory; - sends standard input, which takes --name
     pub path: PathBuf,
     /// What it is called at the other end [default: the file's name]
     #[arg(long)]
@@ -49,7 +49,7 @@ pub struct ReceiveArgs {
     /// The line that `peer send` printed
     #[arg(value_name = "LINE")]
     pub ticket: Ticket,
-    /// Where to put it, or the directory to put it in [default: ./ and its name]
+    /// Where to put it, or the directory to put it in; - writes a file to standard output [default: ./ and its name]
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace existing files, each once it is complete
@@ -59,9 +59,8 @@ pub struct ReceiveArgs {
 
 /// Carries `peer send` out.
 pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Failure> {
-    let path = args.path.clone();
-    let path = look(move || file_to_add(&path)).await??;
-    let shown = path.display().to_string();
+    let path = source(&args.path).await?;
+    let shown = shown(&path);
     let called = match args.name {
         Some(name) => name,
         None => name_of(&path)?,
@@ -85,7 +84,7 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
         wait: false,
         selection: Globs::default().selection()?,
     };
-    let binding = publish(&client, add, &shown).await?;
+    let binding = publish(context, &client, add, &shown).await?;
     if !args.keep {
         let name = binding.name.clone();
         let expected = Some(binding.revision);
@@ -136,16 +135,28 @@ async fn entry(context: &Context<'_>, client: &ControlClient) -> Result<EntryPoi
     }
 }
 
-async fn publish(client: &ControlClient, add: Add, shown: &str) -> Result<Binding, Failure> {
-    let failed = |error| Failure::of(format_args!("send {shown}"), &error);
-    let mut events = client.add(add).await.map_err(failed)?;
-    while let Some(event) = events.next().await.map_err(failed)? {
-        if let AddEvent::Published(binding) = event {
-            return Ok(binding);
+async fn publish(
+    context: &Context<'_>,
+    client: &ControlClient,
+    add: Add,
+    shown: &str,
+) -> Result<Binding, Failure> {
+    let (mut events, broken) = begin(context, client, add, shown).await?;
+    let published = async {
+        let failed = |error| Failure::of(format_args!("send {shown}"), &error);
+        while let Some(event) = events.next().await.map_err(failed)? {
+            if let AddEvent::Published(binding) = event {
+                return Ok(binding);
+            }
         }
+        let why = format!("cannot send {shown}: the tracker went away; it will be published when it is back");
+        Err(Failure::new(Exit::Unreachable, why))
+    };
+    tokio::select! {
+        biased;
+        failure = broken.failure() => Err(failure),
+        published = published => published,
     }
-    let why = format!("cannot send {shown}: the tracker went away; it will be published when it is back");
-    Err(Failure::new(Exit::Unreachable, why))
 }
 
 fn explain(context: &Context<'_>, ticket: &Ticket, binding: &Binding) {

@@ -1,7 +1,6 @@
 //! `peer put` and `peer value`: small values under keys.
 
 use std::ffi::OsString;
-use std::io::Read as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::time::Duration;
 
@@ -15,8 +14,7 @@ use super::add::{follow, sharing_node};
 use super::args::Wait;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::get::look;
-use super::json;
+use super::{json, streams};
 use crate::values::{MAX_VALUE, name_of};
 use crate::words;
 
@@ -38,7 +36,7 @@ pub struct PutArgs {
 /// Carries `peer put` out.
 pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Failure> {
     let name = name(&args.key)?;
-    let value = look(move || read(args.value)).await??;
+    let value = read(args.value).await?;
     let wait = Wait::of(args.wait);
     let what = words::value_of(&args.key);
     let client = match wait {
@@ -85,22 +83,18 @@ fn name(key: &str) -> Result<Name, Failure> {
 }
 
 /// The value that is meant, if it is short enough; of an endless input no more is read than tells that.
-fn read(value: OsString) -> Result<Vec<u8>, Failure> {
-    let failed = |exit, why: String| Failure::new(exit, words::cannot(words::put_the_value(), why));
+async fn read(value: OsString) -> Result<Vec<u8>, Failure> {
     let bytes = if value == "-" {
-        let mut bytes = Vec::new();
-        let input = std::io::stdin()
-            .lock()
-            .take(MAX_VALUE + 1)
-            .read_to_end(&mut bytes);
-        input.map_err(|error| failed(Exit::Internal, words::cannot_read_input(error)))?;
-        bytes
+        streams::beginning(MAX_VALUE + 1).await?
     } else {
         value.into_vec()
     };
     if bytes.len() as u64 > MAX_VALUE {
-        let most = ByteCount::new(MAX_VALUE);
-        return Err(failed(Exit::Usage, words::value_too_long(most)));
+        let why = words::value_too_long(ByteCount::new(MAX_VALUE));
+        return Err(Failure::new(
+            Exit::Usage,
+            words::cannot(words::put_the_value(), why),
+        ));
     }
     Ok(bytes)
 }

@@ -1,42 +1,39 @@
 //! Reading files: a name, an id, or a path in a collection; whole or a range of it.
 
-use std::ops::Range;
-use std::sync::Arc;
+use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use shared::ErrorCode;
-use shared::model::{ContentRef, FragmentSet, Manifest, Name, Source};
+use shared::model::{ContentRef, Name};
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+use tracing::debug;
 
 use super::conditions::{self, Conditions, Verdict};
 use super::failure::Failure;
 use super::gate::Right;
-use super::serving::Serving;
 use super::{Api, Segment};
-use crate::blocking::{blocking, try_blocking};
-use crate::rpc::control::{collection, get};
-use crate::store::{FragmentStore as _, Purpose, Role};
+use crate::outflow::{Found, Patience};
+use crate::rpc::control::get;
 
-/// What a path leads to: a part of a content.
-struct Found {
-    name: Name,
-    manifest: Manifest,
-    sources: Vec<Source>,
-    /// Where the file lies in the content: all of it, unless it lies in a pack of a collection.
-    span: Range<u64>,
-}
+/// Longer than a holder takes to restart or the tracker to find others; shorter than clients and proxies wait. And a client
+/// that takes nothing for so long is left.
+const PATIENCE: Patience = Patience {
+    sources: Some(Duration::from_secs(45)),
+    taker: Some(Duration::from_secs(60)),
+};
 
-impl Found {
-    /// What only these bytes have.
-    fn tag(&self) -> String {
-        let content = self.manifest.content();
-        if self.span == (0..self.manifest.length()) {
-            content.to_string()
-        } else {
-            format!("{content}-{}-{}", self.span.start, self.span.end)
-        }
+/// What only the bytes that are found have.
+fn tag(found: &Found) -> String {
+    let (content, span) = (found.manifest.content(), &found.span);
+    if *span == (0..found.manifest.length()) {
+        content.to_string()
+    } else {
+        format!("{content}-{}-{}", span.start, span.end)
     }
 }
 
@@ -69,7 +66,7 @@ pub(super) async fn serve(
 ) -> Result<Response, Failure> {
     let conditions = Conditions::of(headers)?;
     let found = find(api, right, asked).await?;
-    let (tag, length) = (found.tag(), found.span.end - found.span.start);
+    let (tag, length) = (tag(&found), found.span.end - found.span.start);
     let quoted = format!("\"{tag}\"");
     match conditions.judge(Some(&tag)) {
         Verdict::Go => {}
@@ -109,30 +106,15 @@ pub(super) async fn serve(
 
 async fn find(api: &Api, right: Right, asked: &ContentRef) -> Result<Found, Failure> {
     let wanted = get::resolve(api.parts(), asked).await?;
-    let Some(inside) = &wanted.collection else {
-        return Ok(Found {
-            name: wanted.name,
-            span: 0..wanted.manifest.length(),
-            manifest: wanted.manifest,
-            sources: wanted.sources,
-        });
-    };
-    let Some(inside) = inside.clone() else {
+    if matches!(wanted.collection, Some(None)) {
         let why = format!("{asked} is a directory; ask for a file in it, `peer list {asked}` shows them");
         return Err(Failure::new(ErrorCode::Conflict, why));
-    };
+    }
     // Its catalog may have to be fetched.
-    if right < Right::Change {
+    if right < Right::Change && matches!(wanted.collection, Some(Some(_))) {
         return Err(needs_token("what is in a directory"));
     }
-    let name = wanted.name.clone();
-    let (manifest, sources, span) = collection::file_in(api.parts(), wanted, &inside).await?;
-    Ok(Found {
-        name,
-        manifest,
-        sources,
-        span,
-    })
+    Ok(Found::of(api.parts(), wanted).await?)
 }
 
 fn needs_token(what: &str) -> Failure {
@@ -144,48 +126,25 @@ fn needs_token(what: &str) -> Failure {
     )
 }
 
-/// Makes room for what is missing of a range of the content, and begins to send the range.
-async fn begin(api: &Api, right: Right, found: Found, range: Range<u64>) -> Result<Body, Failure> {
+/// Begins to send a range of the content: when it returns, the first bytes are here, so that what cannot be had is told as
+/// an error and not as an answer that breaks off. After that an answer that cannot be completed breaks off: it is shorter than
+/// it said, which no client takes for the whole.
+async fn begin(api: &Api, right: Right, found: Found, range: std::ops::Range<u64>) -> Result<Body, Failure> {
     let place = api.download()?;
-    let (store, content) = (Arc::clone(&api.parts().store), found.manifest.content());
-    let entry = blocking(move || store.entry(content)).await?;
-    let mut manifest = entry
-        .as_ref()
-        .map_or(found.manifest, |entry| entry.manifest.clone());
-    let needed = fragments(&manifest, &range);
-    if !entry.is_some_and(|entry| needed.is_subset(&entry.held)) {
-        if right < Right::Change {
-            return Err(needs_token(found.name.as_str()));
-        }
-        let (store, wanted) = (Arc::clone(&api.parts().store), manifest.clone());
-        let purpose = Purpose::Collected {
-            role: Role::Fetched,
-            name: Some(found.name),
-            fragments: needed,
-        };
-        let prepared = try_blocking(move || store.prepare(&wanted, purpose)).await;
-        manifest = prepared.map_err(Failure::storing)?.manifest;
-    }
-    let serving = Serving {
-        parts: Arc::clone(api.parts()),
-        manifest,
-        sources: found.sources,
-        range,
-        place,
-    };
-    serving.begin().await.map_err(Failure::storing)
-}
-
-/// The fragments that a range of bytes touches.
-fn fragments(manifest: &Manifest, range: &Range<u64>) -> FragmentSet {
-    let mut touched = manifest.no_fragments();
-    let mut next = range.start;
-    while next < range.end {
-        let Some(index) = manifest.fragment_at(next) else {
-            break;
-        };
-        touched.insert(index);
-        next = manifest.range(index).end;
-    }
-    touched
+    let (name, content) = (found.name.clone(), found.manifest.content());
+    let prepared = found.prepare(api.parts(), range, right >= Right::Change).await;
+    let outflow = prepared
+        .map_err(Failure::storing)?
+        .ok_or_else(|| needs_token(name.as_str()))?;
+    let mut pieces = outflow.patient(PATIENCE).start(place);
+    let nothing = || Failure::new(ErrorCode::Internal, "the bytes that were to be sent are lost");
+    let first = pieces.recv().await.ok_or_else(nothing)?;
+    let first = first.map_err(Failure::storing)?;
+    let rest = ReceiverStream::new(pieces).map(move |piece| {
+        piece.map_err(|error| {
+            debug!(%content, %error, "an answer breaks off");
+            io::Error::other(error)
+        })
+    });
+    Ok(Body::from_stream(tokio_stream::once(Ok(first)).chain(rest)))
 }

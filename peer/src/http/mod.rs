@@ -2,8 +2,8 @@
 //! its own machine.
 //!
 //! Read [`gate`] for who may do what, [`files`] and [`values`] for what can be read, [`publishing`] for what can be changed,
-//! [`questions`] for JSON. Bytes go out by way of [`serving`] and come in by way of [`receiving`], bounded in memory, room
-//! and time. All of it asks the node for what its commands ask it for, through the same functions as the `Control` service.
+//! [`questions`] for JSON. Bytes go out by way of [`crate::outflow`] and come in by way of [`receiving`], bounded in memory,
+//! room and time. All of it asks the node for what its commands ask it for, through the same functions as the `Control` service.
 //! It knows no wire types and no TLS, and it is not a way for other peers to fetch.
 
 mod conditions;
@@ -13,7 +13,6 @@ mod gate;
 mod publishing;
 mod questions;
 mod receiving;
-mod serving;
 mod values;
 
 use std::net::IpAddr;

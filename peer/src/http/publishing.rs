@@ -136,7 +136,7 @@ pub(super) async fn publish(
     let place = api.upload()?;
     let inflow = receive(&api.parts().store, body, limit).await?;
     let kept = name.clone();
-    let manifest = try_blocking(move || inflow.keep(&kept))
+    let manifest = try_blocking(move || inflow.keep(&kept, None))
         .await
         .map_err(Failure::storing)?;
     drop(place);

@@ -12,7 +12,7 @@ use shared::model::ByteCount;
 use tokio_stream::StreamExt as _;
 
 use super::failure::Failure;
-use crate::blocking::try_blocking;
+use crate::inlet::Inlet;
 use crate::store::{DiskStore, Inflow};
 
 /// Written at a time.
@@ -32,38 +32,16 @@ pub(super) async fn receive(
 ) -> Result<Inflow, Failure> {
     let declared = body.size_hint().exact();
     within(declared.unwrap_or(0), limit)?;
-    let store = Arc::clone(store);
-    let taken = try_blocking(move || store.take_in(declared)).await;
-    let mut waiting = Waiting(Some(taken.map_err(Failure::storing)?));
+    let mut inlet = Inlet::open(store, declared).await.map_err(Failure::storing)?;
     let mut frames = body.into_data_stream();
     loop {
         let piece = gather(&mut frames).await?;
-        let Some(mut inflow) = waiting.0.take() else {
-            return Err(Failure::new(ErrorCode::Internal, "the bytes that came are lost"));
-        };
         if piece.is_empty() {
-            return Ok(inflow);
+            return inlet.close().map_err(Failure::storing);
         }
         let length: usize = piece.iter().map(Bytes::len).sum();
-        let length = inflow.length() + length as u64;
-        let write = move || {
-            let written = piece.iter().try_for_each(|bytes| inflow.append(bytes));
-            written.map(|()| inflow)
-        };
-        within(length, limit)?;
-        waiting.0 = Some(try_blocking(write).await.map_err(Failure::storing)?);
-    }
-}
-
-/// What has come so far, while more is waited for. When the client goes away meanwhile it is let go of where the disk may be
-/// waited for.
-struct Waiting(Option<Inflow>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(inflow) = self.0.take() {
-            drop(tokio::task::spawn_blocking(move || drop(inflow)));
-        }
+        within(inlet.length() + length as u64, limit)?;
+        inlet.append(piece).await.map_err(Failure::storing)?;
     }
 }
 

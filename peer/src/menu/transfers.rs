@@ -226,7 +226,7 @@ impl Menu<'_> {
             // Whoever sits here sees that nothing comes, and has Ctrl-C.
             let target = get::Target {
                 content: &reference,
-                output: &output,
+                output: Some(&output),
                 patience: None,
             };
             get::follow(out, &clock, &mut events, target, |_| {}).await

@@ -8,6 +8,7 @@ pub(crate) mod add;
 pub(crate) mod collection;
 pub(crate) mod get;
 pub(crate) mod local;
+mod streams;
 mod upkeep;
 mod values;
 
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::accept::RemoteAddr;
-use proto::control::{Add, EntryPoint, Get, PutValue, SetLimits, Status as NodeStatus, TOKEN_KEY};
+use proto::control::{Add, AddStep, EntryPoint, Get, PutValue, SetLimits, Status as NodeStatus, TOKEN_KEY};
 use proto::convert::{List, Locate, Page, Remove, Rename, SetDuty, SetTarget, asked, peer_or_self};
 use proto::status::to_status;
 use proto::v1::control_server::{Control, ControlServer};
@@ -26,7 +27,7 @@ use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::fetch::{Counters, Fetcher};
 use crate::identity::Identity;
@@ -172,6 +173,8 @@ fn caller_gone<T>(_: mpsc::error::SendError<T>) -> RemoteError {
 #[tonic::async_trait]
 impl Control for ControlService {
     type AddStream = EventStream<v1::AddEvent>;
+    type AddStreamStream = EventStream<v1::AddEvent>;
+    type ReadStream = EventStream<v1::ReadEvent>;
     type PutValueStream = EventStream<v1::AddEvent>;
     type GetStream = EventStream<v1::GetEvent>;
     type EntriesStream = EventStream<v1::EntriesReply>;
@@ -211,6 +214,29 @@ impl Control for ControlService {
         Ok(Response::new(
             self.start("add", |parts, events| add::run(parts, add, events)),
         ))
+    }
+
+    async fn add_stream(
+        &self,
+        request: Request<Streaming<v1::AddStreamRequest>>,
+    ) -> Result<Response<Self::AddStreamStream>, Status> {
+        self.admit(&request, Access::Change)?;
+        let steps = request
+            .into_inner()
+            .map(|step| Ok(AddStep::try_from(step.map_err(RemoteError::from)?)?));
+        Ok(Response::new(self.start("add-stream", |parts, events| {
+            streams::add(parts, steps, events)
+        })))
+    }
+
+    async fn read(&self, request: Request<v1::ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
+        // It may have to be fetched, so it changes what the node holds.
+        self.admit(&request, Access::Change)?;
+        let content = request.into_inner().r#ref.ok_or(Invalid::Missing("ref"))?;
+        let content = ContentRef::try_from(content)?;
+        Ok(Response::new(self.start("read", |parts, events| {
+            streams::read(parts, content, events)
+        })))
     }
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<Self::GetStream>, Status> {

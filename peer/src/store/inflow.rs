@@ -92,14 +92,20 @@ impl Inflow {
         self.length
     }
 
-    /// Keeps what came as a content that the user has published. Durable when it returns.
+    /// Keeps what came as a content that the user has published, in fragments of this length or, when none is given, of the one
+    /// that suits its length. Durable when it returns.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::Manifest`], [`StoreError::Io`], [`StoreError::Index`].
-    pub fn keep(mut self, name: &Name) -> Result<Manifest, StoreError> {
+    pub fn keep(
+        mut self,
+        name: &Name,
+        fragment_length: Option<FragmentLength>,
+    ) -> Result<Manifest, StoreError> {
         self.file.sync_all().map_err(StoreError::io("sync", &self.path))?;
         let spool = LeafSpool::create(self.store.layout.spool(rand::random()))?;
-        let fragment_length = FragmentLength::for_content(self.length);
+        let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(self.length));
+        Manifest::count_fragments(self.length, fragment_length)?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let put = |fragment, leaves: &[_]| spool.put(fragment, fragment_length, leaves);
         let manifest = hash_content(&self.file, self.length, fragment_length, threads, put)

@@ -301,8 +301,8 @@ pub(crate) const HELP: &[(&str, &str)] = &[
         "La línea que escribió `peer send`",
     ),
     (
-        "Where to put it, or the directory to put it in",
-        "Dónde ponerlo, o el directorio en el que ponerlo",
+        "Where to put it, or the directory to put it in; - writes a file to standard output",
+        "Dónde ponerlo, o el directorio en el que ponerlo; - escribe un archivo en la salida estándar",
     ),
     ("./ and its name", "./ y su nombre"),
     (
@@ -343,7 +343,14 @@ pub(crate) const HELP: &[(&str, &str)] = &[
         "En este directorio, como /usr/local/share/man/man1; se crea si falta",
     ),
     // `add` and `get`.
-    ("The file or directory", "El archivo o directorio"),
+    (
+        "The file or directory; - publishes standard input, which takes --name",
+        "El archivo o directorio; - publica la entrada estándar, que necesita --name",
+    ),
+    (
+        "The file or directory; - sends standard input, which takes --name",
+        "El archivo o directorio; - envía la entrada estándar, que necesita --name",
+    ),
     (
         "Of a directory, only what matches: `*` and `?` in names, `**` for directories; a pattern with a slash is a path from the directory itself; may be given several times",
         "De un directorio, solo lo que encaje: `*` y `?` en nombres, `**` para directorios; un patrón con barra es una ruta desde el propio directorio; puede darse varias veces",
@@ -362,8 +369,8 @@ pub(crate) const HELP: &[(&str, &str)] = &[
         "Esperar hasta que cada fragmento tenga sus réplicas, como mucho este tiempo desde que se calculó el hash; escríbalo detrás de RUTA o como --wait=DURACIÓN",
     ),
     (
-        "Where to put the file, or the directory to put it in",
-        "Dónde poner el archivo, o el directorio en el que ponerlo",
+        "Where to put the file, or the directory to put it in; - writes it to standard output",
+        "Dónde poner el archivo, o el directorio en el que ponerlo; - lo escribe en la salida estándar",
     ),
     (
         "Replace existing files, each once it is complete",

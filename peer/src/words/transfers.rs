@@ -3,6 +3,8 @@
 shared::messages! {
     // Progress.
     fn hashing(name) { en: "hashing {name}", es: "leyendo {name}" }
+    fn receiving(name) { en: "receiving {name}", es: "recibiendo {name}" }
+    fn bytes_so_far(bytes, rate) { en: "{bytes} so far, {rate}/s", es: "{bytes} hasta ahora, {rate}/s" }
     fn replicating(name) { en: "replicating {name}", es: "replicando {name}" }
     fn fetching(name) { en: "fetching {name}", es: "descargando {name}" }
     fn fragments_done(done, total) { en: "{done} of {total} fragments", es: "{done} de {total} fragmentos" }
@@ -77,6 +79,21 @@ shared::messages! {
     fn no_such_file() { en: "there is no such file", es: "el archivo no existe" }
     fn choose_with_name(error) { en: "{error}; choose a name with --name", es: "{error}; elija un nombre con --name" }
 
+    fn standard_input() { en: "standard input", es: "la entrada estándar" }
+    fn input_has_no_name() {
+        en: "it has no name; choose one with --name",
+        es: "no tiene nombre; elija uno con --name"
+    }
+    fn read_once_whole() {
+        en: "it is read once and published whole, so --dry-run, --include and --exclude mean nothing to it",
+        es: "se lee una sola vez y se publica entera, así que --dry-run, --include y --exclude no le dicen nada"
+    }
+    fn reading_the_terminal() {
+        en: "reading standard input from the terminal; Ctrl-D on a line of its own ends it",
+        es: "leyendo la entrada estándar de la terminal; Ctrl-D en una línea vacía la termina"
+    }
+    fn no_thread(error) { en: "cannot start a thread: {error}", es: "no se puede arrancar un hilo: {error}" }
+
     // Fetching.
     fn get(content) { en: "get {content}", es: "descargar {content}" }
     fn fetching_amount(name, length, fragments) {
@@ -94,6 +111,14 @@ shared::messages! {
     fn fetched(name, output, length, elapsed, how) {
         en: "fetched {name} to {output}: {length} in {elapsed}, {how}",
         es: "descargado {name} en {output}: {length} en {elapsed}, {how}"
+    }
+    fn written(name, length, elapsed, how) {
+        en: "fetched {name}: {length} in {elapsed}, {how}",
+        es: "descargado {name}: {length} en {elapsed}, {how}"
+    }
+    fn output_is_the_file() {
+        en: "on standard output there is nothing but the file, so --json, --include and --exclude do not go with --output -",
+        es: "en la salida estándar no hay nada más que el archivo, así que --json, --include y --exclude no van con --output -"
     }
     fn nothing_had_to_be_fetched() { en: "nothing had to be fetched", es: "no hubo que descargar nada" }
     fn rate_from(rate, peers) { en: "{rate}/s from {peers}", es: "{rate}/s de {peers}" }

@@ -1,6 +1,7 @@
 //! A node's own command line.
 
 mod revisions;
+mod streams;
 mod upkeep;
 mod values;
 

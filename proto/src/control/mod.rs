@@ -2,6 +2,7 @@
 
 mod culprit;
 mod entries;
+mod streams;
 mod values;
 mod wire;
 
@@ -14,6 +15,7 @@ use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Culprit, Epoch, FragmentLength, Health, HostPort, Incarnation,
     Name, PeerId, ReplicationTarget, Zone,
 };
+pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
 
 /// The metadata key of the node's token.
@@ -160,6 +162,8 @@ pub enum AddEvent {
     Published(Binding),
     /// The replicas as they appear.
     Replicas(Health),
+    /// Bytes of a stream that have come so far.
+    Received(u64),
 }
 
 /// Fetch a content into a file.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use shared::collection::Selection;
 use shared::model::{ByteRate, Epoch, FragmentLength, HostPort, Incarnation};
 
+use super::streams::fragment_length;
 use super::{
     Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, LocalRole, RateLimits, Scrub, SessionStatus,
     SetLimits, Status, Verified,
@@ -33,7 +34,7 @@ fn absolute(field: &'static str, text: String) -> Result<PathBuf, Invalid> {
     Ok(path)
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
     field: &'static str,
     text: &str,
 ) -> Result<T, Invalid> {
@@ -228,18 +229,11 @@ impl TryFrom<v1::AddRequest> for Add {
     type Error = Invalid;
 
     fn try_from(wire: v1::AddRequest) -> Result<Self, Invalid> {
-        let fragment_length = match wire.fragment_length {
-            0 => None,
-            bytes => Some(
-                FragmentLength::new(u64::from(bytes))
-                    .map_err(|error| Invalid::field("fragment_length", error))?,
-            ),
-        };
         Ok(Self {
             path: absolute("path", wire.path)?,
             name: parsed("name", &wire.name)?,
             target: target(wire.target)?,
-            fragment_length,
+            fragment_length: fragment_length(wire.fragment_length)?,
             update: wire.update,
             wait: wire.wait,
             selection: selection(wire.include, wire.exclude)?,
@@ -282,6 +276,7 @@ impl TryFrom<v1::AddEvent> for AddEvent {
             },
             Event::Published(binding) => Self::Published(binding.try_into()?),
             Event::Replicas(health) => Self::Replicas(health.try_into()?),
+            Event::Received(bytes) => Self::Received(bytes),
         })
     }
 }
@@ -306,6 +301,7 @@ impl From<AddEvent> for v1::AddEvent {
             }),
             AddEvent::Published(binding) => Event::Published(binding.into()),
             AddEvent::Replicas(health) => Event::Replicas(health.into()),
+            AddEvent::Received(bytes) => Event::Received(bytes),
         };
         Self { event: Some(event) }
     }

@@ -93,7 +93,7 @@ async fn play_slowly(
     };
     let target = Target {
         content: &content,
-        output: Path::new("/tmp/x"),
+        output: Some(Path::new("/tmp/x")),
         patience,
     };
     let result = follow(&out, &clock, &mut script, target, told).await;

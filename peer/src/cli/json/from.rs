@@ -39,6 +39,7 @@ impl From<&AddEvent> for AddLine {
                 target: binding.target.get(),
             },
             AddEvent::Replicas(health) => Self::Replicas(health.into()),
+            AddEvent::Received(done) => Self::Received { done: *done },
         }
     }
 }

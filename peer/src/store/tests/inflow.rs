@@ -30,7 +30,7 @@ fn what_came_is_a_published_content_also_after_a_restart() {
     for piece in content.bytes.chunks(7_001) {
         inflow.append(piece).expect("room");
     }
-    assert_eq!(inflow.keep(&name()).expect("kept"), content.manifest);
+    assert_eq!(inflow.keep(&name(), None).expect("kept"), content.manifest);
     assert_eq!(store.usage().used, 300_000);
     drop(store);
     let store = DiskStore::open(directory.path(), CAPACITY).expect("opens");
@@ -74,7 +74,7 @@ fn what_is_here_in_part_is_completed_and_what_is_here_is_not_doubled() {
     for _ in 0..2 {
         let mut inflow = store.take_in(Some(300_000)).expect("room");
         inflow.append(&content.bytes).expect("room");
-        assert_eq!(inflow.keep(&name()).expect("kept"), content.manifest);
+        assert_eq!(inflow.keep(&name(), None).expect("kept"), content.manifest);
         assert_eq!(store.usage().used, 300_000);
         let entry = store.entry(content.id()).expect("kept");
         assert!(entry.held.is_full() && entry.roles.published && entry.roles.assigned);
@@ -88,7 +88,11 @@ fn what_is_here_in_part_is_completed_and_what_is_here_is_not_doubled() {
 #[test]
 fn nothing_is_a_content_too_and_what_a_crash_left_is_swept() {
     let (directory, store) = opened();
-    let empty = store.take_in(None).expect("room").keep(&name()).expect("kept");
+    let empty = store
+        .take_in(None)
+        .expect("room")
+        .keep(&name(), None)
+        .expect("kept");
     assert_eq!((empty.length(), empty.fragment_count()), (0, 0));
     drop(store);
     fs::write(directory.path().join("contents/0123456789abcdef.inflow"), b"half").expect("writes");
