@@ -1,5 +1,5 @@
-//! The exit codes that are promised to scripts, reached by the real program; all but 7, which a `get` ends with only when its
-//! node gives up: as long as there is a node it waits for holders to come back.
+//! The exit codes that are promised to scripts, reached by the real programs. What else servers refuse to start with is in
+//! `tracker/tests/service/program.rs` and `webserver/tests/program.rs`.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -7,11 +7,11 @@ use std::os::unix::fs::FileExt as _;
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
-use harness::{Cluster, Outcome, Program, binaries, content};
+use harness::{Cluster, Outcome, Program, binaries, content, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::lying::data_files;
-use crate::{MIB, publish};
+use crate::{MIB, PATIENCE, assert_same, publish};
 
 /// What ends how, in the order of the codes.
 #[test]
@@ -72,6 +72,103 @@ fn exit_codes_are_as_promised() -> Result<()> {
     }
     let outcome = holder.run(["verify", "--json"]).expect(8);
     assert_eq!(outcome.json()["error"]["code"], "integrity");
+    Ok(())
+}
+
+/// 7: whoever had it is gone. By default a `get` waits two minutes for somebody to come back.
+#[test]
+fn what_nobody_has_any_more_has_an_exit_code_of_its_own() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    let path = publish(&cluster, 0, "data", 300_000, 1)?;
+    let holder = crate::id_of(cluster.peer(0));
+    cluster.peer_mut(0).program.kill();
+    let output = cluster.path("data.out");
+    let output = output.to_str().expect("text");
+    let network = || cluster.peer(1).run(["network", "--json"]).expect(0).stdout;
+    eventually("the holder to be lost", PATIENCE, network, |network| {
+        network.contains("lost")
+    })?;
+
+    let get = [
+        "get",
+        "data",
+        "--output",
+        output,
+        "--json",
+        "--give-up-after",
+        "2s",
+    ];
+    let outside = [&get[..], &["--webserver", cluster.webserver.address()]].concat();
+    for outcome in [cluster.peer(1).run(get), cluster.outsider("outside", outside)] {
+        let outcome = outcome.expect(7);
+        let error = outcome.json()["error"].clone();
+        assert_eq!(error["code"], "incomplete");
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(
+            message.contains("no live peer has 0-4 of its 5 fragments"),
+            "{message}"
+        );
+        assert!(message.contains(&holder), "who may have it is named: {message}");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    }
+    let printed = cluster
+        .peer(1)
+        .run(["get", "data", "--output", "-", "--give-up-after", "2s"]);
+    assert_eq!(printed.expect(7).stdout, "");
+
+    // Whoever waits gets it when the holder is back, and is told meanwhile what is waited for.
+    let wait = [
+        "get",
+        "data",
+        "--output",
+        output,
+        "--json",
+        "--give-up-after",
+        "none",
+    ];
+    let mut waiting = cluster.peer(1).command(wait).stdout(Stdio::piped()).spawn()?;
+    let mut lines = BufReader::new(waiting.stdout.take().expect("it is piped")).lines();
+    let why = lines.find(|line| {
+        line.as_ref()
+            .is_ok_and(|line| line.contains("no peer that is online"))
+    });
+    assert!(why.is_some(), "it ended by itself");
+    cluster.peer_mut(0).program.restart()?;
+    lines.try_for_each(|line| line.map(drop))?;
+    assert_eq!(waiting.wait()?.code(), Some(0));
+    assert_same(&path, output.as_ref());
+    Ok(())
+}
+
+/// 0, 2 and 5 of those that serve.
+#[test]
+fn servers_have_the_same_exit_codes() -> Result<()> {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let port = taken.local_addr()?.port().to_string();
+    let directory = tempfile::tempdir()?;
+    let here = directory.path().to_str().expect("text");
+    for (program, serve) in [
+        ("tracker", &["--data-dir", here][..]),
+        ("webserver", &["--tracker", "127.0.0.1:9"]),
+        ("peer", &["serve", "--data-dir", here, "--tracker", "127.0.0.1:9"]),
+    ] {
+        for (code, flags) in [
+            (0, &["--help"][..]),
+            (0, &["--version"]),
+            (2, &["--frobnicate"]),
+            (2, &["--port", "many"]),
+            (5, &["--port", &port]),
+        ] {
+            let line = if code == 5 {
+                [serve, flags].concat()
+            } else {
+                flags.to_vec()
+            };
+            let output = Command::new(binaries::path(program)).args(&line).output()?;
+            let outcome = Outcome::from(output);
+            assert_eq!(outcome.code, code, "{program} {line:?}: {}", outcome.stderr);
+        }
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod flags;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -159,12 +160,33 @@ pub struct GetArgs {
     /// Replace existing files, each once it is complete
     #[arg(long)]
     pub force: bool,
+    /// End with 6, or with 7 if nobody has it, when nothing has come for this long; none: never [default: 2m, none with
+    /// --timeout]
+    #[arg(long, value_name = "DURATION")]
+    pub give_up_after: Option<GiveUpAfter>,
     /// Say what would be moved, and from where, and move nothing
     #[arg(long)]
     pub dry_run: bool,
     /// What is wanted of a directory.
     #[command(flatten)]
     pub globs: Globs,
+}
+
+/// How long a fetch goes on without anything coming; none: for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GiveUpAfter(pub Option<Duration>);
+
+impl FromStr for GiveUpAfter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self(None)),
+            text => parse_duration(text)
+                .map(|limit| Self(Some(limit)))
+                .map_err(|error| format!("{error}; or none")),
+        }
+    }
 }
 
 /// `peer forget`.

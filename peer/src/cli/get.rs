@@ -8,22 +8,31 @@ use proto::client::ControlClient;
 use proto::control::{EntryPoint, Get, GetEvent};
 use proto::convert::Locate;
 use shared::ErrorCode;
-use shared::model::{ByteCount, ContentRef, ContentState, Name, Timestamp, format_duration};
+use shared::model::{ByteCount, ContentRef, Name, Timestamp, format_duration};
 use shared::runtime::Clock;
 
-use super::args::GetArgs;
+use super::args::{GetArgs, GiveUpAfter};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::json::GetLine;
+pub use super::missing::explain;
 use super::output::Output;
 use super::plan;
 use super::progress::{Amount, Progress, Unit, percent};
 use super::streams::{Outlet, Reading, is_standard};
 use crate::words;
 
-/// A command gives up when nothing has come for this long: longer than a holder takes to restart or a tracker to
-/// find out that it does not. What has been fetched is kept; whoever wants to wait longer says so with `--timeout`.
+/// A command gives up when nothing has come for this long, unless `--give-up-after` or `--timeout` says otherwise: longer than a
+/// holder takes to restart or a tracker to find out that it does not. What has been fetched is kept.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long nothing may come.
+fn patience(context: &Context<'_>, args: &GetArgs) -> Option<Duration> {
+    match args.give_up_after {
+        Some(GiveUpAfter(patience)) => patience,
+        None => context.options.timeout.is_none().then_some(PATIENCE),
+    }
+}
 
 /// A way to the next event of a [`Get`]; none at the regular end.
 pub trait GetEvents {
@@ -102,7 +111,7 @@ pub(super) async fn fetch(
         let target = Target {
             content: &args.content,
             output: Some(&output),
-            patience: context.options.timeout.is_none().then_some(PATIENCE),
+            patience: patience(context, &args),
         };
         follow(context.out, &context.clock, &mut events, target, again).await
     };
@@ -123,7 +132,7 @@ async fn print(context: &Context<'_>, args: &GetArgs, entry: Option<&EntryPoint>
     let target = Target {
         content,
         output: None,
-        patience: context.options.timeout.is_none().then_some(PATIENCE),
+        patience: patience(context, args),
     };
     let fetched = follow(context.out, &context.clock, &mut reading, target, |_| {}).await;
     match reading.outlet.judge(fetched) {
@@ -170,11 +179,19 @@ pub async fn follow(
     let mut label = content.to_string();
     let mut progress: Option<Progress<'_>> = None;
     let mut stall = Stall::begin(clock.now());
-    while let Some(event) = events
-        .next()
-        .await
-        .map_err(|error| get_failure(content, &error))?
-    {
+    loop {
+        let next = events.next();
+        let next = match target.patience.filter(|_| progress.is_none()) {
+            // Before it is known what is fetched nobody says that nothing comes.
+            Some(patience) => match tokio::time::timeout(patience, next).await {
+                Ok(next) => next,
+                Err(_) => return Err(stalled_failure(content, Amount::new(0, 1), patience, "")),
+            },
+            None => next.await,
+        };
+        let Some(event) = next.map_err(|error| get_failure(content, &error))? else {
+            break;
+        };
         if let Some(output) = target.output {
             out.json(&GetLine::new(&event, output));
         }
@@ -234,18 +251,6 @@ pub async fn follow(
     }
     let message = words::cannot(words::get(content), words::no_result_of_get());
     Err(Failure::new(Exit::Internal, message))
-}
-
-/// Whether peers cannot be reached, or some fragment has no holder at all: the tracker knows.
-///
-/// Both arrive as one code; to a script they are different (6: try again; 7: nobody has it now).
-pub async fn explain(failure: Failure, client: &ControlClient, content: &ContentRef) -> Failure {
-    match client.network_locate(&locate_one(content)).await {
-        Ok(location) if location.health.state == ContentState::Unavailable => failure
-            .ending(Exit::Incomplete)
-            .hint(words::incomplete_try_again()),
-        _ => failure.hint(words::status_and_network_show()),
-    }
 }
 
 /// What `--output` says, and what its absence does.

@@ -20,6 +20,7 @@ pub mod help;
 pub mod history;
 pub mod json;
 pub mod limit;
+mod missing;
 pub mod output;
 mod plan;
 pub mod progress;

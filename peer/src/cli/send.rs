@@ -15,7 +15,7 @@ use shared::model::{
 };
 
 use super::add::{AddEvents as _, begin, name_of, sharing_node, shown, source};
-use super::args::GetArgs;
+use super::args::{GetArgs, GiveUpAfter};
 use super::attach;
 use super::context::Context;
 use super::exit::{Exit, Failure};
@@ -55,6 +55,10 @@ pub struct ReceiveArgs {
     /// Replace existing files, each once it is complete
     #[arg(long)]
     pub force: bool,
+    /// End with 6, or with 7 if nobody has it, when nothing has come for this long; none: never [default: 2m, none with
+    /// --timeout]
+    #[arg(long, value_name = "DURATION")]
+    pub give_up_after: Option<GiveUpAfter>,
 }
 
 /// Carries `peer send` out.
@@ -190,6 +194,7 @@ pub(super) async fn receive(context: &Context<'_>, args: ReceiveArgs) -> Result<
         content: ContentRef::Id(content),
         output: args.output,
         force: args.force,
+        give_up_after: args.give_up_after,
         dry_run: false,
         globs: Globs::default(),
     };

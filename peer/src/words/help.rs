@@ -344,6 +344,11 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ),
     // `add` and `get`.
     (
+        "End with 6, or with 7 if nobody has it, when nothing has come for this long; none: never",
+        "Terminar con 6, o con 7 si nadie lo tiene, cuando no haya llegado nada en este tiempo; none: nunca",
+    ),
+    ("2m, none with --timeout", "2m, none con --timeout"),
+    (
         "The file or directory; - publishes standard input, which takes --name",
         "El archivo o directorio; - publica la entrada estándar, que necesita --name",
     ),

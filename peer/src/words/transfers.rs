@@ -138,9 +138,22 @@ shared::messages! {
         en: "nothing came for {elapsed} ({why}); {percent}% is kept, run the same command again to continue",
         es: "no llegó nada en {elapsed} («{why}»); se conserva el {percent} %, ejecute otra vez la misma orden para continuar"
     }
-    fn incomplete_try_again() {
-        en: "some fragments are on no live peer; try again when one that holds them is back",
-        es: "algunos fragmentos no están en ningún nodo vivo; inténtelo cuando vuelva uno que los tenga"
+    fn nobody_has(fragments, total) {
+        en: "no live peer has {fragments} of its {total} fragments",
+        es: "ningún nodo vivo tiene {fragments} de sus {total} fragmentos"
+    }
+    fn nobody_has_some() {
+        en: "no live peer has some of its fragments",
+        es: "ningún nodo vivo tiene algunos de sus fragmentos"
+    }
+    fn away(peer, address, state) { en: "{peer} at {address} ({state})", es: "{peer} en {address} ({state})" }
+    fn those_away(what, peers) {
+        en: "{what}; away, and perhaps with them: {peers}",
+        es: "{what}; ausentes, y quizá con ellos: {peers}"
+    }
+    fn none_away(what) {
+        en: "{what}, and the tracker knows of no peer that is away; publish it again",
+        es: "{what}, y el tracker no conoce ningún nodo ausente; publíquelo otra vez"
     }
     fn status_and_network_show() {
         en: "`peer status` shows how the node stands, `peer network` its peers",

@@ -79,6 +79,7 @@ fn the_commands_that_pass_things_on_are_read() {
                 ticket: format!("enjambre://h:1/{id}/x.bin").parse().expect("a line"),
                 output: None,
                 force: false,
+                give_up_after: None,
             })),
         ),
         (
@@ -110,6 +111,7 @@ fn every_command_is_read() {
         content: reference("a/x"),
         output: None,
         force: false,
+        give_up_after: None,
         dry_run: false,
         globs: Globs::default(),
     };
@@ -146,6 +148,20 @@ fn every_command_is_read() {
                 content: reference(&id),
                 output: Some("dir/y".into()),
                 force: true,
+                ..get.clone()
+            }),
+        ),
+        (
+            "get a/x --give-up-after 30s".to_owned(),
+            Command::Get(GetArgs {
+                give_up_after: Some(GiveUpAfter(Some(Duration::from_secs(30)))),
+                ..get.clone()
+            }),
+        ),
+        (
+            "get a/x --give-up-after none".to_owned(),
+            Command::Get(GetArgs {
+                give_up_after: Some(GiveUpAfter(None)),
                 ..get
             }),
         ),
