@@ -21,12 +21,14 @@ fn run(program: &str, arguments: &[&str]) -> Outcome {
 fn every_program_says_all_that_is_wrong_with_a_file_and_does_not_start_with_it() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("bad.toml");
-    std::fs::write(&file, "prot = 1\n\n[server]\nhost = 'x'\n")?;
+    std::fs::write(&file, "prot = 1\nport = 'many'\n[server]\nhost = 'x'\n")?;
     let file = file.to_str().expect("text");
     for program in ["peer", "tracker", "webserver"] {
         let checked = run(program, &["config", "check", file]).expect(2);
         let expected = format!(
-            "{file}:1: unknown key \"prot\"; did you mean \"port\"?\n{file}:3: unknown key \"server\""
+            "{file}:1: unknown key \"prot\"; did you mean \"port\"?\n\
+             {file}:2: port: \"many\" is no whole number from 0 to 65535\n\
+             {file}:3: unknown key \"server\""
         );
         assert!(
             checked.stdout.starts_with(&expected),
@@ -38,6 +40,20 @@ fn every_program_says_all_that_is_wrong_with_a_file_and_does_not_start_with_it()
         assert!(
             refused.stderr.contains("bad.toml:1: unknown key"),
             "{}",
+            refused.stderr
+        );
+        let of_variable = Command::new(binaries::path(program))
+            .args(["config", "show"])
+            .env("ENJAMBRE_PORT", "70000")
+            .output()?;
+        let refused = Outcome::from(of_variable).expect(2);
+        let told =
+            "cannot use ENJAMBRE_PORT from the environment: \"70000\" is no whole number from 0 to 65535";
+        assert!(refused.stderr.contains(told), "{program}: {}", refused.stderr);
+        let refused = run(program, &["--port", "many"]).expect(2);
+        assert!(
+            refused.stderr.contains("many") && refused.stderr.contains("--port"),
+            "{program}: {}",
             refused.stderr
         );
         let shown = run(program, &["config", "show"]).expect(0);

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use shared::model::{RevisionLimit, parse_duration};
 use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
-use shared::settings::{Env, Key, Places, Setting, SettingsError, Table, Values, flags, path, text};
+use shared::settings::{Env, Key, Places, Setting, SettingsError, Table, Values, flags, path, text, whole};
 use shared::{Coded, ErrorCode};
 
 use crate::budget::{self, Budget};
@@ -17,7 +17,7 @@ use crate::policy::Policy;
 use crate::timing::{self, HISTORY_GRACE, Timing};
 
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
-static PORT: Key<u16> = Key::new("port", text).or("50052");
+static PORT: Key<u16> = Key::new("port", whole).or("50052");
 static DATA_DIR: Key<PathBuf> =
     Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker");
 static KEEP_REVISIONS: Key<RevisionLimit> = Key::new("keep_revisions", text).or("8");

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use shared::model::{HostPort, parse_duration};
 use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
-use shared::settings::{Env, Key, Places, SettingsError, Table, Values, duration, flags, list, text};
+use shared::settings::{Env, Key, Places, SettingsError, Table, Values, duration, flags, list, text, whole};
 use shared::{Coded, ErrorCode};
 
 use crate::directory::TrackersError;
@@ -20,7 +20,7 @@ const MAX_PROBING: Duration = Duration::from_secs(60);
 
 static TRACKER: Key<Vec<HostPort>> = Key::new("tracker", list).several();
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
-static PORT: Key<u16> = Key::new("port", text).or("50051");
+static PORT: Key<u16> = Key::new("port", whole).or("50051");
 static PROBE_INTERVAL: Key<Duration> = Key::new("probe_interval", duration).or("1s");
 static PROBE_DEADLINE: Key<Duration> = Key::new("probe_deadline", duration).or("1s");
 

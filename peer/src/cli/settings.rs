@@ -13,7 +13,7 @@ use proto::control::{EntryPoint, RateLimits};
 use shared::language::Language;
 use shared::model::{ByteCount, FragmentLength, HostPort, ReplicationTarget, Zone};
 use shared::runtime::telemetry::{LOG, LOG_FORMAT};
-use shared::settings::{self, Env, Key, Places, Table, Values, duration, path, text, truth};
+use shared::settings::{self, Env, Key, Places, Table, Values, duration, path, text, truth, whole};
 
 use super::limit::RateLimit;
 use super::output::Style;
@@ -31,7 +31,7 @@ static WEBSERVER: Key<HostPort> = Key::new("webserver", text)
 static TRACKER: Key<HostPort> = Key::new("tracker", text).instead_of(&["webserver", "join"]);
 static JOIN: Key<HostPort> = Key::new("join", text).instead_of(&["webserver", "tracker"]);
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
-static PORT: Key<u16> = Key::new("port", text)
+static PORT: Key<u16> = Key::new("port", whole)
     .or("50053")
     .told("50053 for `serve`, otherwise 0");
 static ADVERTISE: Key<HostPort> = Key::new("advertise", text).told("the address that it listens on");
@@ -39,7 +39,7 @@ static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB");
 static ZONE: Key<Zone> = Key::new("zone", text);
 static UPLOAD_LIMIT: Key<RateLimit> = Key::new("upload_limit", text).or("none").at_once();
 static DOWNLOAD_LIMIT: Key<RateLimit> = Key::new("download_limit", text).or("none").at_once();
-static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", text).or("8");
+static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", whole).or("8");
 static MEMORY: Key<MemoryBudget> = Key::new("memory", text).or("96MiB");
 static SCRUB_RATE: Key<RateLimit> = Key::new("scrub_rate", text).or("8MiB/s");
 static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").each_command();

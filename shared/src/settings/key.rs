@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -164,7 +165,15 @@ impl<T> Setting for Key<T> {
     }
 
     fn check(&self, text: &OsStr) -> Result<(), String> {
-        self.read(text).map(drop)
+        let shown = text.to_string_lossy();
+        self.read(text).map(drop).map_err(|reason| {
+            // Whoever reads this may not see what was written: it is in a file, or in the environment of a service.
+            if shown.is_empty() || reason.contains(&*shown) {
+                reason
+            } else {
+                format!("{shown:?} is no value of it: {reason}")
+            }
+        })
     }
 }
 
@@ -182,7 +191,46 @@ pub fn text<T: FromStr<Err: fmt::Display>>(text: &OsStr) -> Result<T, String> {
     utf8(text)?.parse().map_err(|error: T::Err| error.to_string())
 }
 
-/// Reads several of them, separated by commas.
+/// A whole number, with its bounds.
+pub trait Whole: Sized {
+    /// The least there is.
+    const LEAST: u64;
+    /// The largest there is.
+    const MOST: u64;
+
+    /// The number, if it is within the bounds.
+    fn of(number: u64) -> Option<Self>;
+}
+
+impl Whole for u16 {
+    const LEAST: u64 = 0;
+    const MOST: u64 = Self::MAX as u64;
+
+    fn of(number: u64) -> Option<Self> {
+        Self::try_from(number).ok()
+    }
+}
+
+impl Whole for NonZeroU16 {
+    const LEAST: u64 = 1;
+    const MOST: u64 = u16::MAX as u64;
+
+    fn of(number: u64) -> Option<Self> {
+        Self::new(u16::try_from(number).ok()?)
+    }
+}
+
+/// Reads a whole number.
+///
+/// # Errors
+/// That it is none within its bounds, which are told.
+pub fn whole<T: Whole>(text: &OsStr) -> Result<T, String> {
+    let text = utf8(text)?;
+    let number = text.parse().ok().and_then(T::of);
+    number.ok_or_else(|| format!("{text:?} is no whole number from {} to {}", T::LEAST, T::MOST))
+}
+
+/// Reads several of what has a `FromStr`, separated by commas.
 ///
 /// # Errors
 /// As [`text`], of the first that is none.

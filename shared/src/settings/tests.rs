@@ -10,7 +10,7 @@ use super::report::{CheckError, Checked, Shown};
 use super::*;
 
 static NAME: Key<String> = Key::new("name", text);
-static PORT: Key<u16> = Key::new("port", text).or("7");
+static PORT: Key<u16> = Key::new("port", whole).or("7");
 static LIMIT: Key<u64> = Key::new("upload_limit", text).at_once();
 static FRONT: Key<String> = Key::new("front", text).or("door").instead_of(&["back"]);
 static BACK: Key<String> = Key::new("back", text).instead_of(&["front"]);
@@ -327,4 +327,25 @@ fn the_published_schemas_are_those_of_the_reports() {
             assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), text, "{name}");
         }
     }
+}
+
+#[test]
+fn a_bad_value_is_told_with_what_was_expected() {
+    for (file, complaint) in [
+        (
+            "port = 70000",
+            "cannot use FILE:1: port: \"70000\" is no whole number from 0 to 65535",
+        ),
+        (
+            "name = 'x'\nupload_limit = 'fast'",
+            "cannot use FILE:2: upload_limit: \"fast\" is no value of it: invalid digit found in string",
+        ),
+    ] {
+        assert_eq!(Told::new(file).complaint(), complaint);
+    }
+    let told = Told::new("").env("ENJAMBRE_PORT", "-1");
+    assert_eq!(
+        told.complaint(),
+        "cannot use ENJAMBRE_PORT from the environment: \"-1\" is no whole number from 0 to 65535"
+    );
 }
