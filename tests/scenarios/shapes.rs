@@ -1,24 +1,44 @@
-//! Everything that `--json` prints is as its published schema says.
+//! Everything that `--json` prints is as its published schema says, and every command that prints JSON has one.
 
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use harness::schema::Schema;
-use harness::{Cluster, Outcome, binaries, content};
+use harness::{Cluster, Outcome, Peer, binaries, content};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{MIB, publish};
 
-/// Checks every line of stdout.
+/// What has been validated, by the words of its command.
+#[derive(Default)]
+struct Checked(BTreeSet<String>);
+
+impl Checked {
+    /// Runs a command and checks every line of its stdout.
+    #[track_caller]
+    fn run(&mut self, peer: &Peer, name: &str, line: &[&str]) -> Outcome {
+        let outcome = peer.run(line.iter().copied().chain(["--json"])).expect(0);
+        self.lines(line, name, &outcome.stdout);
+        outcome
+    }
+
+    #[track_caller]
+    fn lines(&mut self, line: &[&str], name: &str, stdout: &str) {
+        validate(name, stdout);
+        self.0.insert(line[0].to_owned());
+        self.0.insert(line[..line.len().min(2)].join(" "));
+    }
+}
+
+/// Checks every line.
 #[track_caller]
-fn check(name: &str, outcome: &Outcome) {
+fn validate(name: &str, stdout: &str) {
     let schema = Schema::published(name);
-    assert!(
-        !outcome.stdout.is_empty(),
-        "{name}: nothing was printed; {}",
-        outcome.stderr
-    );
-    for line in outcome.stdout.lines() {
+    assert!(!stdout.is_empty(), "{name}: nothing was printed");
+    for line in stdout.lines() {
         let document = serde_json::from_str(line).unwrap_or_else(|error| panic!("{name}: {error}: {line}"));
         if let Err(complaint) = schema.check(&document) {
             panic!("{name}: {complaint}\n{line}");
@@ -26,8 +46,104 @@ fn check(name: &str, outcome: &Outcome) {
     }
 }
 
+/// The commands that print JSON, by their words.
+fn commands() -> BTreeSet<String> {
+    let definition = peer::cli::args::definition();
+    let mut commands = BTreeSet::new();
+    for command in definition.get_subcommands() {
+        let name = command.get_name();
+        // What they write is for a shell or a reader of manuals.
+        if ["completions", "man"].contains(&name) {
+            continue;
+        }
+        if command.has_subcommands() {
+            commands.extend(
+                command
+                    .get_subcommands()
+                    .map(|inner| format!("{name} {}", inner.get_name())),
+            );
+        } else {
+            commands.insert(name.to_owned());
+        }
+    }
+    commands
+}
+
+/// Commands that end by themselves, in an order in which they make sense, and the schema of what each prints.
+fn documents<'a>(file: &'a str, directory: &'a str, output: &'a str) -> Vec<(&'static str, Vec<&'a str>)> {
+    vec![
+        ("add-plan", vec!["add", file, "--name", "other", "--dry-run"]),
+        ("add-plan", vec!["add", directory, "--dry-run"]),
+        (
+            "add",
+            vec!["add", file, "--name", "other", "--replicas", "2", "--wait"],
+        ),
+        ("add", vec!["add", directory, "--name", "tree", "--replicas", "2"]),
+        ("get-plan", vec!["get", "data", "--dry-run"]),
+        ("get-plan", vec!["get", "tree", "--dry-run"]),
+        ("get", vec!["get", "data", "--output", output]),
+        ("list", vec!["list"]),
+        ("list-entries", vec!["list", "tree"]),
+        ("list-local", vec!["list", "--local"]),
+        ("locate", vec!["locate", "data"]),
+        ("status", vec!["status"]),
+        ("limit", vec!["limit", "--upload", "9MB/s"]),
+        ("network", vec!["network"]),
+        ("verify", vec!["verify"]),
+        ("replicas", vec!["replicas", "other", "3"]),
+        ("why", vec!["why", "other"]),
+        ("durability", vec!["durability"]),
+        ("durability-of", vec!["durability", "data"]),
+        ("maintenance", vec!["maintenance", "on"]),
+        ("maintenance", vec!["maintenance", "off"]),
+        ("drain", vec!["drain"]),
+        ("maintenance", vec!["drain", "--cancel"]),
+        (
+            "add",
+            vec!["put", "deploy/color", "blue", "--replicas", "1", "--wait"],
+        ),
+        ("value", vec!["value", "deploy/color"]),
+        ("history", vec!["history", "other"]),
+        ("pin", vec!["pin", "other@1"]),
+        ("pin", vec!["unpin", "other@1"]),
+        ("rename", vec!["rename", "other", "another"]),
+        ("history", vec!["history", "other"]),
+        ("forget", vec!["forget", "data", "--force"]),
+        ("remove", vec!["remove", "another"]),
+        ("config-show", vec!["config", "show"]),
+        ("config-check", vec!["config", "check"]),
+    ]
+}
+
+/// What goes on until it is interrupted: its first line.
+fn unending(cluster: &Cluster, checked: &mut Checked) -> Result<()> {
+    let first = |mut command: Command| -> Result<String> {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        let read = BufReader::new(child.stdout.take().context("piped")?).read_line(&mut line);
+        kill_process(Pid::from_child(&child), Signal::INT)?;
+        child.wait()?;
+        read?;
+        Ok(line)
+    };
+    checked.lines(
+        &["watch"],
+        "watch",
+        &first(cluster.peer(0).command(["watch", "--json"]))?,
+    );
+    let mut serve = Command::new(binaries::path("peer"));
+    serve
+        .args(["serve", "--json", "--port", "0", "--data-dir"])
+        .arg(cluster.path("served"));
+    serve
+        .args(["--webserver", cluster.webserver.address()])
+        .stderr(Stdio::null());
+    checked.lines(&["serve"], "serve", &first(serve)?);
+    Ok(())
+}
+
 #[test]
-fn every_document_is_as_its_schema_says() -> Result<()> {
+fn every_document_is_as_its_schema_says_and_every_command_has_one() -> Result<()> {
     let cluster = Cluster::builder().peer_in("here").peers(2).start()?;
     publish(&cluster, 0, "data", 5 * MIB, 2)?;
     let file = cluster.path("other.bin");
@@ -36,46 +152,43 @@ fn every_document_is_as_its_schema_says() -> Result<()> {
     std::fs::create_dir_all(directory.join("inside"))?;
     std::fs::write(directory.join("inside/a"), b"small")?;
     std::os::unix::fs::symlink("inside/a", directory.join("link"))?;
-    let output = cluster.path("copy");
+    let (output, received) = (cluster.path("copy"), cluster.path("received"));
     let text = |path: &Path| path.to_str().expect("text").to_owned();
-    let (file, directory, output) = (text(&file), text(&directory), text(&output));
+    let (file, directory, output, received) = (text(&file), text(&directory), text(&output), text(&received));
     let peer = cluster.peer(1);
-    for (name, line) in [
-        (
-            "add",
-            &["add", &file, "--name", "other", "--replicas", "2", "--wait"][..],
-        ),
-        ("add", &["add", &directory, "--name", "tree", "--replicas", "2"]),
-        ("get", &["get", "data", "--output", &output]),
-        ("list", &["list"]),
-        ("list-entries", &["list", "tree"]),
-        ("list-local", &["list", "--local"]),
-        ("locate", &["locate", "data"]),
-        ("status", &["status"]),
-        ("limit", &["limit", "--upload", "9MB/s"]),
-        ("network", &["network"]),
-        ("verify", &["verify"]),
-        ("replicas", &["replicas", "other", "3"]),
-        ("why", &["why", "other"]),
-        ("durability", &["durability"]),
-        ("durability-of", &["durability", "data"]),
-        ("maintenance", &["maintenance", "on"]),
-        ("maintenance", &["maintenance", "off"]),
-        ("drain", &["drain"]),
-        ("maintenance", &["drain", "--cancel"]),
-        ("rename", &["rename", "other", "another"]),
-        ("forget", &["forget", "data", "--force"]),
-        ("remove", &["remove", "another"]),
-        ("config-show", &["config", "show"]),
-        ("config-check", &["config", "check"]),
-    ] {
-        check(name, &peer.run(line.iter().copied().chain(["--json"])).expect(0));
+    let mut checked = Checked::default();
+    for (name, line) in documents(&file, &directory, &output) {
+        checked.run(peer, name, &line);
     }
-    check("error", &peer.run(["get", "no-such-name", "--json"]).expect(3));
+    validate(
+        "error",
+        &peer.run(["get", "no-such-name", "--json"]).expect(3).stdout,
+    );
+    let kept = ["send", &file, "--keep", "--replicas", "1"];
+    let ready = checked.run(peer, "send", &kept).json();
+    let ticket = ready["line"].as_str().context("a line")?;
+    checked.run(
+        cluster.peer(2),
+        "get",
+        &["receive", ticket, "--output", &received],
+    );
+    let short = ["send", &file, "--for", "1s", "--replicas", "1"];
+    assert_eq!(checked.run(peer, "send", &short).stdout.lines().count(), 2);
+
+    unending(&cluster, &mut checked)?;
+
+    let unchecked: Vec<_> = commands()
+        .into_iter()
+        .filter(|command| !checked.0.contains(command))
+        .collect();
+    assert!(
+        unchecked.is_empty(),
+        "these print JSON that no schema was compared with: {unchecked:?}"
+    );
     for program in ["tracker", "webserver"] {
         let line = ["config", "show", "--json"];
         let output = Command::new(binaries::path(program)).args(line).output()?;
-        check("config-show", &Outcome::from(output).expect(0));
+        validate("config-show", &Outcome::from(output).expect(0).stdout);
     }
     Ok(())
 }

@@ -49,10 +49,13 @@ impl ErrorLine {
 /// `peer serve`, once it is ready; there is no other line.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "event", rename = "ready")]
-pub struct Ready {
-    /// Where the node listens, `HOST:PORT`.
-    pub address: String,
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum ServeLine {
+    /// It answers.
+    Ready {
+        /// Where the node listens, `HOST:PORT`.
+        address: String,
+    },
 }
 
 /// A line of `peer add`.

@@ -6,7 +6,7 @@ use shared::settings::follow;
 
 use super::attach::{entry_or_default, node_config};
 use super::exit::Failure;
-use super::json::Ready;
+use super::json::ServeLine;
 use super::output::Output;
 use super::settings::{Gathered, rates};
 use crate::node::Node;
@@ -49,7 +49,7 @@ pub(super) async fn run(
     tasks.spawn("settings", OnExit::Continue, following);
     let address = node.local_addr();
     out.line(&format!("peer ready on {address}"));
-    out.json(&Ready {
+    out.json(&ServeLine::Ready {
         address: address.to_string(),
     });
     node.run_until(shutdown).await.map_err(failed)

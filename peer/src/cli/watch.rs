@@ -44,9 +44,11 @@ pub struct WatchArgs {
     pub exec: Option<String>,
 }
 
-/// An event and when it was seen.
+/// A line of `peer watch`: an event and when it was seen.
 #[derive(Clone, Debug, Serialize)]
-struct Told {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Told {
+    /// Milliseconds since 1970.
     at_ms: u64,
     #[serde(flatten)]
     event: Event,

@@ -5,6 +5,7 @@ use shared::model::{Name, RevisionEntry};
 
 /// `peer history`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct History {
     name: String,
     /// The newest first.
@@ -13,6 +14,7 @@ pub struct History {
 
 /// `peer pin` and `peer unpin`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pinned {
     name: String,
     #[serde(flatten)]
@@ -21,6 +23,7 @@ pub struct Pinned {
 
 /// One revision of a name.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Revision {
     revision: u64,
     published_at_ms: u64,

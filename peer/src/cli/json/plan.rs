@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// `peer add --dry-run`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AddPlan {
     /// What would be shared, in place.
     pub path: PathBuf,
@@ -37,6 +38,7 @@ pub struct AddPlan {
 
 /// `peer get --dry-run`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct GetPlan {
     /// The name asked for, or one that the content has.
     pub name: String,
@@ -62,6 +64,7 @@ pub struct GetPlan {
 
 /// A peer that holds something that is missing here.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PlannedSource {
     /// Who it is.
     pub id: String,

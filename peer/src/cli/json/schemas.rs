@@ -1,7 +1,7 @@
 //! The published schemas of everything that `--json` prints, made from the types that print it.
 //!
 //! `docs/schemas` has them; `ENJAMBRE_WRITE_SCHEMAS=1 cargo test -p peer schemas` writes them anew after a change, which
-//! is then seen in the diff. No test compares what the programs print with them yet.
+//! is then seen in the diff. The scenario `shapes` compares what the program prints with them.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema};
 
 use super::*;
 use crate::cli::entries::EntryLine;
+use crate::cli::watch::Told;
 
 fn schema<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
@@ -20,6 +21,7 @@ fn schema<T: JsonSchema>() -> Schema {
 fn the_published_schemas_are_those_of_the_types() {
     let all = [
         ("add", schema::<AddLine>()),
+        ("add-plan", schema::<AddPlan>()),
         ("drain", schema::<Drained>()),
         ("drain-wait", schema::<DrainLine>()),
         ("durability", schema::<Surveyed>()),
@@ -27,6 +29,8 @@ fn the_published_schemas_are_those_of_the_types() {
         ("error", schema::<ErrorLine>()),
         ("forget", schema::<Forgotten>()),
         ("get", schema::<GetLine>()),
+        ("get-plan", schema::<GetPlan>()),
+        ("history", schema::<History>()),
         ("limit", schema::<Limits>()),
         ("list", schema::<Names>()),
         ("list-entries", schema::<EntryLine<'_>>()),
@@ -34,12 +38,16 @@ fn the_published_schemas_are_those_of_the_types() {
         ("locate", schema::<Located>()),
         ("maintenance", schema::<OnDuty>()),
         ("network", schema::<Network>()),
+        ("pin", schema::<Pinned>()),
         ("remove", schema::<Removed>()),
         ("rename", schema::<Renamed>()),
         ("replicas", schema::<Targeted>()),
-        ("serve", schema::<Ready>()),
+        ("send", schema::<SendLine>()),
+        ("serve", schema::<ServeLine>()),
         ("status", schema::<NodeStatus>()),
+        ("value", schema::<Value>()),
         ("verify", schema::<VerifyLine>()),
+        ("watch", schema::<Told>()),
         ("why", schema::<Explained>()),
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas");

@@ -239,7 +239,7 @@ fn the_short_results_are_objects_too() {
         freed: 9,
     };
     assert_eq!(value(forgotten), json!({"content": "ab", "freed": 9}));
-    let ready = Ready {
+    let ready = ServeLine::Ready {
         address: "127.0.0.1:1".to_owned(),
     };
     assert_eq!(value(ready), json!({"event": "ready", "address": "127.0.0.1:1"}));

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// `peer value`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Value {
     key: String,
     /// What it is as a content.
@@ -33,6 +34,7 @@ impl Value {
 
 /// A line of `peer send`: `ready`, and when its time is over `done`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum SendLine {
     /// It can be received.

@@ -32,6 +32,7 @@ struct SeenPeer {
 
 /// Something that happened; promised to scripts, so fields are only ever added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// From now on.
@@ -111,6 +112,7 @@ pub enum Event {
 
 /// Who it is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Peer {
     /// Its id.
     pub peer: String,
