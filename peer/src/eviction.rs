@@ -47,7 +47,7 @@ impl Eviction {
         match reason {
             EvictReason::Surplus if settled.is_empty() => Self::Release(&[Role::Assigned, Role::Published]),
             EvictReason::Surplus => Self::Release(&[Role::Assigned]),
-            EvictReason::Unreferenced => Self::Forget(settled),
+            EvictReason::Unreferenced | EvictReason::Released => Self::Forget(settled),
         }
     }
 }
@@ -88,7 +88,11 @@ mod tests {
             Eviction::Release(&[Role::Assigned, Role::Published]),
             "its publication was refused"
         );
-        for reason in [EvictReason::Surplus, EvictReason::Unreferenced] {
+        for reason in [
+            EvictReason::Surplus,
+            EvictReason::Unreferenced,
+            EvictReason::Released,
+        ] {
             assert_eq!(
                 Eviction::of(other, reason, &outbox, &BTreeSet::new()),
                 Eviction::Refuse
@@ -98,7 +102,11 @@ mod tests {
     #[test]
     fn what_a_waiting_collection_refers_to_stays_with_it() {
         let part = ContentId::from_bytes([3; 32]);
-        for reason in [EvictReason::Surplus, EvictReason::Unreferenced] {
+        for reason in [
+            EvictReason::Surplus,
+            EvictReason::Unreferenced,
+            EvictReason::Released,
+        ] {
             assert_eq!(Eviction::of(part, reason, &[], &[part].into()), Eviction::Refuse);
         }
     }

@@ -1,7 +1,7 @@
 //! A tracker's targets, duties, and how safe everything is.
 
 use shared::model::{
-    Binding, ContentRef, DrainStatus, Durability, Duty, DutyWish, HostPort, PeerId, Survey, Why,
+    Binding, ContentId, ContentRef, DrainStatus, Durability, Duty, DutyWish, HostPort, PeerId, Survey, Why,
 };
 use tonic::transport::Channel;
 
@@ -87,6 +87,19 @@ impl UpkeepClient {
         Ok(unary(Patience::DEFAULT, &self.0, v1::SurveyRequest {}, call)
             .await?
             .try_into()?)
+    }
+
+    /// Lets a peer drop what it holds of a content; the order follows in its session.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn release(&self, peer: PeerId, content: ContentId) -> Result<(), RemoteError> {
+        let request = v1::ReleaseRequest {
+            peer_id: peer.as_bytes().to_vec().into(),
+            content_id: content.as_bytes().to_vec().into(),
+        };
+        let call = |mut client: Generated<_>, request| async move { client.release(request).await };
+        unary(Patience::DEFAULT, &self.0, request, call).await.map(drop)
     }
 
     /// Why a content is below its target.

@@ -262,6 +262,7 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                     v1::EvictReason::Unspecified => return Err(Invalid::Missing("reason")),
                     v1::EvictReason::Unreferenced => EvictReason::Unreferenced,
                     v1::EvictReason::Surplus => EvictReason::Surplus,
+                    v1::EvictReason::Released => EvictReason::Released,
                 },
                 epoch: Epoch::new(evict.epoch),
                 content: content_id(&evict.content_id)?,
@@ -305,6 +306,7 @@ impl From<FromTracker> for v1::FromTracker {
                 reason: match reason {
                     EvictReason::Unreferenced => v1::EvictReason::Unreferenced,
                     EvictReason::Surplus => v1::EvictReason::Surplus,
+                    EvictReason::Released => v1::EvictReason::Released,
                 }
                 .into(),
             }),

@@ -174,4 +174,6 @@ pub enum EvictReason {
     /// There are more replicas than wanted: the peer is no longer assigned to it; what its own user published or
     /// fetched stays.
     Surplus,
+    /// The peer's own user has asked for it: all of it goes.
+    Released,
 }

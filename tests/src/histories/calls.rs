@@ -51,6 +51,10 @@ pub(super) enum Question {
         wish: DutyWish,
     },
     Pin(Box<PinWish>),
+    Release {
+        peer: PeerId,
+        content: ContentId,
+    },
 }
 
 /// What is answered.
@@ -105,7 +109,7 @@ pub(super) enum Purpose {
     Get,
     /// Whether a content has its replicas.
     Health,
-    /// What a peer is to be used for.
+    /// What a peer is to be used for, or whether it can do without a copy.
     Duty,
 }
 

@@ -50,7 +50,7 @@ impl World {
                 let question = Question::Locate(ContentRef::Name(name), None);
                 self.call(number, question, Purpose::Health, 1);
             }
-            96..98 => self.verify_everything(number),
+            96 => self.verify_everything(number),
             _ => self.forget(number),
         }
     }
@@ -230,29 +230,33 @@ impl World {
         }
     }
 
-    /// `peer forget --force`: the user's own decision to destroy a copy.
+    /// `peer forget`: one user, or several at the same moment.
     fn forget(&mut self, number: PeerNumber) {
         let entries = self.peers[number].store.entries();
-        if self.weather.harm == Harm::None || entries.is_empty() {
+        if entries.is_empty() {
             return;
         }
         let content = entries[self.rng.random_range(0..entries.len())]
             .manifest
             .content();
-        self.forget_one(number, content);
-        if self.rng.random_bool(0.3) {
-            // Somebody else does the same at the same moment.
-            let holds = |other: &usize| {
-                let peer = &self.peers[*other];
-                *other != number && peer.is_up && peer.store.entry(content).is_some()
-            };
-            let other = (0..self.peers.len()).find(holds);
-            other
-                .into_iter()
-                .for_each(|other| self.forget_one(other, content));
+        let is_forced = self.weather.harm != Harm::None && self.rng.random_bool(0.4);
+        let others = if self.rng.random_bool(0.5) { 3 } else { 0 };
+        let holds = |other: &usize| {
+            let peer = &self.peers[*other];
+            *other != number && peer.is_up && peer.store.entry(content).is_some()
+        };
+        let others: Vec<_> = (0..self.peers.len()).filter(holds).take(others).collect();
+        for number in others.into_iter().chain([number]) {
+            if is_forced {
+                self.forget_one(number, content);
+            } else {
+                let peer = self.peers[number].id;
+                self.call(number, Question::Release { peer, content }, Purpose::Duty, 1);
+            }
         }
     }
 
+    /// With `--force`: the user's own decision to destroy a copy.
     fn forget_one(&mut self, number: PeerNumber, content: ContentId) {
         let peer = &mut self.peers[number];
         peer.outbox

@@ -355,6 +355,9 @@ impl World {
                 };
                 self.submit(command, Tag::Call(id, attempt));
             }
+            Question::Release { peer, content } => {
+                self.submit(Command::Release { peer, content }, Tag::Call(id, attempt));
+            }
             Question::SetDuty { peer, wish } => {
                 self.submit(Command::SetDuty { peer, wish }, Tag::Call(id, attempt));
             }
@@ -395,6 +398,7 @@ impl World {
             | Question::Rename { .. }
             | Question::Remove { .. }
             | Question::SetTarget { .. }
+            | Question::Release { .. }
             | Question::SetDuty { .. } => return Err(Failure::unavailable()),
         };
         answer.map_err(|rejection| Failure::from(&rejection))

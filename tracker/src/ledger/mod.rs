@@ -19,8 +19,8 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use shared::model::{
-    Binding, Duty, DutyWish, Hello, Name, Numbered, PeerId, PinWish, ReplicationTarget, Report, Revision,
-    RevisionEntry, RevisionLimit, Welcome,
+    Binding, ContentId, Duty, DutyWish, Hello, Name, Numbered, PeerId, PinWish, ReplicationTarget, Report,
+    Revision, RevisionEntry, RevisionLimit, Welcome,
 };
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded, ErrorCode};
@@ -234,6 +234,16 @@ impl Ledger {
             Reply::OnDuty(duty) => Ok(duty),
             _ => Err(LedgerError::Unavailable),
         }
+    }
+
+    /// Lets a peer drop what it holds of a content; the order is on its way when this returns.
+    ///
+    /// # Errors
+    /// As the contract of `Upkeep.Release` says.
+    pub async fn release(&self, peer: PeerId, content: ContentId) -> Result<(), LedgerError> {
+        self.submit(Command::Release { peer, content }, None)
+            .await
+            .map(drop)
     }
 
     /// Begins a session. Should the caller go away meanwhile, the session ends.

@@ -1,6 +1,6 @@
 //! Targets, duties, and how safe everything is.
 
-use proto::convert::types::peer_id;
+use proto::convert::types::{content_id, peer_id};
 use proto::convert::{Invalid, SetDuty, SetTarget, asked};
 use proto::v1;
 use proto::v1::upkeep_server::{Upkeep, UpkeepServer};
@@ -88,5 +88,12 @@ impl Upkeep for UpkeepService {
             .map_err(refused)?
             .map_err(|rejection| refused(rejection.into()))?;
         Ok(Response::new(found.into()))
+    }
+
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseReply> {
+        let request = request.into_inner();
+        let (peer, content) = (peer_id(&request.peer_id)?, content_id(&request.content_id)?);
+        self.ledger.release(peer, content).await.map_err(refused)?;
+        Ok(Response::new(v1::ReleaseReply {}))
     }
 }

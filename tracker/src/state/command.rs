@@ -73,6 +73,13 @@ pub enum Command {
         /// For what.
         wish: DutyWish,
     },
+    /// Let a peer drop what it holds of a content: its user wants to.
+    Release {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        content: ContentId,
+    },
     /// A peer says hello.
     OpenSession {
         /// The new session.
@@ -304,6 +311,30 @@ pub enum Rejection {
     /// A maintenance has no length, or one that nobody waits for.
     #[error("a maintenance of {0:?} is not possible, at most {max:?} is; drain a peer that is away for longer", max = Duty::MAX_MAINTENANCE)]
     MaintenanceTooLong(Duration),
+    /// The copy would be missed.
+    #[error("{left} of the {wanted} replicas that are wanted of content {content} would be left")]
+    Missed {
+        /// The content.
+        content: ContentId,
+        /// Replicas on other live peers that stay, of the fragment that has the fewest.
+        left: u32,
+        /// How many must be left.
+        wanted: u32,
+    },
+    /// The journal has lost something, perhaps a name of this content.
+    #[error("no name refers to content {0}, and one may be missing since the journal was restored")]
+    NameMayBeMissing(ContentId),
+    /// The peer has not announced that it holds it.
+    #[error("the tracker has not heard yet that peer {peer} holds content {content}; try again in a moment")]
+    NotAnnounced {
+        /// Who.
+        peer: PeerId,
+        /// What.
+        content: ContentId,
+    },
+    /// Not all holders are known after a restart.
+    #[error("not all peers have reported since the tracker started; try again in a moment")]
+    NotAllKnown,
     /// The peer is being drained.
     #[error("peer {0} is being drained; call that off first")]
     Draining(PeerId),
@@ -323,13 +354,16 @@ impl Coded for Rejection {
             | Self::NoSuchContent(_)
             | Self::NoSuchPeer(_) => ErrorCode::NotFound,
             Self::Bound { .. } | Self::Unbound { .. } | Self::PinnedOtherwise { .. } => ErrorCode::Conflict,
-            Self::NoSession(_) | Self::OtherFragments { .. } | Self::Evicting(_) | Self::Draining(_) => {
-                ErrorCode::FailedPrecondition
-            }
+            Self::NoSession(_)
+            | Self::OtherFragments { .. }
+            | Self::Evicting(_)
+            | Self::Draining(_)
+            | Self::Missed { .. }
+            | Self::NameMayBeMissing(_) => ErrorCode::FailedPrecondition,
             Self::OlderIncarnation { .. } | Self::OlderEpoch { .. } | Self::StaleSession => ErrorCode::Stale,
             Self::OutOfSequence { .. } | Self::MaintenanceTooLong(_) => ErrorCode::InvalidArgument,
             Self::TooManyPeers(_) | Self::TooManyPins { .. } => ErrorCode::Exhausted,
-            Self::NotServing => ErrorCode::Unavailable,
+            Self::NotServing | Self::NotAnnounced { .. } | Self::NotAllKnown => ErrorCode::Unavailable,
         }
     }
 }

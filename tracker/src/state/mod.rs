@@ -37,6 +37,7 @@ mod reasons;
 mod recollection;
 mod reconciliation;
 mod record;
+mod release;
 mod renaming;
 mod repair;
 mod revisions;
@@ -192,6 +193,9 @@ impl State {
             }
             Command::Pin(wish) => self.pin(now, wish, &mut out).map(Reply::Pinned),
             Command::SetDuty { peer, wish } => self.set_duty(now, peer, wish, &mut out).map(Reply::OnDuty),
+            Command::Release { peer, content } => {
+                self.release(now, peer, content, &mut out).map(|()| Reply::Done)
+            }
             Command::OpenSession { session, hello } => self
                 .open_session(now, session, hello, &mut out)
                 .map(Reply::Welcomed),

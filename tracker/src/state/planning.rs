@@ -183,20 +183,37 @@ impl State {
         if let Some(repeat_at) = self.evictions.get(&(content, peer)).filter(|at| now < **at) {
             return *repeat_at;
         }
-        let session = self.members.get(peer).and_then(|peer| peer.ready_session());
-        let Some((session, as_of_sequence)) = session.map(|session| (session.id, session.sequence)) else {
-            // It says hello first, or is lost: either way its holding changes.
-            return now.after(self.timing.retry);
-        };
-        if let Some(held) = self.holders.get_mut(content, peer) {
-            held.is_evicting = true;
-        }
-        self.evictions.insert((content, peer), again);
         // Repeated to a peer whose content has a name again meanwhile, the order asks for less.
         let reason = match self.catalogue.content(content) {
             Some(_) => EvictReason::Surplus,
             None => EvictReason::Unreferenced,
         };
+        match self.order_eviction(now, content, peer, reason, out) {
+            true => again,
+            // It says hello first, or is lost: either way its holding changes.
+            false => now.after(self.timing.retry),
+        }
+    }
+
+    /// Tells a peer to drop a content, which counts for nothing there until it is announced again; false when there is no
+    /// session in which it can be told.
+    pub(super) fn order_eviction(
+        &mut self,
+        now: Timestamp,
+        content: ContentId,
+        peer: PeerId,
+        reason: EvictReason,
+        out: &mut Outcome,
+    ) -> bool {
+        let session = self.members.get(peer).and_then(|peer| peer.ready_session());
+        let Some((session, as_of_sequence)) = session.map(|session| (session.id, session.sequence)) else {
+            return false;
+        };
+        if let Some(held) = self.holders.get_mut(content, peer) {
+            held.is_evicting = true;
+        }
+        let again = now.after(self.timing.retry * EVICT_PATIENCE);
+        self.evictions.insert((content, peer), again);
         let order = Order::Evict {
             epoch: self.epoch,
             content,
@@ -204,6 +221,6 @@ impl State {
             as_of_sequence,
         };
         out.effects.push(Effect::Send { session, order });
-        again
+        true
     }
 }

@@ -5,17 +5,23 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::control::{LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified};
-use proto::convert::{Locate, Remove, Rename};
-use shared::model::{
-    Binding, ContentId, ContentRef, FragmentSet, PeerState, PinWish, Revision, RevisionEntry,
-};
+use proto::convert::{Remove, Rename};
+use shared::model::{Binding, ContentId, ContentRef, PinWish, Revision, RevisionEntry};
 use shared::{Coded as _, ErrorCode};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 use tracing::info;
 
 use super::{ControlParts, Events, caller_gone};
 use crate::blocking::{blocking, try_blocking};
 use crate::scrubber::{Finding, look_at};
 use crate::store::{Entry, FragmentStore as _, Place, Roles, StoreError};
+
+/// An order of the tracker to drop a copy that has not been carried out by then is asked for again.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
+
+/// So long is asked: longer than a new session takes.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// No listing is longer.
 const MAX_LISTED: usize = 10_000;
@@ -153,7 +159,7 @@ pub(super) async fn pin(parts: &ControlParts, mut wish: PinWish) -> Result<Revis
     connection.catalog.pin(&wish).await
 }
 
-/// Drops this node's copy, unless others would miss it.
+/// Drops this node's copy; not by force, when the tracker finds that the others can do without it.
 pub(super) async fn forget(
     parts: &ControlParts,
     reference: &ContentRef,
@@ -161,8 +167,8 @@ pub(super) async fn forget(
 ) -> Result<(ContentId, u64), RemoteError> {
     let entry = find(parts, reference).await?;
     let content = entry.manifest.content();
-    if !force {
-        spared(parts, &entry).await?;
+    if !force && !entry.held.is_empty() {
+        return Ok((content, released(parts, content).await?));
     }
     let store = Arc::clone(&parts.store);
     let freed = try_blocking(move || {
@@ -218,54 +224,53 @@ async fn named_here(
     .await
 }
 
-/// Whether the network can spare this copy: every fragment is on another live peer, or no name refers to it.
-async fn spared(parts: &ControlParts, entry: &Entry) -> Result<(), RemoteError> {
-    if entry.held.is_empty() {
-        return Ok(());
-    }
-    let refuse = |why: String| {
-        RemoteError::new(
-            ErrorCode::FailedPrecondition,
-            format!("{why}; --force forgets it all the same"),
-        )
+/// Has the tracker let this node drop its copy. It decides for all nodes, one after the other, and its order comes in the
+/// session: by asking who else has a copy, two nodes could both rely on each other. Returns the bytes that were freed.
+async fn released(parts: &ControlParts, content: ContentId) -> Result<u64, RemoteError> {
+    let refuse = |error: RemoteError| {
+        let text = format!("{error}; --force forgets it all the same");
+        RemoteError::new(ErrorCode::FailedPrecondition, text)
     };
-    let content = entry.manifest.content();
-    let locate = Locate {
-        content: ContentRef::Id(content),
-        max_holders: Locate::MAX_HOLDERS,
-        except: Some(parts.identity.peer()),
-    };
-    let connection = parts.network.connection_soon().await.map_err(|error| {
-        refuse(format!(
-            "cannot tell whether this is the last copy of {}: {error}",
-            content.short()
-        ))
-    })?;
-    let location = match connection.catalog.locate(&locate).await {
-        Ok(location) => location,
-        Err(error) if error.code() == ErrorCode::NotFound => return Ok(()),
-        Err(error) => {
-            return Err(refuse(format!(
-                "cannot tell whether this is the last copy of {}: {error}",
-                content.short()
-            )));
+    let before = parts.store.usage().used;
+    let mut changes = parts.store.subscribe();
+    let asking = async {
+        loop {
+            let connection = parts.network.connection_soon().await?;
+            let asked = connection.upkeep.release(parts.identity.peer(), content);
+            asked.await?;
+            // An order that crossed an announce was refused, and one may have got lost with its session.
+            let gone = is_gone(parts, content, &mut changes);
+            if let Ok(is_gone) = tokio::time::timeout(RELEASE_WAIT, gone).await {
+                return is_gone;
+            }
         }
     };
-    let mut elsewhere = FragmentSet::empty(location.manifest.fragment_count());
-    for holder in location
-        .holders
-        .iter()
-        .filter(|holder| holder.peer.state == PeerState::Live && holder.keeps)
-    {
-        elsewhere.union_with(&holder.fragments);
+    match tokio::time::timeout(RELEASE_PATIENCE, asking).await {
+        Ok(answer) => answer.map_err(refuse)?,
+        Err(_) => {
+            let text = format!("the tracker's leave to drop {} does not arrive", content.short());
+            return Err(refuse(RemoteError::new(ErrorCode::DeadlineExceeded, text)));
+        }
     }
-    if elsewhere.capacity() == entry.held.capacity() && entry.held.is_subset(&elsewhere) {
-        return Ok(());
+    Ok(before.saturating_sub(parts.store.usage().used))
+}
+
+/// Waits until nothing is held of the content.
+async fn is_gone(
+    parts: &ControlParts,
+    content: ContentId,
+    changes: &mut broadcast::Receiver<ContentId>,
+) -> Result<(), RemoteError> {
+    loop {
+        let store = Arc::clone(&parts.store);
+        if blocking(move || store.entry(content)).await?.is_none() {
+            return Ok(());
+        }
+        // Whichever it was, and however many were missed: it is looked again.
+        if changes.recv().await == Err(RecvError::Closed) {
+            return Err(RemoteError::new(ErrorCode::Cancelled, "the node is stopping"));
+        }
     }
-    Err(refuse(format!(
-        "this node holds the last replica of some fragments of {}",
-        location.binding.name
-    )))
 }
 
 /// Reads one content or everything again; what does not match is withdrawn, and the tracker repairs it from others.

@@ -11,6 +11,7 @@ mod names;
 mod pins;
 mod random;
 mod reconciliation;
+mod release;
 mod replica_sets;
 mod replicas;
 mod restarts;
