@@ -52,7 +52,7 @@ fn every_program_says_all_that_is_wrong_with_a_file_and_does_not_start_with_it()
         assert!(refused.stderr.contains(told), "{program}: {}", refused.stderr);
         let refused = run(program, &["--port", "many"]).expect(2);
         assert!(
-            refused.stderr.contains("many") && refused.stderr.contains("--port"),
+            refused.stderr.contains("--port") && refused.stderr.contains("no whole number from 0 to 65535"),
             "{program}: {}",
             refused.stderr
         );

@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 use shared::model::{RevisionLimit, parse_duration};
 use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
-use shared::settings::{Env, Key, Places, Setting, SettingsError, Table, Values, flags, path, text, whole};
+use shared::settings::{
+    Env, Key, Places, Setting, SettingsError, Table, Values, flags, number, path, text, whole,
+};
 use shared::{Coded, ErrorCode};
 
 use crate::budget::{self, Budget};
@@ -53,7 +55,7 @@ pub struct Args {
     #[arg(long)]
     pub host: Option<String>,
     /// Port to listen on; 0 picks a free one
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u16>)]
     pub port: Option<u16>,
     /// Where the journal is kept
     #[arg(long, value_name = "DIR", global = true)]

@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 use shared::model::{HostPort, parse_duration};
 use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
-use shared::settings::{Env, Key, Places, SettingsError, Table, Values, duration, flags, list, text, whole};
+use shared::settings::{
+    Env, Key, Places, SettingsError, Table, Values, duration, flags, list, number, text, whole,
+};
 use shared::{Coded, ErrorCode};
 
 use crate::directory::TrackersError;
@@ -47,7 +49,7 @@ pub struct Args {
     #[arg(long)]
     pub host: Option<String>,
     /// Port to listen on; 0 picks a free one
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u16>)]
     pub port: Option<u16>,
     /// How long to wait between two health checks of a tracker
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]

@@ -225,7 +225,14 @@ impl Whole for NonZeroU16 {
 /// # Errors
 /// That it is none within its bounds, which are told.
 pub fn whole<T: Whole>(text: &OsStr) -> Result<T, String> {
-    let text = utf8(text)?;
+    number(utf8(text)?)
+}
+
+/// The same of a flag.
+///
+/// # Errors
+/// As [`whole`].
+pub fn number<T: Whole>(text: &str) -> Result<T, String> {
     let number = text.parse().ok().and_then(T::of);
     number.ok_or_else(|| format!("{text:?} is no whole number from {} to {}", T::LEAST, T::MOST))
 }

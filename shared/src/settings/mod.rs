@@ -23,7 +23,7 @@ mod values;
 pub use change::{Change, changes};
 pub use file::Problem;
 pub use follow::follow;
-pub use key::{Effect, Key, Setting, Table, Whole, duration, list, path, text, truth, whole};
+pub use key::{Effect, Key, Setting, Table, Whole, duration, list, number, path, text, truth, whole};
 pub use place::{Env, Origin, Places, SettingsError};
 pub use values::Values;
 

@@ -11,6 +11,7 @@ use clap::Args;
 use shared::language::Language;
 use shared::model::{ByteCount, HostPort, Zone, parse_duration};
 use shared::runtime::telemetry::{LogFilter, LogFormat};
+use shared::settings::number;
 
 use crate::cli::limit::RateLimit;
 use crate::node::MemoryBudget;
@@ -80,7 +81,7 @@ pub(in crate::cli) struct NodeFlags {
     #[arg(long, help_heading = "Running a node")]
     pub(super) host: Option<String>,
     /// The port to listen on, 0 picks one
-    #[arg(long, help_heading = "Running a node")]
+    #[arg(long, value_parser = number::<u16>, help_heading = "Running a node")]
     pub(super) port: Option<u16>,
     /// Where other peers are told to dial this one
     #[arg(long, value_name = "HOST:PORT", help_heading = "Running a node")]
@@ -99,7 +100,7 @@ pub(in crate::cli) struct NodeFlags {
     #[arg(long, value_name = "RATE", help_heading = "Running a node")]
     pub(super) download_limit: Option<RateLimit>,
     /// Uploads that send at once; four more wait in line, others are sent elsewhere
-    #[arg(long, value_name = "N", help_heading = "Running a node")]
+    #[arg(long, value_name = "N", value_parser = number::<NonZeroU16>, help_heading = "Running a node")]
     pub(super) upload_slots: Option<NonZeroU16>,
     /// Blocks of transfers in memory, at least 16MiB: a third for uploads, the rest for downloads
     #[arg(long, value_name = "SIZE", help_heading = "Running a node")]
