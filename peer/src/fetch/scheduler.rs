@@ -21,7 +21,8 @@
 //!   limit. What has come of the fragment is kept.
 //!
 //! Invariants: a held fragment is never asked for; no source has more requests than its window, and all together no
-//! more than [`Bounds::in_all`]; a source that sent corrupt bytes is never asked again; the same events, times and
+//! more than [`Bounds::in_all`]; a source that sends corrupt bytes again and again is never asked again (once may be the
+//! wire's fault: one damaged segment in 65,000 passes TCP's checksum); the same events, times and
 //! seed give the same actions. As long as the missing fragments are on a source that is present and serves them
 //! now and then, each is asked for again until it is held.
 //!
@@ -182,7 +183,7 @@ impl Scheduler {
             .is_none_or(|standing| standing.in_flight == 0 && !standing.offered.intersects(&self.missing))
     }
 
-    /// Whether the source sent corrupt bytes.
+    /// Whether the source sent corrupt bytes so often that it is out of the job.
     #[must_use]
     pub fn is_banned(&self, source: PeerId) -> bool {
         self.sources
@@ -357,11 +358,7 @@ impl Scheduler {
     ) -> Look {
         let landed = self.land(source, fragment);
         if failure == Failure::Corrupt {
-            // Counts even after a cancellation: what is known about the source does not depend on the request.
-            if !std::mem::replace(&mut self.standing(source).is_banned, true) {
-                actions.push(Action::Liar { source, fragment });
-                self.drop_source(source, actions);
-            }
+            self.doubt(now, source, fragment, actions);
         } else if failure == Failure::HandedOut {
             self.restate(source, |standing| {
                 standing.handed_out.insert(fragment);
@@ -381,6 +378,21 @@ impl Scheduler {
         }
         self.miss(fragment);
         Look::AtAll
+    }
+
+    /// Counts even after a cancellation: what is known about the source does not depend on the request. Others are asked
+    /// while it waits, and it is asked again if it is still the one to ask.
+    fn doubt(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, actions: &mut Vec<Action>) {
+        if self.standing(source).is_banned {
+            return;
+        }
+        actions.push(Action::Liar { source, fragment });
+        let jitter = self.rng.random_range(0.5..=1.0);
+        let standing = self.standing(source);
+        standing.failed(now, jitter);
+        if standing.lied() {
+            self.drop_source(source, actions);
+        }
     }
 
     /// Takes a request off the books.

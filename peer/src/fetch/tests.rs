@@ -188,10 +188,10 @@ async fn a_liar_is_told_and_left_out_and_an_honest_source_serves_everything() {
     let fetching = Fetching::new(&manifest, finder, Limits::default());
     let withdrawal = async {
         changes.recv().await.expect("the store lives");
-        assert_eq!(
-            rotten.entry(manifest.content()).expect("kept").held.len(),
-            4,
-            "its bad copy is withdrawn"
+        let held = rotten.entry(manifest.content()).expect("kept").held.len();
+        assert!(
+            (2..5).contains(&held),
+            "its bad copies are withdrawn: {held} are left"
         );
         told.send_replace(true);
     };
@@ -210,7 +210,12 @@ async fn a_liar_is_told_and_left_out_and_an_honest_source_serves_everything() {
         "what it sent was in vain"
     );
     assert!(counters.wasted() > 0, "its wrong bytes came all the same");
-    assert_eq!(fetching.accused(), [(liar.source.peer, Offence::Lied, 1)]);
+    // Of the three lies that put it out some may be about requests that were under way together.
+    let accused = fetching.accused();
+    assert!(
+        matches!(accused[..], [(peer, Offence::Lied, 1..=3)] if peer == liar.source.peer),
+        "{accused:?}"
+    );
 }
 
 #[tokio::test]

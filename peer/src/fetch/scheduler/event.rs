@@ -131,11 +131,11 @@ pub enum Action {
         /// What it was for.
         fragment: FragmentIndex,
     },
-    /// The source sent bytes that do not match their hash and is out of the job.
+    /// The source sent bytes that do not match their hash; it is out of the job when it does so again and again.
     Liar {
         /// Who.
         source: PeerId,
-        /// What it lied about.
+        /// Of what.
         fragment: FragmentIndex,
     },
 }

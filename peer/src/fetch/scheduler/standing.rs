@@ -13,6 +13,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Requests that a source about which nothing is known yet is given: one to serve, one to follow at once.
 const FIRST_WINDOW: u32 = 2;
 
+/// What an answer with corrupt bytes adds to the doubts about a source; a whole one takes away one.
+const LIE: u32 = 2;
+
+/// With so many doubts a source is out: after three lies in a row, or when more than a third of its answers are corrupt for
+/// long. A wire that damages one answer in eight, far worse than any that TCP runs on, stays far below.
+const MOST_DOUBTS: u32 = 3 * LIE;
+
 /// A peer that gets nothing for so long has what it wanted, or cannot get it: nothing is left to it any more.
 const MEMBER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -33,8 +40,10 @@ pub(super) struct Standing {
     pub(super) is_present: bool,
     /// Whether it is in our zone.
     pub(super) is_near: bool,
-    /// Whether it sent bytes that did not match their hash; never forgiven in this job.
+    /// Whether it sent bytes that did not match their hash too often; never forgiven in this job.
     pub(super) is_banned: bool,
+    /// How little its answers are to be trusted.
+    doubts: u32,
     /// Requests that it is serving.
     pub(super) in_flight: u32,
     /// Requests that it may serve at once: grows with success, falls to 1 with failure.
@@ -63,6 +72,7 @@ impl Standing {
             is_present: false,
             is_near: false,
             is_banned: false,
+            doubts: 0,
             in_flight: 0,
             window: FIRST_WINDOW.min(widest),
             strikes: 0,
@@ -150,8 +160,16 @@ impl Standing {
         self.in_flight * 1000 / self.window
     }
 
+    /// It sent bytes that do not match their hash; whether that was once too often.
+    pub(super) const fn lied(&mut self) -> bool {
+        self.doubts += LIE;
+        self.is_banned = self.doubts >= MOST_DOUBTS;
+        self.is_banned
+    }
+
     /// It served a request.
     pub(super) fn succeeded(&mut self, widest: u32) {
+        self.doubts = self.doubts.saturating_sub(1);
         self.strikes = 0;
         self.window = (self.window + 1).min(widest);
     }

@@ -34,7 +34,10 @@ impl Session {
                 }
             });
         }
-        self.sources.remove(source);
+        // Once may be the wire's fault: the scheduler says when it was too often.
+        if self.scheduler.is_banned(source) {
+            self.sources.remove(source);
+        }
     }
 
     /// A fragment has come, perhaps after another source was overtaken.
