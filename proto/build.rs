@@ -3,9 +3,10 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "types",
     "directory",
+    "feed",
     "catalog",
     "session",
     "transfer",

@@ -25,6 +25,7 @@ mod shapes;
 mod streams;
 mod terminal;
 mod upkeep;
+mod watching;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

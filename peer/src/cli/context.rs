@@ -13,6 +13,7 @@ use super::exit::Failure;
 use super::output::Output;
 use super::settings::Options;
 use crate::node::Node;
+use crate::words;
 
 /// Nobody who ends a command waits longer for a name to be removed.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -101,9 +102,7 @@ impl<'a> Context<'a> {
             let removed = tokio::time::timeout(REMOVAL_TIMEOUT, client.remove(&remove)).await;
             if !matches!(removed, Ok(Ok(_))) {
                 let name = &remove.name;
-                self.out.note(&format!(
-                    "{name} could not be removed; `peer remove {name}` does when the tracker is back"
-                ));
+                self.out.note(&words::removal_failed(name));
             }
         }
         let node = self.own.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -19,10 +19,10 @@ use super::exit::{Exit, Failure};
 use super::get::{Destination, look};
 use super::json::{AddPlan, GetPlan, PlannedSource};
 use super::query::all_peers;
-use super::show::counted;
 use super::streams::is_standard;
 use super::{attach, get};
 use crate::collection::scan;
+use crate::words;
 
 /// What a file or directory is before it is added.
 struct Found {
@@ -70,12 +70,9 @@ pub(super) async fn add(
             .as_ref()
             .map(|location| location.binding.content.to_string());
         if plan.bound_to.is_some() && plan.bound_to != plan.content && !args.update {
-            let why = format!(
-                "cannot add {}: {name} is bound to another content",
-                plan.path.display()
-            );
-            return Err(Failure::new(Exit::Conflict, why)
-                .hint("--update binds the name anew, --name chooses another"));
+            let adding = words::add(plan.path.display());
+            let why = words::cannot(adding, words::bound_to_another(&name));
+            return Err(Failure::new(Exit::Conflict, why).hint(words::update_or_rename()));
         }
         let there = match found.content {
             Some(content) => located(&node.client, &ContentRef::Id(content)).await?,
@@ -106,10 +103,10 @@ fn find(
     selection: &shared::collection::Selection,
     own: &Path,
 ) -> Result<Found, Failure> {
-    let failed = |why: String| Failure::new(Exit::Internal, format!("cannot read {}: {why}", path.display()));
+    let failed = |why: String| Failure::new(Exit::Internal, words::cannot(words::read(path.display()), why));
     if path.is_dir() {
         let scanned =
-            scan::scan(path, selection, own).map_err(|error| Failure::of("read the directory", &error))?;
+            scan::scan(path, selection, own).map_err(|error| Failure::of(words::read_directory(), &error))?;
         let is_file = |step: &&scan::Step| matches!(step, scan::Step::File(_));
         return Ok(Found {
             length: scanned.length,
@@ -144,7 +141,7 @@ async fn located(client: &ControlClient, content: &ContentRef) -> Result<Option<
     match client.network_locate(&locate).await {
         Ok(location) => Ok(Some(location)),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-        Err(error) => Err(Failure::of(format_args!("locate {content}"), &error)),
+        Err(error) => Err(Failure::of(words::locate(content), &error)),
     }
 }
 
@@ -159,9 +156,8 @@ pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Fai
     let failed = |error: proto::RemoteError| get::get_failure(&args.content, &error);
     let status = client.status().await.map_err(failed)?;
     let location = located(&client, &args.content).await?.ok_or_else(|| {
-        let why = format!("cannot get {}: there is nothing of that name or id", args.content);
-        Failure::new(Exit::NotFound, why)
-            .hint("`peer list` shows the names; of a directory all of it can be planned")
+        let why = words::cannot(words::get(&args.content), words::nothing_of_that_name());
+        Failure::new(Exit::NotFound, why).hint(words::list_shows_names())
     })?;
     let (binding, manifest) = (&location.binding, &location.manifest);
     let here = location
@@ -225,77 +221,74 @@ fn expected(bytes: u64, limit: Option<ByteRate>) -> Option<u64> {
 fn how_long(expected_ms: Option<u64>) -> String {
     match expected_ms {
         Some(0) => String::new(),
-        Some(millis) => {
-            let time = format_duration(std::time::Duration::from_millis(millis));
-            format!(", in {time} or more by the node's limit")
-        }
-        None => ", in a time that is not known: the node has no limit and the lines have not been measured"
-            .to_owned(),
+        Some(millis) => words::within_limit(format_duration(std::time::Duration::from_millis(millis))),
+        None => words::in_unknown_time().to_owned(),
     }
 }
 
 fn add_text(plan: &AddPlan) -> String {
     let length = ByteCount::new(plan.length);
-    let what = match plan.files {
-        Some(files) => format!("{length} in {}", counted(files as u64, "file")),
-        None => format!("{length} in {}", counted(plan.fragments.into(), "fragment")),
+    let pieces = match plan.files {
+        Some(files) => words::files(files as u64),
+        None => words::fragments(plan.fragments.into()),
     };
-    let first = format!(
-        "would publish {} as {}: {what}, shared in place",
-        plan.path.display(),
-        plan.name
-    );
-    let bound = match &plan.bound_to {
+    let what = words::amount_in(length, pieces);
+    let mut lines = vec![words::would_publish(plan.path.display(), &plan.name, what)];
+    match &plan.bound_to {
         Some(bound) if Some(bound) == plan.content.as_ref() => {
-            "\nthe name is bound to this content already".to_owned()
+            lines.push(words::bound_already().to_owned());
         }
-        Some(bound) => format!("\nthe name would no longer stand for {bound}"),
-        None => String::new(),
-    };
-    let (Some(bytes), Some(peers), Some(replicas)) = (plan.bytes, plan.peers, plan.replicas) else {
-        return format!(
-            "{first}{bound}\nno node runs here that could tell what of it is in the network already"
-        );
-    };
-    let there = match replicas {
-        0 => String::new(),
-        n => format!("; {} there already", counted(n.into(), "replica")),
-    };
-    let moved = ByteCount::new(bytes);
-    let some = counted(peers.into(), "other live peer");
-    format!(
-        "{first}{bound}\nwould move {moved} from here to some of {some}, for {}{there}{}",
-        counted(plan.target.into(), "replica"),
-        how_long(plan.expected_ms)
-    )
+        Some(bound) => lines.push(words::no_longer_stands(bound)),
+        None => {}
+    }
+    lines.push(match (plan.bytes, plan.peers, plan.replicas) {
+        (Some(bytes), Some(peers), Some(replicas)) => {
+            let there = match replicas {
+                0 => String::new(),
+                n => words::there_already(words::replicas(n.into())),
+            };
+            words::would_send(
+                ByteCount::new(bytes),
+                words::other_live_peers(peers.into()),
+                words::replicas(plan.target.into()),
+                there,
+                how_long(plan.expected_ms),
+            )
+        }
+        _ => words::no_node_could_tell().to_owned(),
+    });
+    lines.join("\n")
 }
 
 fn get_text(plan: &GetPlan) -> String {
-    let (length, here, moved) = (
-        ByteCount::new(plan.length),
-        ByteCount::new(plan.here),
-        ByteCount::new(plan.bytes),
-    );
-    let most = if plan.directory { "at most " } else { "" };
-    let mut text = format!(
-        "would fetch {} to {}: {length}, {here} of it here\nwould move {most}{moved} from {}{}",
-        plan.name,
-        plan.output.display(),
-        counted(plan.sources.len() as u64, "peer"),
-        how_long(plan.expected_ms)
-    );
+    let (length, here) = (ByteCount::new(plan.length), ByteCount::new(plan.here));
+    let mut moved = ByteCount::new(plan.bytes).to_string();
+    if plan.directory {
+        moved = words::at_most(moved);
+    }
+    let mut lines = vec![
+        words::would_fetch(&plan.name, plan.output.display(), length, here),
+        words::would_move(
+            moved,
+            words::peers(plan.sources.len() as u64),
+            how_long(plan.expected_ms),
+        ),
+    ];
     for source in &plan.sources {
-        let fragments = counted(source.fragments.into(), "fragment");
+        let fragments = words::fragments(source.fragments.into());
         let has = ByteCount::new(source.bytes);
-        text.push_str(&format!(
-            "\n  {} at {}, {}: {fragments}, {has}",
-            &source.id, source.addr, source.state
+        lines.push(words::source_line(
+            &source.id,
+            &source.addr,
+            &source.state,
+            fragments,
+            has,
         ));
     }
     if !plan.available {
-        text.push_str("\nsome of it is on no live peer now: a fetch would wait");
+        lines.push(words::would_wait().to_owned());
     }
-    text
+    lines.join("\n")
 }
 
 #[cfg(test)]

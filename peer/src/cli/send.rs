@@ -23,6 +23,7 @@ use super::get;
 use super::globs::Globs;
 use super::json::SendLine;
 use super::ticket::Ticket;
+use crate::words;
 
 /// `peer send`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -72,7 +73,7 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
     let called =
         Name::new(called.file_name()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
     let name = Name::new(format!("sent/{:016x}/{called}", rand::random::<u64>()))
-        .map_err(|error| Failure::new(Exit::Usage, format!("cannot send {shown}: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Usage, words::cannot(words::send(&shown), error)))?;
     let client = if args.keep {
         sharing_node(context, &shown).await?
     } else {
@@ -110,10 +111,8 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
     if args.keep {
         return Ok(());
     }
-    context.out.note(&format!(
-        "it can be received for {}, while this command runs",
-        format_duration(args.length)
-    ));
+    let length = format_duration(args.length);
+    context.out.note(&words::can_be_received(length));
     tokio::time::sleep(args.length).await;
     context.out.json(&SendLine::Done {
         name: binding.name.to_string(),
@@ -127,15 +126,14 @@ async fn entry(context: &Context<'_>, client: &ControlClient) -> Result<EntryPoi
         return Ok(entry.clone());
     }
     let status = client.status().await;
-    let status = status.map_err(|error| Failure::of("ask the node for its network", &error))?;
+    let status = status.map_err(|error| Failure::of(words::ask_for_network(), &error))?;
     match status.session {
         // A node that runs may have entered by a webserver: all that it tells is the tracker.
         SessionStatus::Connected { tracker } if !context.runs_own_node() => Ok(EntryPoint::Tracker(tracker)),
         SessionStatus::Connected { .. } => Ok(attach::entry_or_default(context.options)),
-        SessionStatus::Offline | SessionStatus::Connecting { .. } => Err(Failure::new(
-            Exit::Unreachable,
-            "cannot send: the node is not connected to a network; name one with --webserver or --tracker",
-        )),
+        SessionStatus::Offline | SessionStatus::Connecting { .. } => {
+            Err(Failure::new(Exit::Unreachable, words::cannot_send_offline()))
+        }
     }
 }
 
@@ -147,13 +145,13 @@ async fn publish(
 ) -> Result<Binding, Failure> {
     let (mut events, broken) = begin(context, client, add, shown).await?;
     let published = async {
-        let failed = |error| Failure::of(format_args!("send {shown}"), &error);
+        let failed = |error| Failure::of(words::send(shown), &error);
         while let Some(event) = events.next().await.map_err(failed)? {
             if let AddEvent::Published(binding) = event {
                 return Ok(binding);
             }
         }
-        let why = format!("cannot send {shown}: the tracker went away; it will be published when it is back");
+        let why = words::cannot(words::send(shown), words::tracker_went_away());
         Err(Failure::new(Exit::Unreachable, why))
     };
     tokio::select! {
@@ -169,15 +167,11 @@ fn explain(context: &Context<'_>, ticket: &Ticket, binding: &Binding) {
             .collection
             .map_or(binding.length, |collection| collection.length),
     );
-    context
-        .out
-        .note(&format!("{length}; on another machine: peer receive LINE"));
+    context.out.note(&words::on_another_machine(length));
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) =
         &ticket.entry;
     if is_loopback(address) {
-        context.out.note(&format!(
-            "{address} leads to a network only on this machine; name another address with --webserver"
-        ));
+        context.out.note(&words::only_on_this_machine(address));
     }
 }
 

@@ -187,15 +187,6 @@ fn ranges(fragments: &FragmentSet) -> String {
     words::some_fragments(text, fragments.len(), fragments.capacity())
 }
 
-/// `1 peer`, `2 peers`.
-#[must_use]
-pub fn counted(count: u64, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        n => format!("{n} {noun}s"),
-    }
-}
-
 /// How the session with the tracker stands, in a few words.
 #[must_use]
 pub fn session(session: &SessionStatus) -> String {

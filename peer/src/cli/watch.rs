@@ -1,32 +1,40 @@
 //! `peer watch`: what happens in the network, as it happens, and a command for each event.
 //!
-//! The network is looked at again and again, and what is different is told ([`changes`]): so what came and went between two
-//! looks is not seen, and where that can be known the event says so. Looking takes a tenth of the time at most, however many names
-//! there are. Through a restart of the tracker or the node it goes on, and says that it was interrupted.
+//! The node passes the tracker's feed on; what it cannot tell (at the beginning, after a gap, after a restart of the tracker)
+//! is found by looking at everything and told as the difference ([`seen`], [`follower`]). Looking takes a tenth of the time at most,
+//! however many names there are. Through a restart of the tracker or the node it goes on, and says that it was interrupted.
 
-pub mod changes;
+pub mod event;
+pub mod follower;
+pub mod seen;
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use clap::Args;
+use proto::RemoteError;
 use proto::client::ControlClient;
 use serde::Serialize;
-use shared::runtime::{OnExit, Tasks};
+use shared::ErrorCode;
+use shared::model::{Timestamp, format_duration};
+use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use self::changes::{Event, Seen};
+use self::event::Event;
+use self::follower::Follower;
+use self::seen::Look;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::query::{all_names, all_peers};
+use crate::words;
 
-/// Between two looks, at least.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two attempts to follow a feed that broke.
+const RETRY_EVERY: Duration = Duration::from_millis(500);
 
-/// A look may take a tenth of the time.
+/// Looking at everything may take a tenth of the time.
 const REST: u32 = 9;
 
 /// Events that wait for their command; what comes then is told and not acted on.
@@ -64,58 +72,89 @@ pub(super) async fn run(context: &Context<'_>, args: WatchArgs) -> Result<(), Fa
             event,
         };
         context.out.json(&told);
-        context.out.line(&text(&told.event));
+        if let Some(line) = text(&told.event) {
+            context.out.line(&line);
+        }
         if let Some(commands) = &commands
             && !matches!(told.event, Event::Watching { .. })
             && commands.try_send(told).is_err()
         {
-            context
-                .out
-                .note("the command is slower than the events: one was not acted on");
+            context.out.note(words::command_is_slower());
         }
     };
-    let mut seen = look(&client, None).await?;
-    tell(seen.watching());
-    let mut away = None;
+    let mut watch = Watch {
+        client,
+        follower: Follower::default(),
+        away: None,
+        look_from: Timestamp::default(),
+    };
     loop {
-        let begun = context.clock.now();
-        let looked = look(&client, Some(&seen)).await;
-        let took = context.clock.now().since(begun);
-        match looked {
-            Ok(now) => {
-                if let Some(since) = away.take() {
-                    let for_ms = context.clock.now().since(since).as_millis();
-                    tell(Event::Interrupted {
-                        for_ms: u64::try_from(for_ms).unwrap_or(u64::MAX),
-                        restarted: now.epoch() != seen.epoch(),
-                    });
-                }
-                now.since(&seen).into_iter().for_each(&tell);
-                seen = now;
-            }
-            Err(failure) if failure.exit() == Exit::Unreachable || failure.exit() == Exit::TimedOut => {
-                if away.is_none() {
-                    context.out.note(&format!("{failure}; trying again"));
-                }
-                away.get_or_insert(begun);
-            }
-            Err(failure) => return Err(failure),
+        let Err(failure) = watch.follow(&context.clock, &tell).await;
+        let is_passing = failure.exit() == Exit::Unreachable || failure.exit() == Exit::TimedOut;
+        if !is_passing || watch.follower.position().is_none() {
+            return Err(failure);
         }
-        tokio::time::sleep((took * REST).max(LOOK_EVERY)).await;
+        if watch.away.is_none() {
+            context.out.note(&words::trying_again(&failure));
+            watch.away = Some(context.clock.now());
+        }
+        tokio::time::sleep(RETRY_EVERY).await;
+    }
+}
+
+/// What the command goes on with when the feed breaks.
+struct Watch {
+    client: ControlClient,
+    follower: Follower,
+    /// Since when the feed cannot be followed.
+    away: Option<Timestamp>,
+    /// Not before then is everything looked at again.
+    look_from: Timestamp,
+}
+
+impl Watch {
+    /// Follows the feed until it breaks.
+    async fn follow(
+        &mut self,
+        clock: &Clock,
+        tell: &impl Fn(Event),
+    ) -> Result<std::convert::Infallible, Failure> {
+        let failed = |error: RemoteError| Failure::of(words::follow_changes(), &error);
+        let mut pages = self
+            .client
+            .events(self.follower.position())
+            .await
+            .map_err(failed)?;
+        loop {
+            let page = pages.next().await.and_then(|page| {
+                page.ok_or_else(|| RemoteError::new(ErrorCode::Unavailable, words::node_ended_feed()))
+            });
+            // Whatever broke it, it is begun anew, and then is told what is wrong.
+            let broken = |error: RemoteError| words::cannot(words::follow_changes(), error);
+            let page = page.map_err(|error| Failure::new(Exit::Unreachable, broken(error)))?;
+            let away = self.away.take().map(|since| clock.now().since(since));
+            self.follower.read(page, away).into_iter().for_each(tell);
+            if self.follower.is_look_due() {
+                tokio::time::sleep(self.look_from.since(clock.now())).await;
+                let begun = clock.now();
+                let look = look(&self.client).await?;
+                let now = clock.now();
+                self.look_from = now.after(now.since(begun) * REST);
+                self.follower.look(look).into_iter().for_each(tell);
+            }
+        }
     }
 }
 
 /// Peers before names: a loss is told before what it endangers.
-async fn look(client: &ControlClient, before: Option<&Seen>) -> Result<Seen, Failure> {
+async fn look(client: &ControlClient) -> Result<Look, Failure> {
     let view = all_peers(client).await?;
     let names = all_names(client).await?;
-    Ok(Seen::new(
+    Ok(Look {
         names,
-        view.peers,
-        view.epoch,
-        view.in_safe_mode,
-        before,
-    ))
+        peers: view.peers,
+        is_in_safe_mode: view.in_safe_mode,
+    })
 }
 
 /// Runs the command for one event after the other, until nobody sends any more.
@@ -159,42 +198,66 @@ async fn execute(command: &str, told: &Told) -> std::io::Result<()> {
     Err(std::io::Error::other(format!("it ended with {status}")))
 }
 
-fn text(event: &Event) -> String {
-    match event {
-        Event::Watching { names, peers } => format!("watching {names} names and {peers} peers"),
+/// What a person reads; none where another line says it.
+fn text(event: &Event) -> Option<String> {
+    let about = |say: fn(&str, &str) -> String, peer: &event::Peer| say(&peer.peer, &peer.addr);
+    Some(match event {
+        Event::Watching { names, peers } => words::watching(names, peers),
+        Event::Published {
+            name,
+            revision,
+            renamed_from: Some(from),
+            ..
+        } => words::event_renamed(from, name, revision),
         Event::Published {
             name,
             revision,
             missed: 0,
             ..
-        } => format!("published {name}, revision {revision}"),
+        } => words::event_published(name, revision),
         Event::Published {
             name,
             revision,
             missed,
             ..
-        } => format!("published {name}, revision {revision}; {missed} revisions before it were not seen"),
-        Event::Removed { name, .. } => format!("removed {name}"),
-        Event::Replicated { name, target, .. } => format!("replicated {name}: {target} of every fragment"),
+        } => words::event_published_missed(name, revision, missed),
+        // The line of the new name says it.
+        Event::Removed {
+            renamed_to: Some(_), ..
+        } => return None,
+        Event::Removed { name, .. } => words::event_removed(name),
+        Event::Replicated { name, target, .. } => words::event_replicated(name, target),
         Event::Endangered {
             name,
             state,
             fewest,
             target,
             ..
-        } => format!("endangered {name}: {state}, fewest {fewest} of {target}"),
-        Event::Repaired { name, target, .. } => format!("repaired {name}: {target} of every fragment again"),
-        Event::PeerJoined(peer) => format!("peer joined: {} at {}", peer.peer, peer.addr),
-        Event::PeerSuspect(peer) => format!("peer suspect: {} at {}", peer.peer, peer.addr),
-        Event::PeerLost(peer) => format!("peer lost: {} at {}", peer.peer, peer.addr),
-        Event::PeerReturned(peer) => format!("peer returned: {} at {}", peer.peer, peer.addr),
-        Event::Interrupted { for_ms, restarted } => {
-            let how = if *restarted {
-                ", the tracker has restarted"
-            } else {
-                ""
+        } => words::event_endangered(name, words::content_state(*state), fewest, target),
+        Event::Repaired { name, target, .. } => words::event_repaired(name, target),
+        Event::PeerJoined(peer) => about(|id, at| words::peer_joined(id, at), peer),
+        Event::PeerSuspect(peer) => about(|id, at| words::peer_suspect(id, at), peer),
+        Event::PeerLost(peer) if peer.left => about(|id, at| words::peer_left(id, at), peer),
+        Event::PeerLost(peer) => about(|id, at| words::peer_lost(id, at), peer),
+        Event::PeerReturned(peer) => about(|id, at| words::peer_returned(id, at), peer),
+        Event::PeerDraining(peer) => about(|id, at| words::peer_draining(id, at), peer),
+        Event::PeerInMaintenance(peer) => about(|id, at| words::peer_in_maintenance(id, at), peer),
+        Event::PeerActive(peer) => about(|id, at| words::peer_active(id, at), peer),
+        Event::Interrupted {
+            for_ms,
+            restarted,
+            gap,
+        } => {
+            let elapsed = format_duration(Duration::from_millis(*for_ms));
+            let line = match (gap, for_ms) {
+                (true, 0) => words::too_much_at_once().to_owned(),
+                (true, _) => words::not_followed_gap(elapsed),
+                (false, _) => words::not_followed(elapsed),
             };
-            format!("could not look for {for_ms} ms{how}; what came and went meanwhile is not told")
+            match restarted {
+                true => words::tracker_restarted(line),
+                false => line,
+            }
         }
-    }
+    })
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod add;
 pub(crate) mod collection;
+mod feed;
 pub(crate) mod get;
 pub(crate) mod local;
 mod streams;
@@ -178,6 +179,7 @@ impl Control for ControlService {
     type PutValueStream = EventStream<v1::AddEvent>;
     type GetStream = EventStream<v1::GetEvent>;
     type EntriesStream = EventStream<v1::EntriesReply>;
+    type EventsStream = EventStream<v1::EventsReply>;
     type VerifyStream = EventStream<v1::VerifyEvent>;
 
     async fn status(&self, request: Request<v1::StatusRequest>) -> Result<Response<v1::StatusReply>, Status> {
@@ -386,6 +388,16 @@ impl Control for ControlService {
             .peers(&page)
             .await?;
         Ok(Response::new(peers.into()))
+    }
+
+    async fn events(
+        &self,
+        request: Request<v1::EventsRequest>,
+    ) -> Result<Response<Self::EventsStream>, Status> {
+        self.admit(&request, Access::Ask)?;
+        let after = request.into_inner().try_into()?;
+        let follow = move |parts, events| feed::follow(parts, after, events);
+        Ok(Response::new(self.start("events", follow)))
     }
 
     async fn verify(

@@ -9,24 +9,30 @@
 //! sentence around them is not), and names that are typed, such as flags and commands.
 
 mod counts;
+mod events;
 mod failures;
 mod help;
 mod lists;
 mod menu;
 mod mistakes;
 mod past;
+mod plans;
+mod sending;
 mod states;
 mod transfers;
 mod upkeep;
 mod usage;
 
 pub(crate) use counts::*;
+pub(crate) use events::*;
 pub(crate) use failures::*;
 pub(crate) use help::*;
 pub(crate) use lists::*;
 pub(crate) use menu::*;
 pub(crate) use mistakes::*;
 pub(crate) use past::*;
+pub(crate) use plans::*;
+pub(crate) use sending::*;
 pub(crate) use states::*;
 pub(crate) use transfers::*;
 pub(crate) use upkeep::*;
@@ -40,11 +46,14 @@ mod tests {
     fn every_message_is_in_both_languages() {
         let all = [
             counts::MESSAGES,
+            events::MESSAGES,
             failures::MESSAGES,
             lists::MESSAGES,
             menu::MESSAGES,
             mistakes::MESSAGES,
             past::MESSAGES,
+            plans::MESSAGES,
+            sending::MESSAGES,
             states::MESSAGES,
             transfers::MESSAGES,
             upkeep::MESSAGES,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, ContentRef, Health, HostPort, Location, Manifest, Name, Parts, PinWish, Revision,
-    RevisionEntry,
+    Binding, ContentId, ContentRef, FeedPage, FeedPosition, Health, HostPort, Location, Manifest, Name,
+    Parts, PinWish, Revision, RevisionEntry,
 };
 use tonic::transport::Channel;
 
@@ -216,14 +216,34 @@ impl CatalogClient {
             content_id: content.as_bytes().to_vec().into(),
         };
         let mut client = self.inner.clone();
-        let call = tokio::time::timeout(self.patience.deadline, client.watch(request));
-        let stream = call.await.map_err(|_| {
+        self.begun(client.watch(request)).await
+    }
+
+    /// What has changed since then, or from now on, and what changes, as it does.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn events(
+        &self,
+        after: Option<FeedPosition>,
+    ) -> Result<Incoming<v1::EventsReply, FeedPage>, RemoteError> {
+        let mut client = self.inner.clone();
+        self.begun(client.events(v1::EventsRequest::from(after))).await
+    }
+
+    /// A stream that must begin in time.
+    async fn begun<W, T>(
+        &self,
+        call: impl Future<Output = Result<tonic::Response<tonic::Streaming<W>>, tonic::Status>>,
+    ) -> Result<Incoming<W, T>, RemoteError> {
+        let late = |_| {
             RemoteError::new(
                 shared::ErrorCode::DeadlineExceeded,
                 "the tracker did not answer in time",
             )
-        })??;
-        Ok(Incoming::new(stream.into_inner()))
+        };
+        let begun = tokio::time::timeout(self.patience.deadline, call);
+        Ok(Incoming::new(begun.await.map_err(late)??.into_inner()))
     }
 
     /// A page of peers.

@@ -1,5 +1,6 @@
 //! A node's own command line.
 
+mod feed;
 mod revisions;
 mod streams;
 mod upkeep;

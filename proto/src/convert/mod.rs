@@ -6,6 +6,7 @@
 
 mod catalog;
 mod collection;
+mod feed;
 mod revision;
 mod session;
 mod transfer;

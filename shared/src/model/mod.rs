@@ -8,6 +8,7 @@ mod catalog;
 mod culprit;
 mod durability;
 mod duty;
+mod feed;
 mod fragment;
 mod id;
 mod manifest;
@@ -29,6 +30,7 @@ pub use catalog::{
 pub use culprit::{Culprit, Offence};
 pub use durability::{Durability, Endangered, Losses, Repair, Survey, Why};
 pub use duty::{DrainStatus, Duty, DutyWish};
+pub use feed::{FeedEvent, FeedPage, FeedPosition};
 pub use fragment::{BlockSpan, FragmentIndex, FragmentSet, FragmentSetError};
 pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision};
 pub use manifest::{

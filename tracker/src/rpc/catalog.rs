@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::refused;
+use super::{feed, refused};
 use crate::ledger::{Ledger, LedgerError};
 use crate::state::Publish;
 
@@ -39,6 +39,8 @@ pub(crate) struct CatalogService {
     tasks: Tasks,
     /// A permit for every collection that is being taken in.
     gatherings: Arc<Semaphore>,
+    /// A permit for everyone who follows the feed.
+    followers: Arc<Semaphore>,
 }
 
 impl CatalogService {
@@ -47,6 +49,7 @@ impl CatalogService {
             ledger,
             tasks,
             gatherings: Arc::new(Semaphore::new(GATHERINGS)),
+            followers: Arc::new(Semaphore::new(feed::FOLLOWERS)),
         })
     }
 }
@@ -211,6 +214,27 @@ impl Catalog for CatalogService {
             // It ends when the content goes, the watcher goes, or the tracker stops.
             token
                 .run_until_cancelled(watch(ledger, content, answers))
+                .await
+                .unwrap_or_default();
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    type EventsStream = Pin<Box<dyn Stream<Item = Result<v1::EventsReply, Status>> + Send>>;
+
+    async fn events(&self, request: Request<v1::EventsRequest>) -> Answer<Self::EventsStream> {
+        let after = request.into_inner().try_into()?;
+        let permit = Arc::clone(&self.followers).try_acquire_owned();
+        let permit = permit.map_err(|_| {
+            let why = "too many follow what changes; try again later";
+            to_status(&RemoteError::new(ErrorCode::Exhausted, why))
+        })?;
+        let (answers, stream) = mpsc::channel(feed::PAGES);
+        let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());
+        self.tasks.spawn("events", OnExit::Continue, async move {
+            let _permit = permit;
+            token
+                .run_until_cancelled(feed::follow(ledger, after, answers))
                 .await
                 .unwrap_or_default();
         });

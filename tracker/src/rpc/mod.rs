@@ -1,6 +1,7 @@
 //! The gRPC side: decode, one call, encode. Nothing is decided here.
 
 mod catalog;
+mod feed;
 mod session;
 mod upkeep;
 

@@ -15,6 +15,7 @@ use shared::model::{
 };
 
 use super::line::{Bound, Hold, Line, Revised, Touched};
+use super::news::Told;
 use super::record::Past;
 
 /// Revisions of one generation; a restored journal begins the next one (see [`Catalogue::next_generation`]). More than
@@ -45,6 +46,8 @@ pub(super) struct Content {
     pub(super) publishers: Vec<PeerId>,
     /// In ascending order; never empty.
     names: Vec<Name>,
+    /// How watchers know its replicas; none when it is to be told anew.
+    pub(super) told: Option<Told>,
 }
 
 /// A name is bound.
@@ -317,7 +320,9 @@ impl Catalogue {
                     target,
                     publishers: Vec::new(),
                     names: Vec::new(),
+                    told: None,
                 });
+            content.told = None;
             for publisher in publishers {
                 if !content.publishers.contains(publisher) && content.publishers.len() < MAX_PUBLISHERS {
                     content.publishers.reserve_exact(1);
@@ -326,6 +331,13 @@ impl Catalogue {
             }
         }
         bound
+    }
+
+    /// Watchers know the content's replicas so.
+    pub(super) fn set_told(&mut self, id: ContentId, told: Told) {
+        if let Some(content) = self.contents.get_mut(&id) {
+            content.told = Some(told);
+        }
     }
 
     /// Changes how many replicas a bound name wants.
@@ -355,6 +367,10 @@ impl Catalogue {
             pins: PinCount::default(),
             ..current.clone()
         };
+        if let Some(content) = self.contents.get_mut(&moved.content) {
+            // To be told of the other name.
+            content.told = None;
+        }
         let limit = self.limit;
         // In this order nothing is without a name in between.
         let mut settled = self.change(to, |line| line.bind(revision, at, moved, limit));

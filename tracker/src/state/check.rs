@@ -27,6 +27,7 @@ impl State {
         self.assignments.check();
         self.assignments.check_budget(self.spending.budget());
         self.agenda.check();
+        self.news.feed.check();
         self.check_holders();
         for (content, peer) in self.assignments.keys() {
             let known = self

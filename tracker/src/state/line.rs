@@ -66,7 +66,8 @@ impl Bound {
         parts.chain([&self.content]).copied()
     }
 
-    fn refers_to(&self, content: ContentId) -> bool {
+    /// Whether the name keeps the content for this revision.
+    pub(super) fn refers_to(&self, content: ContentId) -> bool {
         let is_part = |parts: &Arc<[ContentId]>| parts.binary_search(&content).is_ok();
         self.holds() && (self.content == content || self.parts.as_ref().is_some_and(is_part))
     }

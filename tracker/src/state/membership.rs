@@ -19,6 +19,8 @@ pub(super) struct Membership {
     sessions: BTreeMap<SessionId, PeerId>,
     /// Everyone who is not lost.
     rings: Rings,
+    /// To whom something may have happened since somebody asked.
+    touched: Vec<PeerId>,
 }
 
 /// A peer.
@@ -37,6 +39,10 @@ pub(super) struct Peer {
     /// When an assignment of it last moved.
     pub(super) progress_at: Timestamp,
     pub(super) session: Option<Session>,
+    /// Whether it is lost because it left.
+    pub(super) has_left: bool,
+    /// How watchers know it.
+    pub(super) told: Option<(PeerState, Duty)>,
 }
 
 /// What the tracker believes about a peer's life.
@@ -104,7 +110,9 @@ impl Membership {
         self.peers.get(&id)
     }
 
+    /// Whoever gets this may change the peer: it counts as touched.
     pub(super) fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.touch(id);
         self.peers.get_mut(&id)
     }
 
@@ -144,6 +152,7 @@ impl Membership {
     pub(super) fn register(&mut self, registration: Registration, at: Timestamp) {
         let id = registration.peer;
         self.rings.insert(id);
+        self.touch(id);
         match self.peers.get_mut(&id) {
             Some(peer) => {
                 (peer.registration, peer.registered_at) = (registration, at);
@@ -162,6 +171,8 @@ impl Membership {
                     is_full_until: Timestamp::default(),
                     progress_at: Timestamp::default(),
                     session: None,
+                    has_left: false,
+                    told: None,
                 };
                 self.peers.insert(id, peer);
             }
@@ -170,6 +181,7 @@ impl Membership {
 
     /// The peer is used for this from now on, through all its lives.
     pub(super) fn set_duty(&mut self, id: PeerId, duty: Duty, at: Timestamp) {
+        self.touch(id);
         if let Some(peer) = self.peers.get_mut(&id) {
             (peer.duty, peer.duty_since) = (duty, at);
         }
@@ -182,8 +194,33 @@ impl Membership {
         }
     }
 
+    /// To whom something may have happened since the last call.
+    pub(super) fn take_touched(&mut self) -> Vec<PeerId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Everyone is to be looked at.
+    pub(super) fn touch_all(&mut self) {
+        self.touched = self.peers.keys().copied().collect();
+    }
+
+    fn touch(&mut self, id: PeerId) {
+        // Many changes in a row are of the same peer.
+        if self.touched.last() != Some(&id) {
+            self.touched.push(id);
+        }
+    }
+
+    /// Watchers know the peer so.
+    pub(super) fn set_told(&mut self, id: PeerId, told: (PeerState, Duty)) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.told = Some(told);
+        }
+    }
+
     /// The peer is gone; returns the session that it had.
     pub(super) fn lose(&mut self, id: PeerId, at: Timestamp) -> Option<SessionId> {
+        self.touch(id);
         let peer = self.peers.get_mut(&id)?;
         peer.life = Life::Lost { since: at };
         self.rings.remove(id);

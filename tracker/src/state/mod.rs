@@ -24,12 +24,14 @@ mod command;
 mod continuity;
 mod drain;
 mod duty;
+mod feed;
 mod history;
 mod holders;
 mod line;
 mod losses;
 mod membership;
 mod naming;
+mod news;
 mod outage;
 mod pace;
 mod planning;
@@ -65,6 +67,7 @@ use catalogue::{Bind, Catalogue, Settled};
 use history::History;
 use holders::Holders;
 use membership::{Life, Membership};
+use news::News;
 use pace::Pace;
 use spending::Spending;
 
@@ -110,6 +113,8 @@ pub struct State {
     spending: Spending,
     /// Whether many peers have fallen silent together.
     has_outage: bool,
+    /// What watchers are told.
+    news: News,
 }
 
 /// The time after a restart in which not all holders are known.
@@ -155,6 +160,7 @@ impl State {
             pace: Pace::default(),
             spending: Spending::new(budget),
             has_outage: false,
+            news: News::default(),
         }
     }
 
@@ -162,6 +168,8 @@ impl State {
     pub fn replay(&mut self, record: Record) {
         // What a fact sets in motion (orphans, agenda) is for a tracker that knows holders; after a restart none are.
         drop(self.evolve(record));
+        // Who lives is not known yet.
+        drop(self.members.take_touched());
     }
 
     /// Carries out a command, or rejects it and changes nothing.
@@ -211,6 +219,7 @@ impl State {
                 Ok(Reply::Done)
             }
         };
+        self.tell_peers();
         Applied {
             reply,
             records: out.records,
@@ -284,6 +293,7 @@ impl State {
     fn evolve(&mut self, record: Record) -> Settled {
         let at = record.at;
         self.history.count();
+        self.tell_fact(&record);
         match record.fact {
             Fact::EpochBegun(epoch) => {
                 (self.epoch, self.epoch_at) = (epoch, at);

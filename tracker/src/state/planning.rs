@@ -35,6 +35,7 @@ impl State {
         self.sweep();
         self.survey_room();
         for id in self.agenda.due(now, ASSESS_LIMIT) {
+            self.doubt(id);
             let fewest = self
                 .catalogue
                 .content(id)

@@ -177,6 +177,9 @@ impl State {
             .and_then(|peer| peer.session.as_ref())
             .map(|session| session.id);
         self.commit(now, Fact::PeerGone(peer), out);
+        if let Some(member) = self.members.get_mut(peer) {
+            member.has_left = why == Closing::Left;
+        }
         if let Some(session) = session {
             out.effects.push(Effect::Close { session, why });
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::Timestamp;
+use shared::model::{FeedEvent, Timestamp};
 
 use super::command::Closing;
 use super::membership::{Life, Peer};
@@ -23,6 +23,7 @@ impl State {
         self.notice_outage(now);
         self.age(now, out);
         self.plan(now, out);
+        self.tell_standings();
     }
 
     /// When the tracker itself stood still (a suspended machine, a stopped process), heartbeats wait in its queues:
@@ -60,6 +61,8 @@ impl State {
         if self.safe_mode.as_ref().is_some_and(is_over) {
             self.safe_mode = None;
             self.swept = None;
+            self.members.touch_all();
+            self.tell(FeedEvent::Settled);
         }
     }
 

@@ -198,7 +198,7 @@ impl State {
         Ok((part, content))
     }
 
-    fn describe(&self, peer: &Peer) -> PeerInfo {
+    pub(super) fn describe(&self, peer: &Peer) -> PeerInfo {
         let of = &peer.registration;
         PeerInfo {
             id: of.peer,

@@ -4,6 +4,7 @@ mod budget;
 mod collections;
 mod durability;
 mod duty;
+mod feed;
 mod fleet;
 mod history;
 mod insistence;

@@ -8,6 +8,7 @@ use shared::model::{
     Parts, PeerId, PeerState, Report, Revision,
 };
 
+use super::feed::Reader;
 use super::pins::Pins;
 use super::world::{World, content, peer, some};
 use crate::Timing;
@@ -392,12 +393,16 @@ proptest! {
     #[test]
     fn whatever_happens_the_invariants_hold_and_calm_heals(steps in proptest::collection::vec(step(), 1..60)) {
         let (mut world, mut pins) = (forgetful(), Pins::default());
+        // One reads at every step, one when all is over.
+        let (mut reader, mut sleeper) = (Reader::new(&world.state), Reader::new(&world.state));
         let mut newest = [0; NAMES.len()];
         for step in steps {
             // `World::apply` checks every invariant after every command.
             act(&mut world, &mut pins, &step);
             pins.check(&world);
             check_who_can_go(&world);
+            drop(reader.read(&world.state));
+            reader.check(&world.state, false);
             for (name, newest) in NAMES.iter().zip(&mut newest) {
                 let revision = world.state.catalogue.revision(&super::world::name(name)).get();
                 prop_assert!(revision >= *newest, "revisions only grow");
@@ -406,6 +411,11 @@ proptest! {
         }
         calm(&mut world);
         pins.check(&world);
+        for reader in [&mut reader, &mut sleeper] {
+            drop(reader.read(&world.state));
+            reader.check(&world.state, true);
+            prop_assert_eq!(reader.gaps, 0);
+        }
         for n in 1..=CONTENTS {
             let manifest = bytes(n);
             let holders = world.state.holders.of(manifest.content());
