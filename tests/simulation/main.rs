@@ -8,11 +8,17 @@ use harness::simulator::{self, Outcome, Size};
 
 /// A scenario with 16 MiB at 20 Mbit/s: small enough for a debug build.
 fn outcome(name: &str, receivers: usize, seed: u64) -> Outcome {
+    late_outcome(name, receivers, seed, Duration::from_millis(1))
+}
+
+/// The same where everything takes so long from host to host.
+fn late_outcome(name: &str, receivers: usize, seed: u64, latency: Duration) -> Outcome {
     let size = Size {
         content: 16 << 20,
         receivers: Some(receivers),
         up: 2_500_000,
         down: 2_500_000,
+        latency,
         seed,
     };
     let plan = simulator::scenario(name, size).expect("a scenario of this name");
@@ -43,6 +49,12 @@ fn equal_receivers_are_done_soon_after_nobody_could_be_sooner_and_the_source_har
     assert!(outcome.ratio() <= 1.15, "{outcome:?}");
     assert!(outcome.source_copies <= 1.1, "{outcome:?}");
     assert!(outcome.wasted <= 0.02, "{outcome:?}");
+}
+
+#[test]
+fn queues_at_the_ports_delay_news_and_requests_and_cost_little() {
+    let outcome = late_outcome("equal-15", 15, 1, Duration::from_millis(50));
+    assert!(outcome.ratio() <= 1.25, "{outcome:?}");
 }
 
 #[test]

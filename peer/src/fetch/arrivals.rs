@@ -4,12 +4,12 @@
 //! written, not necessarily synced: who passes them on promises nothing about tomorrow, only that they are right.
 //! Everything here is in memory and forgotten with the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shared::hash::FragmentProof;
 use shared::model::{ContentId, FragmentIndex, FragmentSet};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 /// Changes that a slow listener may be behind; one that is further behind looks at everything.
 const CHANGES: usize = 1024;
@@ -30,6 +30,9 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Content {
     fetches: u32,
+    /// Fragments that somebody has been sent to the end, as long as the fetch has not taken note of it.
+    passed_on: BTreeSet<FragmentIndex>,
+    has_passed_on: Arc<Notify>,
     fragments: BTreeMap<FragmentIndex, Fragment>,
 }
 
@@ -55,6 +58,7 @@ pub struct Arrival {
 pub struct Fetching {
     arrivals: Arrivals,
     content: ContentId,
+    has_passed_on: Arc<Notify>,
 }
 
 /// What can be passed on of an arriving fragment.
@@ -81,11 +85,26 @@ impl Arrivals {
     /// A content is being fetched from now on.
     #[must_use]
     pub fn fetch(&self, content: ContentId) -> Fetching {
-        self.contents().entry(content).or_default().fetches += 1;
+        let has_passed_on = {
+            let mut contents = self.contents();
+            let content = contents.entry(content).or_default();
+            content.fetches += 1;
+            Arc::clone(&content.has_passed_on)
+        };
         tell(&self.0.fetching, content);
         Fetching {
             arrivals: self.clone(),
             content,
+            has_passed_on,
+        }
+    }
+
+    /// Somebody has been sent the fragment to the end; who fetches the content is told.
+    pub fn passed_on(&self, content: ContentId, index: FragmentIndex) {
+        let mut contents = self.contents();
+        if let Some(content) = contents.get_mut(&content).filter(|content| content.fetches > 0) {
+            content.passed_on.insert(index);
+            content.has_passed_on.notify_one();
         }
     }
 
@@ -205,6 +224,24 @@ impl Drop for Arrival {
     }
 }
 
+impl Fetching {
+    /// Fragments that somebody has been sent to the end since the last call; waits until there are some. Cancel-safe.
+    pub async fn passed_on(&self) -> BTreeSet<FragmentIndex> {
+        loop {
+            let content = self.content;
+            let passed_on = self
+                .arrivals
+                .contents()
+                .get_mut(&content)
+                .map(|content| std::mem::take(&mut content.passed_on));
+            match passed_on {
+                Some(passed_on) if !passed_on.is_empty() => return passed_on,
+                _ => self.has_passed_on.notified().await,
+            }
+        }
+    }
+}
+
 impl Drop for Fetching {
     fn drop(&mut self) {
         let mut contents = self.arrivals.contents();
@@ -268,6 +305,24 @@ mod tests {
         drop(other);
         assert!(arrivals.passing(content, index).is_none());
         assert!(passing.blocks.has_changed().is_err(), "who passes it on is told");
+    }
+
+    #[tokio::test]
+    async fn a_fetch_learns_once_what_has_been_passed_on() {
+        let arrivals = Arrivals::default();
+        let content = ContentId::from_bytes([1; 32]);
+        let fragments: Vec<_> = FragmentSet::full(3).iter().collect();
+        arrivals.passed_on(content, fragments[0]);
+        let fetching = arrivals.fetch(content);
+        for index in [fragments[1], fragments[2], fragments[1]] {
+            arrivals.passed_on(content, index);
+        }
+        let since_it_began = fragments[1..].iter().copied().collect();
+        assert_eq!(fetching.passed_on().await, since_it_began);
+        let (told, ()) = tokio::join!(fetching.passed_on(), async {
+            arrivals.passed_on(content, fragments[0]);
+        });
+        assert_eq!(told.into_iter().collect::<Vec<_>>(), [fragments[0]]);
     }
 
     #[test]

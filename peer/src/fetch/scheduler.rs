@@ -15,7 +15,7 @@
 //! * A seeder is asked for what the swarm has only when there is nothing else to ask it for.
 //! * A source that is full is not asked: the request goes where there is room, instead of standing in line.
 //! * A member that serves much more slowly than others is given a rest after each request, so that at the end not
-//!   everything is with the slow ones; one that serves more quickly is given more.
+//!   everything is with the slow ones; one that serves more quickly is given more. Half of them never rest.
 //! * Whoever is ahead of the other members asks for less, so that those behind find free slots (`lead`).
 //! * A source for which nothing else is left takes over what a much slower one is sending, unless all wait for our own
 //!   limit. What has come of the fragment is kept.
@@ -72,7 +72,7 @@ pub struct Scheduler {
     stripes: Stripes,
     /// Sources that hold something and are no members.
     seeders: u32,
-    /// Fragments that we were the first to ask a seeder for, and that no member holds yet; whom, and since when we do.
+    /// Fragments that we were the first to ask a seeder for, and have not passed on yet; whom, and since when we hold them.
     first_hand: BTreeMap<FragmentIndex, (PeerId, Option<Timestamp>)>,
     /// Fragments that have been asked for: some of them may have come.
     begun: FragmentSet,
@@ -151,6 +151,12 @@ impl Scheduler {
                 fragment,
                 failure,
             } => self.failed(now, source, fragment, failure, &mut actions),
+            Event::PassedOn { fragment } => {
+                if self.first_hand.remove(&fragment).is_none() {
+                    return actions;
+                }
+                Look::AtAll
+            }
             Event::Throttled(enough) => {
                 self.pace.throttle(enough);
                 self.flights.restart(now);
@@ -338,14 +344,20 @@ impl Scheduler {
     fn learn(&mut self, now: Timestamp, source: PeerId, flight: Flight) {
         let took = now.since(flight.since);
         let rest = self.pace.rest_after(took);
-        let standing = self.standing(source);
-        if standing.is_member() {
-            standing.rest(now, rest);
+        if !rest.is_zero() && self.sources[&source].is_member() && self.may_rest(now) {
+            self.standing(source).rest(now, rest);
         }
         // What was left of a fragment says nothing about how long a whole one takes.
         if flight.is_whole && self.pace.served_in(took) {
             self.standing(source).served_in(took);
         }
+    }
+
+    /// Whether one more member may be left alone. Where most of them seem slow, it is not they who are.
+    fn may_rest(&self, now: Timestamp) -> bool {
+        let members = self.sources.values().filter(|source| source.is_member());
+        let resting = members.filter(|member| member.is_waiting(now)).count();
+        resting < self.stripes.members() as usize / 2
     }
 
     fn failed(

@@ -88,7 +88,7 @@ pub(super) struct Session {
     throttle: Option<u32>,
     begun: Timestamp,
     /// Tells the swarm that this peer is fetching.
-    _fetching: Fetching,
+    fetching: Fetching,
     /// Bytes received at the last tick, and when they last became more.
     last_received: (u64, Timestamp),
 }
@@ -115,7 +115,7 @@ impl Session {
             throttle: None,
             begun: now,
             last_received: (0, now),
-            _fetching: inner.arrivals.fetch(manifest.content()),
+            fetching: inner.arrivals.fetch(manifest.content()),
             inner,
             manifest,
         };
@@ -161,6 +161,10 @@ impl Session {
                 },
                 Some(report) = self.inbox.recv(), if !is_behind => self.report(report),
                 committed = self.committing.finished() => self.committed(committed),
+                passed_on = self.fetching.passed_on() => {
+                    passed_on.into_iter().for_each(|fragment| self.apply(Event::PassedOn { fragment }));
+                    Ok(())
+                }
                 _ = ticks.tick() => self.tick(),
             };
             if let Err(error) = step {

@@ -220,8 +220,13 @@ impl Drop for HandedOut {
             handouts.end(now, self.content, *fragment, self.is_complete);
         }
         drop(handouts);
-        // What was sent to the end goes on counting, and is no news.
-        if !self.is_complete {
+        if self.is_complete {
+            let arrivals = &self.service.arrivals;
+            self.fragments
+                .iter()
+                .for_each(|fragment| arrivals.passed_on(self.content, *fragment));
+        } else {
+            // What was sent to the end goes on counting, and is no news.
             self.service.tell_handed_out(self.content);
         }
     }

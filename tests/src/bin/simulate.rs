@@ -2,11 +2,12 @@
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use harness::simulator::{self, Outcome, Size};
-use shared::model::ByteCount;
+use shared::model::{ByteCount, parse_duration};
 
 /// Simulates swarms and compares them with the lower bound.
 #[derive(Debug, Parser)]
@@ -27,6 +28,10 @@ struct Arguments {
     /// What each can receive; as much as it can send, if not given.
     #[arg(long, value_parser = rate)]
     down: Option<u64>,
+    /// How long anything takes from one host to another, besides its time on their links. What queues for a busy link
+    /// delays everything behind it: 50 to 100 ms are usual at the ports of a swarm.
+    #[arg(long, default_value = "1ms", value_parser = parse_duration)]
+    latency: Duration,
     /// Where all chance comes from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -71,6 +76,7 @@ fn simulate(arguments: &Arguments) -> Result<()> {
                 receivers: arguments.receivers,
                 up: arguments.up,
                 down: arguments.down.unwrap_or(arguments.up),
+                latency: arguments.latency,
                 seed,
             };
             let known = simulator::NAMES.join(", ");

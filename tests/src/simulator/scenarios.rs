@@ -38,6 +38,8 @@ pub struct Size {
     pub up: u64,
     /// Bytes a second that each can receive.
     pub down: u64,
+    /// How long anything takes from one host to another, besides its time on their links.
+    pub latency: Duration,
     /// Where all chance comes from.
     pub seed: u64,
 }
@@ -88,7 +90,7 @@ pub fn scenario(name: &str, size: Size) -> Option<Plan> {
         content: size.content,
         fragment_length,
         hosts: others,
-        latency: Duration::from_millis(1),
+        latency: size.latency,
         discovery: Duration::from_millis(200),
         news_interval: Duration::from_millis(20),
         slots: DEFAULT_UPLOAD_SLOTS,

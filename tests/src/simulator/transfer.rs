@@ -7,7 +7,7 @@ use shared::model::FragmentIndex;
 
 use super::plan::Role;
 use super::queue::{Happening, HostId, StreamId};
-use super::stream::State;
+use super::stream::{State, Stream};
 use super::world::{World, nanos};
 
 /// What was handed out so long ago is either in the swarm or lost.
@@ -107,10 +107,19 @@ impl World<'_> {
             self.queue.plan(sent, Happening::Sent(host));
             let landed = sent + super::world::nanos(self.plan.latency);
             self.queue.plan(landed, Happening::Landed(at));
-            if self.streams[at].sent == available {
+            let Stream {
+                fragment,
+                sent,
+                units,
+                ..
+            } = self.streams[at];
+            if sent == available {
                 self.free_slot(at);
             } else {
                 self.queue_up(at);
+            }
+            if sent == units {
+                self.apply(host, Event::PassedOn { fragment });
             }
             return;
         }

@@ -21,6 +21,9 @@ const FIRST_HAND: usize = 8;
 /// A source takes over from one that needs so many times as long.
 const MUCH_SLOWER: u32 = 3;
 
+/// A seeder that still has what only it can send gives a member so many times as long: what it takes over it sends twice.
+const SPARING: u32 = 2;
+
 /// Each time that a fragment is taken over, the next source is given twice as long, up to so many times: else a
 /// line of our own that is full would look as if all sources were slow, and what is on its way would be thrown away
 /// over and over.
@@ -137,24 +140,25 @@ impl Scheduler {
     /// coming may well wait for the same slow one.
     fn overtakes(&self, now: Timestamp, id: PeerId) -> Option<(FragmentIndex, PeerId)> {
         let source = &self.sources[&id];
-        let typical = self.pace.typical();
-        let usual = |standing: &Standing| standing.usual().or(typical);
-        let own = usual(source).unwrap_or(FIRST_GUESS);
+        let own = source.usual().or(self.pace.typical()).unwrap_or(FIRST_GUESS);
         // A seeder has better things to do, as long as there is something that only it can send.
         let is_spare =
             source.is_member() || !self.is_shared() || source.in_flight == 0 && self.is_all_passed_on();
-        let least = if is_spare {
-            SOONEST
-        } else {
-            self.pace.late_after(self.missing.is_empty())
-        };
+        let late = self.pace.late_after(self.missing.is_empty());
         let slow = self.flights.iter().filter_map(|(fragment, flight)| {
             let passed = now.since(flight.since);
-            let takes = usual(&self.sources[&flight.source]).map_or(passed, |usual| usual.max(passed));
-            let has_had_its_time = passed >= own * (1 << flight.moves.min(MOST_MOVES));
-            let is_slow = takes >= (own * MUCH_SLOWER).max(least);
-            (flight.source != id && has_had_its_time && is_slow && source.held.contains(fragment))
-                .then_some((takes, fragment, flight.source))
+            let least = match self.sources[&flight.source].is_member() {
+                _ if is_spare => SOONEST,
+                true => late.saturating_mul(SPARING),
+                false => late,
+            };
+            let times = MUCH_SLOWER.max(1 << flight.moves.min(MOST_MOVES));
+            let is_slow = passed >= (own * times).max(least);
+            (flight.source != id && is_slow && source.held.contains(fragment)).then_some((
+                passed,
+                fragment,
+                flight.source,
+            ))
         });
         let slowest = slow.max().filter(|_| !self.pace.is_throttled());
         slowest.map(|(_, fragment, slow)| (fragment, slow))

@@ -53,6 +53,11 @@ pub enum Event {
         /// What.
         fragment: FragmentIndex,
     },
+    /// We have sent somebody the whole fragment.
+    PassedOn {
+        /// What.
+        fragment: FragmentIndex,
+    },
     /// The request ended without the fragment.
     Failed {
         /// By whom.
@@ -80,7 +85,7 @@ impl Event {
             | Self::Left { source }
             | Self::Delivered { source, .. }
             | Self::Failed { source, .. } => Some(*source),
-            Self::Want(_) | Self::Throttled(_) | Self::Tick => None,
+            Self::Want(_) | Self::PassedOn { .. } | Self::Throttled(_) | Self::Tick => None,
         }
     }
 }

@@ -104,6 +104,23 @@ fn a_seeder_is_asked_for_no_more_until_someone_has_taken_over_the_last() {
 }
 
 #[test]
+fn what_we_have_sent_to_the_end_has_been_taken_over_before_anybody_says_so() {
+    let (mut scheduler, asked) = in_swarm(peer(2), 100, &many());
+    let fragment = fragment(100, asked[0].1);
+    let source = peer(1);
+    assert_eq!(
+        scheduler.apply(at(100), Event::Delivered { source, fragment }),
+        []
+    );
+    let actions = requests(&scheduler.apply(at(101), Event::PassedOn { fragment }));
+    assert!(
+        matches!(actions[..], [(asked, _)] if asked == source),
+        "{actions:?}"
+    );
+    assert_eq!(scheduler.apply(at(102), Event::PassedOn { fragment }), []);
+}
+
+#[test]
 fn a_member_that_takes_nothing_over_does_not_hold_us_up() {
     let (mut scheduler, asked) = in_swarm(peer(2), 100, &many());
     let delivered = Event::Delivered {
@@ -143,13 +160,13 @@ fn a_seeder_takes_over_only_what_is_late_as_long_as_others_need_it_more() {
     let other = 1 - asked[0].1;
     let coming = scheduler.apply(at(0), has(peer(3), 2, &[], &[other]));
     assert_eq!(requests(&coming), [(peer(3), other)]);
-    assert_eq!(scheduler.apply(at(2_900), Event::Tick), []);
+    assert_eq!(scheduler.apply(at(5_900), Event::Tick), []);
     let late = Action::Move {
         from: peer(3),
         to: peer(1),
         fragment: fragment(2, other),
     };
-    assert_eq!(scheduler.apply(at(3_000), Event::Tick), [late]);
+    assert_eq!(scheduler.apply(at(6_000), Event::Tick), [late]);
 }
 
 #[test]
@@ -166,6 +183,21 @@ fn a_member_that_serves_slowly_is_left_alone_for_a_while_after_each_request() {
     assert_eq!(requests(&scheduler.apply(at(400), delivered(slow[0]))), []);
     let later = requests(&scheduler.apply(at(400 + 1_200), Event::Tick));
     assert!(later.iter().any(|(source, _)| *source == peer(4)), "{later:?}");
+}
+
+#[test]
+fn where_everyone_seems_slow_half_of_them_are_asked_again_at_once() {
+    let (mut scheduler, _) = in_swarm(peer(2), 100, &[peer(3), peer(4)]);
+    let all: Vec<u32> = (0..99).collect();
+    let first = requests(&scheduler.apply(at(0), has(peer(3), 100, &all, &[])));
+    let slow = requests(&scheduler.apply(at(0), has(peer(4), 100, &all, &[])));
+    let mut delivered = |now, (source, number): (PeerId, u32)| {
+        let fragment = fragment(100, number);
+        requests(&scheduler.apply(at(now), Event::Delivered { source, fragment }))
+    };
+    assert!(!delivered(100, first[0]).is_empty());
+    assert_eq!(delivered(1_000, slow[0]), [], "this one rests");
+    assert!(!delivered(1_010, first[1]).is_empty());
 }
 
 /// A seeder (peer 1), and a member (peer 3) that has nothing yet.
