@@ -37,7 +37,7 @@ enum Benchmark {
     },
     /// One file to many hosts with shaped links; needs root, Linux and iproute2
     Swarm {
-        /// 16x50, mixed, 32x20, arrivals, slow, source-killed; all when none is named
+        /// 16x50, 16x25, mixed, 32x20, arrivals, slow, source-killed; all when none is named
         scenarios: Vec<String>,
         /// Let libtorrent take turns with ours
         #[arg(long)]
