@@ -344,7 +344,9 @@ impl Scheduler {
     fn learn(&mut self, now: Timestamp, source: PeerId, flight: Flight) {
         let took = now.since(flight.since);
         let rest = self.pace.rest_after(took);
-        if !rest.is_zero() && self.sources[&source].is_member() && self.may_rest(now) {
+        // What was still coming to it was as slow as whoever sent it there.
+        let is_its_own_doing = flight.was_held && self.sources[&source].is_member();
+        if is_its_own_doing && !rest.is_zero() && self.may_rest(now) {
             self.standing(source).rest(now, rest);
         }
         // What was left of a fragment says nothing about how long a whole one takes.
@@ -429,6 +431,7 @@ impl Scheduler {
             source,
             since: now,
             is_whole: self.begun.insert(fragment),
+            was_held: self.sources[&source].held.contains(fragment),
             moves,
         };
         self.missing.remove(fragment);

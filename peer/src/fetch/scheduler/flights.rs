@@ -11,6 +11,8 @@ pub(super) struct Flight {
     pub(super) since: Timestamp,
     /// Whether nothing of the fragment had come before.
     pub(super) is_whole: bool,
+    /// Whether the source held it, and did not wait for it itself.
+    pub(super) was_held: bool,
     /// How many sources were asked in vain before this one took over.
     pub(super) moves: u8,
 }
