@@ -8,6 +8,8 @@ mod entrance;
 mod inventory;
 mod link;
 mod protected;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
