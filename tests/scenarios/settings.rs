@@ -90,8 +90,8 @@ fn serve(cluster: &Cluster, file: &Path) -> Result<Program> {
         "serve".into(),
         "--config".into(),
         file.into(),
-        "--zone".into(),
-        "here".into(),
+        "--upload-slots".into(),
+        "4".into(),
     ];
     Program::start("peer", arguments.into(), &cluster.path("changing.log"))
 }
@@ -118,20 +118,30 @@ fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothin
     };
     assert_eq!(limit(), Some(1 << 20));
 
-    write("upload_limit = '2MiB/s'\nzone = 'elsewhere'\ncapacity = '1GiB'\nlog = 'debug'\n")?;
+    write(
+        "upload_limit = '2MiB/s'\nzone = 'elsewhere'\nupload_slots = 2\ncapacity = '1GiB'\nlog = 'debug'\n",
+    )?;
     eventually("the new limit", PATIENCE, limit, |seen| *seen == Some(2 << 20))?;
     wait_for_log(
         &peer,
         "capacity is \\\"1GiB\\\" instead of \\\"50GiB\\\": that takes effect when",
     )?;
-    assert!(!has_logged(&peer, "zone is"), "the flag says it");
+    assert!(!has_logged(&peer, "upload_slots is"), "the flag says it");
+    // The tracker is told where the peer is now.
+    let zone = || {
+        let network = cluster.outsider("changing", ["network", "--json"]).json();
+        network["peers"][0]["zone"].as_str().map(ToOwned::to_owned)
+    };
+    eventually("the new zone", PATIENCE, zone, |seen| {
+        seen.as_deref() == Some("elsewhere")
+    })?;
 
     write("upload_limit = 'fast'\n")?;
     wait_for_log(&peer, "cannot be used; everything stays as it was")?;
     assert_eq!(limit(), Some(2 << 20));
 
     // SIGHUP reads it at once, and says so even when nothing has changed.
-    write("upload_limit = '2MiB/s'\nlog = 'debug'\n")?;
+    write("upload_limit = '2MiB/s'\nzone = 'elsewhere'\nlog = 'debug'\n")?;
     let id = peer
         .id()
         .and_then(|id| Pid::from_raw(id.cast_signed()))

@@ -8,7 +8,7 @@ use super::attach::{entry_or_default, node_config};
 use super::exit::Failure;
 use super::json::ServeLine;
 use super::output::Output;
-use super::settings::{Gathered, rates};
+use super::settings::{Gathered, rates, zone};
 use crate::node::Node;
 use crate::words;
 
@@ -17,7 +17,7 @@ const DEFAULT_PORT: u16 = 50053;
 
 /// Runs a node; says on stdout where, once it is ready.
 ///
-/// While it runs, a changed configuration file changes its limits and what is logged.
+/// While it runs, a changed configuration file changes its limits, its zone and what is logged.
 pub(super) async fn run(
     settings: Gathered,
     verbosity: Verbosity,
@@ -33,7 +33,7 @@ pub(super) async fn run(
     let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)));
     let failed = |error| Failure::of(words::run_a_node(), &error);
     let node = Node::start(config, tasks.clone()).await.map_err(failed)?;
-    let limits = node.limits();
+    let (limits, in_zone) = (node.limits(), node.zone());
     let following = follow(places, values, tasks.token().clone(), move |values, changed| {
         telemetry::change(&telemetry::filter(values, verbosity));
         // A limit that `peer limit` has changed since stays, unless the file has another one now.
@@ -42,6 +42,7 @@ pub(super) async fn run(
             match change.name {
                 "upload_limit" => limits.uploads.set(rates.upload),
                 "download_limit" => limits.downloads.set(rates.download),
+                "zone" => drop(in_zone.send_replace(zone(values))),
                 _ => {}
             }
         }

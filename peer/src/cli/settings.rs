@@ -36,7 +36,7 @@ static PORT: Key<u16> = Key::new("port", whole)
     .told("50053 for `serve`, otherwise 0");
 static ADVERTISE: Key<HostPort> = Key::new("advertise", text).told("the address that it listens on");
 static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB");
-static ZONE: Key<Zone> = Key::new("zone", text);
+static ZONE: Key<Zone> = Key::new("zone", text).at_once();
 static UPLOAD_LIMIT: Key<RateLimit> = Key::new("upload_limit", text).or("none").at_once();
 static DOWNLOAD_LIMIT: Key<RateLimit> = Key::new("download_limit", text).or("none").at_once();
 static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", whole).or("8");
@@ -225,6 +225,11 @@ pub(super) fn rates(values: &Values) -> RateLimits {
         upload: rate(&UPLOAD_LIMIT),
         download: rate(&DOWNLOAD_LIMIT),
     }
+}
+
+/// The failure domain of a node.
+pub(super) fn zone(values: &Values) -> Option<Zone> {
+    values.get(&ZONE)
 }
 
 /// `$XDG_DATA_HOME/enjambre/peer`, or under `~/.local/share`; a relative one is ignored, as the XDG rules ask.

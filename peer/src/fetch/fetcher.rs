@@ -62,7 +62,7 @@ pub(super) struct Inner {
     pub(super) tasks: Tasks,
     pub(super) clock: Clock,
     pub(super) own: PeerId,
-    pub(super) zone: Option<Zone>,
+    pub(super) zone: watch::Receiver<Option<Zone>>,
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
     pub(super) limiter: Limiter,
@@ -111,7 +111,7 @@ impl Inner {
 
 impl Fetcher {
     /// Writes to `store` what it fetches from the sources that are hinted at or `finder` knows. `own` is this peer,
-    /// which is never a source of its own; sources in its `zone` are preferred.
+    /// which is never a source of its own; sources in the `zone` that it is in when a fetch begins are preferred.
     #[must_use]
     pub fn new(
         store: Arc<dyn FragmentStore>,
@@ -119,7 +119,7 @@ impl Fetcher {
         tasks: Tasks,
         clock: Clock,
         own: PeerId,
-        zone: Option<Zone>,
+        zone: watch::Receiver<Option<Zone>>,
         limits: Limits,
     ) -> Self {
         let limiter = Limiter::unlimited(clock.clone());

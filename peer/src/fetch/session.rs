@@ -97,12 +97,13 @@ impl Session {
     pub(super) fn new(inner: Arc<Inner>, entry: Entry, first: Caller) -> Self {
         let Entry { manifest, held, .. } = entry;
         let (limits, now) = (inner.limits, inner.clock.now());
+        let zone = inner.zone.borrow().clone();
         let bounds = limits.bounds(manifest.fragment_length());
         let (reports, inbox) = mpsc::channel(REPORTS);
         let mut session = Self {
             scheduler: Scheduler::new(inner.own, held.clone(), bounds, rand::random()),
             callers: Callers::new(manifest.clone()),
-            sources: Sources::new(inner.own, inner.zone.clone(), limits),
+            sources: Sources::new(inner.own, zone, limits),
             commits: Commits::new(now, limits.commit_bytes, limits.commit_interval),
             held,
             committing: Committing::default(),

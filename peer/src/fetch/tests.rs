@@ -49,7 +49,7 @@ impl Fetching {
             tasks.clone(),
             Clock::system(),
             own,
-            zone,
+            watch::Sender::new(zone).subscribe(),
             limits,
         );
         let (progress, cancel) = (watch::Sender::default(), CancellationToken::new());

@@ -16,10 +16,11 @@ use std::time::Duration;
 use proto::RemoteError;
 use proto::accept::{self, Services};
 use proto::control::EntryPoint;
-use shared::model::HostPort;
+use shared::model::{HostPort, Zone};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tracing::info;
 
 pub use config::{NodeConfig, NodeLimits};
@@ -57,6 +58,7 @@ pub struct Node {
     token: String,
     data_dir: PathBuf,
     limits: Limiters,
+    zone: watch::Sender<Option<Zone>>,
     tasks: Tasks,
 }
 
@@ -137,6 +139,7 @@ impl Node {
             .local_addr()
             .map_err(|source| listen_error(&config, source))?;
         let clock = Clock::system();
+        let zone = watch::Sender::new(config.zone.clone());
         let sources = TrackerSources::new(identity.peer());
         let fetcher = Fetcher::new(
             store.clone(),
@@ -144,7 +147,7 @@ impl Node {
             tasks.clone(),
             clock.clone(),
             identity.peer(),
-            config.zone.clone(),
+            zone.subscribe(),
             Limits::within(config.limits.memory.for_fetches()),
         );
         fetcher.limiter().set(config.limits.rates.download);
@@ -156,7 +159,7 @@ impl Node {
         let link = Link {
             identity: Arc::clone(&identity),
             address: advertised.clone(),
-            zone: config.zone.clone(),
+            zone: zone.subscribe(),
             store: store.clone(),
             arrivals: fetcher.arrivals().clone(),
             assignments,
@@ -182,7 +185,7 @@ impl Node {
             clock,
             tasks: tasks.clone(),
             address: advertised,
-            zone: config.zone.clone(),
+            zone: zone.subscribe(),
             data_dir: config.data_dir.clone(),
         });
         let (grpc, _health) = Services::new()
@@ -207,6 +210,7 @@ impl Node {
             token,
             data_dir: config.data_dir,
             limits,
+            zone,
             tasks,
         })
     }
@@ -233,6 +237,12 @@ impl Node {
     #[must_use]
     pub fn limits(&self) -> Limiters {
         self.limits.clone()
+    }
+
+    /// Its failure domain: what is sent here, the tracker is told.
+    #[must_use]
+    pub fn zone(&self) -> watch::Sender<Option<Zone>> {
+        self.zone.clone()
     }
 
     /// Runs until `shutdown` completes or something fails that the node cannot do without; then stops.

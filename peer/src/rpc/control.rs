@@ -25,7 +25,7 @@ use proto::{Invalid, RemoteError, v1};
 use shared::ErrorCode;
 use shared::model::{ContentRef, HostPort, Name, PinWish, Timestamp, Zone};
 use shared::runtime::{Clock, OnExit, Tasks};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -67,7 +67,7 @@ pub struct ControlParts {
     /// Where other peers dial it.
     pub address: HostPort,
     /// Its failure domain.
-    pub zone: Option<Zone>,
+    pub zone: watch::Receiver<Option<Zone>>,
     /// Where it keeps its data.
     pub data_dir: PathBuf,
 }

@@ -45,8 +45,8 @@ pub struct Link {
     pub identity: Arc<Identity>,
     /// Where other peers dial it.
     pub address: HostPort,
-    /// Its failure domain.
-    pub zone: Option<Zone>,
+    /// Its failure domain; a change is told by registering anew.
+    pub zone: watch::Receiver<Option<Zone>>,
     /// What it holds.
     pub store: Arc<dyn FragmentStore>,
     /// What is arriving there.
@@ -73,8 +73,8 @@ pub(super) struct Runner {
 /// Why a session ended without a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
-    /// There is another wish.
-    NewWish,
+    /// There is another wish, or what the tracker was told of this peer has changed.
+    Anew,
     /// The node stops.
     Stopping,
 }
@@ -139,7 +139,7 @@ impl Runner {
             self.connection.send_replace(None);
             let failure = match outcome {
                 Ok(Ended::Stopping) => break,
-                Ok(Ended::NewWish) => {
+                Ok(Ended::Anew) => {
                     backoff.reset();
                     continue;
                 }
@@ -205,7 +205,7 @@ impl Runner {
         };
         let (found, mut session) = tokio::select! {
             () = stop.cancelled() => return Ok(Ended::Stopping),
-            _ = wishes.changed() => return Ok(Ended::NewWish),
+            _ = wishes.changed() => return Ok(Ended::Anew),
             registered = registering => registered?,
         };
         *was_welcomed = true;
@@ -261,12 +261,13 @@ impl Runner {
     async fn register(&self, tracker: &HostPort) -> Result<Session, RemoteError> {
         let link = &self.link;
         let usage = link.store.usage();
+        let zone = link.zone.borrow().clone();
         let holdings = self.holdings(|_| true).await?;
         let hello = Hello {
             peer: link.identity.peer(),
             incarnation: link.identity.incarnation(),
             address: link.address.clone(),
-            zone: link.zone.clone(),
+            zone,
             capacity: usage.capacity,
             used: usage.used,
             epoch: link.identity.epoch(),
@@ -327,7 +328,8 @@ impl Runner {
             }
             tokio::select! {
                 () = stop.cancelled() => return Ok(Ended::Stopping),
-                _ = self.wishes.changed() => return Ok(Ended::NewWish),
+                _ = self.wishes.changed() => return Ok(Ended::Anew),
+                Ok(()) = self.link.zone.changed() => return Ok(Ended::Anew),
                 _ = heartbeat.tick() => session.send(Report::Heartbeat { used: self.link.store.usage().used }).await?,
                 order = session.orders.next() => match order? {
                     Some(FromTracker::Order(order)) => self.obey(session, order).await,

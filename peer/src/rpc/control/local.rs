@@ -34,7 +34,7 @@ pub(super) async fn status(parts: &ControlParts, uptime: Duration) -> Result<Sta
         peer: parts.identity.peer(),
         incarnation: parts.identity.incarnation(),
         address: parts.address.clone(),
-        zone: parts.zone.clone(),
+        zone: parts.zone.borrow().clone(),
         data_dir: parts.data_dir.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         capacity: usage.capacity,
