@@ -134,10 +134,7 @@ impl Node {
     /// When the data directory is in use or unusable, or the port is not free. Nothing runs then.
     pub async fn start(config: NodeConfig, tasks: Tasks) -> Result<Self, NodeError> {
         let (store, identity) = open(&config).await?;
-        let listener = listen(&config).await?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| listen_error(&config, source))?;
+        let (listener, address) = listen(&config).await?;
         let clock = Clock::system();
         let zone = watch::Sender::new(config.zone.clone());
         let sources = TrackerSources::new(identity.peer());
@@ -299,17 +296,15 @@ fn transfer_service(
     service.with_memory(limits.memory.for_uploads())
 }
 
-async fn listen(config: &NodeConfig) -> Result<TcpListener, NodeError> {
-    TcpListener::bind((config.host.as_str(), config.port))
-        .await
-        .map_err(|source| listen_error(config, source))
-}
-
-fn listen_error(config: &NodeConfig, source: std::io::Error) -> NodeError {
-    NodeError::Listen {
+async fn listen(config: &NodeConfig) -> Result<(TcpListener, SocketAddr), NodeError> {
+    let failed = |source| NodeError::Listen {
         address: format!("{}:{}", config.host, config.port),
         source,
-    }
+    };
+    let bound = TcpListener::bind((config.host.as_str(), config.port)).await;
+    let listener = bound.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Tells commands about the node.

@@ -15,7 +15,7 @@ use shared::model::{
 };
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -83,7 +83,7 @@ impl Welcomed {
             tasks.clone(),
             Clock::system(),
             identity.peer(),
-            None,
+            watch::Sender::default().subscribe(),
             Limits::default(),
         );
         let stopped = Tasks::new();
@@ -92,7 +92,7 @@ impl Welcomed {
         let link = Link {
             identity,
             address: tracker.clone(),
-            zone: None,
+            zone: watch::Sender::default().subscribe(),
             store,
             arrivals: Arrivals::default(),
             assignments,
