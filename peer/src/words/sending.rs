@@ -23,10 +23,6 @@ shared::messages! {
         en: "{address} leads to a network only on this machine; name another address with --webserver",
         es: "{address} solo lleva a una red en esta máquina; indique otra dirección con --webserver"
     }
-    fn not_a_ticket(text) {
-        en: "{text} is not a line of `peer send`: enjambre://HOST:PORT/ID/NAME",
-        es: "{text} no es una línea de `peer send`: enjambre://HOST:PUERTO/ID/NOMBRE"
-    }
     fn removal_failed(name) {
         en: "{name} could not be removed; `peer remove {name}` does when the tracker is back",
         es: "no se pudo retirar {name}; `peer remove {name}` lo hará cuando vuelva el tracker"
