@@ -3,6 +3,7 @@
 //! tonic's own server has no cap on connections and retries a failing `accept` in a tight loop, so the loop is ours:
 //! bounded connections, a pause after a failed accept, deadlines for headers and for the drain.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use shared::runtime::{OnExit, Tasks};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::server::HealthReporter;
@@ -42,6 +43,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Receiving windows; see [`crate::dial`] for the size of the other side's.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
+
+/// What a connection may have in the kernel that has not been sent yet. Unbounded, it is half a megabyte for each receiver
+/// of a busy peer: whole fragments, for seconds on a slow line, that nobody can choose any more to send later or not at all.
+/// Peers would believe them served, and give their upload slots to others. Measured in docs/adr/0011-data-path.md.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 32 << 10;
 
 /// Fewer, larger frames: fewer wake-ups on the data path.
 const FRAME_BYTES: u32 = 64 << 10;
@@ -169,8 +176,8 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
                 continue;
             }
         };
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%error, %remote, "cannot set TCP_NODELAY");
+        if let Err(error) = prepare(&stream, remote) {
+            debug!(%error, %remote, "cannot set a connection's options");
         }
         let service = router
             .clone()
@@ -196,6 +203,16 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
     {
         debug!("some connections were still open at the end of the drain");
     }
+}
+
+fn prepare(stream: &TcpStream, remote: SocketAddr) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    // Over loopback there is no line to wait for, and it would cost a twentieth of the speed.
+    #[cfg(target_os = "linux")]
+    if !remote.ip().is_loopback() {
+        socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
+    }
+    Ok(())
 }
 
 fn connection_builder() -> auto::Builder<TokioExecutor> {
