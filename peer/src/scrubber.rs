@@ -14,6 +14,7 @@ use proto::control::Scrub;
 use shared::model::{ByteRate, ContentId, FragmentIndex};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::blocking::{blocking, try_blocking};
@@ -64,13 +65,15 @@ pub async fn look_at<S: FragmentStore>(
 pub struct Scrubber(Arc<Mutex<Scrub>>);
 
 impl Scrubber {
-    /// Starts scrubbing at this rate; none never scrubs.
+    /// Starts scrubbing at the rate of each moment; none pauses.
     #[must_use]
-    pub fn start(store: Arc<DiskStore>, rate: Option<ByteRate>, clock: Clock, tasks: &Tasks) -> Self {
+    pub fn start(
+        store: Arc<DiskStore>,
+        rate: watch::Receiver<Option<ByteRate>>,
+        clock: Clock,
+        tasks: &Tasks,
+    ) -> Self {
         let scrubber = Self::default();
-        let Some(rate) = rate else {
-            return scrubber;
-        };
         let (own, stop) = (scrubber.clone(), tasks.token().clone());
         tasks.spawn("scrub", OnExit::ShutDown, async move {
             stop.run_until_cancelled(own.run(store, rate, clock)).await;
@@ -88,12 +91,13 @@ impl Scrubber {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(self, store: Arc<DiskStore>, rate: ByteRate, clock: Clock) {
+    async fn run(self, store: Arc<DiskStore>, mut rate: watch::Receiver<Option<ByteRate>>, clock: Clock) {
         tokio::time::sleep(FIRST_WAIT).await;
         loop {
+            allowed(&mut rate).await;
             let begun = clock.now();
             let start = ContentId::from_bytes(rand::random());
-            if let Err(error) = self.round(&store, rate, start).await {
+            if let Err(error) = self.round(&store, &mut rate, start).await {
                 warn!(%error, "scrubbing has stopped; it is tried again with the next round");
             }
             tokio::time::sleep(ROUND.saturating_sub(clock.now().since(begun))).await;
@@ -104,7 +108,7 @@ impl Scrubber {
     async fn round<S: FragmentStore>(
         &self,
         store: &Arc<S>,
-        rate: ByteRate,
+        rate: &mut watch::Receiver<Option<ByteRate>>,
         start: ContentId,
     ) -> Result<(), RemoteError> {
         let listed = Arc::clone(store);
@@ -117,6 +121,7 @@ impl Scrubber {
         for entry in entries {
             let content = entry.manifest.content();
             for index in entry.held.iter() {
+                let now = allowed(rate).await;
                 let finding = look_at(store, content, index).await?;
                 let bytes = u64::from(entry.manifest.len_of(index));
                 {
@@ -127,7 +132,8 @@ impl Scrubber {
                 if finding == Finding::Damaged {
                     warn!(content = %content.short(), %index, "a fragment has rotted; withdrawn");
                 }
-                tokio::time::sleep(pause(bytes, rate)).await;
+                // Another rate ends a pause that was meant for the old one.
+                drop(tokio::time::timeout(pause(bytes, now), rate.changed()).await);
             }
         }
         let scrub = {
@@ -141,6 +147,19 @@ impl Scrubber {
             "everything was read again"
         );
         Ok(())
+    }
+}
+
+/// The rate of this moment, once there is one.
+async fn allowed(rate: &mut watch::Receiver<Option<ByteRate>>) -> ByteRate {
+    loop {
+        if let Some(rate) = *rate.borrow_and_update() {
+            return rate;
+        }
+        if rate.changed().await.is_err() {
+            // Nobody can allow it any more.
+            std::future::pending::<()>().await;
+        }
     }
 }
 
@@ -206,11 +225,12 @@ mod tests {
         file.write_all_at(b"rot", 70_000).expect("writes");
 
         let scrubber = Scrubber::default();
-        let rate = ByteRate::new(4 << 20).expect("a rate");
+        let told = watch::Sender::new(ByteRate::new(4 << 20));
+        let mut rate = told.subscribe();
         let bytes = 6 * u64::from(FragmentLength::MIN.get());
         let begun = tokio::time::Instant::now();
         scrubber
-            .round(&store, rate, rotten.content())
+            .round(&store, &mut rate, rotten.content())
             .await
             .expect("the store works");
         let expected = Duration::from_millis(bytes * 1000 / (4 << 20));
@@ -231,10 +251,35 @@ mod tests {
 
         // What was withdrawn is not looked at again.
         scrubber
-            .round(&store, rate, sound.content())
+            .round(&store, &mut rate, sound.content())
             .await
             .expect("the store works");
         assert_eq!((scrubber.status().damaged, scrubber.status().rounds), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn another_rate_counts_at_once_and_none_pauses() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(DiskStore::open(dir.path(), 1 << 30).expect("opens"));
+        let content = fill(&store, 1).content();
+        let told = watch::Sender::new(None);
+        let (scrubber, mut rate) = (Scrubber::default(), told.subscribe());
+        assert!(futures_util::poll!(Box::pin(allowed(&mut rate))).is_pending());
+        // A fragment takes an hour at this rate.
+        told.send_replace(ByteRate::new(18));
+        let mut round = Box::pin(scrubber.round(&store, &mut rate, content));
+        let has_begun = async {
+            while scrubber.status().done == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = &mut round => panic!("it takes long"),
+            () = has_begun => {}
+        }
+        told.send_replace(ByteRate::new(1 << 30));
+        round.await.expect("the store works");
+        assert_eq!(scrubber.status().rounds, 1);
     }
 
     #[test]

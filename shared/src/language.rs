@@ -26,7 +26,7 @@ pub enum Language {
 /// Text names no language that is spoken here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no language that is spoken here; choose en or es")]
-pub struct LanguageError(String);
+pub struct LanguageError(pub(crate) String);
 
 impl Language {
     /// Every language.
@@ -102,7 +102,8 @@ pub fn current() -> Language {
     })
 }
 
-/// Puts a language in force on this thread until the result is dropped: for tests, which share a process.
+/// Puts a language in force on this thread until the result is dropped: for what is logged, and for tests, which share a
+/// process.
 #[must_use]
 pub fn here(language: Language) -> Here {
     Here(HERE.replace(Some(language)))

@@ -84,6 +84,69 @@ fn one_line_takes_a_file_to_another_machine_and_nothing_stays_behind() -> Result
 }
 
 #[test]
+fn a_dry_run_of_a_part_of_a_directory_says_what_is_wanted_of_it() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    std::fs::create_dir_all(tree.join("2024/may"))?;
+    for (path, length) in [
+        ("2024/a.txt", 3),
+        ("2024/may/b.txt", 500),
+        ("2024/may/c.jpg", 7_000),
+        ("top", 90),
+    ] {
+        std::fs::write(tree.join(path), vec![b'x'; length])?;
+    }
+    let text = tree.to_str().context("text")?;
+    drop(
+        cluster
+            .peer(0)
+            .run(["add", text, "--name", "photos/all", "--replicas", "1"])
+            .expect(0),
+    );
+    let plan = |arguments: &[&str]| {
+        let output = cluster.path("out");
+        let line = [
+            &[
+                "get",
+                "--dry-run",
+                "--json",
+                "--output",
+                output.to_str().expect("text"),
+            ],
+            arguments,
+        ]
+        .concat();
+        let plan = cluster.peer(1).run(line).expect(0).json();
+        assert!(!output.exists());
+        (
+            plan["files"].as_u64(),
+            plan["bytes"].as_u64(),
+            plan["name"].as_str().map(str::to_owned),
+        )
+    };
+    let name = |text: &str| Some(text.to_owned());
+    assert_eq!(plan(&["photos/all"]), (None, Some(7_593), name("photos/all")));
+    assert_eq!(
+        plan(&["photos/all/2024/may"]),
+        (Some(2), Some(7_500), name("photos/all/2024/may"))
+    );
+    assert_eq!(
+        plan(&["photos/all/top"]),
+        (Some(1), Some(90), name("photos/all/top"))
+    );
+    assert_eq!(
+        plan(&["photos/all", "--include", "*.txt"]),
+        (Some(2), Some(503), name("photos/all"))
+    );
+    let missing = cluster
+        .peer(1)
+        .run(["get", "photos/all/2025", "--dry-run"])
+        .expect(3);
+    assert!(missing.stderr.contains("2025"), "{}", missing.stderr);
+    Ok(())
+}
+
+#[test]
 fn a_dry_run_says_what_would_move_and_moves_nothing() -> Result<()> {
     let cluster = Cluster::builder().peers(3).start()?;
     let path = publish(&cluster, 0, "model", MIB, 2)?;

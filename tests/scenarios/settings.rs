@@ -1,5 +1,6 @@
 //! Settings of real programs: shown, checked, and changed while they run.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
@@ -119,21 +120,25 @@ fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothin
     assert_eq!(limit(), Some(1 << 20));
 
     write(
-        "upload_limit = '2MiB/s'\nzone = 'elsewhere'\nupload_slots = 2\ncapacity = '1GiB'\nlog = 'debug'\n",
+        "upload_limit = '2MiB/s'\nzone = 'elsewhere'\nupload_slots = 2\ncapacity = '1GiB'\nmemory = '64MiB'\nlog = 'debug'\n",
     )?;
     eventually("the new limit", PATIENCE, limit, |seen| *seen == Some(2 << 20))?;
     wait_for_log(
         &peer,
-        "capacity is \\\"1GiB\\\" instead of \\\"50GiB\\\": that takes effect when",
+        "memory is \\\"64MiB\\\" instead of \\\"96MiB\\\": that takes effect when",
     )?;
     assert!(!has_logged(&peer, "upload_slots is"), "the flag says it");
-    // The tracker is told where the peer is now.
-    let zone = || {
+    // The tracker is told where the peer is now, and how much it lends.
+    let told = || {
         let network = cluster.outsider("changing", ["network", "--json"]).json();
-        network["peers"][0]["zone"].as_str().map(ToOwned::to_owned)
+        let peer = &network["peers"][0];
+        (
+            peer["zone"].as_str().map(ToOwned::to_owned),
+            peer["capacity"].as_u64(),
+        )
     };
-    eventually("the new zone", PATIENCE, zone, |seen| {
-        seen.as_deref() == Some("elsewhere")
+    eventually("the new zone and capacity", PATIENCE, told, |(zone, capacity)| {
+        zone.as_deref() == Some("elsewhere") && *capacity == Some(1 << 30)
     })?;
 
     write("upload_limit = 'fast'\n")?;
@@ -141,7 +146,7 @@ fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothin
     assert_eq!(limit(), Some(2 << 20));
 
     // SIGHUP reads it at once, and says so even when nothing has changed.
-    write("upload_limit = '2MiB/s'\nzone = 'elsewhere'\nlog = 'debug'\n")?;
+    write("upload_limit = '2MiB/s'\nzone = 'elsewhere'\ncapacity = '1GiB'\nlog = 'debug'\n")?;
     let id = peer
         .id()
         .and_then(|id| Pid::from_raw(id.cast_signed()))
@@ -157,5 +162,66 @@ fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothin
     write("upload_limit = '2MiB/s'\nlog = 'info'\ndownload_limit = '7MiB/s'\n")?;
     wait_for_log(&peer, "download_limit is")?;
     assert_eq!(limit(), Some(5 << 20));
+    Ok(())
+}
+
+#[test]
+fn a_changed_file_takes_effect_while_a_tracker_and_a_webserver_run() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let start = |program, file: &Path, more: &[&Path], log: &str| {
+        let mut arguments = vec!["--config".into(), file.into()];
+        arguments.extend(more.iter().map(OsString::from));
+        Program::start(program, arguments, &dir.path().join(log))
+    };
+    let write = |name: &str, text: &str| {
+        let (file, new) = (dir.path().join(name), dir.path().join("new"));
+        std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &file))?;
+        anyhow::Ok(file)
+    };
+    let file = write("tracker.toml", "[repair]\nrate = '1MiB/s'\n")?;
+    let data_dir = |name: &str| dir.path().join(name);
+    let tracker = start(
+        "tracker",
+        &file,
+        &["--data-dir".as_ref(), &data_dir("t1")],
+        "t1.log",
+    )?;
+    write("tracker.toml", "keep_revisions = 1\n[repair]\nrate = '1KiB/s'\n")?;
+    wait_for_log(&tracker, "repair: the rate must be at least 1MiB/s")?;
+    assert!(
+        !has_logged(&tracker, "keep_revisions is"),
+        "a broken file changes nothing"
+    );
+    write(
+        "tracker.toml",
+        "keep_revisions = 1\n[repair]\nrate = '2MiB/s'\n[timing]\nlease = '20s'\ngrace = '9s'\n",
+    )?;
+    for changed in ["keep_revisions", "repair.rate", "timing.grace"] {
+        let told = |line: &str| line.contains(&format!("{changed} is ")) && line.contains("from now on");
+        eventually(
+            changed,
+            PATIENCE,
+            || tracker.log().lines().any(told),
+            |seen| *seen,
+        )?;
+    }
+    wait_for_log(
+        &tracker,
+        "timing.lease is \\\"20s\\\" instead of \\\"10s\\\": that takes effect when",
+    )?;
+
+    let (nowhere, address) = ("127.0.0.1:1", tracker.address());
+    let file = write(
+        "webserver.toml",
+        &format!("tracker = [{nowhere:?}]\nprobe_interval = '20ms'\n"),
+    )?;
+    let webserver = start("webserver", &file, &[], "w.log")?;
+    write(
+        "webserver.toml",
+        &format!("tracker = [{nowhere:?}, {address:?}]\nprobe_interval = '20ms'\n"),
+    )?;
+    wait_for_log(&webserver, "the tracker is live")?;
+    write("webserver.toml", "tracker = []\n")?;
+    wait_for_log(&webserver, "the list is empty")?;
     Ok(())
 }

@@ -81,6 +81,7 @@ fn documents<'a>(file: &'a str, directory: &'a str, output: &'a str) -> Vec<(&'s
         ("add", vec!["add", directory, "--name", "tree", "--replicas", "2"]),
         ("get-plan", vec!["get", "data", "--dry-run"]),
         ("get-plan", vec!["get", "tree", "--dry-run"]),
+        ("get-plan", vec!["get", "tree", "--include", "*", "--dry-run"]),
         ("get", vec!["get", "data", "--output", output]),
         ("list", vec!["list"]),
         ("list-entries", vec!["list", "tree"]),

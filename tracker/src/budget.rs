@@ -11,10 +11,10 @@ use std::fmt;
 use shared::model::{ByteCount, ByteRate};
 use shared::settings::{Key, Table, Values, text};
 
-static PER_TARGET: Key<ByteCount> = Key::new("repair.per_target", text).or("512MiB");
-static PER_SOURCE: Key<ByteCount> = Key::new("repair.per_source", text).or("512MiB");
-static TOTAL: Key<ByteCount> = Key::new("repair.total", text).or("32GiB");
-static RATE: Key<ByteRate> = Key::new("repair.rate", text);
+static PER_TARGET: Key<ByteCount> = Key::new("repair.per_target", text).or("512MiB").at_once();
+static PER_SOURCE: Key<ByteCount> = Key::new("repair.per_source", text).or("512MiB").at_once();
+static TOTAL: Key<ByteCount> = Key::new("repair.total", text).or("32GiB").at_once();
+static RATE: Key<ByteRate> = Key::new("repair.rate", text).at_once();
 
 /// Their settings; [`Budget`] says what each is and why that much.
 pub(crate) static TABLE: Table = &[&PER_TARGET, &PER_SOURCE, &TOTAL, &RATE];

@@ -10,7 +10,7 @@ use shared::model::{RevisionLimit, parse_duration};
 use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{
-    Env, Key, Places, Setting, SettingsError, Table, Values, flags, number, path, text, whole,
+    Env, Key, Places, Setting, SettingsError, Table, Values, flags, flags::one_of, number, path, text, whole,
 };
 use shared::{Coded, ErrorCode};
 
@@ -22,7 +22,7 @@ static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", whole).or("50052");
 static DATA_DIR: Key<PathBuf> =
     Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker");
-static KEEP_REVISIONS: Key<RevisionLimit> = Key::new("keep_revisions", text).or("8");
+static KEEP_REVISIONS: Key<RevisionLimit> = Key::new("keep_revisions", text).or("8").at_once();
 
 /// Every setting of a tracker that is in no table of the file.
 static PLAIN: [&dyn Setting; 7] = [
@@ -67,14 +67,15 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub history_grace: Option<Duration>,
     /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, keep_revisions, history_grace, log, log_format, a table
-    /// `timing` of durations, and a table `repair` of how much repair may be under way. A changed `log` takes effect while the tracker runs
+    /// `timing` of durations, and a table `repair` of how much repair may be under way. Changes take effect while the tracker runs, but for
+    /// host, port, data_dir, log_format, and lease, heartbeat, tick and safe_mode of `timing`
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// What is logged: error, warn, info, debug, trace, or directives such as tracker::ledger=trace,info
     #[arg(long, value_name = "FILTER", global = true)]
     pub log: Option<LogFilter>,
     /// How log lines look: text, json, or auto: text on a terminal, JSON otherwise
-    #[arg(long, value_name = "FORMAT", global = true)]
+    #[arg(long, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true, global = true)]
     pub log_format: Option<LogFormat>,
     /// Log more; repeat for more still
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]

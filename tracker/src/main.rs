@@ -56,14 +56,24 @@ fn verbosity(invocation: &Invocation) -> Verbosity {
     Verbosity::Info.raised(invocation.args.verbose)
 }
 
+/// Whether a tracker can be run with these.
+fn is_usable(values: &Values) -> Result<(), String> {
+    Config::of(values).map(drop).map_err(|error| error.to_string())
+}
+
 async fn run(invocation: &Invocation) -> Result<(), StartError> {
     let tasks = Tasks::new();
     let shutdown = shutdown_signal(&tasks);
     let (places, values) = prepare(invocation)?;
     let tracker = Tracker::bind(Config::of(&values)?).await?;
     let verbosity = verbosity(invocation);
-    let following = follow(places, values, tasks.token().clone(), move |values, _| {
+    let (config, stop) = (tracker.config(), tasks.token().clone());
+    let following = follow(places, values, stop, is_usable, move |values, _| {
         telemetry::change(&telemetry::filter(values, verbosity));
+        // They have been found usable.
+        if let Ok(changed) = Config::of(values) {
+            config.send_replace(changed);
+        }
     });
     tasks.spawn("settings", OnExit::Continue, following);
     // Whoever started us may have closed stdout; that is no reason not to serve.
@@ -74,16 +84,9 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
 /// Does what needs no tracker and no data directory.
 fn do_chore(chore: Chore, invocation: &Invocation) -> Result<(), (u8, String)> {
     let program = flags::with_twins(table(), Args::command());
-    let finished = chore.perform(program, invocation.places(&env), |values| {
-        Config::of(values).map(drop).map_err(|error| error.to_string())
-    });
-    // When stdout is gone nobody wants to read it.
-    drop(std::io::stdout().write_all(&finished.out));
-    match finished.failure {
-        None => Ok(()),
-        Some((code, text)) => Err((code.exit_code(), text)),
-    }
+    chore.perform(program, invocation.places(&env), is_usable).tell()
 }
+
 /// Does something to a data directory, without serving.
 fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
     match command {

@@ -8,6 +8,7 @@ use proto::accept::{self, Services};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::config::{Config, ConfigError};
@@ -27,7 +28,7 @@ pub struct Tracker {
     ledger: Ledger,
     thread: LedgerThread,
     tasks: Tasks,
-    tick: Duration,
+    config: watch::Sender<Config>,
 }
 
 /// What a tracker is made of besides its settings; tests hand in their own.
@@ -131,8 +132,7 @@ impl Tracker {
         if !address.ip().is_loopback() {
             warn!(%address, "whoever can reach this address can publish, remove and join");
         }
-        let (tasks, policy, data_dir) = (Tasks::new(), config.policy(), config.data_dir);
-        let keep_revisions = config.keep_revisions;
+        let (tasks, policy, data_dir) = (Tasks::new(), config.policy(), config.data_dir.clone());
         let stopping = tasks.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let journal = match parts.journal {
@@ -142,7 +142,7 @@ impl Tracker {
             Ledger::open(journal, policy, parts.clock, parts.seed, &stopping)
         });
         let (ledger, thread) = opened.await.map_err(|_| StartError::Failed)??;
-        let kept = ledger.keep_revisions(keep_revisions).await;
+        let kept = ledger.keep_revisions(config.keep_revisions).await;
         kept.map_err(|_| StartError::Failed)?;
         Ok(Self {
             listener,
@@ -150,7 +150,7 @@ impl Tracker {
             ledger,
             thread,
             tasks,
-            tick: policy.timing.tick,
+            config: watch::Sender::new(config),
         })
     }
 
@@ -158,6 +158,12 @@ impl Tracker {
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it goes by: of what is sent here, the policy and how many revisions are kept take effect while it runs.
+    #[must_use]
+    pub fn config(&self) -> watch::Sender<Config> {
+        self.config.clone()
     }
 
     /// What it knows; for tests that look inside or let time pass by hand.
@@ -188,11 +194,13 @@ impl Tracker {
             OnExit::ShutDown,
             accept::serve(self.listener, router, tasks.clone()),
         );
+        let every = self.config.borrow().timing.tick;
         tasks.spawn(
-            "tick",
-            OnExit::ShutDown,
-            tick(self.ledger, self.tick, tasks.clone()),
+            "config",
+            OnExit::Continue,
+            adopt(self.ledger.clone(), self.config.subscribe(), tasks.clone()),
         );
+        tasks.spawn("tick", OnExit::ShutDown, tick(self.ledger, every, tasks.clone()));
 
         tokio::select! {
             () = shutdown => {}
@@ -206,6 +214,19 @@ impl Tracker {
             Err(StartError::Failed)
         } else {
             Ok(())
+        }
+    }
+}
+
+/// Lets the state go by what the settings are now. Ends with the ledger, or when nobody can change them any more.
+async fn adopt(ledger: Ledger, mut changed: watch::Receiver<Config>, tasks: Tasks) {
+    while let Some(Ok(())) = tasks.token().run_until_cancelled(changed.changed()).await {
+        let (policy, keep_revisions) = {
+            let config = changed.borrow_and_update();
+            (config.policy(), config.keep_revisions)
+        };
+        if ledger.adopt(policy).await.is_err() || ledger.keep_revisions(keep_revisions).await.is_err() {
+            return;
         }
     }
 }

@@ -7,22 +7,24 @@ use std::time::Duration;
 
 use shared::settings::{Key, Table, Values, duration};
 
+// Peers are told the lease and the heartbeat when they connect, safe mode begins with a run, and the tick is what everything
+// else is measured by: these need a restart.
 static LEASE: Key<Duration> = Key::new("timing.lease", duration).or("10s");
 static HEARTBEAT: Key<Duration> = Key::new("timing.heartbeat", duration).or("2s");
-static GRACE: Key<Duration> = Key::new("timing.grace", duration).or("4s");
+static GRACE: Key<Duration> = Key::new("timing.grace", duration).or("4s").at_once();
 static SAFE_MODE: Key<Duration> = Key::new("timing.safe_mode", duration).or("30s");
 static TICK: Key<Duration> = Key::new("timing.tick", duration).or("250ms");
-static STALL: Key<Duration> = Key::new("timing.stall", duration).or("60s");
-static COOL_DOWN: Key<Duration> = Key::new("timing.cool_down", duration).or("30s");
-static RETRY: Key<Duration> = Key::new("timing.retry", duration).or("2s");
-static TRIM: Key<Duration> = Key::new("timing.trim", duration).or("5m");
-static ORPHAN: Key<Duration> = Key::new("timing.orphan", duration).or("60s");
-static REMOVED: Key<Duration> = Key::new("timing.removed", duration).or("2s");
-static FORGET_NAMES: Key<Duration> = Key::new("timing.forget_names", duration).or("30d");
-static FORGET: Key<Duration> = Key::new("timing.forget", duration).or("30d");
+static STALL: Key<Duration> = Key::new("timing.stall", duration).or("60s").at_once();
+static COOL_DOWN: Key<Duration> = Key::new("timing.cool_down", duration).or("30s").at_once();
+static RETRY: Key<Duration> = Key::new("timing.retry", duration).or("2s").at_once();
+static TRIM: Key<Duration> = Key::new("timing.trim", duration).or("5m").at_once();
+static ORPHAN: Key<Duration> = Key::new("timing.orphan", duration).or("60s").at_once();
+static REMOVED: Key<Duration> = Key::new("timing.removed", duration).or("2s").at_once();
+static FORGET_NAMES: Key<Duration> = Key::new("timing.forget_names", duration).or("30d").at_once();
+static FORGET: Key<Duration> = Key::new("timing.forget", duration).or("30d").at_once();
 
 /// Not in the table `timing`: it has a flag.
-pub(crate) static HISTORY_GRACE: Key<Duration> = Key::new("history_grace", duration).or("1h");
+pub(crate) static HISTORY_GRACE: Key<Duration> = Key::new("history_grace", duration).or("1h").at_once();
 
 /// Their settings; [`Timing`] says what each is and why that long.
 pub(crate) static TABLE: Table = &[

@@ -10,21 +10,21 @@ use shared::model::{HostPort, parse_duration};
 use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{
-    Env, Key, Places, SettingsError, Table, Values, duration, flags, list, number, text, whole,
+    Env, Key, Places, SettingsError, Table, Values, duration, flags, flags::one_of, list, number, text, whole,
 };
 use shared::{Coded, ErrorCode};
 
-use crate::directory::TrackersError;
+use crate::directory::{self, TrackersError};
 
 /// Shorter intervals and deadlines would only burn the processor; longer ones would leave dead trackers in use.
 const MIN_PROBING: Duration = Duration::from_millis(10);
 const MAX_PROBING: Duration = Duration::from_secs(60);
 
-static TRACKER: Key<Vec<HostPort>> = Key::new("tracker", list).several();
+static TRACKER: Key<Vec<HostPort>> = Key::new("tracker", list).several().at_once();
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", whole).or("50051");
-static PROBE_INTERVAL: Key<Duration> = Key::new("probe_interval", duration).or("1s");
-static PROBE_DEADLINE: Key<Duration> = Key::new("probe_deadline", duration).or("1s");
+static PROBE_INTERVAL: Key<Duration> = Key::new("probe_interval", duration).or("1s").at_once();
+static PROBE_DEADLINE: Key<Duration> = Key::new("probe_deadline", duration).or("1s").at_once();
 
 /// Every setting of a webserver: see [`Args`].
 pub static TABLE: Table = &[
@@ -61,9 +61,10 @@ pub struct Args {
     #[arg(long, value_name = "FILTER")]
     pub log: Option<LogFilter>,
     /// How log lines look: text, json, or auto: text on a terminal, JSON otherwise
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(long, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true)]
     pub log_format: Option<LogFormat>,
-    /// A TOML file with any of the settings that `config show` lists; a changed `log` takes effect while the webserver runs
+    /// A TOML file with any of the settings that `config show` lists. Changes take effect while the webserver runs, but for host,
+    /// port and log_format
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log more; repeat for more still
@@ -187,10 +188,12 @@ impl Config {
                 return Err(ConfigError::Probing { setting });
             }
         }
+        let trackers = values.get(&TRACKER).unwrap_or_default();
+        directory::check(&trackers)?;
         Ok(Self {
             host: values.get(&HOST).unwrap_or_default(),
             port: values.get(&PORT).unwrap_or_default(),
-            trackers: values.get(&TRACKER).ok_or(TrackersError::None)?,
+            trackers,
             probing,
         })
     }

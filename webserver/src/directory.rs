@@ -1,12 +1,14 @@
 //! Which trackers there are and what the latest probe of each said.
 //!
 //! Pure: probe results and the time come in, choices come out. Invariants: the trackers are those of the
-//! configuration, in its order, for as long as the program runs; a tracker is live exactly when its latest probe
+//! configuration, in its order, also after that has changed; a tracker is live exactly when its latest probe
 //! succeeded. One failure makes it dead and one success makes it live again: sending a client elsewhere for a second
 //! costs nothing, sending it to a dead tracker costs it an error.
 //!
 //! What it does not promise: between two probes a tracker may die and still be chosen. That window is at most one
 //! probe interval and one probe deadline (2 s with the defaults); nothing is checked again when a client asks.
+
+use std::collections::BTreeSet;
 
 use shared::model::{HostPort, Timestamp};
 
@@ -76,29 +78,49 @@ pub enum TrackersError {
     Twice(HostPort),
 }
 
+/// Whether a webserver can have these trackers.
+///
+/// # Errors
+/// When there is none, there are too many, or one is named twice.
+pub fn check(addresses: &[HostPort]) -> Result<(), TrackersError> {
+    if addresses.is_empty() {
+        return Err(TrackersError::None);
+    }
+    if addresses.len() > MAX_TRACKERS {
+        return Err(TrackersError::TooMany(addresses.len()));
+    }
+    let mut seen = BTreeSet::new();
+    match addresses.iter().find(|address| !seen.insert(*address)) {
+        Some(twice) => Err(TrackersError::Twice(twice.clone())),
+        None => Ok(()),
+    }
+}
+
 impl Directory {
     /// The trackers of the configuration, none of them checked yet.
     ///
     /// # Errors
     /// When there is none, there are too many, or one is named twice.
     pub fn new(addresses: Vec<HostPort>, now: Timestamp) -> Result<Self, TrackersError> {
-        if addresses.is_empty() {
-            return Err(TrackersError::None);
-        }
-        if addresses.len() > MAX_TRACKERS {
-            return Err(TrackersError::TooMany(addresses.len()));
-        }
-        let mut trackers: Vec<Tracker> = Vec::with_capacity(addresses.len());
-        for address in addresses {
-            if trackers.iter().any(|known| known.address == address) {
-                return Err(TrackersError::Twice(address));
-            }
-            trackers.push(Tracker {
+        let nothing = Self { trackers: Vec::new() };
+        nothing.with(addresses, now)
+    }
+
+    /// The trackers of a configuration that has changed: what is known of those that stay is kept.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(&self, addresses: Vec<HostPort>, now: Timestamp) -> Result<Self, TrackersError> {
+        check(&addresses)?;
+        let one = |address: HostPort| {
+            let known = self.trackers.iter().find(|tracker| tracker.address == address);
+            known.cloned().unwrap_or(Tracker {
                 address,
                 state: TrackerState::Unchecked,
                 since: now,
-            });
-        }
+            })
+        };
+        let trackers = addresses.into_iter().map(one).collect();
         Ok(Self { trackers })
     }
 
@@ -304,6 +326,31 @@ mod tests {
             .collect();
         assert_eq!(chosen, [0, 2, 3, 0, 2, 3].map(address));
         assert_eq!(directory.choose(u64::MAX), Some(&address(0)));
+    }
+
+    #[test]
+    fn other_trackers_take_their_places_and_what_is_known_of_those_that_stay_is_kept() {
+        let mut before = directory(3);
+        before.apply(at(1), success(0));
+        before.apply(at(1), success(2));
+        let after = before.with([2, 5, 1].map(address).into(), at(9)).expect("valid");
+        let kept: Vec<_> = after
+            .trackers()
+            .iter()
+            .map(|t| (t.address().clone(), t.since()))
+            .collect();
+        assert_eq!(
+            kept,
+            [(address(2), at(1)), (address(5), at(9)), (address(1), at(0))]
+        );
+        assert_eq!(after.choose(0), Some(&address(2)));
+        assert_eq!(
+            before.with(vec![address(1), address(1)], at(9)),
+            Err(TrackersError::Twice(address(1)))
+        );
+        // A probe of one that is gone may still end.
+        let mut after = after;
+        assert_eq!(after.apply(at(10), success(0)), None);
     }
 
     #[test]

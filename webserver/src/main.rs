@@ -9,7 +9,7 @@ use shared::Coded as _;
 use shared::runtime::chores::Chore;
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
-use shared::settings::{flags, follow};
+use shared::settings::{Values, flags, follow};
 use webserver::config::{Command, Invocation, TABLE};
 use webserver::{Args, Config, ConfigError, StartError, Webserver};
 
@@ -37,6 +37,11 @@ fn env(key: &str) -> Option<OsString> {
     std::env::var_os(key)
 }
 
+/// Whether a webserver can be run with these.
+fn is_usable(values: &Values) -> Result<(), String> {
+    Config::of(values).map(drop).map_err(|error| error.to_string())
+}
+
 async fn run(invocation: &Invocation) -> Result<(), StartError> {
     let tasks = Tasks::new();
     let shutdown = shutdown_signal(&tasks);
@@ -45,8 +50,13 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
     let verbosity = Verbosity::Info.raised(invocation.args.verbose);
     telemetry::start(&values, verbosity);
     let webserver = Webserver::bind(Config::of(&values)?).await?;
-    let following = follow(places, values, tasks.token().clone(), move |values, _| {
+    let (config, stop) = (webserver.config(), tasks.token().clone());
+    let following = follow(places, values, stop, is_usable, move |values, _| {
         telemetry::change(&telemetry::filter(values, verbosity));
+        // They have been found usable.
+        if let Ok(changed) = Config::of(values) {
+            config.send_replace(changed);
+        }
     });
     tasks.spawn("settings", OnExit::Continue, following);
     // Whoever started us may have closed stdout; that is no reason not to serve.
@@ -61,13 +71,5 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
 /// Does what needs no webserver.
 fn do_chore(chore: Chore, invocation: &Invocation) -> Result<(), (u8, String)> {
     let program = flags::with_twins(TABLE, Args::command());
-    let finished = chore.perform(program, invocation.places(&env), |values| {
-        Config::of(values).map(drop).map_err(|error| error.to_string())
-    });
-    // When stdout is gone nobody wants to read it.
-    drop(std::io::stdout().write_all(&finished.out));
-    match finished.failure {
-        None => Ok(()),
-        Some((code, text)) => Err((code.exit_code(), text)),
-    }
+    chore.perform(program, invocation.places(&env), is_usable).tell()
 }

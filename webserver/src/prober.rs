@@ -1,36 +1,57 @@
 //! Asks every tracker, again and again, whether it is alive.
 //!
-//! One task a tracker, so that a slow one delays no other. It only carries the answers to the [`Directory`], which
-//! decides what follows from them.
+//! All at the same time, so that a slow one delays no other; anew when the configuration has changed. It only carries
+//! the answers to the [`Directory`], which decides what follows from them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use shared::model::{HostPort, format_duration};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::config::Probing;
+use crate::config::{Config, Probing};
 use crate::directory::{Change, Directory, ProbeResult};
 use crate::rpc::check_tracker;
 
-/// Starts the probing of every tracker in the directory; it ends with the token of `tasks`.
-pub(crate) fn start(directory: watch::Sender<Directory>, probing: Probing, clock: &Clock, tasks: &Tasks) {
-    let addresses: Vec<_> = directory
-        .borrow()
-        .trackers()
-        .iter()
-        .map(|tracker| tracker.address().clone())
-        .collect();
-    let directory = Arc::new(directory);
-    for tracker in addresses {
-        let (directory, clock, token) = (Arc::clone(&directory), clock.clone(), tasks.token().clone());
-        tasks.spawn("probe", OnExit::ShutDown, async move {
-            token
-                .run_until_cancelled(probe_forever(tracker, &directory, probing, &clock))
-                .await;
+/// Starts the probing of the trackers that the configuration names at any time; it ends with the token of `tasks`, or
+/// when nobody has the configuration any more.
+pub(crate) fn start(
+    directory: watch::Sender<Directory>,
+    config: watch::Receiver<Config>,
+    clock: Clock,
+    tasks: &Tasks,
+) {
+    let token = tasks.token().clone();
+    tasks.spawn("probe", OnExit::ShutDown, async move {
+        token.run_until_cancelled(run(directory, config, clock)).await;
+    });
+}
+
+async fn run(directory: watch::Sender<Directory>, mut config: watch::Receiver<Config>, clock: Clock) {
+    loop {
+        let (trackers, probing) = {
+            let config = config.borrow_and_update();
+            (config.trackers.clone(), config.probing)
+        };
+        directory.send_if_modified(|directory| match directory.with(trackers.clone(), clock.now()) {
+            Ok(next) if next != *directory => {
+                *directory = next;
+                true
+            }
+            // A configuration has been checked before it gets here.
+            Ok(_) | Err(_) => false,
         });
+        let probes = trackers
+            .into_iter()
+            .map(|tracker| probe_forever(tracker, &directory, probing, &clock));
+        tokio::select! {
+            _ = join_all(probes) => return,
+            changed = config.changed() => if changed.is_err() {
+                return;
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
-use crate::config::{Config, ConfigError, Probing};
+use crate::config::{Config, ConfigError};
 use crate::directory::{Directory, TrackersError};
 use crate::rpc::DirectoryService;
 use crate::{http, prober};
@@ -26,7 +26,7 @@ pub struct Webserver {
     listener: TcpListener,
     address: SocketAddr,
     directory: Directory,
-    probing: Probing,
+    config: watch::Sender<Config>,
     clock: Clock,
 }
 
@@ -86,7 +86,7 @@ impl Webserver {
     /// When the settings make no sense or the port cannot be had.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let clock = Clock::system();
-        let directory = Directory::new(config.trackers, clock.now())?;
+        let directory = Directory::new(config.trackers.clone(), clock.now())?;
         let listen_error = |source| StartError::Listen {
             address: format!("{}:{}", config.host, config.port),
             source,
@@ -102,7 +102,7 @@ impl Webserver {
             listener,
             address,
             directory,
-            probing: config.probing,
+            config: watch::Sender::new(config),
             clock,
         })
     }
@@ -111,6 +111,12 @@ impl Webserver {
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it goes by: of what is sent here, the trackers and how they are probed take effect while it runs.
+    #[must_use]
+    pub fn config(&self) -> watch::Sender<Config> {
+        self.config.clone()
     }
 
     /// Probes the trackers and answers clients until `shutdown` completes, then lets requests under way end.
@@ -124,7 +130,7 @@ impl Webserver {
         let tasks = Tasks::new();
         let token = tasks.token().clone();
         let (sender, receiver) = watch::channel(self.directory);
-        prober::start(sender, self.probing, &self.clock, &tasks);
+        prober::start(sender, self.config.subscribe(), self.clock, &tasks);
 
         let (grpc, _health) = Services::new()
             .add(DirectoryService::server(receiver.clone()))

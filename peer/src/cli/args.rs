@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use shared::model::{ContentRef, FragmentLength, Name, ReplicationTarget, parse_duration};
+use shared::model::{
+    ContentRef, FragmentLength, Name, ParseDurationError, ReplicationTarget, parse_duration,
+};
 use shared::runtime::chores::Chore;
 use shared::settings;
 
@@ -176,15 +178,18 @@ pub struct GetArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GiveUpAfter(pub Option<Duration>);
 
-impl FromStr for GiveUpAfter {
-    type Err = String;
+/// A text was neither a duration nor `none`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; or none")]
+pub struct GiveUpAfterError(#[from] pub(crate) ParseDurationError);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for GiveUpAfter {
+    type Err = GiveUpAfterError;
+
+    fn from_str(text: &str) -> Result<Self, GiveUpAfterError> {
         match text {
             "none" => Ok(Self(None)),
-            text => parse_duration(text)
-                .map(|limit| Self(Some(limit)))
-                .map_err(|error| format!("{error}; or none")),
+            text => Ok(Self(Some(parse_duration(text)?))),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::error::Error as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use shared::language::{self, Language};
-use shared::model::NameError;
 
 use crate::words;
 
@@ -46,14 +45,9 @@ fn in_spanish(error: &clap::Error) -> String {
             found(ContextKind::ValidValue).map(words::values_possible),
         ),
         ErrorKind::ValueValidation => {
-            let reason = error
-                .source()
-                .map(|source| match source.downcast_ref::<NameError>() {
-                    Some(mistake) => words::name_error(mistake),
-                    None => format!("«{source}»"),
-                });
+            let reason = error.source().map(words::mistake).unwrap_or_default();
             let what = words::value_invalid(value, argument);
-            (format!("{what}: {}", reason.unwrap_or_default()), None)
+            (format!("{what}: {reason}"), None)
         }
         ErrorKind::UnknownArgument => (
             words::argument_unexpected(argument),
@@ -128,7 +122,23 @@ mod tests {
                 "remove a//b",
                 "'a//b' no vale para '<NOMBRE>': un nombre no puede empezar ni acabar con '/'",
             ),
-            ("serve --port x", "'x' no vale para '--port <PUERTO>': «"),
+            (
+                "serve --port x",
+                "'x' no vale para '--port <PUERTO>': \"x\" no es un número entero de 0 a 65535;",
+            ),
+            ("serve --memory 1KiB", "1.0 KiB es muy poca memoria"),
+            ("serve --capacity much", "\"much\" no es un tamaño"),
+            (
+                "get x --give-up-after soon",
+                "\"soon\" no es una duración; escriba",
+            ),
+            ("pin x", "\"x\" no indica una revisión"),
+            ("receive x", "\"x\" no es una línea de `peer send`"),
+            (
+                "--lang fr list",
+                "'fr' no vale para '--lang <IDIOMA>'; puede ser en, es",
+            ),
+            ("list --log loud", "\"loud\" no dice qué registrar"),
             (
                 "serve --tracker a:1 --webserver b:2",
                 "'--tracker <HOST:PUERTO>' no puede ir con '--webserver <HOST:PUERTO>'",

@@ -37,7 +37,8 @@ fn argument_in_spanish(mut argument: Arg) -> Arg {
         let set = argument.get_default_values().first().filter(|_| takes_values);
         let set = set.map(|value| value.to_string_lossy().into_owned());
         let default = told.default.map(in_words).or(set);
-        let possible = (takes_values && !possible.is_empty()).then(|| possible.join(", "));
+        let are_shown = takes_values && !possible.is_empty() && !argument.is_hide_possible_values_set();
+        let possible = are_shown.then(|| possible.join(", "));
         let parts = [
             Some(in_words(told.what)),
             default.map(words::default_value),

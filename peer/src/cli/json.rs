@@ -264,6 +264,8 @@ struct ListedName {
     content: String,
     length: u64,
     published_at_ms: u64,
+    /// Ascending; the current one may be among them.
+    pinned_revisions: Vec<u64>,
     #[serde(flatten)]
     replicas: Replicas,
 }

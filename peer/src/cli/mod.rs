@@ -156,9 +156,7 @@ fn do_chore(chore: Chore, flags: &BTreeMap<String, OsString>, env: Env<'_>) -> (
         Chore::Man { .. } => args::definition(),
         Chore::Completions { .. } | Chore::Config(_) => args::command(),
     };
-    let finished = chore.perform(program, places, |values| {
-        Options::of(values).map(drop).map_err(|error| error.to_string())
-    });
+    let finished = chore.perform(program, places, serve::is_usable);
     let out = Output::standard(Style {
         json: is_json,
         ..Style::default()

@@ -2,8 +2,10 @@
 //!
 //! A reader that has gone away (`peer list | head -1`) is no error and never ends the process with a panic. Any other
 //! write error is remembered and told by [`Output::finish`], so that a result lost on a full disk is not exit 0.
-//! Text from outside cannot move the cursor or start a second line: control characters in messages become spaces.
+//! Text from outside cannot move the cursor or start a second line: control characters in messages become spaces. Nor can it
+//! turn around what stands beside it: what overrides the direction of writing is shown as what it is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
@@ -123,7 +125,7 @@ impl Output {
     /// A result for people; nothing when results are JSON.
     pub fn line(&self, text: &str) {
         if !self.style.json {
-            self.text(&format!("{text}\n"));
+            self.text(&format!("{}\n", visible(text)));
         }
     }
 
@@ -150,7 +152,7 @@ impl Output {
     /// A remark on stderr; nothing when that is unwanted.
     pub fn note(&self, text: &str) {
         if !self.style.quiet && !self.style.json {
-            lock(&self.err).write(format!("{text}\n").as_bytes());
+            lock(&self.err).write(format!("{}\n", visible(text)).as_bytes());
         }
     }
 
@@ -179,7 +181,28 @@ impl Output {
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let plain = text.replace(|c: char| c.is_control(), " ");
-    plain.trim_end().to_owned()
+    visible(plain.trim_end()).into_owned()
+}
+
+/// The text with everything in it that reorders what is around it, or moves the cursor, shown as its code: a name may have such
+/// characters, and may have been made to look like another one.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let is_hidden = |c: char| {
+        c.is_control() && c != '\n' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 fn lock(sink: &Mutex<Sink>) -> std::sync::MutexGuard<'_, Sink> {
@@ -244,6 +267,15 @@ pub(crate) mod tests {
             out.line("another");
             assert_eq!(out.finish().is_ok(), is_fine, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_name_that_would_be_read_backwards_is_shown_with_what_does_that() {
+        let captured = Captured::default();
+        let out = Output::new(Style::default(), false, captured.clone(), io::sink());
+        out.line("a\u{202e}gpj.exe  3\u{1b}[2J\nñandú.bin  4");
+        assert_eq!(captured.text(), "a\\u{202e}gpj.exe  3\\u{1b}[2J\nñandú.bin  4\n");
+        assert_eq!(one_line("x\u{2066}\ty\n"), "x\\u{2066} y");
     }
 
     #[test]

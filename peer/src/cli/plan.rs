@@ -1,5 +1,8 @@
 //! `--dry-run` of `add` and `get`: what would be moved, from where to where, how many bytes, and how long that would take, as far
-//! as anybody knows before. Nothing is moved, published or kept; a file to be added is read, to know whether it is there already.
+//! as anybody knows before. Nothing is moved, published or kept, but for the catalog that [`inside`] needs; a file to be added is
+//! read, to know whether it is there already.
+
+mod inside;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -155,11 +158,21 @@ pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Fai
     let client = context.find_or_run().await?;
     let failed = |error: proto::RemoteError| get::get_failure(&args.content, &error);
     let status = client.status().await.map_err(failed)?;
-    let location = located(&client, &args.content).await?.ok_or_else(|| {
+    let (mut found, mut inner) = (located(&client, &args.content).await?, None);
+    if let (None, ContentRef::Name(path)) = (&found, &args.content) {
+        (found, inner) = (inside::around(&client, path).await?, Some(path));
+    }
+    let location = found.ok_or_else(|| {
         let why = words::cannot(words::get(&args.content), words::nothing_of_that_name());
         Failure::new(Exit::NotFound, why).hint(words::list_shows_names())
     })?;
     let (binding, manifest) = (&location.binding, &location.manifest);
+    let selection = args.globs.selection()?;
+    let part = if inner.is_some() || binding.collection.is_some() && !selection.is_all() {
+        Some(inside::wanted(&client, &args.content, &selection).await?)
+    } else {
+        None
+    };
     let here = location
         .holders
         .iter()
@@ -167,12 +180,18 @@ pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Fai
     let held = here.map_or_else(|| manifest.no_fragments(), |holder| holder.fragments.clone());
     let missing = held.complement();
     // Of a collection nobody knows before its catalog is here what of its files is here already.
-    let bytes = binding
-        .collection
-        .map_or_else(|| manifest.bytes_in(&missing), |collection| collection.length);
+    let bytes = match (part, binding.collection) {
+        (Some(part), _) => part.length,
+        (None, Some(collection)) => collection.length,
+        (None, None) => manifest.bytes_in(&missing),
+    };
+    let name = inner.unwrap_or(&binding.name);
     let source = |holder: &Holder| {
         let mut useful = holder.fragments.clone();
-        useful.subtract(&held);
+        // Who has the catalog has, mostly, what it refers to; that it is here already says nothing of the rest.
+        if binding.collection.is_none() {
+            useful.subtract(&held);
+        }
         let is_source = holder.peer.id != status.peer && !useful.is_empty();
         is_source.then(|| PlannedSource {
             id: holder.peer.id.to_string(),
@@ -184,13 +203,15 @@ pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Fai
         })
     };
     let plan = GetPlan {
-        name: binding.name.to_string(),
+        name: name.to_string(),
         content: binding.content.to_string(),
-        length: binding
-            .collection
-            .map_or(binding.length, |collection| collection.length),
+        length: match binding.collection {
+            Some(_) => bytes,
+            None => binding.length,
+        },
         directory: binding.collection.is_some(),
-        output: get::place(&destination, Some(&binding.name)).unwrap_or_default(),
+        files: part.map(|part| part.files),
+        output: get::place(&destination, Some(name)).unwrap_or_default(),
         here: if binding.collection.is_some() {
             0
         } else {
@@ -266,8 +287,15 @@ fn get_text(plan: &GetPlan) -> String {
     if plan.directory {
         moved = words::at_most(moved);
     }
+    let output = plan.output.display();
+    let what = match plan.files {
+        Some(files) => {
+            words::would_fetch_part(&plan.name, output, words::amount_in(length, words::files(files)))
+        }
+        None => words::would_fetch(&plan.name, output, length, here),
+    };
     let mut lines = vec![
-        words::would_fetch(&plan.name, plan.output.display(), length, here),
+        what,
         words::would_move(
             moved,
             words::peers(plan.sources.len() as u64),

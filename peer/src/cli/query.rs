@@ -6,7 +6,7 @@ use proto::convert::{List, Locate, Page, Remove, Rename};
 use proto::{Invalid, RemoteError};
 use shared::Coded as _;
 use shared::ErrorCode;
-use shared::model::{Binding, ByteCount, ContentRef, Epoch, Health, Name, PeerInfo, Revision};
+use shared::model::{ByteCount, ContentRef, Epoch, Listing, Name, PeerInfo, Revision};
 
 use super::args::ForgetArgs;
 use super::attach;
@@ -215,7 +215,7 @@ where
 ///
 /// # Errors
 /// As the tracker says.
-pub async fn all_names(client: &ControlClient) -> Result<Vec<(Binding, Health)>, Failure> {
+pub async fn all_names(client: &ControlClient) -> Result<Vec<Listing>, Failure> {
     let mut list = List {
         prefix: String::new(),
         page: Page::first(),
@@ -242,7 +242,7 @@ pub async fn first_names(client: &ControlClient) -> Result<Vec<String>, RemoteEr
     };
     let page = client.network_list(&list).await?;
     let names = page.names.into_iter();
-    Ok(names.map(|(binding, _)| binding.name.to_string()).collect())
+    Ok(names.map(|listing| listing.binding.name.to_string()).collect())
 }
 
 /// All peers, page by page.

@@ -19,10 +19,11 @@ use super::args::{GetArgs, GiveUpAfter};
 use super::attach;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::get;
+use super::get::{self, look};
 use super::globs::Globs;
 use super::json::SendLine;
 use super::ticket::Ticket;
+use crate::node::last_entry;
 use crate::words;
 
 /// `peer send`.
@@ -128,8 +129,17 @@ async fn entry(context: &Context<'_>, client: &ControlClient) -> Result<EntryPoi
     let status = client.status().await;
     let status = status.map_err(|error| Failure::of(words::ask_for_network(), &error))?;
     match status.session {
-        // A node that runs may have entered by a webserver: all that it tells is the tracker.
-        SessionStatus::Connected { tracker } if !context.runs_own_node() => Ok(EntryPoint::Tracker(tracker)),
+        SessionStatus::Connected { tracker } if !context.runs_own_node() => {
+            // By its webserver the network is found when its tracker is another one.
+            let own = context
+                .options
+                .peer
+                .is_none()
+                .then(|| context.options.data_dir.clone());
+            let last = look(move || own.and_then(|data_dir| last_entry(&data_dir))).await?;
+            let webserver = last.filter(|entry| matches!(entry, EntryPoint::Webserver(_)));
+            Ok(webserver.unwrap_or(EntryPoint::Tracker(tracker)))
+        }
         SessionStatus::Connected { .. } => Ok(attach::entry_or_default(context.options)),
         SessionStatus::Offline | SessionStatus::Connecting { .. } => {
             Err(Failure::new(Exit::Unreachable, words::cannot_send_offline()))

@@ -2,14 +2,14 @@
 
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
-use shared::settings::follow;
+use shared::settings::{Values, follow};
 
 use super::attach::{entry_or_default, node_config};
 use super::exit::Failure;
 use super::json::ServeLine;
 use super::output::Output;
-use super::settings::{Gathered, rates, zone};
-use crate::node::Node;
+use super::settings::{Gathered, Options};
+use crate::node::{Adjustable, Node};
 use crate::words;
 
 /// The port that other peers and scripts expect a node at.
@@ -17,7 +17,7 @@ const DEFAULT_PORT: u16 = 50053;
 
 /// Runs a node; says on stdout where, once it is ready.
 ///
-/// While it runs, a changed configuration file changes its limits, its zone and what is logged.
+/// While it runs, a changed configuration file changes what can be changed of it, and what is logged.
 pub(super) async fn run(
     settings: Gathered,
     verbosity: Verbosity,
@@ -33,17 +33,13 @@ pub(super) async fn run(
     let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)));
     let failed = |error| Failure::of(words::run_a_node(), &error);
     let node = Node::start(config, tasks.clone()).await.map_err(failed)?;
-    let (limits, in_zone) = (node.limits(), node.zone());
-    let following = follow(places, values, tasks.token().clone(), move |values, changed| {
+    let (adjustable, stop) = (node.adjustable(), tasks.token().clone());
+    let following = follow(places, values, stop, is_usable, move |values, changed| {
         telemetry::change(&telemetry::filter(values, verbosity));
-        // A limit that `peer limit` has changed since stays, unless the file has another one now.
-        let rates = rates(values);
-        for change in changed {
-            match change.name {
-                "upload_limit" => limits.uploads.set(rates.upload),
-                "download_limit" => limits.downloads.set(rates.download),
-                "zone" => drop(in_zone.send_replace(zone(values))),
-                _ => {}
+        // They have been found usable.
+        if let Ok(options) = Options::of(values) {
+            for change in changed {
+                adjust(&adjustable, change.name, &options);
             }
         }
     });
@@ -54,4 +50,23 @@ pub(super) async fn run(
         address: address.to_string(),
     });
     node.run_until(shutdown).await.map_err(failed)
+}
+
+/// Whether a node can be run with these.
+pub(super) fn is_usable(values: &Values) -> Result<(), String> {
+    Options::of(values).map(drop).map_err(|error| error.to_string())
+}
+
+/// Lets a changed setting take effect. A rate that `peer limit` has changed since stays, unless the setting is another now.
+fn adjust(node: &Adjustable, setting: &str, options: &Options) {
+    let limits = options.limits;
+    match setting {
+        "upload_limit" => node.uploads.set(limits.rates.upload),
+        "download_limit" => node.downloads.set(limits.rates.download),
+        "upload_slots" => node.slots.resize(limits.upload_slots.get().into()),
+        "scrub_rate" => drop(node.scrub.send_replace(limits.scrub)),
+        "capacity" => node.lend(options.capacity),
+        "zone" => node.enter(options.zone.clone()),
+        _ => {}
+    }
 }

@@ -4,7 +4,7 @@
 //! [`gather`] reads the places, [`Options`] is what they come to.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use shared::settings::{self, Env, Key, Places, Table, Values, duration, path, te
 use super::limit::RateLimit;
 use super::output::Style;
 use crate::node::{MemoryBudget, NodeLimits};
+use crate::words;
 
 static DATA_DIR: Key<PathBuf> = Key::new("data_dir", path)
     .told("~/.local/share/enjambre/peer")
@@ -35,13 +36,13 @@ static PORT: Key<u16> = Key::new("port", whole)
     .or("50053")
     .told("50053 for `serve`, otherwise 0");
 static ADVERTISE: Key<HostPort> = Key::new("advertise", text).told("the address that it listens on");
-static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB");
+static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB").at_once();
 static ZONE: Key<Zone> = Key::new("zone", text).at_once();
 static UPLOAD_LIMIT: Key<RateLimit> = Key::new("upload_limit", text).or("none").at_once();
 static DOWNLOAD_LIMIT: Key<RateLimit> = Key::new("download_limit", text).or("none").at_once();
-static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", whole).or("8");
-static MEMORY: Key<MemoryBudget> = Key::new("memory", text).or("96MiB");
-static SCRUB_RATE: Key<RateLimit> = Key::new("scrub_rate", text).or("8MiB/s");
+static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", whole).or("8").at_once();
+static MEMORY: Key<MemoryBudget> = Key::new("memory", memory).or("96MiB");
+static SCRUB_RATE: Key<RateLimit> = Key::new("scrub_rate", text).or("8MiB/s").at_once();
 static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").each_command();
 static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
     .told("what suits the file's size")
@@ -122,10 +123,10 @@ pub enum SettingsError {
     #[error(transparent)]
     Settings(#[from] settings::SettingsError),
     /// There is no home to keep data in.
-    #[error("cannot tell where to keep data: HOME is not set; name a directory with --data-dir")]
+    #[error("{}", words::no_home())]
     NoHome,
     /// A relative directory, and no current one.
-    #[error("cannot use the data directory {}: {source}", path.display())]
+    #[error("{}", words::bad_data_dir(path.display(), source))]
     DataDir {
         /// As it was given.
         path: PathBuf,
@@ -218,18 +219,18 @@ impl Options {
     }
 }
 
+fn memory(text: &OsStr) -> Result<MemoryBudget, String> {
+    let size: ByteCount = settings::text(text)?;
+    MemoryBudget::new(size.get()).map_err(|error| words::mistake(&error))
+}
+
 /// How fast a node may transfer.
-pub(super) fn rates(values: &Values) -> RateLimits {
+fn rates(values: &Values) -> RateLimits {
     let rate = |key| values.get(key).and_then(|limit: RateLimit| limit.0);
     RateLimits {
         upload: rate(&UPLOAD_LIMIT),
         download: rate(&DOWNLOAD_LIMIT),
     }
-}
-
-/// The failure domain of a node.
-pub(super) fn zone(values: &Values) -> Option<Zone> {
-    values.get(&ZONE)
 }
 
 /// `$XDG_DATA_HOME/enjambre/peer`, or under `~/.local/share`; a relative one is ignored, as the XDG rules ask.

@@ -5,7 +5,7 @@ mod upkeep;
 
 use proto::control::{LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
-    Binding, ByteCount, ByteRate, Culprit, Duty, FragmentSet, Health, Location, PeerInfo, format_duration,
+    ByteCount, ByteRate, Culprit, Duty, FragmentSet, Listing, Location, PeerInfo, Revision, format_duration,
 };
 
 pub use history::history;
@@ -18,16 +18,26 @@ use crate::words;
 
 /// The network's names.
 #[must_use]
-pub fn names(names: &[(Binding, Health)]) -> Table {
-    let mut table = Table::new(&[
+pub fn names(names: &[Listing]) -> Table {
+    let columns = [
         (words::title_name(), Left),
         (words::title_revision(), Right),
         (words::title_size(), Right),
         (words::title_replicas(), Right),
         (words::title_state(), Left),
         ("ID", Left),
-    ]);
-    for (binding, health) in names {
+        (words::title_pinned(), Left),
+    ];
+    // Most networks have no pins; the table is wide enough without them.
+    let has_pins = names.iter().any(|listing| !listing.pinned.is_empty());
+    let (most, _) = columns.split_at(columns.len() - 1);
+    let mut table = Table::new(if has_pins { &columns } else { most });
+    for Listing {
+        binding,
+        health,
+        pinned,
+    } in names
+    {
         table.row([
             binding.name.to_string(),
             binding.revision.to_string(),
@@ -40,9 +50,20 @@ pub fn names(names: &[(Binding, Health)]) -> Table {
             format!("{}/{}", health.fewest, health.target),
             words::content_state(health.state).to_owned(),
             binding.content.short(),
+            pins(pinned),
         ]);
     }
     table
+}
+
+/// Pinned revisions such as `1,3`; a few of them when they are many, which `peer history` lists.
+fn pins(pinned: &[Revision]) -> String {
+    const SHOWN: usize = 4;
+    let mut texts: Vec<String> = pinned.iter().take(SHOWN).map(ToString::to_string).collect();
+    if pinned.len() > SHOWN {
+        texts.push("…".to_owned());
+    }
+    texts.join(",")
 }
 
 /// What a node holds.

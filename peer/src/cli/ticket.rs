@@ -27,7 +27,7 @@ pub struct Ticket {
 /// A text was none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a line of `peer send`: {BY_WEBSERVER}HOST:PORT/ID/NAME")]
-pub struct ParseTicketError(String);
+pub struct ParseTicketError(pub(crate) String);
 
 impl fmt::Display for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -149,9 +149,9 @@ impl Watch {
 /// Peers before names: a loss is told before what it endangers.
 async fn look(client: &ControlClient) -> Result<Look, Failure> {
     let view = all_peers(client).await?;
-    let names = all_names(client).await?;
+    let names = all_names(client).await?.into_iter();
     Ok(Look {
-        names,
+        names: names.map(|listing| (listing.binding, listing.health)).collect(),
         peers: view.peers,
         is_in_safe_mode: view.in_safe_mode,
     })

@@ -15,7 +15,7 @@ use super::completion::Completes;
 use super::editor::{self, Question};
 use super::screen::{COLUMNS, wrapped};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::Output;
+use crate::cli::output::{Output, visible};
 use crate::words;
 
 /// Lines typed ahead; the reader waits when there are more.
@@ -154,6 +154,7 @@ impl<'a> Console<'a> {
 
     /// Says something.
     pub fn say(&self, text: &str) {
+        let text = &visible(text);
         match self.source {
             Source::Editor { .. } => self.out.text(&format!("{}\n", wrapped(text, self.columns()))),
             Source::Lines(_) => self.out.text(&format!("{text}\n")),
@@ -162,7 +163,7 @@ impl<'a> Console<'a> {
 
     /// Says something that has its columns already: a table.
     pub fn say_as_it_is(&self, text: &str) {
-        self.out.text(&format!("{text}\n"));
+        self.out.text(&format!("{}\n", visible(text)));
     }
 
     /// Whether Tab completes.

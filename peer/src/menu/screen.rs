@@ -1,7 +1,7 @@
 //! What the menu shows: pure text, as wide as the screen wherever names and addresses allow it.
 
 use proto::control::{SessionStatus, Status};
-use shared::model::{Binding, ByteCount, ContentState, Health, Location};
+use shared::model::{ByteCount, ContentState, Listing, Location};
 
 use super::choice::Choice;
 use crate::cli::output::one_line;
@@ -100,9 +100,9 @@ pub fn found(location: &Location) -> String {
 
 /// Numbered names to choose from.
 #[must_use]
-pub fn matches(names: &[(Binding, Health)], columns: usize) -> String {
+pub fn matches(names: &[Listing], columns: usize) -> String {
     let room = columns.saturating_sub(20).max(12);
-    let line = |(at, (binding, _)): (usize, &(Binding, Health))| {
+    let line = |(at, Listing { binding, .. }): (usize, &Listing)| {
         let length = binding
             .collection
             .map_or(binding.length, |collection| collection.length);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use proto::client::ControlClient;
 use proto::control::{Add, Get};
 use proto::convert::Locate;
-use shared::model::{Binding, ContentRef, Health, Location, Name, ReplicationTarget};
+use shared::model::{Binding, ContentRef, Listing, Location, Name, ReplicationTarget};
 use shared::{Coded as _, ErrorCode};
 
 use super::completion::Completes;
@@ -183,7 +183,7 @@ impl Menu<'_> {
         }
         let mut names = query::all_names(&self.client).await?;
         let part = text.to_lowercase();
-        names.retain(|(binding, _)| binding.name.as_str().to_lowercase().contains(&part));
+        names.retain(|listing| listing.binding.name.as_str().to_lowercase().contains(&part));
         let Some(binding) = self.choose(text, names).await else {
             return Ok(None);
         };
@@ -192,13 +192,13 @@ impl Menu<'_> {
     }
 
     /// The one that is meant of several.
-    async fn choose(&mut self, text: &str, mut names: Vec<(Binding, Health)>) -> Option<Binding> {
+    async fn choose(&mut self, text: &str, mut names: Vec<Listing>) -> Option<Binding> {
         match names.len() {
             0 => {
                 self.console.say(&words::no_match(format_args!("{text:?}")));
                 None
             }
-            1 => names.pop().map(|(binding, _)| binding),
+            1 => names.pop().map(|listing| listing.binding),
             found => {
                 let shown = found.min(MAX_MATCHES);
                 let columns = self.console.columns();
@@ -207,7 +207,7 @@ impl Menu<'_> {
                     self.console.say(&words::more_matches(found - shown));
                 }
                 let line = self.asked(&words::ask_which(shown)).await?;
-                let picked = answer::pick(&line, shown).map(|at| names.swap_remove(at).0);
+                let picked = answer::pick(&line, shown).map(|at| names.swap_remove(at).binding);
                 if picked.is_none() {
                     self.console.say(&words::choose_one(shown));
                 }

@@ -4,6 +4,7 @@
 //! running until it is told to stop. The command line and the menu talk to it through its `Control` service like to
 //! any other node, so there is one path for all of them.
 
+mod adjustable;
 mod config;
 mod memory;
 mod running;
@@ -16,13 +17,14 @@ use std::time::Duration;
 use proto::RemoteError;
 use proto::accept::{self, Services};
 use proto::control::EntryPoint;
-use shared::model::{HostPort, Zone};
+use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::info;
 
+pub use adjustable::Adjustable;
 pub use config::{NodeConfig, NodeLimits};
 pub use memory::{MemoryBudget, MemoryBudgetError};
 pub use running::{RunningNode, find_running};
@@ -31,7 +33,6 @@ use crate::assignments::Assignments;
 use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
 use crate::identity::Identity;
-use crate::limiter::Limiter;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
 use crate::scrubber::Scrubber;
@@ -57,27 +58,8 @@ pub struct Node {
     address: SocketAddr,
     token: String,
     data_dir: PathBuf,
-    limits: Limiters,
-    zone: watch::Sender<Option<Zone>>,
+    adjustable: Adjustable,
     tasks: Tasks,
-}
-
-/// What limits the transfers of a node; a change counts for transfers under way too.
-#[derive(Clone, Debug)]
-pub struct Limiters {
-    /// To peers.
-    pub uploads: Limiter,
-    /// From peers.
-    pub downloads: Limiter,
-}
-
-impl Limiters {
-    fn of(transfer: &TransferService, fetcher: &Fetcher) -> Self {
-        Self {
-            uploads: transfer.limiter().clone(),
-            downloads: fetcher.limiter().clone(),
-        }
-    }
 }
 
 /// Why a node cannot run.
@@ -167,8 +149,9 @@ impl Node {
         sources.follow(network.clone());
         let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&identity), network.clone(), &tasks);
         let transfer = transfer_service(&config.limits, store.clone(), &fetcher, &tasks, &clock);
-        let limits = Limiters::of(&transfer, &fetcher);
-        let scrubber = Scrubber::start(Arc::clone(&store), config.limits.scrub, clock.clone(), &tasks);
+        let adjustable = Adjustable::new(&config.limits, zone, &store, &transfer, &fetcher);
+        let scrub = adjustable.scrub.subscribe();
+        let scrubber = Scrubber::start(Arc::clone(&store), scrub, clock.clone(), &tasks);
         let directory = DirectoryService::server(network.clone());
         let control = ControlService::new(crate::rpc::ControlParts {
             store: Arc::clone(&store),
@@ -178,21 +161,16 @@ impl Node {
             scrubber,
             counters: Arc::clone(fetcher.counters()),
             fetcher,
-            uploads: limits.uploads.clone(),
+            uploads: adjustable.uploads.clone(),
             clock,
             tasks: tasks.clone(),
             address: advertised,
-            zone: zone.subscribe(),
+            zone: adjustable.zone.subscribe(),
             data_dir: config.data_dir.clone(),
         });
-        let (grpc, _health) = Services::new()
-            .add(transfer.into_server())
-            .await
-            .add(control.clone().into_server())
-            .await
-            .add(directory)
-            .await
-            .into_router();
+        let services = Services::new().add(transfer.into_server()).await;
+        let services = services.add(control.clone().into_server()).await;
+        let (grpc, _health) = services.add(directory).await.into_router();
         let token = identity.token().to_owned();
         announce(&config, address, &token)?;
         tasks.spawn(
@@ -206,8 +184,7 @@ impl Node {
             address,
             token,
             data_dir: config.data_dir,
-            limits,
-            zone,
+            adjustable,
             tasks,
         })
     }
@@ -230,16 +207,10 @@ impl Node {
         &self.token
     }
 
-    /// What limits its transfers.
+    /// What of it can be changed while it runs.
     #[must_use]
-    pub fn limits(&self) -> Limiters {
-        self.limits.clone()
-    }
-
-    /// Its failure domain: what is sent here, the tracker is told.
-    #[must_use]
-    pub fn zone(&self) -> watch::Sender<Option<Zone>> {
-        self.zone.clone()
+    pub fn adjustable(&self) -> Adjustable {
+        self.adjustable.clone()
     }
 
     /// Runs until `shutdown` completes or something fails that the node cannot do without; then stops.

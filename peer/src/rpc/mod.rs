@@ -6,4 +6,6 @@ mod transfer;
 
 pub use control::{ControlParts, ControlService};
 pub use directory::DirectoryService;
-pub use transfer::{DEFAULT_UPLOAD_SLOTS, TransferEndpoint, TransferService, UPLOADS_IN_LINE};
+pub use transfer::{
+    DEFAULT_UPLOAD_SLOTS, Slots as UploadSlots, TransferEndpoint, TransferService, UPLOADS_IN_LINE,
+};

@@ -32,7 +32,7 @@ use tracing::warn;
 pub use body::TransferEndpoint;
 use follow::Followed;
 use handouts::Handouts;
-use slots::Slots;
+pub use slots::Slots;
 
 use crate::fetch::{Arrivals, Counters};
 use crate::limiter::Limiter;
@@ -126,6 +126,12 @@ impl TransferService {
     #[must_use]
     pub const fn limiter(&self) -> &Limiter {
         &self.limiter
+    }
+
+    /// How many uploads send at once.
+    #[must_use]
+    pub const fn slots(&self) -> &Slots {
+        &self.slots
     }
 
     /// As a service that can be added to a server.

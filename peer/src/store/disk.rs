@@ -44,7 +44,7 @@ pub(super) const CHANGES: usize = 1024;
 #[derive(Debug)]
 pub struct DiskStore {
     pub(super) layout: Layout,
-    capacity: u64,
+    capacity: AtomicU64,
     index: Mutex<Index>,
     pub(super) slots: Slots,
     pub(super) handles: Handles,
@@ -75,7 +75,7 @@ impl DiskStore {
         let (index, changes) = (Mutex::new(index), broadcast::Sender::new(CHANGES));
         Ok(Self {
             layout,
-            capacity,
+            capacity: AtomicU64::new(capacity),
             index,
             slots,
             handles: Handles::default(),
@@ -83,6 +83,11 @@ impl DiskStore {
             changes,
             _lock: lock,
         })
+    }
+
+    /// At most so many bytes are used for fragments from now on; what is there already stays.
+    pub fn lend(&self, capacity: u64) {
+        self.capacity.store(capacity, Ordering::Relaxed);
     }
 
     /// Looks at every user's file and withdraws what is in those that have changed or are gone; returns which
@@ -281,7 +286,7 @@ impl FragmentStore for DiskStore {
     fn usage(&self) -> Usage {
         let kept: u64 = self.slots.all().iter().map(|slot| slot.kept().reserved()).sum();
         Usage {
-            capacity: self.capacity,
+            capacity: self.capacity.load(Ordering::Relaxed),
             used: kept + self.flowing.load(Ordering::Relaxed),
         }
     }

@@ -95,8 +95,8 @@ pub(crate) const HELP: &[(&str, &str)] = &[
         "Cómo son las líneas del registro: text, json, o auto: texto en una terminal, si no JSON",
     ),
     (
-        "A TOML file with any of the settings that `config show` lists; while a node runs, changed limits and what is logged take effect at once",
-        "Un archivo TOML con ajustes de los que lista `config show`; con un nodo en marcha, los límites y qué se registra cambian en el acto",
+        "A TOML file with any of the settings that `config show` lists; while a node runs, changes of its limits, capacity, zone and what is logged take effect at once",
+        "Un archivo TOML con ajustes de los que lista `config show`; con un nodo en marcha, los cambios de sus límites, capacidad, zona y qué se registra valen en el acto",
     ),
     (
         "The language for people: en or es",

@@ -4,6 +4,7 @@ shared::messages! {
     // Titles of columns.
     fn title_name() { en: "NAME", es: "NOMBRE" }
     fn title_revision() { en: "REV", es: "REV." }
+    fn title_pinned() { en: "PINNED", es: "FIJADAS" }
     fn title_size() { en: "SIZE", es: "TAMAÑO" }
     fn title_replicas() { en: "REPLICAS", es: "RÉPLICAS" }
     fn title_state() { en: "STATE", es: "ESTADO" }

@@ -49,6 +49,10 @@ shared::messages! {
         en: "would fetch {name} to {output}: {length}, {here} of it here",
         es: "se descargaría {name} en {output}: {length}, de los que {here} ya están aquí"
     }
+    fn would_fetch_part(name, output, what) {
+        en: "would fetch {name} to {output}: {what}, as its directory's catalog says, which is here now",
+        es: "se descargaría {name} en {output}: {what}, según el catálogo de su directorio, que ya está aquí"
+    }
     fn would_move(moved, peers, time) {
         en: "would move {moved} from {peers}{time}",
         es: "se traerían {moved} de {peers}{time}"

@@ -41,6 +41,14 @@ shared::messages! {
         en: "`serve` runs a node, --peer names one that is running; use --data-dir",
         es: "`serve` arranca un nodo, --peer indica uno ya en marcha; use --data-dir"
     }
+    fn no_home() {
+        en: "cannot tell where to keep data: HOME is not set; name a directory with --data-dir",
+        es: "no se sabe dónde guardar los datos: HOME no está definida; indique un directorio con --data-dir"
+    }
+    fn bad_data_dir(path, reason) {
+        en: "cannot use the data directory {path}: {reason}",
+        es: "no vale el directorio de datos {path}: {reason}"
+    }
     fn menu_has_no_json() {
         en: "--json goes with a command; the menu is for people",
         es: "--json va con una orden; el menú es para personas"

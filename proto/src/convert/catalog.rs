@@ -1,7 +1,7 @@
 //! Requests and replies of the catalogue.
 
 use shared::model::{
-    Binding, ContentRef, Expectation, Health, Incarnation, Location, Manifest, Name, Parts, PeerId,
+    Binding, ContentRef, Expectation, Incarnation, Listing, Location, Manifest, Name, Parts, PeerId,
     ReplicationTarget, Revision,
 };
 
@@ -126,7 +126,7 @@ pub struct Peers {
 #[derive(Clone, Debug)]
 pub struct Published {
     /// In ascending order.
-    pub names: Vec<(Binding, Health)>,
+    pub names: Vec<Listing>,
     /// Empty on the last page.
     pub next: String,
 }
@@ -259,8 +259,11 @@ impl TryFrom<v1::ListReply> for Published {
 
     fn try_from(wire: v1::ListReply) -> Result<Self, Invalid> {
         let name = |listed: v1::ListedName| {
-            let binding = required("binding", listed.binding)?.try_into()?;
-            Ok((binding, required("health", listed.health)?.try_into()?))
+            Ok(Listing {
+                binding: required("binding", listed.binding)?.try_into()?,
+                health: required("health", listed.health)?.try_into()?,
+                pinned: listed.pinned_revisions.into_iter().map(Revision::new).collect(),
+            })
         };
         let names = wire.names.into_iter().map(name).collect::<Result<_, Invalid>>()?;
         Ok(Self {
@@ -272,9 +275,10 @@ impl TryFrom<v1::ListReply> for Published {
 
 impl From<Published> for v1::ListReply {
     fn from(page: Published) -> Self {
-        let listed = |(binding, health): (Binding, Health)| v1::ListedName {
-            binding: Some(binding.into()),
-            health: Some(health.into()),
+        let listed = |listing: Listing| v1::ListedName {
+            binding: Some(listing.binding.into()),
+            health: Some(listing.health.into()),
+            pinned_revisions: listing.pinned.iter().map(|revision| revision.get()).collect(),
         };
         Self {
             names: page.names.into_iter().map(listed).collect(),

@@ -13,7 +13,7 @@ pub struct ByteCount(u64);
 /// Text was not an amount of bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a size; write a number with an optional unit, such as 500MB, 64KiB or 50GiB")]
-pub struct ParseByteCountError(String);
+pub struct ParseByteCountError(pub(crate) String);
 
 const UNITS: [(&str, u64); 10] = [
     ("b", 1),

@@ -85,6 +85,17 @@ pub struct Health {
     pub copies_under_way: u32,
 }
 
+/// A bound name as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// What it is bound to.
+    pub binding: Binding,
+    /// How that stands.
+    pub health: Health,
+    /// Its pinned revisions, ascending; the current one may be among them.
+    pub pinned: Vec<Revision>,
+}
+
 /// What the tracker believes about a peer's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerState {

@@ -25,7 +25,7 @@ pub struct FragmentLength(u32);
 /// A number was not a fragment length.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a fragment length; choose a power of two from 64KiB to 16MiB")]
-pub struct FragmentLengthError(String);
+pub struct FragmentLengthError(pub(crate) String);
 
 impl FragmentLength {
     /// 64 KiB: below that, bookkeeping outweighs data.

@@ -25,7 +25,8 @@ mod time;
 
 pub use amount::{ByteCount, ParseByteCountError};
 pub use catalog::{
-    Binding, CollectionSize, ContentState, Expectation, Health, Holder, Location, PeerInfo, PeerState,
+    Binding, CollectionSize, ContentState, Expectation, Health, Holder, Listing, Location, PeerInfo,
+    PeerState,
 };
 pub use culprit::{Culprit, Offence};
 pub use durability::{Durability, Endangered, Losses, Repair, Survey, Why};

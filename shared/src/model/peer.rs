@@ -14,7 +14,7 @@ pub struct HostPort {
 /// Text was not `HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051")]
-pub struct HostPortError(String);
+pub struct HostPortError(pub(crate) String);
 
 impl HostPort {
     /// The host, without brackets.
@@ -90,7 +90,7 @@ pub struct Zone(String);
 /// Text was not a zone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a zone; use 1 to 64 letters, digits, '-', '_' and '.'")]
-pub struct ZoneError(String);
+pub struct ZoneError(pub(crate) String);
 
 impl Zone {
     /// The text.
@@ -125,7 +125,7 @@ pub struct ReplicationTarget(NonZeroU8);
 /// A number was not a replication target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not a number of replicas; choose 1 to {max}", max = ReplicationTarget::MAX)]
-pub struct ReplicationTargetError(String);
+pub struct ReplicationTargetError(pub(crate) String);
 
 impl ReplicationTarget {
     /// More copies than this buy no durability, only traffic.

@@ -16,7 +16,7 @@ pub struct ByteRate(NonZeroU64);
 /// Text was not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a rate; write a number with an optional unit, such as 10MB/s, 512KiB/s or 80Mbit/s")]
-pub struct ParseByteRateError(String);
+pub struct ParseByteRateError(pub(crate) String);
 
 impl ByteRate {
     /// So many bytes per second; none for 0.

@@ -41,7 +41,7 @@ impl Timestamp {
 /// Text was not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a duration; write a number with a unit, such as 500ms, 30s, 10m or 2h")]
-pub struct ParseDurationError(String);
+pub struct ParseDurationError(pub(crate) String);
 
 /// Reads `500ms`, `30s`, `1.5m`, `2h`, `1d`; a bare number is seconds.
 ///

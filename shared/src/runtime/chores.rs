@@ -2,6 +2,7 @@
 //!
 //! None of it needs a network, a data directory or a running program.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Command, Subcommand};
@@ -9,6 +10,7 @@ use clap::{Command, Subcommand};
 use super::manual::{self, Shell};
 use crate::ErrorCode;
 use crate::settings::report::{CheckError, Checked, Shown};
+use crate::settings::words;
 use crate::settings::{Places, SettingsError, Values};
 
 /// One of the chores.
@@ -68,10 +70,13 @@ impl Chore {
         match self {
             Self::Completions { shell } => Finished::fine(manual::completions(program, shell)),
             Self::Man { dir } => match manual::write_pages(program, &dir) {
-                Ok(pages) => Finished::fine(format!("{} pages in {}\n", pages.len(), dir.display())),
+                Ok(pages) => {
+                    let written = words::pages_written(pages.len() as u64, dir.display());
+                    Finished::fine(written + "\n")
+                }
                 Err(error) => Finished::failed(
                     (&error).into(),
-                    format!("cannot write manual pages into {}: {error}", dir.display()),
+                    words::pages_failed(dir.display(), words::found(error)),
                 ),
             },
             Self::Config(ConfigChore::Show { json }) => match places.and_then(|places| places.values()) {
@@ -103,8 +108,11 @@ fn check(
     let outcome = places
         .and_then(|places| places.values())
         .map_err(CheckError::Settings)
-        .and_then(|values| validate(&values).map_err(CheckError::Together));
-    let checked = Checked::new(file.as_deref(), outcome.as_ref().copied());
+        .and_then(|values| match validate(&values) {
+            Ok(()) => Ok(values),
+            Err(why) => Err(CheckError::Together(why)),
+        });
+    let checked = Checked::new(file.as_deref(), outcome.as_ref());
     let out = if is_json {
         document(&checked)
     } else {
@@ -113,10 +121,7 @@ fn check(
     if checked.valid {
         return Finished::fine(out);
     }
-    let failure = match checked.problems.len() {
-        1 => format!("{} has a problem", checked.place()),
-        many => format!("{} has {many} problems", checked.place()),
-    };
+    let failure = words::has_problems(checked.problems.len() as u64, checked.place());
     Finished {
         out: out.into(),
         failure: Some((ErrorCode::InvalidArgument, failure)),
@@ -130,6 +135,25 @@ fn document(value: &impl serde::Serialize) -> String {
 }
 
 impl Finished {
+    /// Prints it on stdout; the exit code and what to say when it failed, or could not be printed.
+    ///
+    /// # Errors
+    /// As it says.
+    pub fn tell(self) -> Result<(), (u8, String)> {
+        let printed = std::io::stdout()
+            .write_all(&self.out)
+            .and_then(|()| std::io::stdout().flush());
+        match (self.failure, printed) {
+            (Some((code, text)), _) => Err((code.exit_code(), text)),
+            // Nobody wants to read more.
+            (None, Err(error)) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                let code = ErrorCode::Internal.exit_code();
+                Err((code, format!("cannot write to standard output: {error}")))
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
     fn fine(out: impl Into<Vec<u8>>) -> Self {
         Self {
             out: out.into(),

@@ -61,7 +61,7 @@ pub struct LogFilter(String);
     "{text:?} is no log filter; give a level (error, warn, info, debug, trace) or directives such as peer=debug,info"
 )]
 pub struct ParseLogFilterError {
-    text: String,
+    pub(crate) text: String,
 }
 
 impl LogFilter {
@@ -128,7 +128,12 @@ pub enum LogFormat {
 /// Text was no format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no log format; give auto, text or json")]
-pub struct ParseLogFormatError(String);
+pub struct ParseLogFormatError(pub(crate) String);
+
+impl LogFormat {
+    /// Every format, as it is written.
+    pub const NAMES: &[&str] = &["auto", "text", "json"];
+}
 
 impl FromStr for LogFormat {
     type Err = ParseLogFormatError;

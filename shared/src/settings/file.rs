@@ -9,6 +9,7 @@ use std::fmt;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{Setting, Table};
+use super::words;
 
 /// A key is taken for another one when it is at least this much like it (Jaro–Winkler): `prot` and `port` are,
 /// `colour` and `capacity` are not.
@@ -53,7 +54,7 @@ pub(super) fn read(table: Table, text: &str) -> Result<Vec<Line>, Vec<Problem>> 
     };
     for error in errors {
         let at = error.span().map_or(0, |span| span.start);
-        reading.problem(at, None, error.message().replace('\n', ", "));
+        reading.problem(at, None, words::no_toml(error.message().replace('\n', ", ")));
     }
     // Of a text that is no TOML, what was made out of it says little.
     if reading.problems.is_empty() {
@@ -91,7 +92,7 @@ impl Reading<'_> {
             match (self.setting(&name), value.get_ref()) {
                 (None, DeValue::Table(entries)) if is_table => self.table(&inner, entries),
                 (None, _) if is_table => {
-                    let reason = format!("it is a table; write [{name}] and its keys below");
+                    let reason = words::is_a_table(&name);
                     self.problem(at, Some(name), reason);
                 }
                 (None, _) => {
@@ -99,7 +100,7 @@ impl Reading<'_> {
                     self.problem(at, None, reason);
                 }
                 (Some(setting), value) => {
-                    let read = words(value, setting.is_list()).and_then(|text| {
+                    let read = text_of(value, setting.is_list()).and_then(|text| {
                         setting.check(&text)?;
                         Ok(text)
                     });
@@ -125,8 +126,8 @@ impl Reading<'_> {
 
     fn unknown(&self, name: &str) -> String {
         match nearest(self.table, name) {
-            Some(near) => format!("unknown key {name:?}; did you mean {near:?}?"),
-            None => format!("unknown key {name:?}; `config show` lists the ones that there are"),
+            Some(near) => words::mistyped_key(format_args!("{name:?}"), format_args!("{near:?}")),
+            None => words::unknown_key(format_args!("{name:?}")),
         }
     }
 
@@ -144,10 +145,7 @@ impl Reading<'_> {
                 found.push(Problem {
                     line: second.line,
                     key: Some(second.setting.to_owned()),
-                    reason: format!(
-                        "{} is given too, in line {}; choose one",
-                        first.setting, first.line
-                    ),
+                    reason: words::given_too(first.setting, first.line),
                 });
             }
         }
@@ -185,7 +183,7 @@ fn nearest(table: Table, name: &str) -> Option<&'static str> {
 }
 
 /// A value of the file as the text that it would be in the environment.
-fn words(value: &DeValue<'_>, is_list: bool) -> Result<OsString, String> {
+fn text_of(value: &DeValue<'_>, is_list: bool) -> Result<OsString, String> {
     let text = match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) => i128::from_str_radix(number.as_str(), number.radix())
@@ -197,20 +195,20 @@ fn words(value: &DeValue<'_>, is_list: bool) -> Result<OsString, String> {
             let parts: Result<Vec<_>, _> = parts
                 .iter()
                 .map(|part| {
-                    words(part.get_ref(), false)?
+                    text_of(part.get_ref(), false)?
                         .into_string()
                         .map_err(|_| String::new())
                 })
                 .collect();
             let parts = parts?;
             if parts.is_empty() {
-                return Err("the list is empty; leave the key out instead".to_owned());
+                return Err(words::empty_list().to_owned());
             }
             parts.join(",")
         }
-        DeValue::Array(_) => return Err("one value is wanted, not a list".to_owned()),
+        DeValue::Array(_) => return Err(words::one_value_wanted().to_owned()),
         DeValue::Datetime(_) | DeValue::Table(_) => {
-            return Err("a text, a number or true/false is wanted".to_owned());
+            return Err(words::plain_value_wanted().to_owned());
         }
     };
     Ok(text.into())

@@ -2,12 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::str::FromStr;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command, Parser};
 
 use super::key::Table;
 use super::place::CONFIG;
+
+/// Reads a value that is one of a few texts, which completions then offer.
+#[must_use]
+pub fn one_of<T>(texts: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(texts.iter().copied()).try_map(|text| text.parse::<T>())
+}
 
 /// Reads a command line: what it says, and what of that are settings.
 ///

@@ -1,5 +1,6 @@
 //! One setting: its name, what a text means there, and when a change of it takes effect.
 
+use std::error::Error;
 use std::ffi::OsStr;
 use std::fmt;
 use std::num::NonZeroU16;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::words;
 use crate::model::parse_duration;
 
 /// Every setting of one program.
@@ -24,6 +26,15 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The words for it, in the language in force.
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            Self::AtOnce => words::at_once(),
+            Self::AtRestart => words::at_restart(),
+            Self::EachCommand => words::each_command(),
+        }
+    }
+
     /// The word that `--json` has for it.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -171,7 +182,7 @@ impl<T> Setting for Key<T> {
             if shown.is_empty() || reason.contains(&*shown) {
                 reason
             } else {
-                format!("{shown:?} is no value of it: {reason}")
+                words::no_value(format_args!("{shown:?}"), reason)
             }
         })
     }
@@ -186,9 +197,11 @@ impl<T> fmt::Debug for Key<T> {
 /// Reads what has a `FromStr`.
 ///
 /// # Errors
-/// What that says, or that it is not UTF-8.
-pub fn text<T: FromStr<Err: fmt::Display>>(text: &OsStr) -> Result<T, String> {
-    utf8(text)?.parse().map_err(|error: T::Err| error.to_string())
+/// What that says, in the language in force, or that it is not UTF-8.
+pub fn text<T: FromStr<Err: Error + 'static>>(text: &OsStr) -> Result<T, String> {
+    utf8(text)?
+        .parse()
+        .map_err(|error: T::Err| words::mistake(&error))
 }
 
 /// A whole number, with its bounds.
@@ -225,24 +238,41 @@ impl Whole for NonZeroU16 {
 /// # Errors
 /// That it is none within its bounds, which are told.
 pub fn whole<T: Whole>(text: &OsStr) -> Result<T, String> {
-    number(utf8(text)?)
+    number(utf8(text)?).map_err(|error| error.to_string())
+}
+
+/// A text was no whole number within its bounds; told in the language in force.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", words::no_whole_number(format_args!("{text:?}"), least, most))]
+pub struct WholeError {
+    text: String,
+    least: u64,
+    most: u64,
 }
 
 /// The same of a flag.
 ///
 /// # Errors
 /// As [`whole`].
-pub fn number<T: Whole>(text: &str) -> Result<T, String> {
+pub fn number<T: Whole>(text: &str) -> Result<T, WholeError> {
     let number = text.parse().ok().and_then(T::of);
-    number.ok_or_else(|| format!("{text:?} is no whole number from {} to {}", T::LEAST, T::MOST))
+    number.ok_or_else(|| WholeError {
+        text: text.to_owned(),
+        least: T::LEAST,
+        most: T::MOST,
+    })
 }
 
 /// Reads several of what has a `FromStr`, separated by commas.
 ///
 /// # Errors
 /// As [`text`], of the first that is none.
-pub fn list<T: FromStr<Err: fmt::Display>>(text: &OsStr) -> Result<Vec<T>, String> {
-    let each = |part: &str| part.trim().parse().map_err(|error: T::Err| error.to_string());
+pub fn list<T: FromStr<Err: Error + 'static>>(text: &OsStr) -> Result<Vec<T>, String> {
+    let each = |part: &str| {
+        part.trim()
+            .parse()
+            .map_err(|error: T::Err| words::mistake(&error))
+    };
     utf8(text)?.split(',').map(each).collect()
 }
 
@@ -252,7 +282,7 @@ pub fn list<T: FromStr<Err: fmt::Display>>(text: &OsStr) -> Result<Vec<T>, Strin
 /// When it is empty.
 pub fn path(text: &OsStr) -> Result<PathBuf, String> {
     if text.is_empty() {
-        return Err("a path cannot be empty".to_owned());
+        return Err(words::empty_path().to_owned());
     }
     Ok(text.into())
 }
@@ -262,7 +292,7 @@ pub fn path(text: &OsStr) -> Result<PathBuf, String> {
 /// # Errors
 /// When it is none.
 pub fn duration(text: &OsStr) -> Result<Duration, String> {
-    parse_duration(utf8(text)?).map_err(|error| error.to_string())
+    parse_duration(utf8(text)?).map_err(|error| words::mistake(&error))
 }
 
 /// Reads yes or no.
@@ -273,10 +303,10 @@ pub fn truth(text: &OsStr) -> Result<bool, String> {
     match utf8(text)? {
         "true" | "1" | "yes" => Ok(true),
         "false" | "0" | "no" => Ok(false),
-        other => Err(format!("{other:?} is neither true nor false")),
+        other => Err(words::neither(format_args!("{other:?}"))),
     }
 }
 
 fn utf8(text: &OsStr) -> Result<&str, String> {
-    text.to_str().ok_or_else(|| "it is not UTF-8".to_owned())
+    text.to_str().ok_or_else(|| words::not_utf8().to_owned())
 }

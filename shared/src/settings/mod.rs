@@ -19,13 +19,17 @@ mod key;
 mod place;
 pub mod report;
 mod values;
+pub(crate) mod words;
 
 pub use change::{Change, changes};
 pub use file::Problem;
-pub use follow::follow;
-pub use key::{Effect, Key, Setting, Table, Whole, duration, list, number, path, text, truth, whole};
+pub use follow::{Usable, follow};
+pub use key::{
+    Effect, Key, Setting, Table, Whole, WholeError, duration, list, number, path, text, truth, whole,
+};
 pub use place::{Env, Origin, Places, SettingsError};
 pub use values::Values;
+pub use words::mistake;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::file::{self, Problem};
 use super::key::{Setting, Table};
 use super::values::{Said, Values};
+use super::words;
 
 /// Reads one variable of the environment.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
@@ -48,11 +49,11 @@ impl Origin {
     }
 }
 
-/// Why settings make no sense; each is a usage error.
+/// Why settings make no sense; each is a usage error. They are told in the language in force.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A variable of the environment has a value that it cannot have.
-    #[error("cannot use {variable} from the environment: {reason}")]
+    #[error("{}", words::bad_variable(variable, reason))]
     Variable {
         /// Its name.
         variable: String,
@@ -60,7 +61,7 @@ pub enum SettingsError {
         reason: String,
     },
     /// A flag has a value that it cannot have.
-    #[error("cannot use --{flag}: {reason}")]
+    #[error("{}", words::bad_flag(flag, reason))]
     Flag {
         /// Its name.
         flag: String,
@@ -68,7 +69,7 @@ pub enum SettingsError {
         reason: String,
     },
     /// The configuration file cannot be read.
-    #[error("cannot read the configuration file {}: {source}", path.display())]
+    #[error("{}", words::unreadable_file(path.display(), words::found(source)))]
     Read {
         /// The file.
         path: PathBuf,
@@ -84,10 +85,13 @@ pub enum SettingsError {
         problems: Vec<Problem>,
     },
     /// Two settings in one place exclude each other.
-    #[error("{place} give both {first} and {second}; choose one")]
+    #[error("{}", match place {
+        Origin::Environment => words::both_variables(first, second),
+        _ => words::both_flags(first, second),
+    })]
     Both {
-        /// Which place.
-        place: &'static str,
+        /// Which place: the flags or the environment.
+        place: Origin,
         /// One setting.
         first: &'static str,
         /// The other.
@@ -103,13 +107,13 @@ impl crate::Coded for SettingsError {
 
 /// The first thing that is wrong, and how many more there are.
 fn complaint(path: &Path, problems: &[Problem]) -> String {
-    let mut text = format!("cannot use {}", path.display());
+    let mut text = words::bad_file(path.display());
     if let Some(first) = problems.first() {
         text = format!("{text}:{}: {first}", first.line);
     }
     match problems.len().saturating_sub(1) {
         0 => text,
-        more => format!("{text} ({more} more; `config check` lists them)"),
+        more => format!("{text} ({})", words::more_problems(more as u64)),
     }
 }
 
@@ -155,8 +159,8 @@ impl Places {
                 reason,
             })?;
         }
-        refuse_both(table, &environment, "the environment variables")?;
-        refuse_both(table, &from_flags, "the flags")?;
+        refuse_both(table, &environment, Origin::Environment)?;
+        refuse_both(table, &from_flags, Origin::Flag)?;
         let file = flags.get(CONFIG).cloned().or_else(|| variable("ENJAMBRE_CONFIG"));
         Ok(Self {
             table,
@@ -253,7 +257,7 @@ fn lay(table: Table, said: &mut BTreeMap<&'static str, Said>, place: Vec<(&'stat
 fn refuse_both(
     table: Table,
     said: &BTreeMap<&'static str, OsString>,
-    place: &'static str,
+    place: Origin,
 ) -> Result<(), SettingsError> {
     for first in table.iter().filter(|setting| said.contains_key(setting.name())) {
         if let Some(second) = first.silences().iter().find(|other| said.contains_key(*other)) {
@@ -272,7 +276,7 @@ fn read(path: &Path) -> io::Result<String> {
     if length > MAX_FILE {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("it has {length} bytes, a configuration file has at most {MAX_FILE}"),
+            words::file_too_large(length, MAX_FILE),
         ));
     }
     std::fs::read_to_string(path)

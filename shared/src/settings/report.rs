@@ -1,11 +1,16 @@
-//! What `config show` and `config check` say, for people and as JSON.
+//! What `config show` and `config check` say, for people (in the language in force) and as JSON.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::key::{Effect, Setting};
 use super::place::{Origin, SettingsError};
 use super::values::Values;
+use super::words;
+
+/// A cell that is wider than this makes no column wider.
+const MAX_WIDTH: usize = 48;
 
 /// `config show`: the effective settings and where each came from.
 #[derive(Debug, Serialize)]
@@ -33,6 +38,9 @@ pub struct ShownSetting {
     pub variable: String,
     /// When a change in the file takes effect: `at_once`, `at_restart` or `each_command`.
     pub takes_effect: &'static str,
+    /// The same for people.
+    #[serde(skip)]
+    effect: Effect,
 }
 
 /// `config check`: whether a file can be used.
@@ -45,6 +53,8 @@ pub struct Checked {
     pub valid: bool,
     /// What is wrong; empty when it can be used.
     pub problems: Vec<CheckedProblem>,
+    /// The keys in the file of which a running program takes a change only when it is started again.
+    pub at_restart: Vec<&'static str>,
 }
 
 /// One thing that is wrong.
@@ -74,6 +84,7 @@ impl From<&Values> for Shown {
                 },
                 variable: setting.variable(),
                 takes_effect: setting.effect().word(),
+                effect: setting.effect(),
             }
         };
         Self {
@@ -84,34 +95,57 @@ impl From<&Values> for Shown {
 }
 
 impl Shown {
-    /// A line for each: key, value, where from.
+    /// A line for each: key, value, where from, when a change counts; and one of titles.
     #[must_use]
     pub fn text(&self) -> String {
-        let width = |of: &dyn Fn(&ShownSetting) -> usize| self.settings.iter().map(of).max().unwrap_or(0);
-        let value = |one: &ShownSetting| one.value.clone().unwrap_or_else(|| "-".to_owned());
-        let keys = width(&|one| one.key.len());
-        let values = width(&|one| value(one).chars().count()).min(48);
-        let mut text = String::new();
-        for one in &self.settings {
-            let from = match (one.from, one.line) {
-                (None, _) => "not set".to_owned(),
-                (Some(_), Some(line)) => match &self.file {
-                    Some(file) => format!("{}:{line}", file.display()),
-                    None => format!("file, line {line}"),
-                },
-                (Some("environment"), None) => one.variable.clone(),
-                (Some(from), None) => from.to_owned(),
-            };
-            text.push_str(&format!("{:keys$}  {:values$}  {from}\n", one.key, value(one)));
+        let titles = [
+            words::title_key(),
+            words::title_value(),
+            words::title_from(),
+            words::title_change(),
+        ];
+        let line = |one: &ShownSetting| {
+            [
+                one.key.to_owned(),
+                one.value.clone().unwrap_or_else(|| "-".to_owned()),
+                self.whence(one),
+                one.effect.told().to_owned(),
+            ]
+        };
+        let lines: Vec<_> = std::iter::once(titles.map(ToOwned::to_owned))
+            .chain(self.settings.iter().map(line))
+            .collect();
+        let width = |column: usize| {
+            let cells = lines.iter().filter_map(|line| line.get(column));
+            cells
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+                .min(MAX_WIDTH)
+        };
+        let (keys, values, origins) = (width(0), width(1), width(2));
+        let told = |[key, value, from, change]: &[String; 4]| {
+            format!("{key:keys$}  {value:values$}  {from:origins$}  {change}\n")
+        };
+        lines.iter().map(told).collect()
+    }
+
+    /// Where a value came from.
+    fn whence(&self, one: &ShownSetting) -> String {
+        match (one.from, one.line, &self.file) {
+            (None, ..) => words::not_set().to_owned(),
+            (Some(_), Some(line), Some(file)) => format!("{}:{line}", file.display()),
+            (Some("environment"), ..) => one.variable.clone(),
+            (Some("flag"), ..) => words::from_flag().to_owned(),
+            (Some(_), ..) => words::from_default().to_owned(),
         }
-        text
     }
 }
 
 impl Checked {
     /// What came of reading the file, and of putting everything together.
     #[must_use]
-    pub fn new(file: Option<&Path>, outcome: Result<(), &CheckError>) -> Self {
+    pub fn new(file: Option<&Path>, outcome: Result<&Values, &CheckError>) -> Self {
         let other = |reason: String| {
             vec![CheckedProblem {
                 line: None,
@@ -120,7 +154,7 @@ impl Checked {
             }]
         };
         let problems = match outcome {
-            Ok(()) => Vec::new(),
+            Ok(_) => Vec::new(),
             Err(CheckError::Settings(SettingsError::File { problems, .. })) => problems
                 .iter()
                 .map(|problem| CheckedProblem {
@@ -132,27 +166,44 @@ impl Checked {
             Err(CheckError::Settings(error)) => other(error.to_string()),
             Err(CheckError::Together(reason)) => other(reason.clone()),
         };
+        let waits = |values: &Values, setting: &dyn Setting| {
+            let is_here = matches!(values.origin(setting.name()), Some(Origin::File { .. }));
+            is_here && setting.effect() == Effect::AtRestart
+        };
+        let waiting = outcome.map_or_else(
+            |_| Vec::new(),
+            |values| {
+                let settings = values.table().iter().filter(|setting| waits(values, **setting));
+                settings.map(|setting| setting.name()).collect()
+            },
+        );
         Self {
             file: file.map(Path::to_owned),
             valid: problems.is_empty(),
             problems,
+            at_restart: waiting,
         }
     }
 
     /// What was looked at.
     #[must_use]
     pub fn place(&self) -> String {
-        self.file
-            .as_ref()
-            .map_or_else(|| "the environment".to_owned(), |file| file.display().to_string())
+        self.file.as_ref().map_or_else(
+            || words::the_environment().to_owned(),
+            |file| file.display().to_string(),
+        )
     }
 
-    /// A line for each problem, such as `peer.toml:3: port: …`; or that all is well.
+    /// A line for each problem, such as `peer.toml:3: port: …`; or that all is well, and what of it waits for a restart.
     #[must_use]
     pub fn text(&self) -> String {
         let file = self.place();
         if self.valid {
-            return format!("{file} can be used\n");
+            let fine = words::can_be_used(&file);
+            return match self.at_restart.as_slice() {
+                [] => format!("{fine}\n"),
+                keys => format!("{fine}\n{}\n", words::needs_restart(keys.join(", "))),
+            };
         }
         let line = |problem: &CheckedProblem| {
             let at = problem.line.map_or(String::new(), |line| format!(":{line}"));

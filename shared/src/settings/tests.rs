@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::follow::Follower;
 use super::report::{CheckError, Checked, Shown};
 use super::*;
+use crate::language::{Language, here};
 
 static NAME: Key<String> = Key::new("name", text);
 static PORT: Key<u16> = Key::new("port", whole).or("7");
@@ -185,15 +186,67 @@ fn a_bad_value_is_refused_where_it_was_said() {
 }
 
 #[test]
+fn in_spanish_what_is_wrong_is_told_in_spanish() {
+    let _spanish = here(Language::Spanish);
+    for (text, told) in [
+        (
+            "prot = 1",
+            "FILE:1: no existe la clave \"prot\"; ¿quiso decir \"port\"?",
+        ),
+        (
+            "port = 70000",
+            "FILE:1: port: \"70000\" no es un número entero de 0 a 65535",
+        ),
+        (
+            "[timing]\nlease = 'long'",
+            "FILE:2: timing.lease: \"long\" no es una duración; escriba",
+        ),
+        (
+            "front = 'a'\nback = 'b'",
+            "FILE:2: back: front también está, en la línea 1",
+        ),
+        (
+            "upload_limit = 'x'",
+            "FILE:1: upload_limit: \"x\" no es un valor suyo: «invalid digit",
+        ),
+    ] {
+        let complaint = Told::new(text).complaint();
+        assert!(
+            complaint.starts_with(&format!("no vale {told}")),
+            "{text}: {complaint}"
+        );
+    }
+    let variable = Told::new("").env("ENJAMBRE_OTHERS", "1,x").complaint();
+    assert!(
+        variable.starts_with("no vale ENJAMBRE_OTHERS del entorno: "),
+        "{variable}"
+    );
+}
+
+#[test]
 fn everything_that_is_wrong_with_a_file_is_told_at_once() {
     let told = Told::new("prot = 1\nport = 'x'\n\n[timing]\nlease = 'long'\n");
     let error = told.values().expect_err("three mistakes");
     assert!(error.to_string().contains("(2 more; "), "{error}");
     let checked = Checked::new(Some(&told.path()), Err(&CheckError::Settings(error)));
+    assert!(checked.at_restart.is_empty());
     let lines: Vec<_> = checked.problems.iter().map(|problem| problem.line).collect();
     assert_eq!(lines, [Some(1), Some(2), Some(5)]);
     assert_eq!(checked.text().lines().count(), 3);
-    assert!(!checked.valid && Checked::new(None, Ok(())).valid);
+    assert!(!checked.valid);
+    told.file("name = 'x'\nupload_limit = 3\n");
+    let fine = told.env("ENJAMBRE_PORT", "3").values().expect("valid");
+    let checked = Checked::new(None, Ok(&fine));
+    assert!(checked.valid);
+    assert_eq!(
+        checked.at_restart,
+        ["name"],
+        "what is in the file and cannot change at once"
+    );
+    assert_eq!(
+        checked.text(),
+        "the environment can be used\na running program takes these only when it is started again: name\n"
+    );
 }
 
 #[test]
@@ -262,11 +315,17 @@ fn what_is_shown_says_where_everything_came_from() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!(words[0], ["name", "me", "ENJAMBRE_NAME"]);
-    assert_eq!(words[1], ["port", "1", "FILE:1"]);
-    assert_eq!(words[2], ["upload_limit", "3", "flag"]);
-    assert_eq!(words[3], ["front", "door", "default"]);
-    assert_eq!(words[4], ["back", "-", "not", "set"]);
+    assert_eq!(words[1], ["name", "me", "ENJAMBRE_NAME", "after", "a", "restart"]);
+    assert_eq!(words[2], ["port", "1", "FILE:1", "after", "a", "restart"]);
+    assert_eq!(words[3], ["upload_limit", "3", "flag", "at", "once"]);
+    assert_eq!(words[4], ["front", "door", "default", "after", "a", "restart"]);
+    assert_eq!(words[5], ["back", "-", "not", "set", "after", "a", "restart"]);
+    let _spanish = here(Language::Spanish);
+    let text = shown.text();
+    assert!(
+        text.starts_with("CLAVE") && text.contains("por omisión") && text.contains("en el acto"),
+        "{text}"
+    );
     let json = serde_json::to_value(&shown).expect("JSON");
     assert_eq!(json["settings"][1]["line"], 1);
     assert_eq!(json["settings"][2]["takes_effect"], "at_once");
@@ -281,6 +340,10 @@ async fn a_changed_file_takes_effect_and_a_broken_one_changes_nothing() {
     let mut follower = Follower {
         values: places.values().expect("valid"),
         places,
+        usable: |values| match values.get(&LIMIT) {
+            Some(13) => Err("thirteen goes with nothing".to_owned()),
+            _ => Ok(()),
+        },
         apply: |values: &Values, changed: &[Change]| {
             let names: Vec<_> = changed.iter().map(|change| change.name).collect();
             seen.push((values.get(&LIMIT), values.get(&PORT), names));
@@ -291,6 +354,7 @@ async fn a_changed_file_takes_effect_and_a_broken_one_changes_nothing() {
         "port = 2\nupload_limit = 3",
         "port = 2\nupload_limit = 3",
         "upload_limt = 4",
+        "port = 1\nupload_limit = 13",
         "port = 3\nupload_limit = 1",
     ] {
         told.file(text);

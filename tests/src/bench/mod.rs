@@ -16,5 +16,6 @@ pub(crate) mod stopwatch;
 pub mod swarm;
 pub mod torrent;
 pub mod tree;
+pub mod watch;
 
 pub use stopwatch::Stopwatch;

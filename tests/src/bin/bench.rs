@@ -1,18 +1,19 @@
-//! `cargo bench-enjambre pair|swarm|add|small|tree|resume|all`: our times beside those of the tools installed here, in one run.
+//! `cargo bench-enjambre pair|swarm|add|small|tree|resume|watch|all`: our times beside those of the tools installed here, in one run.
 //!
 //! docs/benchmarks.md says what to install and how to read the results.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use harness::bench::report::{Table, save};
-use harness::bench::{add, pair, resume, small, swarm, tree};
+use harness::bench::{add, pair, resume, small, swarm, tree, watch};
 use harness::lab::obstacle;
 use harness::{binaries, until_interrupted};
 use serde_json::Value;
-use shared::model::{ByteCount, ByteRate};
+use shared::model::{ByteCount, ByteRate, parse_duration};
 
 /// Measures Enjambre beside the tools that are installed on this machine.
 ///
@@ -85,6 +86,15 @@ enum Benchmark {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Many watchers on one tracker while names are published as quickly as it takes them
+    Watch {
+        /// How many watchers
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        watchers: u32,
+        /// For how long is published
+        #[arg(long, default_value = "10s", value_parser = parse_duration)]
+        load: Duration,
+    },
     /// All of them with their defaults; the swarm only where there can be one
     All,
 }
@@ -128,6 +138,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
             runs,
             seed,
         } => show("resume", resume::run(size.get(), limit, runs, seed)?),
+        Benchmark::Watch { watchers, load } => show("watch", watch::run(watchers, load)?),
         Benchmark::All => all(),
     }
 }
@@ -137,6 +148,7 @@ fn all() -> Result<()> {
     show("add", add::run(4 << 30, 3)?)?;
     show("small", small::run(20)?)?;
     show("tree", tree::run(10_000, 3)?)?;
+    show("watch", watch::run(200, Duration::from_secs(10))?)?;
     let limit = ByteRate::new(200_000_000).context("not 0")?;
     show("resume", resume::run(1 << 30, limit, 5, 1)?)?;
     if let Some(obstacle) = obstacle() {

@@ -1,7 +1,7 @@
 //! The shapes of the JSON answers. They are promised to users: fields are added, never changed or taken away.
 
 use serde::Serialize;
-use shared::model::{Binding, Health, Location, Name, PeerInfo, RevisionEntry};
+use shared::model::{Listing, Location, Name, PeerInfo, RevisionEntry};
 
 use crate::state::{self, PeersPage};
 
@@ -31,15 +31,21 @@ struct ListedName {
     fragments_at_target: u32,
     copies_under_way: u32,
     published_at_ms: u64,
+    /// Ascending; the current one may be among them.
+    pinned_revisions: Vec<u64>,
 }
 
 impl Names {
-    pub(super) fn new(names: Vec<(Binding, Health)>, has_more: bool) -> Self {
+    pub(super) fn new(names: Vec<Listing>, has_more: bool) -> Self {
         let last = names
             .last()
             .filter(|_| has_more)
-            .map(|(binding, _)| binding.name.to_string());
-        let listed = |(binding, health): (Binding, Health)| ListedName {
+            .map(|last| last.binding.name.to_string());
+        let listed = |Listing {
+                          binding,
+                          health,
+                          pinned,
+                      }: Listing| ListedName {
             name: binding.name.to_string(),
             revision: binding.revision.get(),
             content: binding.content.to_string(),
@@ -51,6 +57,7 @@ impl Names {
             fragments_at_target: health.fragments_at_target,
             copies_under_way: health.copies_under_way,
             published_at_ms: binding.published_at.as_millis(),
+            pinned_revisions: pinned.iter().map(|revision| revision.get()).collect(),
         };
         Self {
             names: names.into_iter().map(listed).collect(),

@@ -206,6 +206,16 @@ impl Ledger {
         }
     }
 
+    /// Goes by another policy from now on. What has begun by the old one goes on: copies under way are not called back.
+    ///
+    /// # Errors
+    /// When the tracker is stopping.
+    pub async fn adopt(&self, policy: Policy) -> Result<(), LedgerError> {
+        self.submit(Command::Adopt(Box::new(policy)), None)
+            .await
+            .map(drop)
+    }
+
     /// Remembers so many revisions of every name from now on; durable when this returns.
     ///
     /// # Errors

@@ -146,7 +146,7 @@ impl Catalog for CatalogService {
         let last = names
             .last()
             .filter(|_| has_more)
-            .map(|(binding, _)| binding.name.to_string());
+            .map(|last| last.binding.name.to_string());
         Ok(Response::new(
             Published {
                 names,

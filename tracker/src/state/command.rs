@@ -11,6 +11,7 @@ use shared::model::{
 use shared::{Coded, ErrorCode};
 
 use super::record::Record;
+use crate::policy::Policy;
 
 /// One session of a peer with this run of the tracker; never used twice within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,8 @@ pub enum Command {
         /// Replicas wanted of every fragment.
         target: ReplicationTarget,
     },
+    /// Go by another policy from now on. It is not journaled: whoever starts the tracker says it anew.
+    Adopt(Box<Policy>),
     /// Remember so many revisions of every name.
     KeepRevisions(RevisionLimit),
     /// Pin or unpin a revision of a name.

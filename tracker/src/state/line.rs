@@ -152,9 +152,10 @@ impl Line {
         self.holding().find(|(_, bound)| bound.refers_to(content))
     }
 
-    /// How many revisions are pinned.
-    pub(super) fn pinned(&self) -> usize {
-        self.holding().filter(|(_, bound)| bound.pins.is_pinned()).count()
+    /// The revisions that are pinned, the newest first.
+    pub(super) fn pinned(&self) -> impl Iterator<Item = Revision> {
+        let pinned = self.holding().filter(|(_, bound)| bound.pins.is_pinned());
+        pinned.map(|(one, _)| one.revision)
     }
 
     /// The name is bound from now on; no more revisions than the limit are remembered, besides pinned ones.

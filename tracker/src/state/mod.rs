@@ -195,6 +195,12 @@ impl State {
             } => self
                 .set_target(now, name, expected, target, &mut out)
                 .map(Reply::Published),
+            Command::Adopt(policy) => {
+                let Policy { timing, budget } = *policy;
+                self.timing = timing;
+                self.spending.adopt(budget);
+                Ok(Reply::Done)
+            }
             Command::KeepRevisions(limit) => {
                 self.keep_revisions(now, limit, &mut out);
                 Ok(Reply::Done)

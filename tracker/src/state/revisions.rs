@@ -58,7 +58,7 @@ impl State {
             if wish.is_pinned && !self.catalogue.is_there(line, bound) {
                 return Err(self.missing(&name, line, revision));
             }
-            if wish.is_pinned && line.pinned() >= MAX_PINS {
+            if wish.is_pinned && line.pinned().count() >= MAX_PINS {
                 return Err(Rejection::TooManyPins {
                     name: name.as_str().to_owned(),
                     most: MAX_PINS,

@@ -31,6 +31,14 @@ impl Spending {
         }
     }
 
+    /// Goes by another budget. What was saved or overdrawn at another rate says nothing about the new one.
+    pub(super) fn adopt(&mut self, budget: Budget) {
+        if self.budget.rate != budget.rate {
+            self.saved = 0;
+        }
+        self.budget = budget;
+    }
+
     /// Earns what the rate gives for the time since last asked.
     pub(super) fn earn(&mut self, now: Timestamp) {
         let Some(rate) = self.budget.rate else {
@@ -76,6 +84,33 @@ mod tests {
     use shared::model::ByteRate;
 
     use super::*;
+
+    #[test]
+    fn another_rate_counts_from_now_on_whatever_was_overdrawn() {
+        let rated = |rate| Budget {
+            rate: ByteRate::new(rate),
+            ..Budget::default()
+        };
+        let (mut spending, none) = (Spending::new(rated(1_000_000)), Assignments::default());
+        let at = Timestamp::from_millis(10_000_000);
+        spending.earn(at);
+        spending.spend(1 << 30);
+        spending.adopt(Budget {
+            total: 1 << 20,
+            ..rated(1_000_000)
+        });
+        spending.earn(at.after(Duration::from_secs(1)));
+        assert!(
+            !spending.has_room(&none),
+            "the debt is not forgotten with another total"
+        );
+        spending.adopt(rated(100_000_000));
+        spending.earn(at.after(Duration::from_secs(2)));
+        assert!(spending.has_room(&none));
+        spending.spend(1 << 30);
+        spending.adopt(Budget::default());
+        assert!(spending.has_room(&none), "there is no limit any more");
+    }
 
     #[test]
     fn the_rate_is_kept_over_time_and_saved_up_for_seconds_only() {

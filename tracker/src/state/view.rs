@@ -3,14 +3,15 @@
 use rand::Rng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use shared::model::{
-    Binding, ContentId, ContentRef, Epoch, Health, Holder, Location, Manifest, Name, PeerId, PeerInfo,
-    PeerState, Revision,
+    Binding, ContentId, ContentRef, Epoch, Health, Holder, Listing, Location, Manifest, Name, PeerId,
+    PeerInfo, PeerState, Revision,
 };
 
 use super::State;
 use super::catalogue::Content;
 use super::command::Rejection;
 use super::history::Gap;
+use super::line::Line;
 use super::membership::Peer;
 
 /// Bitmaps in one location: with a manifest of 2 MiB it stays below the 4 MiB that gRPC clients read by default.
@@ -73,14 +74,21 @@ impl State {
 
     /// Up to `limit` names that begin with `prefix` and come after `after`, and whether there are more.
     #[must_use]
-    pub fn list(&self, prefix: &str, after: Option<&Name>, limit: usize) -> (Vec<(Binding, Health)>, bool) {
+    pub fn list(&self, prefix: &str, after: Option<&Name>, limit: usize) -> (Vec<Listing>, bool) {
         let mut names = self.catalogue.names_after(prefix, after);
         let page: Vec<_> = names
             .by_ref()
             .take(limit)
             .filter_map(|binding| {
                 let content = self.catalogue.content(binding.content)?;
-                Some((binding, self.health_with_parts(content)))
+                let line = self.catalogue.line(&binding.name);
+                let mut pinned: Vec<_> = line.into_iter().flat_map(Line::pinned).collect();
+                pinned.reverse();
+                Some(Listing {
+                    health: self.health_with_parts(content),
+                    binding,
+                    pinned,
+                })
             })
             .collect();
         (page, names.next().is_some())

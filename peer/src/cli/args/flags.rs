@@ -11,6 +11,7 @@ use clap::Args;
 use shared::language::Language;
 use shared::model::{ByteCount, HostPort, Zone, parse_duration};
 use shared::runtime::telemetry::{LogFilter, LogFormat};
+use shared::settings::flags::one_of;
 use shared::settings::number;
 
 use crate::cli::limit::RateLimit;
@@ -44,14 +45,14 @@ pub(super) struct CommonFlags {
     #[arg(long, global = true, value_name = "FILTER", help_heading = "Common")]
     pub(super) log: Option<LogFilter>,
     /// How log lines look: text, json, or auto: text on a terminal, JSON otherwise
-    #[arg(long, global = true, value_name = "FORMAT", help_heading = "Common")]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true, help_heading = "Common")]
     pub(super) log_format: Option<LogFormat>,
-    /// A TOML file with any of the settings that `config show` lists; while a node runs, changed limits and what is logged
-    /// take effect at once
+    /// A TOML file with any of the settings that `config show` lists; while a node runs, changes of its limits, capacity, zone and
+    /// what is logged take effect at once
     #[arg(long, global = true, value_name = "FILE", help_heading = "Common")]
     pub(super) config: Option<PathBuf>,
     /// The language for people: en or es
-    #[arg(long, global = true, value_name = "LANGUAGE", help_heading = "Common")]
+    #[arg(long, global = true, value_name = "LANGUAGE", value_parser = one_of::<Language>(&["en", "es"]), hide_possible_values = true, help_heading = "Common")]
     pub(super) lang: Option<Language>,
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::control::{AddEvent, GetEvent, LocalContent, RateLimits, SessionStatus, Status, Verified};
-use shared::model::{Binding, ByteRate, ContentState, Culprit, Health, Location, Offence, PeerInfo};
+use shared::model::{ByteRate, ContentState, Culprit, Health, Listing, Location, Offence, PeerInfo};
 
 use super::{
     AccusedPeer, AddLine, Contents, GetLine, HeldContent, Limits, ListedName, Located, LocatedFragment,
@@ -119,14 +119,19 @@ impl From<Verified> for VerifiedSoFar {
     }
 }
 
-impl From<&[(Binding, Health)]> for Names {
-    fn from(names: &[(Binding, Health)]) -> Self {
-        let listed = |(binding, health): &(Binding, Health)| ListedName {
+impl From<&[Listing]> for Names {
+    fn from(names: &[Listing]) -> Self {
+        let listed = |Listing {
+                          binding,
+                          health,
+                          pinned,
+                      }: &Listing| ListedName {
             name: binding.name.to_string(),
             revision: binding.revision.get(),
             content: binding.content.to_string(),
             length: binding.length,
             published_at_ms: binding.published_at.as_millis(),
+            pinned_revisions: pinned.iter().map(|revision| revision.get()).collect(),
             replicas: health.into(),
         };
         Self {

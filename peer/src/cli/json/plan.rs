@@ -42,12 +42,14 @@ pub struct AddPlan {
 pub struct GetPlan {
     /// The name asked for, or one that the content has.
     pub name: String,
-    /// The content.
+    /// The content; of a path inside a directory, the directory's.
     pub content: String,
-    /// Its bytes; of a directory those of its files.
+    /// Its bytes; of a directory those of the files that are wanted.
     pub length: u64,
     /// Whether it is a directory: then what would be moved is an upper bound.
     pub directory: bool,
+    /// Of a part of a directory (a path inside, or what globs choose): how many files; its catalog was fetched to tell.
+    pub files: Option<u64>,
     /// Where it would go.
     pub output: PathBuf,
     /// Bytes of it that are held here.

@@ -6,8 +6,8 @@ use proto::control::{AddEvent, LocalContent, LocalRole, RateLimits, Scrub, Sessi
 use serde_json::{Value, json, to_value};
 use shared::model::{
     Binding, ByteRate, ContentId, ContentState, Culprit, Digest, Duty, Epoch, FragmentLength, FragmentSet,
-    Health, Holder, Incarnation, Location, Manifest, Offence, PeerId, PeerInfo, PeerState, ReplicationTarget,
-    Revision, Timestamp,
+    Health, Holder, Incarnation, Listing, Location, Manifest, Offence, PeerId, PeerInfo, PeerState,
+    ReplicationTarget, Revision, Timestamp,
 };
 
 use super::*;
@@ -104,10 +104,15 @@ fn locate_lists_the_holders_of_every_fragment() {
 fn names_say_what_they_are_bound_to_and_how_it_stands() {
     let expected = json!({"names": [{
         "name": "a/x", "revision": 4, "content": binding().content.to_string(), "length": 150_000,
-        "published_at_ms": 1_700_000_000_000_u64, "state": "degraded", "target": 2, "fewest": 1,
+        "published_at_ms": 1_700_000_000_000_u64, "pinned_revisions": [2, 4], "state": "degraded", "target": 2, "fewest": 1,
         "fragments_at_target": 1, "fragments": 3,
     }]});
-    assert_eq!(value(Names::from([(binding(), health())].as_slice())), expected);
+    let listing = Listing {
+        binding: binding(),
+        health: health(),
+        pinned: [2, 4].map(Revision::new).into(),
+    };
+    assert_eq!(value(Names::from([listing].as_slice())), expected);
     assert_eq!(value(Names::from([].as_slice())), json!({"names": []}));
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    ContentState, Culprit, Digest, Epoch, FragmentLength, Holder, Incarnation, Manifest, Offence, PeerId,
-    PeerState, ReplicationTarget, Revision, Timestamp,
+    Binding, ContentState, Culprit, Digest, Epoch, FragmentLength, Health, Holder, Incarnation, Manifest,
+    Offence, PeerId, PeerState, ReplicationTarget, Revision, Timestamp,
 };
 
 use super::*;

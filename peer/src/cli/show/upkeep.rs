@@ -1,5 +1,7 @@
 //! Duties, drains and durability in words.
 
+use std::time::Duration;
+
 use shared::model::{
     ByteCount, ContentState, DrainStatus, Durability, Duty, Health, Losses, Name, PeerId, Reason, Repair,
     Survey, Timestamp, Why, format_duration,
@@ -16,7 +18,12 @@ pub fn duty(duty: Duty, now: Timestamp) -> String {
     match duty {
         Duty::Active => words::on_active_duty().to_owned(),
         Duty::Draining => words::being_drained().to_owned(),
-        Duty::Maintenance { until } => words::may_be_away(format_duration(until.since(now))),
+        Duty::Maintenance { until } => {
+            // Of the hour that was asked for some milliseconds are over.
+            let left = until.since(now).as_millis().div_ceil(1000);
+            let left = Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX));
+            words::may_be_away(format_duration(left))
+        }
     }
 }
 

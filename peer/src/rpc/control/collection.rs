@@ -415,7 +415,7 @@ async fn fetch_part(context: Context<'_>, part: Part) -> Result<Option<Fetched>,
 }
 
 /// Whether a regular file with these bytes is there.
-fn is_there(path: &Path, manifest: &Manifest) -> bool {
+pub(super) fn is_there(path: &Path, manifest: &Manifest) -> bool {
     let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits();
     let mut options = std::fs::OpenOptions::new();
     let opened = options.read(true).custom_flags(flags.cast_signed()).open(path);

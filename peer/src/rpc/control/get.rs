@@ -6,12 +6,13 @@ use std::time::Duration;
 use proto::RemoteError;
 use proto::control::{Get, GetEvent};
 use proto::convert::Locate;
-use shared::model::{ContentRef, Manifest, Name, Source};
+use shared::model::{ContentRef, Manifest, Name, Source, Timestamp};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::collection::is_there;
 use super::{ControlParts, Events, caller_gone};
 use crate::blocking::{blocking, told, try_blocking};
 use crate::fetch::{FetchError, Fetched, Progress};
@@ -37,6 +38,9 @@ pub(super) async fn run(
     let wanted = resolve(&parts, &get.content).await?;
     if wanted.collection.is_some() {
         return super::collection::get(parts, get, wanted, events).await;
+    }
+    if is_delivered(&parts, &get, &wanted.manifest).await? {
+        return done_already(&parts, wanted, begun, &events).await;
     }
     let entry = prepare(&parts, &get, &wanted).await?;
     // A content that was here before may be cut into other fragments than the catalogue says.
@@ -64,6 +68,47 @@ pub(super) async fn run(
         wasted: fetched.as_ref().map_or(0, |fetched| fetched.wasted_bytes),
         elapsed: parts.clock.now().since(begun),
         sources_used: fetched.as_ref().map_or(0, |fetched| fetched.sources_used),
+    };
+    events.send(Ok(done)).await.map_err(caller_gone)
+}
+
+/// Whether these very bytes are where they are wanted, although nobody here put them there in place: in a copy, or by another
+/// program. Then the same command twice ends well twice, and what is there stays untouched.
+async fn is_delivered(parts: &ControlParts, get: &Get, manifest: &Manifest) -> Result<bool, RemoteError> {
+    let (store, output, manifest) = (Arc::clone(&parts.store), get.output.clone(), manifest.clone());
+    let look = move || {
+        // In place it may be here in part.
+        let is_place = |entry: &Entry| matches!(&entry.place, Place::File(path) if *path == output);
+        !store
+            .entry(manifest.content())
+            .is_some_and(|entry| is_place(&entry))
+            && is_there(&output, &manifest)
+    };
+    blocking(look).await
+}
+
+async fn done_already(
+    parts: &ControlParts,
+    wanted: Wanted,
+    begun: Timestamp,
+    events: &Events<GetEvent>,
+) -> Result<(), RemoteError> {
+    let (content, length) = (wanted.manifest.content(), wanted.manifest.length());
+    let started = GetEvent::Started {
+        name: wanted.name,
+        content,
+        length,
+        fragments: wanted.manifest.fragment_count(),
+        already_held: length,
+    };
+    events.send(Ok(started)).await.map_err(caller_gone)?;
+    let done = GetEvent::Done {
+        content,
+        length,
+        received: 0,
+        wasted: 0,
+        elapsed: parts.clock.now().since(begun),
+        sources_used: 0,
     };
     events.send(Ok(done)).await.map_err(caller_gone)
 }

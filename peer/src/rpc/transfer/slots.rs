@@ -1,10 +1,11 @@
 //! Upload slots: few uploads send at once, so that each is quick; a few wait in line; whoever else asks is refused.
 //!
 //! An upload takes a [`Turn`] when it has something to send and gives it back when it has nothing, or when its receiver
-//! takes nothing: neither keeps the others waiting. Turns are given in the order of asking.
+//! takes nothing: neither keeps the others waiting. Turns are given in the order of asking. How many there are can change;
+//! uploads under way keep their turns.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -12,14 +13,17 @@ use super::UPLOADS_IN_LINE;
 
 /// All slots of a peer; cheap to clone, all clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct Slots(Arc<Inner>);
+pub struct Slots(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     turns: Arc<Semaphore>,
+    slots: Mutex<usize>,
+    /// Turns that were one too many when they were taken back: they end with their uploads.
+    surplus: AtomicUsize,
     /// Uploads that have a turn or wait for one.
     busy: AtomicUsize,
-    most: usize,
+    most: AtomicUsize,
     /// Whether someone has been refused since it was last said that there is room.
     has_refused: AtomicBool,
     /// Marked as changed when there is room again.
@@ -33,8 +37,14 @@ pub(super) struct Place(Arc<Inner>);
 /// The right to send, as long as this lives.
 #[derive(Debug)]
 pub(super) struct Turn {
-    _place: Place,
-    _permit: OwnedSemaphorePermit,
+    // Given back after the permit: whoever is told that there is room finds it.
+    permit: Option<OwnedSemaphorePermit>,
+    place: Place,
+}
+
+/// Uploads that are let in where so many send at once. Where nobody is ever served nobody stands in line.
+fn most(slots: usize) -> usize {
+    slots + UPLOADS_IN_LINE.min(slots * UPLOADS_IN_LINE)
 }
 
 impl Slots {
@@ -42,23 +52,44 @@ impl Slots {
     pub(super) fn new(slots: usize) -> Self {
         Self(Arc::new(Inner {
             turns: Arc::new(Semaphore::new(slots)),
+            slots: Mutex::new(slots),
+            surplus: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
-            // Where nobody is ever served nobody stands in line.
-            most: slots + UPLOADS_IN_LINE.min(slots * UPLOADS_IN_LINE),
+            most: AtomicUsize::new(most(slots)),
             has_refused: AtomicBool::new(false),
             room: watch::Sender::new(()),
         }))
     }
 
+    /// So many uploads send at once from now on.
+    pub fn resize(&self, slots: usize) {
+        let Inner { turns, surplus, .. } = &*self.0;
+        let mut now = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.most.store(most(slots), Ordering::SeqCst);
+        if slots < *now {
+            let fewer = *now - slots;
+            let idle = turns.forget_permits(fewer);
+            surplus.fetch_add(fewer - idle, Ordering::SeqCst);
+        } else {
+            let more = slots - *now;
+            let before = surplus.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |surplus| {
+                Some(surplus.saturating_sub(more))
+            });
+            turns.add_permits(more.saturating_sub(before.unwrap_or_default()));
+            self.0.tell_room();
+        }
+        *now = slots;
+    }
+
     /// Whether one more would be refused.
     pub(super) fn is_full(&self) -> bool {
-        self.0.busy.load(Ordering::SeqCst) >= self.0.most
+        self.0.busy.load(Ordering::SeqCst) >= self.0.most.load(Ordering::SeqCst)
     }
 
     /// A place for someone who comes; none when the line is full. Then it is told when there is room.
     pub(super) fn enter(&self) -> Option<Place> {
         let place = self.enter_again();
-        if self.0.busy.load(Ordering::SeqCst) <= self.0.most {
+        if self.0.busy.load(Ordering::SeqCst) <= self.0.most.load(Ordering::SeqCst) {
             return Some(place);
         }
         self.0.has_refused.store(true, Ordering::SeqCst);
@@ -83,17 +114,40 @@ impl Place {
         // Never closed.
         let permit = Arc::clone(&self.0.turns).acquire_owned().await.ok()?;
         Some(Turn {
-            _place: self,
-            _permit: permit,
+            permit: Some(permit),
+            place: self,
         })
+    }
+}
+
+impl Inner {
+    /// Tells those who were refused that there is room.
+    fn tell_room(&self) {
+        if self.has_refused.swap(false, Ordering::SeqCst) {
+            self.room.send_replace(());
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let surplus = &self.place.0.surplus;
+        let fewer = surplus.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |surplus| {
+            surplus.checked_sub(1)
+        });
+        if fewer.is_ok()
+            && let Some(permit) = self.permit.take()
+        {
+            permit.forget();
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let before = self.0.busy.fetch_sub(1, Ordering::SeqCst);
-        if before <= self.0.most && self.0.has_refused.swap(false, Ordering::SeqCst) {
-            self.0.room.send_replace(());
+        if before <= self.0.most.load(Ordering::SeqCst) {
+            self.0.tell_room();
         }
     }
 }
@@ -101,6 +155,28 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn other_numbers_of_slots_count_from_the_next_turn_on() {
+        let slots = Slots::new(2);
+        let turn = async || slots.enter().expect("a place").turn().await.expect("open");
+        let (first, second) = (turn().await, turn().await);
+        slots.resize(1);
+        let mut third = Box::pin(turn());
+        assert!(futures_util::poll!(&mut third).is_pending());
+        drop(first);
+        assert!(futures_util::poll!(&mut third).is_pending(), "that slot is gone");
+        drop(second);
+        assert!(futures_util::poll!(&mut third).is_ready());
+        let mut fourth = Box::pin(turn());
+        slots.resize(3);
+        let _three = (turn().await, turn().await, turn().await);
+        assert!(futures_util::poll!(&mut fourth).is_pending());
+        // Taken back and given again before a turn has ended: nothing has changed.
+        slots.resize(1);
+        slots.resize(4);
+        assert!(futures_util::poll!(&mut fourth).is_ready());
+    }
 
     #[tokio::test]
     async fn whoever_was_refused_is_told_when_there_is_room_and_turns_come_in_order() {

@@ -7,6 +7,7 @@ use shared::model::{ByteRate, ContentRef, ReasonCode};
 use super::fleet::{Fleet, MIB, content};
 use crate::budget::Budget;
 use crate::policy::Policy;
+use crate::state::Command;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -88,6 +89,33 @@ fn a_lost_peer_is_restored_as_quickly_as_the_fewest_links_that_the_budget_fills(
         took.as_secs_f64() / ideal
     );
     assert!(took.as_secs_f64() <= 1.3 * ideal, "{took:?} instead of {ideal} s");
+}
+
+#[test]
+fn another_budget_counts_for_what_is_still_to_be_repaired() {
+    let rated = |rate| {
+        policy(Budget {
+            rate: ByteRate::new(rate),
+            ..Budget::default()
+        })
+    };
+    let mut fleet = Fleet::new(rated(MIB), 60, 0);
+    let contents = fleet.fill(600, 4, |_| 3);
+    fleet.link = 100 * MIB;
+    let bytes = fleet.bytes_of(3);
+    assert!(bytes > 60 * MIB, "it takes more than a minute");
+    fleet.down(3);
+    fleet.pass(GRACE + SECOND * 10);
+    assert!(fleet.copied < 20 * MIB);
+    let adopted = fleet
+        .state
+        .apply(fleet.now, Command::Adopt(Box::new(rated(100 * MIB))));
+    assert!(
+        adopted.records.is_empty(),
+        "whoever starts the tracker says it anew"
+    );
+    let took = fleet.until_replicated(&contents, SECOND * 60);
+    assert!(took <= SECOND * 10, "{took:?}");
 }
 
 #[test]

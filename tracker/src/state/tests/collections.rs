@@ -62,7 +62,7 @@ fn a_collection_is_replicated_when_all_of_it_is() {
         (ContentState::Replicated, 4)
     );
     let (listed, _) = world.state.list("", None, 9);
-    assert_eq!(listed[0].1, health);
+    assert_eq!(listed[0].health, health);
 }
 
 #[test]

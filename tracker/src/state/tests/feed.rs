@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::model::{
-    ContentState, DutyWish, Epoch, FeedEvent, FeedPosition, Name, PeerId, PeerState, Report, Revision,
+    ContentState, DutyWish, Epoch, FeedEvent, FeedPosition, Listing, Name, PeerId, PeerState, Report,
+    Revision,
 };
 
 use super::world::{World, content, peer};
@@ -88,7 +89,7 @@ impl Reader {
             .list("", None, 1000)
             .0
             .into_iter()
-            .map(|(bound, _)| (bound.name, bound.revision))
+            .map(|listed| (listed.binding.name, listed.binding.revision))
             .collect();
         if !state.is_in_safe_mode() {
             self.standings = standings(state);
@@ -102,7 +103,7 @@ impl Reader {
             .list("", None, 1000)
             .0
             .into_iter()
-            .map(|(bound, _)| (bound.name, bound.revision))
+            .map(|listed| (listed.binding.name, listed.binding.revision))
             .collect();
         assert_eq!(self.names, names, "the feed leads to the names that there are");
         if is_calm && !state.is_in_safe_mode() {
@@ -120,10 +121,16 @@ impl Reader {
 
 fn standings(state: &State) -> BTreeMap<Name, Stands> {
     let all = state.list("", None, 1000).0.into_iter();
-    all.map(|(bound, health)| {
-        let fewest = health.fewest.min(health.target.get());
-        (bound.name, (bound.revision, health.state, fewest))
-    })
+    all.map(
+        |Listing {
+             binding: bound,
+             health,
+             ..
+         }| {
+            let fewest = health.fewest.min(health.target.get());
+            (bound.name, (bound.revision, health.state, fewest))
+        },
+    )
     .collect()
 }
 

@@ -56,7 +56,7 @@ fn names_are_listed_in_order_by_prefix_and_page() {
         let (page, has_more) = world.state.list(prefix, after.map(name).as_ref(), limit);
         (
             page.into_iter()
-                .map(|(binding, _)| binding.name.to_string())
+                .map(|listed| listed.binding.name.to_string())
                 .collect::<Vec<_>>(),
             has_more,
         )

@@ -202,6 +202,19 @@ fn what_is_gone_cannot_be_pinned() {
 }
 
 #[test]
+fn a_listing_says_what_is_pinned() {
+    let mut world = remembering(8, 1);
+    for seed in 1..=4 {
+        world.publish(1, "a", &content(seed, 1), 1);
+    }
+    for revision in ["a@4", "a@1"] {
+        pin(&mut world, revision).expect("pinned");
+    }
+    let (listed, _) = world.state.list("", None, 9);
+    assert_eq!(listed[0].pinned, [1, 4].map(Revision::new));
+}
+
+#[test]
 fn a_name_of_its_own_comes_before_a_revision_of_another() {
     let mut world = remembering(8, 1);
     let (first, own) = (content(1, 1), content(3, 1));
