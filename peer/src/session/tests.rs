@@ -11,7 +11,8 @@ use proto::convert::{FromPeer, FromTracker};
 use proto::v1;
 use proto::v1::session_server::{Session, SessionServer};
 use shared::model::{
-    ContentId, Digest, Epoch, FragmentLength, HostPort, Manifest, Numbered, Order, Report, Welcome,
+    ContentId, Digest, Epoch, EvictReason, FragmentLength, HostPort, Manifest, Numbered, Order, Report,
+    Welcome,
 };
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::net::TcpListener;
@@ -187,4 +188,32 @@ async fn an_assignment_is_announced_when_it_is_accepted_although_nothing_has_com
     };
     peer.say(FromTracker::Order(assign)).await;
     peer.hear_of(content).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_changed_is_announced_although_something_happens_all_the_time() {
+    let mut peer = Welcomed::idle().await;
+    let content = ContentId::from_bytes([7; 32]);
+    let evict = Order::Evict {
+        epoch: EPOCH,
+        content,
+        reason: EvictReason::Surplus,
+        as_of_sequence: u64::MAX,
+    };
+    let down = peer.down.clone();
+    // Ten times before the announce is due: each is an event, and a change to be told.
+    let busy = async move {
+        let mut often = tokio::time::interval(Duration::from_millis(5));
+        while down
+            .send(Ok(FromTracker::Order(evict.clone()).into()))
+            .await
+            .is_ok()
+        {
+            often.tick().await;
+        }
+    };
+    tokio::select! {
+        () = busy => panic!("the peer has ended the session"),
+        () = peer.hear_of(content) => {}
+    }
 }
