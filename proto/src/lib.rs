@@ -12,6 +12,8 @@ pub mod control;
 pub mod convert;
 pub mod dial;
 pub mod frame;
+#[cfg(test)]
+mod hostile;
 pub mod status;
 pub mod v1;
 
