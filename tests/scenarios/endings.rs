@@ -133,6 +133,9 @@ fn what_nobody_has_any_more_has_an_exit_code_of_its_own() -> Result<()> {
             .is_ok_and(|line| line.contains("no peer that is online"))
     });
     assert!(why.is_some(), "it ended by itself");
+    let told = cluster.peer(1).run(["why", "data", "--json"]).expect(0).json();
+    assert_eq!(told["fetch"]["reasons"][0]["code"], "no_source", "{told}");
+    assert_eq!(told["fetch"]["held_bytes"], 0);
     cluster.peer_mut(0).program.restart()?;
     lines.try_for_each(|line| line.map(drop))?;
     assert_eq!(waiting.wait()?.code(), Some(0));

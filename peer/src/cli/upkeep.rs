@@ -46,7 +46,7 @@ pub enum Upkeep {
         #[arg(value_name = "NAME|ID")]
         content: Option<ContentRef>,
     },
-    /// Show why a content has fewer replicas than wanted
+    /// Show why a content has fewer replicas than wanted, and why its fetch on this peer waits
     Why {
         /// A name, or an id of 64 hexadecimal digits
         #[arg(value_name = "NAME|ID")]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use shared::model::{
-    ByteRate, ContentId, Culprit, FragmentSet, HostPort, Manifest, Offence, PeerId, Source, Zone,
+    ByteRate, ContentId, Culprit, FetchStanding, FragmentSet, HostPort, Manifest, Offence, PeerId, Source,
+    Zone,
 };
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -30,6 +31,9 @@ const CALLS: usize = 64;
 
 /// How soon a caller tries again when so many are waiting.
 const CALL_AGAIN: Duration = Duration::from_millis(10);
+
+/// A job that does not say for so long how it stands is winding down.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Knows who holds fragments of a content.
 pub trait FindSources: Send + Sync + 'static {
@@ -172,6 +176,24 @@ impl Fetcher {
     pub fn active(&self) -> u32 {
         let jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         u32::try_from(jobs.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Which contents are being fetched now.
+    #[must_use]
+    pub fn contents(&self) -> Vec<ContentId> {
+        let jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.keys().copied().collect()
+    }
+
+    /// How the fetch of a content stands and what keeps it waiting; none when there is none, or it is just beginning or
+    /// ending.
+    pub async fn explain(&self, content: ContentId) -> Option<FetchStanding> {
+        let (reply, replied) = oneshot::channel();
+        {
+            let jobs = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+            jobs.get(&content)?.try_send(Call::Explain(reply)).ok()?;
+        }
+        tokio::time::timeout(EXPLAIN_TIMEOUT, replied).await.ok()?.ok()
     }
 
     /// Fetches the wanted fragments that are not held yet, and returns when all wanted ones are held (committed).

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use shared::model::{ContentId, FragmentSet, Manifest, Source, Timestamp};
+use shared::model::{ContentId, FetchStanding, FragmentSet, Manifest, Source, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::error::FetchError;
@@ -20,6 +20,8 @@ pub(super) enum Call {
     Join(Box<Caller>),
     /// I no longer wait for it.
     Leave(u64),
+    /// How does it stand, and why does it wait? Unanswered when it is about to end.
+    Explain(oneshot::Sender<FetchStanding>),
 }
 
 /// Someone who waits for fragments.

@@ -4,6 +4,7 @@
 //! the session ends only after the last of them has ended, so nothing is written behind its back.
 
 mod blame;
+mod telling;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +15,13 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::arrivals::Fetching;
-use super::callers::{Callers, News};
+use super::callers::Callers;
 use super::commits::Commits;
 use super::committing::{Committed, Committing};
 use super::error::FetchError;
 use super::fetcher::Inner;
 use super::intake::Intake;
 use super::job::{Call, Caller};
-use super::limits::Limits;
 use super::link::Link;
 use super::partial::Partials;
 use super::progress::waiting_for;
@@ -43,9 +43,6 @@ const FIND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Requests end at their next chunk; only a disk that hangs takes longer than this.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long it takes to see whether the sources or our own limit is slower: a limit lets a burst through first.
-const FIRST_IMPRESSION: Duration = Duration::from_secs(3);
 
 /// What links, requests and searches tell their session.
 #[derive(Debug)]
@@ -148,11 +145,12 @@ impl Session {
         let stopping = self.inner.tasks.token().clone();
         loop {
             // When the disk is behind, what ends has to wait, and then what would begin.
-            let is_behind = self.committing.is_under_way() && self.commits.is_full();
+            let is_behind = self.is_disk_behind();
             let step = tokio::select! {
                 () = stopping.cancelled() => Err(FetchError::Stopping(self.manifest.content())),
                 call = calls.recv() => match call {
                     Some(Call::Join(caller)) => { self.join(*caller); Ok(()) }
+                    Some(Call::Explain(reply)) => { drop(reply.send(self.explain())); Ok(()) }
                     Some(Call::Leave(id)) => match self.leave(id) {
                         Some(last) => return End::Deserted(Some(last)),
                         None => Ok(()),
@@ -270,7 +268,7 @@ impl Session {
         let now = self.inner.clock.now();
         self.throttle(now);
         self.apply(Event::Tick);
-        if self.throttle.is_some() || self.committing.is_under_way() && self.commits.is_full() {
+        if self.throttle.is_some() || self.is_disk_behind() {
             self.speeds.held_up();
         } else {
             self.speeds.observe(now, self.sources.asked());
@@ -291,23 +289,10 @@ impl Session {
                 missing: outlook.pending,
                 tried: self.sources.tried(),
                 waited,
-                reason: waiting_for(&outlook).unwrap_or_else(|| "the sources are too slow".to_owned()),
+                reason: waiting_for(&outlook)
+                    .map_or_else(|| "the sources are too slow".to_owned(), |reason| reason.detail),
             }),
             _ => Ok(()),
-        }
-    }
-
-    /// Tells the scheduler when our own limit becomes what requests wait for, or is it no longer.
-    fn throttle(&mut self, now: Timestamp) {
-        let limiter = &self.inner.limiter;
-        // At first it is not known yet; then a limit is taken to be the narrowest place.
-        let is_narrowest = limiter.holds_up() || now.since(self.begun) < FIRST_IMPRESSION;
-        let enough = limiter
-            .rate()
-            .filter(|_| is_narrowest)
-            .map(|rate| Limits::at_rate(rate, self.manifest.fragment_length()));
-        if std::mem::replace(&mut self.throttle, enough) != enough {
-            self.apply(Event::Throttled(enough));
         }
     }
 
@@ -439,22 +424,6 @@ impl Session {
         self.held.union_with(&committed);
         self.tell();
         Ok(())
-    }
-
-    fn tell(&mut self) {
-        let now = self.inner.clock.now();
-        let outlook = self.scheduler.outlook(now);
-        let news = News {
-            now,
-            held: &self.held,
-            received: self.intake.received(),
-            sources_used: self.sources.used(),
-            sources: outlook.serving,
-            waiting_for: waiting_for(&outlook).or_else(|| self.speeds.complaint()),
-        };
-        if self.callers.tell(&news) && !self.callers.is_empty() {
-            self.apply(Event::Want(self.callers.wanted()));
-        }
     }
 
     /// Ends all links and requests, waits for them, and commits what they have finished.

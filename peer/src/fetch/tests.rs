@@ -3,6 +3,7 @@
 mod limited;
 pub(crate) mod neighbour;
 mod preference;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;

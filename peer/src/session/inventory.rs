@@ -61,6 +61,7 @@ pub fn holding_of(content: ContentId, entry: Option<Entry>, is_fetching: bool) -
         Some(entry) => Holding {
             content,
             keeps: entry.roles.keeps(),
+            is_assigned: entry.roles.assigned,
             is_fetching,
             fragments: entry.held,
         },
@@ -68,6 +69,7 @@ pub fn holding_of(content: ContentId, entry: Option<Entry>, is_fetching: bool) -
             content,
             fragments: FragmentSet::empty(0),
             keeps: false,
+            is_assigned: false,
             is_fetching: false,
         },
     }
@@ -247,6 +249,7 @@ mod tests {
             content: ContentId::from_bytes([n; 32]),
             fragments: FragmentSet::full(fragments),
             keeps: true,
+            is_assigned: true,
             is_fetching: false,
         }
     }
@@ -389,6 +392,7 @@ mod tests {
             content,
             fragments: FragmentSet::empty(1),
             keeps: true,
+            is_assigned: true,
             is_fetching: true,
         };
         assert_eq!(inventory.take_changed(), [content].into());

@@ -431,8 +431,8 @@ pub(crate) const HELP: &[(&str, &str)] = &[
         "Mostrar a qué pérdidas sobrevivirían los contenidos, qué peligra y qué hace la reparación",
     ),
     (
-        "Show why a content has fewer replicas than wanted",
-        "Mostrar por qué un contenido tiene menos réplicas de las que se quieren",
+        "Show why a content has fewer replicas than wanted, and why its fetch on this peer waits",
+        "Mostrar por qué un contenido tiene menos réplicas de las que se quieren y por qué espera su descarga en este nodo",
     ),
 ];
 

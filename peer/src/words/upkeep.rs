@@ -54,6 +54,10 @@ shared::messages! {
         es: "{name}: {state}, el mínimo es {fewest} de {replicas}"
     }
     fn as_it_should_be() { en: "it is as it should be", es: "está como debe" }
+    fn fetching_here(held, length, peers) {
+        en: "being fetched here: {held} of {length}, {peers} sending",
+        es: "se está descargando aquí: {held} de {length}, {peers} enviando"
+    }
     fn kept_by(peers, draining, away, sources) {
         en: "kept by {peers}, {draining} of them being drained, {away} more silent; {sources} more to fetch from",
         es: "lo guardan {peers}, {draining} de ellos vaciándose, {away} más callados; {sources} más de los que descargar"

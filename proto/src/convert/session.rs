@@ -193,6 +193,7 @@ impl TryFrom<v1::Holding> for Holding {
             fragments: FragmentSet::from_bytes(wire.fragment_count, &wire.fragments)
                 .map_err(|error| Invalid::field("fragments", error))?,
             keeps: wire.keeps,
+            is_assigned: wire.is_assigned,
             is_fetching: wire.is_fetching,
         })
     }
@@ -205,6 +206,7 @@ impl From<Holding> for v1::Holding {
             fragment_count: holding.fragments.capacity(),
             fragments: holding.fragments.to_bytes().into(),
             keeps: holding.keeps,
+            is_assigned: holding.is_assigned,
             is_fetching: holding.is_fetching,
         }
     }

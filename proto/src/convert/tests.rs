@@ -25,14 +25,15 @@ fn content() -> impl Strategy<Value = ContentId> {
 }
 
 fn holding() -> impl Strategy<Value = Holding> {
-    (content(), 0_u32..200, any::<(bool, bool)>()).prop_map(|(content, count, (keeps, is_fetching))| {
-        Holding {
+    (content(), 0_u32..200, any::<(bool, bool, bool)>()).prop_map(
+        |(content, count, (keeps, is_assigned, is_fetching))| Holding {
             content,
             fragments: FragmentSet::full(count),
             keeps,
+            is_assigned,
             is_fetching,
-        }
-    })
+        },
+    )
 }
 
 fn held(n: u8) -> Holding {
@@ -40,6 +41,7 @@ fn held(n: u8) -> Holding {
         content: ContentId::from_bytes([n; 32]),
         fragments: FragmentSet::full(u32::from(n)),
         keeps: true,
+        is_assigned: false,
         is_fetching: false,
     }
 }
@@ -221,6 +223,7 @@ fn a_peer_that_comes_back_unchanged_says_so_in_a_thousandth_of_what_listing_take
         content: ContentId::from_bytes(*shared::hash::leaf(&n.to_be_bytes()).as_bytes()),
         fragments: FragmentSet::full(16),
         keeps: true,
+        is_assigned: false,
         is_fetching: false,
     };
     let holdings: Vec<_> = (0..100_000).map(holding).collect();

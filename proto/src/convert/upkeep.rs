@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    ContentRef, DrainStatus, Durability, Duty, DutyWish, Endangered, Losses, Name, PeerId, Reason,
-    ReasonCode, Repair, ReplicationTarget, Revision, Survey, Timestamp, Why,
+    ContentRef, DrainStatus, Durability, Duty, DutyWish, Endangered, FetchStanding, Losses, Name, PeerId,
+    Reason, ReasonCode, Repair, ReplicationTarget, Revision, Survey, Timestamp, Why,
 };
 
 use super::types::{content_id, peer_id, target};
@@ -385,7 +385,32 @@ impl TryFrom<v1::WhyReply> for Why {
             content: content_id(&wire.content_id)?,
             health: required("health", wire.health)?.try_into()?,
             reasons: reasons(wire.reasons)?,
+            fetch: wire.fetch.map(TryInto::try_into).transpose()?,
         })
+    }
+}
+
+impl TryFrom<v1::FetchStanding> for FetchStanding {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::FetchStanding) -> Result<Self, Invalid> {
+        Ok(Self {
+            held_bytes: wire.held_bytes,
+            length: wire.length,
+            sources: wire.sources,
+            reasons: reasons(wire.reasons)?,
+        })
+    }
+}
+
+impl From<FetchStanding> for v1::FetchStanding {
+    fn from(fetch: FetchStanding) -> Self {
+        Self {
+            held_bytes: fetch.held_bytes,
+            length: fetch.length,
+            sources: fetch.sources,
+            reasons: wire_reasons(fetch.reasons),
+        }
     }
 }
 
@@ -396,6 +421,7 @@ impl From<Why> for v1::WhyReply {
             content_id: why.content.as_bytes().to_vec().into(),
             health: Some(why.health.into()),
             reasons: wire_reasons(why.reasons),
+            fetch: why.fetch.map(Into::into),
         }
     }
 }

@@ -114,7 +114,37 @@ pub struct Endangered {
     pub copies_under_way: u32,
 }
 
-/// Why a content is below its target.
+/// How a fetch stands on the peer that was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FetchStanding {
+    /// Bytes of what it is to bring that are held.
+    pub held_bytes: u64,
+    /// Bytes that it is to bring.
+    pub length: u64,
+    /// Peers that are sending something now.
+    pub sources: u32,
+    /// Why nothing comes, not everything can, or not as quickly as it might, the gravest first; empty when nothing
+    /// keeps it.
+    pub reasons: Vec<Reason>,
+}
+
+impl FetchStanding {
+    /// Two fetches of parts of the same thing as one; each reason once.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.held_bytes = self.held_bytes.saturating_add(other.held_bytes);
+        self.length = self.length.saturating_add(other.length);
+        self.sources = self.sources.max(other.sources);
+        for reason in other.reasons {
+            if self.reasons.iter().all(|known| known.code != reason.code) {
+                self.reasons.push(reason);
+            }
+        }
+        self
+    }
+}
+
+/// Why a content is below its target, or waits to be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Why {
     /// The name asked for, or one that the content has.
@@ -125,4 +155,6 @@ pub struct Why {
     pub health: Health,
     /// Why, the gravest first; empty when it is as it should be.
     pub reasons: Vec<Reason>,
+    /// How its fetch stands on the peer that was asked; trackers know of none.
+    pub fetch: Option<FetchStanding>,
 }

@@ -29,7 +29,7 @@ pub use catalog::{
     PeerState,
 };
 pub use culprit::{Culprit, Offence};
-pub use durability::{Durability, Endangered, Losses, Repair, Survey, Why};
+pub use durability::{Durability, Endangered, FetchStanding, Losses, Repair, Survey, Why};
 pub use duty::{DrainStatus, Duty, DutyWish};
 pub use feed::{FeedEvent, FeedPage, FeedPosition};
 pub use fragment::{BlockSpan, FragmentIndex, FragmentSet, FragmentSetError};

@@ -12,7 +12,7 @@ pub struct Reason {
     pub detail: String,
 }
 
-/// What keeps a content from its target, or a drain from its end. The codes are explained in `docs/reasons.md`.
+/// What keeps a content from its target, a drain from its end, or a fetch waiting. The codes are explained in `docs/reasons.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReasonCode {
     /// The tracker has restarted and not all peers have reported.
@@ -51,13 +51,23 @@ pub enum ReasonCode {
     Unpublished,
     /// The peer has no session with the tracker.
     NotConnected,
+    /// A fetch: every source of what is missing serves others, or has failed and is left alone for a while.
+    SourcesBusy,
+    /// A fetch: everyone who is asked sends slowly.
+    SourcesSlow,
+    /// A fetch: the node's own limit on downloads holds it up.
+    DownloadLimit,
+    /// A fetch: other fetches have asked for all that the node may have in memory.
+    MemoryBudget,
+    /// A fetch: the node's disk takes what arrives more slowly than it comes.
+    DiskBusy,
     /// The tracker is newer than this program and gives a reason that it does not know.
     Other,
 }
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 24] = [
         Self::SafeMode,
         Self::JournalGap,
         Self::NoSource,
@@ -76,6 +86,11 @@ impl ReasonCode {
         Self::ZonesShared,
         Self::Unpublished,
         Self::NotConnected,
+        Self::SourcesBusy,
+        Self::SourcesSlow,
+        Self::DownloadLimit,
+        Self::MemoryBudget,
+        Self::DiskBusy,
         Self::Other,
     ];
 
@@ -101,6 +116,11 @@ impl ReasonCode {
             Self::ZonesShared => "zones_shared",
             Self::Unpublished => "unpublished",
             Self::NotConnected => "not_connected",
+            Self::SourcesBusy => "sources_busy",
+            Self::SourcesSlow => "sources_slow",
+            Self::DownloadLimit => "download_limit",
+            Self::MemoryBudget => "memory_budget",
+            Self::DiskBusy => "disk_busy",
             Self::Other => "other",
         }
     }

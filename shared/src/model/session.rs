@@ -39,6 +39,9 @@ pub struct Holding {
     pub fragments: FragmentSet,
     /// Whether the peer keeps them as replicas (it published the content or was assigned to it).
     pub keeps: bool,
+    /// Whether it keeps them by the tracker's order, whatever else they are here for. Of a publisher: it has lost its own
+    /// file, or some of it, and was given a copy, which can be trimmed like any other.
+    pub is_assigned: bool,
     /// Whether the peer is fetching the content now: others may get fragments from it as they arrive.
     pub is_fetching: bool,
 }

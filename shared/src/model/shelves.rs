@@ -107,15 +107,24 @@ impl HoldingsDigest {
             holding.fragments.capacity(),
             partial,
             holding.keeps,
+            holding.is_assigned,
         );
     }
 
     /// The same, of a content of `count` fragments, all of which are held when no set is given.
-    pub fn put(&mut self, content: ContentId, count: u32, partial: Option<&FragmentSet>, keeps: bool) {
+    pub fn put(
+        &mut self,
+        content: ContentId,
+        count: u32,
+        partial: Option<&FragmentSet>,
+        keeps: bool,
+        is_assigned: bool,
+    ) {
         let mut hash = Sha256::new();
         hash.update(content.as_bytes());
         hash.update(count.to_le_bytes());
-        hash.update([u8::from(keeps), u8::from(partial.is_none())]);
+        let why = u8::from(keeps) | u8::from(is_assigned) << 1;
+        hash.update([why, u8::from(partial.is_none())]);
         if let Some(set) = partial {
             hash.update(set.to_bytes());
         }
@@ -205,10 +214,11 @@ mod tests {
                 });
             set
         });
-        (any::<[u8; 32]>(), fragments, any::<bool>()).prop_map(|(id, fragments, keeps)| Holding {
+        (any::<[u8; 32]>(), fragments, any::<(bool, bool)>()).prop_map(|(id, fragments, why)| Holding {
             content: ContentId::from_bytes(id),
             fragments,
-            keeps,
+            keeps: why.0,
+            is_assigned: why.1,
             is_fetching: false,
         })
     }
@@ -218,6 +228,7 @@ mod tests {
         fn the_order_does_not_matter_and_a_lost_gained_or_changed_holding_shows_on_its_shelf_alone(
             holdings in proptest::collection::vec(holding(), 1..60),
             at: prop::sample::Index,
+            is_otherwise_kept: bool,
         ) {
             let digest: HoldingsDigest = holdings.iter().collect();
             prop_assert_eq!(&holdings.iter().rev().collect::<HoldingsDigest>(), &digest);
@@ -231,8 +242,10 @@ mod tests {
             let without: HoldingsDigest = without.collect();
             prop_assert_eq!(without.differing(&digest), expected);
             let changed: HoldingsDigest = holdings.iter().map(|other| {
-                let keeps = other.keeps != (other.content == one.content);
-                Holding { keeps, ..other.clone() }
+                let is_it = other.content == one.content;
+                let keeps = other.keeps != (is_it && is_otherwise_kept);
+                let is_assigned = other.is_assigned != (is_it && !is_otherwise_kept);
+                Holding { keeps, is_assigned, ..other.clone() }
             }).collect::<Vec<_>>().iter().collect();
             prop_assert_eq!(changed.differing(&digest), expected);
             prop_assert!(digest.differing(&digest).is_empty());
@@ -244,11 +257,12 @@ mod tests {
         let content = ContentId::from_bytes([3; 32]);
         let fragments = FragmentSet::full(70);
         let (mut one, mut other) = (HoldingsDigest::default(), HoldingsDigest::default());
-        one.put(content, 70, None, true);
+        one.put(content, 70, None, true, true);
         other.add(&Holding {
             content,
             fragments,
             keeps: true,
+            is_assigned: true,
             is_fetching: false,
         });
         assert_eq!(one, other);

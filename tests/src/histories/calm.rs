@@ -144,9 +144,7 @@ impl World {
             .iter()
             .filter(|(_, entry)| entry.held.is_full() && entry.roles.assigned && !entry.roles.published)
             .count();
-        // Which copies of publishers were assigned, a tracker that starts forgets: where names were lost besides, one may stay.
-        let forgotten = usize::from(self.book.losses.count > 0);
-        if surplus > target as usize + forgotten {
+        if surplus > target as usize {
             return Some(format!("{short} has {surplus} assigned replicas of {target}"));
         }
         None

@@ -91,8 +91,16 @@ planted! {
         "(0..SHELVES).filter(|shelf| self.0[*shelf] != other.0[*shelf])" =>
         "(0..SHELVES).filter(|shelf| (self.0[*shelf] == 0) != (other.0[*shelf] == 0))";
     7 "a publisher that lost its file is never relieved of its assigned copy", "tracker/src/state/session.rs":
-        "held.was_assigned = true;" => "held.was_assigned = false;",
+        "held.is_assigned = holding.is_assigned;" => "held.is_assigned = false;",
         test "tracker" "--lib" "a_publisher_that_lost_its_file";
+    7 "a peer does not say that its copy was assigned", "peer/src/session/inventory.rs":
+        "is_assigned: entry.roles.assigned," => "is_assigned: false,";
+    7 "an announce is put off by whatever else happens", "peer/src/session/link.rs":
+        "session.inventory.has_changes() && delay.is_none()" => "session.inventory.has_changes()",
+        test "peer" "--lib" "what_has_changed_is_announced";
+    6 "what a peer kept when it went away is believed when it has been back", "tracker/src/state/mod.rs":
+        "self.absences.forget(registration.peer);" => "",
+        test "tracker" "--lib" "what_a_peer_kept_when_it_went_away";
     7 "an assignment is never given up", "tracker/src/state/tick.rs":
         "self.assignments.stalled(now, stall, progress_of)" =>
         "self.assignments.stalled(now, stall, progress_of).into_iter().take(0)";

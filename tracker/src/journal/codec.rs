@@ -6,6 +6,7 @@
 //!
 //! Integers are little-endian; texts and lists are preceded by their length (u32).
 
+mod holdings;
 mod past;
 
 use std::str::FromStr;
@@ -37,6 +38,7 @@ const PIN_CHANGED: u8 = 17;
 const NAME_FORGOTTEN: u8 = 18;
 const FLOOR_RAISED: u8 = 19;
 const REMEMBERED: u8 = 20;
+const WENT_AWAY: u8 = 21;
 
 const ACTIVE: u8 = 0;
 const MAINTENANCE: u8 = 1;
@@ -61,14 +63,8 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.u8(PEER_REGISTERED);
             out.registration(registration);
         }
-        Fact::PeerGone(peer) => {
-            out.u8(PEER_GONE);
-            out.raw(peer.as_bytes());
-        }
-        Fact::PeerForgotten(peer) => {
-            out.u8(PEER_FORGOTTEN);
-            out.raw(peer.as_bytes());
-        }
+        Fact::PeerGone(peer) => out.about(PEER_GONE, *peer),
+        Fact::PeerForgotten(peer) => out.about(PEER_FORGOTTEN, *peer),
         Fact::Published {
             name,
             revision,
@@ -117,14 +113,21 @@ pub fn encode(record: &Record) -> Vec<u8> {
         }
         Fact::GapDeclared => out.u8(GAP_DECLARED),
         Fact::GapFound { peer, seen } => {
-            out.u8(GAP_FOUND);
-            out.raw(peer.as_bytes());
+            out.about(GAP_FOUND, *peer);
             out.mark(*seen);
         }
         Fact::GapAccepted => out.u8(GAP_ACCEPTED),
+        Fact::WentAway {
+            peer,
+            holdings,
+            is_more,
+        } => {
+            out.about(WENT_AWAY, *peer);
+            out.u8(u8::from(*is_more));
+            out.holdings(holdings);
+        }
         Fact::DutyChanged { peer, duty } => {
-            out.u8(DUTY_CHANGED);
-            out.raw(peer.as_bytes());
+            out.about(DUTY_CHANGED, *peer);
             out.duty(*duty);
         }
     }
@@ -201,6 +204,11 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             seen: input.mark()?,
         },
         GAP_ACCEPTED => Fact::GapAccepted,
+        WENT_AWAY => Fact::WentAway {
+            peer: input.peer()?,
+            is_more: input.bit()?,
+            holdings: input.holdings()?,
+        },
         other => return Err(DecodeError(format!("there is no fact of kind {other}"))),
     };
     match input.0.len() {
@@ -222,6 +230,11 @@ impl Writer {
 
     fn u8(&mut self, value: u8) {
         self.0.push(value);
+    }
+
+    fn about(&mut self, tag: u8, peer: PeerId) {
+        self.u8(tag);
+        self.raw(peer.as_bytes());
     }
 
     fn u32(&mut self, value: u32) {

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use shared::model::{
-    CollectionSize, ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, Parts,
-    PeerId, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
+    CollectionSize, ContentId, Digest, Duty, Epoch, FragmentLength, FragmentSet, Holding, Incarnation,
+    Manifest, Mark, Name, Parts, PeerId, PinCount, ReplicationTarget, RevisedContent, Revision,
+    RevisionLimit, Timestamp,
 };
 
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
@@ -84,6 +85,29 @@ fn any_revision_fact(
     fact.prop_map(Fact::Line)
 }
 
+fn any_absence(peer: impl Strategy<Value = PeerId> + Clone) -> impl Strategy<Value = Fact> {
+    let holding =
+        (any::<[u8; 32]>(), 0_u32..40, any::<(u8, bool)>()).prop_map(|(id, count, (first, is_assigned))| {
+            let mut bytes = FragmentSet::empty(count).to_bytes();
+            if let Some(byte) = bytes.first_mut().filter(|_| count >= 8) {
+                *byte = first;
+            }
+            Holding {
+                content: ContentId::from_bytes(id),
+                fragments: FragmentSet::from_bytes(count, &bytes).expect("within bounds"),
+                keeps: true,
+                is_assigned,
+                is_fetching: false,
+            }
+        });
+    let holdings = proptest::collection::vec(holding, 0..5);
+    (peer, holdings, any::<bool>()).prop_map(|(peer, holdings, is_more)| Fact::WentAway {
+        peer,
+        holdings,
+        is_more,
+    })
+}
+
 /// Any record that can exist.
 pub(super) fn any_record() -> impl Strategy<Value = Record> {
     let peer = any::<[u8; 16]>().prop_map(PeerId::from_bytes);
@@ -148,7 +172,8 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         registered,
         peer.clone().prop_map(Fact::PeerGone),
         peer.clone().prop_map(Fact::PeerForgotten),
-        (peer, duty).prop_map(|(peer, duty)| Fact::DutyChanged { peer, duty }),
+        (peer.clone(), duty).prop_map(|(peer, duty)| Fact::DutyChanged { peer, duty }),
+        any_absence(peer),
         (name.clone(), 1_u32..=32).prop_map(|(name, target)| {
             let target = ReplicationTarget::new(target).expect("in bounds");
             Fact::TargetChanged { name, target }

@@ -32,11 +32,12 @@ impl State {
                     },
                 )
             }
-            Fact::PeerGone(peer) | Fact::PeerForgotten(peer) | Fact::DutyChanged { peer, .. } => {
-                require(self.members.get(*peer).is_some(), || {
-                    format!("peer {peer} was never registered")
-                })
-            }
+            Fact::PeerGone(peer)
+            | Fact::PeerForgotten(peer)
+            | Fact::DutyChanged { peer, .. }
+            | Fact::WentAway { peer, .. } => require(self.members.get(*peer).is_some(), || {
+                format!("peer {peer} was never registered")
+            }),
             Fact::Published {
                 name,
                 revision,

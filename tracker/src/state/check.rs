@@ -29,6 +29,7 @@ impl State {
         self.agenda.check();
         self.news.feed.check();
         self.check_holders();
+        self.check_absences();
         for (content, peer) in self.assignments.keys() {
             let known = self
                 .catalogue

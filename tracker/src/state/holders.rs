@@ -26,8 +26,8 @@ pub(super) struct Held {
     pub(super) is_evicting: bool,
     /// How often in a row it was told to drop them and kept them.
     pub(super) refusals: u8,
-    /// Whether some of it has come because it was assigned: a publisher of which that is true has lost its own file.
-    pub(super) was_assigned: bool,
+    /// Whether it says that it was assigned to it: a publisher of which that is true has lost its own file.
+    pub(super) is_assigned: bool,
 }
 
 /// A set of fragments that costs nothing when it is full.
@@ -116,11 +116,11 @@ impl Holders {
             keeps,
             is_evicting: false,
             refusals: 0,
-            was_assigned: false,
+            is_assigned: false,
         };
         match all.binary_search_by_key(&peer, |held| held.peer) {
             Ok(at) => {
-                held.was_assigned = all[at].was_assigned;
+                held.is_assigned = all[at].is_assigned;
                 held.refusals = all[at].refusals.saturating_add(u8::from(all[at].is_evicting));
                 all[at] = held;
             }

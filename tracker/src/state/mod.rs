@@ -6,13 +6,15 @@
 //!
 //! Two kinds of knowledge: *facts* (names, tombstones, contents, who is a member, the epoch) are journaled and
 //! replayed; *beliefs* (who lives, who holds what, what is assigned) are learnt anew from the peers after a restart,
-//! during which safe mode keeps the tracker from acting on what it does not know yet.
+//! during which safe mode keeps the tracker from acting on what it does not know yet. (What peers keep that are away for
+//! maintenance is a fact for as long: they cannot be asked.)
 //!
 //! Invariants, asserted by [`State::check`]: a name's revision only grows; only replicas on peers that are not lost
 //! count; orders go only to the current session of a live peer whose inventory is known; reserved room is the sum of
 //! what is assigned; nothing of a named content is evicted while a fragment would fall below the target on live
 //! peers; in safe mode nothing is evicted, given up or repaired.
 
+mod absence;
 mod agenda;
 mod assessment;
 mod assignments;
@@ -57,10 +59,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng as _;
 use rand::rngs::Xoshiro256PlusPlus;
-use shared::model::{ContentId, Epoch, Name, PeerId, Timestamp};
+use shared::model::{ContentId, Duty, Epoch, Name, PeerId, Timestamp};
 
 use crate::policy::Policy;
 use crate::timing::Timing;
+use absence::Absences;
 use agenda::Agenda;
 use assignments::Assignments;
 use catalogue::{Bind, Catalogue, Settled};
@@ -91,6 +94,8 @@ pub struct State {
     ticked_at: Timestamp,
     catalogue: Catalogue,
     members: Membership,
+    /// What those keep that are away for maintenance.
+    absences: Absences,
     holders: Holders,
     assignments: Assignments,
     agenda: Agenda,
@@ -147,6 +152,7 @@ impl State {
             ticked_at: Timestamp::default(),
             catalogue: Catalogue::default(),
             members: Membership::default(),
+            absences: Absences::default(),
             holders: Holders::default(),
             assignments: Assignments::default(),
             agenda: Agenda::default(),
@@ -242,6 +248,7 @@ impl State {
         };
         std::iter::once(epoch)
             .chain(self.members.records())
+            .chain(self.absences.records(self.epoch_at))
             .chain(self.catalogue.records(self.epoch_at))
             .chain(self.history.gap_records(self.epoch_at))
             .chain([self.history.record(self.epoch_at)])
@@ -263,6 +270,7 @@ impl State {
     fn begin_epoch(&mut self, now: Timestamp, out: &mut Outcome) {
         self.commit(now, Fact::EpochBegun(self.epoch.next()), out);
         (self.is_serving, self.ticked_at) = (true, now);
+        let away = self.believe_absences(now);
         let mut waiting_for = BTreeSet::new();
         let known: Vec<_> = self
             .members
@@ -274,7 +282,9 @@ impl State {
             if let Some(peer) = self.members.get_mut(id) {
                 // The time that the tracker was away is not held against anyone.
                 peer.life = Life::Suspect { since: now };
-                waiting_for.insert(id);
+                if !away.contains(&id) {
+                    waiting_for.insert(id);
+                }
             }
         }
         if !waiting_for.is_empty() {
@@ -309,9 +319,23 @@ impl State {
             Fact::GapDeclared => self.history.declare_gap(),
             Fact::GapFound { peer, seen } => self.history.find_gap(peer, seen),
             Fact::GapAccepted => self.history.accept_gap(),
-            Fact::PeerRegistered(registration) => self.members.register(registration, at),
-            Fact::PeerGone(peer) => drop(self.members.lose(peer, at)),
-            Fact::PeerForgotten(peer) => self.members.forget(peer),
+            Fact::PeerRegistered(registration) => {
+                self.absences.forget(registration.peer);
+                self.members.register(registration, at);
+            }
+            Fact::PeerGone(peer) => {
+                self.absences.forget(peer);
+                self.members.lose(peer, at);
+            }
+            Fact::PeerForgotten(peer) => {
+                self.absences.forget(peer);
+                self.members.forget(peer);
+            }
+            Fact::WentAway {
+                peer,
+                holdings,
+                is_more,
+            } => self.absences.note(peer, holdings, is_more),
             Fact::Published {
                 name,
                 revision,
@@ -339,7 +363,12 @@ impl State {
             } => return self.catalogue.rename(&from, tombstone, &to, revision, at),
             Fact::TargetChanged { name, target } => return self.catalogue.set_target(&name, target),
             Fact::Line(fact) => return self.catalogue.recall(fact, at),
-            Fact::DutyChanged { peer, duty } => self.members.set_duty(peer, duty, at),
+            Fact::DutyChanged { peer, duty } => {
+                if !matches!(duty, Duty::Maintenance { .. }) {
+                    self.absences.forget(peer);
+                }
+                self.members.set_duty(peer, duty, at);
+            }
         }
         Settled::default()
     }

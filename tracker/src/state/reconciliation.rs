@@ -22,11 +22,17 @@ impl State {
                 Fragments::All => {
                     let of = self.catalogue.content(content);
                     let count = of.map_or(0, |content| content.manifest.fragment_count());
-                    known.put(content, count, None, held.keeps);
+                    known.put(content, count, None, held.keeps, held.is_assigned);
                 }
                 Fragments::Some(set) => {
                     let is_all = set.is_full() && !set.is_empty();
-                    known.put(content, set.capacity(), (!is_all).then_some(set), held.keeps);
+                    known.put(
+                        content,
+                        set.capacity(),
+                        (!is_all).then_some(set),
+                        held.keeps,
+                        held.is_assigned,
+                    );
                 }
             }
             if held.is_evicting {

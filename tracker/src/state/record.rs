@@ -5,8 +5,8 @@
 //! nothing but the shortest list of facts that leads to the same state.
 
 use shared::model::{
-    Duty, Epoch, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, PinCount, ReplicationTarget,
-    RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
+    Duty, Epoch, Holding, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, PinCount,
+    ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
 };
 
 /// A fact and when it came about, by the tracker's clock.
@@ -77,6 +77,15 @@ pub enum Fact {
         peer: PeerId,
         /// For what.
         duty: Duty,
+    },
+    /// A peer in maintenance has fallen silent.
+    WentAway {
+        /// Who.
+        peer: PeerId,
+        /// What it keeps of named contents, or a part of that.
+        holdings: Vec<Holding>,
+        /// Whether that is in addition to what was said before.
+        is_more: bool,
     },
     /// In a snapshot, after all else: how much history it stands for.
     History {

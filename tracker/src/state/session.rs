@@ -238,16 +238,15 @@ impl State {
                 self.holders.drop_one(content, peer);
             }
             Some(manifest) => {
-                let has_come = holding.keeps && self.advance(now, peer, manifest, &holding.fragments);
+                if holding.keeps {
+                    self.advance(now, peer, manifest, &holding.fragments);
+                }
                 let fragments = match holding.fragments.is_full() && !holding.fragments.is_empty() {
                     true => Fragments::All,
                     false => Fragments::Some(holding.fragments),
                 };
                 self.holders
                     .set(content, peer, fragments, holding.keeps, holding.is_fetching);
-                if has_come && let Some(held) = self.holders.get_mut(content, peer) {
-                    held.was_assigned = true;
-                }
             }
             None => {
                 let fragments = Fragments::Some(holding.fragments);
@@ -264,14 +263,17 @@ impl State {
                 }
             }
         }
+        if let Some(held) = self.holders.get_mut(content, peer) {
+            held.is_assigned = holding.is_assigned;
+        }
         self.agenda.mark(content);
     }
 
-    /// Whether something that was assigned has arrived.
-    fn advance(&mut self, now: Timestamp, peer: PeerId, manifest: &Manifest, held: &FragmentSet) -> bool {
+    /// Perhaps something that was assigned has arrived.
+    fn advance(&mut self, now: Timestamp, peer: PeerId, manifest: &Manifest, held: &FragmentSet) {
         let arrived = self.assignments.progress(manifest, peer, held, now);
         if arrived == 0 {
-            return false;
+            return;
         }
         if let Some(member) = self.members.get_mut(peer) {
             // It says so itself with the next heartbeat; until then the room must not be given away twice.
@@ -280,7 +282,6 @@ impl State {
         }
         self.pace.add(now, arrived);
         self.agenda.wake(now, self.timing.retry);
-        true
     }
 
     fn complete_inventory(&mut self, now: Timestamp, peer: PeerId, out: &mut Outcome) {

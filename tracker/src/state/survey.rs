@@ -132,6 +132,7 @@ impl State {
             content: binding.content,
             health: self.health_of(content),
             reasons: self.reasons(content),
+            fetch: None,
         })
     }
 

@@ -14,10 +14,12 @@ impl State {
         self.excuse_own_absence(now);
         self.expire_leases(now);
         self.leave_safe_mode(now);
+        self.end_absences(now, out);
         if self.is_in_safe_mode() {
             return;
         }
         self.end_maintenances(now, out);
+        self.note_absences(now, out);
         self.give_up_peers(now, out);
         self.give_up_assignments(now);
         self.notice_outage(now);

@@ -116,6 +116,7 @@ impl Member {
             content: manifest.content(),
             fragments: manifest.all_fragments(),
             keeps: true,
+            is_assigned: false,
             is_fetching: false,
         };
         self.announce(vec![holding], false).await;

@@ -75,6 +75,20 @@ pub struct Explained {
     replicas: Replicas,
     /// The gravest first.
     reasons: Vec<Explanation>,
+    /// Null when this peer is not fetching it.
+    fetch: Option<Fetching>,
+}
+
+/// How a fetch stands, and what keeps it waiting.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Fetching {
+    held_bytes: u64,
+    length: u64,
+    /// Peers that are sending something now.
+    sources: u32,
+    /// The gravest first; none when nothing keeps it.
+    reasons: Vec<Explanation>,
 }
 
 /// `peer durability NAME`.
@@ -198,6 +212,12 @@ impl From<&Why> for Explained {
             content: why.content.to_string(),
             replicas: (&why.health).into(),
             reasons: explanations(&why.reasons),
+            fetch: why.fetch.as_ref().map(|fetch| Fetching {
+                held_bytes: fetch.held_bytes,
+                length: fetch.length,
+                sources: fetch.sources,
+                reasons: explanations(&fetch.reasons),
+            }),
         }
     }
 }

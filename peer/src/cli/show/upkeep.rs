@@ -46,7 +46,7 @@ pub fn drain(status: &DrainStatus) -> String {
     with_reasons(text, &status.reasons)
 }
 
-/// Why a content is below its target.
+/// Why a content is below its target, and how its fetch stands.
 #[must_use]
 pub fn why(why: &Why) -> String {
     let health = &why.health;
@@ -54,7 +54,13 @@ pub fn why(why: &Why) -> String {
     if why.reasons.is_empty() {
         text = format!("{text}; {}", words::as_it_should_be());
     }
-    with_reasons(text, &why.reasons)
+    let text = with_reasons(text, &why.reasons);
+    let Some(fetch) = &why.fetch else {
+        return text;
+    };
+    let (held, length) = (ByteCount::new(fetch.held_bytes), ByteCount::new(fetch.length));
+    let fetching = words::fetching_here(held, length, words::peers(fetch.sources.into()));
+    with_reasons(format!("{text}\n{fetching}"), &fetch.reasons)
 }
 
 fn stands(name: &Name, health: &Health) -> String {

@@ -1,13 +1,19 @@
 //! Targets, duties and durability: questions and wishes that the tracker answers, about this node unless another is named.
 
+use std::sync::Arc;
+
 use proto::RemoteError;
 use proto::convert::{SetDuty, SetTarget};
 use shared::model::{
-    Binding, ContentRef, DrainStatus, Durability, Duty, PeerId, Reason, ReasonCode, Survey, Why,
+    Binding, ByteCount, ContentId, ContentRef, DrainStatus, Durability, Duty, FetchStanding, Name, PeerId,
+    Reason, ReasonCode, Survey, Why,
 };
+use shared::{Coded as _, ErrorCode};
 
 use super::ControlParts;
+use crate::blocking::blocking;
 use crate::session::Connection;
+use crate::store::FragmentStore as _;
 
 pub(super) async fn set_target(parts: &ControlParts, set: &SetTarget) -> Result<Binding, RemoteError> {
     connection(parts).await?.upkeep.set_target(set).await
@@ -48,8 +54,61 @@ pub(super) async fn survey(parts: &ControlParts) -> Result<Survey, RemoteError> 
     connection(parts).await?.upkeep.survey().await
 }
 
+/// What the tracker knows of the replicas, and what only the node knows: how its fetch stands.
 pub(super) async fn why(parts: &ControlParts, what: &ContentRef) -> Result<Why, RemoteError> {
-    connection(parts).await?.upkeep.why(what).await
+    let told = async { connection(parts).await?.upkeep.why(what).await };
+    match told.await {
+        Ok(mut why) => {
+            why.fetch = fetch_of(parts, Some(why.content), Some(&why.name)).await?;
+            Ok(why)
+        }
+        // Without a tracker a fetch is waiting all the more.
+        Err(error) if error.code() == ErrorCode::Unavailable => {
+            let fetch = match what {
+                ContentRef::Id(content) => fetch_of(parts, Some(*content), None).await,
+                ContentRef::Name(name) => fetch_of(parts, None, Some(name)).await,
+            };
+            Err(match fetch? {
+                Some(fetch) => error.context(in_words(&fetch)),
+                None => error,
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// How the fetches stand of this content, or of what this name stands for: of a directory, several.
+async fn fetch_of(
+    parts: &ControlParts,
+    content: Option<ContentId>,
+    name: Option<&Name>,
+) -> Result<Option<FetchStanding>, RemoteError> {
+    let (store, fetching, name) = (Arc::clone(&parts.store), parts.fetcher.contents(), name.cloned());
+    let is_part = move |other: &ContentId| {
+        Some(*other) == content
+            || name.is_some() && store.entry(*other).is_some_and(|entry| entry.name == name)
+    };
+    let of = blocking(move || fetching.into_iter().filter(is_part).collect::<Vec<_>>()).await?;
+    let mut standing: Option<FetchStanding> = None;
+    for content in of {
+        if let Some(next) = parts.fetcher.explain(content).await {
+            standing = Some(standing.unwrap_or_default().and(next));
+        }
+    }
+    Ok(standing)
+}
+
+fn in_words(fetch: &FetchStanding) -> String {
+    let (held, length) = (ByteCount::new(fetch.held_bytes), ByteCount::new(fetch.length));
+    let why: Vec<_> = fetch
+        .reasons
+        .iter()
+        .map(|reason| reason.detail.as_str())
+        .collect();
+    match why.as_slice() {
+        [] => format!("{held} of {length} have been fetched"),
+        why => format!("{held} of {length} have been fetched ({})", why.join("; ")),
+    }
 }
 
 async fn connection(parts: &ControlParts) -> Result<Connection, RemoteError> {

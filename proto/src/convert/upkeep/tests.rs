@@ -105,8 +105,11 @@ proptest! {
             in_safe_mode: is_safe,
         };
         prop_assert_eq!(v1::SurveyReply::from(survey.clone()).try_into(), Ok(survey));
-        let why = Why { name: name(), content: ContentId::from_bytes([2; 32]), health: health(n), reasons };
-        prop_assert_eq!(v1::WhyReply::from(why.clone()).try_into(), Ok(why));
+        let why = Why { name: name(), content: ContentId::from_bytes([2; 32]), health: health(n), reasons: reasons.clone(), fetch: None };
+        prop_assert_eq!(v1::WhyReply::from(why.clone()).try_into(), Ok(why.clone()));
+        let fetch = FetchStanding { held_bytes: a, length: b, sources: n, reasons };
+        let fetched = Why { fetch: Some(fetch), ..why };
+        prop_assert_eq!(v1::WhyReply::from(fetched.clone()).try_into(), Ok(fetched));
     }
 
     #[test]
@@ -138,6 +141,7 @@ fn an_older_trackers_peers_are_on_active_duty_and_a_newer_ones_reasons_are_kept(
         content_id: vec![0; 32].into(),
         health: Some(health(1).into()),
         reasons: vec![v1::Reason::default(); MAX_REASONS + 1],
+        fetch: None,
     };
     assert!(Why::try_from(many).is_err(), "lists are bounded");
 }

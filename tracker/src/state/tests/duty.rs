@@ -219,6 +219,65 @@ fn a_peer_that_comes_back_from_maintenance_has_missed_nothing() {
     assert_eq!(world.content_state(&bytes), ContentState::Replicated);
 }
 
+/// The tracker restarts; everyone is back but one.
+fn restart_without(world: &mut World, bytes: &Manifest, away: u8) {
+    let holders: Vec<_> = world.replicas(bytes).into_iter().map(number).collect();
+    world.restart();
+    for n in (1..=5).filter(|n| *n != away) {
+        world.hello(n, 2, Epoch::new(1)).expect("welcome");
+        if holders.contains(&n) {
+            world.holds(n, bytes, bytes.all_fragments(), true);
+        }
+        world.announce(n, Vec::new(), true);
+    }
+    world.tick();
+}
+
+#[test]
+fn a_tracker_that_restarts_during_a_maintenance_knows_what_the_absent_peer_keeps() {
+    let (mut world, bytes, away) = ten_minutes_of_maintenance();
+    world.say(away, Report::Leave).expect("it may leave");
+    world.tick();
+    let mut copy = State::new(crate::Timing::default(), 3);
+    for record in world.state.records() {
+        copy.replay(record);
+    }
+    assert_eq!(copy.records(), world.state.records(), "in a snapshot too");
+    restart_without(&mut world, &bytes, away);
+    assert!(!world.state.is_in_safe_mode(), "nobody else is missing");
+    world.pass(MINUTE * 9, &[away]);
+    assert_eq!(world.take_orders(), [], "it is not repaired around");
+    assert_eq!(world.peer_state(away), PeerState::Suspect);
+    assert_eq!(world.health(&bytes).fewest, 2, "and is not counted upon");
+    world.pass(MINUTE + SECOND, &[away]);
+    assert_eq!(world.peer_state(away), PeerState::Lost);
+    assert_eq!(world.assigned().len(), 1);
+    world.state.check();
+}
+
+#[test]
+fn what_a_peer_kept_when_it_went_away_is_forgotten_when_it_is_back_and_when_it_is_not_wanted_any_more() {
+    let (mut world, bytes, away) = ten_minutes_of_maintenance();
+    let counted = |world: &World| world.state.holders.of(bytes.content()).len();
+    // It was only its connection; then it falls silent together with the tracker, and who knows what it has done since.
+    world.disconnect(away);
+    world.tick();
+    world.hello(away, 1, Epoch::new(1)).expect("welcome");
+    world.announce(away, Vec::new(), true);
+    world.tick();
+    restart_without(&mut world, &bytes, away);
+    assert!(world.state.is_in_safe_mode(), "it is waited for");
+    assert_eq!(counted(&world), 2);
+
+    let (mut world, bytes, away) = ten_minutes_of_maintenance();
+    world.say(away, Report::Leave).expect("it may leave");
+    world.tick();
+    world.remove("a", None).expect("bound");
+    restart_without(&mut world, &bytes, away);
+    assert!(world.state.holders.get(bytes.content(), peer(away)).is_none());
+    world.state.check();
+}
+
 #[test]
 fn the_last_live_replica_is_copied_although_the_other_is_expected_back() {
     let mut world = World::with_peers(3);

@@ -328,6 +328,7 @@ fn all_of(manifest: &Manifest) -> Holding {
         content: manifest.content(),
         fragments: manifest.all_fragments(),
         keeps: true,
+        is_assigned: false,
         is_fetching: false,
     }
 }

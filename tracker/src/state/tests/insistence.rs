@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{EvictReason, Expectation, Report};
+use shared::model::{Epoch, EvictReason, Expectation, Report};
 
 use super::world::{World, content, peer};
 use crate::state::Rejection;
@@ -72,6 +72,33 @@ fn a_publisher_that_lost_its_file_holds_an_assigned_copy_like_anyone() {
     world.publish(1, "a", &bytes, 1);
     world.pass(Duration::from_secs(302), &[]);
     assert_eq!(world.evicted(), [(peer(2), EvictReason::Surplus)]);
+}
+
+#[test]
+fn a_tracker_that_starts_anew_is_told_whose_copy_was_assigned() {
+    let mut world = World::with_peers(3);
+    let bytes = content(1, 4);
+    for n in 1..=3 {
+        world.publish(n, "a", &bytes, 3);
+    }
+    world.holds(2, &bytes, bytes.no_fragments(), false);
+    world.obey();
+    world.publish(1, "a", &bytes, 1);
+    world.restart();
+    for n in 1..=3 {
+        world.hello(n, 2, Epoch::new(1)).expect("welcome");
+    }
+    for n in [1, 3] {
+        world.holds(n, &bytes, bytes.all_fragments(), true);
+    }
+    world.holds_as_assigned(2, &bytes, bytes.all_fragments());
+    (1..=3).for_each(|n| world.announce(n, Vec::new(), true));
+    world.pass(Duration::from_secs(302), &[]);
+    assert_eq!(world.evicted(), [(peer(2), EvictReason::Surplus)]);
+    // What it published it keeps; it says so, and is not asked again.
+    world.holds(2, &bytes, bytes.all_fragments(), true);
+    world.pass(Duration::from_secs(302), &[]);
+    assert_eq!(world.evicted(), []);
 }
 
 #[test]

@@ -85,17 +85,24 @@ enum Step {
 
 #[derive(Clone, Debug)]
 enum What {
-    Holds { content: u8, mask: u8, keeps: bool },
+    Holds {
+        content: u8,
+        mask: u8,
+        keeps: bool,
+        is_assigned: bool,
+    },
     IsComplete,
     Leaves,
-    Failed { content: u8 },
+    Failed {
+        content: u8,
+    },
 }
 
 fn what() -> impl Strategy<Value = What> {
     let content = 1..=CONTENTS;
     prop_oneof![
-        4 => (content.clone(), any::<u8>(), any::<bool>())
-            .prop_map(|(content, mask, keeps)| What::Holds { content, mask, keeps }),
+        4 => (content.clone(), any::<u8>(), any::<(bool, bool)>())
+            .prop_map(|(content, mask, (keeps, is_assigned))| What::Holds { content, mask, keeps, is_assigned }),
         4 => Just(What::IsComplete),
         1 => Just(What::Leaves),
         1 => content.prop_map(|content| What::Failed { content }),
@@ -173,6 +180,7 @@ fn carry_out(world: &mut World, to: PeerId, order: Order) {
         content,
         fragments,
         keeps,
+        is_assigned: keeps,
         is_fetching: false,
     }];
     drop(world.say(
@@ -186,13 +194,19 @@ fn carry_out(world: &mut World, to: PeerId, order: Order) {
 
 fn report(what: &What) -> Report {
     match *what {
-        What::Holds { content, mask, keeps } => {
+        What::Holds {
+            content,
+            mask,
+            keeps,
+            is_assigned,
+        } => {
             let manifest = bytes(content);
             let fragments = numbered(mask, &manifest);
             let holdings = vec![Holding {
                 content: manifest.content(),
                 fragments,
                 keeps,
+                is_assigned,
                 is_fetching: false,
             }];
             Report::Announce {
@@ -350,6 +364,7 @@ fn calm(world: &mut World) {
                     content: manifest.content(),
                     fragments,
                     keeps: held.keeps,
+                    is_assigned: held.is_assigned,
                     is_fetching: false,
                 })
             })

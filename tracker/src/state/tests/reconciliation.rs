@@ -75,10 +75,13 @@ impl Pair {
     }
 
     /// What the tracker believes of the peer.
-    fn believed(&self) -> BTreeMap<ContentId, (FragmentSet, bool)> {
+    fn believed(&self) -> BTreeMap<ContentId, (FragmentSet, bool, bool)> {
         let all = self.state.holders.iter().filter(|(_, held)| held.peer == peer(1));
-        all.map(|(content, held)| (content, (held.fragments.to_set(0), held.keeps)))
-            .collect()
+        all.map(|(content, held)| {
+            let fragments = held.fragments.to_set(0);
+            (content, (fragments, held.keeps, held.is_assigned))
+        })
+        .collect()
     }
 
     /// Comes back with these holdings; returns how many were listed.
@@ -103,12 +106,25 @@ fn id(n: u32) -> ContentId {
     ContentId::from_bytes(*shared::hash::leaf(&n.to_be_bytes()).as_bytes())
 }
 
+/// How a peer came to what it holds: nobody asked it to keep it, it published it, it was assigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Fetched,
+    Published,
+    Assigned,
+}
+
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![Just(How::Fetched), Just(How::Published), Just(How::Assigned)]
+}
+
 /// Of a content of eight fragments, those whose bits are set.
-fn holding(n: u32, bits: u8, keeps: bool) -> Holding {
+fn holding(n: u32, bits: u8, how: How) -> Holding {
     Holding {
         content: id(n),
         fragments: FragmentSet::from_bytes(8, &[bits]).expect("eight"),
-        keeps,
+        keeps: how != How::Fetched,
+        is_assigned: how == How::Assigned,
         is_fetching: false,
     }
 }
@@ -117,14 +133,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn whatever_was_lost_gained_changed_or_told_twice_both_agree_afterwards(
-        before in proptest::collection::btree_map(0_u32..2_000, (1_u8.., any::<bool>()), 0..300),
+        before in proptest::collection::btree_map(0_u32..2_000, (1_u8.., how()), 0..300),
         lost in proptest::collection::vec(any::<prop::sample::Index>(), 0..6),
-        gained in proptest::collection::btree_map(0_u32..4_000, (1_u8.., any::<bool>()), 0..6),
+        gained in proptest::collection::btree_map(0_u32..4_000, (1_u8.., how()), 0..6),
         twice in any::<prop::sample::Index>(),
         is_cut_short: bool,
     ) {
-        let all = |of: &BTreeMap<u32, (u8, bool)>| -> Vec<_> {
-            of.iter().map(|(n, (bits, keeps))| holding(*n, *bits, *keeps)).collect()
+        let all = |of: &BTreeMap<u32, (u8, How)>| -> Vec<_> {
+            of.iter().map(|(n, (bits, how))| holding(*n, *bits, *how)).collect()
         };
         let mut pair = Pair::new();
         prop_assert_eq!(pair.hello(None).listing, None, "who does not say it in short lists everything");
@@ -149,7 +165,10 @@ proptest! {
         let listed = pair.come_back(&holdings);
         let expected: BTreeMap<_, _> = holdings
             .iter()
-            .map(|holding| (holding.content, (holding.fragments.clone(), holding.keeps)))
+            .map(|holding| {
+                let fragments = holding.fragments.clone();
+                (holding.content, (fragments, holding.keeps, holding.is_assigned))
+            })
             .collect();
         prop_assert_eq!(pair.believed(), expected);
         pair.state.check();
@@ -161,7 +180,7 @@ proptest! {
 #[test]
 #[expect(clippy::print_stdout, reason = "figures for the docs")]
 fn a_hundred_thousand_contents_that_have_not_changed_are_not_listed() {
-    let holdings: Vec<_> = (0..100_000).map(|n| holding(n, u8::MAX, true)).collect();
+    let holdings: Vec<_> = (0..100_000).map(|n| holding(n, u8::MAX, How::Assigned)).collect();
     let mut pair = Pair::new();
     pair.hello(None);
     let from = std_time();
@@ -202,6 +221,7 @@ fn what_is_being_evicted_is_listed_so_that_it_is_decided_anew() {
         content: bytes.content(),
         fragments: bytes.all_fragments(),
         keeps: true,
+        is_assigned: false,
         is_fetching: false,
     };
     let unknown = world

@@ -95,6 +95,7 @@ fn the_most_endangered_content_is_repaired_first() {
         content: bytes.content(),
         fragments: bytes.no_fragments(),
         keeps: true,
+        is_assigned: false,
         is_fetching: false,
     };
     for id in world.replicas(&endangered) {
@@ -460,6 +461,7 @@ fn holdings_in_other_fragments_are_of_no_use() {
             content: bytes.content(),
             fragments: other.clone(),
             keeps: true,
+            is_assigned: false,
             is_fetching: false,
         }],
         false,
@@ -472,6 +474,7 @@ fn holdings_in_other_fragments_are_of_no_use() {
             content: bytes.content(),
             fragments: other,
             keeps: true,
+            is_assigned: false,
             is_fetching: false,
         }],
         false,

@@ -139,6 +139,7 @@ fn a_repeated_message_has_one_effect_and_a_missing_one_is_noticed() {
             content: bytes.content(),
             fragments,
             keeps: true,
+            is_assigned: false,
             is_fetching: false,
         };
         let message = Report::Announce {

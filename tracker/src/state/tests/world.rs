@@ -228,17 +228,23 @@ impl World {
     }
 
     pub(super) fn holds(&mut self, n: u8, manifest: &Manifest, fragments: FragmentSet, keeps: bool) {
-        let content = manifest.content();
-        self.announce(
-            n,
-            vec![Holding {
-                content,
-                fragments,
-                keeps,
-                is_fetching: false,
-            }],
-            false,
-        );
+        self.announce_one(n, manifest.content(), fragments, (keeps, false));
+    }
+
+    /// The peer says that it keeps this because it was assigned to it.
+    pub(super) fn holds_as_assigned(&mut self, n: u8, manifest: &Manifest, fragments: FragmentSet) {
+        self.announce_one(n, manifest.content(), fragments, (true, true));
+    }
+
+    fn announce_one(&mut self, n: u8, content: ContentId, fragments: FragmentSet, why: (bool, bool)) {
+        let holding = Holding {
+            content,
+            fragments,
+            keeps: why.0,
+            is_assigned: why.1,
+            is_fetching: false,
+        };
+        self.announce(n, vec![holding], false);
     }
 
     /// The same among thousands of others.
@@ -418,20 +424,11 @@ impl World {
                     } => {
                         let mut held = self.held_by(n, &manifest);
                         held.union_with(&fragments);
-                        self.holds(n, &manifest, held, true);
+                        self.holds_as_assigned(n, &manifest, held);
                     }
                     Order::Evict { content, .. } => {
                         let fragments = FragmentSet::empty(self.capacity_of(content, peer));
-                        self.announce(
-                            n,
-                            vec![Holding {
-                                content,
-                                fragments,
-                                keeps: false,
-                                is_fetching: false,
-                            }],
-                            false,
-                        );
+                        self.announce_one(n, content, fragments, (false, false));
                     }
                     Order::Remember(_) => {}
                 }
