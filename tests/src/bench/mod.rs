@@ -15,6 +15,7 @@ pub mod small;
 pub(crate) mod stopwatch;
 pub mod swarm;
 pub mod torrent;
+pub mod tracker;
 pub mod tree;
 pub mod watch;
 

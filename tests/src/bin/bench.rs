@@ -1,4 +1,4 @@
-//! `cargo bench-enjambre pair|swarm|add|small|tree|resume|watch|all`: our times beside those of the tools installed here, in one run.
+//! `cargo bench-enjambre pair|swarm|add|small|tree|resume|watch|tracker|all`: our times beside those of the tools installed here, in one run.
 //!
 //! docs/benchmarks.md says what to install and how to read the results.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use harness::bench::report::{Table, save};
-use harness::bench::{add, pair, resume, small, swarm, tree, watch};
+use harness::bench::{add, pair, resume, small, swarm, tracker, tree, watch};
 use harness::lab::obstacle;
 use harness::{binaries, until_interrupted};
 use serde_json::Value;
@@ -95,6 +95,33 @@ enum Benchmark {
         #[arg(long, default_value = "10s", value_parser = parse_duration)]
         load: Duration,
     },
+    /// The tracker alone: memory, restart, durable publications, lookups beside empty calls
+    Tracker {
+        /// Fragments in all
+        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+        fragments: u32,
+        /// Fragments of each content
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+        each: u32,
+        /// Replicas of every fragment
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=32))]
+        replicas: u32,
+        /// Simulated peers
+        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        peers: u32,
+        /// Callers at once
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024))]
+        clients: u32,
+        /// How long each rate is measured, each time
+        #[arg(long, default_value = "5s", value_parser = parse_duration)]
+        time: Duration,
+        /// How often each rate is measured
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+    },
+    /// An empty service, for `tracker`
+    #[command(hide = true)]
+    Echo,
     /// All of them with their defaults; the swarm only where there can be one
     All,
 }
@@ -104,6 +131,15 @@ const IMPOSSIBLE: u8 = 2;
 
 fn main() -> ExitCode {
     let Arguments { benchmark } = Arguments::parse();
+    if matches!(benchmark, Benchmark::Echo) {
+        return match tracker::echo::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                println!("failed: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     if let (Benchmark::Swarm { .. }, Some(obstacle)) = (&benchmark, obstacle()) {
         println!("{obstacle}");
         return IMPOSSIBLE.into();
@@ -139,6 +175,27 @@ fn run(benchmark: Benchmark) -> Result<()> {
             seed,
         } => show("resume", resume::run(size.get(), limit, runs, seed)?),
         Benchmark::Watch { watchers, load } => show("watch", watch::run(watchers, load)?),
+        Benchmark::Tracker {
+            fragments,
+            each,
+            replicas,
+            peers,
+            clients,
+            time,
+            runs,
+        } => show(
+            "tracker",
+            tracker::run(tracker::Options {
+                fragments,
+                each,
+                replicas,
+                peers,
+                clients,
+                time,
+                runs,
+            })?,
+        ),
+        Benchmark::Echo => Ok(()),
         Benchmark::All => all(),
     }
 }
@@ -149,6 +206,7 @@ fn all() -> Result<()> {
     show("small", small::run(20)?)?;
     show("tree", tree::run(10_000, 3)?)?;
     show("watch", watch::run(200, Duration::from_secs(10))?)?;
+    show("tracker", tracker::run(tracker::Options::default())?)?;
     let limit = ByteRate::new(200_000_000).context("not 0")?;
     show("resume", resume::run(1 << 30, limit, 5, 1)?)?;
     if let Some(obstacle) = obstacle() {

@@ -1,0 +1,233 @@
+//! Peers that hold nothing and say that they do: real sessions, with nothing behind them.
+//!
+//! They do what is ordered by saying that they have done it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use proto::RemoteError;
+use proto::client::SessionClient;
+use proto::convert::FromTracker;
+use shared::model::{
+    ContentId, Epoch, FragmentSet, Hello, Holding, HoldingsDigest, HostPort, Incarnation, Numbered, Order,
+    PeerId, Report,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::contents::Contents;
+
+/// Sessions that share a connection: real peers have one each, which is a matter of sockets, not of the tracker.
+const SESSIONS_EACH: u32 = 50;
+
+/// Holdings in one announce.
+const BATCH: usize = 1_000;
+
+/// Before a session that broke is opened again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What a peer is told to hold: contents, and how many fragments each has.
+type News = Vec<(ContentId, u32)>;
+
+/// All peers.
+pub(super) struct Fleet {
+    ids: Arc<[PeerId]>,
+    news: Vec<mpsc::Sender<News>>,
+    welcomed: Arc<AtomicU32>,
+    running: JoinSet<()>,
+}
+
+impl Fleet {
+    /// Has so many peers join.
+    pub(super) fn join(tracker: &HostPort, count: u32) -> Result<Self> {
+        let welcomed = Arc::new(AtomicU32::new(0));
+        let mut running = JoinSet::new();
+        let (mut ids, mut news) = (Vec::new(), Vec::new());
+        let mut client = SessionClient::new(tracker)?;
+        for number in 0..count {
+            if number % SESSIONS_EACH == 0 {
+                client = SessionClient::new(tracker)?;
+            }
+            let mut id = [1; 16];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            let id = PeerId::from_bytes(id);
+            let (sender, told) = mpsc::channel(4);
+            let peer = Peer {
+                id,
+                number,
+                held: BTreeMap::new(),
+                told,
+                welcomed: Arc::clone(&welcomed),
+            };
+            running.spawn(peer.live(client.clone()));
+            ids.push(id);
+            news.push(sender);
+        }
+        Ok(Self {
+            ids: ids.into(),
+            news,
+            welcomed,
+            running,
+        })
+    }
+
+    pub(super) fn ids(&self) -> Arc<[PeerId]> {
+        Arc::clone(&self.ids)
+    }
+
+    /// How often a tracker has welcomed one.
+    pub(super) fn welcomed(&self) -> u32 {
+        self.welcomed.load(Ordering::Relaxed)
+    }
+
+    /// Has each of these contents held by `replicas` peers: content `n` by peer `n` and those after it.
+    pub(super) async fn hold(&self, contents: Contents, which: Range<u32>, replicas: u32) -> Result<()> {
+        let mut news: BTreeMap<usize, News> = BTreeMap::new();
+        for n in which {
+            let content = contents.manifest(n)?.content();
+            for replica in 0..replicas {
+                let peer = (n as usize + replica as usize) % self.ids.len();
+                news.entry(peer).or_default().push((content, contents.fragments));
+            }
+        }
+        for (peer, news) in news {
+            ensure!(self.news[peer].send(news).await.is_ok(), "a peer has ended");
+        }
+        Ok(())
+    }
+
+    /// Ends all sessions.
+    pub(super) async fn stop(mut self) {
+        self.running.shutdown().await;
+    }
+}
+
+struct Peer {
+    id: PeerId,
+    number: u32,
+    held: BTreeMap<ContentId, u32>,
+    told: mpsc::Receiver<News>,
+    welcomed: Arc<AtomicU32>,
+}
+
+impl Peer {
+    async fn live(mut self, client: SessionClient) {
+        loop {
+            // Whatever it was, it is tried again.
+            drop(self.serve(&client).await);
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn serve(&mut self, client: &SessionClient) -> Result<(), RemoteError> {
+        let all: Vec<_> = self
+            .held
+            .iter()
+            .map(|(content, count)| holding(*content, *count))
+            .collect();
+        let hello = Hello {
+            peer: self.id,
+            incarnation: Incarnation::new(1),
+            address: format!("10.0.0.1:{}", 1_024 + self.number % 60_000)
+                .parse()
+                .expect("an address and a port"),
+            zone: None,
+            capacity: 1 << 50,
+            used: 0,
+            epoch: Epoch::new(0),
+            mark: None,
+            holdings: Some(all.iter().collect::<HoldingsDigest>()),
+        };
+        let (welcome, reports, mut orders) = client.open(hello).await?;
+        let mut told = Told { reports, sequence: 1 };
+        let is_asked = |holding: &Holding| {
+            let listing = welcome.listing;
+            listing.is_none_or(|listing| listing.contains(holding.content))
+        };
+        told.announce(all.into_iter().filter(is_asked).collect(), true)
+            .await?;
+        self.welcomed.fetch_add(1, Ordering::Relaxed);
+        let mut heartbeat = tokio::time::interval(welcome.heartbeat);
+        loop {
+            tokio::select! {
+                _ = heartbeat.tick() => told.say(Report::Heartbeat { used: 0 }).await?,
+                Some(news) = self.told.recv() => {
+                    self.held.extend(news.iter().copied());
+                    let all = news.into_iter().map(|(content, count)| holding(content, count));
+                    told.announce(all.collect(), false).await?;
+                }
+                order = orders.next() => match order? {
+                    Some(FromTracker::Order(order)) => self.obey(order, &mut told).await?,
+                    _ => return Ok(()),
+                },
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order, told: &mut Told) -> Result<(), RemoteError> {
+        match order {
+            Order::Assign { manifest, .. } => {
+                self.held.insert(manifest.content(), manifest.fragment_count());
+                let held = holding(manifest.content(), manifest.fragment_count());
+                told.announce(vec![held], false).await
+            }
+            Order::Evict { content, .. } => {
+                let count = self.held.remove(&content).unwrap_or_default();
+                let nothing = Holding {
+                    fragments: FragmentSet::empty(count),
+                    ..holding(content, 0)
+                };
+                told.announce(vec![nothing], false).await
+            }
+            Order::Remember(_) => Ok(()),
+        }
+    }
+}
+
+fn holding(content: ContentId, fragments: u32) -> Holding {
+    Holding {
+        content,
+        fragments: FragmentSet::full(fragments),
+        keeps: true,
+        is_assigned: false,
+        is_fetching: false,
+    }
+}
+
+/// What goes up in a session.
+struct Told {
+    reports: mpsc::Sender<Numbered<Report>>,
+    sequence: u64,
+}
+
+impl Told {
+    async fn say(&mut self, message: Report) -> Result<(), RemoteError> {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let sent = self.reports.send(Numbered { sequence, message }).await;
+        sent.map_err(|_| RemoteError::new(shared::ErrorCode::Unavailable, "the session has ended"))
+    }
+
+    async fn announce(&mut self, mut holdings: Vec<Holding>, is_everything: bool) -> Result<(), RemoteError> {
+        while holdings.len() > BATCH {
+            let rest = holdings.split_off(BATCH);
+            let holdings = std::mem::replace(&mut holdings, rest);
+            let completes_inventory = false;
+            self.say(Report::Announce {
+                holdings,
+                completes_inventory,
+            })
+            .await?;
+        }
+        let completes_inventory = is_everything;
+        self.say(Report::Announce {
+            holdings,
+            completes_inventory,
+        })
+        .await
+    }
+}

@@ -1,0 +1,356 @@
+//! The tracker alone: what it knows in how much memory, how soon it knows that again after a restart, how many
+//! publications a second it makes durable, and how many questions it answers beside an empty call.
+//!
+//! The tracker is the real program on a real disk; peers are real sessions with nothing behind them ([`fleet`]). Callers and
+//! tracker share the machine's processors, and so do callers and the empty service ([`echo`]): rates are worth
+//! something beside each other only.
+
+mod contents;
+pub mod echo;
+mod fleet;
+mod load;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use proto::client::{CatalogClient, UpkeepClient};
+use proto::convert::Publish;
+use proto::v1;
+use proto::v1::catalog_client::CatalogClient as Wire;
+use serde_json::{Value, json};
+use shared::model::{Expectation, HostPort, Incarnation, Name, ReplicationTarget, Survey};
+use tokio::runtime::Runtime;
+use tonic::Status;
+use tonic::transport::Channel;
+
+use super::Stopwatch;
+use super::report::Table;
+use crate::{Program, is_interrupted};
+use contents::Contents;
+use fleet::Fleet;
+use load::Rate;
+
+/// What is measured, and how large.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Fragments in all.
+    pub fragments: u32,
+    /// Fragments of each content.
+    pub each: u32,
+    /// Replicas of every fragment.
+    pub replicas: u32,
+    /// Simulated peers.
+    pub peers: u32,
+    /// Callers at once, for rates.
+    pub clients: u32,
+    /// How long each rate is measured, each time.
+    pub time: Duration,
+    /// How often each rate is measured.
+    pub runs: u32,
+}
+
+impl Default for Options {
+    /// What is promised: a million fragments on a thousand peers.
+    fn default() -> Self {
+        Self {
+            fragments: 1_000_000,
+            each: 100,
+            replicas: 3,
+            peers: 1_000,
+            clients: 64,
+            time: Duration::from_secs(5),
+            runs: 3,
+        }
+    }
+}
+
+/// Contents that are announced and published together.
+const CHUNK: u32 = 5_000;
+
+/// Nothing here takes longer.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How often is looked whether it is so: the error of what is waited for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Measures.
+///
+/// # Errors
+/// When anything fails: then there are no figures.
+pub fn run(options: Options) -> Result<(Table, Value)> {
+    let directory = tempfile::tempdir()?;
+    let data = directory.path().join("tracker");
+    let arguments = vec!["--data-dir".into(), data.clone().into()];
+    let mut tracker = Program::start("tracker", arguments, &directory.path().join("tracker.log"))?;
+    let address: HostPort = tracker.address().parse().context("the tracker's address")?;
+    let runtime = Runtime::new().context("start the runtime")?;
+    let mut bench = Bench {
+        options,
+        address,
+        contents: Contents {
+            count: options.fragments.div_ceil(options.each),
+            fragments: options.each,
+        },
+        table: Table::new(&["what", "measured", "wanted"]),
+    };
+
+    let (fleet, empty) = runtime.block_on(bench.assemble(&tracker))?;
+    let (memory, filled) = runtime.block_on(bench.fill(&fleet, &tracker, empty))?;
+    let answers = runtime.block_on(bench.lookups())?;
+    let published = runtime.block_on(bench.publications(&fleet))?;
+    let journal = size_of(&data)?;
+    tracker.kill();
+    let watch = Stopwatch::start();
+    tracker.restart()?;
+    let ready = watch.elapsed();
+    let whole = runtime.block_on(bench.recovered(watch))?;
+    let row = |what: &str, measured: String, wanted: &str| [what.into(), measured, wanted.into()];
+    bench.table.row(row(
+        "kill -9, then ready, s",
+        format!("{:.2}", ready.as_secs_f64()),
+        "≤ 10",
+    ));
+    let label = "and all that peers hold known again, s";
+    bench
+        .table
+        .row(row(label, format!("{:.2}", whole.as_secs_f64()), ""));
+    runtime.block_on(fleet.stop());
+    let results = json!({
+        "fragments": options.fragments, "fragments_each": options.each, "replicas": options.replicas,
+        "peers": options.peers, "clients": options.clients,
+        "memory": memory, "filled_per_second": filled, "rates_per_second": answers,
+        "durable_publishes_per_second": published, "journal_bytes": journal,
+        "ready_after_kill_s": ready.as_secs_f64(), "all_known_after_kill_s": whole.as_secs_f64(),
+    });
+    Ok((bench.table, results))
+}
+
+struct Bench {
+    options: Options,
+    address: HostPort,
+    contents: Contents,
+    table: Table,
+}
+
+impl Bench {
+    /// Connects all peers; what the tracker's memory is then.
+    async fn assemble(&self, tracker: &Program) -> Result<(Fleet, u64)> {
+        let fleet = Fleet::join(&self.address, self.options.peers)?;
+        self.until(|survey| !survey.in_safe_mode && fleet.welcomed() >= self.options.peers)
+            .await?;
+        Ok((fleet, tracker.memory()?.0))
+    }
+
+    /// Has peers hold contents and publishes these.
+    #[expect(
+        clippy::print_stdout,
+        clippy::cast_precision_loss,
+        reason = "figures for a person"
+    )]
+    async fn fill(&mut self, fleet: &Fleet, tracker: &Program, empty: u64) -> Result<(Value, f64)> {
+        let catalog = CatalogClient::new(&self.address)?;
+        let target = ReplicationTarget::new(self.options.replicas).context("replicas")?;
+        let watch = Stopwatch::start();
+        let mut from = 0;
+        while from < self.contents.count {
+            ensure!(!is_interrupted(), "interrupted");
+            let to = self.contents.count.min(from + CHUNK);
+            fleet.hold(self.contents, from..to, self.options.replicas).await?;
+            let (contents, holders) = (self.contents, fleet.ids());
+            let (catalog, next) = (catalog.clone(), Arc::new(AtomicU32::new(from)));
+            load::all(self.options.clients, move || {
+                let (catalog, next, holders) = (catalog.clone(), next.clone(), holders.clone());
+                async move {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= to {
+                        return Ok(false);
+                    }
+                    let publish = Publish {
+                        name: contents.name(n)?,
+                        manifest: contents.manifest(n)?,
+                        target,
+                        expectation: Expectation::Unbound,
+                        publisher: holders[n as usize % holders.len()],
+                        incarnation: Incarnation::new(1),
+                        parts: None,
+                    };
+                    catalog.publish(&publish).await?;
+                    Ok(true)
+                }
+            })
+            .await?;
+            from = to;
+            println!(
+                "{from} of {} contents, {:.0} s",
+                self.contents.count,
+                watch.elapsed().as_secs_f64()
+            );
+        }
+        let rate = f64::from(self.contents.count) / watch.elapsed().as_secs_f64();
+        let wanted = u64::from(self.contents.count);
+        self.until(|survey| survey.replicated >= wanted).await?;
+        let full = tracker.memory()?.0;
+        let pairs = u64::from(self.options.fragments) * u64::from(self.options.replicas);
+        let each = full.saturating_sub(empty) as f64 / pairs as f64;
+        let what = format!(
+            "{} fragments in {} contents × {} replicas on {} peers: bytes of memory for each (fragment, replica)",
+            self.options.fragments, self.contents.count, self.options.replicas, self.options.peers
+        );
+        self.table.row([what, format!("{each:.1}"), "≤ 100".to_owned()]);
+        let memory = json!({ "empty_bytes": empty, "full_bytes": full, "bytes_each": each });
+        Ok((memory, rate))
+    }
+
+    /// Questions about single contents, in turns with empty calls.
+    async fn lookups(&mut self) -> Result<Value> {
+        let echo = echo::Child::start()?;
+        let mut rates = Rates::default();
+        for _ in 0..self.options.runs {
+            ensure!(!is_interrupted(), "interrupted");
+            let (clients, time) = (self.options.clients, self.options.time);
+            rates.empty.push(echo::rate(&echo.address, clients, time).await?);
+            let contents = self.contents;
+            let about = move |n: u32| v1::ContentRef {
+                r#ref: Some(v1::content_ref::Ref::Name(
+                    contents.text(load::spread(n, contents.count)),
+                )),
+            };
+            let channels = load::channels(&self.address)?;
+            let clients_of = channels.into_iter().map(Wire::new).collect::<Vec<_>>();
+            let resolve = move |mut wire: Wire<Channel>, n| async move {
+                let r#ref = Some(about(n));
+                wire.resolve(v1::ResolveRequest { r#ref }).await.map(drop)
+            };
+            rates
+                .resolve
+                .push(load::rate(clients, time, clients_of.clone(), resolve).await?);
+            let locate = move |mut wire: Wire<Channel>, n| async move {
+                let request = v1::LocateRequest {
+                    r#ref: Some(about(n)),
+                    max_holders: 16,
+                    except: Vec::new().into(),
+                };
+                wire.locate(request).await.map(drop)
+            };
+            rates
+                .locate
+                .push(load::rate(clients, time, clients_of.clone(), locate).await?);
+            let head = move |mut wire: Wire<Channel>, n| async move {
+                let name = contents.text(load::spread(n, contents.count));
+                wire.head(v1::HeadRequest { name }).await.map(drop)
+            };
+            rates
+                .head
+                .push(load::rate(clients, time, clients_of, head).await?);
+        }
+        let empty = rates.empty.median();
+        self.table.row([
+            "empty calls a second".to_owned(),
+            format!("{empty:.0}"),
+            String::new(),
+        ]);
+        let named = [
+            ("resolve", &rates.resolve),
+            ("locate", &rates.locate),
+            ("head", &rates.head),
+        ];
+        for (what, rate) in named {
+            let rate = rate.median();
+            let measured = format!("{rate:.0} ({:.2} of empty)", rate / empty);
+            self.table.row([
+                format!("`{what}` a second"),
+                measured,
+                "≥ 0.7 of empty".to_owned(),
+            ]);
+        }
+        Ok(json!({
+            "empty": rates.empty.all(), "resolve": rates.resolve.all(),
+            "locate": rates.locate.all(), "head": rates.head.all(),
+        }))
+    }
+
+    /// Publications of small contents, each of which waits for the disk.
+    async fn publications(&mut self, fleet: &Fleet) -> Result<Value> {
+        let mut rates = Rate::default();
+        for run in 0..self.options.runs {
+            ensure!(!is_interrupted(), "interrupted");
+            let channels = load::channels(&self.address)?;
+            let catalogs = channels.iter().map(|_| CatalogClient::new(&self.address));
+            let catalogs = catalogs.collect::<Result<Vec<_>, _>>()?;
+            let (holders, target) = (fleet.ids(), ReplicationTarget::new(1).context("one")?);
+            let publish = move |catalog: CatalogClient, n: u32| {
+                let publisher = holders[n as usize % holders.len()];
+                async move {
+                    // Others than those that are there, and than those of other turns.
+                    let contents = Contents {
+                        count: u32::MAX,
+                        fragments: 1,
+                    };
+                    let number = u32::MAX - run * (1 << 26) - n;
+                    let publish = Publish {
+                        name: Name::new(format!("new/{run}/{n}"))
+                            .map_err(|error| Status::internal(error.to_string()))?,
+                        manifest: contents
+                            .manifest(number)
+                            .map_err(|error| Status::internal(error.to_string()))?,
+                        target,
+                        expectation: Expectation::Unbound,
+                        publisher,
+                        incarnation: Incarnation::new(1),
+                        parts: None,
+                    };
+                    let published = catalog.publish(&publish).await;
+                    published
+                        .map(drop)
+                        .map_err(|error| Status::internal(error.to_string()))
+                }
+            };
+            let (clients, time) = (self.options.clients, self.options.time);
+            rates.push(load::rate(clients, time, catalogs, publish).await?);
+        }
+        let what = format!("durable publications a second, {} clients", self.options.clients);
+        self.table
+            .row([what, format!("{:.0}", rates.median()), "≥ 5,000".to_owned()]);
+        Ok(json!(rates.all()))
+    }
+
+    /// How long it took until all peers were back and had said what they hold.
+    async fn recovered(&self, watch: Stopwatch) -> Result<Duration> {
+        self.until(|survey| !survey.in_safe_mode).await?;
+        Ok(watch.elapsed())
+    }
+
+    async fn until(&self, is_so: impl Fn(&Survey) -> bool) -> Result<()> {
+        let upkeep = UpkeepClient::new(&self.address)?;
+        let watch = Stopwatch::start();
+        loop {
+            ensure!(!is_interrupted(), "interrupted");
+            let survey = upkeep.survey().await?;
+            if is_so(&survey) {
+                return Ok(());
+            }
+            ensure!(watch.elapsed() < PATIENCE, "it does not come to that: {survey:?}");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Calls a second, of each turn.
+#[derive(Default)]
+struct Rates {
+    empty: Rate,
+    resolve: Rate,
+    locate: Rate,
+    head: Rate,
+}
+
+/// Bytes of the files in a directory.
+fn size_of(directory: &std::path::Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(directory)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
