@@ -133,9 +133,11 @@ impl State {
         let kept = contents.filter_map(|content| {
             let held = self.holders.get(*content, peer)?;
             let manifest = &self.catalogue.content(*content)?.manifest;
-            (held.keeps && !held.is_evicting).then(|| Holding {
+            let fragments = held.fragments.to_set(manifest.fragment_count());
+            // Of what it was only about to hold nothing is there.
+            (held.keeps && !held.is_evicting && !fragments.is_empty()).then(|| Holding {
                 content: *content,
-                fragments: held.fragments.to_set(manifest.fragment_count()),
+                fragments,
                 keeps: true,
                 is_assigned: held.is_assigned,
                 is_fetching: false,
