@@ -1,7 +1,7 @@
 //! The one place where connections are taken: gRPC and HTTP on the same port.
 //!
 //! tonic's own server has no cap on connections and retries a failing `accept` in a tight loop, so the loop is ours:
-//! bounded connections, a pause after a failed accept, deadlines for headers and for the drain.
+//! bounded connections, a pause after a failed accept, deadlines for the first bytes, for headers and for the drain.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +23,7 @@ use tonic_health::server::HealthReporter;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
+use crate::opening::Opening;
 use crate::v1;
 
 /// Connections at once; beyond it new ones wait in the kernel's queue.
@@ -186,7 +187,7 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
                 request
             });
         let connection = connection_builder()
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+            .serve_connection(TokioIo::new(Opening::within(stream, HEADER_TIMEOUT)), TowerToHyperService::new(service))
             .into_owned();
         let connection = graceful.watch(connection);
         tasks.spawn("connection", OnExit::Continue, async move {

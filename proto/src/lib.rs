@@ -14,6 +14,7 @@ pub mod dial;
 pub mod frame;
 #[cfg(test)]
 mod hostile;
+mod opening;
 pub mod status;
 pub mod v1;
 
