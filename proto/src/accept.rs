@@ -187,7 +187,10 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
                 request
             });
         let connection = connection_builder()
-            .serve_connection(TokioIo::new(Opening::within(stream, HEADER_TIMEOUT)), TowerToHyperService::new(service))
+            .serve_connection(
+                TokioIo::new(Opening::within(stream, HEADER_TIMEOUT)),
+                TowerToHyperService::new(service),
+            )
             .into_owned();
         let connection = graceful.watch(connection);
         tasks.spawn("connection", OnExit::Continue, async move {

@@ -56,11 +56,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Opening<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Opening<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
     }
 

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Command;
 pub use clap_complete::Shell;
 
+/// What manual pages say of when they were written: when this version began. A page without a date is no correct one, and that of
+/// the build would make every build another.
+const DATE: &str = "2026-11-20";
+
 /// A completion script for a shell, to be sourced or put where the shell looks for them.
 #[must_use]
 pub fn completions(mut command: Command, shell: Shell) -> Vec<u8> {
@@ -30,10 +34,16 @@ pub fn write_pages(command: Command, directory: &Path) -> io::Result<Vec<PathBuf
 }
 
 fn write_page(command: &Command, directory: &Path, written: &mut Vec<PathBuf>) -> io::Result<()> {
-    let page = clap_mangen::Man::new(command.clone());
+    let version = command.get_version().unwrap_or(env!("CARGO_PKG_VERSION"));
+    let page = clap_mangen::Man::new(command.clone())
+        .date(DATE)
+        .source(format!("Enjambre {version}"))
+        .manual("Enjambre");
     let path = directory.join(page.get_filename());
     let mut text = Vec::new();
     page.render(&mut text)?;
+    // What the crate writes before possible values is a break too many: formatters warn of it.
+    let text = String::from_utf8_lossy(&text).replace(".br\n\n.br\n", ".sp\n");
     std::fs::write(&path, text)?;
     written.push(path);
     for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
@@ -51,7 +61,7 @@ mod tests {
     fn command() -> Command {
         let inner = Command::new("inner")
             .about("Goes in")
-            .arg(Arg::new("depth").long("depth"));
+            .arg(Arg::new("depth").long("depth").value_parser(["deep", "flat"]));
         Command::new("outer").version("1").subcommand(inner)
     }
 
@@ -75,5 +85,11 @@ mod tests {
         assert_eq!(names, ["outer.1", "outer-inner.1"]);
         let text = std::fs::read_to_string(target.join("outer-inner.1")).expect("there");
         assert!(text.contains("Goes in") && text.contains("depth"), "{text}");
+        let title = text
+            .lines()
+            .find(|line| line.starts_with(".TH "))
+            .expect("a title");
+        assert!(title.contains(DATE) && title.contains("outer-inner"), "{title}");
+        assert!(text.contains("flat") && !text.contains(".br\n\n.br"), "{text}");
     }
 }
