@@ -135,7 +135,7 @@ impl State {
             let manifest = &self.catalogue.content(*content)?.manifest;
             let fragments = held.fragments.to_set(manifest.fragment_count());
             // Of what it was only about to hold nothing is there.
-            (held.keeps && !held.is_evicting && !fragments.is_empty()).then(|| Holding {
+            (held.keeps && !held.is_evicting && !fragments.is_empty()).then_some(Holding {
                 content: *content,
                 fragments,
                 keeps: true,
