@@ -13,12 +13,18 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use shared::model::ContentId;
 
 use super::files::sync_directory;
 use super::kept::Kept;
 use super::{Place, StoreError};
+
+/// How often, and after which pause, a directory is tried at which only commands look ([`take`]). They look for microseconds, but
+/// there can be many of them, and on a busy machine one can be held up just then.
+const ATTEMPTS: u32 = 1000;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
 
 /// The paths of one data directory.
 #[derive(Debug)]
@@ -41,7 +47,8 @@ impl Layout {
         Ok(Self { root })
     }
 
-    /// Takes the directory for this process, for as long as the file is open.
+    /// Takes the directory for this process, for as long as the file is open. Waits a moment for commands that only look whether
+    /// a node runs here, so it blocks.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
         let path = self.root.join("lock");
         let mut file = OpenOptions::new()
@@ -51,7 +58,7 @@ impl Layout {
             .truncate(false)
             .open(&path)
             .map_err(StoreError::io("open", &path))?;
-        match file.try_lock() {
+        match take(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
@@ -135,6 +142,21 @@ impl Layout {
     }
 }
 
+/// Locks the file, exclusively. A command that looks whether a node runs shares the lock for an instant; that is waited
+/// for, and a node is not.
+fn take(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..ATTEMPTS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => file.try_lock_shared()?,
+            done => return done,
+        }
+        // Nobody has it to himself, so nobody uses the directory.
+        file.unlock().map_err(TryLockError::Error)?;
+        std::thread::sleep(BETWEEN_ATTEMPTS);
+    }
+    file.try_lock()
+}
+
 /// Whether there is any file in the directory, or one level below.
 fn has_file(directory: &Path) -> std::io::Result<bool> {
     for entry in std::fs::read_dir(directory)? {
@@ -162,4 +184,38 @@ fn make_directory(path: &Path) -> Result<(), StoreError> {
         .mode(0o700)
         .create(path)
         .map_err(StoreError::io("create", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{self, TryRecvError};
+
+    use super::*;
+
+    #[test]
+    fn whoever_looks_whether_a_node_runs_keeps_none_from_starting_and_a_node_does() {
+        let home = tempfile::tempdir().expect("made");
+        let layout = Layout::create(home.path()).expect("made");
+        drop(layout.lock().expect("nobody is there"));
+        let lock = home.path().join("lock");
+        let (over, is_over) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while is_over.try_recv() == Err(TryRecvError::Empty) {
+                    let file = File::open(&lock).expect("it is there");
+                    drop(file.try_lock_shared());
+                }
+            });
+            for _ in 0..300 {
+                let used = layout.lock().expect("others only look");
+                let refused = layout.lock().expect_err("it is used");
+                assert!(
+                    refused.to_string().contains("in use by another node"),
+                    "{refused}"
+                );
+                drop(used);
+            }
+            drop(over);
+        });
+    }
 }
