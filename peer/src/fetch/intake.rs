@@ -19,6 +19,13 @@ pub(super) struct Received {
     pub(super) wasted: u64,
 }
 
+impl Received {
+    /// Bytes that were not in vain, as far as it is known yet.
+    pub(super) const fn useful(self) -> u64 {
+        self.bytes - self.wasted
+    }
+}
+
 impl Sub for Received {
     type Output = Self;
 
@@ -144,6 +151,7 @@ mod tests {
         drop(dropped);
         assert!(!meter.is_asked());
         assert_eq!(intake.received() - so_far, Received { bytes: 0, wasted: 2 });
+        assert_eq!(intake.received().useful(), 6);
         intake.waste(6);
         assert_eq!((counters.received(), counters.wasted(), meter.bytes()), (8, 8, 8));
     }

@@ -5,8 +5,8 @@
 //!
 //! Invariants: every block is verified before it is written, and a fragment counts as held only after the store has
 //! committed it. What is received is bounded by [`Limits::total_in_flight_bytes`] whatever the content's length; when the
-//! disk is slower than the sources, the sources wait. No source can end a job or hold it up: it is banned when it
-//! lies, left alone when it is busy, replaced when it is slow or gone.
+//! disk is slower than the sources, the sources wait. No source can end a job or hold it up: it is banned for a while
+//! when it lies again and again, left alone when it is busy, replaced when it is slow or gone.
 //!
 //! It deliberately does not know where sources come from ([`FindSources`]) nor make room for what it writes: the
 //! caller has called `FragmentStore::prepare` before.

@@ -21,8 +21,9 @@
 //!   limit. What has come of the fragment is kept.
 //!
 //! Invariants: a held fragment is never asked for; no source has more requests than its window, and all together no
-//! more than [`Bounds::in_all`]; a source that sends corrupt bytes again and again is never asked again (once may be the
-//! wire's fault: one damaged segment in 65,000 passes TCP's checksum); the same events, times and
+//! more than [`Bounds::in_all`]; a source that sends corrupt bytes again and again is asked for nothing until it joins
+//! again, and is out for longer each time (once may be the wire's fault: one damaged segment in 65,000 passes TCP's checksum;
+//! and behind a bad wire may be the only one who has something); the same events, times and
 //! seed give the same actions. As long as the missing fragments are on a source that is present and serves them
 //! now and then, each is asked for again until it is held.
 //!
@@ -126,9 +127,7 @@ impl Scheduler {
         let look = match event {
             Event::Want(wanted) => self.want(wanted),
             Event::Joined { source, is_near } => {
-                let standing = self.standing(source);
-                standing.is_present = true;
-                standing.is_near = is_near;
+                self.standing(source).joins(is_near);
                 Look::At(source)
             }
             Event::Has {
@@ -189,12 +188,20 @@ impl Scheduler {
             .is_none_or(|standing| standing.in_flight == 0 && !standing.offered.intersects(&self.missing))
     }
 
-    /// Whether the source sent corrupt bytes so often that it is out of the job.
+    /// Whether the source sent corrupt bytes so often that it is asked for nothing until it joins again.
     #[must_use]
     pub fn is_banned(&self, source: PeerId) -> bool {
         self.sources
             .get(&source)
             .is_some_and(|standing| standing.is_banned)
+    }
+
+    /// Whether the source is banned and should not join yet.
+    #[must_use]
+    pub fn is_out(&self, now: Timestamp, source: PeerId) -> bool {
+        self.sources
+            .get(&source)
+            .is_some_and(|standing| standing.is_out(now))
     }
 
     /// How things stand.
@@ -395,7 +402,7 @@ impl Scheduler {
     }
 
     /// Counts even after a cancellation: what is known about the source does not depend on the request. Others are asked
-    /// while it waits, and it is asked again if it is still the one to ask.
+    /// while it waits or is out, and it is asked again if it is still the one to ask.
     fn doubt(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, actions: &mut Vec<Action>) {
         if self.standing(source).is_banned {
             return;
@@ -404,7 +411,7 @@ impl Scheduler {
         let jitter = self.rng.random_range(0.5..=1.0);
         let standing = self.standing(source);
         standing.failed(now, jitter);
-        if standing.lied() {
+        if standing.lied(now) {
             self.drop_source(source, actions);
         }
     }

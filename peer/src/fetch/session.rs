@@ -86,7 +86,7 @@ pub(super) struct Session {
     begun: Timestamp,
     /// Tells the swarm that this peer is fetching.
     fetching: Fetching,
-    /// Bytes received at the last tick, and when they last became more.
+    /// The most bytes received, but not in vain, at any tick, and when they last became more: liars keep no fetch going.
     last_received: (u64, Timestamp),
 }
 
@@ -278,9 +278,9 @@ impl Session {
         if outlook.pending > outlook.in_flight && self.sources.begin_find(now) {
             self.find();
         }
-        let received = self.intake.received().bytes;
-        if received > self.last_received.0 {
-            self.last_received = (received, now);
+        let useful = self.intake.received().useful();
+        if useful > self.last_received.0 {
+            self.last_received = (useful, now);
         }
         let waited = now.since(self.last_received.1);
         match self.inner.limits.give_up_after {
@@ -369,7 +369,8 @@ impl Session {
     }
 
     fn link(&mut self, offered: Vec<Source>) {
-        for (source, linked) in self.sources.add(offered, |peer| self.scheduler.is_banned(peer)) {
+        let now = self.inner.clock.now();
+        for (source, linked) in self.sources.add(offered, |peer| self.scheduler.is_out(now, peer)) {
             let (manifest, reports) = (self.manifest.clone(), self.reports.clone());
             let link = Link {
                 source,

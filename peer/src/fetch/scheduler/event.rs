@@ -16,7 +16,7 @@ pub struct Bounds {
 pub enum Event {
     /// These fragments, and no others, are to be held in the end.
     Want(FragmentSet),
-    /// A source can be asked. What it holds follows.
+    /// A source can be asked, or again, which ends a ban. What it holds follows.
     Joined {
         /// Who.
         source: PeerId,
@@ -136,7 +136,7 @@ pub enum Action {
         /// What it was for.
         fragment: FragmentIndex,
     },
-    /// The source sent bytes that do not match their hash; it is out of the job when it does so again and again.
+    /// The source sent bytes that do not match their hash; it is banned when it does so again and again.
     Liar {
         /// Who.
         source: PeerId,

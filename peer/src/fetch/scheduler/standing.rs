@@ -16,9 +16,16 @@ const FIRST_WINDOW: u32 = 2;
 /// What an answer with corrupt bytes adds to the doubts about a source; a whole one takes away one.
 const LIE: u32 = 2;
 
-/// With so many doubts a source is out: after three lies in a row, or when more than a third of its answers are corrupt for
-/// long. A wire that damages one answer in eight, far worse than any that TCP runs on, stays far below.
+/// With so many doubts a source is out for a while: after three lies in a row, or when more than a third of its answers are corrupt
+/// for long. A wire that damages one answer in eight, far worse than any that TCP runs on, rarely gets there.
 const MOST_DOUBTS: u32 = 3 * LIE;
+
+/// How long a source is out the first time: long enough that it has looked at its copy, of which it was told, and withdrawn what
+/// is damaged. It is twice as long each time; one more lie is enough, until it has served some requests.
+const FIRST_BAN: Duration = Duration::from_secs(2);
+
+/// It is never out for longer than this: it may be the only one who has something, behind a bad wire.
+const LONGEST_BAN: Duration = Duration::from_secs(60);
 
 /// A peer that gets nothing for so long has what it wanted, or cannot get it: nothing is left to it any more.
 const MEMBER_PATIENCE: Duration = Duration::from_secs(10);
@@ -40,8 +47,12 @@ pub(super) struct Standing {
     pub(super) is_present: bool,
     /// Whether it is in our zone.
     pub(super) is_near: bool,
-    /// Whether it sent bytes that did not match their hash too often; never forgiven in this job.
+    /// Whether it sent bytes that did not match their hash too often, and has not joined since.
     pub(super) is_banned: bool,
+    /// It should not join before.
+    banned_until: Timestamp,
+    /// How often it was out.
+    bans: u32,
     /// How little its answers are to be trusted.
     doubts: u32,
     /// Requests that it is serving.
@@ -72,6 +83,8 @@ impl Standing {
             is_present: false,
             is_near: false,
             is_banned: false,
+            banned_until: Timestamp::default(),
+            bans: 0,
             doubts: 0,
             in_flight: 0,
             window: FIRST_WINDOW.min(widest),
@@ -91,6 +104,17 @@ impl Standing {
     /// Whether it has something, and no more comes to it.
     pub(super) fn is_seeder(&self) -> bool {
         !self.is_member() && !self.held.is_empty()
+    }
+
+    /// It can be asked, perhaps again.
+    pub(super) const fn joins(&mut self, is_near: bool) {
+        (self.is_present, self.is_near) = (true, is_near);
+        self.is_banned = false;
+    }
+
+    /// Whether it is out, and for some time yet.
+    pub(super) fn is_out(&self, now: Timestamp) -> bool {
+        self.is_banned && now < self.banned_until
     }
 
     /// It says what it holds and what is coming to it.
@@ -161,9 +185,14 @@ impl Standing {
     }
 
     /// It sent bytes that do not match their hash; whether that was once too often.
-    pub(super) const fn lied(&mut self) -> bool {
+    pub(super) fn lied(&mut self, now: Timestamp) -> bool {
         self.doubts += LIE;
-        self.is_banned = self.doubts >= MOST_DOUBTS;
+        if self.doubts >= MOST_DOUBTS {
+            self.is_banned = true;
+            self.banned_until = now.after(FIRST_BAN.saturating_mul(1 << self.bans.min(16)).min(LONGEST_BAN));
+            self.bans += 1;
+            self.doubts = MOST_DOUBTS - LIE;
+        }
         self.is_banned
     }
 

@@ -1,5 +1,6 @@
 //! Stories about the scheduler, and a simulated world in which it must always come to an end.
 
+mod liars;
 mod swarm;
 mod world;
 
@@ -146,82 +147,6 @@ fn a_near_source_goes_before_an_equally_loaded_one() {
         let actions = scheduler.apply(at(0), Event::Want(FragmentSet::full(1)));
         assert_eq!(requests(&actions), [(peer(3), 0)], "seed {seed}");
     }
-}
-
-#[test]
-fn a_liar_is_named_and_after_three_lies_it_loses_all_its_requests_and_is_never_asked_again() {
-    let (mut scheduler, actions) = scheduler(4, BOUNDS, &[&[0, 1, 2, 3]]);
-    let asked = requests(&actions);
-    let corrupt = |n: u32| Event::Failed {
-        source: peer(1),
-        fragment: fragment(4, n),
-        failure: Failure::Corrupt,
-    };
-    let named = |n: u32| Action::Liar {
-        source: peer(1),
-        fragment: fragment(4, n),
-    };
-    let (one, other) = (asked[0].1, asked[1].1);
-    assert_eq!(scheduler.apply(at(5), corrupt(one)), [named(one)]);
-    // It may have been the wire: it is asked again after a wait, when nobody else has it.
-    let again = requests(&scheduler.apply(at(1_000), Event::Tick));
-    assert_eq!(again.len(), 0, "one request at a time, and one is under way");
-    assert_eq!(scheduler.apply(at(1_001), corrupt(other)), [named(other)]);
-    assert!(!scheduler.is_banned(peer(1)));
-    let again = requests(&scheduler.apply(at(9_000), Event::Tick));
-    assert_eq!(again.len(), 1);
-    let last = again[0].1;
-    assert_eq!(scheduler.apply(at(9_001), corrupt(last)), [named(last)]);
-    assert!(scheduler.is_banned(peer(1)));
-    assert_eq!(scheduler.apply(at(9_002), corrupt(last)), []);
-    for event in [
-        Event::Left { source: peer(1) },
-        Event::Joined {
-            source: peer(1),
-            is_near: true,
-        },
-        Event::Has {
-            source: peer(1),
-            fragments: FragmentSet::full(4),
-            coming: FragmentSet::empty(4),
-        },
-    ] {
-        assert_eq!(scheduler.apply(at(60_000), event), []);
-    }
-    let outlook = scheduler.outlook(at(60_000));
-    assert_eq!((outlook.unsourced, outlook.sources), (4, 0));
-}
-
-#[test]
-fn a_wire_that_damages_one_answer_in_eight_does_not_make_its_source_a_liar() {
-    let all: Vec<u32> = (0..200).collect();
-    let (mut scheduler, actions) = scheduler(200, BOUNDS, &[&all]);
-    let (mut asked, mut now, mut answers) = (requests(&actions), 0, 0_u32);
-    while !scheduler.held().is_full() {
-        now += 100;
-        let actions = match asked.pop() {
-            Some((source, n)) => {
-                answers += 1;
-                let fragment = fragment(200, n);
-                let failure = Failure::Corrupt;
-                scheduler.apply(
-                    at(now),
-                    match answers % 8 {
-                        0 => Event::Failed {
-                            source,
-                            fragment,
-                            failure,
-                        },
-                        _ => Event::Delivered { source, fragment },
-                    },
-                )
-            }
-            None => scheduler.apply(at(now), Event::Tick),
-        };
-        assert!(!scheduler.is_banned(peer(1)));
-        asked.extend(requests(&actions));
-    }
-    assert!(answers > 220);
 }
 
 #[test]

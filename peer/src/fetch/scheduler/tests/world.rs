@@ -12,10 +12,15 @@ use super::{at, peer};
 /// After this much simulated time something must be stuck.
 const TOO_LONG_MS: u64 = 3_600_000;
 
+/// How often others are looked for.
+const LOOK_MS: u64 = 500;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Temper {
     Honest,
     Liar,
+    /// Honest, behind a wire that damages many answers.
+    Garbled,
     /// Answers "busy" to most requests.
     Busy,
     /// Never answers in time.
@@ -150,6 +155,9 @@ impl World {
                 fragment,
                 number,
             } => (source, fragment, number),
+            Coming::Return(source) if self.scheduler.is_out(at(now), source) => {
+                return self.schedule(now + LOOK_MS, Coming::Return(source));
+            }
             Coming::Return(source) => return self.arrive(now, source),
         };
         if self.open.get(&(source, fragment)) != Some(&number) {
@@ -175,6 +183,9 @@ impl World {
             Temper::Honest | Temper::Busy if never_comes => fails_with(Failure::ConnectionLost),
             Temper::Honest => Event::Delivered { source, fragment },
             Temper::Liar => fails_with(Failure::Corrupt),
+            Temper::Garbled if never_comes => fails_with(Failure::ConnectionLost),
+            Temper::Garbled if self.rng.random_bool(0.4) => fails_with(Failure::Corrupt),
+            Temper::Garbled => Event::Delivered { source, fragment },
             Temper::Stuck => fails_with(Failure::TimedOut),
             Temper::Boaster => fails_with(Failure::DoesNotHold),
             Temper::Busy | Temper::Fickle if is_lucky => Event::Delivered { source, fragment },
@@ -215,15 +226,23 @@ impl World {
                     self.open.remove(&(source, fragment));
                 }
                 Action::Liar { source, .. } => {
-                    assert_eq!(
-                        self.tempers[&source].0,
-                        Temper::Liar,
+                    let temper = self.tempers[&source].0;
+                    assert!(
+                        matches!(temper, Temper::Liar | Temper::Garbled),
                         "an honest source was called a liar"
                     );
                     let times = self.named.entry(source).or_default();
                     *times += 1;
-                    // Requests that were under way together end together.
-                    assert!(*times <= 3 + self.bounds.per_source, "a liar was asked on and on");
+                    // Requests that were under way together end together. Then once after 2, 4, 8, 16, 32 s, then once a minute.
+                    let most = 8 + u64::from(self.bounds.per_source) + now / 60_000;
+                    assert!(
+                        temper == Temper::Garbled || u64::from(*times) <= most,
+                        "a liar was asked on and on"
+                    );
+                    // Nobody is linked to it any more; but it is found again.
+                    if self.scheduler.is_banned(source) {
+                        self.schedule(now + LOOK_MS, Coming::Return(source));
+                    }
                 }
             }
         }
@@ -279,6 +298,7 @@ fn temper() -> impl Strategy<Value = Temper> {
     prop_oneof![
         Just(Temper::Honest),
         Just(Temper::Liar),
+        Just(Temper::Garbled),
         Just(Temper::Busy),
         Just(Temper::Stuck),
         Just(Temper::Fickle),
