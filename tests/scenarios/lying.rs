@@ -26,6 +26,29 @@ pub(crate) fn data_files(data_dir: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Damages every fragment of the only replica of 4 MiB in a store, behind the peer's back.
+fn spoil(data_dir: &Path) -> Result<()> {
+    let files = data_files(data_dir);
+    assert_eq!(files.len(), 1, "{files:?}");
+    let file = fs::File::options().read(true).write(true).open(&files[0])?;
+    for at in (0..4 * MIB).step_by(32 << 10) {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at)?;
+        file.write_all_at(&[byte[0] ^ 0x40], at)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn whoever_keeps_a_rotten_replica_gets_the_right_bytes_all_the_same() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let original = publish(&cluster, 0, "data", 4 * MIB, 2)?;
+    spoil(cluster.peer(1).data_dir())?;
+    let copy = get(&cluster, cluster.peer(1), "data");
+    assert_same(&original, &copy);
+    Ok(())
+}
+
 #[test]
 fn a_rotten_replica_never_reaches_a_reader_and_is_replaced() -> Result<()> {
     let mut cluster = Cluster::builder().peers(4).start()?;
@@ -35,15 +58,7 @@ fn a_rotten_replica_never_reaches_a_reader_and_is_replaced() -> Result<()> {
     let holder = (1..4)
         .find(|number| holding.contains(&ids[*number]))
         .expect("an assigned holder");
-    // Every fragment of this replica is damaged behind the peer's back.
-    let files = data_files(cluster.peer(holder).data_dir());
-    assert_eq!(files.len(), 1, "{files:?}");
-    let file = fs::File::options().read(true).write(true).open(&files[0])?;
-    for at in (0..4 * MIB).step_by(32 << 10) {
-        let mut byte = [0];
-        file.read_exact_at(&mut byte, at)?;
-        file.write_all_at(&[byte[0] ^ 0x40], at)?;
-    }
+    spoil(cluster.peer(holder).data_dir())?;
     let reader = (1..4).find(|number| *number != holder).expect("another peer");
     // The publisher cannot be done before the other one is asked.
     drop(cluster.peer(0).run(["limit", "--upload", "2MB"]).expect(0));

@@ -20,8 +20,8 @@ impl DiskStore {
     ///
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`] (names the first missing fragment),
-    /// [`StoreError::Damaged`] and [`StoreError::Changed`] (the fragments concerned have been withdrawn),
-    /// [`StoreError::OutputExists`], [`StoreError::NoRoom`], [`StoreError::Io`], [`StoreError::Index`].
+    /// [`StoreError::Damaged`] (all fragments that are have been withdrawn; names the first), [`StoreError::Changed`] (the
+    /// fragments concerned have been withdrawn), [`StoreError::OutputExists`], [`StoreError::NoRoom`], [`StoreError::Io`], [`StoreError::Index`].
     pub fn export(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
         let (entry, identity) = {
             let slot = self.slot(content)?;
@@ -63,9 +63,17 @@ impl DiskStore {
         if needed > 0 {
             files::reserve(&file, &(0..needed)).map_err(StoreError::io("make room in", to))?;
         }
-        manifest
-            .indices()
-            .try_for_each(|index| self.copy_fragment(manifest, index, &file, to))?;
+        let mut damaged = None;
+        for index in manifest.indices() {
+            match self.copy_fragment(manifest, index, &file, to) {
+                // The others are looked at all the same: whoever fetches what is damaged does so once.
+                Err(error @ StoreError::Damaged { .. }) => drop(damaged.get_or_insert(error)),
+                done => done?,
+            }
+        }
+        if let Some(error) = damaged {
+            return Err(error);
+        }
         file.sync_all().map_err(StoreError::io("sync", to))
     }
 

@@ -16,9 +16,13 @@ use super::collection::is_there;
 use super::{ControlParts, Events, caller_gone};
 use crate::blocking::{blocking, told, try_blocking};
 use crate::fetch::{FetchError, Fetched, Progress};
-use crate::store::{Entry, FragmentStore as _, Place, Purpose};
+use crate::store::{Entry, FragmentStore as _, Place, Purpose, StoreError};
 
 pub(super) const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
+
+/// What turns out to be damaged when it is to be delivered is fetched again, so often in all: a disk on which everything rots
+/// at once is not worth more.
+const ATTEMPTS: u32 = 3;
 
 /// What is to be got.
 pub(crate) struct Wanted {
@@ -42,32 +46,41 @@ pub(super) async fn run(
     if is_delivered(&parts, &get, &wanted.manifest).await? {
         return done_already(&parts, wanted, begun, &events).await;
     }
-    let entry = prepare(&parts, &get, &wanted).await?;
+    let mut entry = prepare(&parts, &get, &wanted).await?;
     // A content that was here before may be cut into other fragments than the catalogue says.
     let manifest = entry.manifest.clone();
     let content = manifest.content();
     let already_held = manifest.bytes_in(&entry.held);
     let started = GetEvent::Started {
-        name: wanted.name,
+        name: wanted.name.clone(),
         content,
         length: manifest.length(),
         fragments: manifest.fragment_count(),
         already_held,
     };
     events.send(Ok(started)).await.map_err(caller_gone)?;
-    let fetched = if entry.held.is_full() {
-        None
-    } else {
-        Some(fetch(&parts, &manifest, wanted.sources, already_held, &events).await?)
-    };
-    deliver(&parts, &get, &manifest).await?;
+    let (mut received, mut wasted, mut sources_used) = (0, 0, 0);
+    for attempt in 1.. {
+        if !entry.held.is_full() {
+            let sources = wanted.sources.clone();
+            let fetched = fetch(&parts, &manifest, sources, already_held, &events).await?;
+            received += fetched.received_bytes;
+            wasted += fetched.wasted_bytes;
+            sources_used = fetched.sources_used.max(sources_used);
+        }
+        if deliver(&parts, &get, &manifest, attempt == ATTEMPTS).await? {
+            break;
+        }
+        // What was held is damaged, and not held any more.
+        entry = prepare(&parts, &get, &wanted).await?;
+    }
     let done = GetEvent::Done {
         content,
         length: manifest.length(),
-        received: fetched.as_ref().map_or(0, |fetched| fetched.received_bytes),
-        wasted: fetched.as_ref().map_or(0, |fetched| fetched.wasted_bytes),
+        received,
+        wasted,
         elapsed: parts.clock.now().since(begun),
-        sources_used: fetched.as_ref().map_or(0, |fetched| fetched.sources_used),
+        sources_used,
     };
     events.send(Ok(done)).await.map_err(caller_gone)
 }
@@ -248,16 +261,25 @@ async fn fetch(
     }
 }
 
-/// Puts a complete content where the user wants it, if it is not there already.
-async fn deliver(parts: &ControlParts, get: &Get, manifest: &Manifest) -> Result<(), RemoteError> {
+/// Puts a complete content where the user wants it, if it is not there already. False when some of it turned out to be damaged
+/// and has to be fetched; an error when this is the last attempt.
+async fn deliver(
+    parts: &ControlParts,
+    get: &Get,
+    manifest: &Manifest,
+    is_last: bool,
+) -> Result<bool, RemoteError> {
     let content = manifest.content();
     let (store, output, overwrite) = (Arc::clone(&parts.store), get.output.clone(), get.overwrite);
     try_blocking(move || match store.entry(content) {
         Some(Entry {
             place: Place::File(path),
             ..
-        }) if path == output => Ok(()),
-        _ => store.export(content, &output, overwrite),
+        }) if path == output => Ok(true),
+        _ => match store.export(content, &output, overwrite) {
+            Err(StoreError::Damaged { .. } | StoreError::NotHeld { .. }) if !is_last => Ok(false),
+            done => done.map(|()| true),
+        },
     })
     .await
 }

@@ -241,9 +241,14 @@ fn damage_is_not_exported() {
     let (node, output) = (directory.path().join("node"), directory.path().join("output"));
     let store = full(&node, &content);
     spoil(&file_of(&node, "data", &content), 70_000);
+    spoil(&file_of(&node, "data", &content), 140_000);
     let refused = store.export(content.id(), &output, false);
     assert!(matches!(refused, Err(StoreError::Damaged { index, .. }) if index == content.index(1)));
-    assert_eq!(content.held(&store), [0, 2]);
+    assert_eq!(
+        content.held(&store),
+        [0],
+        "all that is damaged is withdrawn at once"
+    );
     let visible: Vec<_> = files_below(directory.path())
         .into_iter()
         .filter(|f| !f.starts_with("node/"))
