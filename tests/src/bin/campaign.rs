@@ -22,7 +22,7 @@ use harness::until_interrupted;
 struct Arguments {
     #[command(subcommand)]
     kind: Option<Kind>,
-    /// How long there are faults
+    /// How long there are faults; up to two minutes more when some kind of them has not come by then
     #[arg(long, conflicts_with = "minutes")]
     seconds: Option<u64>,
     /// The same, in minutes [default: 5]
@@ -68,9 +68,12 @@ enum Kind {
     },
     /// Changes bytes on disk and in flight, and reads everything
     Flips {
-        /// Bytes changed on disk; one for each 500 of them is changed in flight
+        /// Bytes changed on disk; besides, one for each 40 of them is changed in flight
         #[arg(long, default_value_t = 10_000)]
         bytes: u64,
+        /// One byte in so many is changed in flight; by default in every eighth fragment, and every get has to finish
+        #[arg(long, value_name = "BYTES", default_value_t = 512 << 10, value_parser = clap::value_parser!(u64).range(1..))]
+        one_in: u64,
         /// Decides where
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -130,7 +133,7 @@ fn run(arguments: Arguments) -> Result<Report> {
             trials,
             seed,
         }) => wipes::run(replicas, trials, seed),
-        Some(Kind::Flips { bytes, seed }) => flips::run(bytes, seed),
+        Some(Kind::Flips { bytes, one_in, seed }) => flips::run(bytes, one_in, seed),
     }
 }
 

@@ -29,27 +29,27 @@ const HOLDERS: usize = 3;
 /// Bytes changed in a holder's files in one round: about one in every block of 16 KiB.
 const FLIPS: u64 = 1000;
 
-/// In flight one byte in so many is changed: about one in each content. With many more all sources are taken for liars.
-const ONE_IN: u64 = 4 << 20;
-
 /// In flight so many times fewer bytes are changed than on disk, for each costs a request or a connection.
-const IN_FLIGHT_PART: u64 = 500;
+const IN_FLIGHT_PART: u64 = 40;
 
 /// Holders are repaired within this time.
 const REST_LIMIT: Duration = Duration::from_secs(120);
 
-/// Changes `bytes` bytes on disk and a small part of that in flight.
+/// No round on disk, and none in flight, begins so long after the first: then something is much slower than it should be.
+const PHASE_LIMIT: Duration = Duration::from_secs(45 * 60);
+
+/// Changes `bytes` bytes on disk and a small part of that in flight, there one in `one_in`.
 ///
 /// # Errors
 /// When a program does not start or answer.
-pub fn run(bytes: u64, seed: u64) -> Result<Report> {
+pub fn run(bytes: u64, one_in: u64, seed: u64) -> Result<Report> {
     let campaign = Campaign::new(Fleet::start(0)?)?;
-    let outcome = campaign.flips(bytes, seed);
+    let outcome = campaign.flips(bytes, one_in, seed);
     campaign.end(outcome)
 }
 
 impl Campaign {
-    fn flips(&self, bytes: u64, seed: u64) -> Result<()> {
+    fn flips(&self, bytes: u64, one_in: u64, seed: u64) -> Result<()> {
         let proxies: Vec<_> = (0..HOLDERS as u64)
             .map(|number| Proxy::start(seed ^ number))
             .collect::<Result<_>>()?;
@@ -70,7 +70,7 @@ impl Campaign {
         locked(&self.tally).figure("seconds for those on disk", seconds(watch.elapsed()));
 
         let watch = Stopwatch::start();
-        self.in_flight(bytes / IN_FLIGHT_PART, &reader, &proxies)?;
+        self.in_flight(bytes / IN_FLIGHT_PART, one_in, &reader, &proxies)?;
         locked(&self.tally).figure("seconds for those in flight", seconds(watch.elapsed()));
         self.judge()
     }
@@ -109,16 +109,23 @@ impl Campaign {
 
     fn on_disk(&self, bytes: u64, reader: &Host, rng: &mut SmallRng) -> Result<()> {
         let (mut damaged, mut begun) = (0, 0);
+        let watch = Stopwatch::start();
         while locked(&self.tally).flipped < bytes && !is_interrupted() {
+            let before = locked(&self.tally).flipped;
+            ensure!(
+                watch.elapsed() < PHASE_LIMIT,
+                "only {before} bytes were flipped in time"
+            );
             self.forget(reader)?;
             for host in &self.fleet.hosts()[1..] {
                 let left = bytes.saturating_sub(locked(&self.tally).flipped);
                 let flipped = flip(host, FLIPS.min(left), rng)?;
                 locked(&self.tally).flipped += flipped;
             }
+            ensure!(locked(&self.tally).flipped > before, "there was nothing to flip");
             locked(&self.tally).fault("rounds of bytes flipped on disk");
             begun += 1;
-            self.read_all(reader);
+            self.read_all(reader, "all copies but one were damaged");
             for host in &self.fleet.hosts()[1..] {
                 let verified = host.run(["verify", "--json"]);
                 ensure!(
@@ -138,17 +145,21 @@ impl Campaign {
         Ok(())
     }
 
-    fn in_flight(&self, bytes: u64, reader: &Host, proxies: &[Proxy]) -> Result<()> {
+    fn in_flight(&self, bytes: u64, one_in: u64, reader: &Host, proxies: &[Proxy]) -> Result<()> {
         let flipped = || proxies.iter().map(|proxy| proxy.counts().0).sum::<u64>();
         let mut under_fire = 0;
+        let watch = Stopwatch::start();
         while flipped() < bytes && !is_interrupted() {
+            ensure!(
+                watch.elapsed() < PHASE_LIMIT,
+                "only {} bytes were flipped in time",
+                flipped()
+            );
             self.forget(reader)?;
             let change = |one_in| proxies.iter().for_each(|proxy| proxy.change_one_in(one_in));
-            change(ONE_IN);
+            change(one_in);
             locked(&self.tally).fault("rounds of bytes flipped in flight");
-            let before = locked(&self.tally).compared;
-            self.read_all(reader);
-            under_fire += locked(&self.tally).compared - before;
+            under_fire += self.read_all(reader, "bytes were changed in flight");
             change(0);
         }
         let passed = proxies.iter().map(|proxy| proxy.counts().1).sum::<u64>();
@@ -169,11 +180,20 @@ impl Campaign {
         self.rest(REST_LIMIT)
     }
 
-    fn read_all(&self, reader: &Host) {
+    /// Reads every name; all of them can be read. Returns how many could.
+    fn read_all(&self, reader: &Host, meanwhile: &str) -> u64 {
+        let mut read = 0;
         let names = locked(&self.ledger).names();
         for name in names {
-            self.get(reader, &name, false);
+            if self.get(reader, &name, false) {
+                read += 1;
+            } else {
+                self.violated(format_args!(
+                    "unfinished: {name} could not be read while {meanwhile}"
+                ));
+            }
         }
+        read
     }
 }
 

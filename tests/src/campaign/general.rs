@@ -10,6 +10,7 @@ use super::load::Mix;
 use super::nemesis::Fault;
 use super::{Campaign, Fleet, Report, locked};
 use crate::bench::report::seconds;
+use crate::bench::stopwatch::Stopwatch;
 use crate::lab::obstacle;
 
 /// Clients, each with one operation under way.
@@ -18,7 +19,7 @@ const CLIENTS: u64 = 4;
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How long there are faults.
+    /// How long there are faults; longer when some kind of them has not come by then.
     pub length: Duration,
     /// Decides who asks for what, and which faults come in which order.
     pub seed: u64,
@@ -40,6 +41,7 @@ pub fn run(plan: &Plan) -> Result<Report> {
         most_names: 300,
         gets: 40,
     };
+    let watch = Stopwatch::start();
     let harmed: Result<()> = std::thread::scope(|scope| {
         for client in 0..CLIENTS {
             let (campaign, mix) = (&campaign, &mix);
@@ -47,11 +49,11 @@ pub fn run(plan: &Plan) -> Result<Report> {
         }
         let troubles = scope.spawn(|| campaign.trouble(plan, &faults));
         let harms = campaign.harm(plan, &faults);
-        campaign.is_over.store(true, Ordering::Relaxed);
         let troubles = troubles.join().expect("the nemesis does not panic");
+        campaign.is_over.store(true, Ordering::Relaxed);
         harms.and(troubles)
     });
-    locked(&campaign.tally).figure("seconds of faults", seconds(plan.length));
+    locked(&campaign.tally).figure("seconds of faults", seconds(watch.elapsed()));
     let outcome = harmed.and_then(|()| campaign.judge());
     campaign.end(outcome)
 }

@@ -1,7 +1,7 @@
 //! `cargo campaign kills`: the tracker, or peers, killed again and again under load, each time as soon as they work again.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -20,7 +20,7 @@ const PEERS: usize = 4;
 /// So many operations are under way when a kill hits.
 const CLIENTS: u64 = 4;
 
-/// A kill comes at most this long after the first acknowledgement since the last one.
+/// A kill comes at most this long after it is seen that the victim has acknowledged something since it was killed last.
 const MOST_CALM: Duration = Duration::from_millis(250);
 
 /// Something is acknowledged again within this time after a kill.
@@ -68,45 +68,53 @@ pub fn run(victim: Victim, count: u64, seed: u64) -> Result<Report> {
 impl Campaign {
     fn kill_often(&self, victim: Victim, count: u64, seed: u64) -> Result<()> {
         let rng = &mut SmallRng::seed_from_u64(seed ^ 0x6b11);
+        let hosts = self.fleet.hosts();
+        let victims = match victim {
+            Victim::Tracker => 1,
+            Victim::Peer => hosts.len(),
+        };
+        // How much each of them had acknowledged when it had just come back: with more, it works again.
+        let mut marks = vec![0; victims];
         for _ in 0..count {
             if is_interrupted() {
                 break;
             }
-            let hosts = self.fleet.hosts();
-            let host = &hosts[rng.random_range(0..hosts.len())];
+            let at = rng.random_range(0..victims);
             let acknowledged = || match victim {
                 Victim::Tracker => locked(&self.ledger).acknowledged(),
-                Victim::Peer => host.acknowledged.load(Ordering::Relaxed),
+                Victim::Peer => hosts[at].acknowledged.load(Ordering::Relaxed),
             };
-            let before = acknowledged();
             eventually("an acknowledgement", RETURN_LIMIT, acknowledged, |now| {
-                *now > before
+                *now > marks[at]
             })?;
             // The moment of the fault.
             std::thread::sleep(MOST_CALM.mul_f64(rng.random()));
-            self.note(format_args!("killing {victim:?} {}", host.number));
+            self.note(format_args!("killing {victim:?} {at}"));
             match victim {
                 Victim::Tracker => {
                     locked(&self.fleet.tracker).restart()?;
                     locked(&self.tally).fault("kill -9 of the tracker");
                 }
                 Victim::Peer => {
-                    host.bounce(|_| Ok(()))?;
+                    hosts[at].bounce(|_| Ok(()))?;
                     locked(&self.tally).fault("kill -9 of a peer");
                 }
             }
+            marks[at] = acknowledged();
             self.read_latest(&hosts, rng);
         }
         Ok(())
     }
 
-    /// Reads what was changed last, through a peer that answers.
-    fn read_latest(&self, hosts: &[std::sync::Arc<Host>], rng: &mut SmallRng) {
+    /// Reads what was changed last, all at once, through a peer that answers.
+    fn read_latest(&self, hosts: &[Arc<Host>], rng: &mut SmallRng) {
         let _turn = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let host = &hosts[rng.random_range(0..hosts.len())];
         let latest = locked(&self.ledger).latest(READ_AFTER);
-        for name in latest {
-            self.get(host, &name, false);
-        }
+        std::thread::scope(|scope| {
+            for name in &latest {
+                scope.spawn(|| self.get(host, name, false));
+            }
+        });
     }
 }

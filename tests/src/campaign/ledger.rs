@@ -187,6 +187,13 @@ impl Ledger {
         }
     }
 
+    /// What the reading may have seen until now, for people.
+    #[must_use]
+    pub fn describe(&self, reading: &Reading) -> String {
+        let record = &self.names[&reading.name];
+        record.describe(&record.possible_since(reading.from))
+    }
+
     /// The reading is over.
     ///
     /// # Errors

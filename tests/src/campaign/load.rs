@@ -150,8 +150,9 @@ impl Campaign {
         self.answered(host, "remove", is_done);
     }
 
-    /// Reads a name and compares; what is not there is a violation only when everything is `calm`.
-    pub(super) fn get(&self, host: &Host, name: &str, is_calm: bool) {
+    /// Reads a name and compares; what is not there is a violation only when everything is `calm`. False when nobody could say what
+    /// it is now.
+    pub(super) fn get(&self, host: &Host, name: &str, is_calm: bool) -> bool {
         let output = self.fleet.path(&format!("got/{}", next_id()));
         let reading = locked(&self.ledger).begin_reading(name);
         locked(&self.tally).asks("get");
@@ -177,14 +178,16 @@ impl Campaign {
             (NOT_FOUND, _) => Seen::Absent,
             _ => Seen::Nothing,
         };
+        let is_seen = seen != Seen::Nothing;
         {
             let mut tally = locked(&self.tally);
-            tally.compared += u64::from(seen != Seen::Nothing);
-            if seen != Seen::Nothing {
+            tally.compared += u64::from(is_seen);
+            if is_seen {
                 tally.acknowledges("get");
             }
         }
         let mut ledger = locked(&self.ledger);
+        let was = ledger.describe(&reading);
         let told = if is_calm {
             ledger.end_calm_reading(reading, seen)
         } else {
@@ -195,6 +198,15 @@ impl Campaign {
             let said = format!("exit {}: {}", outcome.code, outcome.stderr.trim());
             self.violated(format_args!("{violation}; peer {} said {said}", host.number));
         }
+        if !is_seen {
+            self.note(format_args!(
+                "{name} by peer {}: exit {}: {}; it was {was}",
+                host.number,
+                outcome.code,
+                outcome.stderr.trim()
+            ));
+        }
+        is_seen
     }
 
     fn fetch(&self, host: &Host, name: &str, output: &std::path::Path) -> Outcome {

@@ -16,7 +16,7 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::{Campaign, Plan};
+use super::{Campaign, Plan, locked};
 use crate::bench::stopwatch::Stopwatch;
 use crate::is_interrupted;
 
@@ -25,6 +25,10 @@ const LONG: Duration = Duration::from_millis(4500);
 
 /// Between two troubles.
 const PAUSE: std::ops::Range<u64> = 200..2500;
+
+/// Kinds of faults that have not come when the time is over come then, however short the campaign; but none begins later than so
+/// long after it. All harms take about half of it on an idle machine.
+const OVERTIME: Duration = Duration::from_secs(120);
 
 /// After a harm: whoever is gone is known to be gone by then.
 const AFTER_HARM: Duration = Duration::from_millis(4500);
@@ -113,27 +117,45 @@ impl std::str::FromStr for Fault {
 /// Faults in an order that depends on the seed only; every kind comes once before any comes again.
 #[derive(Debug)]
 struct Order {
-    kinds: Vec<Fault>,
+    kinds: BTreeSet<Fault>,
     left: Vec<Fault>,
+    /// Those that have not come yet.
+    missing: BTreeSet<Fault>,
     rng: SmallRng,
 }
 
 impl Order {
     fn new(kinds: impl Iterator<Item = Fault>, seed: u64) -> Self {
+        let kinds: BTreeSet<_> = kinds.collect();
         Self {
-            kinds: kinds.collect(),
             left: Vec::new(),
+            missing: kinds.clone(),
+            kinds,
             rng: SmallRng::seed_from_u64(seed),
         }
     }
 
     fn next(&mut self) -> Option<Fault> {
         if self.left.is_empty() {
-            self.left.clone_from(&self.kinds);
+            // What could not be when its turn came is tried again before anything has a second turn.
+            let round = match self.missing.is_empty() {
+                true => &self.kinds,
+                false => &self.missing,
+            };
+            self.left = round.iter().copied().collect();
         }
         let next = *self.left.choose(&mut self.rng)?;
         self.left.retain(|fault| *fault != next);
         Some(next)
+    }
+
+    fn came(&mut self, fault: Fault) {
+        self.missing.remove(&fault);
+    }
+
+    /// Whether one more may begin, so long after the first could have.
+    fn goes_on(&self, elapsed: Duration, length: Duration) -> bool {
+        elapsed < length || (!self.missing.is_empty() && elapsed < length + OVERTIME)
     }
 }
 
@@ -143,14 +165,16 @@ impl Campaign {
         let kinds = faults.iter().copied().filter(|fault| !fault.is_harm());
         let mut order = Order::new(kinds, plan.seed ^ 0x7a0b);
         let watch = Stopwatch::start();
-        while watch.elapsed() < plan.length && !is_interrupted() {
+        while order.goes_on(watch.elapsed(), plan.length) && !is_interrupted() {
             let pause = Duration::from_millis(order.rng.random_range(PAUSE));
             std::thread::sleep(pause);
             let Some(fault) = order.next() else {
                 return Ok(());
             };
             self.make_trouble(fault, &mut order.rng)?;
+            order.came(fault);
         }
+        self.tell_missing(&order);
         Ok(())
     }
 
@@ -160,17 +184,27 @@ impl Campaign {
         let mut order = Order::new(kinds, plan.seed ^ 0x4a53);
         let mut past = harm::Past::default();
         let watch = Stopwatch::start();
-        while watch.elapsed() < plan.length && !is_interrupted() {
+        while order.goes_on(watch.elapsed(), plan.length) && !is_interrupted() {
             // Time for the load to leave something to harm.
-            std::thread::sleep(AFTER_HARM.min(plan.length.saturating_sub(watch.elapsed())));
-            if watch.elapsed() >= plan.length {
+            std::thread::sleep(AFTER_HARM);
+            if !order.goes_on(watch.elapsed(), plan.length) {
                 break;
             }
-            if let Some(fault) = order.next() {
-                self.do_harm(fault, &mut past, &mut order.rng)?;
+            let Some(fault) = order.next() else {
+                continue;
+            };
+            if self.do_harm(fault, &mut past, &mut order.rng)? {
+                order.came(fault);
             }
         }
+        self.tell_missing(&order);
         Ok(())
+    }
+
+    fn tell_missing(&self, order: &Order) {
+        let missing = order.missing.iter();
+        let told = missing.map(|fault| (fault.word(), "there was no time for it".to_owned()));
+        locked(&self.tally).skipped.extend(told);
     }
 }
 
@@ -182,7 +216,7 @@ mod tests {
     fn every_kind_of_fault_comes_and_the_same_seed_gives_the_same_order() {
         let order = |seed| {
             let mut order = Order::new(Fault::ALL.into_iter(), seed);
-            std::iter::repeat_with(move || order.next())
+            std::iter::repeat_with(move || order.next().inspect(|fault| order.came(*fault)))
                 .take(22)
                 .collect::<Vec<_>>()
         };
@@ -191,6 +225,31 @@ mod tests {
         let first: BTreeSet<_> = order(3).into_iter().take(11).collect();
         assert_eq!(first.len(), Fault::ALL.len());
         assert_eq!(Order::new(std::iter::empty(), 1).next(), None);
+    }
+
+    #[test]
+    fn what_could_not_be_comes_again_before_anything_else_does() {
+        let mut order = Order::new(Fault::ALL.into_iter(), 4);
+        for _ in Fault::ALL {
+            let fault = order.next().expect("there is one for each kind");
+            if fault != Fault::Restore {
+                order.came(fault);
+            }
+        }
+        assert_eq!(order.next(), Some(Fault::Restore));
+        order.came(Fault::Restore);
+        assert!(order.next().is_some(), "then all of them have their turn again");
+    }
+
+    #[test]
+    fn a_campaign_is_longer_only_for_kinds_that_have_not_come_and_not_without_end() {
+        let length = Duration::from_secs(1);
+        let mut order = Order::new([Fault::Wipe].into_iter(), 5);
+        assert!(order.goes_on(Duration::ZERO, length));
+        assert!(order.goes_on(length, length));
+        assert!(!order.goes_on(length + OVERTIME, length));
+        order.came(Fault::Wipe);
+        assert!(!order.goes_on(length, length));
     }
 
     #[test]

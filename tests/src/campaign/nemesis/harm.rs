@@ -33,7 +33,8 @@ pub(super) struct Past {
 }
 
 impl Campaign {
-    pub(super) fn do_harm(&self, fault: Fault, past: &mut Past, rng: &mut SmallRng) -> Result<()> {
+    /// False when there was no moment for it.
+    pub(super) fn do_harm(&self, fault: Fault, past: &mut Past, rng: &mut SmallRng) -> Result<bool> {
         let hosts = self.fleet.hosts();
         let host = hosts.choose(rng).context("there are peers")?;
         self.note(format_args!(
@@ -55,7 +56,7 @@ impl Campaign {
         } else {
             tally.fault("harms left out, not everything was at target in time");
         }
-        Ok(())
+        Ok(is_done)
     }
 
     /// Does something while everything is at its target, nothing else is wrong and nobody asks for anything. False when
