@@ -25,6 +25,9 @@ use crate::{Outcome, Program, binaries, eventually};
 /// A command that gets no answer for so long is given up, so that a stopped node holds nobody up for ever.
 const COMMAND_LIMIT: &str = "10s";
 
+/// One in a campaign that stops nobody: what has no answer by then never has one, however busy the machine is.
+const LONG_COMMAND_LIMIT: &str = "60s";
+
 /// One for each peer, and one for a fresh peer at the end: links so fast that they limit nothing here.
 const LINK: Link = Link::both_ways(10_000_000_000);
 
@@ -49,6 +52,7 @@ pub struct Fleet {
     pub network: Option<Network>,
     small_disk: Option<SmallDisk>,
     directory: Option<TempDir>,
+    command_limit: &'static str,
 }
 
 /// A name that the network lists.
@@ -75,6 +79,7 @@ pub struct Host {
     pub address: String,
     is_up: AtomicBool,
     place: Option<Place>,
+    command_limit: &'static str,
 }
 
 impl Fleet {
@@ -130,12 +135,18 @@ impl Fleet {
             network,
             small_disk,
             directory: Some(directory),
+            command_limit: COMMAND_LIMIT,
         };
         for _ in 0..peers {
             fleet.add_host(&[])?;
         }
         fleet.wait_until_connected()?;
         Ok(fleet)
+    }
+
+    /// Commands to peers that are added from now on have a minute.
+    pub(super) const fn be_patient(&mut self) {
+        self.command_limit = LONG_COMMAND_LIMIT;
     }
 
     /// Whether peer `SMALL` has a disk that can be filled.
@@ -188,6 +199,7 @@ impl Fleet {
             acknowledged: AtomicU64::new(0),
             is_up: AtomicBool::new(true),
             place,
+            command_limit: self.command_limit,
         });
         hosts.push(Arc::clone(&host));
         Ok(host)
@@ -319,7 +331,7 @@ impl Host {
         // Named by its address, so that a command does not run a node of its own there while this one is being restarted.
         command
             .args(arguments)
-            .args(["--peer", &self.address, "--timeout", COMMAND_LIMIT])
+            .args(["--peer", &self.address, "--timeout", self.command_limit])
             .env("ENJAMBRE_DATA_DIR", &self.data_dir);
         answered(&mut command)
     }

@@ -43,7 +43,9 @@ const PHASE_LIMIT: Duration = Duration::from_secs(45 * 60);
 /// # Errors
 /// When a program does not start or answer.
 pub fn run(bytes: u64, one_in: u64, seed: u64) -> Result<Report> {
-    let campaign = Campaign::new(Fleet::start(0)?)?;
+    let mut fleet = Fleet::start(0)?;
+    fleet.be_patient();
+    let campaign = Campaign::new(fleet)?;
     let outcome = campaign.flips(bytes, one_in, seed);
     campaign.end(outcome)
 }
