@@ -158,3 +158,39 @@ fn an_unreachable_network_is_said_with_exit_code_six() {
     let outcome = run("peer", &arguments).expect(6);
     assert!(outcome.stderr.contains("127.0.0.1:1"), "{}", outcome.stderr);
 }
+
+#[test]
+fn the_same_twice_ends_as_it_did_once_or_says_why_not() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let file = cluster.path("with space ñ.txt");
+    content::write(&file, 70_000, 3)?;
+    let file = file.to_str().expect("text");
+    let add = ["add", file, "--replicas", "1"];
+    drop(cluster.peer(0).run(add).expect(0));
+    drop(cluster.peer(0).run(add).expect(0));
+    let get = |output: &std::path::Path| {
+        let output = output.to_str().expect("text");
+        cluster
+            .peer(0)
+            .run(["get", "with space ñ.txt", "--output", output])
+    };
+    // The node shares the file where it was added, so that this is a copy that it does not know.
+    let output = cluster.path("copy");
+    drop(get(&output).expect(0));
+    let again = get(&output).expect(0);
+    assert!(
+        again.stdout.contains("nothing had to be fetched"),
+        "{}",
+        again.stdout
+    );
+    content::write(&output, 70_000, 4)?;
+    let other = std::fs::read(&output)?;
+    drop(get(&output).expect(5));
+    assert_eq!(std::fs::read(&output)?, other, "other bytes are not touched");
+    let same = cluster
+        .peer(0)
+        .run(["rename", "with space ñ.txt", "with space ñ.txt"])
+        .expect(2);
+    assert!(same.stderr.contains("same name"), "{}", same.stderr);
+    Ok(())
+}

@@ -44,6 +44,10 @@ pub(super) async fn remove(context: &Context<'_>, name: Name) -> Result<(), Fail
 }
 
 pub(super) async fn rename(context: &Context<'_>, from: Name, to: Name) -> Result<(), Failure> {
+    if from == to {
+        let why = words::cannot(words::rename(&from, &to), words::same_name());
+        return Err(Failure::new(Exit::Usage, why));
+    }
     let rename = Rename {
         from,
         to,

@@ -48,6 +48,7 @@ shared::messages! {
         en: "{size} is too little memory for transfers; give at least 16MiB",
         es: "{size} es muy poca memoria para las transferencias; dé al menos 16MiB"
     }
+    fn same_name() { en: "that is the same name", es: "es el mismo nombre" }
     fn bad_replicas(text, max) {
         en: "{text} is not a number of replicas; choose 1 to {max}",
         es: "{text} no es un número de réplicas; elija de 1 a {max}"

@@ -403,3 +403,9 @@ fn a_complete_file_gets_its_identity_when_nobody_writes_any_more() {
     assert_eq!(node.store.check_files(), []);
     assert_eq!(fs::read(&output).expect("reads"), content.bytes);
 }
+
+#[test]
+fn a_file_that_has_bytes_after_its_end_is_none() {
+    let refused = Node::new().add(Path::new("/proc/version"));
+    assert!(matches!(refused, Err(StoreError::NotAFile { .. })), "{refused:?}");
+}
