@@ -184,16 +184,16 @@ impl DiskStore {
             }
             Err(error) => return Err(StoreError::io("read", &path)(error)),
         };
-        // Its identity would not change either when it does.
-        let past_end = file.read_at(&mut [0], identity.size);
-        if past_end.map_err(StoreError::io("read", &path))? > 0 {
-            let kind = "made up while it is read, as files in /proc are";
-            return Err(StoreError::NotAFile { path, kind });
-        }
         spool.sync()?;
         let after = FileIdentity::of_file(&file).map_err(StoreError::io("look at", &path))?;
         if after != identity || FileIdentity::at(&path) != Some(identity) {
             return Err(StoreError::ChangedWhileRead { path });
+        }
+        // Bytes after the end of a file that has not changed: its length means nothing.
+        let past_end = file.read_at(&mut [0], identity.size);
+        if past_end.map_err(StoreError::io("read", &path))? > 0 {
+            let kind = "made up while it is read, as files in /proc are";
+            return Err(StoreError::NotAFile { path, kind });
         }
         self.share(&manifest, spool, path, identity, name)
     }
