@@ -126,7 +126,7 @@ planted! {
     11 "a peer is given more than its share of repair", "tracker/src/state/spending.rs":
         "under_way.load(peer).budgeted < self.budget.per_target" => "true";
     11 "whoever asks for an upload stands in line", "peer/src/rpc/transfer/slots.rs":
-        "if self.0.busy.load(Ordering::SeqCst) <= self.0.most {" => "if true {",
+        "if self.0.busy.load(Ordering::SeqCst) <= self.0.most.load(Ordering::SeqCst) {" => "if true {",
         test "peer" "--lib" "whoever_was_refused";
     12 "a name may lead out of a directory", "shared/src/model/name.rs":
         "\".\" | \"..\" => return" => "\".\" => return",
