@@ -1,8 +1,8 @@
 //! The tracker alone: what it knows in how much memory, how soon it knows that again after a restart, how many
 //! publications a second it makes durable, and how many questions it answers beside an empty call.
 //!
-//! The tracker is the real program on a real disk; peers are real sessions with nothing behind them ([`fleet`]). Callers and
-//! tracker share the machine's processors, and so do callers and the empty service ([`echo`]): rates are worth
+//! The tracker is the real program on a real disk; peers are real sessions with nothing behind them (`fleet`). Callers and
+//! tracker share the machine's processors, and so do callers and the empty service (`echo`): rates are worth
 //! something beside each other only.
 
 mod contents;
