@@ -27,6 +27,10 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// enough that bitmaps are no more than a percent of the traffic there.
 const PAUSE: Duration = Duration::from_millis(25);
 
+/// Bitmaps a second to all followers together, at most: each is a message to be made, sent and read, and everyone in a swarm
+/// is a follower of everyone. With 32 followers one waits 50 ms for news, which the simulator cannot tell from 20.
+const BITMAPS_PER_SECOND: u32 = 640;
+
 /// Bytes of bitmaps a second to one follower, at most: those of large contents have 16 KiB.
 const BYTES_PER_SECOND: u32 = 128 << 10;
 
@@ -137,7 +141,7 @@ impl Bulletin {
     async fn tell(self, mut changes: Changes) {
         let (service, content) = (&self.service, self.content);
         while !self.is_over() {
-            let pause = pause(&self.news.borrow());
+            let pause = pause(&self.news.borrow(), self.news.receiver_count());
             tokio::time::sleep(pause).await;
             let goes_on = tokio::select! {
                 () = service.tasks.token().cancelled() => false,
@@ -184,10 +188,13 @@ impl Drop for Bulletin {
     }
 }
 
-/// How long nothing more is said after this.
-fn pause(said: &v1::FollowReply) -> Duration {
+/// How long nothing more is said to so many after this.
+fn pause(said: &v1::FollowReply, followers: usize) -> Duration {
     let bytes = said.fragments.len() + said.coming.len() + said.handed_out.len();
-    PAUSE.max(Duration::from_secs(1) * u32::try_from(bytes).unwrap_or(u32::MAX) / BYTES_PER_SECOND)
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let by_followers = Duration::from_secs(1) * count(followers) / BITMAPS_PER_SECOND;
+    let by_bytes = Duration::from_secs(1) * count(bytes) / BYTES_PER_SECOND;
+    PAUSE.max(by_followers).max(by_bytes)
 }
 
 /// Waits for a change of one content, and takes all that have come by then as one; false when what it listens to has
@@ -206,4 +213,25 @@ async fn changed(changes: &mut broadcast::Receiver<ContentId>, content: ContentI
         Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed)
     ) {}
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_wait_longer_the_more_are_told_and_the_longer_they_are() {
+        let of = |bytes: usize, followers| {
+            let said = v1::FollowReply {
+                fragments: vec![0; bytes].into(),
+                ..v1::FollowReply::default()
+            };
+            pause(&said, followers).as_millis()
+        };
+        assert_eq!(of(32, 1), 25);
+        assert_eq!(of(32, 16), 25);
+        assert_eq!(of(32, 32), 50);
+        assert_eq!(of(32, 64), 100);
+        assert_eq!(of(16 << 10, 16), 125);
+    }
 }
