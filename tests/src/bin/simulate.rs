@@ -13,7 +13,7 @@ use shared::model::{ByteCount, parse_duration};
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// What to simulate: equal-15, equal-100, equal-1000, mixed, crowd, source-leaves, one-slow, slow-source, liars.
+    /// What to simulate: equal-15, equal-100, equal-1000, mixed, arrivals, crowd, source-leaves, one-slow, slow-source, liars.
     #[arg(default_value = "equal-15")]
     scenarios: Vec<String>,
     /// How many receivers; each scenario has a number of its own.

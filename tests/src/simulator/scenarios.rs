@@ -12,11 +12,12 @@ use shared::model::FragmentLength;
 use super::plan::{HostPlan, Plan, Role};
 
 /// The names that [`scenario`] knows.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 10] = [
     "equal-15",
     "equal-100",
     "equal-1000",
     "mixed",
+    "arrivals",
     "crowd",
     "source-leaves",
     "one-slow",
@@ -48,7 +49,7 @@ pub struct Size {
 #[must_use]
 pub fn scenario(name: &str, size: Size) -> Option<Plan> {
     let usual = match name {
-        "equal-15" | "source-leaves" | "one-slow" | "slow-source" | "liars" => 15,
+        "equal-15" | "arrivals" | "source-leaves" | "one-slow" | "slow-source" | "liars" => 15,
         "equal-100" | "mixed" | "crowd" => 100,
         "equal-1000" => 1000,
         _ => return None,
@@ -67,6 +68,13 @@ pub fn scenario(name: &str, size: Size) -> Option<Plan> {
             .iter_mut()
             .step_by(2)
             .for_each(|host| host.up = size.up / 5),
+        // As in the lab: evenly over 5 s.
+        "arrivals" => {
+            let count = u32::try_from(receivers.len()).unwrap_or(u32::MAX);
+            for (receiver, at) in receivers.iter_mut().zip(0_u32..) {
+                receiver.arrives = Duration::from_secs(5) * at / (count - 1).max(1);
+            }
+        }
         "crowd" => receivers
             .iter_mut()
             .for_each(|host| host.arrives = Duration::from_millis(rng.random_range(0..60_000))),
