@@ -243,6 +243,7 @@ mod tests {
     use shared::model::{Digest, EvictReason, FragmentLength, Manifest};
 
     use super::*;
+    use crate::store::{Place, Roles};
 
     fn holding(n: u8, fragments: u32) -> Holding {
         Holding {
@@ -366,6 +367,32 @@ mod tests {
         assert!(!inventory.has_changes(), "nobody is there to answer to");
         inventory.answer(&evict(1, 5, 2));
         assert_eq!(inventory.take_changed(), [holding(1, 4).content].into());
+    }
+
+    #[test]
+    fn the_tracker_is_told_whether_a_copy_was_assigned_and_whether_it_is_kept() {
+        let manifest = Manifest::from_roots(10, FragmentLength::MIN, vec![Digest::from_bytes([1; 32])]);
+        let manifest = manifest.expect("one fragment");
+        let told = |published, assigned, fetched| {
+            let roles = Roles {
+                published,
+                assigned,
+                fetched,
+            };
+            let entry = Entry {
+                held: manifest.all_fragments(),
+                manifest: manifest.clone(),
+                roles,
+                name: None,
+                place: Place::Store,
+            };
+            let holding = holding_of(manifest.content(), Some(entry), false);
+            (holding.keeps, holding.is_assigned)
+        };
+        assert_eq!(told(true, false, false), (true, false));
+        assert_eq!(told(true, true, false), (true, true));
+        assert_eq!(told(false, true, true), (true, true));
+        assert_eq!(told(false, false, true), (false, false));
     }
 
     #[test]

@@ -214,6 +214,6 @@ async fn what_has_changed_is_announced_although_something_happens_all_the_time()
     };
     tokio::select! {
         () = busy => panic!("the peer has ended the session"),
-        () = peer.hear_of(content) => {}
+        told = tokio::time::timeout(Duration::from_secs(20), peer.hear_of(content)) => told.expect("it is told"),
     }
 }

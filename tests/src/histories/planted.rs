@@ -94,7 +94,8 @@ planted! {
         "held.is_assigned = holding.is_assigned;" => "held.is_assigned = false;",
         test "tracker" "--lib" "a_publisher_that_lost_its_file";
     7 "a peer does not say that its copy was assigned", "peer/src/session/inventory.rs":
-        "is_assigned: entry.roles.assigned," => "is_assigned: false,";
+        "is_assigned: entry.roles.assigned," => "is_assigned: false,",
+        test "peer" "--lib" "the_tracker_is_told_whether_a_copy_was_assigned";
     7 "an announce is put off by whatever else happens", "peer/src/session/link.rs":
         "session.inventory.has_changes() && delay.is_none()" => "session.inventory.has_changes()",
         test "peer" "--lib" "what_has_changed_is_announced";
