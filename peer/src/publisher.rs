@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::convert::Publish;
+use proto::messages::Publish;
 use shared::model::{Binding, ContentRef, Expectation, Name, Parts, Revision};
 use shared::runtime::{OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};

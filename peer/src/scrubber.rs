@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::control::Scrub;
+use proto::messages::control::Scrub;
 use shared::model::{ByteRate, ContentId, FragmentIndex};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use proto::convert::Locate;
+use proto::messages::Locate;
 use shared::model::{ContentId, ContentRef, PeerId, Source};
 use tracing::debug;
 

@@ -9,7 +9,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 use shared::model::Digest;
 
-use crate::convert::Chunk;
+use crate::messages::Chunk;
 
 /// The numbers of the fields in `transfer.proto`.
 const FRAGMENT: u32 = 1;

@@ -8,19 +8,19 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use prost::Message;
 use shared::model::{
-    Binding, ContentRef, Culprit, DrainStatus, Durability, Duty, Expectation, FeedPage, FeedPosition, Health,
-    Hello, Holding, Location, Losses, Manifest, Numbered, PeerInfo, PinWish, Reason, Report, RevisionEntry,
-    Source, Survey, Why,
+    Binding, ContentRef, DrainStatus, Durability, Expectation, FeedPage, FeedPosition, Health, Hello,
+    Holding, Location, Losses, Manifest, Numbered, PeerInfo, PeerMode, PinWish, Reason, Report,
+    RevisionEntry, Source, SourceFault, Survey, Why,
 };
 
 use crate::client::{Gateways, TrackerEntry};
-use crate::control::{
+use crate::messages::control::{
     Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Listed, LocalContent, PutValue, ReadEvent, Status,
     Value, Verified,
 };
-use crate::convert::{
+use crate::messages::{
     Chunk, Fetch, FetchRange, FromPeer, FromTracker, List, Locate, Peers, Publish, Published, Remove, Rename,
-    SetDuty, SetTarget,
+    SetPeerMode, SetTarget,
 };
 use crate::v1;
 
@@ -94,7 +94,7 @@ proptest! {
         take_all!(bytes;
             AddEvent => AddEvent, AddRequest => Add, AddStreamRequest => AddStep, AssignmentResult => Report,
             Binding => Binding, BlockRange => FetchRange, CollectionEntry => Listed, ConnectRequest => EntryPoint,
-            ContentRef => ContentRef, Culprit => Culprit, DrainStatusReply => DrainStatus,
+            ContentRef => ContentRef, Culprit => SourceFault, DrainStatusReply => DrainStatus,
             DurabilityReply => Durability, EntriesReply => Vec<Listed>, EventsReply => FeedPage,
             EventsRequest => Option<FeedPosition>, Expectation => Expectation, FeedPosition => FeedPosition,
             FetchChunk => Chunk, FetchRequest => Fetch, FromPeer => Numbered<FromPeer>,
@@ -104,8 +104,8 @@ proptest! {
             LocateRequest => Locate, Losses => Losses, Manifest => Manifest, Peer => PeerInfo,
             PeersReply => Peers, PinReply => RevisionEntry, PinRequest => PinWish, PublishRequest => Publish,
             PutValueRequest => PutValue, ReadEvent => ReadEvent, Reason => Reason, RemoveRequest => Remove,
-            RenameRequest => Rename, ResolveReply => (Binding, Manifest), SetDutyReply => Duty,
-            SetDutyRequest => SetDuty, SetTargetRequest => SetTarget, Source => Source, StatusReply => Status,
+            RenameRequest => Rename, ResolveReply => (Binding, Manifest), SetDutyReply => PeerMode,
+            SetDutyRequest => SetPeerMode, SetTargetRequest => SetTarget, Source => Source, StatusReply => Status,
             SurveyReply => Survey, TrackerEntry => TrackerEntry, TrackersReply => Gateways,
             VerifyEvent => Verified, WatchReply => Health, WhyReply => Why,
         );

@@ -1,22 +1,21 @@
 //! The wire and nothing but the wire.
 //!
 //! The `.proto` files are the contract; [`v1`] is what is generated from them and is named only here and in
-//! the `rpc` modules of the services. [`convert`] checks what comes in and turns it into the types of
+//! the `rpc` modules of the services. [`messages`] checks what comes in and turns it into the types of
 //! `shared::model`, and the other way. [`status`] maps errors to gRPC and HTTP in one place. [`client`] has a
 //! typed client for every service, with deadlines and retries; [`dial`] and [`accept`] are the only places where
 //! connections are made and taken. [`frame`] writes the one message that is too large to be copied.
 
 pub mod accept;
 pub mod client;
-pub mod control;
-pub mod convert;
 pub mod dial;
 pub mod frame;
 #[cfg(test)]
 mod hostile;
+pub mod messages;
 mod opening;
 pub mod status;
 pub mod v1;
 
-pub use convert::Invalid;
+pub use messages::Invalid;
 pub use status::RemoteError;

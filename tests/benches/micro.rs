@@ -8,7 +8,7 @@ use std::time::Duration;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use peer::fetch::scheduler::{Action, Bounds, Event, Scheduler};
 use prost::Message as _;
-use proto::convert::Chunk;
+use proto::messages::Chunk;
 use proto::v1::FetchChunk;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use harness::{Cluster, Peer};
 use proto::client::CatalogClient;
-use proto::convert::Publish;
+use proto::messages::Publish;
 use shared::collection::{Attributes, Builder, Data, File, Mode, ModifiedAt};
 use shared::model::{ContentRef, Expectation, HostPort, Incarnation, Name, Parts, ReplicationTarget};
 

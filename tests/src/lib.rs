@@ -6,21 +6,21 @@
 //! what it saw last when it does not. [`content`] makes files that are the same in every run.
 //! [`schema`] compares JSON with what is published about it. [`Terminal`] is a program that somebody types at.
 //!
-//! [`campaign`] harms such clusters under load, beside a ledger of what they acknowledged. [`histories`] are those of simulated clusters, in which everything goes wrong. [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
+//! [`chaos`] harms such clusters under load, beside a ledger of what they acknowledged. [`dst`] are those of simulated clusters, in which everything goes wrong. [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
 
 pub mod bench;
 pub mod binaries;
-pub mod campaign;
+pub mod chaos;
 mod cluster;
 pub mod content;
+pub mod dst;
 mod eventually;
-pub mod histories;
 mod interruption;
 pub mod lab;
 mod outcome;
 mod program;
 pub mod schema;
-pub mod simulator;
+pub mod swarm_sim;
 mod terminal;
 
 pub use cluster::{Cluster, ClusterBuilder, Peer};

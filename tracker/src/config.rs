@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use shared::model::{RevisionLimit, parse_duration};
-use shared::runtime::chores::Chore;
+use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{
     Env, Key, Places, Setting, SettingsError, Table, Values, flags, flags::one_of, number, path, text, whole,
@@ -105,7 +105,7 @@ pub enum Command {
     /// Say that what a restored data directory lacks has been seen to: contents without a name go again
     AcceptLoss,
     #[command(flatten)]
-    Chore(Chore),
+    SelfCommand(SelfCommand),
 }
 
 /// A command line that has been read.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use shared::Coded;
-use shared::runtime::chores::Chore;
+use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{Clock, OnExit, Tasks, shutdown_signal};
 use shared::settings::{Places, Values, flags, follow};
@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
     let invocation = Invocation::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let outcome = match invocation.args.command.clone() {
         None => run(&invocation).await.map_err(|error| told(&error)),
-        Some(Command::Chore(chore)) => do_chore(chore, &invocation),
+        Some(Command::SelfCommand(chore)) => do_chore(chore, &invocation),
         Some(command) => prepare(&invocation)
             .and_then(|(_, values)| Config::of(&values))
             .map_err(|error| told(&error))
@@ -82,7 +82,7 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
 }
 
 /// Does what needs no tracker and no data directory.
-fn do_chore(chore: Chore, invocation: &Invocation) -> Result<(), (u8, String)> {
+fn do_chore(chore: SelfCommand, invocation: &Invocation) -> Result<(), (u8, String)> {
     let program = flags::with_twins(table(), Args::command());
     chore.perform(program, invocation.places(&env), is_usable).tell()
 }
@@ -91,7 +91,7 @@ fn do_chore(chore: Chore, invocation: &Invocation) -> Result<(), (u8, String)> {
 fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
     match command {
         // Done before, without a data directory.
-        Command::Chore(_) => {}
+        Command::SelfCommand(_) => {}
         Command::Check { dir } => {
             let dir = dir.as_deref().unwrap_or(data_dir);
             let sound = offline::check(dir).map_err(|error| told(&error))?;

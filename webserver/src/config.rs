@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use shared::model::{HostPort, parse_duration};
-use shared::runtime::chores::Chore;
+use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{
     Env, Key, Places, SettingsError, Table, Values, duration, flags, flags::one_of, list, number, text, whole,
@@ -79,7 +79,7 @@ pub struct Args {
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     #[command(flatten)]
-    Chore(Chore),
+    SelfCommand(SelfCommand),
 }
 
 /// A command line that has been read.

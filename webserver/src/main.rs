@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use shared::Coded as _;
-use shared::runtime::chores::Chore;
+use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
 use shared::settings::{Values, flags, follow};
@@ -21,7 +21,7 @@ async fn main() -> ExitCode {
             let told = |error: StartError| (error.code().exit_code(), error.to_string());
             run(&invocation).await.map_err(told)
         }
-        Some(Command::Chore(chore)) => do_chore(chore, &invocation),
+        Some(Command::SelfCommand(chore)) => do_chore(chore, &invocation),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,7 +69,7 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
 }
 
 /// Does what needs no webserver.
-fn do_chore(chore: Chore, invocation: &Invocation) -> Result<(), (u8, String)> {
+fn do_chore(chore: SelfCommand, invocation: &Invocation) -> Result<(), (u8, String)> {
     let program = flags::with_twins(TABLE, Args::command());
     chore.perform(program, invocation.places(&env), is_usable).tell()
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use proto::RemoteError;
 use proto::client::ControlClient;
-use proto::control::{Add, AddEvent, AddStream, SessionStatus};
+use proto::messages::control::{Add, AddEvent, AddStream, SessionStatus};
 use shared::model::{
     Binding, ByteCount, ContentId, ContentState, FragmentLength, Health, Name, format_duration,
 };

@@ -16,7 +16,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use shared::model::{
     ContentRef, FragmentLength, Name, ParseDurationError, ReplicationTarget, parse_duration,
 };
-use shared::runtime::chores::Chore;
+use shared::runtime::self_command::SelfCommand;
 use shared::settings;
 
 use self::flags::CommonFlags;
@@ -125,7 +125,7 @@ enum Verb {
     #[command(flatten)]
     Sharing(sharing::Verb),
     #[command(flatten)]
-    Chore(Chore),
+    SelfCommand(SelfCommand),
 }
 
 #[derive(Debug, Args)]
@@ -251,7 +251,7 @@ pub enum Action {
     /// Do one thing and end.
     Once(Command),
     /// What needs neither a node nor settings that make sense.
-    Chore(Chore),
+    SelfCommand(SelfCommand),
 }
 
 /// What is done once.
@@ -320,7 +320,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
     let (action, inner) = act(verb);
     match inner {
         Some(inner) if outer == NodeFlags::default() || inner == NodeFlags::default() => {}
-        None if outer == NodeFlags::default() || matches!(action, Action::Menu | Action::Chore(_)) => {}
+        None if outer == NodeFlags::default() || matches!(action, Action::Menu | Action::SelfCommand(_)) => {}
         Some(_) => {
             return Err(misplaced(words::flags_once()));
         }
@@ -345,7 +345,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
 fn act(verb: Option<Verb>) -> (Action, Option<NodeFlags>) {
     let (command, node) = match verb {
         None => return (Action::Menu, None),
-        Some(Verb::Chore(chore)) => return (Action::Chore(chore), None),
+        Some(Verb::SelfCommand(chore)) => return (Action::SelfCommand(chore), None),
         Some(Verb::Serve(node)) => return (Action::Serve, Some(node)),
         Some(Verb::Add { node, add, .. }) => {
             let add = AddArgs {

@@ -3,7 +3,7 @@
 //! Commands never touch a data directory themselves: whatever they do, they ask a node's `Control` service for it.
 
 use proto::client::ControlClient;
-use proto::control::{EntryPoint, SessionStatus, Status};
+use proto::messages::control::{EntryPoint, SessionStatus, Status};
 use shared::model::HostPort;
 use shared::runtime::Tasks;
 

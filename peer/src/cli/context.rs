@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::client::ControlClient;
-use proto::control::EntryPoint;
-use proto::convert::Remove;
+use proto::messages::Remove;
+use proto::messages::control::EntryPoint;
 use shared::runtime::{Clock, Tasks};
 
 use super::attach;

@@ -1,6 +1,6 @@
 //! `peer list NAME`: what is in a collection.
 
-use proto::control::{EntryKind, Listed};
+use proto::messages::control::{EntryKind, Listed};
 use serde::Serialize;
 use shared::model::{ByteCount, ContentRef};
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::ControlClient;
-use proto::control::{EntryPoint, Get, GetEvent};
-use proto::convert::Locate;
+use proto::messages::Locate;
+use proto::messages::control::{EntryPoint, Get, GetEvent};
 use shared::ErrorCode;
 use shared::model::{ByteCount, ContentRef, Name, Timestamp, format_duration};
 use shared::runtime::Clock;

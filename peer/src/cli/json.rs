@@ -19,7 +19,7 @@ use serde::Serialize;
 
 pub use history::{History, Pinned};
 pub use plan::{AddPlan, GetPlan, PlannedSource};
-pub use upkeep::{DrainLine, Drained, Durable, Explained, OnDuty, Surveyed, Targeted};
+pub use upkeep::{DrainLine, Drained, Durable, Explained, ModeReport, Surveyed, Targeted};
 pub use values::{SendLine, Value};
 
 /// The last line when a command fails: `{"error":{"code":"not_found","message":"…"}}`.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
-use proto::control::SetLimits;
+use proto::messages::control::SetLimits;
 use shared::model::{ByteRate, ParseByteRateError};
 
 use super::context::Context;
@@ -60,7 +60,7 @@ pub(super) async fn run(context: &Context<'_>, args: LimitArgs) -> Result<(), Fa
 #[cfg(test)]
 mod tests {
     use proto::client::ControlClient;
-    use proto::control::RateLimits;
+    use proto::messages::control::RateLimits;
     use shared::runtime::Tasks;
     use shared::{Coded as _, ErrorCode};
 

@@ -4,7 +4,7 @@
 //! forgets what a peer held once that is lost, so who may have it is all who are away.
 
 use proto::client::ControlClient;
-use proto::convert::Locate;
+use proto::messages::Locate;
 use shared::ErrorCode;
 use shared::model::{ContentRef, ContentState, FragmentSet, Location, Name, PeerInfo, PeerState};
 

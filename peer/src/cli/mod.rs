@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use shared::language::{self, Language};
 use shared::model::format_duration;
-use shared::runtime::chores::Chore;
+use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{Tasks, shutdown_signal};
 use shared::settings::Env;
@@ -80,7 +80,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) ->
             let result = Box::pin(perform(invocation.action, settings, verbosity, &out)).await;
             (out, result)
         }
-        Err(Stop::Chore(chore, flags)) => do_chore(chore, &flags, env),
+        Err(Stop::SelfCommand(chore, flags)) => do_chore(chore, &flags, env),
         Err(Stop::Answer(text)) => {
             let out = Output::standard(Style::default());
             out.text(&text);
@@ -111,7 +111,7 @@ enum Stop {
     /// Help or the version was asked for.
     Answer(String),
     /// Something that the settings, which may make no sense, are only looked at for.
-    Chore(Chore, BTreeMap<String, OsString>),
+    SelfCommand(SelfCommand, BTreeMap<String, OsString>),
     Failure(Failure),
 }
 
@@ -140,21 +140,25 @@ fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Gathered
             Stop::Answer(help::spoken(error.render().to_string()))
         }
     })?;
-    if let Action::Chore(chore) = invocation.action {
-        return Err(Stop::Chore(chore, invocation.settings));
+    if let Action::SelfCommand(chore) = invocation.action {
+        return Err(Stop::SelfCommand(chore, invocation.settings));
     }
     let settings = settings::gather(&invocation.settings, env)?;
     Ok((invocation, settings))
 }
 
 /// Shows or checks the settings, or writes completions or manual pages.
-fn do_chore(chore: Chore, flags: &BTreeMap<String, OsString>, env: Env<'_>) -> (Output, Result<(), Failure>) {
+fn do_chore(
+    chore: SelfCommand,
+    flags: &BTreeMap<String, OsString>,
+    env: Env<'_>,
+) -> (Output, Result<(), Failure>) {
     let is_json = flags.contains_key("json");
     let places = settings::places(flags, env);
     let program = match chore {
         // Its headings are English in any case.
-        Chore::Man { .. } => args::definition(),
-        Chore::Completions { .. } | Chore::Config(_) => args::command(),
+        SelfCommand::Man { .. } => args::definition(),
+        SelfCommand::Completions { .. } | SelfCommand::Config(_) => args::command(),
     };
     let finished = chore.perform(program, places, serve::is_usable);
     let out = Output::standard(Style {
@@ -191,7 +195,7 @@ async fn perform(
         Action::Menu => crate::menu::run(&options, out, &tasks).await,
         Action::Once(command) => one_shot(command, &options, out, &tasks).await,
         // Done before there were settings.
-        Action::Chore(_) => Ok(()),
+        Action::SelfCommand(_) => Ok(()),
     };
     tasks.stop(STOP_TIMEOUT).await;
     result

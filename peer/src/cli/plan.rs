@@ -8,10 +8,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use proto::client::ControlClient;
-use proto::convert::Locate;
+use proto::messages::Locate;
 use shared::hash::hash_content;
 use shared::model::{
-    ByteCount, ByteRate, ContentId, ContentRef, Duty, FragmentLength, Holder, Location, Manifest, Name,
+    ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Holder, Location, Manifest, Name, PeerMode,
     PeerState, format_duration,
 };
 use shared::{Coded as _, ErrorCode};
@@ -84,7 +84,7 @@ pub(super) async fn add(
         let fewest = there.map_or(0, |location| location.health.fewest);
         let view = all_peers(&node.client).await?;
         let takes = |peer: &&shared::model::PeerInfo| {
-            peer.id != own && peer.state == PeerState::Live && peer.duty == Duty::Active
+            peer.id != own && peer.state == PeerState::Live && peer.mode == PeerMode::Active
         };
         let others = u32::try_from(view.peers.iter().filter(takes).count()).unwrap_or(u32::MAX);
         // One of the replicas is the file itself.

@@ -1,8 +1,8 @@
 //! The commands that ask once: remove, forget, list, locate, status, network, verify.
 
 use proto::client::{ControlClient, Incoming};
-use proto::control::Verified;
-use proto::convert::{List, Locate, Page, Remove, Rename};
+use proto::messages::control::Verified;
+use proto::messages::{List, Locate, Page, Remove, Rename};
 use proto::{Invalid, RemoteError};
 use shared::Coded as _;
 use shared::ErrorCode;

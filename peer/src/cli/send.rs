@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use proto::client::ControlClient;
-use proto::control::{Add, AddEvent, EntryPoint, SessionStatus};
-use proto::convert::Remove;
+use proto::messages::Remove;
+use proto::messages::control::{Add, AddEvent, EntryPoint, SessionStatus};
 use shared::model::{
     Binding, ByteCount, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
 };

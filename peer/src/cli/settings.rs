@@ -9,7 +9,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use proto::control::{EntryPoint, RateLimits};
+use proto::messages::control::{EntryPoint, RateLimits};
 use shared::language::Language;
 use shared::model::{ByteCount, FragmentLength, HostPort, ReplicationTarget, Zone};
 use shared::runtime::telemetry::{LOG, LOG_FORMAT};

@@ -3,13 +3,14 @@
 mod history;
 mod upkeep;
 
-use proto::control::{LocalContent, RateLimits, Scrub, SessionStatus, Status};
+use proto::messages::control::{LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
-    ByteCount, ByteRate, Culprit, Duty, FragmentSet, Listing, Location, PeerInfo, Revision, format_duration,
+    ByteCount, ByteRate, FragmentSet, Listing, Location, PeerInfo, PeerMode, Revision, SourceFault,
+    format_duration,
 };
 
 pub use history::history;
-pub use upkeep::{drain, durability, duty, survey, why};
+pub use upkeep::{drain, durability, mode, survey, why};
 
 use super::output::one_line;
 use super::table::Align::{Left, Right};
@@ -122,9 +123,9 @@ pub fn peers(peers: &[PeerInfo]) -> Table {
             peer.zone
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
-            match peer.duty {
-                Duty::Active => words::peer_state(peer.state).to_owned(),
-                duty => format!("{}, {}", words::peer_state(peer.state), words::duty_word(duty)),
+            match peer.mode {
+                PeerMode::Active => words::peer_state(peer.state).to_owned(),
+                mode => format!("{}, {}", words::peer_state(peer.state), words::mode_word(mode)),
             },
             ByteCount::new(peer.free).to_string(),
             ByteCount::new(peer.capacity).to_string(),
@@ -242,7 +243,7 @@ fn traffic(status: &Status) -> String {
 }
 
 /// `0123456789 at 10.0.0.7:50053 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago`.
-fn culprit(culprit: &Culprit) -> String {
+fn culprit(culprit: &SourceFault) -> String {
     let offence = words::offence(culprit.offence);
     let offence = culprit.rate.map_or_else(
         || offence.to_owned(),

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use proto::client::Incoming;
-use proto::control::{AddStep, AddStream, GetEvent, ReadEvent};
+use proto::messages::control::{AddStep, AddStream, GetEvent, ReadEvent};
 use proto::{Invalid, RemoteError};
 use shared::ErrorCode;
 use tokio::sync::{mpsc, oneshot};

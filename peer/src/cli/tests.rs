@@ -42,7 +42,7 @@ fn chores_need_no_settings_that_make_sense() {
         "completions bash",
     ] {
         assert!(
-            matches!(prepare(&arguments(line), &home), Err(Stop::Chore(..))),
+            matches!(prepare(&arguments(line), &home), Err(Stop::SelfCommand(..))),
             "{line}"
         );
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use proto::control::EntryPoint;
+use proto::messages::control::EntryPoint;
 use shared::model::{ContentId, HostPort, Name};
 
 const BY_WEBSERVER: &str = "enjambre://";

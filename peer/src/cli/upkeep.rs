@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use proto::RemoteError;
 use proto::client::ControlClient;
-use proto::convert::SetTarget;
+use proto::messages::SetTarget;
 use shared::model::{
-    ContentRef, DrainStatus, Duty, DutyWish, Name, ReplicationTarget, Timestamp, format_duration,
+    ContentRef, DrainStatus, Name, PeerMode, ReplicationTarget, RequestedMode, Timestamp, format_duration,
     parse_duration,
 };
 use shared::{Coded as _, ErrorCode};
@@ -149,27 +149,27 @@ async fn maintenance(
     args: MaintenanceArgs,
 ) -> Result<(), Failure> {
     let wish = match args.switch {
-        Switch::On => DutyWish::Maintenance(args.length),
-        Switch::Off => DutyWish::Active,
+        Switch::On => RequestedMode::Maintenance(args.length),
+        Switch::Off => RequestedMode::Active,
     };
-    let duty = client.set_duty(wish).await;
-    let duty = duty.map_err(|error| Failure::of(words::change_duty(), &error))?;
-    context.out.json(&json::OnDuty::from(duty));
-    context.out.line(&show::duty(duty, context.clock.now()));
+    let mode = client.set_peer_mode(wish).await;
+    let mode = mode.map_err(|error| Failure::of(words::change_duty(), &error))?;
+    context.out.json(&json::ModeReport::from(mode));
+    context.out.line(&show::mode(mode, context.clock.now()));
     Ok(())
 }
 
 async fn drain(context: &Context<'_>, client: &ControlClient, args: DrainArgs) -> Result<(), Failure> {
     let failed = |error: RemoteError| Failure::of(words::drain_peer(), &error);
     let wish = if args.cancel {
-        DutyWish::Active
+        RequestedMode::Active
     } else {
-        DutyWish::Drain
+        RequestedMode::Drain
     };
-    let duty = client.set_duty(wish).await.map_err(failed)?;
+    let mode = client.set_peer_mode(wish).await.map_err(failed)?;
     if args.cancel {
-        context.out.json(&json::OnDuty::from(duty));
-        context.out.line(&show::duty(duty, context.clock.now()));
+        context.out.json(&json::ModeReport::from(mode));
+        context.out.line(&show::mode(mode, context.clock.now()));
         return Ok(());
     }
     let status = client.drain_status().await.map_err(failed)?;
@@ -200,7 +200,7 @@ async fn wait_until_safe(
     let mut progress = Progress::begin(context.out, &context.clock, label, Unit::Bytes, amount(&status));
     let mut heard_at = context.clock.now();
     while !status.is_safe {
-        if status.duty != Duty::Draining {
+        if status.mode != PeerMode::Draining {
             return Err(Failure::new(Exit::Conflict, words::drain_called_off()));
         }
         context.out.json(&json::DrainLine::Progress((&status).into()));

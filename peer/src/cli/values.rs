@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use proto::RemoteError;
-use proto::control::PutValue;
+use proto::messages::control::PutValue;
 use shared::model::{ByteCount, Name, ReplicationTarget, parse_duration};
 use shared::{Coded as _, ErrorCode};
 

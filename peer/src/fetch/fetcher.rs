@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use shared::model::{
-    ByteRate, ContentId, Culprit, FetchStanding, FragmentSet, HostPort, Manifest, Offence, PeerId, Source,
-    Zone,
+    ByteRate, ContentId, FaultKind, FetchStanding, FragmentSet, HostPort, Manifest, PeerId, Source,
+    SourceFault, Zone,
 };
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -17,12 +17,12 @@ use tracing::warn;
 
 use super::arrivals::Arrivals;
 use super::counters::Counters;
-use super::culprits::Culprits;
 use super::error::FetchError;
 use super::intake::Received;
 use super::job::{Call, Caller, Job};
 use super::limits::Limits;
 use super::progress::Progress;
+use super::source_faults::SourceFaults;
 use crate::limiter::Limiter;
 use crate::store::FragmentStore;
 
@@ -70,7 +70,7 @@ pub(super) struct Inner {
     pub(super) limits: Limits,
     pub(super) counters: Arc<Counters>,
     pub(super) limiter: Limiter,
-    culprits: Mutex<Culprits>,
+    culprits: Mutex<SourceFaults>,
     /// What is arriving, to be passed on.
     pub(super) arrivals: Arrivals,
     /// A permit for every block that may be in flight.
@@ -95,7 +95,7 @@ impl Inner {
         &self,
         peer: PeerId,
         address: &HostPort,
-        offence: Offence,
+        offence: FaultKind,
         rate: Option<ByteRate>,
         content: ContentId,
     ) {
@@ -166,7 +166,7 @@ impl Fetcher {
     /// The sources that lied, stalled or were much slower than others since the peer started: a few dozen, the latest
     /// first.
     #[must_use]
-    pub fn culprits(&self) -> Vec<Culprit> {
+    pub fn culprits(&self) -> Vec<SourceFault> {
         let culprits = self.0.culprits.lock().unwrap_or_else(PoisonError::into_inner);
         culprits.list(self.0.clock.now())
     }

@@ -16,7 +16,6 @@ mod callers;
 mod commits;
 mod committing;
 mod counters;
-mod culprits;
 mod error;
 mod fetcher;
 mod intake;
@@ -29,6 +28,7 @@ mod request;
 mod running;
 pub mod scheduler;
 mod session;
+mod source_faults;
 mod sources;
 mod speeds;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::client::TransferClient;
-use proto::convert::{Chunk, Fetch, FetchRange};
+use proto::messages::{Chunk, Fetch, FetchRange};
 use shared::hash::{FragmentProof, ProofError};
 use shared::model::{BLOCK_LENGTH, FragmentIndex, Manifest};
 use shared::{Coded as _, ErrorCode};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use shared::model::{FragmentIndex, PeerId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::culprits::Pulled;
+use super::source_faults::Pulled;
 
 /// A request whose task has not ended.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ mod telling;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::model::{FragmentIndex, FragmentSet, Manifest, Offence, PeerId, Source, Timestamp};
+use shared::model::{FaultKind, FragmentIndex, FragmentSet, Manifest, PeerId, Source, Timestamp};
 use shared::runtime::OnExit;
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
@@ -240,7 +240,7 @@ impl Session {
                     self.sources.stalled(source);
                     // While we take little, our full windows can hold up what a source sends.
                     if !made.token.is_cancelled() && self.throttle.is_none() {
-                        self.blame(source, Offence::Stalled, None);
+                        self.blame(source, FaultKind::Stalled, None);
                     }
                 }
                 // After a cancellation the scheduler may have made the same request anew; this is not its end.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use shared::model::{BLOCK_LENGTH, ContentId, Manifest, Offence, PeerId, Source, Zone};
+use shared::model::{BLOCK_LENGTH, ContentId, FaultKind, Manifest, PeerId, Source, Zone};
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::watch;
@@ -93,7 +93,7 @@ impl Fetching {
     }
 
     /// Who is said to have done what, and how often.
-    fn accused(&self) -> Vec<(PeerId, Offence, u32)> {
+    fn accused(&self) -> Vec<(PeerId, FaultKind, u32)> {
         let culprits = self.fetcher.culprits();
         culprits
             .into_iter()
@@ -214,7 +214,7 @@ async fn a_liar_is_told_and_left_out_and_an_honest_source_serves_everything() {
     // Of the three lies that put it out some may be about requests that were under way together.
     let accused = fetching.accused();
     assert!(
-        matches!(accused[..], [(peer, Offence::Lied, 1..=3)] if peer == liar.source.peer),
+        matches!(accused[..], [(peer, FaultKind::Lied, 1..=3)] if peer == liar.source.peer),
         "{accused:?}"
     );
 }
@@ -305,7 +305,7 @@ async fn what_a_silent_source_does_not_send_another_does() {
     fetching.assert_complete(&bytes);
     let accused = fetching.accused();
     assert!(
-        matches!(accused[..], [(peer, Offence::Stalled, 1..)] if peer == silent.source.peer),
+        matches!(accused[..], [(peer, FaultKind::Stalled, 1..)] if peer == silent.source.peer),
         "{accused:?}"
     );
 }

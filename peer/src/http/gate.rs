@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
-use proto::control::TOKEN_KEY;
+use proto::messages::control::TOKEN_KEY;
 use shared::ErrorCode;
 use shared::model::HostPort;
 

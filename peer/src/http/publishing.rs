@@ -11,8 +11,8 @@ use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use proto::RemoteError;
-use proto::control::AddEvent;
-use proto::convert::Remove;
+use proto::messages::Remove;
+use proto::messages::control::AddEvent;
 use serde::{Deserialize, Serialize};
 use shared::model::{
     Binding, ContentId, ContentState, Manifest, Name, ReplicationTarget, Revision, parse_duration,

@@ -3,7 +3,7 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
-use proto::convert::{List, Locate, Page};
+use proto::messages::{List, Locate, Page};
 use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, json};

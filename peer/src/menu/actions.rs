@@ -1,6 +1,6 @@
 //! The options that ask the node one thing: connect, leave, lists, peers, status, remove.
 
-use proto::convert::Remove;
+use proto::messages::Remove;
 use shared::model::Name;
 
 use super::completion::Completes;

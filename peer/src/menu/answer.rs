@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use proto::control::EntryPoint;
+use proto::messages::control::EntryPoint;
 use shared::language::{self, Language};
 use shared::model::HostPort;
 

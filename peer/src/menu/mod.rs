@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::client::ControlClient;
-use proto::control::{EntryPoint, SessionStatus, Status};
+use proto::messages::control::{EntryPoint, SessionStatus, Status};
 use shared::model::Incarnation;
 use shared::runtime::{Clock, Tasks};
 

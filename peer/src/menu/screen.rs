@@ -1,6 +1,6 @@
 //! What the menu shows: pure text, as wide as the screen wherever names and addresses allow it.
 
-use proto::control::{SessionStatus, Status};
+use proto::messages::control::{SessionStatus, Status};
 use shared::model::{ByteCount, ContentState, Listing, Location};
 
 use super::choice::Choice;
@@ -165,7 +165,7 @@ mod tests {
             data_dir: "/data".into(),
             version: "0.1.0".to_owned(),
             capacity: 1 << 30,
-            scrub: proto::control::Scrub::default(),
+            scrub: proto::messages::control::Scrub::default(),
             used: 0,
             contents: 0,
             session: SessionStatus::Offline,
@@ -177,7 +177,7 @@ mod tests {
             bytes_wasted: 0,
             active_fetches: 0,
             active_uploads: 0,
-            limits: proto::control::RateLimits::default(),
+            limits: proto::messages::control::RateLimits::default(),
             culprits: Vec::new(),
         }
     }

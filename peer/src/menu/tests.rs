@@ -1,6 +1,6 @@
 //! The menu on a node of its own that is in no network, talked to through channels.
 
-use proto::control::LocalRole;
+use proto::messages::control::LocalRole;
 use tokio::sync::mpsc;
 
 use super::console::Interrupt;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use proto::client::ControlClient;
-use proto::control::{Add, Get};
-use proto::convert::Locate;
+use proto::messages::Locate;
+use proto::messages::control::{Add, Get};
 use shared::model::{Binding, ContentRef, Listing, Location, Name, ReplicationTarget};
 use shared::{Coded as _, ErrorCode};
 

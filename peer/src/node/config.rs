@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use proto::control::{EntryPoint, RateLimits};
+use proto::messages::control::{EntryPoint, RateLimits};
 use shared::model::{ByteRate, HostPort, Zone};
 
 use super::memory::MemoryBudget;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::accept::{self, Services};
-use proto::control::EntryPoint;
+use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};

@@ -17,8 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::accept::RemoteAddr;
-use proto::control::{Add, AddStep, EntryPoint, Get, PutValue, SetLimits, Status as NodeStatus, TOKEN_KEY};
-use proto::convert::{List, Locate, Page, Remove, Rename, SetDuty, SetTarget, asked, peer_or_self};
+use proto::messages::control::{
+    Add, AddStep, EntryPoint, Get, PutValue, SetLimits, Status as NodeStatus, TOKEN_KEY,
+};
+use proto::messages::{List, Locate, Page, Remove, Rename, SetPeerMode, SetTarget, asked, peer_or_self};
 use proto::status::to_status;
 use proto::v1::control_server::{Control, ControlServer};
 use proto::{Invalid, RemoteError, v1};
@@ -434,9 +436,9 @@ impl Control for ControlService {
         request: Request<v1::SetDutyRequest>,
     ) -> Result<Response<v1::SetDutyReply>, Status> {
         self.admit(&request, Access::Change)?;
-        let set = SetDuty::try_from(request.into_inner())?;
-        let duty = Some(upkeep::set_duty(&self.parts, set).await?.into());
-        Ok(Response::new(v1::SetDutyReply { duty }))
+        let set = SetPeerMode::try_from(request.into_inner())?;
+        let mode = Some(upkeep::set_peer_mode(&self.parts, set).await?.into());
+        Ok(Response::new(v1::SetDutyReply { duty: mode }))
     }
 
     async fn drain_status(

@@ -17,7 +17,7 @@ mod upload;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use proto::convert::{self, Fetch};
+use proto::messages::{self, Fetch};
 use proto::status::to_status;
 use proto::v1::transfer_server::Transfer;
 use proto::{RemoteError, v1};
@@ -321,7 +321,7 @@ impl Transfer for TransferService {
         &self,
         request: Request<v1::DescribeRequest>,
     ) -> Result<Response<v1::DescribeReply>, Status> {
-        let content = convert::types::content_id(&request.into_inner().content_id)?;
+        let content = messages::types::content_id(&request.into_inner().content_id)?;
         let entry = self.entry(content).await?;
         Ok(Response::new(v1::DescribeReply {
             manifest: Some((&entry.manifest).into()),
@@ -332,7 +332,7 @@ impl Transfer for TransferService {
         &self,
         request: Request<v1::FollowRequest>,
     ) -> Result<Response<Self::FollowStream>, Status> {
-        let content = convert::types::content_id(&request.into_inner().content_id)?;
+        let content = messages::types::content_id(&request.into_inner().content_id)?;
         let Ok(slot) = Arc::clone(&self.followers).try_acquire_owned() else {
             return Err(refusal(ErrorCode::Exhausted, "too many followers"));
         };
@@ -345,7 +345,7 @@ impl Transfer for TransferService {
     ) -> Result<Response<v1::DisputeReply>, Status> {
         let v1::DisputeRequest { content_id, fragment } = request.into_inner();
         let manifest = self
-            .entry(convert::types::content_id(&content_id)?)
+            .entry(messages::types::content_id(&content_id)?)
             .await?
             .manifest;
         let index = fragment_of(&manifest, fragment)?;

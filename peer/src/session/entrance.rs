@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use proto::RemoteError;
 use proto::client::{DirectoryClient, Gateways, TrackerEntry};
-use proto::control::EntryPoint;
+use proto::messages::control::EntryPoint;
 use serde::{Deserialize, Serialize};
 use shared::ErrorCode;
 use shared::model::HostPort;

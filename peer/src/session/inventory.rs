@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proto::convert::MAX_HOLDINGS;
+use proto::messages::MAX_HOLDINGS;
 use shared::model::{ContentId, Epoch, FragmentSet, Holding, HoldingsDigest, Numbered, Order, Report};
 
 use crate::store::Entry;

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::{CatalogClient, Orders, SessionClient, UpkeepClient};
-use proto::control::{EntryPoint, SessionStatus};
-use proto::convert::FromTracker;
+use proto::messages::FromTracker;
+use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, Hello, Holding, HostPort, Numbered, Order, Report, Shelves, Welcome, Zone};
+use shared::model::{
+    ContentId, DigestBuckets, Hello, Holding, HostPort, Numbered, Order, Report, Welcome, Zone,
+};
 use shared::runtime::Backoff;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -287,7 +289,7 @@ impl Runner {
     }
 
     /// Tells what the tracker asks for, or everything; what happened since the hello is told as a change.
-    async fn list(&self, session: &mut Session, listing: Option<Shelves>) -> Result<(), RemoteError> {
+    async fn list(&self, session: &mut Session, listing: Option<DigestBuckets>) -> Result<(), RemoteError> {
         // Before the look: what ends from here on is told by itself.
         let ended = self.protected.take_ended();
         let is_asked = move |content| listing.is_none_or(|listing| listing.contains(content));

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::{CatalogClient, Gateways, UpkeepClient};
-use proto::control::{EntryPoint, SessionStatus};
+use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
 use shared::model::{ContentId, Epoch, HostPort};
 use shared::runtime::{OnExit, Tasks};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use proto::accept::{Services, serve};
-use proto::control::EntryPoint;
-use proto::convert::{FromPeer, FromTracker};
+use proto::messages::control::EntryPoint;
+use proto::messages::{FromPeer, FromTracker};
 use proto::v1;
 use proto::v1::session_server::{Session, SessionServer};
 use shared::model::{

@@ -1,7 +1,7 @@
 //! How things stand: contents, peers, roles, offences.
 
-use proto::control::LocalRole;
-use shared::model::{ContentState, Duty, Offence, PeerState};
+use proto::messages::control::LocalRole;
+use shared::model::{ContentState, FaultKind, PeerMode, PeerState};
 
 use super::{lied, slow, stalled};
 
@@ -40,21 +40,21 @@ pub(crate) fn role(role: LocalRole) -> &'static str {
 
 /// What a source did.
 #[must_use]
-pub(crate) fn offence(offence: Offence) -> &'static str {
+pub(crate) fn offence(offence: FaultKind) -> &'static str {
     match offence {
-        Offence::Lied => lied(),
-        Offence::Stalled => stalled(),
-        Offence::Slow => slow(),
+        FaultKind::Lied => lied(),
+        FaultKind::Stalled => stalled(),
+        FaultKind::Slow => slow(),
     }
 }
 
 /// What a peer is used for, in a word.
 #[must_use]
-pub(crate) fn duty_word(duty: Duty) -> &'static str {
-    match duty {
-        Duty::Active => active(),
-        Duty::Maintenance { .. } => maintenance(),
-        Duty::Draining => draining(),
+pub(crate) fn mode_word(mode: PeerMode) -> &'static str {
+    match mode {
+        PeerMode::Active => active(),
+        PeerMode::Maintenance { .. } => maintenance(),
+        PeerMode::Draining => draining(),
     }
 }
 

@@ -15,8 +15,8 @@ shared::messages! {
     }
 
     // Duties.
-    fn on_active_duty() {
-        en: "this peer is on active duty: it holds replicas and is given more",
+    fn in_active_mode() {
+        en: "this peer is on active mode: it holds replicas and is given more",
         es: "este nodo está activo: guarda réplicas y recibe más"
     }
     fn being_drained() {

@@ -9,8 +9,8 @@ use shared::model::{
 use tonic::transport::Channel;
 
 use super::{Incoming, Patience, unary};
-use crate::convert::types::content_id;
-use crate::convert::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove, Rename, messages};
+use crate::messages::types::content_id;
+use crate::messages::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove, Rename, publication};
 use crate::v1::catalog_client::CatalogClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -67,7 +67,7 @@ impl CatalogClient {
             deadline: COLLECTION_DEADLINE,
             ..self.patience
         };
-        let messages = messages(publish, parts);
+        let messages = publication(publish, parts);
         let reply =
             unary(
                 patience,

@@ -17,12 +17,12 @@ use tonic::transport::Channel;
 use tonic::{Request, Status as GrpcStatus};
 
 use super::{Incoming, Patience, unary};
-use crate::control::{
+use crate::messages::control::{
     Add, AddEvent, EntryPoint, Get, GetEvent, Listed, LocalContent, RateLimits, SetLimits, Status, TOKEN_KEY,
     Verified,
 };
-use crate::convert::types::content_id;
-use crate::convert::{Invalid, List, Locate, Page, Peers, Published, Remove, Rename};
+use crate::messages::types::content_id;
+use crate::messages::{Invalid, List, Locate, Page, Peers, Published, Remove, Rename};
 use crate::v1::control_client::ControlClient as Generated;
 use crate::{RemoteError, dial, v1};
 

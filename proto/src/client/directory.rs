@@ -4,7 +4,7 @@ use shared::model::HostPort;
 use tonic::transport::Channel;
 
 use super::{Patience, unary};
-use crate::convert::Invalid;
+use crate::messages::Invalid;
 use crate::v1::directory_client::DirectoryClient as Generated;
 use crate::{RemoteError, dial, v1};
 

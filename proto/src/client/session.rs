@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 use super::Incoming;
-use crate::convert::{FromPeer, FromTracker};
+use crate::messages::{FromPeer, FromTracker};
 use crate::v1::session_client::SessionClient as Generated;
 use crate::{RemoteError, dial, v1};
 

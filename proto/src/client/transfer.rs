@@ -8,7 +8,7 @@ use tonic::transport::Channel;
 use tonic::{Response, Status};
 
 use super::{Incoming, Patience, unary};
-use crate::convert::{Chunk, Fetch, Invalid};
+use crate::messages::{Chunk, Fetch, Invalid};
 use crate::v1::transfer_client::TransferClient as Generated;
 use crate::{RemoteError, dial, v1};
 

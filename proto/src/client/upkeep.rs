@@ -1,12 +1,13 @@
 //! A tracker's targets, duties, and how safe everything is.
 
 use shared::model::{
-    Binding, ContentId, ContentRef, DrainStatus, Durability, Duty, DutyWish, HostPort, PeerId, Survey, Why,
+    Binding, ContentId, ContentRef, DrainStatus, Durability, HostPort, PeerId, PeerMode, RequestedMode,
+    Survey, Why,
 };
 use tonic::transport::Channel;
 
 use super::{Patience, unary};
-use crate::convert::{Invalid, SetDuty, SetTarget};
+use crate::messages::{Invalid, SetPeerMode, SetTarget};
 use crate::v1::upkeep_client::UpkeepClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -38,8 +39,8 @@ impl UpkeepClient {
     ///
     /// # Errors
     /// As the contract says.
-    pub async fn set_duty(&self, peer: PeerId, wish: DutyWish) -> Result<Duty, RemoteError> {
-        let set = SetDuty {
+    pub async fn set_peer_mode(&self, peer: PeerId, wish: RequestedMode) -> Result<PeerMode, RemoteError> {
+        let set = SetPeerMode {
             peer: Some(peer),
             wish,
         };

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    ContentId, Duty, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, ReplicationTarget, Revision,
-    Timestamp, Zone,
+    ContentId, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode, ReplicationTarget,
+    Revision, Timestamp, Zone,
 };
 
 /// A name and what it is bound to.
@@ -137,7 +137,7 @@ pub struct PeerInfo {
     /// How many contents it holds fragments of.
     pub contents: u32,
     /// What the tracker uses it for.
-    pub duty: Duty,
+    pub mode: PeerMode,
 }
 
 /// A peer and the fragments of one content that it has announced.

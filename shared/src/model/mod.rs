@@ -5,9 +5,8 @@
 
 mod amount;
 mod catalog;
-mod culprit;
+mod digest_buckets;
 mod durability;
-mod duty;
 mod feed;
 mod fragment;
 mod id;
@@ -16,11 +15,12 @@ mod mark;
 mod name;
 mod parts;
 mod peer;
+mod peer_mode;
 mod rate;
 mod reason;
 mod revision;
 mod session;
-mod shelves;
+mod source_fault;
 mod time;
 
 pub use amount::{ByteCount, ParseByteCountError};
@@ -28,9 +28,8 @@ pub use catalog::{
     Binding, CollectionSize, ContentState, Expectation, Health, Holder, Listing, Location, PeerInfo,
     PeerState,
 };
-pub use culprit::{Culprit, Offence};
+pub use digest_buckets::{DigestBuckets, DigestBucketsError, HoldingsDigest};
 pub use durability::{Durability, Endangered, FetchStanding, Losses, Repair, Survey, Why};
-pub use duty::{DrainStatus, Duty, DutyWish};
 pub use feed::{FeedEvent, FeedPage, FeedPosition};
 pub use fragment::{BlockSpan, FragmentIndex, FragmentSet, FragmentSetError};
 pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision};
@@ -41,6 +40,7 @@ pub use mark::Mark;
 pub use name::{ContentRef, Name, NameError};
 pub use parts::{Parts, PartsError};
 pub use peer::{HostPort, HostPortError, ReplicationTarget, ReplicationTargetError, Zone, ZoneError};
+pub use peer_mode::{DrainStatus, PeerMode, RequestedMode};
 pub use rate::{ByteRate, ParseByteRateError};
 pub use reason::{Reason, ReasonCode};
 pub use revision::{
@@ -48,5 +48,5 @@ pub use revision::{
     RevisionLimitError, RevisionState,
 };
 pub use session::{AssignmentFailure, EvictReason, Hello, Holding, Numbered, Order, Report, Source, Welcome};
-pub use shelves::{HoldingsDigest, Shelves, ShelvesError};
+pub use source_fault::{FaultKind, SourceFault};
 pub use time::{ParseDurationError, Timestamp, format_duration, parse_duration};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ContentId, Epoch, FragmentSet, HoldingsDigest, HostPort, Incarnation, Manifest, Mark, PeerId, PeerInfo,
-    Shelves, Zone,
+    ContentId, DigestBuckets, Epoch, FragmentSet, HoldingsDigest, HostPort, Incarnation, Manifest, Mark,
+    PeerId, PeerInfo, Zone,
 };
 
 /// Who a peer is; the first message of a session.
@@ -104,7 +104,7 @@ pub struct Welcome {
     /// How often to send heartbeats.
     pub heartbeat: Duration,
     /// Where the tracker knows something else than the peer said in short: it lists these. None means everything.
-    pub listing: Option<Shelves>,
+    pub listing: Option<DigestBuckets>,
 }
 
 /// A holder offered to a fetcher.

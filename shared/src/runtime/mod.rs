@@ -1,9 +1,9 @@
 //! What every service needs to run: time, tasks, signals, logs, retries, completions and manuals.
 
 mod backoff;
-pub mod chores;
 mod clock;
 pub mod manual;
+pub mod self_command;
 mod signal;
 mod tasks;
 pub mod telemetry;

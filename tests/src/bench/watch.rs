@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use proto::client::{CatalogClient, SessionClient};
-use proto::convert::Publish;
+use proto::messages::Publish;
 use serde_json::{Value, json};
 use shared::model::{
     Digest, Expectation, FeedEvent, FragmentLength, Hello, HostPort, Incarnation, Manifest, Name, Numbered,

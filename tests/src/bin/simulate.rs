@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use harness::simulator::{self, Outcome, Size};
+use harness::swarm_sim::{self, Outcome, Size};
 use shared::model::{ByteCount, parse_duration};
 
 /// Simulates swarms and compares them with the lower bound.
@@ -79,10 +79,10 @@ fn simulate(arguments: &Arguments) -> Result<()> {
                 latency: arguments.latency,
                 seed,
             };
-            let known = simulator::NAMES.join(", ");
-            let plan = simulator::scenario(name, size)
+            let known = swarm_sim::NAMES.join(", ");
+            let plan = swarm_sim::scenario(name, size)
                 .with_context(|| format!("there is no scenario {name:?}; choose from {known}"))?;
-            print(name, seed, &simulator::run(&plan));
+            print(name, seed, &swarm_sim::run(&plan));
         }
     }
     println!("last: until the last receiver had everything; med, max: a receiver's time from its arrival.");

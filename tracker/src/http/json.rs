@@ -229,7 +229,7 @@ impl Peers {
             free: peer.free,
             incarnation: peer.incarnation.get(),
             contents: peer.contents,
-            duty: peer.duty.word(),
+            duty: peer.mode.word(),
         };
         Self {
             peers: page.peers.into_iter().map(listed).collect(),

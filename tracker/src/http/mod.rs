@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use proto::convert::{Locate, Page};
+use proto::messages::{Locate, Page};
 use proto::status::to_http;
 use serde::{Deserialize, Serialize};
 use shared::model::{ContentId, ContentRef, Name, PeerId};

@@ -12,7 +12,7 @@ mod past;
 use std::str::FromStr;
 
 use shared::model::{
-    ContentId, Digest, Duty, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, Parts, PeerId,
+    ContentId, Digest, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, Parts, PeerId, PeerMode,
     ReplicationTarget, Revision, Timestamp,
 };
 
@@ -126,9 +126,9 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.u8(u8::from(*is_more));
             out.holdings(holdings);
         }
-        Fact::DutyChanged { peer, duty } => {
+        Fact::DutyChanged { peer, mode } => {
             out.about(DUTY_CHANGED, *peer);
-            out.duty(*duty);
+            out.mode(*mode);
         }
     }
     out.0
@@ -182,13 +182,13 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         },
         DUTY_CHANGED => Fact::DutyChanged {
             peer: input.peer()?,
-            duty: match input.u8()? {
-                ACTIVE => Duty::Active,
-                DRAINING => Duty::Draining,
-                MAINTENANCE => Duty::Maintenance {
+            mode: match input.u8()? {
+                ACTIVE => PeerMode::Active,
+                DRAINING => PeerMode::Draining,
+                MAINTENANCE => PeerMode::Maintenance {
                     until: Timestamp::from_millis(input.u64()?),
                 },
-                other => return Err(DecodeError(format!("there is no duty {other}"))),
+                other => return Err(DecodeError(format!("there is no mode {other}"))),
             },
         },
         tag @ REVISIONS_KEPT..=REMEMBERED => Fact::Line(input.line(tag)?),
@@ -282,11 +282,11 @@ impl Writer {
         self.u64(registration.capacity);
     }
 
-    fn duty(&mut self, duty: Duty) {
-        match duty {
-            Duty::Active => self.u8(ACTIVE),
-            Duty::Draining => self.u8(DRAINING),
-            Duty::Maintenance { until } => {
+    fn mode(&mut self, mode: PeerMode) {
+        match mode {
+            PeerMode::Active => self.u8(ACTIVE),
+            PeerMode::Draining => self.u8(DRAINING),
+            PeerMode::Maintenance { until } => {
                 self.u8(MAINTENANCE);
                 self.u64(until.as_millis());
             }

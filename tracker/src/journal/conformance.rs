@@ -4,8 +4,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use shared::model::{
-    CollectionSize, ContentId, Digest, Duty, Epoch, FragmentLength, FragmentSet, Holding, Incarnation,
-    Manifest, Mark, Name, Parts, PeerId, PinCount, ReplicationTarget, RevisedContent, Revision,
+    CollectionSize, ContentId, Digest, Epoch, FragmentLength, FragmentSet, Holding, Incarnation, Manifest,
+    Mark, Name, Parts, PeerId, PeerMode, PinCount, ReplicationTarget, RevisedContent, Revision,
     RevisionLimit, Timestamp,
 };
 
@@ -151,10 +151,10 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
                 parts: parts.map(|parts| Parts::new(parts).expect("few")),
             }
         });
-    let until = any::<u64>().prop_map(|at| Duty::Maintenance {
+    let until = any::<u64>().prop_map(|at| PeerMode::Maintenance {
         until: Timestamp::from_millis(at),
     });
-    let duty = prop_oneof![Just(Duty::Active), Just(Duty::Draining), until];
+    let mode = prop_oneof![Just(PeerMode::Active), Just(PeerMode::Draining), until];
     let renamed = (name.clone(), revision.clone(), name.clone(), revision.clone()).prop_map(
         |(from, tombstone, to, revision)| Fact::Renamed {
             from,
@@ -172,7 +172,7 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         registered,
         peer.clone().prop_map(Fact::PeerGone),
         peer.clone().prop_map(Fact::PeerForgotten),
-        (peer.clone(), duty).prop_map(|(peer, duty)| Fact::DutyChanged { peer, duty }),
+        (peer.clone(), mode).prop_map(|(peer, mode)| Fact::DutyChanged { peer, mode }),
         any_absence(peer),
         (name.clone(), 1_u32..=32).prop_map(|(name, target)| {
             let target = ReplicationTarget::new(target).expect("in bounds");

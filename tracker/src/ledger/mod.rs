@@ -19,8 +19,8 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use shared::model::{
-    Binding, ContentId, Duty, DutyWish, Hello, Name, Numbered, PeerId, PinWish, ReplicationTarget, Report,
-    Revision, RevisionEntry, RevisionLimit, Welcome,
+    Binding, ContentId, Hello, Name, Numbered, PeerId, PeerMode, PinWish, ReplicationTarget, Report,
+    RequestedMode, Revision, RevisionEntry, RevisionLimit, Welcome,
 };
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded, ErrorCode};
@@ -238,10 +238,10 @@ impl Ledger {
     /// Uses a peer for something else; the change is durable when this returns.
     ///
     /// # Errors
-    /// As the contract of `Upkeep.SetDuty` says.
-    pub async fn set_duty(&self, peer: PeerId, wish: DutyWish) -> Result<Duty, LedgerError> {
-        match self.submit(Command::SetDuty { peer, wish }, None).await? {
-            Reply::OnDuty(duty) => Ok(duty),
+    /// As the contract of `Upkeep.SetPeerMode` says.
+    pub async fn set_peer_mode(&self, peer: PeerId, wish: RequestedMode) -> Result<PeerMode, LedgerError> {
+        match self.submit(Command::SetPeerMode { peer, wish }, None).await? {
+            Reply::ModeReport(mode) => Ok(mode),
             _ => Err(LedgerError::Unavailable),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
-use proto::convert::{Gathering, Invalid, List, Locate, Page, Peers, Published, Remove, Rename, types};
+use proto::messages::{Gathering, Invalid, List, Locate, Page, Peers, Published, Remove, Rename, types};
 use proto::status::to_status;
 use proto::v1::catalog_server::{Catalog, CatalogServer};
 use proto::{RemoteError, v1};
@@ -55,7 +55,7 @@ impl CatalogService {
 }
 
 impl CatalogService {
-    async fn bind(&self, wish: proto::convert::Publish) -> Answer<v1::PublishReply> {
+    async fn bind(&self, wish: proto::messages::Publish) -> Answer<v1::PublishReply> {
         let publish = Publish {
             name: wish.name,
             manifest: wish.manifest,

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::Stream;
-use proto::convert::{FromPeer, FromTracker, Invalid};
+use proto::messages::{FromPeer, FromTracker, Invalid};
 use proto::status::to_status;
 use proto::v1;
 use proto::v1::session_server::{Session, SessionServer};

@@ -1,7 +1,7 @@
 //! Targets, duties, and how safe everything is.
 
-use proto::convert::types::{content_id, peer_id};
-use proto::convert::{Invalid, SetDuty, SetTarget, asked};
+use proto::messages::types::{content_id, peer_id};
+use proto::messages::{Invalid, SetPeerMode, SetTarget, asked};
 use proto::v1;
 use proto::v1::upkeep_server::{Upkeep, UpkeepServer};
 use tonic::{Request, Response, Status};
@@ -39,11 +39,11 @@ impl Upkeep for UpkeepService {
     }
 
     async fn set_duty(&self, request: Request<v1::SetDutyRequest>) -> Answer<v1::SetDutyReply> {
-        let SetDuty { peer, wish } = request.into_inner().try_into()?;
+        let SetPeerMode { peer, wish } = request.into_inner().try_into()?;
         let peer = peer.ok_or(Invalid::Missing("peer_id"))?;
-        let duty = self.ledger.set_duty(peer, wish).await.map_err(refused)?;
+        let mode = self.ledger.set_peer_mode(peer, wish).await.map_err(refused)?;
         Ok(Response::new(v1::SetDutyReply {
-            duty: Some(duty.into()),
+            duty: Some(mode.into()),
         }))
     }
 

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::model::{Duty, Holding, PeerId, Timestamp};
+use shared::model::{Holding, PeerId, PeerMode, Timestamp};
 
 use super::holders::Fragments;
 use super::membership::Life;
@@ -68,7 +68,7 @@ impl State {
         let is_away = |peer: PeerId| {
             let member = self.members.get(peer);
             member.is_some_and(|member| {
-                matches!(member.life, Life::Suspect { .. }) && member.duty.is_maintenance_at(now)
+                matches!(member.life, Life::Suspect { .. }) && member.mode.is_maintenance_at(now)
             })
         };
         let all = self.members.iter().map(|member| member.registration.peer);
@@ -102,8 +102,8 @@ impl State {
         }
         let mut believed = BTreeSet::new();
         for (peer, holdings) in &self.absences.0 {
-            let duty = self.members.get(*peer).map(|member| member.duty);
-            if !duty.is_some_and(|duty| duty.is_maintenance_at(now)) {
+            let mode = self.members.get(*peer).map(|member| member.mode);
+            if !mode.is_some_and(|mode| mode.is_maintenance_at(now)) {
                 continue;
             }
             believed.insert(*peer);
@@ -152,7 +152,7 @@ impl State {
             let member = self.members.get(peer).expect("who is away is a member");
             assert!(!member.is_lost(), "{peer} was given up");
             assert!(
-                matches!(member.duty, Duty::Maintenance { .. }),
+                matches!(member.mode, PeerMode::Maintenance { .. }),
                 "{peer} is in maintenance"
             );
         }

@@ -1,7 +1,7 @@
 //! The invariants of the whole state, for tests to assert after every step; and what of them can be asked of a
 //! journal that nobody runs on.
 
-use shared::model::Duty;
+use shared::model::PeerMode;
 
 use super::State;
 use super::holders::Fragments;
@@ -38,8 +38,12 @@ impl State {
             let job = self.assignments.get(content, peer).expect("just listed");
             assert_eq!(job.wanted.capacity(), known.manifest.fragment_count());
             assert!(!self.members.is_lost(peer), "nothing is assigned to a lost peer");
-            let duty = self.members.get(peer).map(|peer| peer.duty);
-            assert_eq!(duty, Some(Duty::Active), "nothing is assigned to who is to leave");
+            let mode = self.members.get(peer).map(|peer| peer.mode);
+            assert_eq!(
+                mode,
+                Some(PeerMode::Active),
+                "nothing is assigned to who is to leave"
+            );
         }
         for content in self.orphans.keys() {
             assert!(

@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, Duty, DutyWish, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest,
-    Name, Numbered, Order, Parts, PeerId, PinWish, ReplicationTarget, Report, Revision, RevisionEntry,
-    RevisionLimit, Welcome,
+    Binding, ContentId, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, Numbered,
+    Order, Parts, PeerId, PeerMode, PinWish, ReplicationTarget, Report, RequestedMode, Revision,
+    RevisionEntry, RevisionLimit, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -70,11 +70,11 @@ pub enum Command {
     /// Pin or unpin a revision of a name.
     Pin(PinWish),
     /// Use a peer for something else.
-    SetDuty {
+    SetPeerMode {
         /// Who.
         peer: PeerId,
         /// For what.
-        wish: DutyWish,
+        wish: RequestedMode,
     },
     /// Let a peer drop what it holds of a content: its user wants to.
     Release {
@@ -150,7 +150,7 @@ pub enum Reply {
     /// The revision stands so.
     Pinned(RevisionEntry),
     /// The peer is used so.
-    OnDuty(Duty),
+    ModeReport(PeerMode),
 }
 
 /// Something to be done outside.
@@ -312,7 +312,7 @@ pub enum Rejection {
     #[error("no peer {0}")]
     NoSuchPeer(PeerId),
     /// A maintenance has no length, or one that nobody waits for.
-    #[error("a maintenance of {0:?} is not possible, at most {max:?} is; drain a peer that is away for longer", max = Duty::MAX_MAINTENANCE)]
+    #[error("a maintenance of {0:?} is not possible, at most {max:?} is; drain a peer that is away for longer", max = PeerMode::MAX_MAINTENANCE)]
     MaintenanceTooLong(Duration),
     /// The copy would be missed.
     #[error("{left} of the {wanted} replicas that are wanted of content {content} would be left")]

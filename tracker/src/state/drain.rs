@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use shared::model::{ContentId, DrainStatus, Duty, PeerId, Reason, ReasonCode};
+use shared::model::{ContentId, DrainStatus, PeerId, PeerMode, Reason, ReasonCode};
 
 use super::State;
 use super::catalogue::Content;
@@ -57,7 +57,7 @@ impl State {
     /// [`Rejection::NoSuchPeer`].
     pub fn drain_step(&self, survey: &mut DrainSurvey) -> Result<Option<DrainStatus>, Rejection> {
         let known = self.members.get(survey.peer);
-        let duty = known.ok_or(Rejection::NoSuchPeer(survey.peer))?.duty;
+        let mode = known.ok_or(Rejection::NoSuchPeer(survey.peer))?.mode;
         let from = survey.after.map_or(Bound::Unbounded, Bound::Excluded);
         let contents = self.holders.contents_of(survey.peer);
         let next: Vec<_> = contents
@@ -74,7 +74,7 @@ impl State {
             }
         }
         survey.after = next.last().copied();
-        Ok((next.len() < STEP).then(|| self.drained(survey, duty)))
+        Ok((next.len() < STEP).then(|| self.drained(survey, mode)))
     }
 
     fn look_at(&self, survey: &mut DrainSurvey, content: &Content, held: &Held) {
@@ -111,7 +111,7 @@ impl State {
         }
     }
 
-    fn drained(&self, survey: &DrainSurvey, duty: Duty) -> DrainStatus {
+    fn drained(&self, survey: &DrainSurvey, mode: PeerMode) -> DrainStatus {
         let known = self.members.get(survey.peer);
         let is_known = known.is_some_and(|peer| peer.ready_session().is_some());
         let is_connected = known.is_some_and(|peer| peer.session.is_some());
@@ -153,14 +153,14 @@ impl State {
         let remaining = self
             .pace
             .time_for(self.ticked_at, survey.bytes_left)
-            .filter(|_| duty == Duty::Draining);
+            .filter(|_| mode == PeerMode::Draining);
         DrainStatus {
-            duty,
+            mode,
             contents: survey.contents,
             bytes: survey.bytes,
             contents_left: survey.contents_left,
             bytes_left: survey.bytes_left,
-            is_safe: is_done && duty == Duty::Draining,
+            is_safe: is_done && mode == PeerMode::Draining,
             reasons,
             remaining,
         }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::model::{ContentId, Duty, PeerId, PeerState, Timestamp};
+use shared::model::{ContentId, PeerId, PeerMode, PeerState, Timestamp};
 
 use super::check::require;
 use super::command::SessionId;
@@ -30,7 +30,7 @@ pub(super) struct Peer {
     /// When the registration was journaled.
     pub(super) registered_at: Timestamp,
     pub(super) life: Life,
-    pub(super) duty: Duty,
+    pub(super) mode: PeerMode,
     duty_since: Timestamp,
     /// Bytes of its capacity that are used: as it last said, and what was assigned and has arrived since.
     pub(super) used: u64,
@@ -42,7 +42,7 @@ pub(super) struct Peer {
     /// Whether it is lost because it left.
     pub(super) has_left: bool,
     /// How watchers know it.
-    pub(super) told: Option<(PeerState, Duty)>,
+    pub(super) told: Option<(PeerState, PeerMode)>,
 }
 
 /// What the tracker believes about a peer's life.
@@ -94,7 +94,7 @@ impl Peer {
 
     /// Whether it is there and used for what comes.
     pub(super) fn can_be_given(&self) -> bool {
-        self.duty == Duty::Active && self.ready_session().is_some()
+        self.mode == PeerMode::Active && self.ready_session().is_some()
     }
 
     /// The session of a peer that may be given something to do: it lives and its inventory is known.
@@ -165,7 +165,7 @@ impl Membership {
                     registration,
                     registered_at: at,
                     life: Life::Suspect { since: at },
-                    duty: Duty::Active,
+                    mode: PeerMode::Active,
                     duty_since: at,
                     used: 0,
                     is_full_until: Timestamp::default(),
@@ -180,10 +180,10 @@ impl Membership {
     }
 
     /// The peer is used for this from now on, through all its lives.
-    pub(super) fn set_duty(&mut self, id: PeerId, duty: Duty, at: Timestamp) {
+    pub(super) fn set_peer_mode(&mut self, id: PeerId, mode: PeerMode, at: Timestamp) {
         self.touch(id);
         if let Some(peer) = self.peers.get_mut(&id) {
-            (peer.duty, peer.duty_since) = (duty, at);
+            (peer.mode, peer.duty_since) = (mode, at);
         }
     }
 
@@ -212,7 +212,7 @@ impl Membership {
     }
 
     /// Watchers know the peer so.
-    pub(super) fn set_told(&mut self, id: PeerId, told: (PeerState, Duty)) {
+    pub(super) fn set_told(&mut self, id: PeerId, told: (PeerState, PeerMode)) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.told = Some(told);
         }
@@ -270,11 +270,11 @@ impl Membership {
                 }),
                 Life::Live { .. } | Life::Suspect { .. } => None,
             };
-            let on_duty = (peer.duty != Duty::Active).then_some(Record {
+            let on_duty = (peer.mode != PeerMode::Active).then_some(Record {
                 at: peer.duty_since,
                 fact: Fact::DutyChanged {
                     peer: peer.registration.peer,
-                    duty: peer.duty,
+                    mode: peer.mode,
                 },
             });
             std::iter::once(registered).chain(on_duty).chain(gone)

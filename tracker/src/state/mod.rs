@@ -25,7 +25,6 @@ mod collections;
 mod command;
 mod continuity;
 mod drain;
-mod duty;
 mod feed;
 mod history;
 mod holders;
@@ -36,6 +35,7 @@ mod naming;
 mod news;
 mod outage;
 mod pace;
+mod peer_mode;
 mod planning;
 mod reasons;
 mod recollection;
@@ -59,7 +59,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::SeedableRng as _;
 use rand::rngs::Xoshiro256PlusPlus;
-use shared::model::{ContentId, Duty, Epoch, Name, PeerId, Timestamp};
+use shared::model::{ContentId, Epoch, Name, PeerId, PeerMode, Timestamp};
 
 use crate::policy::Policy;
 use crate::timing::Timing;
@@ -212,7 +212,9 @@ impl State {
                 Ok(Reply::Done)
             }
             Command::Pin(wish) => self.pin(now, wish, &mut out).map(Reply::Pinned),
-            Command::SetDuty { peer, wish } => self.set_duty(now, peer, wish, &mut out).map(Reply::OnDuty),
+            Command::SetPeerMode { peer, wish } => self
+                .set_peer_mode(now, peer, wish, &mut out)
+                .map(Reply::ModeReport),
             Command::Release { peer, content } => {
                 self.release(now, peer, content, &mut out).map(|()| Reply::Done)
             }
@@ -363,11 +365,11 @@ impl State {
             } => return self.catalogue.rename(&from, tombstone, &to, revision, at),
             Fact::TargetChanged { name, target } => return self.catalogue.set_target(&name, target),
             Fact::Line(fact) => return self.catalogue.recall(fact, at),
-            Fact::DutyChanged { peer, duty } => {
-                if !matches!(duty, Duty::Maintenance { .. }) {
+            Fact::DutyChanged { peer, mode } => {
+                if !matches!(mode, PeerMode::Maintenance { .. }) {
                     self.absences.forget(peer);
                 }
-                self.members.set_duty(peer, duty, at);
+                self.members.set_peer_mode(peer, mode, at);
             }
         }
         Settled::default()

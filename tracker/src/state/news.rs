@@ -189,7 +189,7 @@ impl State {
             let Some(peer) = self.members.get(id) else {
                 continue;
             };
-            let told = (peer.life.state(), peer.duty);
+            let told = (peer.life.state(), peer.mode);
             let is_waited_for = self.is_in_safe_mode() && told.0 == PeerState::Suspect;
             if peer.told == Some(told) || is_waited_for {
                 continue;

@@ -48,5 +48,5 @@ impl State {
 
 /// Nobody is silent for longer than the grace time without being lost, except in maintenance.
 fn has_fallen_silent(peer: &Peer, now: Timestamp) -> bool {
-    matches!(peer.life, Life::Suspect { .. }) && !peer.duty.is_maintenance_at(now)
+    matches!(peer.life, Life::Suspect { .. }) && !peer.mode.is_maintenance_at(now)
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use shared::model::{ByteCount, Duty, PeerId, Reason, ReasonCode, Timestamp, format_duration};
+use shared::model::{ByteCount, PeerId, PeerMode, Reason, ReasonCode, Timestamp, format_duration};
 
 use super::State;
 use super::assessment::Assessment;
@@ -30,7 +30,7 @@ fn counted(count: usize, noun: &str) -> String {
 /// What those who could make a copy lack.
 #[derive(Default)]
 struct Helpers {
-    /// On active duty, connected, and without a replica.
+    /// On active mode, connected, and without a replica.
     all: usize,
     without_room: usize,
     busy: usize,
@@ -91,8 +91,8 @@ impl State {
         let mut maintenance: Vec<(PeerId, Timestamp)> = Vec::new();
         for peer in keepers.filter_map(|held| self.members.get(held.peer)) {
             let is_silent = matches!(peer.life, Life::Suspect { .. });
-            match (peer.life, peer.duty) {
-                (Life::Suspect { .. }, Duty::Maintenance { until }) if now < until => {
+            match (peer.life, peer.mode) {
+                (Life::Suspect { .. }, PeerMode::Maintenance { until }) if now < until => {
                     maintenance.push((peer.registration.peer, until));
                 }
                 (Life::Suspect { since }, _) => {
@@ -101,7 +101,7 @@ impl State {
                 }
                 _ => {}
             }
-            draining += usize::from(peer.duty == Duty::Draining);
+            draining += usize::from(peer.mode == PeerMode::Draining);
             let unconfirmed = peer
                 .session
                 .as_ref()
@@ -169,7 +169,7 @@ impl State {
             let target = counted(content.target.get() as usize, "replica");
             let able = self.members.iter().filter(|peer| peer.can_be_given()).count();
             let detail = format!(
-                "{target} wanted, {} on active duty; each has one already or none can be given",
+                "{target} wanted, {} on active mode; each has one already or none can be given",
                 counted(able, "peer")
             );
             reasons.push(reason(ReasonCode::TooFewPeers, detail));

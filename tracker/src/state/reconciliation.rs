@@ -1,17 +1,17 @@
 //! What a peer that is back has to list: only what the tracker does not know of it already.
 //!
-//! Both sides have the digest of every shelf (see [`HoldingsDigest`]). A shelf on which the same stands is believed as it
-//! is, for the tracker would learn nothing else. Invariant: what is listed, and what was believed on the other shelves, is
+//! Both sides have the digest of every bucket (see [`HoldingsDigest`]). A bucket on which the same stands is believed as it
+//! is, for the tracker would learn nothing else. Invariant: what is listed, and what was believed on the other buckets, is
 //! together what the peer holds.
 
-use shared::model::{HoldingsDigest, PeerId, Shelves};
+use shared::model::{DigestBuckets, HoldingsDigest, PeerId};
 
 use super::State;
 use super::holders::Fragments;
 
 impl State {
-    /// The shelves of the peer that it has to list.
-    pub(super) fn unknown_shelves(&self, peer: PeerId, said: &HoldingsDigest) -> Shelves {
+    /// The buckets of the peer that it has to list.
+    pub(super) fn unknown_shelves(&self, peer: PeerId, said: &HoldingsDigest) -> DigestBuckets {
         let mut known = HoldingsDigest::default();
         let mut evicting = Vec::new();
         for content in self.holders.contents_of(peer).into_iter().flatten().copied() {

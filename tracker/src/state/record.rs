@@ -5,7 +5,7 @@
 //! nothing but the shortest list of facts that leads to the same state.
 
 use shared::model::{
-    Duty, Epoch, Holding, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, PinCount,
+    Epoch, Holding, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, PeerMode, PinCount,
     ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
 };
 
@@ -76,7 +76,7 @@ pub enum Fact {
         /// Who.
         peer: PeerId,
         /// For what.
-        duty: Duty,
+        mode: PeerMode,
     },
     /// A peer in maintenance has fallen silent.
     WentAway {

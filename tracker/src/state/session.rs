@@ -146,8 +146,8 @@ impl State {
                 self.assignment_failed(now, peer, content, failure);
             }
             Report::Leave => {
-                let duty = self.members.get(peer).map(|peer| peer.duty);
-                if duty.is_some_and(|duty| duty.is_maintenance_at(now)) {
+                let mode = self.members.get(peer).map(|peer| peer.mode);
+                if mode.is_some_and(|mode| mode.is_maintenance_at(now)) {
                     self.step_out(now, peer, out);
                 } else {
                     self.lose(now, peer, Closing::Left, out);

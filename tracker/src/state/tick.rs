@@ -70,7 +70,7 @@ impl State {
 
     fn give_up_peers(&mut self, now: Timestamp, out: &mut Outcome) {
         let is_silent = |peer: &&Peer| {
-            let is_expected = peer.duty.is_maintenance_at(now);
+            let is_expected = peer.mode.is_maintenance_at(now);
             matches!(peer.life, Life::Suspect { since } if !is_expected && now.since(since) >= self.timing.grace)
         };
         let lost: Vec<_> = self

@@ -217,7 +217,7 @@ impl State {
             free: self.free(of.peer),
             incarnation: of.incarnation,
             contents: u32::try_from(self.holders.count_of(of.peer)).unwrap_or(u32::MAX),
-            duty: peer.duty,
+            mode: peer.mode,
         }
     }
 }

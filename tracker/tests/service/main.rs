@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use proto::client::{CatalogClient, Orders, SessionClient};
-use proto::convert::{FromTracker, List, Locate, Page, Publish, Remove};
+use proto::messages::{FromTracker, List, Locate, Page, Publish, Remove};
 use shared::hash::ContentHasher;
 use shared::model::{
     ContentRef, ContentState, Epoch, Expectation, FragmentLength, Hello, Holding, Incarnation, Manifest,

@@ -364,21 +364,24 @@ fn every_setting_is_a_flag_and_the_help_names_its_default_and_its_twin() {
 
 #[test]
 fn chores_are_read() {
-    use shared::runtime::chores::ConfigChore;
+    use shared::runtime::self_command::ConfigCommand;
     let chore = |line: &str| match invocation(line).action {
-        Action::Chore(chore) => chore,
+        Action::SelfCommand(chore) => chore,
         other => panic!("{line}: {other:?}"),
     };
-    let show = |json| Chore::Config(ConfigChore::Show { json });
+    let show = |json| SelfCommand::Config(ConfigCommand::Show { json });
     assert_eq!(chore("config show"), show(false));
     assert_eq!(chore("config show --json"), show(true));
-    let check = Chore::Config(ConfigChore::Check {
+    let check = SelfCommand::Config(ConfigCommand::Check {
         file: Some("/c".into()),
         json: false,
     });
     assert_eq!(chore("config check /c"), check);
-    assert!(matches!(chore("completions fish"), Chore::Completions { .. }));
-    assert_eq!(chore("man /d"), Chore::Man { dir: "/d".into() });
+    assert!(matches!(
+        chore("completions fish"),
+        SelfCommand::Completions { .. }
+    ));
+    assert_eq!(chore("man /d"), SelfCommand::Man { dir: "/d".into() });
     assert!(read(words("config")).is_err());
 }
 

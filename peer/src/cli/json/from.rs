@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::control::{AddEvent, GetEvent, LocalContent, RateLimits, SessionStatus, Status, Verified};
-use shared::model::{ByteRate, ContentState, Culprit, Health, Listing, Location, Offence, PeerInfo};
+use proto::messages::control::{
+    AddEvent, GetEvent, LocalContent, RateLimits, SessionStatus, Status, Verified,
+};
+use shared::model::{ByteRate, ContentState, FaultKind, Health, Listing, Location, PeerInfo, SourceFault};
 
 use super::{
     AccusedPeer, AddLine, Contents, GetLine, HeldContent, Limits, ListedName, Located, LocatedFragment,
@@ -214,7 +216,7 @@ impl Network {
             free: peer.free,
             contents: peer.contents,
             incarnation: peer.incarnation.get(),
-            duty: peer.duty.word(),
+            duty: peer.mode.word(),
         };
         Self {
             epoch,
@@ -264,15 +266,15 @@ impl From<&Status> for NodeStatus {
     }
 }
 
-impl From<&Culprit> for AccusedPeer {
-    fn from(culprit: &Culprit) -> Self {
+impl From<&SourceFault> for AccusedPeer {
+    fn from(culprit: &SourceFault) -> Self {
         Self {
             id: culprit.peer.to_string(),
             addr: culprit.address.to_string(),
             offence: match culprit.offence {
-                Offence::Lied => "lied",
-                Offence::Stalled => "stalled",
-                Offence::Slow => "slow",
+                FaultKind::Lied => "lied",
+                FaultKind::Stalled => "stalled",
+                FaultKind::Slow => "slow",
             },
             times: culprit.times,
             ago_ms: millis(culprit.ago),

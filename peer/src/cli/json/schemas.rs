@@ -36,7 +36,7 @@ fn the_published_schemas_are_those_of_the_types() {
         ("list-entries", schema::<EntryLine<'_>>()),
         ("list-local", schema::<Contents>()),
         ("locate", schema::<Located>()),
-        ("maintenance", schema::<OnDuty>()),
+        ("maintenance", schema::<ModeReport>()),
         ("network", schema::<Network>()),
         ("pin", schema::<Pinned>()),
         ("remove", schema::<Removed>()),

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use proto::control::{AddEvent, LocalContent, LocalRole, RateLimits, Scrub, SessionStatus, Status, Verified};
+use proto::messages::control::{
+    AddEvent, LocalContent, LocalRole, RateLimits, Scrub, SessionStatus, Status, Verified,
+};
 use serde_json::{Value, json, to_value};
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentState, Culprit, Digest, Duty, Epoch, FragmentLength, FragmentSet,
-    Health, Holder, Incarnation, Listing, Location, Manifest, Offence, PeerId, PeerInfo, PeerState,
-    ReplicationTarget, Revision, Timestamp,
+    Binding, ByteRate, ContentId, ContentState, Digest, Epoch, FaultKind, FragmentLength, FragmentSet,
+    Health, Holder, Incarnation, Listing, Location, Manifest, PeerId, PeerInfo, PeerMode, PeerState,
+    ReplicationTarget, Revision, SourceFault, Timestamp,
 };
 
 use super::*;
@@ -26,7 +28,7 @@ fn peer(byte: u8, zone: Option<&str>) -> PeerInfo {
         free: 60,
         incarnation: Incarnation::new(7),
         contents: 2,
-        duty: Duty::Active,
+        mode: PeerMode::Active,
     }
 }
 
@@ -169,10 +171,10 @@ fn a_node_says_how_its_session_stands() {
             upload: ByteRate::new(7),
             download: None,
         },
-        culprits: vec![Culprit {
+        culprits: vec![SourceFault {
             peer: PeerId::from_bytes([2; 16]),
             address: "127.0.0.1:2".parse().expect("an address"),
-            offence: Offence::Stalled,
+            offence: FaultKind::Stalled,
             times: 3,
             ago: Duration::from_millis(1500),
             rate: None,

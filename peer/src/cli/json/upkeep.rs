@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use shared::model::{
-    Binding, DrainStatus, Durability, Duty, Endangered, Losses, Reason, Repair, Survey, Why,
+    Binding, DrainStatus, Durability, Endangered, Losses, PeerMode, Reason, Repair, Survey, Why,
 };
 
 use super::Replicas;
@@ -21,7 +21,7 @@ pub struct Targeted {
 /// `peer maintenance` and `peer drain --cancel`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct OnDuty {
+pub struct ModeReport {
     /// `active`, `maintenance` or `draining`.
     duty: &'static str,
     /// When a maintenance is over by itself, in milliseconds since the Unix epoch.
@@ -33,7 +33,7 @@ pub struct OnDuty {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Drained {
     #[serde(flatten)]
-    duty: OnDuty,
+    duty: ModeReport,
     contents: u64,
     bytes: u64,
     /// Contents that would miss the peer, and bytes of the fragments that would.
@@ -178,13 +178,13 @@ impl From<&Binding> for Targeted {
     }
 }
 
-impl From<Duty> for OnDuty {
-    fn from(duty: Duty) -> Self {
+impl From<PeerMode> for ModeReport {
+    fn from(duty: PeerMode) -> Self {
         Self {
             duty: duty.word(),
             maintenance_until_ms: match duty {
-                Duty::Maintenance { until } => Some(until.as_millis()),
-                Duty::Active | Duty::Draining => None,
+                PeerMode::Maintenance { until } => Some(until.as_millis()),
+                PeerMode::Active | PeerMode::Draining => None,
             },
         }
     }
@@ -193,7 +193,7 @@ impl From<Duty> for OnDuty {
 impl From<&DrainStatus> for Drained {
     fn from(status: &DrainStatus) -> Self {
         Self {
-            duty: status.duty.into(),
+            duty: status.mode.into(),
             contents: status.contents,
             bytes: status.bytes,
             contents_left: status.contents_left,
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn the_last_line_of_a_drain_says_that_it_is_safe() {
         let status = DrainStatus {
-            duty: Duty::Draining,
+            mode: PeerMode::Draining,
             contents: 3,
             bytes: 30,
             contents_left: 0,
@@ -340,7 +340,7 @@ mod tests {
         );
         let until = Timestamp::from_millis(5);
         assert_eq!(
-            to_value(OnDuty::from(Duty::Maintenance { until })).expect("JSON"),
+            to_value(ModeReport::from(PeerMode::Maintenance { until })).expect("JSON"),
             json!({"duty": "maintenance", "maintenance_until_ms": 5})
         );
     }

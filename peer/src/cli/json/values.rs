@@ -19,7 +19,7 @@ pub struct Value {
 impl Value {
     /// The value under a key.
     #[must_use]
-    pub fn new(key: &str, value: &proto::control::Value) -> Self {
+    pub fn new(key: &str, value: &proto::messages::control::Value) -> Self {
         let text = std::str::from_utf8(&value.bytes).ok().map(str::to_owned);
         let hex = || value.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         Self {

@@ -4,7 +4,7 @@
 //! bytes for each entry, which `get` needs too.
 
 use proto::client::ControlClient;
-use proto::control::EntryKind;
+use proto::messages::control::EntryKind;
 use shared::collection::Selection;
 use shared::model::{ContentRef, Location, Name};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentState, Culprit, Digest, Epoch, FragmentLength, Health, Holder, Incarnation, Manifest,
-    Offence, PeerId, PeerState, ReplicationTarget, Revision, Timestamp,
+    Binding, ContentState, Digest, Epoch, FaultKind, FragmentLength, Health, Holder, Incarnation, Manifest,
+    PeerId, PeerState, ReplicationTarget, Revision, SourceFault, Timestamp,
 };
 
 use super::*;
@@ -19,7 +19,7 @@ fn peer() -> PeerInfo {
         free: 49 << 30,
         incarnation: Incarnation::new(1),
         contents: 2,
-        duty: shared::model::Duty::Active,
+        mode: shared::model::PeerMode::Active,
     }
 }
 
@@ -103,7 +103,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         data_dir: "/d".into(),
         version: "0.1.0".to_owned(),
         capacity: 1 << 30,
-        scrub: proto::control::Scrub::default(),
+        scrub: proto::messages::control::Scrub::default(),
         used: 1 << 29,
         contents: 2,
         session: SessionStatus::Connecting {
@@ -123,18 +123,18 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
             download: None,
         },
         culprits: vec![
-            Culprit {
+            SourceFault {
                 peer: PeerId::from_bytes([2; 16]),
                 address: "127.0.0.1:2".parse().expect("an address"),
-                offence: Offence::Slow,
+                offence: FaultKind::Slow,
                 times: 3,
                 ago: Duration::from_secs(65),
                 rate: ByteRate::new(30 << 10),
             },
-            Culprit {
+            SourceFault {
                 peer: PeerId::from_bytes([3; 16]),
                 address: "127.0.0.1:3".parse().expect("an address"),
-                offence: Offence::Lied,
+                offence: FaultKind::Lied,
                 times: 1,
                 ago: Duration::from_secs(2),
                 rate: None,

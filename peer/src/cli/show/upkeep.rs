@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::model::{
-    ByteCount, ContentState, DrainStatus, Durability, Duty, Health, Losses, Name, PeerId, Reason, Repair,
+    ByteCount, ContentState, DrainStatus, Durability, Health, Losses, Name, PeerId, PeerMode, Reason, Repair,
     Survey, Timestamp, Why, format_duration,
 };
 
@@ -14,11 +14,11 @@ use crate::words;
 
 /// What a peer is used for, in a sentence.
 #[must_use]
-pub fn duty(duty: Duty, now: Timestamp) -> String {
-    match duty {
-        Duty::Active => words::on_active_duty().to_owned(),
-        Duty::Draining => words::being_drained().to_owned(),
-        Duty::Maintenance { until } => {
+pub fn mode(mode: PeerMode, now: Timestamp) -> String {
+    match mode {
+        PeerMode::Active => words::in_active_mode().to_owned(),
+        PeerMode::Draining => words::being_drained().to_owned(),
+        PeerMode::Maintenance { until } => {
             // Of the hour that was asked for some milliseconds are over.
             let left = until.since(now).as_millis().div_ceil(1000);
             let left = Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX));
@@ -191,7 +191,7 @@ mod tests {
 
     fn status() -> DrainStatus {
         DrainStatus {
-            duty: Duty::Draining,
+            mode: PeerMode::Draining,
             contents: 3,
             bytes: 3 << 20,
             contents_left: 1,

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use shared::model::{
-    Binding, ContentState, Duty, FeedEvent, Health, Name, PeerId, PeerInfo, PeerState, Revision,
+    Binding, ContentState, FeedEvent, Health, Name, PeerId, PeerInfo, PeerMode, PeerState, Revision,
 };
 
 use super::event::{Event, Peer};
@@ -43,7 +43,7 @@ struct SeenName {
 struct SeenPeer {
     address: String,
     state: PeerState,
-    duty: Duty,
+    mode: PeerMode,
     has_left: bool,
 }
 
@@ -252,15 +252,15 @@ impl Seen {
             PeerState::Suspect => Some(Event::PeerSuspect(about())),
             PeerState::Lost => Some(Event::PeerLost(about())),
         };
-        let before_duty = before.map_or(Duty::Active, |before| before.duty);
-        let duty = match now.duty {
-            duty if duty.word() == before_duty.word() => None,
-            Duty::Active => Some(Event::PeerActive(about())),
-            Duty::Maintenance { .. } => Some(Event::PeerInMaintenance(about())),
-            Duty::Draining => Some(Event::PeerDraining(about())),
+        let before_mode = before.map_or(PeerMode::Active, |before| before.mode);
+        let mode = match now.mode {
+            mode if mode.word() == before_mode.word() => None,
+            PeerMode::Active => Some(Event::PeerActive(about())),
+            PeerMode::Maintenance { .. } => Some(Event::PeerInMaintenance(about())),
+            PeerMode::Draining => Some(Event::PeerDraining(about())),
         };
         self.peers.insert(id, now);
-        life.into_iter().chain(duty).collect()
+        life.into_iter().chain(mode).collect()
     }
 }
 
@@ -269,7 +269,7 @@ impl SeenPeer {
         Self {
             address: peer.address.to_string(),
             state: peer.state,
-            duty: peer.duty,
+            mode: peer.mode,
             has_left,
         }
     }

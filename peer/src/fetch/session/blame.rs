@@ -2,17 +2,17 @@
 //!
 //! It decides nothing about whom to ask: the scheduler knows all of this already.
 
-use shared::model::{ByteRate, FragmentIndex, Offence, PeerId};
+use shared::model::{ByteRate, FaultKind, FragmentIndex, PeerId};
 use shared::runtime::OnExit;
 use tracing::{debug, info, warn};
 
-use super::super::culprits::judge;
 use super::super::running::Made;
+use super::super::source_faults::judge;
 use super::Session;
 
 impl Session {
     /// Status and log name a source that does harm.
-    pub(super) fn blame(&self, source: PeerId, offence: Offence, rate: Option<ByteRate>) {
+    pub(super) fn blame(&self, source: PeerId, offence: FaultKind, rate: Option<ByteRate>) {
         if let Some(linked) = self.sources.get(source) {
             let content = self.manifest.content();
             self.inner.blame(source, &linked.address, offence, rate, content);
@@ -23,7 +23,7 @@ impl Session {
     pub(super) fn expose(&mut self, source: PeerId, fragment: FragmentIndex) {
         let content = self.manifest.content();
         warn!(peer = %source, %content, %fragment, "a source sent bytes that do not match their hash");
-        self.blame(source, Offence::Lied, None);
+        self.blame(source, FaultKind::Lied, None);
         if let Some(linked) = self.sources.get(source) {
             let client = linked.client.clone();
             self.inner.tasks.spawn("dispute", OnExit::Continue, async move {

@@ -43,6 +43,6 @@ async fn who_is_overtaken_in_silence_is_named_and_what_came_twice_is_counted() {
     first.expect("the lively one has it");
     second.expect("the lively one has it");
     fetching.assert_complete(&bytes);
-    assert_eq!(fetching.accused(), [(silent.source.peer, Offence::Stalled, 1)]);
+    assert_eq!(fetching.accused(), [(silent.source.peer, FaultKind::Stalled, 1)]);
     assert_eq!(fetching.fetcher.counters().wasted(), 0, "it sent nothing at all");
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::control::{Add, AddEvent};
+use proto::messages::control::{Add, AddEvent};
 use shared::collection::Catalog;
 use shared::model::{Binding, ContentId, ContentRef, ContentState, Manifest};
 use shared::{Coded as _, ErrorCode};

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use proto::RemoteError;
-use proto::control::{Get, GetEvent, Listed};
-use proto::convert::Locate;
+use proto::messages::Locate;
+use proto::messages::control::{Get, GetEvent, Listed};
 use shared::ErrorCode;
 use shared::collection::{Catalog, CatalogError, Data, Kind, MAX_BYTES};
 use shared::hash::hash_content;

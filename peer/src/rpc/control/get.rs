@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::control::{Get, GetEvent};
-use proto::convert::Locate;
+use proto::messages::Locate;
+use proto::messages::control::{Get, GetEvent};
 use shared::model::{ContentRef, Manifest, Name, Source, Timestamp};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::watch;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::control::{LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified};
-use proto::convert::{Remove, Rename};
+use proto::messages::control::{LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified};
+use proto::messages::{Remove, Rename};
 use shared::model::{Binding, ContentId, ContentRef, PinWish, Revision, RevisionEntry};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::broadcast;

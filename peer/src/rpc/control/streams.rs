@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use proto::RemoteError;
-use proto::control::{AddEvent, AddStep, GetEvent, ReadEvent};
+use proto::messages::control::{AddEvent, AddStep, GetEvent, ReadEvent};
 use shared::ErrorCode;
 use shared::model::ContentRef;
 use tokio::time::{Interval, MissedTickBehavior};

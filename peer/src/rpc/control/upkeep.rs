@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use proto::RemoteError;
-use proto::convert::{SetDuty, SetTarget};
+use proto::messages::{SetPeerMode, SetTarget};
 use shared::model::{
-    Binding, ByteCount, ContentId, ContentRef, DrainStatus, Durability, Duty, FetchStanding, Name, PeerId,
-    Reason, ReasonCode, Survey, Why,
+    Binding, ByteCount, ContentId, ContentRef, DrainStatus, Durability, FetchStanding, Name, PeerId,
+    PeerMode, Reason, ReasonCode, Survey, Why,
 };
 use shared::{Coded as _, ErrorCode};
 
@@ -19,9 +19,13 @@ pub(super) async fn set_target(parts: &ControlParts, set: &SetTarget) -> Result<
     connection(parts).await?.upkeep.set_target(set).await
 }
 
-pub(super) async fn set_duty(parts: &ControlParts, set: SetDuty) -> Result<Duty, RemoteError> {
+pub(super) async fn set_peer_mode(parts: &ControlParts, set: SetPeerMode) -> Result<PeerMode, RemoteError> {
     let peer = set.peer.unwrap_or_else(|| parts.identity.peer());
-    connection(parts).await?.upkeep.set_duty(peer, set.wish).await
+    connection(parts)
+        .await?
+        .upkeep
+        .set_peer_mode(peer, set.wish)
+        .await
 }
 
 /// What the tracker knows of a drain, and what only the node knows: publications that no tracker has heard of.

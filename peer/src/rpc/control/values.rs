@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::RemoteError;
-use proto::control::{AddEvent, PutValue, Value};
+use proto::messages::control::{AddEvent, PutValue, Value};
 use shared::ErrorCode;
 use shared::model::{ByteCount, ContentRef, NameError};
 use tokio_util::sync::CancellationToken;

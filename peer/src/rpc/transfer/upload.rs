@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::convert::{Chunk, Fetch};
+use proto::messages::{Chunk, Fetch};
 use proto::status::to_status;
 use shared::ErrorCode;
 use shared::model::{BLOCK_LENGTH, BlockSpan, Digest, FragmentIndex, Manifest};

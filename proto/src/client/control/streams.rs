@@ -5,7 +5,7 @@ use tokio_stream::{Stream, StreamExt as _};
 
 use super::{ControlClient, started};
 use crate::client::Incoming;
-use crate::control::{AddEvent, AddStep, ReadEvent};
+use crate::messages::control::{AddEvent, AddStep, ReadEvent};
 use crate::{RemoteError, v1};
 
 impl ControlClient {

@@ -1,10 +1,10 @@
 //! What a node asks its tracker on behalf of its commands: targets, duties, durability.
 
-use shared::model::{Binding, ContentRef, DrainStatus, Durability, Duty, DutyWish, Survey, Why};
+use shared::model::{Binding, ContentRef, DrainStatus, Durability, PeerMode, RequestedMode, Survey, Why};
 
 use super::{ControlClient, PATIENCE};
 use crate::client::unary;
-use crate::convert::{Invalid, SetDuty, SetTarget};
+use crate::messages::{Invalid, SetPeerMode, SetTarget};
 use crate::{RemoteError, v1};
 
 impl ControlClient {
@@ -25,8 +25,8 @@ impl ControlClient {
     ///
     /// # Errors
     /// As the contract says.
-    pub async fn set_duty(&self, wish: DutyWish) -> Result<Duty, RemoteError> {
-        let request = v1::SetDutyRequest::from(SetDuty { peer: None, wish });
+    pub async fn set_peer_mode(&self, wish: RequestedMode) -> Result<PeerMode, RemoteError> {
+        let request = v1::SetDutyRequest::from(SetPeerMode { peer: None, wish });
         let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
             client.set_duty(request).await
         })

@@ -2,7 +2,7 @@
 
 use super::{ControlClient, PATIENCE, started};
 use crate::client::{Incoming, unary};
-use crate::control::{AddEvent, PutValue, Value};
+use crate::messages::control::{AddEvent, PutValue, Value};
 use crate::{RemoteError, v1};
 
 impl ControlClient {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use proto::RemoteError;
 use proto::client::SessionClient;
-use proto::convert::FromTracker;
+use proto::messages::FromTracker;
 use shared::model::{
     ContentId, Epoch, FragmentSet, Hello, Holding, HoldingsDigest, HostPort, Incarnation, Numbered, Order,
     PeerId, Report,

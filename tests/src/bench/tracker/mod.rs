@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use proto::client::{CatalogClient, UpkeepClient};
-use proto::convert::Publish;
+use proto::messages::Publish;
 use proto::v1;
 use proto::v1::catalog_client::CatalogClient as Wire;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::model::{
-    ContentState, DutyWish, Epoch, FeedEvent, FeedPosition, Listing, Name, PeerId, PeerState, Report,
+    ContentState, Epoch, FeedEvent, FeedPosition, Listing, Name, PeerId, PeerState, Report, RequestedMode,
     Revision,
 };
 
@@ -150,7 +150,7 @@ fn told(events: &[FeedEvent]) -> Vec<String> {
         FeedEvent::Standing { name, health, .. } => format!("{name} {} {}", health.state, health.fewest),
         FeedEvent::Peer { peer, has_left: true } => format!("{} left", peer.id.as_bytes()[0]),
         FeedEvent::Peer { peer, .. } => {
-            format!("{} {} {}", peer.id.as_bytes()[0], peer.state, peer.duty.word())
+            format!("{} {} {}", peer.id.as_bytes()[0], peer.state, peer.mode.word())
         }
         FeedEvent::EpochBegun(epoch) => format!("epoch {epoch}"),
         FeedEvent::Settled => "settled".to_owned(),
@@ -256,7 +256,7 @@ fn peers_are_told_as_they_come_fall_silent_leave_and_drain() {
     world.pass(SECOND * 120, &[3]);
     assert_eq!(told(&reader.read(&world.state)), ["3 lost active"]);
     world.hello(3, 1, Epoch::new(0)).expect("welcome");
-    world.set_duty(3, DutyWish::Drain).expect("known");
+    world.set_peer_mode(3, RequestedMode::Drain).expect("known");
     world.say(3, Report::Leave).expect("it may leave");
     let expected = ["3 live active", "3 live draining", "3 left"];
     assert_eq!(told(&reader.read(&world.state)), expected);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{DutyWish, Epoch, ReasonCode, Report};
+use shared::model::{Epoch, ReasonCode, Report, RequestedMode};
 
 use super::world::{World, content, peer};
 use crate::state::{Closing, Fact, Record, Rejection};
@@ -214,7 +214,7 @@ fn a_peer_that_keeps_what_may_have_lost_its_name_cannot_be_switched_off() {
     for n in 1..=2 {
         world.announce(n, Vec::new(), true);
     }
-    world.set_duty(2, DutyWish::Drain).expect("known");
+    world.set_peer_mode(2, RequestedMode::Drain).expect("known");
     world.pass(MINUTE, &[]);
     let status = world.drain_status(2);
     assert!(!status.is_safe);

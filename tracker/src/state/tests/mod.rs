@@ -3,12 +3,12 @@
 mod budget;
 mod collections;
 mod durability;
-mod duty;
 mod feed;
 mod fleet;
 mod history;
 mod insistence;
 mod names;
+mod peer_mode;
 mod pins;
 mod random;
 mod reconciliation;

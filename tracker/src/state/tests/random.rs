@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use shared::model::{
-    AssignmentFailure, ContentState, Duty, DutyWish, Epoch, Expectation, Holding, Manifest, Numbered, Order,
-    Parts, PeerId, PeerState, Report, Revision,
+    AssignmentFailure, ContentState, Epoch, Expectation, Holding, Manifest, Numbered, Order, Parts, PeerId,
+    PeerMode, PeerState, Report, RequestedMode, Revision,
 };
 
 use super::feed::Reader;
@@ -59,9 +59,9 @@ enum Step {
         name: usize,
         target: u32,
     },
-    SetDuty {
+    SetPeerMode {
         peer: u8,
-        wish: DutyWish,
+        wish: RequestedMode,
     },
     Keep {
         revisions: u32,
@@ -113,11 +113,11 @@ fn step() -> impl Strategy<Value = Step> {
     let (peer, name) = (1..=PEERS, 0..NAMES.len());
     let hello = (peer.clone(), 1_u64..4, 0_u64..4);
     let wish = prop_oneof![
-        2 => Just(DutyWish::Drain),
-        1 => Just(DutyWish::Active),
-        1 => (1_u64..60).prop_map(|seconds| DutyWish::Maintenance(Duration::from_secs(seconds))),
+        2 => Just(RequestedMode::Drain),
+        1 => Just(RequestedMode::Active),
+        1 => (1_u64..60).prop_map(|seconds| RequestedMode::Maintenance(Duration::from_secs(seconds))),
     ];
-    let duty = (peer.clone(), wish);
+    let mode = (peer.clone(), wish);
     let publish = (
         peer.clone(),
         name.clone(),
@@ -135,7 +135,7 @@ fn step() -> impl Strategy<Value = Step> {
             Step::Publish { peer, name, content, target, expectation, parts }
         }),
         1 => (name.clone(), 1_u32..5).prop_map(|(name, target)| Step::SetTarget { name, target }),
-        2 => duty.prop_map(|(peer, wish)| Step::SetDuty { peer, wish }),
+        2 => mode.prop_map(|(peer, wish)| Step::SetPeerMode { peer, wish }),
         1 => (1_u32..5).prop_map(|revisions| Step::Keep { revisions }),
         3 => (name.clone(), 1_u64..7, prop::bool::weighted(0.6), proptest::option::weighted(0.3, 0_u32..4))
             .prop_map(|(name, revision, is_pinned, seen)| Step::Pin { name, revision, is_pinned, seen }),
@@ -276,7 +276,7 @@ fn act(world: &mut World, pins: &mut Pins, step: &Step) {
         Step::Remove { name, expected } => drop(world.remove(NAMES[name], expected)),
         Step::Rename { from, to, expected } => drop(world.rename(NAMES[from], NAMES[to], expected)),
         Step::SetTarget { name, target } => drop(world.set_target(NAMES[name], target)),
-        Step::SetDuty { peer, wish } => drop(world.set_duty(peer, wish)),
+        Step::SetPeerMode { peer, wish } => drop(world.set_peer_mode(peer, wish)),
         Step::Keep { revisions } => world.keep(revisions),
         Step::Pin {
             name,
@@ -305,7 +305,7 @@ fn act(world: &mut World, pins: &mut Pins, step: &Step) {
 /// Whoever is told that it can go is missed by nobody: counted anew, fragment by fragment.
 fn check_who_can_go(world: &World) {
     let known = world.state.peers(None, 100).peers;
-    for leaver in known.iter().filter(|info| info.duty == Duty::Draining) {
+    for leaver in known.iter().filter(|info| info.mode == PeerMode::Draining) {
         if !world.drain_status(leaver.id.as_bytes()[0]).is_safe {
             continue;
         }
@@ -318,9 +318,9 @@ fn check_who_can_go(world: &World) {
                 continue;
             };
             let stays = |id| {
-                known
-                    .iter()
-                    .any(|info| info.id == id && info.state == PeerState::Live && info.duty != Duty::Draining)
+                known.iter().any(|info| {
+                    info.id == id && info.state == PeerState::Live && info.mode != PeerMode::Draining
+                })
             };
             for index in held.fragments.to_set(manifest.fragment_count()).iter() {
                 let mut left = holders
@@ -371,7 +371,9 @@ fn calm(world: &mut World) {
             .collect();
         world.hello(n, incarnation, Epoch::new(0)).expect("welcome");
         world.announce(n, held, true);
-        world.set_duty(n, DutyWish::Active).expect("a known peer");
+        world
+            .set_peer_mode(n, RequestedMode::Active)
+            .expect("a known peer");
     }
     world.orders.clear();
     for _ in 0..150 {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Duty, DutyWish, Epoch, EvictReason,
-    Expectation, FragmentLength, FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Mark, Name,
-    Numbered, Order, Parts, PeerId, PeerState, ReplicationTarget, Report, Revision, Timestamp, Welcome,
+    Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Epoch, EvictReason, Expectation,
+    FragmentLength, FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Mark, Name, Numbered, Order,
+    Parts, PeerId, PeerMode, PeerState, ReplicationTarget, Report, RequestedMode, Revision, Timestamp,
+    Welcome,
 };
 
 use crate::state::{
@@ -350,10 +351,10 @@ impl World {
         }
     }
 
-    pub(super) fn set_duty(&mut self, n: u8, wish: DutyWish) -> Result<Duty, Rejection> {
-        match self.apply(Command::SetDuty { peer: peer(n), wish })? {
-            Reply::OnDuty(duty) => Ok(duty),
-            other => panic!("a new duty is answered by {other:?}"),
+    pub(super) fn set_peer_mode(&mut self, n: u8, wish: RequestedMode) -> Result<PeerMode, Rejection> {
+        match self.apply(Command::SetPeerMode { peer: peer(n), wish })? {
+            Reply::ModeReport(mode) => Ok(mode),
+            other => panic!("a new mode is answered by {other:?}"),
         }
     }
 

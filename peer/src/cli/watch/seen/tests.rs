@@ -34,7 +34,7 @@ fn binding(text: &str, revision: u64) -> Binding {
     }
 }
 
-fn peer(state: PeerState, duty: Duty) -> PeerInfo {
+fn peer(state: PeerState, mode: PeerMode) -> PeerInfo {
     PeerInfo {
         id: PeerId::from_bytes([1; 16]),
         address: "h:1".parse().expect("an address"),
@@ -44,7 +44,7 @@ fn peer(state: PeerState, duty: Duty) -> PeerInfo {
         free: 1,
         incarnation: Incarnation::new(1),
         contents: 0,
-        duty,
+        mode,
     }
 }
 
@@ -198,33 +198,33 @@ fn a_renamed_content_keeps_what_is_known_of_its_replicas() {
 fn peers_come_and_go_and_are_used_for_this_and_that() {
     let mut seen = nothing();
     let until = Timestamp::from_millis(9);
-    for (state, duty, expected) in [
-        (PeerState::Live, Duty::Active, vec!["peer_joined"]),
-        (PeerState::Suspect, Duty::Active, vec!["peer_suspect"]),
-        (PeerState::Lost, Duty::Active, vec!["peer_lost"]),
-        (PeerState::Live, Duty::Active, vec!["peer_returned"]),
+    for (state, mode, expected) in [
+        (PeerState::Live, PeerMode::Active, vec!["peer_joined"]),
+        (PeerState::Suspect, PeerMode::Active, vec!["peer_suspect"]),
+        (PeerState::Lost, PeerMode::Active, vec!["peer_lost"]),
+        (PeerState::Live, PeerMode::Active, vec!["peer_returned"]),
         (
             PeerState::Live,
-            Duty::Maintenance { until },
+            PeerMode::Maintenance { until },
             vec!["peer_in_maintenance"],
         ),
         (
             PeerState::Suspect,
-            Duty::Active,
+            PeerMode::Active,
             vec!["peer_suspect", "peer_active"],
         ),
-        (PeerState::Suspect, Duty::Draining, vec!["peer_draining"]),
+        (PeerState::Suspect, PeerMode::Draining, vec!["peer_draining"]),
     ] {
         let event = FeedEvent::Peer {
-            peer: peer(state, duty),
+            peer: peer(state, mode),
             has_left: false,
         };
         assert_eq!(told(&seen.learn(event.clone())), expected);
         assert_eq!(seen.learn(event), []);
-        assert_eq!(seen.look(at(&[], &[peer(state, duty)])), []);
+        assert_eq!(seen.look(at(&[], &[peer(state, mode)])), []);
     }
     let left = FeedEvent::Peer {
-        peer: peer(PeerState::Lost, Duty::Draining),
+        peer: peer(PeerState::Lost, PeerMode::Draining),
         has_left: true,
     };
     let events = seen.learn(left);
@@ -237,10 +237,10 @@ fn peers_come_and_go_and_are_used_for_this_and_that() {
 #[test]
 fn a_tracker_that_has_just_restarted_knows_nothing_of_losses() {
     let name = (binding("a", 1), health(Replicated, 3));
-    let live = peer(PeerState::Live, Duty::Active);
+    let live = peer(PeerState::Live, PeerMode::Active);
     let restarted = Look {
         names: vec![(binding("a", 1), health(Unavailable, 0))],
-        peers: vec![peer(PeerState::Suspect, Duty::Active)],
+        peers: vec![peer(PeerState::Suspect, PeerMode::Active)],
         is_in_safe_mode: true,
     };
     let mut seen = Seen::new(at(std::slice::from_ref(&name), std::slice::from_ref(&live)));
@@ -251,7 +251,7 @@ fn a_tracker_that_has_just_restarted_knows_nothing_of_losses() {
     );
     let mut newcomer = Seen::new(restarted);
     assert_eq!(newcomer.look(at(&[name], &[live])), [], "nothing has changed");
-    let lost = at(&[], &[peer(PeerState::Lost, Duty::Active)]);
+    let lost = at(&[], &[peer(PeerState::Lost, PeerMode::Active)]);
     assert_eq!(told(&newcomer.look(lost)), ["peer_lost", "removed a"]);
 }
 

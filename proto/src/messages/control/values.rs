@@ -1,0 +1,73 @@
+//! Small values under keys, as commands put and read them.
+
+use bytes::Bytes;
+use shared::model::{ContentId, ReplicationTarget};
+
+use crate::messages::types::{content_id, target};
+use crate::{Invalid, v1};
+
+/// Publish a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PutValue {
+    /// Its key; the node says which are none.
+    pub key: String,
+    /// Its bytes; the node says how many they may be.
+    pub value: Bytes,
+    /// Replicas wanted.
+    pub target: ReplicationTarget,
+    /// Whether to go on reporting until they are there.
+    pub wait: bool,
+}
+
+/// A value that was put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What it is as a content.
+    pub content: ContentId,
+}
+
+impl TryFrom<v1::PutValueRequest> for PutValue {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::PutValueRequest) -> Result<Self, Invalid> {
+        Ok(Self {
+            key: wire.key,
+            value: wire.value,
+            target: target(wire.target)?,
+            wait: wire.wait,
+        })
+    }
+}
+
+impl From<PutValue> for v1::PutValueRequest {
+    fn from(put: PutValue) -> Self {
+        Self {
+            key: put.key,
+            value: put.value,
+            target: put.target.get(),
+            wait: put.wait,
+        }
+    }
+}
+
+impl TryFrom<v1::GetValueReply> for Value {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::GetValueReply) -> Result<Self, Invalid> {
+        Ok(Self {
+            content: content_id(&wire.content_id)?,
+            bytes: wire.value,
+        })
+    }
+}
+
+impl From<Value> for v1::GetValueReply {
+    fn from(value: Value) -> Self {
+        Self {
+            content_id: value.content.as_bytes().to_vec().into(),
+            value: value.bytes,
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! The `Control` service's messages from and to the wire.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shared::collection::Selection;
+use shared::model::{ByteRate, Epoch, FragmentLength, HostPort, Incarnation};
+
+use super::streams::fragment_length;
+use super::{
+    Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, LocalRole, RateLimits, Scrub, SessionStatus,
+    SetLimits, Status, Verified,
+};
+use crate::messages::Invalid;
+use crate::messages::types::{content_id, peer_id, target, zone, zone_text};
+use crate::v1;
+
+fn text_of(path: PathBuf) -> String {
+    // A path that is no text has been refused where it came in.
+    path.into_os_string()
+        .into_string()
+        .unwrap_or_else(|raw| raw.to_string_lossy().into_owned())
+}
+
+/// An absolute path of at most 4096 bytes.
+fn absolute(field: &'static str, text: String) -> Result<PathBuf, Invalid> {
+    let path = PathBuf::from(text);
+    if !path.is_absolute() || path.as_os_str().len() > 4096 {
+        return Err(Invalid::field(
+            field,
+            "must be an absolute path of at most 4096 bytes",
+        ));
+    }
+    Ok(path)
+}
+
+pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    field: &'static str,
+    text: &str,
+) -> Result<T, Invalid> {
+    text.parse().map_err(|error| Invalid::field(field, error))
+}
+
+impl TryFrom<v1::StatusReply> for Status {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::StatusReply) -> Result<Self, Invalid> {
+        let tracker = || parsed::<HostPort>("tracker", &wire.tracker);
+        let session = match wire.session() {
+            v1::SessionState::Unspecified => return Err(Invalid::Missing("session")),
+            v1::SessionState::Offline => SessionStatus::Offline,
+            v1::SessionState::Connecting => {
+                let tracker = if wire.tracker.is_empty() {
+                    None
+                } else {
+                    Some(tracker()?)
+                };
+                SessionStatus::Connecting {
+                    tracker,
+                    reason: wire.reason.clone(),
+                }
+            }
+            v1::SessionState::Connected => SessionStatus::Connected { tracker: tracker()? },
+        };
+        Ok(Self {
+            peer: peer_id(&wire.peer_id)?,
+            incarnation: Incarnation::new(wire.incarnation),
+            address: parsed("address", &wire.address)?,
+            zone: zone(&wire.zone)?,
+            data_dir: PathBuf::from(wire.data_dir),
+            version: wire.version,
+            capacity: wire.capacity,
+            used: wire.used,
+            contents: wire.contents,
+            session,
+            epoch: Epoch::new(wire.epoch),
+            pending_publications: wire.pending_publications,
+            uptime: Duration::from_millis(wire.uptime_ms),
+            bytes_sent: wire.bytes_sent,
+            bytes_received: wire.bytes_received,
+            bytes_wasted: wire.bytes_wasted,
+            active_fetches: wire.active_fetches,
+            active_uploads: wire.active_uploads,
+            limits: RateLimits {
+                upload: ByteRate::new(wire.upload_limit),
+                download: ByteRate::new(wire.download_limit),
+            },
+            culprits: wire
+                .culprits
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
+            scrub: wire.scrub.map(Scrub::from).unwrap_or_default(),
+        })
+    }
+}
+
+impl From<v1::Scrub> for Scrub {
+    fn from(wire: v1::Scrub) -> Self {
+        Self {
+            done: wire.done,
+            total: wire.total,
+            damaged: wire.damaged,
+            rounds: wire.rounds,
+        }
+    }
+}
+
+impl From<Scrub> for v1::Scrub {
+    fn from(scrub: Scrub) -> Self {
+        Self {
+            done: scrub.done,
+            total: scrub.total,
+            damaged: scrub.damaged,
+            rounds: scrub.rounds,
+        }
+    }
+}
+
+impl From<Status> for v1::StatusReply {
+    fn from(status: Status) -> Self {
+        let (session, tracker, reason) = match status.session {
+            SessionStatus::Offline => (v1::SessionState::Offline, None, String::new()),
+            SessionStatus::Connecting { tracker, reason } => (v1::SessionState::Connecting, tracker, reason),
+            SessionStatus::Connected { tracker } => {
+                (v1::SessionState::Connected, Some(tracker), String::new())
+            }
+        };
+        Self {
+            scrub: Some(status.scrub.into()),
+            peer_id: status.peer.as_bytes().to_vec().into(),
+            incarnation: status.incarnation.get(),
+            address: status.address.to_string(),
+            zone: zone_text(status.zone),
+            data_dir: text_of(status.data_dir),
+            version: status.version,
+            capacity: status.capacity,
+            used: status.used,
+            contents: status.contents,
+            session: session.into(),
+            tracker: tracker.map(|tracker| tracker.to_string()).unwrap_or_default(),
+            epoch: status.epoch.get(),
+            reason,
+            pending_publications: status.pending_publications,
+            uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
+            bytes_sent: status.bytes_sent,
+            bytes_received: status.bytes_received,
+            bytes_wasted: status.bytes_wasted,
+            active_fetches: status.active_fetches,
+            active_uploads: status.active_uploads,
+            upload_limit: limit(status.limits.upload),
+            download_limit: limit(status.limits.download),
+            culprits: status.culprits.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// On the wire, 0 is no limit.
+fn limit(rate: Option<ByteRate>) -> u64 {
+    rate.map_or(0, ByteRate::get)
+}
+
+impl From<v1::SetLimitsRequest> for SetLimits {
+    fn from(wire: v1::SetLimitsRequest) -> Self {
+        Self {
+            upload: wire.upload_limit.map(ByteRate::new),
+            download: wire.download_limit.map(ByteRate::new),
+        }
+    }
+}
+
+impl From<SetLimits> for v1::SetLimitsRequest {
+    fn from(set: SetLimits) -> Self {
+        Self {
+            upload_limit: set.upload.map(limit),
+            download_limit: set.download.map(limit),
+        }
+    }
+}
+
+impl From<v1::SetLimitsReply> for RateLimits {
+    fn from(wire: v1::SetLimitsReply) -> Self {
+        Self {
+            upload: ByteRate::new(wire.upload_limit),
+            download: ByteRate::new(wire.download_limit),
+        }
+    }
+}
+
+impl From<RateLimits> for v1::SetLimitsReply {
+    fn from(limits: RateLimits) -> Self {
+        Self {
+            upload_limit: limit(limits.upload),
+            download_limit: limit(limits.download),
+        }
+    }
+}
+
+impl TryFrom<v1::ConnectRequest> for EntryPoint {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::ConnectRequest) -> Result<Self, Invalid> {
+        let address = parsed("address", &wire.address)?;
+        Ok(match (wire.is_tracker, wire.is_peer) {
+            (true, _) => Self::Tracker(address),
+            (false, true) => Self::Peer(address),
+            (false, false) => Self::Webserver(address),
+        })
+    }
+}
+
+impl From<&EntryPoint> for v1::ConnectRequest {
+    fn from(entry: &EntryPoint) -> Self {
+        let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) =
+            entry;
+        Self {
+            address: address.to_string(),
+            is_tracker: matches!(entry, EntryPoint::Tracker(_)),
+            is_peer: matches!(entry, EntryPoint::Peer(_)),
+        }
+    }
+}
+
+fn selection(include: Vec<String>, exclude: Vec<String>) -> Result<Selection, Invalid> {
+    Selection::new(include, exclude).map_err(|error| Invalid::field("include", error))
+}
+
+impl TryFrom<v1::AddRequest> for Add {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::AddRequest) -> Result<Self, Invalid> {
+        Ok(Self {
+            path: absolute("path", wire.path)?,
+            name: parsed("name", &wire.name)?,
+            target: target(wire.target)?,
+            fragment_length: fragment_length(wire.fragment_length)?,
+            update: wire.update,
+            wait: wire.wait,
+            selection: selection(wire.include, wire.exclude)?,
+        })
+    }
+}
+
+impl From<Add> for v1::AddRequest {
+    fn from(add: Add) -> Self {
+        Self {
+            path: text_of(add.path),
+            name: add.name.to_string(),
+            target: add.target.get(),
+            fragment_length: add.fragment_length.map_or(0, FragmentLength::get),
+            update: add.update,
+            wait: add.wait,
+            include: add.selection.include().to_vec(),
+            exclude: add.selection.exclude().to_vec(),
+        }
+    }
+}
+
+impl TryFrom<v1::AddEvent> for AddEvent {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::AddEvent) -> Result<Self, Invalid> {
+        use v1::add_event::Event;
+        Ok(match wire.event.ok_or(Invalid::Missing("event"))? {
+            Event::Hashing(progress) => Self::Hashing {
+                done: progress.done,
+                total: progress.total,
+            },
+            Event::Shared(shared) => Self::Shared {
+                content: content_id(&shared.content_id)?,
+                length: shared.length,
+                fragment_length: FragmentLength::new(u64::from(shared.fragment_length))
+                    .map_err(|error| Invalid::field("fragment_length", error))?,
+                fragments: shared.fragments,
+                is_pending: shared.is_pending,
+            },
+            Event::Published(binding) => Self::Published(binding.try_into()?),
+            Event::Replicas(health) => Self::Replicas(health.try_into()?),
+            Event::Received(bytes) => Self::Received(bytes),
+        })
+    }
+}
+
+impl From<AddEvent> for v1::AddEvent {
+    fn from(event: AddEvent) -> Self {
+        use v1::add_event::{Event, Shared};
+        let event = match event {
+            AddEvent::Hashing { done, total } => Event::Hashing(v1::ByteProgress { done, total }),
+            AddEvent::Shared {
+                content,
+                length,
+                fragment_length,
+                fragments,
+                is_pending,
+            } => Event::Shared(Shared {
+                content_id: content.as_bytes().to_vec().into(),
+                length,
+                fragment_length: fragment_length.get(),
+                fragments,
+                is_pending,
+            }),
+            AddEvent::Published(binding) => Event::Published(binding.into()),
+            AddEvent::Replicas(health) => Event::Replicas(health.into()),
+            AddEvent::Received(bytes) => Event::Received(bytes),
+        };
+        Self { event: Some(event) }
+    }
+}
+
+impl TryFrom<v1::GetRequest> for Get {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::GetRequest) -> Result<Self, Invalid> {
+        Ok(Self {
+            content: wire.r#ref.ok_or(Invalid::Missing("ref"))?.try_into()?,
+            output: absolute("output", wire.output)?,
+            overwrite: wire.overwrite,
+            selection: selection(wire.include, wire.exclude)?,
+        })
+    }
+}
+
+impl From<Get> for v1::GetRequest {
+    fn from(get: Get) -> Self {
+        Self {
+            r#ref: Some((&get.content).into()),
+            output: text_of(get.output),
+            overwrite: get.overwrite,
+            include: get.selection.include().to_vec(),
+            exclude: get.selection.exclude().to_vec(),
+        }
+    }
+}
+
+impl TryFrom<v1::GetEvent> for GetEvent {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::GetEvent) -> Result<Self, Invalid> {
+        use v1::get_event::Event;
+        Ok(match wire.event.ok_or(Invalid::Missing("event"))? {
+            Event::Started(started) => Self::Started {
+                name: parsed("name", &started.name)?,
+                content: content_id(&started.content_id)?,
+                length: started.length,
+                fragments: started.fragments,
+                already_held: started.already_held,
+            },
+            Event::Progress(progress) => Self::Progress {
+                held: progress.held,
+                length: progress.length,
+                sources: progress.sources,
+                received: progress.received,
+                wasted: progress.wasted,
+                waiting_for: progress.waiting_for,
+            },
+            Event::Done(done) => Self::Done {
+                content: content_id(&done.content_id)?,
+                length: done.length,
+                received: done.received,
+                wasted: done.wasted,
+                elapsed: Duration::from_millis(done.elapsed_ms),
+                sources_used: done.sources_used,
+            },
+        })
+    }
+}
+
+impl From<GetEvent> for v1::GetEvent {
+    fn from(event: GetEvent) -> Self {
+        use v1::get_event::{Done, Event, Started};
+        let event = match event {
+            GetEvent::Started {
+                name,
+                content,
+                length,
+                fragments,
+                already_held,
+            } => Event::Started(Started {
+                name: name.to_string(),
+                content_id: content.as_bytes().to_vec().into(),
+                length,
+                fragments,
+                already_held,
+            }),
+            GetEvent::Progress {
+                held,
+                length,
+                sources,
+                received,
+                wasted,
+                waiting_for,
+            } => Event::Progress(v1::FetchProgress {
+                held,
+                length,
+                sources,
+                waiting_for,
+                received,
+                wasted,
+            }),
+            GetEvent::Done {
+                content,
+                length,
+                received,
+                wasted,
+                elapsed,
+                sources_used,
+            } => Event::Done(Done {
+                content_id: content.as_bytes().to_vec().into(),
+                length,
+                received,
+                wasted,
+                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                sources_used,
+            }),
+        };
+        Self { event: Some(event) }
+    }
+}
+
+impl TryFrom<v1::LocalContent> for LocalContent {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::LocalContent) -> Result<Self, Invalid> {
+        let role = match wire.role() {
+            v1::LocalRole::Unspecified => return Err(Invalid::Missing("role")),
+            v1::LocalRole::Published => LocalRole::Published,
+            v1::LocalRole::Assigned => LocalRole::Assigned,
+            v1::LocalRole::Fetched => LocalRole::Fetched,
+        };
+        Ok(Self {
+            content: content_id(&wire.content_id)?,
+            name: if wire.name.is_empty() {
+                None
+            } else {
+                Some(parsed("name", &wire.name)?)
+            },
+            length: wire.length,
+            fragments: wire.fragments,
+            fragments_held: wire.fragments_held,
+            role,
+            path: (!wire.path.is_empty()).then(|| PathBuf::from(&wire.path)),
+            is_pending: wire.is_pending,
+        })
+    }
+}
+
+impl From<LocalContent> for v1::LocalContent {
+    fn from(content: LocalContent) -> Self {
+        let role = match content.role {
+            LocalRole::Published => v1::LocalRole::Published,
+            LocalRole::Assigned => v1::LocalRole::Assigned,
+            LocalRole::Fetched => v1::LocalRole::Fetched,
+        };
+        Self {
+            content_id: content.content.as_bytes().to_vec().into(),
+            name: content.name.map(|name| name.to_string()).unwrap_or_default(),
+            length: content.length,
+            fragments: content.fragments,
+            fragments_held: content.fragments_held,
+            role: role.into(),
+            path: content.path.map(text_of).unwrap_or_default(),
+            is_pending: content.is_pending,
+        }
+    }
+}
+
+impl TryFrom<v1::VerifyEvent> for Verified {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::VerifyEvent) -> Result<Self, Invalid> {
+        let progress = wire.progress.ok_or(Invalid::Missing("progress"))?;
+        Ok(Self {
+            done: progress.done,
+            total: progress.total,
+            damaged: wire.damaged,
+        })
+    }
+}
+
+impl From<Verified> for v1::VerifyEvent {
+    fn from(verified: Verified) -> Self {
+        let progress = Some(v1::ByteProgress {
+            done: verified.done,
+            total: verified.total,
+        });
+        Self {
+            progress,
+            damaged: verified.damaged,
+        }
+    }
+}

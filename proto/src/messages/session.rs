@@ -1,0 +1,335 @@
+//! What goes up and down a session.
+
+use std::time::Duration;
+
+use shared::model::{
+    AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, Holding, HoldingsDigest,
+    HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, Numbered, Order, Report, Source, Timestamp,
+    Welcome,
+};
+
+use super::types::{content_id, peer_id, zone, zone_text};
+use super::{Invalid, bounded, parsed, required};
+use crate::v1;
+
+/// Holdings in one announce; the rest goes into the next.
+pub const MAX_HOLDINGS: usize = 1000;
+
+/// Sources in one assignment.
+pub const MAX_SOURCES: usize = 16;
+
+/// What a peer says, in the order in which it may say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromPeer {
+    /// First.
+    Hello(Hello),
+    /// Ever after.
+    Report(Report),
+}
+
+/// What a tracker says, in the order in which it may say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FromTracker {
+    /// First.
+    Welcome(Welcome),
+    /// Ever after.
+    Order(Order),
+}
+
+impl TryFrom<v1::FromPeer> for Numbered<FromPeer> {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::FromPeer) -> Result<Self, Invalid> {
+        use v1::from_peer::Message;
+        let message = match required("message", wire.message)? {
+            Message::Hello(hello) => FromPeer::Hello(hello.try_into()?),
+            Message::Heartbeat(heartbeat) => FromPeer::Report(Report::Heartbeat { used: heartbeat.used }),
+            Message::Announce(announce) => FromPeer::Report(Report::Announce {
+                holdings: bounded("holdings", MAX_HOLDINGS, announce.holdings)?,
+                completes_inventory: announce.completes_inventory,
+            }),
+            Message::Result(result) => FromPeer::Report(result.try_into()?),
+            Message::Leave(v1::Leave {}) => FromPeer::Report(Report::Leave),
+        };
+        Ok(Self {
+            sequence: wire.sequence,
+            message,
+        })
+    }
+}
+
+impl From<Numbered<FromPeer>> for v1::FromPeer {
+    fn from(numbered: Numbered<FromPeer>) -> Self {
+        use v1::from_peer::Message;
+        let message = match numbered.message {
+            FromPeer::Hello(hello) => Message::Hello(hello.into()),
+            FromPeer::Report(Report::Heartbeat { used }) => Message::Heartbeat(v1::Heartbeat { used }),
+            FromPeer::Report(Report::Announce {
+                holdings,
+                completes_inventory,
+            }) => Message::Announce(v1::Announce {
+                holdings: holdings.into_iter().map(Into::into).collect(),
+                completes_inventory,
+            }),
+            FromPeer::Report(Report::AssignmentFailed {
+                content,
+                failure,
+                detail,
+            }) => {
+                let failure = match failure {
+                    AssignmentFailure::NoRoom => v1::AssignmentFailure::NoRoom,
+                    AssignmentFailure::NoSource => v1::AssignmentFailure::NoSource,
+                    AssignmentFailure::Store => v1::AssignmentFailure::Store,
+                };
+                let content_id = content.as_bytes().to_vec().into();
+                Message::Result(v1::AssignmentResult {
+                    content_id,
+                    failure: failure.into(),
+                    detail,
+                })
+            }
+            FromPeer::Report(Report::Leave) => Message::Leave(v1::Leave {}),
+        };
+        Self {
+            sequence: numbered.sequence,
+            message: Some(message),
+        }
+    }
+}
+
+impl TryFrom<v1::AssignmentResult> for Report {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::AssignmentResult) -> Result<Self, Invalid> {
+        let failure = match wire.failure() {
+            v1::AssignmentFailure::Unspecified => return Err(Invalid::Missing("failure")),
+            v1::AssignmentFailure::NoRoom => AssignmentFailure::NoRoom,
+            v1::AssignmentFailure::NoSource => AssignmentFailure::NoSource,
+            v1::AssignmentFailure::Store => AssignmentFailure::Store,
+        };
+        const MAX_DETAIL_CHARS: usize = 1024;
+        let detail = wire
+            .detail
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_DETAIL_CHARS)
+            .collect();
+        Ok(Self::AssignmentFailed {
+            content: content_id(&wire.content_id)?,
+            failure,
+            detail,
+        })
+    }
+}
+
+impl TryFrom<v1::Hello> for Hello {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Hello) -> Result<Self, Invalid> {
+        let digest = |bytes: bytes::Bytes| {
+            HoldingsDigest::from_bytes(&bytes).map_err(|error| Invalid::field("holdings", error))
+        };
+        Ok(Self {
+            peer: peer_id(&wire.peer_id)?,
+            incarnation: Incarnation::new(wire.incarnation),
+            address: parsed::<HostPort>("address", &wire.address)?,
+            zone: zone(&wire.zone)?,
+            capacity: wire.capacity,
+            used: wire.used,
+            epoch: Epoch::new(wire.epoch),
+            mark: wire.mark.map(Mark::from),
+            holdings: wire.holdings.map(digest).transpose()?,
+        })
+    }
+}
+
+impl From<v1::Mark> for Mark {
+    fn from(wire: v1::Mark) -> Self {
+        Self {
+            epoch: Epoch::new(wire.epoch),
+            began: Timestamp::from_millis(wire.began_ms),
+            facts: wire.facts,
+        }
+    }
+}
+
+impl From<Mark> for v1::Mark {
+    fn from(mark: Mark) -> Self {
+        Self {
+            epoch: mark.epoch.get(),
+            began_ms: mark.began.as_millis(),
+            facts: mark.facts,
+        }
+    }
+}
+
+impl From<Hello> for v1::Hello {
+    fn from(hello: Hello) -> Self {
+        Self {
+            peer_id: hello.peer.as_bytes().to_vec().into(),
+            incarnation: hello.incarnation.get(),
+            address: hello.address.to_string(),
+            capacity: hello.capacity,
+            used: hello.used,
+            zone: zone_text(hello.zone),
+            epoch: hello.epoch.get(),
+            mark: hello.mark.map(Into::into),
+            holdings: hello.holdings.map(|digest| digest.to_bytes().into()),
+        }
+    }
+}
+
+impl TryFrom<v1::Holding> for Holding {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Holding) -> Result<Self, Invalid> {
+        if wire.fragment_count > MAX_FRAGMENTS {
+            return Err(Invalid::field(
+                "fragment_count",
+                format!("at most {MAX_FRAGMENTS} are allowed"),
+            ));
+        }
+        Ok(Self {
+            content: content_id(&wire.content_id)?,
+            fragments: FragmentSet::from_bytes(wire.fragment_count, &wire.fragments)
+                .map_err(|error| Invalid::field("fragments", error))?,
+            keeps: wire.keeps,
+            is_assigned: wire.is_assigned,
+            is_fetching: wire.is_fetching,
+        })
+    }
+}
+
+impl From<Holding> for v1::Holding {
+    fn from(holding: Holding) -> Self {
+        Self {
+            content_id: holding.content.as_bytes().to_vec().into(),
+            fragment_count: holding.fragments.capacity(),
+            fragments: holding.fragments.to_bytes().into(),
+            keeps: holding.keeps,
+            is_assigned: holding.is_assigned,
+            is_fetching: holding.is_fetching,
+        }
+    }
+}
+
+impl TryFrom<v1::Source> for Source {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Source) -> Result<Self, Invalid> {
+        Ok(Self {
+            peer: peer_id(&wire.peer_id)?,
+            address: parsed("address", &wire.address)?,
+            zone: zone(&wire.zone)?,
+        })
+    }
+}
+
+impl From<Source> for v1::Source {
+    fn from(source: Source) -> Self {
+        Self {
+            peer_id: source.peer.as_bytes().to_vec().into(),
+            address: source.address.to_string(),
+            zone: zone_text(source.zone),
+        }
+    }
+}
+
+impl TryFrom<v1::FromTracker> for FromTracker {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::FromTracker) -> Result<Self, Invalid> {
+        use v1::from_tracker::Message;
+        let buckets = |bytes: bytes::Bytes| {
+            DigestBuckets::from_bytes(&bytes).map_err(|error| Invalid::field("listing", error))
+        };
+        Ok(match required("message", wire.message)? {
+            Message::Welcome(welcome) => Self::Welcome(Welcome {
+                epoch: Epoch::new(welcome.epoch),
+                lease: positive("lease_ms", welcome.lease_ms)?,
+                heartbeat: positive("heartbeat_ms", welcome.heartbeat_ms)?,
+                listing: welcome.listing.map(buckets).transpose()?,
+            }),
+            Message::Assign(assign) => {
+                let manifest: Manifest = required("manifest", assign.manifest)?.try_into()?;
+                Self::Order(Order::Assign {
+                    epoch: Epoch::new(assign.epoch),
+                    fragments: FragmentSet::from_bytes(manifest.fragment_count(), &assign.fragments)
+                        .map_err(|error| Invalid::field("fragments", error))?,
+                    manifest,
+                    sources: bounded("sources", MAX_SOURCES, assign.sources)?,
+                })
+            }
+            Message::Evict(evict) => Self::Order(Order::Evict {
+                reason: match evict.reason() {
+                    v1::EvictReason::Unspecified => return Err(Invalid::Missing("reason")),
+                    v1::EvictReason::Unreferenced => EvictReason::Unreferenced,
+                    v1::EvictReason::Surplus => EvictReason::Surplus,
+                    v1::EvictReason::Released => EvictReason::Released,
+                },
+                epoch: Epoch::new(evict.epoch),
+                content: content_id(&evict.content_id)?,
+                as_of_sequence: evict.as_of_sequence,
+            }),
+            Message::Mark(mark) => Self::Order(Order::Remember(mark.into())),
+        })
+    }
+}
+
+impl From<FromTracker> for v1::FromTracker {
+    fn from(message: FromTracker) -> Self {
+        use v1::from_tracker::Message;
+        let message = match message {
+            FromTracker::Welcome(welcome) => Message::Welcome(v1::Welcome {
+                epoch: welcome.epoch.get(),
+                lease_ms: millis(welcome.lease),
+                heartbeat_ms: millis(welcome.heartbeat),
+                listing: welcome.listing.map(|buckets| buckets.to_bytes().into()),
+            }),
+            FromTracker::Order(Order::Assign {
+                epoch,
+                manifest,
+                fragments,
+                sources,
+            }) => Message::Assign(v1::Assign {
+                epoch: epoch.get(),
+                manifest: Some((&manifest).into()),
+                fragments: fragments.to_bytes().into(),
+                sources: sources.into_iter().map(Into::into).collect(),
+            }),
+            FromTracker::Order(Order::Evict {
+                epoch,
+                content,
+                reason,
+                as_of_sequence,
+            }) => Message::Evict(v1::Evict {
+                epoch: epoch.get(),
+                content_id: content.as_bytes().to_vec().into(),
+                as_of_sequence,
+                reason: match reason {
+                    EvictReason::Unreferenced => v1::EvictReason::Unreferenced,
+                    EvictReason::Surplus => v1::EvictReason::Surplus,
+                    EvictReason::Released => v1::EvictReason::Released,
+                }
+                .into(),
+            }),
+            FromTracker::Order(Order::Remember(mark)) => Message::Mark(mark.into()),
+        };
+        Self {
+            message: Some(message),
+        }
+    }
+}
+
+/// A duration that is neither nothing nor longer than a day.
+fn positive(field: &'static str, millis: u64) -> Result<Duration, Invalid> {
+    const DAY_MS: u64 = 86_400_000;
+    if (1..=DAY_MS).contains(&millis) {
+        return Ok(Duration::from_millis(millis));
+    }
+    Err(Invalid::field(field, "must be from 1 ms to one day"))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,256 @@
+//! What goes out comes back unchanged; what comes in from anywhere is refused or valid, and never panics.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use prost::Message as _;
+use shared::hash::ContentHasher;
+use shared::model::{
+    CollectionSize, ContentId, DigestBuckets, Epoch, EvictReason, FragmentLength, FragmentSet, Hello,
+    Holding, Incarnation, Manifest, Mark, Name, NamedRevision, Numbered, Order, PeerId, PinCount, PinWish,
+    ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState, Source, Timestamp,
+    Welcome,
+};
+
+use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
+use crate::v1;
+
+fn manifest(length: usize) -> Manifest {
+    let mut hasher = ContentHasher::new(length as u64, FragmentLength::MIN);
+    hasher.update(&vec![7; length]);
+    hasher.finish().expect("the length is right")
+}
+
+fn content() -> impl Strategy<Value = ContentId> {
+    any::<[u8; 32]>().prop_map(ContentId::from_bytes)
+}
+
+fn holding() -> impl Strategy<Value = Holding> {
+    (content(), 0_u32..200, any::<(bool, bool, bool)>()).prop_map(
+        |(content, count, (keeps, is_assigned, is_fetching))| Holding {
+            content,
+            fragments: FragmentSet::full(count),
+            keeps,
+            is_assigned,
+            is_fetching,
+        },
+    )
+}
+
+fn held(n: u8) -> Holding {
+    Holding {
+        content: ContentId::from_bytes([n; 32]),
+        fragments: FragmentSet::full(u32::from(n)),
+        keeps: true,
+        is_assigned: false,
+        is_fetching: false,
+    }
+}
+
+fn from_peer() -> impl Strategy<Value = FromPeer> {
+    let hello =
+        (any::<[u8; 16]>(), any::<(u64, u64, u64, u64)>()).prop_map(|(id, (run, capacity, used, epoch))| {
+            FromPeer::Hello(Hello {
+                peer: PeerId::from_bytes(id),
+                incarnation: Incarnation::new(run),
+                address: "[::1]:50053".parse().expect("an address"),
+                zone: (run % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
+                capacity,
+                used,
+                epoch: Epoch::new(epoch),
+                mark: (run % 2 == 0).then(|| mark(epoch, run, used)),
+                holdings: (run % 3 == 0).then(|| [&held(id[0])].into_iter().collect()),
+            })
+        });
+    let announce =
+        (proptest::collection::vec(holding(), 0..5), any::<bool>()).prop_map(|(holdings, last)| {
+            FromPeer::Report(Report::Announce {
+                holdings,
+                completes_inventory: last,
+            })
+        });
+    prop_oneof![
+        hello,
+        announce,
+        any::<u64>().prop_map(|used| FromPeer::Report(Report::Heartbeat { used })),
+        Just(FromPeer::Report(Report::Leave)),
+    ]
+}
+
+fn mark(epoch: u64, began: u64, facts: u64) -> Mark {
+    Mark {
+        epoch: Epoch::new(epoch),
+        began: Timestamp::from_millis(began),
+        facts,
+    }
+}
+
+proptest! {
+    #[test]
+    fn reports_survive_the_wire(sequence: u64, message in from_peer()) {
+        let sent = Numbered { sequence, message };
+        let bytes = v1::FromPeer::from(sent.clone()).encode_to_vec();
+        let received = v1::FromPeer::decode(bytes.as_slice()).expect("our own bytes");
+        prop_assert_eq!(received.try_into(), Ok(sent));
+    }
+
+    #[test]
+    fn orders_survive_the_wire(length in 0_usize..300_000, epoch: u64, sequence: u64) {
+        let manifest = manifest(length);
+        let source = Source {
+            peer: PeerId::from_bytes([3; 16]),
+            address: "host:1".parse().expect("an address"),
+            zone: (epoch % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
+        };
+        for order in [
+            Order::Remember(mark(epoch, sequence, 7)),
+            Order::Evict { epoch: Epoch::new(epoch), content: manifest.content(), reason: EvictReason::Surplus, as_of_sequence: sequence },
+            Order::Assign {
+                epoch: Epoch::new(epoch),
+                fragments: manifest.all_fragments(),
+                manifest: manifest.clone(),
+                sources: vec![source],
+            },
+        ] {
+            let sent = FromTracker::Order(order);
+            prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
+        }
+    }
+
+    #[test]
+    fn a_welcome_survives_the_wire(epoch: u64, lease in 1_u64..1_000_000, asked in proptest::option::of(any::<u8>())) {
+        let sent = FromTracker::Welcome(Welcome {
+            epoch: Epoch::new(epoch),
+            lease: Duration::from_millis(lease),
+            heartbeat: Duration::from_millis(lease),
+            listing: asked.map(|n| {
+                let mut buckets = DigestBuckets::default();
+                buckets.insert(held(n).content);
+                buckets
+            }),
+        });
+        prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
+    }
+
+    #[test]
+    fn revisions_survive_the_wire(revision: u64, count: u32, content in content(), kind in 0_u8..5) {
+        let target = ReplicationTarget::new(count % 32 + 1).expect("in bounds");
+        let collection = (count % 2 == 0).then_some(CollectionSize { parts: count, length: revision });
+        let bound = RevisedContent { content, length: revision, target, collection };
+        let (state, bound) = match kind {
+            0 => (RevisionState::Current, Some(bound)),
+            1 => (RevisionState::Pinned, Some(bound)),
+            2 => (RevisionState::Kept, Some(bound)),
+            3 => (RevisionState::Collected, Some(bound)),
+            _ => (RevisionState::Removed, None),
+        };
+        let sent = vec![RevisionEntry {
+            revision: Revision::new(revision),
+            at: Timestamp::from_millis(revision),
+            state,
+            pins: PinCount::new(count),
+            bound,
+            health: None,
+        }];
+        prop_assert_eq!(v1::HistoryReply::from(sent.clone()).try_into(), Ok(sent));
+        let what = NamedRevision { name: Name::new("a@1").expect("a name"), revision: Revision::new(revision.max(1)) };
+        let expected = (count % 3 == 0).then_some(PinCount::new(count));
+        let wish = PinWish { what, is_pinned: count % 2 == 0, expected };
+        prop_assert_eq!(v1::PinRequest::from(&wish).try_into(), Ok(wish));
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_refused_or_valid(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        // None of these may panic; what they return does not matter.
+        drop(v1::FromPeer::decode(bytes.as_slice()).ok().map(Numbered::<FromPeer>::try_from));
+        drop(v1::FromTracker::decode(bytes.as_slice()).ok().map(FromTracker::try_from));
+        drop(v1::PublishRequest::decode(bytes.as_slice()).ok().map(Publish::try_from));
+        drop(v1::LocateRequest::decode(bytes.as_slice()).ok().map(Locate::try_from));
+        drop(v1::LocateReply::decode(bytes.as_slice()).ok().map(shared::model::Location::try_from));
+        drop(v1::HistoryReply::decode(bytes.as_slice()).ok().map(Vec::<RevisionEntry>::try_from));
+        drop(v1::PinRequest::decode(bytes.as_slice()).ok().map(PinWish::try_from));
+        drop(v1::FetchRequest::decode(bytes.as_slice()).ok().map(Fetch::try_from));
+        drop(v1::FetchChunk::decode(bytes.as_slice()).ok().map(Chunk::try_from));
+    }
+}
+
+#[test]
+fn a_manifest_that_lies_is_refused() {
+    let honest = v1::Manifest::from(&manifest(200_000));
+    assert!(Manifest::try_from(honest.clone()).is_ok());
+    let lies: [fn(&mut v1::Manifest); 6] = [
+        |m| m.length += 65_536,
+        |m| m.length = u64::MAX,
+        |m| m.fragment_length = 65_537,
+        |m| m.content_id = vec![0; 31].into(),
+        |m| m.fragment_roots = m.fragment_roots.slice(1..),
+        |m| m.content_id = vec![1; 32].into(),
+    ];
+    for lie in lies {
+        let mut manifest = honest.clone();
+        lie(&mut manifest);
+        assert!(Manifest::try_from(manifest.clone()).is_err(), "{manifest:?}");
+    }
+}
+
+#[test]
+fn complaints_name_the_field() {
+    let error = |request: v1::PublishRequest| Publish::try_from(request).expect_err("invalid").to_string();
+    assert_eq!(error(v1::PublishRequest::default()), "missing name");
+    let named = v1::PublishRequest {
+        name: "a".into(),
+        ..Default::default()
+    };
+    assert_eq!(error(named.clone()), "missing manifest");
+    let dotted = v1::PublishRequest {
+        name: "../a".into(),
+        ..named
+    };
+    assert!(error(dotted).starts_with("invalid name: a part of a name must not be"));
+    let fetch = v1::FetchRequest {
+        content_id: vec![0; 32].into(),
+        ranges: vec![v1::BlockRange::default(); 65],
+        with_leaves: false,
+        if_new: true,
+    };
+    let Err(Invalid::Field { field: "ranges", .. }) = Fetch::try_from(fetch) else {
+        panic!("65 ranges are too many")
+    };
+}
+
+#[test]
+fn a_peer_that_comes_back_unchanged_says_so_in_a_thousandth_of_what_listing_takes() {
+    let holding = |n: u32| Holding {
+        content: ContentId::from_bytes(*shared::hash::leaf(&n.to_be_bytes()).as_bytes()),
+        fragments: FragmentSet::full(16),
+        keeps: true,
+        is_assigned: false,
+        is_fetching: false,
+    };
+    let holdings: Vec<_> = (0..100_000).map(holding).collect();
+    let size = |message: FromPeer| {
+        let sequence = 1;
+        v1::FromPeer::from(Numbered { sequence, message }).encoded_len()
+    };
+    let announce = |holdings: &[Holding]| {
+        size(FromPeer::Report(Report::Announce {
+            holdings: holdings.to_vec(),
+            completes_inventory: true,
+        }))
+    };
+    let listed: usize = holdings.chunks(super::MAX_HOLDINGS).map(announce).sum();
+    let hello = size(FromPeer::Hello(Hello {
+        peer: PeerId::from_bytes([1; 16]),
+        incarnation: Incarnation::new(1),
+        address: "10.0.0.1:50053".parse().expect("an address"),
+        zone: None,
+        capacity: 1 << 40,
+        used: 1 << 30,
+        epoch: Epoch::new(1),
+        mark: None,
+        holdings: Some(holdings.iter().collect()),
+    }));
+    let unchanged = hello + announce(&[]);
+    assert!((4_000_000..6_000_000).contains(&listed), "{listed} bytes");
+    assert!((4_096..4_300).contains(&unchanged), "{unchanged} bytes");
+}

@@ -1,0 +1,254 @@
+//! The words that several services share.
+
+use shared::model::{
+    Binding, CollectionSize, ContentId, ContentRef, ContentState, Digest, FragmentLength, FragmentSet,
+    Health, Holder, HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerState, ReplicationTarget,
+    Revision, Timestamp, Zone,
+};
+
+use super::upkeep::ModeOf;
+use super::{Invalid, fixed, parsed, required};
+use crate::v1;
+
+/// 32 bytes that are a content id.
+pub fn content_id(bytes: &[u8]) -> Result<ContentId, Invalid> {
+    fixed("content_id", bytes).map(ContentId::from_bytes)
+}
+
+/// 16 bytes that are a peer id.
+pub fn peer_id(bytes: &[u8]) -> Result<PeerId, Invalid> {
+    fixed("peer_id", bytes).map(PeerId::from_bytes)
+}
+
+/// A concatenation of 32-byte digests.
+pub(crate) fn digests(field: &'static str, bytes: &[u8]) -> Result<Vec<Digest>, Invalid> {
+    if !bytes.len().is_multiple_of(Digest::LEN) {
+        return Err(Invalid::field(
+            field,
+            format!("must be a multiple of 32 bytes, got {}", bytes.len()),
+        ));
+    }
+    bytes
+        .chunks_exact(Digest::LEN)
+        .map(|chunk| fixed(field, chunk).map(Digest::from_bytes))
+        .collect()
+}
+
+/// Digests, concatenated.
+pub(crate) fn concatenated(digests: &[Digest]) -> Vec<u8> {
+    digests.iter().flat_map(|digest| *digest.as_bytes()).collect()
+}
+
+pub(crate) fn target(number: u32) -> Result<ReplicationTarget, Invalid> {
+    ReplicationTarget::new(number).map_err(|error| Invalid::field("target", error))
+}
+
+pub(crate) fn zone(text: &str) -> Result<Option<Zone>, Invalid> {
+    if text.is_empty() {
+        Ok(None)
+    } else {
+        parsed("zone", text).map(Some)
+    }
+}
+
+pub(crate) fn zone_text(zone: Option<Zone>) -> String {
+    zone.map(|zone| zone.to_string()).unwrap_or_default()
+}
+
+impl TryFrom<v1::Manifest> for Manifest {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Manifest) -> Result<Self, Invalid> {
+        let fragment_length = FragmentLength::new(u64::from(wire.fragment_length))
+            .map_err(|error| Invalid::field("fragment_length", error))?;
+        let roots = digests("fragment_roots", &wire.fragment_roots)?;
+        Self::verified(content_id(&wire.content_id)?, wire.length, fragment_length, roots)
+            .map_err(|error| Invalid::field("manifest", error))
+    }
+}
+
+impl From<&Manifest> for v1::Manifest {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            content_id: manifest.content().as_bytes().to_vec().into(),
+            length: manifest.length(),
+            fragment_length: manifest.fragment_length().get(),
+            fragment_roots: concatenated(manifest.roots()).into(),
+        }
+    }
+}
+
+impl From<v1::CollectionSize> for CollectionSize {
+    fn from(wire: v1::CollectionSize) -> Self {
+        Self {
+            parts: wire.parts,
+            length: wire.length,
+        }
+    }
+}
+
+impl From<CollectionSize> for v1::CollectionSize {
+    fn from(size: CollectionSize) -> Self {
+        Self {
+            parts: size.parts,
+            length: size.length,
+        }
+    }
+}
+
+impl TryFrom<v1::ContentRef> for ContentRef {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::ContentRef) -> Result<Self, Invalid> {
+        match required("ref", wire.r#ref)? {
+            v1::content_ref::Ref::Name(name) => parsed("name", &name).map(Self::Name),
+            v1::content_ref::Ref::ContentId(bytes) => content_id(&bytes).map(Self::Id),
+        }
+    }
+}
+
+impl From<&ContentRef> for v1::ContentRef {
+    fn from(content: &ContentRef) -> Self {
+        let r#ref = match content {
+            ContentRef::Name(name) => v1::content_ref::Ref::Name(name.to_string()),
+            ContentRef::Id(id) => v1::content_ref::Ref::ContentId(id.as_bytes().to_vec().into()),
+        };
+        Self { r#ref: Some(r#ref) }
+    }
+}
+
+impl TryFrom<v1::Binding> for Binding {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Binding) -> Result<Self, Invalid> {
+        Ok(Self {
+            name: parsed::<Name>("name", &wire.name)?,
+            revision: Revision::new(wire.revision),
+            content: content_id(&wire.content_id)?,
+            length: wire.length,
+            target: target(wire.target)?,
+            published_at: Timestamp::from_millis(wire.published_at_ms),
+            collection: wire.collection.map(Into::into),
+        })
+    }
+}
+
+impl From<Binding> for v1::Binding {
+    fn from(binding: Binding) -> Self {
+        Self {
+            name: binding.name.to_string(),
+            revision: binding.revision.get(),
+            content_id: binding.content.as_bytes().to_vec().into(),
+            length: binding.length,
+            target: binding.target.get(),
+            published_at_ms: binding.published_at.as_millis(),
+            collection: binding.collection.map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<v1::Health> for Health {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Health) -> Result<Self, Invalid> {
+        let state = match wire.state() {
+            v1::ContentState::Unspecified => return Err(Invalid::Missing("state")),
+            v1::ContentState::Replicated => ContentState::Replicated,
+            v1::ContentState::Degraded => ContentState::Degraded,
+            v1::ContentState::Unavailable => ContentState::Unavailable,
+        };
+        Ok(Self {
+            state,
+            target: target(wire.target)?,
+            fewest: wire.fewest,
+            fragments_at_target: wire.fragments_at_target,
+            fragments: wire.fragments,
+            copies_under_way: wire.copies_under_way,
+        })
+    }
+}
+
+impl From<Health> for v1::Health {
+    fn from(health: Health) -> Self {
+        let state = match health.state {
+            ContentState::Replicated => v1::ContentState::Replicated,
+            ContentState::Degraded => v1::ContentState::Degraded,
+            ContentState::Unavailable => v1::ContentState::Unavailable,
+        };
+        Self {
+            state: state.into(),
+            target: health.target.get(),
+            fewest: health.fewest,
+            fragments_at_target: health.fragments_at_target,
+            fragments: health.fragments,
+            copies_under_way: health.copies_under_way,
+        }
+    }
+}
+
+impl TryFrom<v1::Peer> for PeerInfo {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Peer) -> Result<Self, Invalid> {
+        let state = match wire.state() {
+            v1::PeerState::Unspecified => return Err(Invalid::Missing("state")),
+            v1::PeerState::Live => PeerState::Live,
+            v1::PeerState::Suspect => PeerState::Suspect,
+            v1::PeerState::Lost => PeerState::Lost,
+        };
+        Ok(Self {
+            id: peer_id(&wire.peer_id)?,
+            address: parsed::<HostPort>("address", &wire.address)?,
+            zone: zone(&wire.zone)?,
+            state,
+            capacity: wire.capacity,
+            free: wire.free,
+            incarnation: Incarnation::new(wire.incarnation),
+            contents: wire.contents,
+            mode: ModeOf::from(wire.duty).0,
+        })
+    }
+}
+
+impl From<PeerInfo> for v1::Peer {
+    fn from(peer: PeerInfo) -> Self {
+        let state = match peer.state {
+            PeerState::Live => v1::PeerState::Live,
+            PeerState::Suspect => v1::PeerState::Suspect,
+            PeerState::Lost => v1::PeerState::Lost,
+        };
+        Self {
+            peer_id: peer.id.as_bytes().to_vec().into(),
+            address: peer.address.to_string(),
+            zone: zone_text(peer.zone),
+            state: state.into(),
+            capacity: peer.capacity,
+            free: peer.free,
+            incarnation: peer.incarnation.get(),
+            contents: peer.contents,
+            duty: Some(peer.mode.into()),
+        }
+    }
+}
+
+impl v1::Holder {
+    /// Checks a holder of a content of `fragment_count` fragments.
+    pub(crate) fn into_holder(self, fragment_count: u32) -> Result<Holder, Invalid> {
+        Ok(Holder {
+            peer: required("peer", self.peer)?.try_into()?,
+            fragments: FragmentSet::from_bytes(fragment_count, &self.fragments)
+                .map_err(|error| Invalid::field("fragments", error))?,
+            keeps: self.keeps,
+        })
+    }
+}
+
+impl From<Holder> for v1::Holder {
+    fn from(holder: Holder) -> Self {
+        Self {
+            peer: Some(holder.peer.into()),
+            fragments: holder.fragments.to_bytes().into(),
+            keeps: holder.keeps,
+        }
+    }
+}

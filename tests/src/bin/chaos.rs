@@ -1,0 +1,154 @@
+//! `cargo campaign [kills|wipes|flips]`: does a cluster of real programs keep what it acknowledges, whatever happens to it?
+//!
+//! docs/reliability.md has what is tried and what was found.
+#![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+use harness::bench::report::save;
+use harness::chaos::kills::Victim;
+use harness::chaos::{self, Fault, Plan, Report, flips, kills, wipes};
+use harness::until_interrupted;
+
+/// Loads and harms a cluster of real programs, and compares what it gives back with a ledger of what it acknowledged.
+///
+/// Prints a table and writes target/bench/campaign-NAME-N.json. Ends with 1, and keeps all files, when a promise was broken.
+/// Files are made below TMPDIR.
+#[derive(Debug, Parser)]
+#[command(name = "cargo campaign", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    kind: Option<Kind>,
+    /// How long there are faults; up to two minutes more when some kind of them has not come by then
+    #[arg(long, conflicts_with = "minutes")]
+    seconds: Option<u64>,
+    /// The same, in minutes [default: 5]
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Decides who asks for what, and which faults come in which order
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many peers
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(4..=50))]
+    peers: u8,
+    /// The kinds of faults: kill-peer, kill-tracker, stop-peer, stop-tracker, cut, divide, fill, flip, wipe, yesterday,
+    /// restore [default: all]
+    #[arg(long, value_delimiter = ',')]
+    nemesis: Vec<Fault>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Kind {
+    /// Kills programs again and again under load, each time as soon as they work again
+    Kills {
+        /// Who is killed
+        #[arg(long)]
+        of: Of,
+        /// How often
+        #[arg(long, default_value_t = 100)]
+        count: u64,
+        /// Decides who asks for what, and when who is killed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Wipes all holders but one right after a content was acknowledged as replicated
+    Wipes {
+        /// Replicas of each content
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..=8))]
+        replicas: u32,
+        /// How many contents
+        #[arg(long, default_value_t = 50)]
+        trials: u64,
+        /// Decides lengths, and who is wiped
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Changes bytes on disk and in flight, and reads everything
+    Flips {
+        /// Bytes changed on disk; besides, one for each 40 of them is changed in flight
+        #[arg(long, default_value_t = 10_000)]
+        bytes: u64,
+        /// One byte in so many is changed in flight; by default in every eighth fragment, and every get has to finish
+        #[arg(long, value_name = "BYTES", default_value_t = 512 << 10, value_parser = clap::value_parser!(u64).range(1..))]
+        one_in: u64,
+        /// Decides where
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Of {
+    Tracker,
+    Peer,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let name = match &arguments.kind {
+        None => "campaign",
+        Some(Kind::Kills { of: Of::Tracker, .. }) => "campaign-kills-tracker",
+        Some(Kind::Kills { of: Of::Peer, .. }) => "campaign-kills-peer",
+        Some(Kind::Wipes { .. }) => "campaign-wipes",
+        Some(Kind::Flips { .. }) => "campaign-flips",
+    };
+    match until_interrupted(move || run(arguments)).and_then(|report| show(name, &report)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<Report> {
+    match arguments.kind {
+        None => {
+            let minutes = arguments.minutes.unwrap_or(5);
+            let all = arguments.nemesis.is_empty();
+            chaos::run(&Plan {
+                length: Duration::from_secs(arguments.seconds.unwrap_or(minutes * 60)),
+                seed: arguments.seed,
+                peers: arguments.peers.into(),
+                faults: if all {
+                    Fault::ALL.into()
+                } else {
+                    arguments.nemesis.into_iter().collect()
+                },
+            })
+        }
+        Some(Kind::Kills { of, count, seed }) => {
+            let victim = match of {
+                Of::Tracker => Victim::Tracker,
+                Of::Peer => Victim::Peer,
+            };
+            kills::run(victim, count, seed)
+        }
+        Some(Kind::Wipes {
+            replicas,
+            trials,
+            seed,
+        }) => wipes::run(replicas, trials, seed),
+        Some(Kind::Flips { bytes, one_in, seed }) => flips::run(bytes, one_in, seed),
+    }
+}
+
+/// Whether every promise was kept.
+fn show(name: &str, report: &Report) -> Result<bool> {
+    let path = save(name, &report.tally.json())?;
+    println!("{}\nwritten to {}", report.tally.table(), path.display());
+    for violation in &report.tally.violations {
+        println!("BROKEN: {violation}");
+    }
+    let Some(kept) = &report.kept else {
+        return Ok(true);
+    };
+    let words: Vec<_> = std::env::args().skip(1).collect();
+    println!("all files are in {}", kept.display());
+    println!("to repeat it: cargo campaign {}", words.join(" "));
+    Ok(false)
+}

@@ -1,0 +1,193 @@
+//! A simulated peer: the production store (in memory), inventory, protection, outbox and eviction rules, with a process
+//! that dies and a disk that remembers.
+
+mod copying;
+mod publishing;
+mod session;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use peer::session::{Inventory, Protected, ProtectionGuard};
+use peer::store::{FragmentStore as _, MemoryStore, Publication};
+use rand::RngExt as _;
+use shared::model::{ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Report};
+use tokio::sync::broadcast;
+
+use super::lines::{End, LineId};
+use super::oracle::OperationId;
+use super::queue::Millis;
+use super::world::{Act, Event, World};
+use copying::{Copying, Job};
+
+/// A peer's place in the world; a machine that was wiped gets a new peer.
+pub(super) type PeerNumber = usize;
+
+/// A peer's disk, and its process if there is one.
+pub(super) struct SimPeer {
+    pub(super) id: PeerId,
+    pub(super) zone: Option<String>,
+    pub(super) capacity: u64,
+    // On disk.
+    pub(super) store: MemoryStore,
+    pub(super) outbox: BTreeMap<Name, Publication>,
+    incarnation: u64,
+    pub(super) epoch: Epoch,
+    pub(super) mark: Option<Mark>,
+    /// Fragments whose bytes have rotted; the store does not know.
+    pub(super) rotten: BTreeSet<(ContentId, FragmentIndex)>,
+    pub(super) is_disk_broken: bool,
+    /// It will never be back.
+    pub(super) is_gone: bool,
+    // In memory.
+    pub(super) run: u64,
+    pub(super) is_up: bool,
+    pub(super) talk: Option<Talk>,
+    protected: Protected,
+    changes: broadcast::Receiver<ContentId>,
+    will_notice: bool,
+    jobs: VecDeque<Job>,
+    copies: BTreeMap<ContentId, Copying>,
+    failures: VecDeque<Report>,
+    /// As it was when it was first asked for.
+    publishing: Option<(Publication, Vec<ProtectionGuard>)>,
+    /// Contents that a client publishes in this peer's name, and until when they are protected for that.
+    lent: Vec<(Millis, ProtectionGuard)>,
+    /// Which operation the addition of a name was.
+    additions: BTreeMap<Name, OperationId>,
+}
+
+/// A session, from Hello on.
+pub(super) struct Talk {
+    pub(super) line: LineId,
+    /// None before Welcome.
+    pub(super) inventory: Option<Inventory>,
+    pub(super) epoch: Epoch,
+    /// What changed between Hello, which says what was held then, and Welcome.
+    early: BTreeSet<ContentId>,
+    will_announce: bool,
+}
+
+impl SimPeer {
+    pub(super) const fn is_in(&self, run: u64) -> bool {
+        self.is_up && self.run == run
+    }
+
+    pub(super) const fn incarnation(&self) -> Incarnation {
+        Incarnation::new(self.incarnation)
+    }
+
+    /// Whether a client is publishing something in its name.
+    pub(super) const fn is_lending(&self) -> bool {
+        self.publishing.is_some() || !self.lent.is_empty()
+    }
+
+    /// Whether a tracker has welcomed this run.
+    pub(super) fn is_connected(&self) -> bool {
+        self.talk.as_ref().is_some_and(|talk| talk.inventory.is_some())
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.copies.is_empty()
+    }
+
+    /// Whether the peer really has the fragment: synced and as it should be.
+    pub(super) fn has(&self, content: ContentId, index: FragmentIndex) -> bool {
+        let held = self.store.entry(content).map(|entry| entry.held);
+        held.is_some_and(|held| held.contains(index)) && !self.rotten.contains(&(content, index))
+    }
+}
+
+impl World {
+    /// A new machine, which starts soon.
+    pub(super) fn add_peer(&mut self) {
+        let zones = self.profile.zones;
+        let number = self.peers.len();
+        let store = MemoryStore::new(self.profile.capacity);
+        let changes = store.subscribe();
+        let delay = self.rng.random_range(0..3_000);
+        self.peers.push(SimPeer {
+            id: PeerId::from_bytes(self.rng.random()),
+            zone: (zones > 0).then(|| format!("zone-{}", number % zones)),
+            capacity: self.profile.capacity,
+            store,
+            outbox: BTreeMap::new(),
+            incarnation: 0,
+            epoch: Epoch::new(0),
+            mark: None,
+            rotten: BTreeSet::new(),
+            is_disk_broken: false,
+            is_gone: false,
+            run: 0,
+            is_up: false,
+            talk: None,
+            protected: Protected::default(),
+            changes,
+            will_notice: false,
+            jobs: VecDeque::new(),
+            copies: BTreeMap::new(),
+            failures: VecDeque::new(),
+            publishing: None,
+            lent: Vec::new(),
+            additions: BTreeMap::new(),
+        });
+        self.plan(delay, Event::PeerStarts(number));
+    }
+
+    pub(super) fn start_peer(&mut self, number: PeerNumber) {
+        let delay = self.rng.random_range(1..300);
+        let peer = &mut self.peers[number];
+        if peer.is_up || peer.is_gone {
+            return;
+        }
+        peer.is_up = true;
+        peer.run += 1;
+        peer.incarnation += 1;
+        peer.changes = peer.store.subscribe();
+        peer.protected = Protected::default();
+        let incarnation = peer.incarnation;
+        self.say(format_args!("peer {number}: starts its run {incarnation}"));
+        self.will(number, delay, Act::Dials);
+    }
+
+    /// The process dies, by a signal or with its machine.
+    pub(super) fn crash_peer(&mut self, number: PeerNumber) {
+        let peer = &mut self.peers[number];
+        if !peer.is_up {
+            return;
+        }
+        peer.is_up = false;
+        peer.store.crash();
+        peer.publishing = None;
+        peer.lent.clear();
+        peer.jobs.clear();
+        peer.copies.clear();
+        peer.failures.clear();
+        peer.will_notice = false;
+        self.say(format_args!("peer {number}: crashes"));
+        if let Some(talk) = self.peers[number].talk.take() {
+            // The tracker may find out at once, or by the lease only.
+            if self.rng.random_bool(0.5) {
+                self.line_breaks(talk.line, End::Peer(number));
+            } else {
+                self.break_line(talk.line);
+            }
+        }
+    }
+
+    pub(super) fn will(&mut self, number: PeerNumber, after: u64, act: Act) {
+        let run = self.peers[number].run;
+        self.plan(after, Event::Peer(number, run, act));
+    }
+
+    /// A client is about to publish the content in the peer's name: it is protected for as long as that may take.
+    pub(super) fn lend(&mut self, number: PeerNumber, content: ContentId) {
+        let longest = 20_000 + 4 * self.profile.longest_delay;
+        let peer = &mut self.peers[number];
+        let guard = peer.protected.begin(content);
+        peer.lent.push((self.now + longest, guard));
+    }
+
+    pub(super) fn peer_of(&self, id: PeerId) -> Option<PeerNumber> {
+        self.peers.iter().position(|peer| peer.id == id)
+    }
+}

@@ -1,0 +1,362 @@
+//! How fragments come to a peer: room, one fragment after the other from whoever has it, verified, written, synced.
+//! The order of the steps is that of `peer::assignments`; which source is asked when is simpler than the scheduler.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use peer::store::{FragmentStore as _, Purpose, StoreError, verify_fragment};
+use rand::RngExt as _;
+use rand::seq::SliceRandom as _;
+use shared::hash::FragmentProof;
+use shared::model::{
+    AssignmentFailure, ContentId, ContentRef, Digest, Epoch, FragmentIndex, FragmentSet, Manifest, PeerId,
+    Report,
+};
+use shared::{Coded as _, ErrorCode};
+
+use super::PeerNumber;
+use crate::dst::calls::{Answered, Outcome, Purpose as CallPurpose, Question};
+use crate::dst::contents;
+use crate::dst::lines::End;
+use crate::dst::world::{Act, Event, Request, World};
+
+/// Assignments carried out side by side.
+const WORKERS: usize = 4;
+
+/// A source that has not answered by then is not waited for.
+const PATIENCE: u64 = 4_000;
+
+/// The tracker is asked so often for sources before a copy is given up.
+const ROUNDS: u32 = 3;
+
+/// An assignment that waits.
+pub(super) struct Job {
+    pub(super) epoch: Epoch,
+    pub(super) manifest: Manifest,
+    pub(super) fragments: FragmentSet,
+    pub(super) sources: Vec<PeerId>,
+}
+
+/// A content that is being fetched.
+pub(super) struct Copying {
+    manifest: Manifest,
+    wanted: FragmentSet,
+    sources: VecDeque<PeerId>,
+    rounds: u32,
+    /// The request under way; none while waiting for sources or the disk.
+    request: Option<u64>,
+    written: Vec<FragmentProof>,
+    /// Whether the user waits for it.
+    pub(super) is_get: bool,
+    is_assigned: bool,
+}
+
+impl World {
+    pub(in crate::dst) fn take_assignments(&mut self, number: PeerNumber) {
+        while self.peers[number].copies.len() < WORKERS {
+            let Some(job) = self.peers[number].jobs.pop_front() else {
+                return;
+            };
+            // An order of a tracker that is gone: the present one decides anew.
+            if job.epoch < self.peers[number].epoch {
+                continue;
+            }
+            let prepared = self.prepare(number, &job.manifest, Purpose::Assigned(job.fragments.clone()));
+            if let Err(error) = prepared {
+                let failure = match error.code() {
+                    ErrorCode::Exhausted => AssignmentFailure::NoRoom,
+                    _ => AssignmentFailure::Store,
+                };
+                self.fail(number, job.manifest.content(), failure);
+                continue;
+            }
+            self.copy(number, &job.manifest, &job.fragments, job.sources, false);
+        }
+    }
+
+    pub(in crate::dst) fn prepare(
+        &mut self,
+        number: PeerNumber,
+        manifest: &Manifest,
+        purpose: Purpose,
+    ) -> Result<(), StoreError> {
+        let peer = &mut self.peers[number];
+        if peer.is_disk_broken {
+            return Err(broken());
+        }
+        peer.store.prepare(manifest, purpose)?;
+        self.changed(number, manifest.content());
+        Ok(())
+    }
+
+    pub(in crate::dst) fn copy(
+        &mut self,
+        number: PeerNumber,
+        manifest: &Manifest,
+        wanted: &FragmentSet,
+        sources: Vec<PeerId>,
+        is_get: bool,
+    ) {
+        let content = manifest.content();
+        let copies = &mut self.peers[number].copies;
+        let copy = copies.entry(content).or_insert_with(|| Copying {
+            manifest: manifest.clone(),
+            wanted: manifest.no_fragments(),
+            sources: VecDeque::new(),
+            rounds: 0,
+            request: None,
+            written: Vec::new(),
+            is_get: false,
+            is_assigned: false,
+        });
+        copy.wanted.union_with(wanted);
+        copy.sources.extend(sources);
+        copy.is_get |= is_get;
+        copy.is_assigned |= !is_get;
+        self.note(number, content);
+        self.go_on(number, content);
+    }
+
+    fn fail(&mut self, number: PeerNumber, content: ContentId, failure: AssignmentFailure) {
+        self.say(format_args!(
+            "peer {number}: cannot hold {}: {failure:?}",
+            content.short()
+        ));
+        let detail = String::new();
+        self.peers[number].failures.push_back(Report::AssignmentFailed {
+            content,
+            failure,
+            detail,
+        });
+    }
+
+    /// The next step of a copy: ask for a fragment, for sources, or be done.
+    fn go_on(&mut self, number: PeerNumber, content: ContentId) {
+        let (delay, request) = (self.delay(), self.number());
+        let peer = &mut self.peers[number];
+        let Some(copy) = peer.copies.get_mut(&content) else {
+            return;
+        };
+        let Some(entry) = peer.store.entry(content) else {
+            // It was evicted or forgotten meanwhile.
+            return self.end_copy(number, content);
+        };
+        if copy.request.is_some() || !copy.written.is_empty() {
+            return;
+        }
+        let mut lacking = copy.wanted.clone();
+        lacking.subtract(&entry.held);
+        let Some(index) = lacking.iter().next() else {
+            return self.end_copy(number, content);
+        };
+        let Some(of) = copy.sources.pop_front() else {
+            copy.rounds += 1;
+            if copy.rounds > ROUNDS {
+                let is_assigned = copy.is_assigned;
+                self.end_copy(number, content);
+                if is_assigned {
+                    self.fail(number, content, AssignmentFailure::NoSource);
+                }
+                return;
+            }
+            let except = Some(peer.id);
+            let question = Question::Locate(ContentRef::Id(content), except);
+            return self.call(number, question, CallPurpose::Sources(content), 2);
+        };
+        copy.request = Some(request);
+        let run = peer.run;
+        let asked = Request {
+            number: request,
+            by: number,
+            run,
+            of,
+            content,
+            index,
+        };
+        if self.can_reach(number, of) {
+            self.plan(delay, Event::Wanted(asked));
+        }
+        self.will(number, PATIENCE, Act::GivesUp(content, request));
+    }
+
+    fn can_reach(&self, number: PeerNumber, other: PeerId) -> bool {
+        self.peer_of(other)
+            .is_some_and(|other| !self.are_cut(End::Peer(number), End::Peer(other)))
+    }
+
+    pub(in crate::dst) fn sources_answered(
+        &mut self,
+        number: PeerNumber,
+        content: ContentId,
+        outcome: Outcome,
+    ) {
+        let mut found: Vec<PeerId> = match outcome {
+            Ok(Answered::Location(location)) => {
+                location.holders.iter().map(|holder| holder.peer.id).collect()
+            }
+            _ => Vec::new(),
+        };
+        found.shuffle(&mut self.rng);
+        if let Some(copy) = self.peers[number].copies.get_mut(&content) {
+            copy.sources.extend(found);
+            self.go_on(number, content);
+        }
+    }
+
+    /// A source sends what is on its disk, as it is, with the leaves.
+    pub(in crate::dst) fn fragment_wanted(&mut self, request: Request) {
+        let delay = self.delay();
+        let Some(other) = self.peer_of(request.of).filter(|other| self.peers[*other].is_up) else {
+            return;
+        };
+        if self.are_cut(End::Peer(request.by), End::Peer(other)) {
+            return;
+        }
+        let (content, index, store) = (request.content, request.index, &self.peers[other].store);
+        let fragment = contents::find(content).and_then(|known| {
+            let whole = known.manifest.whole(index);
+            let bytes = store.read(content, index, whole).ok()?;
+            let proof = store.proof(content, index).ok()?;
+            Some((bytes, proof.leaves().to_vec()))
+        });
+        match fragment {
+            Some((bytes, leaves)) => self.plan(delay, Event::Arrives(request, bytes, leaves)),
+            None => self.plan(delay, Event::Refused(request)),
+        }
+    }
+
+    fn is_awaited(&mut self, request: Request) -> bool {
+        let peer = &mut self.peers[request.by];
+        let copy = peer.copies.get_mut(&request.content);
+        peer.is_up
+            && peer.run == request.run
+            && copy.is_some_and(|copy| copy.request.take_if(|n| *n == request.number).is_some())
+    }
+
+    pub(in crate::dst) fn fragment_refused(&mut self, request: Request) {
+        if self.is_awaited(request) {
+            self.go_on(request.by, request.content);
+        }
+    }
+
+    pub(in crate::dst) fn request_failed(&mut self, number: PeerNumber, content: ContentId, request: u64) {
+        let copy = self.peers[number].copies.get_mut(&content);
+        if copy.is_some_and(|copy| copy.request.take_if(|n| *n == request).is_some()) {
+            self.go_on(number, content);
+        }
+    }
+
+    /// A fragment arrives: nothing of it is believed before it is verified.
+    pub(in crate::dst) fn fragment_arrives(&mut self, request: Request, bytes: &Bytes, leaves: Vec<Digest>) {
+        if !self.is_awaited(request) {
+            return;
+        }
+        let (delay, sync) = (self.delay(), self.rng.random_range(1..=self.profile.peer_sync));
+        let (number, content, index) = (request.by, request.content, request.index);
+        let peer = &mut self.peers[number];
+        let Some(copy) = peer.copies.get_mut(&content) else {
+            return;
+        };
+        let verified = FragmentProof::verify(&copy.manifest, index, leaves);
+        let written = match &verified {
+            Ok(proof) => proof
+                .check(0, bytes)
+                .ok()
+                .map(|blocks| peer.store.write(content, blocks)),
+            Err(_) => None,
+        };
+        match (verified, written) {
+            (Ok(proof), Some(Ok(()))) => {
+                copy.written.push(proof);
+                // The same source may have the next one, too.
+                copy.sources.push_front(request.of);
+                self.will(number, sync, Act::Commits(content));
+            }
+            (_, None) => {
+                self.say(format_args!(
+                    "peer {number}: {} of {} is rotten",
+                    index.get(),
+                    content.short()
+                ));
+                if self.can_reach(number, request.of) {
+                    self.plan(delay, Event::Disputed(request.of, content, index));
+                }
+                self.go_on(number, content);
+            }
+            (_, Some(_)) => self.go_on(number, content),
+        }
+    }
+
+    pub(in crate::dst) fn commit_copy(&mut self, number: PeerNumber, content: ContentId) {
+        let peer = &mut self.peers[number];
+        let Some(copy) = peer.copies.get_mut(&content) else {
+            return;
+        };
+        let mut written = std::mem::take(&mut copy.written);
+        // What the user has shared meanwhile is let go.
+        if let Some(entry) = peer.store.entry(content) {
+            written.retain(|proof| !entry.held.contains(proof.index()));
+        }
+        let committed = if peer.is_disk_broken {
+            Err(broken())
+        } else {
+            peer.store.commit(content, &written)
+        };
+        match committed {
+            Ok(()) => {
+                for proof in &written {
+                    self.peers[number].rotten.remove(&(content, proof.index()));
+                    self.check_committed(number, content, proof.index());
+                }
+                self.changed(number, content);
+                self.go_on(number, content);
+            }
+            Err(_) => {
+                let is_assigned = copy.is_assigned;
+                self.end_copy(number, content);
+                if is_assigned {
+                    self.fail(number, content, AssignmentFailure::Store);
+                }
+            }
+        }
+    }
+
+    fn end_copy(&mut self, number: PeerNumber, content: ContentId) {
+        let Some(copy) = self.peers[number].copies.remove(&content) else {
+            return;
+        };
+        if copy.is_get {
+            self.check_got(number, content);
+        }
+        self.note(number, content);
+        self.will(number, 0, Act::Works);
+    }
+
+    /// Someone says that a copy here is rotten: it is read again, and withdrawn if that is so.
+    pub(in crate::dst) fn disputed(&mut self, id: PeerId, content: ContentId, index: FragmentIndex) {
+        if let Some(number) = self.peer_of(id).filter(|number| self.peers[*number].is_up) {
+            self.verify(number, content, index);
+        }
+    }
+
+    pub(in crate::dst) fn verify(&mut self, number: PeerNumber, content: ContentId, index: FragmentIndex) {
+        let peer = &mut self.peers[number];
+        if matches!(verify_fragment(&peer.store, content, index), Ok(false)) {
+            peer.rotten.remove(&(content, index));
+            self.say(format_args!(
+                "peer {number}: withdraws {} of {}",
+                index.get(),
+                content.short()
+            ));
+            self.changed(number, content);
+        }
+    }
+}
+
+fn broken() -> StoreError {
+    StoreError::Io {
+        act: "write to",
+        path: "the simulated disk".into(),
+        source: std::io::ErrorKind::StorageFull.into(),
+    }
+}

@@ -1,0 +1,412 @@
+//! The simulated tracker: the production state, batches, snapshots and record format, on a simulated disk and clock.
+//!
+//! What the shell (`ledger::writer`) does with threads is done here with events: commands gather in an inbox; a batch
+//! of them is applied; its sync takes time; then it is answered. Whoever reads meanwhile waits for the sync.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use rand::RngExt as _;
+use shared::model::{ContentRef, Incarnation, Name, PeerId, Timestamp};
+use tracker::ledger::{Batch, Done, Snapshots, begin};
+use tracker::state::{Command, Effect, Reply, SessionId, State};
+
+use super::calls::{Answered, CallId, Failure, Outcome, Question};
+use super::journal::DiskJournal;
+use super::lines::{Down, LineId, Up};
+use super::queue::Millis;
+use super::restoration::Backup;
+use super::world::{Event, World};
+
+/// Commands applied at once.
+const BATCH: usize = 32;
+
+/// Every so many batches the whole state is checked.
+const CHECK_EVERY: u64 = 8;
+
+/// Sources in the answer to a location.
+const HOLDERS: usize = 64;
+
+/// Who waits for a command.
+#[derive(Clone, Debug)]
+pub(super) enum Tag {
+    Nobody,
+    /// A message that is no good any more.
+    Stray,
+    Hello(LineId, SessionId, PeerId, Incarnation),
+    Report(LineId),
+    Call(CallId, u32),
+}
+
+/// The data directory, and the process if there is one.
+#[derive(Debug, Default)]
+pub(super) struct SimTracker {
+    pub(super) journal: DiskJournal,
+    pub(super) process: Option<Process>,
+    runs: u64,
+    /// How far the machine's clock is ahead.
+    pub(super) clock_ahead: Millis,
+    pub(super) backup: Option<Backup>,
+}
+
+/// One run of the tracker.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) state: State,
+    inbox: VecDeque<(Command, Tag)>,
+    is_awake: bool,
+    /// What is being synced, and who has seen it and must not be told before.
+    busy: Option<Batch<Tag>>,
+    waiting: Vec<(CallId, u32, Outcome)>,
+    snapshots: Snapshots,
+    pub(super) sessions: BTreeMap<SessionId, LineId>,
+    next_session: u64,
+    batches: u64,
+}
+
+impl SimTracker {
+    pub(super) const fn run_number(&self) -> u64 {
+        self.runs
+    }
+
+    pub(super) const fn is_up(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// The state, when everything in it is durable.
+    pub(super) fn settled(&self) -> Option<&State> {
+        let process = self.process.as_ref()?;
+        process.busy.is_none().then_some(&process.state)
+    }
+}
+
+impl World {
+    pub(super) fn tracker_clock(&self) -> Timestamp {
+        Timestamp::from_millis(10_000_000 + self.now + self.tracker.clock_ahead)
+    }
+
+    pub(super) fn start_tracker(&mut self) {
+        if self.tracker.is_up() {
+            return;
+        }
+        self.tracker.runs += 1;
+        let (run, seed) = (self.tracker.runs, self.rng.random());
+        let now = self.tracker_clock();
+        let begun = begin(&mut self.tracker.journal, self.profile.policy(), now, seed);
+        let (state, replayed) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return self.violated(format_args!("the tracker cannot start: {error}")),
+        };
+        self.say(format_args!(
+            "tracker: starts in epoch {} after {replayed:?}",
+            state.epoch()
+        ));
+        let epoch = state.epoch();
+        self.tracker.process = Some(Process {
+            state,
+            inbox: VecDeque::new(),
+            is_awake: false,
+            busy: None,
+            waiting: Vec::new(),
+            snapshots: Snapshots::new(self.profile.snapshot_every, replayed),
+            sessions: BTreeMap::new(),
+            next_session: 0,
+            batches: 0,
+        });
+        self.epoch_begins(epoch);
+        self.note_run();
+        self.check_names();
+        self.check_pins();
+        self.submit(Command::KeepRevisions(self.profile.keep_revisions), Tag::Nobody);
+        self.plan(100, Event::Ticks(run));
+    }
+
+    /// The process dies, with whatever is on its way to the disk.
+    pub(super) fn crash_tracker(&mut self) {
+        let Some(process) = self.tracker.process.take() else {
+            return;
+        };
+        self.say(format_args!("tracker: crashes"));
+        if let Some(batch) = process.busy {
+            self.tracker.journal.disk().is_dying = true;
+            // Written or not, nobody is told.
+            drop(batch.commit(&mut self.tracker.journal));
+        }
+        self.tracker.journal.disk().crash(&mut self.rng);
+        self.tracker_hangs_up();
+    }
+
+    pub(super) fn submit(&mut self, command: Command, tag: Tag) {
+        let (delay, run) = (self.rng.random_range(0..3), self.tracker.runs);
+        let Some(process) = &mut self.tracker.process else {
+            return;
+        };
+        process.inbox.push_back((command, tag));
+        if process.busy.is_none() && !process.is_awake {
+            process.is_awake = true;
+            self.plan(delay, Event::Works(run));
+        }
+    }
+
+    pub(super) fn tracker_ticks(&mut self, run: u64) {
+        if run == self.tracker.runs && self.tracker.is_up() {
+            self.submit(Command::Tick, Tag::Nobody);
+            self.plan(500, Event::Ticks(run));
+        }
+    }
+
+    pub(super) fn tracker_works(&mut self, run: u64) {
+        let now = self.tracker_clock();
+        let sync = self.rng.random_range(1..=self.profile.tracker_sync);
+        let Some(process) = self.tracker.process.as_mut().filter(|_| run == self.tracker.runs) else {
+            return;
+        };
+        process.is_awake = false;
+        if process.busy.is_some() {
+            return;
+        }
+        let mut batch = Batch::new();
+        for (command, tag) in process.inbox.drain(..process.inbox.len().min(BATCH)) {
+            batch.apply(&mut process.state, now, command, tag);
+        }
+        process.batches += 1;
+        if process.batches % CHECK_EVERY == 0 {
+            process.state.check();
+        }
+        let is_written = batch.record_count() > 0;
+        process.busy = Some(batch);
+        if is_written {
+            self.plan(sync, Event::Synced(run));
+        } else {
+            self.tracker_synced(run);
+        }
+    }
+
+    pub(super) fn tracker_synced(&mut self, run: u64) {
+        let Some(process) = self.tracker.process.as_mut().filter(|_| run == self.tracker.runs) else {
+            return;
+        };
+        let Some(batch) = process.busy.take() else {
+            return;
+        };
+        process.snapshots.appended(batch.record_count() as u64);
+        let is_written = batch.record_count() > 0;
+        let done = match batch.commit(&mut self.tracker.journal) {
+            Ok(done) => done,
+            Err(error) => {
+                self.say(format_args!("tracker: {error}"));
+                self.crash_tracker();
+                return self.plan(2_000, Event::TrackerStarts);
+            }
+        };
+        let waiting = std::mem::take(&mut process.waiting);
+        if !process.inbox.is_empty() {
+            process.is_awake = true;
+            self.queue.plan(self.now, Event::Works(run));
+        }
+        for one in done {
+            self.tracker_done(one);
+        }
+        for (call, attempt, outcome) in waiting {
+            self.answer(call, attempt, outcome);
+        }
+        if is_written {
+            self.check_names();
+            self.check_pins();
+        }
+        let Some(process) = &mut self.tracker.process else {
+            return;
+        };
+        let state = &process.state;
+        let advanced = process
+            .snapshots
+            .advance(|| state.records(), &mut self.tracker.journal);
+        if advanced.is_err() {
+            self.crash_tracker();
+            self.plan(2_000, Event::TrackerStarts);
+        }
+    }
+
+    fn tracker_done(&mut self, done: Done<Tag>) {
+        match (done.tag, done.answer) {
+            (Tag::Nobody, _) | (Tag::Report(_), Ok(_)) | (Tag::Stray, Err(_)) => {}
+            (Tag::Stray, Ok(_)) => {
+                self.violated(format_args!("a message of a session that is over was heard"));
+            }
+            (Tag::Hello(line, session, peer, incarnation), Ok(Reply::Welcomed(welcome))) => {
+                self.welcomed(peer, incarnation);
+                if let Some(process) = &mut self.tracker.process {
+                    process.sessions.insert(session, line);
+                }
+                if let Some(line) = self.lines.get_mut(&line) {
+                    line.session = Some(session);
+                }
+                self.send_down(line, Down::Welcome(welcome));
+                if !self.lines.get(&line).is_some_and(|line| line.is_open_at_tracker) {
+                    self.submit(Command::CloseSession { session }, Tag::Nobody);
+                }
+            }
+            (Tag::Hello(line, ..) | Tag::Report(line), answer) => {
+                let why = answer.map_or_else(|error| error.to_string(), |_| String::new());
+                self.end_line(line, why);
+            }
+            (Tag::Call(call, attempt), answer) => {
+                let outcome = match answer {
+                    Ok(Reply::Published(binding)) => Ok(Answered::Bound(binding)),
+                    Ok(Reply::Removed(revision)) => Ok(Answered::Removed(revision)),
+                    Ok(Reply::Pinned(entry)) => Ok(Answered::Pinned(entry)),
+                    Ok(_) => Err(Failure::unavailable()),
+                    Err(rejection) => Err(Failure::from(&rejection)),
+                };
+                self.answer(call, attempt, outcome);
+            }
+        }
+        for effect in done.effects {
+            let line = |session| self.tracker.process.as_ref()?.sessions.get(&session).copied();
+            match effect {
+                Effect::Send { session, order } => {
+                    if let Some(line) = line(session) {
+                        self.ordered(line, &order);
+                        self.send_down(line, Down::Order(Box::new(order)));
+                    }
+                }
+                Effect::Close { session, why } => {
+                    if let Some(line) = line(session) {
+                        self.end_line(line, why.to_string());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The tracker ends a session, and says why.
+    fn end_line(&mut self, line: LineId, why: String) {
+        self.send_down(line, Down::Ends(why));
+        let Some(known) = self.lines.get_mut(&line) else {
+            return;
+        };
+        known.is_open_at_tracker = false;
+        self.session_ended(line);
+    }
+
+    /// The tracker's end of a session's connection is closed.
+    pub(super) fn session_ended(&mut self, line: LineId) {
+        let Some(session) = self.lines.get(&line).and_then(|line| line.session) else {
+            return;
+        };
+        if let Some(process) = &mut self.tracker.process
+            && process.sessions.remove(&session).is_some()
+        {
+            self.submit(Command::CloseSession { session }, Tag::Nobody);
+        }
+    }
+
+    pub(super) fn tracker_hears(&mut self, id: LineId, message: Up) {
+        match message {
+            Up::Hello(hello) => {
+                let Some(process) = &mut self.tracker.process else {
+                    return;
+                };
+                process.next_session += 1;
+                let session = SessionId::new(process.next_session);
+                let tag = Tag::Hello(id, session, hello.peer, hello.incarnation);
+                let hello = *hello;
+                self.submit(Command::OpenSession { session, hello }, tag);
+            }
+            Up::Report(report) => {
+                let Some(session) = self.lines.get(&id).and_then(|line| line.session) else {
+                    return;
+                };
+                let report = *report;
+                self.submit(Command::Report { session, report }, Tag::Report(id));
+            }
+        }
+    }
+
+    /// A call reaches the tracker.
+    pub(super) fn tracker_is_asked(&mut self, id: CallId, attempt: u32) {
+        // Whether or not the caller is still there.
+        let Some(question) = self.calls.get(&id).map(|call| call.question.clone()) else {
+            return;
+        };
+        if !self.tracker.is_up() {
+            return self.answer(id, attempt, Err(Failure::unavailable()));
+        }
+        match question {
+            Question::Publish(publish) => {
+                self.submit(Command::Publish(*publish), Tag::Call(id, attempt));
+            }
+            Question::Remove { name, expected } => {
+                self.submit(Command::Remove { name, expected }, Tag::Call(id, attempt));
+            }
+            Question::Rename { from, to, expected } => {
+                self.submit(Command::Rename { from, to, expected }, Tag::Call(id, attempt));
+            }
+            Question::Pin(wish) => self.submit(Command::Pin(*wish), Tag::Call(id, attempt)),
+            Question::SetTarget {
+                name,
+                expected,
+                target,
+            } => {
+                let command = Command::SetTarget {
+                    name,
+                    expected,
+                    target,
+                };
+                self.submit(command, Tag::Call(id, attempt));
+            }
+            Question::Release { peer, content } => {
+                self.submit(Command::Release { peer, content }, Tag::Call(id, attempt));
+            }
+            Question::SetPeerMode { peer, wish } => {
+                self.submit(Command::SetPeerMode { peer, wish }, Tag::Call(id, attempt));
+            }
+            question => {
+                let outcome = self.read(&question);
+                if let (Ok(Answered::Location(location)), Question::Locate(_, except)) = (&outcome, &question)
+                {
+                    self.check_location(location, *except);
+                }
+                let is_busy = |process: &Process| process.busy.is_some();
+                match &mut self.tracker.process {
+                    Some(process) if is_busy(process) => process.waiting.push((id, attempt, outcome)),
+                    _ => self.answer(id, attempt, outcome),
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, question: &Question) -> Outcome {
+        let Some(process) = &self.tracker.process else {
+            return Err(Failure::unavailable());
+        };
+        let state = &process.state;
+        let by_name = |name: &Name| ContentRef::Name(name.clone());
+        let answer = match question {
+            Question::Head(name) => {
+                let (revision, bound) = state.head(name);
+                Ok(Answered::Head(revision, bound))
+            }
+            Question::Resolve(name) => state
+                .resolve(&by_name(name))
+                .map(|(binding, _)| Answered::Bound(binding)),
+            Question::Locate(what, except) => state
+                .locate(what, HOLDERS, *except, &mut self.rng)
+                .map(|location| Answered::Location(Box::new(location))),
+            Question::Publish(_)
+            | Question::Pin(_)
+            | Question::Rename { .. }
+            | Question::Remove { .. }
+            | Question::SetTarget { .. }
+            | Question::Release { .. }
+            | Question::SetPeerMode { .. } => return Err(Failure::unavailable()),
+        };
+        answer.map_err(|rejection| Failure::from(&rejection))
+    }
+
+    /// The tracker's clock leaps forward while it runs.
+    pub(super) fn leap(&mut self, by: Duration) {
+        self.tracker.clock_ahead += u64::try_from(by.as_millis()).unwrap_or_default();
+        self.say(format_args!("tracker: its clock leaps by {by:?}"));
+    }
+}
