@@ -14,7 +14,7 @@ pub struct RemoteError {
 }
 
 impl RemoteError {
-    /// An error with a message that says what failed, on what, and why.
+    /// Makes an error; the message says what failed, on what, and why.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
@@ -23,7 +23,7 @@ impl RemoteError {
         }
     }
 
-    /// The same error, said of something.
+    /// Puts the object of the failure before the message.
     #[must_use]
     pub fn context(self, what: impl std::fmt::Display) -> Self {
         Self {
@@ -41,7 +41,8 @@ impl Coded for RemoteError {
 
 impl From<Status> for RemoteError {
     fn from(status: Status) -> Self {
-        // A call that failed on the way carries what failed below it; its code says only how far it had come.
+        // A call that failed on the way carries the local cause; its own code only tells how far the call
+        // got.
         let is_local = std::error::Error::source(&status).is_some();
         let code = match status.code() {
             Code::Unknown | Code::Internal | Code::Cancelled if is_local => ErrorCode::Unavailable,
@@ -50,7 +51,7 @@ impl From<Status> for RemoteError {
         let message = match (status.message(), std::error::Error::source(&status)) {
             ("", _) => code.to_string(),
             (text, None) => text.to_owned(),
-            // It did not come from the other side: what failed below says why.
+            // A local failure: its cause explains it.
             (_, Some(cause)) => describe(cause),
         };
         Self { code, message }
@@ -63,7 +64,7 @@ impl From<RemoteError> for Status {
     }
 }
 
-/// The status that tells a gRPC client about an error. What is internal is logged here, not sent.
+/// Returns the status that a gRPC client receives for an error. Internal details are logged here, not sent.
 #[must_use]
 pub fn to_status(error: &impl Coded) -> Status {
     let code = error.code();
@@ -107,7 +108,8 @@ pub const fn from_grpc(code: Code) -> ErrorCode {
         Code::FailedPrecondition => ErrorCode::FailedPrecondition,
         Code::Aborted => ErrorCode::Stale,
         Code::ResourceExhausted => ErrorCode::Exhausted,
-        // Unimplemented: it is there, but it is another program, or another version, than the one that was meant.
+        // Unimplemented: it is there, but it is another program, or another version, than the one that was
+        // meant.
         Code::Unavailable | Code::Unimplemented => ErrorCode::Unavailable,
         Code::DeadlineExceeded => ErrorCode::DeadlineExceeded,
         Code::DataLoss => ErrorCode::Corrupt,

@@ -1,15 +1,15 @@
-//! Some histories of a simulated cluster; `.ci/run` plays more, and `cargo histories` as many as you like.
+//! Some histories of a simulated cluster; `.ci/run` plays more, and `cargo histories` any number.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use harness::dst::mutants::MUTANTS;
 use harness::dst::play;
 
-/// Enough to find most of what is planted (docs/reliability.md), and well below a minute in a debug build.
+/// Enough to find most of the planted bugs (docs/reliability.md), in less than a minute in a debug build.
 const SEEDS: u64 = 300;
 
 #[test]
-fn whatever_happens_every_promise_is_kept_and_all_is_well_when_it_is_over() {
+fn invariants_hold_under_faults_and_everything_heals_at_quiescence() {
     let next = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let check = || {
@@ -58,6 +58,6 @@ fn every_planted_bug_still_has_its_place() {
 }
 
 #[test]
-fn hundreds_of_peers_keep_the_promises_too() {
+fn invariants_hold_for_hundreds_of_peers_too() {
     assert_eq!(play(1, Some(200), false).violation, None);
 }

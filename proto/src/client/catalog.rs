@@ -14,7 +14,7 @@ use crate::messages::{Invalid, List, Locate, Page, Peers, Publish, Published, Re
 use crate::v1::catalog_client::CatalogClient as Generated;
 use crate::{RemoteError, dial, v1};
 
-/// For a publication of up to 32 MiB, which the tracker journals as one.
+/// Deadline for a publication of up to 32 MiB, which the tracker journals as one.
 const COLLECTION_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Talks to one tracker; cheap to clone.
@@ -36,7 +36,7 @@ impl CatalogClient {
         })
     }
 
-    /// The same with other deadlines.
+    /// Sets other deadlines and attempts.
     #[must_use]
     pub const fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
@@ -81,7 +81,7 @@ impl CatalogClient {
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
-    /// At which revision a name is, and what that bound it to, if it did.
+    /// Returns the revision of a name, and the content that this revision bound, if any.
     ///
     /// # Errors
     /// As the contract says.
@@ -104,7 +104,7 @@ impl CatalogClient {
         Ok((Revision::new(reply.revision), content))
     }
 
-    /// What a name is bound to, or a name that a content has.
+    /// Returns the binding of a name, or of one name of a content.
     ///
     /// # Errors
     /// As the contract says.
@@ -138,7 +138,7 @@ impl CatalogClient {
         Ok(reply.try_into()?)
     }
 
-    /// Where a content is.
+    /// Returns the location of a content.
     ///
     /// # Errors
     /// As the contract says.
@@ -170,7 +170,7 @@ impl CatalogClient {
         Ok(Revision::new(reply.revision))
     }
 
-    /// Gives what a name is bound to another name.
+    /// Moves a binding to another name.
     ///
     /// # Errors
     /// As the contract says.
@@ -181,7 +181,7 @@ impl CatalogClient {
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
-    /// What is remembered of a name, the newest revision first.
+    /// Returns the remembered revisions of a name, the newest first.
     ///
     /// # Errors
     /// As the contract says.
@@ -219,7 +219,7 @@ impl CatalogClient {
         self.begun(client.watch(request)).await
     }
 
-    /// What has changed since then, or from now on, and what changes, as it does.
+    /// Follows the changes after a position, or from now on.
     ///
     /// # Errors
     /// As the contract says.

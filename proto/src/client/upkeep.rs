@@ -51,7 +51,7 @@ impl UpkeepClient {
             .try_into()?)
     }
 
-    /// How far a drain has come.
+    /// Returns the progress of a drain.
     ///
     /// # Errors
     /// As the contract says.
@@ -65,7 +65,7 @@ impl UpkeepClient {
             .try_into()?)
     }
 
-    /// Which losses a content would survive.
+    /// Returns the losses that a content would survive.
     ///
     /// # Errors
     /// As the contract says.
@@ -79,7 +79,7 @@ impl UpkeepClient {
             .try_into()?)
     }
 
-    /// The same in sum for all contents.
+    /// Returns the durability of all contents in sum.
     ///
     /// # Errors
     /// As the contract says.
@@ -90,7 +90,7 @@ impl UpkeepClient {
             .try_into()?)
     }
 
-    /// Lets a peer drop what it holds of a content; the order follows in its session.
+    /// Lets a peer drop its copy of a content; the order follows in its session.
     ///
     /// # Errors
     /// As the contract says.
@@ -103,7 +103,7 @@ impl UpkeepClient {
         unary(Patience::DEFAULT, &self.0, request, call).await.map(drop)
     }
 
-    /// Why a content is below its target.
+    /// Returns the reasons for which a content is below its target.
     ///
     /// # Errors
     /// As the contract says.

@@ -1,4 +1,5 @@
-//! What people, browsers and scripts see: redirects, health, the page. On the same port as gRPC.
+//! HTTP for people, browsers and scripts: redirects, health, the page. On the same port as gRPC. On the same
+//! port as gRPC.
 
 mod page;
 mod redirect;
@@ -18,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::directory::{Directory, Tracker, TrackerState};
 
-/// What the handlers share: the latest probe results, and whose turn it is.
+/// Shared state of the handlers: the latest probe results, and the next tracker's turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
     directory: watch::Receiver<Directory>,
@@ -114,7 +115,7 @@ struct ErrorDetail {
     message: String,
 }
 
-/// An error as every HTTP API of the system tells it.
+/// Makes an error as every HTTP API of the system does.
 fn error(code: ErrorCode, message: impl Into<String>) -> Response {
     let body = ErrorBody {
         error: ErrorDetail {

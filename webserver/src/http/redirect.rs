@@ -1,7 +1,7 @@
 //! `/api/…` is the trackers': a 307 to the live one whose turn it is.
 //!
-//! 307 keeps method and body. The choice rests on the latest probe results alone (see [`crate::directory`] for how
-//! old these may be); a client that finds nobody there asks again.
+//! 307 keeps method and body. The choice depends on the latest probe results alone (see [`crate::directory`]
+//! for their age); a client that finds no tracker there asks again.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +13,7 @@ use shared::model::HostPort;
 
 use super::{Front, error};
 
-/// A script of another origin may follow the redirect: it leads to what the tracker shows to everyone.
+/// Scripts of other origins may follow the redirect: the tracker shows its target to everyone.
 const ANY_ORIGIN: (HeaderName, HeaderValue) =
     (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
 

@@ -9,7 +9,8 @@ use crate::messages::control::{AddEvent, AddStep, ReadEvent};
 use crate::{RemoteError, v1};
 
 impl ControlClient {
-    /// Publishes what the steps bring; the events tell how it goes. Unless the last step is an end, nothing is published.
+    /// Publishes what the steps bring; the events tell how it goes. Unless the last step is an end, nothing
+    /// is published.
     ///
     /// # Errors
     /// As the contract says.
@@ -21,7 +22,8 @@ impl ControlClient {
         started(client.add_stream(steps.map(v1::AddStreamRequest::from))).await
     }
 
-    /// Reads a content in its order; the events bring it, and tell how it goes. Dropping them stops the transfer.
+    /// Reads a content in its order; the events bring it, and tell how it goes. Dropping them stops the
+    /// transfer.
     ///
     /// # Errors
     /// As the contract says.
