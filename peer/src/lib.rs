@@ -24,6 +24,8 @@ pub mod rpc;
 pub mod scrubber;
 pub mod session;
 pub mod sources;
+#[cfg(test)]
+mod tests;
 pub mod values;
 mod words;
 

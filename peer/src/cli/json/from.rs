@@ -271,7 +271,7 @@ impl From<&SourceFault> for AccusedPeer {
         Self {
             id: culprit.peer.to_string(),
             addr: culprit.address.to_string(),
-            offence: match culprit.offence {
+            offence: match culprit.kind {
                 FaultKind::Lied => "lied",
                 FaultKind::Stalled => "stalled",
                 FaultKind::Slow => "slow",

@@ -50,7 +50,7 @@ pub(super) async fn status(parts: &ControlParts, uptime: Duration) -> Result<Sta
         active_fetches: parts.fetcher.active(),
         active_uploads: parts.counters.uploads(),
         limits: limits(parts),
-        culprits: parts.fetcher.culprits(),
+        culprits: parts.fetcher.source_faults(),
         scrub: parts.scrubber.status(),
     })
 }
