@@ -24,8 +24,8 @@ pub mod rpc;
 pub mod scrubber;
 pub mod session;
 pub mod sources;
-pub mod store;
 pub mod values;
 mod words;
 
+pub use ::store;
 pub use node::{Node, NodeConfig, NodeError, NodeLimits, RunningNode, find_running};

@@ -148,13 +148,13 @@ fn collection_key(catalog: ContentId) -> String {
 }
 
 /// Sets mode and time.
-pub(crate) fn dress_file(file: &File, attributes: Attributes) -> io::Result<()> {
+pub fn dress_file(file: &File, attributes: Attributes) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(attributes.mode.get()))?;
     Ok(rustix::fs::futimens(file, &times(attributes.modified))?)
 }
 
 /// The time of the last change, for both of a file's times.
-pub(crate) fn times(modified: ModifiedAt) -> Timestamps {
+pub fn times(modified: ModifiedAt) -> Timestamps {
     let time = Timespec {
         tv_sec: modified.seconds(),
         tv_nsec: modified.nanos().into(),
