@@ -15,6 +15,7 @@ pub mod fetch;
 mod http;
 pub mod identity;
 mod inlet;
+mod json;
 pub mod limiter;
 pub mod menu;
 pub mod node;

@@ -14,6 +14,7 @@ use proto::RemoteError;
 use proto::messages::Remove;
 use proto::messages::control::AddEvent;
 use serde::{Deserialize, Serialize};
+use shared::json::Removed;
 use shared::model::{
     Binding, ContentId, ContentState, Manifest, Name, ReplicationTarget, Revision, parse_duration,
 };
@@ -26,7 +27,6 @@ use super::gate::Right;
 use super::receiving::receive;
 use super::{Api, Segment};
 use crate::blocking::try_blocking;
-use crate::cli::json::Removed;
 use crate::rpc::control::{add, local};
 use crate::store::{Publication, PublicationState};
 

@@ -4,12 +4,12 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use proto::messages::{List, Locate, Page};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use shared::json::{Detail, Located, Names, Network, Paged};
 
 use super::failure::{Failure, json};
 use super::files::reference;
 use super::{Api, Segment};
-use crate::cli::json::{Located, Names, Network, NodeStatus};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -21,18 +21,9 @@ pub(super) struct PageQuery {
 
 type Pages = Result<Query<PageQuery>, QueryRejection>;
 
-/// One page of a listing.
-#[derive(Debug, Serialize)]
-struct Paged<T> {
-    #[serde(flatten)]
-    page: T,
-    /// Empty on the last page.
-    next_page_token: String,
-}
-
 pub(super) async fn status(State(api): State<Api>) -> Result<Response, Failure> {
     let status = api.0.control.own_status().await?;
-    Ok(json(NodeStatus::from(&status)))
+    Ok(json(crate::json::status(&status)))
 }
 
 pub(super) async fn files(State(api): State<Api>, query: Pages) -> Result<Response, Failure> {
@@ -50,7 +41,7 @@ pub(super) async fn files(State(api): State<Api>, query: Pages) -> Result<Respon
         .list(&list)
         .await?;
     Ok(json(Paged {
-        page: Names::from(listed.names.as_slice()),
+        page: Names::new(&listed.names, Detail::Command),
         next_page_token: listed.next,
     }))
 }
@@ -86,7 +77,7 @@ pub(super) async fn locate(State(api): State<Api>, name: Segment) -> Result<Resp
         .catalog
         .locate(&locate)
         .await?;
-    Ok(json(Located::from(&location)))
+    Ok(json(Located::new(&location, Detail::Command)))
 }
 
 fn asked(query: Pages) -> Result<PageQuery, Failure> {
