@@ -17,7 +17,6 @@ mod files;
 mod fragment_io;
 mod handles;
 mod index;
-mod inflow;
 mod kept;
 mod layout;
 mod memory;
@@ -27,6 +26,7 @@ mod recovery;
 mod room;
 mod settle;
 mod slot;
+mod staged_upload;
 mod verify;
 
 #[cfg(test)]
@@ -47,9 +47,9 @@ pub use collected::VerifiedReader;
 pub(crate) use collected::{dress_file, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
-pub use inflow::Inflow;
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
+pub use staged_upload::StagedUpload;
 pub use verify::verify_fragment;
 
 /// What is kept of one content.
