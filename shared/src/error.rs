@@ -135,6 +135,48 @@ pub trait Coded: std::error::Error {
     fn code(&self) -> ErrorCode;
 }
 
+/// A failure as it is told across a border: its code, and one line that says what failed, on what, and why.
+///
+/// Modules that callers tell apart have `thiserror` enums; at a border they all become this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    code: ErrorCode,
+    message: String,
+}
+
+impl Failure {
+    /// Makes a failure with a message that says what failed, on what, and why.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// Makes a failure of an error: its code, and the error and its sources in one line.
+    #[must_use]
+    pub fn of(error: &impl Coded) -> Self {
+        Self::new(error.code(), describe(error))
+    }
+
+    /// Says the failure of something.
+    #[must_use]
+    pub fn context(self, what: impl fmt::Display) -> Self {
+        Self {
+            code: self.code,
+            message: format!("{what}: {}", self.message),
+        }
+    }
+}
+
+impl Coded for Failure {
+    fn code(&self) -> ErrorCode {
+        self.code
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

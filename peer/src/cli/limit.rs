@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::cli::settings::Options;
-    use crate::node::Node;
+    use crate::node::NodeHandle;
 
     #[test]
     fn a_limit_is_a_rate_or_none() {
@@ -82,7 +82,7 @@ mod tests {
         let data_dir = dir.path().to_str().expect("UTF-8");
         let options = Options::told(&[("data_dir", data_dir), ("upload_limit", "1000")]);
         let config = attach::node_config(&options, 0, None);
-        let node = Node::start(config, Tasks::new()).await.expect("a node");
+        let node = NodeHandle::start(config, Tasks::new()).await.expect("a node");
         let client = |token| ControlClient::new(&node.control_address(), token).expect("a client");
         let owner = client(Some(node.token()));
         let limits = |upload, download| RateLimits {

@@ -18,7 +18,6 @@ mod files;
 mod fragment_io;
 mod handles;
 mod index;
-mod inflow;
 mod kept;
 mod layout;
 #[cfg(any(test, feature = "testing"))]
@@ -29,6 +28,7 @@ mod recovery;
 mod room;
 mod settle;
 mod slot;
+mod staged_upload;
 mod verify;
 
 #[cfg(test)]
@@ -50,10 +50,10 @@ pub use collected::VerifiedReader;
 pub use collected::{dress_file, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
-pub use inflow::Inflow;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
+pub use staged_upload::StagedUpload;
 pub use verify::verify_fragment;
 
 /// What is kept of one content.

@@ -3,5 +3,5 @@
 mod crash;
 mod damage;
 mod fire;
-mod inflow;
+mod staged_upload;
 mod users_files;

@@ -26,11 +26,11 @@ fn name() -> Name {
 fn what_came_is_a_published_content_also_after_a_restart() {
     let (directory, store) = opened();
     let content = Content::new(300_000, 1);
-    let mut inflow = store.take_in(None).expect("room");
+    let mut staged = store.stage_upload(None).expect("room");
     for piece in content.bytes.chunks(7_001) {
-        inflow.append(piece).expect("room");
+        staged.append(piece).expect("room");
     }
-    assert_eq!(inflow.keep(&name(), None).expect("kept"), content.manifest);
+    assert_eq!(staged.keep(&name(), None).expect("kept"), content.manifest);
     assert_eq!(store.usage().used, 300_000);
     drop(store);
     let store = DiskStore::open(directory.path(), CAPACITY).expect("opens");
@@ -46,20 +46,20 @@ fn what_came_is_a_published_content_also_after_a_restart() {
 #[test]
 fn a_stream_that_breaks_off_or_does_not_fit_leaves_nothing() {
     let (directory, store) = opened();
-    let mut inflow = store.take_in(None).expect("room");
-    inflow.append(&[1; 5_000]).expect("room");
+    let mut staged = store.stage_upload(None).expect("room");
+    staged.append(&[1; 5_000]).expect("room");
     assert_eq!(store.usage().used, 5_000, "the last step is as long as is needed");
-    drop(inflow);
-    let mut endless = store.take_in(None).expect("room for nothing yet");
+    drop(staged);
+    let mut endless = store.stage_upload(None).expect("room for nothing yet");
     let full = (0..).find_map(|_| endless.append(&[2; 100_000]).err());
     assert_eq!(full.expect("it ends").code(), ErrorCode::Exhausted);
     assert!(endless.length() <= CAPACITY);
-    let second = store.take_in(Some(CAPACITY));
+    let second = store.stage_upload(Some(CAPACITY));
     assert!(matches!(second, Err(StoreError::NoRoom { .. })), "it is taken");
     drop(endless);
-    drop(store.take_in(Some(CAPACITY)).expect("and now it is not"));
-    assert!(store.take_in(Some(CAPACITY + 1)).is_err());
-    assert!(store.take_in(Some(u64::MAX)).is_err());
+    drop(store.stage_upload(Some(CAPACITY)).expect("and now it is not"));
+    assert!(store.stage_upload(Some(CAPACITY + 1)).is_err());
+    assert!(store.stage_upload(Some(u64::MAX)).is_err());
     assert_eq!(store.usage().used, 0);
     assert!(files_below(&directory.path().join("contents")).is_empty());
 }
@@ -72,9 +72,9 @@ fn what_is_here_in_part_is_completed_and_what_is_here_is_not_doubled() {
     store.prepare(&content.manifest, purpose).expect("room");
     content.fill(&*store, &[1]);
     for _ in 0..2 {
-        let mut inflow = store.take_in(Some(300_000)).expect("room");
-        inflow.append(&content.bytes).expect("room");
-        assert_eq!(inflow.keep(&name(), None).expect("kept"), content.manifest);
+        let mut staged = store.stage_upload(Some(300_000)).expect("room");
+        staged.append(&content.bytes).expect("room");
+        assert_eq!(staged.keep(&name(), None).expect("kept"), content.manifest);
         assert_eq!(store.usage().used, 300_000);
         let entry = store.entry(content.id()).expect("kept");
         assert!(entry.held.is_full() && entry.roles.published && entry.roles.assigned);
@@ -89,7 +89,7 @@ fn what_is_here_in_part_is_completed_and_what_is_here_is_not_doubled() {
 fn nothing_is_a_content_too_and_what_a_crash_left_is_swept() {
     let (directory, store) = opened();
     let empty = store
-        .take_in(None)
+        .stage_upload(None)
         .expect("room")
         .keep(&name(), None)
         .expect("kept");

@@ -1,7 +1,7 @@
 //! Bytes that come in one after the other, from nobody's file, and become a content of the store's own.
 //!
 //! Room is taken as they come, of the capacity and of the disk, so that whoever sends for ever is told that there is no
-//! more before anything else suffers. They wait in a file of the store's that is gone when the [`Inflow`] is dropped or
+//! more before anything else suffers. They wait in a file of the store's that is gone when the [`StagedUpload`] is dropped or
 //! the next node starts; once all are there the file is hashed and becomes the content's data, without a copy.
 //!
 //! Invariant: what is kept is what came, all of it and synced, or nothing is.
@@ -28,7 +28,7 @@ const STEP: u64 = 8 << 20;
 
 /// Bytes on their way into the store. Its methods may wait for the disk.
 #[derive(Debug)]
-pub struct Inflow {
+pub struct StagedUpload {
     store: Arc<DiskStore>,
     file: File,
     path: PathBuf,
@@ -42,7 +42,7 @@ impl DiskStore {
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::Manifest`] (more than a content can have), [`StoreError::Io`].
-    pub fn take_in(self: &Arc<Self>, length: Option<u64>) -> Result<Inflow, StoreError> {
+    pub fn stage_upload(self: &Arc<Self>, length: Option<u64>) -> Result<StagedUpload, StoreError> {
         let path = self.layout.inflow(rand::random());
         let file = OpenOptions::new()
             .read(true)
@@ -51,7 +51,7 @@ impl DiskStore {
             .mode(0o600)
             .open(&path)
             .map_err(StoreError::io("create", &path))?;
-        let mut inflow = Inflow {
+        let mut staged = StagedUpload {
             store: Arc::clone(self),
             file,
             path,
@@ -60,13 +60,13 @@ impl DiskStore {
         };
         if let Some(length) = length {
             Manifest::count_fragments(length, FragmentLength::MAX)?;
-            inflow.reserve(length)?;
+            staged.reserve(length)?;
         }
-        Ok(inflow)
+        Ok(staged)
     }
 }
 
-impl Inflow {
+impl StagedUpload {
     /// Takes in what comes next.
     ///
     /// # Errors
@@ -195,7 +195,7 @@ impl Inflow {
     }
 }
 
-impl Drop for Inflow {
+impl Drop for StagedUpload {
     fn drop(&mut self) {
         self.release();
         // After a rename there is nothing to remove; whatever stays is swept at the next start.
