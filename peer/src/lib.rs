@@ -25,8 +25,8 @@ pub mod rpc;
 pub mod scrubber;
 pub mod session;
 pub mod sources;
-pub mod store;
 pub mod values;
 mod words;
 
+pub use ::store;
 pub use node::{NodeConfig, NodeError, NodeHandle, NodeLimits, RunningNode, find_running};

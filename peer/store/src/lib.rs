@@ -9,6 +9,7 @@
 //!
 //! The interface is synchronous because disks are: callers run it on blocking threads.
 
+mod attempt;
 mod collected;
 mod disk;
 mod error;
@@ -19,6 +20,7 @@ mod handles;
 mod index;
 mod kept;
 mod layout;
+#[cfg(any(test, feature = "testing"))]
 mod memory;
 mod publications;
 mod publish;
@@ -43,10 +45,12 @@ use shared::hash::{FragmentProof, VerifiedBlocks};
 use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
 use tokio::sync::broadcast;
 
+pub use attempt::{Next, is_final};
 pub use collected::VerifiedReader;
-pub(crate) use collected::{dress_file, times};
+pub use collected::{dress_file, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
+#[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
 pub use staged_upload::StagedUpload;

@@ -11,7 +11,7 @@ use super::super::{Entry, FragmentStore as _, Role, Roles, StoreError};
 use super::{Held, MemoryStore, in_memory};
 
 impl MemoryStore {
-    /// Shares a user's file, as [`DiskStore::add_file`](crate::store::DiskStore::add_file) does; returns the entry.
+    /// Shares a user's file, as [`DiskStore::add_file`](crate::DiskStore::add_file) does; returns the entry.
     ///
     /// # Errors
     /// [`StoreError::OtherFragments`] when the bytes are not the content's.

@@ -6,7 +6,7 @@
 use shared::ErrorCode;
 use shared::model::{ContentId, Revision};
 
-use crate::store::{Publication, PublicationState};
+use super::{Publication, PublicationState};
 
 /// What is to be done next about a publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
