@@ -16,6 +16,7 @@ pub mod eviction;
 pub mod fetch;
 mod http;
 pub mod identity;
+mod json;
 pub mod limiter;
 pub mod menu;
 pub mod node;
@@ -25,6 +26,8 @@ pub mod rpc;
 pub mod scrubber;
 pub mod session;
 pub mod sources;
+#[cfg(test)]
+mod tests;
 pub mod values;
 mod words;
 

@@ -8,8 +8,8 @@ use shared::model::{ByteRate, ParseByteRateError};
 
 use super::context::Context;
 use super::exit::Failure;
-use super::{attach, json, show};
-use crate::words;
+use super::{attach, show};
+use crate::{json, words};
 
 /// A limit as people write it: a rate, or `none`, `unlimited` or `0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context<'_>, args: LimitArgs) -> Result<(), Fa
         let set = node.client.set_limits(set).await;
         set.map_err(|error| Failure::of(words::change_limits(), &error))?
     };
-    context.out.json(&json::Limits::from(&limits));
+    context.out.json(&json::limits(&limits));
     context.out.line(&show::limits(&limits));
     Ok(())
 }

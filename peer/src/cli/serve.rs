@@ -1,12 +1,12 @@
 //! `peer serve`: a node until SIGINT or SIGTERM.
 
+use shared::json::ServeLine;
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
 use shared::settings::{Values, follow};
 
 use super::attach::{entry_or_default, node_config};
 use super::exit::Failure;
-use super::json::ServeLine;
 use super::output::Output;
 use super::settings::{Gathered, Options};
 use crate::node::{Adjustable, NodeHandle};

@@ -13,6 +13,7 @@ use proto::http::{Conditions, HttpError, Params, Segment, Verdict, json};
 use proto::messages::Remove;
 use proto::messages::control::AddEvent;
 use serde::{Deserialize, Serialize};
+use shared::json::Removed;
 use shared::model::{
     Binding, ContentId, ContentState, Manifest, Name, ReplicationTarget, Revision, parse_duration,
 };
@@ -21,7 +22,6 @@ use shared::{Coded as _, ErrorCode, Failure};
 use super::Api;
 use super::receiving::receive;
 use crate::blocking::try_blocking;
-use crate::cli::json::Removed;
 use crate::operations::access::Access;
 use crate::operations::report::Events;
 use crate::operations::{add, local};

@@ -2,17 +2,17 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use proto::http::{HttpError, PageQuery, Paged, Params, Segment, json};
+use proto::http::{HttpError, PageQuery, Params, Segment, json};
 use proto::messages::{List, Locate};
+use shared::json::{Detail, Located, Names, Network, Paged};
 
 use super::Api;
 use super::files::reference;
-use crate::cli::json::{Located, Names, Network, NodeStatus};
 use crate::operations::local;
 
 pub(super) async fn status(State(api): State<Api>) -> Result<Response, HttpError> {
     let status = local::status(api.node()).await?;
-    Ok(json(NodeStatus::from(&status)))
+    Ok(json(crate::json::status(&status)))
 }
 
 pub(super) async fn files(
@@ -25,7 +25,7 @@ pub(super) async fn files(
     };
     let listed = api.node().catalog().await?.list(&list).await?;
     Ok(json(Paged {
-        page: Names::from(listed.names.as_slice()),
+        page: Names::new(&listed.names, Detail::Command),
         next_page_token: listed.next,
     }))
 }
@@ -48,5 +48,5 @@ pub(super) async fn locate(State(api): State<Api>, Segment(name): Segment) -> Re
         except: None,
     };
     let location = api.node().catalog().await?.locate(&locate).await?;
-    Ok(json(Located::from(&location)))
+    Ok(json(Located::new(&location, Detail::Command)))
 }

@@ -95,13 +95,3 @@ impl PageQuery {
         Page::new(self.page_token.clone(), self.page_size)
     }
 }
-
-/// A page of a listing.
-#[derive(Debug, Serialize)]
-pub struct Paged<T> {
-    /// The document of the listing, whose fields stand beside the token.
-    #[serde(flatten)]
-    pub page: T,
-    /// Empty on the last page.
-    pub next_page_token: String,
-}

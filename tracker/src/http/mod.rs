@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use proto::http::{HttpError, PageQuery, Params, Segment, for_any_origin, json, with_grpc};
 use proto::messages::{Locate, Page};
+use shared::json::{Detail, History, Located, Names, Paged, Ready};
 use shared::model::{ContentId, ContentRef, Name, PeerId};
 use shared::runtime::Tasks;
 
@@ -44,13 +45,13 @@ pub(crate) fn router(ledger: Ledger, tasks: Tasks, grpc: Router) -> Router {
 /// Whether requests are answered; in safe mode they are, but replicas are not repaired yet.
 async fn readyz(State(api): State<Api>) -> Response {
     match api.ledger.read(crate::state::State::is_in_safe_mode).await {
-        Ok(is_in_safe_mode) if !api.tasks.token().is_cancelled() => json(json::Ready {
+        Ok(is_in_safe_mode) if !api.tasks.token().is_cancelled() => json(Ready {
             ready: true,
             in_safe_mode: is_in_safe_mode,
         }),
         _ => (
             StatusCode::SERVICE_UNAVAILABLE,
-            json(json::Ready {
+            json(Ready {
                 ready: false,
                 in_safe_mode: false,
             }),
@@ -66,7 +67,11 @@ async fn names(State(api): State<Api>, Params(query): Params<PageQuery>) -> Resu
         .ledger
         .read(|state| state.list(&query.prefix, after.as_ref(), page.size as usize))
         .await?;
-    Ok(json(json::Names::new(names, has_more)))
+    let last = names.last().filter(|_| has_more);
+    Ok(json(Paged {
+        next_page_token: last.map(|last| last.binding.name.to_string()).unwrap_or_default(),
+        page: Names::new(&names, Detail::Tracker),
+    }))
 }
 
 async fn name(State(api): State<Api>, Segment(name): Segment) -> Result<Response, HttpError> {
@@ -78,7 +83,7 @@ async fn history(State(api): State<Api>, Segment(name): Segment) -> Result<Respo
     let name = Name::new(name).map_err(HttpError::invalid)?;
     let revisions = api.ledger.read(|state| state.revisions(&name)).await?;
     let revisions = revisions.map_err(LedgerError::Rejected)?;
-    Ok(json(json::History::new(&name, &revisions)))
+    Ok(json(History::new(&name, &revisions)))
 }
 
 async fn content(State(api): State<Api>, Segment(id): Segment) -> Result<Response, HttpError> {
@@ -93,7 +98,7 @@ async fn locate(api: &Api, what: ContentRef) -> Result<Response, HttpError> {
         state.locate(&what, max_holders as usize, None, &mut rand::rng())
     };
     let location = api.ledger.read(read).await?.map_err(LedgerError::Rejected)?;
-    Ok(json(json::Located::new(&location)))
+    Ok(json(Located::new(&location, Detail::Tracker)))
 }
 
 async fn peers(State(api): State<Api>, Params(query): Params<PageQuery>) -> Result<Response, HttpError> {
@@ -103,12 +108,12 @@ async fn peers(State(api): State<Api>, Params(query): Params<PageQuery>) -> Resu
         .ledger
         .read(|state| state.peers(after, page.size as usize))
         .await?;
-    Ok(json(json::Peers::new(found)))
+    Ok(json(json::peers(&found)))
 }
 
 async fn status(State(api): State<Api>) -> Result<Response, HttpError> {
     let status = api.ledger.read(crate::state::State::status).await?;
-    Ok(json(json::Status::new(status)))
+    Ok(json(json::status(status)))
 }
 
 fn after<T: std::str::FromStr>(page: &Page) -> Result<Option<T>, HttpError> {

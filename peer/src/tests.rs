@@ -15,7 +15,7 @@ use shared::{Coded as _, ErrorCode};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::*;
+use crate::fetch::{FetchError, Fetched, Fetcher, FindSources, Limits, Progress};
 use crate::rpc::UPLOADS_IN_LINE;
 use crate::store::{FragmentStore, MemoryStore, Purpose};
 use neighbour::{Gate, Known, Neighbour, Tampered, content, hold, read_back, some, store};
@@ -94,10 +94,10 @@ impl Fetching {
 
     /// Who is said to have done what, and how often.
     fn accused(&self) -> Vec<(PeerId, FaultKind, u32)> {
-        let culprits = self.fetcher.culprits();
-        culprits
+        let faults = self.fetcher.source_faults();
+        faults
             .into_iter()
-            .map(|culprit| (culprit.peer, culprit.offence, culprit.times))
+            .map(|fault| (fault.peer, fault.kind, fault.times))
             .collect()
     }
 

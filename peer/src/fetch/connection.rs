@@ -1,4 +1,4 @@
-//! The link to one source: follows what it holds for as long as the job wants it.
+//! The connection to one source: follows what the source holds while the job wants it.
 
 use std::time::Duration;
 
@@ -10,31 +10,32 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use super::report::Report;
 use super::scheduler::Event;
-use super::session::Report;
 
 /// Waits between attempts to follow a source.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// A source that cannot be followed so many times in a row makes room for others; it may be found again.
+/// Failures in a row after which a source makes room for others; it may be found again.
 const MAX_FAILURES: u32 = 4;
 
-/// A source that has too many followers is asked again so much later; until then it is tried without.
+/// Pause before a source with too many followers is asked again; until then requests are made without knowing what it
+/// holds.
 const BLIND: Duration = Duration::from_secs(30);
 
-/// A link to a source.
+/// A connection to a source.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct SourceConnection {
     pub(super) source: PeerId,
-    /// Whether it is in our zone.
+    /// Whether the source is in our zone.
     pub(super) is_near: bool,
     pub(super) client: TransferClient,
     pub(super) manifest: Manifest,
     pub(super) reports: mpsc::Sender<Report>,
 }
 
-impl Link {
+impl SourceConnection {
     /// Reports what the source holds until `token` is cancelled or the source has been out of reach for too long.
     pub(super) async fn run(self, token: CancellationToken) {
         tokio::select! {
@@ -51,13 +52,13 @@ impl Link {
                 Ok(mut following) => {
                     backoff.reset();
                     failures = 0;
-                    self.joined().await;
+                    self.report_joined().await;
                     loop {
                         match following.next().await {
-                            Ok(Some(availability)) => self.has(availability).await,
+                            Ok(Some(availability)) => self.report_availability(availability).await,
                             Ok(None) => break,
                             Err(error) => {
-                                debug!(peer = %self.source, %error, "cannot follow any longer");
+                                debug!(peer = %self.source, %error, "cannot follow a source any longer");
                                 break;
                             }
                         }
@@ -66,10 +67,10 @@ impl Link {
                     failures += 1;
                 }
                 Err(error) if error.code() == ErrorCode::Exhausted => {
-                    // Nothing is known of what it holds: each request that it refuses says a little.
-                    self.joined().await;
+                    // Nothing is known of what the source holds: each request that it refuses says a little.
+                    self.report_joined().await;
                     let (held, none) = (self.manifest.all_fragments(), self.manifest.no_fragments());
-                    self.has(Availability {
+                    self.report_availability(Availability {
                         held,
                         coming: none.clone(),
                         handed_out: none,
@@ -79,17 +80,17 @@ impl Link {
                     tokio::time::sleep(BLIND).await;
                 }
                 Err(error) => {
-                    debug!(peer = %self.source, %error, "cannot follow");
+                    debug!(peer = %self.source, %error, "cannot follow a source");
                     self.report(Event::Left { source: self.source }).await;
                     failures += 1;
                 }
             }
             tokio::time::sleep(backoff.next_wait()).await;
         }
-        self.send(Report::Gone(self.source)).await;
+        self.send(Report::Disconnected(self.source)).await;
     }
 
-    async fn joined(&self) {
+    async fn report_joined(&self) {
         self.report(Event::Joined {
             source: self.source,
             is_near: self.is_near,
@@ -97,7 +98,7 @@ impl Link {
         .await;
     }
 
-    async fn has(&self, availability: Availability) {
+    async fn report_availability(&self, availability: Availability) {
         let Availability {
             held,
             coming,
@@ -124,7 +125,7 @@ impl Link {
     }
 
     async fn send(&self, report: Report) {
-        // A job that no longer listens has cancelled this link.
+        // A job that no longer listens has cancelled this connection.
         drop(self.reports.send(report).await);
     }
 }

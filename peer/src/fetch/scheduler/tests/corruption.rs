@@ -11,7 +11,7 @@ fn a_liar_is_named_and_after_three_lies_it_loses_all_its_requests_and_is_out_lon
         fragment: fragment(4, n),
         failure: Failure::Corrupt,
     };
-    let named = |n: u32| Action::Liar {
+    let named = |n: u32| Action::RecordFault {
         source: peer(1),
         fragment: fragment(4, n),
     };
@@ -28,8 +28,8 @@ fn a_liar_is_named_and_after_three_lies_it_loses_all_its_requests_and_is_out_lon
     assert_eq!(scheduler.apply(at(9_001), corrupt(last)), [named(last)]);
     assert!(scheduler.is_banned(peer(1)));
     assert_eq!(scheduler.apply(at(9_002), corrupt(last)), []);
-    let outlook = scheduler.outlook(at(9_003));
-    assert_eq!((outlook.unsourced, outlook.sources), (4, 0));
+    let summary = scheduler.summary(at(9_003));
+    assert_eq!((summary.unsourced, summary.sources), (4, 0));
     let (mut out, mut now) = (Vec::new(), 9_003);
     for _ in 0..7 {
         let since = now;
