@@ -74,11 +74,11 @@ impl ErrorCode {
             Self::Cancelled => 130,
         }
     }
-}
 
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// The words for the code, as the HTTP APIs and the logs have them.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::InvalidArgument => "invalid argument",
             Self::NotFound => "not found",
             Self::PermissionDenied => "permission denied",
@@ -91,7 +91,13 @@ impl fmt::Display for ErrorCode {
             Self::Corrupt => "corrupt",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use shared::json::ErrorLine;
 use shared::{Coded, ErrorCode, describe};
 
 use super::json;
@@ -16,17 +16,6 @@ pub struct HttpError {
     message: String,
     /// The length of the file, when the request asks for a range that the file does not have.
     length: Option<u64>,
-}
-
-#[derive(Debug, Serialize)]
-struct ErrorBody {
-    error: ErrorDetail,
-}
-
-#[derive(Debug, Serialize)]
-struct ErrorDetail {
-    code: String,
-    message: String,
 }
 
 impl HttpError {
@@ -99,11 +88,8 @@ impl<E: Coded> From<E> for HttpError {
 
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
-        let error = ErrorDetail {
-            code: self.code.to_string(),
-            message: self.message,
-        };
-        let mut response = (self.status, json(ErrorBody { error })).into_response();
+        let body = ErrorLine::new(self.code.as_str(), self.message);
+        let mut response = (self.status, json(body)).into_response();
         if let Some(length) = self.length
             && let Ok(value) = format!("bytes */{length}").parse()
         {

@@ -95,4 +95,3 @@ impl PageQuery {
         Page::new(self.page_token.clone(), self.page_size)
     }
 }
-
