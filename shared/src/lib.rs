@@ -4,16 +4,17 @@
 //! clocks or wire formats. Then [`hash`], the BitTorrent v2 hash tree that gives a content its identity.
 //! [`collection`] makes contents of directories. [`settings`] reads a program's settings from all their
 //! places. [`runtime`] has the needs of every service: time, tasks, signals, logs. [`language`] has messages
-//! to people in English and Spanish.
+//! to people in English and Spanish. [`json`] has the documents that programs print and answer with.
 //!
 //! This crate knows nothing of gRPC, protobuf or HTTP: `proto` depends on it, never the other way.
 
 pub mod collection;
 pub mod error;
 pub mod hash;
+pub mod json;
 pub mod language;
 pub mod model;
 pub mod runtime;
 pub mod settings;
 
-pub use error::{Coded, ErrorCode, describe};
+pub use error::{Coded, ErrorCode, Failure, describe};

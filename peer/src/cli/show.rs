@@ -244,7 +244,7 @@ fn traffic(status: &Status) -> String {
 
 /// `0123456789 at 10.0.0.7:50053 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago`.
 fn culprit(culprit: &SourceFault) -> String {
-    let offence = words::offence(culprit.offence);
+    let offence = words::offence(culprit.kind);
     let offence = culprit.rate.map_or_else(
         || offence.to_owned(),
         |rate| words::offence_at_rate(offence, rate),

@@ -316,12 +316,17 @@ impl FragmentSet {
 
     /// The fragments in the set, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = FragmentIndex> + '_ {
-        self.words.iter().zip(0_u32..).flat_map(|(&word, at)| {
-            // Each step clears the lowest set bit, so sparse sets are quick to walk.
-            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
-                .take_while(|rest| *rest != 0)
-                .map(move |rest| FragmentIndex(at * 64 + rest.trailing_zeros()))
-        })
+        indices(self.words.iter().copied())
+    }
+
+    /// Returns the fragments that are in this set and not in `other`, in ascending order.
+    pub fn difference<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = FragmentIndex> + 'a {
+        indices(self.words.iter().zip(&other.words).map(|(a, b)| a & !b))
+    }
+
+    /// Returns the fragments that are in both sets, in ascending order.
+    pub fn intersection<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = FragmentIndex> + 'a {
+        indices(self.words.iter().zip(&other.words).map(|(a, b)| a & b))
     }
 
     /// The fragments of the content that are not in the set.
@@ -338,6 +343,16 @@ impl FragmentSet {
             *a = op(*a, *b);
         }
     }
+}
+
+/// Returns the positions of the bits that are set. Each step clears the lowest one, so sparse sets are quick
+/// to walk.
+fn indices(words: impl Iterator<Item = u64>) -> impl Iterator<Item = FragmentIndex> {
+    words.zip(0_u32..).flat_map(|(word, at)| {
+        std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
+            .take_while(|rest| *rest != 0)
+            .map(move |rest| FragmentIndex(at * 64 + rest.trailing_zeros()))
+    })
 }
 
 impl fmt::Debug for FragmentSet {

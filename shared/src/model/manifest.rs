@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::fragment::{BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentSet, MAX_FRAGMENTS};
 use super::id::{ContentId, Digest};
-use crate::hash;
+use crate::hash::content_root;
 
 /// Parts of a content: its length, its fragment length, and the hash tree's root of each fragment.
 ///
@@ -68,7 +68,7 @@ impl Manifest {
                 got: roots.len(),
             });
         }
-        let content = hash::content_root(&roots, fragment_length).into();
+        let content = content_root(&roots, fragment_length).into();
         Ok(Self {
             content,
             length,
@@ -162,6 +162,21 @@ impl Manifest {
         u32::try_from(offset / u64::from(self.fragment_length.get()))
             .ok()
             .map(FragmentIndex::new)
+    }
+
+    /// The fragments that hold any byte of a range; bytes after the end of the content are in none.
+    #[must_use]
+    pub fn fragments_in(&self, range: &Range<u64>) -> FragmentSet {
+        let mut fragments = self.no_fragments();
+        let end = range.end.min(self.length);
+        let mut at = range.start;
+        while at < end
+            && let Some(index) = self.fragment_at(at)
+        {
+            fragments.insert(index);
+            at = self.range(index).end;
+        }
+        fragments
     }
 
     /// The root of a fragment.

@@ -277,7 +277,7 @@ pub struct SourceFault {
     /// Address at the last dial.
     pub address: HostPort,
     /// Kind of the fault.
-    pub offence: FaultKind,
+    pub kind: FaultKind,
     /// Number of times; at least 1.
     pub times: u32,
     /// Time since the last time.

@@ -27,8 +27,8 @@ pub use file::Problem;
 pub use follow::{Usable, follow};
 pub use key::{Effect, Key, Setting, Table, Whole, duration, list, number, path, text, truth, whole};
 pub use mistake::{WholeError, mistake};
-pub use place::{Env, Origin, Places, SettingsError};
-pub use values::{Change, Values, changes};
+pub use place::{Env, Places, SettingsError};
+pub use values::{Change, Origin, Values, changes};
 
 #[cfg(test)]
 mod tests;

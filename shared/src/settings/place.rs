@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{self, Problem};
 use super::key::{Setting, Table};
-use super::values::{Said, Values};
+use super::values::{Origin, Said, Values};
 use super::words;
 
 /// Reads one variable of the environment.
@@ -20,37 +20,7 @@ pub(super) const CONFIG: &str = "config";
 /// A larger file is none of ours.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Place of a setting's value, the weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// No place: the default.
-    Default,
-    /// The configuration file.
-    File {
-        /// The line, from 1.
-        line: usize,
-    },
-    /// `ENJAMBRE_*`.
-    Environment,
-    /// The command line.
-    Flag,
-}
-
-impl Origin {
-    /// The word that `--json` has for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::File { .. } => "file",
-            Self::Environment => "environment",
-            Self::Flag => "flag",
-        }
-    }
-}
-
 /// Reasons for which settings make no sense; each is a usage error. Messages are in the language in force.
-/// They are told in the language in force.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A variable of the environment has a value that it cannot have.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::key::{Effect, Setting};
-use super::place::{Origin, SettingsError};
-use super::values::Values;
+use super::place::SettingsError;
+use super::values::{Origin, Values};
 use super::words;
 
 /// A cell that is wider than this makes no column wider.

@@ -5,7 +5,35 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::key::{Effect, Key, Setting, Table};
-use super::place::Origin;
+
+/// Place of a setting's value, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// No place: the default.
+    Default,
+    /// The configuration file.
+    File {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// `ENJAMBRE_*`.
+    Environment,
+    /// The command line.
+    Flag,
+}
+
+impl Origin {
+    /// The word that `--json` has for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File { .. } => "file",
+            Self::Environment => "environment",
+            Self::Flag => "flag",
+        }
+    }
+}
 
 /// The value of every setting that has one. All of them have been read by their keys once.
 #[derive(Clone, Debug)]

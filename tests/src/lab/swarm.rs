@@ -25,7 +25,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// Polling interval: the error of a measured time.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Interval of the checks for a full copy. Each costs a short process. Each time costs a short process.
+/// Interval of the checks for a full copy. Each costs a short process.
 const ASK: Duration = Duration::from_millis(100);
 
 /// A distribution that takes this many times as long as it must is given up, and the scenario has failed.

@@ -1,6 +1,6 @@
 //! Stories about the scheduler, and a simulated world in which it must always come to an end.
 
-mod liars;
+mod corruption;
 mod swarm;
 mod world;
 
@@ -162,7 +162,7 @@ fn a_busy_source_is_left_alone_longer_each_time() {
     let mut waits = Vec::new();
     for _ in 0..10 {
         assert_eq!(scheduler.apply(now, busy.clone()), []);
-        assert_eq!(scheduler.outlook(now).waiting, 1);
+        assert_eq!(scheduler.summary(now).waiting, 1);
         let since = now;
         while requests(&scheduler.apply(now, Event::Tick)).is_empty() {
             now = now.after(Duration::from_millis(10));
@@ -213,7 +213,7 @@ fn a_fragment_that_a_source_does_not_hold_has_no_source_until_someone_says_so() 
     };
     assert_eq!(scheduler.apply(at(1), failed), []);
     assert_eq!(scheduler.apply(at(60_000), Event::Tick), []);
-    assert_eq!(scheduler.outlook(at(60_000)).unsourced, 1);
+    assert_eq!(scheduler.summary(at(60_000)).unsourced, 1);
     let gained = Event::Has {
         source: peer(1),
         fragments: FragmentSet::full(1),
@@ -397,5 +397,5 @@ fn what_is_no_longer_wanted_is_no_longer_asked_for() {
         };
         assert_eq!(scheduler.apply(at(2), served), []);
     }
-    assert_eq!(scheduler.outlook(at(3)).pending, 0);
+    assert_eq!(scheduler.summary(at(3)).pending, 0);
 }

@@ -9,8 +9,8 @@ use shared::runtime::{Clock, Tasks};
 use tokio_stream::StreamExt as _;
 
 use super::{DEFAULT_UPLOAD_SLOTS, TransferService};
-use crate::fetch::tests::neighbour::{content, store};
 use crate::fetch::{Arrivals, Counters};
+use crate::tests::neighbour::{content, store};
 
 const MIB: u64 = 1 << 20;
 

@@ -9,8 +9,8 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::*;
-use crate::fetch::tests::neighbour::{Gate, Neighbour, Tampered, content, hold, some, store};
 use crate::store::StoreError;
+use crate::tests::neighbour::{Gate, Neighbour, Tampered, content, hold, some, store};
 
 const FRAGMENT: usize = 64 << 10;
 

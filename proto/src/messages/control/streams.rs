@@ -45,6 +45,12 @@ pub enum ReadEvent {
     Data(Bytes),
 }
 
+impl From<GetEvent> for ReadEvent {
+    fn from(event: GetEvent) -> Self {
+        Self::Told(event)
+    }
+}
+
 impl TryFrom<v1::AddStreamRequest> for AddStep {
     type Error = Invalid;
 

@@ -102,7 +102,7 @@ impl World {
             assert!(
                 tick < TOO_LONG_MS,
                 "stuck: {:?}",
-                self.scheduler.outlook(at(tick))
+                self.scheduler.summary(at(tick))
             );
             match self.coming.pop_first() {
                 Some(((now, _), coming)) if now <= tick => self.happen(now, coming),
@@ -225,7 +225,7 @@ impl World {
                 Action::Cancel { source, fragment } => {
                     self.open.remove(&(source, fragment));
                 }
-                Action::Liar { source, .. } => {
+                Action::RecordFault { source, .. } => {
                     let temper = self.tempers[&source].0;
                     assert!(
                         matches!(temper, Temper::Liar | Temper::Garbled),
@@ -246,10 +246,10 @@ impl World {
                 }
             }
         }
-        let outlook = self.scheduler.outlook(at(now));
+        let summary = self.scheduler.summary(at(now));
         let asked: BTreeSet<_> = self.open.keys().map(|(_, fragment)| *fragment).collect();
         assert_eq!(
-            outlook.in_flight as usize,
+            summary.in_flight as usize,
             asked.len(),
             "the books do not match what was asked for"
         );
