@@ -13,7 +13,7 @@ use tokio_stream::StreamExt as _;
 
 use super::failure::Failure;
 use crate::inlet::Inlet;
-use crate::store::{DiskStore, Inflow};
+use crate::store::{DiskStore, StagedUpload};
 
 /// Written at a time.
 const PIECE: usize = 1 << 20;
@@ -29,7 +29,7 @@ pub(super) async fn receive(
     store: &Arc<DiskStore>,
     body: Body,
     limit: Option<u64>,
-) -> Result<Inflow, Failure> {
+) -> Result<StagedUpload, Failure> {
     let declared = body.size_hint().exact();
     within(declared.unwrap_or(0), limit)?;
     let mut inlet = Inlet::open(store, declared).await.map_err(Failure::storing)?;

@@ -1,7 +1,7 @@
-//! What only the store on disk does.
+//! Tests of the store on disk alone.
 
 mod crash;
 mod damage;
 mod fire;
-mod inflow;
+mod staged_upload;
 mod users_files;
