@@ -1,7 +1,6 @@
 //! Work that waits for the disk, off the async threads.
 
-use proto::RemoteError;
-use shared::ErrorCode;
+use shared::{ErrorCode, Failure};
 
 /// Runs `work` on a thread that may wait.
 ///
@@ -9,10 +8,10 @@ use shared::ErrorCode;
 /// When `work` panics, or the runtime is going away; neither is passed on as a panic.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, RemoteError> {
+) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|error| RemoteError::new(ErrorCode::Internal, format!("a store operation failed: {error}")))
+        .map_err(|error| Failure::new(ErrorCode::Internal, format!("a store operation failed: {error}")))
 }
 
 /// Runs `work` that can fail on a thread that may wait.
@@ -21,15 +20,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// As [`blocking`], and the errors of `work`.
 pub(crate) async fn try_blocking<T, E>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, RemoteError>
+) -> Result<T, Failure>
 where
     T: Send + 'static,
     E: shared::Coded + Send + 'static,
 {
-    blocking(work).await?.map_err(|error| told(&error))
-}
-
-/// Returns an error of this node in the form that others receive: its code, and one line with its sources.
-pub(crate) fn told(error: &impl shared::Coded) -> RemoteError {
-    RemoteError::new(error.code(), shared::describe(error))
+    blocking(work).await?.map_err(|error| Failure::of(&error))
 }

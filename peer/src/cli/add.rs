@@ -7,6 +7,7 @@ use std::pin::Pin;
 use proto::RemoteError;
 use proto::client::ControlClient;
 use proto::messages::control::{Add, AddEvent, AddStream, SessionStatus};
+use shared::json::AddLine;
 use shared::model::{
     Binding, ByteCount, ContentId, ContentState, FragmentLength, Health, Name, format_duration,
 };
@@ -17,12 +18,11 @@ use super::attach;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::get::look;
-use super::json::AddLine;
 use super::output::Output;
 use super::plan;
 use super::progress::{Amount, Progress, Unit};
 use super::streams::{self, Broken, is_standard};
-use crate::words;
+use crate::{json, words};
 
 /// What became of a file that was added.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,7 +266,7 @@ impl<'a> Shown<'a> {
     }
 
     fn take(&mut self, event: AddEvent) {
-        self.out.json(&AddLine::from(&event));
+        self.out.json(&json::add_line(&event));
         match event {
             AddEvent::Hashing { done, total } => {
                 if let Some(progress) = &mut self.progress {

@@ -10,7 +10,7 @@ use shared::runtime::Tasks;
 use super::exit::{Exit, Failure};
 use super::settings::{Options, default_entry};
 use crate::blocking::blocking;
-use crate::node::{Node, NodeConfig, RunningNode, find_running, last_entry};
+use crate::node::{NodeConfig, NodeHandle, RunningNode, find_running, last_entry};
 use crate::words;
 
 /// A node that answers.
@@ -91,9 +91,9 @@ pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<(), Fai
 ///
 /// # Errors
 /// When the data directory or the address cannot be used.
-pub async fn run(options: &Options, tasks: &Tasks) -> Result<(Node, ControlClient), Failure> {
+pub async fn run(options: &Options, tasks: &Tasks) -> Result<(NodeHandle, ControlClient), Failure> {
     let config = node_config(options, 0, None);
-    let node = Node::start(config, tasks.clone())
+    let node = NodeHandle::start(config, tasks.clone())
         .await
         .map_err(|error| Failure::of(words::run_a_node(), &error))?;
     let client = client(&node.control_address(), Some(node.token()))?;

@@ -12,7 +12,7 @@ use super::attach;
 use super::exit::Failure;
 use super::output::Output;
 use super::settings::Options;
-use crate::node::Node;
+use crate::node::NodeHandle;
 use crate::words;
 
 /// Nobody who ends a command waits longer for a name to be removed.
@@ -31,7 +31,7 @@ pub(super) struct Context<'a> {
     /// Tells the time.
     pub(super) clock: Clock,
     tasks: &'a Tasks,
-    own: Mutex<Option<Node>>,
+    own: Mutex<Option<NodeHandle>>,
     /// A name that is not to outlive the command.
     removal: Mutex<Option<(ControlClient, Remove)>>,
     last_words: Mutex<Option<String>>,

@@ -14,13 +14,12 @@ use shared::runtime::Clock;
 use super::args::{GetArgs, GiveUpAfter};
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::json::GetLine;
 pub use super::missing::explain;
 use super::output::Output;
 use super::plan;
 use super::progress::{Amount, Progress, Unit, percent};
 use super::streams::{Outlet, Reading, is_standard};
-use crate::words;
+use crate::{json, words};
 
 /// A command gives up when nothing has come for this long, unless `--give-up-after` or `--timeout` says otherwise: longer than a
 /// holder takes to restart or a tracker to find out that it does not. What has been fetched is kept.
@@ -193,7 +192,7 @@ pub async fn follow(
             break;
         };
         if let Some(output) = target.output {
-            out.json(&GetLine::new(&event, output));
+            out.json(&json::get_line(&event, output));
         }
         match event {
             GetEvent::Started {

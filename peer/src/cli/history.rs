@@ -2,12 +2,13 @@
 
 use clap::Subcommand;
 use proto::RemoteError;
+use shared::json::{History, Pinned};
 use shared::model::{Name, NamedRevision, PinWish, RevisionEntry};
 use shared::{Coded as _, ErrorCode};
 
 use super::context::Context;
 use super::exit::Failure;
-use super::{attach, json, show};
+use super::{attach, show};
 use crate::words;
 
 /// The commands.
@@ -50,7 +51,7 @@ async fn history(context: &Context<'_>, name: &Name) -> Result<(), Failure> {
             _ => failure,
         }
     })?;
-    context.out.json(&json::History::new(name, &revisions));
+    context.out.json(&History::new(name, &revisions));
     context
         .out
         .line(&show::history(&revisions, context.clock.now()).render());
@@ -66,7 +67,7 @@ async fn pin(context: &Context<'_>, what: NamedRevision, is_pinned: bool) -> Res
     };
     let entry = client.pin(&wish).await;
     let entry = entry.map_err(|error| refused(&wish, &error))?;
-    context.out.json(&json::Pinned::new(&wish.what.name, &entry));
+    context.out.json(&Pinned::new(&wish.what.name, &entry));
     context.out.line(&pinned_line(&wish.what, &entry));
     Ok(())
 }

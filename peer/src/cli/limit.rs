@@ -8,8 +8,8 @@ use shared::model::{ByteRate, ParseByteRateError};
 
 use super::context::Context;
 use super::exit::Failure;
-use super::{attach, json, show};
-use crate::words;
+use super::{attach, show};
+use crate::{json, words};
 
 /// A limit as people write it: a rate, or `none`, `unlimited` or `0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context<'_>, args: LimitArgs) -> Result<(), Fa
         let set = node.client.set_limits(set).await;
         set.map_err(|error| Failure::of(words::change_limits(), &error))?
     };
-    context.out.json(&json::Limits::from(&limits));
+    context.out.json(&json::limits(&limits));
     context.out.line(&show::limits(&limits));
     Ok(())
 }
@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
     use crate::cli::settings::Options;
-    use crate::node::Node;
+    use crate::node::NodeHandle;
 
     #[test]
     fn a_limit_is_a_rate_or_none() {
@@ -82,7 +82,7 @@ mod tests {
         let data_dir = dir.path().to_str().expect("UTF-8");
         let options = Options::told(&[("data_dir", data_dir), ("upload_limit", "1000")]);
         let config = attach::node_config(&options, 0, None);
-        let node = Node::start(config, Tasks::new()).await.expect("a node");
+        let node = NodeHandle::start(config, Tasks::new()).await.expect("a node");
         let client = |token| ControlClient::new(&node.control_address(), token).expect("a client");
         let owner = client(Some(node.token()));
         let limits = |upload, download| RateLimits {

@@ -3,7 +3,7 @@
 //! [`run`] is all of it: [`args`] reads the command line, [`settings`] lays it over the environment and the
 //! configuration file, [`attach`] finds the node to talk to or runs one, a command asks it for something, and
 //! [`output`] says what came of it. Promised to scripts and kept in one place each: exit codes and errors
-//! ([`exit`]), JSON shapes ([`json`]).
+//! ([`exit`]), JSON documents ([`shared::json`]).
 //!
 //! Nothing here touches a data directory or a wire type: what can be done is what `proto::client::ControlClient` can.
 
@@ -18,7 +18,6 @@ pub mod get;
 pub mod globs;
 pub mod help;
 pub mod history;
-pub mod json;
 pub mod limit;
 mod missing;
 pub mod output;

@@ -11,9 +11,9 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use shared::json::ErrorLine;
 
 use super::exit::{Exit, Failure};
-use super::json;
 use crate::words;
 
 /// How much of what is written, and in which form.
@@ -144,7 +144,8 @@ impl Output {
         if !self.style.json {
             return;
         }
-        let mut line = serde_json::to_string(value).expect("the shapes in cli::json have text keys only");
+        let mut line =
+            serde_json::to_string(value).expect("the documents of shared::json have text keys only");
         line.push('\n');
         self.text(&line);
     }
@@ -160,7 +161,7 @@ impl Output {
     pub fn failure(&self, failure: &Failure) {
         let message = one_line(&failure.to_string());
         lock(&self.err).write(format!("peer: {message}\n").as_bytes());
-        self.json(&json::ErrorLine::new(failure.exit().code(), message));
+        self.json(&ErrorLine::new(failure.exit().code(), message));
     }
 
     /// Whether all results have been written, or nobody wanted to read them.

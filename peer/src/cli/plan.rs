@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use proto::client::ControlClient;
 use proto::messages::Locate;
 use shared::hash::hash_content;
+use shared::json::{AddPlan, GetPlan, PlannedSource};
 use shared::model::{
     ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Holder, Location, Manifest, Name, PeerMode,
     PeerState, format_duration,
@@ -20,7 +21,6 @@ use super::args::{AddArgs, GetArgs};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::get::{Destination, look};
-use super::json::{AddPlan, GetPlan, PlannedSource};
 use super::query::all_peers;
 use super::streams::is_standard;
 use super::{attach, get};

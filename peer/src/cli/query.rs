@@ -6,6 +6,7 @@ use proto::messages::{List, Locate, Page, Remove, Rename};
 use proto::{Invalid, RemoteError};
 use shared::Coded as _;
 use shared::ErrorCode;
+use shared::json::{Detail, Forgotten, Located, Names, Network, Removed, Renamed, VerifyLine};
 use shared::model::{ByteCount, ContentRef, Epoch, Listing, Name, PeerInfo, Revision};
 
 use super::args::ForgetArgs;
@@ -13,8 +14,8 @@ use super::attach;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::{Amount, Progress, Unit};
-use super::{json, show};
-use crate::words;
+use super::show;
+use crate::{json, words};
 
 /// The network's peers, and what the tracker says of itself.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ pub(super) async fn remove(context: &Context<'_>, name: Name) -> Result<(), Fail
     let removed = node(context).await?.remove(&remove).await;
     let revision = removed.map_err(|error| remove_failure(&remove.name, &error))?;
     context.out.line(&removed_line(&remove.name, revision));
-    context.out.json(&json::Removed {
+    context.out.json(&Removed {
         name: remove.name.to_string(),
         revision: revision.get(),
     });
@@ -57,7 +58,7 @@ pub(super) async fn rename(context: &Context<'_>, from: Name, to: Name) -> Resul
     let bound = node(context).await?.rename(&rename).await;
     let bound = bound.map_err(|error| Failure::of(words::rename(from, to), &error))?;
     context.out.line(&words::renamed(from, to, bound.revision));
-    context.out.json(&json::Renamed {
+    context.out.json(&Renamed {
         from: from.to_string(),
         name: to.to_string(),
         revision: bound.revision.get(),
@@ -96,7 +97,7 @@ pub(super) async fn forget(context: &Context<'_>, args: ForgetArgs) -> Result<()
     })?;
     let freed_text = ByteCount::new(freed);
     context.out.line(&words::forgot(&args.content, freed_text));
-    context.out.json(&json::Forgotten {
+    context.out.json(&Forgotten {
         content: content.to_string(),
         freed,
     });
@@ -105,7 +106,7 @@ pub(super) async fn forget(context: &Context<'_>, args: ForgetArgs) -> Result<()
 
 pub(super) async fn list(context: &Context<'_>) -> Result<(), Failure> {
     let names = all_names(&node(context).await?).await?;
-    context.out.json(&json::Names::from(names.as_slice()));
+    context.out.json(&Names::new(&names, Detail::Command));
     if names.is_empty() {
         context.out.note(words::no_names_yet());
     } else {
@@ -117,7 +118,7 @@ pub(super) async fn list(context: &Context<'_>) -> Result<(), Failure> {
 pub(super) async fn local_list(context: &Context<'_>) -> Result<(), Failure> {
     let listed = node(context).await?.local_list().await;
     let contents = listed.map_err(|error| Failure::of(words::list_held(), &error))?;
-    context.out.json(&json::Contents::from(contents.as_slice()));
+    context.out.json(&json::contents(&contents));
     if contents.is_empty() {
         context.out.note(words::node_holds_nothing());
     } else {
@@ -140,14 +141,14 @@ pub(super) async fn locate(context: &Context<'_>, content: ContentRef) -> Result
             _ => failure,
         }
     })?;
-    context.out.json(&json::Located::from(&location));
+    context.out.json(&Located::new(&location, Detail::Command));
     context.out.line(&show::location(&location));
     Ok(())
 }
 
 pub(super) async fn status(context: &Context<'_>) -> Result<(), Failure> {
     let status = attach::require(context.options).await?.status;
-    context.out.json(&json::NodeStatus::from(&status));
+    context.out.json(&json::status(&status));
     context.out.line(&show::status(&status));
     Ok(())
 }
@@ -157,7 +158,7 @@ pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
     let epoch = view.epoch.get();
     context
         .out
-        .json(&json::Network::new(&view.peers, epoch, view.in_safe_mode));
+        .json(&Network::new(&view.peers, epoch, view.in_safe_mode));
     context.out.line(&show::peers(&view.peers).render());
     if view.in_safe_mode {
         context.out.note(words::safe_mode());
@@ -170,7 +171,7 @@ pub(super) async fn verify(context: &Context<'_>, what: Option<ContentRef>) -> R
     let failed = |error: RemoteError| Failure::of(words::verify_held(), &error);
     let mut events = client.verify(what.as_ref()).await.map_err(failed)?;
     let verified = follow_verify(context, &mut events).await.map_err(failed)?;
-    context.out.json(&json::VerifyLine::Done(verified.into()));
+    context.out.json(&VerifyLine::Done(json::verified(verified)));
     let bytes = ByteCount::new(verified.done);
     match verified.damaged {
         0 => {
@@ -200,7 +201,7 @@ where
         damaged: 0,
     };
     while let Some(verified) = events.next().await? {
-        context.out.json(&json::VerifyLine::Progress(verified.into()));
+        context.out.json(&VerifyLine::Progress(json::verified(verified)));
         let amount = Amount {
             done: verified.done,
             total: verified.total,

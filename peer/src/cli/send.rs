@@ -10,6 +10,7 @@ use clap::Args;
 use proto::client::ControlClient;
 use proto::messages::Remove;
 use proto::messages::control::{Add, AddEvent, EntryPoint, SessionStatus};
+use shared::json::SendLine;
 use shared::model::{
     Binding, ByteCount, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
 };
@@ -21,7 +22,6 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::get::{self, look};
 use super::globs::Globs;
-use super::json::SendLine;
 use super::ticket::Ticket;
 use crate::node::last_entry;
 use crate::words;

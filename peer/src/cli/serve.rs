@@ -1,15 +1,15 @@
 //! `peer serve`: a node until SIGINT or SIGTERM.
 
+use shared::json::ServeLine;
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
 use shared::settings::{Values, follow};
 
 use super::attach::{entry_or_default, node_config};
 use super::exit::Failure;
-use super::json::ServeLine;
 use super::output::Output;
 use super::settings::{Gathered, Options};
-use crate::node::{Adjustable, Node};
+use crate::node::{Adjustable, NodeHandle};
 use crate::words;
 
 /// The port that other peers and scripts expect a node at.
@@ -32,7 +32,7 @@ pub(super) async fn run(
     let shutdown = shutdown_signal(tasks);
     let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)));
     let failed = |error| Failure::of(words::run_a_node(), &error);
-    let node = Node::start(config, tasks.clone()).await.map_err(failed)?;
+    let node = NodeHandle::start(config, tasks.clone()).await.map_err(failed)?;
     let (adjustable, stop) = (node.adjustable(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, changed| {
         telemetry::change(&telemetry::filter(values, verbosity));

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use proto::RemoteError;
 use proto::client::ControlClient;
 use proto::messages::SetTarget;
+use shared::json::{DrainLine, Drained, Durable, Explained, ModeReport, Surveyed, Targeted};
 use shared::model::{
     ContentRef, DrainStatus, Name, PeerMode, ReplicationTarget, RequestedMode, Timestamp, format_duration,
     parse_duration,
@@ -16,7 +17,7 @@ use shared::{Coded as _, ErrorCode};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::{Amount, Progress, Unit};
-use super::{attach, json, show};
+use super::{attach, show};
 use crate::words;
 
 /// Between two looks at a drain.
@@ -95,21 +96,21 @@ pub(super) async fn run(context: &Context<'_>, command: Upkeep) -> Result<(), Fa
         } => {
             let found = client.durability(&content).await;
             let found = found.map_err(|error| unknown(words::tell_how_safe(&content), &error))?;
-            context.out.json(&json::Durable::from(&found));
+            context.out.json(&Durable::from(&found));
             context.out.line(&show::durability(&found));
             Ok(())
         }
         Upkeep::Durability { content: None } => {
             let survey = client.survey().await;
             let survey = survey.map_err(|error| Failure::of(words::tell_how_safe_all(), &error))?;
-            context.out.json(&json::Surveyed::from(&survey));
+            context.out.json(&Surveyed::from(&survey));
             context.out.line(&show::survey(&survey));
             Ok(())
         }
         Upkeep::Why { content } => {
             let why = client.why(&content).await;
             let why = why.map_err(|error| unknown(words::tell_how_it_stands(&content), &error))?;
-            context.out.json(&json::Explained::from(&why));
+            context.out.json(&Explained::from(&why));
             context.out.line(&show::why(&why));
             Ok(())
         }
@@ -137,7 +138,7 @@ async fn set_target(
     };
     let bound = client.set_target(&set).await;
     let bound = bound.map_err(|error| unknown(words::change_replicas(&set.name), &error))?;
-    context.out.json(&json::Targeted::from(&bound));
+    context.out.json(&Targeted::from(&bound));
     let wanted = words::replicas(bound.target.get().into());
     context.out.line(&words::replicas_wanted(&bound.name, wanted));
     Ok(())
@@ -154,7 +155,7 @@ async fn maintenance(
     };
     let mode = client.set_peer_mode(wish).await;
     let mode = mode.map_err(|error| Failure::of(words::change_duty(), &error))?;
-    context.out.json(&json::ModeReport::from(mode));
+    context.out.json(&ModeReport::from(mode));
     context.out.line(&show::mode(mode, context.clock.now()));
     Ok(())
 }
@@ -168,19 +169,19 @@ async fn drain(context: &Context<'_>, client: &ControlClient, args: DrainArgs) -
     };
     let mode = client.set_peer_mode(wish).await.map_err(failed)?;
     if args.cancel {
-        context.out.json(&json::ModeReport::from(mode));
+        context.out.json(&ModeReport::from(mode));
         context.out.line(&show::mode(mode, context.clock.now()));
         return Ok(());
     }
     let status = client.drain_status().await.map_err(failed)?;
     let Some(limit) = args.wait else {
-        context.out.json(&json::Drained::from(&status));
+        context.out.json(&Drained::from(&status));
         context.out.line(&show::drain(&status));
         return Ok(());
     };
     let limit = limit.map(|limit| context.clock.now().after(limit));
     let status = wait_until_safe(context, client, status, limit).await?;
-    context.out.json(&json::DrainLine::Done((&status).into()));
+    context.out.json(&DrainLine::Done((&status).into()));
     context.out.line(&show::drain(&status));
     Ok(())
 }
@@ -203,7 +204,7 @@ async fn wait_until_safe(
         if status.mode != PeerMode::Draining {
             return Err(Failure::new(Exit::Conflict, words::drain_called_off()));
         }
-        context.out.json(&json::DrainLine::Progress((&status).into()));
+        context.out.json(&DrainLine::Progress((&status).into()));
         let remark = status.reasons.first().map_or("", |reason| reason.detail.as_str());
         progress.update(amount(&status), remark);
         if limit.is_some_and(|limit| limit <= context.clock.now()) {

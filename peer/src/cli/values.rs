@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use proto::RemoteError;
 use proto::messages::control::PutValue;
+use shared::json::Value;
 use shared::model::{ByteCount, Name, ReplicationTarget, parse_duration};
 use shared::{Coded as _, ErrorCode};
 
@@ -14,7 +15,7 @@ use super::add::{follow, sharing_node};
 use super::args::Wait;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::{json, streams};
+use super::streams;
 use crate::values::{MAX_VALUE, name_of};
 use crate::words;
 
@@ -68,7 +69,7 @@ pub(super) async fn print(context: &Context<'_>, key: &str) -> Result<(), Failur
         }
     })?;
     if context.out.is_json() {
-        context.out.json(&json::Value::new(key, &value));
+        context.out.json(&Value::new(key, value.content, &value.bytes));
     } else {
         context.out.bytes(&value.bytes);
     }

@@ -4,7 +4,6 @@
 //! is found by looking at everything and told as the difference ([`seen`], [`follower`]). Looking takes a tenth of the time at most,
 //! however many names there are. Through a restart of the tracker or the node it goes on, and says that it was interrupted.
 
-pub mod event;
 pub mod follower;
 pub mod seen;
 
@@ -14,8 +13,8 @@ use std::time::Duration;
 use clap::Args;
 use proto::RemoteError;
 use proto::client::ControlClient;
-use serde::Serialize;
 use shared::ErrorCode;
+use shared::json::{Event, WatchLine, WatchedPeer};
 use shared::model::{Timestamp, format_duration};
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::io::AsyncWriteExt as _;
@@ -23,7 +22,6 @@ use tokio::process::Command;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use self::event::Event;
 use self::follower::Follower;
 use self::seen::Look;
 use super::context::Context;
@@ -52,22 +50,12 @@ pub struct WatchArgs {
     pub exec: Option<String>,
 }
 
-/// A line of `peer watch`: an event and when it was seen.
-#[derive(Clone, Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct Told {
-    /// Milliseconds since 1970.
-    at_ms: u64,
-    #[serde(flatten)]
-    event: Event,
-}
-
 /// Carries `peer watch` out; it ends when it is interrupted.
 pub(super) async fn run(context: &Context<'_>, args: WatchArgs) -> Result<(), Failure> {
     let client = context.find_or_run().await?;
     let commands = args.exec.map(|command| start(command, context.tasks()));
     let tell = |event: Event| {
-        let told = Told {
+        let told = WatchLine {
             at_ms: context.clock.now().as_millis(),
             event,
         };
@@ -158,8 +146,8 @@ async fn look(client: &ControlClient) -> Result<Look, Failure> {
 }
 
 /// Runs the command for one event after the other, until nobody sends any more.
-fn start(command: String, tasks: &Tasks) -> mpsc::Sender<Told> {
-    let (events, mut waiting) = mpsc::channel::<Told>(WAITING);
+fn start(command: String, tasks: &Tasks) -> mpsc::Sender<WatchLine> {
+    let (events, mut waiting) = mpsc::channel::<WatchLine>(WAITING);
     let token = tasks.token().clone();
     tasks.spawn("exec", OnExit::Continue, async move {
         while let Some(Some(told)) = token.run_until_cancelled(waiting.recv()).await {
@@ -175,7 +163,7 @@ fn start(command: String, tasks: &Tasks) -> mpsc::Sender<Told> {
     events
 }
 
-async fn execute(command: &str, told: &Told) -> std::io::Result<()> {
+async fn execute(command: &str, told: &WatchLine) -> std::io::Result<()> {
     let event = serde_json::to_value(told)?;
     let field = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     let mut child = Command::new("sh")
@@ -200,7 +188,7 @@ async fn execute(command: &str, told: &Told) -> std::io::Result<()> {
 
 /// What a person reads; none where another line says it.
 fn text(event: &Event) -> Option<String> {
-    let about = |say: fn(&str, &str) -> String, peer: &event::Peer| say(&peer.peer, &peer.addr);
+    let about = |say: fn(&str, &str) -> String, peer: &WatchedPeer| say(&peer.peer, &peer.addr);
     Some(match event {
         Event::Watching { names, peers } => words::watching(names, peers),
         Event::Published {

@@ -221,18 +221,13 @@ impl<'a, S: FragmentStore + ?Sized> VerifiedReader<'a, S> {
             return Err(StoreError::OtherFragments(content));
         }
         let mut bytes = Vec::new();
-        let mut at = range.start;
-        while at < range.end {
-            let Some(index) = manifest.fragment_at(at) else {
-                break;
-            };
+        for index in manifest.fragments_in(&range).iter() {
             let whole = manifest.range(index);
             let fragment = self.fragment(manifest, index)?;
-            let end = range.end.min(whole.end);
+            let (from, to) = (range.start.max(whole.start), range.end.min(whole.end));
             #[expect(clippy::cast_possible_truncation, reason = "within a fragment")]
-            let (from, to) = ((at - whole.start) as usize, (end - whole.start) as usize);
+            let (from, to) = ((from - whole.start) as usize, (to - whole.start) as usize);
             bytes.extend_from_slice(&fragment[from..to]);
-            at = end;
         }
         Ok(bytes)
     }

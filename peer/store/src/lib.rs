@@ -47,8 +47,7 @@ use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, 
 use tokio::sync::broadcast;
 
 pub use attempt::{Next, is_final};
-pub use collected::VerifiedReader;
-pub use collected::{set_file_metadata, times};
+pub use collected::{VerifiedReader, set_file_metadata, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
 #[cfg(any(test, feature = "testing"))]

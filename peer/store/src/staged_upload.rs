@@ -45,7 +45,7 @@ impl DiskStore {
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::Manifest`] (more than a content can have), [`StoreError::Io`].
-    pub fn stage(self: &Arc<Self>, length: Option<u64>) -> Result<StagedUpload, StoreError> {
+    pub fn stage_upload(self: &Arc<Self>, length: Option<u64>) -> Result<StagedUpload, StoreError> {
         let path = self.layout.staged(rand::random());
         let file = OpenOptions::new()
             .read(true)

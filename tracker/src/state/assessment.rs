@@ -3,7 +3,7 @@
 //! A holder counts as a replica while it keeps what it holds, has not been told to drop it, and is live or suspect.
 //! Whoever else holds something on such a peer is a source, nothing more.
 
-use shared::model::{ContentId, ContentState, FragmentIndex, FragmentSet, Health, PeerId};
+use shared::model::{ContentState, FragmentIndex, FragmentSet, Health};
 
 use super::State;
 use super::catalogue::Content;
@@ -175,12 +175,5 @@ impl State {
             fragments,
             copies_under_way: wanted.sum(),
         }
-    }
-
-    /// Whether the peer's holding must not be dropped to save room: it is the publisher's own.
-    pub(super) fn is_publisher(&self, content: ContentId, peer: PeerId) -> bool {
-        self.catalogue
-            .content(content)
-            .is_some_and(|content| content.publishers.contains(&peer))
     }
 }

@@ -1,7 +1,7 @@
 //! Names, their revisions and tombstones, and the contents that they refer to.
 //!
 //! Invariants: a content is here if and only if some name keeps it, as what it is bound to or as a part of a collection,
-//! now or for an earlier revision (see [`line`](super::line)); its effective target is the largest of those; a name's
+//! now or for an earlier revision (see [`line`](super::line)); its target is the largest of those, its publishers are those of all of them, so both follow from the names alone; a name's
 //! revision only grows, through tombstones too. A name that is unknown is at the *floor*, the largest revision of those
 //! that were forgotten: so what followed an earlier revision of it can never be taken for following this one. Knows
 //! nothing of peers' lives or holdings.
@@ -14,17 +14,13 @@ use shared::model::{
     RevisionLimit, Timestamp,
 };
 
-use super::line::{Bound, Hold, Line, Revised, Touched};
+use super::line::{Bound, Hold, Line, Publishers, Revised, Touched};
 use super::news::Told;
 use super::record::Past;
 
 /// Revisions of one generation; a restored journal begins the next one (see [`Catalogue::next_generation`]). More than
 /// any name sees between a backup and its restoration, and easy to tell apart in a list: 1000001 follows 17.
 const GENERATION: u64 = 1_000_000;
-
-/// More publishers of one content than this are not remembered; what is lost is only that their copies may
-/// be trimmed.
-const MAX_PUBLISHERS: usize = 64;
 
 /// All names and contents.
 #[derive(Debug)]
@@ -43,7 +39,7 @@ pub(super) struct Content {
     /// The largest that a name wants for it.
     pub(super) target: ReplicationTarget,
     /// Peers that share it in place: their copies are not trimmed.
-    pub(super) publishers: Vec<PeerId>,
+    pub(super) publishers: Publishers,
     /// In ascending order; never empty.
     names: Vec<Name>,
     /// How watchers know its replicas; none when it is to be told anew.
@@ -233,6 +229,12 @@ impl Catalogue {
         of_it.filter_map(|(_, bound)| bound.parts.as_deref())
     }
 
+    /// Whether the peer has published what the name is bound to.
+    pub(super) fn is_published_by(&self, name: &Name, peer: PeerId) -> bool {
+        let current = self.names.get(name).and_then(Line::current);
+        current.is_some_and(|(_, bound)| bound.publishers.contains(peer))
+    }
+
     /// When a name was removed or renamed; none when it is bound or never was.
     pub(super) fn removed_at(&self, name: &Name) -> Option<Timestamp> {
         self.names.get(name)?.removed_at()
@@ -251,7 +253,10 @@ impl Catalogue {
         let bound = self.learn(target, manifest, &publishers, parts.as_ref());
         let limit = self.limit;
         self.change(&name, |line| match line.last() == revision {
-            true => bound.contents().collect(),
+            true => {
+                line.add_publishers(&bound.publishers);
+                bound.contents().collect()
+            }
             false => line.bind(revision, at, bound, limit),
         })
     }
@@ -266,6 +271,7 @@ impl Catalogue {
                 target: was.target,
                 collection: was.collection,
                 parts: None,
+                publishers: Publishers::default(),
                 hold: Hold::LetGo,
                 pins,
             }),
@@ -307,6 +313,7 @@ impl Catalogue {
                 length: parts.length(),
             }),
             parts: parts.map(|parts| parts.ids().collect()),
+            publishers: Publishers::of(publishers),
             hold: Hold::Current,
             pins: PinCount::default(),
         };
@@ -318,17 +325,11 @@ impl Catalogue {
                 .or_insert_with(|| Content {
                     manifest,
                     target,
-                    publishers: Vec::new(),
+                    publishers: Publishers::default(),
                     names: Vec::new(),
                     told: None,
                 });
             content.told = None;
-            for publisher in publishers {
-                if !content.publishers.contains(publisher) && content.publishers.len() < MAX_PUBLISHERS {
-                    content.publishers.reserve_exact(1);
-                    content.publishers.push(*publisher);
-                }
-            }
         }
         bound
     }
@@ -439,7 +440,7 @@ impl Catalogue {
             let is_kept = self
                 .names
                 .get(name)
-                .is_some_and(|line| line.target_for(*id).is_some());
+                .is_some_and(|line| line.referring(*id).next().is_some());
             released.extend(self.settle(*id, name, is_kept));
         }
         Settled { touched, released }
@@ -458,8 +459,13 @@ impl Catalogue {
             _ => {}
         }
         let lines = content.names.iter().filter_map(|name| self.names.get(name));
-        if let Some(largest) = lines.filter_map(|line| line.target_for(id)).max() {
-            content.target = largest;
+        let (mut largest, mut publishers) = (None, Publishers::default());
+        for bound in lines.flat_map(|line| line.referring(id)) {
+            largest = largest.max(Some(bound.target));
+            publishers.extend(bound.publishers.as_slice());
+        }
+        if let Some(largest) = largest {
+            (content.target, content.publishers) = (largest, publishers);
             return None;
         }
         let fragments = content.manifest.fragment_count();

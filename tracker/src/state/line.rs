@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shared::model::{
-    CollectionSize, ContentId, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit,
+    CollectionSize, ContentId, PeerId, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit,
     Timestamp,
 };
 
@@ -36,28 +36,80 @@ pub(super) struct Bound {
     pub(super) collection: Option<CollectionSize>,
     /// Of a collection, ascending; nothing once they were let go.
     pub(super) parts: Option<Arc<[ContentId]>>,
+    /// Peers that published this binding; nobody once its contents were let go.
+    pub(super) publishers: Publishers,
     pub(super) hold: Hold,
     pub(super) pins: PinCount,
 }
 
-/// Whether a revision keeps its contents, apart from pins.
+/// Peers that share the contents of a binding in place, in ascending order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Publishers(Vec<PeerId>);
+
+impl Publishers {
+    /// More publishers of one binding are not recorded: their copies may then be trimmed.
+    const MAX: usize = 64;
+
+    pub(super) fn of(peers: &[PeerId]) -> Self {
+        let mut publishers = Self::default();
+        publishers.extend(peers);
+        publishers.0.truncate(Self::MAX);
+        publishers
+    }
+
+    pub(super) fn as_slice(&self) -> &[PeerId] {
+        &self.0
+    }
+
+    pub(super) fn contains(&self, peer: PeerId) -> bool {
+        self.0.binary_search(&peer).is_ok()
+    }
+
+    /// Adds every peer, without a bound.
+    pub(super) fn extend(&mut self, peers: &[PeerId]) {
+        for peer in peers {
+            if let Err(place) = self.0.binary_search(peer) {
+                // Most contents have one publisher: no spare room for more.
+                self.0.reserve_exact(1);
+                self.0.insert(place, *peer);
+            }
+        }
+    }
+
+    /// Adds peers until the set is full.
+    fn admit(&mut self, others: &Self) {
+        let room = Self::MAX.saturating_sub(self.0.len());
+        let fresh = others.0.iter().filter(|peer| !self.contains(**peer));
+        let fresh: Vec<_> = fresh.take(room).copied().collect();
+        self.extend(&fresh);
+    }
+}
+
+/// Whether a revision keeps its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
     /// The name is bound to them.
     Current,
-    /// They stay for a while.
+    /// They stay for a while, or as long as the revision is pinned.
     Kept {
-        /// When it was superseded, or unpinned after that.
+        /// When it was superseded, or unpinned after that; 0 when only the pin keeps it.
         since: Timestamp,
     },
     /// No longer.
     LetGo,
 }
 
+impl Hold {
+    /// A pinned revision whose own time is over: it begins anew when the pin goes.
+    const KEPT_BY_PIN: Self = Self::Kept {
+        since: Timestamp::from_millis(0),
+    };
+}
+
 impl Bound {
     /// Whether the name keeps the contents for this revision.
     pub(super) fn holds(&self) -> bool {
-        self.hold != Hold::LetGo || self.pins.is_pinned()
+        self.hold != Hold::LetGo
     }
 
     /// Everything that it refers to: the content and, of a collection, its parts.
@@ -78,9 +130,12 @@ impl Bound {
     }
 
     fn let_go(&mut self) {
-        self.hold = Hold::LetGo;
-        if !self.holds() {
+        if self.pins.is_pinned() {
+            self.hold = Hold::KEPT_BY_PIN;
+        } else {
+            self.hold = Hold::LetGo;
             self.parts = None;
+            self.publishers = Publishers::default();
         }
     }
 
@@ -141,10 +196,10 @@ impl Line {
             .filter(|(_, bound)| bound.holds())
     }
 
-    /// The largest target of the revisions for which the content is kept; none when it is not.
-    pub(super) fn target_for(&self, content: ContentId) -> Option<ReplicationTarget> {
-        let referring = self.holding().filter(|(_, bound)| bound.refers_to(content));
-        referring.map(|(_, bound)| bound.target).max()
+    /// The revisions for which the content is kept, the newest first.
+    pub(super) fn referring(&self, content: ContentId) -> impl Iterator<Item = &Bound> {
+        let all = self.holding().map(|(_, bound)| bound);
+        all.filter(move |bound| bound.refers_to(content))
     }
 
     /// The newest revision for which the content is kept.
@@ -163,7 +218,7 @@ impl Line {
         &mut self,
         revision: Revision,
         at: Timestamp,
-        bound: Bound,
+        mut bound: Bound,
         limit: RevisionLimit,
     ) -> Touched {
         let mut touched: Touched = bound.contents().collect();
@@ -174,6 +229,7 @@ impl Line {
             last.hold = Hold::Kept { since: at };
             // Bound anew to the same bytes: its own wishes for them count no longer.
             if last.is_same(&bound) && last.parts == bound.parts {
+                bound.publishers.admit(&last.publishers);
                 last.let_go();
             }
         }
@@ -181,6 +237,15 @@ impl Line {
         self.push(Revised { revision, at, bound });
         touched.extend(self.trim(limit));
         touched
+    }
+
+    /// The current binding has more publishers.
+    pub(super) fn add_publishers(&mut self, publishers: &Publishers) {
+        if let Some(last) = self.revisions.last_mut().and_then(|last| last.bound.as_mut())
+            && last.hold == Hold::Current
+        {
+            last.publishers.admit(publishers);
+        }
     }
 
     /// The name was removed, and with it everything that is not pinned.
@@ -262,15 +327,17 @@ impl Line {
     pub(super) fn pin(&mut self, revision: Revision, pins: PinCount, at: Timestamp) -> Touched {
         let there = self.get(revision).and_then(|one| one.bound.as_deref());
         // What was let go may be here all the same, for another revision.
-        let parts = there
-            .and_then(|there| self.same_as(there))
-            .and_then(|same| same.parts.clone());
+        let same = there.and_then(|there| self.same_as(there));
+        let same = same.map(|same| (same.parts.clone(), same.publishers.clone()));
         let Some(bound) = self.bound_mut(revision) else {
             return Touched::new();
         };
         bound.pins = pins;
         if pins.is_pinned() {
-            bound.parts = bound.parts.take().or(parts);
+            if bound.hold == Hold::LetGo {
+                bound.hold = Hold::KEPT_BY_PIN;
+                (bound.parts, bound.publishers) = same.unwrap_or_default();
+            }
         } else if bound.hold != Hold::Current {
             bound.hold = Hold::Kept { since: at };
         }

@@ -41,9 +41,8 @@ impl State {
             }
         };
         let is_repeated = revision == bound.as_ref().map_or(Revision::NONE, |bound| bound.revision);
-        let is_known = |manifest: &Manifest| self.is_publisher(manifest.content(), publish.publisher);
         // A repetition may come late: what the peer has announced since is newer than what it then held.
-        if !(is_repeated && contents_of(&publish.manifest, publish.parts.as_ref()).all(is_known)) {
+        if !(is_repeated && self.catalogue.is_published_by(&publish.name, publish.publisher)) {
             let fact = Fact::Published {
                 name: publish.name.clone(),
                 revision,

@@ -157,7 +157,7 @@ impl State {
                     .members
                     .get(held.peer)
                     .is_some_and(|peer| peer.ready_session().is_some())
-                && (held.is_assigned || !content.publishers.contains(&held.peer))
+                && (held.is_assigned || !content.publishers.contains(held.peer))
                 && held.refusals < INSISTS
                 && held
                     .fragments

@@ -82,7 +82,7 @@ impl Catalogue {
             revision: revised.revision,
             target: bound.target,
             manifest: content.manifest.clone(),
-            publishers: content.publishers.clone(),
+            publishers: bound.publishers.as_slice().to_vec(),
             parts: self.known_parts(bound),
         })
     }
@@ -98,21 +98,17 @@ impl Catalogue {
         let Some(bound) = bound else {
             return Some(Past::Removed);
         };
-        if !bound.holds() {
+        let Hold::Kept { since } = bound.hold else {
             let (was, pins) = (bound.told(), bound.pins);
             return Some(Past::Collected { was, pins });
-        }
+        };
         let content = self.content(bound.content)?;
         Some(Past::Kept {
-            since: match bound.hold {
-                Hold::Kept { since } => since,
-                // Pinned: it begins anew when the pin goes.
-                Hold::Current | Hold::LetGo => Timestamp::default(),
-            },
+            since,
             pins: bound.pins,
             target: bound.target,
             manifest: content.manifest.clone(),
-            publishers: content.publishers.clone(),
+            publishers: bound.publishers.as_slice().to_vec(),
             parts: self.known_parts(bound),
         })
     }
@@ -133,11 +129,13 @@ impl Catalogue {
                 require(known.names().binary_search(name).is_ok(), || {
                     format!("content {content} does not know its name {name}")
                 })?;
-                require(
-                    line.target_for(content)
-                        .is_some_and(|target| known.target >= target),
-                    || format!("the target of {name} is not met by that of content {content}"),
-                )?;
+                let is_met = |bound: &Bound| {
+                    let mut publishers = bound.publishers.as_slice().iter();
+                    known.target >= bound.target && publishers.all(|peer| known.publishers.contains(*peer))
+                };
+                require(line.referring(content).all(is_met), || {
+                    format!("content {content} lacks the target or a publisher of {name}")
+                })?;
             }
         }
         require(bound == self.name_count(), || {
@@ -181,6 +179,11 @@ impl Catalogue {
         require(
             bound.all(|bound| bound.parts.is_some() == (bound.holds() && bound.collection.is_some())),
             || "the parts of a revision are there though it keeps nothing, or the reverse".to_owned(),
+        )?;
+        let mut collected = revisions.iter().filter_map(|one| one.bound.as_deref());
+        require(
+            collected.all(|bound| bound.holds() || bound.publishers.as_slice().is_empty()),
+            || "a revision that keeps nothing has publishers".to_owned(),
         )
     }
 }

@@ -88,7 +88,7 @@ impl State {
             kept: self.kept(&content.manifest),
             target: target as usize,
             is_urgent,
-            publishers: content.publishers.clone(),
+            publishers: content.publishers.as_slice().to_vec(),
             chosen: BTreeMap::new(),
             assessment,
         };

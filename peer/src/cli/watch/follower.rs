@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
+use shared::json::Event;
 use shared::model::{FeedEvent, FeedPage, FeedPosition};
 
-use super::event::Event;
 use super::seen::{Look, Seen};
 
 /// How far a watcher is.

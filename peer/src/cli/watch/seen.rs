@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use shared::json::{Event, WatchedPeer};
 use shared::model::{
     Binding, ContentState, FeedEvent, Health, Name, PeerId, PeerInfo, PeerMode, PeerState, Revision,
 };
-
-use super::event::{Event, Peer};
 
 /// Everything at one moment.
 #[derive(Clone, Debug)]
@@ -238,7 +237,7 @@ impl Seen {
     }
 
     fn meet(&mut self, id: PeerId, now: SeenPeer) -> Vec<Event> {
-        let about = || Peer {
+        let about = || WatchedPeer {
             peer: id.to_string(),
             addr: now.address.clone(),
             left: now.has_left,

@@ -26,7 +26,7 @@ fn name() -> Name {
 fn an_upload_is_a_published_content_also_after_a_restart() {
     let (directory, store) = opened();
     let content = Content::new(300_000, 1);
-    let mut upload = store.stage(None).expect("room");
+    let mut upload = store.stage_upload(None).expect("room");
     for piece in content.bytes.chunks(7_001) {
         upload.append(piece).expect("room");
     }
@@ -46,20 +46,20 @@ fn an_upload_is_a_published_content_also_after_a_restart() {
 #[test]
 fn an_upload_that_breaks_off_or_does_not_fit_leaves_nothing() {
     let (directory, store) = opened();
-    let mut upload = store.stage(None).expect("room");
+    let mut upload = store.stage_upload(None).expect("room");
     upload.append(&[1; 5_000]).expect("room");
     assert_eq!(store.usage().used, 5_000, "the last step is as long as is needed");
     drop(upload);
-    let mut endless = store.stage(None).expect("room for nothing yet");
+    let mut endless = store.stage_upload(None).expect("room for nothing yet");
     let full = (0..).find_map(|_| endless.append(&[2; 100_000]).err());
     assert_eq!(full.expect("it ends").code(), ErrorCode::Exhausted);
     assert!(endless.length() <= CAPACITY);
-    let second = store.stage(Some(CAPACITY));
+    let second = store.stage_upload(Some(CAPACITY));
     assert!(matches!(second, Err(StoreError::NoRoom { .. })), "it is taken");
     drop(endless);
-    drop(store.stage(Some(CAPACITY)).expect("and now it is not"));
-    assert!(store.stage(Some(CAPACITY + 1)).is_err());
-    assert!(store.stage(Some(u64::MAX)).is_err());
+    drop(store.stage_upload(Some(CAPACITY)).expect("and now it is not"));
+    assert!(store.stage_upload(Some(CAPACITY + 1)).is_err());
+    assert!(store.stage_upload(Some(u64::MAX)).is_err());
     assert_eq!(store.usage().used, 0);
     assert!(files_below(&directory.path().join("contents")).is_empty());
 }
@@ -72,7 +72,7 @@ fn an_upload_completes_a_partial_content_and_doubles_none() {
     store.prepare(&content.manifest, purpose).expect("room");
     content.fill(&*store, &[1]);
     for _ in 0..2 {
-        let mut upload = store.stage(Some(300_000)).expect("room");
+        let mut upload = store.stage_upload(Some(300_000)).expect("room");
         upload.append(&content.bytes).expect("room");
         assert_eq!(upload.keep(&name(), None).expect("kept"), content.manifest);
         assert_eq!(store.usage().used, 300_000);
@@ -89,7 +89,7 @@ fn an_upload_completes_a_partial_content_and_doubles_none() {
 fn an_empty_upload_is_a_content_and_leftovers_are_swept() {
     let (directory, store) = opened();
     let empty = store
-        .stage(None)
+        .stage_upload(None)
         .expect("room")
         .keep(&name(), None)
         .expect("kept");

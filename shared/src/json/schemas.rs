@@ -1,7 +1,7 @@
-//! The published schemas of everything that `--json` prints, made from the types that print it.
+//! The published schemas of the documents that `--json` prints, made from their types.
 //!
-//! `docs/schemas` has them; `ENJAMBRE_WRITE_SCHEMAS=1 cargo test -p peer schemas` writes them anew after a change, which
-//! is then seen in the diff. The scenario `shapes` compares what the program prints with them.
+//! They are in `docs/schemas`; `ENJAMBRE_WRITE_SCHEMAS=1 cargo test -p shared schemas` writes them again after a change,
+//! which the diff then shows. The scenario `shapes` validates the program's output against them.
 
 use std::path::Path;
 
@@ -9,8 +9,6 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 
 use super::*;
-use crate::cli::entries::EntryLine;
-use crate::cli::watch::Told;
 
 fn schema<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
@@ -47,7 +45,7 @@ fn the_published_schemas_are_those_of_the_types() {
         ("status", schema::<NodeStatus>()),
         ("value", schema::<Value>()),
         ("verify", schema::<VerifyLine>()),
-        ("watch", schema::<Told>()),
+        ("watch", schema::<WatchLine>()),
         ("why", schema::<Explained>()),
     ];
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schemas");

@@ -1,22 +1,8 @@
-//! What `replicas`, `drain`, `maintenance`, `durability` and `why` print.
+//! Documents about upkeep: `drain`, `maintenance`, `durability`, `why`.
 
+use super::{Replicas, millis};
+use crate::model::{DrainStatus, Durability, Endangered, Losses, PeerMode, Reason, Repair, Survey, Why};
 use serde::Serialize;
-use shared::model::{
-    Binding, DrainStatus, Durability, Endangered, Losses, PeerMode, Reason, Repair, Survey, Why,
-};
-
-use super::Replicas;
-use super::from::millis;
-
-/// `peer replicas`.
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Targeted {
-    name: String,
-    revision: u64,
-    content: String,
-    target: u32,
-}
 
 /// `peer maintenance` and `peer drain --cancel`.
 #[derive(Debug, Serialize)]
@@ -24,7 +10,7 @@ pub struct Targeted {
 pub struct ModeReport {
     /// `active`, `maintenance` or `draining`.
     duty: &'static str,
-    /// When a maintenance is over by itself, in milliseconds since the Unix epoch.
+    /// End of a maintenance, in milliseconds since the Unix epoch; null otherwise.
     maintenance_until_ms: Option<u64>,
 }
 
@@ -36,10 +22,10 @@ pub struct Drained {
     duty: ModeReport,
     contents: u64,
     bytes: u64,
-    /// Contents that would miss the peer, and bytes of the fragments that would.
+    /// Contents that still need this peer, and the bytes of their fragments.
     contents_left: u64,
     bytes_left: u64,
-    /// Whether it can be switched off, now and for good.
+    /// Whether the peer can be switched off, now and for good.
     safe: bool,
     reasons: Vec<Explanation>,
     /// Null when nothing moves or nothing is left.
@@ -51,13 +37,13 @@ pub struct Drained {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum DrainLine {
-    /// How far it is.
+    /// Progress.
     Progress(Drained),
-    /// It is safe to switch off.
+    /// The result: the peer can be switched off.
     Done(Drained),
 }
 
-/// Why something is not as it should be; the codes are in `docs/reasons.md`.
+/// A reason with its code; `docs/reasons.md` explains the codes.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Explanation {
@@ -79,7 +65,7 @@ pub struct Explained {
     fetch: Option<Fetching>,
 }
 
-/// How a fetch stands, and what keeps it waiting.
+/// State of a fetch, and the reasons why it waits.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Fetching {
@@ -87,7 +73,7 @@ struct Fetching {
     length: u64,
     /// Peers that are sending something now.
     sources: u32,
-    /// The gravest first; none when nothing keeps it.
+    /// The gravest first; empty when nothing delays the fetch.
     reasons: Vec<Explanation>,
 }
 
@@ -136,7 +122,7 @@ struct Survives {
     any_three: u64,
 }
 
-/// Which losses would lose something; of each kind at most 16 are listed.
+/// Losses that would lose a content; at most 16 of each kind are listed.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Fatal {
@@ -163,26 +149,15 @@ struct Repairing {
     bytes_under_way: u64,
     bytes_waiting: u64,
     bytes_per_second: u64,
-    /// Null when nothing is to be done or nothing moves.
+    /// Null when there is nothing to do or nothing moves.
     remaining_ms: Option<u64>,
 }
 
-impl From<&Binding> for Targeted {
-    fn from(binding: &Binding) -> Self {
-        Self {
-            name: binding.name.to_string(),
-            revision: binding.revision.get(),
-            content: binding.content.to_string(),
-            target: binding.target.get(),
-        }
-    }
-}
-
 impl From<PeerMode> for ModeReport {
-    fn from(duty: PeerMode) -> Self {
+    fn from(mode: PeerMode) -> Self {
         Self {
-            duty: duty.word(),
-            maintenance_until_ms: match duty {
+            duty: mode.word(),
+            maintenance_until_ms: match mode {
                 PeerMode::Maintenance { until } => Some(until.as_millis()),
                 PeerMode::Active | PeerMode::Draining => None,
             },
@@ -308,80 +283,4 @@ fn explanations(reasons: &[Reason]) -> Vec<Explanation> {
         detail: reason.detail.clone(),
     };
     reasons.iter().map(explanation).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use serde_json::{json, to_value};
-    use shared::model::{PeerId, ReasonCode, Timestamp};
-
-    use super::*;
-
-    #[test]
-    fn the_last_line_of_a_drain_says_that_it_is_safe() {
-        let status = DrainStatus {
-            mode: PeerMode::Draining,
-            contents: 3,
-            bytes: 30,
-            contents_left: 0,
-            bytes_left: 0,
-            is_safe: true,
-            reasons: vec![],
-            remaining: None,
-        };
-        assert_eq!(
-            to_value(DrainLine::Done((&status).into())).expect("JSON"),
-            json!({
-                "event": "done", "duty": "draining", "maintenance_until_ms": null, "contents": 3, "bytes": 30,
-                "contents_left": 0, "bytes_left": 0, "safe": true, "reasons": [], "remaining_ms": null,
-            })
-        );
-        let until = Timestamp::from_millis(5);
-        assert_eq!(
-            to_value(ModeReport::from(PeerMode::Maintenance { until })).expect("JSON"),
-            json!({"duty": "maintenance", "maintenance_until_ms": 5})
-        );
-    }
-
-    #[test]
-    fn a_survey_has_every_figure() {
-        let (one, other) = (PeerId::from_bytes([1; 16]), PeerId::from_bytes([2; 16]));
-        let survey = Survey {
-            contents: 4,
-            survives: [1, 2, 1, 0],
-            fatal: Losses {
-                pairs: vec![(one, other)],
-                pair_count: 20,
-                ..Losses::default()
-            },
-            repair: Repair {
-                pace: 7,
-                remaining: Some(Duration::from_secs(2)),
-                ..Repair::default()
-            },
-            ..Survey::default()
-        };
-        let value = to_value(Surveyed::from(&survey)).expect("JSON");
-        assert_eq!(
-            value["survives"],
-            json!({"none": 1, "any_one": 2, "any_two": 1, "any_three": 0})
-        );
-        assert_eq!(
-            value["fatal"]["pairs"],
-            json!([["01".repeat(16), "02".repeat(16)]])
-        );
-        assert_eq!(value["fatal"]["pair_count"], 20);
-        assert_eq!(value["repair"]["bytes_per_second"], 7);
-        assert_eq!(value["repair"]["remaining_ms"], 2_000);
-        let reasons = explanations(&[Reason {
-            code: ReasonCode::TooFewPeers,
-            detail: "words".to_owned(),
-        }]);
-        assert_eq!(
-            to_value(reasons).expect("JSON"),
-            json!([{"code": "too_few_peers", "detail": "words"}])
-        );
-    }
 }

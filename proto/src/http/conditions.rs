@@ -1,16 +1,16 @@
-//! Ranges and conditions of requests, as RFC 9110 has them (sections 13 and 14): pure.
+//! Ranges and conditions of requests, as RFC 9110 has them (sections 13 and 14). Pure.
 //!
-//! The tag of a file is the id of its content, so a condition on it is one on its bytes. One range at a time: whoever asks for
-//! several gets the whole file, as the RFC allows. Whatever is not understood of a range is as if it was not there.
+//! The tag of a file is the id of its content, so a condition on the tag is one on the bytes. A request for several ranges
+//! gets the whole file, as the RFC allows. A range that is not understood is ignored.
 
 use std::ops::Range;
 
 use http::HeaderMap;
 use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
 
-use super::failure::Failure;
+use super::HttpError;
 
-/// What `If-Match` or `If-None-Match` lists.
+/// The tags that `If-Match` or `If-None-Match` lists.
 #[derive(Debug, PartialEq, Eq)]
 enum Tags {
     Any,
@@ -18,12 +18,12 @@ enum Tags {
 }
 
 impl Tags {
-    fn of(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Self>, Failure> {
+    fn of(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Self>, HttpError> {
         let mut listed = Vec::new();
         for value in headers.get_all(name) {
             let text = value
                 .to_str()
-                .map_err(|_| Failure::invalid(format!("cannot read {name}")))?;
+                .map_err(|_| HttpError::invalid(format!("cannot read {name}")))?;
             for tag in text.split(',').map(str::trim).filter(|tag| !tag.is_empty()) {
                 if tag == "*" {
                     return Ok(Some(Self::Any));
@@ -32,7 +32,7 @@ impl Tags {
                 let bare = tag.strip_prefix("W/").unwrap_or(tag);
                 let inside = bare.strip_prefix('"').and_then(|bare| bare.strip_suffix('"'));
                 let Some(inside) = inside else {
-                    return Err(Failure::invalid(format!("{name} takes * or tags in quotes")));
+                    return Err(HttpError::invalid(format!("{name} takes * or tags in quotes")));
                 };
                 listed.push(inside.to_owned());
             }
@@ -49,43 +49,45 @@ impl Tags {
     }
 }
 
-/// What a request supposes of the file that is there.
+/// The conditions that a request makes about the file that is there.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Conditions {
+pub struct Conditions {
     if_match: Option<Tags>,
     if_none_match: Option<Tags>,
 }
 
-/// What follows from [`Conditions`].
+/// The consequence of [`Conditions`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Do it.
+pub enum Verdict {
+    /// The conditions hold, or there are none.
     Go,
-    /// The file is one of those that the caller says are not wanted (again).
+    /// The file is one that the caller does not want (again).
     Excluded,
     /// The file is not the one that the caller has seen.
     Other,
 }
 
 impl Conditions {
-    /// Reads them.
+    /// Reads the conditions of a request.
     ///
     /// # Errors
-    /// When they cannot be read: a condition that is not understood must not be taken for none.
-    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+    /// When a condition cannot be read: it must not be taken for none.
+    pub fn of(headers: &HeaderMap) -> Result<Self, HttpError> {
         Ok(Self {
             if_match: Tags::of(headers, &IF_MATCH)?,
             if_none_match: Tags::of(headers, &IF_NONE_MATCH)?,
         })
     }
 
-    /// Whether there are none.
-    pub(super) const fn are_none(&self) -> bool {
+    /// Whether the request makes no condition.
+    #[must_use]
+    pub const fn are_none(&self) -> bool {
         self.if_match.is_none() && self.if_none_match.is_none()
     }
 
-    /// What follows when the file that is there now has this tag, or there is none.
-    pub(super) fn judge(&self, current: Option<&str>) -> Verdict {
+    /// Judges the conditions against the tag of the file that is there, or against the absence of one.
+    #[must_use]
+    pub fn judge(&self, current: Option<&str>) -> Verdict {
         let is = |tags: &Option<Tags>| tags.as_ref().map(|tags| tags.matches(current));
         match (is(&self.if_match), is(&self.if_none_match)) {
             (Some(false), _) => Verdict::Other,
@@ -95,14 +97,14 @@ impl Conditions {
     }
 }
 
-/// The part of a file of this length and tag that is asked for; none for all of it.
+/// Reads the range that is asked for of a file of this length and tag; none for all of it.
 ///
 /// # Errors
 /// When the file has no such part.
-pub(super) fn range(headers: &HeaderMap, length: u64, tag: &str) -> Result<Option<Range<u64>>, Failure> {
+pub fn range(headers: &HeaderMap, length: u64, tag: &str) -> Result<Option<Range<u64>>, HttpError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(asked) = text(RANGE) else { return Ok(None) };
-    // Of another file than this one: then all of this one.
+    // The range is of another file: this one is sent whole.
     if headers.contains_key(IF_RANGE) && text(IF_RANGE) != Some(&format!("\"{tag}\"")) {
         return Ok(None);
     }
@@ -113,14 +115,14 @@ pub(super) fn range(headers: &HeaderMap, length: u64, tag: &str) -> Result<Optio
             let end = last.map_or(length, |last| last.saturating_add(1).min(length));
             Ok(Some(first..end))
         }
-        Some(_) => Err(Failure::range(length)),
+        Some(_) => Err(HttpError::range(length)),
     }
 }
 
 enum Asked {
-    /// From this byte on, up to and with that one.
+    /// From a byte on, up to and including another.
     From(u64, Option<u64>),
-    /// So many at the end.
+    /// This number of bytes at the end.
     Last(u64),
 }
 
@@ -128,7 +130,7 @@ fn parse(text: &str) -> Option<Asked> {
     let (first, last) = text.trim().strip_prefix("bytes=")?.trim().split_once('-')?;
     let number = |text: &str| {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // More than fits is more than any file has.
+        // A number that does not fit is more than any file has.
         is_number.then(|| text.parse().unwrap_or(u64::MAX))
     };
     match (first, last) {

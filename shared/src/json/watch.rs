@@ -1,21 +1,33 @@
-//! What is told of a network: promised to scripts, so kinds and fields are only ever added.
+//! Lines of `peer watch`.
 
 use serde::{Serialize, Serializer};
-use shared::model::ContentState;
 
-/// Something that happened.
+use crate::model::ContentState;
+
+/// A line of `peer watch`: an event and the time at which it was seen.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WatchLine {
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// An event of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// From now on.
+    /// The first event: the network is followed from now on.
     Watching {
-        /// How many names there are.
+        /// Number of names.
         names: usize,
-        /// How many peers are known.
+        /// Number of known peers.
         peers: usize,
     },
-    /// A name is bound to something.
+    /// A name is bound to a content.
     Published {
         /// The name.
         name: String,
@@ -25,19 +37,19 @@ pub enum Event {
         content: String,
         /// Its bytes.
         length: u64,
-        /// Revisions in between that nobody saw.
+        /// Number of earlier revisions that the watcher has not seen.
         missed: u64,
-        /// The name that it had until now.
+        /// The content's name until now, when it was renamed.
         #[serde(skip_serializing_if = "Option::is_none")]
         renamed_from: Option<String>,
     },
-    /// A name is bound to nothing any more.
+    /// A name is removed.
     Removed {
         /// The name.
         name: String,
         /// The content that it was bound to.
         content: String,
-        /// The name that this has from now on.
+        /// The content's name from now on, when it was renamed.
         #[serde(skip_serializing_if = "Option::is_none")]
         renamed_to: Option<String>,
     },
@@ -47,10 +59,10 @@ pub enum Event {
         name: String,
         /// Its revision.
         revision: u64,
-        /// How many replicas.
+        /// Number of replicas.
         target: u32,
     },
-    /// It had its replicas, and has fewer now.
+    /// A content that had its replicas has fewer now.
     Endangered {
         /// The name.
         name: String,
@@ -62,39 +74,39 @@ pub enum Event {
         state: ContentState,
         /// Replicas of the fragment that has the fewest.
         fewest: u32,
-        /// How many are wanted.
+        /// Replicas wanted.
         target: u32,
     },
-    /// It has its replicas again.
+    /// A content has its replicas again.
     Repaired {
         /// The name.
         name: String,
         /// Its revision.
         revision: u64,
-        /// How many replicas.
+        /// Number of replicas.
         target: u32,
     },
-    /// A peer is live that was not known.
+    /// A peer that was not known is live.
     PeerJoined(Peer),
     /// A peer's lease is late.
     PeerSuspect(Peer),
-    /// A peer's lease ran out, or it left: what it held counts no longer.
+    /// A peer's lease ran out, or it left: its replicas no longer count.
     PeerLost(Peer),
     /// A peer that was suspect or lost is live again.
     PeerReturned(Peer),
-    /// A peer is to leave for good: what it holds is moved to others.
+    /// A peer is being drained: its replicas are moved to other peers.
     PeerDraining(Peer),
-    /// A peer may be away for a while, and is waited for.
+    /// A peer is in maintenance: it may be away for a while.
     PeerInMaintenance(Peer),
     /// A peer's drain or maintenance is over.
     PeerActive(Peer),
-    /// The network could not be followed for a while. What came and went of peers and replicas meanwhile is not told.
+    /// The network could not be followed for a while; changes of peers and replicas in that time may be missing.
     Interrupted {
-        /// For how long.
+        /// Duration of the interruption.
         for_ms: u64,
-        /// Whether the tracker has begun a new epoch meanwhile.
+        /// Whether the tracker has begun a new epoch in that time.
         restarted: bool,
-        /// Whether names may have come and gone without being told too: only what is different since is.
+        /// Whether changes of names may be missing too: only the difference between before and after is told.
         gap: bool,
     },
 }
@@ -103,15 +115,15 @@ fn as_text<S: Serializer>(state: &ContentState, serializer: S) -> Result<S::Ok, 
     serializer.collect_str(state)
 }
 
-/// Who it is about.
+/// The peer that an event is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Peer {
-    /// Its id.
+    /// The peer's id.
     pub peer: String,
-    /// Where it is dialled.
+    /// The address where it is dialled.
     pub addr: String,
-    /// Whether it is lost because it left.
+    /// Whether the peer is lost because it left.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub left: bool,
 }
