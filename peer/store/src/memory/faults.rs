@@ -1,4 +1,5 @@
-//! What disks and their users do to a store, for tests: files that are added, power that fails, bits that rot.
+//! Faults and other actions of disks and users, for tests: files that are added, power that fails, bits that
+//! rot.
 
 use std::path::PathBuf;
 
@@ -43,18 +44,19 @@ impl MemoryStore {
             state.contents.insert(content, Held { kept, data, proofs });
         }
         drop(state);
-        self.tell(content);
+        self.notify(content);
         self.entry(content).ok_or(StoreError::UnknownContent(content))
     }
 
-    /// What a power cut does: blocks that were written and not committed are as good as gone.
+    /// Cuts the power: blocks that were written and not committed are as good as gone.
     pub fn crash(&self) {
         for held in self.state().contents.values_mut() {
             held.kept.forget_written();
         }
     }
 
-    /// Flips a bit of a fragment's first byte, whether or not it is held; false when there is no such byte.
+    /// Flips a bit of a fragment's first byte, whether or not the fragment is held; returns false when there
+    /// is no such byte.
     pub fn rot(&self, content: ContentId, index: FragmentIndex) -> bool {
         let mut state = self.state();
         let Some(held) = state.contents.get_mut(&content) else {
@@ -68,7 +70,7 @@ impl MemoryStore {
         })
     }
 
-    /// Whether the fragment is held and its bytes are the content's.
+    /// Whether the fragment is held and its bytes are right.
     #[must_use]
     pub fn is_intact(&self, content: ContentId, index: FragmentIndex) -> bool {
         let state = self.state();
@@ -102,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crash_takes_what_was_written_and_leaves_what_was_committed() {
+    fn a_crash_leaves_only_what_was_committed() {
         let (store, content) = (MemoryStore::new(1 << 20), Content::new(100_000, 1));
         store
             .prepare(&content.manifest, content.assigned(&[0, 1]))

@@ -1,4 +1,4 @@
-//! What a limit on uploads does to them.
+//! Tests of the limit on uploads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,14 @@ use shared::model::{ByteRate, Manifest};
 use shared::runtime::{Clock, Tasks};
 use tokio_stream::StreamExt as _;
 
-use super::{DEFAULT_UPLOAD_SLOTS, TransferService};
+use super::super::slots::Place;
+use super::super::{DEFAULT_UPLOAD_SLOTS, TransferService, UPLOADS_IN_LINE};
 use crate::fetch::{Arrivals, Counters};
 use crate::tests::neighbour::{content, store};
 
 const MIB: u64 = 1 << 20;
 
-/// Longer than anything here takes on the slowest machine.
+/// Longest time that a test takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn service(manifest: &Manifest, bytes: &[u8]) -> TransferService {
@@ -28,7 +29,7 @@ fn service(manifest: &Manifest, bytes: &[u8]) -> TransferService {
     )
 }
 
-/// Takes some fragments as quickly as they come; how many bytes that was.
+/// Takes some fragments as quickly as they come; returns the number of bytes.
 async fn fetch(service: &TransferService, manifest: &Manifest, fragments: std::ops::Range<u32>) -> u64 {
     let whole = |fragment| v1::BlockRange {
         fragment,
@@ -80,7 +81,7 @@ async fn an_upload_that_waits_goes_on_when_the_limit_is_lifted() {
     service.limiter().set(ByteRate::new(1));
     let counters = Arc::clone(&service.counters);
     let lift = async {
-        // Whoever comes after the burst waits for days.
+        // An upload after the burst waits for days.
         while counters.sent() < 256 << 10 {
             tokio::task::yield_now().await;
         }
@@ -92,15 +93,15 @@ async fn an_upload_that_waits_goes_on_when_the_limit_is_lifted() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_goes_away_while_it_waits_gives_its_slot_back() {
+async fn a_receiver_that_goes_away_while_it_waits_frees_its_slot() {
     let (manifest, bytes) = content(2 * 1024 * 1024);
     let service = service(&manifest, &bytes);
     service.limiter().set(ByteRate::new(1));
     let leaves = tokio::time::timeout(Duration::from_millis(50), fetch(&service, &manifest, 0..32)).await;
     leaves.expect_err("it waits for days");
     let all_again = async {
-        let mut places: Vec<super::slots::Place> = Vec::new();
-        while places.len() < DEFAULT_UPLOAD_SLOTS + super::UPLOADS_IN_LINE {
+        let mut places: Vec<Place> = Vec::new();
+        while places.len() < DEFAULT_UPLOAD_SLOTS + UPLOADS_IN_LINE {
             match service.slots.enter() {
                 Some(place) => places.push(place),
                 None => tokio::task::yield_now().await,
