@@ -3,8 +3,8 @@
 //!
 //! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks, [`limiter`] no faster than it may; [`session`] is its life in a
 //! network, [`assignments`] (and [`eviction`]) what the tracker orders, [`publisher`] what its user publishes; [`scrubber`] finds rot; [`rpc`] is what others may
-//! ask of it, `http` what people and scripts on its machine may, and `inlet` and `outflow` how bytes come in and go out for both; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] what it does without a command;
-//! `words` is everything that both say to people, in English and in Spanish.
+//! ask of it, `http` what people and scripts on its machine may, and `inlet` and `outflow` how bytes come in and go out for both; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] runs without a command;
+//! both share [`settings`] and [`terminal`]. `words` has all messages for people, in English and in Spanish.
 
 pub mod assignments;
 mod blocking;
@@ -24,8 +24,10 @@ pub mod publisher;
 pub mod rpc;
 pub mod scrubber;
 pub mod session;
+pub mod settings;
 pub mod sources;
 pub mod store;
+pub mod terminal;
 pub mod values;
 mod words;
 

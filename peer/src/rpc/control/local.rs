@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::messages::control::{LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified};
+use proto::messages::control::{
+    LimitChange, LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified,
+};
 use proto::messages::{Remove, Rename};
 use shared::model::{Binding, ContentId, ContentRef, PinWish, Revision, RevisionEntry};
 use shared::{Coded as _, ErrorCode};
@@ -65,11 +67,15 @@ pub(super) fn limits(parts: &ControlParts) -> RateLimits {
 
 /// Changes how fast the node may transfer.
 pub(super) fn set_limits(parts: &ControlParts, set: SetLimits) -> RateLimits {
-    if let Some(upload) = set.upload {
-        parts.uploads.set(upload);
-    }
-    if let Some(download) = set.download {
-        parts.fetcher.limiter().set(download);
+    for (limiter, change) in [
+        (&parts.uploads, set.upload),
+        (parts.fetcher.limiter(), set.download),
+    ] {
+        match change {
+            LimitChange::Keep => {}
+            LimitChange::Lift => limiter.set(None),
+            LimitChange::To(rate) => limiter.set(Some(rate)),
+        }
     }
     let now = limits(parts);
     info!(upload = ?now.upload, download = ?now.download, "limits changed");
