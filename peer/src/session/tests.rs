@@ -21,7 +21,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Acquaintances, Link, Network};
+use super::{Acquaintances, Network, SessionDeps};
 use crate::assignments::Assignments;
 use crate::fetch::tests::neighbour::Known;
 use crate::fetch::{Arrivals, Fetcher, Limits};
@@ -90,7 +90,7 @@ impl Welcomed {
         let stopped = Tasks::new();
         stopped.token().cancel();
         let (assignments, failures) = Assignments::start(&disk, &identity, &fetcher, &stopped);
-        let link = Link {
+        let deps = SessionDeps {
             identity,
             address: tracker.clone(),
             zone: watch::Sender::default().subscribe(),
@@ -99,8 +99,9 @@ impl Welcomed {
             assignments,
             failures,
             acquaintances: Acquaintances::of(home.path()),
+            clock: Clock::system(),
         };
-        let network = Network::start(link, Some(EntryPoint::Tracker(tracker)), &tasks);
+        let network = Network::start(deps, Some(EntryPoint::Tracker(tracker)), &tasks);
         let (up, down) = within(opened).await.expect("a session is opened");
         let mut welcomed = Self {
             up,
