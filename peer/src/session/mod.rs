@@ -1,4 +1,4 @@
-//! The peer's life in a network: finding the tracker, staying registered, telling what is held, obeying.
+//! The peer's session with a tracker: finding one, staying registered, announcing holdings, obeying orders.
 //!
 //! [`Network`] is the handle: it takes wishes (enter by this webserver or tracker, leave) and shows the session's status.
 //! The loop behind it (`driver`) dials with back-off as long as a network is wished for. [`Session`] (`machine`) decides
@@ -28,7 +28,7 @@ pub use inventory::Refusal;
 pub use machine::{ANNOUNCE_DELAY, End, Found, Input, LookUp, Output, Session};
 pub use protected::{Protected, ProtectionGuard};
 
-/// How long a command waits for a session that is being entered: a few attempts at a tracker that is there.
+/// The wait of a command for a session that is being entered: a few attempts at a tracker that is up.
 const ENTRY_WAIT: Duration = Duration::from_secs(3);
 
 /// A tracker that has welcomed this peer.
@@ -40,7 +40,7 @@ pub struct Connection {
     pub epoch: Epoch,
     /// Its catalogue.
     pub catalog: CatalogClient,
-    /// Its targets, duties, and how safe everything is.
+    /// Its targets, modes of peers, and the safety of contents.
     pub upkeep: UpkeepClient,
 }
 
@@ -71,7 +71,7 @@ struct NetworkStatus {
 }
 
 impl Network {
-    /// Starts the loop; it enters `entry` at once when one is given.
+    /// Starts the loop; it enters `entry` at once if there is one.
     #[must_use]
     pub fn start(deps: SessionDeps, entry: Option<EntryPoint>, tasks: &Tasks) -> Self {
         let (wish, wishes) = watch::channel(Wish { number: 0, entry });
@@ -158,7 +158,7 @@ impl Network {
     /// Enters a network, leaving the one before, and waits until a tracker has welcomed this peer.
     ///
     /// # Errors
-    /// The reason of the first failure; the loop goes on trying all the same.
+    /// The reason of the first failure; the loop goes on trying.
     pub async fn enter(&self, entry: EntryPoint) -> Result<Connection, RemoteError> {
         let decided = self.wish_for(Some(entry), |status| match status {
             SessionStatus::Connected { .. } | SessionStatus::Offline => true,
