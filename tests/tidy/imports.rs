@@ -79,16 +79,16 @@ impl Sources {
     /// Every module with its file and the targets that it names, its own ones as well.
     pub(crate) fn mentions(&self) -> impl Iterator<Item = (&Segments, &str, BTreeSet<Target>)> {
         self.modules.iter().map(|(path, module)| {
-            let by_glob = module
-                .words
-                .iter()
-                .filter(|word| !module.globs.is_empty() && !self.knows(path, word));
+            let by_glob = module.words.iter().filter(|word| !self.knows(path, word));
+            let by_glob = by_glob.filter_map(|word| {
+                let from = self.through_glob(path, word, 0)?;
+                Some([from, vec![word.clone()]].concat())
+            });
             let targets = module
                 .mentions
                 .iter()
-                .cloned()
-                .chain(by_glob.map(|word| vec![word.clone()]))
-                .filter_map(|mention| self.absolute(path, &mention, 0))
+                .filter_map(|mention| self.absolute(path, mention, 0))
+                .chain(by_glob)
                 .map(|absolute| self.resolve(absolute, 0))
                 .collect();
             (path, module.file.as_str(), targets)

@@ -406,6 +406,9 @@ mod tests {
             let mut difference = set_a.clone();
             difference.subtract(&set_b);
             prop_assert_eq!(members(&difference), &a - &b);
+            let numbers = |indices: &mut dyn Iterator<Item = FragmentIndex>| -> Vec<u32> { indices.map(FragmentIndex::get).collect() };
+            prop_assert_eq!(numbers(&mut set_a.difference(&set_b)), (&a - &b).into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(numbers(&mut set_a.intersection(&set_b)), (&a & &b).into_iter().collect::<Vec<_>>());
             prop_assert_eq!(set_a.intersects(&set_b), !a.is_disjoint(&b));
             prop_assert_eq!(set_a.is_subset(&set_b), a.is_subset(&b));
             prop_assert_eq!(FragmentSet::from_bytes(count, &set_a.to_bytes()), Ok(set_a));

@@ -18,8 +18,8 @@ pub struct Usage {
     pub peak: u64,
 }
 
-/// Returns the resources used so far. Nothing for a process that is gone; no memory for one that has ended and
-/// was not waited for.
+/// Returns the resources used so far. Nothing for a process that is gone; no memory for one that has ended
+/// and was not waited for.
 #[must_use]
 pub fn usage(process: u32) -> Usage {
     let mut total = Usage {

@@ -8,10 +8,10 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, ensure};
 use harness::dst::mutants::{Hunter, MUTANTS, Mutant};
 
-/// Histories played before a bug counts as not found: in a debug build, which is built sooner.
+/// The histories that are played before a mutant counts as not found: in a debug build, which is made sooner.
 const SEEDS: &str = "0..3000";
 
-/// Directories and files of the copy.
+/// The parts of the copy.
 const PARTS: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -36,7 +36,7 @@ fn main() -> Result<ExitCode> {
             .status()?;
         ensure!(copied.success(), "cannot copy {part}");
     }
-    // Never the workspace's own: cargo would mistake artifacts of the copy for those of the workspace.
+    // Never the workspace's own: cargo would take artifacts of the copy for its own.
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let target = target.join("mutants");
     println!("| invariant | planted | found at history, or by | as |\n|---|---|---|---|");
@@ -50,7 +50,7 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!is_every_found)))
 }
 
-/// Plants a bug, plays histories, and removes the bug.
+/// Plants a mutant, has it hunted, and takes it out again.
 fn hunt(bug: &Mutant, copy: &Path, target: &Path) -> Result<(Option<String>, String)> {
     let path = copy.join(bug.path);
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
@@ -64,7 +64,7 @@ fn hunt(bug: &Mutant, copy: &Path, target: &Path) -> Result<(Option<String>, Str
     let output = cargo(bug.by)
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", target)
-        // Debug information is not needed here; without it each binary is a third smaller.
+        // Nobody debugs these builds: each is a third smaller without the information.
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .output()
         .context("run cargo")?;
@@ -89,7 +89,7 @@ fn hunt(bug: &Mutant, copy: &Path, target: &Path) -> Result<(Option<String>, Str
     })
 }
 
-/// Returns the command of a hunter.
+/// Returns the command that runs a hunter.
 fn cargo(hunter: Hunter) -> Command {
     let mut cargo = Command::new("cargo");
     match hunter {
@@ -114,7 +114,7 @@ fn cargo(hunter: Hunter) -> Command {
     cargo
 }
 
-/// Returns the number of the history that found the bug, and its complaint.
+/// Returns the number of the history that found it, and the violation.
 fn found_by_histories(said: &str) -> (Option<String>, String) {
     let found = said
         .lines()

@@ -7,8 +7,8 @@ use shared::collection::Selection;
 use shared::model::{ByteRate, Epoch, FaultKind, FragmentLength, HostPort, Incarnation, SourceFault};
 
 use super::{
-    Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, LocalRole, RateLimits, Scrub, SessionStatus,
-    SetLimits, Status, Verified,
+    Add, AddEvent, EntryPoint, Get, GetEvent, LimitChange, LocalContent, LocalRole, RateLimits, Scrub,
+    SessionStatus, SetLimits, Status, Verified,
 };
 use crate::messages::types::{chosen_fragment_length, content_id, peer_id, target, zone, zone_text};
 use crate::messages::{Invalid, parsed};
@@ -152,11 +152,27 @@ fn limit(rate: Option<ByteRate>) -> u64 {
     rate.map_or(0, ByteRate::get)
 }
 
+fn limit_change(wire: Option<u64>) -> LimitChange {
+    match wire.map(ByteRate::new) {
+        None => LimitChange::Keep,
+        Some(None) => LimitChange::Lift,
+        Some(Some(rate)) => LimitChange::To(rate),
+    }
+}
+
+fn changed_limit(change: LimitChange) -> Option<u64> {
+    match change {
+        LimitChange::Keep => None,
+        LimitChange::Lift => Some(limit(None)),
+        LimitChange::To(rate) => Some(limit(Some(rate))),
+    }
+}
+
 impl From<v1::SetLimitsRequest> for SetLimits {
     fn from(wire: v1::SetLimitsRequest) -> Self {
         Self {
-            upload: wire.upload_limit.map(ByteRate::new),
-            download: wire.download_limit.map(ByteRate::new),
+            upload: limit_change(wire.upload_limit),
+            download: limit_change(wire.download_limit),
         }
     }
 }
@@ -164,8 +180,8 @@ impl From<v1::SetLimitsRequest> for SetLimits {
 impl From<SetLimits> for v1::SetLimitsRequest {
     fn from(set: SetLimits) -> Self {
         Self {
-            upload_limit: set.upload.map(limit),
-            download_limit: set.download.map(limit),
+            upload_limit: changed_limit(set.upload),
+            download_limit: changed_limit(set.download),
         }
     }
 }
