@@ -5,7 +5,8 @@
 //! [`session`] is its life in a network, [`assignments`] (and [`eviction`]) what the tracker orders, [`publisher`] what its
 //! user publishes; [`scrubber`] finds rot. `operations` is everything that a user can ask of a node; [`rpc`] and `http` are
 //! the borders over it; [`node`] wires all of that together. [`cli`] is the command line, [`menu`] the program without a
-//! command; both ask a node through its `Control` service. `words` is everything that both say to people, in English and
+//! command; both ask a node through its `Control` service and
+//! share [`settings`] and [`terminal`]. `words` is everything that both say to people, in English and
 //! in Spanish.
 
 pub mod assignments;
@@ -25,7 +26,9 @@ pub mod publisher;
 pub mod rpc;
 pub mod scrubber;
 pub mod session;
+pub mod settings;
 pub mod sources;
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod values;
