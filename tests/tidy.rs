@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A file that is longer has become hard to hold in the head: split it along an idea.
-const MAX_LINES: usize = 500;
+const MAX_LINES: usize = 800;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
