@@ -124,10 +124,10 @@ planted! {
         "Some(bound) if is_same(bound) =>" => "Some(bound) if false && is_same(bound) =>";
     8 "a late request changes a pin again", "tracker/src/state/revisions.rs":
         "if !wish.expected.is_none_or(is_expected) {" => "if false && !wish.expected.is_none_or(is_expected) {";
-    8 "an answer settles whatever is in the outbox by then", "peer/src/store/index.rs":
+    8 "an answer settles whatever is in the outbox by then", "peer/store/src/index.rs":
         "AND state = ? AND revision IS ? AND reason IS ?" =>
         "AND (state = ? OR TRUE) AND (revision IS ? OR TRUE) AND (reason IS ? OR TRUE)",
-        test "peer" "--lib" "facts_and_publications_survive";
+        test "store" "--lib" "facts_and_publications_survive";
     9 "revisions are taken from the clock", "tracker/src/state/naming.rs":
         "(self.catalogue.next_binding(&publish.name), now)" =>
         "(Revision::new(now.as_millis() / 1000), now)";
