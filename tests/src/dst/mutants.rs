@@ -131,8 +131,8 @@ planted! {
     9 "revisions are taken from the clock", "tracker/src/state/naming.rs":
         "(self.catalogue.next_binding(&publish.name), now)" =>
         "(Revision::new(now.as_millis() / 1000), now)";
-    10 "the outbox speaks the wire's own types", "peer/src/publisher.rs":
-        "use shared::{Coded as _, ErrorCode};" => "use shared::{Coded as _, ErrorCode}; use proto::v1 as _;",
+    10 "the outbox speaks the wire's own types", "peer/src/publisher/attempt.rs":
+        "use shared::ErrorCode;" => "use shared::ErrorCode; use proto::v1 as _;",
         test "tests" "tidy" "wire_types";
     11 "repair knows no budget", "tracker/src/state/spending.rs":
         "is_affordable && under_way.budgeted() < self.budget.total" => "is_affordable";
