@@ -1,12 +1,12 @@
-//! In which language a program speaks to people, and messages that exist in every language or not at all.
+//! The language in which a program speaks to people, and messages that exist in every language or not at all.
 //!
-//! [`messages!`](crate::messages) turns a catalogue into functions: one for each message, with its English and its
-//! Spanish text side by side. A message without one of them does not compile, nor does one whose texts have different
-//! placeholders. [`choose`] finds out which language is meant; [`speak`] puts it in force for the process, once, before
-//! anything is said; [`current`] is what the functions go by. A language is a property of the process, like its locale,
-//! and never changes what is decided, only the words for it.
+//! [`messages!`](crate::messages) turns a catalogue into functions: one for each message, with its English
+//! and its Spanish text side by side. A message without one of them does not compile, nor does one whose
+//! texts have different placeholders. [`choose`] finds the language; [`speak`] puts it in force for the
+//! process, once, before the first message; [`current`] returns it to the functions. A language is a property
+//! of the process, like its locale, and changes only words, never decisions.
 //!
-//! Logs, JSON and everything that goes over the wire are English whatever is in force.
+//! Logs, JSON and everything on the wire are English in every language.
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A language that the programs speak.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Language {
-    /// English, and what is spoken where nothing is known.
+    /// English, which is the default.
     #[default]
     English,
     /// Spanish.
@@ -32,7 +32,7 @@ impl Language {
     /// Every language.
     pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
 
-    /// Its code of ISO 639: `en` or `es`.
+    /// Returns the code of ISO 639: `en` or `es`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -61,11 +61,11 @@ impl FromStr for Language {
 /// The variable of the environment that names a language.
 pub const VARIABLE: &str = "ENJAMBRE_LANG";
 
-/// The language that is meant: by a flag, else by [`VARIABLE`], else by the locale (`LC_ALL`, `LC_MESSAGES` or `LANG`,
-/// the first that is set).
+/// The language that is meant: by a flag, else by [`VARIABLE`], else by the locale (`LC_ALL`, `LC_MESSAGES`
+/// or `LANG`, the first that is set).
 ///
 /// # Errors
-/// When the flag or the variable names none; the locale is not ours to complain about.
+/// When the flag or the variable names no language; a strange locale is no error.
 pub fn choose(flag: Option<&str>, env: &dyn Fn(&str) -> Option<OsString>) -> Result<Language, LanguageError> {
     let variable = |key: &str| -> Option<String> {
         let value = env(key)?.to_string_lossy().into_owned();
@@ -102,14 +102,14 @@ pub fn current() -> Language {
     })
 }
 
-/// Puts a language in force on this thread until the result is dropped: for what is logged, and for tests, which share a
-/// process.
+/// Puts a language in force on this thread until the result is dropped: for logs, and for tests, which share
+/// a process.
 #[must_use]
 pub fn here(language: Language) -> Here {
     Here(HERE.replace(Some(language)))
 }
 
-/// What was in force on this thread before; see [`here`].
+/// Language that was in force on this thread before; see [`here`].
 #[derive(Debug)]
 pub struct Here(Option<Language>);
 
@@ -124,14 +124,14 @@ impl Drop for Here {
 pub struct Message {
     /// The name of its function.
     pub name: &'static str,
-    /// Its English text, or texts for one and for many.
+    /// English text, or texts for one and for many.
     pub english: &'static [&'static str],
-    /// The same in Spanish.
+    /// Spanish text, or texts.
     pub spanish: &'static [&'static str],
 }
 
 impl Message {
-    /// What is wrong with it that the compiler cannot see: an empty or untranslated text, spaces at its ends.
+    /// Returns a fault that the compiler cannot see: an empty or untranslated text, or spaces at its ends.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         let is_word = |text: &str| {
@@ -159,9 +159,9 @@ impl Message {
 
 /// Makes functions of messages: `pub(crate) fn`s that return the text in the language in force.
 ///
-/// Without arguments a function returns a `&'static str`, with arguments a `String`. Arguments are named; each is
-/// anything that has a `Display`, and stands in both texts. Two texts in brackets are for one and for many: the first
-/// argument is the count then, a `u64`, and the text for one leaves it out.
+/// Without arguments a function returns a `&'static str`, with arguments a `String`. Arguments are named;
+/// each implements `Display` and stands in both texts. Two texts in brackets are for one and for many: then
+/// the first argument is the count, a `u64`, and the text for one leaves it out.
 ///
 /// ```
 /// mod words {

@@ -1,4 +1,5 @@
-//! The menu at a terminal, in both languages: every option, with wrong input in between, as a person would type it.
+//! The menu at a terminal, in both languages: every option, with wrong input in between, as a person would
+//! type it.
 
 use std::path::Path;
 
@@ -8,10 +9,10 @@ use serde_json::Value;
 
 use crate::{PATIENCE, assert_same, publish};
 
-/// Where the cursor waits, rows and columns.
+/// Rows and columns of the terminal.
 const SCREEN: (u16, u16) = (24, 80);
 
-/// Somebody at a terminal who speaks a language.
+/// A person at a terminal who speaks a language.
 struct Person {
     terminal: Terminal,
     is_spanish: bool,
@@ -33,7 +34,7 @@ impl Person {
         })
     }
 
-    /// Of two texts, the one in the person's language.
+    /// Returns the text in the person's language.
     fn in_words<'a>(&self, english: &'a str, spanish: &'a str) -> &'a str {
         if self.is_spanish { spanish } else { english }
     }
@@ -76,7 +77,7 @@ impl Person {
         self.terminal.keys(keys).expect("somebody reads");
     }
 
-    /// Types something that is wrong, is told so, and is back at the menu.
+    /// Types a wrong line, sees the complaint, and is back at the menu.
     #[track_caller]
     fn errs(&mut self, line: &str, english: &str, spanish: &str) {
         self.types(line);
@@ -257,7 +258,7 @@ fn fetching(person: &mut Person, cluster: &Cluster, original: &Path) -> Result<(
     person.sees_the_prompt();
     assert_same(original, &cluster.path("from-the-menu"));
 
-    // What is there already is asked about.
+    // An existing file needs confirmation.
     person.types("6");
     person.is_asked(ask.0, ask.1);
     person.types("shared");
@@ -410,7 +411,7 @@ fn a_node_that_dies_meanwhile_is_missed_and_found_again() -> Result<()> {
     person.types("?");
     person.reads("talking to the peer at", "");
     person.is_back(&tracker, &tracker);
-    // What only its owner may do works again too.
+    // Commands that need the owner work again too.
     for line in ["2", "mine", "", "1"] {
         person.types(line);
     }

@@ -10,7 +10,7 @@ use shared::model::{Losses, PeerId, Zone};
 
 use crate::state::State;
 use crate::state::names::Content;
-use crate::state::replicas::{Fragments, Held};
+use crate::state::replicas::{Assessment, Fragments, Held, committed};
 
 /// Fatal losses of one or many contents, each with the number of contents that it concerns.
 #[derive(Clone, Debug, Default)]
@@ -104,6 +104,24 @@ pub(super) fn add_toll(state: &State, content: &Content, toll: &mut Toll) -> usi
     };
     toll.add(&sets, |peer| state.peers.zone(peer));
     cost
+}
+
+/// Bytes of the copies that the content lacks, that could be made and that nobody has been asked for.
+pub(super) fn lacking(state: &State, content: &Content, assessment: &Assessment) -> u64 {
+    let target = content.target().get();
+    let under_way = state.replicas.under_way(content.manifest(), &state.peers);
+    let lacking = |index| {
+        let committed = committed(assessment, &under_way, index, target);
+        let can_be_made = u32::from(assessment.sourced().contains(index));
+        u64::from(target.saturating_sub(committed) * can_be_made)
+    };
+    let length_of = |index| u64::from(content.manifest().len_of(index));
+    if assessment.is_uniform() && assessment.sourced().is_full() && under_way.is_empty() {
+        let first = content.manifest().indices().next();
+        return first.map_or(0, |first| lacking(first) * content.manifest().length());
+    }
+    let indices = content.manifest().indices();
+    indices.map(|index| lacking(index) * length_of(index)).sum()
 }
 
 #[cfg(test)]

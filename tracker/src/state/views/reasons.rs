@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use shared::model::{ByteCount, PeerId, PeerMode, Reason, ReasonCode, Timestamp, format_duration};
 
-use super::losses::keepers;
-use super::survey::lacking;
+use super::losses::{keepers, lacking};
 use crate::placement::Readiness;
 use crate::state::State;
 use crate::state::names::Content;

@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 
 use shared::model::{Binding, ContentId, ContentState, Durability, Endangered, Repair, Survey};
 
-use super::losses::{Toll, add_toll, keepers};
+use super::losses::{Toll, add_toll, keepers, lacking};
 use super::reasons::reasons;
 use crate::state::State;
 use crate::state::names::Content;
-use crate::state::replicas::{Assessment, committed};
 
 /// Looks at keepers in one step: some milliseconds.
 const STEP: usize = 20_000;
@@ -129,22 +128,4 @@ fn repair_of(state: &State, bytes_under_way: u64, bytes_waiting: u64) -> Repair 
         pace: state.replicas.rate(state.peers.ticked_at()),
         remaining: remaining.filter(|_| !is_done),
     }
-}
-
-/// Bytes of the copies that the content lacks, that could be made and that nobody has been asked for.
-pub(super) fn lacking(state: &State, content: &Content, assessment: &Assessment) -> u64 {
-    let target = content.target().get();
-    let under_way = state.replicas.under_way(content.manifest(), &state.peers);
-    let lacking = |index| {
-        let committed = committed(assessment, &under_way, index, target);
-        let can_be_made = u32::from(assessment.sourced().contains(index));
-        u64::from(target.saturating_sub(committed) * can_be_made)
-    };
-    let length_of = |index| u64::from(content.manifest().len_of(index));
-    if assessment.is_uniform() && assessment.sourced().is_full() && under_way.is_empty() {
-        let first = content.manifest().indices().next();
-        return first.map_or(0, |first| lacking(first) * content.manifest().length());
-    }
-    let indices = content.manifest().indices();
-    indices.map(|index| lacking(index) * length_of(index)).sum()
 }
