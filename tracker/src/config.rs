@@ -14,8 +14,7 @@ use shared::settings::{
 };
 use shared::{Coded, ErrorCode};
 
-use crate::budget::{self, Budget};
-use crate::policy::Policy;
+use crate::policy::{self, Budget, Policy};
 use crate::timing::{self, HISTORY_GRACE, Timing};
 
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
@@ -39,7 +38,7 @@ static PLAIN: [&dyn Setting; 7] = [
 #[must_use]
 pub fn table() -> Table {
     static TABLE: std::sync::LazyLock<Vec<&dyn Setting>> =
-        std::sync::LazyLock::new(|| [&PLAIN, timing::TABLE, budget::TABLE].concat());
+        std::sync::LazyLock::new(|| [&PLAIN, timing::TABLE, policy::TABLE].concat());
     &TABLE
 }
 

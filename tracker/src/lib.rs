@@ -7,7 +7,6 @@
 //!
 //! Fragment bytes never pass through here, and the tracker never dials anyone: peers call it.
 
-pub mod budget;
 pub mod config;
 mod http;
 pub mod journal;
@@ -20,8 +19,7 @@ pub mod server;
 pub mod state;
 pub mod timing;
 
-pub use budget::Budget;
 pub use config::{Args, Command, Config};
-pub use policy::Policy;
+pub use policy::{Budget, Policy};
 pub use server::{Parts, StartError, Tracker};
 pub use timing::Timing;

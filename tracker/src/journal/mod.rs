@@ -5,7 +5,6 @@
 //! exactly once; a batch is replayed whole or not at all; a snapshot changes nothing of what replay leads to; damage
 //! is named, never skipped over. Knows nothing of what the facts mean.
 
-mod backup;
 pub mod codec;
 #[cfg(test)]
 mod conformance;
@@ -22,9 +21,8 @@ use shared::{Coded, ErrorCode};
 
 use crate::state::Record;
 
-pub use backup::back_up;
 pub use memory::MemoryJournal;
-pub use sqlite::SqliteJournal;
+pub use sqlite::{SqliteJournal, back_up};
 
 /// A durable list of facts. All methods may block on the disk.
 ///

@@ -4,6 +4,7 @@
 //! found. The one row of `head` says where the valid snapshot lies and what it stands for; a snapshot is written
 //! beside the old one and becomes valid by one small transaction.
 
+use std::fs::{self, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use shared::hash;
 
-use super::directory::Directory;
+use super::directory::{Directory, failed};
 use super::{Journal, JournalError, Replayed, codec};
 use crate::state::Record;
 
@@ -262,7 +263,7 @@ impl Journal for SqliteJournal {
 }
 
 /// Opens a journal that another program may be writing to; what is read is as of one moment.
-pub(super) fn read_only(path: &Path) -> Result<Connection, JournalError> {
+fn read_only(path: &Path) -> Result<Connection, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags).map_err(|source| failure(path, source))
 }
@@ -341,7 +342,7 @@ fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-pub(super) fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
+fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
     let path = path.to_owned();
     match &source {
         rusqlite::Error::SqliteFailure(failed, _)
@@ -361,4 +362,41 @@ pub(super) fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
         },
         _ => JournalError::Engine { path, source },
     }
+}
+
+/// Name of a copy that is not complete yet.
+const UNFINISHED: &str = "journal.unfinished";
+
+/// Copies the journal of a data directory into another directory, which is made if need be. A tracker can start from it.
+///
+/// SQLite's own snapshot of one moment is written into a new file, so the tracker need not know: no rpc, no signal, no
+/// pause. What was acknowledged before the copy began is in it, and of what came later nothing or a beginning. Nothing
+/// is overwritten; the file gets its name only when it is complete and on disk.
+///
+/// # Errors
+/// When there is no journal, the target has one, or reading or writing fails.
+pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), JournalError> {
+    let source = Directory::journal(data_dir);
+    if !source.is_file() {
+        return Err(JournalError::Missing(data_dir.to_owned()));
+    }
+    fs::create_dir_all(target).map_err(failed("create", target))?;
+    let (unfinished, copy) = (target.join(UNFINISHED), Directory::journal(target));
+    if copy.exists() {
+        return Err(JournalError::Exists(copy));
+    }
+    // What an interrupted backup left behind.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(failed("replace", &unfinished)(error));
+        }
+        _ => {}
+    }
+    let connection = read_only(&source)?;
+    let written = connection.execute("VACUUM INTO ?1", [unfinished.to_string_lossy().as_ref()]);
+    written.map_err(|error| failure(&unfinished, error))?;
+    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+    sync(&unfinished).map_err(failed("sync", &unfinished))?;
+    fs::rename(&unfinished, &copy).map_err(failed("name", &copy))?;
+    sync(target).map_err(failed("sync", target))
 }

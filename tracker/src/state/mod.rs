@@ -49,8 +49,7 @@ use replicas::{Context, Replicas};
 pub use command::{Applied, Closing, Command, Effect, Publish, Rejection, Reply, SessionId};
 pub use history::Gap;
 pub use record::{EpochBegin, Fact, NameFact, Past, Record, Registration};
-pub use views::survey::Surveying;
-pub use views::{DrainSurvey, PeersPage, Status};
+pub use views::{DrainSurvey, PeersPage, Status, Surveying};
 
 /// Everything the tracker knows.
 #[derive(Debug)]

@@ -3,8 +3,10 @@
 //! 1. Its heartbeats stop, or its session breaks. The lease runs out ([`Peers::expire_leases`]) or the session is closed
 //!    ([`Peers::close`]): the peer is *suspect*. Its replicas still count, so that nothing is copied for a reconnect, and
 //!    its contents are put on the agenda: a content of which one live replica is left is repaired at once.
-//! 2. Many peers that fall silent together are an [outage](super::outage), and are waited for even then. A peer in
-//!    [maintenance](super::modes) is waited for until its time is over, and what it keeps is
+//! 2. When many peers fall silent together it is not they that failed but something between them and the tracker: a
+//!    switch, a zone. In such an *outage* ([`Peers::notice_outage`]) they are waited for even where one live replica is
+//!    left, for the grace time at most: copying all that they hold would take everyone's time, and most are back in a
+//!    moment. A peer in [maintenance](super::modes) is waited for until its time is over, and what it keeps is
 //!    [written down](super::absences).
 //! 3. The grace time is over ([`Peers::overdue`]): the fact `PeerGone` is journaled, the peer is *lost*, its holdings, its
 //!    assignments and its evictions are forgotten, and what it held is put on the agenda.
@@ -21,6 +23,12 @@ use shared::model::{PeerId, Timestamp};
 
 use super::{Life, Peer, Peers};
 use crate::timing::Timing;
+
+/// Peers that may fall silent by themselves, however small the cluster.
+const FEW: usize = 2;
+
+/// In a large cluster, one of this many peers may.
+const ONE_OF: usize = 50;
 
 /// The time after a restart in which not all holders are known.
 #[derive(Debug)]
@@ -138,4 +146,32 @@ impl Peers {
             |peer: &&Peer| matches!(peer.life, Life::Lost { since } if now.since(since) >= timing.forget);
         self.iter().filter(is_old).map(Peer::id).collect()
     }
+
+    /// Looks how many are silent; once a tick, after those that were for too long were given up.
+    pub(crate) fn notice_outage(&mut self, now: Timestamp) {
+        let present = self.iter().filter(|peer| !peer.is_lost()).count();
+        let silent = self.iter().filter(|peer| has_fallen_silent(peer, now)).count();
+        let has_outage = silent > FEW.max(present / ONE_OF);
+        if has_outage && !self.has_outage {
+            tracing::warn!(
+                silent,
+                of = present,
+                "an outage: many peers fell silent together and are waited for"
+            );
+        }
+        self.has_outage = has_outage;
+    }
+
+    /// Whether the peer is silent as many others are, and is waited for.
+    pub(crate) fn is_excused(&self, peer: PeerId) -> bool {
+        self.has_outage
+            && self
+                .get(peer)
+                .is_some_and(|peer| has_fallen_silent(peer, self.ticked_at))
+    }
+}
+
+/// Nobody is silent for longer than the grace time without being lost, except in maintenance.
+fn has_fallen_silent(peer: &Peer, now: Timestamp) -> bool {
+    matches!(peer.life, Life::Suspect { .. }) && !peer.mode.is_maintenance_at(now)
 }

@@ -7,7 +7,6 @@
 mod absences;
 mod leases;
 mod modes;
-mod outage;
 
 use std::collections::{BTreeMap, BTreeSet};
 

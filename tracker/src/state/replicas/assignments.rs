@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Timestamp};
 
-use crate::budget::Budget;
+use crate::policy::Budget;
 
 /// An assignment whose peer makes progress, but not with it, is given up after this many stall times.
 const PATIENCE: u32 = 10;

@@ -6,11 +6,9 @@
 //! an order or an announce means for a peer is returned.
 
 mod agenda;
-mod announces;
 mod assessment;
 mod assignments;
 mod evictions;
-mod health;
 mod holders;
 mod inventory;
 mod pace;
@@ -27,7 +25,7 @@ use shared::model::{ContentId, Epoch, Holding, Manifest, PeerId, PeerInfo, PeerM
 use super::command::Rejection;
 use super::names::{Names, RefChange};
 use super::peers::{Peer, Peers};
-use crate::budget::Budget;
+use crate::policy::Budget;
 use crate::timing::Timing;
 use agenda::Agenda;
 use assignments::Assignments;
@@ -38,7 +36,7 @@ use repair_budget::RepairBudget;
 pub(crate) use assessment::Assessment;
 pub(crate) use assignments::Assignment;
 pub(crate) use holders::{Fragments, Held};
-pub(crate) use repair::{committed, extents, is_urgent};
+pub(crate) use repair::{extents, is_urgent};
 
 /// What is believed about replicas, and what is under way.
 #[derive(Debug)]

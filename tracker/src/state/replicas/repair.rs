@@ -332,8 +332,28 @@ impl Replicas {
         addressed.take(MAX_SOURCES).collect()
     }
 
+    /// Bytes of the copies that the content lacks, that could be made and that nobody has been asked for.
+    pub(crate) fn bytes_lacking(&self, content: &Content, assessment: &Assessment, peers: &Peers) -> u64 {
+        let (manifest, target) = (content.manifest(), content.target().get());
+        let under_way = self.under_way(manifest, peers);
+        let lacking = |index| {
+            let committed = committed(assessment, &under_way, index, target);
+            let can_be_made = u32::from(assessment.sourced().contains(index));
+            u64::from(target.saturating_sub(committed) * can_be_made)
+        };
+        if assessment.is_uniform() && assessment.sourced().is_full() && under_way.is_empty() {
+            let first = manifest.indices().next();
+            return first.map_or(0, |first| lacking(first) * manifest.length());
+        }
+        let length_of = |index| u64::from(manifest.len_of(index));
+        manifest
+            .indices()
+            .map(|index| lacking(index) * length_of(index))
+            .sum()
+    }
+
     /// Copies under way, those on live peers apart.
-    pub(crate) fn under_way(&self, manifest: &Manifest, peers: &Peers) -> UnderWay {
+    fn under_way(&self, manifest: &Manifest, peers: &Peers) -> UnderWay {
         let count = manifest.fragment_count();
         let mut tallies = UnderWay {
             all: Tally::new(),
@@ -350,13 +370,13 @@ impl Replicas {
 }
 
 /// Copies that have been asked for.
-pub(crate) struct UnderWay {
+struct UnderWay {
     all: Tally,
     live: Tally,
 }
 
 impl UnderWay {
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.all.is_uniform()
     }
 }
@@ -376,12 +396,7 @@ pub(crate) fn is_urgent(manifest: &Manifest, assessment: &Assessment, target: u3
 ///
 /// A suspect peer usually comes back, so its replicas count for the grace time; unless at most one copy is left
 /// without it, and few others fell silent with it.
-pub(crate) fn committed(
-    assessment: &Assessment,
-    under_way: &UnderWay,
-    index: FragmentIndex,
-    target: u32,
-) -> u32 {
+fn committed(assessment: &Assessment, under_way: &UnderWay, index: FragmentIndex, target: u32) -> u32 {
     let is_endangered = target > 1 && assessment.expected().of(index) <= 1;
     if is_endangered {
         assessment.staying().of(index) + under_way.live.of(index)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use shared::model::{PeerId, Timestamp};
 
 use super::assignments::Assignments;
-use crate::budget::Budget;
+use crate::policy::Budget;
 
 /// The rate saves up for this long: longer than ticks may be apart.
 const SAVES: Duration = Duration::from_secs(3);

@@ -5,8 +5,7 @@ use std::time::Duration;
 use shared::model::{ByteRate, ContentRef, ReasonCode};
 
 use super::fleet::{Fleet, MIB, content};
-use crate::budget::Budget;
-use crate::policy::Policy;
+use crate::policy::{Budget, Policy};
 use crate::state::Command;
 
 const SECOND: Duration = Duration::from_secs(1);

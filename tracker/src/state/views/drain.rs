@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use shared::model::{ContentId, DrainStatus, PeerId, PeerMode, Reason, ReasonCode};
 
-use crate::state::State;
+use super::State;
 use crate::state::command::Rejection;
 use crate::state::names::Content;
 use crate::state::replicas::Held;

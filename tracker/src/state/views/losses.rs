@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use shared::model::{Losses, PeerId, Zone};
 
-use crate::state::State;
+use super::State;
 use crate::state::names::Content;
 use crate::state::replicas::{Fragments, Held};
 

@@ -3,7 +3,7 @@
 mod drain;
 mod losses;
 mod reasons;
-pub(super) mod survey;
+mod survey;
 
 use rand::Rng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
@@ -17,9 +17,9 @@ use super::State;
 use super::command::Rejection;
 use super::history::Gap;
 use super::names::{Bound, Content, Hold, NameHistory, Revised};
-use survey::Surveying;
 
 pub use drain::DrainSurvey;
+pub use survey::Surveying;
 
 /// Bitmaps in one location: with a manifest of 2 MiB it stays below the 4 MiB that gRPC clients read by default.
 const MAX_BITMAP_BYTES: u32 = 1 << 20;

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use shared::model::{ByteCount, PeerId, PeerMode, Reason, ReasonCode, Timestamp, format_duration};
 
+use super::State;
 use super::losses::keepers;
-use super::survey::lacking;
 use crate::placement::Readiness;
-use crate::state::State;
 use crate::state::names::Content;
 use crate::state::peers::Life;
 use crate::state::replicas::Assessment;
@@ -148,7 +147,7 @@ fn copy_reasons(state: &State, content: &Content, assessment: &Assessment, reaso
         let detail = format!("{} copying {bytes}", counted(peers, "peer"));
         reasons.push(reason(ReasonCode::Copying, detail));
     }
-    if lacking(state, content, assessment) == 0 || state.is_in_safe_mode() {
+    if state.replicas.bytes_lacking(content, assessment, &state.peers) == 0 || state.is_in_safe_mode() {
         return;
     }
     if state.replicas.is_due(id) {
