@@ -1,4 +1,4 @@
-//! What happens when a peer dies: the door to the walk through the state.
+//! Leases: what happens when a peer dies. Begin here to follow that walk through the state.
 //!
 //! 1. Its heartbeats stop, or its session breaks. The lease runs out ([`Peers::expire_leases`]) or the session is closed
 //!    ([`Peers::close`]): the peer is *suspect*. Its replicas still count, so that nothing is copied for a reconnect, and
@@ -27,10 +27,10 @@ use crate::timing::Timing;
 /// Peers that may fall silent by themselves, however small the cluster.
 const FEW: usize = 2;
 
-/// In a large cluster, one of this many peers may.
+/// Share of the peers in a large cluster that may do so: one of this many.
 const ONE_OF: usize = 50;
 
-/// The time after a restart in which not all holders are known.
+/// Safe mode: the time after a restart in which some holders are unknown.
 #[derive(Debug)]
 pub(super) struct SafeMode {
     /// Peers that have not reported yet.
@@ -39,13 +39,14 @@ pub(super) struct SafeMode {
 }
 
 impl Peers {
-    /// When time last passed, as far as the state was told.
+    /// Returns the time of the latest tick.
     pub(crate) const fn ticked_at(&self) -> Timestamp {
         self.ticked_at
     }
 
-    /// Begins a run of the tracker: every peer that is not lost is suspect, and safe mode waits for all of them but those
-    /// that are away for maintenance. The time that the tracker was away is not held against anyone.
+    /// Begins a run of the tracker: every peer that is not lost is suspect, and safe mode waits for all of
+    /// them but those that are away for maintenance. The time that the tracker was away is not held against
+    /// any peer.
     pub(crate) fn begin_run(&mut self, now: Timestamp, away: &BTreeSet<PeerId>, timing: &Timing) {
         self.ticked_at = now;
         let mut waiting_for = BTreeSet::new();
@@ -64,12 +65,12 @@ impl Peers {
         }
     }
 
-    /// Whether not all holders are known yet after a restart.
+    /// Returns whether some holders are still unknown after a restart.
     pub(crate) const fn is_in_safe_mode(&self) -> bool {
         self.safe_mode.is_some()
     }
 
-    /// Ends safe mode when every peer has reported or its time is over; true when it has ended now.
+    /// Ends safe mode when every peer has reported or its time is over; returns whether it has ended now.
     pub(crate) fn leave_safe_mode(&mut self, now: Timestamp) -> bool {
         let is_over = |mode: &SafeMode| mode.waiting_for.is_empty() || mode.until <= now;
         if !self.safe_mode.as_ref().is_some_and(is_over) {
@@ -86,8 +87,8 @@ impl Peers {
         }
     }
 
-    /// Lets time pass. When the tracker itself stood still (a suspended machine, a stopped process), heartbeats wait in its
-    /// queues: leases that were running then are begun anew.
+    /// Lets time pass. When the tracker itself stood still (a suspended machine, a stopped process),
+    /// heartbeats wait in its queues: leases that were running then are begun anew.
     pub(crate) fn pass(&mut self, now: Timestamp, timing: &Timing) {
         let away = now.since(self.ticked_at);
         if away >= timing.lease / 2 {
@@ -97,7 +98,7 @@ impl Peers {
         self.ticked_at = now;
     }
 
-    /// Renews the lease of a peer, for any message proves that it lives; true when it was suspect.
+    /// Renews the lease of a peer, because any message proves that it lives; returns whether it was suspect.
     pub(crate) fn renew(&mut self, id: PeerId, lease_until: Timestamp) -> bool {
         let Some(peer) = self.get_mut(id) else {
             return false;
@@ -107,7 +108,7 @@ impl Peers {
         !was_live
     }
 
-    /// Makes peers suspect whose lease has run out; returns these.
+    /// Makes peers suspect whose lease has run out, and returns them.
     pub(crate) fn expire_leases(&mut self, now: Timestamp) -> Vec<PeerId> {
         let expired: Vec<_> = self
             .iter()
@@ -124,14 +125,14 @@ impl Peers {
         expired.into_iter().map(|(id, _)| id).collect()
     }
 
-    /// Makes a peer suspect whatever it was.
+    /// Makes a peer suspect.
     pub(crate) fn suspect(&mut self, id: PeerId, now: Timestamp) {
         if let Some(peer) = self.get_mut(id) {
             peer.life = Life::Suspect { since: now };
         }
     }
 
-    /// Peers that have been suspect for the grace time, and are not expected back.
+    /// Returns the peers that have been suspect for the grace time, and are not expected back.
     pub(crate) fn overdue(&self, now: Timestamp, timing: &Timing) -> Vec<PeerId> {
         let is_overdue = |peer: &&Peer| {
             let is_expected = peer.mode.is_maintenance_at(now);
@@ -140,14 +141,14 @@ impl Peers {
         self.iter().filter(is_overdue).map(Peer::id).collect()
     }
 
-    /// Peers that have been lost for so long that nothing is to be remembered of them.
+    /// Returns the peers that have been lost for so long that nothing is remembered of them.
     pub(crate) fn long_lost(&self, now: Timestamp, timing: &Timing) -> Vec<PeerId> {
         let is_old =
             |peer: &&Peer| matches!(peer.life, Life::Lost { since } if now.since(since) >= timing.forget);
         self.iter().filter(is_old).map(Peer::id).collect()
     }
 
-    /// Looks how many are silent; once a tick, after those that were for too long were given up.
+    /// Counts silent peers to notice an outage: once a tick, after overdue peers were given up.
     pub(crate) fn notice_outage(&mut self, now: Timestamp) {
         let present = self.iter().filter(|peer| !peer.is_lost()).count();
         let silent = self.iter().filter(|peer| has_fallen_silent(peer, now)).count();
@@ -162,7 +163,7 @@ impl Peers {
         self.has_outage = has_outage;
     }
 
-    /// Whether the peer is silent as many others are, and is waited for.
+    /// Returns whether the peer fell silent in an outage, and is waited for.
     pub(crate) fn is_excused(&self, peer: PeerId) -> bool {
         self.has_outage
             && self
@@ -171,7 +172,8 @@ impl Peers {
     }
 }
 
-/// Nobody is silent for longer than the grace time without being lost, except in maintenance.
+/// Returns whether a peer has fallen silent within the grace time: after that it is lost, unless it is in
+/// maintenance.
 fn has_fallen_silent(peer: &Peer, now: Timestamp) -> bool {
     matches!(peer.life, Life::Suspect { .. }) && !peer.mode.is_maintenance_at(now)
 }

@@ -1,8 +1,8 @@
 //! Reports of peers about what they hold and copy.
 //!
-//! A peer that is back lists only what the tracker does not know of it already. Both sides have the digest of every
-//! bucket (see [`HoldingsDigest`]); a bucket with equal digests is believed as it is. Invariant: what is listed, and what
-//! was believed on the other buckets, is together what the peer holds.
+//! A peer that is back lists only what the tracker does not know of it already. Both sides have the digest of
+//! every bucket (see [`HoldingsDigest`]); a bucket with equal digests is believed as it is. Invariant: the
+//! listed contents and those of the believed buckets are together all that the peer holds.
 
 use rand::Rng;
 use shared::model::{AssignmentFailure, ContentId, DigestBuckets, Holding, HoldingsDigest, Order, PeerId};
@@ -12,7 +12,7 @@ use crate::state::command::Outcome;
 use crate::state::names::Names;
 
 impl Replicas {
-    /// The buckets of the peer that it has to list.
+    /// Returns the buckets that a peer has to list.
     pub(crate) fn unknown_buckets(
         &self,
         peer: PeerId,
@@ -47,19 +47,20 @@ impl Replicas {
             }
         }
         let mut unknown = known.differing(said);
-        // An order to drop it may have got lost, or been refused: only an announce says what has become of it.
+        // An order to drop the content may have got lost, or been refused: only an announce tells.
         evicting.into_iter().for_each(|content| unknown.insert(content));
         unknown
     }
 
-    /// Takes in that a peer holds something; returns how many bytes arrived that were assigned to it.
+    /// Applies an announce of one content; returns how many bytes have arrived that were assigned to the
+    /// peer.
     pub(crate) fn announced(&mut self, cx: &Context<'_>, peer: PeerId, holding: Holding) -> u64 {
         let content = holding.content;
-        // Whatever was ordered before, the peer has spoken since: decide anew.
+        // The announce is newer than any eviction that was ordered, so the decision is made anew.
         let was_evicting = self.evictions.remove(&(content, peer)).is_some();
         let mut arrived = 0;
         match cx.names.content(content).map(|known| known.manifest()) {
-            // In other fragments it is of no use to anyone.
+            // Other fragments are of no use to anyone.
             Some(manifest) if manifest.fragment_count() != holding.fragments.capacity() => {
                 self.holders.drop_one(content, peer);
             }
@@ -84,7 +85,7 @@ impl Replicas {
                 if self.holders.of(content).is_empty() {
                     self.orphans.remove(&content);
                 } else if was_evicting && self.holders.get(content, peer).is_some_and(|held| held.keeps) {
-                    // It was told to drop the content and keeps it: it is about to publish it, perhaps.
+                    // The peer was told to drop the content and keeps it: perhaps it is about to publish it.
                     self.orphans.insert(content, due);
                 } else {
                     self.orphans.entry(content).or_insert(due);
@@ -102,8 +103,8 @@ impl Replicas {
         arrived
     }
 
-    /// Takes in that a peer has announced everything that it holds, and that these contents are not among it. Orders of the
-    /// session before may have got lost: they are sent again.
+    /// Completes a peer's inventory: it does not hold the `gone` contents any longer. Orders of the session
+    /// before may have got lost, so they are sent again.
     pub(crate) fn complete_inventory(
         &mut self,
         cx: &Context<'_>,
@@ -145,7 +146,7 @@ impl Replicas {
         })
     }
 
-    /// Takes in that a peer cannot do what was assigned to it; true when it has no room.
+    /// Gives up an assignment that the peer reports as failed; returns whether the peer has no room.
     pub(crate) fn assignment_failed(
         &mut self,
         cx: &Context<'_>,

@@ -1,7 +1,7 @@
-//! How safe one content is, and how safe all of them are.
+//! Durability of one content, and of all of them.
 //!
-//! All of them are looked at step by step, so that no reader holds the writer up for long; what changes in between may be
-//! counted as it was or as it is.
+//! A survey of all contents goes step by step, so that no reader holds the writer up for long; a content that
+//! changes in between may be counted as it was or as it is.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::losses::{Toll, add_toll, keepers};
 use super::reasons::reasons;
 use crate::state::names::Content;
 
-/// Looks at keepers in one step: some milliseconds.
+/// Keepers looked at in one step: some milliseconds.
 const STEP: usize = 20_000;
 
 /// A survey that has not come to its end.
@@ -24,7 +24,7 @@ pub struct Surveying {
     after: Option<ContentId>,
 }
 
-/// Looks at the next contents; the result when there are no more.
+/// Looks at the next contents; returns the result when there are no more.
 pub(super) fn step(state: &State, surveying: &mut Surveying) -> Option<Survey> {
     let mut cost = 0;
     while cost < STEP {
@@ -85,7 +85,7 @@ fn survey_one(state: &State, content: &Content, surveying: &mut Surveying) -> us
     add_toll(state, content, &mut surveying.toll)
 }
 
-/// Which losses a content would survive, and what is done about it.
+/// Returns which losses a content would survive, and the repair that is under way.
 pub(super) fn durability(state: &State, binding: Binding, content: &Content) -> Durability {
     let health = state.replicas.health_of(content, &state.peers);
     let mut toll = Toll::default();
@@ -117,7 +117,7 @@ pub(super) fn durability(state: &State, binding: Binding, content: &Content) -> 
     }
 }
 
-/// Everything that is under way comes before it is over: nobody can say in which order.
+/// Estimates when repair is over, assuming that all copies under way come first: their order is not known.
 fn repair_of(state: &State, bytes_under_way: u64, bytes_waiting: u64) -> Repair {
     let is_done = bytes_under_way == 0 && bytes_waiting == 0;
     let ahead = state.replicas.bytes_under_way().saturating_add(bytes_waiting);
