@@ -1,10 +1,11 @@
-//! Policy of the tracker, which operators may change while it runs: durations, and how much repair may be under way.
+//! Policy of the tracker, which operators may change while it runs: durations, and how much repair may be
+//! under way.
 //!
-//! Repair shares links and disks with people. What is assigned cannot be called back or put in another order, so little
-//! is assigned at a time: then the most endangered content comes next however long the queue, and a peer that is back
-//! after a while has cost little. A copy begins while *less* than a limit is under way, so nothing is too large to be
-//! repaired, and a limit is exceeded by one extent (1 GiB) at most. Contents of which one replica is left are
-//! not held up by any of this (see `state::repair`).
+//! Repair shares links and disks with people. Assignments cannot be called back or put in another order, so
+//! little is assigned at a time: then the most endangered content comes next however long the queue, and a
+//! peer that is back after a while has cost little. A copy begins while *less* than a limit is under way, so
+//! nothing is too large to be repaired, and a limit is exceeded by one extent (1 GiB) at most. None of these
+//! limits holds up a content of which one replica is left (see `state/replicas/repair.rs`).
 
 use std::fmt;
 
@@ -40,16 +41,20 @@ impl From<Timing> for Policy {
     }
 }
 
-/// Bytes of repair under way; in the configuration file as strings such as `"512MiB"` in the table `repair`.
+/// Limits of repair under way, in bytes; in the configuration file as strings such as `"512MiB"` in the table
+/// `repair`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// On their way to one peer. By default what 10 Gbit/s move between two looks at a peer's work.
+    /// Limit of bytes on their way to one peer: by default those that 10 Gbit/s move between two looks at a
+    /// peer's work.
     pub per_target: u64,
-    /// On their way from one peer; a copy that has several sources counts for each with its share.
+    /// Limit of bytes on their way from one peer; a copy that has several sources counts for each with its
+    /// share.
     pub per_source: u64,
-    /// In the whole cluster: by default 64 peers that are busy with it.
+    /// Limit in the whole cluster: by default 64 peers that are busy with it.
     pub total: u64,
-    /// Begun in a second, in the whole cluster. None by default: the limits above follow what peers get done.
+    /// Bytes of copies begun in a second, in the whole cluster. None by default: the limits above follow what
+    /// peers get done.
     pub rate: Option<ByteRate>,
 }
 
@@ -77,7 +82,7 @@ impl fmt::Display for Budget {
 }
 
 impl Budget {
-    /// Below this a limit would make each fragment wait for the one before.
+    /// Least limit: below it each fragment would wait for the one before.
     const LEAST: u64 = 1 << 20;
 
     /// Reads the settings.

@@ -1,8 +1,9 @@
-//! The byte form of a record.
+//! Byte form of records.
 //!
-//! Made by hand rather than with a general format: most of a journal is fragment roots, which are raw bytes here (a
-//! third of their size in JSON), and every value goes through the constructor that validates it. A tag names the
-//! kind of fact; a new kind gets a new tag, a changed one too, so that old journals stay readable.
+//! The codec is written by hand instead of using a general format: most of a journal is fragment roots, which
+//! are raw bytes here (a third of their size in JSON), and every value goes through the constructor that
+//! validates it. A tag names the kind of fact; a new kind gets a new tag, a changed one too, so that old
+//! journals stay readable.
 //!
 //! Integers are little-endian; texts and lists are preceded by their length (u32).
 
@@ -48,18 +49,18 @@ const PAST_COLLECTED_COLLECTION: u8 = 2;
 const PAST_KEPT_FILE: u8 = 3;
 const PAST_KEPT_COLLECTION: u8 = 4;
 
-/// All fragments are held.
+/// Flag: all fragments are held.
 const WHOLE: u8 = 1;
 
-/// It was assigned.
+/// Flag: the copy was assigned.
 const ASSIGNED: u8 = 2;
 
-/// Bytes are no record.
+/// Complaint about bytes that are no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);
 
-/// The bytes of a record.
+/// Returns the bytes of a record.
 #[must_use]
 pub fn encode(record: &Record) -> Vec<u8> {
     let mut out = Writer(Vec::new());
@@ -144,7 +145,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
     out.0
 }
 
-/// The record that these bytes are of.
+/// Decodes the record that these bytes are the form of.
 ///
 /// # Errors
 /// When they are not exactly one record, or one that cannot exist.
