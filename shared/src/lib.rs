@@ -4,16 +4,17 @@
 //! I/O, clocks or wire formats. Then [`hash`], the BitTorrent v2 hash tree that gives a content its
 //! identity. [`collection`] makes contents of directories. [`settings`] is
 //! what a program is told and where. [`runtime`] is what every service needs to run: time, tasks, signals, logs.
-//! [`language`] is in which language it speaks to people.
+//! [`language`] is in which language it speaks to people. [`json`] is the documents that they print and answer with.
 //!
 //! This crate knows nothing of gRPC, protobuf or HTTP: `proto` depends on it, never the other way.
 
 pub mod collection;
 pub mod error;
 pub mod hash;
+pub mod json;
 pub mod language;
 pub mod model;
 pub mod runtime;
 pub mod settings;
 
-pub use error::{Coded, ErrorCode, describe};
+pub use error::{Coded, ErrorCode, Failure, describe};

@@ -1,0 +1,340 @@
+//! Answers of a node as the documents of [`shared::json`].
+
+use std::path::Path;
+
+use proto::messages::control::{
+    AddEvent, EntryKind, GetEvent, Listed, LocalContent, RateLimits, SessionStatus, Status, Verified,
+};
+use shared::collection::Mode;
+use shared::json::{
+    AddLine, Contents, EntryLine, GetLine, HeldContent, Limits, NodeStatus, Scrubbing, VerifiedSoFar, millis,
+};
+use shared::model::ByteRate;
+
+/// An event of an addition as a line of `peer add`.
+#[must_use]
+pub(crate) fn add_line(event: &AddEvent) -> AddLine {
+    match event {
+        AddEvent::Hashing { done, total } => AddLine::Hashing {
+            done: *done,
+            total: *total,
+        },
+        AddEvent::Shared {
+            content,
+            length,
+            fragment_length,
+            fragments,
+            is_pending,
+        } => AddLine::Shared {
+            content: content.to_string(),
+            length: *length,
+            fragment_length: fragment_length.get(),
+            fragments: *fragments,
+            pending: *is_pending,
+        },
+        AddEvent::Published(binding) => AddLine::Published {
+            name: binding.name.to_string(),
+            revision: binding.revision.get(),
+            content: binding.content.to_string(),
+            target: binding.target.get(),
+        },
+        AddEvent::Replicas(health) => AddLine::Replicas(health.into()),
+        AddEvent::Received(done) => AddLine::Received { done: *done },
+    }
+}
+
+/// An event of a fetch into `output` as a line of `peer get`.
+#[must_use]
+pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
+    match event {
+        GetEvent::Started {
+            name,
+            content,
+            length,
+            fragments,
+            already_held,
+        } => GetLine::Started {
+            name: name.to_string(),
+            content: content.to_string(),
+            length: *length,
+            fragments: *fragments,
+            already_held: *already_held,
+        },
+        GetEvent::Progress {
+            held,
+            length,
+            sources,
+            received,
+            wasted,
+            waiting_for,
+        } => GetLine::Progress {
+            held: *held,
+            length: *length,
+            sources: *sources,
+            received: *received,
+            wasted: *wasted,
+            waiting_for: (!waiting_for.is_empty()).then(|| waiting_for.clone()),
+        },
+        GetEvent::Done {
+            content,
+            length,
+            received,
+            wasted,
+            elapsed,
+            sources_used,
+        } => GetLine::Done {
+            content: content.to_string(),
+            length: *length,
+            output: output.to_owned(),
+            received: *received,
+            wasted: *wasted,
+            elapsed_ms: millis(*elapsed),
+            sources_used: *sources_used,
+        },
+    }
+}
+
+/// Progress of a verification.
+#[must_use]
+pub(crate) const fn verified(verified: Verified) -> VerifiedSoFar {
+    VerifiedSoFar {
+        done: verified.done,
+        total: verified.total,
+        damaged: verified.damaged,
+    }
+}
+
+/// The contents that a node holds.
+#[must_use]
+pub(crate) fn contents(contents: &[LocalContent]) -> Contents {
+    let held = |content: &LocalContent| HeldContent {
+        content: content.content.to_string(),
+        name: content.name.as_ref().map(ToString::to_string),
+        length: content.length,
+        fragments: content.fragments,
+        fragments_held: content.fragments_held,
+        role: content.role.to_string(),
+        path: content.path.clone(),
+        pending: content.is_pending,
+    };
+    Contents {
+        contents: contents.iter().map(held).collect(),
+    }
+}
+
+/// An entry of a directory.
+#[must_use]
+pub(crate) fn entry(listed: &Listed) -> EntryLine<'_> {
+    let octal = |mode: &Mode| Some(format!("{:04o}", mode.get()));
+    let (kind, mode, length, target) = match &listed.kind {
+        EntryKind::Directory(mode) => ("directory", octal(mode), None, None),
+        EntryKind::File(mode, length) => ("file", octal(mode), Some(*length), None),
+        EntryKind::Link(target) => ("link", None, None, Some(&**target)),
+    };
+    EntryLine {
+        path: &listed.path,
+        kind,
+        mode,
+        length,
+        target,
+        modified: listed.modified.seconds(),
+    }
+}
+
+/// State of a node.
+#[must_use]
+pub(crate) fn status(status: &Status) -> NodeStatus {
+    let (session, tracker, reason) = match &status.session {
+        SessionStatus::Offline => ("offline", None, None),
+        SessionStatus::Connecting { tracker, reason } => ("connecting", tracker.as_ref(), Some(reason)),
+        SessionStatus::Connected { tracker } => ("connected", Some(tracker), None),
+    };
+    NodeStatus {
+        id: status.peer.to_string(),
+        incarnation: status.incarnation.get(),
+        addr: status.address.to_string(),
+        zone: status.zone.as_ref().map(ToString::to_string),
+        data_dir: status.data_dir.clone(),
+        version: status.version.clone(),
+        capacity: status.capacity,
+        used: status.used,
+        contents: status.contents,
+        session,
+        tracker: tracker.map(ToString::to_string),
+        reason: reason.cloned(),
+        epoch: status.epoch.get(),
+        pending_publications: status.pending_publications,
+        uptime_ms: millis(status.uptime),
+        bytes_sent: status.bytes_sent,
+        bytes_received: status.bytes_received,
+        bytes_wasted: status.bytes_wasted,
+        active_fetches: status.active_fetches,
+        active_uploads: status.active_uploads,
+        limits: limits(&status.limits),
+        culprits: status.culprits.iter().map(Into::into).collect(),
+        scrub: Scrubbing {
+            done: status.scrub.done,
+            total: status.scrub.total,
+            damaged: status.scrub.damaged,
+            rounds: status.scrub.rounds,
+        },
+    }
+}
+
+/// Limits of a node's transfers.
+#[must_use]
+pub(crate) fn limits(limits: &RateLimits) -> Limits {
+    Limits {
+        upload_limit: limits.upload.map(ByteRate::get),
+        download_limit: limits.download.map(ByteRate::get),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proto::messages::control::{LocalRole, Scrub};
+    use serde::Serialize;
+    use serde_json::{Value, json, to_value};
+    use shared::model::{
+        Binding, ContentId, ContentState, Epoch, FaultKind, FragmentLength, Health, Incarnation, PeerId,
+        ReplicationTarget, Revision, SourceFault, Timestamp,
+    };
+
+    use super::*;
+
+    fn value(shape: impl Serialize) -> Value {
+        to_value(shape).expect("JSON")
+    }
+
+    fn health() -> Health {
+        Health {
+            state: ContentState::Degraded,
+            target: ReplicationTarget::new(2).expect("a target"),
+            fewest: 1,
+            fragments_at_target: 1,
+            fragments: 3,
+            copies_under_way: 2,
+        }
+    }
+
+    fn binding() -> Binding {
+        Binding {
+            name: "a/x".parse().expect("a name"),
+            revision: Revision::new(4),
+            content: ContentId::from_bytes([7; 32]),
+            length: 150_000,
+            target: ReplicationTarget::new(2).expect("a target"),
+            published_at: Timestamp::from_millis(1_700_000_000_000),
+            collection: None,
+        }
+    }
+
+    #[test]
+    fn held_contents_say_why_they_are_here() {
+        let content = LocalContent {
+            content: ContentId::EMPTY,
+            name: None,
+            length: 0,
+            fragments: 0,
+            fragments_held: 0,
+            role: LocalRole::Assigned,
+            path: None,
+            is_pending: false,
+        };
+        let expected = json!({"contents": [{
+            "content": "00".repeat(32), "name": null, "length": 0, "fragments": 0, "fragments_held": 0,
+            "role": "assigned", "path": null, "pending": false,
+        }]});
+        assert_eq!(value(contents(&[content])), expected);
+    }
+
+    #[test]
+    fn a_node_says_how_its_session_stands() {
+        let mut status = Status {
+            peer: PeerId::from_bytes([1; 16]),
+            incarnation: Incarnation::new(7),
+            address: "127.0.0.1:1".parse().expect("an address"),
+            zone: None,
+            data_dir: "/d".into(),
+            version: "0.1.0".to_owned(),
+            capacity: 100,
+            used: 40,
+            contents: 2,
+            session: SessionStatus::Offline,
+            epoch: Epoch::new(3),
+            pending_publications: 1,
+            uptime: Duration::from_millis(1500),
+            bytes_sent: 5,
+            bytes_received: 6,
+            bytes_wasted: 4,
+            active_fetches: 0,
+            active_uploads: 1,
+            limits: RateLimits {
+                upload: ByteRate::new(7),
+                download: None,
+            },
+            culprits: vec![SourceFault {
+                peer: PeerId::from_bytes([2; 16]),
+                address: "127.0.0.1:2".parse().expect("an address"),
+                kind: FaultKind::Stalled,
+                times: 3,
+                ago: Duration::from_millis(1500),
+                rate: None,
+            }],
+            scrub: Scrub {
+                done: 1,
+                total: 2,
+                damaged: 3,
+                rounds: 4,
+            },
+        };
+        let expected = json!({
+            "id": "01".repeat(16), "incarnation": 7, "addr": "127.0.0.1:1", "zone": null, "data_dir": "/d",
+            "version": "0.1.0", "capacity": 100, "used": 40, "contents": 2, "session": "offline", "tracker": null,
+            "reason": null, "epoch": 3, "pending_publications": 1, "uptime_ms": 1500, "bytes_sent": 5,
+            "bytes_received": 6, "active_fetches": 0, "active_uploads": 1,
+            "upload_limit": 7, "download_limit": null, "bytes_wasted": 4,
+            "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,
+                "ago_ms": 1500, "bytes_per_second": null}],
+            "scrub": {"done": 1, "total": 2, "damaged": 3, "rounds": 4},
+        });
+        assert_eq!(value(super::status(&status)), expected);
+        let tracker = "t:1".parse().expect("an address");
+        status.session = SessionStatus::Connecting {
+            tracker: Some(tracker),
+            reason: "refused".to_owned(),
+        };
+        let told = value(super::status(&status));
+        assert_eq!(
+            (&told["session"], &told["tracker"], &told["reason"]),
+            (&json!("connecting"), &json!("t:1"), &json!("refused"))
+        );
+    }
+
+    #[test]
+    fn add_tells_events_by_their_names() {
+        let hashing = AddEvent::Hashing { done: 1, total: 2 };
+        assert_eq!(
+            value(add_line(&hashing)),
+            json!({"event": "hashing", "done": 1, "total": 2})
+        );
+        let shared = AddEvent::Shared {
+            content: ContentId::EMPTY,
+            length: 0,
+            fragment_length: FragmentLength::MIN,
+            fragments: 0,
+            is_pending: true,
+        };
+        let expected = json!({"event": "shared", "content": "00".repeat(32), "length": 0, "fragment_length": 65_536,
+            "fragments": 0, "pending": true});
+        assert_eq!(value(add_line(&shared)), expected);
+        let expected = json!({"event": "published", "name": "a/x", "revision": 4,
+            "content": binding().content.to_string(), "target": 2});
+        assert_eq!(value(add_line(&AddEvent::Published(binding()))), expected);
+        let expected = json!({"event": "replicas", "state": "degraded", "target": 2, "fewest": 1,
+            "fragments_at_target": 1, "fragments": 3});
+        assert_eq!(value(add_line(&AddEvent::Replicas(health()))), expected);
+    }
+}

@@ -1,0 +1,94 @@
+//! JSON documents: of the commands' `--json`, and of the HTTP APIs of the peer and the tracker.
+//!
+//! Scripts rely on these shapes, so fields are only ever added. A command prints one document. Long operations
+//! (`add`, `get`, `verify`) print one object per line, told apart by `event`; the last one is the result and its
+//! event is `done`. A command that fails prints [`ErrorLine`] as the last line of stdout. The schemas in
+//! `docs/schemas` are made from these types by the test in `schemas.rs`.
+//!
+//! Ids are hexadecimal, lengths are bytes, times are milliseconds, and `null` means that there is none.
+
+mod names;
+mod peers;
+mod transfers;
+mod upkeep;
+mod watch;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub use names::{
+    History, ListedName, Located, LocatedFragment, LocatedMore, Names, Pinned, Removed, Renamed, Replicas,
+    Revision, Targeted,
+};
+pub use peers::{
+    AccusedPeer, Gap, Limits, ListedPeer, LocatedPeer, Network, NetworkPeer, NodeStatus, Peers, Ready,
+    Scrubbing, TrackerStatus,
+};
+pub use transfers::{
+    AddLine, AddPlan, Contents, EntryLine, Forgotten, GetLine, GetPlan, HeldContent, PlannedSource, SendLine,
+    ServeLine, Value, VerifiedSoFar, VerifyLine,
+};
+pub use upkeep::{DrainLine, Drained, Durable, Explained, ModeReport, Surveyed};
+pub use watch::{Event, Peer as WatchedPeer, WatchLine};
+
+/// The last line when a command fails: `{"error":{"code":"not_found","message":"…"}}`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ErrorLine {
+    error: ErrorBody,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ErrorBody {
+    code: &'static str,
+    message: String,
+}
+
+impl ErrorLine {
+    /// An error with its code for scripts and its message for people.
+    #[must_use]
+    pub const fn new(code: &'static str, message: String) -> Self {
+        Self {
+            error: ErrorBody { code, message },
+        }
+    }
+}
+
+/// One page of a listing of an HTTP API.
+#[derive(Debug, Serialize)]
+pub struct Paged<T> {
+    /// The listing.
+    #[serde(flatten)]
+    pub page: T,
+    /// The token that asks for the next page; empty on the last page.
+    pub next_page_token: String,
+}
+
+/// Fields that a document has: the tracker's HTTP API tells more of a name than the commands and the peer do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Fields of the commands and of the peer's HTTP API.
+    Command,
+    /// These and the further fields of the tracker's HTTP API.
+    Tracker,
+}
+
+impl Detail {
+    /// Returns the value of a field that only the tracker tells.
+    fn only_tracker<T>(self, value: T) -> Option<T> {
+        (self == Self::Tracker).then_some(value)
+    }
+}
+
+/// Returns whole milliseconds.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod schemas;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,249 @@
+//! Documents about peers, this peer and the tracker: `network`, `status`, `limit`, and the tracker's `/api`.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::millis;
+use crate::model::{ByteRate, PeerInfo, SourceFault};
+
+/// A peer that holds a content.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LocatedPeer {
+    pub(super) id: String,
+    pub(super) addr: String,
+    pub(super) zone: Option<String>,
+    pub(super) state: String,
+    /// Whether the peer keeps its fragments as replicas; only the tracker tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(skip))]
+    pub(super) keeps: Option<bool>,
+}
+
+/// `peer network`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Network {
+    /// The tracker's epoch.
+    epoch: u64,
+    /// Whether the tracker waits for peers to report after a restart.
+    safe_mode: bool,
+    /// Peers in order of their ids.
+    peers: Vec<NetworkPeer>,
+}
+
+/// A peer of the network.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NetworkPeer {
+    #[serde(flatten)]
+    peer: LocatedPeer,
+    capacity: u64,
+    free: u64,
+    contents: u32,
+    incarnation: u64,
+    /// `active`, `maintenance` or `draining`.
+    duty: &'static str,
+}
+
+/// Peers as the tracker's HTTP API lists them.
+#[derive(Debug, Serialize)]
+pub struct Peers {
+    peers: Vec<ListedPeer>,
+    epoch: u64,
+    in_safe_mode: bool,
+}
+
+/// A peer as the tracker's HTTP API lists it.
+#[derive(Debug, Serialize)]
+pub struct ListedPeer {
+    id: String,
+    address: String,
+    zone: Option<String>,
+    state: String,
+    capacity: u64,
+    free: u64,
+    incarnation: u64,
+    contents: u32,
+    duty: &'static str,
+}
+
+/// `peer status`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NodeStatus {
+    pub id: String,
+    pub incarnation: u64,
+    pub addr: String,
+    pub zone: Option<String>,
+    pub data_dir: PathBuf,
+    pub version: String,
+    pub capacity: u64,
+    pub used: u64,
+    pub contents: u32,
+    /// `offline`, `connecting` or `connected`.
+    pub session: &'static str,
+    pub tracker: Option<String>,
+    /// Why there is no session; null when there is one or none is wanted.
+    pub reason: Option<String>,
+    pub epoch: u64,
+    pub pending_publications: u32,
+    pub uptime_ms: u64,
+    pub bytes_sent: u64,
+    pub bytes_received: u64,
+    /// Received bytes that were of no use.
+    pub bytes_wasted: u64,
+    pub active_fetches: u32,
+    pub active_uploads: u32,
+    #[serde(flatten)]
+    pub limits: Limits,
+    /// Sources that lied, stalled or were much slower than others, the latest first.
+    pub culprits: Vec<AccusedPeer>,
+    /// Progress of reading everything again in the background.
+    pub scrub: Scrubbing,
+}
+
+/// Progress of scrubbing.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Scrubbing {
+    /// Bytes read in this round, or in the last one.
+    pub done: u64,
+    /// Bytes of that round in all.
+    pub total: u64,
+    /// Damaged fragments found since the node started.
+    pub damaged: u64,
+    /// Rounds completed since the node started.
+    pub rounds: u64,
+}
+
+/// A source that lied, stalled or was slow.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AccusedPeer {
+    id: String,
+    addr: String,
+    /// `lied`, `stalled` or `slow`.
+    offence: String,
+    times: u32,
+    /// Time since the last fault.
+    ago_ms: u64,
+    /// The source's rate at that time; null when it sent nothing, or too briefly to tell.
+    bytes_per_second: Option<u64>,
+}
+
+/// `peer limit`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Limits {
+    /// Bytes per second; null when not limited.
+    pub upload_limit: Option<u64>,
+    /// Bytes per second; null when not limited.
+    pub download_limit: Option<u64>,
+}
+
+/// Whether the tracker serves.
+#[derive(Debug, Serialize)]
+pub struct Ready {
+    pub ready: bool,
+    pub in_safe_mode: bool,
+}
+
+/// State of the tracker.
+#[derive(Debug, Serialize)]
+pub struct TrackerStatus {
+    pub epoch: u64,
+    pub in_safe_mode: bool,
+    pub names: usize,
+    pub contents: usize,
+    pub live_peers: usize,
+    pub suspect_peers: usize,
+    pub lost_peers: usize,
+    pub assignments: usize,
+    /// Contents that are short of replicas, over their target, or about to be collected.
+    pub contents_to_look_at: usize,
+    /// Facts that are missing from the journal; null when none are known to be.
+    pub gap: Option<Gap>,
+}
+
+/// A known gap in the tracker's journal.
+#[derive(Debug, Serialize)]
+pub struct Gap {
+    /// Whether the operator has declared the gap.
+    pub is_declared: bool,
+    /// A peer that has seen the missing facts.
+    pub seen_by: Option<String>,
+    /// The epoch in which that peer saw them.
+    pub epoch: Option<u64>,
+    /// The number of facts in the journal at that time.
+    pub facts: Option<u64>,
+}
+
+impl From<&PeerInfo> for LocatedPeer {
+    fn from(peer: &PeerInfo) -> Self {
+        Self {
+            id: peer.id.to_string(),
+            addr: peer.address.to_string(),
+            zone: peer.zone.as_ref().map(ToString::to_string),
+            state: peer.state.to_string(),
+            keeps: None,
+        }
+    }
+}
+
+impl Network {
+    /// Peers, and the state of the tracker that told of them.
+    #[must_use]
+    pub fn new(peers: &[PeerInfo], epoch: u64, safe_mode: bool) -> Self {
+        let peer = |peer: &PeerInfo| NetworkPeer {
+            peer: peer.into(),
+            capacity: peer.capacity,
+            free: peer.free,
+            contents: peer.contents,
+            incarnation: peer.incarnation.get(),
+            duty: peer.mode.word(),
+        };
+        Self {
+            epoch,
+            safe_mode,
+            peers: peers.iter().map(peer).collect(),
+        }
+    }
+}
+
+impl Peers {
+    /// A page of peers, and the state of the tracker.
+    #[must_use]
+    pub fn new(peers: &[PeerInfo], epoch: u64, in_safe_mode: bool) -> Self {
+        let listed = |peer: &PeerInfo| ListedPeer {
+            id: peer.id.to_string(),
+            address: peer.address.to_string(),
+            zone: peer.zone.as_ref().map(ToString::to_string),
+            state: peer.state.to_string(),
+            capacity: peer.capacity,
+            free: peer.free,
+            incarnation: peer.incarnation.get(),
+            contents: peer.contents,
+            duty: peer.mode.word(),
+        };
+        Self {
+            peers: peers.iter().map(listed).collect(),
+            epoch,
+            in_safe_mode,
+        }
+    }
+}
+
+impl From<&SourceFault> for AccusedPeer {
+    fn from(fault: &SourceFault) -> Self {
+        Self {
+            id: fault.peer.to_string(),
+            addr: fault.address.to_string(),
+            offence: fault.kind.to_string(),
+            times: fault.times,
+            ago_ms: millis(fault.ago),
+            bytes_per_second: fault.rate.map(ByteRate::get),
+        }
+    }
+}
