@@ -1,14 +1,14 @@
 //! Durations: how long the tracker waits before it acts, as operators and tests may change it.
 //!
-//! Clocks decide only *when* to act, never what is true: a bad value of any of these costs time and traffic, and loses
-//! nothing.
+//! Clocks decide only *when* to act, never what is true: a bad value of any of these costs time and traffic,
+//! and loses nothing.
 
 use std::time::Duration;
 
 use shared::settings::{Key, Setting as _, Table, Values, duration};
 
-// Peers are told the lease and the heartbeat when they connect, safe mode begins with a run, and the tick is what everything
-// else is measured by: these need a restart.
+// Peers are told the lease and the heartbeat when they connect, safe mode begins with a run, and the tick is
+// what everything else is measured by: these need a restart.
 static LEASE: Key<Duration> = Key::new("timing.lease", duration).or("10s");
 static HEARTBEAT: Key<Duration> = Key::new("timing.heartbeat", duration).or("2s");
 static GRACE: Key<Duration> = Key::new("timing.grace", duration).or("4s").at_once();
@@ -43,19 +43,20 @@ pub(crate) static TABLE: Table = &[
     &FORGET,
 ];
 
-/// The tracker's durations; in the configuration file as strings such as `"10s"` in the table `timing`. The defaults stand
-/// with the settings above.
+/// The tracker's durations; in the configuration file as strings such as `"10s"` in the table `timing`. The
+/// defaults stand with the settings above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Time for which a peer counts as live after its last message: by default five heartbeats may get lost.
     pub lease: Duration,
     /// Time between two heartbeats of a peer.
     pub heartbeat: Duration,
-    /// Time for which a suspect peer (its lease ran out or its session broke) still counts before it is lost and repair
-    /// begins. By default a reconnect takes less, and with the lease a silent death is noticed within 15 s.
+    /// Time for which a suspect peer (its lease ran out or its session broke) still counts before it is lost
+    /// and repair begins. By default a reconnect takes less, and with the lease a silent death is noticed
+    /// within 15 s.
     pub grace: Duration,
-    /// Time after a restart after which safe mode ends even when some peers have not reported: by default several back-offs
-    /// of a peer that redials.
+    /// Time after a restart after which safe mode ends even when some peers have not reported: by default
+    /// several back-offs of a peer that redials.
     pub safe_mode: Duration,
     /// Time between two looks at leases and replicas.
     pub tick: Duration,
@@ -65,20 +66,20 @@ pub struct Timing {
     pub cool_down: Duration,
     /// Time after which a content is looked at again when its replicas cannot be made now.
     pub retry: Duration,
-    /// Time for which replicas may be over the target before the surplus is dropped: by default most peers that come and go
-    /// do so faster.
+    /// Time for which replicas may be over the target before the surplus is dropped: by default most peers
+    /// that come and go do so faster.
     pub trim: Duration,
-    /// Time for which a content may be announced without having a name before it is evicted: an announce may come before
-    /// the publish that it belongs to.
+    /// Time for which a content may be announced without having a name before it is evicted: an announce may
+    /// come before the publish that it belongs to.
     pub orphan: Duration,
     /// Time for which a content is left alone after its last name was removed.
     pub removed: Duration,
-    /// Time for which a superseded revision keeps its contents at their target, unless it is pinned. By default longer than
-    /// nearly every transfer that may have begun before, and long enough to notice a bad update; not so long that frequent
-    /// updates of a large content fill the disks.
+    /// Time for which a superseded revision keeps its contents at their target, unless it is pinned. By
+    /// default longer than nearly every transfer that may have begun before, and long enough to notice a bad
+    /// update; not so long that frequent updates of a large content fill the disks.
     pub history_grace: Duration,
-    /// Time for which a removed name is remembered, with its revisions. To forget it at once is as safe, but until then
-    /// people can see what became of it.
+    /// Time for which a removed name is remembered, with its revisions. To forget it at once is as safe, but
+    /// until then people can see what became of it.
     pub forget_names: Duration,
     /// Time for which a lost peer is remembered.
     pub forget: Duration,

@@ -1,21 +1,22 @@
 //! Leases: what happens when a peer dies. Begin here to follow that walk through the state.
 //!
-//! 1. Its heartbeats stop, or its session breaks. The lease runs out ([`Peers::expire_leases`]) or the session is closed
-//!    ([`Peers::close`]): the peer is *suspect*. Its replicas still count, so that nothing is copied for a reconnect, and
-//!    its contents are put on the agenda: a content of which one live replica is left is repaired at once.
-//! 2. When many peers fall silent together it is not they that failed but something between them and the tracker: a
-//!    switch, a zone. In such an *outage* ([`Peers::notice_outage`]) they are waited for even where one live replica is
-//!    left, for the grace time at most: copying all that they hold would take everyone's time, and most are back in a
-//!    moment. A peer in [maintenance](super::modes) is waited for until its time is over, and what it keeps is
-//!    [written down](super::absences).
-//! 3. The grace time is over ([`Peers::overdue`]): the fact `PeerGone` is journaled, the peer is *lost*, its holdings, its
-//!    assignments and its evictions are forgotten, and what it held is put on the agenda.
-//! 4. Planning (`replicas/planning.rs`) assesses those contents, the most endangered first; repair (`replicas/repair.rs`)
-//!    finds out what they lack, placement chooses peers, and orders go out as far as the budget allows.
-//! 5. The peers announce the copies, and the contents are as they should be. Should the lost peer come back, it says hello,
-//!    what it has counts again, and a surplus is trimmed after a while.
+//! 1. The heartbeats stop and the lease runs out ([`Peers::expire_leases`]), or the session breaks
+//!    ([`Peers::close`]): the peer is *suspect*. Its replicas still count, so that nothing is copied for a
+//!    reconnect, and its contents are put on the agenda. A content with one live replica left is repaired at once.
+//! 2. When many peers fall silent together, something between them and the tracker has failed: a switch, a zone.
+//!    In such an *outage* ([`Peers::notice_outage`]) even the last live replica waits, for the grace time at most:
+//!    copying everything would take all peers' time, and most of them are back in a moment. A peer in
+//!    [maintenance](super::modes) is waited for until its time is over, and its holdings are
+//!    [noted](super::absences).
+//! 3. After the grace time ([`Peers::overdue`]) the fact `PeerGone` is journaled and the peer is *lost*. Its
+//!    holdings, assignments and evictions are forgotten, and its contents are put on the agenda again.
+//! 4. Planning (`replicas/planning.rs`) assesses those contents, the most endangered first. Repair
+//!    (`replicas/repair.rs`) finds the missing copies, placement chooses peers, and orders go out as far as the
+//!    budget allows.
+//! 5. The chosen peers announce the copies (`replicas/inventory.rs`), and the contents are at their targets. Should
+//!    the lost peer come back, its hello lists its holdings, which count again, and the surplus is trimmed later.
 //!
-//! `tick.rs` takes these steps, in this order, every time that the clock ticks.
+//! `tick.rs` takes these steps, in this order, at every tick of the clock.
 
 use std::collections::BTreeSet;
 

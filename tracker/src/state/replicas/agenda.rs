@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_ready_can_be_queued_and_leaves_the_queue_when_something_happens() {
+    fn a_queued_content_leaves_the_queue_when_something_happens() {
         let mut agenda = Agenda::default();
         agenda.queue(content(9));
         assert_eq!(agenda.len(), 0, "nobody has looked at it");
