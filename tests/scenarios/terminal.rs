@@ -96,10 +96,10 @@ fn every_option(is_spanish: bool) -> Result<()> {
     person.is_back("offline", "sin conexión");
 
     // Nonsense, and the same again with the arrow up.
-    person.errs("99", "\"99\" is no option", "\"99\" no es una opción");
+    person.errs("99", "\"99\" is not an option", "\"99\" no es una opción");
     person.presses(keys::UP);
-    person.errs("", "\"99\" is no option", "\"99\" no es una opción");
-    person.errs("ñandú", "is no option", "no es una opción");
+    person.errs("", "\"99\" is not an option", "\"99\" no es una opción");
+    person.errs("ñandú", "is not an option", "no es una opción");
 
     connecting(&mut person, &cluster);
     adding(&mut person);
@@ -119,7 +119,7 @@ fn every_option(is_spanish: bool) -> Result<()> {
     // A window that is made narrow.
     person.terminal.resize(24, 40)?;
     person.prompt = format!("\nenjambre [{}]> ", person.in_words("connected", "conectado"));
-    person.errs("98", "is no option", "no es una opción");
+    person.errs("98", "is not an option", "no es una opción");
     person.types("?");
     let shown = person.sees_the_prompt();
     let widest = shown.lines().map(|line| line.chars().count()).max();
@@ -399,7 +399,7 @@ fn a_node_that_dies_meanwhile_is_missed_and_found_again() -> Result<()> {
     person.is_back(&tracker, &tracker);
     cluster.peer_mut(0).program.kill();
     person.types("8");
-    person.reads("cannot ask the peer how it is", "");
+    person.reads("cannot ask the peer for its status", "");
     person.reads("the peer does not answer any more", "");
     person.is_back("no answer from the peer", "");
     person.types("5");

@@ -35,8 +35,8 @@ pub struct AddArgs {
     /// Show what would be sent, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Wait until every fragment has its replicas, at most this long after the file is hashed; write it after PATH or as
-    /// --wait=DURATION
+    /// Wait until every fragment has its replicas, at most this long after the file is hashed; write it after
+    /// PATH or as --wait=DURATION
     #[arg(
         long,
         value_name = "DURATION",

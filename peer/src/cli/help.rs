@@ -1,7 +1,7 @@
 //! The help in the language in force.
 //!
-//! clap's own definition is the English one. In Spanish every text in it is replaced by the one of its id, and clap's own
-//! words are replaced in its output.
+//! clap's own definition is the English one. In Spanish every text in it is replaced by the one of its id,
+//! and clap's own words are replaced in its output.
 
 use clap::builder::Str;
 use clap::{Arg, Command};
@@ -106,7 +106,8 @@ impl<'a> HelpParts<'a> {
     }
 }
 
-/// Words that clap writes itself: whole lines, beginnings of lines, and the placeholder of options in a usage.
+/// Words that clap writes itself: whole lines, beginnings of lines, and the placeholder of options in a
+/// usage.
 const OWN_WORDS: [(&str, &str); 9] = [
     ("Usage:", "Uso:"),
     ("Commands:", "Órdenes:"),

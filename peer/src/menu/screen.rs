@@ -235,7 +235,7 @@ mod tests {
         );
         assert!(own.contains("for as long as the menu is open"), "{own}");
         let attached = banner(&status(), false, COLUMNS);
-        assert!(attached.contains("runs already on /data"), "{attached}");
+        assert!(attached.contains("already runs on /data"), "{attached}");
         assert!(widest(&own) <= COLUMNS, "{own}");
     }
 

@@ -143,7 +143,7 @@ async fn wrong_input_never_ends_the_menu_and_says_what_is_possible() {
     ];
     let shown = scene.play(&lines, false).await;
     for told in [
-        "\"99\" is no option; type one of 0 to 9",
+        "\"99\" is not an option; type a number from 0 to 9",
         &format!("cannot add {missing}: there is no such file"),
         "nothing added",
         "must not be '.' or '..'",
@@ -195,7 +195,7 @@ async fn a_person_is_asked_before_a_name_goes_away() {
         "{shown}"
     );
     assert!(
-        shown.contains("x was never published; it no longer waits to be"),
+        shown.contains("x was never published; its pending publication is cancelled"),
         "{shown}"
     );
     scene.end().await;

@@ -1,8 +1,8 @@
 //! Reasons why a fetch got nothing: peers that cannot be reached, or fragments that no live peer holds.
 //!
-//! Both arrive as one error code, and a script wants to tell them apart: exit code 6 means to try again, 7 that no live
-//! peer holds a fragment. The tracker knows which. It forgets the fragments of lost peers, so every absent peer is
-//! named as a possible holder.
+//! Both arrive as one error code, and a script wants to tell them apart: exit code 6 means to try again, 7
+//! that no live peer holds a fragment. The tracker knows which. It forgets the fragments of lost peers, so
+//! every absent peer is named as a possible holder.
 
 use proto::client::ControlClient;
 use proto::messages::Locate;

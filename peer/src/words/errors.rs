@@ -251,7 +251,8 @@ pub(crate) fn name_error(error: &NameError) -> String {
     }
 }
 
-/// Returns an error's words in the language in force: in Spanish its kind, and its English words as a quotation.
+/// Returns an error's words in the language in force: in Spanish its kind, and its English words as a
+/// quotation.
 #[must_use]
 pub(crate) fn error(error: &impl Coded) -> String {
     match language::current() {
@@ -291,7 +292,8 @@ pub(crate) fn glob_error(error: &SelectionError) -> String {
     }
 }
 
-/// Returns a reason: in English its details, in Spanish the words for its code and the details as a quotation.
+/// Returns a reason: in English its details, in Spanish the words for its code and the details as a
+/// quotation.
 #[must_use]
 pub(crate) fn reason(reason: &Reason) -> String {
     match language::current() {

@@ -380,7 +380,7 @@ fn a_slip_gets_a_hint() {
 }
 
 #[test]
-fn every_setting_is_a_flag_and_the_help_names_its_default_and_its_twin() {
+fn every_setting_is_a_flag_whose_help_has_default_and_variable() {
     let mut command = command();
     let mut help = command.render_long_help().to_string();
     for sub in ["serve", "add", "get"] {
