@@ -84,33 +84,62 @@ fn files_stay_short() {
 
 #[test]
 fn crates_know_only_whom_they_may_know() {
-    let may_know: [(&str, &[&str]); 6] = [
-        ("shared", &[]),
-        ("proto", &["shared"]),
-        ("tracker", &["shared", "proto"]),
-        ("peer", &["shared", "proto"]),
-        ("webserver", &["shared", "proto"]),
-        ("tests", &["shared", "proto", "tracker", "peer", "webserver"]),
+    let may_know: [(&str, &str, &[&str]); 7] = [
+        ("shared", "shared", &[]),
+        ("proto", "proto", &["shared"]),
+        ("tracker", "tracker", &["shared", "proto"]),
+        ("peer/store", "store", &["shared"]),
+        ("peer", "peer", &["shared", "proto", "store"]),
+        ("webserver", "webserver", &["shared", "proto"]),
+        (
+            "tests",
+            "tests",
+            &["shared", "proto", "tracker", "store", "peer", "webserver"],
+        ),
     ];
-    let all: Vec<_> = may_know.iter().map(|(name, _)| *name).collect();
-    for (name, allowed) in may_know {
-        let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).expect("a manifest");
-        for other in &all {
-            let knows = manifest
-                .lines()
-                .any(|line| line.starts_with(&format!("{other}.workspace")));
+    for (directory, name, allowed) in may_know {
+        let manifest = manifest(directory);
+        for (_, other, _) in may_know {
             assert!(
-                !knows || allowed.contains(other),
+                allowed.contains(&other) || !names_dependency(&manifest, other),
                 "{name} must not depend on {other}"
             );
         }
     }
-    let shared = fs::read_to_string(root().join("shared/Cargo.toml")).expect("a manifest");
-    for wire in ["tonic", "prost", "axum", "hyper", "http"] {
-        let knows = shared.lines().any(|line| line.starts_with(wire));
-        assert!(
-            !knows,
-            "shared must not know {wire}: it is the vocabulary, not the wire"
-        );
+    for (directory, why) in [
+        ("shared", "it is the vocabulary, not the wire"),
+        ("peer/store", "it keeps fragments and knows no network"),
+    ] {
+        for wire in ["tonic", "prost", "axum", "hyper", "http", "socket2", "tower"] {
+            assert!(
+                !names_dependency(&manifest(directory), wire),
+                "{directory} must not know {wire}: {why}"
+            );
+        }
     }
+}
+
+#[test]
+fn the_store_opens_no_connection() {
+    // `shared` brings all of tokio into every build, so that the compiler alone would not notice.
+    for (path, text) in sources() {
+        for network in ["tokio::net", "std::net", "tokio::{"] {
+            assert!(
+                !path.starts_with("peer/store/") || !text.contains(network),
+                "{path} names {network}: the store knows no network"
+            );
+        }
+    }
+}
+
+fn manifest(directory: &str) -> String {
+    fs::read_to_string(root().join(directory).join("Cargo.toml")).expect("a manifest")
+}
+
+/// Whether a manifest names a crate among its dependencies of any kind, or one whose name begins like it (`prost-types`).
+fn names_dependency(manifest: &str, name: &str) -> bool {
+    manifest.lines().any(|line| {
+        line.strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(['.', ' ', '-']))
+    })
 }

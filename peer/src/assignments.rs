@@ -15,7 +15,7 @@ use shared::{Coded as _, ErrorCode};
 use tokio::sync::{Mutex, mpsc, watch};
 use tracing::{info, warn};
 
-use crate::blocking::{told, try_blocking};
+use crate::blocking::try_blocking;
 use crate::collection::{CollectionError, pending_parts};
 use crate::eviction::Eviction;
 use crate::fetch::{FetchError, Fetcher, Progress};
@@ -173,7 +173,7 @@ impl Assignments {
             Err(error @ FetchError::NoSource { .. }) => {
                 self.fail(content, AssignmentFailure::NoSource, &error.to_string());
             }
-            Err(error) => self.fail(content, AssignmentFailure::Store, &told(&error).to_string()),
+            Err(error) => self.fail(content, AssignmentFailure::Store, &shared::describe(&error)),
         }
     }
 

@@ -1,35 +1,29 @@
 //! Work that waits for the disk, off the async threads.
 
-use proto::RemoteError;
-use shared::ErrorCode;
+use shared::{ErrorCode, Failure};
 
 /// Runs `work` on a thread that may wait.
 ///
 /// # Errors
-/// When it panicked, or the runtime is going away; both are told, not passed on as a panic.
+/// When `work` panics, or the runtime is going away; neither is passed on as a panic.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, RemoteError> {
+) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|error| RemoteError::new(ErrorCode::Internal, format!("a store operation failed: {error}")))
+        .map_err(|error| Failure::new(ErrorCode::Internal, format!("a store operation failed: {error}")))
 }
 
-/// The same for work that can fail by itself.
+/// Runs `work` that can fail on a thread that may wait.
 ///
 /// # Errors
-/// As [`blocking`], and the work's own.
+/// As [`blocking`], and the errors of `work`.
 pub(crate) async fn try_blocking<T, E>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, RemoteError>
+) -> Result<T, Failure>
 where
     T: Send + 'static,
     E: shared::Coded + Send + 'static,
 {
-    blocking(work).await?.map_err(|error| told(&error))
-}
-
-/// An error of this node, as it is told to others: its code, and it and its sources in one line.
-pub(crate) fn told(error: &impl shared::Coded) -> RemoteError {
-    RemoteError::new(error.code(), shared::describe(error))
+    blocking(work).await?.map_err(|error| Failure::of(&error))
 }

@@ -278,7 +278,7 @@ mod tests {
             culprits: vec![SourceFault {
                 peer: PeerId::from_bytes([2; 16]),
                 address: "127.0.0.1:2".parse().expect("an address"),
-                offence: FaultKind::Stalled,
+                kind: FaultKind::Stalled,
                 times: 3,
                 ago: Duration::from_millis(1500),
                 rate: None,

@@ -8,8 +8,6 @@
 //! attempt whose answer got lost is never repeated over what others have done to the name since: a name that was
 //! published, and then removed by someone, does not come back.
 
-mod attempt;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -28,7 +26,7 @@ use crate::identity::Identity;
 use crate::session::{Connection, Network, ProtectionGuard};
 use crate::store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
-pub use attempt::{Next, is_final};
+pub use store::{Next, is_final};
 
 /// While connected, publications that failed for a passing reason are tried again this often.
 const RETRY_WAIT: Duration = Duration::from_secs(5);

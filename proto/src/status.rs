@@ -2,68 +2,31 @@
 //!
 //! The gRPC column is injective, so a code survives the wire without any header of our own.
 
-use shared::{Coded, ErrorCode, describe};
+use shared::{Coded, ErrorCode, Failure, describe};
 use tonic::{Code, Status};
 
-/// An error that the other side of a call reported, or that the call itself met with.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct RemoteError {
-    code: ErrorCode,
-    message: String,
+/// A failure that the other side of a call reported, or that the call itself met with.
+pub type RemoteError = Failure;
+
+/// Reads a status as a failure. The code of a call that failed on the way says only how far it had come: its cause is
+/// reported instead.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub fn from_status(status: Status) -> RemoteError {
+    let cause = std::error::Error::source(&status);
+    let code = match status.code() {
+        Code::Unknown | Code::Internal | Code::Cancelled if cause.is_some() => ErrorCode::Unavailable,
+        code => from_grpc(code),
+    };
+    let message = match (status.message(), cause) {
+        ("", _) => code.to_string(),
+        (text, None) => text.to_owned(),
+        (_, Some(cause)) => describe(cause),
+    };
+    Failure::new(code, message)
 }
 
-impl RemoteError {
-    /// An error with a message that says what failed, on what, and why.
-    #[must_use]
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
-    }
-
-    /// The same error, said of something.
-    #[must_use]
-    pub fn context(self, what: impl std::fmt::Display) -> Self {
-        Self {
-            code: self.code,
-            message: format!("{what}: {}", self.message),
-        }
-    }
-}
-
-impl Coded for RemoteError {
-    fn code(&self) -> ErrorCode {
-        self.code
-    }
-}
-
-impl From<Status> for RemoteError {
-    fn from(status: Status) -> Self {
-        // A call that failed on the way carries what failed below it; its code says only how far it had come.
-        let is_local = std::error::Error::source(&status).is_some();
-        let code = match status.code() {
-            Code::Unknown | Code::Internal | Code::Cancelled if is_local => ErrorCode::Unavailable,
-            code => from_grpc(code),
-        };
-        let message = match (status.message(), std::error::Error::source(&status)) {
-            ("", _) => code.to_string(),
-            (text, None) => text.to_owned(),
-            // It did not come from the other side: what failed below says why.
-            (_, Some(cause)) => describe(cause),
-        };
-        Self { code, message }
-    }
-}
-
-impl From<RemoteError> for Status {
-    fn from(error: RemoteError) -> Self {
-        to_status(&error)
-    }
-}
-
-/// The status that tells a gRPC client about an error. What is internal is logged here, not sent.
+/// Makes the status that tells a gRPC client about an error. Internal details are logged here and not sent.
 #[must_use]
 pub fn to_status(error: &impl Coded) -> Status {
     let code = error.code();

@@ -74,11 +74,11 @@ impl ErrorCode {
             Self::Cancelled => 130,
         }
     }
-}
 
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// The words for the code, as the HTTP APIs and the logs have them.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::InvalidArgument => "invalid argument",
             Self::NotFound => "not found",
             Self::PermissionDenied => "permission denied",
@@ -91,7 +91,13 @@ impl fmt::Display for ErrorCode {
             Self::Corrupt => "corrupt",
             Self::Cancelled => "cancelled",
             Self::Internal => "internal",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -133,6 +139,48 @@ pub fn describe(error: &dyn std::error::Error) -> String {
 pub trait Coded: std::error::Error {
     /// The code that the other side of a border is told.
     fn code(&self) -> ErrorCode;
+}
+
+/// A failure as it is told across a border: its code, and one line that says what failed, on what, and why.
+///
+/// Modules that callers tell apart have `thiserror` enums; at a border they all become this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    code: ErrorCode,
+    message: String,
+}
+
+impl Failure {
+    /// Makes a failure with a message that says what failed, on what, and why.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// Makes a failure of an error: its code, and the error and its sources in one line.
+    #[must_use]
+    pub fn of(error: &impl Coded) -> Self {
+        Self::new(error.code(), describe(error))
+    }
+
+    /// Says the failure of something.
+    #[must_use]
+    pub fn context(self, what: impl fmt::Display) -> Self {
+        Self {
+            code: self.code,
+            message: format!("{what}: {}", self.message),
+        }
+    }
+}
+
+impl Coded for Failure {
+    fn code(&self) -> ErrorCode {
+        self.code
+    }
 }
 
 #[cfg(test)]

@@ -17,4 +17,4 @@ pub mod model;
 pub mod runtime;
 pub mod settings;
 
-pub use error::{Coded, ErrorCode, describe};
+pub use error::{Coded, ErrorCode, Failure, describe};

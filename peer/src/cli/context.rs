@@ -9,7 +9,7 @@ use proto::messages::Remove;
 use proto::messages::control::EntryPoint;
 use shared::runtime::{Clock, Tasks};
 
-use crate::node::Node;
+use crate::node::NodeHandle;
 use crate::settings::Options;
 use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::{Exit, Failure};
@@ -40,7 +40,7 @@ pub(super) struct Context<'a> {
 #[derive(Debug, Default)]
 struct Ending {
     /// A node of this process, to be stopped.
-    own: Option<Node>,
+    own: Option<NodeHandle>,
     /// A name to be removed.
     removal: Option<(ControlClient, Remove)>,
     /// Words for a command that is ended from outside.

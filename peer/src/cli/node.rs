@@ -147,7 +147,7 @@ mod tests {
     use shared::{Coded as _, ErrorCode};
 
     use super::*;
-    use crate::node::Node;
+    use crate::node::NodeHandle;
     use crate::settings::Options;
     use crate::terminal::attach;
 
@@ -157,7 +157,7 @@ mod tests {
         let data_dir = dir.path().to_str().expect("UTF-8");
         let options = Options::told(&[("data_dir", data_dir), ("upload_limit", "1000")]);
         let config = attach::node_config(&options, 0, None);
-        let node = Node::start(config, Tasks::new()).await.expect("a node");
+        let node = NodeHandle::start(config, Tasks::new()).await.expect("a node");
         let client = |token| ControlClient::new(&node.control_address(), token).expect("a client");
         let owner = client(Some(node.token()));
         let limits = |upload, download| RateLimits {

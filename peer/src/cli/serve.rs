@@ -5,7 +5,7 @@ use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
 use shared::settings::{Values, follow};
 
-use crate::node::{Adjustable, Node};
+use crate::node::{Adjustable, NodeHandle};
 use crate::settings::{Gathered, Options};
 use crate::terminal::attach::{entry_or_default, node_config};
 use crate::terminal::exit::Failure;
@@ -33,7 +33,7 @@ pub(super) async fn run(
     let shutdown = shutdown_signal(tasks);
     let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)));
     let failed = |error| Failure::of(words::run_a_node(), &error);
-    let node = Node::start(config, tasks.clone()).await.map_err(failed)?;
+    let node = NodeHandle::start(config, tasks.clone()).await.map_err(failed)?;
     let (adjustable, stop) = (node.adjustable(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, changed| {
         telemetry::change(&telemetry::filter(values, verbosity));

@@ -279,13 +279,12 @@ impl Restoration {
     }
 }
 
-/// The fragments of a content that these bytes of it are in.
+/// Returns the fragments of a content that hold these bytes of it.
 ///
 /// # Errors
 /// When the content is shorter.
 pub fn fragments_of(manifest: &Manifest, ranges: &[Range<u64>]) -> Result<FragmentSet, CollectionError> {
     let mut fragments = manifest.no_fragments();
-    let step = u64::from(manifest.fragment_length().get());
     for range in ranges {
         if range.end > manifest.length() {
             return Err(CollectionError::Broken(format!(
@@ -293,13 +292,7 @@ pub fn fragments_of(manifest: &Manifest, ranges: &[Range<u64>]) -> Result<Fragme
                 manifest.content().short()
             )));
         }
-        let mut at = range.start;
-        while at < range.end {
-            if let Some(index) = manifest.fragment_at(at) {
-                fragments.insert(index);
-            }
-            at = (at / step + 1) * step;
-        }
+        fragments.union_with(&manifest.fragments_in(range));
     }
     Ok(fragments)
 }

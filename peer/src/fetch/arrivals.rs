@@ -1,8 +1,9 @@
-//! What is arriving at this peer right now, so that it can be passed on before it is complete (cut-through).
+//! Arrivals: the fragments that are arriving at this peer, so that they can be passed on before they are
+//! complete (cut-through).
 //!
-//! A fragment is here from the moment its leaves are proven until it is held, or given up. Its blocks have been verified and
-//! written, not necessarily synced: who passes them on promises nothing about tomorrow, only that they are right.
-//! Everything here is in memory and forgotten with the process.
+//! A fragment is listed from the moment at which its leaves are proven until it is held, or given up. Its
+//! blocks have been verified and written, not necessarily synced: passing them on promises that they are
+//! right, not that they will be here tomorrow. All of this is in memory and forgotten with the process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,26 +12,26 @@ use shared::hash::FragmentProof;
 use shared::model::{ContentId, FragmentIndex, FragmentSet};
 use tokio::sync::{Notify, broadcast, watch};
 
-/// Changes that a slow listener may be behind; one that is further behind looks at everything.
+/// Changes that a slow listener may be behind; a listener that is further behind looks at everything.
 const CHANGES: usize = 1024;
 
-/// All arrivals of one peer; cheap to clone, all clones are one.
+/// The arrivals of one peer; cheap to clone, and all clones share the same state.
 #[derive(Clone, Debug)]
 pub struct Arrivals(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     contents: Mutex<BTreeMap<ContentId, Content>>,
-    /// Which contents have fragments that began or ceased to arrive.
+    /// Contents whose fragments began or ceased to arrive.
     changes: broadcast::Sender<ContentId>,
-    /// Which contents began or ceased to be fetched.
+    /// Contents whose fetch began or ended.
     fetching: broadcast::Sender<ContentId>,
 }
 
 #[derive(Debug, Default)]
 struct Content {
     fetches: u32,
-    /// Fragments that somebody has been sent to the end, as long as the fetch has not taken note of it.
+    /// Fragments that have been sent to another peer completely, until the fetch has taken note of it.
     passed_on: BTreeSet<FragmentIndex>,
     has_passed_on: Arc<Notify>,
     fragments: BTreeMap<FragmentIndex, Fragment>,
@@ -39,13 +40,13 @@ struct Content {
 #[derive(Debug)]
 struct Fragment {
     proof: FragmentProof,
-    /// How many blocks are there, from the first one on without a gap.
+    /// Number of blocks that have come, from the first one on without a gap.
     blocks: watch::Sender<u32>,
-    /// Requests that bring it: two for a moment when one takes over from another.
+    /// Requests that bring the fragment: two for a moment when one takes over from another.
     guards: u32,
 }
 
-/// A fragment that is arriving, as long as this lives.
+/// A fragment that is arriving, until this is dropped.
 #[derive(Debug)]
 pub struct Arrival {
     arrivals: Arrivals,
@@ -53,7 +54,7 @@ pub struct Arrival {
     index: FragmentIndex,
 }
 
-/// A content that is being fetched, as long as this lives.
+/// A content that is being fetched, until this is dropped.
 #[derive(Debug)]
 pub struct Fetching {
     arrivals: Arrivals,
@@ -61,12 +62,13 @@ pub struct Fetching {
     has_passed_on: Arc<Notify>,
 }
 
-/// What can be passed on of an arriving fragment.
+/// The part of an arriving fragment that can be passed on.
 #[derive(Debug)]
 pub struct Passing {
-    /// Its leaves.
+    /// Leaves of the fragment.
     pub proof: FragmentProof,
-    /// How many blocks are there, from the first one on; closed when it no longer arrives (or is held).
+    /// Number of blocks that have come, from the first one on; closed when the fragment no longer arrives (or
+    /// is held).
     pub blocks: watch::Receiver<u32>,
 }
 
@@ -82,7 +84,7 @@ impl Default for Arrivals {
 }
 
 impl Arrivals {
-    /// A content is being fetched from now on.
+    /// Marks a content as being fetched, until the result is dropped.
     #[must_use]
     pub fn fetch(&self, content: ContentId) -> Fetching {
         let has_passed_on = {
@@ -91,7 +93,7 @@ impl Arrivals {
             content.fetches += 1;
             Arc::clone(&content.has_passed_on)
         };
-        tell(&self.0.fetching, content);
+        notify(&self.0.fetching, content);
         Fetching {
             arrivals: self.clone(),
             content,
@@ -99,7 +101,7 @@ impl Arrivals {
         }
     }
 
-    /// Somebody has been sent the fragment to the end; who fetches the content is told.
+    /// Tells the fetch of the content that the fragment has been sent to another peer completely.
     pub fn passed_on(&self, content: ContentId, index: FragmentIndex) {
         let mut contents = self.contents();
         if let Some(content) = contents.get_mut(&content).filter(|content| content.fetches > 0) {
@@ -116,7 +118,7 @@ impl Arrivals {
             .is_some_and(|content| content.fetches > 0)
     }
 
-    /// A fragment begins to arrive: its leaves are proven.
+    /// Begins the arrival of a fragment whose leaves are proven.
     #[must_use]
     pub fn begin(&self, content: ContentId, proof: &FragmentProof) -> Arrival {
         let index = proof.index();
@@ -137,7 +139,7 @@ impl Arrivals {
         }
     }
 
-    /// Fragments of which some blocks are there.
+    /// Returns the fragments of which some blocks have come.
     #[must_use]
     pub fn coming(&self, content: ContentId, fragment_count: u32) -> FragmentSet {
         let mut set = FragmentSet::empty(fragment_count);
@@ -155,7 +157,7 @@ impl Arrivals {
         set
     }
 
-    /// What can be passed on of a fragment, if it is arriving.
+    /// Returns the part of a fragment that can be passed on, if the fragment is arriving.
     #[must_use]
     pub fn passing(&self, content: ContentId, index: FragmentIndex) -> Option<Passing> {
         let contents = self.contents();
@@ -166,13 +168,13 @@ impl Arrivals {
         })
     }
 
-    /// Tells which contents have fragments that began or ceased to arrive, from now on.
+    /// Subscribes to the contents whose fragments begin or cease to arrive.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<ContentId> {
         self.0.changes.subscribe()
     }
 
-    /// Tells which contents began or ceased to be fetched, from now on.
+    /// Subscribes to the contents whose fetch begins or ends.
     #[must_use]
     pub fn subscribe_fetching(&self) -> broadcast::Receiver<ContentId> {
         self.0.fetching.subscribe()
@@ -184,7 +186,7 @@ impl Arrivals {
 }
 
 impl Arrival {
-    /// So many blocks are there now, from the first one on, verified and written.
+    /// Notes that the first `blocks` blocks have been verified and written.
     pub fn advance(&self, blocks: u32) {
         let mut is_first = false;
         if let Some(fragment) = self
@@ -201,7 +203,7 @@ impl Arrival {
             });
         }
         if is_first {
-            tell(&self.arrivals.0.changes, self.content);
+            notify(&self.arrivals.0.changes, self.content);
         }
     }
 }
@@ -220,12 +222,13 @@ impl Drop for Arrival {
         }
         forget_if_idle(&mut contents, self.content);
         drop(contents);
-        tell(&self.arrivals.0.changes, self.content);
+        notify(&self.arrivals.0.changes, self.content);
     }
 }
 
 impl Fetching {
-    /// Fragments that somebody has been sent to the end since the last call; waits until there are some. Cancel-safe.
+    /// Returns the fragments that have been sent to another peer completely since the last call; waits until
+    /// there are some. Cancel-safe.
     pub async fn passed_on(&self) -> BTreeSet<FragmentIndex> {
         loop {
             let content = self.content;
@@ -250,7 +253,7 @@ impl Drop for Fetching {
         }
         forget_if_idle(&mut contents, self.content);
         drop(contents);
-        tell(&self.arrivals.0.fetching, self.content);
+        notify(&self.arrivals.0.fetching, self.content);
     }
 }
 
@@ -263,8 +266,8 @@ fn forget_if_idle(contents: &mut BTreeMap<ContentId, Content>, content: ContentI
     }
 }
 
-fn tell(listeners: &broadcast::Sender<ContentId>, content: ContentId) {
-    // Nobody has to be listening.
+fn notify(listeners: &broadcast::Sender<ContentId>, content: ContentId) {
+    // It is no error when there is no listener.
     drop(listeners.send(content));
 }
 
@@ -276,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fragment_is_passed_on_from_its_first_block_until_nobody_brings_it() {
+    fn a_fragment_is_passed_on_from_its_first_block_on() {
         let bytes = vec![7; 100_000];
         let mut hasher = ContentHasher::new(100_000, FragmentLength::MIN);
         hasher.update(&bytes);
@@ -295,20 +298,23 @@ mod tests {
         assert_eq!(
             *passing.blocks.borrow(),
             2,
-            "the one that is behind takes nothing back"
+            "the slower request takes nothing back"
         );
         drop(first);
         assert!(
             arrivals.coming(content, 2).contains(index),
-            "the other still brings it"
+            "the other request still brings it"
         );
         drop(other);
         assert!(arrivals.passing(content, index).is_none());
-        assert!(passing.blocks.has_changed().is_err(), "who passes it on is told");
+        assert!(
+            passing.blocks.has_changed().is_err(),
+            "the upload that passes it on is told"
+        );
     }
 
     #[tokio::test]
-    async fn a_fetch_learns_once_what_has_been_passed_on() {
+    async fn a_fetch_learns_once_which_fragments_were_passed_on() {
         let arrivals = Arrivals::default();
         let content = ContentId::from_bytes([1; 32]);
         let fragments: Vec<_> = FragmentSet::full(3).iter().collect();

@@ -1,15 +1,44 @@
-//! Everyone who waits for the same session.
+//! Callers that wait for the same session, and the calls by which they reach a job.
 
-use shared::model::{FragmentSet, Manifest, Source, Timestamp};
+use shared::model::{FetchStanding, FragmentSet, Manifest, Source, Timestamp};
+use tokio::sync::{oneshot, watch};
 
+use super::counters::Received;
 use super::error::FetchError;
-use super::fetcher::Fetched;
-use super::intake::Received;
-use super::job::Caller;
-use super::progress::Progress;
+use super::progress::{Fetched, Progress};
 
-/// What a session has to tell its callers.
-pub(super) struct News<'a> {
+/// A request that a caller makes of a job.
+pub(super) enum Call {
+    /// Add a caller.
+    Join(Box<Caller>),
+    /// Remove the caller with this number.
+    Leave(u64),
+    /// Describe the state of the fetch and its reasons to wait. A job that is about to end does not answer.
+    Explain(oneshot::Sender<FetchStanding>),
+}
+
+/// A caller that waits for fragments.
+pub(super) struct Caller {
+    pub(super) id: u64,
+    pub(super) manifest: Manifest,
+    pub(super) wanted: FragmentSet,
+    pub(super) hints: Vec<Source>,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) reply: oneshot::Sender<Result<Fetched, FetchError>>,
+    pub(super) since: Timestamp,
+    /// Amount that the session had received when the caller joined.
+    pub(super) before: Received,
+}
+
+impl Caller {
+    /// Sends the result to the caller, if it is still there.
+    pub(super) fn answer(self, result: Result<Fetched, FetchError>) {
+        drop(self.reply.send(result));
+    }
+}
+
+/// State of a session, as its callers are told.
+pub(super) struct Update<'a> {
     pub(super) now: Timestamp,
     /// Committed fragments.
     pub(super) held: &'a FragmentSet,
@@ -33,7 +62,7 @@ impl Callers {
         }
     }
 
-    /// Takes a caller in and returns its hints; refuses one with another idea of the content.
+    /// Adds a caller and returns its hints; refuses a caller whose manifest differs.
     pub(super) fn join(&mut self, mut caller: Caller, received: Received) -> Vec<Source> {
         if caller.manifest != self.manifest {
             caller.answer(Err(FetchError::OtherManifest(self.manifest.content())));
@@ -45,23 +74,23 @@ impl Callers {
         hints
     }
 
-    /// Takes a caller out.
+    /// Removes and returns a caller.
     pub(super) fn leave(&mut self, id: u64) -> Option<Caller> {
         let at = self.waiting.iter().position(|caller| caller.id == id)?;
         Some(self.waiting.swap_remove(at))
     }
 
-    /// Takes everyone out.
+    /// Removes and returns all callers.
     pub(super) fn leave_all(&mut self) -> Vec<Caller> {
         std::mem::take(&mut self.waiting)
     }
 
-    /// Whether nobody is waiting.
+    /// Whether no caller is waiting.
     pub(super) const fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// What all of them want together.
+    /// Returns the union of the fragments that the callers want.
     pub(super) fn wanted(&self) -> FragmentSet {
         let mut union = self.manifest.no_fragments();
         self.waiting
@@ -70,22 +99,22 @@ impl Callers {
         union
     }
 
-    /// Tells everyone how far it is, answers those who have everything, and forgets those who have gone; true when
-    /// there are fewer than before.
-    pub(super) fn tell(&mut self, news: &News<'_>) -> bool {
+    /// Sends every caller its progress, answers callers that have everything, and drops callers that have
+    /// gone away. Returns whether fewer callers are left.
+    pub(super) fn update(&mut self, update: &Update<'_>) -> bool {
         let before = self.waiting.len();
         for caller in std::mem::take(&mut self.waiting) {
             let mut held = caller.wanted.clone();
-            held.intersect_with(news.held);
-            let is_done = caller.wanted.is_subset(news.held);
-            let received = news.received - caller.before;
+            held.intersect_with(update.held);
+            let is_done = caller.wanted.is_subset(update.held);
+            let received = update.received - caller.before;
             let progress = Progress {
                 held_bytes: self.manifest.bytes_in(&held),
                 length: self.manifest.bytes_in(&caller.wanted),
-                sources: if is_done { 0 } else { news.sources },
+                sources: if is_done { 0 } else { update.sources },
                 received_bytes: received.bytes,
                 wasted_bytes: received.wasted,
-                waiting_for: news.waiting_for.clone().filter(|_| !is_done),
+                waiting_for: update.waiting_for.clone().filter(|_| !is_done),
             };
             caller.progress.send_if_modified(|last| {
                 let has_changed = *last != progress;
@@ -93,11 +122,11 @@ impl Callers {
                 has_changed
             });
             if is_done {
-                let elapsed = news.now.since(caller.since);
+                let elapsed = update.now.since(caller.since);
                 caller.answer(Ok(Fetched {
                     received_bytes: received.bytes,
                     wasted_bytes: received.wasted,
-                    sources_used: news.sources_used,
+                    sources_used: update.sources_used,
                     elapsed,
                 }));
             } else if !caller.reply.is_closed() {

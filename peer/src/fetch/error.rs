@@ -1,4 +1,4 @@
-//! Why a fetch ended without what was wanted.
+//! Errors of a fetch.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use shared::{Coded, ErrorCode};
 
 use crate::store::StoreError;
 
-/// Why a fetch ended early. What has been committed stays held, whatever the error.
+/// The reason for which a fetch ended early. Committed fragments stay held, whatever the error.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum FetchError {
     /// No source delivered anything for longer than the limits allow.
@@ -23,9 +23,9 @@ pub enum FetchError {
         missing: u32,
         /// Peers that were asked since the job began.
         tried: u32,
-        /// How long nothing came.
+        /// Time without any delivery.
         waited: Duration,
-        /// What was being waited for.
+        /// Reason for which the fetch was waiting.
         reason: String,
     },
     /// The caller asked to stop.
@@ -34,15 +34,16 @@ pub enum FetchError {
     /// The peer is stopping.
     #[error("the fetch of content {0} ended because this peer is stopping")]
     Stopping(ContentId),
-    /// The store holds this content in fragments of another length, or the fragments wanted are of another content.
+    /// The store holds this content in fragments of another length, or the fragments wanted are of another
+    /// content.
     #[error("content {0} is kept here in fragments of another length; use the manifest that the store has")]
     OtherManifest(ContentId),
-    /// The store could not take what was received.
-    #[error("cannot keep what was fetched of content {content}")]
+    /// The store could not take the received fragments.
+    #[error("cannot keep the fetched fragments of content {content}")]
     Store {
         /// The content.
         content: ContentId,
-        /// Why not.
+        /// The store's error.
         #[source]
         source: Arc<StoreError>,
     },

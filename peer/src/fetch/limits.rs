@@ -1,4 +1,4 @@
-//! How much a fetch may use, and how patient it is.
+//! Limits: the resources that a fetch may use, and its patience.
 
 use std::time::Duration;
 
@@ -6,34 +6,34 @@ use shared::model::{BLOCK_LENGTH, ByteRate, FragmentLength};
 
 use super::scheduler::Bounds;
 
-/// So many sources are used side by side even if their fragments do not fit the byte budget.
+/// Requests that are made side by side even if their fragments do not fit the byte budget.
 const LEAST_REQUESTS: u32 = 8;
 
-/// However low a limit on downloads is, so many requests are made.
+/// Requests that are made however low a limit on downloads is.
 const LEAST_AT_RATE: u32 = 2;
 
 /// Bounds of every job of a `Fetcher`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes asked for and not yet verified and written, for each job. With fragments longer than an eighth of it,
-    /// eight requests are made all the same.
+    /// Bytes asked for and not yet verified and written, for each job. With fragments longer than an eighth
+    /// of it, eight requests are made all the same.
     pub in_flight_bytes: u64,
-    /// Bytes asked for and not yet verified and written, for all jobs together: what bounds the memory.
+    /// Bytes asked for and not yet verified and written, for all jobs together: this bounds the memory.
     pub total_in_flight_bytes: u64,
     /// Requests to one source at once; a new source begins with two.
     pub requests_per_source: u32,
-    /// Sources of one job that are linked to at once.
+    /// Sources to which one job is connected at once.
     pub sources: usize,
-    /// A request to which nothing comes for so long is given to another source. A source's time doubles, up to a
-    /// minute, each time that happens, so that a slow line is not taken for a dead one for ever.
+    /// Silence after which a request is given to another source. Each time that happens, the time allowed to
+    /// the source doubles, up to a minute, so that a slow line is not taken for a dead one for ever.
     pub stall: Duration,
-    /// Verified fragments are committed when they have so many bytes together…
+    /// Bytes of verified fragments at which a commit begins.
     pub commit_bytes: u64,
-    /// …or when the last commit was so long ago.
+    /// Time since the last commit after which a commit begins, however few bytes are waiting.
     pub commit_interval: Duration,
-    /// How often other sources are looked for while something is missing.
+    /// Interval at which other sources are looked for while fragments are missing.
     pub find_interval: Duration,
-    /// A fetch fails when no source at all has delivered anything for so long; none: it goes on until it is
+    /// Time without any delivery after which a fetch fails; without it, a fetch goes on until it is
     /// cancelled.
     pub give_up_after: Option<Duration>,
 }
@@ -55,8 +55,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// With at most so many bytes asked for and not yet written, for one job or for all of them together: a single
-    /// fetch may use all the memory that there is.
+    /// Returns limits with at most `bytes` bytes asked for and not yet written, for one job as for all of
+    /// them together: a single fetch may use all the memory.
     #[must_use]
     pub fn within(bytes: u64) -> Self {
         Self {
@@ -66,21 +66,21 @@ impl Limits {
         }
     }
 
-    /// Blocks that may be in flight for all jobs together; at least 1.
+    /// Number of blocks that may be in flight for all jobs together; at least 1.
     pub(super) fn total_blocks(&self) -> u32 {
         let blocks = self.total_in_flight_bytes / u64::from(BLOCK_LENGTH);
         u32::try_from(blocks).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Requests that keep a limit of so many bytes per second busy: a second's worth, so that an answer is always on
-    /// its way, and at least two, so that one slow source does not take all of it. More would only wait in memory, while
-    /// their sources, whose windows are full, think that nobody takes what they send.
+    /// Returns the number of requests that keep a download limit busy: a second's worth, so that an answer is
+    /// always on its way, and at least two, so that one slow source does not take all of it. More would only
+    /// wait in memory, while their sources, whose windows are full, conclude that this peer takes nothing.
     pub(super) fn at_rate(rate: ByteRate, fragment_length: FragmentLength) -> u32 {
         let fragments = rate.get().div_ceil(u64::from(fragment_length.get()));
         u32::try_from(fragments).unwrap_or(u32::MAX).max(LEAST_AT_RATE)
     }
 
-    /// What the scheduler may do with fragments of this length.
+    /// Returns the scheduler's bounds for fragments of this length.
     pub(super) fn bounds(&self, fragment_length: FragmentLength) -> Bounds {
         let fitting = self.in_flight_bytes / u64::from(fragment_length.get());
         let in_all = u32::try_from(fitting).unwrap_or(u32::MAX).max(LEAST_REQUESTS);
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_kept_busy_by_a_second_s_worth_of_requests() {
+    fn a_second_s_worth_of_requests_keeps_a_limit_busy() {
         let at = |rate, length| {
             let rate = ByteRate::new(rate).expect("not 0");
             Limits::at_rate(rate, FragmentLength::new(length).expect("a power of two"))

@@ -1,10 +1,12 @@
-//! How far a fetch is, in numbers and words.
+//! Progress of a fetch, in numbers and words, and its result.
+
+use std::time::Duration;
 
 use shared::model::{ByteCount, ByteRate, Reason, ReasonCode};
 
-use super::scheduler::Outlook;
+use super::scheduler::SchedulerSummary;
 
-/// How far a fetch is.
+/// Progress of a fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes of the wanted fragments that are held.
@@ -15,41 +17,54 @@ pub struct Progress {
     pub sources: u32,
     /// Bytes of blocks that have been received since the fetch began.
     pub received_bytes: u64,
-    /// Those of them that were in vain.
+    /// Bytes of blocks that have been received in vain.
     pub wasted_bytes: u64,
-    /// Why nothing comes, why little comes, or why not everything can come; in words for a person.
+    /// Reason why nothing comes, little comes, or not everything can come; in words for a person.
     pub waiting_for: Option<String>,
 }
 
-/// What may keep a fetch waiting, as its session knows it.
+/// Result of a fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Bytes of blocks received meanwhile, for all callers of the same job.
+    pub received_bytes: u64,
+    /// Bytes received in vain: wrong, of requests that did not deliver, or here already.
+    pub wasted_bytes: u64,
+    /// Sources that delivered a fragment since the job began.
+    pub sources_used: u32,
+    /// Time from the call to the last commit.
+    pub elapsed: Duration,
+}
+
+/// Facts that may keep a fetch waiting, as its session knows them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Circumstances {
-    pub(super) outlook: Outlook,
+    pub(super) summary: SchedulerSummary,
     /// The limit on downloads, when it has held requests up lately.
     pub(super) limit: Option<ByteRate>,
-    /// Bytes that all fetches may have asked for, when they have and nothing could be asked for here.
+    /// Bytes that all fetches together may have asked for, when others have taken them all.
     pub(super) memory: Option<u64>,
-    /// Whether what has arrived waits for the disk.
+    /// Whether arrived fragments wait for the disk.
     pub(super) is_disk_behind: bool,
-    /// What is to be said about slow sources.
+    /// Complaint about slow sources.
     pub(super) slow: Option<String>,
 }
 
 impl Circumstances {
-    /// All that keeps the fetch waiting, the gravest first.
+    /// Returns the reasons for which the fetch waits, the gravest first.
     pub(super) fn reasons(self) -> Vec<Reason> {
-        if self.outlook.pending == 0 {
+        if self.summary.pending == 0 {
             return Vec::new();
         }
         let reason = |code, detail| Reason { code, detail };
-        let mut reasons: Vec<_> = waiting_for(&self.outlook).into_iter().collect();
+        let mut reasons: Vec<_> = waiting_for(&self.summary).into_iter().collect();
         reasons.extend(self.memory.map(|bytes| {
             let all = ByteCount::new(bytes);
             let detail = format!("other fetches here have asked for all that may be in memory ({all})");
             reason(ReasonCode::MemoryBudget, detail)
         }));
         reasons.extend(self.is_disk_behind.then(|| {
-            let detail = "this peer's disk is slower than what arrives".to_owned();
+            let detail = "this peer's disk is slower than its sources".to_owned();
             reason(ReasonCode::DiskBusy, detail)
         }));
         reasons.extend(self.limit.map(|rate| {
@@ -61,8 +76,8 @@ impl Circumstances {
     }
 }
 
-/// What is being waited for, if anything is.
-pub(super) fn waiting_for(outlook: &Outlook) -> Option<Reason> {
+/// Returns the reason for which the sources deliver nothing, or not everything.
+pub(super) fn waiting_for(summary: &SchedulerSummary) -> Option<Reason> {
     let fragments = |n: u32| {
         if n == 1 {
             "1 of the fragments".to_owned()
@@ -70,17 +85,17 @@ pub(super) fn waiting_for(outlook: &Outlook) -> Option<Reason> {
             format!("{n} of the fragments")
         }
     };
-    let missing = outlook.pending.saturating_sub(outlook.in_flight);
-    let (code, detail) = if outlook.pending == 0 {
+    let missing = summary.pending.saturating_sub(summary.in_flight);
+    let (code, detail) = if summary.pending == 0 {
         return None;
-    } else if outlook.unsourced > 0 && outlook.unsourced == outlook.pending {
+    } else if summary.unsourced > 0 && summary.unsourced == summary.pending {
         let detail = "no peer that is online holds what is missing".to_owned();
         (ReasonCode::NoSource, detail)
-    } else if outlook.unsourced > 0 {
-        let detail = format!("no peer that is online holds {}", fragments(outlook.unsourced));
+    } else if summary.unsourced > 0 {
+        let detail = format!("no peer that is online holds {}", fragments(summary.unsourced));
         (ReasonCode::NoSource, detail)
-    } else if outlook.in_flight == 0 && missing > 0 {
-        let detail = match outlook.sources {
+    } else if summary.in_flight == 0 && missing > 0 {
+        let detail = match summary.sources {
             1 => "the only source is busy".to_owned(),
             n => format!("all {n} sources are busy"),
         };
@@ -96,8 +111,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_waited_for_is_said_in_words() {
-        let outlook = Outlook {
+    fn the_reason_to_wait_is_given_in_words() {
+        let summary = SchedulerSummary {
             pending: 10,
             in_flight: 0,
             unsourced: 0,
@@ -105,56 +120,56 @@ mod tests {
             serving: 0,
             waiting: 2,
         };
-        for (outlook, words) in [
-            (outlook, Some("all 2 sources are busy")),
+        for (summary, words) in [
+            (summary, Some("all 2 sources are busy")),
             (
-                Outlook {
+                SchedulerSummary {
                     sources: 1,
                     waiting: 1,
-                    ..outlook
+                    ..summary
                 },
                 Some("the only source is busy"),
             ),
             (
-                Outlook {
+                SchedulerSummary {
                     unsourced: 3,
                     in_flight: 7,
-                    ..outlook
+                    ..summary
                 },
                 Some("no peer that is online holds 3 of the fragments"),
             ),
             (
-                Outlook {
+                SchedulerSummary {
                     unsourced: 10,
                     sources: 0,
-                    ..outlook
+                    ..summary
                 },
                 Some("no peer that is online holds what is missing"),
             ),
             (
-                Outlook {
+                SchedulerSummary {
                     in_flight: 4,
                     serving: 2,
-                    ..outlook
+                    ..summary
                 },
                 None,
             ),
             (
-                Outlook {
+                SchedulerSummary {
                     pending: 0,
-                    ..outlook
+                    ..summary
                 },
                 None,
             ),
         ] {
-            let told = waiting_for(&outlook).map(|reason| reason.detail);
-            assert_eq!(told.as_deref(), words, "{outlook:?}");
+            let told = waiting_for(&summary).map(|reason| reason.detail);
+            assert_eq!(told.as_deref(), words, "{summary:?}");
         }
     }
 
     #[test]
-    fn everything_that_keeps_a_fetch_is_told_with_its_code_and_nothing_when_it_is_done() {
-        let outlook = Outlook {
+    fn every_reason_has_its_code_and_a_finished_fetch_has_none() {
+        let summary = SchedulerSummary {
             pending: 10,
             in_flight: 3,
             unsourced: 2,
@@ -163,7 +178,7 @@ mod tests {
             waiting: 0,
         };
         let all = Circumstances {
-            outlook,
+            summary,
             limit: ByteRate::new(1 << 20),
             memory: Some(64 << 20),
             is_disk_behind: true,
@@ -180,23 +195,23 @@ mod tests {
                 ReasonCode::SourcesSlow
             ]
         );
-        let outlook = Outlook {
+        let summary = SchedulerSummary {
             pending: 0,
-            ..outlook
+            ..summary
         };
-        assert_eq!(codes(Circumstances { outlook, ..all }), []);
-        let outlook = Outlook {
+        assert_eq!(codes(Circumstances { summary, ..all }), []);
+        let summary = SchedulerSummary {
             pending: 1,
             in_flight: 1,
-            ..outlook
+            ..summary
         };
-        let outlook = Outlook {
+        let summary = SchedulerSummary {
             unsourced: 0,
-            ..outlook
+            ..summary
         };
         assert_eq!(
             codes(Circumstances {
-                outlook,
+                summary,
                 ..Circumstances::default()
             }),
             []

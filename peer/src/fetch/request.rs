@@ -1,6 +1,11 @@
-//! One request to one source: what is missing of a fragment, in chunks, each verified and written before the next is
-//! taken.
+//! Requests: the missing part of a fragment comes from one source in chunks, each verified and written before
+//! the next is taken.
+//!
+//! One request at a time works on a fragment. Parts that have come are kept, verified and written, in the
+//! memory of the session alone ([`Partials`]): the next source is asked only for the rest, and a crash costs
+//! what the fragments in flight had.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,57 +19,98 @@ use tokio_util::sync::CancellationToken;
 
 use super::arrivals::Arrivals;
 use super::commits::Delivery;
-use super::intake::{Intake, Meter};
-use super::partial::Partial;
+use super::counters::{Intake, Meter};
 use super::scheduler::Failure;
 use crate::limiter::Limiter;
 use crate::store::{FragmentStore, StoreError};
 
-/// What is needed to make a request.
+/// Partial fragments that are kept while no request works on them: their leaves take up to 32 KiB each.
+const MAX_PARTIALS: usize = 64;
+
+/// The part of a fragment that has come.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    /// Leaves of the fragment, once they are proven.
+    delivery: Option<Delivery>,
+    /// Number of blocks, from the first one on.
+    blocks: u32,
+}
+
+/// The partial fragments of a session.
+#[derive(Debug, Default)]
+pub(super) struct Partials(BTreeMap<FragmentIndex, Arc<Mutex<Partial>>>);
+
+impl Partials {
+    /// Returns the part of the fragment that has come, to be locked by the request that works on it.
+    pub(super) fn of(&mut self, fragment: FragmentIndex) -> Arc<Mutex<Partial>> {
+        if self.0.len() >= MAX_PARTIALS && !self.0.contains_key(&fragment) {
+            let idle = self.0.iter().find(|(_, partial)| Arc::strong_count(partial) == 1);
+            if let Some(idle) = idle.map(|(index, _)| *index) {
+                self.0.remove(&idle);
+            }
+        }
+        Arc::clone(self.0.entry(fragment).or_default())
+    }
+
+    /// Removes a fragment that is complete.
+    pub(super) fn remove(&mut self, fragment: FragmentIndex) {
+        self.0.remove(&fragment);
+    }
+
+    /// Bytes that were received and will not be of use when everything has ended.
+    pub(super) fn bytes(&self) -> u64 {
+        let blocks = self.0.values().filter_map(|partial| partial.try_lock().ok());
+        blocks
+            .map(|partial| u64::from(partial.blocks) * u64::from(BLOCK_LENGTH))
+            .sum()
+    }
+}
+
+/// A request to be made.
 pub(super) struct Request {
     pub(super) client: TransferClient,
     pub(super) manifest: Manifest,
     pub(super) fragment: FragmentIndex,
-    /// Only if the source has not handed it out to someone else.
+    /// Whether the source should refuse if it has handed the fragment out to another peer.
     pub(super) if_new: bool,
-    /// What has come of it before.
+    /// The part of the fragment that came before.
     pub(super) partial: Arc<Mutex<Partial>>,
     pub(super) store: Arc<dyn FragmentStore>,
-    /// What arrives is passed on.
+    /// Register through which arriving blocks are passed on.
     pub(super) arrivals: Arrivals,
-    /// Counts what comes…
+    /// Counter of the session.
     pub(super) intake: Arc<Intake>,
-    /// …from this source.
+    /// Counter of this source.
     pub(super) meter: Arc<Meter>,
-    /// Has a permit for every block that may be in flight…
+    /// One permit for every block that may be in flight.
     pub(super) room: Arc<Semaphore>,
-    /// …and never had more than this.
+    /// Number of permits that `room` has in all.
     pub(super) all_room: u32,
-    /// Limits all fetches together.
+    /// Limit on all fetches together.
     pub(super) limiter: Limiter,
-    /// How long nothing may come.
+    /// Longest pause between two chunks.
     pub(super) stall: Duration,
 }
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// Every block has been verified and written.
     Delivered(Delivery),
-    /// The source did not deliver; why, and in words.
+    /// The source did not deliver, for this reason; the text says more.
     Failed(Failure, String),
-    /// Our store failed.
+    /// This peer's store failed.
     Store(StoreError),
-    /// A thread of ours failed.
+    /// A thread of this peer failed.
     Broken,
-    /// It was cancelled.
+    /// The request was cancelled.
     Cancelled,
 }
 
 impl Request {
     /// Makes the request. Ends soon after `token` is cancelled, but never in the middle of a write.
     pub(super) async fn run(self, token: CancellationToken) -> Outcome {
-        // Whoever was asked before is still writing what has come, if its request has just been cancelled.
+        // A request that has just been cancelled may still be writing what has come.
         let mut partial = tokio::select! {
             partial = self.partial.lock() => partial,
             () = token.cancelled() => return Outcome::Cancelled,
@@ -72,7 +118,7 @@ impl Request {
         let all = self.manifest.blocks_of(self.fragment);
         let first = partial.blocks;
         if first == all {
-            return Outcome::Cancelled; // it was completed after all, and has been reported
+            return Outcome::Cancelled; // the earlier request completed the fragment and has reported that
         }
         let fetch = Fetch {
             content: self.manifest.content(),
@@ -84,7 +130,7 @@ impl Request {
             with_leaves: partial.delivery.is_none(),
             if_new: self.if_new,
         };
-        // A fragment larger than all the room there is takes all of it.
+        // A fragment larger than all the room takes all of it.
         let blocks = (all - first).min(self.all_room);
         let _room = tokio::select! {
             room = self.room.acquire_many(blocks) => room,
@@ -107,7 +153,7 @@ impl Request {
             let chunk = match received {
                 Ok(Ok(Some(chunk))) => chunk,
                 Ok(Ok(None)) => {
-                    return Outcome::Failed(Failure::ConnectionLost, "it stopped early".to_owned());
+                    return Outcome::Failed(Failure::ConnectionLost, "the source stopped early".to_owned());
                 }
                 Ok(Err(error)) => return Outcome::Failed(failure(error.code()), error.to_string()),
                 Err(_) => return Outcome::Failed(Failure::TimedOut, "nothing came for too long".to_owned()),
@@ -127,15 +173,15 @@ impl Request {
                 return outcome;
             }
             portion.keep();
-            // Verified, so it is no more than a fragment has.
+            // The chunk is verified, so it has no more blocks than the fragment.
             partial.blocks += u32::try_from(bytes).unwrap_or(u32::MAX).div_ceil(BLOCK_LENGTH);
-            // While nothing is taken the source is held up by the flow control of HTTP/2. What its window lets through
-            // (up to 16 MiB for each connection) comes at once all the same and waits in memory.
+            // While nothing is taken, the flow control of HTTP/2 holds the source up. Bytes within its window
+            // (up to 16 MiB for each connection) come at once all the same and wait in memory.
             tokio::select! {
                 biased;
                 () = self.limiter.take(bytes as u64) => {}
                 () = token.cancelled() => {
-                    // What is complete is not thrown away.
+                    // A complete fragment is not thrown away.
                     if partial.blocks < all {
                         return Outcome::Cancelled;
                     }
@@ -149,8 +195,8 @@ impl Request {
             .map_or(Outcome::Broken, Outcome::Delivered)
     }
 
-    /// Verifies a chunk and writes it, on a thread that may block. The first one brings the leaves. What had come before
-    /// is given back in any case.
+    /// Verifies a chunk and writes it, on a thread that may block. The first chunk brings the leaves. Returns
+    /// the delivery so far in any case.
     async fn take(
         &self,
         chunk: Chunk,
@@ -188,15 +234,38 @@ impl Request {
     }
 }
 
-/// What an error that the source answered means for the scheduler.
+/// Translates an error that the source answered for the scheduler.
 const fn failure(code: ErrorCode) -> Failure {
     match code {
-        // It found its own copy damaged and withdrew it: honest, but of no use. Or it knows no such blocks: it
-        // keeps the content in fragments of another length.
+        // The source found its own copy damaged and withdrew it: honest, but of no use. Or it knows no such
+        // blocks because it keeps the content in fragments of another length.
         ErrorCode::NotFound | ErrorCode::Corrupt | ErrorCode::InvalidArgument => Failure::DoesNotHold,
         ErrorCode::Exhausted => Failure::Busy,
         ErrorCode::Conflict => Failure::HandedOut,
         ErrorCode::DeadlineExceeded => Failure::TimedOut,
         _ => Failure::ConnectionLost,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::model::FragmentSet;
+
+    use super::*;
+
+    #[test]
+    fn idle_partial_fragments_are_bounded_and_busy_ones_stay() {
+        let mut partials = Partials::default();
+        let all: Vec<_> = FragmentSet::full(200).iter().collect();
+        let worked_on = partials.of(all[0]);
+        worked_on.try_lock().expect("idle").blocks = 3;
+        for fragment in &all[1..] {
+            partials.of(*fragment);
+        }
+        assert_eq!(partials.0.len(), MAX_PARTIALS);
+        assert_eq!(partials.bytes(), 3 * u64::from(BLOCK_LENGTH));
+        assert_eq!(partials.of(all[0]).try_lock().expect("idle").blocks, 3);
+        partials.remove(all[0]);
+        assert_eq!(partials.bytes(), 0);
     }
 }

@@ -1,4 +1,5 @@
-//! The requests of a session whose tasks have not ended, cancelled ones too. Pure but for the tokens.
+//! Running requests: those of a session whose tasks have not ended, cancelled ones too. Pure but for the
+//! tokens.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ pub(super) struct Made {
     pub(super) begun: Begun,
 }
 
-/// How things stood when a request was made.
+/// The moment at which a request was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Begun {
     pub(super) at: Timestamp,
@@ -25,7 +26,7 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// How the source has done since then.
+    /// Returns the bytes that came from the source since then, and the time that they took.
     pub(super) fn pulled(&self, now: Timestamp, sent: u64) -> Pulled {
         Pulled {
             bytes: sent.saturating_sub(self.sent),
@@ -39,12 +40,12 @@ impl Begun {
 pub(super) struct Running {
     requests: BTreeMap<u64, Made>,
     made: u64,
-    /// Of fragments that are on their way: who was the last to be overtaken, and how it did.
+    /// For each fragment on its way, the source that was overtaken last, with its bytes and time.
     overtaken: BTreeMap<FragmentIndex, (PeerId, Pulled)>,
 }
 
 impl Running {
-    /// A request is being made; returns its number and what cancels it.
+    /// Adds a request; returns its number and the token that cancels it.
     pub(super) fn begin(
         &mut self,
         source: PeerId,
@@ -63,30 +64,30 @@ impl Running {
         (self.made, token)
     }
 
-    /// Its task has ended.
+    /// Removes a request whose task has ended.
     pub(super) fn end(&mut self, number: u64) -> Option<Made> {
         self.requests.remove(&number)
     }
 
-    /// Cancels what this source is asked about the fragment.
+    /// Cancels the requests to this source for the fragment.
     pub(super) fn cancel(&self, source: PeerId, fragment: FragmentIndex) {
         self.about(fragment)
             .filter(|made| made.source == source)
             .for_each(|made| made.token.cancel());
     }
 
-    /// Cancels everything.
+    /// Cancels all requests.
     pub(super) fn cancel_all(&self) {
         self.requests.values().for_each(|made| made.token.cancel());
     }
 
-    /// Whether something is still running about the fragment.
+    /// Whether a request for the fragment is still running.
     pub(super) fn is_about(&self, fragment: FragmentIndex) -> bool {
         self.about(fragment).next().is_some()
     }
 
-    /// Cancels what this source is asked about the fragment because another one takes over; `sent` bytes have come from it
-    /// by now.
+    /// Cancels the request to this source for the fragment because another source takes over; `sent` bytes
+    /// have come from this source by now.
     pub(super) fn overtake(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, sent: u64) {
         let is_it = |made: &&Made| made.source == source && !made.token.is_cancelled();
         let Some(begun) = self.about(fragment).find(is_it).map(|made| made.begun) else {
@@ -96,7 +97,8 @@ impl Running {
         self.overtaken.insert(fragment, (source, begun.pulled(now, sent)));
     }
 
-    /// The fragment has come: who was overtaken, if anyone was, and how it did.
+    /// Notes that the fragment has come; returns the source that was overtaken, if one was, with its bytes
+    /// and time.
     pub(super) fn arrived(&mut self, fragment: FragmentIndex) -> Option<(PeerId, Pulled)> {
         self.overtaken.remove(&fragment)
     }
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_is_overtaken_is_remembered_until_the_fragment_has_come() {
+    fn an_overtaken_source_is_remembered_until_the_fragment_has_come() {
         let fragment = FragmentSet::full(1).iter().next().expect("a fragment");
         let peer = |number| PeerId::from_bytes([number; 16]);
         let at = Timestamp::from_millis;
@@ -125,7 +127,7 @@ mod tests {
         let mut running = Running::default();
         let (slow, token) = running.begin(peer(1), fragment, begun(1_000, 10));
         running.overtake(at(3_000), peer(2), fragment, 99);
-        assert!(!token.is_cancelled(), "it was asked of another one");
+        assert!(!token.is_cancelled(), "another source was asked");
         running.overtake(at(3_000), peer(1), fragment, 15);
         assert!(token.is_cancelled());
         let (quick, _) = running.begin(peer(2), fragment, begun(3_000, 0));

@@ -1,43 +1,47 @@
-//! Decides which fragment is asked of which source, and when to ask someone else.
+//! The scheduler: decides which fragment is asked of which source, and when another source takes over.
 //!
-//! Pure: it is told events and the time, and returns what to do. Every wanted fragment is exactly one of *missing*,
-//! *in flight* from one source, and *held*.
+//! Pure: it takes in events and the time, and returns actions. Every wanted fragment is exactly one of
+//! *missing*, *in flight* from one source, and *held*.
 //!
-//! Sources are *seeders*, which only have what they have, and *members* of the swarm, which fetch the same content and
-//! pass it on, block by block, as it comes to them. The rules, and why:
+//! A source is a *seeder*, to which no more fragments come, or a *member* of the swarm, which fetches the
+//! same content and passes it on, block by block, as it comes. The rules, and the reasons for them:
 //!
-//! * A seeder is asked for fragments that no member offers and no seeder has handed out, our own stripe first
-//!   (`stripes`): so it sends everything once before it sends anything twice. It refuses what it has handed out to
-//!   someone else a moment before.
-//! * A member is asked for the fragments that the fewest offer, as soon as they begin to come to it.
-//! * Of what came from a seeder, only little may be waiting for someone to take it over from us. So a peer with
-//!   half the uplink gets half the share, and nobody has to measure an uplink.
-//! * A seeder is asked for what the swarm has only when there is nothing else to ask it for.
-//! * A source that is full is not asked: the request goes where there is room, instead of standing in line.
-//! * A member that serves much more slowly than others is given a rest after each request, so that at the end not
-//!   everything is with the slow ones; one that serves more quickly is given more. Half of them never rest.
-//! * Whoever is ahead of the other members asks for less, so that those behind find free slots (`lead`).
-//! * A source for which nothing else is left takes over what a much slower one is sending, unless all wait for our own
-//!   limit. What has come of the fragment is kept.
+//! * A seeder is asked for fragments that no member offers and no seeder has handed out, this peer's own
+//!   stripe first (`stripes`): so it sends every fragment once before it sends any of them twice. It refuses
+//!   a fragment that it has handed out to another peer a moment before.
+//! * A member is asked for the fragments that the fewest sources offer, as soon as they begin to come to it.
+//! * Of the fragments that came from a seeder, only a few may wait for other members to take them over from
+//!   this peer. So a peer with half the uplink gets half the share, and no uplink has to be measured.
+//! * A seeder is asked for fragments that the swarm has only when there is nothing else to ask it for.
+//! * A source that is full is not asked: the request goes to a source with room, instead of waiting in line.
+//! * A member that serves much more slowly than others is given a rest after each request, so that in the
+//!   end not all requests are with the slow ones; one that serves more quickly is given more. Half of the
+//!   members never rest.
+//! * A peer that is ahead of the other members makes fewer requests, so that those behind find free slots
+//!   (`backpressure`).
+//! * A source for which nothing else is left takes over a fragment that a much slower one is sending, unless
+//!   requests wait for this peer's own limit. The part of the fragment that has come is kept.
 //!
-//! Invariants: a held fragment is never asked for; no source has more requests than its window, and all together no
-//! more than [`Bounds::in_all`]; a source that sends corrupt bytes again and again is asked for nothing until it joins
-//! again, and is out for longer each time (once may be the wire's fault: one damaged segment in 65,000 passes TCP's checksum;
-//! and behind a bad wire may be the only one who has something); the same events, times and
-//! seed give the same actions. As long as the missing fragments are on a source that is present and serves them
-//! now and then, each is asked for again until it is held.
+//! Invariants: a held fragment is never asked for; no source has more requests than its window, and all
+//! together no more than [`Bounds::in_all`]; a source that sends corrupt bytes repeatedly is asked for
+//! nothing until it joins again, and each ban is longer than the one before (once may be the wire's fault:
+//! one damaged segment in 65,000 passes TCP's checksum; and a source behind a bad wire may be the only one
+//! that has a fragment); the same events, times and seed give the same actions. While the missing fragments
+//! are on a source that is present and serves them now and then, each of them is asked for again until it is
+//! held.
 //!
-//! An event costs a look at the source that it is about; only failures, departures and ticks look at all of them.
+//! An event costs a look at the source that it is about; only failures, departures and ticks look at all
+//! sources.
 //!
-//! It deliberately knows nothing of connections, blocks, or the store: *delivered* is all verified and written.
+//! Deliberately absent: connections, blocks, and the store. *Delivered* means verified and written.
 
+mod backpressure;
 mod choice;
 mod event;
-mod flights;
-mod lead;
+mod in_flight;
 mod offers;
 mod pace;
-mod standing;
+mod source_state;
 mod stripes;
 #[cfg(test)]
 mod tests;
@@ -50,14 +54,14 @@ use rand::{RngExt as _, SeedableRng as _};
 use shared::model::{FragmentIndex, FragmentSet, PeerId, Timestamp};
 
 use choice::REQUESTS;
-pub use event::{Action, Bounds, Event, Failure, Outlook};
-use flights::{Flight, Flights};
+pub use event::{Action, Bounds, Event, Failure, SchedulerSummary};
+use in_flight::{InFlight, PendingRequest};
 use offers::Offers;
 use pace::Pace;
-use standing::Standing;
+use source_state::{Replaced, SourceState};
 use stripes::Stripes;
 
-/// A fragment that nobody has taken over from us for so long is not waited for: perhaps nobody wants it.
+/// Time for which a fragment waits to be taken over by another member; after that perhaps no member wants it.
 const PASSING_PATIENCE: Duration = Duration::from_secs(3);
 
 /// See the [module](self).
@@ -67,31 +71,32 @@ pub struct Scheduler {
     wanted: FragmentSet,
     held: FragmentSet,
     missing: FragmentSet,
-    flights: Flights,
-    sources: BTreeMap<PeerId, Standing>,
+    in_flight: InFlight,
+    sources: BTreeMap<PeerId, SourceState>,
     offers: Offers,
     stripes: Stripes,
-    /// Sources that hold something and are no members.
+    /// Number of sources that hold fragments and are no members.
     seeders: u32,
-    /// Fragments that we were the first to ask a seeder for, and have not passed on yet; whom, and since when we hold them.
+    /// Fragments that this peer was the first to ask a seeder for, and has not passed on yet: the seeder, and
+    /// the time since which the fragment is held.
     first_hand: BTreeMap<FragmentIndex, (PeerId, Option<Timestamp>)>,
-    /// Fragments that have been asked for: some of them may have come.
+    /// Fragments that have been asked for: parts of them may have come.
     begun: FragmentSet,
-    /// How many requests are to be made at most because we are ahead of others.
-    fair: Option<u32>,
+    /// Limit on requests while this peer is ahead of the other members.
+    backpressure: Option<u32>,
     pace: Pace,
     rng: StdRng,
 }
 
-/// Which sources may have become able to serve something.
+/// Sources that may have become able to serve a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    At(PeerId),
-    AtAll,
+enum Candidates {
+    One(PeerId),
+    All,
 }
 
 impl Scheduler {
-    /// Nothing is wanted yet of a content of which `held` is held.
+    /// Makes a scheduler for a content of which `held` is held and nothing is wanted yet.
     #[must_use]
     pub fn new(own: PeerId, held: FragmentSet, bounds: Bounds, seed: u64) -> Self {
         let count = held.capacity();
@@ -103,20 +108,20 @@ impl Scheduler {
             wanted: FragmentSet::empty(count),
             held,
             missing: FragmentSet::empty(count),
-            flights: Flights::default(),
+            in_flight: InFlight::default(),
             sources: BTreeMap::new(),
             offers: Offers::new(count),
             stripes: Stripes::new(own, count),
             seeders: 0,
             first_hand: BTreeMap::new(),
             begun: FragmentSet::empty(count),
-            fair: None,
+            backpressure: None,
             pace: Pace::default(),
             rng: StdRng::seed_from_u64(seed),
         }
     }
 
-    /// Takes an event in and says what to do now. Events that come late or twice do no harm.
+    /// Takes an event in and returns the actions that follow. Events that come late or twice do no harm.
     ///
     /// # Panics
     /// When a set is of a content with another number of fragments.
@@ -124,11 +129,11 @@ impl Scheduler {
     pub fn apply(&mut self, now: Timestamp, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         let was_exhausted = self.room() == 0;
-        let look = match event {
+        let candidates = match event {
             Event::Want(wanted) => self.want(wanted),
             Event::Joined { source, is_near } => {
-                self.standing(source).joins(is_near);
-                Look::At(source)
+                self.source(source).join(is_near);
+                Candidates::One(source)
             }
             Event::Has {
                 source,
@@ -141,7 +146,7 @@ impl Scheduler {
                 is_full,
             } => self.serves(source, handed_out, is_full),
             Event::Left { source } => {
-                self.standing(source).is_present = false;
+                self.source(source).is_present = false;
                 self.drop_source(source, &mut actions)
             }
             Event::Delivered { source, fragment } => self.delivered(now, source, fragment, &mut actions),
@@ -154,17 +159,21 @@ impl Scheduler {
                 if self.first_hand.remove(&fragment).is_none() {
                     return actions;
                 }
-                Look::AtAll
+                Candidates::All
             }
             Event::Throttled(enough) => {
                 self.pace.throttle(enough);
-                self.flights.restart(now);
-                Look::AtAll
+                self.in_flight.restart(now);
+                Candidates::All
             }
             Event::Tick => self.tick(now),
         };
-        let look = if was_exhausted { Look::AtAll } else { look };
-        self.assign(now, look, &mut actions);
+        let candidates = if was_exhausted {
+            Candidates::All
+        } else {
+            candidates
+        };
+        self.assign(now, candidates, &mut actions);
         actions
     }
 
@@ -180,44 +189,39 @@ impl Scheduler {
         self.wanted.is_subset(&self.held)
     }
 
-    /// Whether nothing is expected of the source now: it serves no request and offers nothing that is missing.
+    /// Whether nothing is expected of the source now: it serves no request and offers no missing fragment.
     #[must_use]
     pub fn is_useless(&self, source: PeerId) -> bool {
         self.sources
             .get(&source)
-            .is_none_or(|standing| standing.in_flight == 0 && !standing.offered.intersects(&self.missing))
+            .is_none_or(|state| state.in_flight == 0 && !state.offered.intersects(&self.missing))
     }
 
     /// Whether the source sent corrupt bytes so often that it is asked for nothing until it joins again.
     #[must_use]
     pub fn is_banned(&self, source: PeerId) -> bool {
-        self.sources
-            .get(&source)
-            .is_some_and(|standing| standing.is_banned)
+        self.sources.get(&source).is_some_and(|state| state.is_banned)
     }
 
     /// Whether the source is banned and should not join yet.
     #[must_use]
     pub fn is_out(&self, now: Timestamp, source: PeerId) -> bool {
-        self.sources
-            .get(&source)
-            .is_some_and(|standing| standing.is_out(now))
+        self.sources.get(&source).is_some_and(|state| state.is_out(now))
     }
 
-    /// How things stand.
+    /// Returns the state of the fetch in numbers.
     #[must_use]
-    pub fn outlook(&self, now: Timestamp) -> Outlook {
-        let mut pending = self.wanted.clone();
-        pending.subtract(&self.held);
+    pub fn summary(&self, now: Timestamp) -> SchedulerSummary {
+        let pending = self.wanted.difference(&self.held);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let usable = || self.sources.values().filter(|source| source.is_usable());
         let unsourced = self
             .missing
             .iter()
             .filter(|fragment| self.offers.of(*fragment) == 0);
-        Outlook {
-            pending: pending.len(),
-            in_flight: self.flights.count(),
+        SchedulerSummary {
+            pending: count(pending.count()),
+            in_flight: self.in_flight.count(),
             unsourced: count(unsourced.count()),
             sources: count(usable().count()),
             serving: count(usable().filter(|source| source.in_flight > 0).count()),
@@ -229,93 +233,93 @@ impl Scheduler {
         }
     }
 
-    fn standing(&mut self, source: PeerId) -> &mut Standing {
+    fn source(&mut self, source: PeerId) -> &mut SourceState {
         let (count, widest) = (self.held.capacity(), self.bounds.per_source);
         self.sources
             .entry(source)
-            .or_insert_with(|| Standing::new(count, widest))
+            .or_insert_with(|| SourceState::new(count, widest))
     }
 
-    /// How many more requests may be made.
+    /// Number of requests that may still be made.
     fn room(&self) -> u32 {
         let at_once = self.pace.at_once(self.bounds.in_all);
-        let at_once = self.fair.map_or(at_once, |fair| fair.min(at_once));
-        at_once.saturating_sub(self.flights.count())
+        let at_once = self.backpressure.map_or(at_once, |limit| limit.min(at_once));
+        at_once.saturating_sub(self.in_flight.count())
     }
 
-    fn want(&mut self, wanted: FragmentSet) -> Look {
+    fn want(&mut self, wanted: FragmentSet) -> Candidates {
         self.missing = wanted.clone();
         self.missing.subtract(&self.held);
-        for fragment in self.missing.clone().iter() {
-            if self.flights.contains(fragment) {
-                self.missing.remove(fragment);
-            }
+        for (fragment, _) in self.in_flight.iter() {
+            self.missing.remove(fragment);
         }
         self.wanted = wanted;
-        Look::AtAll
+        Candidates::All
     }
 
-    fn serves(&mut self, source: PeerId, handed_out: FragmentSet, is_full: bool) -> Look {
-        if self.standing(source).is_usable() {
-            self.restate(source, |standing| standing.serves(handed_out, is_full));
+    fn serves(&mut self, source: PeerId, handed_out: FragmentSet, is_full: bool) -> Candidates {
+        if self.source(source).is_usable() {
+            self.update_source(source, |state| state.serves(handed_out, is_full));
         }
-        Look::At(source)
+        Candidates::One(source)
     }
 
-    fn has(&mut self, now: Timestamp, source: PeerId, held: FragmentSet, coming: &FragmentSet) -> Look {
-        if !self.standing(source).is_usable() {
-            return Look::At(source);
+    fn has(&mut self, now: Timestamp, source: PeerId, held: FragmentSet, coming: &FragmentSet) -> Candidates {
+        if !self.source(source).is_usable() {
+            return Candidates::One(source);
         }
-        self.restate(source, |standing| standing.says(now, held, coming));
+        self.update_source(source, |state| state.announce(now, held, coming));
         let waiting = self.first_hand.len();
         self.first_hand
             .retain(|fragment, _| !self.offers.is_passed_on(*fragment));
         if self.first_hand.len() < waiting {
-            Look::AtAll
+            Candidates::All
         } else {
-            Look::At(source)
+            Candidates::One(source)
         }
     }
 
-    /// Changes what is known of what a source has, and of whether it is a member.
-    fn restate(&mut self, source: PeerId, change: impl FnOnce(&mut Standing)) {
-        let standing = self.standing(source);
-        let before = standing.clone();
-        change(standing);
+    /// Changes the fragments of a source or its membership, and everything that is counted by them.
+    fn update_source(&mut self, source: PeerId, change: impl FnOnce(&mut SourceState) -> Replaced) {
+        let state = self.source(source);
+        let (was_member, was_seeder) = (state.is_member(), state.is_seeder());
+        let replaced = change(state);
         let after = &self.sources[&source];
-        self.offers.change(&before, after);
-        self.seeders = self.seeders + u32::from(after.is_seeder()) - u32::from(before.is_seeder());
-        match (before.is_member(), after.is_member()) {
+        let before = after.announced_before(was_member, &replaced);
+        self.offers.change(&before, &after.announced());
+        self.seeders = self.seeders + u32::from(after.is_seeder()) - u32::from(was_seeder);
+        match (was_member, after.is_member()) {
             (false, true) => self.stripes.join(source),
             (true, false) => self.stripes.leave(source),
             _ => {}
         }
     }
 
-    fn tick(&mut self, now: Timestamp) -> Look {
+    fn tick(&mut self, now: Timestamp) -> Candidates {
         let sources: Vec<_> = self.sources.keys().copied().collect();
         for source in sources {
             if self.sources[&source].is_idle(now) {
-                self.restate(source, Standing::is_no_member);
+                self.update_source(source, SourceState::leave_swarm);
             }
         }
         let members = self.sources.values().filter(|source| source.is_member());
         let held = members.map(|member| member.held.len());
-        self.fair = lead::at_once(REQUESTS, self.held.len(), held, self.held.capacity());
+        self.backpressure =
+            backpressure::request_limit(REQUESTS, self.held.len(), held, self.held.capacity());
         self.first_hand
             .retain(|_, (_, since)| since.is_none_or(|since| now.since(since) < PASSING_PATIENCE));
-        Look::AtAll
+        Candidates::All
     }
 
-    /// The source is away or banned: nothing is expected of it.
-    fn drop_source(&mut self, source: PeerId, actions: &mut Vec<Action>) -> Look {
-        self.restate(source, Standing::is_gone);
-        for fragment in self.flights.of_source(source) {
-            self.land(source, fragment);
-            self.miss(fragment);
+    /// Expects nothing any more of a source that is away or banned.
+    fn drop_source(&mut self, source: PeerId, actions: &mut Vec<Action>) -> Candidates {
+        self.update_source(source, SourceState::clear);
+        for fragment in self.in_flight.of_source(source) {
+            self.finish_request(source, fragment);
+            self.mark_missing(fragment);
             actions.push(Action::Cancel { source, fragment });
         }
-        Look::AtAll
+        Candidates::All
     }
 
     fn delivered(
@@ -324,11 +328,11 @@ impl Scheduler {
         source: PeerId,
         fragment: FragmentIndex,
         actions: &mut Vec<Action>,
-    ) -> Look {
+    ) -> Candidates {
         let widest = self.bounds.per_source;
-        self.standing(source).succeeded(widest);
-        if let Some(flight) = self.land(source, fragment) {
-            self.learn(now, source, flight);
+        self.source(source).succeeded(widest);
+        if let Some(request) = self.finish_request(source, fragment) {
+            self.learn(now, source, request);
         }
         self.held.insert(fragment);
         self.missing.remove(fragment);
@@ -336,33 +340,33 @@ impl Scheduler {
             *since = Some(now);
         }
         // The answer came although another source was to take it over.
-        let Some(other) = self.flights.source_of(fragment) else {
-            return Look::At(source);
+        let Some(other) = self.in_flight.source_of(fragment) else {
+            return Candidates::One(source);
         };
-        self.land(other, fragment);
+        self.finish_request(other, fragment);
         actions.push(Action::Cancel {
             source: other,
             fragment,
         });
-        Look::AtAll
+        Candidates::All
     }
 
-    /// What the time that a request took says about the source.
-    fn learn(&mut self, now: Timestamp, source: PeerId, flight: Flight) {
-        let took = now.since(flight.since);
+    /// Learns about the source from the time that a request took.
+    fn learn(&mut self, now: Timestamp, source: PeerId, request: PendingRequest) {
+        let took = now.since(request.since);
         let rest = self.pace.rest_after(took);
-        // What was still coming to it was as slow as whoever sent it there.
-        let is_its_own_doing = flight.was_held && self.sources[&source].is_member();
+        // A fragment that was still coming to the source was as slow as the peer that sent it there.
+        let is_its_own_doing = request.was_held && self.sources[&source].is_member();
         if is_its_own_doing && !rest.is_zero() && self.may_rest(now) {
-            self.standing(source).rest(now, rest);
+            self.source(source).rest(now, rest);
         }
-        // What was left of a fragment says nothing about how long a whole one takes.
-        if flight.is_whole && self.pace.served_in(took) {
-            self.standing(source).served_in(took);
+        // The rest of a fragment says nothing about the time that a whole one takes.
+        if request.is_whole && self.pace.served_in(took) {
+            self.source(source).served_in(took);
         }
     }
 
-    /// Whether one more member may be left alone. Where most of them seem slow, it is not they who are.
+    /// Whether one more member may be left alone. Where most of them seem slow, the cause is elsewhere.
     fn may_rest(&self, now: Timestamp) -> bool {
         let members = self.sources.values().filter(|source| source.is_member());
         let resting = members.filter(|member| member.is_waiting(now)).count();
@@ -376,65 +380,70 @@ impl Scheduler {
         fragment: FragmentIndex,
         failure: Failure,
         actions: &mut Vec<Action>,
-    ) -> Look {
-        let landed = self.land(source, fragment);
+    ) -> Candidates {
+        let finished = self.finish_request(source, fragment);
         if failure == Failure::Corrupt {
-            self.doubt(now, source, fragment, actions);
+            self.record_fault(now, source, fragment, actions);
         } else if failure == Failure::HandedOut {
-            self.restate(source, |standing| {
-                standing.handed_out.insert(fragment);
-            });
-        } else if landed.is_some() && failure == Failure::Busy {
+            self.update_source(source, |state| state.has_handed_out(fragment));
+        } else if finished.is_some() && failure == Failure::Busy {
             let jitter = self.rng.random_range(0.5..=1.0);
-            self.standing(source).refused(now, jitter);
-        } else if landed.is_some() {
+            self.source(source).refused(now, jitter);
+        } else if finished.is_some() {
             let jitter = self.rng.random_range(0.5..=1.0);
-            let standing = self.standing(source);
-            standing.failed(now, jitter);
-            // What was coming there may never come. If it does, the source will say so.
-            let was_coming = !standing.held.contains(fragment);
+            let state = self.source(source);
+            state.failed(now, jitter);
+            // A fragment that was coming there may never come. If it does, the source will announce it.
+            let was_coming = !state.held.contains(fragment);
             if was_coming || failure == Failure::DoesNotHold {
-                self.restate(source, |standing| standing.lacks(fragment));
+                self.update_source(source, |state| state.lacks(fragment));
             }
         }
-        self.miss(fragment);
-        Look::AtAll
+        self.mark_missing(fragment);
+        Candidates::All
     }
 
-    /// Counts even after a cancellation: what is known about the source does not depend on the request. Others are asked
-    /// while it waits or is out, and it is asked again if it is still the one to ask.
-    fn doubt(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, actions: &mut Vec<Action>) {
-        if self.standing(source).is_banned {
+    /// Records corrupt bytes, even after a cancellation: they say the same about the source. Other sources
+    /// are asked while this one waits or is banned, and it is asked again if it is still the best.
+    fn record_fault(
+        &mut self,
+        now: Timestamp,
+        source: PeerId,
+        fragment: FragmentIndex,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.source(source).is_banned {
             return;
         }
-        actions.push(Action::Liar { source, fragment });
+        actions.push(Action::RecordFault { source, fragment });
         let jitter = self.rng.random_range(0.5..=1.0);
-        let standing = self.standing(source);
-        standing.failed(now, jitter);
-        if standing.lied(now) {
+        let state = self.source(source);
+        state.failed(now, jitter);
+        if state.sent_corrupt(now) {
             self.drop_source(source, actions);
         }
     }
 
-    /// Takes a request off the books.
-    fn land(&mut self, source: PeerId, fragment: FragmentIndex) -> Option<Flight> {
-        let flight = self.flights.end(source, fragment)?;
-        self.standing(source).in_flight -= 1;
-        Some(flight)
+    /// Removes a request that has ended or is no longer needed.
+    fn finish_request(&mut self, source: PeerId, fragment: FragmentIndex) -> Option<PendingRequest> {
+        let request = self.in_flight.remove(source, fragment)?;
+        self.source(source).in_flight -= 1;
+        Some(request)
     }
 
-    /// The fragment is missing again, unless it is held, in flight from another source, or no longer wanted.
-    fn miss(&mut self, fragment: FragmentIndex) {
-        if !self.held.contains(fragment) && !self.flights.contains(fragment) && self.wanted.contains(fragment)
-        {
+    /// Marks the fragment as missing again, unless it is held, in flight from another source, or no longer
+    /// wanted.
+    fn mark_missing(&mut self, fragment: FragmentIndex) {
+        let is_expected = self.held.contains(fragment) || self.in_flight.contains(fragment);
+        if !is_expected && self.wanted.contains(fragment) {
             self.missing.insert(fragment);
             self.first_hand.remove(&fragment);
         }
     }
 
-    /// Puts a request on the books.
-    fn take_off(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, moves: u8) {
-        let flight = Flight {
+    /// Adds a request.
+    fn start_request(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, moves: u8) {
+        let request = PendingRequest {
             source,
             since: now,
             is_whole: self.begun.insert(fragment),
@@ -442,7 +451,7 @@ impl Scheduler {
             moves,
         };
         self.missing.remove(fragment);
-        self.flights.begin(fragment, flight);
-        self.standing(source).in_flight += 1;
+        self.in_flight.insert(fragment, request);
+        self.source(source).in_flight += 1;
     }
 }

@@ -1,72 +1,63 @@
-//! A session: tells the scheduler what happens, and does what it says, until nobody waits any more.
+//! A session: tells the scheduler what happens, and carries its actions out, until no caller waits any more.
 //!
-//! One task owns all of it. Links and requests are tasks of their own that report through one bounded channel;
-//! the session ends only after the last of them has ended, so nothing is written behind its back.
-
-mod blame;
-mod telling;
+//! One task owns the session. Connections and requests are tasks of their own that report through one bounded
+//! channel; the session ends only after the last of them has ended, so nothing is written behind its back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::model::{FaultKind, FragmentIndex, FragmentSet, Manifest, PeerId, Source, Timestamp};
+use shared::model::{
+    BLOCK_LENGTH, ByteRate, FaultKind, FetchStanding, FragmentIndex, FragmentSet, Manifest, PeerId, Source,
+    Timestamp,
+};
 use shared::runtime::OnExit;
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{debug, error, info, warn};
 
 use super::arrivals::Fetching;
-use super::callers::Callers;
-use super::commits::Commits;
-use super::committing::{Committed, Committing};
+use super::callers::{Call, Caller, Callers, Update};
+use super::commits::{Commits, Committed, Committing};
+use super::connection::SourceConnection;
+use super::context::Context;
+use super::counters::Intake;
 use super::error::FetchError;
-use super::fetcher::Inner;
-use super::intake::Intake;
-use super::job::{Call, Caller};
-use super::link::Link;
-use super::partial::Partials;
-use super::progress::waiting_for;
-use super::request::{Outcome, Request};
-use super::running::{Begun, Running};
-use super::scheduler::{Action, Event, Failure, Scheduler};
+use super::limits::Limits;
+use super::progress::{Circumstances, waiting_for};
+use super::report::Report;
+use super::request::{Outcome, Partials, Request};
+use super::running::{Begun, Made, Running};
+use super::scheduler::{Action, Event, Failure, Scheduler, SchedulerSummary};
+use super::source_faults::judge;
 use super::sources::Sources;
 use super::speeds::Speeds;
 use crate::store::Entry;
 
-/// How often the scheduler is told the time, and callers the progress.
+/// Interval at which the scheduler is told the time, and callers their progress.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Reports that wait for the session; whoever reports more waits.
+/// Reports that may wait for the session; the tasks that send more wait.
 const REPORTS: usize = 256;
 
-/// An answer to "who holds this?" that takes longer is not waited for.
+/// Longest wait for an answer to a search for sources.
 const FIND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Requests end at their next chunk; only a disk that hangs takes longer than this.
+/// Longest wait for the last requests: they end at their next chunk, unless a disk hangs.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What links, requests and searches tell their session.
-#[derive(Debug)]
-pub(super) enum Report {
-    /// A source came, went, or holds something else.
-    Event(Event),
-    /// A request ended; every request says so once, under its number.
-    Ended { number: u64, outcome: Outcome },
-    /// A link ended by itself.
-    Gone(PeerId),
-    /// These may be sources.
-    Found(Vec<Source>),
-}
+/// Time after which it is clear whether the sources or this peer's own limit is slower: a limit lets a burst
+/// through first.
+const FIRST_IMPRESSION: Duration = Duration::from_secs(3);
 
-/// Why a session ends.
+/// The reason for the end of a session.
 enum End {
-    /// Nobody is waiting; the last caller, if it has left before it had everything.
+    /// No caller is waiting. Holds the last caller if it left before it had everything.
     Deserted(Option<Caller>),
     Failed(FetchError),
 }
 
 /// See the [module](self).
 pub(super) struct Session {
-    inner: Arc<Inner>,
+    context: Arc<Context>,
     manifest: Manifest,
     scheduler: Scheduler,
     callers: Callers,
@@ -81,26 +72,27 @@ pub(super) struct Session {
     inbox: mpsc::Receiver<Report>,
     intake: Arc<Intake>,
     speeds: Speeds,
-    /// Whether requests wait for our own limit; if so, how many are enough.
+    /// Number of requests that keep this peer's own limit busy, while the limit is what requests wait for.
     throttle: Option<u32>,
     begun: Timestamp,
-    /// Tells the swarm that this peer is fetching.
+    /// Guard that tells the swarm that this peer is fetching.
     fetching: Fetching,
-    /// The most bytes received, but not in vain, at any tick, and when they last became more: liars keep no fetch going.
+    /// Most useful bytes received at any tick, and the time at which they last grew: corrupt bytes keep no
+    /// fetch going.
     last_received: (u64, Timestamp),
 }
 
 impl Session {
-    pub(super) fn new(inner: Arc<Inner>, entry: Entry, first: Caller) -> Self {
+    pub(super) fn new(context: Arc<Context>, entry: Entry, first: Caller) -> Self {
         let Entry { manifest, held, .. } = entry;
-        let (limits, now) = (inner.limits, inner.clock.now());
-        let zone = inner.zone.borrow().clone();
+        let (limits, now) = (context.limits, context.clock.now());
+        let zone = context.zone.borrow().clone();
         let bounds = limits.bounds(manifest.fragment_length());
         let (reports, inbox) = mpsc::channel(REPORTS);
         let mut session = Self {
-            scheduler: Scheduler::new(inner.own, held.clone(), bounds, rand::random()),
+            scheduler: Scheduler::new(context.own, held.clone(), bounds, rand::random()),
             callers: Callers::new(manifest.clone()),
-            sources: Sources::new(inner.own, zone, limits),
+            sources: Sources::new(context.own, zone, limits),
             commits: Commits::new(now, limits.commit_bytes, limits.commit_interval),
             held,
             committing: Committing::default(),
@@ -108,13 +100,13 @@ impl Session {
             partials: Partials::default(),
             reports,
             inbox,
-            intake: Intake::new(Arc::clone(&inner.counters)),
+            intake: Intake::new(Arc::clone(&context.counters)),
             speeds: Speeds::default(),
             throttle: None,
             begun: now,
             last_received: (0, now),
-            fetching: inner.arrivals.fetch(manifest.content()),
-            inner,
+            fetching: context.arrivals.fetch(manifest.content()),
+            context,
             manifest,
         };
         session.throttle(now);
@@ -122,7 +114,7 @@ impl Session {
         session
     }
 
-    /// Runs until nobody waits, then ends everything it has begun and answers.
+    /// Runs until no caller waits, then ends everything that it has begun and answers the callers.
     pub(super) async fn run(mut self, calls: &mut mpsc::Receiver<Call>) {
         let end = self.work(calls).await;
         let failure = match &end {
@@ -142,9 +134,9 @@ impl Session {
     async fn work(&mut self, calls: &mut mpsc::Receiver<Call>) -> End {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let stopping = self.inner.tasks.token().clone();
+        let stopping = self.context.tasks.token().clone();
         loop {
-            // When the disk is behind, what ends has to wait, and then what would begin.
+            // When the disk is behind, requests that end have to wait, and then requests that would begin.
             let is_behind = self.is_disk_behind();
             let step = tokio::select! {
                 () = stopping.cancelled() => Err(FetchError::Stopping(self.manifest.content())),
@@ -155,7 +147,7 @@ impl Session {
                         Some(last) => return End::Deserted(Some(last)),
                         None => Ok(()),
                     },
-                    // The fetcher has gone, and with it everyone who could wait.
+                    // The fetcher has gone, and with it everything that could wait.
                     None => return End::Deserted(None),
                 },
                 Some(report) = self.inbox.recv(), if !is_behind => self.report(report),
@@ -178,13 +170,13 @@ impl Session {
 
     fn join(&mut self, caller: Caller) {
         let hints = self.callers.join(caller, self.intake.received());
-        self.last_received.1 = self.inner.clock.now();
+        self.last_received.1 = self.context.clock.now();
         self.apply(Event::Want(self.callers.wanted()));
-        self.link(hints);
-        self.tell();
+        self.connect(hints);
+        self.update_callers();
     }
 
-    /// Lets a caller go; the last one is returned and answered when everything has ended.
+    /// Answers a caller that leaves; returns the last one instead, to be answered when everything has ended.
     fn leave(&mut self, id: u64) -> Option<Caller> {
         let caller = self.callers.leave(id)?;
         if self.callers.is_empty() {
@@ -197,7 +189,7 @@ impl Session {
 
     fn report(&mut self, report: Report) -> Result<(), FetchError> {
         match report {
-            // What a link said before it was ended no longer counts.
+            // Events of a connection that has been ended no longer count.
             Report::Event(event) => {
                 if event
                     .source()
@@ -207,11 +199,11 @@ impl Session {
                 }
             }
             Report::Ended { number, outcome } => return self.ended(number, outcome),
-            Report::Gone(source) => self.unlink(source),
+            Report::Disconnected(source) => self.disconnect(source),
             Report::Found(found) => {
                 self.sources.end_find();
                 self.make_room_for(&found);
-                self.link(found);
+                self.connect(found);
             }
         }
         Ok(())
@@ -229,21 +221,23 @@ impl Session {
                 let length = self.manifest.len_of(fragment);
                 self.partials.remove(fragment);
                 self.commits.push(delivery, length);
-                self.blame_overtaken(&made);
+                self.record_overtaken(&made);
                 self.apply(Event::Delivered { source, fragment });
-                // An answer that came in spite of its cancellation: the same was asked again meanwhile.
+                // After an answer that came in spite of its cancellation, the same request may have been made
+                // again.
                 self.running.cancel(source, fragment);
             }
             Outcome::Failed(failure, reason) => {
                 debug!(peer = %source, %content, %fragment, ?failure, reason, "a source did not deliver");
                 if failure == Failure::TimedOut {
                     self.sources.stalled(source);
-                    // While we take little, our full windows can hold up what a source sends.
+                    // While this peer takes little, its own full windows can hold a source up.
                     if !made.token.is_cancelled() && self.throttle.is_none() {
-                        self.blame(source, FaultKind::Stalled, None);
+                        self.record_fault(source, FaultKind::Stalled, None);
                     }
                 }
-                // After a cancellation the scheduler may have made the same request anew; this is not its end.
+                // After a cancellation the scheduler may have made the same request again; this is not its
+                // end.
                 if !made.token.is_cancelled() || failure == Failure::Corrupt {
                     self.apply(Event::Failed {
                         source,
@@ -265,7 +259,7 @@ impl Session {
     }
 
     fn tick(&mut self) -> Result<(), FetchError> {
-        let now = self.inner.clock.now();
+        let now = self.context.clock.now();
         self.throttle(now);
         self.apply(Event::Tick);
         if self.throttle.is_some() || self.is_disk_behind() {
@@ -273,9 +267,8 @@ impl Session {
         } else {
             self.speeds.observe(now, self.sources.asked());
         }
-        self.tell();
-        let outlook = self.scheduler.outlook(now);
-        if outlook.pending > outlook.in_flight && self.sources.begin_find(now) {
+        let summary = self.update_callers();
+        if summary.pending > summary.in_flight && self.sources.begin_find(now) {
             self.find();
         }
         let useful = self.intake.received().useful();
@@ -283,22 +276,22 @@ impl Session {
             self.last_received = (useful, now);
         }
         let waited = now.since(self.last_received.1);
-        match self.inner.limits.give_up_after {
-            Some(limit) if outlook.pending > 0 && waited >= limit => Err(FetchError::NoSource {
+        match self.context.limits.give_up_after {
+            Some(limit) if summary.pending > 0 && waited >= limit => Err(FetchError::NoSource {
                 content: self.manifest.content(),
-                missing: outlook.pending,
+                missing: summary.pending,
                 tried: self.sources.tried(),
                 waited,
-                reason: waiting_for(&outlook)
+                reason: waiting_for(&summary)
                     .map_or_else(|| "the sources are too slow".to_owned(), |reason| reason.detail),
             }),
             _ => Ok(()),
         }
     }
 
-    /// Tells the scheduler, and does what it says.
+    /// Tells the scheduler of an event, and carries out the actions that it returns.
     fn apply(&mut self, event: Event) {
-        for action in self.scheduler.apply(self.inner.clock.now(), event) {
+        for action in self.scheduler.apply(self.context.clock.now(), event) {
             match action {
                 Action::Request {
                     source,
@@ -306,44 +299,45 @@ impl Session {
                     if_new,
                 } => self.request(source, fragment, if_new),
                 Action::Move { from, to, fragment } => {
-                    let (now, sent) = (self.inner.clock.now(), self.sources.bytes_from(from));
+                    let (now, sent) = (self.context.clock.now(), self.sources.bytes_from(from));
                     self.running.overtake(now, from, fragment, sent);
                     self.request(to, fragment, false);
                 }
                 Action::Cancel { source, fragment } => self.running.cancel(source, fragment),
-                Action::Liar { source, fragment } => self.expose(source, fragment),
+                Action::RecordFault { source, fragment } => self.report_corruption(source, fragment),
             }
         }
     }
 
     fn request(&mut self, source: PeerId, fragment: FragmentIndex, if_new: bool) {
-        // The scheduler is told that a source has left before its link is removed.
-        let linked = self
-            .sources
-            .get(source)
-            .expect("requests are made only to linked sources");
+        let Some(connected) = self.sources.get(source) else {
+            // The scheduler is told that a source has left before its connection is removed, so this is a
+            // defect. The scheduler has to hear of it, or it would wait for the answer.
+            error!(peer = %source, %fragment, "a request to a source without a connection is skipped");
+            return self.disconnect(source);
+        };
         let request = Request {
-            client: linked.client.clone(),
+            client: connected.client.clone(),
             manifest: self.manifest.clone(),
             fragment,
             if_new,
             partial: self.partials.of(fragment),
-            store: Arc::clone(&self.inner.store),
-            arrivals: self.inner.arrivals.clone(),
+            store: Arc::clone(&self.context.store),
+            arrivals: self.context.arrivals.clone(),
             intake: Arc::clone(&self.intake),
-            meter: Arc::clone(&linked.meter),
-            room: Arc::clone(&self.inner.room),
-            all_room: self.inner.limits.total_blocks(),
-            limiter: self.inner.limiter.clone(),
-            stall: linked.stall,
+            meter: Arc::clone(&connected.meter),
+            room: Arc::clone(&self.context.room),
+            all_room: self.context.limits.total_blocks(),
+            limiter: self.context.limiter.clone(),
+            stall: connected.stall,
         };
         let begun = Begun {
-            at: self.inner.clock.now(),
-            sent: linked.meter.bytes(),
+            at: self.context.clock.now(),
+            sent: connected.meter.bytes(),
         };
         let (number, token) = self.running.begin(source, fragment, begun);
         let reports = self.reports.clone();
-        self.inner
+        self.context
             .tasks
             .spawn("fetch request", OnExit::Continue, async move {
                 let outcome = request.run(token).await;
@@ -351,64 +345,66 @@ impl Session {
             });
     }
 
-    fn unlink(&mut self, source: PeerId) {
+    fn disconnect(&mut self, source: PeerId) {
         self.apply(Event::Left { source });
         self.sources.remove(source);
     }
 
-    /// Gives up sources that hold nothing of use when there are others and some fragments have no source.
+    /// Disconnects sources that hold nothing of use when others are known and some fragments have no source.
     fn make_room_for(&mut self, found: &[Source]) {
-        if self.sources.is_full() && self.scheduler.outlook(self.inner.clock.now()).unsourced > 0 {
+        if self.sources.is_full() && self.scheduler.summary(self.context.clock.now()).unsourced > 0 {
             let useless = self
                 .sources
-                .linked()
+                .connected()
                 .filter(|source| self.scheduler.is_useless(*source));
             let leaving: Vec<_> = useless.take(found.len()).collect();
-            leaving.into_iter().for_each(|source| self.unlink(source));
+            leaving.into_iter().for_each(|source| self.disconnect(source));
         }
     }
 
-    fn link(&mut self, offered: Vec<Source>) {
-        let now = self.inner.clock.now();
-        for (source, linked) in self.sources.add(offered, |peer| self.scheduler.is_out(now, peer)) {
+    fn connect(&mut self, offered: Vec<Source>) {
+        let now = self.context.clock.now();
+        for (source, connected) in self.sources.add(offered, |peer| self.scheduler.is_out(now, peer)) {
             let (manifest, reports) = (self.manifest.clone(), self.reports.clone());
-            let link = Link {
+            let connection = SourceConnection {
                 source,
-                is_near: linked.is_near,
-                client: linked.client,
+                is_near: connected.is_near,
+                client: connected.client,
                 manifest,
                 reports,
             };
-            self.inner
-                .tasks
-                .spawn("fetch link", OnExit::Continue, link.run(linked.token));
+            self.context.tasks.spawn(
+                "fetch connection",
+                OnExit::Continue,
+                connection.run(connected.token),
+            );
         }
     }
 
     fn find(&self) {
-        let (inner, reports, content) = (
-            Arc::clone(&self.inner),
+        let (context, reports, content) = (
+            Arc::clone(&self.context),
             self.reports.clone(),
             self.manifest.content(),
         );
-        self.inner
+        self.context
             .tasks
             .spawn("find sources", OnExit::Continue, async move {
-                let found = tokio::time::timeout(FIND_TIMEOUT, inner.finder.find(content)).await;
+                let found = tokio::time::timeout(FIND_TIMEOUT, context.finder.find(content)).await;
                 drop(reports.send(Report::Found(found.unwrap_or_default())).await);
             });
     }
 
-    /// Commits what is due, off this thread; one commit at a time.
+    /// Begins a commit that is due, off this thread; one commit at a time.
     fn begin_commit(&mut self) {
-        let now = self.inner.clock.now();
+        let now = self.context.clock.now();
         let is_last = !self.commits.is_empty() && self.scheduler.is_complete();
-        if !self.committing.is_under_way() && (is_last || self.commits.is_due(now)) {
+        if !self.committing.is_in_progress() && (is_last || self.commits.is_due(now)) {
             let running = &self.running;
             let deliveries = self.commits.take(now, |index| running.is_about(index));
             if !deliveries.is_empty() {
                 self.committing
-                    .begin(&self.inner.store, &self.manifest, deliveries);
+                    .begin(&self.context.store, &self.manifest, deliveries);
             }
         }
     }
@@ -423,14 +419,14 @@ impl Session {
                     source: Arc::new(error),
                 })?;
         self.held.union_with(&committed);
-        self.tell();
+        self.update_callers();
         Ok(())
     }
 
-    /// Ends all links and requests, waits for them, and commits what they have finished.
+    /// Ends all connections and requests, waits for them, and commits the fragments that they have finished.
     async fn wind_down(self) {
         let Self {
-            inner,
+            context,
             manifest,
             mut sources,
             mut commits,
@@ -462,7 +458,121 @@ impl Session {
             warn!(%content, "some requests did not end in time");
         }
         intake.waste(partials.bytes());
-        let rest = commits.take(inner.clock.now(), |_| false);
-        committing.finish(&inner.store, &manifest, rest).await;
+        let rest = commits.take(context.clock.now(), |_| false);
+        committing.finish(&context.store, &manifest, rest).await;
+    }
+
+    /// Tells the scheduler when this peer's own limit becomes what requests wait for, or ceases to be.
+    fn throttle(&mut self, now: Timestamp) {
+        let limiter = &self.context.limiter;
+        // In the beginning it is not known yet; then a limit is taken to be the narrowest place.
+        let is_narrowest = limiter.holds_up() || now.since(self.begun) < FIRST_IMPRESSION;
+        let enough = limiter
+            .rate()
+            .filter(|_| is_narrowest)
+            .map(|rate| Limits::at_rate(rate, self.manifest.fragment_length()));
+        if std::mem::replace(&mut self.throttle, enough) != enough {
+            self.apply(Event::Throttled(enough));
+        }
+    }
+
+    /// Tells callers their progress; returns the scheduler's summary after that.
+    fn update_callers(&mut self) -> SchedulerSummary {
+        let now = self.context.clock.now();
+        let summary = self.scheduler.summary(now);
+        let update = Update {
+            now,
+            held: &self.held,
+            received: self.intake.received(),
+            sources_used: self.sources.used(),
+            sources: summary.serving,
+            waiting_for: waiting_for(&summary)
+                .map(|reason| reason.detail)
+                .or_else(|| self.speeds.complaint()),
+        };
+        if self.callers.update(&update) && !self.callers.is_empty() {
+            self.apply(Event::Want(self.callers.wanted()));
+            return self.scheduler.summary(now);
+        }
+        summary
+    }
+
+    /// Whether requests that end have to wait for the disk, and then requests that would begin.
+    fn is_disk_behind(&self) -> bool {
+        self.committing.is_in_progress() && self.commits.is_full()
+    }
+
+    /// Describes the state of the fetch and its reasons to wait.
+    fn explain(&self) -> FetchStanding {
+        let summary = self.scheduler.summary(self.context.clock.now());
+        let wanted = self.callers.wanted();
+        let mut held = wanted.clone();
+        held.intersect_with(&self.held);
+        let limiter = &self.context.limiter;
+        let circumstances = Circumstances {
+            summary,
+            limit: limiter.rate().filter(|_| limiter.holds_up()),
+            memory: self
+                .waits_for_memory(summary.in_flight)
+                .then_some(self.context.limits.total_in_flight_bytes),
+            is_disk_behind: self.is_disk_behind(),
+            slow: self.speeds.complaint(),
+        };
+        FetchStanding {
+            held_bytes: self.manifest.bytes_in(&held),
+            length: self.manifest.bytes_in(&wanted),
+            sources: summary.serving,
+            reasons: circumstances.reasons(),
+        }
+    }
+
+    /// Whether requests were made and none has been let out, because other fetches have taken the room.
+    fn waits_for_memory(&self, in_flight: u32) -> bool {
+        let blocks = self.manifest.fragment_length().get() / BLOCK_LENGTH;
+        let least = blocks.min(self.context.limits.total_blocks()) as usize;
+        let is_any_out = self.sources.asked().next().is_some();
+        in_flight > 0 && !is_any_out && self.context.room.available_permits() < least
+    }
+
+    /// Records a fault of a connected source in the node's status and in its log.
+    fn record_fault(&self, source: PeerId, kind: FaultKind, rate: Option<ByteRate>) {
+        if let Some(connected) = self.sources.get(source) {
+            let content = self.manifest.content();
+            self.context
+                .record_fault(source, &connected.address, kind, rate, content);
+        }
+    }
+
+    /// Records that a source sent corrupt bytes, and tells the source, so that it can check its own copy.
+    fn report_corruption(&mut self, source: PeerId, fragment: FragmentIndex) {
+        let content = self.manifest.content();
+        warn!(peer = %source, %content, %fragment, "a source sent bytes that do not match their hash");
+        self.record_fault(source, FaultKind::Lied, None);
+        if let Some(connected) = self.sources.get(source) {
+            let client = connected.client.clone();
+            self.context.tasks.spawn("dispute", OnExit::Continue, async move {
+                match client.dispute(content, fragment).await {
+                    Ok(true) => info!(peer = %source, %content, %fragment, "the source's copy was damaged; the source has withdrawn it"),
+                    Ok(false) => warn!(peer = %source, %content, %fragment, "the source says that its copy is good"),
+                    Err(error) => debug!(peer = %source, %error, "cannot tell a source that its bytes were wrong"),
+                }
+            });
+        }
+        // Once may be the wire's fault: the scheduler decides when it was too often.
+        if self.scheduler.is_banned(source) {
+            self.sources.remove(source);
+        }
+    }
+
+    /// Records a fault of the source that was overtaken before `winner` delivered its fragment, if one was.
+    fn record_overtaken(&mut self, winner: &Made) {
+        let Some((source, overtaken)) = self.running.arrived(winner.fragment) else {
+            return;
+        };
+        let sent = self.sources.bytes_from(winner.source);
+        let by = winner.begun.pulled(self.context.clock.now(), sent);
+        if let Some((kind, rate)) = judge(overtaken, by) {
+            self.record_fault(source, kind, rate);
+        }
     }
 }

@@ -1,21 +1,20 @@
-//! The sources that lied, stalled or were much slower than others, so that whoever wonders why a fetch took long can
-//! see whom to look at. Pure.
+//! Faults of sources: those that lied, stalled or were much slower than others, for a user who wonders why a
+//! fetch took long. Pure.
 //!
-//! Bounded: those that have done nothing for longest are forgotten first. It deliberately decides nothing: whom to ask
-//! and whom never again is the [scheduler](super::scheduler)'s.
+//! Bounded: the fault that has not been repeated for longest is forgotten first. Deliberately absent:
+//! decisions. Which source is asked, and which is banned, is up to the [scheduler](super::scheduler).
 
 use std::time::Duration;
 
 use shared::model::{ByteRate, FaultKind, HostPort, PeerId, SourceFault, Timestamp};
 
-/// SourceFaults that are remembered: more than anyone reads, and few enough for a screen.
+/// Number of faults that are remembered: more than a user reads, and few enough for a screen.
 const REMEMBERED: usize = 32;
 
-/// Who was overtaken is slow when the other one was at least so many times as fast: in a swarm in which all are equal
-/// someone is always last.
+/// Ratio of speeds from which on an overtaken source counts as slow: in a swarm of equals one is always last.
 const MUCH_SLOWER: u64 = 4;
 
-/// A source from which nothing came for so long has stalled; before, it may have had others to serve.
+/// Silence after which a source has stalled; before, it may have had others to serve.
 const STALLED: Duration = Duration::from_secs(2);
 
 /// Bytes that came in a time.
@@ -33,7 +32,8 @@ impl Pulled {
     }
 }
 
-/// What is to be said of a source that was overtaken, and how fast it sent; nothing, if it was not much slower.
+/// Returns the fault of a source that was overtaken, and its rate; none if it was not much slower than the
+/// other.
 pub(super) fn judge(overtaken: Pulled, by: Pulled) -> Option<(FaultKind, Option<ByteRate>)> {
     let (slow, quick) = (overtaken.rate(), by.rate());
     if overtaken.bytes == 0 {
@@ -48,21 +48,21 @@ pub(super) fn judge(overtaken: Pulled, by: Pulled) -> Option<(FaultKind, Option<
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct SourceFaults {
-    /// One for each peer and offence, the latest last.
+    /// One for each peer and kind of fault, the latest last.
     known: Vec<(Timestamp, SourceFault)>,
 }
 
 impl SourceFaults {
-    /// A source did this now; returns how often it has.
-    pub(super) fn note(
+    /// Records a fault; returns how often this source has had it.
+    pub(super) fn record(
         &mut self,
         now: Timestamp,
         peer: PeerId,
         address: HostPort,
-        offence: FaultKind,
+        kind: FaultKind,
         rate: Option<ByteRate>,
     ) -> u32 {
-        let is_same = |(_, known): &(Timestamp, SourceFault)| (known.peer, known.offence) == (peer, offence);
+        let is_same = |(_, known): &(Timestamp, SourceFault)| (known.peer, known.kind) == (peer, kind);
         let before = self
             .known
             .iter()
@@ -72,19 +72,19 @@ impl SourceFaults {
         if self.known.len() >= REMEMBERED {
             self.known.remove(0);
         }
-        let culprit = SourceFault {
+        let fault = SourceFault {
             peer,
             address,
-            offence,
+            kind,
             times,
             ago: Duration::ZERO,
             rate,
         };
-        self.known.push((now, culprit));
+        self.known.push((now, fault));
         times
     }
 
-    /// All of them, the latest first.
+    /// Returns all faults, the latest first.
     pub(super) fn list(&self, now: Timestamp) -> Vec<SourceFault> {
         let told = |(at, known): &(Timestamp, SourceFault)| SourceFault {
             ago: now.since(*at),
@@ -107,26 +107,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_again_is_counted_and_comes_first() {
-        let mut culprits = SourceFaults::default();
+    fn a_repeated_fault_is_counted_and_comes_first() {
+        let mut faults = SourceFaults::default();
         let time = |seconds: u64| Timestamp::from_millis(seconds * 1000);
         assert_eq!(
-            culprits.note(time(1), peer(1), at(1), FaultKind::Stalled, None),
+            faults.record(time(1), peer(1), at(1), FaultKind::Stalled, None),
             1
         );
-        assert_eq!(culprits.note(time(2), peer(2), at(2), FaultKind::Lied, None), 1);
+        assert_eq!(faults.record(time(2), peer(2), at(2), FaultKind::Lied, None), 1);
         assert_eq!(
-            culprits.note(time(3), peer(1), at(1), FaultKind::Slow, ByteRate::new(7)),
+            faults.record(time(3), peer(1), at(1), FaultKind::Slow, ByteRate::new(7)),
             1
         );
         assert_eq!(
-            culprits.note(time(4), peer(1), at(9), FaultKind::Stalled, None),
+            faults.record(time(4), peer(1), at(9), FaultKind::Stalled, None),
             2
         );
-        let told: Vec<_> = culprits
+        let told: Vec<_> = faults
             .list(time(10))
             .into_iter()
-            .map(|it| (it.peer, it.address, it.offence, it.times, it.ago, it.rate))
+            .map(|it| (it.peer, it.address, it.kind, it.times, it.ago, it.rate))
             .collect();
         let ago = Duration::from_secs;
         assert_eq!(
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_overtaken_is_slow_only_if_the_other_one_was_much_faster() {
+    fn an_overtaken_source_is_slow_only_if_the_other_was_much_faster() {
         let pulled = |bytes, seconds| Pulled {
             bytes,
             within: Duration::from_secs(seconds),
@@ -161,17 +161,17 @@ mod tests {
     }
 
     #[test]
-    fn those_that_have_done_nothing_for_longest_are_forgotten() {
-        let mut culprits = SourceFaults::default();
+    fn the_oldest_faults_are_forgotten() {
+        let mut faults = SourceFaults::default();
         let now = Timestamp::default();
-        culprits.note(now, peer(0), at(1), FaultKind::Slow, None);
-        culprits.note(now, peer(1), at(1), FaultKind::Lied, None);
-        culprits.note(now, peer(0), at(1), FaultKind::Slow, None);
+        faults.record(now, peer(0), at(1), FaultKind::Slow, None);
+        faults.record(now, peer(1), at(1), FaultKind::Lied, None);
+        faults.record(now, peer(0), at(1), FaultKind::Slow, None);
         for number in 2..40 {
-            culprits.note(now, peer(number), at(1), FaultKind::Slow, None);
-            culprits.note(now, peer(0), at(1), FaultKind::Slow, None);
+            faults.record(now, peer(number), at(1), FaultKind::Slow, None);
+            faults.record(now, peer(0), at(1), FaultKind::Slow, None);
         }
-        let told = culprits.list(now);
+        let told = faults.list(now);
         assert_eq!(told.len(), REMEMBERED);
         assert_eq!((told[0].peer, told[0].times), (peer(0), 40));
         assert!(!told.iter().any(|known| known.peer == peer(1)));

@@ -1,4 +1,4 @@
-//! The sources of one session: whom it is linked to, and when to look for others.
+//! The sources of one session: those it is connected to, and the times at which to look for others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,34 +10,35 @@ use shared::model::{HostPort, PeerId, Source, Timestamp, Zone};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::intake::Meter;
+use super::counters::Meter;
 use super::limits::Limits;
 
-/// How soon others are looked for again at the beginning; each time it takes twice as long.
+/// First interval between searches for sources; it doubles with each search.
 const FIRST_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often others are looked for while there is no source at all.
+/// Longest interval between searches while there is no source at all.
 const DESPERATE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// No source is given longer than this, however slow its line.
+/// Longest silence that a source is allowed, however slow its line.
 const LONGEST_STALL: Duration = Duration::from_secs(60);
 
-/// One in so many links is left to sources outside our zone, as long as any are offered: what only they have must get
-/// into the zone, and a zone that cannot be reached or is slow as a whole must not be all that we know.
+/// One connection in this many is left to sources outside the peer's zone, while any are offered: fragments
+/// that only they have must get into the zone, and a session must not depend on a zone that is slow or out of
+/// reach as a whole.
 const OTHERS_OF: usize = 4;
 
-/// A source that is linked to.
+/// A source to which the session is connected.
 #[derive(Clone, Debug)]
-pub(super) struct Linked {
+pub(super) struct Connected {
     pub(super) client: TransferClient,
     pub(super) address: HostPort,
-    /// What has come from it.
+    /// Counter of the bytes that have come from the source.
     pub(super) meter: Arc<Meter>,
-    /// Whether it is in our zone, as far as both are known.
+    /// Whether the source is in the peer's zone, as far as both are known.
     pub(super) is_near: bool,
-    /// Ends the link.
+    /// Ends the connection.
     pub(super) token: CancellationToken,
-    /// How long nothing may come from it.
+    /// Silence that the source is allowed.
     pub(super) stall: Duration,
 }
 
@@ -47,25 +48,25 @@ pub(super) struct Sources {
     limits: Limits,
     own: PeerId,
     zone: Option<Zone>,
-    linked: BTreeMap<PeerId, Linked>,
-    /// All that were ever linked to.
+    connected: BTreeMap<PeerId, Connected>,
+    /// Peers to which the session has ever been connected.
     tried: BTreeSet<PeerId>,
-    /// Those that delivered a fragment.
+    /// Peers that delivered a fragment.
     used: BTreeSet<PeerId>,
     last_find: Option<Timestamp>,
-    /// How often others have been looked for: often at first, when a swarm comes together, then less and less.
+    /// Number of searches: they are frequent at first, when a swarm comes together, and then less and less.
     finds: u32,
     is_finding: bool,
 }
 
 impl Sources {
     pub(super) fn new(own: PeerId, zone: Option<Zone>, limits: Limits) -> Self {
-        let (linked, tried, used) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        let (connected, tried, used) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
         Self {
             limits,
             own,
             zone,
-            linked,
+            connected,
             tried,
             used,
             last_find: None,
@@ -74,15 +75,15 @@ impl Sources {
         }
     }
 
-    /// Chooses whom to link to: anyone new and not `refused`, up to the limit; those in our zone first, but see
-    /// [`OTHERS_OF`]. They count as linked from now on.
+    /// Chooses the sources to connect to: new ones that are not `refused`, up to the limit; those in the
+    /// peer's zone first, but see [`OTHERS_OF`]. They count as connected from now on.
     pub(super) fn add(
         &mut self,
         mut offered: Vec<Source>,
         refused: impl Fn(PeerId) -> bool,
-    ) -> Vec<(PeerId, Linked)> {
+    ) -> Vec<(PeerId, Connected)> {
         offered.retain(|source| {
-            source.peer != self.own && !self.linked.contains_key(&source.peer) && !refused(source.peer)
+            source.peer != self.own && !self.connected.contains_key(&source.peer) && !refused(source.peer)
         });
         offered.shuffle(&mut rand::rng());
         let mut added = Vec::new();
@@ -97,7 +98,7 @@ impl Sources {
                     continue;
                 }
             };
-            let linked = Linked {
+            let connected = Connected {
                 client,
                 meter: Arc::default(),
                 is_near: self.is_near(&source),
@@ -105,22 +106,26 @@ impl Sources {
                 token: CancellationToken::new(),
                 stall: self.limits.stall,
             };
-            // An answer may name someone twice.
-            if self.linked.insert(source.peer, linked.clone()).is_none() {
+            // An answer may name a peer twice.
+            if self.connected.insert(source.peer, connected.clone()).is_none() {
                 self.tried.insert(source.peer);
-                added.push((source.peer, linked));
+                added.push((source.peer, connected));
             }
         }
         added
     }
 
-    /// Near ones up to their share, then the others, then whoever is left.
+    /// Orders the offered sources: near ones up to their share, then the others, then the rest.
     fn in_order(&self, offered: Vec<Source>) -> impl Iterator<Item = Source> + use<> {
         let (mut near, others): (Vec<_>, Vec<_>) =
             offered.into_iter().partition(|source| self.is_near(source));
         let share = self.limits.sources - self.limits.sources / OTHERS_OF;
-        let linked = self.linked.values().filter(|linked| linked.is_near).count();
-        let rest = near.split_off(share.saturating_sub(linked).min(near.len()));
+        let connected = self
+            .connected
+            .values()
+            .filter(|connected| connected.is_near)
+            .count();
+        let rest = near.split_off(share.saturating_sub(connected).min(near.len()));
         near.into_iter().chain(others).chain(rest)
     }
 
@@ -128,74 +133,77 @@ impl Sources {
         source.zone.is_some() && source.zone == self.zone
     }
 
-    pub(super) fn get(&self, source: PeerId) -> Option<&Linked> {
-        self.linked.get(&source)
+    pub(super) fn get(&self, source: PeerId) -> Option<&Connected> {
+        self.connected.get(&source)
     }
 
-    /// Bytes that have come from it since it was linked to.
+    /// Bytes that have come from the source since the session connected to it.
     pub(super) fn bytes_from(&self, source: PeerId) -> u64 {
-        self.linked.get(&source).map_or(0, |linked| linked.meter.bytes())
+        self.connected
+            .get(&source)
+            .map_or(0, |connected| connected.meter.bytes())
     }
 
-    /// Whom it is linked to.
-    pub(super) fn linked(&self) -> impl Iterator<Item = PeerId> + '_ {
-        self.linked.keys().copied()
+    /// Returns the sources to which the session is connected.
+    pub(super) fn connected(&self) -> impl Iterator<Item = PeerId> + '_ {
+        self.connected.keys().copied()
     }
 
-    /// Those that are being asked for something, and how many bytes each has sent since it was linked to.
+    /// Returns the sources with a request in progress, and the bytes that each has sent since the session
+    /// connected to it.
     pub(super) fn asked(&self) -> impl Iterator<Item = (PeerId, u64)> + '_ {
-        let asked = self.linked.iter().filter(|(_, linked)| linked.meter.is_asked());
-        asked.map(|(source, linked)| (*source, linked.meter.bytes()))
+        let asked = self.connected.iter().filter(|(_, it)| it.meter.is_asked());
+        asked.map(|(source, it)| (*source, it.meter.bytes()))
     }
 
-    /// Whether there are as many links as there may be.
+    /// Whether no more connections may be made.
     pub(super) fn is_full(&self) -> bool {
-        self.linked.len() >= self.limits.sources
+        self.connected.len() >= self.limits.sources
     }
 
-    /// Ends a link.
+    /// Ends the connection to a source.
     pub(super) fn remove(&mut self, source: PeerId) {
-        if let Some(linked) = self.linked.remove(&source) {
-            linked.token.cancel();
+        if let Some(connected) = self.connected.remove(&source) {
+            connected.token.cancel();
         }
     }
 
-    /// Ends all links.
+    /// Ends all connections.
     pub(super) fn remove_all(&mut self) {
-        for linked in std::mem::take(&mut self.linked).into_values() {
-            linked.token.cancel();
+        for connected in std::mem::take(&mut self.connected).into_values() {
+            connected.token.cancel();
         }
     }
 
-    /// It delivered a fragment.
+    /// Notes that the source delivered a fragment.
     pub(super) fn delivered(&mut self, source: PeerId) {
         self.used.insert(source);
-        if let Some(linked) = self.linked.get_mut(&source) {
-            linked.stall = self.limits.stall;
+        if let Some(connected) = self.connected.get_mut(&source) {
+            connected.stall = self.limits.stall;
         }
     }
 
-    /// Nothing came from it for too long: next time it is given longer.
+    /// Allows a source that was silent for too long a longer time.
     pub(super) fn stalled(&mut self, source: PeerId) {
-        if let Some(linked) = self.linked.get_mut(&source) {
-            linked.stall = (linked.stall * 2).min(LONGEST_STALL);
+        if let Some(connected) = self.connected.get_mut(&source) {
+            connected.stall = (connected.stall * 2).min(LONGEST_STALL);
         }
     }
 
-    /// How many peers were tried.
+    /// Number of peers that were tried.
     pub(super) fn tried(&self) -> u32 {
         u32::try_from(self.tried.len()).unwrap_or(u32::MAX)
     }
 
-    /// How many delivered a fragment.
+    /// Number of peers that delivered a fragment.
     pub(super) fn used(&self) -> u32 {
         u32::try_from(self.used.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether it is time to look for others; then it counts as begun.
+    /// Whether it is time to search for sources; if so, the search counts as begun.
     pub(super) fn begin_find(&mut self, now: Timestamp) -> bool {
         let growing = FIRST_INTERVAL * 2_u32.saturating_pow(self.finds.min(10));
-        let longest = if self.linked.is_empty() {
+        let longest = if self.connected.is_empty() {
             DESPERATE_INTERVAL
         } else {
             self.limits.find_interval
@@ -210,7 +218,7 @@ impl Sources {
         is_due
     }
 
-    /// The look for others is over.
+    /// Notes that the search is over.
     pub(super) const fn end_find(&mut self) {
         self.is_finding = false;
     }
@@ -236,7 +244,7 @@ mod tests {
         Sources::new(PeerId::from_bytes([0; 16]), source(0, zone).zone, limits)
     }
 
-    /// How many near ones and how many others are chosen of those offered.
+    /// Returns how many near sources and how many others are chosen of those offered.
     fn chosen(
         sources: &mut Sources,
         near: std::ops::Range<u8>,
@@ -245,12 +253,12 @@ mod tests {
         let near = near.map(|number| source(number, "here"));
         let offered = near.chain(others.map(|number| source(number, "there"))).collect();
         let added = sources.add(offered, |_| false);
-        let near = added.iter().filter(|(_, linked)| linked.is_near).count();
+        let near = added.iter().filter(|(_, connected)| connected.is_near).count();
         (near, added.len() - near)
     }
 
     #[tokio::test]
-    async fn those_in_our_zone_come_first_but_leave_a_quarter_to_others() {
+    async fn near_sources_come_first_but_leave_a_quarter_to_others() {
         assert_eq!(chosen(&mut sources("here", 8), 1..21, 21..41), (6, 2));
         assert_eq!(
             chosen(&mut sources("here", 8), 1..4, 21..41),
@@ -267,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_linked_already_counts_and_nobody_is_linked_twice() {
+    async fn present_connections_count_and_no_source_is_chosen_twice() {
         let mut sources = sources("here", 8);
         assert_eq!(chosen(&mut sources, 1..6, 0..0), (5, 0));
         assert_eq!(chosen(&mut sources, 1..21, 21..41), (1, 2));
@@ -276,9 +284,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_says_no_zone_is_near_to_nobody() {
+    async fn a_source_without_a_zone_is_near_to_none() {
         let mut sources = sources("", 8);
         let added = sources.add(vec![source(1, ""), source(2, "here")], |_| false);
-        assert!(added.iter().all(|(_, linked)| !linked.is_near));
+        assert!(added.iter().all(|(_, connected)| !connected.is_near));
     }
 }

@@ -1,45 +1,48 @@
-//! How fast the sources of a session send, as far as that can be told. Pure.
+//! Speeds of the sources of a session, as far as they can be told. Pure.
 //!
-//! A rate is that of the latest two seconds in which a source was asked for something all the time. While our own side
-//! holds the sources up (a limit on downloads, a disk that is behind) nothing can be told, and nothing is.
+//! A rate is that of the latest two seconds during which requests to the source were in progress all the
+//! time. While this peer holds the sources up itself (a limit on downloads, a disk that is behind), no rate
+//! is known.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::model::{ByteRate, PeerId, Timestamp};
 
-/// Long enough for a hiccup not to count, short enough to be of use to someone who is watching.
+/// Interval of a rate: long enough for a hiccup not to count, short enough for a user who is watching.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Slower is slow, whatever the others do: half a megabit per second.
+/// Rate below which a source is slow, whatever the others do: half a megabit per second.
 const SLOW: u64 = 64 << 10;
 
-/// So many times less than was possible before is slow too, both for each source and for all of them together: a
-/// member of a swarm sends little because it sends to many, and when all but one are done that one is not slow.
+/// Ratio to the best rate so far from which on a rate is slow too, for each source and for all of them
+/// together: a member of a swarm sends little because it sends to many, and when all but one are done that
+/// one is not slow.
 const SLOWER: u64 = 8;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Speeds {
     sources: BTreeMap<PeerId, Speed>,
-    /// The highest rate that any source has had, in bytes per second…
+    /// Highest rate of any source so far, in bytes per second.
     best: u64,
-    /// …and that all of them have had together.
+    /// Highest rate of all sources together so far.
     best_total: u64,
 }
 
 #[derive(Debug)]
 struct Speed {
-    /// When the present interval began, and how much had come by then.
+    /// Begin of the present interval.
     since: Timestamp,
+    /// Bytes that had come by then.
     bytes: u64,
     /// Bytes per second of the last interval.
     rate: Option<u64>,
 }
 
 impl Speeds {
-    /// Who is being asked for something now, and how much has come from each in all; to be told several times in an
-    /// interval.
+    /// Takes in the sources with a request in progress and the bytes that have come from each; to be called
+    /// several times in an interval.
     pub(super) fn observe(&mut self, now: Timestamp, asked: impl Iterator<Item = (PeerId, u64)>) {
         let mut before = std::mem::take(&mut self.sources);
         for (source, bytes) in asked {
@@ -65,12 +68,12 @@ impl Speeds {
         self.best_total = self.best_total.max(total);
     }
 
-    /// Our own side holds the sources up: what they sent lately says nothing about them.
+    /// Forgets the rates, because this peer holds the sources up itself.
     pub(super) fn held_up(&mut self) {
         self.sources.clear();
     }
 
-    /// Says so when everyone who is asked is slow.
+    /// Returns a complaint when all sources with a request in progress are slow.
     pub(super) fn complaint(&self) -> Option<String> {
         let rates: Option<Vec<_>> = self.sources.values().map(|speed| speed.rate).collect();
         let rates = rates.filter(|rates| !rates.is_empty())?;
@@ -102,7 +105,7 @@ mod tests {
         PeerId::from_bytes([number; 16])
     }
 
-    /// These sources send at these rates from one time to another, in seconds.
+    /// Lets these sources send at these rates during these seconds.
     fn run(speeds: &mut Speeds, seconds: std::ops::RangeInclusive<u64>, rates: &[(u8, u64)]) {
         for second in seconds {
             let asked = rates.iter().map(|(number, rate)| (peer(*number), rate * second));
@@ -111,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sends_little_is_named_once_that_is_certain() {
+    fn a_slow_source_is_named_once_that_is_certain() {
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=1, &[(1, 30 << 10)]);
         assert_eq!(speeds.complaint(), None, "too early to tell");
@@ -135,10 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn slow_is_who_is_much_slower_than_others_were_and_only_when_there_is_nobody_better() {
+    fn slow_is_much_slower_than_before_and_without_a_better_source() {
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=2, &[(1, 10 << 20), (2, 1 << 20)]);
-        assert_eq!(speeds.complaint(), None, "a quick one is sending too");
+        assert_eq!(speeds.complaint(), None, "a quick source is sending too");
         run(&mut speeds, 3..=5, &[(2, 1 << 20)]);
         assert_eq!(
             speeds.complaint().as_deref(),
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn many_who_send_a_little_each_are_not_slow() {
+    fn many_sources_that_send_a_little_each_are_not_slow() {
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=2, &[(1, 10 << 20)]);
         let members: Vec<_> = (2..12).map(|number| (number, 1 << 20)).collect();
@@ -158,12 +161,12 @@ mod tests {
         run(&mut speeds, 7..=10, &members[..1]);
         assert!(
             speeds.complaint().is_some(),
-            "the first one has shown that more is possible"
+            "the first source has shown that more is possible"
         );
     }
 
     #[test]
-    fn pauses_and_our_own_limits_are_not_held_against_anyone() {
+    fn pauses_and_own_limits_are_not_held_against_a_source() {
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=3, &[(1, 1)]);
         assert!(speeds.complaint().is_some());

@@ -7,30 +7,29 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use proto::http::{Conditions, HttpError, Segment, Verdict, range};
 use shared::ErrorCode;
 use shared::model::{ContentRef, Name};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::debug;
 
-use super::conditions::{self, Conditions, Verdict};
-use super::failure::Failure;
-use super::gate::Right;
-use super::{Api, Segment};
-use crate::outflow::{Found, Patience};
-use crate::rpc::control::get;
+use super::Api;
+use crate::operations::access::Access;
+use crate::operations::reader::{ReadTimeouts, Readable};
+use crate::operations::resolve::{WantedKind, resolve};
 
-/// Longer than a holder takes to restart or the tracker to find others; shorter than clients and proxies wait. And a client
-/// that takes nothing for so long is left.
-const PATIENCE: Patience = Patience {
+/// Longer than a holder takes to restart or the tracker to find others, shorter than clients and proxies wait; and longer
+/// than a client that is alive takes nothing.
+const TIMEOUTS: ReadTimeouts = ReadTimeouts {
     sources: Some(Duration::from_secs(45)),
-    taker: Some(Duration::from_secs(60)),
+    receiver: Some(Duration::from_secs(60)),
 };
 
-/// What only the bytes that are found have.
-fn tag(found: &Found) -> String {
-    let (content, span) = (found.manifest.content(), &found.span);
-    if *span == (0..found.manifest.length()) {
+/// Returns a tag that only these bytes have.
+fn tag(file: &Readable) -> String {
+    let (content, span) = (file.manifest.content(), &file.span);
+    if *span == (0..file.manifest.length()) {
         content.to_string()
     } else {
         format!("{content}-{}-{}", span.start, span.end)
@@ -39,41 +38,40 @@ fn tag(found: &Found) -> String {
 
 pub(super) async fn get(
     State(api): State<Api>,
-    Extension(right): Extension<Right>,
+    Extension(access): Extension<Access>,
     method: Method,
     headers: HeaderMap,
-    name: Segment,
-) -> Result<Response, Failure> {
-    serve(&api, right, &method, &headers, &reference(name)?).await
+    Segment(name): Segment,
+) -> Result<Response, HttpError> {
+    serve(&api, access, &method, &headers, &reference(name)?).await
 }
 
-/// A name or id from a path.
-pub(super) fn reference(segment: Segment) -> Result<ContentRef, Failure> {
-    let path = segment.map_err(|rejection| Failure::path(&rejection))?.0;
+/// Reads a name or id.
+pub(super) fn reference(path: String) -> Result<ContentRef, HttpError> {
     match path.parse() {
         Ok(id) => Ok(ContentRef::Id(id)),
-        Err(_) => Name::new(path).map(ContentRef::Name).map_err(Failure::invalid),
+        Err(_) => Name::new(path).map(ContentRef::Name).map_err(HttpError::invalid),
     }
 }
 
-/// Answers with the file, or the part of it that is asked for, or with what says that it has not changed.
+/// Answers with the file, with the range of it that is asked for, or with "not modified".
 pub(super) async fn serve(
     api: &Api,
-    right: Right,
+    access: Access,
     method: &Method,
     headers: &HeaderMap,
     asked: &ContentRef,
-) -> Result<Response, Failure> {
+) -> Result<Response, HttpError> {
     let conditions = Conditions::of(headers)?;
-    let found = find(api, right, asked).await?;
-    let (tag, length) = (tag(&found), found.span.end - found.span.start);
+    let file = find(api, access, asked).await?;
+    let (tag, length) = (tag(&file), file.span.end - file.span.start);
     let quoted = format!("\"{tag}\"");
     match conditions.judge(Some(&tag)) {
         Verdict::Go => {}
         Verdict::Excluded => return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, quoted)]).into_response()),
-        Verdict::Other => return Err(Failure::condition(format!("{asked} is another content now"))),
+        Verdict::Other => return Err(HttpError::condition(format!("{asked} is another content now"))),
     }
-    let part = conditions::range(headers, length, &tag)?;
+    let part = range(headers, length, &tag)?;
     let status = if part.is_some() {
         StatusCode::PARTIAL_CONTENT
     } else {
@@ -83,15 +81,15 @@ pub(super) async fn serve(
     let body = if method == Method::HEAD || sent.is_empty() {
         Body::empty()
     } else {
-        let range = found.span.start + sent.start..found.span.start + sent.end;
-        begin(api, right, found, range).await?
+        let range = file.span.start + sent.start..file.span.start + sent.end;
+        begin(api, access, file, range).await?
     };
     let described = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, (sent.end - sent.start).to_string()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::ETAG, quoted),
-        // Ask again each time whether the name means the same bytes.
+        // Clients ask each time whether the name still means the same bytes.
         (header::CACHE_CONTROL, "no-cache".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
@@ -104,21 +102,21 @@ pub(super) async fn serve(
     Ok(response)
 }
 
-async fn find(api: &Api, right: Right, asked: &ContentRef) -> Result<Found, Failure> {
-    let wanted = get::resolve(api.parts(), asked).await?;
-    if matches!(wanted.collection, Some(None)) {
+async fn find(api: &Api, access: Access, asked: &ContentRef) -> Result<Readable, HttpError> {
+    let wanted = resolve(api.node(), asked).await?;
+    if wanted.kind == WantedKind::Collection {
         let why = format!("{asked} is a directory; ask for a file in it, `peer list {asked}` shows them");
-        return Err(Failure::new(ErrorCode::Conflict, why));
+        return Err(HttpError::new(ErrorCode::Conflict, why));
     }
     // Its catalog may have to be fetched.
-    if right < Right::Change && matches!(wanted.collection, Some(Some(_))) {
+    if access < Access::Change && wanted.kind != WantedKind::File {
         return Err(needs_token("what is in a directory"));
     }
-    Ok(Found::of(api.parts(), wanted).await?)
+    Ok(Readable::of(api.node(), wanted).await?)
 }
 
-fn needs_token(what: &str) -> Failure {
-    Failure::new(
+fn needs_token(what: &str) -> HttpError {
+    HttpError::new(
         ErrorCode::PermissionDenied,
         format!(
             "{what} is not all here, and to fetch it takes the node's token: send the header in its file http-token"
@@ -126,20 +124,25 @@ fn needs_token(what: &str) -> Failure {
     )
 }
 
-/// Begins to send a range of the content: when it returns, the first bytes are here, so that what cannot be had is told as
-/// an error and not as an answer that breaks off. After that an answer that cannot be completed breaks off: it is shorter than
-/// it said, which no client takes for the whole.
-async fn begin(api: &Api, right: Right, found: Found, range: std::ops::Range<u64>) -> Result<Body, Failure> {
+/// Begins to send a range of the content, and returns when its first bytes are here, so that missing bytes become an
+/// error and not an answer that breaks off. An answer that cannot be completed after that breaks off: it is shorter than
+/// its `Content-Length`, which no client takes for the whole.
+async fn begin(
+    api: &Api,
+    access: Access,
+    file: Readable,
+    range: std::ops::Range<u64>,
+) -> Result<Body, HttpError> {
     let place = api.download()?;
-    let (name, content) = (found.name.clone(), found.manifest.content());
-    let prepared = found.prepare(api.parts(), range, right >= Right::Change).await;
-    let outflow = prepared
-        .map_err(Failure::storing)?
+    let (name, content) = (file.name.clone(), file.manifest.content());
+    let opened = file.open(api.node(), range, access >= Access::Change).await;
+    let reader = opened
+        .map_err(HttpError::storing)?
         .ok_or_else(|| needs_token(name.as_str()))?;
-    let mut pieces = outflow.patient(PATIENCE).start(place);
-    let nothing = || Failure::new(ErrorCode::Internal, "the bytes that were to be sent are lost");
+    let mut pieces = reader.with_timeouts(TIMEOUTS).start(place);
+    let nothing = || HttpError::new(ErrorCode::Internal, "the bytes that were to be sent are lost");
     let first = pieces.recv().await.ok_or_else(nothing)?;
-    let first = first.map_err(Failure::storing)?;
+    let first = first.map_err(HttpError::storing)?;
     let rest = ReceiverStream::new(pieces).map(move |piece| {
         piece.map_err(|error| {
             debug!(%content, %error, "an answer breaks off");

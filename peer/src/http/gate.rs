@@ -1,7 +1,7 @@
-//! Who may ask and who may change something over HTTP: decided here, from what the request says of itself. Pure.
+//! The gate of the HTTP side: which requests may come in at all, by their headers. Pure.
 //!
-//! The rule is that of the `Control` service (ADR 0009): only this machine, and changes only with the token. Browsers make it
-//! harder, because a web page of anybody's runs on this machine too: so the request must have been sent to this node by a
+//! Who may read and who may change something is decided in [`operations::access`](crate::operations::access). Browsers make
+//! it harder, because a web page of anybody's runs on this machine too: so a request must have been sent to this node by a
 //! name that nobody else can point here, and not by a page of another origin. See ADR 0023.
 
 use std::net::IpAddr;
@@ -9,71 +9,55 @@ use std::net::IpAddr;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
+use proto::http::HttpError;
 use proto::messages::control::TOKEN_KEY;
 use shared::ErrorCode;
 use shared::model::HostPort;
 
-use super::failure::Failure;
+use crate::operations::access::{Access, AccessRule, Denied};
 
-/// What browsers say of the page that makes a request.
+/// The header in which browsers say whose page makes a request.
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What a request may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Right {
-    /// See how things are, and read what is here.
-    Ask,
-    /// Whatever the user who owns the data directory may.
-    Change,
-}
-
-/// What the gate looks at.
+/// The parts of a request that the gate looks at.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
-    /// Where the connection comes from.
+    /// The address at the other end of the connection.
     pub(super) remote: Option<IpAddr>,
     /// The authority of the request's target, which HTTP/2 has in place of `Host`.
     pub(super) authority: Option<&'a Authority>,
     pub(super) headers: &'a HeaderMap,
 }
 
-/// Decides for one node.
+/// The gate of one node.
 #[derive(Debug)]
-pub(super) struct Gate {
-    token: String,
-    /// Where other peers dial the node; its own commands may, too.
-    address: HostPort,
-}
+pub(super) struct Gate(AccessRule);
 
 impl Gate {
     pub(super) const fn new(token: String, address: HostPort) -> Self {
-        Self { token, address }
+        Self(AccessRule::new(token, address))
     }
 
-    /// What the request may do.
+    /// Returns the access of a request.
     ///
     /// # Errors
-    /// When it may do nothing: it comes from elsewhere, or from somebody else's page, or brings a wrong token.
-    pub(super) fn judge(&self, asked: &Asked<'_>) -> Result<Right, Failure> {
-        let denied = |why: &str| Err(Failure::new(ErrorCode::PermissionDenied, why));
-        let is_own = |host: &str| {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            host == self.address.host() || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    /// When it has none: it comes from another machine, or from somebody else's page, or brings a wrong token.
+    pub(super) fn judge(&self, asked: &Asked<'_>) -> Result<Access, HttpError> {
+        let text = |name: &HeaderName| {
+            let value = asked.headers.get(name);
+            value.map(|value| value.to_str().unwrap_or_default())
         };
-        if !asked.remote.is_some_and(|remote| is_own(&remote.to_string())) {
+        let bearer = text(&AUTHORIZATION).map(|value| value.strip_prefix("Bearer ").unwrap_or_default());
+        let token = bearer.or_else(|| text(&HeaderName::from_static(TOKEN_KEY)));
+        let access = self.0.judge(asked.remote, token.map(str::as_bytes));
+        if access == Err(Denied::OtherMachine) {
             return denied("a node answers HTTP only to the machine it runs on");
         }
-        let text = |name: &HeaderName| {
-            asked
-                .headers
-                .get(name)
-                .map(|value| value.to_str().unwrap_or_default())
-        };
         let named = text(&HOST).and_then(|host| host.parse().ok());
         let Some(host) = asked.authority.cloned().or(named) else {
             return denied("the request does not say which host it is for");
         };
-        if !is_own(host.host()) && !host.host().eq_ignore_ascii_case("localhost") {
+        if !self.0.is_own(host.host()) && !host.host().eq_ignore_ascii_case("localhost") {
             return denied("the request is for another host; use 127.0.0.1, localhost or the node's address");
         }
         let is_same_origin = |origin: &str| origin.strip_prefix("http://") == Some(host.as_str());
@@ -82,19 +66,12 @@ impl Gate {
         {
             return denied("a node does not answer web pages of others");
         }
-        let bearer = text(&AUTHORIZATION).map(|value| value.strip_prefix("Bearer ").unwrap_or_default());
-        match bearer.or_else(|| text(&HeaderName::from_static(TOKEN_KEY))) {
-            None => Ok(Right::Ask),
-            Some(token) if is_equal(token, &self.token) => Ok(Right::Change),
-            Some(_) => denied("the token is not this node's; it has a new one after every start"),
-        }
+        access.or_else(|_| denied("the token is not this node's; it has a new one after every start"))
     }
 }
 
-/// Takes as long wherever the first difference is.
-fn is_equal(given: &str, right: &str) -> bool {
-    let pairs = given.bytes().zip(right.bytes());
-    given.len() == right.len() && pairs.fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+fn denied<T>(why: &str) -> Result<T, HttpError> {
+    Err(HttpError::new(ErrorCode::PermissionDenied, why))
 }
 
 #[cfg(test)]
@@ -103,7 +80,7 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-    fn judge(remote: &str, headers: &[(&str, &str)]) -> Option<Right> {
+    fn judge(remote: &str, headers: &[(&str, &str)]) -> Option<Access> {
         let gate = Gate::new(TOKEN.to_owned(), "10.0.0.7:50053".parse().expect("an address"));
         let mut map = HeaderMap::new();
         for (name, value) in headers {
@@ -130,11 +107,11 @@ mod tests {
         ] {
             assert_eq!(
                 judge(remote, &[("host", host)]),
-                Some(Right::Ask),
+                Some(Access::Read),
                 "{remote} {host}"
             );
             for token in [("authorization", bearer.as_str()), (TOKEN_KEY, TOKEN)] {
-                assert_eq!(judge(remote, &[("host", host), token]), Some(Right::Change));
+                assert_eq!(judge(remote, &[("host", host), token]), Some(Access::Change));
             }
         }
     }
@@ -176,7 +153,7 @@ mod tests {
         ] {
             assert_eq!(
                 judge("127.0.0.1", &[host, token, own]),
-                Some(Right::Change),
+                Some(Access::Change),
                 "{own:?}"
             );
         }

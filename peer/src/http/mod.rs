@@ -1,13 +1,11 @@
-//! What a node says over plain HTTP, so that `curl` is enough to use it: health for everyone; status, files and values for
-//! its own machine.
+//! The HTTP side of a node, so that `curl` is enough to use it: health for everyone; status, files and values for the
+//! node's own machine.
 //!
 //! Read [`gate`] for who may do what, [`files`] and [`values`] for what can be read, [`publishing`] for what can be changed,
-//! [`questions`] for JSON. Bytes go out by way of [`crate::outflow`] and come in by way of [`receiving`], bounded in memory,
-//! room and time. All of it asks the node for what its commands ask it for, through the same functions as the `Control` service.
-//! It knows no wire types and no TLS, and it is not a way for other peers to fetch.
+//! [`questions`] for JSON. Bytes come in by way of [`receiving`], bounded in memory, room and time. Every handler calls the
+//! node's [`operations`](crate::operations), as the `Control` service does. This border knows no wire types and no TLS,
+//! and it is not a way for other peers to fetch.
 
-mod conditions;
-mod failure;
 mod files;
 mod gate;
 mod publishing;
@@ -15,71 +13,66 @@ mod questions;
 mod receiving;
 mod values;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use proto::accept::RemoteAddr;
+use proto::http::{HttpError, with_grpc};
 use shared::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::rpc::{ControlParts, ControlService};
-use failure::Failure;
+use crate::operations::Node;
 use gate::{Asked, Gate};
 
-/// Files that are sent at once, and received at once. More would only be slower; who asks for more is told to come back.
+/// Files that are sent at once, and received at once. More would only be slower; a client that asks for more is told to
+/// come back.
 const MAX_DOWNLOADS: usize = 64;
 const MAX_UPLOADS: usize = 16;
 
-/// What the handlers share.
+/// State of the handlers.
 #[derive(Clone, Debug)]
 struct Api(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    control: ControlService,
+    node: Arc<Node>,
     gate: Gate,
     downloads: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
 }
 
-/// What a handler is given of the path's last part.
-type Segment = Result<Path<String>, PathRejection>;
-
 impl Api {
-    fn parts(&self) -> &Arc<ControlParts> {
-        self.0.control.parts()
+    fn node(&self) -> &Arc<Node> {
+        &self.0.node
     }
 
-    fn download(&self) -> Result<OwnedSemaphorePermit, Failure> {
+    fn download(&self) -> Result<OwnedSemaphorePermit, HttpError> {
         place(&self.0.downloads, "downloads")
     }
 
-    fn upload(&self) -> Result<OwnedSemaphorePermit, Failure> {
+    fn upload(&self) -> Result<OwnedSemaphorePermit, HttpError> {
         place(&self.0.uploads, "uploads")
     }
 }
 
-fn place(places: &Arc<Semaphore>, what: &str) -> Result<OwnedSemaphorePermit, Failure> {
+fn place(places: &Arc<Semaphore>, what: &str) -> Result<OwnedSemaphorePermit, HttpError> {
     Arc::clone(places).try_acquire_owned().map_err(|_| {
-        Failure::new(
+        HttpError::new(
             ErrorCode::Exhausted,
             format!("too many {what} at once; try again in a moment"),
         )
     })
 }
 
-/// Every route of the program: ours, those of `grpc`, and a plain 404 for the rest.
-pub(crate) fn router(control: ControlService, grpc: Router) -> Router {
-    let parts = control.parts();
-    let gate = Gate::new(parts.identity.token().to_owned(), parts.address.clone());
+/// Every route of the program.
+pub(crate) fn router(node: Arc<Node>, grpc: Router) -> Router {
+    let gate = Gate::new(node.identity.token().to_owned(), node.address.clone());
     let api = Api(Arc::new(Inner {
-        control,
+        node,
         gate,
         downloads: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
         uploads: Arc::new(Semaphore::new(MAX_UPLOADS)),
@@ -98,43 +91,37 @@ pub(crate) fn router(control: ControlService, grpc: Router) -> Router {
             get(files::get).put(publishing::put).delete(publishing::delete),
         )
         .method_not_allowed_fallback(async || {
-            Failure::invalid("this can be read with GET; files and values can be changed with PUT and DELETE")
-                .with_status(http::StatusCode::METHOD_NOT_ALLOWED)
+            HttpError::invalid(
+                "this can be read with GET; files and values can be changed with PUT and DELETE",
+            )
+            .with_status(http::StatusCode::METHOD_NOT_ALLOWED)
         })
         .route_layer(from_fn_with_state(api.clone(), admit))
         .with_state(api);
-    Router::new()
+    let routes = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(async || "ready\n"))
-        .merge(gated)
-        .merge(grpc)
-        // gRPC clients read a 404 as "unimplemented", so one answer serves both.
-        .fallback(async || {
-            Failure::new(
-                ErrorCode::NotFound,
-                "nothing here; the API is below /api/v1/ and /files/",
-            )
-        })
+        .merge(gated);
+    with_grpc(
+        routes,
+        grpc,
+        "nothing here; the API is below /api/v1/ and /files/",
+    )
 }
 
-/// Lets requests through that may ask, with what they may.
+/// Lets requests through that have any access, and passes the access on.
 async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let remote = request.extensions().get::<RemoteAddr>();
     let asked = Asked {
-        remote: remote.map(|remote| unmapped(remote.0.ip())),
+        remote: remote.map(|remote| remote.0.ip()),
         authority: request.uri().authority(),
         headers: request.headers(),
     };
     match api.0.gate.judge(&asked) {
-        Ok(right) => {
-            request.extensions_mut().insert(right);
+        Ok(access) => {
+            request.extensions_mut().insert(access);
             next.run(request).await
         }
-        Err(failure) => failure.into_response(),
+        Err(error) => error.into_response(),
     }
-}
-
-/// Who listens on all of IPv6 sees IPv4 callers with an address in it.
-fn unmapped(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
 }

@@ -6,11 +6,10 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use proto::RemoteError;
+use proto::http::{Conditions, HttpError, Params, Segment, Verdict, json};
 use proto::messages::Remove;
 use proto::messages::control::AddEvent;
 use serde::{Deserialize, Serialize};
@@ -18,34 +17,29 @@ use shared::json::Removed;
 use shared::model::{
     Binding, ContentId, ContentState, Manifest, Name, ReplicationTarget, Revision, parse_duration,
 };
-use shared::{Coded as _, ErrorCode};
-use tokio::sync::mpsc;
+use shared::{Coded as _, ErrorCode, Failure};
 
-use super::conditions::{Conditions, Verdict};
-use super::failure::{Failure, json};
-use super::gate::Right;
+use super::Api;
 use super::receiving::receive;
-use super::{Api, Segment};
 use crate::blocking::try_blocking;
-use crate::rpc::control::{add, local};
+use crate::operations::access::Access;
+use crate::operations::report::Events;
+use crate::operations::{add, local};
 use crate::store::{Publication, PublicationState};
 
-/// Nobody waits longer for replicas, whatever they ask for.
+/// The longest wait for replicas.
 const MAX_WAIT: Duration = Duration::from_secs(3600);
-
-/// Events of a publication that have not been looked at.
-const EVENTS: usize = 16;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct PutQuery {
     /// Replicas wanted.
     replicas: Option<u32>,
-    /// How long to wait for them; empty: as long as is waited for anyone.
+    /// The time to wait for them; empty: [`MAX_WAIT`].
     wait: Option<String>,
 }
 
-/// What became of it.
+/// The answer to a publication.
 #[derive(Debug, Serialize)]
 struct Stored {
     name: String,
@@ -59,86 +53,82 @@ struct Stored {
     state: &'static str,
 }
 
-/// How a name stands before it is changed.
+/// The state of a name before it is changed.
 struct Head {
     revision: Revision,
     bound: Option<ContentId>,
 }
 
-/// How far a publication has come.
+/// The result of a publication.
 #[derive(Default)]
-struct Course {
+struct Outcome {
     binding: Option<Binding>,
     is_replicated: bool,
 }
 
 pub(super) async fn put(
     State(api): State<Api>,
-    Extension(right): Extension<Right>,
-    query: Result<Query<PutQuery>, QueryRejection>,
+    Extension(access): Extension<Access>,
+    Params(query): Params<PutQuery>,
     headers: HeaderMap,
-    name: Segment,
+    Segment(name): Segment,
     body: Body,
-) -> Result<Response, Failure> {
-    publish(&api, right, asked_name(name)?, query, &headers, body, None).await
+) -> Result<Response, HttpError> {
+    let name = Name::new(name).map_err(HttpError::invalid)?;
+    publish(&api, access, name, query, &headers, body, None).await
 }
 
 pub(super) async fn delete(
     State(api): State<Api>,
-    Extension(right): Extension<Right>,
+    Extension(access): Extension<Access>,
     headers: HeaderMap,
-    name: Segment,
-) -> Result<Response, Failure> {
-    remove(&api, right, asked_name(name)?, &headers).await
+    Segment(name): Segment,
+) -> Result<Response, HttpError> {
+    let name = Name::new(name).map_err(HttpError::invalid)?;
+    remove(&api, access, name, &headers).await
 }
 
-fn asked_name(segment: Segment) -> Result<Name, Failure> {
-    let path = segment.map_err(|rejection| Failure::path(&rejection))?.0;
-    Name::new(path).map_err(Failure::invalid)
-}
-
-fn changing(right: Right) -> Result<(), Failure> {
-    if right == Right::Change {
+fn changing(access: Access) -> Result<(), HttpError> {
+    if access == Access::Change {
         return Ok(());
     }
     let why = "to change something takes the node's token: send the header in its file http-token";
-    Err(Failure::new(ErrorCode::PermissionDenied, why))
+    Err(HttpError::new(ErrorCode::PermissionDenied, why))
 }
 
 /// Publishes a body under a name.
 pub(super) async fn publish(
     api: &Api,
-    right: Right,
+    access: Access,
     name: Name,
-    query: Result<Query<PutQuery>, QueryRejection>,
+    query: PutQuery,
     headers: &HeaderMap,
     body: Body,
     limit: Option<u64>,
-) -> Result<Response, Failure> {
-    changing(right)?;
-    let query = query.map_err(|rejection| Failure::query(&rejection))?.0;
+) -> Result<Response, HttpError> {
+    changing(access)?;
     let target = match query.replicas {
-        Some(replicas) => ReplicationTarget::new(replicas).map_err(Failure::invalid)?,
+        Some(replicas) => ReplicationTarget::new(replicas).map_err(HttpError::invalid)?,
         None => ReplicationTarget::DEFAULT,
     };
     let wait = match query.wait.as_deref() {
         None => None,
         Some("") => Some(MAX_WAIT),
-        Some(text) => Some(parse_duration(text).map_err(Failure::invalid)?.min(MAX_WAIT)),
+        Some(text) => Some(parse_duration(text).map_err(HttpError::invalid)?.min(MAX_WAIT)),
     };
     if headers.contains_key(header::CONTENT_RANGE) {
-        return Err(Failure::invalid(
+        return Err(HttpError::invalid(
             "a file is published whole; send it without Content-Range",
         ));
     }
     let conditions = Conditions::of(headers)?;
     let head = head(api, &name, &conditions).await?;
     let place = api.upload()?;
-    let inflow = receive(&api.parts().store, body, limit).await?;
+    let staged = receive(&api.node().store, body, limit).await?;
     let kept = name.clone();
-    let manifest = try_blocking(move || inflow.keep(&kept, None))
+    let manifest = try_blocking(move || staged.keep(&kept, None))
         .await
-        .map_err(Failure::storing)?;
+        .map_err(HttpError::storing)?;
     drop(place);
     let follows = head.as_ref().filter(|_| !conditions.are_none());
     let publication = Publication {
@@ -148,31 +138,31 @@ pub(super) async fn publish(
         update: true,
         state: PublicationState::Pending(follows.map(|head| head.revision)),
     };
-    let course = carry_out(api, publication.clone(), &manifest, wait).await;
-    let course = course.map_err(|error| {
-        let (failure, name) = (Failure::from(error), &publication.name);
-        match (failure.is_conflict(), follows) {
-            (true, Some(_)) => Failure::condition(format!("{name} was changed by others meanwhile")),
-            _ => failure,
+    let outcome = carry_out(api, publication.clone(), &manifest, wait).await;
+    let outcome = outcome.map_err(|error| {
+        let (error, name) = (HttpError::from(error), &publication.name);
+        match (error.is_conflict(), follows) {
+            (true, Some(_)) => HttpError::condition(format!("{name} was changed by others meanwhile")),
+            _ => error,
         }
     })?;
     let was_bound = head.is_some_and(|head| head.bound.is_some());
     Ok(answer(
         &publication.name,
         &manifest,
-        &course,
+        &outcome,
         wait.is_some(),
         was_bound,
     ))
 }
 
-/// How the name stands, if there is a tracker to tell.
+/// Returns the state of the name, if there is a tracker to tell.
 ///
 /// # Errors
 /// When the conditions do not hold, or nobody can tell whether they do.
-async fn head(api: &Api, name: &Name, conditions: &Conditions) -> Result<Option<Head>, Failure> {
-    let asked = match api.parts().network.connection_soon().await {
-        Ok(connection) => connection.catalog.head(name).await,
+async fn head(api: &Api, name: &Name, conditions: &Conditions) -> Result<Option<Head>, HttpError> {
+    let asked = match api.node().catalog().await {
+        Ok(catalog) => catalog.head(name).await,
         Err(error) => Err(error),
     };
     let (revision, bound) = match asked {
@@ -183,45 +173,45 @@ async fn head(api: &Api, name: &Name, conditions: &Conditions) -> Result<Option<
     let tag = bound.map(|bound| bound.to_string());
     match (conditions.judge(tag.as_deref()), bound) {
         (Verdict::Go, _) => Ok(Some(Head { revision, bound })),
-        (_, Some(bound)) => Err(Failure::condition(format!("{name} is bound to {bound}"))),
-        (_, None) => Err(Failure::condition(format!("{name} is not bound to anything"))),
+        (_, Some(bound)) => Err(HttpError::condition(format!("{name} is bound to {bound}"))),
+        (_, None) => Err(HttpError::condition(format!("{name} is not bound to anything"))),
     }
 }
 
-/// Publishes, and waits for replicas if asked; that they are not there in time is no failure.
+/// Publishes, and waits for replicas if asked; replicas that are late are no failure.
 async fn carry_out(
     api: &Api,
     publication: Publication,
     manifest: &Manifest,
     wait: Option<Duration>,
-) -> Result<Course, RemoteError> {
-    let (events, mut told) = mpsc::channel(EVENTS);
-    let guard = api.parts().network.protect(publication.content);
+) -> Result<Outcome, Failure> {
+    let (events, mut told) = Events::channel();
+    let guard = api.node().network.protect(publication.content);
     let (length, is_waiting) = (manifest.length(), wait.is_some());
-    let publishing = add::publish(api.parts(), publication, manifest, length, is_waiting, &events);
+    let publishing = add::publish(api.node(), publication, manifest, length, is_waiting, &events);
     tokio::pin!(publishing);
     let over = tokio::time::sleep(wait.unwrap_or(MAX_WAIT));
     tokio::pin!(over);
-    let mut course = Course::default();
+    let mut outcome = Outcome::default();
     loop {
         tokio::select! {
             published = &mut publishing => {
-                course.binding = published?;
+                outcome.binding = published?;
                 while let Ok(event) = told.try_recv() {
-                    course.note(event);
+                    outcome.note(event);
                 }
                 break;
             }
-            Some(event) = told.recv() => course.note(event),
+            Some(event) = told.recv() => outcome.note(event),
             () = &mut over => break,
         }
     }
     drop(guard);
-    Ok(course)
+    Ok(outcome)
 }
 
-impl Course {
-    fn note(&mut self, event: Result<AddEvent, RemoteError>) {
+impl Outcome {
+    fn note(&mut self, event: Result<AddEvent, Failure>) {
         match event {
             Ok(AddEvent::Published(binding)) => self.binding = Some(binding),
             Ok(AddEvent::Replicas(health)) => self.is_replicated = health.state == ContentState::Replicated,
@@ -230,9 +220,15 @@ impl Course {
     }
 }
 
-/// 201 for a new name, 200 for one that was bound; 202 when what was asked for has not been reached yet.
-fn answer(name: &Name, manifest: &Manifest, course: &Course, is_waiting: bool, was_bound: bool) -> Response {
-    let (state, is_reached) = match (&course.binding, course.is_replicated) {
+/// Answers 201 for a new name, 200 for one that was bound, and 202 while the replicas that were asked for are missing.
+fn answer(
+    name: &Name,
+    manifest: &Manifest,
+    outcome: &Outcome,
+    is_waiting: bool,
+    was_bound: bool,
+) -> Response {
+    let (state, is_reached) = match (&outcome.binding, outcome.is_replicated) {
         (None, _) => ("pending", false),
         (Some(_), true) => ("replicated", true),
         (Some(_), false) => ("published", !is_waiting),
@@ -248,7 +244,7 @@ fn answer(name: &Name, manifest: &Manifest, course: &Course, is_waiting: bool, w
         length: manifest.length(),
         fragment_length: manifest.fragment_length().get(),
         fragments: manifest.fragment_count(),
-        revision: course.binding.as_ref().map(|binding| binding.revision.get()),
+        revision: outcome.binding.as_ref().map(|binding| binding.revision.get()),
         state,
     };
     let tag = format!("\"{}\"", manifest.content());
@@ -258,11 +254,11 @@ fn answer(name: &Name, manifest: &Manifest, course: &Course, is_waiting: bool, w
 /// Removes a name for everyone.
 pub(super) async fn remove(
     api: &Api,
-    right: Right,
+    access: Access,
     name: Name,
     headers: &HeaderMap,
-) -> Result<Response, Failure> {
-    changing(right)?;
+) -> Result<Response, HttpError> {
+    changing(access)?;
     let conditions = Conditions::of(headers)?;
     let expected = if conditions.are_none() {
         None
@@ -271,12 +267,12 @@ pub(super) async fn remove(
     };
     let is_conditional = expected.is_some();
     let remove = Remove { name, expected };
-    let removed = local::remove(api.parts(), &remove).await.map_err(|error| {
-        let failure = Failure::from(error);
-        if is_conditional && failure.is_conflict() {
-            Failure::condition(format!("{} was changed by others meanwhile", remove.name))
+    let removed = local::remove(api.node(), &remove).await.map_err(|error| {
+        let error = HttpError::from(error);
+        if is_conditional && error.is_conflict() {
+            HttpError::condition(format!("{} was changed by others meanwhile", remove.name))
         } else {
-            failure
+            error
         }
     });
     Ok(json(Removed {

@@ -7,21 +7,22 @@ use axum::body::{Body, BodyDataStream};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use http_body::Body as _;
+use proto::http::HttpError;
 use shared::ErrorCode;
 use shared::model::ByteCount;
 use tokio_stream::StreamExt as _;
 
-use super::failure::Failure;
-use crate::inlet::Inlet;
-use crate::store::{DiskStore, Inflow};
+use crate::operations::ingest::Ingest;
+use crate::store::{DiskStore, StagedUpload};
 
-/// Written at a time.
+/// Bytes that are written together.
 const PIECE: usize = 1 << 20;
 
-/// A client must send so much…
+/// Bytes that a client must send in [`LEAST_TIME`], unless the body ends: 1 KiB/s. A slower one would keep its place for
+/// ever.
 const LEAST: usize = 64 << 10;
 
-/// …in this time, or the rest of the body: 1 KiB/s. Slower ones would keep their place for ever.
+/// The time for [`LEAST`] bytes.
 const LEAST_TIME: Duration = Duration::from_secs(60);
 
 /// Takes a body in, of at most `limit` bytes if there is a limit.
@@ -29,28 +30,28 @@ pub(super) async fn receive(
     store: &Arc<DiskStore>,
     body: Body,
     limit: Option<u64>,
-) -> Result<Inflow, Failure> {
+) -> Result<StagedUpload, HttpError> {
     let declared = body.size_hint().exact();
     within(declared.unwrap_or(0), limit)?;
-    let mut inlet = Inlet::open(store, declared).await.map_err(Failure::storing)?;
+    let mut ingest = Ingest::begin(store, declared).await.map_err(HttpError::storing)?;
     let mut frames = body.into_data_stream();
     loop {
         let piece = gather(&mut frames).await?;
         if piece.is_empty() {
-            return inlet.close().map_err(Failure::storing);
+            return ingest.finish().map_err(HttpError::storing);
         }
         let length: usize = piece.iter().map(Bytes::len).sum();
-        within(inlet.length() + length as u64, limit)?;
-        inlet.append(piece).await.map_err(Failure::storing)?;
+        within(ingest.length() + length as u64, limit)?;
+        ingest.append(piece).await.map_err(HttpError::storing)?;
     }
 }
 
-fn within(length: u64, limit: Option<u64>) -> Result<(), Failure> {
+fn within(length: u64, limit: Option<u64>) -> Result<(), HttpError> {
     match limit {
         Some(limit) if length > limit => {
             let limit = ByteCount::new(limit);
             Err(
-                Failure::invalid(format!("a value has at most {limit}; publish it as a file"))
+                HttpError::invalid(format!("a value has at most {limit}; publish it as a file"))
                     .with_status(StatusCode::PAYLOAD_TOO_LARGE),
             )
         }
@@ -58,8 +59,8 @@ fn within(length: u64, limit: Option<u64>) -> Result<(), Failure> {
     }
 }
 
-/// What comes next: enough to be worth a write, or what has come until the time is over; nothing at the end.
-async fn gather(frames: &mut BodyDataStream) -> Result<Vec<Bytes>, Failure> {
+/// Gathers the frames that come next: enough to be worth a write, or those of [`LEAST_TIME`]; none at the end.
+async fn gather(frames: &mut BodyDataStream) -> Result<Vec<Bytes>, HttpError> {
     let (mut gathered, mut length) = (Vec::new(), 0);
     let late = tokio::time::sleep(LEAST_TIME);
     tokio::pin!(late);
@@ -71,11 +72,11 @@ async fn gather(frames: &mut BodyDataStream) -> Result<Vec<Bytes>, Failure> {
                     break;
                 }
                 let slow = format!("the request sent less than {LEAST} bytes in {}s", LEAST_TIME.as_secs());
-                return Err(Failure::new(ErrorCode::DeadlineExceeded, slow).with_status(StatusCode::REQUEST_TIMEOUT));
+                return Err(HttpError::new(ErrorCode::DeadlineExceeded, slow).with_status(StatusCode::REQUEST_TIMEOUT));
             }
         };
         let Some(frame) = frame else { break };
-        let broken = |error| Failure::invalid(format!("the request broke off: {error}"));
+        let broken = |error| HttpError::invalid(format!("the request broke off: {error}"));
         let frame = frame.map_err(broken)?;
         length += frame.len();
         if !frame.is_empty() {

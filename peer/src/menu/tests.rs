@@ -5,14 +5,14 @@ use tokio::sync::mpsc;
 
 use super::console::Interrupt;
 use super::*;
-use crate::node::{Node, NodeConfig};
+use crate::node::{NodeConfig, NodeHandle};
 use crate::settings::Style;
 use crate::terminal::output::tests::Captured;
 
 /// A node without a network, and what is needed to open a menu on it.
 struct Scene {
     dir: tempfile::TempDir,
-    node: Node,
+    node: NodeHandle,
     options: Options,
 }
 
@@ -22,7 +22,7 @@ impl Scene {
         let data_dir = dir.path().join("data");
         let options = Options::told(&[("data_dir", data_dir.to_str().expect("UTF-8"))]);
         let config: NodeConfig = attach::node_config(&options, 0, None);
-        let node = Node::start(config, Tasks::new()).await.expect("a node");
+        let node = NodeHandle::start(config, Tasks::new()).await.expect("a node");
         Self { dir, node, options }
     }
 

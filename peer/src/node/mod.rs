@@ -1,6 +1,6 @@
 //! A node: one running peer, wired together.
 //!
-//! [`Node::start`] opens the store, begins a run, binds the port and enters the network; [`Node::run_until`] keeps it
+//! [`NodeHandle::start`] opens the store, begins a run, binds the port and enters the network; [`NodeHandle::run_until`] keeps it
 //! running until it is told to stop. The command line and the menu talk to it through its `Control` service like to
 //! any other node, so there is one path for all of them.
 
@@ -14,12 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::RemoteError;
 use proto::accept::{self, Services};
 use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
-use shared::{Coded, ErrorCode};
+use shared::{Coded, ErrorCode, Failure};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::info;
@@ -33,6 +32,7 @@ use crate::assignments::Assignments;
 use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
 use crate::identity::Identity;
+use crate::operations::Node;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
 use crate::scrubber::Scrubber;
@@ -54,7 +54,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A running peer.
 #[derive(Debug)]
-pub struct Node {
+pub struct NodeHandle {
     address: SocketAddr,
     token: String,
     data_dir: PathBuf,
@@ -71,7 +71,7 @@ pub enum NodeError {
         /// The data directory.
         path: PathBuf,
         /// Why.
-        source: RemoteError,
+        source: Failure,
     },
     /// The port is taken, or the address is not ours.
     #[error("cannot listen on {address}: {source}; choose another --port, or --port 0 for any free one")]
@@ -109,7 +109,7 @@ impl Coded for NodeError {
     }
 }
 
-impl Node {
+impl NodeHandle {
     /// Starts a node; when it returns, the port is open and the network is being entered.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl Node {
         let scrub = adjustable.scrub.subscribe();
         let scrubber = Scrubber::start(Arc::clone(&store), scrub, clock.clone(), &tasks);
         let directory = DirectoryService::server(network.clone());
-        let control = ControlService::new(crate::rpc::ControlParts {
+        let node = Arc::new(Node {
             store: Arc::clone(&store),
             identity: Arc::clone(&identity),
             network,
@@ -162,6 +162,7 @@ impl Node {
             counters: Arc::clone(fetcher.counters()),
             fetcher,
             uploads: adjustable.uploads.clone(),
+            started: clock.now(),
             clock,
             tasks: tasks.clone(),
             address: advertised,
@@ -169,14 +170,14 @@ impl Node {
             data_dir: config.data_dir.clone(),
         });
         let services = Services::new().add(transfer.into_server()).await;
-        let services = services.add(control.clone().into_server()).await;
+        let services = services.add(ControlService::server(Arc::clone(&node))).await;
         let (grpc, _health) = services.add(directory).await.into_router();
         let token = identity.token().to_owned();
         announce(&config, address, &token)?;
         tasks.spawn(
             "accept",
             OnExit::ShutDown,
-            accept::serve(listener, crate::http::router(control, grpc), tasks.clone()),
+            accept::serve(listener, crate::http::router(node, grpc), tasks.clone()),
         );
         tasks.spawn("watch-files", OnExit::ShutDown, watch_files(store, tasks.clone()));
         info!(peer = %identity.peer(), incarnation = %identity.incarnation(), %address, "node started");

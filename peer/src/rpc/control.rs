@@ -1,176 +1,111 @@
-//! The `Control` service: what this node's own commands ask of it.
+//! The `Control` service: requests of this node's own commands.
 //!
-//! Only loopback addresses are answered, and what changes something only with the token of the data directory:
-//! whoever can read that may act as the node's owner, nobody else. Handlers decode, make one call, encode; the long
-//! ones (`add`, `get`, `verify`) run as tasks that end when their caller goes away.
+//! Handlers decode, make one call, encode. Long requests (`add`, `get`, `verify`, …) run as tasks that end when their
+//! caller goes away; questions that only the tracker can answer are passed on to it as they came.
 
-pub(crate) mod add;
-pub(crate) mod collection;
-mod feed;
-pub(crate) mod get;
-pub(crate) mod local;
-mod streams;
-mod upkeep;
-mod values;
-
-use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use proto::accept::RemoteAddr;
-use proto::messages::control::{
-    Add, AddStep, EntryPoint, Get, PutValue, SetLimits, Status as NodeStatus, TOKEN_KEY,
-};
-use proto::messages::{List, Locate, Page, Remove, Rename, SetPeerMode, SetTarget, asked, peer_or_self};
-use proto::status::to_status;
+use proto::messages::control::{AddStep, EntryPoint, Get, SetLimits, TOKEN_KEY};
+use proto::messages::{asked, peer_or_self};
+use proto::status::{from_status, to_status};
 use proto::v1::control_server::{Control, ControlServer};
-use proto::{Invalid, RemoteError, v1};
-use shared::ErrorCode;
-use shared::model::{ContentRef, HostPort, Name, PinWish, Timestamp, Zone};
-use shared::runtime::{Clock, OnExit, Tasks};
-use tokio::sync::{mpsc, watch};
+use proto::{Invalid, v1};
+use shared::model::ContentRef;
+use shared::runtime::OnExit;
+use shared::{ErrorCode, Failure};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::fetch::{Counters, Fetcher};
-use crate::identity::Identity;
-use crate::limiter::Limiter;
-use crate::publisher::Publisher;
-use crate::scrubber::Scrubber;
-use crate::session::Network;
-use crate::store::DiskStore;
-
-/// Events that wait for a slow caller; the work waits with them.
-const EVENTS: usize = 16;
-
-/// What the service acts on.
-#[derive(Debug)]
-pub struct ControlParts {
-    /// What the node holds.
-    pub store: Arc<DiskStore>,
-    /// Who it is.
-    pub identity: Arc<Identity>,
-    /// The network it is in.
-    pub network: Network,
-    /// Makes its publications.
-    pub publisher: Publisher,
-    /// Fetches for it.
-    pub fetcher: Fetcher,
-    /// Limits its uploads; the fetcher has the other limiter.
-    pub uploads: Limiter,
-    /// Reads what it holds again.
-    pub scrubber: Scrubber,
-    /// What it has sent and received.
-    pub counters: Arc<Counters>,
-    /// Tells the time.
-    pub clock: Clock,
-    /// Owns its tasks.
-    pub tasks: Tasks,
-    /// Where other peers dial it.
-    pub address: HostPort,
-    /// Its failure domain.
-    pub zone: watch::Receiver<Option<Zone>>,
-    /// Where it keeps its data.
-    pub data_dir: PathBuf,
-}
+use super::forward;
+use crate::operations::access::{Access, AccessRule, Denied};
+use crate::operations::report::Events;
+use crate::operations::{Node, add, collection, feed, get, local, stream, upkeep, values};
 
 /// The service; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct ControlService {
-    parts: Arc<ControlParts>,
-    started: Timestamp,
+pub(crate) struct ControlService {
+    node: Arc<Node>,
+    rule: Arc<AccessRule>,
 }
 
-/// What a request wants to do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Ask,
-    Change,
-}
-
-/// Where the events of a long request go.
-type Events<T> = mpsc::Sender<Result<T, RemoteError>>;
-
-/// The same, on their way to the caller.
-type EventStream<W> = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<W, Status>> + Send>>;
+/// The events of a long request, on their way to the caller.
+type EventStream<W> = Pin<Box<dyn tokio_stream::Stream<Item = Result<W, Status>> + Send>>;
 
 impl ControlService {
-    /// Serves the parts of one node.
-    #[must_use]
-    pub fn new(parts: ControlParts) -> Self {
-        Self {
-            started: parts.clock.now(),
-            parts: Arc::new(parts),
-        }
+    /// Makes the service of one node, ready to be served.
+    pub(crate) fn server(node: Arc<Node>) -> ControlServer<Self> {
+        let token = node.identity.token().to_owned();
+        let rule = Arc::new(AccessRule::new(token, node.address.clone()));
+        ControlServer::new(Self { node, rule })
     }
 
-    /// The service, ready to be served.
-    #[must_use]
-    pub fn into_server(self) -> ControlServer<Self> {
-        ControlServer::new(self)
-    }
-
-    /// What it acts on.
-    pub(crate) const fn parts(&self) -> &Arc<ControlParts> {
-        &self.parts
-    }
-
-    /// What the node is and does.
-    pub(crate) async fn own_status(&self) -> Result<NodeStatus, RemoteError> {
-        let uptime = self.parts.clock.now().since(self.started);
-        local::status(&self.parts, uptime).await
-    }
-
-    fn admit<T>(&self, request: &Request<T>, access: Access) -> Result<(), Status> {
-        let denied = |why: &str| to_status(&RemoteError::new(ErrorCode::PermissionDenied, why));
+    fn admit<T>(&self, request: &Request<T>, needed: Access) -> Result<(), Status> {
         let remote = request.extensions().get::<RemoteAddr>();
-        // The own address counts too: a node that listens on one interface only is dialled there by its commands.
-        let is_local = remote.is_some_and(|remote| {
-            remote.0.ip().is_loopback() || remote.0.ip().to_string() == self.parts.address.host()
-        });
-        if !is_local {
-            return Err(denied("a node takes commands only from the machine it runs on"));
-        }
-        let token = request
-            .metadata()
-            .get(TOKEN_KEY)
-            .map(|token| token.as_encoded_bytes());
-        if access == Access::Change && token != Some(self.parts.identity.token().as_bytes()) {
-            return Err(denied(
-                "only who can read the node's data directory may change something; name it with --data-dir",
-            ));
-        }
-        Ok(())
+        let token = request.metadata().get(TOKEN_KEY);
+        // A token of another run of the node is no reason to refuse a question.
+        let token = token.filter(|_| needed == Access::Change);
+        let remote = remote.map(|remote| remote.0.ip());
+        let why = match self
+            .rule
+            .judge(remote, token.map(|token| token.as_encoded_bytes()))
+        {
+            Ok(access) if access >= needed => return Ok(()),
+            Err(Denied::OtherMachine) => "a node takes commands only from the machine it runs on",
+            Ok(_) | Err(Denied::WrongToken) => {
+                "only who can read the node's data directory may change something; name it with --data-dir"
+            }
+        };
+        Err(to_status(&Failure::new(ErrorCode::PermissionDenied, why)))
+    }
+
+    /// Admits a request and decodes it.
+    fn decode<W, T: TryFrom<W, Error = Invalid>>(
+        &self,
+        request: Request<W>,
+        needed: Access,
+    ) -> Result<T, Status> {
+        self.admit(&request, needed)?;
+        Ok(request.into_inner().try_into()?)
     }
 
     /// Starts a long request; its events go to the caller until it ends.
     fn start<T, W, F>(
         &self,
         name: &'static str,
-        work: impl FnOnce(Arc<ControlParts>, Events<T>) -> F,
-    ) -> EventStream<W>
+        work: impl FnOnce(Arc<Node>, Events<T>) -> F,
+    ) -> Response<EventStream<W>>
     where
         T: Send + 'static,
         W: From<T> + Send + 'static,
-        F: Future<Output = Result<(), RemoteError>> + Send + 'static,
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let (events, stream) = mpsc::channel(EVENTS);
-        let work = work(Arc::clone(&self.parts), events.clone());
-        self.parts.tasks.spawn(name, OnExit::Continue, async move {
-            if let Err(error) = work.await {
-                // The caller may be gone.
-                drop(events.send(Err(error)).await);
+        let (events, stream) = Events::channel();
+        let work = work(Arc::clone(&self.node), events.clone());
+        self.node.tasks.spawn(name, OnExit::Continue, async move {
+            if let Err(failure) = work.await {
+                events.fail(failure).await;
             }
         });
-        Box::pin(
-            ReceiverStream::new(stream).map(|event| event.map(W::from).map_err(|error| to_status(&error))),
-        )
+        let stream = ReceiverStream::new(stream);
+        Response::new(Box::pin(
+            stream.map(|event| event.map(W::from).map_err(|failure| to_status(&failure))),
+        ))
     }
 }
 
-/// What a failing event channel means.
-fn caller_gone<T>(_: mpsc::error::SendError<T>) -> RemoteError {
-    RemoteError::new(ErrorCode::Cancelled, "the caller has gone away")
+/// Encodes the answer of an operation.
+fn reply<T, W: From<T>>(answer: Result<T, Failure>) -> Result<Response<W>, Status> {
+    match answer {
+        Ok(answer) => Ok(Response::new(answer.into())),
+        Err(failure) => Err(to_status(&failure)),
+    }
+}
+
+fn content(reference: Option<v1::ContentRef>) -> Result<ContentRef, Invalid> {
+    reference.ok_or(Invalid::Missing("ref"))?.try_into()
 }
 
 #[tonic::async_trait]
@@ -185,20 +120,18 @@ impl Control for ControlService {
     type VerifyStream = EventStream<v1::VerifyEvent>;
 
     async fn status(&self, request: Request<v1::StatusRequest>) -> Result<Response<v1::StatusReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        Ok(Response::new(self.own_status().await?.into()))
+        self.admit(&request, Access::Read)?;
+        reply(local::status(&self.node).await)
     }
 
     async fn connect(
         &self,
         request: Request<v1::ConnectRequest>,
     ) -> Result<Response<v1::ConnectReply>, Status> {
-        self.admit(&request, Access::Change)?;
-        let entry = EntryPoint::try_from(request.into_inner())?;
-        let connection = self.parts.network.enter(entry).await?;
-        let tracker = connection.tracker.to_string();
-        Ok(Response::new(v1::ConnectReply {
-            tracker,
+        let entry: EntryPoint = self.decode(request, Access::Change)?;
+        let entered = self.node.network.enter(entry).await;
+        reply(entered.map(|connection| v1::ConnectReply {
+            tracker: connection.tracker.to_string(),
             epoch: connection.epoch.get(),
         }))
     }
@@ -208,16 +141,15 @@ impl Control for ControlService {
         request: Request<v1::DisconnectRequest>,
     ) -> Result<Response<v1::DisconnectReply>, Status> {
         self.admit(&request, Access::Change)?;
-        self.parts.network.leave().await?;
-        Ok(Response::new(v1::DisconnectReply {}))
+        let left = self.node.network.leave().await;
+        reply(left.map(|()| v1::DisconnectReply {}))
     }
 
     async fn add(&self, request: Request<v1::AddRequest>) -> Result<Response<Self::AddStream>, Status> {
-        self.admit(&request, Access::Change)?;
-        let add = Add::try_from(request.into_inner())?;
-        Ok(Response::new(
-            self.start("add", |parts, events| add::run(parts, add, events)),
-        ))
+        let add = self.decode(request, Access::Change)?;
+        Ok(self.start("add", |node, events| async move {
+            add::add(&node, add, &events).await
+        }))
     }
 
     async fn add_stream(
@@ -225,105 +157,92 @@ impl Control for ControlService {
         request: Request<Streaming<v1::AddStreamRequest>>,
     ) -> Result<Response<Self::AddStreamStream>, Status> {
         self.admit(&request, Access::Change)?;
-        let steps = request
-            .into_inner()
-            .map(|step| Ok(AddStep::try_from(step.map_err(RemoteError::from)?)?));
-        Ok(Response::new(self.start("add-stream", |parts, events| {
-            streams::add(parts, steps, events)
-        })))
+        let steps = request.into_inner().map(|step| {
+            let step = AddStep::try_from(step.map_err(from_status)?);
+            step.map_err(|error| Failure::of(&error))
+        });
+        Ok(self.start("add-stream", |node, events| async move {
+            stream::add(&node, steps, &events).await
+        }))
     }
 
     async fn read(&self, request: Request<v1::ReadRequest>) -> Result<Response<Self::ReadStream>, Status> {
-        // It may have to be fetched, so it changes what the node holds.
+        // The content may have to be fetched, which changes what the node holds.
         self.admit(&request, Access::Change)?;
-        let content = request.into_inner().r#ref.ok_or(Invalid::Missing("ref"))?;
-        let content = ContentRef::try_from(content)?;
-        Ok(Response::new(self.start("read", |parts, events| {
-            streams::read(parts, content, events)
-        })))
+        let content = content(request.into_inner().r#ref)?;
+        Ok(self.start("read", |node, events| async move {
+            stream::read(&node, &content, &events).await
+        }))
     }
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<Self::GetStream>, Status> {
-        self.admit(&request, Access::Change)?;
-        let get = Get::try_from(request.into_inner())?;
-        Ok(Response::new(
-            self.start("get", |parts, events| get::run(parts, get, events)),
-        ))
+        let get: Get = self.decode(request, Access::Change)?;
+        Ok(self.start("get", |node, events| async move {
+            get::get(&node, &get, &events).await
+        }))
     }
 
     async fn entries(
         &self,
         request: Request<v1::EntriesRequest>,
     ) -> Result<Response<Self::EntriesStream>, Status> {
-        // It may have to be fetched, so it changes what the node holds.
+        // The catalog may have to be fetched, which changes what the node holds.
         self.admit(&request, Access::Change)?;
-        let content = request.into_inner().r#ref.ok_or(Invalid::Missing("ref"))?;
-        let content = ContentRef::try_from(content)?;
-        Ok(Response::new(self.start("entries", |parts, events| {
-            collection::entries(parts, content, events)
-        })))
+        let content = content(request.into_inner().r#ref)?;
+        Ok(self.start("entries", |node, events| async move {
+            collection::entries(&node, &content, &events).await
+        }))
     }
 
     async fn put_value(
         &self,
         request: Request<v1::PutValueRequest>,
     ) -> Result<Response<Self::PutValueStream>, Status> {
-        self.admit(&request, Access::Change)?;
-        let put = PutValue::try_from(request.into_inner())?;
-        Ok(Response::new(self.start("put-value", |parts, events| {
-            values::put(parts, put, events)
-        })))
+        let put = self.decode(request, Access::Change)?;
+        Ok(self.start("put-value", |node, events| async move {
+            values::put(&node, put, &events).await
+        }))
     }
 
     async fn get_value(
         &self,
         request: Request<v1::GetValueRequest>,
     ) -> Result<Response<v1::GetValueReply>, Status> {
-        // It may have to be fetched, so it changes what the node holds.
+        // The value may have to be fetched, which changes what the node holds.
         self.admit(&request, Access::Change)?;
-        let value = values::get(&self.parts, &request.into_inner().key).await?;
-        Ok(Response::new(value.into()))
+        reply(values::get(&self.node, &request.into_inner().key).await)
     }
 
     async fn remove(&self, request: Request<v1::RemoveRequest>) -> Result<Response<v1::RemoveReply>, Status> {
-        self.admit(&request, Access::Change)?;
-        let remove = Remove::try_from(request.into_inner())?;
-        let revision = local::remove(&self.parts, &remove).await?;
-        Ok(Response::new(v1::RemoveReply {
+        let remove = self.decode(request, Access::Change)?;
+        let removed = local::remove(&self.node, &remove).await;
+        reply(removed.map(|revision| v1::RemoveReply {
             revision: revision.get(),
         }))
     }
 
     async fn rename(&self, request: Request<v1::RenameRequest>) -> Result<Response<v1::RenameReply>, Status> {
-        self.admit(&request, Access::Change)?;
-        let rename = Rename::try_from(request.into_inner())?;
-        let binding = Some(local::rename(&self.parts, rename).await?.into());
-        Ok(Response::new(v1::RenameReply { binding }))
-    }
-
-    async fn history(
-        &self,
-        request: Request<v1::HistoryRequest>,
-    ) -> Result<Response<v1::HistoryReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        let name = Name::new(request.into_inner().name).map_err(|error| Invalid::field("name", error))?;
-        let connection = self.parts.network.connection_soon().await?;
-        Ok(Response::new(connection.catalog.history(&name).await?.into()))
+        let rename = self.decode(request, Access::Change)?;
+        let renamed = local::rename(&self.node, rename).await;
+        reply(renamed.map(|binding| v1::RenameReply {
+            binding: Some(binding.into()),
+        }))
     }
 
     async fn pin(&self, request: Request<v1::PinRequest>) -> Result<Response<v1::PinReply>, Status> {
-        self.admit(&request, Access::Change)?;
-        let wish = PinWish::try_from(request.into_inner())?;
-        let revision = Some(local::pin(&self.parts, wish).await?.into());
-        Ok(Response::new(v1::PinReply { revision }))
+        let wish = self.decode(request, Access::Change)?;
+        let pinned = local::pin(&self.node, wish).await;
+        reply(pinned.map(|revision| v1::PinReply {
+            revision: Some(revision.into()),
+        }))
     }
 
     async fn forget(&self, request: Request<v1::ForgetRequest>) -> Result<Response<v1::ForgetReply>, Status> {
         self.admit(&request, Access::Change)?;
         let request = request.into_inner();
-        let content = ContentRef::try_from(request.r#ref.ok_or(Invalid::Missing("ref"))?)?;
-        let (content, freed) = local::forget(&self.parts, &content, request.force).await?;
-        Ok(Response::new(v1::ForgetReply {
+        let content = content(request.r#ref)?;
+        let forgotten = local::forget(&self.node, &content, request.force).await;
+        reply(forgotten.map(|(content, freed)| v1::ForgetReply {
             content_id: content.as_bytes().to_vec().into(),
             freed,
         }))
@@ -333,73 +252,22 @@ impl Control for ControlService {
         &self,
         request: Request<v1::LocalListRequest>,
     ) -> Result<Response<v1::LocalListReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        let contents = local::list(&self.parts).await?;
-        Ok(Response::new(v1::LocalListReply {
+        self.admit(&request, Access::Read)?;
+        let contents = local::list(&self.node).await;
+        reply(contents.map(|contents| v1::LocalListReply {
             contents: contents.into_iter().map(Into::into).collect(),
         }))
-    }
-
-    async fn network_list(
-        &self,
-        request: Request<v1::ListRequest>,
-    ) -> Result<Response<v1::ListReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        let list = List::try_from(request.into_inner())?;
-        let page = self
-            .parts
-            .network
-            .connection_soon()
-            .await?
-            .catalog
-            .list(&list)
-            .await?;
-        Ok(Response::new(page.into()))
-    }
-
-    async fn network_locate(
-        &self,
-        request: Request<v1::LocateRequest>,
-    ) -> Result<Response<v1::LocateReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        let locate = Locate::try_from(request.into_inner())?;
-        let location = self
-            .parts
-            .network
-            .connection_soon()
-            .await?
-            .catalog
-            .locate(&locate)
-            .await?;
-        Ok(Response::new(location.into()))
-    }
-
-    async fn network_peers(
-        &self,
-        request: Request<v1::PeersRequest>,
-    ) -> Result<Response<v1::PeersReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        let request = request.into_inner();
-        let page = Page::new(request.page_token, request.page_size);
-        let peers = self
-            .parts
-            .network
-            .connection_soon()
-            .await?
-            .catalog
-            .peers(&page)
-            .await?;
-        Ok(Response::new(peers.into()))
     }
 
     async fn events(
         &self,
         request: Request<v1::EventsRequest>,
     ) -> Result<Response<Self::EventsStream>, Status> {
-        self.admit(&request, Access::Ask)?;
+        self.admit(&request, Access::Read)?;
         let after = request.into_inner().try_into()?;
-        let follow = move |parts, events| feed::follow(parts, after, events);
-        Ok(Response::new(self.start("events", follow)))
+        Ok(self.start("events", move |node, events| async move {
+            feed::follow(&node, after, &events).await
+        }))
     }
 
     async fn verify(
@@ -408,8 +276,9 @@ impl Control for ControlService {
     ) -> Result<Response<Self::VerifyStream>, Status> {
         self.admit(&request, Access::Change)?;
         let what: Option<ContentRef> = request.into_inner().r#ref.map(TryInto::try_into).transpose()?;
-        let verify = move |parts, events| local::verify(parts, what, events);
-        Ok(Response::new(self.start("verify", verify)))
+        Ok(self.start("verify", move |node, events| async move {
+            local::verify(&node, what, &events).await
+        }))
     }
 
     async fn set_limits(
@@ -418,7 +287,66 @@ impl Control for ControlService {
     ) -> Result<Response<v1::SetLimitsReply>, Status> {
         self.admit(&request, Access::Change)?;
         let set = SetLimits::from(request.into_inner());
-        Ok(Response::new(local::set_limits(&self.parts, set).into()))
+        Ok(Response::new(local::set_limits(&self.node, set).into()))
+    }
+
+    async fn drain_status(
+        &self,
+        request: Request<v1::DrainStatusRequest>,
+    ) -> Result<Response<v1::DrainStatusReply>, Status> {
+        self.admit(&request, Access::Read)?;
+        let peer = peer_or_self(&request.into_inner().peer_id)?;
+        reply(upkeep::drain_status(&self.node, peer).await)
+    }
+
+    async fn why(&self, request: Request<v1::WhyRequest>) -> Result<Response<v1::WhyReply>, Status> {
+        self.admit(&request, Access::Read)?;
+        let content = asked(request.into_inner().r#ref)?;
+        reply(upkeep::why(&self.node, &content).await)
+    }
+
+    async fn network_list(
+        &self,
+        request: Request<v1::ListRequest>,
+    ) -> Result<Response<v1::ListReply>, Status> {
+        self.admit(&request, Access::Read)?;
+        forward::to_catalog(&self.node, request, |mut tracker, request| async move {
+            tracker.list(request).await
+        })
+        .await
+    }
+
+    async fn network_locate(
+        &self,
+        request: Request<v1::LocateRequest>,
+    ) -> Result<Response<v1::LocateReply>, Status> {
+        self.admit(&request, Access::Read)?;
+        forward::to_catalog(&self.node, request, |mut tracker, request| async move {
+            tracker.locate(request).await
+        })
+        .await
+    }
+
+    async fn network_peers(
+        &self,
+        request: Request<v1::PeersRequest>,
+    ) -> Result<Response<v1::PeersReply>, Status> {
+        self.admit(&request, Access::Read)?;
+        forward::to_catalog(&self.node, request, |mut tracker, request| async move {
+            tracker.peers(request).await
+        })
+        .await
+    }
+
+    async fn history(
+        &self,
+        request: Request<v1::HistoryRequest>,
+    ) -> Result<Response<v1::HistoryReply>, Status> {
+        self.admit(&request, Access::Read)?;
+        forward::to_catalog(&self.node, request, |mut tracker, request| async move {
+            tracker.history(request).await
+        })
+        .await
     }
 
     async fn set_target(
@@ -426,50 +354,43 @@ impl Control for ControlService {
         request: Request<v1::SetTargetRequest>,
     ) -> Result<Response<v1::SetTargetReply>, Status> {
         self.admit(&request, Access::Change)?;
-        let set = SetTarget::try_from(request.into_inner())?;
-        let binding = Some(upkeep::set_target(&self.parts, &set).await?.into());
-        Ok(Response::new(v1::SetTargetReply { binding }))
+        forward::to_upkeep(&self.node, request, |mut tracker, request| async move {
+            tracker.set_target(request).await
+        })
+        .await
     }
 
     async fn set_duty(
         &self,
-        request: Request<v1::SetDutyRequest>,
+        mut request: Request<v1::SetDutyRequest>,
     ) -> Result<Response<v1::SetDutyReply>, Status> {
         self.admit(&request, Access::Change)?;
-        let set = SetPeerMode::try_from(request.into_inner())?;
-        let mode = Some(upkeep::set_peer_mode(&self.parts, set).await?.into());
-        Ok(Response::new(v1::SetDutyReply { duty: mode }))
-    }
-
-    async fn drain_status(
-        &self,
-        request: Request<v1::DrainStatusRequest>,
-    ) -> Result<Response<v1::DrainStatusReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        let peer = peer_or_self(&request.into_inner().peer_id)?;
-        let status = upkeep::drain_status(&self.parts, peer).await?;
-        Ok(Response::new(status.into()))
+        let peer = &mut request.get_mut().peer_id;
+        if peer.is_empty() {
+            *peer = self.node.identity.peer().as_bytes().to_vec().into();
+        }
+        forward::to_upkeep(&self.node, request, |mut tracker, request| async move {
+            tracker.set_duty(request).await
+        })
+        .await
     }
 
     async fn durability(
         &self,
         request: Request<v1::DurabilityRequest>,
     ) -> Result<Response<v1::DurabilityReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        let what = asked(request.into_inner().r#ref)?;
-        Ok(Response::new(
-            upkeep::durability(&self.parts, &what).await?.into(),
-        ))
+        self.admit(&request, Access::Read)?;
+        forward::to_upkeep(&self.node, request, |mut tracker, request| async move {
+            tracker.durability(request).await
+        })
+        .await
     }
 
     async fn survey(&self, request: Request<v1::SurveyRequest>) -> Result<Response<v1::SurveyReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        Ok(Response::new(upkeep::survey(&self.parts).await?.into()))
-    }
-
-    async fn why(&self, request: Request<v1::WhyRequest>) -> Result<Response<v1::WhyReply>, Status> {
-        self.admit(&request, Access::Ask)?;
-        let what = asked(request.into_inner().r#ref)?;
-        Ok(Response::new(upkeep::why(&self.parts, &what).await?.into()))
+        self.admit(&request, Access::Read)?;
+        forward::to_upkeep(&self.node, request, |mut tracker, request| async move {
+            tracker.survey(request).await
+        })
+        .await
     }
 }

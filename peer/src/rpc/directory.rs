@@ -1,7 +1,7 @@
-//! The `Directory` service of a peer: by which webserver and trackers others can enter its network.
+//! The `Directory` service of a peer: the webserver and trackers by which others can enter its network.
 //!
-//! It only says addresses, to whoever can reach the peer's port. A peer vouches for nobody: whoever enters by a peer trusts it
-//! about who the tracker is, as it would trust a webserver.
+//! The service only says addresses, to every caller that reaches the peer's port. A peer vouches for nobody: a caller
+//! that enters by a peer trusts it about the tracker, as it would trust a webserver.
 
 use proto::v1;
 use proto::v1::directory_server::{Directory, DirectoryServer};
@@ -9,12 +9,12 @@ use tonic::{Request, Response, Status};
 
 use crate::session::Network;
 
-/// Answers from what the session knows.
+/// Answers with the addresses that the session knows.
 #[derive(Clone, Debug)]
 pub struct DirectoryService(Network);
 
 impl DirectoryService {
-    /// The service, ready to be served.
+    /// Makes the service, ready to be served.
     #[must_use]
     pub fn server(network: Network) -> DirectoryServer<Self> {
         DirectoryServer::new(Self(network))

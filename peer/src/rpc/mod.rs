@@ -1,10 +1,11 @@
-//! The services of a peer on the wire: the only modules of this crate that name generated types.
+//! The gRPC services of a peer: the only modules of this crate that name generated types.
 
-pub(crate) mod control;
+mod control;
 mod directory;
+mod forward;
 mod transfer;
 
-pub use control::{ControlParts, ControlService};
+pub(crate) use control::ControlService;
 pub use directory::DirectoryService;
 pub use transfer::{
     DEFAULT_UPLOAD_SLOTS, Slots as UploadSlots, TransferEndpoint, TransferService, UPLOADS_IN_LINE,

@@ -23,10 +23,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::{Acquaintances, Link, Network};
 use crate::assignments::Assignments;
-use crate::fetch::tests::neighbour::Known;
 use crate::fetch::{Arrivals, Fetcher, Limits};
 use crate::identity::Identity;
 use crate::store::{DiskStore, MemoryStore};
+use crate::tests::neighbour::Known;
 
 const EPOCH: Epoch = Epoch::new(1);
 

@@ -8,7 +8,7 @@ use shared::runtime::Tasks;
 
 use super::exit::{Exit, Failure};
 use crate::blocking::blocking;
-use crate::node::{Node, NodeConfig, RunningNode, find_running, last_entry};
+use crate::node::{NodeConfig, NodeHandle, RunningNode, find_running, last_entry};
 use crate::settings::{Options, default_entry};
 use crate::words;
 
@@ -93,9 +93,9 @@ pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<HostPor
 ///
 /// # Errors
 /// When the data directory or the address cannot be used.
-pub async fn run(options: &Options, tasks: &Tasks) -> Result<(Node, ControlClient), Failure> {
+pub async fn run(options: &Options, tasks: &Tasks) -> Result<(NodeHandle, ControlClient), Failure> {
     let config = node_config(options, 0, None);
-    let node = Node::start(config, tasks.clone())
+    let node = NodeHandle::start(config, tasks.clone())
         .await
         .map_err(|error| Failure::of(words::run_a_node(), &error))?;
     let client = client(&node.control_address(), Some(node.token()))?;

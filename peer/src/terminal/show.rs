@@ -263,7 +263,7 @@ fn traffic(status: &Status) -> String {
 
 /// Returns `0123456789 at 10.0.0.7:50053 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago`.
 fn fault(fault: &SourceFault) -> String {
-    let kind = words::fault_kind(fault.offence);
+    let kind = words::fault_kind(fault.kind);
     let kind = fault
         .rate
         .map_or_else(|| kind.to_owned(), |rate| words::fault_at_rate(kind, rate));

@@ -1,4 +1,4 @@
-//! A tracker's names, contents and peers.
+//! The client of a tracker's `Catalog`: names, contents and peers.
 
 use std::time::Duration;
 
@@ -7,8 +7,9 @@ use shared::model::{
     Parts, PinWish, Revision, RevisionEntry,
 };
 use tonic::transport::Channel;
+use tonic::{Response, Status};
 
-use super::{Incoming, Patience, unary};
+use super::{Incoming, Patience, begun, unary};
 use crate::messages::types::content_id;
 use crate::messages::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove, Rename, publication};
 use crate::v1::catalog_client::CatalogClient as Generated;
@@ -25,7 +26,7 @@ pub struct CatalogClient {
 }
 
 impl CatalogClient {
-    /// A client that dials on first use.
+    /// Makes a client that dials on first use.
     ///
     /// # Errors
     /// When the address cannot be dialled.
@@ -36,11 +37,26 @@ impl CatalogClient {
         })
     }
 
-    /// The same with other deadlines.
+    /// Sets other deadlines.
     #[must_use]
     pub const fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// Makes a call with the client's patience; both messages pass as they are.
+    ///
+    /// # Errors
+    /// As the contract says, for this and all that follow.
+    pub async fn forward<R: Clone, T, F>(
+        &self,
+        request: R,
+        call: impl Fn(Generated<Channel>, R) -> F,
+    ) -> Result<T, RemoteError>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        unary(self.patience, &self.inner, request, call).await
     }
 
     /// Binds a name; see the contract.
@@ -52,13 +68,11 @@ impl CatalogClient {
             return self.publish_collection(publish, parts).await;
         }
         let request = v1::PublishRequest::from(publish);
-        let reply = unary(
-            self.patience,
-            &self.inner,
-            request,
-            |mut client, request| async move { client.publish(request).await },
-        )
-        .await?;
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.publish(request).await
+            })
+            .await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
@@ -81,7 +95,7 @@ impl CatalogClient {
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
-    /// At which revision a name is, and what that bound it to, if it did.
+    /// Returns the revision of a name, and the content that it is bound to, if it is bound.
     ///
     /// # Errors
     /// As the contract says.
@@ -89,13 +103,11 @@ impl CatalogClient {
         let request = v1::HeadRequest {
             name: name.to_string(),
         };
-        let reply = unary(
-            self.patience,
-            &self.inner,
-            request,
-            |mut client, request| async move { client.head(request).await },
-        )
-        .await?;
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.head(request).await
+            })
+            .await?;
         let content = if reply.content_id.is_empty() {
             None
         } else {
@@ -104,7 +116,7 @@ impl CatalogClient {
         Ok((Revision::new(reply.revision), content))
     }
 
-    /// What a name is bound to, or a name that a content has.
+    /// Returns the binding of a name, or of a name that a content has.
     ///
     /// # Errors
     /// As the contract says.
@@ -112,76 +124,71 @@ impl CatalogClient {
         let request = v1::ResolveRequest {
             r#ref: Some(content.into()),
         };
-        let reply = unary(
-            self.patience,
-            &self.inner,
-            request,
-            |mut client, request| async move { client.resolve(request).await },
-        )
-        .await?;
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.resolve(request).await
+            })
+            .await?;
         Ok(reply.try_into()?)
     }
 
-    /// A page of names.
+    /// Returns a page of names.
     ///
     /// # Errors
     /// As the contract says.
     pub async fn list(&self, list: &List) -> Result<Published, RemoteError> {
         let request = v1::ListRequest::from(list);
-        let reply = unary(
-            self.patience,
-            &self.inner,
-            request,
-            |mut client, request| async move { client.list(request).await },
-        )
-        .await?;
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.list(request).await
+            })
+            .await?;
         Ok(reply.try_into()?)
     }
 
-    /// Where a content is.
+    /// Returns the holders of a content.
     ///
     /// # Errors
     /// As the contract says.
     pub async fn locate(&self, locate: &Locate) -> Result<Location, RemoteError> {
         let request = v1::LocateRequest::from(locate);
-        let reply = unary(
-            self.patience,
-            &self.inner,
-            request,
-            |mut client, request| async move { client.locate(request).await },
-        )
-        .await?;
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.locate(request).await
+            })
+            .await?;
         Ok(reply.try_into()?)
     }
 
-    /// Removes a name; returns the tombstone's revision.
+    /// Removes a name and returns the revision of its tombstone.
     ///
     /// # Errors
     /// As the contract says.
     pub async fn remove(&self, remove: &Remove) -> Result<Revision, RemoteError> {
         let request = v1::RemoveRequest::from(remove);
-        let reply = unary(
-            self.patience,
-            &self.inner,
-            request,
-            |mut client, request| async move { client.remove(request).await },
-        )
-        .await?;
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.remove(request).await
+            })
+            .await?;
         Ok(Revision::new(reply.revision))
     }
 
-    /// Gives what a name is bound to another name.
+    /// Gives the content of a name another name.
     ///
     /// # Errors
     /// As the contract says.
     pub async fn rename(&self, rename: &Rename) -> Result<Binding, RemoteError> {
         let request = v1::RenameRequest::from(rename);
-        let call = |mut client: Generated<_>, request| async move { client.rename(request).await };
-        let reply = unary(self.patience, &self.inner, request, call).await?;
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.rename(request).await
+            })
+            .await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
-    /// What is remembered of a name, the newest revision first.
+    /// Returns the revisions that are remembered of a name, the newest first.
     ///
     /// # Errors
     /// As the contract says.
@@ -189,25 +196,30 @@ impl CatalogClient {
         let request = v1::HistoryRequest {
             name: name.to_string(),
         };
-        let call = |mut client: Generated<_>, request| async move { client.history(request).await };
-        Ok(unary(self.patience, &self.inner, request, call)
-            .await?
-            .try_into()?)
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.history(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
     }
 
-    /// Pins or unpins a revision; returns how it stands then.
+    /// Pins or unpins a revision, and returns its state.
     ///
     /// # Errors
     /// As the contract says.
     pub async fn pin(&self, wish: &PinWish) -> Result<RevisionEntry, RemoteError> {
         let request = v1::PinRequest::from(wish);
-        let call = |mut client: Generated<_>, request| async move { client.pin(request).await };
-        Ok(unary(self.patience, &self.inner, request, call)
-            .await?
-            .try_into()?)
+        let reply = self
+            .forward(
+                request,
+                |mut client, request| async move { client.pin(request).await },
+            )
+            .await?;
+        Ok(reply.try_into()?)
     }
 
-    /// A content's health, now and whenever it changes.
+    /// Follows the health of a content: its present state, then every change.
     ///
     /// # Errors
     /// As the contract says.
@@ -216,10 +228,12 @@ impl CatalogClient {
             content_id: content.as_bytes().to_vec().into(),
         };
         let mut client = self.inner.clone();
-        self.begun(client.watch(request)).await
+        Ok(Incoming::new(
+            begun(self.patience.deadline, "tracker", client.watch(request)).await?,
+        ))
     }
 
-    /// What has changed since then, or from now on, and what changes, as it does.
+    /// Follows the events of the network after a position, or from now on.
     ///
     /// # Errors
     /// As the contract says.
@@ -228,25 +242,17 @@ impl CatalogClient {
         after: Option<FeedPosition>,
     ) -> Result<Incoming<v1::EventsReply, FeedPage>, RemoteError> {
         let mut client = self.inner.clone();
-        self.begun(client.events(v1::EventsRequest::from(after))).await
-    }
-
-    /// A stream that must begin in time.
-    async fn begun<W, T>(
-        &self,
-        call: impl Future<Output = Result<tonic::Response<tonic::Streaming<W>>, tonic::Status>>,
-    ) -> Result<Incoming<W, T>, RemoteError> {
-        let late = |_| {
-            RemoteError::new(
-                shared::ErrorCode::DeadlineExceeded,
-                "the tracker did not answer in time",
+        Ok(Incoming::new(
+            begun(
+                self.patience.deadline,
+                "tracker",
+                client.events(v1::EventsRequest::from(after)),
             )
-        };
-        let begun = tokio::time::timeout(self.patience.deadline, call);
-        Ok(Incoming::new(begun.await.map_err(late)??.into_inner()))
+            .await?,
+        ))
     }
 
-    /// A page of peers.
+    /// Returns a page of peers.
     ///
     /// # Errors
     /// As the contract says.
@@ -255,13 +261,11 @@ impl CatalogClient {
             page_token: page.token.clone(),
             page_size: page.size,
         };
-        let reply = unary(
-            self.patience,
-            &self.inner,
-            request,
-            |mut client, request| async move { client.peers(request).await },
-        )
-        .await?;
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.peers(request).await
+            })
+            .await?;
         Ok(reply.try_into()?)
     }
 }

@@ -1,45 +1,47 @@
-//! A node's own command line.
-
-mod feed;
-mod revisions;
-mod streams;
-mod upkeep;
-mod values;
+//! The client of a node's `Control`, for the commands of its own machine.
 
 use std::time::Duration;
 
 use shared::ErrorCode;
-use shared::model::{Binding, ContentId, ContentRef, Epoch, HostPort, Location, Revision};
+use shared::model::{
+    Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, HostPort,
+    Location, Name, PeerMode, PinWish, RequestedMode, Revision, RevisionEntry, Survey, Why,
+};
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
-use tonic::{Request, Status as GrpcStatus};
+use tonic::{Request, Response, Status as GrpcStatus, Streaming};
 
-use super::{Incoming, Patience, unary};
+use super::{Incoming, Patience, begun, unary};
 use crate::messages::control::{
-    Add, AddEvent, EntryPoint, Get, GetEvent, Listed, LocalContent, RateLimits, SetLimits, Status, TOKEN_KEY,
-    Verified,
+    Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Listed, LocalContent, PutValue, RateLimits, ReadEvent,
+    SetLimits, Status, TOKEN_KEY, Value, Verified,
 };
 use crate::messages::types::content_id;
-use crate::messages::{Invalid, List, Locate, Page, Peers, Published, Remove, Rename};
+use crate::messages::{
+    Invalid, List, Locate, Page, Peers, Published, Remove, Rename, SetPeerMode, SetTarget,
+};
 use crate::v1::control_client::ControlClient as Generated;
 use crate::{RemoteError, dial, v1};
 
-/// The node asks its tracker on our behalf, with patience of its own: ours must outlast it.
+/// The patience of commands. The node asks its tracker with a patience of its own, which this one outlasts.
 const PATIENCE: Patience = Patience {
     deadline: Duration::from_secs(60),
     attempts: 1,
 };
 
-/// A stream must have begun by then: the node may have to ask its tracker first.
+/// The time that a stream has to begin: the node may have to ask its tracker first.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Talks to one node; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct ControlClient(Generated<InterceptedService<Channel, Token>>);
+pub struct ControlClient(Inner);
 
-/// What proves that the caller may read the node's data directory.
+type Inner = Generated<InterceptedService<Channel, Token>>;
+
+/// The proof that the caller may read the node's data directory.
 #[derive(Clone, Debug)]
 pub(super) struct Token(Option<MetadataValue<Ascii>>);
 
@@ -53,7 +55,7 @@ impl Interceptor for Token {
 }
 
 impl ControlClient {
-    /// A client that dials on first use; without a token it can only ask.
+    /// Makes a client that dials on first use; without a token it can only ask.
     ///
     /// # Errors
     /// When the address cannot be dialled or the token is no token.
@@ -63,35 +65,41 @@ impl ControlClient {
         Ok(Self(Generated::with_interceptor(dial::channel(node)?, token)))
     }
 
-    /// What the node is and does.
+    async fn call<R: Clone, T, F>(&self, request: R, call: impl Fn(Inner, R) -> F) -> Result<T, RemoteError>
+    where
+        F: Future<Output = Result<Response<T>, GrpcStatus>>,
+    {
+        unary(PATIENCE, &self.0, request, call).await
+    }
+
+    /// Returns the state of the node.
     ///
     /// # Errors
     /// When it cannot be reached.
     pub async fn status(&self) -> Result<Status, RemoteError> {
-        let reply = unary(
-            PATIENCE,
-            &self.0,
-            v1::StatusRequest {},
-            |mut client, request| async move { client.status(request).await },
-        )
-        .await?;
+        let reply = self
+            .call(v1::StatusRequest {}, |mut client, request| async move {
+                client.status(request).await
+            })
+            .await?;
         Ok(reply.try_into()?)
     }
 
-    /// Enters a network; returns the tracker and its epoch.
+    /// Enters a network, and returns the tracker and its epoch.
     ///
     /// # Errors
     /// As the contract says, for this and all that follow.
     pub async fn connect(&self, entry: &EntryPoint) -> Result<(HostPort, Epoch), RemoteError> {
         let request = v1::ConnectRequest::from(entry);
-        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
-            client.connect(request).await
-        })
-        .await?;
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.connect(request).await
+            })
+            .await?;
         let tracker = reply
             .tracker
             .parse()
-            .map_err(|error| crate::Invalid::field("tracker", error))?;
+            .map_err(|error| Invalid::field("tracker", error))?;
         Ok((tracker, Epoch::new(reply.epoch)))
     }
 
@@ -100,12 +108,9 @@ impl ControlClient {
     /// # Errors
     /// When the node cannot be reached.
     pub async fn disconnect(&self) -> Result<(), RemoteError> {
-        unary(
-            PATIENCE,
-            &self.0,
-            v1::DisconnectRequest {},
-            |mut client, request| async move { client.disconnect(request).await },
-        )
+        self.call(v1::DisconnectRequest {}, |mut client, request| async move {
+            client.disconnect(request).await
+        })
         .await?;
         Ok(())
     }
@@ -116,6 +121,7 @@ impl ControlClient {
     /// As the contract says.
     pub async fn add(&self, add: Add) -> Result<Incoming<v1::AddEvent, AddEvent>, RemoteError> {
         let mut client = self.0.clone();
+
         started(client.add(v1::AddRequest::from(add))).await
     }
 
@@ -125,10 +131,11 @@ impl ControlClient {
     /// As the contract says.
     pub async fn get(&self, get: Get) -> Result<Incoming<v1::GetEvent, GetEvent>, RemoteError> {
         let mut client = self.0.clone();
+
         started(client.get(v1::GetRequest::from(get))).await
     }
 
-    /// What is in a collection, some entries at a time.
+    /// Lists the entries of a collection, some at a time.
     ///
     /// # Errors
     /// As the contract says.
@@ -149,10 +156,11 @@ impl ControlClient {
     /// As the contract says.
     pub async fn remove(&self, remove: &Remove) -> Result<Revision, RemoteError> {
         let request = v1::RemoveRequest::from(remove);
-        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
-            client.remove(request).await
-        })
-        .await?;
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.remove(request).await
+            })
+            .await?;
         Ok(Revision::new(reply.revision))
     }
 
@@ -162,14 +170,15 @@ impl ControlClient {
     /// As the contract says.
     pub async fn rename(&self, rename: &Rename) -> Result<Binding, RemoteError> {
         let request = v1::RenameRequest::from(rename);
-        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
-            client.rename(request).await
-        })
-        .await?;
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.rename(request).await
+            })
+            .await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
-    /// Drops the node's copy of a content; returns what it was and the bytes that became free.
+    /// Drops the node's copy of a content, and returns its id and the bytes that became free.
     ///
     /// # Errors
     /// As the contract says.
@@ -178,25 +187,24 @@ impl ControlClient {
             r#ref: Some(content.into()),
             force,
         };
-        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
-            client.forget(request).await
-        })
-        .await?;
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.forget(request).await
+            })
+            .await?;
         Ok((content_id(&reply.content_id)?, reply.freed))
     }
 
-    /// What the node holds.
+    /// Lists the contents that the node holds.
     ///
     /// # Errors
     /// When it cannot be reached.
     pub async fn local_list(&self) -> Result<Vec<LocalContent>, RemoteError> {
-        let reply = unary(
-            PATIENCE,
-            &self.0,
-            v1::LocalListRequest {},
-            |mut client, request| async move { client.local_list(request).await },
-        )
-        .await?;
+        let reply = self
+            .call(v1::LocalListRequest {}, |mut client, request| async move {
+                client.local_list(request).await
+            })
+            .await?;
         Ok(reply
             .contents
             .into_iter()
@@ -204,33 +212,35 @@ impl ControlClient {
             .collect::<Result<_, _>>()?)
     }
 
-    /// The network's names.
+    /// Returns a page of the network's names.
     ///
     /// # Errors
     /// As the contract says.
     pub async fn network_list(&self, list: &List) -> Result<Published, RemoteError> {
         let request = v1::ListRequest::from(list);
-        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
-            client.network_list(request).await
-        })
-        .await?;
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.network_list(request).await
+            })
+            .await?;
         Ok(reply.try_into()?)
     }
 
-    /// Where a content is.
+    /// Returns the holders of a content.
     ///
     /// # Errors
     /// As the contract says.
     pub async fn network_locate(&self, locate: &Locate) -> Result<Location, RemoteError> {
         let request = v1::LocateRequest::from(locate);
-        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
-            client.network_locate(request).await
-        })
-        .await?;
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.network_locate(request).await
+            })
+            .await?;
         Ok(reply.try_into()?)
     }
 
-    /// The network's peers.
+    /// Returns a page of the network's peers.
     ///
     /// # Errors
     /// As the contract says.
@@ -239,14 +249,15 @@ impl ControlClient {
             page_token: page.token.clone(),
             page_size: page.size,
         };
-        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
-            client.network_peers(request).await
-        })
-        .await?;
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.network_peers(request).await
+            })
+            .await?;
         Ok(reply.try_into()?)
     }
 
-    /// Reads what the node holds again: one content, or everything.
+    /// Reads one content that the node holds again, or all of them.
     ///
     /// # Errors
     /// As the contract says.
@@ -261,24 +272,209 @@ impl ControlClient {
         started(client.verify(request)).await
     }
 
-    /// Changes how fast the node may transfer until it restarts; returns how fast it may from now on.
+    /// Changes the rates of the node until it restarts, and returns them.
     ///
     /// # Errors
     /// When it cannot be reached, or the caller may not change anything.
     pub async fn set_limits(&self, set: SetLimits) -> Result<RateLimits, RemoteError> {
         let request = v1::SetLimitsRequest::from(set);
-        let reply = unary(PATIENCE, &self.0, request, |mut client, request| async move {
-            client.set_limits(request).await
-        })
-        .await?;
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.set_limits(request).await
+            })
+            .await?;
         Ok(reply.into())
+    }
+
+    /// Returns the revisions that are remembered of a name, the newest first.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn history(&self, name: &Name) -> Result<Vec<RevisionEntry>, RemoteError> {
+        let request = v1::HistoryRequest {
+            name: name.to_string(),
+        };
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.history(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Pins or unpins a revision, and returns its state.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn pin(&self, wish: &PinWish) -> Result<RevisionEntry, RemoteError> {
+        let request = v1::PinRequest::from(wish);
+        let reply = self
+            .call(
+                request,
+                |mut client, request| async move { client.pin(request).await },
+            )
+            .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Publishes a value; the events tell how it goes.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn put_value(&self, put: PutValue) -> Result<Incoming<v1::AddEvent, AddEvent>, RemoteError> {
+        let mut client = self.0.clone();
+
+        started(client.put_value(v1::PutValueRequest::from(put))).await
+    }
+
+    /// Returns the value under a key.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn get_value(&self, key: &str) -> Result<Value, RemoteError> {
+        let request = v1::GetValueRequest { key: key.to_owned() };
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.get_value(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Publishes the bytes that the steps bring; the events tell how it goes. Without an end nothing is published.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn add_stream(
+        &self,
+        steps: impl Stream<Item = AddStep> + Send + 'static,
+    ) -> Result<Incoming<v1::AddEvent, AddEvent>, RemoteError> {
+        let mut client = self.0.clone();
+
+        started(client.add_stream(steps.map(v1::AddStreamRequest::from))).await
+    }
+
+    /// Reads a content in its order; the events bring its bytes and tell how it goes. Dropping them stops the transfer.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn read(
+        &self,
+        content: &ContentRef,
+    ) -> Result<Incoming<v1::ReadEvent, ReadEvent>, RemoteError> {
+        let mut client = self.0.clone();
+        let request = v1::ReadRequest {
+            r#ref: Some(content.into()),
+        };
+        started(client.read(request)).await
+    }
+
+    /// Changes the number of replicas that is wanted of the content of a name.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn set_target(&self, set: &SetTarget) -> Result<Binding, RemoteError> {
+        let request = v1::SetTargetRequest::from(set);
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.set_target(request).await
+            })
+            .await?;
+        Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
+    }
+
+    /// Changes the mode of the node.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn set_peer_mode(&self, wish: RequestedMode) -> Result<PeerMode, RemoteError> {
+        let request = v1::SetDutyRequest::from(SetPeerMode { peer: None, wish });
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.set_duty(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Returns how far the node's drain is.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn drain_status(&self) -> Result<DrainStatus, RemoteError> {
+        let request = v1::DrainStatusRequest::default();
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.drain_status(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Returns the losses that a content would survive.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn durability(&self, content: &ContentRef) -> Result<Durability, RemoteError> {
+        let request = v1::DurabilityRequest {
+            r#ref: Some(content.into()),
+        };
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.durability(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Returns the losses that all contents would survive, in sum.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn survey(&self) -> Result<Survey, RemoteError> {
+        let request = v1::SurveyRequest {};
+        let reply = self
+            .call(request, |mut client, request| async move {
+                client.survey(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Returns the reasons why a content is below its target.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn why(&self, content: &ContentRef) -> Result<Why, RemoteError> {
+        let request = v1::WhyRequest {
+            r#ref: Some(content.into()),
+        };
+        let reply = self
+            .call(
+                request,
+                |mut client, request| async move { client.why(request).await },
+            )
+            .await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Follows the events of the network after a position, or from now on.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn events(
+        &self,
+        after: Option<FeedPosition>,
+    ) -> Result<Incoming<v1::EventsReply, FeedPage>, RemoteError> {
+        let mut client = self.0.clone();
+
+        started(client.events(v1::EventsRequest::from(after))).await
     }
 }
 
+/// Begins a long request.
 async fn started<W, T>(
-    call: impl Future<Output = Result<tonic::Response<tonic::Streaming<W>>, GrpcStatus>>,
+    call: impl Future<Output = Result<Response<Streaming<W>>, GrpcStatus>>,
 ) -> Result<Incoming<W, T>, RemoteError> {
-    let late = |_| RemoteError::new(ErrorCode::DeadlineExceeded, "the node did not answer in time");
-    let response = tokio::time::timeout(START_TIMEOUT, call).await.map_err(late)??;
-    Ok(Incoming::new(response.into_inner()))
+    Ok(Incoming::new(begun(START_TIMEOUT, "node", call).await?))
 }

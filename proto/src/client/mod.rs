@@ -1,7 +1,8 @@
-//! A typed client for every service: domain types in, domain types out, [`RemoteError`] when it fails.
+//! A typed client for every service: domain types in, domain types out, [`RemoteError`] when a call fails.
 //!
 //! Deadlines and the retry policy live here once. Every unary call here is idempotent by the contract, so a call
-//! whose error code says so is tried again, with back-off, until its attempts are used up.
+//! whose error code says so is tried again, with back-off, until its attempts are used up. The services and their
+//! requests, bounds and errors are described in the `.proto` files.
 
 mod catalog;
 mod control;
@@ -24,6 +25,7 @@ pub use transfer::{Availability, Following, TransferClient};
 pub use upkeep::UpkeepClient;
 
 use crate::RemoteError;
+use crate::status::from_status;
 
 /// How long and how often a unary call is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +70,7 @@ where
         let failure =
             match tokio::time::timeout(patience.deadline, call(client.clone(), request.clone())).await {
                 Ok(Ok(response)) => return Ok(response.into_inner()),
-                Ok(Err(status)) => RemoteError::from(status),
+                Ok(Err(status)) => from_status(status),
                 Err(_) => RemoteError::new(
                     ErrorCode::DeadlineExceeded,
                     format!(
@@ -82,6 +84,21 @@ where
         }
         attempt += 1;
         tokio::time::sleep(backoff.next_wait()).await;
+    }
+}
+
+/// Begins a streaming call, whose first answer has to come before the deadline.
+async fn begun<T>(
+    deadline: Duration,
+    side: &str,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, RemoteError> {
+    match tokio::time::timeout(deadline, call).await {
+        Ok(begun) => begun.map(Response::into_inner).map_err(from_status),
+        Err(_) => Err(RemoteError::new(
+            ErrorCode::DeadlineExceeded,
+            format!("the {side} did not answer in time"),
+        )),
     }
 }
 
@@ -111,7 +128,7 @@ where
     /// # Errors
     /// When the stream breaks, the other side ends it with an error, or a message makes no sense.
     pub async fn next(&mut self) -> Result<Option<T>, RemoteError> {
-        let Some(message) = self.stream.message().await? else {
+        let Some(message) = self.stream.message().await.map_err(from_status)? else {
             return Ok(None);
         };
         Ok(Some(T::try_from(message)?))

@@ -11,6 +11,7 @@ use tonic::transport::Channel;
 
 use super::Incoming;
 use crate::messages::{FromPeer, FromTracker};
+use crate::status::from_status;
 use crate::v1::session_client::SessionClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -59,7 +60,7 @@ impl SessionClient {
 
         let mut client = self.0.clone();
         let greeting = async {
-            let mut orders: Orders = Incoming::new(client.open(up).await?.into_inner());
+            let mut orders: Orders = Incoming::new(client.open(up).await.map_err(from_status)?.into_inner());
             match orders.next().await? {
                 Some(FromTracker::Welcome(welcome)) => Ok((welcome, orders)),
                 _ => Err(RemoteError::new(

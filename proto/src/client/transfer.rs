@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use shared::ErrorCode;
 use shared::model::{ContentId, FragmentIndex, FragmentSet, HostPort, Manifest};
 use tonic::transport::Channel;
-use tonic::{Response, Status};
 
-use super::{Incoming, Patience, unary};
+use super::{Incoming, Patience, begun, unary};
 use crate::messages::{Chunk, Fetch, Invalid};
+use crate::status::from_status;
 use crate::v1::transfer_client::TransferClient as Generated;
 use crate::{RemoteError, dial, v1};
 
@@ -54,7 +53,7 @@ impl TransferClient {
     /// As the contract says, and when the stream does not begin in time.
     pub async fn fetch(&self, fetch: Fetch) -> Result<Incoming<v1::FetchChunk, Chunk>, RemoteError> {
         let mut client = self.0.clone();
-        begun(client.fetch(v1::FetchRequest::from(fetch)))
+        begun(START_TIMEOUT, "peer", client.fetch(v1::FetchRequest::from(fetch)))
             .await
             .map(Incoming::new)
     }
@@ -86,7 +85,7 @@ impl TransferClient {
         let request = v1::FollowRequest {
             content_id: manifest.content().as_bytes().to_vec().into(),
         };
-        let stream = begun(client.follow(request)).await?;
+        let stream = begun(START_TIMEOUT, "peer", client.follow(request)).await?;
         Ok(Following {
             stream,
             fragment_count: manifest.fragment_count(),
@@ -120,7 +119,7 @@ impl Following {
     /// # Errors
     /// When the stream breaks or a bitmap does not fit the content.
     pub async fn next(&mut self) -> Result<Option<Availability>, RemoteError> {
-        let Some(reply) = self.stream.message().await? else {
+        let Some(reply) = self.stream.message().await.map_err(from_status)? else {
             return Ok(None);
         };
         let set = |field, bytes: &[u8]| {
@@ -139,12 +138,4 @@ impl Following {
             is_full: reply.is_full,
         }))
     }
-}
-
-async fn begun<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, RemoteError> {
-    let late = |_| RemoteError::new(ErrorCode::DeadlineExceeded, "the peer did not answer in time");
-    Ok(tokio::time::timeout(START_TIMEOUT, call)
-        .await
-        .map_err(late)??
-        .into_inner())
 }

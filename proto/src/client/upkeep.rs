@@ -1,10 +1,11 @@
-//! A tracker's targets, duties, and how safe everything is.
+//! The client of a tracker's `Upkeep`: targets, modes of peers, durability.
 
 use shared::model::{
     Binding, ContentId, ContentRef, DrainStatus, Durability, HostPort, PeerId, PeerMode, RequestedMode,
     Survey, Why,
 };
 use tonic::transport::Channel;
+use tonic::{Response, Status};
 
 use super::{Patience, unary};
 use crate::messages::{Invalid, SetPeerMode, SetTarget};
@@ -16,7 +17,7 @@ use crate::{RemoteError, dial, v1};
 pub struct UpkeepClient(Generated<Channel>);
 
 impl UpkeepClient {
-    /// A client that dials on first use.
+    /// Makes a client that dials on first use.
     ///
     /// # Errors
     /// When the address cannot be dialled.
@@ -24,18 +25,36 @@ impl UpkeepClient {
         Ok(Self(Generated::new(dial::channel(tracker)?)))
     }
 
-    /// Wants another number of replicas.
+    /// Makes a call; both messages pass as they are.
     ///
     /// # Errors
     /// As the contract says, for this and all that follow.
+    pub async fn forward<R: Clone, T, F>(
+        &self,
+        request: R,
+        call: impl Fn(Generated<Channel>, R) -> F,
+    ) -> Result<T, RemoteError>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        unary(Patience::DEFAULT, &self.0, request, call).await
+    }
+
+    /// Changes the number of replicas that is wanted.
+    ///
+    /// # Errors
+    /// As the contract says.
     pub async fn set_target(&self, set: &SetTarget) -> Result<Binding, RemoteError> {
         let request = v1::SetTargetRequest::from(set);
-        let call = |mut client: Generated<_>, request| async move { client.set_target(request).await };
-        let reply = unary(Patience::DEFAULT, &self.0, request, call).await?;
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.set_target(request).await
+            })
+            .await?;
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
-    /// Uses a peer for something else.
+    /// Changes the mode of a peer.
     ///
     /// # Errors
     /// As the contract says.
@@ -45,13 +64,15 @@ impl UpkeepClient {
             wish,
         };
         let request = v1::SetDutyRequest::from(set);
-        let call = |mut client: Generated<_>, request| async move { client.set_duty(request).await };
-        Ok(unary(Patience::DEFAULT, &self.0, request, call)
-            .await?
-            .try_into()?)
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.set_duty(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
     }
 
-    /// How far a drain has come.
+    /// Returns how far a drain is.
     ///
     /// # Errors
     /// As the contract says.
@@ -59,13 +80,15 @@ impl UpkeepClient {
         let request = v1::DrainStatusRequest {
             peer_id: peer.as_bytes().to_vec().into(),
         };
-        let call = |mut client: Generated<_>, request| async move { client.drain_status(request).await };
-        Ok(unary(Patience::DEFAULT, &self.0, request, call)
-            .await?
-            .try_into()?)
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.drain_status(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
     }
 
-    /// Which losses a content would survive.
+    /// Returns the losses that a content would survive.
     ///
     /// # Errors
     /// As the contract says.
@@ -73,21 +96,25 @@ impl UpkeepClient {
         let request = v1::DurabilityRequest {
             r#ref: Some(content.into()),
         };
-        let call = |mut client: Generated<_>, request| async move { client.durability(request).await };
-        Ok(unary(Patience::DEFAULT, &self.0, request, call)
-            .await?
-            .try_into()?)
+        let reply = self
+            .forward(request, |mut client, request| async move {
+                client.durability(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
     }
 
-    /// The same in sum for all contents.
+    /// Returns the losses that all contents would survive, in sum.
     ///
     /// # Errors
     /// As the contract says.
     pub async fn survey(&self) -> Result<Survey, RemoteError> {
-        let call = |mut client: Generated<_>, request| async move { client.survey(request).await };
-        Ok(unary(Patience::DEFAULT, &self.0, v1::SurveyRequest {}, call)
-            .await?
-            .try_into()?)
+        let reply = self
+            .forward(v1::SurveyRequest {}, |mut client, request| async move {
+                client.survey(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
     }
 
     /// Lets a peer drop what it holds of a content; the order follows in its session.
@@ -99,11 +126,13 @@ impl UpkeepClient {
             peer_id: peer.as_bytes().to_vec().into(),
             content_id: content.as_bytes().to_vec().into(),
         };
-        let call = |mut client: Generated<_>, request| async move { client.release(request).await };
-        unary(Patience::DEFAULT, &self.0, request, call).await.map(drop)
+        let released = self.forward(request, |mut client, request| async move {
+            client.release(request).await
+        });
+        released.await.map(drop)
     }
 
-    /// Why a content is below its target.
+    /// Returns the reasons why a content is below its target.
     ///
     /// # Errors
     /// As the contract says.
@@ -111,9 +140,12 @@ impl UpkeepClient {
         let request = v1::WhyRequest {
             r#ref: Some(content.into()),
         };
-        let call = |mut client: Generated<_>, request| async move { client.why(request).await };
-        Ok(unary(Patience::DEFAULT, &self.0, request, call)
-            .await?
-            .try_into()?)
+        let reply = self
+            .forward(
+                request,
+                |mut client, request| async move { client.why(request).await },
+            )
+            .await?;
+        Ok(reply.try_into()?)
     }
 }

@@ -240,7 +240,7 @@ impl From<&SourceFault> for AccusedPeer {
         Self {
             id: fault.peer.to_string(),
             addr: fault.address.to_string(),
-            offence: fault.offence.to_string(),
+            offence: fault.kind.to_string(),
             times: fault.times,
             ago_ms: millis(fault.ago),
             bytes_per_second: fault.rate.map(ByteRate::get),

@@ -238,12 +238,17 @@ impl FragmentSet {
 
     /// The fragments in the set, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = FragmentIndex> + '_ {
-        self.words.iter().zip(0_u32..).flat_map(|(&word, at)| {
-            // Each step clears the lowest set bit, so sparse sets are quick to walk.
-            std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
-                .take_while(|rest| *rest != 0)
-                .map(move |rest| FragmentIndex(at * 64 + rest.trailing_zeros()))
-        })
+        indices(self.words.iter().copied())
+    }
+
+    /// Returns the fragments that are in this set and not in `other`, in ascending order.
+    pub fn difference<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = FragmentIndex> + 'a {
+        indices(self.words.iter().zip(&other.words).map(|(a, b)| a & !b))
+    }
+
+    /// Returns the fragments that are in both sets, in ascending order.
+    pub fn intersection<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = FragmentIndex> + 'a {
+        indices(self.words.iter().zip(&other.words).map(|(a, b)| a & b))
     }
 
     /// The fragments of the content that are not in the set.
@@ -260,6 +265,16 @@ impl FragmentSet {
             *a = op(*a, *b);
         }
     }
+}
+
+/// Returns the positions of the bits that are set. Each step clears the lowest one, so sparse sets are quick
+/// to walk.
+fn indices(words: impl Iterator<Item = u64>) -> impl Iterator<Item = FragmentIndex> {
+    words.zip(0_u32..).flat_map(|(word, at)| {
+        std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
+            .take_while(|rest| *rest != 0)
+            .map(move |rest| FragmentIndex(at * 64 + rest.trailing_zeros()))
+    })
 }
 
 impl fmt::Debug for FragmentSet {
@@ -313,6 +328,9 @@ mod tests {
             let mut difference = set_a.clone();
             difference.subtract(&set_b);
             prop_assert_eq!(members(&difference), &a - &b);
+            let numbers = |indices: &mut dyn Iterator<Item = FragmentIndex>| -> Vec<u32> { indices.map(FragmentIndex::get).collect() };
+            prop_assert_eq!(numbers(&mut set_a.difference(&set_b)), (&a - &b).into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(numbers(&mut set_a.intersection(&set_b)), (&a & &b).into_iter().collect::<Vec<_>>());
             prop_assert_eq!(set_a.intersects(&set_b), !a.is_disjoint(&b));
             prop_assert_eq!(set_a.is_subset(&set_b), a.is_subset(&b));
             prop_assert_eq!(FragmentSet::from_bytes(count, &set_a.to_bytes()), Ok(set_a));

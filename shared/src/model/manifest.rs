@@ -241,6 +241,21 @@ impl Manifest {
             .map(FragmentIndex::new)
     }
 
+    /// The fragments that hold any byte of a range; bytes after the end of the content are in none.
+    #[must_use]
+    pub fn fragments_in(&self, range: &Range<u64>) -> FragmentSet {
+        let mut fragments = self.no_fragments();
+        let end = range.end.min(self.length);
+        let mut at = range.start;
+        while at < end
+            && let Some(index) = self.fragment_at(at)
+        {
+            fragments.insert(index);
+            at = self.range(index).end;
+        }
+        fragments
+    }
+
     /// The root of a fragment.
     ///
     /// # Panics

@@ -34,7 +34,7 @@ pub struct SourceFault {
     /// Where it was dialled the last time.
     pub address: HostPort,
     /// What it did.
-    pub offence: FaultKind,
+    pub kind: FaultKind,
     /// How often; at least 1.
     pub times: u32,
     /// How long ago the last time was.

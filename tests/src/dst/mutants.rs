@@ -71,7 +71,7 @@ planted! {
     4 "a snapshot lacks tombstones", "tracker/src/state/recollection.rs":
         "self.lines_after(None).flat_map(move |(name, line)| {" =>
         "self.lines_after(None).filter(|(_, line)| line.current().is_some()).flat_map(move |(name, line)| {";
-    4 "a publication follows whatever the name is bound to when it is tried again", "peer/src/publisher/attempt.rs":
+    4 "a publication follows whatever the name is bound to when it is tried again", "peer/store/src/attempt.rs":
         "Err(_) => None," => "Err(_) => Some(Self::Pending(None)),";
     5 "orders of any epoch are obeyed", "peer/src/session/inventory.rs":
         "if order.epoch() != self.epoch {" => "if false {";
@@ -112,15 +112,15 @@ planted! {
         "Some(bound) if is_same(bound) =>" => "Some(bound) if false && is_same(bound) =>";
     8 "a late request changes a pin again", "tracker/src/state/revisions.rs":
         "if !wish.expected.is_none_or(is_expected) {" => "if false && !wish.expected.is_none_or(is_expected) {";
-    8 "an answer settles whatever is in the outbox by then", "peer/src/store/index.rs":
+    8 "an answer settles whatever is in the outbox by then", "peer/store/src/index.rs":
         "AND state = ? AND revision IS ? AND reason IS ?" =>
         "AND (state = ? OR TRUE) AND (revision IS ? OR TRUE) AND (reason IS ? OR TRUE)",
-        test "peer" "--lib" "facts_and_publications_survive";
+        test "store" "--lib" "facts_and_publications_survive";
     9 "revisions are taken from the clock", "tracker/src/state/naming.rs":
         "(self.catalogue.next_binding(&publish.name), now)" =>
         "(Revision::new(now.as_millis() / 1000), now)";
-    10 "the outbox speaks the wire's own types", "peer/src/publisher/attempt.rs":
-        "use shared::ErrorCode;" => "use shared::ErrorCode; use proto::v1 as _;",
+    10 "the outbox speaks the wire's own types", "peer/src/publisher.rs":
+        "use shared::{Coded as _, ErrorCode};" => "use shared::{Coded as _, ErrorCode}; use proto::v1 as _;",
         test "tests" "tidy" "wire_types";
     11 "repair knows no budget", "tracker/src/state/spending.rs":
         "is_affordable && under_way.budgeted() < self.budget.total" => "is_affordable";

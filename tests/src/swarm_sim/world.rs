@@ -208,7 +208,7 @@ impl<'a> World<'a> {
                     self.request(host, to, fragment, false);
                 }
                 Action::Cancel { source, fragment } => self.give_up(host, source, fragment),
-                Action::Liar { source, .. } => {
+                Action::RecordFault { source, .. } => {
                     let liar = u32::try_from(self.by_id[&source]).expect("few hosts");
                     let everyone = FragmentSet::full(self.named.capacity());
                     let number = everyone.iter().nth(liar as usize).expect("one of them");

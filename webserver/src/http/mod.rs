@@ -1,4 +1,4 @@
-//! What people, browsers and scripts see: redirects, health, the page. On the same port as gRPC.
+//! The HTTP side: redirects, health and the page, for people, browsers and scripts. On the same port as gRPC.
 
 mod page;
 mod redirect;
@@ -6,55 +6,46 @@ mod redirect;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
-use axum::{Json, Router};
-use proto::status::to_http;
+use proto::http::{json, with_grpc};
 use serde::Serialize;
-use shared::ErrorCode;
 use tokio::sync::watch;
 
 use crate::directory::{Directory, Tracker, TrackerState};
 
-/// What the handlers share: the latest probe results, and whose turn it is.
+/// State of the handlers: the latest probe results, and the number of the next redirect.
 #[derive(Clone, Debug)]
 pub(crate) struct Front {
     directory: watch::Receiver<Directory>,
     turn: Arc<AtomicU64>,
 }
 
-/// Every route of the program: ours, those of `grpc`, and a plain 404 for the rest.
+/// Every route of the program.
 pub(crate) fn router(directory: watch::Receiver<Directory>, grpc: Router) -> Router {
     let front = Front {
         directory,
         turn: Arc::default(),
     };
-    Router::new()
+    let routes = Router::new()
         .route("/api/", any(redirect::to_tracker))
         .route("/api/{*rest}", any(redirect::to_tracker))
         .route("/directory.json", get(list))
-        .route("/healthz", get(healthz))
+        .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .merge(page::routes())
-        .with_state(front)
-        .merge(grpc)
-        // gRPC clients read a 404 as "unimplemented", so one answer serves both.
-        .fallback(|| async {
-            error(
-                ErrorCode::NotFound,
-                "nothing here; the API of the trackers is below /api/",
-            )
-        })
+        .with_state(front);
+    with_grpc(
+        routes,
+        grpc,
+        "nothing here; the API of the trackers is below /api/",
+    )
 }
 
-/// The process runs and answers.
-async fn healthz() -> &'static str {
-    "ok\n"
-}
-
-/// Clients can be sent somewhere.
+/// Answers whether there is a tracker that clients can be sent to.
 async fn readyz(State(front): State<Front>) -> Response {
     let directory = front.directory.borrow();
     match directory.live().next() {
@@ -80,14 +71,10 @@ struct ListedTracker {
     since_ms: u64,
 }
 
-/// The trackers, live ones first.
+/// Lists the trackers, live ones first.
 async fn list(State(front): State<Front>) -> Response {
     let trackers = front.directory.borrow().live_first().map(listed).collect();
-    (
-        [(header::CACHE_CONTROL, "no-store")],
-        Json(TrackerList { trackers }),
-    )
-        .into_response()
+    json(TrackerList { trackers })
 }
 
 fn listed(tracker: &Tracker) -> ListedTracker {
@@ -101,26 +88,4 @@ fn listed(tracker: &Tracker) -> ListedTracker {
         reason: tracker.reason().to_owned(),
         since_ms: tracker.since().as_millis(),
     }
-}
-
-#[derive(Debug, Serialize)]
-struct ErrorBody {
-    error: ErrorDetail,
-}
-
-#[derive(Debug, Serialize)]
-struct ErrorDetail {
-    code: String,
-    message: String,
-}
-
-/// An error as every HTTP API of the system tells it.
-fn error(code: ErrorCode, message: impl Into<String>) -> Response {
-    let body = ErrorBody {
-        error: ErrorDetail {
-            code: code.to_string(),
-            message: message.into(),
-        },
-    };
-    (to_http(code), [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }

@@ -8,34 +8,33 @@ use std::sync::atomic::Ordering;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
+use proto::http::{HttpError, for_any_origin};
 use shared::ErrorCode;
 use shared::model::HostPort;
 
-use super::{Front, error};
-
-/// A script of another origin may follow the redirect: it leads to what the tracker shows to everyone.
-const ANY_ORIGIN: (HeaderName, HeaderValue) =
-    (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+use super::Front;
 
 /// A redirect is only as good as the moment it was made in.
 const NO_STORE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
-/// Sends the client to a live tracker, same path and query; 503 with the reasons when there is none.
+/// Sends the client to a live tracker, with the same path and query; answers 503 with the reasons when there is none.
+/// Scripts of other origins may follow: trackers show the same to everyone.
 pub(super) async fn to_tracker(State(front): State<Front>, uri: Uri) -> Response {
+    for_any_origin(redirect(&front, &uri).into_response())
+}
+
+fn redirect(front: &Front, uri: &Uri) -> Result<Response, HttpError> {
     let turn = front.turn.fetch_add(1, Ordering::Relaxed);
     let directory = front.directory.borrow();
     let Some(tracker) = directory.choose(turn) else {
         let message = format!("no tracker is alive; try again soon ({})", directory.reasons());
-        return ([ANY_ORIGIN], error(ErrorCode::Unavailable, message)).into_response();
+        return Err(HttpError::new(ErrorCode::Unavailable, message));
     };
-    let Ok(location) = location(tracker, &uri) else {
-        return error(ErrorCode::InvalidArgument, "this path cannot be redirected");
+    let Ok(location) = location(tracker, uri) else {
+        return Err(HttpError::invalid("this path cannot be redirected"));
     };
-    (
-        StatusCode::TEMPORARY_REDIRECT,
-        [(header::LOCATION, location), NO_STORE, ANY_ORIGIN],
-    )
-        .into_response()
+    let headers = [(header::LOCATION, location), NO_STORE];
+    Ok((StatusCode::TEMPORARY_REDIRECT, headers).into_response())
 }
 
 fn location(tracker: &HostPort, uri: &Uri) -> Result<HeaderValue, axum::http::header::InvalidHeaderValue> {

@@ -1,81 +1,82 @@
-//! What the scheduler is told and what it answers.
+//! Events that the scheduler takes in, and actions and summaries that it returns.
 
 use shared::model::{FragmentIndex, FragmentSet, PeerId};
 
-/// How many requests may be in flight.
+/// Limits on the requests in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// To one source, once it has proven itself; at least 1.
+    /// Requests to one source, once it has proven itself; at least 1.
     pub per_source: u32,
-    /// To all sources together; at least 1.
+    /// Requests to all sources together; at least 1.
     pub in_all: u32,
 }
 
-/// What has happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// These fragments, and no others, are to be held in the end.
     Want(FragmentSet),
-    /// A source can be asked, or again, which ends a ban. What it holds follows.
+    /// A source can be asked, perhaps again, which ends a ban. The fragments that it holds follow.
     Joined {
-        /// Who.
+        /// The source.
         source: PeerId,
-        /// Whether it is known to be in our zone.
+        /// Whether the source is known to be in this peer's zone.
         is_near: bool,
     },
     /// A source that has joined holds these fragments, and no others; some more are arriving there.
     Has {
-        /// Who.
+        /// The source.
         source: PeerId,
-        /// What.
+        /// The fragments that it holds.
         fragments: FragmentSet,
-        /// What is arriving there now: it passes the blocks on as they arrive.
+        /// The fragments that are arriving there now: it passes the blocks on as they arrive.
         coming: FragmentSet,
     },
-    /// What a source that has joined does for others.
+    /// A source that has joined serves other peers.
     Serves {
-        /// Who.
+        /// The source.
         source: PeerId,
-        /// What it has lately handed out, to whomever: these are in the swarm, or on their way into it.
+        /// The fragments that it has lately handed out to any peer: these are in the swarm, or on their way
+        /// into it.
         handed_out: FragmentSet,
-        /// Whether it serves as many requests as it can.
+        /// Whether the source serves as many requests as it can.
         is_full: bool,
     },
     /// A source cannot be asked any more; it may join again.
     Left {
-        /// Who.
+        /// The source.
         source: PeerId,
     },
-    /// The fragment has been verified and written; whatever else this source was asked about it is over.
+    /// The fragment has been verified and written; any other request to this source for it is over.
     Delivered {
-        /// By whom.
+        /// The source that was asked.
         source: PeerId,
-        /// What.
+        /// The fragment.
         fragment: FragmentIndex,
     },
-    /// We have sent somebody the whole fragment.
+    /// This peer has sent the whole fragment to another one.
     PassedOn {
-        /// What.
+        /// The fragment.
         fragment: FragmentIndex,
     },
     /// The request ended without the fragment.
     Failed {
-        /// By whom.
+        /// The source that was asked.
         source: PeerId,
-        /// What.
+        /// The fragment.
         fragment: FragmentIndex,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
-    /// Whether our own limit on what we take is what requests wait for, from now on; if so, how many of them keep it busy:
-    /// more are not made, and none counts as late. At least 1.
+    /// From now on requests wait for this peer's own download limit, and this number of them (at least 1)
+    /// keeps it busy: more are not made, and none counts as late. None: requests no longer wait for it.
     Throttled(Option<u32>),
     /// Time has passed.
     Tick,
 }
 
 impl Event {
-    /// The source that the event is about, if it is about one.
+    /// Returns the source that the event is about, if it is about one.
     #[must_use]
     pub const fn source(&self) -> Option<PeerId> {
         match self {
@@ -90,74 +91,76 @@ impl Event {
     }
 }
 
-/// Why a request ended without its fragment.
+/// The reason for which a request ended without its fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// What came does not match its hash, or is not what was asked for.
+    /// The bytes do not match their hash, or were not asked for.
     Corrupt,
     /// Nothing came for too long.
     TimedOut,
-    /// The source serves others at the moment.
+    /// The source serves other peers at the moment.
     Busy,
     /// The connection broke, or the source ended the request early.
     ConnectionLost,
     /// The source does not hold the fragment (any more).
     DoesNotHold,
-    /// The source has lately handed the fragment out to someone else, and was asked for it only if it had not.
+    /// The source has lately handed the fragment out to another peer, and was asked for it only if it had
+    /// not.
     HandedOut,
 }
 
-/// What to do.
+/// An action to be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Ask the source for the fragment; answered by `Delivered` or `Failed`, unless it is cancelled before.
     Request {
-        /// Whom.
+        /// The source to ask.
         source: PeerId,
-        /// For what.
+        /// The fragment.
         fragment: FragmentIndex,
-        /// Only if the source has not handed it out to someone else lately.
+        /// Whether the source should refuse if it has lately handed the fragment out to another peer.
         if_new: bool,
     },
-    /// Ask this source for the rest of a fragment that another one sends too slowly; that request is not needed any more,
-    /// but what has come of the fragment is kept.
+    /// Ask another source for the rest of a fragment that a source sends too slowly. The slow request is not
+    /// needed any more, but the part of the fragment that has come is kept.
     Move {
-        /// Whom it was asked of.
+        /// The slow source.
         from: PeerId,
-        /// Whom to ask.
+        /// The source to ask.
         to: PeerId,
-        /// For what.
+        /// The fragment.
         fragment: FragmentIndex,
     },
-    /// The answer to this request is no longer needed. (If it comes all the same, it counts.)
+    /// Cancel this request: its answer is no longer needed. (If it comes all the same, it counts.)
     Cancel {
-        /// Whom it was made to.
+        /// The source that was asked.
         source: PeerId,
-        /// What it was for.
+        /// The fragment.
         fragment: FragmentIndex,
     },
-    /// The source sent bytes that do not match their hash; it is banned when it does so again and again.
-    Liar {
-        /// Who.
+    /// Record that the source sent bytes that do not match their hash; it is banned when it does so
+    /// repeatedly.
+    RecordFault {
+        /// The source.
         source: PeerId,
-        /// Of what.
+        /// The fragment.
         fragment: FragmentIndex,
     },
 }
 
-/// How things stand.
+/// State of a fetch in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
+pub struct SchedulerSummary {
     /// Wanted fragments that are not held.
     pub pending: u32,
-    /// Fragments that are being sent to us.
+    /// Fragments that are on their way to this peer.
     pub in_flight: u32,
-    /// Missing fragments that no source holds: others must be found.
+    /// Missing fragments that no source holds: other sources must be found.
     pub unsourced: u32,
     /// Sources that can be asked, now or later.
     pub sources: u32,
-    /// Those of them that are serving a request.
+    /// Sources that are serving a request.
     pub serving: u32,
-    /// Those of them that are left alone for a while after a failure.
+    /// Sources that are left alone for a while after a failure.
     pub waiting: u32,
 }

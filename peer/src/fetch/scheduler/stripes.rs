@@ -1,38 +1,39 @@
-//! Stripes: which member of the swarm is the first to get a fragment.
+//! Stripes: the share of the fragments that each member of the swarm gets first.
 //!
-//! Every fragment belongs to one of the peers that fetch the content: the one with the highest weight, a hash of
-//! fragment and peer (rendezvous hashing). Each computes that by itself from those it knows, so the members share
-//! a seeder's uplink without a word, and one that comes or goes moves only its own share.
+//! Every fragment belongs to one of the peers that fetch the content: the one with the highest weight, a hash
+//! of fragment and peer (rendezvous hashing). Each peer computes that by itself from the peers that it knows,
+//! so the members share a seeder's uplink without a word, and a peer that comes or goes moves only its own
+//! share.
 //!
-//! A member asks for its own fragments from the heaviest down. For those of the others it stands in from the lightest
-//! up: a fragment that is light for us and lighter for nobody but its owner's followers is one that the owner asks
-//! for last.
+//! A member asks for its own fragments from the heaviest down. For those of the others it stands in from the
+//! lightest up: a fragment that is light for this peer and for few others is one for which its owner asks
+//! last.
 
 use std::cmp::Reverse;
 
 use shared::model::{FragmentIndex, PeerId};
 
-/// Our place among the members, by fragment.
+/// The place of this peer among the members, by fragment.
 #[derive(Debug)]
 pub(super) struct Stripes {
-    /// Our weight for each fragment.
+    /// Weight of this peer for each fragment.
     weights: Vec<u64>,
-    /// How many members have a higher one; none: the fragment is ours.
+    /// Number of members with a higher weight; 0 when the fragment belongs to this peer.
     above: Vec<u32>,
     members: u32,
 }
 
-/// When a fragment is to be asked for: the least first.
+/// Place of a fragment in the order of requests: the least comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Turn {
-    /// It is ours; the heaviest first.
+    /// The fragment belongs to this peer; the heaviest comes first.
     Own(Reverse<u64>),
-    /// So many members come before us; the lightest first.
+    /// This number of members comes before this peer; the lightest comes first.
     After(u32, u64),
 }
 
 impl Stripes {
-    /// We are the only member.
+    /// Starts with this peer as the only member.
     pub(super) fn new(own: PeerId, count: u32) -> Self {
         let key = key(own);
         Self {
@@ -42,24 +43,24 @@ impl Stripes {
         }
     }
 
-    /// How many other members there are.
+    /// Number of other members.
     pub(super) const fn members(&self) -> u32 {
         self.members
     }
 
-    /// One more fetches the content.
+    /// Adds a peer that fetches the content.
     pub(super) fn join(&mut self, member: PeerId) {
         self.members += 1;
         self.each_above(member, |above| *above += 1);
     }
 
-    /// One that has joined no longer does.
+    /// Removes a peer that has joined.
     pub(super) fn leave(&mut self, member: PeerId) {
         self.members -= 1;
         self.each_above(member, |above| *above -= 1);
     }
 
-    /// When it is our turn to ask a seeder for the fragment.
+    /// Returns this peer's turn to ask a seeder for the fragment.
     pub(super) fn turn(&self, fragment: FragmentIndex) -> Turn {
         let weight = self.weight(fragment);
         match self.above[fragment.get() as usize] {
@@ -68,7 +69,7 @@ impl Stripes {
         }
     }
 
-    /// The fragment's place in an order that is random, and another one for every peer.
+    /// Returns the fragment's place in an order that is random, and different for every peer.
     pub(super) fn weight(&self, fragment: FragmentIndex) -> u64 {
         self.weights[fragment.get() as usize]
     }
@@ -83,7 +84,7 @@ impl Stripes {
     }
 }
 
-/// A peer's identity in one word; identities are random, so nothing better than this is needed.
+/// Returns a peer's identity in one word; identities are random, so nothing better than this is needed.
 fn key(peer: PeerId) -> u64 {
     let (mut high, mut low) = ([0; 8], [0; 8]);
     high.copy_from_slice(&peer.as_bytes()[..8]);
@@ -95,8 +96,8 @@ fn weight(key: u64, fragment: u32) -> u64 {
     mix(key ^ mix(u64::from(fragment)))
 }
 
-/// One step of SplitMix64 (Steele, Lea & Flood, 2014): every bit of the result depends on every bit of `n`. Peers of
-/// different versions must agree on it.
+/// Makes one step of SplitMix64 (Steele, Lea & Flood, 2014): every bit of the result depends on every bit of
+/// `n`. Peers of different versions must agree on it.
 const fn mix(n: u64) -> u64 {
     let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -126,7 +126,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
             SourceFault {
                 peer: PeerId::from_bytes([2; 16]),
                 address: "127.0.0.1:2".parse().expect("an address"),
-                offence: FaultKind::Slow,
+                kind: FaultKind::Slow,
                 times: 3,
                 ago: Duration::from_secs(65),
                 rate: ByteRate::new(30 << 10),
@@ -134,7 +134,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
             SourceFault {
                 peer: PeerId::from_bytes([3; 16]),
                 address: "127.0.0.1:3".parse().expect("an address"),
-                offence: FaultKind::Lied,
+                kind: FaultKind::Lied,
                 times: 1,
                 ago: Duration::from_secs(2),
                 rate: None,

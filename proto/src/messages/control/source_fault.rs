@@ -12,7 +12,7 @@ impl TryFrom<v1::Culprit> for SourceFault {
     type Error = Invalid;
 
     fn try_from(wire: v1::Culprit) -> Result<Self, Invalid> {
-        let offence = match wire.offence() {
+        let kind = match wire.offence() {
             v1::Offence::Unspecified => return Err(Invalid::Missing("offence")),
             v1::Offence::Lied => FaultKind::Lied,
             v1::Offence::Stalled => FaultKind::Stalled,
@@ -22,7 +22,7 @@ impl TryFrom<v1::Culprit> for SourceFault {
         Ok(Self {
             peer: peer_id(&wire.peer_id)?,
             address: address.map_err(|error| Invalid::field("address", error))?,
-            offence,
+            kind,
             times: wire.times,
             ago: Duration::from_millis(wire.ago_ms),
             rate: ByteRate::new(wire.bytes_per_second),
@@ -32,7 +32,7 @@ impl TryFrom<v1::Culprit> for SourceFault {
 
 impl From<SourceFault> for v1::Culprit {
     fn from(culprit: SourceFault) -> Self {
-        let offence = match culprit.offence {
+        let offence = match culprit.kind {
             FaultKind::Lied => v1::Offence::Lied,
             FaultKind::Stalled => v1::Offence::Stalled,
             FaultKind::Slow => v1::Offence::Slow,
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn culprits_survive_the_wire_and_need_an_offence() {
-        for (offence, rate) in [
+        for (kind, rate) in [
             (FaultKind::Lied, None),
             (FaultKind::Stalled, None),
             (FaultKind::Slow, ByteRate::new(30_000)),
@@ -64,7 +64,7 @@ mod tests {
             let culprit = SourceFault {
                 peer: PeerId::from_bytes([7; 16]),
                 address: "host:1".parse().expect("an address"),
-                offence,
+                kind,
                 times: 3,
                 ago: Duration::from_millis(1500),
                 rate,

@@ -45,6 +45,12 @@ pub enum ReadEvent {
     Data(Bytes),
 }
 
+impl From<GetEvent> for ReadEvent {
+    fn from(event: GetEvent) -> Self {
+        Self::Told(event)
+    }
+}
+
 /// 0 lets the content's length decide.
 pub(super) fn fragment_length(bytes: u32) -> Result<Option<FragmentLength>, Invalid> {
     match bytes {

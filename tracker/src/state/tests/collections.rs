@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use shared::model::{CollectionSize, ContentRef, ContentState, Expectation, Manifest, Parts, Revision};
 
-use super::world::{World, content, name};
-use crate::state::Rejection;
+use super::world::{World, content, name, peer};
+use crate::Timing;
+use crate::state::{Rejection, State};
 
 fn is_known(world: &World, manifest: &Manifest) -> bool {
     world.state.health(manifest.content()).is_ok()
@@ -106,4 +107,43 @@ fn a_new_target_is_one_for_all_parts_and_survives_a_restart() {
         let health = world.state.health(content.content()).expect("known");
         assert_eq!(health.target.get(), 3);
     }
+}
+
+/// Replays a snapshot of the world's state.
+fn replayed(world: &World) -> State {
+    let mut copy = State::new(Timing::default(), 7);
+    world
+        .state
+        .records()
+        .into_iter()
+        .for_each(|record| copy.replay(record));
+    copy
+}
+
+#[test]
+fn a_snapshot_tells_publishers_of_a_catalog_from_those_of_its_parts() {
+    let mut world = World::with_peers(2);
+    let (catalog, part) = (content(1, 1), content(2, 3));
+    world.publish_collection(1, "tree", &catalog, std::slice::from_ref(&part), 1);
+    // The second peer has a file with the bytes of the catalog, and none of the part.
+    world.publish(2, "file", &catalog, 1);
+    world.publish(2, "a", &catalog, 1);
+    let copy = replayed(&world);
+    for state in [&world.state, &copy] {
+        let publishers = |manifest: &Manifest| {
+            let known = state.names.content(manifest.content()).expect("it has a name");
+            known.publishers().as_slice().to_vec()
+        };
+        assert_eq!(publishers(&catalog), [peer(1), peer(2)]);
+        assert_eq!(publishers(&part), [peer(1)]);
+    }
+    // Who shares the bytes under no name any longer is no publisher of them.
+    world.remove("file", None).expect("bound");
+    world.remove("a", None).expect("bound");
+    let known = replayed(&world);
+    let known = known
+        .names
+        .content(catalog.content())
+        .expect("the tree refers to it");
+    assert_eq!(known.publishers().as_slice(), [peer(1)]);
 }

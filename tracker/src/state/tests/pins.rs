@@ -39,6 +39,18 @@ impl World {
 #[derive(Debug, Default)]
 pub(super) struct Pins(BTreeMap<String, ContentId>);
 
+/// Everything that is known of names and contents, apart from what watchers were told.
+fn facts(state: &State) -> String {
+    let names: Vec<_> = state.names.histories_after(None).collect();
+    let contents = state.names.contents_after(None).map(|id| {
+        let content = state.names.content(id).expect("just listed");
+        let publishers = content.publishers().as_slice().to_vec();
+        (id, content.target(), publishers, content.names().to_vec())
+    });
+    let contents: Vec<_> = contents.collect();
+    format!("{names:?} {contents:?}")
+}
+
 impl Pins {
     /// Pins or unpins a revision, and notes what came of it.
     pub(super) fn change(&mut self, world: &mut World, revision: &str, is_pinned: bool, seen: Option<u32>) {
@@ -62,6 +74,7 @@ impl Pins {
         }
         copy.check();
         assert_eq!(copy.records(), snapshot, "a snapshot leads to the same state");
+        assert_eq!(facts(&copy), facts(&world.state), "not only to the same snapshot");
         for (revision, content) in &self.0 {
             let what: ContentRef = revision.parse().expect("a name");
             for state in [&world.state, &copy] {

@@ -1,0 +1,324 @@
+//! Getting a collection: its catalog, the parts that are needed, and the directory made of them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use proto::messages::control::{Get, GetEvent, Listed};
+use shared::collection::{Catalog, CatalogError, Data, Kind, MAX_BYTES};
+use shared::model::{ContentId, ContentRef, FragmentLength, FragmentSet, Manifest, Name, Source, Timestamp};
+use shared::{ErrorCode, Failure};
+use tokio_util::sync::CancellationToken;
+
+use super::Node;
+use super::report::{Events, FetchTally, Report, Subject};
+use super::resolve::{Wanted, WantedKind, is_there, locate, resolve};
+use crate::blocking::{blocking, try_blocking};
+use crate::collection::restore::{Large, Restoration, fragments_of};
+use crate::collection::{CollectionError, read_catalog};
+use crate::store::{Entry, FragmentStore as _, Place, Purpose, Role};
+
+/// Parts that are fetched at once: enough to hide each other's waits, few enough to share the wire's memory.
+const PARTS_AT_ONCE: usize = 4;
+
+/// Questions to the tracker under way at once.
+const QUESTIONS_AT_ONCE: usize = 16;
+
+/// Bytes of the longest pack that this program makes.
+const MAX_PACK: u64 = 32 << 20;
+
+/// Entries in one message of a listing: each is at most 8 KiB and mostly below 100 bytes.
+const LISTED: usize = 256;
+
+/// A content that is needed of a collection.
+struct Part {
+    manifest: Manifest,
+    sources: Vec<Source>,
+    what: What,
+}
+
+enum What {
+    /// Bytes of a pack.
+    Pack(FragmentSet),
+    /// A large file, for each place where it goes.
+    Files(Vec<Large>),
+}
+
+/// The parts of one `get` that the fetches of all parts share.
+struct Context<'a> {
+    node: &'a Node,
+    get: &'a Get,
+    name: &'a Name,
+    tally: &'a FetchTally,
+    cancel: &'a CancellationToken,
+}
+
+/// Gets a collection, or a part of it, into a directory.
+///
+/// # Errors
+/// As the contract says.
+pub(super) async fn get(
+    node: &Node,
+    get: &Get,
+    begun: Timestamp,
+    wanted: Wanted,
+    events: &Events<GetEvent>,
+) -> Result<(), Failure> {
+    let (tally, cancel) = (FetchTally::default(), CancellationToken::new());
+    // Also when this future is dropped.
+    let _cancel_on_drop = cancel.clone().drop_guard();
+    let (name, content) = (wanted.name.clone(), wanted.manifest.content());
+    let inside = match &wanted.kind {
+        WantedKind::Inside(path) => Some(path.clone()),
+        WantedKind::File | WantedKind::Collection => None,
+    };
+    let catalog = fetch_catalog(node, wanted, &tally, &cancel).await?;
+    let of = get.clone();
+    let restoration = try_blocking(move || {
+        let inside = inside.as_deref();
+        Restoration::new(catalog, inside, &of.selection, &of.output, of.overwrite)
+    });
+    let restoration = Arc::new(restoration.await?);
+    let needed = needed(node, &restoration).await?;
+    let subject = Subject {
+        name: name.clone(),
+        content,
+        length: restoration.length(),
+        fragments: needed.iter().map(|part| part.manifest.fragment_count()).sum(),
+    };
+    let report = Report::start(node, events, begun, subject, 0).await?;
+    let making = Arc::clone(&restoration);
+    try_blocking(move || making.make_directories()).await?;
+    let context = &Context {
+        node,
+        get,
+        name: &name,
+        tally: &tally,
+        cancel: &cancel,
+    };
+    let fetching = stream::iter(needed)
+        .map(Ok)
+        .try_for_each_concurrent(PARTS_AT_ONCE, |part| fetch_part(context, part));
+    report.during(fetching, &cancel, || tally.now()).await?;
+    let filling = Arc::clone(&restoration);
+    node.with_store(move |store| filling.fill(&**store)).await?;
+    report.done(tally.totals()).await
+}
+
+/// Lists the entries of a collection.
+///
+/// # Errors
+/// As the contract says.
+pub(crate) async fn entries(
+    node: &Node,
+    content: &ContentRef,
+    events: &Events<Vec<Listed>>,
+) -> Result<(), Failure> {
+    let wanted = resolve(node, content).await?;
+    let kind = wanted.kind.clone();
+    if kind == WantedKind::File {
+        let why = format!("{content} is a file, no collection");
+        return Err(Failure::new(ErrorCode::FailedPrecondition, why));
+    }
+    let cancel = CancellationToken::new();
+    let _cancel_on_drop = cancel.clone().drop_guard();
+    let catalog = fetch_catalog(node, wanted, &FetchTally::default(), &cancel).await?;
+    let range = match kind {
+        WantedKind::Inside(path) => catalog.find(&path).ok_or_else(|| {
+            let why = format!("there is no {path:?} in the collection");
+            Failure::new(ErrorCode::NotFound, why)
+        })?,
+        WantedKind::File | WantedKind::Collection => 0..catalog.entries().len(),
+    };
+    let all: Vec<usize> = range.collect();
+    for some in all.chunks(LISTED) {
+        let listed = some.iter().filter_map(|at| Listed::of(&catalog, *at)).collect();
+        events.tell(listed).await?;
+    }
+    Ok(())
+}
+
+/// Finds the bytes of one file of a collection: a range of a content, and the peers that hold some of it.
+///
+/// # Errors
+/// NotFound and Conflict when the path is no file of the collection; the errors of fetching its catalog.
+pub(crate) async fn file_in(
+    node: &Node,
+    wanted: Wanted,
+    path: &str,
+) -> Result<(Manifest, Vec<Source>, Range<u64>), Failure> {
+    let told_of = |code, why: &str| Failure::new(code, format!("{path:?} {why}"));
+    let cancel = CancellationToken::new();
+    let _cancel_on_drop = cancel.clone().drop_guard();
+    let catalog = fetch_catalog(node, wanted, &FetchTally::default(), &cancel).await?;
+    let entry = catalog
+        .find(path)
+        .and_then(|found| catalog.entries().get(found.start));
+    let missing = || told_of(ErrorCode::NotFound, "is not in the collection");
+    let Kind::File(file) = &entry.ok_or_else(missing)?.kind else {
+        return Err(told_of(ErrorCode::Conflict, "is no regular file"));
+    };
+    let (part, start) = match file.data {
+        Data::Whole(part) => (part, 0),
+        Data::Packed(part, start) => (part, start),
+        Data::Empty => {
+            let empty = Manifest::from_roots(0, FragmentLength::MIN, Vec::new());
+            let empty = empty.map_err(|error| Failure::new(ErrorCode::Internal, error.to_string()))?;
+            return Ok((empty, Vec::new(), 0..0));
+        }
+    };
+    let (manifest, sources) = locate(node, part).await?;
+    let end = start
+        .checked_add(file.length)
+        .filter(|end| *end <= manifest.length());
+    let short = || Failure::of(&CollectionError::Broken(format!("{} is too short", part.short())));
+    Ok((manifest, sources, start..end.ok_or_else(short)?))
+}
+
+/// Tells that a catalog is damaged, whatever is wrong with it: its publisher published it so.
+fn broken(error: CollectionError) -> Failure {
+    match error {
+        CollectionError::Catalog(error @ CatalogError::Version(_)) => Failure::of(&error),
+        CollectionError::Catalog(error) => Failure::of(&CollectionError::Broken(error.to_string())),
+        error => Failure::of(&error),
+    }
+}
+
+async fn fetch_catalog(
+    node: &Node,
+    wanted: Wanted,
+    tally: &FetchTally,
+    cancel: &CancellationToken,
+) -> Result<Catalog, Failure> {
+    let manifest = wanted.manifest;
+    if manifest.length() > MAX_BYTES as u64 {
+        return Err(broken(CatalogError::Malformed("it is too long").into()));
+    }
+    let all = manifest.all_fragments();
+    hold(node, &manifest, all, wanted.sources, &wanted.name, tally, cancel).await?;
+    let (store, content) = (Arc::clone(&node.store), manifest.content());
+    blocking(move || read_catalog(&*store, content))
+        .await?
+        .map_err(broken)
+}
+
+/// Fetches the fragments of a catalog, pack or value that are not held yet.
+pub(super) async fn hold(
+    node: &Node,
+    manifest: &Manifest,
+    fragments: FragmentSet,
+    sources: Vec<Source>,
+    name: &Name,
+    tally: &FetchTally,
+    cancel: &CancellationToken,
+) -> Result<(), Failure> {
+    let purpose = Purpose::Collected {
+        role: Role::Fetched,
+        name: Some(name.clone()),
+        fragments: fragments.clone(),
+    };
+    let of = manifest.clone();
+    let entry = node.with_store(move |store| store.prepare(&of, purpose)).await?;
+    if fragments.is_subset(&entry.held) {
+        return Ok(());
+    }
+    tally
+        .fetch(node, &entry.manifest, fragments, sources, cancel)
+        .await
+}
+
+/// Returns the parts that have to be here, with the peers that hold them.
+async fn needed(node: &Node, restoration: &Restoration) -> Result<Vec<Part>, Failure> {
+    let mut large: BTreeMap<ContentId, Vec<Large>> = BTreeMap::new();
+    for file in restoration.large() {
+        large.entry(file.content).or_default().push(file);
+    }
+    let packs = restoration.packs();
+    let ids: Vec<ContentId> = packs.keys().chain(large.keys()).copied().collect();
+    let located = stream::iter(ids)
+        .map(|content| async move { (content, locate(node, content).await) })
+        .buffered(QUESTIONS_AT_ONCE);
+    tokio::pin!(located);
+    let mut needed = Vec::new();
+    while let Some((content, location)) = located.next().await {
+        let (manifest, sources) = location?;
+        if let Some(ranges) = packs.get(&content) {
+            if manifest.length() > MAX_PACK {
+                let why = format!("{} is no pack", content.short());
+                return Err(Failure::of(&CollectionError::Broken(why)));
+            }
+            let fragments = fragments_of(&manifest, ranges).map_err(|error| Failure::of(&error))?;
+            needed.push(Part {
+                manifest: manifest.clone(),
+                sources: sources.clone(),
+                what: What::Pack(fragments),
+            });
+        }
+        if let Some(files) = large.remove(&content) {
+            if files.iter().any(|large| large.file.length != manifest.length()) {
+                let why = format!("{} has another length", content.short());
+                return Err(Failure::of(&CollectionError::Broken(why)));
+            }
+            needed.push(Part {
+                manifest,
+                sources,
+                what: What::Files(files),
+            });
+        }
+    }
+    Ok(needed)
+}
+
+async fn fetch_part(context: &Context<'_>, part: Part) -> Result<(), Failure> {
+    let Context {
+        node,
+        get,
+        name,
+        tally,
+        cancel,
+    } = *context;
+    let files = match part.what {
+        What::Pack(fragments) => {
+            return hold(node, &part.manifest, fragments, part.sources, name, tally, cancel).await;
+        }
+        What::Files(files) => files,
+    };
+    let mut sources = Some(part.sources);
+    for large in files {
+        let (same, manifest) = (large.clone(), part.manifest.clone());
+        let is_there = blocking(move || is_there(&same.output, &manifest)).await?;
+        if !is_there {
+            let purpose = Purpose::Fetched {
+                name: Some(name.clone()),
+                output: large.output.clone(),
+                overwrite: get.overwrite,
+            };
+            let manifest = part.manifest.clone();
+            let prepare = node.with_store(move |store| store.prepare(&manifest, purpose));
+            let entry = prepare.await?;
+            if !entry.held.is_full() {
+                let (all, from) = (entry.manifest.all_fragments(), sources.take().unwrap_or_default());
+                tally.fetch(node, &entry.manifest, all, from, cancel).await?;
+            }
+        }
+        let overwrite = get.overwrite;
+        node.with_store(move |store| {
+            let is_kept_there = matches!(
+                store.entry(large.content),
+                Some(Entry { place: Place::File(path), .. }) if path == large.output
+            );
+            if !is_there && !is_kept_there {
+                store.export(large.content, &large.output, overwrite)?;
+            }
+            store.set_metadata(
+                large.content,
+                &large.output,
+                large.file.attributes,
+                &large.file.holes,
+            )
+        })
+        .await?;
+    }
+    Ok(())
+}

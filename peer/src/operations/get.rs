@@ -1,0 +1,109 @@
+//! Getting a content: resolve it, make room, fetch the missing fragments, and put the file where the user wants it.
+
+use proto::messages::control::{Get, GetEvent};
+use shared::Failure;
+use shared::model::Manifest;
+use tokio_util::sync::CancellationToken;
+
+use super::Node;
+use super::report::{Events, FetchTally, Report, Subject};
+use super::resolve::{Wanted, WantedKind, is_there, resolve};
+use crate::blocking::blocking;
+use crate::store::{Entry, FragmentStore as _, Place, Purpose, StoreError};
+
+/// Attempts to fetch and deliver a content of which fragments turn out to be damaged when they are to be delivered: a
+/// disk on which everything rots at once is not worth more.
+const ATTEMPTS: u32 = 3;
+
+/// Gets a content into a file, or a collection into a directory.
+///
+/// # Errors
+/// As the contract says; fragments that have come stay, so that another `get` goes on from there.
+pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Result<(), Failure> {
+    let begun = node.clock.now();
+    let wanted = resolve(node, &get.content).await?;
+    if wanted.kind != WantedKind::File {
+        return super::collection::get(node, get, begun, wanted, events).await;
+    }
+    let start = |manifest: &Manifest, already_held| {
+        let subject = Subject {
+            name: wanted.name.clone(),
+            content: manifest.content(),
+            length: manifest.length(),
+            fragments: manifest.fragment_count(),
+        };
+        Report::start(node, events, begun, subject, already_held)
+    };
+    let tally = FetchTally::default();
+    if is_delivered(node, get, &wanted.manifest).await? {
+        let report = start(&wanted.manifest, wanted.manifest.length()).await?;
+        return report.done(tally.totals()).await;
+    }
+    let mut entry = prepare(node, get, &wanted).await?;
+    // A content that was here before may be cut into other fragments than the catalogue says.
+    let manifest = entry.manifest.clone();
+    let already_held = manifest.bytes_in(&entry.held);
+    let report = start(&manifest, already_held).await?;
+    let cancel = CancellationToken::new();
+    // Also when this future is dropped.
+    let _cancel_on_drop = cancel.clone().drop_guard();
+    for attempt in 1.. {
+        if !entry.held.is_full() {
+            let (all, sources) = (manifest.all_fragments(), wanted.sources.clone());
+            let fetching = tally.fetch(node, &manifest, all, sources, &cancel);
+            let progress = || {
+                let mut now = tally.now();
+                now.held_bytes = now.held_bytes.max(already_held);
+                now
+            };
+            report.during(fetching, &cancel, progress).await?;
+        }
+        if deliver(node, get, &manifest, attempt == ATTEMPTS).await? {
+            break;
+        }
+        // Some of it is damaged, and not held any more.
+        entry = prepare(node, get, &wanted).await?;
+    }
+    report.done(tally.totals()).await
+}
+
+/// Whether the bytes are at the output already, in a file that the node does not share: a copy, or another program's
+/// file. The same command then succeeds twice, and the file stays untouched.
+async fn is_delivered(node: &Node, get: &Get, manifest: &Manifest) -> Result<bool, Failure> {
+    let entry = node.entry(manifest.content()).await?;
+    // In place it may be here in part.
+    if entry.is_some_and(|entry| is_placed_at(&entry, get)) {
+        return Ok(false);
+    }
+    let (output, manifest) = (get.output.clone(), manifest.clone());
+    blocking(move || is_there(&output, &manifest)).await
+}
+
+fn is_placed_at(entry: &Entry, get: &Get) -> bool {
+    matches!(&entry.place, Place::File(path) if *path == get.output)
+}
+
+async fn prepare(node: &Node, get: &Get, wanted: &Wanted) -> Result<Entry, Failure> {
+    let manifest = wanted.manifest.clone();
+    let purpose = Purpose::Fetched {
+        name: Some(wanted.name.clone()),
+        output: get.output.clone(),
+        overwrite: get.overwrite,
+    };
+    node.with_store(move |store| store.prepare(&manifest, purpose))
+        .await
+}
+
+/// Puts a complete content where the user wants it, if it is not there already. Returns false when fragments turn out to
+/// be damaged and have to be fetched again, which is an error in the last attempt.
+async fn deliver(node: &Node, get: &Get, manifest: &Manifest, is_last: bool) -> Result<bool, Failure> {
+    let (content, get) = (manifest.content(), get.clone());
+    node.with_store(move |store| match store.entry(content) {
+        Some(entry) if is_placed_at(&entry, &get) => Ok(true),
+        _ => match store.export(content, &get.output, get.overwrite) {
+            Err(StoreError::Damaged { .. } | StoreError::NotHeld { .. }) if !is_last => Ok(false),
+            done => done.map(|()| true),
+        },
+    })
+    .await
+}

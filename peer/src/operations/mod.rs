@@ -1,0 +1,118 @@
+//! Operations of a node: everything that its user can ask of it, and nothing about how the user asks.
+//!
+//! [`Node`] is the state that all operations share. [`add`], [`get`], [`stream`] and [`values`] move contents,
+//! [`collection`] moves directories, [`local`] and [`upkeep`] are about this node and its copies, [`feed`] follows the
+//! network. Below them: [`resolve`] finds the content of a name, [`reader`] hands a content out as bytes, [`ingest`]
+//! takes bytes in, [`report`] tells callers how far a long operation is, [`access`] says who may ask for what.
+//!
+//! Invariant: this module knows no gRPC, no HTTP and no terminal. Borders (`rpc`, `http`) decode a request, call one
+//! function here, and encode its answer; they never call each other.
+
+pub(crate) mod access;
+pub(crate) mod add;
+pub(crate) mod collection;
+pub(crate) mod feed;
+pub(crate) mod get;
+pub(crate) mod ingest;
+pub(crate) mod local;
+pub(crate) mod reader;
+pub(crate) mod report;
+pub(crate) mod resolve;
+pub(crate) mod stream;
+pub(crate) mod upkeep;
+pub(crate) mod values;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proto::client::{CatalogClient, UpkeepClient};
+use shared::Failure;
+use shared::model::{ContentId, HostPort, Timestamp, Zone};
+use shared::runtime::{Clock, Tasks};
+use tokio::sync::watch;
+
+use crate::blocking::{blocking, try_blocking};
+use crate::fetch::{Counters, Fetcher};
+use crate::identity::Identity;
+use crate::limiter::Limiter;
+use crate::publisher::Publisher;
+use crate::scrubber::Scrubber;
+use crate::session::Network;
+use crate::store::{DiskStore, Entry, FragmentStore as _};
+
+/// The running parts of one node, on which every operation acts.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// Contents that the node holds.
+    pub(crate) store: Arc<DiskStore>,
+    /// Id, run and token of the node.
+    pub(crate) identity: Arc<Identity>,
+    /// The network that the node is in.
+    pub(crate) network: Network,
+    /// Makes the node's publications.
+    pub(crate) publisher: Publisher,
+    /// Fetches contents from other peers.
+    pub(crate) fetcher: Fetcher,
+    /// The limit on uploads; the fetcher has the limit on downloads.
+    pub(crate) uploads: Limiter,
+    /// Reads held contents again in the background.
+    pub(crate) scrubber: Scrubber,
+    /// Bytes sent and received.
+    pub(crate) counters: Arc<Counters>,
+    /// The node's time.
+    pub(crate) clock: Clock,
+    /// Owner of the node's tasks.
+    pub(crate) tasks: Tasks,
+    /// The address that other peers dial.
+    pub(crate) address: HostPort,
+    /// The failure domain.
+    pub(crate) zone: watch::Receiver<Option<Zone>>,
+    /// The directory of the node's data.
+    pub(crate) data_dir: PathBuf,
+    /// The time at which the node started.
+    pub(crate) started: Timestamp,
+}
+
+impl Node {
+    /// Returns the catalogue of the tracker, and waits a moment for a session that is being entered.
+    ///
+    /// # Errors
+    /// Unavailable, with the reason, without a tracker.
+    pub(crate) async fn catalog(&self) -> Result<CatalogClient, Failure> {
+        Ok(self.network.connection_soon().await?.catalog)
+    }
+
+    /// Returns the tracker's targets, modes and surveys; waits like [`Self::catalog`].
+    ///
+    /// # Errors
+    /// Unavailable, with the reason, without a tracker.
+    pub(crate) async fn upkeep(&self) -> Result<UpkeepClient, Failure> {
+        Ok(self.network.connection_soon().await?.upkeep)
+    }
+
+    /// Runs work on the store on a thread that may wait for the disk.
+    ///
+    /// # Errors
+    /// The errors of the work; Internal when it panicked.
+    async fn with_store<T, E>(
+        &self,
+        work: impl FnOnce(&Arc<DiskStore>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        E: shared::Coded + Send + 'static,
+    {
+        let store = Arc::clone(&self.store);
+        try_blocking(move || work(&store)).await
+    }
+
+    /// Returns the store's record of a content, if the node holds anything of it.
+    async fn entry(&self, content: ContentId) -> Result<Option<Entry>, Failure> {
+        let store = Arc::clone(&self.store);
+        blocking(move || store.entry(content)).await
+    }
+}
+
+fn stopping() -> Failure {
+    Failure::new(shared::ErrorCode::Unavailable, "this node is stopping")
+}

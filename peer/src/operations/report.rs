@@ -1,0 +1,285 @@
+//! Reports of long operations: events for the caller, at their beginning, several times a second, and at their end.
+//!
+//! [`Events`] is the way to the caller and owns the loop that reports while work is under way. [`Report`] makes the
+//! events of one `get`, and [`FetchTally`] adds up the fetches that it is made of.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use proto::messages::control::GetEvent;
+use shared::model::{ContentId, FragmentSet, Manifest, Name, Source, Timestamp};
+use shared::{Coded as _, ErrorCode, Failure};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::Node;
+use crate::fetch::{FetchError, Fetched, Progress};
+
+/// Events that wait for a slow caller; after that the work waits.
+const QUEUE: usize = 16;
+
+/// The time between two reports: short enough for a bar that moves, long enough not to matter.
+const INTERVAL: Duration = Duration::from_millis(150);
+
+/// The events of one long operation, on their way to its caller; cheap to clone.
+#[derive(Debug)]
+pub(crate) struct Events<T>(mpsc::Sender<Result<T, Failure>>);
+
+impl<T> Clone for Events<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> Events<T> {
+    /// Makes a way for events, and its other end.
+    pub(crate) fn channel() -> (Self, mpsc::Receiver<Result<T, Failure>>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), receiver)
+    }
+
+    /// Sends an event; waits while the caller is slow.
+    ///
+    /// # Errors
+    /// Cancelled when the caller has gone.
+    pub(crate) async fn tell(&self, event: T) -> Result<(), Failure> {
+        let sent = self.0.send(Ok(event)).await;
+        sent.map_err(|_| Failure::new(ErrorCode::Cancelled, "the caller has gone away"))
+    }
+
+    /// Ends the operation with a failure, which the caller may not be there any more to hear.
+    pub(crate) async fn fail(&self, failure: Failure) {
+        drop(self.0.send(Err(failure)).await);
+    }
+
+    /// Completes when the caller has gone.
+    pub(crate) async fn caller_gone(&self) {
+        self.0.closed().await;
+    }
+
+    /// Runs work to its end. Meanwhile sends `progress` at every interval, except to a caller that is slow, and calls
+    /// `stop` once when the caller goes; the work then decides how it ends.
+    pub(super) async fn during<R>(
+        &self,
+        work: impl Future<Output = R>,
+        stop: impl FnOnce(),
+        progress: impl Fn() -> T,
+    ) -> R {
+        tokio::pin!(work);
+        let mut tick = tokio::time::interval(INTERVAL);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut stop = Some(stop);
+        loop {
+            tokio::select! {
+                result = &mut work => return result,
+                () = self.caller_gone(), if stop.is_some() => if let Some(stop) = stop.take() { stop() },
+                _ = tick.tick() => drop(self.0.try_send(Ok(progress()))),
+            }
+        }
+    }
+}
+
+/// The content that a report is about.
+#[derive(Clone, Debug)]
+pub(super) struct Subject {
+    pub(super) name: Name,
+    pub(super) content: ContentId,
+    /// Bytes that the caller gets.
+    pub(super) length: u64,
+    pub(super) fragments: u32,
+}
+
+/// Reports one `get` to its caller.
+pub(super) struct Report<'a, T> {
+    node: &'a Node,
+    events: &'a Events<T>,
+    begun: Timestamp,
+    content: ContentId,
+    length: u64,
+}
+
+impl<'a, T: From<GetEvent>> Report<'a, T> {
+    /// Reports the start of a `get` that began at `begun`, of which so many bytes are here already.
+    ///
+    /// # Errors
+    /// Cancelled when the caller has gone; the other methods too.
+    pub(super) async fn start(
+        node: &'a Node,
+        events: &'a Events<T>,
+        begun: Timestamp,
+        subject: Subject,
+        already_held: u64,
+    ) -> Result<Self, Failure> {
+        let Subject {
+            name,
+            content,
+            length,
+            fragments,
+        } = subject;
+        let started = GetEvent::Started {
+            name,
+            content,
+            length,
+            fragments,
+            already_held,
+        };
+        events.tell(started.into()).await?;
+        Ok(Self {
+            node,
+            events,
+            begun,
+            content,
+            length,
+        })
+    }
+
+    /// Runs work to its end and reports how far it is; cancels `cancel` when the caller goes.
+    pub(super) async fn during<R>(
+        &self,
+        work: impl Future<Output = R>,
+        cancel: &CancellationToken,
+        progress: impl Fn() -> Progress,
+    ) -> R {
+        let event = || {
+            let now = progress();
+            let event = GetEvent::Progress {
+                held: now.held_bytes.min(self.length),
+                length: self.length,
+                sources: now.sources,
+                received: now.received_bytes,
+                wasted: now.wasted_bytes,
+                waiting_for: now.waiting_for.unwrap_or_default(),
+            };
+            event.into()
+        };
+        self.events.during(work, || cancel.cancel(), event).await
+    }
+
+    /// Reports the end.
+    pub(super) async fn done(self, totals: Totals) -> Result<(), Failure> {
+        let done = GetEvent::Done {
+            content: self.content,
+            length: self.length,
+            received: totals.received,
+            wasted: totals.wasted,
+            elapsed: self.node.clock.now().since(self.begun),
+            sources_used: totals.sources_used,
+        };
+        self.events.tell(done.into()).await
+    }
+}
+
+/// Sums over fetches that have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) received: u64,
+    pub(super) wasted: u64,
+    /// The most sources that served one of the fetches.
+    pub(super) sources_used: u32,
+}
+
+/// The sum of several fetches that are one operation to its caller; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FetchTally(Arc<Mutex<Tally>>);
+
+#[derive(Debug, Default)]
+struct Tally {
+    ended: Totals,
+    /// The latest fetch of each content, and whether it is under way.
+    latest: BTreeMap<ContentId, (watch::Receiver<Progress>, bool)>,
+}
+
+impl FetchTally {
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fetches fragments of a content that the store has made room for; the tally shows how far it is.
+    ///
+    /// # Errors
+    /// The errors of the fetch; nothing that came is lost.
+    pub(super) async fn fetch(
+        &self,
+        node: &Node,
+        manifest: &Manifest,
+        fragments: FragmentSet,
+        sources: Vec<Source>,
+        cancel: &CancellationToken,
+    ) -> Result<(), Failure> {
+        let (progress, shown) = watch::channel(Progress::default());
+        self.lock().latest.insert(manifest.content(), (shown, true));
+        let fetching = node
+            .fetcher
+            .fetch(manifest, fragments, sources, progress, cancel.clone());
+        let fetched = fetching.await;
+        self.end(manifest.content(), fetched.as_ref().ok());
+        fetched.map(drop).map_err(|error| match error {
+            error @ FetchError::Store { .. } if error.code() == ErrorCode::NotFound => Failure::new(
+                ErrorCode::NotFound,
+                "the content was removed while it was being fetched",
+            ),
+            error => Failure::of(&error),
+        })
+    }
+
+    fn end(&self, content: ContentId, fetched: Option<&Fetched>) {
+        let mut tally = self.lock();
+        if let Some((_, is_running)) = tally.latest.get_mut(&content) {
+            *is_running = false;
+        }
+        if let Some(fetched) = fetched {
+            tally.ended.received += fetched.received_bytes;
+            tally.ended.wasted += fetched.wasted_bytes;
+            tally.ended.sources_used = tally.ended.sources_used.max(fetched.sources_used);
+        }
+    }
+
+    /// Returns the sums over the fetches that have ended.
+    pub(super) fn totals(&self) -> Totals {
+        self.lock().ended
+    }
+
+    /// Returns how far all fetches are together.
+    pub(super) fn now(&self) -> Progress {
+        let tally = self.lock();
+        let mut sum = Progress {
+            received_bytes: tally.ended.received,
+            wasted_bytes: tally.ended.wasted,
+            ..Progress::default()
+        };
+        for (shown, is_running) in tally.latest.values() {
+            let now = shown.borrow();
+            sum.held_bytes += now.held_bytes;
+            if *is_running {
+                sum.received_bytes += now.received_bytes;
+                sum.wasted_bytes += now.wasted_bytes;
+                sum.sources = sum.sources.max(now.sources);
+                sum.waiting_for = sum.waiting_for.take().or_else(|| now.waiting_for.clone());
+            }
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_is_reported_until_it_ends_and_stopped_without_a_caller() {
+        let (events, mut told) = Events::channel();
+        let work = async {
+            for _ in 0..3 {
+                assert_eq!(told.recv().await, Some(Ok(7)));
+            }
+        };
+        events.during(work, || panic!("the caller is there"), || 7).await;
+        drop(told);
+        let cancel = CancellationToken::new();
+        events.during(cancel.cancelled(), || cancel.cancel(), || 7).await;
+        let failure = events.tell(7).await.expect_err("nobody is there");
+        assert_eq!(failure.code(), ErrorCode::Cancelled);
+    }
+}

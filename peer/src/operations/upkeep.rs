@@ -1,0 +1,96 @@
+//! Questions about upkeep that the tracker and the node answer together: the tracker knows the network, the node knows
+//! its own fetches and its outbox.
+
+use std::sync::Arc;
+
+use shared::model::{
+    ByteCount, ContentId, ContentRef, DrainStatus, FetchStanding, Name, PeerId, Reason, ReasonCode, Why,
+};
+use shared::{Coded as _, ErrorCode, Failure};
+
+use super::Node;
+use crate::blocking::blocking;
+use crate::store::FragmentStore as _;
+
+/// Returns how far a drain is, of this node unless a peer is named. Publications that no tracker has heard of keep this
+/// node from being safe.
+///
+/// # Errors
+/// As the contract says.
+pub(crate) async fn drain_status(node: &Node, peer: Option<PeerId>) -> Result<DrainStatus, Failure> {
+    let own = node.identity.peer();
+    let peer = peer.unwrap_or(own);
+    let mut status = node.upkeep().await?.drain_status(peer).await?;
+    let pending = match peer == own {
+        true => node.publisher.pending().await?.len(),
+        false => 0,
+    };
+    if pending > 0 {
+        status.is_safe = false;
+        status.reasons.push(Reason {
+            code: ReasonCode::Unpublished,
+            detail: format!("{pending} to be published first"),
+        });
+    }
+    Ok(status)
+}
+
+/// Returns why a content is below its target, with the state of this node's own fetch of it.
+///
+/// # Errors
+/// As the contract says. Without a tracker the message says how far the node's fetch is.
+pub(crate) async fn why(node: &Node, content: &ContentRef) -> Result<Why, Failure> {
+    let told = async { node.upkeep().await?.why(content).await };
+    match told.await {
+        Ok(mut why) => {
+            why.fetch = fetch_of(node, Some(why.content), Some(&why.name)).await?;
+            Ok(why)
+        }
+        // Without a tracker a fetch is waiting all the more.
+        Err(error) if error.code() == ErrorCode::Unavailable => {
+            let fetch = match content {
+                ContentRef::Id(content) => fetch_of(node, Some(*content), None).await,
+                ContentRef::Name(name) => fetch_of(node, None, Some(name)).await,
+            };
+            Err(match fetch? {
+                Some(fetch) => error.context(in_words(&fetch)),
+                None => error,
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the state of the fetches of a content or name, added up: of a directory there are several.
+async fn fetch_of(
+    node: &Node,
+    content: Option<ContentId>,
+    name: Option<&Name>,
+) -> Result<Option<FetchStanding>, Failure> {
+    let (store, fetching, name) = (Arc::clone(&node.store), node.fetcher.contents(), name.cloned());
+    let is_part = move |other: &ContentId| {
+        Some(*other) == content
+            || name.is_some() && store.entry(*other).is_some_and(|entry| entry.name == name)
+    };
+    let of = blocking(move || fetching.into_iter().filter(is_part).collect::<Vec<_>>()).await?;
+    let mut standing: Option<FetchStanding> = None;
+    for content in of {
+        if let Some(next) = node.fetcher.explain(content).await {
+            standing = Some(standing.unwrap_or_default().and(next));
+        }
+    }
+    Ok(standing)
+}
+
+fn in_words(fetch: &FetchStanding) -> String {
+    let (held, length) = (ByteCount::new(fetch.held_bytes), ByteCount::new(fetch.length));
+    let why: Vec<_> = fetch
+        .reasons
+        .iter()
+        .map(|reason| reason.detail.as_str())
+        .collect();
+    match why.as_slice() {
+        [] => format!("{held} of {length} have been fetched"),
+        why => format!("{held} of {length} have been fetched ({})", why.join("; ")),
+    }
+}

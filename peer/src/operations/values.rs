@@ -1,0 +1,86 @@
+//! Small values under keys: put into the store as contents, read from it or fetched. See [`crate::values`].
+
+use std::sync::Arc;
+
+use proto::messages::control::{AddEvent, PutValue, Value};
+use shared::model::{ByteCount, ContentRef};
+use shared::{ErrorCode, Failure};
+use tokio_util::sync::CancellationToken;
+
+use super::Node;
+use super::add::publish;
+use super::collection::hold;
+use super::report::{Events, FetchTally};
+use super::resolve::{WantedKind, resolve};
+use crate::store::{
+    DiskStore, FragmentStore as _, Publication, PublicationState, StoreError, VerifiedReader,
+};
+use crate::values::{MAX_VALUE, name_of};
+
+fn invalid(why: impl ToString) -> Failure {
+    Failure::new(ErrorCode::InvalidArgument, why.to_string())
+}
+
+/// Publishes a value.
+///
+/// # Errors
+/// As the contract says.
+pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -> Result<(), Failure> {
+    let name = name_of(&put.key).map_err(invalid)?;
+    let length = put.value.len() as u64;
+    if length > MAX_VALUE {
+        let (length, most) = (ByteCount::new(length), ByteCount::new(MAX_VALUE));
+        return Err(invalid(format!(
+            "a value of {length} is too long: at most {most}; add it as a file"
+        )));
+    }
+    let kept = name.clone();
+    let manifest = node
+        .with_store(move |store| store.keep_bytes(&put.value, &kept))
+        .await?;
+    let _guard = node.network.protect(manifest.content());
+    let publication = Publication {
+        name,
+        content: manifest.content(),
+        target: put.target,
+        update: true,
+        state: PublicationState::Pending(None),
+    };
+    publish(node, publication, &manifest, length, put.wait, events)
+        .await
+        .map(drop)
+}
+
+/// Returns the value under a key, fetched if it is not here.
+///
+/// # Errors
+/// As the contract says.
+pub(crate) async fn get(node: &Node, key: &str) -> Result<Value, Failure> {
+    let asked = ContentRef::Name(name_of(key).map_err(invalid)?);
+    let wanted = resolve(node, &asked).await?;
+    let (content, manifest) = (wanted.manifest.content(), wanted.manifest);
+    if wanted.kind != WantedKind::File || manifest.length() > MAX_VALUE {
+        let why = format!("{asked} is no value; get it as a file");
+        return Err(Failure::new(ErrorCode::FailedPrecondition, why));
+    }
+    let cancel = CancellationToken::new();
+    let _cancel_on_drop = cancel.clone().drop_guard();
+    let (all, tally) = (manifest.all_fragments(), FetchTally::default());
+    hold(
+        node,
+        &manifest,
+        all,
+        wanted.sources,
+        &wanted.name,
+        &tally,
+        &cancel,
+    )
+    .await?;
+    let read = move |store: &Arc<DiskStore>| {
+        let entry = store.entry(content);
+        let manifest = entry.ok_or(StoreError::UnknownContent(content))?.manifest;
+        VerifiedReader::new(&**store).read(&manifest, 0..manifest.length())
+    };
+    let bytes = node.with_store(read).await?.into();
+    Ok(Value { bytes, content })
+}

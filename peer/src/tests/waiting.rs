@@ -1,0 +1,95 @@
+//! Tests of the reasons that a waiting fetch gives.
+
+use shared::model::{ByteRate, FetchStanding, ReasonCode};
+
+use super::*;
+
+/// Asks until the answer names this reason; returns the answer.
+async fn says(fetcher: &Fetcher, content: ContentId, code: ReasonCode) -> FetchStanding {
+    let asking = async {
+        loop {
+            let standing = fetcher.explain(content).await.unwrap_or_default();
+            if standing.reasons.iter().any(|reason| reason.code == code) {
+                return standing;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let said = tokio::time::timeout(Duration::from_secs(60), asking).await;
+    said.expect("in time")
+}
+
+#[tokio::test]
+async fn no_peer_holds_the_missing_fragments() {
+    let (manifest, bytes) = content(4 * FRAGMENT);
+    let half = Neighbour::serving(store(&manifest, &bytes, &some(&manifest, 0..2))).await;
+    let fetching = Fetching::from(&manifest, &[&half]);
+    assert_eq!(
+        fetching.fetcher.explain(manifest.content()).await,
+        None,
+        "nothing is fetched"
+    );
+    let ask = async {
+        fetching
+            .until(|progress| progress.held_bytes == 2 * FRAGMENT as u64)
+            .await;
+        let standing = says(&fetching.fetcher, manifest.content(), ReasonCode::NoSource).await;
+        assert_eq!(standing.held_bytes, 2 * FRAGMENT as u64);
+        assert_eq!((standing.length, standing.sources), (4 * FRAGMENT as u64, 0));
+        assert_eq!(fetching.fetcher.contents(), [manifest.content()]);
+        fetching.cancel.cancel();
+    };
+    let (ended, ()) = tokio::join!(fetching.run(), ask);
+    assert_eq!(ended.expect_err("cancelled").code(), ErrorCode::Cancelled);
+}
+
+#[tokio::test]
+async fn the_limit_on_downloads_holds_the_fetch_up() {
+    let (manifest, bytes) = content(32 * FRAGMENT);
+    let source = Neighbour::serving(store(&manifest, &bytes, &manifest.all_fragments())).await;
+    let fetching = Fetching::from(&manifest, &[&source]);
+    fetching.fetcher.limiter().set(ByteRate::new(1));
+    let ask = async {
+        says(&fetching.fetcher, manifest.content(), ReasonCode::DownloadLimit).await;
+        fetching.fetcher.limiter().set(None);
+    };
+    let (fetched, ()) = tokio::join!(fetching.run(), ask);
+    fetched.expect("it goes on");
+    fetching.assert_complete(&bytes);
+}
+
+#[tokio::test]
+async fn other_fetches_have_taken_all_the_memory() {
+    let (first, bytes) = content(FRAGMENT);
+    let (gate, keeper) = Gate::closed_after(0);
+    let hanging = Tampered::gated(store(&first, &bytes, &first.all_fragments()), &gate);
+    let hanging = Neighbour::serving(hanging).await;
+    let limits = Limits {
+        total_in_flight_bytes: FRAGMENT as u64,
+        stall: Duration::from_secs(60),
+        ..Limits::default()
+    };
+    let fetching = Fetching::new(&first, Known(vec![hanging.source.clone()]), limits);
+
+    let (second, bytes) = content(2 * FRAGMENT);
+    let willing = Neighbour::serving(store(&second, &bytes, &second.all_fragments())).await;
+    let prepared = Purpose::Assigned(second.all_fragments());
+    fetching.store.prepare(&second, prepared).expect("there is room");
+    let (progress, cancel) = (watch::Sender::default(), CancellationToken::new());
+    let hints = vec![willing.source.clone()];
+    let of_second = async {
+        gate.is_reached().await;
+        let all = second.all_fragments();
+        fetching
+            .fetcher
+            .fetch(&second, all, hints, progress, cancel)
+            .await
+    };
+    let ask = async {
+        says(&fetching.fetcher, second.content(), ReasonCode::MemoryBudget).await;
+        keeper.open();
+    };
+    let (one, other, ()) = tokio::join!(fetching.run(), of_second, ask);
+    one.expect("it goes on");
+    other.expect("and then there is room");
+}

@@ -1,0 +1,300 @@
+//! The store on disk.
+//!
+//! A commit keeps this order, so that no index entry ever promises bytes that might not be there, whenever
+//! the power fails:
+//!
+//! 1. the data of the fragment is written (`write`), then its leaves;
+//! 2. the data is synced, then the leaves (their directories were synced when the files were made);
+//! 3. the index commits the new set of held fragments.
+//!
+//! After the last fragment of a partial file, the index notes the file's identity, the file is renamed, its
+//! directory is synced, and the index notes the new place. `recovery` settles a crash in between: it adopts
+//! the output when it is that very file; otherwise nothing was renamed and `prepare` tries again.
+//!
+//! A new content is in the index before its files are made, so that no file is ever without an owner. A
+//! forgotten content leaves the index first (with a partial file: after it was withdrawn), and its files are
+//! removed after that.
+//!
+//! Locks, in this order: a slot's `syncing`, the index, a slot's `writing`, a slot's record. Data is read and
+//! written under no lock but `writing`, which is shared.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use shared::hash::{FragmentProof, VerifiedBlocks};
+use shared::model::{BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, Manifest};
+use tokio::sync::broadcast;
+use tracing::warn;
+
+use super::files::FileIdentity;
+use super::handles::{Handles, Part};
+use super::index::Index;
+use super::kept::Kept;
+use super::layout::Layout;
+use super::recovery::{provable, recover};
+use super::slot::{Slot, Slots};
+use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage};
+
+/// Changes that a subscriber may lag behind before it has to look at everything.
+pub(super) const CHANGES: usize = 1024;
+
+/// A store with fragments in files and their index in SQLite, for one node at a time.
+#[derive(Debug)]
+pub struct DiskStore {
+    pub(super) layout: Layout,
+    capacity: AtomicU64,
+    index: Mutex<Index>,
+    pub(super) slots: Slots,
+    pub(super) handles: Handles,
+    /// Bytes of the capacity that staged uploads may take; changes under the index's lock.
+    pub(super) staged: AtomicU64,
+    changes: broadcast::Sender<ContentId>,
+    /// Lock on the data directory, held while the store is open.
+    _lock: File,
+}
+
+impl DiskStore {
+    /// Opens the store in a data directory (made if missing), of which at most `capacity` bytes are used for
+    /// fragments. Fragments that the files on disk cannot prove are not held any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Unusable`] when another node uses the directory, or a newer version made it;
+    /// [`StoreError::Torn`] when the index is damaged or gone; [`StoreError::Io`], [`StoreError::Index`].
+    pub fn open(data_dir: &Path, capacity: u64) -> Result<Self, StoreError> {
+        let layout = Layout::create(data_dir)?;
+        let lock = layout.lock()?;
+        layout.require_index()?;
+        let index = Index::open(&layout.index())?;
+        let slots = Slots::default();
+        for kept in recover(&layout, &index)? {
+            slots.put(kept);
+        }
+        let (index, changes) = (Mutex::new(index), broadcast::Sender::new(CHANGES));
+        Ok(Self {
+            layout,
+            capacity: AtomicU64::new(capacity),
+            index,
+            slots,
+            handles: Handles::default(),
+            staged: AtomicU64::new(0),
+            changes,
+            _lock: lock,
+        })
+    }
+
+    /// Sets the bytes that are used for fragments at most from now on; fragments that are there stay.
+    pub fn set_capacity(&self, capacity: u64) {
+        self.capacity.store(capacity, Ordering::Relaxed);
+    }
+
+    /// Looks at every user's file and withdraws the fragments in those that have changed or are gone; returns
+    /// the contents concerned.
+    pub fn check_files(&self) -> Vec<ContentId> {
+        let mut changed = Vec::new();
+        for slot in self.slots.all() {
+            let (content, is_other) = {
+                let kept = slot.kept();
+                let Place::File(path) = kept.place.clone() else {
+                    continue;
+                };
+                let (content, identity, has_any) = (kept.content(), kept.identity, !kept.held.is_empty());
+                drop(kept);
+                (content, has_any && FileIdentity::at(&path) != identity)
+            };
+            if is_other {
+                changed.push(content);
+                if let Err(error) = self.withdraw_lost(&self.index(), &slot) {
+                    warn!(%content, %error, "a changed file could not be withdrawn; it is not served either");
+                }
+            }
+        }
+        changed
+    }
+
+    /// Locks the index, and with it the right to change records.
+    pub(super) fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn slot(&self, content: ContentId) -> Result<Arc<Slot>, StoreError> {
+        self.slots.get(content).ok_or(StoreError::UnknownContent(content))
+    }
+
+    pub(super) fn notify(&self, content: ContentId) {
+        // It is no error when there is no listener.
+        drop(self.changes.send(content));
+    }
+
+    /// Changes a record: first in the index, then in memory. The copy for the index lacks the notes about
+    /// written blocks.
+    pub(super) fn change(
+        &self,
+        index: &Index,
+        slot: &Slot,
+        change: impl Fn(&mut Kept),
+    ) -> Result<(), StoreError> {
+        let mut next = slot.kept().durable();
+        change(&mut next);
+        index.update(&next)?;
+        change(&mut slot.kept());
+        Ok(())
+    }
+
+    /// Withdraws the fragments that the files of a content cannot hold (any more).
+    pub(super) fn withdraw_lost(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
+        let kept = slot.kept().durable();
+        let provable = provable(&self.layout, &kept);
+        if provable == kept.held {
+            return Ok(());
+        }
+        warn!(content = %kept.content(), place = ?kept.place, "fragments are no longer on disk; not held any more");
+        self.handles.close(slot.number);
+        self.change(index, slot, |kept| {
+            kept.held = provable.clone();
+            kept.forget_written();
+        })?;
+        self.notify(kept.content());
+        Ok(())
+    }
+}
+
+impl FragmentStore for DiskStore {
+    fn entries(&self) -> Vec<Entry> {
+        self.slots.all().iter().map(|slot| slot.kept().entry()).collect()
+    }
+
+    fn entry(&self, content: ContentId) -> Option<Entry> {
+        self.slots.get(content).map(|slot| slot.kept().entry())
+    }
+
+    fn prepare(&self, manifest: &Manifest, purpose: Purpose) -> Result<Entry, StoreError> {
+        let mut index = self.index();
+        let slot = match self.slots.get(manifest.content()) {
+            Some(slot) => self.extend(&mut index, slot, manifest, &purpose)?,
+            None => {
+                let next = Kept::new(manifest, &purpose, rand::random())?;
+                self.settle_in(&mut index, next, None)?
+            }
+        };
+        match self.finish(&index, &slot) {
+            // An earlier fetch cannot be moved to its output: that is not this caller's concern.
+            Err(StoreError::OutputExists { path }) if !purpose.is_to(&path) => {}
+            other => other?,
+        }
+        let entry = slot.kept().entry();
+        Ok(entry)
+    }
+
+    fn write(&self, content: ContentId, blocks: VerifiedBlocks<'_>) -> Result<(), StoreError> {
+        let slot = self.slot(content)?;
+        let _writing = slot.begin_writing();
+        let Some(range) = slot.kept().place_for(blocks)? else {
+            return Ok(());
+        };
+        let file = self.data(&slot)?;
+        file.write_all_at(blocks.bytes(), range.start).map_err(|source| {
+            let path = self.layout.own_data(&slot.kept()).unwrap_or_default();
+            StoreError::io("write", &path)(source)
+        })?;
+        slot.kept().note_written(blocks);
+        Ok(())
+    }
+
+    fn commit(&self, content: ContentId, fragments: &[FragmentProof]) -> Result<(), StoreError> {
+        let slot = self.slot(content)?;
+        let syncing = slot.begin_syncing();
+        let fresh = slot.kept().fresh(fragments)?;
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        // After a failed sync it is unknown which of the blocks written since the last one are on disk.
+        self.make_durable(&slot, &fresh)
+            .inspect_err(|_| slot.kept().forget_written())?;
+        let index = self.index();
+        if !self.slots.is_current(&slot) {
+            // The content has moved or gone meanwhile; that is fine if the fragments are held in its new
+            // place.
+            return self.slot(content)?.kept().fresh(fragments).map(drop);
+        }
+        self.change(&index, &slot, |kept| kept.hold(&fresh))?;
+        drop(syncing);
+        self.notify(content);
+        self.finish(&index, &slot)
+    }
+
+    fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError> {
+        let slot = self.slot(content)?;
+        let range = slot.kept().locate(index, span)?;
+        self.read_part(&slot, Part::Data, index, range)
+    }
+
+    fn proof(&self, content: ContentId, index: FragmentIndex) -> Result<FragmentProof, StoreError> {
+        let slot = self.slot(content)?;
+        let (manifest, first) = {
+            let kept = slot.kept();
+            kept.require_held(index)?;
+            (kept.manifest.clone(), kept.first_block(index))
+        };
+        let start = first * Digest::LEN as u64;
+        let end = start + u64::from(manifest.blocks_of(index)) * Digest::LEN as u64;
+        let bytes = self.read_part(&slot, Part::Leaves, index, start..end)?;
+        let leaves = bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|leaf| Digest::from_bytes(*leaf))
+            .collect();
+        match FragmentProof::verify(&manifest, index, leaves) {
+            Ok(proof) => Ok(proof),
+            Err(_) => Err(self.lose(&slot, index)?),
+        }
+    }
+
+    fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
+        let index = self.index();
+        let slot = self.slot(content)?;
+        let mut next = slot.kept().durable();
+        if next.withdraw(fragments)? {
+            self.change(&index, &slot, |kept| kept.held = next.held.clone())?;
+            self.notify(content);
+        }
+        Ok(())
+    }
+
+    fn release(&self, content: ContentId, role: Role) -> Result<u64, StoreError> {
+        let mut index = self.index();
+        let slot = self.slot(content)?;
+        let before = slot.kept().roles;
+        let roles = before.with(role, false);
+        if roles == Roles::default() {
+            return self.forget_slot(&mut index, &slot);
+        }
+        if roles != before {
+            self.change(&index, &slot, |kept| kept.roles = roles)?;
+            self.notify(content);
+        }
+        Ok(0)
+    }
+
+    fn forget(&self, content: ContentId) -> Result<u64, StoreError> {
+        let mut index = self.index();
+        let slot = self.slot(content)?;
+        self.forget_slot(&mut index, &slot)
+    }
+
+    fn usage(&self) -> Usage {
+        let kept: u64 = self.slots.all().iter().map(|slot| slot.kept().reserved()).sum();
+        Usage {
+            capacity: self.capacity.load(Ordering::Relaxed),
+            used: kept + self.staged.load(Ordering::Relaxed),
+        }
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<ContentId> {
+        self.changes.subscribe()
+    }
+}

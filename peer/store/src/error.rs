@@ -1,0 +1,185 @@
+//! Errors of the store.
+
+use std::path::{Path, PathBuf};
+
+use shared::model::{ContentId, FragmentIndex, ManifestError};
+use shared::{Coded, ErrorCode};
+
+/// The reason for which the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No fragment of this content is here.
+    #[error("nothing of content {0} is held here")]
+    UnknownContent(ContentId),
+    /// This fragment is not held.
+    #[error("fragment {index} of content {content} is not held here")]
+    NotHeld {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// No room was made for this fragment: [`FragmentStore::prepare`](super::FragmentStore::prepare) comes
+    /// first.
+    #[error("no room was made for fragment {index} of content {content}")]
+    NotPrepared {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// A fragment was to be committed of which not every block has been written in this run.
+    #[error("not every block of fragment {index} of content {content} has been written")]
+    NotWritten {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// The content is kept in fragments of another length than the caller means.
+    #[error("content {0} is kept in fragments of another length; forget it here first")]
+    OtherFragments(ContentId),
+    /// Fragments are missing from a user's file, which is never written to.
+    #[error(
+        "content {content} is kept in {}, which is damaged and not ours to repair; forget it here first",
+        path.display()
+    )]
+    InPlace {
+        /// The content.
+        content: ContentId,
+        /// The user's file.
+        path: PathBuf,
+    },
+    /// The user's file has changed since it was added.
+    #[error("{} has changed since it was added; it is no longer shared", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The user's file changed while it was being hashed.
+    #[error("{} changed while it was being read; add it again when nothing writes to it", path.display())]
+    ChangedWhileRead {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Only regular files can be added.
+    #[error("{} is {kind}; only regular files can be added", path.display())]
+    NotAFile {
+        /// The path that was to be added.
+        path: PathBuf,
+        /// What the path is instead, in words.
+        kind: &'static str,
+    },
+    /// The file cannot be a content.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The caller asked to stop.
+    #[error("stopped while reading {}", path.display())]
+    Cancelled {
+        /// The file that was being read.
+        path: PathBuf,
+    },
+    /// The output of a fetch exists already.
+    #[error("{} exists already", path.display())]
+    OutputExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not enough capacity or disk.
+    #[error("{needed} bytes do not fit: {available} are left of {of}")]
+    NoRoom {
+        /// Bytes asked for.
+        needed: u64,
+        /// Bytes left.
+        available: u64,
+        /// The resource that is full.
+        of: &'static str,
+    },
+    /// Stored bytes do not match their hash.
+    #[error("the stored copy of fragment {index} of content {content} is damaged")]
+    Damaged {
+        /// The content.
+        content: ContentId,
+        /// The fragment.
+        index: FragmentIndex,
+    },
+    /// The index or the data directory belongs to another version or another running node.
+    #[error("{0}")]
+    Unusable(String),
+    /// The index is damaged or gone.
+    #[error("{0}")]
+    Torn(String),
+    /// The operating system refused.
+    #[error("cannot {act} {}: {source}", path.display())]
+    Io {
+        /// The action that was tried.
+        act: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The index refused.
+    #[error("the index of the store failed: {0}{advice}", advice = advice(.0))]
+    Index(#[source] rusqlite::Error),
+}
+
+fn advice(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => "; make room on the disk of the data directory",
+        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied) => {
+            "; make the data directory writable for this user"
+        }
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+            "; move the data directory away and start with an empty one"
+        }
+        _ => "",
+    }
+}
+
+impl Coded for StoreError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownContent(_) | Self::NotHeld { .. } => ErrorCode::NotFound,
+            Self::OutputExists { .. } => ErrorCode::Conflict,
+            Self::NoRoom { .. } => ErrorCode::Exhausted,
+            Self::Changed { .. } | Self::ChangedWhileRead { .. } | Self::Damaged { .. } => ErrorCode::Corrupt,
+            Self::NotAFile { .. } | Self::Manifest(_) => ErrorCode::InvalidArgument,
+            Self::Cancelled { .. } => ErrorCode::Cancelled,
+            Self::Unusable(_)
+            | Self::NotPrepared { .. }
+            | Self::NotWritten { .. }
+            | Self::OtherFragments(_)
+            | Self::InPlace { .. } => ErrorCode::FailedPrecondition,
+            Self::Io { source, .. } => source.into(),
+            Self::Torn(_) => ErrorCode::Corrupt,
+            Self::Index(error) => match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull) => ErrorCode::Exhausted,
+                Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied) => {
+                    ErrorCode::PermissionDenied
+                }
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                    ErrorCode::Corrupt
+                }
+                _ => ErrorCode::Internal,
+            },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Index(error)
+    }
+}
+
+impl StoreError {
+    /// Adds the action and the file to an error of the operating system; for `map_err`.
+    pub(super) fn io(act: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io {
+            act,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Export: copies a content of the store into a file of the user's.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex, Manifest};
+
+use super::files::{self, FileIdentity};
+use super::kept::partial_beside;
+use super::room::check_output;
+use super::{DiskStore, FragmentStore as _, Place, StoreError};
+
+/// Blocks that are copied at a time.
+const COPY_BLOCKS: u32 = (1 << 20) / BLOCK_LENGTH;
+
+impl DiskStore {
+    /// Copies a complete content to `output` (an absolute path), and verifies every block on the way. The
+    /// output appears complete and synced, or not at all. Does nothing when the content is kept in that very
+    /// file.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`] (names the first missing fragment),
+    /// [`StoreError::Damaged`] (all damaged fragments have been withdrawn; names the first),
+    /// [`StoreError::Changed`] (the fragments concerned have been withdrawn), [`StoreError::OutputExists`],
+    /// [`StoreError::NoRoom`], [`StoreError::Io`], [`StoreError::Index`].
+    pub fn export(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
+        let (entry, identity) = {
+            let slot = self.slot(content)?;
+            let kept = slot.kept();
+            (kept.entry(), kept.identity)
+        };
+        if let Some(index) = entry.held.complement().iter().next() {
+            return Err(StoreError::NotHeld { content, index });
+        }
+        if let Place::File(path) = &entry.place
+            && path.canonicalize().ok() == output.canonicalize().ok()
+            && FileIdentity::at(output).is_some_and(|there| Some(there) == identity)
+        {
+            return Ok(());
+        }
+        check_output(output, overwrite)?;
+        let copy = partial_beside(output, rand::random());
+        self.index().add_temporary(&copy)?;
+        let done = self
+            .copy(&entry.manifest, &copy)
+            .and_then(|()| files::move_file(&copy, output, overwrite))
+            .or_else(|error| files::remove(&copy).and(Err(error)));
+        self.index().remove_temporary(&copy)?;
+        done
+    }
+
+    fn copy(&self, manifest: &Manifest, to: &Path) -> Result<(), StoreError> {
+        let available = files::free_space(to.parent().unwrap_or(Path::new("/")))?;
+        let needed = manifest.length();
+        if needed > available {
+            return Err(StoreError::NoRoom {
+                needed,
+                available,
+                of: "the disk",
+            });
+        }
+        let create = |options: &mut OpenOptions| options.write(true).create_new(true).open(to);
+        let file = create(&mut OpenOptions::new()).map_err(StoreError::io("create", to))?;
+        if needed > 0 {
+            files::reserve(&file, &(0..needed)).map_err(StoreError::io("make room in", to))?;
+        }
+        let mut damaged = None;
+        for index in manifest.indices() {
+            match self.copy_fragment(manifest, index, &file, to) {
+                // The other fragments are checked all the same, so that the damaged ones are fetched in one
+                // go.
+                Err(error @ StoreError::Damaged { .. }) => drop(damaged.get_or_insert(error)),
+                done => done?,
+            }
+        }
+        if let Some(error) = damaged {
+            return Err(error);
+        }
+        file.sync_all().map_err(StoreError::io("sync", to))
+    }
+
+    fn copy_fragment(
+        &self,
+        manifest: &Manifest,
+        index: FragmentIndex,
+        file: &File,
+        to: &Path,
+    ) -> Result<(), StoreError> {
+        let content = manifest.content();
+        let proof = self.proof(content, index)?;
+        let count = manifest.blocks_of(index);
+        for first in (0..count).step_by(COPY_BLOCKS as usize) {
+            let Some(span) = manifest.span(index, first, COPY_BLOCKS.min(count - first)) else {
+                break;
+            };
+            let blocks = self.read(content, index, span)?;
+            if proof.check(first, &blocks).is_err() {
+                let mut damaged = manifest.no_fragments();
+                damaged.insert(index);
+                self.withdraw(content, &damaged)?;
+                return Err(StoreError::Damaged { content, index });
+            }
+            let at = manifest.span_range(index, span).start;
+            file.write_all_at(&blocks, at)
+                .map_err(StoreError::io("write", to))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! Operations on files, one function each: identities, reading, reserving, renaming, syncing.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::StoreError;
+
+/// Room that is left on a disk for others: the smaller of this and a hundredth of the disk.
+const DISK_RESERVE: u64 = 64 << 20;
+
+/// Identity of a file: tells it from another or later one without reading it.
+///
+/// A change that leaves size, modification time and inode as they were is not noticed by it; receivers of the
+/// bytes verify them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileIdentity {
+    /// Bytes.
+    pub(super) size: u64,
+    /// Nanoseconds since the Unix epoch.
+    pub(super) modified: i64,
+    /// Number of the file in its file system. (The file system's own number may change when a machine starts
+    /// anew.)
+    pub(super) inode: u64,
+}
+
+impl FileIdentity {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        let modified = metadata
+            .mtime()
+            .saturating_mul(1_000_000_000)
+            .saturating_add(metadata.mtime_nsec());
+        Self {
+            size: metadata.len(),
+            modified,
+            inode: metadata.ino(),
+        }
+    }
+
+    pub(super) fn of_file(file: &File) -> io::Result<Self> {
+        file.metadata().map(|metadata| Self::of(&metadata))
+    }
+
+    /// Returns the identity of the regular file at a path, if there is one.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        std::fs::metadata(path)
+            .ok()
+            .filter(Metadata::is_file)
+            .map(|metadata| Self::of(&metadata))
+    }
+}
+
+/// Opens a user's file for reading; never waits for a file that turned into a pipe.
+pub(super) fn open_users(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY).bits();
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(path)
+}
+
+/// Opens one of the store's files for reading and writing.
+pub(super) fn open_own(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path)
+}
+
+/// Reads exactly this range.
+pub(super) fn read_range(file: &File, range: Range<u64>) -> io::Result<Bytes> {
+    let length = usize::try_from(range.end - range.start).map_err(|_| ErrorKind::InvalidInput)?;
+    // The buffer is not filled with zeros first: it may have a megabyte, thousands of times a second.
+    let mut buffer = Vec::with_capacity(length);
+    while buffer.len() < length {
+        let at = range.start + buffer.len() as u64;
+        match rustix::io::pread(file, spare_capacity(&mut buffer), at) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // The allocator may have given a larger buffer.
+    buffer.truncate(length);
+    Ok(buffer.into())
+}
+
+/// Whether a read failed because the bytes are not there (any more), rather than because of the system's
+/// state.
+pub(super) fn means_lost(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::UnexpectedEof || error.raw_os_error() == Some(Errno::IO.raw_os_error())
+}
+
+/// Returns the bytes that may be used on the disk of `directory`, without the reserve.
+pub(super) fn free_space(directory: &Path) -> Result<u64, StoreError> {
+    let disk = rustix::fs::statvfs(directory)
+        .map_err(|error| StoreError::io("find the free space of", directory)(error.into()))?;
+    let reserve = DISK_RESERVE.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 100);
+    Ok(disk
+        .f_bavail
+        .saturating_mul(disk.f_frsize)
+        .saturating_sub(reserve))
+}
+
+/// Takes disk space for a range of a file, where the file system can.
+pub(super) fn reserve(file: &File, range: &Range<u64>) -> io::Result<()> {
+    let length = range.end - range.start;
+    match rustix::io::retry_on_intr(|| {
+        rustix::fs::fallocate(file, FallocateFlags::empty(), range.start, length)
+    }) {
+        // Without the reservation a full disk is noticed when writing.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) | Ok(()) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Renames a file, durably. Replaces a file at `to` only if `overwrite` is set.
+pub(super) fn move_file(from: &Path, to: &Path, overwrite: bool) -> Result<(), StoreError> {
+    let result = if overwrite {
+        std::fs::rename(from, to)
+    } else {
+        rename_to_nothing(from, to)
+    };
+    match result {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Err(StoreError::OutputExists { path: to.to_owned() });
+        }
+        other => other.map_err(StoreError::io("create", to))?,
+    }
+    to.parent().map_or(Ok(()), sync_directory)
+}
+
+fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system can do this; a second link that must be new has the same effect.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        other => other.map_err(io::Error::from),
+    }
+}
+
+/// Makes the changes to a directory (files created, renamed or removed) durable.
+pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    match File::open(directory).and_then(|open| open.sync_all()) {
+        // Some file systems have nothing to sync there.
+        Err(error) if error.kind() == ErrorKind::InvalidInput || error.kind() == ErrorKind::Unsupported => {
+            Ok(())
+        }
+        other => other.map_err(StoreError::io("sync", directory)),
+    }
+}
+
+/// Removes a file, if there is one.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other.map_err(StoreError::io("remove", path)),
+    }
+}

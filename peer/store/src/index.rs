@@ -1,0 +1,423 @@
+//! The index: the records of all contents, durably, in SQLite.
+//!
+//! Invariants: every method that changes the index is one transaction, on disk (WAL, synchronous=FULL) when
+//! it returns; a row is written after the data that it promises is on disk, never before. An index of a newer
+//! format is refused.
+//!
+//! Deliberately absent: files. The index knows records only.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+use shared::model::{
+    ContentId, Digest, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
+};
+
+use super::files::FileIdentity;
+use super::kept::Kept;
+use super::{Place, Publication, PublicationState, Role, Roles, StoreError};
+
+/// Format that this program writes (SQLite's `user_version`).
+const FORMAT: i64 = 1;
+
+/// Schema. Manifests are apart from holdings because they are large and never change, and holdings change all
+/// the time.
+const SCHEMA: &str = "
+    CREATE TABLE contents (
+        content BLOB PRIMARY KEY,
+        length INTEGER NOT NULL,
+        fragment_length INTEGER NOT NULL,
+        roots BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE holdings (
+        content BLOB PRIMARY KEY,
+        held BLOB NOT NULL,
+        wanted BLOB NOT NULL,
+        roles INTEGER NOT NULL,
+        name TEXT,
+        place INTEGER NOT NULL,
+        path BLOB,
+        output BLOB,
+        overwrite INTEGER NOT NULL,
+        size INTEGER,
+        modified INTEGER,
+        inode INTEGER
+    ) STRICT;
+    CREATE TABLE temporaries (path BLOB PRIMARY KEY) STRICT;
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+    CREATE TABLE publications (
+        name TEXT PRIMARY KEY,
+        content BLOB NOT NULL,
+        target INTEGER NOT NULL,
+        is_update INTEGER NOT NULL,
+        state INTEGER NOT NULL,
+        revision INTEGER,
+        reason TEXT
+    ) STRICT;
+";
+
+/// The roles and their bits in the index.
+const ROLE_BITS: [(Role, i64); 3] = [(Role::Published, 1), (Role::Assigned, 2), (Role::Fetched, 4)];
+
+/// An open index.
+#[derive(Debug)]
+pub(super) struct Index {
+    connection: Connection,
+}
+
+impl Index {
+    /// Opens the index, or makes an empty one.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path)?;
+        let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
+        if verdict != "ok" {
+            return Err(damaged(verdict.lines().next().unwrap_or_default()));
+        }
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        let format: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+        match format {
+            FORMAT => {}
+            0 => {
+                let change = connection.transaction()?;
+                change.execute_batch(SCHEMA)?;
+                change.pragma_update(None, "user_version", FORMAT)?;
+                change.commit()?;
+            }
+            other => {
+                return Err(StoreError::Unusable(format!(
+                    "{} has format {other}, this program knows {FORMAT}; use the version that wrote it, or another \
+                     data directory",
+                    path.display()
+                )));
+            }
+        }
+        Ok(Self { connection })
+    }
+
+    /// Reads all records.
+    pub(super) fn load(&self) -> Result<Vec<Kept>, StoreError> {
+        let mut select = self.connection.prepare(
+            "SELECT content, length, fragment_length, roots, held, wanted, roles, name, place, path, output, \
+             overwrite, size, modified, inode FROM holdings JOIN contents USING (content)",
+        )?;
+        let mut rows = select.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(kept_from(row)?);
+        }
+        Ok(all)
+    }
+
+    /// Writes a record whose manifest is new or has changed.
+    pub(super) fn insert(&mut self, kept: &Kept) -> Result<(), StoreError> {
+        let manifest = &kept.manifest;
+        let roots: Vec<u8> = manifest
+            .roots()
+            .iter()
+            .flat_map(|root| *root.as_bytes())
+            .collect();
+        let change = self.connection.transaction()?;
+        change
+            .prepare_cached("INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?)")?
+            .execute(params![
+                kept.content().as_bytes(),
+                manifest.length().cast_signed(),
+                manifest.fragment_length().get(),
+                roots
+            ])?;
+        put_holding(&change, kept)?;
+        Ok(change.commit()?)
+    }
+
+    /// Writes a record whose manifest is in the index already.
+    pub(super) fn update(&self, kept: &Kept) -> Result<(), StoreError> {
+        put_holding(&self.connection, kept)
+    }
+
+    /// Deletes a record.
+    pub(super) fn delete(&mut self, content: ContentId) -> Result<(), StoreError> {
+        let change = self.connection.transaction()?;
+        change.execute("DELETE FROM holdings WHERE content = ?", [content.as_bytes()])?;
+        change.execute("DELETE FROM contents WHERE content = ?", [content.as_bytes()])?;
+        Ok(change.commit()?)
+    }
+
+    /// Returns the files outside the store that were to exist for a short time only.
+    pub(super) fn temporaries(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let mut select = self.connection.prepare("SELECT path FROM temporaries")?;
+        let paths = select.query_map([], |row| row.get(0).map(path_from))?;
+        Ok(paths.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) fn add_temporary(&self, path: &Path) -> Result<(), StoreError> {
+        let bytes = path.as_os_str().as_bytes();
+        self.connection
+            .execute("INSERT OR IGNORE INTO temporaries VALUES (?)", [bytes])?;
+        Ok(())
+    }
+
+    pub(super) fn remove_temporary(&self, path: &Path) -> Result<(), StoreError> {
+        self.connection.execute(
+            "DELETE FROM temporaries WHERE path = ?",
+            [path.as_os_str().as_bytes()],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn meta_get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let get = |row: &Row<'_>| row.get(0);
+        Ok(self
+            .connection
+            .query_row("SELECT value FROM meta WHERE key = ?", [key], get)
+            .optional()?)
+    }
+
+    pub(super) fn meta_set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.connection
+            .execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", params![key, value])?;
+        Ok(())
+    }
+
+    pub(super) fn publications(&self) -> Result<Vec<Publication>, StoreError> {
+        let mut select = self.connection.prepare(
+            "SELECT name, content, target, is_update, state, revision, reason FROM publications ORDER BY name",
+        )?;
+        let mut rows = select.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(publication_from(row)?);
+        }
+        Ok(all)
+    }
+
+    pub(super) fn put_publication(&self, publication: &Publication) -> Result<(), StoreError> {
+        put_publication(&self.connection, publication)
+    }
+
+    /// Changes the state of the publication if it still is the attempted one; returns whether it was.
+    pub(super) fn settle_publication(
+        &mut self,
+        attempted: &Publication,
+        state: &PublicationState,
+    ) -> Result<bool, StoreError> {
+        let change = self.connection.transaction()?;
+        let was_there = forget_publication(&change, attempted)?;
+        if was_there {
+            let state = state.clone();
+            let settled = Publication {
+                state,
+                ..attempted.clone()
+            };
+            put_publication(&change, &settled)?;
+        }
+        change.commit()?;
+        Ok(was_there)
+    }
+
+    pub(super) fn forget_publication(&self, publication: &Publication) -> Result<bool, StoreError> {
+        forget_publication(&self.connection, publication)
+    }
+
+    pub(super) fn withdraw_publication(&self, name: &Name) -> Result<bool, StoreError> {
+        let delete = "DELETE FROM publications WHERE name = ? AND state = 0";
+        Ok(self.connection.execute(delete, [name.as_str()])? > 0)
+    }
+}
+
+fn put_publication(connection: &Connection, publication: &Publication) -> Result<(), StoreError> {
+    let insert = "INSERT OR REPLACE INTO publications VALUES (?, ?, ?, ?, ?, ?, ?)";
+    connection.execute(insert, publication_columns(publication))?;
+    Ok(())
+}
+
+/// Deletes a publication if it is still equal to this one in every respect; returns whether it was.
+fn forget_publication(connection: &Connection, publication: &Publication) -> Result<bool, StoreError> {
+    let delete = "DELETE FROM publications WHERE name = ? AND content = ? AND target = ? AND is_update = ?
+        AND state = ? AND revision IS ? AND reason IS ?";
+    Ok(connection.execute(delete, publication_columns(publication))? > 0)
+}
+
+/// Returns the values of a publication in the order of the table's columns.
+fn publication_columns(publication: &Publication) -> impl Params {
+    let (state, revision, reason) = state_columns(&publication.state);
+    (
+        publication.name.as_str(),
+        publication.content.as_bytes(),
+        publication.target.get(),
+        publication.update,
+        state,
+        revision,
+        reason,
+    )
+}
+
+fn put_holding(connection: &Connection, kept: &Kept) -> Result<(), StoreError> {
+    let (place, path, output, overwrite) = match &kept.place {
+        Place::Store => (0, None, None, false),
+        Place::File(path) => (1, Some(path), None, false),
+        Place::Partial {
+            partial,
+            output,
+            overwrite,
+        } => (2, Some(partial), Some(output), *overwrite),
+    };
+    let bytes = |path: &PathBuf| path.as_os_str().as_bytes().to_vec();
+    let roles: i64 = ROLE_BITS
+        .iter()
+        .filter(|(role, _)| kept.roles.has(*role))
+        .map(|(_, bit)| bit)
+        .sum();
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO holdings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?
+        .execute(params![
+            kept.content().as_bytes(),
+            kept.held.to_bytes(),
+            kept.wanted.to_bytes(),
+            roles,
+            kept.name.as_ref().map(Name::as_str),
+            place,
+            path.map(bytes),
+            output.map(bytes),
+            overwrite,
+            kept.identity.map(|identity| identity.size.cast_signed()),
+            kept.identity.map(|identity| identity.modified),
+            kept.identity.map(|identity| identity.inode.cast_signed()),
+        ])?;
+    Ok(())
+}
+
+/// Returns the error for a value that this module cannot have written: the file is damaged.
+fn damaged(what: impl std::fmt::Display) -> StoreError {
+    StoreError::Torn(format!(
+        "the index is damaged ({what}); move the data directory away and start with an empty one"
+    ))
+}
+
+fn path_from(bytes: Vec<u8>) -> PathBuf {
+    OsString::from_vec(bytes).into()
+}
+
+fn kept_from(row: &Row<'_>) -> Result<Kept, StoreError> {
+    let content = ContentId::from_bytes(row.get("content")?);
+    let length: i64 = row.get("length")?;
+    let fragment_length =
+        FragmentLength::new(row.get::<_, u32>("fragment_length")?.into()).map_err(damaged)?;
+    let roots: Vec<u8> = row.get("roots")?;
+    let roots = roots
+        .as_chunks()
+        .0
+        .iter()
+        .map(|root| Digest::from_bytes(*root))
+        .collect();
+    let manifest =
+        Manifest::verified(content, length.cast_unsigned(), fragment_length, roots).map_err(damaged)?;
+    let set = |column| -> Result<FragmentSet, StoreError> {
+        let bytes: Vec<u8> = row.get(column)?;
+        FragmentSet::from_bytes(manifest.fragment_count(), &bytes).map_err(damaged)
+    };
+    let path = |column| -> Result<PathBuf, StoreError> { Ok(path_from(row.get(column)?)) };
+    let place = match row.get::<_, i64>("place")? {
+        0 => Place::Store,
+        1 => Place::File(path("path")?),
+        2 => {
+            let (partial, output, overwrite) = (path("path")?, path("output")?, row.get("overwrite")?);
+            Place::Partial {
+                partial,
+                output,
+                overwrite,
+            }
+        }
+        other => return Err(damaged(format_args!("place {other}"))),
+    };
+    let (held, wanted) = (set("held")?, set("wanted")?);
+    let mut kept = Kept::restored(manifest, held, wanted, place);
+    let bits: i64 = row.get("roles")?;
+    kept.roles = ROLE_BITS.iter().fold(Roles::default(), |roles, (role, bit)| {
+        roles.with(*role, bits & bit != 0)
+    });
+    kept.name = row
+        .get::<_, Option<String>>("name")?
+        .map(Name::new)
+        .transpose()
+        .map_err(damaged)?;
+    let columns: (Option<i64>, Option<i64>, Option<i64>) =
+        (row.get("size")?, row.get("modified")?, row.get("inode")?);
+    if let (Some(size), Some(modified), Some(inode)) = columns {
+        let (size, inode) = (size.cast_unsigned(), inode.cast_unsigned());
+        kept.identity = Some(FileIdentity {
+            size,
+            modified,
+            inode,
+        });
+    }
+    Ok(kept)
+}
+
+fn state_columns(state: &PublicationState) -> (i64, Option<i64>, Option<&str>) {
+    match state {
+        PublicationState::Pending(base) => (0, base.map(|base| base.get().cast_signed()), None),
+        PublicationState::Published(revision) => (1, Some(revision.get().cast_signed()), None),
+        PublicationState::Refused(reason) => (2, None, Some(reason)),
+    }
+}
+
+fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
+    let state = match row.get::<_, i64>("state")? {
+        0 => {
+            let base = row.get::<_, Option<i64>>("revision")?;
+            PublicationState::Pending(base.map(|base| Revision::new(base.cast_unsigned())))
+        }
+        1 => PublicationState::Published(Revision::new(row.get::<_, i64>("revision")?.cast_unsigned())),
+        2 => PublicationState::Refused(row.get("reason")?),
+        other => return Err(damaged(format_args!("publication state {other}"))),
+    };
+    Ok(Publication {
+        name: Name::new(row.get::<_, String>("name")?).map_err(damaged)?,
+        content: ContentId::from_bytes(row.get("content")?),
+        target: ReplicationTarget::new(row.get("target")?).map_err(damaged)?,
+        update: row.get("is_update")?,
+        state,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_of_a_newer_format_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("index.db");
+        drop(Index::open(&path).expect("a new index"));
+        let connection = Connection::open(&path).expect("opens");
+        connection
+            .pragma_update(None, "user_version", FORMAT + 1)
+            .expect("writes");
+        drop(connection);
+        let error = Index::open(&path).expect_err("newer");
+        assert!(error.to_string().contains("format 2"), "{error}");
+    }
+
+    #[test]
+    fn every_commit_waits_for_the_disk() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let index = Index::open(&directory.path().join("index.db")).expect("a new index");
+        let pragma = |name: &str| -> String {
+            let get = |row: &Row<'_>| row.get::<_, rusqlite::types::Value>(0);
+            format!(
+                "{:?}",
+                index
+                    .connection
+                    .query_row(&format!("PRAGMA {name}"), [], get)
+                    .expect("reads")
+            )
+        };
+        assert_eq!(
+            (pragma("journal_mode"), pragma("synchronous")),
+            ("Text(\"wal\")".into(), "Integer(2)".into())
+        );
+    }
+}

@@ -1,0 +1,432 @@
+//! The record of one content and the rules by which it changes: pure, and identical for every store.
+//!
+//! Invariants: `held` is a subset of `wanted`; a fragment becomes held only when every block of it has been
+//! written into this very record; a record whose data is in a user's file is never written to.
+//!
+//! Deliberately absent: files and the index. A store asks the record for its next state, carries that out,
+//! and then lets the record change.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use shared::hash::{FragmentProof, VerifiedBlocks};
+use shared::model::{BLOCK_LENGTH, BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
+
+use super::files::FileIdentity;
+use super::{Entry, Place, Purpose, Role, Roles, StoreError};
+
+/// Bytes of an output's name that go into the name of its partial file: file systems allow 255 bytes in all.
+const PARTIAL_NAME_BYTES: usize = 200;
+
+/// Record of one content, with the blocks that have been written but not committed.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub(super) manifest: Manifest,
+    /// Fragments that are verified and synced.
+    pub(super) held: FragmentSet,
+    /// Fragments for which room was made.
+    pub(super) wanted: FragmentSet,
+    pub(super) roles: Roles,
+    pub(super) name: Option<Name>,
+    pub(super) place: Place,
+    /// Identity of a user's file when it was last known to be right. Of a partial file: its identity when
+    /// complete, noted before it is renamed.
+    pub(super) identity: Option<FileIdentity>,
+    /// Blocks written in this run, of fragments that are not held yet.
+    written: BTreeMap<FragmentIndex, Vec<bool>>,
+}
+
+impl Roles {
+    pub(super) const fn with(mut self, role: Role, is_there: bool) -> Self {
+        match role {
+            Role::Published => self.published = is_there,
+            Role::Assigned => self.assigned = is_there,
+            Role::Fetched => self.fetched = is_there,
+        }
+        self
+    }
+
+    pub(super) const fn has(self, role: Role) -> bool {
+        match role {
+            Role::Published => self.published,
+            Role::Assigned => self.assigned,
+            Role::Fetched => self.fetched,
+        }
+    }
+}
+
+impl Purpose {
+    const fn role(&self) -> Role {
+        match self {
+            Self::Assigned(_) => Role::Assigned,
+            Self::Fetched { .. } => Role::Fetched,
+            Self::Collected { role, .. } => *role,
+        }
+    }
+
+    /// Whether the purpose is a fetch into this very file.
+    pub(super) fn is_to(&self, path: &Path) -> bool {
+        matches!(self, Self::Fetched { output, .. } if output == path)
+    }
+
+    fn wanted(&self, manifest: &Manifest) -> Result<FragmentSet, StoreError> {
+        match self {
+            Self::Assigned(set) | Self::Collected { fragments: set, .. }
+                if set.capacity() != manifest.fragment_count() =>
+            {
+                Err(StoreError::OtherFragments(manifest.content()))
+            }
+            Self::Assigned(set) | Self::Collected { fragments: set, .. } => Ok(set.clone()),
+            Self::Fetched { .. } => Ok(manifest.all_fragments()),
+        }
+    }
+}
+
+/// Returns the partial file of an output: hidden, beside it, and with a `nonce` so that no other fetch uses
+/// it.
+pub(super) fn partial_beside(output: &Path, nonce: u64) -> PathBuf {
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    let end = (0..=name.len().min(PARTIAL_NAME_BYTES))
+        .rev()
+        .find(|&at| name.is_char_boundary(at))
+        .unwrap_or(0);
+    let mut partial = OsString::from(".");
+    partial.push(&name[..end]);
+    partial.push(format!(".{nonce:016x}.enjambre-part"));
+    output.with_file_name(partial)
+}
+
+impl Kept {
+    /// Makes the record of a content that is new here, of which nothing is held yet.
+    pub(super) fn new(manifest: &Manifest, purpose: &Purpose, nonce: u64) -> Result<Self, StoreError> {
+        let (name, place) = match purpose {
+            Purpose::Assigned(_) => (None, Place::Store),
+            Purpose::Collected { name, .. } => (name.clone(), Place::Store),
+            Purpose::Fetched {
+                name,
+                output,
+                overwrite,
+            } => {
+                let partial = partial_beside(output, nonce);
+                (
+                    name.clone(),
+                    Place::Partial {
+                        partial,
+                        output: output.clone(),
+                        overwrite: *overwrite,
+                    },
+                )
+            }
+        };
+        Ok(Self {
+            wanted: purpose.wanted(manifest)?,
+            held: manifest.no_fragments(),
+            manifest: manifest.clone(),
+            roles: Roles::default().with(purpose.role(), true),
+            name,
+            place,
+            identity: None,
+            written: BTreeMap::new(),
+        })
+    }
+
+    /// Makes the record of a content whose bytes are all in a user's file.
+    pub(super) fn in_file(
+        manifest: &Manifest,
+        path: PathBuf,
+        identity: FileIdentity,
+        roles: Roles,
+        name: Option<Name>,
+    ) -> Self {
+        Self {
+            manifest: manifest.clone(),
+            held: manifest.all_fragments(),
+            wanted: manifest.all_fragments(),
+            roles,
+            name,
+            place: Place::File(path),
+            identity: Some(identity),
+            written: BTreeMap::new(),
+        }
+    }
+
+    /// Makes a record as it was stored.
+    pub(super) fn restored(manifest: Manifest, held: FragmentSet, wanted: FragmentSet, place: Place) -> Self {
+        let (roles, written) = (Roles::default(), BTreeMap::new());
+        Self {
+            manifest,
+            held,
+            wanted,
+            roles,
+            name: None,
+            place,
+            identity: None,
+            written,
+        }
+    }
+
+    /// Copies the durable part of the record: everything but the notes about written blocks.
+    pub(super) fn durable(&self) -> Self {
+        Self {
+            manifest: self.manifest.clone(),
+            held: self.held.clone(),
+            wanted: self.wanted.clone(),
+            roles: self.roles,
+            name: self.name.clone(),
+            place: self.place.clone(),
+            identity: self.identity,
+            written: BTreeMap::new(),
+        }
+    }
+
+    pub(super) const fn content(&self) -> ContentId {
+        self.manifest.content()
+    }
+
+    pub(super) fn entry(&self) -> Entry {
+        Entry {
+            manifest: self.manifest.clone(),
+            held: self.held.clone(),
+            roles: self.roles,
+            name: self.name.clone(),
+            place: self.place.clone(),
+        }
+    }
+
+    /// Bytes of the capacity that the content takes: only data in the store's own files does.
+    pub(super) fn reserved(&self) -> u64 {
+        if self.place == Place::Store {
+            self.manifest.bytes_in(&self.wanted)
+        } else {
+            0
+        }
+    }
+
+    /// Returns the record that follows when the content is wanted for one more purpose.
+    pub(super) fn admit(
+        &self,
+        manifest: &Manifest,
+        purpose: &Purpose,
+        nonce: u64,
+    ) -> Result<Self, StoreError> {
+        let mut next = self.with_fragments_of(manifest)?;
+        let wanted = purpose.wanted(&next.manifest)?;
+        if let Place::File(path) = &self.place
+            && !wanted.is_subset(&next.held)
+        {
+            if !next.held.is_empty() {
+                return Err(StoreError::InPlace {
+                    content: self.content(),
+                    path: path.clone(),
+                });
+            }
+            // The file is gone or another one now: there is no data for which to keep the place.
+            let mut moved = Self::new(&next.manifest, purpose, nonce)?;
+            moved.roles.assigned |= self.roles.assigned;
+            moved.name = moved.name.or(next.name);
+            return Ok(moved);
+        }
+        if let (Place::Partial { output, .. }, Purpose::Fetched { output: asked, .. }) =
+            (&self.place, purpose)
+            && output != asked
+            && self.held.is_empty()
+            && self.written.is_empty()
+        {
+            // Nothing has been fetched for the earlier output (or it is gone with its directory).
+            let mut moved = Self::new(&next.manifest, purpose, nonce)?;
+            moved.roles = next.roles.with(purpose.role(), true);
+            return Ok(moved);
+        }
+        next.wanted.union_with(&wanted);
+        next.roles = next.roles.with(purpose.role(), true);
+        if let Purpose::Fetched {
+            name,
+            output: asked,
+            overwrite: may,
+        } = purpose
+        {
+            next.name = next.name.or_else(|| name.clone());
+            if let Place::Partial {
+                output, overwrite, ..
+            } = &mut next.place
+                && output == asked
+            {
+                *overwrite |= *may;
+            }
+        }
+        Ok(next)
+    }
+
+    /// Returns the record cut into the fragments of another manifest of the same content: possible when all
+    /// fragments are held (the bytes and the leaves are the same), or when none is and nothing is in
+    /// progress.
+    fn with_fragments_of(&self, manifest: &Manifest) -> Result<Self, StoreError> {
+        if self.manifest.fragment_length() == manifest.fragment_length() {
+            return Ok(self.clone());
+        }
+        let is_idle_in_file = matches!(self.place, Place::File(_)) && self.held.is_empty();
+        let held = match () {
+            () if self.held.is_full() => manifest.all_fragments(),
+            () if is_idle_in_file => manifest.no_fragments(),
+            () => return Err(StoreError::OtherFragments(self.content())),
+        };
+        let wanted = manifest.all_fragments();
+        Ok(Self {
+            manifest: manifest.clone(),
+            held,
+            wanted,
+            written: BTreeMap::new(),
+            ..self.clone()
+        })
+    }
+
+    /// Refuses a fragment that is not held.
+    pub(super) fn require_held(&self, index: FragmentIndex) -> Result<(), StoreError> {
+        let content = self.content();
+        if self.held.contains(index) {
+            Ok(())
+        } else {
+            Err(StoreError::NotHeld { content, index })
+        }
+    }
+
+    /// Returns the byte range, in the data, of blocks of a held fragment or of blocks that were written in
+    /// this run.
+    pub(super) fn locate(&self, index: FragmentIndex, span: BlockSpan) -> Result<Range<u64>, StoreError> {
+        if !self.are_written(index, span) {
+            self.require_held(index)?;
+        }
+        // A span of another manifest's fragment may reach further than this one's.
+        self.manifest
+            .span(index, span.first(), span.count())
+            .map(|span| self.manifest.span_range(index, span))
+            .ok_or(StoreError::OtherFragments(self.content()))
+    }
+
+    fn are_written(&self, index: FragmentIndex, span: BlockSpan) -> bool {
+        let blocks = span.first() as usize..(span.first() + span.count()) as usize;
+        let written = self.written.get(&index).and_then(|written| written.get(blocks));
+        written.is_some_and(|written| written.iter().all(|is_there| *is_there))
+    }
+
+    /// Returns the byte range to which blocks are to be written; none when their fragment is held already.
+    pub(super) fn place_for(&self, blocks: VerifiedBlocks<'_>) -> Result<Option<Range<u64>>, StoreError> {
+        let (content, index) = (self.content(), blocks.index());
+        if self.held.contains(index) {
+            return Ok(None);
+        }
+        if let Place::File(path) = &self.place {
+            return Err(StoreError::InPlace {
+                content,
+                path: path.clone(),
+            });
+        }
+        if !self.wanted.contains(index) {
+            return Err(StoreError::NotPrepared { content, index });
+        }
+        let fragment = self.manifest.range(index);
+        let start = fragment.start + u64::from(blocks.first()) * u64::from(BLOCK_LENGTH);
+        let end = start + blocks.bytes().len() as u64;
+        let is_whole = end.is_multiple_of(u64::from(BLOCK_LENGTH)) || end == fragment.end;
+        if end > fragment.end || !is_whole {
+            return Err(StoreError::OtherFragments(content));
+        }
+        Ok(Some(start..end))
+    }
+
+    /// Notes that blocks have been written to the range that [`Self::place_for`] returned.
+    pub(super) fn note_written(&mut self, blocks: VerifiedBlocks<'_>) {
+        if self.held.contains(blocks.index()) || !self.wanted.contains(blocks.index()) {
+            return;
+        }
+        let count = self.manifest.blocks_of(blocks.index()) as usize;
+        let written = self
+            .written
+            .entry(blocks.index())
+            .or_insert_with(|| vec![false; count]);
+        let run = blocks.bytes().len().div_ceil(BLOCK_LENGTH as usize);
+        written
+            .iter_mut()
+            .skip(blocks.first() as usize)
+            .take(run)
+            .for_each(|is_there| *is_there = true);
+    }
+
+    /// Forgets the blocks that are written and not held, because they could not be synced.
+    pub(super) fn forget_written(&mut self) {
+        self.written.clear();
+    }
+
+    /// Returns those of the fragments that are not held yet, if all of them may become held.
+    pub(super) fn fresh<'a>(
+        &self,
+        proofs: &'a [FragmentProof],
+    ) -> Result<Vec<&'a FragmentProof>, StoreError> {
+        let content = self.content();
+        let mut fresh = Vec::new();
+        for proof in proofs {
+            let index = proof.index();
+            if self.held.contains(index) {
+                continue;
+            }
+            if !self.wanted.contains(index) {
+                return Err(StoreError::NotPrepared { content, index });
+            }
+            if !self
+                .written
+                .get(&index)
+                .is_some_and(|blocks| blocks.iter().all(|is_there| *is_there))
+            {
+                return Err(StoreError::NotWritten { content, index });
+            }
+            // The check is cheap beside the hashing of the data, and it excludes the proof of another
+            // manifest.
+            FragmentProof::verify(&self.manifest, index, proof.leaves().to_vec())
+                .map_err(|_| StoreError::OtherFragments(content))?;
+            fresh.push(proof);
+        }
+        Ok(fresh)
+    }
+
+    /// Marks fragments that [`Self::fresh`] let through as held.
+    pub(super) fn hold(&mut self, proofs: &[&FragmentProof]) {
+        for proof in proofs {
+            self.written.remove(&proof.index());
+            self.held.insert(proof.index());
+        }
+    }
+
+    /// Marks fragments as not held; returns whether any of them was held.
+    pub(super) fn withdraw(&mut self, fragments: &FragmentSet) -> Result<bool, StoreError> {
+        if fragments.capacity() != self.held.capacity() {
+            return Err(StoreError::OtherFragments(self.content()));
+        }
+        let is_change = self.held.intersects(fragments);
+        self.held.subtract(fragments);
+        Ok(is_change)
+    }
+
+    /// Returns the partial file, its output, and whether that may be replaced, when every fragment is held.
+    pub(super) fn complete_partial(&self) -> Option<(PathBuf, PathBuf, bool)> {
+        match &self.place {
+            Place::Partial {
+                partial,
+                output,
+                overwrite,
+            } if self.held.is_full() => Some((partial.clone(), output.clone(), *overwrite)),
+            _ => None,
+        }
+    }
+
+    /// Number of blocks of the content.
+    pub(super) fn block_count(&self) -> u64 {
+        self.manifest.length().div_ceil(u64::from(BLOCK_LENGTH))
+    }
+
+    /// Returns the number of a fragment's first block, counted from the start of the content.
+    pub(super) fn first_block(&self, index: FragmentIndex) -> u64 {
+        self.manifest.range(index).start / u64::from(BLOCK_LENGTH)
+    }
+}

@@ -1,0 +1,223 @@
+//! The layout of a data directory, and the lock on it.
+//!
+//! ```text
+//! lock                          one node at a time
+//! index.db                      index of the contents that are kept (SQLite)
+//! contents/<2 hex>/<id>.data    bytes of contents that the store keeps, each fragment at its offset (sparse)
+//! leaves/<2 hex>/<id>.leaves    leaf hashes of every content, 32 bytes at each block's position (sparse)
+//! leaves/<random>.spool         leaf hashes of a file that is being added
+//! contents/<random>.staged      bytes of a staged upload, until they are a content
+//! ```
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use shared::model::ContentId;
+
+use super::files::sync_directory;
+use super::kept::Kept;
+use super::{Place, StoreError};
+
+/// Attempts to lock a directory at which only commands look ([`take`]). They look for microseconds, but there
+/// can be many of them, and a busy machine can hold one up just then.
+const ATTEMPTS: u32 = 1000;
+
+/// Pause between two attempts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
+
+/// The paths of one data directory.
+#[derive(Debug)]
+pub(super) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Makes the missing directories, readable by their owner only.
+    pub(super) fn create(root: &Path) -> Result<Self, StoreError> {
+        let layout = Self {
+            root: root.to_owned(),
+        };
+        for directory in [layout.root.clone(), layout.contents(), layout.leaf_files()] {
+            make_directory(&directory)?;
+        }
+        // Paths are stored and compared: they must not depend on the working directory.
+        let root = root.canonicalize().map_err(StoreError::io("use", root))?;
+        sync_directory(&root)?;
+        Ok(Self { root })
+    }
+
+    /// Takes the directory for this process, while the returned file is open. Blocks: it waits a moment for
+    /// commands that only look whether a node runs here.
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
+        let path = self.root.join("lock");
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(StoreError::io("open", &path))?;
+        match take(&file) {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                // The number only helps people; a process id has at most ten digits.
+                let found = (&file).take(16).read_to_string(&mut pid).map(|_| pid.trim());
+                let who = found.ok().filter(|pid| !pid.is_empty()).unwrap_or("unknown");
+                return Err(StoreError::Unusable(format!(
+                    "{} is in use by another node (pid {who}); stop it or choose another data directory",
+                    self.root.display()
+                )));
+            }
+            Err(TryLockError::Error(source)) => return Err(StoreError::io("lock", &path)(source)),
+        }
+        let pid = format!("{}\n", std::process::id());
+        file.set_len(0)
+            .and_then(|()| file.write_all(pid.as_bytes()))
+            .map_err(StoreError::io("write", &path))?;
+        Ok(file)
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.root.join("index.db")
+    }
+
+    /// Refuses a directory that has fragments and no index: an empty index would take them all for leftovers.
+    pub(super) fn require_index(&self) -> Result<(), StoreError> {
+        let index = self.index();
+        if std::fs::metadata(&index).is_ok_and(|file| file.len() > 0) {
+            return Ok(());
+        }
+        for directory in [self.contents(), self.leaf_files()] {
+            if has_file(&directory).map_err(StoreError::io("list", &directory))? {
+                return Err(StoreError::Torn(format!(
+                    "{} is gone, but there are fragments in {}; put the index back, or move the data directory away and \
+                     start with an empty one",
+                    index.display(),
+                    directory.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn contents(&self) -> PathBuf {
+        self.root.join("contents")
+    }
+
+    pub(super) fn leaf_files(&self) -> PathBuf {
+        self.root.join("leaves")
+    }
+
+    pub(super) fn data(&self, content: ContentId) -> PathBuf {
+        Self::spread(&self.contents(), content, "data")
+    }
+
+    /// Returns the file to which the store writes a content's data; none when the data is in a user's file.
+    pub(super) fn own_data(&self, kept: &Kept) -> Option<PathBuf> {
+        match &kept.place {
+            Place::Store => Some(self.data(kept.content())),
+            Place::Partial { partial, .. } => Some(partial.clone()),
+            Place::File(_) => None,
+        }
+    }
+
+    pub(super) fn leaves(&self, content: ContentId) -> PathBuf {
+        Self::spread(&self.leaf_files(), content, "leaves")
+    }
+
+    pub(super) fn spool(&self, nonce: u64) -> PathBuf {
+        self.leaf_files().join(format!("{nonce:016x}.spool"))
+    }
+
+    pub(super) fn staged(&self, nonce: u64) -> PathBuf {
+        self.contents().join(format!("{nonce:016x}.staged"))
+    }
+
+    /// Spreads files over 256 directories, so that no directory grows too large.
+    fn spread(directory: &Path, content: ContentId, extension: &str) -> PathBuf {
+        let hex = content.to_string();
+        directory.join(&hex[..2]).join(format!("{hex}.{extension}"))
+    }
+}
+
+/// Locks the file, exclusively. Waits for commands that share the lock for an instant to look whether a node
+/// runs, and not for a node.
+fn take(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..ATTEMPTS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => file.try_lock_shared()?,
+            done => return done,
+        }
+        // No process has the lock to itself, so no node uses the directory.
+        file.unlock().map_err(TryLockError::Error)?;
+        std::thread::sleep(BETWEEN_ATTEMPTS);
+    }
+    file.try_lock()
+}
+
+/// Whether there is a file in the directory, or one level below.
+fn has_file(directory: &Path) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let is_empty = entry.file_type()?.is_dir() && std::fs::read_dir(entry.path())?.next().is_none();
+        if !is_empty {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Makes the directory of one of the store's own files, durably.
+pub(super) fn make_directory_of(file: &Path) -> Result<(), StoreError> {
+    let Some(directory) = file.parent().filter(|directory| !directory.is_dir()) else {
+        return Ok(());
+    };
+    make_directory(directory)?;
+    directory.parent().map_or(Ok(()), sync_directory)
+}
+
+fn make_directory(path: &Path) -> Result<(), StoreError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(StoreError::io("create", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{self, TryRecvError};
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_looks_keeps_no_node_from_starting_and_a_node_does() {
+        let home = tempfile::tempdir().expect("made");
+        let layout = Layout::create(home.path()).expect("made");
+        drop(layout.lock().expect("it is free"));
+        let lock = home.path().join("lock");
+        let (over, is_over) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while is_over.try_recv() == Err(TryRecvError::Empty) {
+                    let file = File::open(&lock).expect("it is there");
+                    drop(file.try_lock_shared());
+                }
+            });
+            for _ in 0..300 {
+                let used = layout.lock().expect("commands only look");
+                let refused = layout.lock().expect_err("it is used");
+                assert!(
+                    refused.to_string().contains("in use by another node"),
+                    "{refused}"
+                );
+                drop(used);
+            }
+            drop(over);
+        });
+    }
+}

@@ -1,0 +1,298 @@
+//! Publishing: a user's file is hashed and shared in place.
+//!
+//! Invariant: the file's identity is noted before the first byte is read and is the same after the last, so a
+//! file is shared only if it is the one that was hashed. Clocks of file systems tick (some every two
+//! seconds), and a file that changes twice within a tick looks unchanged: so a file that was modified just
+//! now is read a tick later.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use shared::hash::{ReadAt, hash_content};
+use shared::model::{Digest, FragmentLength, Manifest, Name};
+
+use super::files::{self, FileIdentity};
+use super::kept::Kept;
+use super::layout::make_directory_of;
+use super::settle::note_partial;
+use super::{DiskStore, Role, Roles, StoreError};
+
+/// One second in nanoseconds.
+const SECOND: i64 = 1_000_000_000;
+
+/// Pause between two looks at the clock; most clocks tick every 1 to 10 ms.
+const TICK_WAIT: Duration = Duration::from_millis(1);
+
+/// Longest wait for a tick, in pauses: more than the two seconds of the slowest clock (FAT's).
+const MAX_TICK_WAITS: u32 = 2_500;
+
+/// Leaf hashes of a file that is being added; they may come in any order and from several threads.
+///
+/// They are in a file of the store that is removed when this is dropped, unless it became a content's leaves.
+#[derive(Debug)]
+pub(super) struct LeafSpool {
+    file: File,
+    path: PathBuf,
+}
+
+impl LeafSpool {
+    pub(super) fn create(path: PathBuf) -> Result<Self, StoreError> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(StoreError::io("create", &path))?;
+        Ok(Self { file, path })
+    }
+
+    /// Takes in the leaves of fragment number `fragment`.
+    pub(super) fn put(
+        &self,
+        fragment: u32,
+        fragment_length: FragmentLength,
+        leaves: &[Digest],
+    ) -> io::Result<()> {
+        let first = u64::from(fragment) * u64::from(fragment_length.blocks());
+        let bytes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect();
+        self.file.write_all_at(&bytes, first * Digest::LEN as u64)
+    }
+
+    /// Returns the file system's time, in nanoseconds since the Unix epoch.
+    fn now(&self) -> io::Result<i64> {
+        self.file.write_all_at(&[0], 0)?;
+        self.file.set_len(0)?;
+        FileIdentity::of_file(&self.file).map(|file| file.modified)
+    }
+
+    /// Waits until the next change of a file will change its identity. Called before leaves are put into the
+    /// spool.
+    fn await_next_tick(&self, identity: FileIdentity) -> io::Result<()> {
+        // With whole seconds the file system may know no finer times.
+        let tick = if identity.modified % SECOND == 0 {
+            2 * SECOND
+        } else {
+            0
+        };
+        for _ in 0..MAX_TICK_WAITS {
+            let now = self.now()?;
+            let (past, future) = (
+                identity.modified.saturating_add(tick),
+                now.saturating_add(10 * SECOND),
+            );
+            if now > past || identity.modified > future {
+                break;
+            }
+            std::thread::sleep(TICK_WAIT);
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_all().map_err(StoreError::io("sync", &self.path))
+    }
+
+    /// Makes the spool the leaves of a content, in place of earlier ones: it has those of all blocks.
+    pub(super) fn become_leaves(self, path: &Path) -> Result<(), StoreError> {
+        make_directory_of(path)?;
+        files::move_file(&self.path, path, true)
+    }
+}
+
+impl Drop for LeafSpool {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove; a file that stays is swept at the next start.
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// A file as the hashing threads read it: counts the bytes, and stops when it is cancelled.
+struct CancellableFile<'a> {
+    file: &'a File,
+    done: AtomicU64,
+    progress: &'a (dyn Fn(u64) + Sync),
+    cancelled: &'a AtomicBool,
+}
+
+impl ReadAt for CancellableFile<'_> {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(io::Error::other("cancelled"));
+        }
+        ReadAt::read_exact_at(self.file, buffer, offset)?;
+        let length = buffer.len() as u64;
+        (self.progress)(self.done.fetch_add(length, Ordering::Relaxed) + length);
+        Ok(())
+    }
+}
+
+impl DiskStore {
+    /// Hashes a user's file with `threads` threads and shares it in place, durably.
+    ///
+    /// A symbolic link is followed once, now. `progress` is called with the bytes hashed so far, from any
+    /// thread; setting `cancelled` stops the work within a read. Without a fragment length, the content's
+    /// length decides. A content that is here completely keeps its place and its fragment length; the file
+    /// becomes the place of a content that is here in part. Returns the manifest that is kept.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAFile`], [`StoreError::ChangedWhileRead`], [`StoreError::Cancelled`],
+    /// [`StoreError::Manifest`] (too many fragments), [`StoreError::Io`], [`StoreError::Index`].
+    pub fn add_file(
+        &self,
+        path: &Path,
+        name: Option<Name>,
+        fragment_length: Option<FragmentLength>,
+        threads: NonZeroUsize,
+        progress: &(dyn Fn(u64) + Sync),
+        cancelled: &AtomicBool,
+    ) -> Result<Manifest, StoreError> {
+        let (path, file, identity) = open_regular(path)?;
+        let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(identity.size));
+        Manifest::count_fragments(identity.size, fragment_length)?;
+        let spool = LeafSpool::create(self.layout.spool(rand::random()))?;
+        spool
+            .await_next_tick(identity)
+            .map_err(StoreError::io("write", &spool.path))?;
+        let reading = CancellableFile {
+            file: &file,
+            done: AtomicU64::new(0),
+            progress,
+            cancelled,
+        };
+        let has_spool_failed = AtomicBool::new(false);
+        let hashed = hash_content(
+            &reading,
+            identity.size,
+            fragment_length,
+            threads,
+            |fragment, leaves| {
+                spool
+                    .put(fragment, fragment_length, leaves)
+                    .inspect_err(|_| has_spool_failed.store(true, Ordering::Relaxed))
+            },
+        );
+        let manifest = match hashed {
+            Ok(manifest) => manifest,
+            Err(_) if cancelled.load(Ordering::Relaxed) => return Err(StoreError::Cancelled { path }),
+            Err(error) if has_spool_failed.into_inner() => {
+                return Err(StoreError::io("write", &spool.path)(error));
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(StoreError::ChangedWhileRead { path });
+            }
+            Err(error) => return Err(StoreError::io("read", &path)(error)),
+        };
+        spool.sync()?;
+        let after = FileIdentity::of_file(&file).map_err(StoreError::io("look at", &path))?;
+        if after != identity || FileIdentity::at(&path) != Some(identity) {
+            return Err(StoreError::ChangedWhileRead { path });
+        }
+        // Bytes after the end of an unchanged file mean that its length means nothing.
+        let past_end = file.read_at(&mut [0], identity.size);
+        if past_end.map_err(StoreError::io("read", &path))? > 0 {
+            let kind = "made up while it is read, as files in /proc are";
+            return Err(StoreError::NotAFile { path, kind });
+        }
+        self.share(&manifest, spool, path, identity, name)
+    }
+
+    /// Shares a user's file whose leaves are known.
+    fn share(
+        &self,
+        manifest: &Manifest,
+        leaves: LeafSpool,
+        path: PathBuf,
+        identity: FileIdentity,
+        name: Option<Name>,
+    ) -> Result<Manifest, StoreError> {
+        let mut index = self.index();
+        let Some(slot) = self.slots.get(manifest.content()) else {
+            let roles = Roles::default().with(Role::Published, true);
+            let kept = Kept::in_file(manifest, path, identity, roles, name);
+            leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
+            index.insert(&kept)?;
+            self.begin(kept);
+            return Ok(manifest.clone());
+        };
+        self.withdraw_lost(&index, &slot)?;
+        let old = slot.kept().clone();
+        let (roles, name) = (
+            old.roles.with(Role::Published, true),
+            name.or_else(|| old.name.clone()),
+        );
+        if old.held.is_full() {
+            self.change(&index, &slot, |kept| {
+                (kept.roles, kept.name) = (roles, name.clone());
+            })?;
+            self.notify(manifest.content());
+            return Ok(old.manifest);
+        }
+        // Other peers know the content by the fragments that it has here already; the leaves are the same.
+        let kept = Kept::in_file(&old.manifest, path, identity, roles, name);
+        leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
+        note_partial(&index, &old)?;
+        index.insert(&kept)?;
+        self.replace(&index, &old, kept)?;
+        Ok(old.manifest)
+    }
+}
+
+/// Opens a regular file; the error names the kind of any other file. Returns the path without symbolic links.
+fn open_regular(asked: &Path) -> Result<(PathBuf, File, FileIdentity), StoreError> {
+    let path = asked.canonicalize().map_err(StoreError::io("read", asked))?;
+    let refuse_others = |metadata: &fs::Metadata| {
+        let kind = metadata.file_type();
+        let kind = match () {
+            () if kind.is_file() => return Ok(()),
+            () if kind.is_dir() => "a directory",
+            () if kind.is_fifo() => "a pipe",
+            () if kind.is_socket() => "a socket",
+            () if kind.is_block_device() || kind.is_char_device() => "a device",
+            () => "something else",
+        };
+        Err(StoreError::NotAFile {
+            path: asked.to_owned(),
+            kind,
+        })
+    };
+    // Before opening, because opening a device may have an effect.
+    refuse_others(&fs::metadata(&path).map_err(StoreError::io("read", &path))?)?;
+    let file = files::open_users(&path).map_err(StoreError::io("read", &path))?;
+    let metadata = file.metadata().map_err(StoreError::io("read", &path))?;
+    refuse_others(&metadata)?;
+    Ok((path, file, FileIdentity::of(&metadata)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_modified_just_now_is_read_a_tick_later() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let spool = LeafSpool::create(directory.path().join("spool")).expect("creates");
+        let now = spool.now().expect("writes");
+        // A clock that has not moved on for 20 ms, one of whole seconds, and a time in the future.
+        let soon = now + 20_000_000;
+        let second = now / SECOND * SECOND - SECOND;
+        for (modified, past) in [
+            (soon, soon),
+            (second, second + 2 * SECOND),
+            (now + 3_600 * SECOND, 0),
+        ] {
+            spool
+                .await_next_tick(FileIdentity {
+                    size: 0,
+                    modified,
+                    inode: 0,
+                })
+                .expect("writes");
+            assert!(spool.now().expect("writes") > past);
+        }
+        assert_eq!(FileIdentity::of_file(&spool.file).expect("reads").size, 0);
+    }
+}

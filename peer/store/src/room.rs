@@ -1,0 +1,130 @@
+//! Room for a content: its files exist, are long enough, and their disk space is taken.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::path::Path;
+
+use shared::model::{Digest, FragmentSet, Manifest};
+
+use super::files::{self, sync_directory};
+use super::kept::Kept;
+use super::layout::{Layout, make_directory_of};
+use super::{Place, StoreError};
+
+/// Makes the files of a content that the store writes, and takes disk space for the fragments that are wanted
+/// and were not `prepared` before. Returns whether a file had to be made or made longer, so that blocks
+/// written before are not there.
+///
+/// Existing files stay as they are, so repeating the call changes nothing. After a failure, files may be left
+/// over.
+pub(super) fn make_room(layout: &Layout, kept: &Kept, prepared: &FragmentSet) -> Result<bool, StoreError> {
+    let leaves = layout.leaves(kept.content());
+    let Some(data) = layout.own_data(kept) else {
+        return Ok(false);
+    };
+    if kept.place == Place::Store {
+        make_directory_of(&data)?;
+    }
+    make_directory_of(&leaves)?;
+    let mut fresh = kept.wanted.clone();
+    if data.exists() {
+        fresh.subtract(prepared);
+    }
+    let needed = kept.manifest.bytes_in(&fresh);
+    if needed > 0 {
+        let available = files::free_space(data.parent().unwrap_or(Path::new("/")))?;
+        if available < needed {
+            return Err(no_room(needed, available));
+        }
+    }
+    let is_data_anew = grow(
+        &data,
+        kept.manifest.length(),
+        &byte_ranges(&kept.manifest, &fresh),
+        needed,
+    )?;
+    let leaves_length = kept.block_count() * Digest::LEN as u64;
+    let are_leaves_anew = grow(&leaves, leaves_length, &[], leaves_length)?;
+    Ok(is_data_anew || are_leaves_anew)
+}
+
+fn no_room(needed: u64, available: u64) -> StoreError {
+    let of = "the disk";
+    StoreError::NoRoom {
+        needed,
+        available,
+        of,
+    }
+}
+
+/// Makes a file at least `length` bytes long and takes disk space for `ranges` of it; returns whether it was
+/// shorter.
+fn grow(path: &Path, length: u64, ranges: &[Range<u64>], needed: u64) -> Result<bool, StoreError> {
+    let open = |options: &mut OpenOptions| options.read(true).write(true).open(path);
+    let (file, is_new) = match open(&mut OpenOptions::new()) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let created = open(OpenOptions::new().create_new(true));
+            (created.map_err(StoreError::io("create", path))?, true)
+        }
+        other => (other.map_err(StoreError::io("open", path))?, false),
+    };
+    let is_longer = take_space(&file, length, ranges).map_err(|error| match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            let free = path.parent().map_or(Ok(0), files::free_space);
+            no_room(needed, free.unwrap_or(0))
+        }
+        _ => StoreError::io("make room in", path)(error),
+    })?;
+    if let Some(directory) = path.parent().filter(|_| is_new) {
+        sync_directory(directory)?;
+    }
+    Ok(is_new || is_longer)
+}
+
+fn take_space(file: &File, length: u64, ranges: &[Range<u64>]) -> io::Result<bool> {
+    let is_short = file.metadata()?.len() < length;
+    if is_short {
+        file.set_len(length)?;
+    }
+    ranges.iter().try_for_each(|range| files::reserve(file, range))?;
+    Ok(is_short)
+}
+
+/// Returns the byte ranges of fragments in the data; neighbours are one range.
+fn byte_ranges(manifest: &Manifest, fragments: &FragmentSet) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for index in fragments.iter() {
+        let range = manifest.range(index);
+        match ranges.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => ranges.push(range),
+        }
+    }
+    ranges
+}
+
+/// Refuses an output to which a file could not be moved in the end.
+pub(super) fn check_output(output: &Path, overwrite: bool) -> Result<(), StoreError> {
+    let refuse = |kind: ErrorKind| Err(StoreError::io("write", output)(kind.into()));
+    let has_name = output.file_name().is_some_and(|name| name != OsStr::new(""));
+    if !output.is_absolute() || !has_name {
+        return refuse(ErrorKind::InvalidInput);
+    }
+    match output.symlink_metadata() {
+        Ok(there) if there.is_dir() => refuse(ErrorKind::IsADirectory),
+        Ok(_) if !overwrite => Err(StoreError::OutputExists {
+            path: output.to_owned(),
+        }),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => match output.parent() {
+            Some(parent) if parent.is_dir() => Ok(()),
+            _ => {
+                let error = std::io::Error::new(ErrorKind::InvalidInput, "there is no such directory");
+                Err(StoreError::io("write", output)(error))
+            }
+        },
+        Err(error) => Err(StoreError::io("write", output)(error)),
+    }
+}

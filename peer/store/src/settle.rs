@@ -1,0 +1,210 @@
+//! The life of a content's data: into a place of its own, more of it there, on to its output, and away.
+
+use std::sync::Arc;
+
+use shared::model::Manifest;
+use tracing::warn;
+
+use super::files::{self, FileIdentity};
+use super::index::Index;
+use super::kept::Kept;
+use super::room::{check_output, make_room};
+use super::slot::Slot;
+use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
+
+impl DiskStore {
+    /// Moves a partial file to its output if every fragment is held.
+    pub(super) fn finish(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
+        let Some((partial, output, overwrite)) = slot.kept().complete_partial() else {
+            return Ok(());
+        };
+        // From here on nothing is written to the file: late copies of blocks are ignored because all
+        // fragments are held.
+        let _no_writes = slot.stop_writing();
+        let file = self.data(slot)?;
+        file.sync_all().map_err(StoreError::io("sync", &partial))?;
+        let identity = FileIdentity::of_file(&file).map_err(StoreError::io("look at", &partial))?;
+        if FileIdentity::at(&partial) != Some(identity) {
+            self.withdraw_lost(index, slot)?;
+            return Err(StoreError::Changed { path: partial });
+        }
+        self.change(index, slot, |kept| kept.identity = Some(identity))?;
+        files::move_file(&partial, &output, overwrite)?;
+        self.change(index, slot, |kept| kept.place = Place::File(output.clone()))?;
+        self.handles.close(slot.number);
+        Ok(())
+    }
+
+    /// Keeps a content in a new place; `old` is its record before.
+    pub(super) fn settle_in(
+        &self,
+        index: &mut Index,
+        next: Kept,
+        old: Option<&Kept>,
+    ) -> Result<Arc<Slot>, StoreError> {
+        if let Place::Partial {
+            output, overwrite, ..
+        } = &next.place
+        {
+            check_output(output, *overwrite)?;
+        }
+        self.require_capacity(&next, old)?;
+        if let Some(old) = old {
+            note_partial(index, old)?;
+        }
+        index.insert(&next)?;
+        let prepared = if next.held.is_full() {
+            next.held.clone()
+        } else {
+            next.manifest.no_fragments()
+        };
+        if let Err(error) = make_room(&self.layout, &next, &prepared) {
+            match old {
+                Some(old) => {
+                    index.insert(old)?;
+                    forget_partial(index, old)?;
+                }
+                None => index.delete(next.content())?,
+            }
+            if !next.held.is_full() {
+                self.remove_own_files(&next);
+            }
+            return Err(error);
+        }
+        match old {
+            Some(old) => self.replace(index, old, next),
+            None => Ok(self.begin(next)),
+        }
+    }
+
+    /// Puts a record that is new, and in the index, in a slot.
+    pub(super) fn begin(&self, next: Kept) -> Arc<Slot> {
+        let content = next.content();
+        let slot = self.slots.put(next);
+        self.notify(content);
+        slot
+    }
+
+    /// Puts a record that replaced another one in the index in a slot of its own; removes the data at the old
+    /// place, which [`note_partial`] has noted.
+    pub(super) fn replace(&self, index: &Index, old: &Kept, next: Kept) -> Result<Arc<Slot>, StoreError> {
+        let (before, data) = (self.slots.get(next.content()), self.layout.own_data(old));
+        let is_elsewhere = data != self.layout.own_data(&next);
+        let slot = self.begin(next);
+        if let Some(before) = before {
+            self.handles.close(before.number);
+        }
+        if let Some(data) = data.filter(|_| is_elsewhere) {
+            files::remove(&data)?;
+        }
+        forget_partial(index, old)?;
+        Ok(slot)
+    }
+
+    /// Keeps a content for one more purpose.
+    pub(super) fn extend(
+        &self,
+        index: &mut Index,
+        slot: Arc<Slot>,
+        manifest: &Manifest,
+        purpose: &Purpose,
+    ) -> Result<Arc<Slot>, StoreError> {
+        self.withdraw_lost(index, &slot)?;
+        let old = slot.kept().clone();
+        let next = old.admit(manifest, purpose, rand::random())?;
+        let is_moved = self.layout.own_data(&next) != self.layout.own_data(&old);
+        if is_moved || next.manifest != old.manifest {
+            return self.settle_in(index, next, Some(&old));
+        }
+        if let Place::Partial {
+            output, overwrite, ..
+        } = &next.place
+            && purpose.is_to(output)
+        {
+            check_output(output, *overwrite)?;
+        }
+        self.require_capacity(&next, Some(&old))?;
+        let is_anew = make_room(&self.layout, &next, &old.wanted)?;
+        let entry = |kept: &Kept| {
+            (
+                kept.wanted.clone(),
+                kept.roles,
+                kept.name.clone(),
+                kept.place.clone(),
+            )
+        };
+        if entry(&next) != entry(&old) {
+            self.change(index, &slot, |kept| {
+                (kept.wanted, kept.roles, kept.name, kept.place) = entry(&next);
+            })?;
+            self.notify(next.content());
+        }
+        if is_anew {
+            // Blocks that were written to the lost file must never be committed for this one.
+            let mut fresh = slot.kept().clone();
+            fresh.forget_written();
+            self.handles.close(slot.number);
+            return Ok(self.slots.put(fresh));
+        }
+        Ok(slot)
+    }
+
+    pub(super) fn require_capacity(&self, next: &Kept, old: Option<&Kept>) -> Result<(), StoreError> {
+        let needed = next.reserved().saturating_sub(old.map_or(0, Kept::reserved));
+        let Usage { capacity, used } = self.usage();
+        let available = capacity.saturating_sub(used);
+        if needed > available {
+            return Err(StoreError::NoRoom {
+                needed,
+                available,
+                of: "the capacity lent",
+            });
+        }
+        Ok(())
+    }
+
+    /// Removes the files that only this record needed. A failure is only logged: the next start tries again.
+    fn remove_own_files(&self, kept: &Kept) {
+        for path in self
+            .layout
+            .own_data(kept)
+            .into_iter()
+            .chain([self.layout.leaves(kept.content())])
+        {
+            if let Err(error) = files::remove(&path) {
+                warn!(%error, "an unused file is left over");
+            }
+        }
+    }
+
+    pub(super) fn forget_slot(&self, index: &mut Index, slot: &Slot) -> Result<u64, StoreError> {
+        let kept = slot.kept().clone();
+        if let Place::Partial { partial, .. } = &kept.place {
+            // Recovery may not sweep the partial file, so it is removed while the index still knows it.
+            self.change(index, slot, |kept| kept.held = kept.manifest.no_fragments())?;
+            files::remove(partial)?;
+        }
+        index.delete(kept.content())?;
+        self.slots.remove(kept.content());
+        self.handles.close(slot.number);
+        self.remove_own_files(&kept);
+        self.notify(kept.content());
+        Ok(kept.reserved())
+    }
+}
+
+/// Notes that a partial file is to be removed with the record that knows it, also if there is a crash in
+/// between.
+pub(super) fn note_partial(index: &Index, old: &Kept) -> Result<(), StoreError> {
+    match &old.place {
+        Place::Partial { partial, .. } => index.add_temporary(partial),
+        _ => Ok(()),
+    }
+}
+
+fn forget_partial(index: &Index, old: &Kept) -> Result<(), StoreError> {
+    match &old.place {
+        Place::Partial { partial, .. } => index.remove_temporary(partial),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,98 @@
+//! Slots: the records of a disk store in memory, and the locks under which they change.
+//!
+//! Invariants: a record changes only under the index's lock, after the index has changed (except for its
+//! notes about written blocks, which are not durable). A content whose data moves to another place gets a new
+//! slot, so that blocks written to the old place can never be committed for the new one. No record's lock is
+//! held during I/O.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use shared::model::ContentId;
+
+use super::kept::Kept;
+
+/// One content in one place.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Number under which the slot's files are open.
+    pub(super) number: u64,
+    kept: Mutex<Kept>,
+    /// Lock held shared while blocks are written, and exclusively while a file gets its final identity.
+    writing: RwLock<()>,
+    /// Lock for one sync at a time: the system reports an error to only one of several callers, so they must
+    /// not overlap.
+    syncing: Mutex<()>,
+}
+
+impl Slot {
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn begin_writing(&self) -> RwLockReadGuard<'_, ()> {
+        self.writing.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stop_writing(&self) -> RwLockWriteGuard<'_, ()> {
+        self.writing.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn begin_syncing(&self) -> MutexGuard<'_, ()> {
+        self.syncing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The current slot of every content.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    current: RwLock<BTreeMap<ContentId, Arc<Slot>>>,
+    count: AtomicU64,
+}
+
+impl Slots {
+    pub(super) fn get(&self, content: ContentId) -> Option<Arc<Slot>> {
+        self.read().get(&content).cloned()
+    }
+
+    /// Whether the slot is still the current one of its content.
+    pub(super) fn is_current(&self, slot: &Arc<Slot>) -> bool {
+        let content = slot.kept().content();
+        self.read()
+            .get(&content)
+            .is_some_and(|current| Arc::ptr_eq(current, slot))
+    }
+
+    /// Returns all slots, in order of content ids.
+    pub(super) fn all(&self) -> Vec<Arc<Slot>> {
+        self.read().values().cloned().collect()
+    }
+
+    /// Puts a record in a new slot, in place of the content's earlier slot.
+    pub(super) fn put(&self, kept: Kept) -> Arc<Slot> {
+        let content = kept.content();
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let (writing, syncing) = (RwLock::new(()), Mutex::new(()));
+        let slot = Arc::new(Slot {
+            number,
+            kept: Mutex::new(kept),
+            writing,
+            syncing,
+        });
+        self.write().insert(content, Arc::clone(&slot));
+        slot
+    }
+
+    pub(super) fn remove(&self, content: ContentId) {
+        self.write().remove(&content);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ContentId, Arc<Slot>>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<ContentId, Arc<Slot>>> {
+        self.current.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

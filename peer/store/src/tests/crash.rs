@@ -1,0 +1,370 @@
+//! Crashes between any two steps: held fragments are right afterwards, and the others can be fetched again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::super::files::move_file;
+use super::super::fixture::{Content, files_below};
+use super::super::settle::note_partial;
+use super::super::{DiskStore, FragmentStore as _, Place, Publication, PublicationState, Role, StoreError};
+
+const CAPACITY: u64 = 1 << 20;
+
+struct Node {
+    directory: TempDir,
+}
+
+impl Node {
+    fn new() -> Self {
+        Self {
+            directory: tempfile::tempdir().expect("a directory"),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn open(&self) -> DiskStore {
+        DiskStore::open(&self.path("node"), CAPACITY).expect("opens")
+    }
+
+    /// Returns a node with the data directory as a crash at this moment would leave it.
+    fn crashed(&self) -> Self {
+        let copy = Self::new();
+        copy_directory(&self.path("node"), &copy.path("node"));
+        copy
+    }
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("creates");
+    for entry in fs::read_dir(from).expect("lists") {
+        let path = entry.expect("lists").path();
+        let target = to.join(path.file_name().expect("named"));
+        if path.is_dir() {
+            copy_directory(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("copies");
+        }
+    }
+}
+
+/// Asserts that after a crash exactly `held` is held and right, and that fetching the rest makes the content
+/// complete.
+fn assert_recovers(node: &Node, content: &Content, held: &[u32]) {
+    let store = node.open();
+    assert_eq!(content.held(&store), held);
+    let entry = store
+        .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
+        .expect("fits");
+    let missing: Vec<u32> = entry
+        .held
+        .complement()
+        .iter()
+        .map(shared::model::FragmentIndex::get)
+        .collect();
+    content.fill(&store, &missing);
+    (0..3).for_each(|n| content.read(&store, n).expect("reads"));
+    drop(store);
+    let store = node.open();
+    (0..3).for_each(|n| content.read(&store, n).expect("still reads after another start"));
+}
+
+#[test]
+fn at_each_step_of_a_commit() {
+    let content = Content::new(150_000, 1);
+    let node = Node::new();
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
+        .expect("fits");
+    let prepared = node.crashed();
+    content.fill(&store, &[0]);
+    content.write(&store, 1).expect("writes");
+    let written = node.crashed();
+    let slot = store.slot(content.id()).expect("kept");
+    store.make_durable(&slot, &[content.proof(1)]).expect("syncs");
+    let synced = node.crashed();
+    content.commit(&store, 1).expect("commits");
+    let committed = node.crashed();
+
+    assert_recovers(&prepared, &content, &[]);
+    assert_recovers(&written, &content, &[0]);
+    assert_recovers(&synced, &content, &[0]);
+    assert_recovers(&committed, &content, &[0, 1]);
+}
+
+#[test]
+fn between_the_index_entry_of_a_new_content_and_its_files() {
+    let content = Content::new(150_000, 1);
+    let node = Node::new();
+    node.open()
+        .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
+        .expect("fits");
+    for directory in ["contents", "leaves"] {
+        fs::remove_dir_all(node.path("node").join(directory)).expect("removes");
+    }
+    assert_recovers(&node, &content, &[]);
+}
+
+#[test]
+fn between_forgetting_a_content_and_removing_its_files() {
+    let content = Content::new(150_000, 1);
+    let node = Node::new();
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.assigned(&[0]))
+        .expect("fits");
+    let before = files_below(&node.path("node/contents"));
+    assert_eq!(
+        before,
+        [format!(
+            "{}/{}.data",
+            &content.id().to_string()[..2],
+            content.id()
+        )]
+    );
+    let crashed = node.crashed();
+    store.forget(content.id()).expect("known");
+    assert!(files_below(&node.path("node/contents")).is_empty());
+    drop(store);
+    // The files are there again, but the index entry is not.
+    copy_directory(&crashed.path("node/contents"), &node.path("node/contents"));
+    copy_directory(&crashed.path("node/leaves"), &node.path("node/leaves"));
+    fs::write(node.path("node/leaves/0123.spool"), "half of an addition").expect("writes");
+    let store = node.open();
+    assert!(store.entries().is_empty());
+    assert!(files_below(&node.path("node/contents")).is_empty());
+    assert!(files_below(&node.path("node/leaves")).is_empty());
+}
+
+/// Makes a fetch that is complete but for its last step, because another file is in the way at its output.
+fn almost_finished(node: &Node, content: &Content) -> (PathBuf, PathBuf) {
+    let output = node.path("output");
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.fetched(&output, false))
+        .expect("fits");
+    content.fill(&store, &[0, 1]);
+    fs::write(&output, "in the way").expect("writes");
+    content.write(&store, 2).expect("writes");
+    assert!(matches!(
+        content.commit(&store, 2),
+        Err(StoreError::OutputExists { .. })
+    ));
+    assert_eq!(fs::read(&output).expect("reads"), b"in the way");
+    let Place::Partial { partial, .. } = store.entry(content.id()).expect("kept").place else {
+        panic!("it has not been moved")
+    };
+    assert_eq!(content.held(&store), [0, 1, 2]);
+    (partial, output)
+}
+
+#[test]
+fn before_a_complete_fetch_is_renamed() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, output) = almost_finished(&node, &content);
+    fs::remove_file(&output).expect("removes");
+    let store = node.open();
+    assert_eq!(content.held(&store), [0, 1, 2]);
+    let entry = store
+        .prepare(&content.manifest, content.fetched(&output, false))
+        .expect("it is there");
+    assert_eq!(entry.place, Place::File(output.clone()));
+    assert!(!partial.exists() && fs::read(&output).expect("reads") == content.bytes);
+}
+
+#[test]
+fn after_a_complete_fetch_was_renamed_and_before_the_index_says_so() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, output) = almost_finished(&node, &content);
+    move_file(&partial, &output, true).expect("renames");
+    for _ in 0..2 {
+        let store = node.open();
+        assert_eq!(
+            store.entry(content.id()).expect("kept").place,
+            Place::File(output.clone())
+        );
+        (0..3).for_each(|n| content.read(&store, n).expect("reads"));
+    }
+}
+
+#[test]
+fn between_the_two_halves_of_a_rename_where_it_takes_two() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, output) = almost_finished(&node, &content);
+    fs::remove_file(&output).expect("removes");
+    fs::hard_link(&partial, &output).expect("links");
+    let store = node.open();
+    assert_eq!(
+        store.entry(content.id()).expect("kept").place,
+        Place::File(output.clone())
+    );
+    content.read(&store, 1).expect("reads");
+    assert!(!partial.exists());
+}
+
+#[test]
+fn a_file_that_only_looks_like_the_output_is_not_touched() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, output) = almost_finished(&node, &content);
+    fs::remove_file(&partial).expect("removes");
+    fs::write(&output, vec![7; content.bytes.len()]).expect("writes");
+    let store = node.open();
+    assert!(content.held(&store).is_empty());
+    let again = store.prepare(&content.manifest, content.fetched(&output, false));
+    assert!(matches!(again, Err(StoreError::OutputExists { .. })));
+    assert_eq!(fs::read(&output).expect("reads"), vec![7; content.bytes.len()]);
+    store
+        .prepare(&content.manifest, content.fetched(&output, true))
+        .expect("it may be replaced");
+    content.fill(&store, &[0, 1, 2]);
+    assert_eq!(fs::read(&output).expect("reads"), content.bytes);
+}
+
+#[test]
+fn a_fetch_whose_output_is_taken_can_still_be_exported() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let (partial, _) = almost_finished(&node, &content);
+    let (store, other) = (node.open(), node.path("other"));
+    store
+        .prepare(&content.manifest, content.fetched(&other, false))
+        .expect("it is here");
+    store.export(content.id(), &other, false).expect("copies");
+    assert_eq!(fs::read(&other).expect("reads"), content.bytes);
+    store.release(content.id(), Role::Fetched).expect("known");
+    assert!(!partial.exists(), "a partial file goes with its content");
+    assert_eq!(fs::read(&other).expect("reads"), content.bytes);
+}
+
+#[test]
+fn between_the_index_entry_of_a_new_place_and_the_end_of_the_old_one() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let store = node.open();
+    store
+        .prepare(&content.manifest, content.fetched(&node.path("output"), false))
+        .expect("fits");
+    content.fill(&store, &[0]);
+    let old = store.slot(content.id()).expect("kept").kept().clone();
+    let partial = store.layout.own_data(&old).expect("it has one");
+    let mut next = old.clone();
+    next.place = Place::Store;
+    // As when the user adds the file or asks for another output, up to the removal of the old file.
+    note_partial(&store.index(), &old).expect("writes");
+    store.index().insert(&next).expect("writes");
+    drop(store);
+    assert!(partial.exists());
+    let store = node.open();
+    assert!(!partial.exists());
+    assert_eq!(store.entry(content.id()).expect("kept").place, Place::Store);
+    drop(store);
+    assert_recovers(&node, &content, &[]);
+}
+
+#[test]
+fn an_unfinished_export_is_swept_and_nothing_else() {
+    let node = Node::new();
+    let store = node.open();
+    let (unfinished, bystander) = (node.path(".x.1.enjambre-part"), node.path(".x.2.enjambre-part"));
+    fs::write(&unfinished, "half").expect("writes");
+    fs::write(&bystander, "another program's").expect("writes");
+    store.index().add_temporary(&unfinished).expect("writes");
+    drop(store);
+    drop(node.open());
+    assert!(!unfinished.exists() && bystander.exists());
+}
+
+#[test]
+fn a_data_directory_has_one_node_at_a_time() {
+    let node = Node::new();
+    let store = node.open();
+    let second = DiskStore::open(&node.path("node"), CAPACITY).expect_err("in use");
+    let pid = format!("pid {}", std::process::id());
+    assert!(
+        second.to_string().contains("in use") && second.to_string().contains(&pid),
+        "{second}"
+    );
+    drop(store);
+    drop(node.open());
+}
+
+#[test]
+fn facts_and_publications_survive() {
+    let (node, content) = (Node::new(), Content::new(10, 1));
+    let name: shared::model::Name = "models/a".parse().expect("a name");
+    let pending = Publication {
+        name: name.clone(),
+        content: content.id(),
+        target: shared::model::ReplicationTarget::DEFAULT,
+        update: true,
+        state: PublicationState::Pending(None),
+    };
+    let store = node.open();
+    assert_eq!(store.meta_get("epoch").expect("reads"), None);
+    store.meta_set("epoch", &[1, 2]).expect("writes");
+    store.meta_set("epoch", &[3]).expect("writes");
+    store.put_publication(&pending).expect("writes");
+    drop(store);
+    let store = node.open();
+    assert_eq!(store.meta_get("epoch").expect("reads"), Some(vec![3]));
+    assert_eq!(
+        store.publications().expect("reads"),
+        std::slice::from_ref(&pending)
+    );
+
+    let published = PublicationState::Published(shared::model::Revision::new(4));
+    let settle = |attempted: &Publication, state: &PublicationState| {
+        store.settle_publication(attempted, state).expect("writes")
+    };
+    let elsewhere = Publication {
+        content: Content::new(10, 2).id(),
+        ..pending.clone()
+    };
+    assert!(!settle(&elsewhere, &published), "an answer about something else");
+    let fewer = Publication {
+        target: shared::model::ReplicationTarget::new(1).expect("in bounds"),
+        ..pending.clone()
+    };
+    assert!(
+        !settle(&fewer, &published),
+        "an answer about another number of replicas"
+    );
+    let following = PublicationState::Pending(Some(shared::model::Revision::new(3)));
+    assert!(settle(&pending, &following));
+    let attempted = Publication {
+        state: following.clone(),
+        ..pending.clone()
+    };
+    // The user adds the very same file again, while the tracker is being asked.
+    store.put_publication(&pending).expect("writes");
+    assert!(!settle(&attempted, &published), "an answer to an earlier attempt");
+    assert!(
+        !store.forget_publication(&attempted).expect("writes"),
+        "nor is it forgotten with it"
+    );
+    assert!(settle(&pending, &following));
+    let pending = attempted;
+    assert!(settle(&pending, &published));
+    assert!(
+        !settle(&pending, &PublicationState::Refused("late".into())),
+        "it is settled"
+    );
+    let settled = Publication {
+        state: published,
+        ..pending
+    };
+    assert_eq!(
+        store.publications().expect("reads"),
+        std::slice::from_ref(&settled)
+    );
+    assert!(
+        !store.withdraw_publication(&name).expect("writes"),
+        "it waits for nothing"
+    );
+    assert!(store.forget_publication(&settled).expect("writes"));
+    assert!(!store.forget_publication(&settled).expect("writes"));
+    assert!(store.publications().expect("reads").is_empty());
+}

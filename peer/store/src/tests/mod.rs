@@ -1,0 +1,7 @@
+//! Tests of the store on disk alone.
+
+mod crash;
+mod damage;
+mod fire;
+mod staged_upload;
+mod users_files;
