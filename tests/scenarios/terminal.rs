@@ -374,11 +374,11 @@ fn leaving_asks_while_others_fetch_and_ctrl_c_takes_a_fetch_back() -> Result<()>
         uploads.as_u64() > Some(0)
     })?;
     person.types("0");
-    person.reads("under way; leave all the same? [y/N] ", "");
+    person.reads("under way; leave anyway? [y/N] ", "");
     person.types("n");
     person.sees_the_prompt();
     person.presses(keys::CTRL_D);
-    person.reads("under way; leave all the same? [y/N] ", "");
+    person.reads("under way; leave anyway? [y/N] ", "");
     person.presses(keys::CTRL_C);
     person.reads("stopping", "");
     let (code, rest) = person.terminal.end()?;

@@ -13,7 +13,7 @@ use proto::messages::Remove;
 use proto::messages::control::{Add, AddEvent, EntryPoint, SessionStatus};
 use shared::json::{SendLine, millis};
 use shared::model::{
-    Binding, ByteCount, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
+    Binding, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
 };
 
 use super::add::{begin, source};
@@ -26,6 +26,7 @@ use crate::terminal::adding::AddEvents as _;
 use crate::terminal::attach::{self, Attached};
 use crate::terminal::disk::{name_of, off_thread, shown};
 use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::show;
 use crate::words;
 
 /// Arguments of `peer send`.
@@ -176,12 +177,7 @@ async fn publish(
 }
 
 fn explain(context: &Context<'_>, ticket: &Ticket, binding: &Binding) {
-    let length = ByteCount::new(
-        binding
-            .collection
-            .map_or(binding.length, |collection| collection.length),
-    );
-    context.out.note(&words::on_another_machine(length));
+    context.out.note(&words::on_another_machine(show::size(binding)));
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) =
         &ticket.entry;
     if is_loopback(address) {

@@ -167,7 +167,7 @@ async fn wrong_input_never_ends_the_menu_and_says_what_is_possible() {
 #[tokio::test]
 async fn a_network_that_cannot_be_entered_leaves_the_menu_open() {
     let scene = Scene::begin().await;
-    // A port that was free a moment ago, so nobody answers there.
+    // A port that was free a moment ago, so no program answers there.
     let port = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.local_addr().expect("bound").port()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, Digest, Endangered, Epoch, FaultKind, FragmentLength, Holder, Incarnation, Manifest,
+    ContentId, Digest, Endangered, Epoch, FaultKind, FragmentLength, Holder, Incarnation, Manifest,
     PeerState, PinCount, ReasonCode, ReplicationTarget, RevisedContent,
 };
 
