@@ -24,6 +24,7 @@ mod settings;
 mod shapes;
 mod streams;
 mod terminal;
+mod upgrade;
 mod upkeep;
 mod watching;
 

@@ -57,6 +57,7 @@ pub struct ClusterBuilder {
     zones: Vec<Option<String>>,
     timing: String,
     keep: bool,
+    data: Option<PathBuf>,
 }
 
 impl Cluster {
@@ -67,6 +68,7 @@ impl Cluster {
             zones: Vec::new(),
             timing: QUICK_TIMING.to_owned(),
             keep: false,
+            data: None,
         }
     }
 
@@ -189,6 +191,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// Starts from copies of these data directories: `tracker`, `peer-0`, `peer-1` and so on.
+    #[must_use]
+    pub fn data(mut self, directory: &Path) -> Self {
+        self.data = Some(directory.to_owned());
+        self
+    }
+
     /// Starts everything and waits until every peer is known to the tracker.
     ///
     /// # Errors
@@ -207,6 +216,9 @@ impl ClusterBuilder {
             Root::Temporary(directory) => directory.path().to_owned(),
             Root::Kept(directory) => directory.clone(),
         };
+        if let Some(data) = &self.data {
+            copy(data, &directory)?;
+        }
         let config = directory.join("tracker.toml");
         std::fs::write(&config, &self.timing).context("write the tracker's configuration")?;
         let tracker_arguments = vec![
@@ -263,6 +275,21 @@ impl Peer {
     pub fn locate(&self, name: &str) -> Value {
         self.run(["locate", name, "--json"]).expect(0).json()
     }
+}
+
+/// Copies the files below a directory into another one.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("make {}", to.display()))?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("list {}", from.display()))? {
+        let entry = entry.context("list a directory")?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to)?;
+        } else {
+            std::fs::copy(&from, &to).with_context(|| format!("copy {}", from.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn run_peer<S: AsRef<OsStr>>(data_dir: &Path, arguments: impl IntoIterator<Item = S>) -> Outcome {
