@@ -169,7 +169,7 @@ pub enum Action {
     /// A node that runs.
     Serve,
     /// One command.
-    Once(Command),
+    Once(Box<Command>),
     /// A command that needs neither a node nor valid settings.
     SelfCommand(SelfCommand),
 }
@@ -212,7 +212,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
     let action = match verb {
         None => Action::Menu,
         Some(Verb::Serve(_)) => Action::Serve,
-        Some(Verb::Once(command)) => Action::Once(command),
+        Some(Verb::Once(command)) => Action::Once(Box::new(command)),
         Some(Verb::SelfCommand(command)) => Action::SelfCommand(command),
     };
     if action == Action::Serve && common.peer.is_some() {

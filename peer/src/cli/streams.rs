@@ -42,7 +42,7 @@ impl StdinFailure {
     pub(super) async fn failure(self) -> Failure {
         match self.0 {
             Some(failed) => match failed.await {
-                Ok(error) => unreadable(error),
+                Ok(error) => unreadable(&error),
                 Err(_) => std::future::pending().await,
             },
             None => std::future::pending().await,
@@ -80,11 +80,11 @@ pub(super) async fn beginning(most: u64) -> Result<Vec<u8>, Failure> {
         drop(done.send(result.map(|_| bytes)));
     })?;
     let read = read.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
-    read.map_err(unreadable)
+    read.map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: io::Error) -> Failure {
-    Failure::new(Exit::Internal, words::cannot_read_input(words::io_error(&error)))
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::new(Exit::Internal, words::cannot_read_input(words::io_error(error)))
 }
 
 /// Sends the input, and its end when it is reached.
