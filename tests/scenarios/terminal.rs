@@ -394,7 +394,7 @@ fn a_node_that_dies_meanwhile_is_missed_and_found_again() -> Result<()> {
     content::write(&cluster.path("mine"), 1000, 5)?;
     let data_dir = cluster.peer(0).data_dir().to_owned();
     let mut person = Person::sits_down(&cluster, &data_dir, false, &[])?;
-    person.reads("This is the peer that runs already", "");
+    person.reads("This is the peer that already runs", "");
     let tracker = format!("connected {}", cluster.tracker.address());
     person.is_back(&tracker, &tracker);
     cluster.peer_mut(0).program.kill();
