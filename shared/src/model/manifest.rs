@@ -256,6 +256,14 @@ impl Manifest {
         FragmentSet::empty(self.fragment_count())
     }
 
+    /// The set of this one fragment.
+    #[must_use]
+    pub fn only(&self, index: FragmentIndex) -> FragmentSet {
+        let mut set = self.no_fragments();
+        set.insert(index);
+        set
+    }
+
     /// Every fragment of this content.
     #[must_use]
     pub fn all_fragments(&self) -> FragmentSet {
