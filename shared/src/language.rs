@@ -1,29 +1,29 @@
-//! The language in which a program speaks to people, and messages that exist in every language or not at all.
+//! The language of messages for people, and messages that exist in every language or not at all.
 //!
 //! [`messages!`](crate::messages) turns a catalogue into functions: one for each message, with its English
 //! and its Spanish text side by side. A message without one of them does not compile, nor does one whose
-//! texts have different placeholders. [`choose`] finds the language; [`speak`] puts it in force for the
-//! process, once, before the first message; [`current`] returns it to the functions. A language is a property
-//! of the process, like its locale, and changes only words, never decisions.
+//! texts have different placeholders. [`choose`] determines the language; [`set_language`] sets it for the
+//! process, once, before the first message; [`current`] tells the functions. A language is a property of the
+//! process, like its locale, and changes only words, never decisions.
 //!
-//! Logs, JSON and everything on the wire are English in every language.
+//! Logs, JSON and everything on the wire are English in any case.
 
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A language that the programs speak.
+/// A language of the programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Language {
-    /// English, which is the default.
+    /// English, which is also the default.
     #[default]
     English,
     /// Spanish.
     Spanish,
 }
 
-/// Text names no language that is spoken here.
+/// A text that names none of the languages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no language that is spoken here; choose en or es")]
 pub struct LanguageError(pub(crate) String);
@@ -41,7 +41,7 @@ impl Language {
         }
     }
 
-    /// The language of a POSIX locale such as `es_MX.UTF-8`; English for those that are not spoken here.
+    /// Returns the language of a POSIX locale such as `es_MX.UTF-8`; English for other languages.
     #[must_use]
     pub fn of_locale(locale: &str) -> Self {
         let code = locale.split(['_', '-', '.', '@']).next().unwrap_or_default();
@@ -61,11 +61,11 @@ impl FromStr for Language {
 /// The variable of the environment that names a language.
 pub const VARIABLE: &str = "ENJAMBRE_LANG";
 
-/// The language that is meant: by a flag, else by [`VARIABLE`], else by the locale (`LC_ALL`, `LC_MESSAGES`
+/// Returns the language of the flag, or else of [`VARIABLE`], or else of the locale (`LC_ALL`, `LC_MESSAGES`
 /// or `LANG`, the first that is set).
 ///
 /// # Errors
-/// When the flag or the variable names no language; a strange locale is no error.
+/// When the flag or the variable names none; an unknown locale means English.
 pub fn choose(flag: Option<&str>, env: &dyn Fn(&str) -> Option<OsString>) -> Result<Language, LanguageError> {
     let variable = |key: &str| -> Option<String> {
         let value = env(key)?.to_string_lossy().into_owned();
@@ -78,19 +78,19 @@ pub fn choose(flag: Option<&str>, env: &dyn Fn(&str) -> Option<OsString>) -> Res
     Ok(locale.map_or(Language::English, |locale| Language::of_locale(&locale)))
 }
 
-/// Whether the process speaks Spanish.
+/// Whether the language of the process is Spanish.
 static IS_SPANISH: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static HERE: Cell<Option<Language>> = const { Cell::new(None) };
 }
 
-/// Puts a language in force for the process.
-pub fn speak(language: Language) {
+/// Sets the language of the process.
+pub fn set_language(language: Language) {
     IS_SPANISH.store(language == Language::Spanish, Ordering::Relaxed);
 }
 
-/// The language in force.
+/// Returns the language in force.
 #[must_use]
 pub fn current() -> Language {
     HERE.get().unwrap_or_else(|| {
@@ -102,14 +102,14 @@ pub fn current() -> Language {
     })
 }
 
-/// Puts a language in force on this thread until the result is dropped: for logs, and for tests, which share
-/// a process.
+/// Sets the language of this thread until the result is dropped: for logs, and for tests, which share a
+/// process.
 #[must_use]
 pub fn here(language: Language) -> Here {
     Here(HERE.replace(Some(language)))
 }
 
-/// Language that was in force on this thread before; see [`here`].
+/// The language of this thread before [`here`]; its drop restores it.
 #[derive(Debug)]
 pub struct Here(Option<Language>);
 
@@ -119,19 +119,19 @@ impl Drop for Here {
     }
 }
 
-/// A message as a catalogue has it, for tests of the catalogue.
+/// A message of a catalogue, for tests of the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct Message {
     /// The name of its function.
     pub name: &'static str,
     /// English text, or texts for one and for many.
     pub english: &'static [&'static str],
-    /// Spanish text, or texts.
+    /// Spanish text, or texts for one and for many.
     pub spanish: &'static [&'static str],
 }
 
 impl Message {
-    /// Returns a fault that the compiler cannot see: an empty or untranslated text, or spaces at its ends.
+    /// Returns a mistake that the compiler cannot see: an empty or untranslated text, spaces at its ends.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         let is_word = |text: &str| {
@@ -160,8 +160,8 @@ impl Message {
 /// Makes functions of messages: `pub(crate) fn`s that return the text in the language in force.
 ///
 /// Without arguments a function returns a `&'static str`, with arguments a `String`. Arguments are named;
-/// each implements `Display` and stands in both texts. Two texts in brackets are for one and for many: then
-/// the first argument is the count, a `u64`, and the text for one leaves it out.
+/// each is anything that has a `Display`, and stands in both texts. Two texts in brackets are for one and for
+/// many: the first argument is the count then, a `u64`, and the text for one leaves it out.
 ///
 /// ```
 /// mod words {

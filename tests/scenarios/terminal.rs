@@ -97,10 +97,10 @@ fn every_option(is_spanish: bool) -> Result<()> {
     person.is_back("offline", "sin conexión");
 
     // Nonsense, and the same again with the arrow up.
-    person.errs("99", "\"99\" is no option", "\"99\" no es una opción");
+    person.errs("99", "\"99\" is not an option", "\"99\" no es una opción");
     person.presses(keys::UP);
-    person.errs("", "\"99\" is no option", "\"99\" no es una opción");
-    person.errs("ñandú", "is no option", "no es una opción");
+    person.errs("", "\"99\" is not an option", "\"99\" no es una opción");
+    person.errs("ñandú", "is not an option", "no es una opción");
 
     connecting(&mut person, &cluster);
     adding(&mut person);
@@ -120,7 +120,7 @@ fn every_option(is_spanish: bool) -> Result<()> {
     // A window that is made narrow.
     person.terminal.resize(24, 40)?;
     person.prompt = format!("\nenjambre [{}]> ", person.in_words("connected", "conectado"));
-    person.errs("98", "is no option", "no es una opción");
+    person.errs("98", "is not an option", "no es una opción");
     person.types("?");
     let shown = person.sees_the_prompt();
     let widest = shown.lines().map(|line| line.chars().count()).max();
@@ -375,11 +375,11 @@ fn leaving_asks_while_others_fetch_and_ctrl_c_takes_a_fetch_back() -> Result<()>
         uploads.as_u64() > Some(0)
     })?;
     person.types("0");
-    person.reads("under way; leave all the same? [y/N] ", "");
+    person.reads("under way; leave anyway? [y/N] ", "");
     person.types("n");
     person.sees_the_prompt();
     person.presses(keys::CTRL_D);
-    person.reads("under way; leave all the same? [y/N] ", "");
+    person.reads("under way; leave anyway? [y/N] ", "");
     person.presses(keys::CTRL_C);
     person.reads("stopping", "");
     let (code, rest) = person.terminal.end()?;
@@ -395,12 +395,12 @@ fn a_node_that_dies_meanwhile_is_missed_and_found_again() -> Result<()> {
     content::write(&cluster.path("mine"), 1000, 5)?;
     let data_dir = cluster.peer(0).data_dir().to_owned();
     let mut person = Person::sits_down(&cluster, &data_dir, false, &[])?;
-    person.reads("This is the peer that runs already", "");
+    person.reads("This is the peer that already runs", "");
     let tracker = format!("connected {}", cluster.tracker.address());
     person.is_back(&tracker, &tracker);
     cluster.peer_mut(0).program.kill();
     person.types("8");
-    person.reads("cannot ask the peer how it is", "");
+    person.reads("cannot ask the peer for its status", "");
     person.reads("the peer does not answer any more", "");
     person.is_back("no answer from the peer", "");
     person.types("5");

@@ -115,7 +115,7 @@ pub enum GetLine {
         received: u64,
         /// Received bytes that were of no use.
         wasted: u64,
-        /// Why little or nothing moves; null when all is well.
+        /// The reason why little or nothing moves; null when all is well.
         waiting_for: Option<String>,
     },
     /// The result.

@@ -366,7 +366,7 @@ async fn a_changed_file_takes_effect_and_a_broken_one_changes_nothing() {
     assert_eq!(seen, expected);
 }
 
-/// The same test as in `peer/src/cli/json/schemas.rs`.
+/// As in `shared/src/json/schemas.rs`.
 #[test]
 fn the_published_schemas_are_those_of_the_reports() {
     let settings = || schemars::generate::SchemaSettings::draft2020_12().for_serialize();
