@@ -47,7 +47,7 @@ pub(crate) const TRACKER: &[Row] = &[
 
 /// The store's traits stand in its root, so every module imports `lib`.
 pub(crate) const STORE: &[Row] = &[
-    ("collected", &["disk", "error", "files", "lib"]),
+    ("collected", &["disk", "error", "files", "lib", "verify"]),
     (
         "disk",
         &[
@@ -64,7 +64,10 @@ pub(crate) const STORE: &[Row] = &[
         ],
     ),
     ("error", &[]),
-    ("export", &["disk", "error", "files", "kept", "lib", "room"]),
+    (
+        "export",
+        &["disk", "error", "files", "kept", "lib", "room", "verify"],
+    ),
     ("files", &["error"]),
     (
         "fragment_io",
