@@ -1,5 +1,6 @@
-//! Mutants: bugs to plant in a copy of the code, to see that histories find them, or a test where histories do not go.
-//! Each is a replacement in a file, and the invariant that it breaks. None is ever part of a program.
+//! Mutants: bugs to plant in a copy of the code, to see that histories find them, or a test where histories
+//! do not go. Each is a replacement in a file, and the invariant that it breaks. None is ever part of a
+//! program.
 
 /// The hunter that has to find a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
