@@ -36,7 +36,7 @@ pub struct Cluster {
     root: Root,
 }
 
-/// Where everything is.
+/// Directory of all files.
 #[derive(Debug)]
 enum Root {
     Temporary(tempfile::TempDir),
@@ -51,7 +51,7 @@ pub struct Peer {
     data_dir: PathBuf,
 }
 
-/// What a cluster should be like.
+/// Properties of a cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterBuilder {
     zones: Vec<Option<String>>,
@@ -78,7 +78,7 @@ impl Cluster {
         &self.peers[number]
     }
 
-    /// The same, to kill or restart it.
+    /// Returns the peer, to kill or restart it.
     pub fn peer_mut(&mut self, number: usize) -> &mut Peer {
         &mut self.peers[number]
     }
@@ -247,7 +247,7 @@ impl ClusterBuilder {
 }
 
 impl Peer {
-    /// Where it keeps its data.
+    /// Returns the directory of its data.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
@@ -264,13 +264,13 @@ impl Peer {
         peer_command(&self.data_dir, arguments)
     }
 
-    /// What `status --json` says.
+    /// Returns the output of `status --json`.
     #[must_use]
     pub fn status(&self) -> Value {
         self.run(["status", "--json"]).expect(0).json()
     }
 
-    /// Where a content's fragments are, as `locate --json` says.
+    /// Returns the output of `locate --json`.
     #[must_use]
     pub fn locate(&self, name: &str) -> Value {
         self.run(["locate", name, "--json"]).expect(0).json()

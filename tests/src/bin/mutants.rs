@@ -94,7 +94,7 @@ fn cargo(hunter: Hunter) -> Command {
     let mut cargo = Command::new("cargo");
     match hunter {
         Hunter::Histories => cargo
-            .args(["run", "--quiet", "--locked", "-p", "tests"])
+            .args(["run", "--quiet", "--locked", "-p", "tests", "--features", "lab"])
             .args(["--bin", "dst", "--", "--seeds", SEEDS, "--lines", "1"]),
         Hunter::Test {
             package,
