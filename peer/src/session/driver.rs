@@ -1,4 +1,5 @@
-//! Keeps a peer in its network: dials trackers with back-off, and drives a [`Session`] over sockets and the disk.
+//! Keeps a peer in its network: dials trackers with back-off, and drives a [`Session`] over sockets and the
+//! disk.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -172,7 +173,8 @@ impl Driver {
         );
     }
 
-    /// Tries every way into the network until a tracker welcomes this peer, and stays in that session to its end.
+    /// Tries every way into the network until a tracker welcomes this peer, and stays in that session to its
+    /// end.
     async fn enter(
         &mut self,
         wish: u64,

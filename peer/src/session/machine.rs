@@ -1,16 +1,20 @@
 //! One session with one tracker, without I/O: from Hello to the end of the connection.
 //!
-//! A [`Session`] is told what happens ([`Input`]) and returns what is to be done ([`Output`]). `driver` drives it over
-//! sockets and disks; the simulated cluster of `tests` drives the same code over simulated ones. A driver
+//! A [`Session`] is told what happens ([`Input`]) and returns what is to be done ([`Output`]). `driver`
+//! drives it over sockets and disks; the simulated cluster of `tests` drives the same code over simulated
+//! ones. A driver
 //!
-//! * carries out outputs in their order, and answers a look-up with [`Input::Found`]. Other inputs may come between: the
+//! * carries out outputs in their order, and answers a look-up with [`Input::Found`]. Other inputs may come
+//!   between: the
 //!   session obeys no eviction of a content while it is being looked up;
 //! * gives [`Input::TimeUp`] when the time of [`Session::next_timer`] has come;
-//! * drops the session when an output cannot be carried out or the connection is lost. A new session tells everything
+//! * drops the session when an output cannot be carried out or the connection is lost. A new session tells
+//!   everything
 //!   anew, so nothing of an old one matters.
 //!
-//! Invariants: a change is announced [`ANNOUNCE_DELAY`] after it was noticed, or with an announce that comes sooner; the
-//! end of a protection is announced at once; what happens between Hello and Welcome is announced after the listing.
+//! Invariants: a change is announced [`ANNOUNCE_DELAY`] after it was noticed, or with an announce that comes
+//! sooner; the end of a protection is announced at once; what happens between Hello and Welcome is announced
+//! after the listing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
