@@ -1,9 +1,9 @@
 //! The consequences of an order to evict: decided without I/O, carried out on any store.
 //!
-//! Invariants: a content whose publication waits for the tracker stays, whatever the order says, and so does a content
-//! that a waiting collection refers to; a content that the peer's own user published or fetched stays while it is surplus
-//! only. A file that was added under a name and refused is published no longer: it was kept until now because it may have
-//! counted as a replica.
+//! Invariants: a content whose publication waits for the tracker stays, whatever the order says, and so do
+//! the parts of a collection whose publication waits; a content that the peer's own user published or fetched
+//! stays while it is only surplus. A file whose publication was refused is published no longer: it was kept
+//! until now because it may have counted as a replica.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use shared::model::{ContentId, EvictReason};
 
 use crate::store::{FragmentStore, Publication, Role, StoreError};
 
-/// The consequence of an order to hold a content no longer.
+/// The action that follows from an order to hold a content no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Eviction {
     /// None: the content's publication, or that of a collection that refers to it, is pending.
@@ -23,7 +23,7 @@ pub enum Eviction {
 }
 
 impl Eviction {
-    /// Decides, given everything in the outbox, and the contents that the collections waiting in it refer to.
+    /// Decides, given the publications in the outbox and the parts of the collections that wait in it.
     #[must_use]
     pub fn of(
         content: ContentId,
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_publication_stays_and_a_settled_one_goes() {
+    fn pending_contents_stay_and_published_ones_go_with_their_names() {
         let (ours, other) = (ContentId::from_bytes([1; 32]), ContentId::from_bytes([2; 32]));
         let settled = publication("a", ours, PublicationState::Published(Revision::new(3)));
         let elsewhere = publication("b", other, PublicationState::Pending(None));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_of_a_waiting_collection_stay_with_it() {
+    fn the_parts_of_a_pending_collection_stay_with_it() {
         let part = ContentId::from_bytes([3; 32]);
         for reason in [
             EvictReason::Surplus,

@@ -1,7 +1,7 @@
 //! The settings of a peer: flags, environment and file; `shared::settings` decides which place wins.
 //!
-//! [`TABLE`] lists them all. Arguments of a single invocation (`--name`, `--output`, `--force`, …) are flags only.
-//! [`gather`] reads the places, [`Options`] is the result.
+//! [`TABLE`] lists them all. Arguments of a single invocation (`--name`, `--output`, `--force`, …) are flags
+//! only. [`gather`] reads the places, [`Options`] is the result.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -271,7 +271,8 @@ fn rates(values: &Values) -> RateLimits {
     }
 }
 
-/// Returns `$XDG_DATA_HOME/enjambre/peer`, or one under `~/.local/share`. The XDG rules ignore a relative path.
+/// Returns `$XDG_DATA_HOME/enjambre/peer`, or one under `~/.local/share`. The XDG rules ignore a relative
+/// path.
 fn default_data_dir(env: Env<'_>) -> Option<PathBuf> {
     let absolute = |key| env(key).map(PathBuf::from).filter(|path| path.is_absolute());
     let data_home = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;

@@ -1,7 +1,7 @@
 //! The help in the language in force.
 //!
-//! clap's own definition is the English one. In Spanish every text in it is replaced by the one of its id, and clap's own
-//! words are replaced in its output.
+//! clap's own definition is the English one. In Spanish every text in it is replaced by the one of its id,
+//! and clap's own words are replaced in its output.
 
 use clap::builder::Str;
 use clap::{Arg, Command};
@@ -106,7 +106,8 @@ impl<'a> HelpParts<'a> {
     }
 }
 
-/// Words that clap writes itself: whole lines, beginnings of lines, and the placeholder of options in a usage.
+/// Words that clap writes itself: whole lines, beginnings of lines, and the placeholder of options in a
+/// usage.
 const OWN_WORDS: [(&str, &str); 9] = [
     ("Usage:", "Uso:"),
     ("Commands:", "Órdenes:"),
@@ -170,32 +171,31 @@ mod tests {
     }
 
     /// Returns the wanted keys without an entry, and the entries that no key uses.
-    fn compared(wanted: &BTreeSet<String>, texts: words::Texts) -> (Vec<String>, Vec<&'static str>) {
-        let mut unused: BTreeSet<&str> = texts.iter().map(|(key, _)| *key).collect();
-        assert_eq!(unused.len(), texts.len(), "a key is there twice");
-        let mut missing = Vec::new();
-        let has = |key: &str| texts.iter().any(|(known, _)| *known == key);
+    fn compared(wanted: &BTreeSet<String>, table: &'static str) -> (Vec<String>, BTreeSet<&'static str>) {
+        let known: BTreeSet<&str> = words::entries(table).map(|(key, _)| key).collect();
+        assert_eq!(known.len(), words::entries(table).count(), "a key is there twice");
+        let (mut missing, mut unused) = (Vec::new(), known.clone());
         for key in wanted {
             let short = key.find('.').map_or("", |at| &key[at..]);
-            match [key.as_str(), short].into_iter().find(|key| has(key)) {
+            match [key.as_str(), short].into_iter().find(|key| known.contains(key)) {
                 Some(found) => drop(unused.remove(found)),
                 None => missing.push(key.clone()),
             }
         }
-        (missing, unused.into_iter().collect())
+        (missing, unused)
     }
 
     #[test]
     fn every_text_of_the_help_has_its_spanish() {
         let mut found = <[BTreeSet<String>; 3]>::default();
         keys(&definition(), "", &mut found);
-        for (wanted, texts) in found.iter().zip([words::HELP, words::DEFAULTS, words::LABELS]) {
-            let (missing, unused) = compared(wanted, texts);
+        for (wanted, table) in found.iter().zip([words::HELP, words::DEFAULTS, words::LABELS]) {
+            let (missing, unused) = compared(wanted, table);
             assert!(
                 missing.is_empty() && unused.is_empty(),
                 "words/help.rs\nlacks {missing:#?}\nand does not need {unused:#?}"
             );
-            for (key, spanish) in texts {
+            for (key, spanish) in words::entries(table) {
                 assert!(
                     !spanish.is_empty() && !spanish.ends_with('.'),
                     "{key:?}: {spanish:?}"

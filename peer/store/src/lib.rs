@@ -52,7 +52,7 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
 pub use staged_upload::StagedUpload;
-pub use verify::verify_fragment;
+pub use verify::{read_verified, verify_fragment};
 
 /// Record of a content that is kept.
 #[derive(Clone, Debug)]

@@ -1,4 +1,4 @@
-//! A webserver's list of trackers, and what a peer knows of its network.
+//! A webserver's list of trackers, and a peer's knowledge of its network.
 
 use shared::model::HostPort;
 use tonic::transport::Channel;
@@ -8,7 +8,7 @@ use crate::messages::Invalid;
 use crate::v1::directory_client::DirectoryClient as Generated;
 use crate::{RemoteError, dial, v1};
 
-/// As many as a reply may have.
+/// Largest number of trackers in a reply.
 const MAX_TRACKERS: usize = 64;
 
 /// Talks to one webserver or peer; cheap to clone.
@@ -18,15 +18,15 @@ pub struct DirectoryClient(Generated<Channel>);
 /// A tracker as the webserver sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerEntry {
-    /// Where to dial it.
+    /// Address to dial.
     pub address: HostPort,
     /// Whether its last health check succeeded.
     pub is_live: bool,
-    /// Why not; empty when it is live.
+    /// Reason for a failed check; empty when the tracker is live.
     pub reason: String,
 }
 
-/// By which addresses a network is entered.
+/// Addresses through which a network is entered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gateways {
     /// A webserver; a webserver itself names none.
@@ -47,7 +47,7 @@ impl DirectoryClient {
     /// The trackers that it knows, and for a peer its webserver.
     ///
     /// # Errors
-    /// When it cannot be reached. Tried once: the caller has a loop of its own.
+    /// When the webserver cannot be reached. The call is tried once: callers have loops of their own.
     pub async fn gateways(&self) -> Result<Gateways, RemoteError> {
         let request = v1::TrackersRequest {};
         let reply = unary(

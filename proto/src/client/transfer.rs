@@ -18,7 +18,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct TransferClient(Generated<Channel>);
 
-/// What a peer can be asked for.
+/// Fragments that a peer offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
     /// Fragments that it holds.
@@ -31,7 +31,7 @@ pub struct Availability {
     pub is_full: bool,
 }
 
-/// The bitmaps that a peer sends of what it holds.
+/// Stream of the bitmaps that a peer sends of its fragments.
 #[derive(Debug)]
 pub struct Following {
     stream: tonic::Streaming<v1::FollowReply>,
@@ -76,7 +76,7 @@ impl TransferClient {
         Ok(reply.manifest.ok_or(Invalid::Missing("manifest"))?.try_into()?)
     }
 
-    /// What the peer holds of a content, now and whenever it changes.
+    /// Follows the fragments of a content that the peer holds.
     ///
     /// # Errors
     /// As the contract says, and when the stream does not begin in time.
@@ -126,7 +126,7 @@ impl Following {
             FragmentSet::from_bytes(self.fragment_count, bytes).map_err(|error| Invalid::field(field, error))
         };
         let held = set("fragments", &reply.fragments)?;
-        // A peer that passes nothing on says nothing.
+        // Older peers leave the fields of arriving and handed-out fragments empty.
         let part = |field, bytes: &[u8]| match bytes {
             [] => Ok(FragmentSet::empty(self.fragment_count)),
             bytes => set(field, bytes),

@@ -2,11 +2,10 @@
 
 use shared::model::{
     Binding, CollectionSize, ContentId, ContentRef, ContentState, Digest, FragmentLength, FragmentSet,
-    Health, Holder, HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerState, ReplicationTarget,
-    Revision, Timestamp, Zone,
+    Health, Holder, HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerMode, PeerState,
+    ReplicationTarget, Revision, Timestamp, Zone,
 };
 
-use super::upkeep::ModeOf;
 use super::{Invalid, fixed, parsed, required};
 use crate::v1;
 
@@ -41,6 +40,16 @@ pub(crate) fn concatenated(digests: &[Digest]) -> Vec<u8> {
 
 pub(crate) fn target(number: u32) -> Result<ReplicationTarget, Invalid> {
     ReplicationTarget::new(number).map_err(|error| Invalid::field("target", error))
+}
+
+/// Reads a fragment length; 0 lets the content's length decide.
+pub(crate) fn chosen_fragment_length(bytes: u32) -> Result<Option<FragmentLength>, Invalid> {
+    match bytes {
+        0 => Ok(None),
+        bytes => FragmentLength::new(u64::from(bytes))
+            .map(Some)
+            .map_err(|error| Invalid::field("fragment_length", error)),
+    }
 }
 
 pub(crate) fn zone(text: &str) -> Result<Option<Zone>, Invalid> {
@@ -183,6 +192,36 @@ impl From<Health> for v1::Health {
             fragments: health.fragments,
             copies_under_way: health.copies_under_way,
         }
+    }
+}
+
+/// Mode of a peer on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ModeOf(pub(crate) PeerMode);
+
+/// An older tracker sends no mode; its peers are active.
+impl From<Option<v1::Duty>> for ModeOf {
+    fn from(wire: Option<v1::Duty>) -> Self {
+        use v1::duty::Duty as Wire;
+        Self(match wire.and_then(|wire| wire.duty) {
+            Some(Wire::IsDraining(true)) => PeerMode::Draining,
+            Some(Wire::MaintenanceUntilMs(until)) => PeerMode::Maintenance {
+                until: Timestamp::from_millis(until),
+            },
+            Some(Wire::IsDraining(false)) | None => PeerMode::Active,
+        })
+    }
+}
+
+impl From<PeerMode> for v1::Duty {
+    fn from(mode: PeerMode) -> Self {
+        use v1::duty::Duty as Wire;
+        let mode = match mode {
+            PeerMode::Active => None,
+            PeerMode::Draining => Some(Wire::IsDraining(true)),
+            PeerMode::Maintenance { until } => Some(Wire::MaintenanceUntilMs(until.as_millis())),
+        };
+        Self { duty: mode }
     }
 }
 

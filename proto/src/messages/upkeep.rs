@@ -4,33 +4,33 @@ use std::time::Duration;
 
 use shared::model::{
     ContentRef, DrainStatus, Durability, Endangered, FetchStanding, Losses, Name, PeerId, PeerMode, Reason,
-    ReasonCode, Repair, ReplicationTarget, RequestedMode, Revision, Survey, Timestamp, Why,
+    ReasonCode, Repair, ReplicationTarget, RequestedMode, Revision, Survey, Why,
 };
 
-use super::types::{content_id, peer_id, target};
+use super::types::{ModeOf, content_id, peer_id, target};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
 /// Reasons in one answer.
 const MAX_REASONS: usize = 64;
 
-/// Want another number of replicas of what a name is bound to.
+/// Request for another number of replicas of a name's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetTarget {
     /// The name.
     pub name: Name,
     /// Replicas wanted.
     pub target: ReplicationTarget,
-    /// The revision that the caller has seen; none means whatever is bound.
+    /// The revision that the caller has seen; `None` means any.
     pub expected: Option<Revision>,
 }
 
 /// Use a peer for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetPeerMode {
-    /// Who; none means the node that is asked.
+    /// Peer to change; `None` means the node that is asked.
     pub peer: Option<PeerId>,
-    /// For what.
+    /// Mode that the peer should have.
     pub wish: RequestedMode,
 }
 
@@ -100,36 +100,6 @@ impl From<SetPeerMode> for v1::SetDutyRequest {
                 .into(),
             wish: Some(wish),
         }
-    }
-}
-
-/// What an older tracker does not say is active mode.
-impl From<Option<v1::Duty>> for ModeOf {
-    fn from(wire: Option<v1::Duty>) -> Self {
-        use v1::duty::Duty as Wire;
-        Self(match wire.and_then(|wire| wire.duty) {
-            Some(Wire::IsDraining(true)) => PeerMode::Draining,
-            Some(Wire::MaintenanceUntilMs(until)) => PeerMode::Maintenance {
-                until: Timestamp::from_millis(until),
-            },
-            Some(Wire::IsDraining(false)) | None => PeerMode::Active,
-        })
-    }
-}
-
-/// A mode as it comes off the wire.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ModeOf(pub(crate) PeerMode);
-
-impl From<PeerMode> for v1::Duty {
-    fn from(mode: PeerMode) -> Self {
-        use v1::duty::Duty as Wire;
-        let mode = match mode {
-            PeerMode::Active => None,
-            PeerMode::Draining => Some(Wire::IsDraining(true)),
-            PeerMode::Maintenance { until } => Some(Wire::MaintenanceUntilMs(until.as_millis())),
-        };
-        Self { duty: mode }
     }
 }
 
@@ -426,7 +396,7 @@ impl From<Why> for v1::WhyReply {
     }
 }
 
-/// Which content a question is about.
+/// Returns the content that a question is about.
 pub fn asked(wire: Option<v1::ContentRef>) -> Result<ContentRef, Invalid> {
     required("ref", wire)?.try_into()
 }

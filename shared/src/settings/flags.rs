@@ -1,4 +1,4 @@
-//! Settings on the command line: what the flags say, and what their help says of the other places.
+//! Settings on the command line: the values of flags, and the hints at other places in their help.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,10 +20,10 @@ where
     PossibleValuesParser::new(texts.iter().copied()).try_map(|text| text.parse::<T>())
 }
 
-/// Reads a command line: what it says, and what of that are settings.
+/// Reads a command line: its arguments, and the settings among them.
 ///
 /// # Errors
-/// What clap has against it, and help or the version when that was asked for.
+/// Complaints of clap, also help and the version when they were asked for.
 pub fn read<A: Parser>(
     table: Table,
     arguments: impl IntoIterator<Item = OsString>,
@@ -32,8 +32,8 @@ pub fn read<A: Parser>(
     Ok((A::from_arg_matches(&matches)?, said(table, &matches)))
 }
 
-/// The texts of the flags that are settings, whichever subcommand they were written after; a flag's id is the setting's
-/// name. `config` is among them.
+/// The texts of the flags that are settings, whichever subcommand they were written after; a flag's id is the
+/// setting's name. `config` is among them.
 #[must_use]
 pub fn said(table: Table, matches: &ArgMatches) -> BTreeMap<String, OsString> {
     let mut said = BTreeMap::new();
@@ -41,7 +41,7 @@ pub fn said(table: Table, matches: &ArgMatches) -> BTreeMap<String, OsString> {
     while let Some(matches) = level {
         let names = table.iter().map(|setting| setting.name()).chain([CONFIG]);
         for name in names {
-            // An id that this subcommand does not have is an error here; it says nothing then.
+            // An id that this subcommand does not have is an error here and gives no value.
             let Ok(Some(texts)) = matches.try_get_raw(name) else {
                 continue;
             };
@@ -67,7 +67,7 @@ fn with_twin(table: Table, arg: Arg) -> Arg {
     let id = arg.get_id().as_str();
     let setting = table.iter().find(|setting| setting.name() == id);
     let mut notes = String::new();
-    // That a switch is off by default goes without saying.
+    // A switch is off by default, so the help need not mention it.
     let is_switch = !arg.get_action().takes_values();
     if let Some(default) = setting.and_then(|setting| setting.told().or(setting.default()))
         && !is_switch

@@ -1,4 +1,5 @@
-//! `dst [--seeds A..B]`: plays histories of a simulated cluster and checks its invariants. One seed is one history.
+//! `dst [--seeds A..B]`: plays histories of a simulated cluster and checks its invariants. One seed is one
+//! history.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
 use std::process::ExitCode;

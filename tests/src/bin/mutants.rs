@@ -1,5 +1,5 @@
-//! `mutants [PART OF A NAME]`: plants bugs in a copy of the code, one at a time, and counts the histories until each is
-//! found, or sees a test fail.
+//! `mutants [PART OF A NAME]`: plants bugs in a copy of the code, one at a time, and counts the histories
+//! until each is found, or sees a test fail.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ fn cargo(hunter: Hunter) -> Command {
     let mut cargo = Command::new("cargo");
     match hunter {
         Hunter::Histories => cargo
-            .args(["run", "--quiet", "--locked", "-p", "tests"])
+            .args(["run", "--quiet", "--locked", "-p", "tests", "--features", "lab"])
             .args(["--bin", "dst", "--", "--seeds", SEEDS, "--lines", "1"]),
         Hunter::Test {
             package,

@@ -1,5 +1,5 @@
-//! Calls to the tracker: each may be lost, late, doubled, or answered to nobody. A call that may be repeated is tried
-//! again as the production client does (`proto::client`).
+//! Calls to the tracker: each may be lost, late, doubled, or answered to nobody. A call that may be repeated
+//! is tried again as the production client does (`proto::client`).
 
 use rand::RngExt as _;
 use shared::model::{

@@ -1,5 +1,6 @@
-//! Connections that carry sessions. Messages arrive in order while a connection holds. It may break at any moment: then
-//! each end finds out at its own time, and messages under way may or may not arrive. Messages of peers may come twice.
+//! Connections that carry sessions. Messages arrive in order while a connection holds. It may break at any
+//! moment: then each end finds out at its own time, and messages under way may or may not arrive. Messages of
+//! peers may come twice.
 
 use rand::RngExt as _;
 use shared::model::{Hello, Numbered, Order, Report, Welcome};

@@ -48,7 +48,8 @@ pub(super) fn find(id: ContentId) -> Option<&'static Content> {
     pool().iter().find(|content| content.manifest.content() == id)
 }
 
-/// Returns the parts of a content: some contents stand for catalogs of collections, always of the same two parts.
+/// Returns the parts of a content: some contents stand for catalogs of collections, always of the same two
+/// parts.
 pub(super) fn parts_of(id: ContentId) -> Vec<&'static Content> {
     /// Places in the pool of the catalogs and their parts.
     const COLLECTIONS: [(usize, [usize; 2]); 4] = [(0, [5, 16]), (1, [5, 23]), (4, [21, 9]), (18, [12, 24])];

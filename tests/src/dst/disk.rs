@@ -1,7 +1,7 @@
 //! The tracker's disk: one file for appending.
 //!
-//! Synced bytes survive a crash. Of bytes that were written and not synced a prefix of any length survives, and its last
-//! bytes may be rubbish: a torn record.
+//! Synced bytes survive a crash. Of bytes that were written and not synced a prefix of any length survives,
+//! and its last bytes may be rubbish: a torn record.
 
 use rand::{Rng, RngExt as _};
 

@@ -1,5 +1,5 @@
-//! Faults: processes die, wires are cut, disks break and rot, machines are wiped, clocks leap, and messages of the past
-//! turn up.
+//! Faults: processes die, wires are cut, disks break and rot, machines are wiped, clocks leap, and messages
+//! of the past turn up.
 
 use std::time::Duration;
 

@@ -42,7 +42,8 @@ impl World {
         }
     }
 
-    /// Returns the copies of the fragment that has the fewest, on the disks of live peers or not: all copies, and kept ones.
+    /// Returns the copies of the fragment that has the fewest, on the disks of live peers or not: all copies,
+    /// and kept ones.
     pub(super) fn fewest_copies(&self, content: ContentId) -> (u32, u32) {
         let Some(known) = contents::find(content) else {
             return (0, 0);

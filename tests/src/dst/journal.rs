@@ -1,7 +1,8 @@
 //! The tracker's journal on the simulated disk: the production trait and codec, in a file of checked frames.
 //!
-//! Every frame is a length, a hash, a kind and a body. A batch is one frame, so that it is replayed whole or not at all;
-//! a snapshot is several frames and counts from the last of them on. Replay ends at the first frame that is not whole.
+//! Every frame is a length, a hash, a kind and a body. A batch is one frame, so that it is replayed whole or
+//! not at all; a snapshot is several frames and counts from the last of them on. Replay ends at the first
+//! frame that is not whole.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,8 +1,10 @@
-//! Linearizability: could a concurrent history have happened one operation after the other (Herlihy & Wing 1990)?
+//! Linearizability: could a concurrent history have happened one operation after the other (Herlihy & Wing
+//! 1990)?
 //!
-//! The search of Wing & Gong (1993) with the memory of Lowe (2017): take any operation that no other unfinished one had
-//! to precede, apply it to the model, go on; a state that was reached before with the same operations done is not
-//! tried again. An operation without an answer may have taken effect at any time after it began, or never.
+//! The search of Wing & Gong (1993) with the memory of Lowe (2017): take any operation that no other
+//! unfinished one had to precede, apply it to the model, go on; a state that was reached before with the same
+//! operations done is not tried again. An operation without an answer may have taken effect at any time after
+//! it began, or never.
 //!
 //! This module knows nothing of names or trackers: the [`Model`] says what an operation does.
 
@@ -38,8 +40,8 @@ pub struct Interval<O> {
     pub until: Option<u64>,
 }
 
-/// Returns whether some order of the operations explains every answer, with no operation before another one that
-/// had been answered when it began.
+/// Returns whether some order of the operations explains every answer, with no operation before another one
+/// that had been answered when it began.
 ///
 /// # Panics
 /// When there are more than [`MAX_OPERATIONS`].
@@ -67,8 +69,8 @@ pub fn is_linearizable<M: Model>(model: &M, history: &[Interval<M::Operation>]) 
         // An operation that begins after this must wait for the one that ends then.
         let first_end = rest().filter_map(|(_, op)| op.until).min().unwrap_or(u64::MAX);
         let mut next: Vec<_> = rest().filter(|(_, op)| op.from <= first_end).collect();
-        // The place that is put down last is tried first: the operation that ends first, of these the one that began
-        // first, and unanswered ones at last.
+        // The place that is put down last is tried first: the operation that ends first, of these the one
+        // that began first, and unanswered ones at last.
         next.sort_by_key(|(n, op)| Reverse((op.until.unwrap_or(u64::MAX), op.from, *n)));
         for (n, op) in next {
             let Some(next) = model.step(&state, &op.operation) else {

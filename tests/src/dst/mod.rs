@@ -1,16 +1,17 @@
 //! Deterministic simulation of a whole cluster: one seed is one history.
 //!
-//! The tracker's state, batches, snapshots and record format and the peers' store, session, publisher, assignment queue
-//! and eviction rules are the production code. Time, the network, disks and users are simulated: messages are late, lost,
-//! doubled and reordered; wires are cut; processes die at any moment and come back; disks lose bytes that were not synced,
-//! break, fill and rot; machines are wiped; clocks leap; messages of the past turn up. An oracle of acknowledgements is
-//! kept outside. The invariants of ARCHITECTURE.md are checked after every step, and, when the faults have stopped, that
-//! everything comes to rest as it should be. Names are checked to be linearizable ([`linear`], [`naming`]).
+//! The tracker's state, batches, snapshots and record format and the peers' store, session, publisher,
+//! assignment queue and eviction rules are the production code. Time, the network, disks and users are
+//! simulated: messages are late, lost, doubled and reordered; wires are cut; processes die at any moment and
+//! come back; disks lose bytes that were not synced, break, fill and rot; machines are wiped; clocks leap;
+//! messages of the past turn up. An oracle of acknowledgements is kept outside. The invariants of
+//! ARCHITECTURE.md are checked after every step, and, when the faults have stopped, that everything comes to
+//! rest as it should be. Names are checked to be linearizable ([`linear`], [`naming`]).
 //!
 //! [`play`] plays one history; the same seed gives the same history, event by event. Not to be confused with
-//! [`swarm_sim`](crate::swarm_sim), which measures the speed of swarms. Not simulated are sockets and threads (scenarios
-//! have them), SQLite and real files (`journal::conformance`, `store::tests`), and the fetch scheduler
-//! (`fetch::scheduler::tests`), in whose place stands a simple fetcher.
+//! [`swarm_sim`](crate::swarm_sim), which measures the speed of swarms. Not simulated are sockets and threads
+//! (scenarios have them), SQLite and real files (`journal::conformance`, `store::tests`), and the fetch
+//! scheduler (`fetch::scheduler::tests`), in whose place stands a simple fetcher.
 
 mod calls;
 mod connections;
@@ -52,7 +53,8 @@ pub struct Played {
     pub lines: Vec<String>,
 }
 
-/// Plays the history of a seed, with this number of peers at first or the seed's own. `keeps_lines` costs time.
+/// Plays the history of a seed, with this number of peers at first or the seed's own. `keeps_lines` costs
+/// time.
 #[must_use]
 pub fn play(seed: u64, peers: Option<usize>, keeps_lines: bool) -> Played {
     let mut world = World::new(seed, peers, keeps_lines);

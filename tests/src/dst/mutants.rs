@@ -1,5 +1,6 @@
-//! Mutants: bugs to plant in a copy of the code, to see that histories find them, or a test where histories do not go.
-//! Each is a replacement in a file, and the invariant that it breaks. None is ever part of a program.
+//! Mutants: bugs to plant in a copy of the code, to see that histories find them, or a test where histories
+//! do not go. Each is a replacement in a file, and the invariant that it breaks. None is ever part of a
+//! program.
 
 /// The hunter that has to find a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,8 +133,8 @@ planted! {
     9 "revisions are taken from the clock", "tracker/src/state/names/publishing.rs":
         "(self.next_binding(&publish.name), now)" =>
         "(Revision::new(now.as_millis() / 1000), now)";
-    10 "the outbox speaks the wire's own types", "peer/src/publisher.rs":
-        "use shared::{Coded as _, ErrorCode};" => "use shared::{Coded as _, ErrorCode}; use proto::v1 as _;",
+    10 "the outbox speaks the wire's own types", "peer/src/publisher/attempt.rs":
+        "use shared::ErrorCode;" => "use shared::ErrorCode; use proto::v1 as _;",
         test "tests" "tidy" "wire_types";
     11 "repair knows no budget", "tracker/src/state/replicas/repair_budget.rs":
         "is_affordable && under_way.budgeted() < self.budget.total" => "is_affordable";

@@ -1,5 +1,5 @@
-//! The specification of two names, against which histories are checked. Written from the contract of `Catalog`, not from
-//! the tracker's code.
+//! The specification of two names, against which histories are checked. Written from the contract of
+//! `Catalog`, not from the tracker's code.
 //!
 //! It has two names because a rename changes two at once; no other operation on one concerns the other.
 
@@ -17,7 +17,8 @@ pub enum Asked {
         /// The state that it is expected to have.
         expectation: Expectation,
     },
-    /// `peer add`: binds a name that is unbound, or, with `update`, any; the peer tries until it has an answer.
+    /// `peer add`: binds a name that is unbound, or, with `update`, any; the peer tries until it has an
+    /// answer.
     Add {
         /// The content to bind it to, and the target.
         what: (ContentId, u32),
@@ -58,7 +59,8 @@ pub enum Answer {
     Bound(Revision, ContentId),
     /// The name is at this revision, which bound it to this content or removed it.
     Head(Revision, Option<ContentId>),
-    /// No answer came, or one that says nothing (a conflict with an earlier attempt of the same operation, perhaps).
+    /// No answer came, or one that says nothing (a conflict with an earlier attempt of the same operation,
+    /// perhaps).
     Unknown,
 }
 

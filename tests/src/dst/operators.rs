@@ -1,4 +1,5 @@
-//! Operations of users: add, update, pin, put if absent, compare and set, remove, rename, read, get, forget, verify.
+//! Operations of users: add, update, pin, put if absent, compare and set, remove, rename, read, get, forget,
+//! verify.
 
 use peer::store::{FragmentStore as _, Publication, PublicationState, Purpose as StorePurpose};
 use rand::RngExt as _;

@@ -1,4 +1,5 @@
-//! The oracle, kept outside the system: operations and their answers, acknowledged replicas, destroyed copies.
+//! The oracle, kept outside the system: operations and their answers, acknowledged replicas, destroyed
+//! copies.
 //!
 //! It learns only what callers learn, and what the history itself has done to disks.
 
@@ -255,9 +256,9 @@ impl World {
     fn check_pair(&mut self, age: usize, pair: u64) {
         let (naming, from, operations) = self.oracle.age(age, pair);
         let is_fine = |split| is_linearizable(&naming, &intervals(&operations, split, age, from));
-        // A later attempt at an operation may find the name bound as it wants by someone else, after its own binding has
-        // come and gone. The operation had its effect once, and its answer is true, but these are two moments. That is so
-        // rare that one such operation in a history is looked for.
+        // A later attempt at an operation may find the name bound as it wants by someone else, after its own
+        // binding has come and gone. The operation had its effect once, and its answer is true, but these are
+        // two moments. That is so rare that one such operation in a history is looked for.
         let repeated = operations
             .iter()
             .enumerate()
@@ -296,8 +297,9 @@ pub(super) fn other_of(name: &Name) -> Name {
     Name::new(format!("n/{}", number_of(name) ^ 1)).expect("a name")
 }
 
-/// Returns the operations as the checker wants them, in an age that began then; the `split` one as an effect at some time
-/// and an observation. An operation that was not answered in this age may have had its effect in it.
+/// Returns the operations as the checker wants them, in an age that began then; the `split` one as an effect
+/// at some time and an observation. An operation that was not answered in this age may have had its effect in
+/// it.
 fn intervals(
     operations: &[&Operation],
     split: Option<usize>,

@@ -1,5 +1,5 @@
-//! A simulated peer: the production store (in memory), session, publisher, assignment queue and eviction rules, with a
-//! process that dies and a disk that remembers.
+//! A simulated peer: the production store (in memory), session, publisher, assignment queue and eviction
+//! rules, with a process that dies and a disk that remembers.
 
 mod copying;
 mod publishing;

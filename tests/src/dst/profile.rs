@@ -37,7 +37,8 @@ pub(super) struct Profile {
     /// The usual and the longest delay of a message.
     pub(super) delay: Millis,
     pub(super) longest_delay: Millis,
-    /// The chances of a message or an answer to be lost, of a connection to break, of a message to come twice.
+    /// The chances of a message or an answer to be lost, of a connection to break, of a message to come
+    /// twice.
     pub(super) loss: f64,
     pub(super) breaks: f64,
     pub(super) duplicates: f64,

@@ -1,4 +1,5 @@
-//! Planned events, in order of time; of events at the same moment, the one that was planned first comes first.
+//! Planned events, in order of time; of events at the same moment, the one that was planned first comes
+//! first.
 
 use std::collections::BTreeMap;
 

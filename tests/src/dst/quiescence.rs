@@ -9,7 +9,8 @@ use super::world::{Event, World};
 /// The time between two checks.
 const CHECK_EVERY: u64 = 2_000;
 
-/// The time by which all must be well: it covers a peer that works through stalled assignments one after the other.
+/// The time by which all must be well: it covers a peer that works through stalled assignments one after the
+/// other.
 const LATEST: u64 = 400_000;
 
 impl World {

@@ -1,10 +1,11 @@
-//! The tracker's journal is backed up, and later restored from the backup: facts acknowledged in between are missing, and
-//! all others must be as they were.
+//! The tracker's journal is backed up, and later restored from the backup: facts acknowledged in between are
+//! missing, and all others must be as they were.
 //!
-//! The invariants then (docs/reliability.md): names are exactly as in the backup; no revision that bound a name means
-//! another content; a missing fact is missed as soon as a peer that has seen it says hello; until the operator accepts
-//! the loss nothing is evicted for having no name, so replicated contents stay so. The operator follows the manual:
-//! `tracker restored` before the start, `tracker accept-loss` when the faults have stopped.
+//! The invariants then (docs/reliability.md): names are exactly as in the backup; no revision that bound a
+//! name means another content; a missing fact is missed as soon as a peer that has seen it says hello; until
+//! the operator accepts the loss nothing is evicted for having no name, so replicated contents stay so. The
+//! operator follows the manual: `tracker restored` before the start, `tracker accept-loss` when the faults
+//! have stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 

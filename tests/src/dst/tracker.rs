@@ -1,7 +1,8 @@
-//! The simulated tracker: the production state, batches, snapshots and record format, on a simulated disk and clock.
+//! The simulated tracker: the production state, batches, snapshots and record format, on a simulated disk and
+//! clock.
 //!
-//! Events take the place of the threads of `ledger::writer`: commands gather in an inbox; a batch of them is applied; its
-//! sync takes time; then it is answered. A reader meanwhile waits for the sync.
+//! Events take the place of the threads of `ledger::writer`: commands gather in an inbox; a batch of them is
+//! applied; its sync takes time; then it is answered. A reader meanwhile waits for the sync.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

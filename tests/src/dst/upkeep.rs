@@ -1,7 +1,7 @@
 //! Upkeep by operators: draining a peer and switching it off when that is safe, maintenance, other targets.
 //!
-//! A peer that is safe to switch off is switched off for good, and its disk with it, in the same moment. Its copies do not
-//! count as destroyed for that: the invariants have to hold all the same.
+//! A peer that is safe to switch off is switched off for good, and its disk with it, in the same moment. Its
+//! copies do not count as destroyed for that: the invariants have to hold all the same.
 
 use std::time::Duration;
 

@@ -21,16 +21,19 @@ use super::tracker::SimTracker;
 /// An event.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The tracker of this run takes what is in its inbox; its disk has synced; its clock ticks; a new one starts.
+    /// The tracker of this run takes what is in its inbox; its disk has synced; its clock ticks; a new one
+    /// starts.
     Works(u64),
     Synced(u64),
     Ticks(u64),
     TrackerStarts,
-    /// A message of a session reaches the tracker or the peer; an end of its connection finds out that it is broken.
+    /// A message of a session reaches the tracker or the peer; an end of its connection finds out that it is
+    /// broken.
     Up(ConnectionId, Up),
     Down(ConnectionId, Down),
     Breaks(ConnectionId, End),
-    /// An attempt at a call reaches the tracker; its answer the caller; the caller waits no longer or tries again.
+    /// An attempt at a call reaches the tracker; its answer the caller; the caller waits no longer or tries
+    /// again.
     Asks(CallId, u32),
     Answers(CallId, u32, Outcome),
     TimesOut(CallId, u32),

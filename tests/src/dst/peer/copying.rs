@@ -1,5 +1,5 @@
-//! A plain fetcher: makes room, asks for one fragment after the other, verifies, writes and syncs each. The order of the
-//! steps is that of `peer::assignments`; the choice of sources is simpler than the scheduler's.
+//! A plain fetcher: makes room, asks for one fragment after the other, verifies, writes and syncs each. The
+//! order of the steps is that of `peer::assignments`; the choice of sources is simpler than the scheduler's.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! Drives the production publisher on a simulated outbox and network: one attempt at a time, of callers first.
+//! Drives the production publisher on a simulated outbox and network: one attempt at a time, of callers
+//! first.
 
 use peer::publisher::{Attempt, Bind, Input, Next, Outcome, Output, is_final};
 use peer::session::ProtectionGuard;
@@ -27,7 +28,8 @@ pub(super) struct SimAttempt {
 }
 
 impl World {
-    /// The user adds a file under a name: it is written to the outbox, and made at once if there is a tracker.
+    /// The user adds a file under a name: it is written to the outbox, and made at once if there is a
+    /// tracker.
     pub(in crate::dst) fn put_publication(
         &mut self,
         number: PeerNumber,
@@ -138,7 +140,8 @@ impl World {
         }
     }
 
-    /// Writes a state to the outbox, if it still has what was attempted: as the index of a real store compares them.
+    /// Writes a state to the outbox, if it still has what was attempted: as the index of a real store
+    /// compares them.
     fn write(&mut self, number: PeerNumber, attempted: &Publication, state: PublicationState) -> bool {
         let peer = &mut self.peers[number];
         let known = peer.outbox.get_mut(&attempted.name);

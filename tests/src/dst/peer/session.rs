@@ -1,6 +1,7 @@
 //! Drives the production session of a peer on simulated time, network and disks.
 //!
-//! Looking at the store takes time; what is found is as of some moment in between, and other inputs come meanwhile.
+//! Looking at the store takes time; what is found is as of some moment in between, and other inputs come
+//! meanwhile.
 
 use peer::assignments::Assignment;
 use peer::eviction::Eviction;
@@ -211,7 +212,8 @@ impl World {
         self.tell(number, Input::TimeUp { used });
     }
 
-    /// A guard of a protection was dropped: the session gets to know a moment later, and orders may come first.
+    /// A guard of a protection was dropped: the session gets to know a moment later, and orders may come
+    /// first.
     pub(super) fn protection_ended(&mut self, number: PeerNumber) {
         let delay = self.rng.random_range(0..3);
         self.will(number, delay, Act::ProtectionEnds);
