@@ -31,17 +31,16 @@ pub(crate) const PROTO: &[Row] = &[
 
 /// `state` is the heart: it knows no journal, no wire and no clock. The borders `rpc` and `http` never meet.
 pub(crate) const TRACKER: &[Row] = &[
-    ("budget", &[]),
-    ("config", &["budget", "policy", "timing"]),
+    ("config", &["policy", "timing"]),
     ("http", &["ledger", "state"]),
     ("journal", &["state"]),
     ("ledger", &["journal", "policy", "state"]),
     ("offline", &["journal", "state", "timing"]),
     ("placement", &[]),
-    ("policy", &["budget", "timing"]),
+    ("policy", &["timing"]),
     ("rpc", &["ledger", "state"]),
     ("server", &["config", "http", "journal", "ledger", "rpc"]),
-    ("state", &["budget", "placement", "policy", "timing"]),
+    ("state", &["placement", "policy", "timing"]),
     ("timing", &[]),
 ];
 
