@@ -56,7 +56,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         active_fetches: node.fetcher.active(),
         active_uploads: node.counters.uploads(),
         limits: limits(node),
-        culprits: node.fetcher.source_faults(),
+        source_faults: node.fetcher.source_faults(),
         scrub: node.scrubber.status(),
     })
 }
