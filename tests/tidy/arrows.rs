@@ -201,7 +201,6 @@ pub(crate) const TESTS: &[Row] = &[
     ("content", &[]),
     ("dst", &[]),
     ("eventually", &[]),
-    ("interruption", &["eventually"]),
     (
         "lab",
         &["bench", "binaries", "content", "eventually", "outcome", "program"],
