@@ -81,7 +81,7 @@ impl Names {
             return Some(Past::Removed);
         };
         let Hold::Kept { since } = bound.hold else {
-            let (was, pins) = (bound.told(), bound.pins);
+            let (was, pins) = (bound.revised_content(), bound.pins);
             return Some(Past::Collected { was, pins });
         };
         let content = self.content(bound.content)?;
