@@ -26,7 +26,8 @@ pub fn from_status(status: Status) -> RemoteError {
     Failure::new(code, message)
 }
 
-/// Makes the status that tells a gRPC client about an error. Internal details are logged here and not sent.
+/// Returns the status that a gRPC client receives for an error. Internal details are logged here and not
+/// sent.
 #[must_use]
 pub fn to_status(error: &impl Coded) -> Status {
     let code = error.code();

@@ -1,10 +1,10 @@
-//! Waiting for something to become true.
+//! Real time in the harness: bounded waits, their interruption, and durations.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -47,5 +47,49 @@ pub fn eventually<T: Debug>(
         }
         // A polling interval, not a wait for an event.
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Runs the work; SIGINT and SIGTERM end it at its next wait, and its processes and files go with it.
+///
+/// # Errors
+/// When the work fails, or signals cannot be listened for.
+#[expect(clippy::print_stdout, reason = "it talks to the person who interrupts")]
+pub fn until_interrupted<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("start the runtime")?.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminated = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+        let mut work = tokio::task::spawn_blocking(work);
+        tokio::select! {
+            done = &mut work => return done?,
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated.recv() => {}
+        }
+        println!("stopping …");
+        interrupt();
+        work.await?
+    })
+}
+
+/// A stopwatch that runs from its beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins now.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the harness measures real programs in real time"
+    )]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns the time since the start.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
     }
 }

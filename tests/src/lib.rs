@@ -19,7 +19,6 @@ mod cluster;
 pub mod content;
 pub mod dst;
 mod eventually;
-mod interruption;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod outcome;
@@ -28,8 +27,7 @@ pub mod swarm_sim;
 mod terminal;
 
 pub use cluster::{Cluster, ClusterBuilder, Peer};
-pub use eventually::{eventually, interrupt, is_interrupted};
-pub use interruption::until_interrupted;
+pub use eventually::{Stopwatch, eventually, interrupt, is_interrupted, until_interrupted};
 pub use outcome::Outcome;
 pub use program::Program;
 pub use rustix::process::Signal;

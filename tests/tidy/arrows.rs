@@ -31,23 +31,22 @@ pub(crate) const PROTO: &[Row] = &[
 
 /// `state` is the heart: it knows no journal, no wire and no clock. The borders `rpc` and `http` never meet.
 pub(crate) const TRACKER: &[Row] = &[
-    ("budget", &[]),
-    ("config", &["budget", "policy", "timing"]),
+    ("config", &["policy", "timing"]),
     ("http", &["ledger", "state"]),
     ("journal", &["state"]),
     ("ledger", &["journal", "policy", "state"]),
     ("offline", &["journal", "state", "timing"]),
     ("placement", &[]),
-    ("policy", &["budget", "timing"]),
+    ("policy", &["timing"]),
     ("rpc", &["ledger", "state"]),
     ("server", &["config", "http", "journal", "ledger", "rpc"]),
-    ("state", &["budget", "placement", "policy", "timing"]),
+    ("state", &["placement", "policy", "timing"]),
     ("timing", &[]),
 ];
 
 /// The store's traits stand in its root, so every module imports `lib`.
 pub(crate) const STORE: &[Row] = &[
-    ("collected", &["disk", "error", "files", "lib"]),
+    ("collected", &["disk", "error", "files", "lib", "verify"]),
     (
         "disk",
         &[
@@ -64,7 +63,10 @@ pub(crate) const STORE: &[Row] = &[
         ],
     ),
     ("error", &[]),
-    ("export", &["disk", "error", "files", "kept", "lib", "room"]),
+    (
+        "export",
+        &["disk", "error", "files", "kept", "lib", "room", "verify"],
+    ),
     ("files", &["error"]),
     (
         "fragment_io",

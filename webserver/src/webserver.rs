@@ -96,7 +96,7 @@ impl Webserver {
             .map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         if !address.ip().is_loopback() {
-            warn!(%address, "whoever can reach this address sees the page and where the trackers are");
+            warn!(%address, "everyone who can reach this address sees the page and the addresses of the trackers");
         }
         Ok(Self {
             listener,

@@ -19,10 +19,10 @@ pub struct Selection {
 /// A pattern is none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
-    /// It is empty or too long.
+    /// The pattern is empty or too long.
     #[error("a pattern has 1 to {MAX_PATTERN} bytes, this one has {0}")]
     Length(usize),
-    /// There are too many of them.
+    /// There are too many patterns.
     #[error("at most {MAX_PATTERN} patterns are possible")]
     TooMany,
 }

@@ -141,7 +141,7 @@ impl Finished {
     /// message.
     ///
     /// # Errors
-    /// As it says.
+    /// A failure of the command or of printing.
     pub fn tell(self) -> Result<(), (u8, String)> {
         let printed = std::io::stdout()
             .write_all(&self.out)

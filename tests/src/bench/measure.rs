@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::process::{Usage, forget_peak, usage};
-use super::stopwatch::Stopwatch;
+use crate::Stopwatch;
 use crate::is_interrupted;
 
 /// Polling interval: the error of a measured time.

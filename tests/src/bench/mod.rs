@@ -14,11 +14,8 @@ pub mod process;
 pub mod report;
 pub mod resume;
 pub mod small;
-pub(crate) mod stopwatch;
 pub mod swarm;
 pub mod torrent;
 pub mod tracker;
 pub mod tree;
 pub mod watch;
-
-pub use stopwatch::Stopwatch;

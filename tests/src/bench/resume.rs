@@ -17,7 +17,7 @@ use shared::model::ByteRate;
 
 use super::process;
 use super::report::{Table, mebibytes};
-use super::stopwatch::Stopwatch;
+use crate::Stopwatch;
 use crate::{Cluster, Outcome, content, eventually, is_interrupted};
 
 /// A node that was just started again finds its tracker, and the fetch goes through, within this.

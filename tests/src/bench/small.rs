@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::report::{Table, median};
-use super::stopwatch::Stopwatch;
+use crate::Stopwatch;
 use crate::{Cluster, Peer, content, is_interrupted};
 
 /// Lengths that are fetched, and the seconds that each may take.

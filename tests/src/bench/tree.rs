@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use rand::{Rng as _, RngExt as _, SeedableRng as _, rngs::Xoshiro256PlusPlus};
 use serde_json::{Value, json};
 
-use super::Stopwatch;
 use super::report::{Table, median, seconds};
+use crate::Stopwatch;
 use crate::{Cluster, Peer, is_interrupted};
 
 /// Files are 100 B to 8 kB long.

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use super::process;
 use super::report::{Table, seconds};
-use super::stopwatch::Stopwatch;
+use crate::Stopwatch;
 use crate::{Program, is_interrupted};
 
 /// Concurrent publishers: enough that many share one sync of the journal.

@@ -17,8 +17,7 @@ use serde_json::Value;
 use super::proxy::Proxy;
 use super::{Answer, ChaosRun, Content, Fleet, Host, Report, locked};
 use crate::bench::report::seconds;
-use crate::bench::stopwatch::Stopwatch;
-use crate::{content, is_interrupted};
+use crate::{Stopwatch, content, is_interrupted};
 
 /// Contents read in every round: enough that thousands of bytes hit different blocks, and no more.
 const CONTENTS: u64 = 4;

@@ -8,8 +8,8 @@ use anyhow::Result;
 use super::load::Mix;
 use super::nemesis::{Fault, Plan};
 use super::{ChaosRun, Fleet, Report, locked};
+use crate::Stopwatch;
 use crate::bench::report::seconds;
-use crate::bench::stopwatch::Stopwatch;
 use crate::lab::obstacle;
 
 /// Clients, each with one operation under way.

@@ -12,8 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::load::Mix;
 use super::{ChaosRun, Fleet, Host, Report, locked};
 use crate::bench::report::seconds;
-use crate::bench::stopwatch::Stopwatch;
-use crate::{eventually, is_interrupted};
+use crate::{Stopwatch, eventually, is_interrupted};
 
 /// Two replicas need two peers while one is away, and one more for a choice.
 const PEERS: usize = 4;

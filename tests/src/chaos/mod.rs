@@ -9,7 +9,6 @@
 //! The seed decides the requests, and the order of the faults; their exact times depend on the machine, so a
 //! seed repeats the kind of history and not the history (simulated ones do: [`crate::dst`]).
 
-mod disk;
 mod fleet;
 pub mod flips;
 mod general;
@@ -35,8 +34,7 @@ pub use ledger::{Answer, Change, Content, Ledger, Moment, Reading, Seen, Violati
 pub use nemesis::{Fault, Plan};
 pub use tally::{Report, Tally};
 
-use crate::bench::stopwatch::Stopwatch;
-use crate::is_interrupted;
+use crate::{Stopwatch, is_interrupted};
 
 /// State that the threads of a chaos run share.
 #[derive(Debug)]

@@ -17,8 +17,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::{ChaosRun, locked};
-use crate::bench::stopwatch::Stopwatch;
-use crate::is_interrupted;
+use crate::{Stopwatch, is_interrupted};
 
 /// Longer than the lease of this cluster (3 s) and its grace (1 s): a process stopped this long counts as
 /// dead.

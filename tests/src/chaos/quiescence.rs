@@ -8,8 +8,7 @@ use anyhow::Result;
 
 use super::{ChaosRun, Fleet, Host, Listed, locked};
 use crate::bench::report::seconds;
-use crate::bench::stopwatch::Stopwatch;
-use crate::is_interrupted;
+use crate::{Stopwatch, is_interrupted};
 
 /// Time within which everything is at its target after the faults; leases, grace and safe mode are some
 /// seconds here.

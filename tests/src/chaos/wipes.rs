@@ -16,8 +16,7 @@ use serde_json::Value;
 
 use super::{ChaosRun, Fleet, Host, Report, locked};
 use crate::bench::report::{median, seconds};
-use crate::bench::stopwatch::Stopwatch;
-use crate::{content, is_interrupted};
+use crate::{Stopwatch, content, is_interrupted};
 
 /// Peers besides the holders: one reads, others take over while the wiped ones come back.
 const SPARE: usize = 3;

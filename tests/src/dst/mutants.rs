@@ -145,7 +145,7 @@ planted! {
         "under_way.load(peer).budgeted < self.budget.per_target" => "true";
     11 "every request for an upload waits its turn", "peer/src/rpc/transfer/slots.rs":
         "if self.0.busy.load(Ordering::SeqCst) <= self.0.most.load(Ordering::SeqCst) {" => "if true {",
-        test "peer" "--lib" "whoever_was_refused";
+        test "peer" "--lib" "refused_peers_hear_of_room";
     12 "a name may lead out of a directory", "shared/src/model/name.rs":
         "\".\" | \"..\" => return" => "\".\" => return",
         test "shared" "--lib" "names_that_could_leave";

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::distribution::{Distribution, Receipt};
 use super::network::Network;
+use super::race::{Distribution, Receipt};
 use super::swarm::{directory_for, limit_of};
 use super::{Scenario, bound};
-use crate::bench::{Stopwatch, torrent};
+use crate::Stopwatch;
+use crate::bench::torrent;
 use crate::{content, is_interrupted};
 
 /// Listening port on every host.

@@ -12,15 +12,14 @@
 //! queue.
 
 pub mod bound;
-mod distribution;
 pub mod libtorrent;
 mod network;
 mod race;
 mod scenario;
 mod swarm;
 
-pub use distribution::{Distribution, Receipt};
 pub use network::{Network, Place, Wire, obstacle};
+pub use race::{Distribution, Receipt};
 pub use scenario::{Link, Scenario};
 pub use swarm::Lab;
 

@@ -10,9 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::distribution::{Distribution, Receipt};
 use super::network::{Network, Place};
-use super::race::Race;
+use super::race::{Distribution, Race, Receipt};
 use super::{Scenario, bound};
 use crate::{Outcome, Program, binaries, content, eventually, is_interrupted};
 

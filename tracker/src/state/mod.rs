@@ -140,7 +140,7 @@ impl State {
                 released.map(|()| Reply::Done)
             }
             Command::OpenSession { session, hello } => self
-                .open_session(now, session, hello, &mut out)
+                .open_session(now, session, &hello, &mut out)
                 .map(Reply::Welcomed),
             Command::Report { session, report } => {
                 self.report(now, session, report, &mut out).map(|()| Reply::Done)

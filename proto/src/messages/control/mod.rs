@@ -91,7 +91,7 @@ pub enum LimitChange {
     /// The limit stays.
     #[default]
     Keep,
-    /// There is no limit any more.
+    /// The limit is lifted.
     Lift,
     /// The limit is this rate.
     To(ByteRate),

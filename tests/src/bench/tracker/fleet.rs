@@ -8,18 +8,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use proto::RemoteError;
 use proto::client::SessionClient;
 use proto::messages::FromTracker;
+use shared::hash::leaf;
 use shared::model::{
-    ContentId, Epoch, FragmentSet, Hello, Holding, HoldingsDigest, HostPort, Incarnation, Numbered, Order,
-    PeerId, Report,
+    ContentId, Digest, Epoch, FragmentLength, FragmentSet, Hello, Holding, HoldingsDigest, HostPort,
+    Incarnation, Manifest, Name, Numbered, Order, PeerId, Report,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-
-use super::contents::Contents;
 
 /// Sessions that share a connection: real peers have one each, which is a matter of sockets, not of the
 /// tracker.
@@ -230,5 +229,38 @@ impl Told {
             completes_inventory,
         })
         .await
+    }
+}
+
+/// A number of contents with equally many fragments.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Contents {
+    pub(super) count: u32,
+    /// Fragments of each content; at least 1.
+    pub(super) fragments: u32,
+}
+
+impl Contents {
+    /// Content `n`: always the same.
+    pub(super) fn manifest(self, n: u32) -> Result<Manifest> {
+        let root = |fragment: u32| -> Digest {
+            let mut text = [0; 8];
+            text[..4].copy_from_slice(&n.to_be_bytes());
+            text[4..].copy_from_slice(&fragment.to_be_bytes());
+            leaf(&text)
+        };
+        let length = FragmentLength::MIN;
+        let bytes = u64::from(self.fragments) * u64::from(length.get());
+        let roots = (0..self.fragments).map(root).collect();
+        Manifest::from_roots(bytes, length, roots).context("as many roots as fragments")
+    }
+
+    /// Returns the name of a content, as long as people's names are.
+    pub(super) fn text(self, n: u32) -> String {
+        format!("data/set-{}/part-{n:08}", n / 1_000)
+    }
+
+    pub(super) fn name(self, n: u32) -> Result<Name> {
+        Name::new(self.text(n)).context("a name")
     }
 }

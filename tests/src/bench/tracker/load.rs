@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::super::Stopwatch;
 use super::super::report::median;
+use crate::Stopwatch;
 
 /// Connections that callers share: one is a bottleneck of its own, one for each is not how programs call.
 const CONNECTIONS: usize = 8;

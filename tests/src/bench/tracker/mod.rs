@@ -5,7 +5,6 @@
 //! (`fleet`). Callers and tracker share the machine's processors, and so do callers and the empty service
 //! (`echo`): rates are worth something beside each other only.
 
-mod contents;
 pub mod echo;
 mod fleet;
 mod load;
@@ -25,11 +24,10 @@ use tokio::runtime::Runtime;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::Stopwatch;
 use super::report::Table;
+use crate::Stopwatch;
 use crate::{Program, is_interrupted};
-use contents::Contents;
-use fleet::Fleet;
+use fleet::{Contents, Fleet};
 use load::Rate;
 
 /// Sizes of the measurements; by default those that are promised: a million fragments on a thousand peers.
