@@ -67,17 +67,17 @@ impl Publisher {
     /// Starts making pending publications whenever a session begins.
     #[must_use]
     pub fn start(
-        store: Arc<DiskStore>,
-        identity: Arc<Identity>,
-        network: Network,
-        clock: Clock,
+        store: &Arc<DiskStore>,
+        identity: &Arc<Identity>,
+        network: &Network,
+        clock: &Clock,
         tasks: &Tasks,
     ) -> Self {
         let publisher = Self(Arc::new(Inner {
-            store,
-            identity,
-            network,
-            clock,
+            store: Arc::clone(store),
+            identity: Arc::clone(identity),
+            network: network.clone(),
+            clock: clock.clone(),
             turn: Mutex::new(()),
             remains: Notify::new(),
             names: Names::default(),

@@ -148,13 +148,7 @@ impl NodeHandle {
         };
         let network = Network::start(deps, config.entry.clone(), &tasks);
         sources.follow(network.clone());
-        let publisher = Publisher::start(
-            Arc::clone(&store),
-            Arc::clone(&identity),
-            network.clone(),
-            clock.clone(),
-            &tasks,
-        );
+        let publisher = Publisher::start(&store, &identity, &network, &clock, &tasks);
         let transfer = transfer_service(&config.limits, store.clone(), &fetcher, &tasks, &clock);
         let adjustable = Adjustable::new(&config.limits, zone, &store, &transfer, &fetcher);
         let scrub = adjustable.scrub.subscribe();

@@ -109,7 +109,7 @@ enum Wire {
     Idle,
     /// Hello is said.
     Opening(Pin<Box<dyn Future<Output = Result<Opened, RemoteError>> + Send>>),
-    Open(mpsc::Sender<Numbered<Report>>, Orders),
+    Open(mpsc::Sender<Numbered<Report>>, Box<Orders>),
 }
 
 impl Driver {
@@ -382,7 +382,7 @@ impl Wire {
             Self::Idle => std::future::pending().await,
             Self::Opening(opening) => {
                 let (welcome, reports, orders) = opening.await?;
-                *self = Self::Open(reports, orders);
+                *self = Self::Open(reports, Box::new(orders));
                 Ok(Input::Welcomed(welcome))
             }
             Self::Open(_, orders) => match orders.next().await? {
