@@ -5,7 +5,7 @@ use shared::{ErrorCode, Failure};
 /// Runs `work` on a thread that may wait.
 ///
 /// # Errors
-/// When it panicked, or the runtime is going away; both are told, not passed on as a panic.
+/// When the work panicked or the runtime is going away; a panic is not passed on.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
@@ -14,10 +14,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .map_err(|error| Failure::new(ErrorCode::Internal, format!("a store operation failed: {error}")))
 }
 
-/// The same for work that can fail by itself.
+/// Runs work that can fail on a thread that may wait.
 ///
 /// # Errors
-/// As [`blocking`], and the work's own.
+/// As [`blocking`], and the errors of the work.
 pub(crate) async fn try_blocking<T, E>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure>

@@ -8,8 +8,8 @@ use tonic::{Code, Status};
 /// A failure that the other side of a call reported, or that the call itself met with.
 pub type RemoteError = Failure;
 
-/// Reads a status as a failure. The code of a call that failed on the way says only how far it had come: its cause is
-/// reported instead.
+/// Reads a status as a failure. The code of a call that failed on the way says only how far it had come: its
+/// cause is reported instead.
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub fn from_status(status: Status) -> RemoteError {
@@ -70,7 +70,7 @@ pub const fn from_grpc(code: Code) -> ErrorCode {
         Code::FailedPrecondition => ErrorCode::FailedPrecondition,
         Code::Aborted => ErrorCode::Stale,
         Code::ResourceExhausted => ErrorCode::Exhausted,
-        // Unimplemented: it is there, but it is another program, or another version, than the one that was meant.
+        // Unimplemented: another program, or another version, answers at the address.
         Code::Unavailable | Code::Unimplemented => ErrorCode::Unavailable,
         Code::DeadlineExceeded => ErrorCode::DeadlineExceeded,
         Code::DataLoss => ErrorCode::Corrupt,

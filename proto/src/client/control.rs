@@ -341,7 +341,8 @@ impl ControlClient {
         Ok(reply.try_into()?)
     }
 
-    /// Publishes the bytes that the steps bring; the events tell how it goes. Without an end nothing is published.
+    /// Publishes the bytes that the steps bring; the events tell how it goes. Without an end nothing is
+    /// published.
     ///
     /// # Errors
     /// As the contract says.
@@ -354,7 +355,8 @@ impl ControlClient {
         started(client.add_stream(steps.map(v1::AddStreamRequest::from))).await
     }
 
-    /// Reads a content in its order; the events bring its bytes and tell how it goes. Dropping them stops the transfer.
+    /// Reads a content in its order; the events bring its bytes and tell how it goes. Dropping them stops the
+    /// transfer.
     ///
     /// # Errors
     /// As the contract says.

@@ -8,7 +8,7 @@ use crate::messages::Invalid;
 use crate::v1::directory_client::DirectoryClient as Generated;
 use crate::{RemoteError, dial, v1};
 
-/// As many as a reply may have.
+/// Addresses of one kind in the longest reply.
 const MAX_TRACKERS: usize = 64;
 
 /// Talks to one webserver or peer; cheap to clone.
@@ -18,7 +18,7 @@ pub struct DirectoryClient(Generated<Channel>);
 /// A tracker as the webserver sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerEntry {
-    /// Where to dial it.
+    /// The address to dial.
     pub address: HostPort,
     /// Whether its last health check succeeded.
     pub is_live: bool,
@@ -26,7 +26,7 @@ pub struct TrackerEntry {
     pub reason: String,
 }
 
-/// By which addresses a network is entered.
+/// The addresses by which a network is entered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gateways {
     /// A webserver; a webserver itself names none.

@@ -1,8 +1,8 @@
 //! A typed client for every service: domain types in, domain types out, [`RemoteError`] when a call fails.
 //!
-//! Deadlines and the retry policy live here once. Every unary call here is idempotent by the contract, so a call
-//! whose error code says so is tried again, with back-off, until its attempts are used up. The services and their
-//! requests, bounds and errors are described in the `.proto` files.
+//! Deadlines and the retry policy live here once. Every unary call here is idempotent by the contract, so a
+//! call whose error code says so is tried again, with back-off, until its attempts are used up. The services
+//! and their requests, bounds and errors are described in the `.proto` files.
 
 mod catalog;
 mod control;
@@ -27,12 +27,12 @@ pub use upkeep::UpkeepClient;
 use crate::RemoteError;
 use crate::status::from_status;
 
-/// How long and how often a unary call is tried.
+/// The deadline and the number of attempts of a unary call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// For each attempt.
+    /// The deadline of each attempt.
     pub deadline: Duration,
-    /// In all; at least 1.
+    /// The number of attempts in all; at least 1.
     pub attempts: u32,
 }
 

@@ -25,7 +25,7 @@ const OUTBOX_MESSAGES: usize = 256;
 #[derive(Clone, Debug)]
 pub struct SessionClient(Generated<Channel>);
 
-/// What comes down a session after Welcome.
+/// The messages of the tracker after Welcome.
 pub type Orders = Incoming<v1::FromTracker, FromTracker>;
 
 impl SessionClient {
@@ -39,7 +39,8 @@ impl SessionClient {
 
     /// Says Hello (sequence number 1) and waits for Welcome.
     ///
-    /// What is sent into the returned channel goes up; the stream brings the orders. Dropping both ends the session.
+    /// Opens a session. The returned channel takes reports to the tracker; the stream brings its orders.
+    /// Dropping both ends the session.
     ///
     /// # Errors
     /// When the tracker cannot be reached, refuses, or does not answer in time.

@@ -18,7 +18,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct TransferClient(Generated<Channel>);
 
-/// What a peer can be asked for.
+/// The fragments that a peer can be asked for, and whether it is full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
     /// Fragments that it holds.
@@ -31,7 +31,7 @@ pub struct Availability {
     pub is_full: bool,
 }
 
-/// The bitmaps that a peer sends of what it holds.
+/// The bitmaps that a peer sends of its fragments.
 #[derive(Debug)]
 pub struct Following {
     stream: tonic::Streaming<v1::FollowReply>,
@@ -58,7 +58,7 @@ impl TransferClient {
             .map(Incoming::new)
     }
 
-    /// The manifest of a content that the peer holds fragments of; it has been checked.
+    /// Returns the manifest of a content that the peer holds fragments of, checked.
     ///
     /// # Errors
     /// As the contract says.
@@ -76,7 +76,7 @@ impl TransferClient {
         Ok(reply.manifest.ok_or(Invalid::Missing("manifest"))?.try_into()?)
     }
 
-    /// What the peer holds of a content, now and whenever it changes.
+    /// Follows the fragments that the peer holds of a content: the present ones, then every change.
     ///
     /// # Errors
     /// As the contract says, and when the stream does not begin in time.
@@ -114,7 +114,7 @@ impl TransferClient {
 }
 
 impl Following {
-    /// The next state; none at the regular end. Cancel-safe.
+    /// Returns the next state; none at the regular end. Cancel-safe.
     ///
     /// # Errors
     /// When the stream breaks or a bitmap does not fit the content.

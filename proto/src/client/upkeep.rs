@@ -117,7 +117,7 @@ impl UpkeepClient {
         Ok(reply.try_into()?)
     }
 
-    /// Lets a peer drop what it holds of a content; the order follows in its session.
+    /// Lets a peer drop its copy of a content; the order follows in its session.
     ///
     /// # Errors
     /// As the contract says.

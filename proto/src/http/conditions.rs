@@ -1,7 +1,7 @@
 //! Ranges and conditions of requests, as RFC 9110 has them (sections 13 and 14). Pure.
 //!
-//! The tag of a file is the id of its content, so a condition on the tag is one on the bytes. A request for several ranges
-//! gets the whole file, as the RFC allows. A range that is not understood is ignored.
+//! The tag of a file is the id of its content, so a condition on the tag is one on the bytes. A request for
+//! several ranges gets the whole file, as the RFC allows. A range that is not understood is ignored.
 
 use std::ops::Range;
 

@@ -50,7 +50,8 @@ impl HttpError {
         }
     }
 
-    /// Makes an error of a failure of the store. A full store is no fault of the request, and others may be answered.
+    /// Makes an error of a failure of the store. A full store is no fault of the request, and others may be
+    /// answered.
     pub fn storing(error: impl Coded) -> Self {
         let is_full = error.code() == ErrorCode::Exhausted;
         let error = Self::from(error);

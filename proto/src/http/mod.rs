@@ -1,4 +1,5 @@
-//! The parts of HTTP that the three programs share: errors, JSON, pages, the path's last part, ranges and conditions.
+//! The parts of HTTP that the three programs share: errors, JSON, pages, the path's last part, ranges and
+//! conditions.
 //!
 //! Routes, and the question who may ask, are each program's own.
 
@@ -34,8 +35,8 @@ pub fn for_any_origin(mut response: Response) -> Response {
     response
 }
 
-/// Merges the routes of a program's gRPC services into its HTTP routes; answers every other path with `nothing_here`.
-/// gRPC clients read a 404 as "unimplemented", so one answer serves both.
+/// Merges the routes of a program's gRPC services into its HTTP routes; answers every other path with
+/// `nothing_here`. gRPC clients read a 404 as "unimplemented", so one answer serves both.
 pub fn with_grpc(routes: Router, grpc: Router, nothing_here: &'static str) -> Router {
     routes
         .merge(grpc)

@@ -52,8 +52,8 @@ pub fn changes(from: &Values, to: &Values) -> Vec<Change> {
 }
 
 impl Values {
-    /// What is in force once these changes have taken effect as far as they can without a restart: the new values of what
-    /// can change, the old ones of what cannot.
+    /// What is in force once these changes have taken effect as far as they can without a restart: the new
+    /// values of what can change, the old ones of what cannot.
     #[must_use]
     pub(super) fn in_force(&self, new: &Self) -> Self {
         let mut in_force = new.clone();

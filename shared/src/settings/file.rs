@@ -1,7 +1,7 @@
 //! What a configuration file says: TOML, read against a table of settings.
 //!
-//! All that is wrong with a file is found at once, each with its line. A key that does not exist is never passed over: it is
-//! told with the nearest one that does.
+//! All that is wrong with a file is found at once, each with its line. A key that does not exist is never
+//! passed over: it is told with the nearest one that does.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 use super::key::{Setting, Table};
 use super::words;
 
-/// A key is taken for another one when it is at least this much like it (Jaro–Winkler): `prot` and `port` are,
-/// `colour` and `capacity` are not.
+/// A key is taken for another one when it is at least this much like it (Jaro–Winkler): `prot` and `port`
+/// are, `colour` and `capacity` are not.
 const LIKENESS: f64 = 0.8;
 
 /// Something wrong with a file.
@@ -101,7 +101,7 @@ impl Reading<'_> {
                 }
                 (Some(setting), value) => {
                     let read = text_of(value, setting.is_list()).and_then(|text| {
-                        setting.check(&text)?;
+                        setting.check_unseen(&text)?;
                         Ok(text)
                     });
                     match read {

@@ -1,8 +1,8 @@
 //! Lets a changed configuration file take effect while a program runs.
 //!
-//! The file is looked at again when it has changed, and on SIGHUP. A file that cannot be used leaves everything as it was,
-//! also when its values make no sense together; the log says what is wrong with it. What needs a restart is named and
-//! left as it was too.
+//! The file is looked at again when it has changed, and on SIGHUP. A file that cannot be used leaves
+//! everything as it was, also when its values make no sense together; the log says what is wrong with it.
+//! What needs a restart is named and left as it was too.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,13 +19,15 @@ use super::place::Places;
 use super::values::Values;
 use crate::language::{Language, here};
 
-/// How often the file is looked at: nobody who changes it by hand waits longer than that for the effect to begin.
+/// How often the file is looked at: nobody who changes it by hand waits longer than that for the effect to
+/// begin.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Says what makes no sense about values together, in words.
 pub type Usable = fn(&Values) -> Result<(), String>;
 
-/// Follows the file until `stop`; `apply` is told the values that are in force and what of them has just changed.
+/// Follows the file until `stop`; `apply` is told the values that are in force and what of them has just
+/// changed.
 ///
 /// # Panics
 /// When called outside a tokio runtime or when SIGHUP cannot be listened to, both at start only.
@@ -64,7 +66,8 @@ impl<F: FnMut(&Values, &[Change]) + Send> Follower<F> {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let file = self.places.file().map(Path::to_owned);
-        // It may have changed since the program read it: it is read once more when it has been looked at twice.
+        // It may have changed since the program read it: it is read once more when it has been looked at
+        // twice.
         let (mut read, mut before): (Stamp, Stamp) = (None, None);
         loop {
             tokio::select! {
@@ -90,7 +93,8 @@ impl<F: FnMut(&Values, &[Change]) + Send> Follower<F> {
         }
     }
 
-    /// What the file and the other places say now, and what of that can be in force; or why neither can, for the log.
+    /// What the file and the other places say now, and what of that can be in force; or why neither can, for
+    /// the log.
     async fn read(&mut self) -> Result<(Values, Values), String> {
         let (places, old, usable) = (self.places.clone(), self.values.clone(), self.usable);
         let read = move || {

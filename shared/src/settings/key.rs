@@ -46,6 +46,19 @@ impl Effect {
     }
 }
 
+/// The flag of a setting on the command line, and its help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// The flag without its dashes.
+    pub long: &'static str,
+    /// The name of its value in the help.
+    pub value: &'static str,
+    /// The help in English.
+    pub english: &'static str,
+    /// The help in Spanish.
+    pub spanish: &'static str,
+}
+
 /// A setting whose values are `T`s.
 #[derive(Clone, Copy)]
 pub struct Key<T: 'static> {
@@ -56,6 +69,7 @@ pub struct Key<T: 'static> {
     effect: Effect,
     silences: &'static [&'static str],
     is_list: bool,
+    flag: Option<Flag>,
 }
 
 /// What is known of a setting without its type.
@@ -68,15 +82,34 @@ pub trait Setting: Sync + fmt::Debug {
     fn told(&self) -> Option<&'static str>;
     /// When a change of it takes effect.
     fn effect(&self) -> Effect;
-    /// The settings that it is said instead of: beside it they are an error, and from a weaker place they do not count.
+    /// The settings that it is said instead of: beside it they are an error, and from a weaker place they do
+    /// not count.
     fn silences(&self) -> &'static [&'static str];
     /// Whether it may have several values: a list in the file, separated by commas elsewhere.
     fn is_list(&self) -> bool;
-    /// Whether a text is a value of it.
+    /// The flag that is made of the setting; none when the program defines one itself.
+    fn flag(&self) -> Option<Flag>;
+    /// Checks that a text is a value of the setting.
     ///
     /// # Errors
-    /// Why not, in words.
+    /// The reason why it is none, in words.
     fn check(&self, text: &OsStr) -> Result<(), String>;
+
+    /// Checks that a text is a value of the setting, for readers who do not see the text: it is in a file, or
+    /// in the environment of a service.
+    ///
+    /// # Errors
+    /// The text, and the reason why it is no value.
+    fn check_unseen(&self, text: &OsStr) -> Result<(), String> {
+        let shown = text.to_string_lossy();
+        self.check(text).map_err(|reason| {
+            if shown.is_empty() || reason.contains(&*shown) {
+                reason
+            } else {
+                words::no_value(format_args!("{shown:?}"), reason)
+            }
+        })
+    }
 
     /// Its twin in the environment.
     fn variable(&self) -> String {
@@ -96,7 +129,26 @@ impl<T> Key<T> {
             effect: Effect::AtRestart,
             silences: &[],
             is_list: false,
+            flag: None,
         }
+    }
+
+    /// Gives the setting a flag of the command line, and help for it in English and in Spanish.
+    #[must_use]
+    pub const fn flag(
+        mut self,
+        long: &'static str,
+        value: &'static str,
+        english: &'static str,
+        spanish: &'static str,
+    ) -> Self {
+        self.flag = Some(Flag {
+            long,
+            value,
+            english,
+            spanish,
+        });
+        self
     }
 
     /// What it is when nobody says anything.
@@ -175,16 +227,12 @@ impl<T> Setting for Key<T> {
         self.is_list
     }
 
+    fn flag(&self) -> Option<Flag> {
+        self.flag
+    }
+
     fn check(&self, text: &OsStr) -> Result<(), String> {
-        let shown = text.to_string_lossy();
-        self.read(text).map(drop).map_err(|reason| {
-            // Whoever reads this may not see what was written: it is in a file, or in the environment of a service.
-            if shown.is_empty() || reason.contains(&*shown) {
-                reason
-            } else {
-                words::no_value(format_args!("{shown:?}"), reason)
-            }
-        })
+        self.read(text).map(drop)
     }
 }
 

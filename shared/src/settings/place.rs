@@ -117,7 +117,8 @@ fn complaint(path: &Path, problems: &[Problem]) -> String {
     }
 }
 
-/// What the flags and the environment say, and which file is to be read. Only the file can change while a program runs.
+/// What the flags and the environment say, and which file is to be read. Only the file can change while a
+/// program runs.
 #[derive(Clone, Debug)]
 pub struct Places {
     table: Table,
@@ -128,7 +129,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// Takes in the flags ([`super::flags::said`]) and the environment. A variable that is set to nothing says nothing.
+    /// Takes in the flags ([`super::flags::said`]) and the environment. A variable that is set to nothing
+    /// says nothing.
     ///
     /// # Errors
     /// When a flag or variable has a value that it cannot have, or two exclude each other.
@@ -148,7 +150,7 @@ impl Places {
             let check = |place: &BTreeMap<_, OsString>| {
                 place
                     .get(setting.name())
-                    .map_or(Ok(()), |text| setting.check(text))
+                    .map_or(Ok(()), |text| setting.check_unseen(text))
             };
             check(&environment).map_err(|reason| SettingsError::Variable {
                 variable: setting.variable(),
@@ -193,7 +195,8 @@ impl Places {
         self
     }
 
-    /// Reads the file, if one is named, and lays everything over one another. It blocks for as long as the disk does.
+    /// Reads the file, if one is named, and lays everything over one another. It blocks for as long as the
+    /// disk does.
     ///
     /// # Errors
     /// When the file cannot be read, or says what makes no sense.

@@ -194,7 +194,8 @@ impl Checked {
         )
     }
 
-    /// A line for each problem, such as `peer.toml:3: port: …`; or that all is well, and what of it waits for a restart.
+    /// A line for each problem, such as `peer.toml:3: port: …`; or that all is well, and what of it waits for
+    /// a restart.
     #[must_use]
     pub fn text(&self) -> String {
         let file = self.place();

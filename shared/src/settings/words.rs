@@ -1,7 +1,8 @@
 //! The catalogue of what is said about settings, in English and in Spanish; see [`crate::messages!`].
 //!
-//! [`mistake`] is what is wrong with a value that somebody typed: in English the words of its error, in Spanish its own.
-//! The tracker and the webserver speak English only; so do logs and JSON, whatever is in force.
+//! [`mistake`] is what is wrong with a value that somebody typed: in English the words of its error, in
+//! Spanish its own. The tracker and the webserver speak English only; so do logs and JSON, whatever is in
+//! force.
 
 use std::error::Error;
 use std::fmt::{Debug, Display};

@@ -1,4 +1,5 @@
-//! The page at `/`: trackers, peers and names, from the live API. Three files in the program, nothing from elsewhere.
+//! The page at `/`: trackers, peers and names, from the live API. Three files in the program, nothing from
+//! elsewhere.
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -7,8 +8,8 @@ use axum::routing::get;
 
 use super::Front;
 
-/// Our own script and style only. The page's requests are redirected to trackers, which are other origins over plain
-/// HTTP, and browsers apply `connect-src` to where a redirect leads.
+/// Our own script and style only. The page's requests are redirected to trackers, which are other origins
+/// over plain HTTP, and browsers apply `connect-src` to where a redirect leads.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self' http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -1,7 +1,7 @@
 //! `/api/…` is the trackers': a 307 to the live one whose turn it is.
 //!
-//! 307 keeps method and body. The choice rests on the latest probe results alone (see [`crate::directory`] for how
-//! old these may be); a client that finds nobody there asks again.
+//! 307 keeps method and body. The choice rests on the latest probe results alone (see [`crate::directory`]
+//! for how old these may be); a client that finds nobody there asks again.
 
 use std::sync::atomic::Ordering;
 
@@ -17,8 +17,8 @@ use super::Front;
 /// A redirect is only as good as the moment it was made in.
 const NO_STORE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
-/// Sends the client to a live tracker, with the same path and query; answers 503 with the reasons when there is none.
-/// Scripts of other origins may follow: trackers show the same to everyone.
+/// Sends the client to a live tracker, with the same path and query; answers 503 with the reasons when there
+/// is none. Scripts of other origins may follow: trackers show the same to everyone.
 pub(super) async fn to_tracker(State(front): State<Front>, uri: Uri) -> Response {
     for_any_origin(redirect(&front, &uri).into_response())
 }
