@@ -5,7 +5,7 @@ use shared::{ErrorCode, Failure};
 /// Runs `work` on a thread that may wait.
 ///
 /// # Errors
-/// When the work panicked or the runtime is going away; a panic is not passed on.
+/// When `work` panics, or the runtime is going away; neither is passed on as a panic.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
@@ -14,10 +14,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
         .map_err(|error| Failure::new(ErrorCode::Internal, format!("a store operation failed: {error}")))
 }
 
-/// Runs work that can fail on a thread that may wait.
+/// Runs `work` that can fail on a thread that may wait.
 ///
 /// # Errors
-/// As [`blocking`], and the errors of the work.
+/// As [`blocking`], and the errors of `work`.
 pub(crate) async fn try_blocking<T, E>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure>

@@ -1,9 +1,9 @@
-//! What an eviction takes away: decided here, carried out by [`assignments`](crate::assignments). Pure.
+//! Evictions: decided here, carried out by [`assignments`](crate::assignments). Pure.
 //!
-//! Invariants: a content whose publication waits for the tracker stays, whatever the order says, and so does what a
-//! collection refers to whose publication waits; what the peer's own
-//! user published or fetched stays while it is surplus only. A file that was added under a name and refused is
-//! published no longer: it was kept until now because it may have counted as a replica.
+//! Invariants: a content whose publication waits for the tracker stays, whatever the order says, and so do
+//! the parts of a collection whose publication waits; a content that the peer's own user published or fetched
+//! stays while it is only surplus. A file whose publication was refused is published no longer: it was kept
+//! until now because it may have counted as a replica.
 
 use std::collections::BTreeSet;
 
@@ -11,19 +11,19 @@ use shared::model::{ContentId, EvictReason};
 
 use crate::store::{Publication, Role};
 
-/// What is to be done about an order to hold a content no longer.
+/// The action that follows from an order to hold a content no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Eviction {
-    /// Nothing: its publication, or that of a collection that refers to it, is pending.
+    /// None: the content's publication, or that of a collection that refers to it, is pending.
     Refuse,
-    /// It is here for these reasons no longer.
+    /// Remove these roles of the content.
     Release(&'static [Role]),
-    /// All of it goes, and these settled publications of it too.
+    /// Forget the content, and these settled publications of it.
     Forget(Vec<Publication>),
 }
 
 impl Eviction {
-    /// Decides, given everything in the outbox, and what the collections refer to that wait in it.
+    /// Decides, given the publications in the outbox and the parts of the collections that wait in it.
     #[must_use]
     pub fn of(
         content: ContentId,
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_to_be_published_stays_and_what_was_published_goes_with_its_publications() {
+    fn pending_contents_stay_and_published_ones_go_with_their_names() {
         let (ours, other) = (ContentId::from_bytes([1; 32]), ContentId::from_bytes([2; 32]));
         let settled = publication("a", ours, PublicationState::Published(Revision::new(3)));
         let elsewhere = publication("b", other, PublicationState::Pending(None));
@@ -99,8 +99,9 @@ mod tests {
             );
         }
     }
+
     #[test]
-    fn what_a_waiting_collection_refers_to_stays_with_it() {
+    fn the_parts_of_a_pending_collection_stay_with_it() {
         let part = ContentId::from_bytes([3; 32]);
         for reason in [
             EvictReason::Surplus,

@@ -1,10 +1,12 @@
 //! A limit on bytes per second that can be changed while transfers run.
 //!
-//! `Bucket` decides (pure): every byte taken is owed and paid back at the rate, and no more may be owed than a burst.
-//! [`Limiter`] is the handle that all transfers of one direction share: it lets them wait in the order of asking.
+//! `Bucket` decides (pure): every byte taken is owed and paid back at the rate, and no more may be owed than
+//! a burst. [`Limiter`] is the handle that all transfers of one direction share: it lets them wait in the
+//! order of asking.
 //!
-//! It counts the bytes of blocks, not those of frames, proofs and headers: a few per mille more are on the line. And it
-//! knows nothing of who transfers: fairness among peers is that everyone waits for a chunk at a time.
+//! The limiter counts the bytes of blocks, not those of frames, proofs and headers: a few per mille more are
+//! on the line. Deliberately absent: the identity of a peer. Peers are treated fairly because each waits for
+//! one chunk at a time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,22 +16,23 @@ use shared::model::{ByteRate, Timestamp};
 use shared::runtime::Clock;
 use tokio::sync::{Notify, Semaphore};
 
-/// What may be taken at once after a pause: a quarter of a second's worth, so that nobody has to wake up more often
-/// than a busy machine can…
+/// Part of a second's bytes that may be taken at once after a pause: a quarter, so that no task has to wake
+/// up more often than a busy machine can.
 const BURST_PARTS: u64 = 4;
 
-/// …but at least the largest chunk that an upload sends.
+/// Smallest burst: the largest chunk that an upload sends.
 const LEAST_BURST: u64 = 512 << 10;
 
-/// A limit that has made nobody wait for so long is not what things wait for.
+/// Time after the last wait from which on transfers do not count as held up by the limit.
 const LATELY: Duration = Duration::from_secs(1);
 
-/// Clocks tell milliseconds: a byte per second is a thousandth of a byte in each.
+/// Parts of a byte: clocks tell milliseconds, and a byte per second is a thousandth of a byte in each.
 const PARTS: u128 = 1000;
 
-/// What is owed at a limit, as a value of the time.
+/// Debt at a limit, as a function of the time.
 ///
-/// A generic cell rate algorithm that counts bytes instead of time, so that a debt outlives a change of the rate.
+/// A generic cell rate algorithm that counts bytes instead of time, so that a debt outlives a change of the
+/// rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Bucket {
     /// Thousandths of bytes that were taken and not paid back by `at`.
@@ -38,14 +41,14 @@ struct Bucket {
 }
 
 impl Bucket {
-    /// Pays back what the rate has allowed since the last time.
+    /// Pays back the bytes that the rate has allowed since the last time.
     fn settle(&mut self, rate: ByteRate, now: Timestamp) {
         let allowed = u128::from(rate.get()) * now.since(self.at).as_millis();
         self.owed = self.owed.saturating_sub(allowed);
         self.at = self.at.max(now);
     }
 
-    /// Takes the bytes, or says how long it will be at this rate until they can be taken. More than a burst can be
+    /// Takes the bytes, or returns the time at this rate until they can be taken. More than a burst can be
     /// taken when nothing is owed.
     fn take(&mut self, rate: ByteRate, now: Timestamp, bytes: u64) -> Result<(), Duration> {
         self.settle(rate, now);
@@ -58,20 +61,21 @@ impl Bucket {
         Err(Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)))
     }
 
-    /// Goes over to another rate. What was owed above its burst is forgiven: a quarter of a second of a quick line can
-    /// be minutes of a slow one.
+    /// Changes the rate. Debt above the new burst is forgiven: a quarter of a second of a quick line can be
+    /// minutes of a slow one.
     fn change(&mut self, from: ByteRate, to: ByteRate, now: Timestamp) {
         self.settle(from, now);
         self.owed = self.owed.min(u128::from(burst(to)) * PARTS);
     }
 }
 
-/// Bytes that may be taken at once.
+/// Returns the bytes that may be taken at once.
 fn burst(rate: ByteRate) -> u64 {
     (rate.get() / BURST_PARTS).max(LEAST_BURST)
 }
 
-/// Lets no more bytes through than its rate allows; cheap to clone, and all clones share the rate.
+/// A limit that lets no more bytes through than its rate allows; cheap to clone, and all clones share the
+/// rate.
 #[derive(Clone, Debug)]
 pub struct Limiter(Arc<Inner>);
 
@@ -81,17 +85,17 @@ struct Inner {
     /// Bytes per second; 0 is no limit. Written only under the bucket's lock.
     rate: AtomicU64,
     bucket: Mutex<Bucket>,
-    /// Until when the last one who had to wait waits, in milliseconds; 0: nobody has since the rate was set. Written only
-    /// under the bucket's lock.
+    /// End of the last wait, in milliseconds; 0 when no caller has waited since the rate was set. Written
+    /// only under the bucket's lock.
     held_until: AtomicU64,
-    /// Whose turn it is to wait for the bucket; the others wait for the turn, in the order of asking.
+    /// Turn to wait for the bucket; the other callers wait for the turn, in the order of asking.
     turn: Semaphore,
-    /// Tells the one whose turn it is that the rate is another.
+    /// Tells the caller whose turn it is that the rate has changed.
     changed: Notify,
 }
 
 impl Limiter {
-    /// Without a limit until one is set.
+    /// Makes a limiter without a limit until one is set.
     #[must_use]
     pub fn unlimited(clock: Clock) -> Self {
         Self(Arc::new(Inner {
@@ -104,20 +108,20 @@ impl Limiter {
         }))
     }
 
-    /// The limit; none: there is none.
+    /// Returns the limit, if there is one.
     #[must_use]
     pub fn rate(&self) -> Option<ByteRate> {
         ByteRate::new(self.0.rate.load(Ordering::Relaxed))
     }
 
-    /// Sets or lifts the limit, also for those who are waiting now.
+    /// Sets or lifts the limit, also for callers that are waiting now.
     pub fn set(&self, rate: Option<ByteRate>) {
         {
             let mut bucket = self.0.bucket.lock().unwrap_or_else(PoisonError::into_inner);
             let now = self.0.clock.now();
             match (self.rate(), rate) {
                 (Some(from), Some(to)) => bucket.change(from, to, now),
-                // While there is no limit nobody counts.
+                // Without a limit nothing is counted.
                 _ => *bucket = Bucket { owed: 0, at: now },
             }
             self.0
@@ -128,17 +132,17 @@ impl Limiter {
         self.0.changed.notify_one();
     }
 
-    /// Whether the limit has made anyone wait lately: then whatever takes long may take long because of it. So it is for
-    /// a second after the last wait, since whoever waits in turn does not all the time.
+    /// Whether the limit has made a caller wait within the last second: then a slow transfer may be slow
+    /// because of it. (A caller that waits in turn does not wait all the time.)
     #[must_use]
     pub fn holds_up(&self) -> bool {
         let until = self.0.held_until.load(Ordering::Relaxed);
         until > 0 && self.0.clock.now().since(Timestamp::from_millis(until)) < LATELY
     }
 
-    /// Waits until so many bytes may go. Without a limit it costs one load.
+    /// Waits until `bytes` bytes may go. Without a limit the call costs one load.
     ///
-    /// Cancel-safe: a caller who gives up waiting has taken nothing and holds nobody up.
+    /// Cancel-safe: a caller that gives up waiting has taken nothing and holds no other caller up.
     pub async fn take(&self, bytes: u64) {
         if self.rate().is_none() {
             return;

@@ -1,10 +1,12 @@
-//! Reads what is held again, slowly and for ever, so that rot is found before a reader or the last good replica is gone.
+//! The scrubber: reads held fragments again, slowly and for ever, so that rot is found before a reader meets
+//! it or the last good replica is gone.
 //!
-//! A round goes over everything once, from a random content on (so that a node that is often restarted gets everywhere),
-//! and the next one begins a day after it began. Invariants: never faster than the rate that was set; one fragment in
-//! memory at a time; what is damaged is withdrawn, which the session announces and the tracker repairs.
+//! A round goes over all contents once, from a random one on (so that a node that is often restarted gets
+//! everywhere), and the next round begins a day after it began. Invariants: never faster than the rate that
+//! was set; one fragment in memory at a time; damaged fragments are withdrawn, which the session announces
+//! and the tracker repairs.
 //!
-//! It repairs nothing itself, and remembers nothing across restarts.
+//! Deliberately absent: repair, and memory across restarts.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,23 +22,23 @@ use tracing::{info, warn};
 use crate::blocking::{blocking, try_blocking};
 use crate::store::{DiskStore, Entry, FragmentStore, verify_fragment};
 
-/// How fast it reads when nobody says otherwise: a disk does twenty times that, and a terabyte takes a day and a half.
+/// Default rate: a disk does twenty times that, and a terabyte takes a day and a half.
 pub const DEFAULT_RATE: ByteRate = ByteRate::new(8 << 20).expect("more than nothing");
 
-/// A node that has just started has better things to do.
+/// Wait after the start: a node that has just started has better things to do.
 const FIRST_WAIT: Duration = Duration::from_secs(60);
 
-/// From the beginning of a round to that of the next.
+/// Time from the beginning of a round to that of the next.
 const ROUND: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How a fragment was found.
+/// Result of reading a fragment again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// As it should be.
+    /// The fragment is right.
     Intact,
-    /// Not as it should be; it is not held any more.
+    /// The fragment was damaged; it is not held any more.
     Damaged,
-    /// It was withdrawn or forgotten meanwhile.
+    /// The fragment was withdrawn or forgotten meanwhile.
     Gone,
 }
 
@@ -54,18 +56,18 @@ pub async fn look_at<S: FragmentStore>(
         Ok(true) => Ok(Finding::Intact),
         Ok(false) => Ok(Finding::Damaged),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(Finding::Gone),
-        // Its file has changed.
+        // The user's file has changed.
         Err(error) if error.code() == ErrorCode::Corrupt => Ok(Finding::Damaged),
         Err(error) => Err(error),
     }
 }
 
-/// What the scrubber has done; cheap to clone.
+/// The scrubber's progress; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Scrubber(Arc<Mutex<Scrub>>);
 
 impl Scrubber {
-    /// Starts scrubbing at the rate of each moment; none pauses.
+    /// Starts scrubbing at the current rate of the receiver; no rate is a pause.
     #[must_use]
     pub fn start(
         store: Arc<DiskStore>,
@@ -81,7 +83,7 @@ impl Scrubber {
         scrubber
     }
 
-    /// How it goes.
+    /// Returns the progress.
     #[must_use]
     pub fn status(&self) -> Scrub {
         *self.lock()
@@ -98,13 +100,13 @@ impl Scrubber {
             let begun = clock.now();
             let start = ContentId::from_bytes(rand::random());
             if let Err(error) = self.round(&store, &mut rate, start).await {
-                warn!(%error, "scrubbing has stopped; it is tried again with the next round");
+                warn!(%error, "scrubbing has stopped; the next round tries again");
             }
             tokio::time::sleep(ROUND.saturating_sub(clock.now().since(begun))).await;
         }
     }
 
-    /// Looks at everything once, from a content on.
+    /// Reads all held fragments once, from a content on.
     async fn round<S: FragmentStore>(
         &self,
         store: &Arc<S>,
@@ -130,9 +132,9 @@ impl Scrubber {
                     scrub.damaged += u64::from(finding == Finding::Damaged);
                 }
                 if finding == Finding::Damaged {
-                    warn!(content = %content.short(), %index, "a fragment has rotted; withdrawn");
+                    warn!(content = %content.short(), %index, "a fragment has rotted and was withdrawn");
                 }
-                // Another rate ends a pause that was meant for the old one.
+                // A change of the rate ends a pause that was meant for the old one.
                 drop(tokio::time::timeout(pause(bytes, now), rate.changed()).await);
             }
         }
@@ -144,20 +146,20 @@ impl Scrubber {
         info!(
             bytes = scrub.done,
             damaged = scrub.damaged,
-            "everything was read again"
+            "all held fragments were read again"
         );
         Ok(())
     }
 }
 
-/// The rate of this moment, once there is one.
+/// Returns the current rate; waits until there is one.
 async fn allowed(rate: &mut watch::Receiver<Option<ByteRate>>) -> ByteRate {
     loop {
         if let Some(rate) = *rate.borrow_and_update() {
             return rate;
         }
         if rate.changed().await.is_err() {
-            // Nobody can allow it any more.
+            // No sender is left that could set a rate.
             std::future::pending::<()>().await;
         }
     }
@@ -167,14 +169,14 @@ fn held_bytes(entry: &Entry) -> u64 {
     entry.manifest.bytes_in(&entry.held)
 }
 
-/// The entries, which are in order of contents, from one on and around.
+/// Rotates the entries, which are in order of contents, so that they begin at `start`.
 fn from(mut entries: Vec<Entry>, start: ContentId) -> Vec<Entry> {
     let first = entries.partition_point(|entry| entry.manifest.content() < start);
     entries.rotate_left(first);
     entries
 }
 
-/// How long so many bytes last at this rate; at most an hour, whatever the rate.
+/// Returns the time that `bytes` bytes take at this rate; at most an hour, whatever the rate.
 fn pause(bytes: u64, rate: ByteRate) -> Duration {
     const MAX_PAUSE_MS: u64 = 60 * 60 * 1000;
     Duration::from_millis((bytes.saturating_mul(1000) / rate.get()).min(MAX_PAUSE_MS))
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_round_finds_rot_wherever_it_begins_and_takes_as_long_as_the_rate_says() {
+    async fn a_round_finds_rot_and_takes_as_long_as_the_rate_says() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = Arc::new(DiskStore::open(dir.path(), 1 << 30).expect("opens"));
         let (sound, rotten) = (fill(&store, 1), fill(&store, 2));
@@ -249,7 +251,7 @@ mod tests {
         let held = |manifest: &Manifest| store.entry(manifest.content()).expect("it is kept").held.len();
         assert_eq!((held(&sound), held(&rotten)), (3, 2));
 
-        // What was withdrawn is not looked at again.
+        // Withdrawn fragments are not read again.
         scrubber
             .round(&store, &mut rate, sound.content())
             .await
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_rate_counts_at_once_and_none_pauses() {
+    async fn a_new_rate_counts_at_once_and_no_rate_pauses() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = Arc::new(DiskStore::open(dir.path(), 1 << 30).expect("opens"));
         let content = fill(&store, 1).content();

@@ -1,4 +1,4 @@
-//! Asks the tracker who holds a content.
+//! Sources by way of the tracker: asks it which peers hold a content.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,19 +11,19 @@ use tracing::debug;
 use crate::fetch::FindSources;
 use crate::session::Network;
 
-/// Sources asked for at once: more than a fetch links to, so that there is a choice.
+/// Sources asked for at once: more than a fetch connects to, so that there is a choice.
 const MAX_HOLDERS: u32 = 64;
 
-/// Finds sources through the tracker of whatever network the peer is in; cheap to clone.
+/// A finder of sources through the tracker of the network that the peer is in; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct TrackerSources {
     own: PeerId,
-    /// Known a moment after the fetcher: assignments need the fetcher, and the network needs them.
+    /// Network, which is known a moment after the fetcher: it needs assignments, and they need the fetcher.
     network: Arc<OnceLock<Network>>,
 }
 
 impl TrackerSources {
-    /// Finds nothing before [`Self::follow`].
+    /// Makes a finder that finds nothing before [`Self::follow`].
     #[must_use]
     pub fn new(own: PeerId) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl TrackerSources {
         }
     }
 
-    /// Asks through this network from now on; only the first call counts.
+    /// Sets the network through which the tracker is asked; only the first call counts.
     pub fn follow(&self, network: Network) {
         self.network.get_or_init(|| network);
     }
@@ -57,7 +57,7 @@ impl FindSources for TrackerSources {
                     .map(|holder| holder.peer.into())
                     .collect(),
                 Err(error) => {
-                    debug!(%error, "the tracker names no sources");
+                    debug!(%error, "cannot ask the tracker for sources");
                     Vec::new()
                 }
             }

@@ -1,4 +1,5 @@
-//! Stories about fetching from real peers over loopback.
+//! Tests of fetching from real peers over loopback. They use the fetcher and the `Transfer` service together,
+//! so they are beside both.
 
 mod limited;
 pub(crate) mod neighbour;
@@ -22,7 +23,7 @@ use neighbour::{Gate, Known, Neighbour, Tampered, content, hold, read_back, some
 
 const FRAGMENT: usize = 64 << 10;
 
-/// One who fetches.
+/// A peer that fetches.
 struct Fetching {
     store: Arc<MemoryStore>,
     fetcher: Fetcher,
@@ -64,7 +65,7 @@ impl Fetching {
         }
     }
 
-    /// From these sources and no others.
+    /// Makes a peer that fetches from these sources and no others.
     fn from(manifest: &Manifest, sources: &[&Neighbour]) -> Self {
         let sources = sources.iter().map(|neighbour| neighbour.source.clone()).collect();
         Self::new(manifest, Known(sources), Limits::default())
@@ -85,15 +86,15 @@ impl Fetching {
             .expect("a fetch ends")
     }
 
-    /// Waits until the progress is so.
+    /// Waits until the progress satisfies a condition.
     async fn until(&self, is_so: impl FnMut(&Progress) -> bool) -> Progress {
         let mut progress = self.progress.subscribe();
         let seen = tokio::time::timeout(Duration::from_secs(60), progress.wait_for(is_so)).await;
-        seen.expect("it comes to that").expect("the sender lives").clone()
+        seen.expect("in time").expect("the sender lives").clone()
     }
 
-    /// Who is said to have done what, and how often.
-    fn accused(&self) -> Vec<(PeerId, FaultKind, u32)> {
+    /// Returns the recorded faults: the peer, the kind, and the number of times.
+    fn source_faults(&self) -> Vec<(PeerId, FaultKind, u32)> {
         let faults = self.fetcher.source_faults();
         faults
             .into_iter()
@@ -156,7 +157,7 @@ async fn contents_of_every_odd_size_arrive_whole() {
     }
 }
 
-/// Knows the honest source only once the liar has been told that it lied.
+/// A finder that knows the honest source only after the lying one has been told of its fault.
 struct AfterTheDispute {
     honest: Source,
     disputed: watch::Receiver<bool>,
@@ -174,13 +175,13 @@ impl FindSources for AfterTheDispute {
 }
 
 #[tokio::test]
-async fn a_liar_is_told_and_left_out_and_an_honest_source_serves_everything() {
+async fn a_lying_source_is_told_and_banned_and_an_honest_one_serves() {
     let (manifest, bytes) = content(5 * FRAGMENT);
     let good = store(&manifest, &bytes, &manifest.all_fragments());
     let honest = Neighbour::serving(good).await;
     let rotten = store(&manifest, &bytes, &manifest.all_fragments());
     let mut changes = rotten.subscribe();
-    let liar = Neighbour::serving(Tampered::lying(Arc::clone(&rotten))).await;
+    let lying = Neighbour::serving(Tampered::lying(Arc::clone(&rotten))).await;
     let (told, disputed) = watch::channel(false);
     let finder = AfterTheDispute {
         honest: honest.source.clone(),
@@ -196,13 +197,13 @@ async fn a_liar_is_told_and_left_out_and_an_honest_source_serves_everything() {
         );
         told.send_replace(true);
     };
-    let (fetched, ()) = tokio::join!(fetching.run_with(vec![liar.source.clone()]), withdrawal);
+    let (fetched, ()) = tokio::join!(fetching.run_with(vec![lying.source.clone()]), withdrawal);
     assert_eq!(fetched.expect("the honest one has it").sources_used, 1);
     fetching.assert_complete(&bytes);
     assert_eq!(
         honest.counters.sent(),
         bytes.len() as u64,
-        "nothing of the liar's was kept"
+        "nothing of the lying source was kept"
     );
     let counters = fetching.fetcher.counters();
     assert_eq!(
@@ -211,11 +212,12 @@ async fn a_liar_is_told_and_left_out_and_an_honest_source_serves_everything() {
         "what it sent was in vain"
     );
     assert!(counters.wasted() > 0, "its wrong bytes came all the same");
-    // Of the three lies that put it out some may be about requests that were under way together.
-    let accused = fetching.accused();
+    // Some of the three corrupt answers that ban the source may belong to requests that were in progress
+    // together.
+    let faults = fetching.source_faults();
     assert!(
-        matches!(accused[..], [(peer, FaultKind::Lied, 1..=3)] if peer == liar.source.peer),
-        "{accused:?}"
+        matches!(faults[..], [(peer, FaultKind::Lied, 1..=3)] if peer == lying.source.peer),
+        "{faults:?}"
     );
 }
 
@@ -250,7 +252,7 @@ async fn a_busy_source_is_waited_for_when_there_is_no_other() {
     let (gate, keeper) = Gate::closed_after(0);
     let gated = Tampered::gated(store(&manifest, &bytes, &manifest.all_fragments()), &gate);
     let busy = Neighbour::start(gated, 1, Tasks::new()).await;
-    // Others have the only slot and all places in the line.
+    // Other peers have the only slot and all places in the line.
     let others: Vec<_> = (0..UPLOADS_IN_LINE)
         .map(|_| Fetching::from(&manifest, &[&busy]))
         .collect();
@@ -289,7 +291,7 @@ async fn a_source_without_a_free_slot_does_not_hold_up_one_that_has() {
 }
 
 #[tokio::test]
-async fn what_a_silent_source_does_not_send_another_does() {
+async fn another_source_sends_what_a_silent_one_does_not() {
     let (manifest, bytes) = content(10 * FRAGMENT);
     let all = store(&manifest, &bytes, &manifest.all_fragments());
     let (gate, _keeper) = Gate::closed_after(1);
@@ -303,10 +305,10 @@ async fn what_a_silent_source_does_not_send_another_does() {
     let fetching = Fetching::new(&manifest, known, limits);
     fetching.run().await.expect("the lively one has it");
     fetching.assert_complete(&bytes);
-    let accused = fetching.accused();
+    let faults = fetching.source_faults();
     assert!(
-        matches!(accused[..], [(peer, FaultKind::Stalled, 1..)] if peer == silent.source.peer),
-        "{accused:?}"
+        matches!(faults[..], [(peer, FaultKind::Stalled, 1..)] if peer == silent.source.peer),
+        "{faults:?}"
     );
 }
 
@@ -327,7 +329,7 @@ async fn a_cancelled_fetch_stops_at_once_and_keeps_what_was_committed() {
     assert_eq!(error.code(), ErrorCode::Cancelled);
     let held = fetching.store.entry(manifest.content()).expect("kept").held;
     assert!(manifest.bytes_in(&held) >= kept && held.len() <= 7, "{held:?}");
-    // And the next fetch goes on from there.
+    // The next fetch goes on from there.
     keeper.open();
     let again = Fetching {
         cancel: CancellationToken::new(),
@@ -391,14 +393,14 @@ async fn two_fetches_of_one_content_share_the_work_and_one_may_leave() {
 }
 
 #[tokio::test]
-async fn a_fetch_without_any_source_says_so_and_gives_up_when_it_may() {
+async fn a_fetch_without_any_source_says_so_and_gives_up() {
     let (manifest, _) = content(3 * FRAGMENT);
     let limits = Limits {
         give_up_after: Some(Duration::from_millis(400)),
         ..Limits::default()
     };
     let fetching = Fetching::new(&manifest, Known(vec![]), limits);
-    let error = fetching.run().await.expect_err("nobody has it");
+    let error = fetching.run().await.expect_err("no peer has it");
     assert!(
         matches!(
             error,
@@ -420,7 +422,7 @@ async fn a_fetch_without_any_source_says_so_and_gives_up_when_it_may() {
 }
 
 #[tokio::test]
-async fn what_a_source_gains_later_is_fetched_then() {
+async fn fragments_that_a_source_gains_later_are_fetched() {
     let (manifest, bytes) = content(4 * FRAGMENT);
     let growing = store(&manifest, &bytes, &some(&manifest, [0]));
     let neighbour = Neighbour::serving(Arc::clone(&growing) as _).await;
@@ -460,13 +462,13 @@ async fn sources_of_no_use_make_room_for_others() {
         Neighbour::serving(empty).await,
     ];
     let useful = Neighbour::serving(store(&manifest, &bytes, &manifest.all_fragments())).await;
-    let everyone = [&useless[0], &useless[1], &useful].map(|neighbour| neighbour.source.clone());
+    let all = [&useless[0], &useless[1], &useful].map(|neighbour| neighbour.source.clone());
     let limits = Limits {
         sources: 1,
         find_interval: Duration::from_millis(100),
         ..Limits::default()
     };
-    let fetching = Fetching::new(&manifest, Known(everyone.to_vec()), limits);
+    let fetching = Fetching::new(&manifest, Known(all.to_vec()), limits);
     let hints = vec![useless[0].source.clone()];
     assert_eq!(
         fetching.run_with(hints).await.expect("one has it").sources_used,
@@ -476,7 +478,7 @@ async fn sources_of_no_use_make_room_for_others() {
 }
 
 #[tokio::test]
-async fn a_content_that_no_room_was_made_for_is_refused() {
+async fn a_content_without_room_is_refused() {
     let (manifest, _) = content(FRAGMENT);
     let fetching = Fetching::new(&manifest, Known(vec![]), Limits::default());
     fetching

@@ -42,7 +42,7 @@ fn leftovers(data_dir: &Path) -> Vec<std::path::PathBuf> {
     };
     let paths = entries.flatten().map(|entry| entry.path());
     paths
-        .filter(|path| path.extension() == Some(OsStr::new("inflow")))
+        .filter(|path| path.extension() == Some(OsStr::new("staged")))
         .collect()
 }
 

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, CWD, Mode as FsMode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use shared::collection::{Attributes, ModifiedAt};
 
-use crate::store::{dress_file, times};
+use crate::store::{set_file_metadata, times};
 
 /// An open directory.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Directory {
 
     /// Sets mode and time.
     pub(super) fn dress(self, attributes: Attributes) -> io::Result<()> {
-        dress_file(&File::from(self.fd), attributes)
+        set_file_metadata(&File::from(self.fd), attributes)
     }
 
     /// Makes a symbolic link, unless it is there; replaces another file or link only if `overwrite` says so.
@@ -96,13 +96,13 @@ impl Directory {
         if !self.is_new
             && let Some(same) = self.same(name, bytes)?
         {
-            return dress_file(&same, attributes);
+            return set_file_metadata(&same, attributes);
         }
         let partial = partial();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = FsMode::RUSR | FsMode::WUSR;
         let file = File::from(rustix::fs::openat(&self.fd, &partial, flags, mode)?);
-        let written = write(&file, bytes, holes).and_then(|()| dress_file(&file, attributes));
+        let written = write(&file, bytes, holes).and_then(|()| set_file_metadata(&file, attributes));
         let moved = written.and_then(|()| self.move_in(&partial, name, overwrite));
         if moved.is_err() {
             // The failure of the move is reported, not that of the clean-up.

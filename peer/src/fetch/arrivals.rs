@@ -1,9 +1,9 @@
-//! Arrivals: the fragments that are arriving at this peer, so that they can be passed on before they are complete
-//! (cut-through).
+//! Arrivals: the fragments that are arriving at this peer, so that they can be passed on before they are
+//! complete (cut-through).
 //!
-//! A fragment is listed from the moment at which its leaves are proven until it is held, or given up. Its blocks have been
-//! verified and written, not necessarily synced: passing them on promises that they are right, not that they will be here
-//! tomorrow. All of this is in memory and forgotten with the process.
+//! A fragment is listed from the moment at which its leaves are proven until it is held, or given up. Its
+//! blocks have been verified and written, not necessarily synced: passing them on promises that they are
+//! right, not that they will be here tomorrow. All of this is in memory and forgotten with the process.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,7 +67,8 @@ pub struct Fetching {
 pub struct Passing {
     /// Leaves of the fragment.
     pub proof: FragmentProof,
-    /// Number of blocks that have come, from the first one on; closed when the fragment no longer arrives (or is held).
+    /// Number of blocks that have come, from the first one on; closed when the fragment no longer arrives (or
+    /// is held).
     pub blocks: watch::Receiver<u32>,
 }
 
@@ -226,8 +227,8 @@ impl Drop for Arrival {
 }
 
 impl Fetching {
-    /// Returns the fragments that have been sent to another peer completely since the last call; waits until there are
-    /// some. Cancel-safe.
+    /// Returns the fragments that have been sent to another peer completely since the last call; waits until
+    /// there are some. Cancel-safe.
     pub async fn passed_on(&self) -> BTreeSet<FragmentIndex> {
         loop {
             let content = self.content;

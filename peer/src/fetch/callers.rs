@@ -99,8 +99,8 @@ impl Callers {
         union
     }
 
-    /// Sends every caller its progress, answers callers that have everything, and drops callers that have gone away.
-    /// Returns whether fewer callers are left.
+    /// Sends every caller its progress, answers callers that have everything, and drops callers that have
+    /// gone away. Returns whether fewer callers are left.
     pub(super) fn update(&mut self, update: &Update<'_>) -> bool {
         let before = self.waiting.len();
         for caller in std::mem::take(&mut self.waiting) {

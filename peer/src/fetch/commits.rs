@@ -1,7 +1,8 @@
-//! Commits: verified fragments wait to be made durable together, because a sync costs the same for one as for many.
+//! Commits: verified fragments wait to be made durable together, because a sync costs the same for one as for
+//! many.
 //!
-//! [`Commits`] says when to commit (pure); [`Committing`] is the commit in progress, at most one at a time, on a thread
-//! that may block.
+//! [`Commits`] says when to commit (pure); [`Committing`] is the commit in progress, at most one at a time,
+//! on a thread that may block.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,8 +66,8 @@ impl Commits {
         !self.is_empty() && (self.is_full() || now.since(self.last) >= self.interval)
     }
 
-    /// Takes the waiting fragments, except those that are still `busy`: another source's last blocks of a busy fragment
-    /// are being written at this moment.
+    /// Takes the waiting fragments, except those that are still `busy`: another source's last blocks of a
+    /// busy fragment are being written at this moment.
     pub(super) fn take(&mut self, now: Timestamp, busy: impl Fn(FragmentIndex) -> bool) -> Vec<Delivery> {
         let (busy, taken): (Vec<_>, Vec<_>) = std::mem::take(&mut self.ready)
             .into_iter()
@@ -79,7 +80,8 @@ impl Commits {
     }
 }
 
-/// Result of a commit: the fragments that are held from now on, or the store's error. The outer error is a panic.
+/// Result of a commit: the fragments that are held from now on, or the store's error. The outer error is a
+/// panic.
 pub(super) type Committed = Result<Result<FragmentSet, StoreError>, JoinError>;
 
 /// The commit in progress, if there is one.
@@ -129,8 +131,8 @@ impl Committing {
         }
     }
 
-    /// Waits for the commit in progress, then makes `rest` durable. No caller waits for the result: a failure costs only
-    /// a repetition of the fetch, and is logged.
+    /// Waits for the commit in progress, then makes `rest` durable. No caller waits for the result: a failure
+    /// costs only a repetition of the fetch, and is logged.
     pub(super) async fn finish(
         mut self,
         store: &Arc<dyn FragmentStore>,

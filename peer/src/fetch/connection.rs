@@ -20,8 +20,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Failures in a row after which a source makes room for others; it may be found again.
 const MAX_FAILURES: u32 = 4;
 
-/// Pause before a source with too many followers is asked again; until then requests are made without knowing what it
-/// holds.
+/// Pause before a source with too many followers is asked again; until then requests are made without knowing
+/// what it holds.
 const BLIND: Duration = Duration::from_secs(30);
 
 /// A connection to a source.
@@ -36,7 +36,8 @@ pub(super) struct SourceConnection {
 }
 
 impl SourceConnection {
-    /// Reports what the source holds until `token` is cancelled or the source has been out of reach for too long.
+    /// Reports what the source holds until `token` is cancelled or the source has been out of reach for too
+    /// long.
     pub(super) async fn run(self, token: CancellationToken) {
         tokio::select! {
             () = self.follow() => {}

@@ -19,8 +19,9 @@ use crate::store::FragmentStore;
 
 /// A directory of the peers that hold fragments of a content.
 pub trait FindSources: Send + Sync + 'static {
-    /// Returns peers that are known to hold fragments of the content, in no order. The answer is empty when no such peer
-    /// is known, or when the directory cannot be asked. A fetch stops waiting after a few seconds.
+    /// Returns peers that are known to hold fragments of the content, in no order. The answer is empty when
+    /// no such peer is known, or when the directory cannot be asked. A fetch stops waiting after a few
+    /// seconds.
     fn find(&self, content: ContentId) -> BoxFuture<'_, Vec<Source>>;
 }
 
@@ -71,8 +72,8 @@ impl Context {
         }
     }
 
-    /// Records that a source lied, stalled or was slow: the status lists the source from now on, and the log names it
-    /// the first time.
+    /// Records that a source lied, stalled or was slow: the status lists the source from now on, and the log
+    /// names it the first time.
     pub(super) fn record_fault(
         &self,
         peer: PeerId,

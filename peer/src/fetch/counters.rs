@@ -1,14 +1,15 @@
 //! Counters of bytes sent, received, and received in vain: for the peer, for a session, for a source.
 //!
-//! Received are the bytes of blocks that have come out of the connection; bytes that were on their way when a request was
-//! given up are counted nowhere. In vain are bytes that were wrong, that had come before, or that belong to fragments that
-//! did not become complete before the session ended.
+//! Received are the bytes of blocks that have come out of the connection; bytes that were on their way when a
+//! request was given up are counted nowhere. In vain are bytes that were wrong, that had come before, or that
+//! belong to fragments that did not become complete before the session ended.
 
 use std::ops::Sub;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// Bytes of fragments since the peer started, and uploads in progress. The fetcher and the transfer service share it.
+/// Bytes of fragments since the peer started, and uploads in progress. The fetcher and the transfer service
+/// share it.
 #[derive(Debug, Default)]
 pub struct Counters {
     sent: AtomicU64,

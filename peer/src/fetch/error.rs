@@ -34,7 +34,8 @@ pub enum FetchError {
     /// The peer is stopping.
     #[error("the fetch of content {0} ended because this peer is stopping")]
     Stopping(ContentId),
-    /// The store holds this content in fragments of another length, or the fragments wanted are of another content.
+    /// The store holds this content in fragments of another length, or the fragments wanted are of another
+    /// content.
     #[error("content {0} is kept here in fragments of another length; use the manifest that the store has")]
     OtherManifest(ContentId),
     /// The store could not take the received fragments.

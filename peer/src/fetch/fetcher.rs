@@ -1,7 +1,7 @@
 //! The fetcher: finds the job of a content or starts one, and waits for it.
 //!
-//! A job is one task per content, so that no two sessions ever write the same content. It takes callers in and runs a
-//! session while there are any.
+//! A job is one task per content, so that no two sessions ever write the same content. It takes callers in
+//! and runs a session while there are any.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -49,9 +49,9 @@ impl std::fmt::Debug for Fetcher {
 }
 
 impl Fetcher {
-    /// Makes a fetcher that writes to `store` what it gets from hinted sources and from those that `finder` knows. `own`
-    /// is this peer, which is never a source of its own. Sources in the `zone` in which the peer is when a fetch begins
-    /// are preferred.
+    /// Makes a fetcher that writes to `store` what it gets from hinted sources and from those that `finder`
+    /// knows. `own` is this peer, which is never a source of its own. Sources in the `zone` in which the peer
+    /// is when a fetch begins are preferred.
     #[must_use]
     pub fn new(
         store: Arc<dyn FragmentStore>,
@@ -86,8 +86,8 @@ impl Fetcher {
         &self.context.arrivals
     }
 
-    /// Returns the sources that lied, stalled or were much slower than others since the peer started: a few dozen, the
-    /// latest first.
+    /// Returns the sources that lied, stalled or were much slower than others since the peer started: a few
+    /// dozen, the latest first.
     #[must_use]
     pub fn source_faults(&self) -> Vec<SourceFault> {
         self.context.source_faults()
@@ -107,8 +107,8 @@ impl Fetcher {
         jobs.keys().copied().collect()
     }
 
-    /// Describes the state of a content's fetch and its reasons to wait. Returns none when there is no fetch, or the
-    /// fetch is just beginning or ending.
+    /// Describes the state of a content's fetch and its reasons to wait. Returns none when there is no fetch,
+    /// or the fetch is just beginning or ending.
     pub async fn explain(&self, content: ContentId) -> Option<FetchStanding> {
         let (reply, replied) = oneshot::channel();
         {
@@ -118,13 +118,14 @@ impl Fetcher {
         tokio::time::timeout(EXPLAIN_TIMEOUT, replied).await.ok()?.ok()
     }
 
-    /// Fetches the wanted fragments that are not held yet, and returns when all wanted ones are held (committed).
+    /// Fetches the wanted fragments that are not held yet, and returns when all wanted ones are held
+    /// (committed).
     ///
-    /// `FragmentStore::prepare` has been called for the content. `hints` are sources to begin with. `progress` is
-    /// updated about ten times a second. A second call for the same content joins the job of the first: the two share
-    /// the work, and cancelling one does not stop the other. When `cancel` is cancelled, or the future is dropped,
-    /// fragments that have been verified by then are committed and nothing more is fetched for this caller; a cancelled
-    /// call returns after that.
+    /// `FragmentStore::prepare` has been called for the content. `hints` are sources to begin with.
+    /// `progress` is updated about ten times a second. A second call for the same content joins the job of
+    /// the first: the two share the work, and cancelling one does not stop the other. When `cancel` is
+    /// cancelled, or the future is dropped, fragments that have been verified by then are committed and
+    /// nothing more is fetched for this caller; a cancelled call returns after that.
     ///
     /// # Errors
     /// See [`FetchError`]. Committed fragments stay held.

@@ -15,8 +15,8 @@ const LEAST_AT_RATE: u32 = 2;
 /// Bounds of every job of a `Fetcher`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes asked for and not yet verified and written, for each job. With fragments longer than an eighth of it,
-    /// eight requests are made all the same.
+    /// Bytes asked for and not yet verified and written, for each job. With fragments longer than an eighth
+    /// of it, eight requests are made all the same.
     pub in_flight_bytes: u64,
     /// Bytes asked for and not yet verified and written, for all jobs together: this bounds the memory.
     pub total_in_flight_bytes: u64,
@@ -24,8 +24,8 @@ pub struct Limits {
     pub requests_per_source: u32,
     /// Sources to which one job is connected at once.
     pub sources: usize,
-    /// Silence after which a request is given to another source. Each time that happens, the time allowed to the source
-    /// doubles, up to a minute, so that a slow line is not taken for a dead one for ever.
+    /// Silence after which a request is given to another source. Each time that happens, the time allowed to
+    /// the source doubles, up to a minute, so that a slow line is not taken for a dead one for ever.
     pub stall: Duration,
     /// Bytes of verified fragments at which a commit begins.
     pub commit_bytes: u64,
@@ -33,7 +33,8 @@ pub struct Limits {
     pub commit_interval: Duration,
     /// Interval at which other sources are looked for while fragments are missing.
     pub find_interval: Duration,
-    /// Time without any delivery after which a fetch fails; without it, a fetch goes on until it is cancelled.
+    /// Time without any delivery after which a fetch fails; without it, a fetch goes on until it is
+    /// cancelled.
     pub give_up_after: Option<Duration>,
 }
 
@@ -54,8 +55,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns limits with at most `bytes` bytes asked for and not yet written, for one job as for all of them together:
-    /// a single fetch may use all the memory.
+    /// Returns limits with at most `bytes` bytes asked for and not yet written, for one job as for all of
+    /// them together: a single fetch may use all the memory.
     #[must_use]
     pub fn within(bytes: u64) -> Self {
         Self {
@@ -71,9 +72,9 @@ impl Limits {
         u32::try_from(blocks).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Returns the number of requests that keep a download limit busy: a second's worth, so that an answer is always on
-    /// its way, and at least two, so that one slow source does not take all of it. More would only wait in memory, while
-    /// their sources, whose windows are full, conclude that this peer takes nothing.
+    /// Returns the number of requests that keep a download limit busy: a second's worth, so that an answer is
+    /// always on its way, and at least two, so that one slow source does not take all of it. More would only
+    /// wait in memory, while their sources, whose windows are full, conclude that this peer takes nothing.
     pub(super) fn at_rate(rate: ByteRate, fragment_length: FragmentLength) -> u32 {
         let fragments = rate.get().div_ceil(u64::from(fragment_length.get()));
         u32::try_from(fragments).unwrap_or(u32::MAX).max(LEAST_AT_RATE)

@@ -1,15 +1,17 @@
 //! Fetching: gets the fragments that this peer lacks from other peers.
 //!
-//! [`scheduler`] decides (pure); everything else carries out. [`Fetcher`] runs one job per content, however many callers
-//! want that content. A job connects to sources, follows what they hold, and makes the requests that the scheduler chose.
+//! [`scheduler`] decides (pure); everything else carries out. [`Fetcher`] runs one job per content, however
+//! many callers want that content. A job connects to sources, follows what they hold, and makes the requests
+//! that the scheduler chose.
 //!
-//! Invariants: every block is verified before it is written, and a fragment counts as held only after the store has
-//! committed it. [`Limits::total_in_flight_bytes`] bounds what is received, whatever the content's length; when the disk
-//! is slower than the sources, the sources wait. No source can end a job or hold it up: a source that sends corrupt bytes
-//! repeatedly is banned for a while, a busy one is left alone, and a slow or absent one is replaced.
+//! Invariants: every block is verified before it is written, and a fragment counts as held only after the
+//! store has committed it. [`Limits::total_in_flight_bytes`] bounds what is received, whatever the content's
+//! length; when the disk is slower than the sources, the sources wait. No source can end a job or hold it up:
+//! a source that sends corrupt bytes repeatedly is banned for a while, a busy one is left alone, and a slow
+//! or absent one is replaced.
 //!
-//! Deliberately absent: where sources come from ([`FindSources`]), and making room for what is written (the caller has
-//! called `FragmentStore::prepare` before).
+//! Deliberately absent: where sources come from ([`FindSources`]), and making room for what is written (the
+//! caller has called `FragmentStore::prepare` before).
 
 mod arrivals;
 mod callers;

@@ -1,9 +1,9 @@
-//! Requests: the missing part of a fragment comes from one source in chunks, each verified and written before the next
-//! is taken.
+//! Requests: the missing part of a fragment comes from one source in chunks, each verified and written before
+//! the next is taken.
 //!
-//! One request at a time works on a fragment. Parts that have come are kept, verified and written, in the memory of the
-//! session alone ([`Partials`]): the next source is asked only for the rest, and a crash costs what the fragments in
-//! flight had.
+//! One request at a time works on a fragment. Parts that have come are kept, verified and written, in the
+//! memory of the session alone ([`Partials`]): the next source is asked only for the rest, and a crash costs
+//! what the fragments in flight had.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -175,8 +175,8 @@ impl Request {
             portion.keep();
             // The chunk is verified, so it has no more blocks than the fragment.
             partial.blocks += u32::try_from(bytes).unwrap_or(u32::MAX).div_ceil(BLOCK_LENGTH);
-            // While nothing is taken, the flow control of HTTP/2 holds the source up. Bytes within its window (up to
-            // 16 MiB for each connection) come at once all the same and wait in memory.
+            // While nothing is taken, the flow control of HTTP/2 holds the source up. Bytes within its window
+            // (up to 16 MiB for each connection) come at once all the same and wait in memory.
             tokio::select! {
                 biased;
                 () = self.limiter.take(bytes as u64) => {}
@@ -195,8 +195,8 @@ impl Request {
             .map_or(Outcome::Broken, Outcome::Delivered)
     }
 
-    /// Verifies a chunk and writes it, on a thread that may block. The first chunk brings the leaves. Returns the
-    /// delivery so far in any case.
+    /// Verifies a chunk and writes it, on a thread that may block. The first chunk brings the leaves. Returns
+    /// the delivery so far in any case.
     async fn take(
         &self,
         chunk: Chunk,
@@ -237,8 +237,8 @@ impl Request {
 /// Translates an error that the source answered for the scheduler.
 const fn failure(code: ErrorCode) -> Failure {
     match code {
-        // The source found its own copy damaged and withdrew it: honest, but of no use. Or it knows no such blocks
-        // because it keeps the content in fragments of another length.
+        // The source found its own copy damaged and withdrew it: honest, but of no use. Or it knows no such
+        // blocks because it keeps the content in fragments of another length.
         ErrorCode::NotFound | ErrorCode::Corrupt | ErrorCode::InvalidArgument => Failure::DoesNotHold,
         ErrorCode::Exhausted => Failure::Busy,
         ErrorCode::Conflict => Failure::HandedOut,

@@ -1,4 +1,5 @@
-//! Running requests: those of a session whose tasks have not ended, cancelled ones too. Pure but for the tokens.
+//! Running requests: those of a session whose tasks have not ended, cancelled ones too. Pure but for the
+//! tokens.
 
 use std::collections::BTreeMap;
 
@@ -85,8 +86,8 @@ impl Running {
         self.about(fragment).next().is_some()
     }
 
-    /// Cancels the request to this source for the fragment because another source takes over; `sent` bytes have come
-    /// from this source by now.
+    /// Cancels the request to this source for the fragment because another source takes over; `sent` bytes
+    /// have come from this source by now.
     pub(super) fn overtake(&mut self, now: Timestamp, source: PeerId, fragment: FragmentIndex, sent: u64) {
         let is_it = |made: &&Made| made.source == source && !made.token.is_cancelled();
         let Some(begun) = self.about(fragment).find(is_it).map(|made| made.begun) else {
@@ -96,7 +97,8 @@ impl Running {
         self.overtaken.insert(fragment, (source, begun.pulled(now, sent)));
     }
 
-    /// Notes that the fragment has come; returns the source that was overtaken, if one was, with its bytes and time.
+    /// Notes that the fragment has come; returns the source that was overtaken, if one was, with its bytes
+    /// and time.
     pub(super) fn arrived(&mut self, fragment: FragmentIndex) -> Option<(PeerId, Pulled)> {
         self.overtaken.remove(&fragment)
     }

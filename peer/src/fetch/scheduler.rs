@@ -1,34 +1,37 @@
 //! The scheduler: decides which fragment is asked of which source, and when another source takes over.
 //!
-//! Pure: it takes in events and the time, and returns actions. Every wanted fragment is exactly one of *missing*,
-//! *in flight* from one source, and *held*.
+//! Pure: it takes in events and the time, and returns actions. Every wanted fragment is exactly one of
+//! *missing*, *in flight* from one source, and *held*.
 //!
-//! A source is a *seeder*, to which no more fragments come, or a *member* of the swarm, which fetches the same content and
-//! passes it on, block by block, as it comes. The rules, and the reasons for them:
+//! A source is a *seeder*, to which no more fragments come, or a *member* of the swarm, which fetches the
+//! same content and passes it on, block by block, as it comes. The rules, and the reasons for them:
 //!
-//! * A seeder is asked for fragments that no member offers and no seeder has handed out, this peer's own stripe first
-//!   (`stripes`): so it sends every fragment once before it sends any of them twice. It refuses a fragment that it has
-//!   handed out to another peer a moment before.
+//! * A seeder is asked for fragments that no member offers and no seeder has handed out, this peer's own
+//!   stripe first (`stripes`): so it sends every fragment once before it sends any of them twice. It refuses
+//!   a fragment that it has handed out to another peer a moment before.
 //! * A member is asked for the fragments that the fewest sources offer, as soon as they begin to come to it.
-//! * Of the fragments that came from a seeder, only a few may wait for other members to take them over from this peer. So
-//!   a peer with half the uplink gets half the share, and no uplink has to be measured.
+//! * Of the fragments that came from a seeder, only a few may wait for other members to take them over from
+//!   this peer. So a peer with half the uplink gets half the share, and no uplink has to be measured.
 //! * A seeder is asked for fragments that the swarm has only when there is nothing else to ask it for.
 //! * A source that is full is not asked: the request goes to a source with room, instead of waiting in line.
-//! * A member that serves much more slowly than others is given a rest after each request, so that in the end not all
-//!   requests are with the slow ones; one that serves more quickly is given more. Half of the members never rest.
+//! * A member that serves much more slowly than others is given a rest after each request, so that in the
+//!   end not all requests are with the slow ones; one that serves more quickly is given more. Half of the
+//!   members never rest.
 //! * A peer that is ahead of the other members makes fewer requests, so that those behind find free slots
 //!   (`backpressure`).
-//! * A source for which nothing else is left takes over a fragment that a much slower one is sending, unless requests wait
-//!   for this peer's own limit. The part of the fragment that has come is kept.
+//! * A source for which nothing else is left takes over a fragment that a much slower one is sending, unless
+//!   requests wait for this peer's own limit. The part of the fragment that has come is kept.
 //!
-//! Invariants: a held fragment is never asked for; no source has more requests than its window, and all together no more
-//! than [`Bounds::in_all`]; a source that sends corrupt bytes repeatedly is asked for nothing until it joins again, and each
-//! ban is longer than the one before (once may be the wire's fault: one damaged segment in 65,000 passes TCP's checksum; and
-//! a source behind a bad wire may be the only one that has a fragment); the same events, times and seed give the same
-//! actions. While the missing fragments are on a source that is present and serves them now and then, each of them is asked
-//! for again until it is held.
+//! Invariants: a held fragment is never asked for; no source has more requests than its window, and all
+//! together no more than [`Bounds::in_all`]; a source that sends corrupt bytes repeatedly is asked for
+//! nothing until it joins again, and each ban is longer than the one before (once may be the wire's fault:
+//! one damaged segment in 65,000 passes TCP's checksum; and a source behind a bad wire may be the only one
+//! that has a fragment); the same events, times and seed give the same actions. While the missing fragments
+//! are on a source that is present and serves them now and then, each of them is asked for again until it is
+//! held.
 //!
-//! An event costs a look at the source that it is about; only failures, departures and ticks look at all sources.
+//! An event costs a look at the source that it is about; only failures, departures and ticks look at all
+//! sources.
 //!
 //! Deliberately absent: connections, blocks, and the store. *Delivered* means verified and written.
 
@@ -74,8 +77,8 @@ pub struct Scheduler {
     stripes: Stripes,
     /// Number of sources that hold fragments and are no members.
     seeders: u32,
-    /// Fragments that this peer was the first to ask a seeder for, and has not passed on yet: the seeder, and the time
-    /// since which the fragment is held.
+    /// Fragments that this peer was the first to ask a seeder for, and has not passed on yet: the seeder, and
+    /// the time since which the fragment is held.
     first_hand: BTreeMap<FragmentIndex, (PeerId, Option<Timestamp>)>,
     /// Fragments that have been asked for: parts of them may have come.
     begun: FragmentSet,
@@ -400,8 +403,8 @@ impl Scheduler {
         Candidates::All
     }
 
-    /// Records corrupt bytes, even after a cancellation: they say the same about the source. Other sources are asked while
-    /// this one waits or is banned, and it is asked again if it is still the best.
+    /// Records corrupt bytes, even after a cancellation: they say the same about the source. Other sources
+    /// are asked while this one waits or is banned, and it is asked again if it is still the best.
     fn record_fault(
         &mut self,
         now: Timestamp,
@@ -428,7 +431,8 @@ impl Scheduler {
         Some(request)
     }
 
-    /// Marks the fragment as missing again, unless it is held, in flight from another source, or no longer wanted.
+    /// Marks the fragment as missing again, unless it is held, in flight from another source, or no longer
+    /// wanted.
     fn mark_missing(&mut self, fragment: FragmentIndex) {
         let is_expected = self.held.contains(fragment) || self.in_flight.contains(fragment);
         if !is_expected && self.wanted.contains(fragment) {

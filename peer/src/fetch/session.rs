@@ -1,7 +1,7 @@
 //! A session: tells the scheduler what happens, and carries its actions out, until no caller waits any more.
 //!
-//! One task owns the session. Connections and requests are tasks of their own that report through one bounded channel;
-//! the session ends only after the last of them has ended, so nothing is written behind its back.
+//! One task owns the session. Connections and requests are tasks of their own that report through one bounded
+//! channel; the session ends only after the last of them has ended, so nothing is written behind its back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,8 +44,8 @@ const FIND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest wait for the last requests: they end at their next chunk, unless a disk hangs.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time after which it is clear whether the sources or this peer's own limit is slower: a limit lets a burst through
-/// first.
+/// Time after which it is clear whether the sources or this peer's own limit is slower: a limit lets a burst
+/// through first.
 const FIRST_IMPRESSION: Duration = Duration::from_secs(3);
 
 /// The reason for the end of a session.
@@ -77,7 +77,8 @@ pub(super) struct Session {
     begun: Timestamp,
     /// Guard that tells the swarm that this peer is fetching.
     fetching: Fetching,
-    /// Most useful bytes received at any tick, and the time at which they last grew: corrupt bytes keep no fetch going.
+    /// Most useful bytes received at any tick, and the time at which they last grew: corrupt bytes keep no
+    /// fetch going.
     last_received: (u64, Timestamp),
 }
 
@@ -222,7 +223,8 @@ impl Session {
                 self.commits.push(delivery, length);
                 self.record_overtaken(&made);
                 self.apply(Event::Delivered { source, fragment });
-                // After an answer that came in spite of its cancellation, the same request may have been made again.
+                // After an answer that came in spite of its cancellation, the same request may have been made
+                // again.
                 self.running.cancel(source, fragment);
             }
             Outcome::Failed(failure, reason) => {
@@ -234,7 +236,8 @@ impl Session {
                         self.record_fault(source, FaultKind::Stalled, None);
                     }
                 }
-                // After a cancellation the scheduler may have made the same request again; this is not its end.
+                // After a cancellation the scheduler may have made the same request again; this is not its
+                // end.
                 if !made.token.is_cancelled() || failure == Failure::Corrupt {
                     self.apply(Event::Failed {
                         source,
@@ -308,8 +311,8 @@ impl Session {
 
     fn request(&mut self, source: PeerId, fragment: FragmentIndex, if_new: bool) {
         let Some(connected) = self.sources.get(source) else {
-            // The scheduler is told that a source has left before its connection is removed, so this is a defect. The
-            // scheduler has to hear of it, or it would wait for the answer.
+            // The scheduler is told that a source has left before its connection is removed, so this is a
+            // defect. The scheduler has to hear of it, or it would wait for the answer.
             error!(peer = %source, %fragment, "a request to a source without a connection is skipped");
             return self.disconnect(source);
         };

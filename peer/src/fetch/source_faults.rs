@@ -1,8 +1,8 @@
-//! Faults of sources: those that lied, stalled or were much slower than others, for a user who wonders why a fetch took
-//! long. Pure.
+//! Faults of sources: those that lied, stalled or were much slower than others, for a user who wonders why a
+//! fetch took long. Pure.
 //!
-//! Bounded: the fault that has not been repeated for longest is forgotten first. Deliberately absent: decisions. Which
-//! source is asked, and which is banned, is up to the [scheduler](super::scheduler).
+//! Bounded: the fault that has not been repeated for longest is forgotten first. Deliberately absent:
+//! decisions. Which source is asked, and which is banned, is up to the [scheduler](super::scheduler).
 
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ impl Pulled {
     }
 }
 
-/// Returns the fault of a source that was overtaken, and its rate; none if it was not much slower than the other.
+/// Returns the fault of a source that was overtaken, and its rate; none if it was not much slower than the
+/// other.
 pub(super) fn judge(overtaken: Pulled, by: Pulled) -> Option<(FaultKind, Option<ByteRate>)> {
     let (slow, quick) = (overtaken.rate(), by.rate());
     if overtaken.bytes == 0 {

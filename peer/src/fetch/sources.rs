@@ -22,8 +22,9 @@ const DESPERATE_INTERVAL: Duration = Duration::from_millis(500);
 /// Longest silence that a source is allowed, however slow its line.
 const LONGEST_STALL: Duration = Duration::from_secs(60);
 
-/// One connection in this many is left to sources outside the peer's zone, while any are offered: fragments that only
-/// they have must get into the zone, and a session must not depend on a zone that is slow or out of reach as a whole.
+/// One connection in this many is left to sources outside the peer's zone, while any are offered: fragments
+/// that only they have must get into the zone, and a session must not depend on a zone that is slow or out of
+/// reach as a whole.
 const OTHERS_OF: usize = 4;
 
 /// A source to which the session is connected.
@@ -74,8 +75,8 @@ impl Sources {
         }
     }
 
-    /// Chooses the sources to connect to: new ones that are not `refused`, up to the limit; those in the peer's zone
-    /// first, but see [`OTHERS_OF`]. They count as connected from now on.
+    /// Chooses the sources to connect to: new ones that are not `refused`, up to the limit; those in the
+    /// peer's zone first, but see [`OTHERS_OF`]. They count as connected from now on.
     pub(super) fn add(
         &mut self,
         mut offered: Vec<Source>,
@@ -148,7 +149,8 @@ impl Sources {
         self.connected.keys().copied()
     }
 
-    /// Returns the sources with a request in progress, and the bytes that each has sent since the session connected to it.
+    /// Returns the sources with a request in progress, and the bytes that each has sent since the session
+    /// connected to it.
     pub(super) fn asked(&self) -> impl Iterator<Item = (PeerId, u64)> + '_ {
         let asked = self.connected.iter().filter(|(_, it)| it.meter.is_asked());
         asked.map(|(source, it)| (*source, it.meter.bytes()))

@@ -1,7 +1,8 @@
 //! Speeds of the sources of a session, as far as they can be told. Pure.
 //!
-//! A rate is that of the latest two seconds during which requests to the source were in progress all the time. While this
-//! peer holds the sources up itself (a limit on downloads, a disk that is behind), no rate is known.
+//! A rate is that of the latest two seconds during which requests to the source were in progress all the
+//! time. While this peer holds the sources up itself (a limit on downloads, a disk that is behind), no rate
+//! is known.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,8 +15,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// Rate below which a source is slow, whatever the others do: half a megabit per second.
 const SLOW: u64 = 64 << 10;
 
-/// Ratio to the best rate so far from which on a rate is slow too, for each source and for all of them together: a member
-/// of a swarm sends little because it sends to many, and when all but one are done that one is not slow.
+/// Ratio to the best rate so far from which on a rate is slow too, for each source and for all of them
+/// together: a member of a swarm sends little because it sends to many, and when all but one are done that
+/// one is not slow.
 const SLOWER: u64 = 8;
 
 /// See the [module](self).
@@ -39,8 +41,8 @@ struct Speed {
 }
 
 impl Speeds {
-    /// Takes in the sources with a request in progress and the bytes that have come from each; to be called several times
-    /// in an interval.
+    /// Takes in the sources with a request in progress and the bytes that have come from each; to be called
+    /// several times in an interval.
     pub(super) fn observe(&mut self, now: Timestamp, asked: impl Iterator<Item = (PeerId, u64)>) {
         let mut before = std::mem::take(&mut self.sources);
         for (source, bytes) in asked {

@@ -1,4 +1,4 @@
-//! What a limit lets through, and who it wakes.
+//! Tests of the bytes that a limit lets through, and of the callers that it wakes.
 
 use std::pin::pin;
 use std::task::Poll;
@@ -54,11 +54,11 @@ fn more_than_a_burst_goes_when_nothing_is_owed() {
 }
 
 #[test]
-fn a_change_of_the_rate_keeps_what_is_owed_but_for_a_burst_too_large_for_it() {
+fn a_change_of_the_rate_keeps_debt_up_to_the_new_burst() {
     let (mut bucket, fast, slow) = (Bucket::default(), rate(40 * MIB), rate(128 * KIB));
     assert_eq!(bucket.take(fast, at(0), 10 * MIB), Ok(()));
     bucket.change(fast, slow, at(100));
-    // Of 6 MiB that were owed, half a MiB is left; otherwise it would be 48 seconds.
+    // Of 6 MiB of debt half a MiB is left; all of it would take 48 seconds.
     assert_eq!(bucket.take(slow, at(100), 16 * KIB), Err(millis(125)));
     bucket.change(slow, fast, at(1100));
     assert_eq!(bucket.owed, u128::from(384 * KIB) * PARTS);
@@ -89,14 +89,15 @@ proptest! {
                 let early = wait.as_millis() - 1;
                 prop_assert!(early < u128::from(u64::MAX / 4));
                 now += u64::try_from(wait.as_millis()).expect("some days");
-                prop_assert_eq!(bucket.take(rate, at(now), bytes), Ok(()), "it had said when");
+                prop_assert_eq!(bucket.take(rate, at(now), bytes), Ok(()), "the wait was given");
             }
             taken += u128::from(bytes);
             let burst = u128::from((per_second / 4).max(512 * KIB));
             let allowed = u128::from(per_second) * u128::from(now) / 1000 + burst;
             prop_assert!(taken <= allowed, "{taken} of {allowed} by {now} ms");
             if !waited {
-                // Whoever takes as soon as he may gets the rate, but for the rounding of his last wait.
+                // A caller that takes as soon as possible gets the rate, but for the rounding of its last
+                // wait.
                 let least = u128::from(per_second) * u128::from(now.saturating_sub(1)) / 1000;
                 prop_assert!(taken + burst >= least);
             }
@@ -105,7 +106,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn without_a_limit_nobody_waits() {
+async fn without_a_limit_no_caller_waits() {
     let limiter = Limiter::unlimited(Clock::manual(at(0)).0);
     assert_eq!(limiter.rate(), None);
     for _ in 0..1000 {
@@ -114,7 +115,7 @@ async fn without_a_limit_nobody_waits() {
 }
 
 #[tokio::test]
-async fn lifting_or_raising_the_limit_wakes_all_who_wait() {
+async fn lifting_or_raising_the_limit_wakes_all_callers() {
     for then in [None, ByteRate::new(u64::MAX)] {
         let (clock, hand) = Clock::manual(at(0));
         let limiter = Limiter::unlimited(clock);
@@ -133,7 +134,7 @@ async fn lifting_or_raising_the_limit_wakes_all_who_wait() {
 }
 
 #[tokio::test]
-async fn one_who_gives_up_has_taken_nothing_and_holds_nobody_up() {
+async fn a_caller_that_gives_up_has_taken_nothing() {
     let (clock, hand) = Clock::manual(at(0));
     let limiter = Limiter::unlimited(clock);
     limiter.set(ByteRate::new(MIB));
@@ -148,7 +149,7 @@ async fn one_who_gives_up_has_taken_nothing_and_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_limit_that_is_set_anew_forgets_nothing_of_what_is_owed() {
+async fn a_limit_that_is_set_again_keeps_the_debt() {
     let (clock, hand) = Clock::manual(at(0));
     let limiter = Limiter::unlimited(clock);
     limiter.set(ByteRate::new(MIB));
@@ -158,7 +159,7 @@ async fn a_limit_that_is_set_anew_forgets_nothing_of_what_is_owed() {
     let mut next = Box::pin(limiter.take(512 * KIB));
     assert!(poll!(&mut next).is_pending(), "256 KiB are owed");
     hand.advance(millis(125));
-    // Its own timer would wake it; whoever sets a limit does so too.
+    // The caller's own timer would wake it; setting a limit wakes it too.
     limiter.set(ByteRate::new(2 * MIB));
     tokio::time::timeout(Duration::from_secs(30), next)
         .await
@@ -166,11 +167,11 @@ async fn a_limit_that_is_set_anew_forgets_nothing_of_what_is_owed() {
 }
 
 #[tokio::test]
-async fn a_limit_holds_up_while_someone_waits_and_for_a_second_after() {
+async fn a_limit_holds_up_during_a_wait_and_for_a_second_after() {
     let (clock, hand) = Clock::manual(at(1));
     let limiter = Limiter::unlimited(clock);
     limiter.take(MIB).await;
-    assert!(!limiter.holds_up(), "without a limit nobody waits");
+    assert!(!limiter.holds_up(), "without a limit no caller waits");
     limiter.set(Some(rate(MIB)));
     limiter.take(512 * KIB).await;
     assert!(!limiter.holds_up(), "a burst waits for nothing");

@@ -51,7 +51,7 @@ impl Adjustable {
 
     /// It lends so many bytes from now on; the tracker is told. What is held already stays, also when it is more.
     pub fn lend(&self, bytes: u64) {
-        self.store.lend(bytes);
+        self.store.set_capacity(bytes);
         // Both are told with a hello, so that a session begins anew.
         self.zone.send_modify(|_| {});
     }

@@ -311,7 +311,7 @@ async fn fetch_part(context: &Context<'_>, part: Part) -> Result<(), Failure> {
             if !is_there && !is_kept_there {
                 store.export(large.content, &large.output, overwrite)?;
             }
-            store.dress(
+            store.set_metadata(
                 large.content,
                 &large.output,
                 large.file.attributes,

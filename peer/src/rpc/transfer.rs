@@ -1,15 +1,13 @@
 //! The `Transfer` service: other peers fetch verified fragments here.
 //!
-//! Every number that comes in is checked against the content's manifest before it is used. Uploads send in turns, a
-//! few at once, and together go no faster than a limit allows. Reads happen off the async
-//! threads, a few chunks ahead of the connection and within a budget of memory. Blocks are sent as they are on disk:
-//! whoever receives them verifies them.
+//! Every incoming number is checked against the content's manifest before it is used. Uploads send in turns,
+//! a few at once, and together no faster than a limit allows. Reads happen off the async threads, a few
+//! chunks ahead of the connection and within a budget of memory. Blocks are sent as they are on disk: the
+//! receiver verifies them.
 
 mod body;
 mod follow;
 mod handouts;
-#[cfg(test)]
-mod limit_tests;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -38,27 +36,28 @@ use crate::fetch::{Arrivals, Counters};
 use crate::limiter::Limiter;
 use crate::store::{Entry, FragmentStore, StoreError, verify_fragment};
 
-/// Bitmaps are small, but each follower is a task and a stream.
+/// Followers at once: bitmaps are small, but each follower is a task and a stream.
 const MAX_FOLLOWERS: usize = 256;
 
-/// Changes that a slow follower may be behind; one that is further behind looks at everything.
+/// Changes that a slow follower may be behind; a follower that is further behind looks at everything.
 const CHANGES: usize = 256;
 
-/// Disputes verified at once; a claim that is wrong must not cost more than one read at a time.
+/// Disputes verified at once: a wrong claim must not cost more than one read at a time.
 const MAX_DISPUTES: usize = 1;
 
-/// How many uploads send at once when nobody says otherwise. Few, so that each is quick and can be passed on soon; those
+/// Default number of uploads that send at once. Few, so that each is quick and can be passed on soon; uploads
 /// that have nothing to send at the moment do not count.
 pub const DEFAULT_UPLOAD_SLOTS: usize = 8;
 
-/// Uploads that wait for one of the slots; whoever else asks is sent elsewhere. Enough that a slot is never idle.
+/// Uploads that may wait for one of the slots; further requests are refused. Enough that a slot is never
+/// idle.
 pub const UPLOADS_IN_LINE: usize = 4;
 
-/// Bytes of blocks of all uploads that are in our memory at once when nobody says otherwise. Who comes first is served
+/// Default number of bytes of blocks that all uploads together have in memory; the first to ask is served
 /// first.
 const DEFAULT_MEMORY: u64 = 32 << 20;
 
-/// Serves what the store holds. Cheap to clone.
+/// The service that sends held and arriving fragments. Cheap to clone.
 #[derive(Clone)]
 pub struct TransferService {
     store: Arc<dyn FragmentStore>,
@@ -66,13 +65,13 @@ pub struct TransferService {
     counters: Arc<Counters>,
     slots: Slots,
     handouts: Arc<Mutex<Handouts>>,
-    /// Of which contents something was handed out, or broken off.
+    /// Contents of which a fragment was handed out, or its upload broken off.
     handed_out: broadcast::Sender<ContentId>,
     clock: Clock,
     followers: Arc<Semaphore>,
     followed: Arc<Mutex<Followed>>,
     disputes: Arc<Semaphore>,
-    /// A permit for every block that may be in memory.
+    /// One permit for every block that may be in memory.
     memory: Arc<Semaphore>,
     limiter: Limiter,
     arrivals: Arrivals,
@@ -87,7 +86,7 @@ impl std::fmt::Debug for TransferService {
 }
 
 impl TransferService {
-    /// Sends at most `upload_slots` uploads at once.
+    /// Makes a service in which at most `upload_slots` uploads send at once.
     #[must_use]
     pub fn new(
         store: Arc<dyn FragmentStore>,
@@ -115,26 +114,26 @@ impl TransferService {
         }
     }
 
-    /// The same, with at most so many bytes of blocks in memory, but at least the largest chunk.
+    /// Sets the bytes of blocks in memory, at least the largest chunk.
     #[must_use]
     pub fn with_memory(mut self, bytes: u64) -> Self {
         self.memory = Arc::new(Semaphore::new(memory_blocks(bytes)));
         self
     }
 
-    /// Limits all uploads together; there is no limit until one is set.
+    /// Returns the limit on all uploads together; there is no limit until one is set.
     #[must_use]
     pub const fn limiter(&self) -> &Limiter {
         &self.limiter
     }
 
-    /// How many uploads send at once.
+    /// Returns the slots of uploads that send at once.
     #[must_use]
     pub const fn slots(&self) -> &Slots {
         &self.slots
     }
 
-    /// As a service that can be added to a server.
+    /// Converts to a service that can be added to a server.
     #[must_use]
     pub fn into_server(self) -> TransferEndpoint {
         TransferEndpoint::new(self)
@@ -158,23 +157,24 @@ impl TransferService {
         Ok(self.upload(entry.manifest, plan, place, handed_out))
     }
 
-    /// Notes what is being handed out, unless only new fragments are asked for and one is not.
+    /// Notes the fragments that are being handed out; refuses when only new ones are asked for and one of
+    /// them is not new.
     fn hand_out(&self, fetch: &Fetch, plan: &upload::Plan) -> Result<HandedOut, Status> {
         let (content, now) = (fetch.content, self.clock.now());
         let mut handouts = self.handouts();
         if fetch.if_new
             && let Some(index) = plan.fragments().find(|index| handouts.has(now, content, *index))
         {
-            let text = format!("fragment {index} of content {content} has been handed out to someone else");
+            let text = format!("fragment {index} of content {content} has been handed out to another peer");
             return Err(refusal(ErrorCode::Conflict, text));
         }
         let fragments: Vec<_> = plan.fragments().collect();
-        // Not `any`: each of them begins.
-        let news = fragments
+        // Not `any`: each of the fragments begins.
+        let new = fragments
             .iter()
             .filter(|index| handouts.begin(now, content, **index));
-        if news.count() > 0 {
-            self.tell_handed_out(content);
+        if new.count() > 0 {
+            self.notify_handed_out(content);
         }
         drop(handouts);
         Ok(HandedOut {
@@ -185,8 +185,8 @@ impl TransferService {
         })
     }
 
-    fn tell_handed_out(&self, content: ContentId) {
-        // Nobody has to be listening.
+    fn notify_handed_out(&self, content: ContentId) {
+        // It is no error when there is no listener.
         drop(self.handed_out.send(content));
     }
 
@@ -209,7 +209,7 @@ impl TransferService {
     }
 }
 
-/// Fragments that are being handed out, as long as this lives.
+/// Fragments that are being handed out, until this is dropped.
 struct HandedOut {
     service: TransferService,
     content: ContentId,
@@ -232,19 +232,19 @@ impl Drop for HandedOut {
                 .iter()
                 .for_each(|fragment| arrivals.passed_on(self.content, *fragment));
         } else {
-            // What was sent to the end goes on counting, and is no news.
-            self.service.tell_handed_out(self.content);
+            // Fragments that were sent completely go on counting, so only this end is a change.
+            self.service.notify_handed_out(self.content);
         }
     }
 }
 
-/// How many blocks fit; never fewer than a chunk may have, for which there would never be room.
+/// Returns the number of blocks that fit; never fewer than a chunk may have, which would never find room.
 fn memory_blocks(bytes: u64) -> usize {
     let blocks = usize::try_from(bytes / u64::from(BLOCK_LENGTH)).unwrap_or(usize::MAX);
     blocks.clamp(upload::MAX_CHUNK_BLOCKS as usize, Semaphore::MAX_PERMITS)
 }
 
-/// Runs what may block on a thread for it.
+/// Runs blocking work on a thread for it.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Status> {
@@ -258,7 +258,7 @@ fn refusal(code: ErrorCode, message: impl Into<String>) -> Status {
     to_status(&RemoteError::new(code, message))
 }
 
-/// Checks a fragment number from outside.
+/// Checks a fragment number of a request.
 fn fragment_of(manifest: &Manifest, number: u32) -> Result<FragmentIndex, Status> {
     manifest.index(number).ok_or_else(|| {
         let count = manifest.fragment_count();
@@ -272,7 +272,7 @@ fn fragment_of(manifest: &Manifest, number: u32) -> Result<FragmentIndex, Status
     })
 }
 
-/// Verifies our own copy of a fragment, which withdraws it when it is damaged.
+/// Verifies this peer's copy of a fragment, which withdraws a damaged one; returns whether it was damaged.
 fn is_damaged(
     store: &dyn FragmentStore,
     content: ContentId,
@@ -285,7 +285,7 @@ fn is_damaged(
     }
 }
 
-/// Stops sharing what an error says is not what it should be; whether it says so.
+/// Withdraws the fragments that are damaged according to an error; returns whether there are any.
 fn withdraw_if_bad(store: &dyn FragmentStore, manifest: &Manifest, error: &StoreError) -> bool {
     let fragments = match error {
         StoreError::Damaged { index, .. } => {
@@ -296,17 +296,17 @@ fn withdraw_if_bad(store: &dyn FragmentStore, manifest: &Manifest, error: &Store
         StoreError::Changed { .. } => manifest.all_fragments(),
         _ => return false,
     };
-    warn!(content = %manifest.content(), %error, "withdrawing what does not match its hash");
-    // The store may have done so itself; then this changes nothing.
+    warn!(content = %manifest.content(), %error, "withdrawing fragments that do not match their hash");
+    // The store may have withdrawn them itself; then this changes nothing.
     if let Err(failure) = store.withdraw(manifest.content(), &fragments) {
-        warn!(content = %manifest.content(), error = %failure, "cannot withdraw");
+        warn!(content = %manifest.content(), error = %failure, "cannot withdraw fragments");
     }
     true
 }
 
 #[tonic::async_trait]
 impl Transfer for TransferService {
-    // Nothing is ever sent through it: see `body`.
+    // Nothing is ever sent through this stream: see `body`.
     type FetchStream = tokio_stream::Empty<Result<v1::FetchChunk, Status>>;
     type FollowStream = ReceiverStream<Result<v1::FollowReply, Status>>;
 

@@ -1,4 +1,4 @@
-//! What a limit on downloads does to a fetch.
+//! Tests of fetches under a limit on downloads.
 
 use shared::model::ByteRate;
 
@@ -30,7 +30,7 @@ async fn a_fetch_that_waits_goes_on_when_the_limit_is_lifted() {
     let fetching = Fetching::from(&manifest, &[&source]);
     fetching.fetcher.limiter().set(ByteRate::new(1));
     let lift = async {
-        // Whoever comes after the burst waits for days.
+        // A request after the burst waits for days.
         fetching.until(|progress| progress.held_bytes >= 256 << 10).await;
         fetching.fetcher.limiter().set(None);
     };
@@ -54,7 +54,7 @@ async fn a_fetch_that_waits_can_be_cancelled() {
 }
 
 #[tokio::test]
-async fn sources_that_wait_for_our_limit_are_not_slow_and_nothing_is_asked_for_twice() {
+async fn sources_are_not_slow_while_they_wait_for_our_limit() {
     let (manifest, bytes) = content(24 * FRAGMENT);
     let all = store(&manifest, &bytes, &manifest.all_fragments());
     let sources = [
@@ -67,7 +67,7 @@ async fn sources_that_wait_for_our_limit_are_not_slow_and_nothing_is_asked_for_t
     fetching.fetcher.limiter().set(ByteRate::new(MIB / 4));
     let fetched = fetching.run().await.expect("a limit stops nothing");
     assert_eq!(fetched.received_bytes, bytes.len() as u64, "once is enough");
-    assert_eq!((fetched.wasted_bytes, fetching.accused()), (0, vec![]));
+    assert_eq!((fetched.wasted_bytes, fetching.source_faults()), (0, vec![]));
     let words = fetching.progress.borrow().waiting_for.clone();
     assert_eq!(words, None, "it is we who are slow");
 }

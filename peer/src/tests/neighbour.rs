@@ -17,7 +17,7 @@ use crate::fetch::{Counters, FindSources};
 use crate::rpc::{DEFAULT_UPLOAD_SLOTS, TransferService};
 use crate::store::{Entry, FragmentStore, MemoryStore, Purpose, Role, StoreError, Usage};
 
-/// Some bytes and what they are made of, in the shortest fragments.
+/// Makes some bytes and their manifest, in the shortest fragments.
 pub(crate) fn content(length: usize) -> (Manifest, Vec<u8>) {
     let bytes: Vec<u8> = (0..length).map(|i| (i * 31 / 7 % 251).to_le_bytes()[0]).collect();
     let mut hasher = ContentHasher::new(length as u64, FragmentLength::MIN);
@@ -25,7 +25,7 @@ pub(crate) fn content(length: usize) -> (Manifest, Vec<u8>) {
     (hasher.finish().expect("the length is right"), bytes)
 }
 
-/// The fragments with these numbers.
+/// Returns the fragments with these numbers.
 pub(crate) fn some(manifest: &Manifest, numbers: impl IntoIterator<Item = u32>) -> FragmentSet {
     let mut set = manifest.no_fragments();
     for number in numbers {
@@ -39,7 +39,7 @@ fn fragment<'a>(manifest: &Manifest, bytes: &'a [u8], index: FragmentIndex) -> &
     &bytes[usize::try_from(range.start).expect("small")..usize::try_from(range.end).expect("small")]
 }
 
-/// A store that has made room for the content and holds these fragments of it.
+/// Makes a store that has made room for the content and holds these fragments of it.
 pub(crate) fn store(manifest: &Manifest, bytes: &[u8], holds: &FragmentSet) -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::new(1 << 30));
     store
@@ -65,7 +65,7 @@ pub(crate) fn hold(store: &dyn FragmentStore, manifest: &Manifest, bytes: &[u8],
     store.commit(manifest.content(), &proofs).expect("written");
 }
 
-/// What the store has, if it has all of it.
+/// Reads the whole content from the store.
 pub(crate) fn read_back(store: &dyn FragmentStore, manifest: &Manifest) -> Vec<u8> {
     manifest
         .indices()
@@ -93,7 +93,7 @@ impl Neighbour {
         Self::open(store, crate::fetch::Arrivals::default(), slots, tasks).await
     }
 
-    /// One that passes on what is arriving there.
+    /// Makes a peer that passes on the fragments that are arriving there.
     pub(crate) async fn relaying(store: Arc<dyn FragmentStore>, arrivals: crate::fetch::Arrivals) -> Self {
         Self::open(store, arrivals, DEFAULT_UPLOAD_SLOTS, Tasks::new()).await
     }
@@ -141,7 +141,7 @@ impl Drop for Neighbour {
     }
 }
 
-/// A tracker that always answers the same.
+/// A finder that always gives the same answer.
 pub(crate) struct Known(pub(crate) Vec<Source>);
 
 impl FindSources for Known {
@@ -150,7 +150,7 @@ impl FindSources for Known {
     }
 }
 
-/// Something done to what is read.
+/// A change to the bytes that are read.
 type Tampering = Box<dyn Fn(FragmentIndex, BlockSpan, Bytes) -> Result<Bytes, StoreError> + Send + Sync>;
 
 /// A store whose reads are tampered with.
@@ -170,7 +170,7 @@ impl Tampered {
         })
     }
 
-    /// Flips a bit of everything that is read.
+    /// Flips a bit in every read.
     pub(crate) fn lying(inner: Arc<MemoryStore>) -> Arc<Self> {
         Self::new(inner, |_, _, bytes| {
             let mut bytes = bytes.to_vec();
@@ -179,7 +179,7 @@ impl Tampered {
         })
     }
 
-    /// Reads wait until the gate is open.
+    /// Lets reads wait until the gate is open.
     pub(crate) fn gated(inner: Arc<MemoryStore>, gate: &Gate) -> Arc<Self> {
         let gate = gate.clone();
         Self::new(inner, move |_, _, bytes| {
@@ -234,15 +234,16 @@ impl FragmentStore for Tampered {
     }
 }
 
-/// A gate for threads: a few may pass while it is closed, then they wait. It opens when the test is over, at the latest.
+/// A gate for threads: a few may pass while it is closed, then they wait. It opens at the end of the test, at
+/// the latest.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<GateState>);
 
 struct GateState {
-    /// How many may still pass, and whether it is open.
+    /// Number of threads that may still pass, and whether the gate is open.
     state: Mutex<(u32, bool)>,
     opened: Condvar,
-    /// Whether anyone has come to it.
+    /// Whether a thread has come to the gate.
     is_reached: watch::Sender<bool>,
 }
 

@@ -1,9 +1,9 @@
-//! Which sources are preferred, and which are named because they held a fetch up.
+//! Tests of the preference for near sources, and of the faults that are recorded.
 
 use super::*;
 
 #[tokio::test]
-async fn whoever_is_near_is_asked_rather_than_whoever_is_not() {
+async fn near_sources_are_preferred() {
     let (manifest, bytes) = content(5 * FRAGMENT);
     let all = store(&manifest, &bytes, &manifest.all_fragments());
     let mut near = Neighbour::serving(Arc::clone(&all) as _).await;
@@ -23,11 +23,11 @@ async fn whoever_is_near_is_asked_rather_than_whoever_is_not() {
     let fetching = Fetching::in_zone(Some(zone), &manifest, Known(known.collect()), only_one);
     fetching.run().await.expect("it has everything");
     fetching.assert_complete(&bytes);
-    assert_eq!(near.counters.sent(), bytes.len() as u64, "it alone was linked to");
+    assert_eq!(near.counters.sent(), bytes.len() as u64, "only it was asked");
 }
 
 #[tokio::test]
-async fn who_is_overtaken_in_silence_is_named_and_what_came_twice_is_counted() {
+async fn a_source_that_is_overtaken_in_silence_is_named() {
     let (manifest, bytes) = content(FRAGMENT);
     let all = store(&manifest, &bytes, &manifest.all_fragments());
     let (gate, _keeper) = Gate::closed_after(0);
@@ -43,6 +43,9 @@ async fn who_is_overtaken_in_silence_is_named_and_what_came_twice_is_counted() {
     first.expect("the lively one has it");
     second.expect("the lively one has it");
     fetching.assert_complete(&bytes);
-    assert_eq!(fetching.accused(), [(silent.source.peer, FaultKind::Stalled, 1)]);
+    assert_eq!(
+        fetching.source_faults(),
+        [(silent.source.peer, FaultKind::Stalled, 1)]
+    );
     assert_eq!(fetching.fetcher.counters().wasted(), 0, "it sent nothing at all");
 }

@@ -1,10 +1,10 @@
-//! What a fetch says when it is asked why it waits.
+//! Tests of the reasons that a waiting fetch gives.
 
 use shared::model::{ByteRate, FetchStanding, ReasonCode};
 
 use super::*;
 
-/// Asks until the answer names this reason.
+/// Asks until the answer names this reason; returns the answer.
 async fn says(fetcher: &Fetcher, content: ContentId, code: ReasonCode) -> FetchStanding {
     let asking = async {
         loop {
@@ -16,11 +16,11 @@ async fn says(fetcher: &Fetcher, content: ContentId, code: ReasonCode) -> FetchS
         }
     };
     let said = tokio::time::timeout(Duration::from_secs(60), asking).await;
-    said.expect("it comes to that")
+    said.expect("in time")
 }
 
 #[tokio::test]
-async fn that_nobody_holds_what_is_missing_and_how_much_that_is() {
+async fn no_peer_holds_the_missing_fragments() {
     let (manifest, bytes) = content(4 * FRAGMENT);
     let half = Neighbour::serving(store(&manifest, &bytes, &some(&manifest, 0..2))).await;
     let fetching = Fetching::from(&manifest, &[&half]);
@@ -44,7 +44,7 @@ async fn that_nobody_holds_what_is_missing_and_how_much_that_is() {
 }
 
 #[tokio::test]
-async fn that_the_limit_on_downloads_holds_it_up() {
+async fn the_limit_on_downloads_holds_the_fetch_up() {
     let (manifest, bytes) = content(32 * FRAGMENT);
     let source = Neighbour::serving(store(&manifest, &bytes, &manifest.all_fragments())).await;
     let fetching = Fetching::from(&manifest, &[&source]);
@@ -59,7 +59,7 @@ async fn that_the_limit_on_downloads_holds_it_up() {
 }
 
 #[tokio::test]
-async fn that_other_fetches_have_asked_for_all_that_may_be_in_memory() {
+async fn other_fetches_have_taken_all_the_memory() {
     let (first, bytes) = content(FRAGMENT);
     let (gate, keeper) = Gate::closed_after(0);
     let hanging = Tampered::gated(store(&first, &bytes, &first.all_fragments()), &gate);

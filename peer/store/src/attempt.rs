@@ -1,28 +1,28 @@
-//! What follows from each answer while a publication is made: pure.
+//! The steps by which a publication is made, one for each answer of the tracker. Pure.
 //!
-//! Invariants: a publication may only follow the revision that was written down before the tracker was first asked to
-//! bind; what was settled is never asked for again.
+//! Invariants: a publication may only follow the revision that was written down before the tracker was first
+//! asked to bind the name; a settled publication is never asked for again.
 
 use shared::ErrorCode;
 use shared::model::{ContentId, Revision};
 
 use super::{Publication, PublicationState};
 
-/// What is to be done next about a publication.
+/// The next step of a publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Ask at which revision the name is, then [`Publication::follow`].
+    /// Ask for the revision of the name, then call [`Publication::follow`].
     AskHead,
     /// Ask for a binding that follows this revision.
     Ask(Revision),
-    /// It is bound at this revision already.
+    /// Nothing: the name is bound at this revision already.
     Published(Revision),
-    /// It was refused for this reason.
+    /// Nothing: the tracker refused the publication, for this reason.
     Refused(String),
 }
 
 impl Publication {
-    /// What is to be done next.
+    /// Returns the next step.
     #[must_use]
     pub fn next(&self) -> Next {
         match &self.state {
@@ -33,11 +33,11 @@ impl Publication {
         }
     }
 
-    /// The name is at this revision, which bound it to `bound`: what is to be written down before a binding is asked
-    /// for.
+    /// Returns the state that is to be written down before a binding is asked for, given the name's revision
+    /// and the content to which that revision bound it.
     ///
     /// # Errors
-    /// In words, when the name is bound to another content and that is not to be changed.
+    /// A text, when the name is bound to another content and that is not to be changed.
     pub fn follow(&self, head: Revision, bound: Option<ContentId>) -> Result<PublicationState, String> {
         if bound.is_some_and(|bound| bound != self.content) && !self.update {
             return Err(format!(
@@ -50,7 +50,8 @@ impl Publication {
 }
 
 impl PublicationState {
-    /// What to settle a publication as when this came of an attempt; none when it stays pending.
+    /// Returns the state in which an attempt with this outcome settles a publication; none when it stays
+    /// pending.
     #[must_use]
     pub fn after(outcome: Result<Revision, (ErrorCode, &str)>) -> Option<Self> {
         match outcome {
@@ -61,7 +62,7 @@ impl PublicationState {
     }
 }
 
-/// Whether the tracker's answer will be the same the next time.
+/// Whether the tracker will give the same answer the next time.
 #[must_use]
 pub const fn is_final(code: ErrorCode) -> bool {
     matches!(
@@ -93,7 +94,7 @@ mod tests {
         let base = Revision::new(4);
         publication.state = publication.follow(base, None).expect("nothing is bound");
         assert_eq!(publication.next(), Next::Ask(base));
-        // Whatever became of the name since: an attempt that got no answer is repeated as it was.
+        // An attempt without an answer is repeated unchanged, whatever has become of the name since.
         assert_eq!(
             PublicationState::after(Err((ErrorCode::Unavailable, "away"))),
             None
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_another_content_is_taken_over_only_when_asked_to() {
+    fn a_name_of_another_content_is_rebound_only_on_request() {
         let other = Some(ContentId::from_bytes([2; 32]));
         let (head, own) = (Revision::new(1), Some(publication(false).content));
         assert!(publication(false).follow(head, other).is_err());
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_settled_stays_settled() {
+    fn a_settled_publication_stays_settled() {
         let refused = PublicationState::after(Err((ErrorCode::Conflict, "bound")));
         assert_eq!(refused, Some(PublicationState::Refused("bound".to_owned())));
         let published = PublicationState::after(Ok(Revision::new(2)));

@@ -1,5 +1,5 @@
-//! What collections need of the store: bytes that no file of the user's has, read back verified, and files that get their modes
-//! and times after they were fetched.
+//! The parts of the store for collections: contents from bytes in memory, verified reads, and files that get
+//! their modes and times after they were fetched.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
@@ -17,14 +17,16 @@ use shared::model::{ContentId, FragmentIndex, FragmentLength, Manifest, Name};
 use super::files::FileIdentity;
 use super::{DiskStore, Entry, FragmentStore, Place, Purpose, Role, StoreError};
 
-/// Bytes that are committed together: a few waits for the disk however many fragments they are, and few proofs in memory.
+/// Bytes that are committed together: few waits for the disk, however many fragments there are, and few
+/// proofs in memory.
 const COMMIT: usize = 64 << 20;
 
-/// How much of a hole is looked at at a time.
+/// Bytes of a hole that are looked at at a time.
 const LOOK: usize = 1 << 20;
 
 impl DiskStore {
-    /// Keeps bytes as a content that the user has added: a pack or a catalog. Durable when it returns.
+    /// Keeps bytes as a content that the user has added: a pack or a catalog. The content is durable when
+    /// this returns.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::Manifest`], [`StoreError::Io`], [`StoreError::Index`].
@@ -44,7 +46,8 @@ impl DiskStore {
         Ok(entry.manifest)
     }
 
-    /// Makes a content that room was made for complete, from where its bytes are. Durable when it returns.
+    /// Completes a prepared content from a source that has its bytes. The content is durable when this
+    /// returns.
     pub(super) fn fill(&self, entry: &Entry, source: &(impl ReadAt + ?Sized)) -> Result<(), StoreError> {
         let manifest = &entry.manifest;
         let content = manifest.content();
@@ -55,7 +58,7 @@ impl DiskStore {
             let mut blocks = vec![0; manifest.len_of(index) as usize];
             source
                 .read_exact_at(&mut blocks, range.start)
-                .map_err(StoreError::io("read", Path::new("what is to be kept")))?;
+                .map_err(StoreError::io("read", Path::new("the bytes to be kept")))?;
             let proof = FragmentProof::verify(manifest, index, hash::leaves(&blocks)).map_err(lost)?;
             let verified = proof.check(0, &blocks).map_err(lost)?;
             self.write(content, verified)?;
@@ -70,12 +73,13 @@ impl DiskStore {
         self.commit(content, &proofs)
     }
 
-    /// Gives a file that holds a content its mode, its time and its holes, and goes on sharing it if it is shared. Of
-    /// the holes, only what is zeros anyway takes no room from then on.
+    /// Sets the mode, the time and the holes of a file that holds a content, and goes on sharing it if it is
+    /// shared. Only a hole that contains nothing but zeros gives its room back.
     ///
     /// # Errors
-    /// [`StoreError::Changed`] when there is no such file any more; [`StoreError::Io`], [`StoreError::Index`].
-    pub fn dress(
+    /// [`StoreError::Changed`] when there is no such file any more; [`StoreError::Io`],
+    /// [`StoreError::Index`].
+    pub fn set_metadata(
         &self,
         content: ContentId,
         path: &Path,
@@ -93,7 +97,7 @@ impl DiskStore {
                 .custom_flags(flags.cast_signed());
             options.open(path)
         };
-        // A file that may not be written to keeps the room that it takes.
+        // A file that may not be written to keeps its room.
         let writable = if holes.is_empty() { None } else { open(true).ok() };
         let file = match &writable {
             Some(file) => file.try_clone(),
@@ -107,9 +111,9 @@ impl DiskStore {
                 .try_for_each(|hole| punch(file, hole))
                 .map_err(failed)?;
         }
-        dress_file(&file, attributes).map_err(failed)?;
-        let dressed = FileIdentity::of_file(&file).map_err(failed)?;
-        if FileIdentity::at(path) != Some(dressed) {
+        set_file_metadata(&file, attributes).map_err(failed)?;
+        let updated = FileIdentity::of_file(&file).map_err(failed)?;
+        if FileIdentity::at(path) != Some(updated) {
             return Err(StoreError::Changed {
                 path: path.to_owned(),
             });
@@ -120,7 +124,7 @@ impl DiskStore {
                 kept.place == Place::File(path.to_owned()) && kept.identity == identity
             };
             if is_shared {
-                self.change(&index, &slot, |kept| kept.identity = Some(dressed))?;
+                self.change(&index, &slot, |kept| kept.identity = Some(updated))?;
             }
         }
         Ok(())
@@ -147,13 +151,13 @@ fn collection_key(catalog: ContentId) -> String {
     format!("collection {catalog}")
 }
 
-/// Sets mode and time.
-pub fn dress_file(file: &File, attributes: Attributes) -> io::Result<()> {
+/// Sets the mode and the time of a file.
+pub fn set_file_metadata(file: &File, attributes: Attributes) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(attributes.mode.get()))?;
     Ok(rustix::fs::futimens(file, &times(attributes.modified))?)
 }
 
-/// The time of the last change, for both of a file's times.
+/// Returns the time of the last change, for both of a file's times.
 pub fn times(modified: ModifiedAt) -> Timestamps {
     let time = Timespec {
         tv_sec: modified.seconds(),
@@ -165,7 +169,7 @@ pub fn times(modified: ModifiedAt) -> Timestamps {
     }
 }
 
-/// Gives the room of a range back, unless there is anything but zeros in it.
+/// Gives the room of a range back, if the range contains nothing but zeros.
 fn punch(file: &File, hole: &Range<u64>) -> io::Result<()> {
     let mut at = hole.start;
     let mut buffer = vec![0; LOOK];
@@ -180,24 +184,25 @@ fn punch(file: &File, hole: &Range<u64>) -> io::Result<()> {
     }
     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
     match rustix::fs::fallocate(file, flags, hole.start, hole.end - hole.start) {
-        // Room is all that is lost.
+        // Where the file system cannot, only room is lost.
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Reads bytes of held contents, verified, and remembers the last fragments: files that lie side by side are read once.
+/// Reads bytes of held contents, verified, and remembers the last fragments, so that a fragment is read once
+/// for several small files in it.
 #[derive(Debug)]
 pub struct VerifiedReader<'a, S: ?Sized> {
     store: &'a S,
     recent: std::collections::VecDeque<((ContentId, FragmentIndex), Bytes)>,
 }
 
-/// Fragments that a reader remembers; of packs, 64 KiB each.
+/// Fragments that a reader remembers; those of packs have 64 KiB each.
 const RECENT: usize = 8;
 
 impl<'a, S: FragmentStore + ?Sized> VerifiedReader<'a, S> {
-    /// Reads from this store.
+    /// Makes a reader of this store.
     pub const fn new(store: &'a S) -> Self {
         Self {
             store,
@@ -205,11 +210,11 @@ impl<'a, S: FragmentStore + ?Sized> VerifiedReader<'a, S> {
         }
     }
 
-    /// The bytes of a range of a content.
+    /// Reads a byte range of a content.
     ///
     /// # Errors
-    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`], [`StoreError::OtherFragments`] (it is shorter),
-    /// [`StoreError::Damaged`] (the fragment has been withdrawn), [`StoreError::Io`].
+    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`], [`StoreError::OtherFragments`] (the content
+    /// is shorter), [`StoreError::Damaged`] (the fragment has been withdrawn), [`StoreError::Io`].
     pub fn read(&mut self, manifest: &Manifest, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
         let content = manifest.content();
         if range.end > manifest.length() {

@@ -1,4 +1,4 @@
-//! What every store does, on disk and in memory alike.
+//! The behaviour of every store, on disk and in memory alike.
 
 mod model;
 
@@ -12,7 +12,7 @@ use super::{DiskStore, FragmentStore, MemoryStore, Place, Role, StoreError, Usag
 
 const FRAGMENT: u64 = 64 << 10;
 
-/// Tells a story about an empty store of this capacity, once for each kind; the path is a directory for outputs.
+/// Runs a test on an empty store of this capacity, once for each kind; the path is a directory for outputs.
 fn both(capacity: u64, story: impl Fn(&dyn FragmentStore, &Path)) {
     let directory = tempfile::tempdir().expect("a directory");
     story(&MemoryStore::new(capacity), directory.path());
@@ -46,7 +46,7 @@ fn a_fragment_is_held_when_it_is_committed_and_not_before() {
 }
 
 #[test]
-fn what_was_not_prepared_or_not_written_cannot_be_committed() {
+fn only_prepared_and_written_fragments_can_be_committed() {
     let content = Content::new(150_000, 1);
     both(1 << 20, |store, _| {
         assert!(matches!(
@@ -82,7 +82,7 @@ fn what_was_not_prepared_or_not_written_cannot_be_committed() {
 }
 
 #[test]
-fn what_was_written_before_a_content_was_forgotten_does_not_count_afterwards() {
+fn blocks_written_before_a_content_was_forgotten_do_not_count() {
     let content = Content::new(150_000, 1);
     both(1 << 20, |store, _| {
         store
@@ -131,7 +131,7 @@ fn preparing_again_changes_nothing_and_more_may_be_added() {
 }
 
 #[test]
-fn what_does_not_fit_the_capacity_is_refused_and_leaves_nothing() {
+fn a_content_beyond_the_capacity_is_refused_and_leaves_nothing() {
     let (content, other) = (Content::new(150_000, 1), Content::new(200_000, 2));
     both(2 * FRAGMENT, |store, _| {
         let refused = store.prepare(&content.manifest, content.assigned(&[0, 1, 2]));
@@ -179,7 +179,7 @@ fn a_withdrawn_fragment_can_be_written_again() {
 }
 
 #[test]
-fn a_content_stays_as_long_as_it_has_a_role() {
+fn a_content_stays_while_it_has_a_role() {
     let content = Content::new(150_000, 1);
     both(1 << 20, |store, outputs| {
         store
@@ -246,7 +246,7 @@ fn a_complete_fetch_is_its_output_and_takes_no_capacity() {
 }
 
 #[test]
-fn a_fetch_of_which_nothing_is_there_may_go_elsewhere() {
+fn a_fetch_without_any_fragment_may_change_its_output() {
     let content = Content::new(150_000, 1);
     both(0, |store, outputs| {
         store
@@ -279,7 +279,7 @@ fn damage_in_a_users_file_is_not_repaired_in_place() {
         assert!(matches!(content.write(store, 1), Err(StoreError::InPlace { .. })));
         let refused = store.prepare(&content.manifest, content.assigned(&[1]));
         assert!(matches!(refused, Err(StoreError::InPlace { .. })));
-        assert_eq!(content.held(store), [0, 2], "what is right stays");
+        assert_eq!(content.held(store), [0, 2], "right fragments stay");
         store
             .withdraw(content.id(), &content.set(&[0, 2]))
             .expect("known");
@@ -313,7 +313,7 @@ fn the_empty_content_is_complete_at_once() {
 }
 
 #[test]
-fn a_complete_content_can_be_cut_into_other_fragments_and_an_incomplete_one_cannot() {
+fn only_a_complete_content_can_be_cut_into_other_fragments() {
     let small = Content::new(150_000, 1);
     let large = Content::cut(
         small.bytes.clone(),

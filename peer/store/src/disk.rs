@@ -1,20 +1,22 @@
 //! The store on disk.
 //!
-//! Order of a commit, so that no index entry ever promises bytes that might not be there, whenever the power fails:
+//! A commit keeps this order, so that no index entry ever promises bytes that might not be there, whenever
+//! the power fails:
 //!
 //! 1. the data of the fragment is written (`write`), then its leaves;
 //! 2. the data is synced, then the leaves (their directories were synced when the files were made);
 //! 3. the index commits the new set of held fragments.
 //!
-//! When that was the last fragment of a partial file: the index notes the file's identity, the file is renamed, its
-//! directory synced, and the index notes the new place. A crash in between is settled by `recovery`: the output
-//! is adopted when it is that very file, and otherwise nothing was renamed and `prepare` tries again.
+//! After the last fragment of a partial file, the index notes the file's identity, the file is renamed, its
+//! directory is synced, and the index notes the new place. `recovery` settles a crash in between: it adopts
+//! the output when it is that very file; otherwise nothing was renamed and `prepare` tries again.
 //!
-//! What is new is in the index before its files are made, so that none of them is ever without an owner; what is
-//! forgotten leaves the index first (a partial file: after it was withdrawn), and its files after.
+//! A new content is in the index before its files are made, so that no file is ever without an owner. A
+//! forgotten content leaves the index first (with a partial file: after it was withdrawn), and its files are
+//! removed after that.
 //!
 //! Locks, in this order: a slot's `syncing`, the index, a slot's `writing`, a slot's record. Data is read and
-//! written under none but `writing`, which is shared.
+//! written under no lock but `writing`, which is shared.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -37,10 +39,10 @@ use super::recovery::{provable, recover};
 use super::slot::{Slot, Slots};
 use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage};
 
-/// How many changes a subscriber may lag behind before it has to look at everything.
+/// Changes that a subscriber may lag behind before it has to look at everything.
 pub(super) const CHANGES: usize = 1024;
 
-/// Fragments in files, their index in SQLite; one node at a time.
+/// A store with fragments in files and their index in SQLite, for one node at a time.
 #[derive(Debug)]
 pub struct DiskStore {
     pub(super) layout: Layout,
@@ -48,21 +50,20 @@ pub struct DiskStore {
     index: Mutex<Index>,
     pub(super) slots: Slots,
     pub(super) handles: Handles,
-    /// Bytes of the capacity that what flows in may take; changes under the index's lock.
-    pub(super) flowing: AtomicU64,
+    /// Bytes of the capacity that staged uploads may take; changes under the index's lock.
+    pub(super) staged: AtomicU64,
     changes: broadcast::Sender<ContentId>,
-    /// Held for as long as the store is open.
+    /// Lock on the data directory, held while the store is open.
     _lock: File,
 }
 
 impl DiskStore {
     /// Opens the store in a data directory (made if missing), of which at most `capacity` bytes are used for
-    /// fragments. What the files on disk cannot prove is not held any more.
+    /// fragments. Fragments that the files on disk cannot prove are not held any more.
     ///
     /// # Errors
-    /// [`StoreError::Unusable`] when another node uses the directory, or a newer version made it; [`StoreError::Torn`] when
-    /// the index is damaged or gone;
-    /// [`StoreError::Io`], [`StoreError::Index`].
+    /// [`StoreError::Unusable`] when another node uses the directory, or a newer version made it;
+    /// [`StoreError::Torn`] when the index is damaged or gone; [`StoreError::Io`], [`StoreError::Index`].
     pub fn open(data_dir: &Path, capacity: u64) -> Result<Self, StoreError> {
         let layout = Layout::create(data_dir)?;
         let lock = layout.lock()?;
@@ -79,19 +80,19 @@ impl DiskStore {
             index,
             slots,
             handles: Handles::default(),
-            flowing: AtomicU64::new(0),
+            staged: AtomicU64::new(0),
             changes,
             _lock: lock,
         })
     }
 
-    /// At most so many bytes are used for fragments from now on; what is there already stays.
-    pub fn lend(&self, capacity: u64) {
+    /// Sets the bytes that are used for fragments at most from now on; fragments that are there stay.
+    pub fn set_capacity(&self, capacity: u64) {
         self.capacity.store(capacity, Ordering::Relaxed);
     }
 
-    /// Looks at every user's file and withdraws what is in those that have changed or are gone; returns which
-    /// contents that concerned.
+    /// Looks at every user's file and withdraws the fragments in those that have changed or are gone; returns
+    /// the contents concerned.
     pub fn check_files(&self) -> Vec<ContentId> {
         let mut changed = Vec::new();
         for slot in self.slots.all() {
@@ -114,7 +115,7 @@ impl DiskStore {
         changed
     }
 
-    /// The index, and with it the right to change records.
+    /// Locks the index, and with it the right to change records.
     pub(super) fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,19 +124,20 @@ impl DiskStore {
         self.slots.get(content).ok_or(StoreError::UnknownContent(content))
     }
 
-    pub(super) fn tell(&self, content: ContentId) {
-        // Nobody has to be listening.
+    pub(super) fn notify(&self, content: ContentId) {
+        // It is no error when there is no listener.
         drop(self.changes.send(content));
     }
 
-    /// Changes a record: first in the index, then in memory.
+    /// Changes a record: first in the index, then in memory. The copy for the index lacks the notes about
+    /// written blocks.
     pub(super) fn change(
         &self,
         index: &Index,
         slot: &Slot,
         change: impl Fn(&mut Kept),
     ) -> Result<(), StoreError> {
-        let mut next = slot.kept().clone();
+        let mut next = slot.kept().durable();
         change(&mut next);
         index.update(&next)?;
         change(&mut slot.kept());
@@ -144,7 +146,7 @@ impl DiskStore {
 
     /// Withdraws the fragments that the files of a content cannot hold (any more).
     pub(super) fn withdraw_lost(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
-        let kept = slot.kept().clone();
+        let kept = slot.kept().durable();
         let provable = provable(&self.layout, &kept);
         if provable == kept.held {
             return Ok(());
@@ -155,7 +157,7 @@ impl DiskStore {
             kept.held = provable.clone();
             kept.forget_written();
         })?;
-        self.tell(kept.content());
+        self.notify(kept.content());
         Ok(())
     }
 }
@@ -179,7 +181,7 @@ impl FragmentStore for DiskStore {
             }
         };
         match self.finish(&index, &slot) {
-            // An earlier fetch cannot be put where it belongs: that is not this caller's concern.
+            // An earlier fetch cannot be moved to its output: that is not this caller's concern.
             Err(StoreError::OutputExists { path }) if !purpose.is_to(&path) => {}
             other => other?,
         }
@@ -209,17 +211,18 @@ impl FragmentStore for DiskStore {
         if fresh.is_empty() {
             return Ok(());
         }
-        // After a failed sync nobody knows what is on disk of all that was written since the last one.
+        // After a failed sync it is unknown which of the blocks written since the last one are on disk.
         self.make_durable(&slot, &fresh)
             .inspect_err(|_| slot.kept().forget_written())?;
         let index = self.index();
         if !self.slots.is_current(&slot) {
-            // It has moved or gone meanwhile; that is fine if the fragments are held where it is now.
+            // The content has moved or gone meanwhile; that is fine if the fragments are held in its new
+            // place.
             return self.slot(content)?.kept().fresh(fragments).map(drop);
         }
         self.change(&index, &slot, |kept| kept.hold(&fresh))?;
         drop(syncing);
-        self.tell(content);
+        self.notify(content);
         self.finish(&index, &slot)
     }
 
@@ -254,10 +257,10 @@ impl FragmentStore for DiskStore {
     fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
         let index = self.index();
         let slot = self.slot(content)?;
-        let mut next = slot.kept().clone();
+        let mut next = slot.kept().durable();
         if next.withdraw(fragments)? {
             self.change(&index, &slot, |kept| kept.held = next.held.clone())?;
-            self.tell(content);
+            self.notify(content);
         }
         Ok(())
     }
@@ -272,7 +275,7 @@ impl FragmentStore for DiskStore {
         }
         if roles != before {
             self.change(&index, &slot, |kept| kept.roles = roles)?;
-            self.tell(content);
+            self.notify(content);
         }
         Ok(0)
     }
@@ -287,7 +290,7 @@ impl FragmentStore for DiskStore {
         let kept: u64 = self.slots.all().iter().map(|slot| slot.kept().reserved()).sum();
         Usage {
             capacity: self.capacity.load(Ordering::Relaxed),
-            used: kept + self.flowing.load(Ordering::Relaxed),
+            used: kept + self.staged.load(Ordering::Relaxed),
         }
     }
 

@@ -1,14 +1,14 @@
-//! Why the store could not do something.
+//! Errors of the store.
 
 use std::path::{Path, PathBuf};
 
 use shared::model::{ContentId, FragmentIndex, ManifestError};
 use shared::{Coded, ErrorCode};
 
-/// Why the store could not do something.
+/// The reason for which the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing of this content is here.
+    /// No fragment of this content is here.
     #[error("nothing of content {0} is held here")]
     UnknownContent(ContentId),
     /// This fragment is not held.
@@ -19,7 +19,8 @@ pub enum StoreError {
         /// The fragment.
         index: FragmentIndex,
     },
-    /// No room was made for this fragment: [`FragmentStore::prepare`](super::FragmentStore::prepare) comes first.
+    /// No room was made for this fragment: [`FragmentStore::prepare`](super::FragmentStore::prepare) comes
+    /// first.
     #[error("no room was made for fragment {index} of content {content}")]
     NotPrepared {
         /// The content.
@@ -49,7 +50,7 @@ pub enum StoreError {
         /// The user's file.
         path: PathBuf,
     },
-    /// The user's file is not what it was when it was added.
+    /// The user's file has changed since it was added.
     #[error("{} has changed since it was added; it is no longer shared", path.display())]
     Changed {
         /// The file.
@@ -64,18 +65,18 @@ pub enum StoreError {
     /// Only regular files can be added.
     #[error("{} is {kind}; only regular files can be added", path.display())]
     NotAFile {
-        /// What was to be added.
+        /// The path that was to be added.
         path: PathBuf,
-        /// What it is instead.
+        /// What the path is instead, in words.
         kind: &'static str,
     },
-    /// The file does not make a content.
+    /// The file cannot be a content.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// The caller asked to stop.
     #[error("stopped while reading {}", path.display())]
     Cancelled {
-        /// What was being read.
+        /// The file that was being read.
         path: PathBuf,
     },
     /// The output of a fetch exists already.
@@ -91,7 +92,7 @@ pub enum StoreError {
         needed: u64,
         /// Bytes left.
         available: u64,
-        /// What is full.
+        /// The resource that is full.
         of: &'static str,
     },
     /// Stored bytes do not match their hash.
@@ -105,17 +106,17 @@ pub enum StoreError {
     /// The index or the data directory belongs to another version or another running node.
     #[error("{0}")]
     Unusable(String),
-    /// The index is not what was written, or is gone.
+    /// The index is damaged or gone.
     #[error("{0}")]
     Torn(String),
     /// The operating system refused.
     #[error("cannot {act} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The action that was tried.
         act: &'static str,
-        /// On what.
+        /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The index refused.
@@ -173,7 +174,7 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
-    /// Says what was tried on what when the operating system refuses; for `map_err`.
+    /// Adds the action and the file to an error of the operating system; for `map_err`.
     pub(super) fn io(act: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io {
             act,

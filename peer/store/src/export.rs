@@ -1,4 +1,4 @@
-//! Copying a content that is here into a file of the user's.
+//! Export: copies a content of the store into a file of the user's.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -11,17 +11,19 @@ use super::kept::partial_beside;
 use super::room::check_output;
 use super::{DiskStore, FragmentStore as _, Place, StoreError};
 
-/// How much is copied at a time.
+/// Blocks that are copied at a time.
 const COPY_BLOCKS: u32 = (1 << 20) / BLOCK_LENGTH;
 
 impl DiskStore {
-    /// Copies a complete content to `output` (an absolute path), verifying every block on the way. The output appears
-    /// complete and synced, or not at all. Does nothing when the output is where the content is kept.
+    /// Copies a complete content to `output` (an absolute path), and verifies every block on the way. The
+    /// output appears complete and synced, or not at all. Does nothing when the content is kept in that very
+    /// file.
     ///
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`] (names the first missing fragment),
-    /// [`StoreError::Damaged`] (all fragments that are have been withdrawn; names the first), [`StoreError::Changed`] (the
-    /// fragments concerned have been withdrawn), [`StoreError::OutputExists`], [`StoreError::NoRoom`], [`StoreError::Io`], [`StoreError::Index`].
+    /// [`StoreError::Damaged`] (all damaged fragments have been withdrawn; names the first),
+    /// [`StoreError::Changed`] (the fragments concerned have been withdrawn), [`StoreError::OutputExists`],
+    /// [`StoreError::NoRoom`], [`StoreError::Io`], [`StoreError::Index`].
     pub fn export(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
         let (entry, identity) = {
             let slot = self.slot(content)?;
@@ -66,7 +68,8 @@ impl DiskStore {
         let mut damaged = None;
         for index in manifest.indices() {
             match self.copy_fragment(manifest, index, &file, to) {
-                // The others are looked at all the same: whoever fetches what is damaged does so once.
+                // The other fragments are checked all the same, so that the damaged ones are fetched in one
+                // go.
                 Err(error @ StoreError::Damaged { .. }) => drop(damaged.get_or_insert(error)),
                 done => done?,
             }

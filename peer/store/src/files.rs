@@ -1,4 +1,4 @@
-//! What the store does to files, one operation each: identities, reading, reserving, renaming, syncing.
+//! Operations on files, one function each: identities, reading, reserving, renaming, syncing.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -13,12 +13,12 @@ use rustix::io::Errno;
 
 use super::StoreError;
 
-/// What is left on a disk for everyone else: the smaller of this and a hundredth of the disk.
+/// Room that is left on a disk for others: the smaller of this and a hundredth of the disk.
 const DISK_RESERVE: u64 = 64 << 20;
 
-/// What tells a file from another or later one without reading it.
+/// Identity of a file: tells it from another or later one without reading it.
 ///
-/// A change that leaves size, modification time and inode as they were is not seen here; those who receive the
+/// A change that leaves size, modification time and inode as they were is not noticed by it; receivers of the
 /// bytes verify them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileIdentity {
@@ -26,7 +26,8 @@ pub(super) struct FileIdentity {
     pub(super) size: u64,
     /// Nanoseconds since the Unix epoch.
     pub(super) modified: i64,
-    /// The number in its file system. (Not the file system's own: that may change when a machine starts anew.)
+    /// Number of the file in its file system. (The file system's own number may change when a machine starts
+    /// anew.)
     pub(super) inode: u64,
 }
 
@@ -47,7 +48,7 @@ impl FileIdentity {
         file.metadata().map(|metadata| Self::of(&metadata))
     }
 
-    /// Of the regular file at a path, if there is one.
+    /// Returns the identity of the regular file at a path, if there is one.
     pub(super) fn at(path: &Path) -> Option<Self> {
         std::fs::metadata(path)
             .ok()
@@ -56,7 +57,7 @@ impl FileIdentity {
     }
 }
 
-/// Opens a user's file for reading; never waits for one that turned into a pipe.
+/// Opens a user's file for reading; never waits for a file that turned into a pipe.
 pub(super) fn open_users(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY).bits();
     OpenOptions::new()
@@ -73,7 +74,7 @@ pub(super) fn open_own(path: &Path) -> io::Result<File> {
 /// Reads exactly this range.
 pub(super) fn read_range(file: &File, range: Range<u64>) -> io::Result<Bytes> {
     let length = usize::try_from(range.end - range.start).map_err(|_| ErrorKind::InvalidInput)?;
-    // Not filled with zeros first: it may be a megabyte, thousands of times a second.
+    // The buffer is not filled with zeros first: it may have a megabyte, thousands of times a second.
     let mut buffer = Vec::with_capacity(length);
     while buffer.len() < length {
         let at = range.start + buffer.len() as u64;
@@ -83,17 +84,18 @@ pub(super) fn read_range(file: &File, range: Range<u64>) -> io::Result<Bytes> {
             Err(error) => return Err(error.into()),
         }
     }
-    // The allocator may have given more than was asked for.
+    // The allocator may have given a larger buffer.
     buffer.truncate(length);
     Ok(buffer.into())
 }
 
-/// Whether a read failed because the bytes are not there (any more), rather than because of the system's state.
+/// Whether a read failed because the bytes are not there (any more), rather than because of the system's
+/// state.
 pub(super) fn means_lost(error: &io::Error) -> bool {
     error.kind() == ErrorKind::UnexpectedEof || error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
-/// Bytes that may be used on the disk of `directory`, the reserve left out.
+/// Returns the bytes that may be used on the disk of `directory`, without the reserve.
 pub(super) fn free_space(directory: &Path) -> Result<u64, StoreError> {
     let disk = rustix::fs::statvfs(directory)
         .map_err(|error| StoreError::io("find the free space of", directory)(error.into()))?;
@@ -110,13 +112,13 @@ pub(super) fn reserve(file: &File, range: &Range<u64>) -> io::Result<()> {
     match rustix::io::retry_on_intr(|| {
         rustix::fs::fallocate(file, FallocateFlags::empty(), range.start, length)
     }) {
-        // Without it a full disk is noticed when writing.
+        // Without the reservation a full disk is noticed when writing.
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) | Ok(()) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Renames a file, durably. What is at `to` is replaced only if `overwrite` says so.
+/// Renames a file, durably. Replaces a file at `to` only if `overwrite` is set.
 pub(super) fn move_file(from: &Path, to: &Path, overwrite: bool) -> Result<(), StoreError> {
     let result = if overwrite {
         std::fs::rename(from, to)
@@ -134,7 +136,7 @@ pub(super) fn move_file(from: &Path, to: &Path, overwrite: bool) -> Result<(), S
 
 fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Not every file system can; then a second link that must be new does the same.
+        // Not every file system can do this; a second link that must be new has the same effect.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
             std::fs::hard_link(from, to)?;
             std::fs::remove_file(from)
@@ -143,7 +145,7 @@ fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes what was created, renamed or removed in a directory durable.
+/// Makes the changes to a directory (files created, renamed or removed) durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     match File::open(directory).and_then(|open| open.sync_all()) {
         // Some file systems have nothing to sync there.
@@ -154,7 +156,7 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Removes a file; it is fine when there is none.
+/// Removes a file, if there is one.
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

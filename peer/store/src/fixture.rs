@@ -1,4 +1,4 @@
-//! Contents to test stores with.
+//! Contents for tests of stores.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex, FragmentLength, Frag
 
 use super::{FragmentStore, Purpose, StoreError};
 
-/// A content with everything that is known about it.
+/// A content with its bytes and proofs.
 #[derive(Debug)]
 pub(super) struct Content {
     pub(super) manifest: Manifest,
@@ -17,7 +17,7 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// `length` bytes that depend on `seed`, in the smallest fragments (64 KiB).
+    /// Makes a content of `length` bytes that depend on `seed`, in the smallest fragments (64 KiB).
     pub(super) fn new(length: usize, seed: u8) -> Self {
         let bytes = (0..length)
             .map(|i| u8::try_from(i * 31 / 7 % 251).expect("below 251") ^ seed)
@@ -103,7 +103,7 @@ impl Content {
         }
     }
 
-    /// The bytes of a fragment as the store has them, if they are right.
+    /// Reads a fragment from the store and checks that its bytes and leaves are right.
     pub(super) fn read(&self, store: &dyn FragmentStore, n: u32) -> Result<(), StoreError> {
         let index = self.index(n);
         let bytes = store.read(self.id(), index, self.manifest.whole(index))?;
@@ -118,7 +118,7 @@ impl Content {
     }
 }
 
-/// Every file below a directory, sorted, relative to it.
+/// Returns all files below a directory, sorted, relative to it.
 pub(super) fn files_below(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).expect("lists") {

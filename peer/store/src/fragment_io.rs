@@ -1,6 +1,6 @@
-//! Bytes of fragments and their leaves, to and from the disk.
+//! Reading and writing the bytes of fragments and their leaves.
 //!
-//! What turns out to be unreadable is withdrawn on the spot: it is not offered twice.
+//! A fragment that turns out to be unreadable is withdrawn on the spot: it is not offered twice.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -18,7 +18,7 @@ use super::slot::Slot;
 use super::{DiskStore, FragmentStore as _, Place, StoreError};
 
 impl DiskStore {
-    /// Withdraws a fragment that cannot be read, and whatever else is lost with it.
+    /// Withdraws a fragment that cannot be read, and all fragments that are lost with it.
     pub(super) fn lose(&self, slot: &Slot, index: FragmentIndex) -> Result<StoreError, StoreError> {
         let content = slot.kept().content();
         self.withdraw_lost(&self.index(), slot)?;
@@ -30,7 +30,7 @@ impl DiskStore {
         Ok(StoreError::Damaged { content, index })
     }
 
-    /// The open data file; of a user's file only while it is what it was.
+    /// Returns the open data file; a user's file only while it is unchanged.
     pub(super) fn data(&self, slot: &Slot) -> Result<Arc<File>, StoreError> {
         let (place, identity, own) = {
             let kept = slot.kept();
@@ -58,7 +58,7 @@ impl DiskStore {
         })
     }
 
-    /// Reads a range of a file that holds a fragment; what cannot be read is withdrawn.
+    /// Reads a range of a file that holds a fragment; withdraws the fragment if the range cannot be read.
     pub(super) fn read_part(
         &self,
         slot: &Slot,
@@ -75,7 +75,7 @@ impl DiskStore {
         };
         let was_at = slot.kept().place.clone();
         let file = match open() {
-            // It was renamed between the look at its place and the opening.
+            // The file was renamed between the look at its place and the opening.
             Err(StoreError::Io { .. }) if slot.kept().place != was_at => open()?,
             Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
                 return Err(self.lose(slot, index)?);
@@ -112,7 +112,7 @@ impl DiskStore {
         }
         for (file, path) in [(data, data_path), (leaves, leaves_path)] {
             file.sync_data().map_err(StoreError::io("sync", &path))?;
-            // Bytes in a file that someone has deleted or replaced meanwhile are not kept.
+            // Bytes in a file that has been deleted or replaced meanwhile are not kept.
             let inode = FileIdentity::of_file(&file)
                 .map_err(StoreError::io("look at", &path))?
                 .inode;

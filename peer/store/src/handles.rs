@@ -1,4 +1,4 @@
-//! A bounded number of open files, the most recently used ones.
+//! Open files: a bounded number, the most recently used ones.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -9,7 +9,7 @@ use super::StoreError;
 /// Far below any limit on open files, far above the contents that are read and written at a time.
 const MAX_OPEN: usize = 128;
 
-/// Which of a content's files.
+/// One of a content's two files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Part {
     Data,
@@ -27,7 +27,7 @@ struct Open {
 }
 
 impl Handles {
-    /// The open file, or the one that `open` opens.
+    /// Returns the open file, or the file that `open` opens.
     pub(super) fn get(
         &self,
         slot: u64,
@@ -42,7 +42,7 @@ impl Handles {
         {
             return Ok(file);
         }
-        // Two threads may open it at once: the second one's wins, both are good.
+        // Two threads may open the file at once: the second handle stays, and both are good.
         let file = Arc::new(open()?);
         self.0
             .lock()
@@ -51,7 +51,7 @@ impl Handles {
         Ok(file)
     }
 
-    /// Closes a slot's files as soon as nobody uses them.
+    /// Closes a slot's files as soon as no thread uses them.
     pub(super) fn close(&self, slot: u64) {
         self.0
             .lock()
@@ -95,9 +95,9 @@ mod tests {
             handles.get(slot, Part::Data, open).expect("opens");
         }
         let never = || -> Result<File, StoreError> { panic!("it was open") };
-        handles.get(0, Part::Data, never).expect("cached");
+        handles.get(0, Part::Data, never).expect("open");
         handles.get(1_000, Part::Data, open).expect("opens");
-        handles.get(0, Part::Data, never).expect("still cached");
+        handles.get(0, Part::Data, never).expect("still open");
         let mut was_opened = false;
         handles
             .get(1, Part::Data, || {

@@ -1,9 +1,10 @@
-//! The index: what is held, durably, in SQLite.
+//! The index: the records of all contents, durably, in SQLite.
 //!
-//! Invariants: every method that changes something is one transaction, on disk (WAL, synchronous=FULL) when it
-//! returns; a row is written after what it promises is on disk, never before. An index of a newer format is refused.
+//! Invariants: every method that changes the index is one transaction, on disk (WAL, synchronous=FULL) when
+//! it returns; a row is written after the data that it promises is on disk, never before. An index of a newer
+//! format is refused.
 //!
-//! It knows records, not files.
+//! Deliberately absent: files. The index knows records only.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -18,10 +19,11 @@ use super::files::FileIdentity;
 use super::kept::Kept;
 use super::{Place, Publication, PublicationState, Role, Roles, StoreError};
 
-/// The format that this program writes (SQLite's `user_version`).
+/// Format that this program writes (SQLite's `user_version`).
 const FORMAT: i64 = 1;
 
-/// Manifests are apart from holdings because they are large and never change, and holdings change all the time.
+/// Schema. Manifests are apart from holdings because they are large and never change, and holdings change all
+/// the time.
 const SCHEMA: &str = "
     CREATE TABLE contents (
         content BLOB PRIMARY KEY,
@@ -95,7 +97,7 @@ impl Index {
         Ok(Self { connection })
     }
 
-    /// Every record.
+    /// Reads all records.
     pub(super) fn load(&self) -> Result<Vec<Kept>, StoreError> {
         let mut select = self.connection.prepare(
             "SELECT content, length, fragment_length, roots, held, wanted, roles, name, place, path, output, \
@@ -109,7 +111,7 @@ impl Index {
         Ok(all)
     }
 
-    /// Writes a record whose manifest is new or another one.
+    /// Writes a record whose manifest is new or has changed.
     pub(super) fn insert(&mut self, kept: &Kept) -> Result<(), StoreError> {
         let manifest = &kept.manifest;
         let roots: Vec<u8> = manifest
@@ -130,7 +132,7 @@ impl Index {
         Ok(change.commit()?)
     }
 
-    /// Writes a record whose manifest is there.
+    /// Writes a record whose manifest is in the index already.
     pub(super) fn update(&self, kept: &Kept) -> Result<(), StoreError> {
         put_holding(&self.connection, kept)
     }
@@ -143,7 +145,7 @@ impl Index {
         Ok(change.commit()?)
     }
 
-    /// Files outside the store that were to exist for a short time only.
+    /// Returns the files outside the store that were to exist for a short time only.
     pub(super) fn temporaries(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut select = self.connection.prepare("SELECT path FROM temporaries")?;
         let paths = select.query_map([], |row| row.get(0).map(path_from))?;
@@ -195,7 +197,7 @@ impl Index {
         put_publication(&self.connection, publication)
     }
 
-    /// Changes the state of the publication, if it still is the attempted one; whether it was.
+    /// Changes the state of the publication if it still is the attempted one; returns whether it was.
     pub(super) fn settle_publication(
         &mut self,
         attempted: &Publication,
@@ -231,14 +233,14 @@ fn put_publication(connection: &Connection, publication: &Publication) -> Result
     Ok(())
 }
 
-/// Only if it is the same in every respect.
+/// Deletes a publication if it is still equal to this one in every respect; returns whether it was.
 fn forget_publication(connection: &Connection, publication: &Publication) -> Result<bool, StoreError> {
     let delete = "DELETE FROM publications WHERE name = ? AND content = ? AND target = ? AND is_update = ?
         AND state = ? AND revision IS ? AND reason IS ?";
     Ok(connection.execute(delete, publication_columns(publication))? > 0)
 }
 
-/// In the order of the table.
+/// Returns the values of a publication in the order of the table's columns.
 fn publication_columns(publication: &Publication) -> impl Params {
     let (state, revision, reason) = state_columns(&publication.state);
     (
@@ -287,7 +289,7 @@ fn put_holding(connection: &Connection, kept: &Kept) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What is read back was written by this module; anything else means that the file is damaged.
+/// Returns the error for a value that this module cannot have written: the file is damaged.
 fn damaged(what: impl std::fmt::Display) -> StoreError {
     StoreError::Torn(format!(
         "the index is damaged ({what}); move the data directory away and start with an empty one"
@@ -386,7 +388,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_of_a_newer_format_is_refused_in_words() {
+    fn an_index_of_a_newer_format_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("index.db");
         drop(Index::open(&path).expect("a new index"));

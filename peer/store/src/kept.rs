@@ -1,9 +1,10 @@
-//! The record of one content and the rules by which it changes: pure, and the same for every store.
+//! The record of one content and the rules by which it changes: pure, and identical for every store.
 //!
-//! Invariants: `held` is a subset of `wanted`; a fragment becomes held only when every block of it has been written
-//! into this very record; a record whose data is in a user's file is never written to.
+//! Invariants: `held` is a subset of `wanted`; a fragment becomes held only when every block of it has been
+//! written into this very record; a record whose data is in a user's file is never written to.
 //!
-//! It opens no file and knows no index: a store asks it what is to be, does that, and then lets it be so.
+//! Deliberately absent: files and the index. A store asks the record for its next state, carries that out,
+//! and then lets the record change.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,24 +17,24 @@ use shared::model::{BLOCK_LENGTH, BlockSpan, ContentId, FragmentIndex, FragmentS
 use super::files::FileIdentity;
 use super::{Entry, Place, Purpose, Role, Roles, StoreError};
 
-/// How much of an output's name goes into the name of its partial file: file systems allow 255 bytes in all.
+/// Bytes of an output's name that go into the name of its partial file: file systems allow 255 bytes in all.
 const PARTIAL_NAME_BYTES: usize = 200;
 
-/// What is kept of one content, and what has been written but not committed.
+/// Record of one content, with the blocks that have been written but not committed.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
     pub(super) manifest: Manifest,
-    /// Verified and synced.
+    /// Fragments that are verified and synced.
     pub(super) held: FragmentSet,
-    /// What room was made for.
+    /// Fragments for which room was made.
     pub(super) wanted: FragmentSet,
     pub(super) roles: Roles,
     pub(super) name: Option<Name>,
     pub(super) place: Place,
-    /// What a user's file was when it was last known to be right. Of a partial file: what it is when complete,
-    /// noted before it is renamed.
+    /// Identity of a user's file when it was last known to be right. Of a partial file: its identity when
+    /// complete, noted before it is renamed.
     pub(super) identity: Option<FileIdentity>,
-    /// The blocks written in this run, of fragments that are not held yet.
+    /// Blocks written in this run, of fragments that are not held yet.
     written: BTreeMap<FragmentIndex, Vec<bool>>,
 }
 
@@ -65,7 +66,7 @@ impl Purpose {
         }
     }
 
-    /// Whether it is a fetch into this very file.
+    /// Whether the purpose is a fetch into this very file.
     pub(super) fn is_to(&self, path: &Path) -> bool {
         matches!(self, Self::Fetched { output, .. } if output == path)
     }
@@ -83,7 +84,8 @@ impl Purpose {
     }
 }
 
-/// The partial file of an output: hidden, beside it, and with a `nonce` so that it is nobody else's.
+/// Returns the partial file of an output: hidden, beside it, and with a `nonce` so that no other fetch uses
+/// it.
 pub(super) fn partial_beside(output: &Path, nonce: u64) -> PathBuf {
     let name = output.file_name().unwrap_or_default().to_string_lossy();
     let end = (0..=name.len().min(PARTIAL_NAME_BYTES))
@@ -97,7 +99,7 @@ pub(super) fn partial_beside(output: &Path, nonce: u64) -> PathBuf {
 }
 
 impl Kept {
-    /// What is kept of a content that is new here: nothing yet.
+    /// Makes the record of a content that is new here, of which nothing is held yet.
     pub(super) fn new(manifest: &Manifest, purpose: &Purpose, nonce: u64) -> Result<Self, StoreError> {
         let (name, place) = match purpose {
             Purpose::Assigned(_) => (None, Place::Store),
@@ -130,7 +132,7 @@ impl Kept {
         })
     }
 
-    /// What is kept of a content whose bytes are all in a user's file.
+    /// Makes the record of a content whose bytes are all in a user's file.
     pub(super) fn in_file(
         manifest: &Manifest,
         path: PathBuf,
@@ -150,7 +152,7 @@ impl Kept {
         }
     }
 
-    /// A record as it was stored.
+    /// Makes a record as it was stored.
     pub(super) fn restored(manifest: Manifest, held: FragmentSet, wanted: FragmentSet, place: Place) -> Self {
         let (roles, written) = (Roles::default(), BTreeMap::new());
         Self {
@@ -162,6 +164,20 @@ impl Kept {
             place,
             identity: None,
             written,
+        }
+    }
+
+    /// Copies the durable part of the record: everything but the notes about written blocks.
+    pub(super) fn durable(&self) -> Self {
+        Self {
+            manifest: self.manifest.clone(),
+            held: self.held.clone(),
+            wanted: self.wanted.clone(),
+            roles: self.roles,
+            name: self.name.clone(),
+            place: self.place.clone(),
+            identity: self.identity,
+            written: BTreeMap::new(),
         }
     }
 
@@ -179,7 +195,7 @@ impl Kept {
         }
     }
 
-    /// Bytes of the capacity that this takes: only data in the store's own files does.
+    /// Bytes of the capacity that the content takes: only data in the store's own files does.
     pub(super) fn reserved(&self) -> u64 {
         if self.place == Place::Store {
             self.manifest.bytes_in(&self.wanted)
@@ -188,7 +204,7 @@ impl Kept {
         }
     }
 
-    /// What this becomes when the content is wanted for one more purpose.
+    /// Returns the record that follows when the content is wanted for one more purpose.
     pub(super) fn admit(
         &self,
         manifest: &Manifest,
@@ -206,7 +222,7 @@ impl Kept {
                     path: path.clone(),
                 });
             }
-            // The file is gone or another one now: there is nothing to keep a place for.
+            // The file is gone or another one now: there is no data for which to keep the place.
             let mut moved = Self::new(&next.manifest, purpose, nonce)?;
             moved.roles.assigned |= self.roles.assigned;
             moved.name = moved.name.or(next.name);
@@ -218,7 +234,7 @@ impl Kept {
             && self.held.is_empty()
             && self.written.is_empty()
         {
-            // Nothing has been fetched for the output that was asked for before (or it is gone with its directory).
+            // Nothing has been fetched for the earlier output (or it is gone with its directory).
             let mut moved = Self::new(&next.manifest, purpose, nonce)?;
             moved.roles = next.roles.with(purpose.role(), true);
             return Ok(moved);
@@ -243,8 +259,9 @@ impl Kept {
         Ok(next)
     }
 
-    /// The same, cut into the fragments of another manifest of the same content: possible when all of it is held (the
-    /// bytes and the leaves are the same) or none of it is and nothing is under way.
+    /// Returns the record cut into the fragments of another manifest of the same content: possible when all
+    /// fragments are held (the bytes and the leaves are the same), or when none is and nothing is in
+    /// progress.
     fn with_fragments_of(&self, manifest: &Manifest) -> Result<Self, StoreError> {
         if self.manifest.fragment_length() == manifest.fragment_length() {
             return Ok(self.clone());
@@ -275,7 +292,8 @@ impl Kept {
         }
     }
 
-    /// Where blocks of a held fragment, or blocks that were written in this run, lie in the data, in bytes.
+    /// Returns the byte range, in the data, of blocks of a held fragment or of blocks that were written in
+    /// this run.
     pub(super) fn locate(&self, index: FragmentIndex, span: BlockSpan) -> Result<Range<u64>, StoreError> {
         if !self.are_written(index, span) {
             self.require_held(index)?;
@@ -293,7 +311,7 @@ impl Kept {
         written.is_some_and(|written| written.iter().all(|is_there| *is_there))
     }
 
-    /// Where blocks are to be written, in bytes; none when their fragment is held already.
+    /// Returns the byte range to which blocks are to be written; none when their fragment is held already.
     pub(super) fn place_for(&self, blocks: VerifiedBlocks<'_>) -> Result<Option<Range<u64>>, StoreError> {
         let (content, index) = (self.content(), blocks.index());
         if self.held.contains(index) {
@@ -318,7 +336,7 @@ impl Kept {
         Ok(Some(start..end))
     }
 
-    /// Notes that blocks are where [`Self::place_for`] said.
+    /// Notes that blocks have been written to the range that [`Self::place_for`] returned.
     pub(super) fn note_written(&mut self, blocks: VerifiedBlocks<'_>) {
         if self.held.contains(blocks.index()) || !self.wanted.contains(blocks.index()) {
             return;
@@ -336,12 +354,12 @@ impl Kept {
             .for_each(|is_there| *is_there = true);
     }
 
-    /// Trusts nothing that is written and not held any longer (it could not be synced).
+    /// Forgets the blocks that are written and not held, because they could not be synced.
     pub(super) fn forget_written(&mut self) {
         self.written.clear();
     }
 
-    /// Those of the fragments that are not held yet, if all of them may become held.
+    /// Returns those of the fragments that are not held yet, if all of them may become held.
     pub(super) fn fresh<'a>(
         &self,
         proofs: &'a [FragmentProof],
@@ -363,7 +381,8 @@ impl Kept {
             {
                 return Err(StoreError::NotWritten { content, index });
             }
-            // Cheap beside the data's own hashing, and it excludes the proof of another manifest.
+            // The check is cheap beside the hashing of the data, and it excludes the proof of another
+            // manifest.
             FragmentProof::verify(&self.manifest, index, proof.leaves().to_vec())
                 .map_err(|_| StoreError::OtherFragments(content))?;
             fresh.push(proof);
@@ -371,7 +390,7 @@ impl Kept {
         Ok(fresh)
     }
 
-    /// Holds fragments that [`Self::fresh`] let through.
+    /// Marks fragments that [`Self::fresh`] let through as held.
     pub(super) fn hold(&mut self, proofs: &[&FragmentProof]) {
         for proof in proofs {
             self.written.remove(&proof.index());
@@ -379,7 +398,7 @@ impl Kept {
         }
     }
 
-    /// Holds these fragments no longer; whether any of them was held.
+    /// Marks fragments as not held; returns whether any of them was held.
     pub(super) fn withdraw(&mut self, fragments: &FragmentSet) -> Result<bool, StoreError> {
         if fragments.capacity() != self.held.capacity() {
             return Err(StoreError::OtherFragments(self.content()));
@@ -389,7 +408,7 @@ impl Kept {
         Ok(is_change)
     }
 
-    /// The partial file and its output, when every fragment is there.
+    /// Returns the partial file, its output, and whether that may be replaced, when every fragment is held.
     pub(super) fn complete_partial(&self) -> Option<(PathBuf, PathBuf, bool)> {
         match &self.place {
             Place::Partial {
@@ -401,12 +420,12 @@ impl Kept {
         }
     }
 
-    /// How many blocks the content has.
+    /// Number of blocks of the content.
     pub(super) fn block_count(&self) -> u64 {
         self.manifest.length().div_ceil(u64::from(BLOCK_LENGTH))
     }
 
-    /// The number of a fragment's first block, counted from the start of the content.
+    /// Returns the number of a fragment's first block, counted from the start of the content.
     pub(super) fn first_block(&self, index: FragmentIndex) -> u64 {
         self.manifest.range(index).start / u64::from(BLOCK_LENGTH)
     }

@@ -1,12 +1,12 @@
-//! Where things are in a data directory, and who may use it.
+//! The layout of a data directory, and the lock on it.
 //!
 //! ```text
 //! lock                          one node at a time
-//! index.db                      what is held (SQLite)
+//! index.db                      index of the contents that are kept (SQLite)
 //! contents/<2 hex>/<id>.data    bytes of contents that the store keeps, each fragment at its offset (sparse)
-//! leaves/<2 hex>/<id>.leaves    leaf hashes of every content, 32 bytes a block at the block's position (sparse)
+//! leaves/<2 hex>/<id>.leaves    leaf hashes of every content, 32 bytes at each block's position (sparse)
 //! leaves/<random>.spool         leaf hashes of a file that is being added
-//! contents/<random>.inflow      bytes that flow in, until they are a content
+//! contents/<random>.staged      bytes of a staged upload, until they are a content
 //! ```
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -21,9 +21,11 @@ use super::files::sync_directory;
 use super::kept::Kept;
 use super::{Place, StoreError};
 
-/// How often, and after which pause, a directory is tried at which only commands look ([`take`]). They look for microseconds, but
-/// there can be many of them, and on a busy machine one can be held up just then.
+/// Attempts to lock a directory at which only commands look ([`take`]). They look for microseconds, but there
+/// can be many of them, and a busy machine can hold one up just then.
 const ATTEMPTS: u32 = 1000;
+
+/// Pause between two attempts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
 
 /// The paths of one data directory.
@@ -33,7 +35,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Makes the directories that are missing, readable by their owner only.
+    /// Makes the missing directories, readable by their owner only.
     pub(super) fn create(root: &Path) -> Result<Self, StoreError> {
         let layout = Self {
             root: root.to_owned(),
@@ -47,8 +49,8 @@ impl Layout {
         Ok(Self { root })
     }
 
-    /// Takes the directory for this process, for as long as the file is open. Waits a moment for commands that only look whether
-    /// a node runs here, so it blocks.
+    /// Takes the directory for this process, while the returned file is open. Blocks: it waits a moment for
+    /// commands that only look whether a node runs here.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
         let path = self.root.join("lock");
         let mut file = OpenOptions::new()
@@ -62,7 +64,7 @@ impl Layout {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
-                // Who it is only helps people; a pid has at most ten digits.
+                // The number only helps people; a process id has at most ten digits.
                 let found = (&file).take(16).read_to_string(&mut pid).map(|_| pid.trim());
                 let who = found.ok().filter(|pid| !pid.is_empty()).unwrap_or("unknown");
                 return Err(StoreError::Unusable(format!(
@@ -114,7 +116,7 @@ impl Layout {
         Self::spread(&self.contents(), content, "data")
     }
 
-    /// The file that the store writes a content's data to; none when they are in a user's file.
+    /// Returns the file to which the store writes a content's data; none when the data is in a user's file.
     pub(super) fn own_data(&self, kept: &Kept) -> Option<PathBuf> {
         match &kept.place {
             Place::Store => Some(self.data(kept.content())),
@@ -131,33 +133,33 @@ impl Layout {
         self.leaf_files().join(format!("{nonce:016x}.spool"))
     }
 
-    pub(super) fn inflow(&self, nonce: u64) -> PathBuf {
-        self.contents().join(format!("{nonce:016x}.inflow"))
+    pub(super) fn staged(&self, nonce: u64) -> PathBuf {
+        self.contents().join(format!("{nonce:016x}.staged"))
     }
 
-    /// One directory level of 256, so that no directory grows too large.
+    /// Spreads files over 256 directories, so that no directory grows too large.
     fn spread(directory: &Path, content: ContentId, extension: &str) -> PathBuf {
         let hex = content.to_string();
         directory.join(&hex[..2]).join(format!("{hex}.{extension}"))
     }
 }
 
-/// Locks the file, exclusively. A command that looks whether a node runs shares the lock for an instant; that is waited
-/// for, and a node is not.
+/// Locks the file, exclusively. Waits for commands that share the lock for an instant to look whether a node
+/// runs, and not for a node.
 fn take(file: &File) -> Result<(), TryLockError> {
     for _ in 1..ATTEMPTS {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => file.try_lock_shared()?,
             done => return done,
         }
-        // Nobody has it to himself, so nobody uses the directory.
+        // No process has the lock to itself, so no node uses the directory.
         file.unlock().map_err(TryLockError::Error)?;
         std::thread::sleep(BETWEEN_ATTEMPTS);
     }
     file.try_lock()
 }
 
-/// Whether there is any file in the directory, or one level below.
+/// Whether there is a file in the directory, or one level below.
 fn has_file(directory: &Path) -> std::io::Result<bool> {
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
@@ -169,7 +171,7 @@ fn has_file(directory: &Path) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Makes the directory that one of the store's own files goes into, durably.
+/// Makes the directory of one of the store's own files, durably.
 pub(super) fn make_directory_of(file: &Path) -> Result<(), StoreError> {
     let Some(directory) = file.parent().filter(|directory| !directory.is_dir()) else {
         return Ok(());
@@ -193,10 +195,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_looks_whether_a_node_runs_keeps_none_from_starting_and_a_node_does() {
+    fn a_command_that_looks_keeps_no_node_from_starting_and_a_node_does() {
         let home = tempfile::tempdir().expect("made");
         let layout = Layout::create(home.path()).expect("made");
-        drop(layout.lock().expect("nobody is there"));
+        drop(layout.lock().expect("it is free"));
         let lock = home.path().join("lock");
         let (over, is_over) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
@@ -207,7 +209,7 @@ mod tests {
                 }
             });
             for _ in 0..300 {
-                let used = layout.lock().expect("others only look");
+                let used = layout.lock().expect("commands only look");
                 let refused = layout.lock().expect_err("it is used");
                 assert!(
                     refused.to_string().contains("in use by another node"),

@@ -1,11 +1,12 @@
-//! What a peer holds: verified fragments on disk, and the index that says so.
+//! The store of a peer: verified fragments on disk, and the index of them.
 //!
-//! [`FragmentStore`] is the one interface; [`DiskStore`] is the real one (SQLite index, data in files),
-//! [`MemoryStore`] its twin for tests; both pass the suite in `conformance`.
+//! [`FragmentStore`] is the one interface. [`DiskStore`] is the real store (SQLite index, data in files);
+//! `MemoryStore`, behind the feature `testing`, is its twin for tests; both pass the suite in `conformance`.
 //!
-//! Invariants: a fragment is *held* only after its bytes were verified, written and synced, in that order. Data that
-//! others share is either written by the store (assigned, in its own directory, or fetched, in the user's output
-//! file) or stays in the user's file (published); there is never a second copy. Nothing here knows the network.
+//! Invariants: a fragment is *held* only after its bytes were verified, written and synced, in that order.
+//! Shared data is either written by the store (assigned, in its own directory, or fetched, in the user's
+//! output file) or stays in the user's file (published); there is never a second copy. This crate knows no
+//! network.
 //!
 //! The interface is synchronous because disks are: callers run it on blocking threads.
 
@@ -46,8 +47,7 @@ use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, 
 use tokio::sync::broadcast;
 
 pub use attempt::{Next, is_final};
-pub use collected::VerifiedReader;
-pub use collected::{dress_file, times};
+pub use collected::{VerifiedReader, set_file_metadata, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
 #[cfg(any(test, feature = "testing"))]
@@ -56,170 +56,175 @@ pub use publications::{Publication, PublicationState};
 pub use staged_upload::StagedUpload;
 pub use verify::verify_fragment;
 
-/// What is kept of one content.
+/// Record of a content that is kept.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// What the content is made of.
+    /// Manifest of the content.
     pub manifest: Manifest,
     /// Verified and synced fragments.
     pub held: FragmentSet,
-    /// Why it is here.
+    /// Reasons for which the content is here.
     pub roles: Roles,
-    /// The name that it was added or fetched under; none for assigned ones.
+    /// Name under which the content was added or fetched; none if it was assigned.
     pub name: Option<Name>,
-    /// Where the data is.
+    /// Place of the data.
     pub place: Place,
 }
 
-/// Why a content is here; several reasons may hold at once.
+/// Reasons for which a content is here; several may hold at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Roles {
     /// Added by the user of this peer, shared in place.
     pub published: bool,
-    /// Held by the tracker's order.
+    /// Assigned by the tracker.
     pub assigned: bool,
     /// Fetched by the user of this peer.
     pub fetched: bool,
 }
 
 impl Roles {
-    /// Whether the peer has undertaken to keep what it holds: only then it counts as a replica.
+    /// Whether the peer has undertaken to keep the content: only then its fragments count as replicas.
     #[must_use]
     pub const fn keeps(self) -> bool {
         self.published || self.assigned
     }
 }
 
-/// Where the data of a content is.
+/// Place of a content's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// In a file of the store's own; it counts against the capacity.
+    /// A file of the store's own; it counts against the capacity.
     Store,
-    /// In a file of the user's: a published one, or the complete output of a fetch.
+    /// A file of the user's: a published one, or the complete output of a fetch.
     File(PathBuf),
-    /// In a partial file beside the output that it will become.
+    /// A partial file beside the output that it will become.
     Partial {
-        /// What is being written.
+        /// The partial file.
         partial: PathBuf,
-        /// What it will be renamed to when every fragment is held.
+        /// The output to which it is renamed when every fragment is held.
         output: PathBuf,
-        /// Whether an existing output is to be replaced then.
+        /// Whether an existing output is replaced then.
         overwrite: bool,
     },
 }
 
-/// Why room for a content is asked for.
+/// Purpose for which room for a content is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// The tracker ordered these fragments; they go to the store's own file (or wherever the content already is).
+    /// The tracker assigned these fragments; they go to the store's own file (or to the place that the
+    /// content has).
     Assigned(FragmentSet),
-    /// The user wants all of it in this file.
+    /// The user wants the whole content in this file.
     Fetched {
-        /// What the user asked for.
+        /// Name for which the user asked.
         name: Option<Name>,
-        /// Where it goes: an absolute path.
+        /// Absolute path of the file.
         output: PathBuf,
         /// Whether an existing file there may be replaced at the end.
         overwrite: bool,
     },
-    /// It is the catalog or a pack of a collection of the user's: these fragments go to the store's own file (or wherever the
-    /// content already is).
+    /// The content is the catalog or a pack of a collection of the user's: these fragments go to the store's
+    /// own file (or to the place that the content has).
     Collected {
-        /// Whether it was added or fetched.
+        /// Whether the collection was added or fetched.
         role: Role,
-        /// The collection's name.
+        /// Name of the collection.
         name: Option<Name>,
-        /// What is wanted.
+        /// Fragments that are wanted.
         fragments: FragmentSet,
     },
 }
 
-/// Room lent to the cluster.
+/// Room that the peer gives to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes lent in all.
+    /// Bytes in all.
     pub capacity: u64,
-    /// Bytes held or reserved of that.
+    /// Bytes of the capacity that are held or reserved.
     pub used: u64,
 }
 
-/// Verified fragments and what is known about them. All methods may block on the disk.
+/// A store of verified fragments. All methods may block on the disk.
 pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
-    /// Everything that is kept, in order of content ids.
+    /// Returns the records of all contents that are kept, in order of content ids.
     fn entries(&self) -> Vec<Entry>;
 
-    /// What is kept of one content.
+    /// Returns the record of one content.
     fn entry(&self, content: ContentId) -> Option<Entry>;
 
     /// Makes room for a content, or for more of one that is here already; repeating it changes nothing.
     ///
-    /// Reserves capacity and disk before anything is fetched. A content that is here keeps its place, whatever
-    /// the purpose: a caller that wanted it in an output file exports it afterwards. (Unless nothing of it is held
-    /// there: its file is gone or was changed, or another output is asked for before anything was fetched.) A complete
-    /// content takes on the fragment length of the manifest; otherwise the entry's manifest is the one to go by.
+    /// Reserves capacity and disk before anything is fetched. A content that is here keeps its place,
+    /// whatever the purpose: a caller that wanted the content in an output file exports it afterwards. (A
+    /// content of which no fragment is held moves: its file is gone or was changed, or another output is
+    /// asked for before anything was fetched.) A complete content takes on the fragment length of the
+    /// manifest; otherwise the entry's manifest is the valid one.
     ///
     /// # Errors
-    /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::OtherFragments`] (it is here in part, in
-    /// fragments of another length), [`StoreError::InPlace`] (fragments are missing from a user's file),
-    /// [`StoreError::Io`], [`StoreError::Index`].
+    /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::OtherFragments`] (the content is
+    /// here in part, in fragments of another length), [`StoreError::InPlace`] (fragments are missing from a
+    /// user's file), [`StoreError::Io`], [`StoreError::Index`].
     fn prepare(&self, manifest: &Manifest, purpose: Purpose) -> Result<Entry, StoreError>;
 
-    /// Writes verified blocks of a fragment that is not held yet. They are not durable, and the fragment is not held,
-    /// before [`Self::commit`]. Late copies of blocks of a held fragment are let go.
+    /// Writes verified blocks of a fragment that is not held yet. They are not durable, and the fragment is
+    /// not held, before [`Self::commit`]. Late copies of blocks of a held fragment are ignored.
     ///
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::NotPrepared`], [`StoreError::OtherFragments`],
     /// [`StoreError::InPlace`], [`StoreError::Io`].
     fn write(&self, content: ContentId, blocks: VerifiedBlocks<'_>) -> Result<(), StoreError>;
 
-    /// Makes fragments durable and then held: syncs data, writes and syncs leaves, commits the index. Every block of
-    /// each of them has been written in this run. When the last fragment of a partial file is committed, the file
-    /// is moved to its output. Subscribers are told. It waits for the disk a few times however many fragments there
-    /// are: better several at once than each alone.
+    /// Makes fragments durable and then held: syncs data, writes and syncs leaves, commits the index. Every
+    /// block of each fragment has been written in this run. When the last fragment of a partial file is
+    /// committed, the file is moved to its output. Notifies subscribers. The call waits for the disk a few
+    /// times, however many fragments there are: several at once are better than each alone.
     ///
     /// # Errors
-    /// As [`Self::write`], [`StoreError::NotWritten`], [`StoreError::Changed`] (the file was deleted or replaced),
-    /// [`StoreError::Index`]; then none of them is held. [`StoreError::OutputExists`]: all are held, but the file could
-    /// not be moved to its output.
+    /// As [`Self::write`], [`StoreError::NotWritten`], [`StoreError::Changed`] (the file was deleted or
+    /// replaced), [`StoreError::Index`]; then no fragment is held. [`StoreError::OutputExists`]: all
+    /// fragments are held, but the file could not be moved to its output.
     fn commit(&self, content: ContentId, fragments: &[FragmentProof]) -> Result<(), StoreError>;
 
-    /// Reads blocks of a held fragment, or blocks that were written in this run. They are *not* verified: whoever shows them to someone checks them against
-    /// [`Self::proof`], or sends them to someone who will.
+    /// Reads blocks of a held fragment, or blocks that were written in this run. They are *not* verified: a
+    /// caller that shows them to a user checks them against [`Self::proof`]; a caller that sends them leaves
+    /// that to the receiver.
     ///
     /// # Errors
-    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`]; [`StoreError::Changed`] and [`StoreError::Damaged`] (what
-    /// cannot be read any more has been withdrawn); [`StoreError::OtherFragments`], [`StoreError::Io`].
+    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`]; [`StoreError::Changed`] and
+    /// [`StoreError::Damaged`] (fragments that cannot be read any more have been withdrawn);
+    /// [`StoreError::OtherFragments`], [`StoreError::Io`].
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError>;
 
-    /// The leaves of a held fragment, proven against its root.
+    /// Returns the leaves of a held fragment, proven against its root.
     ///
     /// # Errors
     /// As [`Self::read`].
     fn proof(&self, content: ContentId, index: FragmentIndex) -> Result<FragmentProof, StoreError>;
 
-    /// Holds these fragments no longer (they are damaged); their room stays reserved. Subscribers are told.
+    /// Withdraws fragments that are damaged: they are no longer held. Their room stays reserved. Notifies
+    /// subscribers.
     ///
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::Index`].
     fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError>;
 
-    /// Takes away one role. A content without roles is forgotten; see [`Self::forget`].
+    /// Removes one role of a content. A content without roles is forgotten; see [`Self::forget`].
     ///
     /// # Errors
     /// As [`Self::forget`].
     fn release(&self, content: ContentId, role: Role) -> Result<u64, StoreError>;
 
-    /// Keeps nothing of a content any longer; returns the bytes of capacity that became free. The store's own data
-    /// is deleted, as is a partial file; a user's file stays. Subscribers are told.
+    /// Forgets a content; returns the bytes of capacity that became free. Deletes the store's own data and a
+    /// partial file; a user's file stays. Notifies subscribers.
     ///
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::Io`], [`StoreError::Index`].
     fn forget(&self, content: ContentId) -> Result<u64, StoreError>;
 
-    /// Capacity and what is used of it.
+    /// Returns the capacity and the used part of it.
     fn usage(&self) -> Usage;
 
-    /// Tells which contents were gained, lost or changed from now on. A receiver that lags looks at everything.
+    /// Subscribes to the contents that are gained, lost or changed. A receiver that lags looks at everything.
     fn subscribe(&self) -> broadcast::Receiver<ContentId>;
 }
 

@@ -1,9 +1,9 @@
-//! The store in memory: the twin of [`DiskStore`](super::DiskStore) for tests of everything that uses a store.
+//! The store in memory: the twin of [`DiskStore`](super::DiskStore) for tests of code that uses a store.
 //!
 //! It keeps to the same rules and makes the same changes; files are only remembered by name, never touched.
-//! What happens to disks and not to memory is done to it by `suffering`.
+//! The faults of disks are injected by `faults`.
 
-mod suffering;
+mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -29,20 +29,20 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     contents: BTreeMap<ContentId, Held>,
-    /// Outputs of fetches that are complete.
+    /// Outputs of complete fetches.
     outputs: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug)]
 struct Held {
     kept: Kept,
-    /// As long as the content.
+    /// Bytes of the whole content, written or not.
     data: Vec<u8>,
     proofs: BTreeMap<FragmentIndex, FragmentProof>,
 }
 
 impl MemoryStore {
-    /// An empty store that lends `capacity` bytes.
+    /// Makes an empty store with a capacity in bytes.
     #[must_use]
     pub fn new(capacity: u64) -> Self {
         Self {
@@ -56,8 +56,8 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, content: ContentId) {
-        // Nobody has to be listening.
+    fn notify(&self, content: ContentId) {
+        // It is no error when there is no listener.
         drop(self.changes.send(content));
     }
 }
@@ -159,7 +159,7 @@ impl FragmentStore for MemoryStore {
         }
         let entry = state.get(content)?.kept.entry();
         drop(state);
-        self.tell(content);
+        self.notify(content);
         Ok(entry)
     }
 
@@ -186,7 +186,7 @@ impl FragmentStore for MemoryStore {
             .extend(fresh.into_iter().map(|proof| (proof.index(), proof.clone())));
         let finished = state.finish(content);
         drop(state);
-        self.tell(content);
+        self.notify(content);
         finished
     }
 
@@ -209,7 +209,7 @@ impl FragmentStore for MemoryStore {
 
     fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
         if self.state().get(content)?.kept.withdraw(fragments)? {
-            self.tell(content);
+            self.notify(content);
         }
         Ok(())
     }
@@ -226,14 +226,14 @@ impl FragmentStore for MemoryStore {
         };
         drop(state);
         if before.has(role) {
-            self.tell(content);
+            self.notify(content);
         }
         Ok(freed)
     }
 
     fn forget(&self, content: ContentId) -> Result<u64, StoreError> {
         let freed = self.state().forget(content)?;
-        self.tell(content);
+        self.notify(content);
         Ok(freed)
     }
 
@@ -249,13 +249,13 @@ impl FragmentStore for MemoryStore {
     }
 }
 
-/// A range of data that is in memory, and so fits its addresses.
+/// Returns a range of data in memory as addresses.
 fn in_memory(range: std::ops::Range<u64>) -> std::ops::Range<usize> {
     let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
     at(range.start)..at(range.end)
 }
 
-/// The proofs of a complete content in the fragments of another manifest of it.
+/// Returns the proofs of a complete content for the fragments of another manifest of it.
 fn cut_anew(
     proofs: &BTreeMap<FragmentIndex, FragmentProof>,
     manifest: &Manifest,

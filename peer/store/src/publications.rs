@@ -1,7 +1,7 @@
-//! The outbox of publications, and small facts that must survive: both in the store's index.
+//! The outbox of publications, and small facts that must survive: both are in the store's index.
 //!
-//! Invariant: a publication that was once settled is never pending again, unless the user adds the name anew. So a
-//! name that someone removed while this peer was away is not published a second time.
+//! Invariant: a publication that was once settled is never pending again, unless the user adds the name anew.
+//! So a name that another user removed while this peer was away is not published a second time.
 
 use shared::model::{ContentId, Name, ReplicationTarget, Revision};
 
@@ -12,37 +12,37 @@ use super::{DiskStore, StoreError};
 pub struct Publication {
     /// The name.
     pub name: Name,
-    /// What it is to be bound to.
+    /// The content to which it is to be bound.
     pub content: ContentId,
     /// Replicas wanted of every fragment.
     pub target: ReplicationTarget,
     /// Whether a name that is bound to another content is to be bound to this one.
     pub update: bool,
-    /// What has become of it.
+    /// State of the publication.
     pub state: PublicationState,
 }
 
-/// What has become of a publication.
+/// State of a publication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicationState {
-    /// It waits for a tracker's answer. The revision is the one that the name had when the tracker was first asked, and
-    /// none before that: the publication may only follow that very revision. So an attempt whose answer got lost is
-    /// never repeated over what others have done to the name since.
+    /// The publication waits for a tracker's answer. The revision is the one that the name had when the
+    /// tracker was first asked, and none before that: the publication may only follow that very revision. So
+    /// an attempt whose answer got lost never overwrites what others have done to the name since.
     Pending(Option<Revision>),
-    /// The tracker journaled it as this revision.
+    /// The tracker journaled the publication as this revision.
     Published(Revision),
-    /// The tracker refused it, for this reason.
+    /// The tracker refused the publication, for this reason.
     Refused(String),
 }
 
 impl Publication {
-    /// Whether it waits for a tracker's answer.
+    /// Whether the publication waits for a tracker's answer.
     #[must_use]
     pub const fn is_pending(&self) -> bool {
         matches!(self.state, PublicationState::Pending(_))
     }
 
-    /// Whether both ask for the same, whatever has become of them.
+    /// Whether both publications ask for the same, whatever their states.
     #[must_use]
     pub fn asks_the_same(&self, other: &Self) -> bool {
         let of = |publication: &Self| (publication.content, publication.target, publication.update);
@@ -51,7 +51,7 @@ impl Publication {
 }
 
 impl DiskStore {
-    /// Every publication, in order of names.
+    /// Returns all publications, in order of names.
     ///
     /// # Errors
     /// [`StoreError::Index`].
@@ -59,7 +59,7 @@ impl DiskStore {
         self.index().publications()
     }
 
-    /// Writes a publication, in place of an earlier one of the name. Durable when it returns.
+    /// Writes a publication, in place of an earlier one of the name. The write is durable when this returns.
     ///
     /// # Errors
     /// [`StoreError::Index`].
@@ -67,9 +67,9 @@ impl DiskStore {
         self.index().put_publication(publication)
     }
 
-    /// Changes the state of the publication that was attempted, which is pending, if it still is what it was then in every
-    /// respect; false (and nothing changed) when the user has withdrawn it or added something under the name since, be it
-    /// the same: an answer to an earlier attempt says nothing about that.
+    /// Changes the state of the attempted publication, which is pending, if it is unchanged in every respect.
+    /// Returns false, and changes nothing, when the user has withdrawn it or has added a content under the
+    /// name since, even the same one: an answer to an earlier attempt says nothing about that.
     ///
     /// # Errors
     /// [`StoreError::Index`].
@@ -81,7 +81,7 @@ impl DiskStore {
         self.index().settle_publication(attempted, state)
     }
 
-    /// Forgets this publication; false (and nothing changed) when it is not what it was any more.
+    /// Forgets this publication; returns false, and changes nothing, when it has changed meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Index`].
@@ -89,7 +89,7 @@ impl DiskStore {
         self.index().forget_publication(publication)
     }
 
-    /// Forgets what waits to be published under a name; whether something did.
+    /// Forgets the publication that waits under a name; returns whether there was one.
     ///
     /// # Errors
     /// [`StoreError::Index`].
@@ -97,7 +97,8 @@ impl DiskStore {
         self.index().withdraw_publication(name)
     }
 
-    /// A small fact that was stored under a key (the peer's id, its incarnation, the newest epoch, …).
+    /// Returns a small fact that was stored under a key (the peer's id, its incarnation, the newest epoch,
+    /// …).
     ///
     /// # Errors
     /// [`StoreError::Index`].
@@ -105,7 +106,7 @@ impl DiskStore {
         self.index().meta_get(key)
     }
 
-    /// Stores a small fact under a key. Durable when it returns.
+    /// Stores a small fact under a key. The write is durable when this returns.
     ///
     /// # Errors
     /// [`StoreError::Index`].

@@ -1,8 +1,9 @@
-//! Adding a user's file: it is hashed and shared where it lies.
+//! Publishing: a user's file is hashed and shared in place.
 //!
-//! Invariant: the file's identity is noted before the first byte is read and is the same after the last; so what is
-//! shared is what was hashed, or it is not shared. Clocks of file systems tick (some every two seconds), and what
-//! changes twice within a tick looks unchanged: so a file that was modified just now is read a tick later.
+//! Invariant: the file's identity is noted before the first byte is read and is the same after the last, so a
+//! file is shared only if it is the one that was hashed. Clocks of file systems tick (some every two
+//! seconds), and a file that changes twice within a tick looks unchanged: so a file that was modified just
+//! now is read a tick later.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -21,18 +22,18 @@ use super::layout::make_directory_of;
 use super::settle::note_partial;
 use super::{DiskStore, Role, Roles, StoreError};
 
-/// In nanoseconds.
+/// One second in nanoseconds.
 const SECOND: i64 = 1_000_000_000;
 
-/// Most clocks tick every 1 to 10 ms.
+/// Pause between two looks at the clock; most clocks tick every 1 to 10 ms.
 const TICK_WAIT: Duration = Duration::from_millis(1);
 
-/// More than the two seconds of the slowest clock (FAT's).
+/// Longest wait for a tick, in pauses: more than the two seconds of the slowest clock (FAT's).
 const MAX_TICK_WAITS: u32 = 2_500;
 
-/// The leaf hashes of a file that is being added; they may come in any order and from several threads.
+/// Leaf hashes of a file that is being added; they may come in any order and from several threads.
 ///
-/// A file in the store that is gone when this is dropped, unless it became a content's leaves.
+/// They are in a file of the store that is removed when this is dropped, unless it became a content's leaves.
 #[derive(Debug)]
 pub(super) struct LeafSpool {
     file: File,
@@ -61,16 +62,17 @@ impl LeafSpool {
         self.file.write_all_at(&bytes, first * Digest::LEN as u64)
     }
 
-    /// What the file system takes for now, in nanoseconds since the Unix epoch.
+    /// Returns the file system's time, in nanoseconds since the Unix epoch.
     fn now(&self) -> io::Result<i64> {
         self.file.write_all_at(&[0], 0)?;
         self.file.set_len(0)?;
         FileIdentity::of_file(&self.file).map(|file| file.modified)
     }
 
-    /// Waits until the next change of a file will change its identity. Before anything is put into the spool.
+    /// Waits until the next change of a file will change its identity. Called before leaves are put into the
+    /// spool.
     fn await_next_tick(&self, identity: FileIdentity) -> io::Result<()> {
-        // Whole seconds: the file system may know no finer ones.
+        // With whole seconds the file system may know no finer times.
         let tick = if identity.modified % SECOND == 0 {
             2 * SECOND
         } else {
@@ -94,7 +96,7 @@ impl LeafSpool {
         self.file.sync_all().map_err(StoreError::io("sync", &self.path))
     }
 
-    /// Becomes the leaves of a content, in place of those that were there: these are of all its blocks.
+    /// Makes the spool the leaves of a content, in place of earlier ones: it has those of all blocks.
     pub(super) fn become_leaves(self, path: &Path) -> Result<(), StoreError> {
         make_directory_of(path)?;
         files::move_file(&self.path, path, true)
@@ -103,20 +105,20 @@ impl LeafSpool {
 
 impl Drop for LeafSpool {
     fn drop(&mut self) {
-        // After a rename there is nothing to remove; whatever stays is swept at the next start.
+        // After a rename there is nothing to remove; a file that stays is swept at the next start.
         drop(fs::remove_file(&self.path));
     }
 }
 
-/// The file as the hashing threads read it: counts, and stops when asked to.
-struct Reading<'a> {
+/// A file as the hashing threads read it: counts the bytes, and stops when it is cancelled.
+struct CancellableFile<'a> {
     file: &'a File,
     done: AtomicU64,
     progress: &'a (dyn Fn(u64) + Sync),
     cancelled: &'a AtomicBool,
 }
 
-impl ReadAt for Reading<'_> {
+impl ReadAt for CancellableFile<'_> {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(io::Error::other("cancelled"));
@@ -129,12 +131,12 @@ impl ReadAt for Reading<'_> {
 }
 
 impl DiskStore {
-    /// Hashes a user's file with `threads` threads and shares it where it lies, durably.
+    /// Hashes a user's file with `threads` threads and shares it in place, durably.
     ///
-    /// A symbolic link is followed once, now. `progress` is told the bytes hashed so far, from any thread; setting
-    /// `cancelled` stops the work within a read. Without a fragment length, the content's length decides. A content
-    /// that is here completely keeps its place and its fragment length; of one that is here in part, the
-    /// file becomes the place. Returns the manifest that is kept.
+    /// A symbolic link is followed once, now. `progress` is called with the bytes hashed so far, from any
+    /// thread; setting `cancelled` stops the work within a read. Without a fragment length, the content's
+    /// length decides. A content that is here completely keeps its place and its fragment length; the file
+    /// becomes the place of a content that is here in part. Returns the manifest that is kept.
     ///
     /// # Errors
     /// [`StoreError::NotAFile`], [`StoreError::ChangedWhileRead`], [`StoreError::Cancelled`],
@@ -155,7 +157,7 @@ impl DiskStore {
         spool
             .await_next_tick(identity)
             .map_err(StoreError::io("write", &spool.path))?;
-        let reading = Reading {
+        let reading = CancellableFile {
             file: &file,
             done: AtomicU64::new(0),
             progress,
@@ -189,7 +191,7 @@ impl DiskStore {
         if after != identity || FileIdentity::at(&path) != Some(identity) {
             return Err(StoreError::ChangedWhileRead { path });
         }
-        // Bytes after the end of a file that has not changed: its length means nothing.
+        // Bytes after the end of an unchanged file mean that its length means nothing.
         let past_end = file.read_at(&mut [0], identity.size);
         if past_end.map_err(StoreError::io("read", &path))? > 0 {
             let kind = "made up while it is read, as files in /proc are";
@@ -226,10 +228,10 @@ impl DiskStore {
             self.change(&index, &slot, |kept| {
                 (kept.roles, kept.name) = (roles, name.clone());
             })?;
-            self.tell(manifest.content());
+            self.notify(manifest.content());
             return Ok(old.manifest);
         }
-        // Others know the content by the fragments that it has here already; the leaves are the same.
+        // Other peers know the content by the fragments that it has here already; the leaves are the same.
         let kept = Kept::in_file(&old.manifest, path, identity, roles, name);
         leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
         note_partial(&index, &old)?;
@@ -239,7 +241,7 @@ impl DiskStore {
     }
 }
 
-/// Opens a regular file; what it is otherwise is said by name. The path is the one without symbolic links.
+/// Opens a regular file; the error names the kind of any other file. Returns the path without symbolic links.
 fn open_regular(asked: &Path) -> Result<(PathBuf, File, FileIdentity), StoreError> {
     let path = asked.canonicalize().map_err(StoreError::io("read", asked))?;
     let refuse_others = |metadata: &fs::Metadata| {
@@ -257,7 +259,7 @@ fn open_regular(asked: &Path) -> Result<(PathBuf, File, FileIdentity), StoreErro
             kind,
         })
     };
-    // Before opening: opening a device may do something.
+    // Before opening, because opening a device may have an effect.
     refuse_others(&fs::metadata(&path).map_err(StoreError::io("read", &path))?)?;
     let file = files::open_users(&path).map_err(StoreError::io("read", &path))?;
     let metadata = file.metadata().map_err(StoreError::io("read", &path))?;
@@ -274,7 +276,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let spool = LeafSpool::create(directory.path().join("spool")).expect("creates");
         let now = spool.now().expect("writes");
-        // A clock that has not moved on for 20 ms, one of whole seconds, and a time that somebody made up.
+        // A clock that has not moved on for 20 ms, one of whole seconds, and a time in the future.
         let soon = now + 20_000_000;
         let second = now / SECOND * SECOND - SECOND;
         for (modified, past) in [

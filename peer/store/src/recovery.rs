@@ -1,11 +1,11 @@
-//! What a store believes when it is opened: only what the files on disk can prove.
+//! Recovery: a store that is opened believes only what the files on disk can prove.
 //!
-//! The index never promises more than was synced, so after a crash of the process or of the machine every held bit
-//! is true. What is checked here is what others may have done meanwhile (deleted, truncated, replaced files), the
-//! one step that cannot be atomic (renaming a complete partial file and saying so in the index), and what was left
-//! behind half-made.
+//! The index never promises more than was synced, so after a crash of the process or of the machine every
+//! held bit is true. Checked here are changes by others (files deleted, truncated or replaced), the one step
+//! that cannot be atomic (renaming a complete partial file and noting that in the index), and files that were
+//! left behind half-made.
 //!
-//! Nothing is touched outside the store's own directories but the partial and temporary files in its index.
+//! Outside the store's own directories only the partial and temporary files in its index are touched.
 
 use std::collections::HashSet;
 use std::fs;
@@ -20,7 +20,7 @@ use super::kept::Kept;
 use super::layout::Layout;
 use super::{Place, StoreError};
 
-/// Brings index and files into agreement; returns what is kept.
+/// Brings index and files into agreement; returns the records.
 pub(super) fn recover(layout: &Layout, index: &Index) -> Result<Vec<Kept>, StoreError> {
     for path in index.temporaries()? {
         files::remove(&path)?;
@@ -43,7 +43,8 @@ pub(super) fn recover(layout: &Layout, index: &Index) -> Result<Vec<Kept>, Store
     Ok(all)
 }
 
-/// Drops what one record cannot prove, and finishes a rename that was made but not noted; whether it changed.
+/// Drops the fragments that one record cannot prove, and finishes a rename that was made but not noted;
+/// returns whether the record changed.
 fn settle(layout: &Layout, kept: &mut Kept) -> bool {
     let adopted = adopt_output(kept);
     let lost = {
@@ -58,8 +59,8 @@ fn settle(layout: &Layout, kept: &mut Kept) -> bool {
     adopted || !lost.is_empty()
 }
 
-/// A partial file that became its output just before a crash: the output is the very file that the index noted
-/// before the rename.
+/// Adopts the output of a partial file that was renamed just before a crash: the very file that the index
+/// noted before.
 fn adopt_output(kept: &mut Kept) -> bool {
     let Some((partial, output, _)) = kept.complete_partial() else {
         return false;
@@ -76,7 +77,7 @@ fn adopt_output(kept: &mut Kept) -> bool {
     true
 }
 
-/// The held fragments for which data and leaves are long enough, in the file that they are said to be in.
+/// Returns the held fragments for which data and leaves are long enough, in the file that the record names.
 pub(super) fn provable(layout: &Layout, kept: &Kept) -> FragmentSet {
     let length_of = |path: &Path| FileIdentity::at(path).map_or(0, |file| file.size);
     let data = match &kept.place {
@@ -97,7 +98,7 @@ pub(super) fn provable(layout: &Layout, kept: &Kept) -> FragmentSet {
     provable
 }
 
-/// Removes files of the store's own that nothing refers to: made or emptied just before a crash.
+/// Removes files of the store's own to which nothing refers: they were made or emptied just before a crash.
 fn remove_strays(directory: &Path, expected: &HashSet<PathBuf>) -> Result<(), StoreError> {
     for entry in fs::read_dir(directory).map_err(StoreError::io("list", directory))? {
         let entry = entry.map_err(StoreError::io("list", directory))?;

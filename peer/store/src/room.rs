@@ -1,4 +1,4 @@
-//! Making room for a content: its files exist, are long enough, and their disk space is taken.
+//! Room for a content: its files exist, are long enough, and their disk space is taken.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -13,10 +13,12 @@ use super::kept::Kept;
 use super::layout::{Layout, make_directory_of};
 use super::{Place, StoreError};
 
-/// Makes the files of a content that the store writes, and takes disk space for what is wanted and was not
-/// `prepared` before. Whether a file had to be made, or made longer: what was written to it before is not there.
+/// Makes the files of a content that the store writes, and takes disk space for the fragments that are wanted
+/// and were not `prepared` before. Returns whether a file had to be made or made longer, so that blocks
+/// written before are not there.
 ///
-/// What exists already stays as it is, so repeating it changes nothing. After a failure, files may be left over.
+/// Existing files stay as they are, so repeating the call changes nothing. After a failure, files may be left
+/// over.
 pub(super) fn make_room(layout: &Layout, kept: &Kept, prepared: &FragmentSet) -> Result<bool, StoreError> {
     let leaves = layout.leaves(kept.content());
     let Some(data) = layout.own_data(kept) else {
@@ -57,7 +59,8 @@ fn no_room(needed: u64, available: u64) -> StoreError {
     }
 }
 
-/// Makes a file at least `length` bytes long and takes disk space for `ranges` of it; whether it was shorter.
+/// Makes a file at least `length` bytes long and takes disk space for `ranges` of it; returns whether it was
+/// shorter.
 fn grow(path: &Path, length: u64, ranges: &[Range<u64>], needed: u64) -> Result<bool, StoreError> {
     let open = |options: &mut OpenOptions| options.read(true).write(true).open(path);
     let (file, is_new) = match open(&mut OpenOptions::new()) {
@@ -89,7 +92,7 @@ fn take_space(file: &File, length: u64, ranges: &[Range<u64>]) -> io::Result<boo
     Ok(is_short)
 }
 
-/// Where fragments lie in the data; neighbours are one range.
+/// Returns the byte ranges of fragments in the data; neighbours are one range.
 fn byte_ranges(manifest: &Manifest, fragments: &FragmentSet) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for index in fragments.iter() {
@@ -102,7 +105,7 @@ fn byte_ranges(manifest: &Manifest, fragments: &FragmentSet) -> Vec<Range<u64>> 
     ranges
 }
 
-/// Refuses an output that could not be put in its place in the end.
+/// Refuses an output to which a file could not be moved in the end.
 pub(super) fn check_output(output: &Path, overwrite: bool) -> Result<(), StoreError> {
     let refuse = |kind: ErrorKind| Err(StoreError::io("write", output)(kind.into()));
     let has_name = output.file_name().is_some_and(|name| name != OsStr::new(""));

@@ -1,4 +1,4 @@
-//! Where a content's data goes: into a place of its own, more of it there, on to its output, and away.
+//! The life of a content's data: into a place of its own, more of it there, on to its output, and away.
 
 use std::sync::Arc;
 
@@ -18,8 +18,9 @@ impl DiskStore {
         let Some((partial, output, overwrite)) = slot.kept().complete_partial() else {
             return Ok(());
         };
-        // From here on nothing is written to the file: late copies of blocks are let go because all is held.
-        let _nobody_writes = slot.stop_writing();
+        // From here on nothing is written to the file: late copies of blocks are ignored because all
+        // fragments are held.
+        let _no_writes = slot.stop_writing();
         let file = self.data(slot)?;
         file.sync_all().map_err(StoreError::io("sync", &partial))?;
         let identity = FileIdentity::of_file(&file).map_err(StoreError::io("look at", &partial))?;
@@ -34,7 +35,7 @@ impl DiskStore {
         Ok(())
     }
 
-    /// Keeps a content in a new place; `old` is what was kept of it before.
+    /// Keeps a content in a new place; `old` is its record before.
     pub(super) fn settle_in(
         &self,
         index: &mut Index,
@@ -80,12 +81,12 @@ impl DiskStore {
     pub(super) fn begin(&self, next: Kept) -> Arc<Slot> {
         let content = next.content();
         let slot = self.slots.put(next);
-        self.tell(content);
+        self.notify(content);
         slot
     }
 
-    /// Puts a record that has another one's place in the index in a slot of its own; the data at the old place, which
-    /// [`note_partial`] has noted, goes.
+    /// Puts a record that replaced another one in the index in a slot of its own; removes the data at the old
+    /// place, which [`note_partial`] has noted.
     pub(super) fn replace(&self, index: &Index, old: &Kept, next: Kept) -> Result<Arc<Slot>, StoreError> {
         let (before, data) = (self.slots.get(next.content()), self.layout.own_data(old));
         let is_elsewhere = data != self.layout.own_data(&next);
@@ -136,10 +137,10 @@ impl DiskStore {
             self.change(index, &slot, |kept| {
                 (kept.wanted, kept.roles, kept.name, kept.place) = entry(&next);
             })?;
-            self.tell(next.content());
+            self.notify(next.content());
         }
         if is_anew {
-            // What was written to the lost file must never be committed for this one.
+            // Blocks that were written to the lost file must never be committed for this one.
             let mut fresh = slot.kept().clone();
             fresh.forget_written();
             self.handles.close(slot.number);
@@ -162,7 +163,7 @@ impl DiskStore {
         Ok(())
     }
 
-    /// Removes the files that only this record needed. A failure is nobody's concern: the next start tries again.
+    /// Removes the files that only this record needed. A failure is only logged: the next start tries again.
     fn remove_own_files(&self, kept: &Kept) {
         for path in self
             .layout
@@ -171,7 +172,7 @@ impl DiskStore {
             .chain([self.layout.leaves(kept.content())])
         {
             if let Err(error) = files::remove(&path) {
-                warn!(%error, "a file without use is left over");
+                warn!(%error, "an unused file is left over");
             }
         }
     }
@@ -179,7 +180,7 @@ impl DiskStore {
     pub(super) fn forget_slot(&self, index: &mut Index, slot: &Slot) -> Result<u64, StoreError> {
         let kept = slot.kept().clone();
         if let Place::Partial { partial, .. } = &kept.place {
-            // It is outside of what recovery may sweep: so it goes while the index still knows it.
+            // Recovery may not sweep the partial file, so it is removed while the index still knows it.
             self.change(index, slot, |kept| kept.held = kept.manifest.no_fragments())?;
             files::remove(partial)?;
         }
@@ -187,12 +188,13 @@ impl DiskStore {
         self.slots.remove(kept.content());
         self.handles.close(slot.number);
         self.remove_own_files(&kept);
-        self.tell(kept.content());
+        self.notify(kept.content());
         Ok(kept.reserved())
     }
 }
 
-/// Notes that a partial file goes when the record that knows it is replaced, also if there is a crash in between.
+/// Notes that a partial file is to be removed with the record that knows it, also if there is a crash in
+/// between.
 pub(super) fn note_partial(index: &Index, old: &Kept) -> Result<(), StoreError> {
     match &old.place {
         Place::Partial { partial, .. } => index.add_temporary(partial),

@@ -1,8 +1,9 @@
-//! The records of a disk store in memory, and who may change them when.
+//! Slots: the records of a disk store in memory, and the locks under which they change.
 //!
-//! Invariants: a record changes only under the index's lock, after the index has (except for its notes about
-//! written blocks, which are not durable). A content whose data moves to another place gets a new slot, so that what
-//! was written to the old place can never be committed for the new one. Nobody holds a record's lock during I/O.
+//! Invariants: a record changes only under the index's lock, after the index has changed (except for its
+//! notes about written blocks, which are not durable). A content whose data moves to another place gets a new
+//! slot, so that blocks written to the old place can never be committed for the new one. No record's lock is
+//! held during I/O.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,12 +16,13 @@ use super::kept::Kept;
 /// One content in one place.
 #[derive(Debug)]
 pub(super) struct Slot {
-    /// Names the slot's open files.
+    /// Number under which the slot's files are open.
     pub(super) number: u64,
     kept: Mutex<Kept>,
-    /// Held shared while blocks are written, exclusively while a file gets its final identity.
+    /// Lock held shared while blocks are written, and exclusively while a file gets its final identity.
     writing: RwLock<()>,
-    /// One sync at a time: an error is reported to one of several callers only, so they must not overlap.
+    /// Lock for one sync at a time: the system reports an error to only one of several callers, so they must
+    /// not overlap.
     syncing: Mutex<()>,
 }
 
@@ -54,7 +56,7 @@ impl Slots {
         self.read().get(&content).cloned()
     }
 
-    /// Whether the slot is still the one of its content.
+    /// Whether the slot is still the current one of its content.
     pub(super) fn is_current(&self, slot: &Arc<Slot>) -> bool {
         let content = slot.kept().content();
         self.read()
@@ -62,12 +64,12 @@ impl Slots {
             .is_some_and(|current| Arc::ptr_eq(current, slot))
     }
 
-    /// Every slot, in order of content ids.
+    /// Returns all slots, in order of content ids.
     pub(super) fn all(&self) -> Vec<Arc<Slot>> {
         self.read().values().cloned().collect()
     }
 
-    /// Puts a record in a slot of its own, in place of the content's slot before.
+    /// Puts a record in a new slot, in place of the content's earlier slot.
     pub(super) fn put(&self, kept: Kept) -> Arc<Slot> {
         let content = kept.content();
         let number = self.count.fetch_add(1, Ordering::Relaxed);

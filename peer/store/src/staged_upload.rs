@@ -1,10 +1,12 @@
-//! Bytes that come in one after the other, from nobody's file, and become a content of the store's own.
+//! Staged uploads: bytes that come as a stream, not from a user's file, and become a content of the store's
+//! own.
 //!
-//! Room is taken as they come, of the capacity and of the disk, so that whoever sends for ever is told that there is no
-//! more before anything else suffers. They wait in a file of the store's that is gone when the [`StagedUpload`] is dropped or
-//! the next node starts; once all are there the file is hashed and becomes the content's data, without a copy.
+//! Room is taken as the bytes come, of the capacity and of the disk, so that an endless stream is refused
+//! before anything else suffers. The bytes wait in a file of the store's that is removed when the
+//! [`StagedUpload`] is dropped or the next node starts. Once all have come, the file is hashed and becomes
+//! the content's data, without a copy.
 //!
-//! Invariant: what is kept is what came, all of it and synced, or nothing is.
+//! Invariant: either all bytes that came are kept, and synced, or none are.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -23,7 +25,8 @@ use super::layout::make_directory_of;
 use super::publish::LeafSpool;
 use super::{DiskStore, FragmentStore as _, Purpose, Role, StoreError, Usage};
 
-/// Room is taken this far ahead: seldom enough that asking costs nothing, little enough that small ones fit.
+/// Room is taken in steps of this many bytes: large enough that asking costs nothing, small enough that small
+/// uploads fit.
 const STEP: u64 = 8 << 20;
 
 /// Bytes on their way into the store. Its methods may wait for the disk.
@@ -33,17 +36,17 @@ pub struct StagedUpload {
     file: File,
     path: PathBuf,
     length: u64,
-    /// Of the capacity.
+    /// Bytes taken of the capacity.
     reserved: u64,
 }
 
 impl DiskStore {
-    /// Begins to take bytes in. When it is known how many will come, room for all of them is taken at once.
+    /// Begins an upload. When its length is known, room for all of it is taken at once.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::Manifest`] (more than a content can have), [`StoreError::Io`].
     pub fn stage_upload(self: &Arc<Self>, length: Option<u64>) -> Result<StagedUpload, StoreError> {
-        let path = self.layout.inflow(rand::random());
+        let path = self.layout.staged(rand::random());
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -51,7 +54,7 @@ impl DiskStore {
             .mode(0o600)
             .open(&path)
             .map_err(StoreError::io("create", &path))?;
-        let mut staged = StagedUpload {
+        let mut upload = StagedUpload {
             store: Arc::clone(self),
             file,
             path,
@@ -60,14 +63,14 @@ impl DiskStore {
         };
         if let Some(length) = length {
             Manifest::count_fragments(length, FragmentLength::MAX)?;
-            staged.reserve(length)?;
+            upload.reserve(length)?;
         }
-        Ok(staged)
+        Ok(upload)
     }
 }
 
 impl StagedUpload {
-    /// Takes in what comes next.
+    /// Appends the next bytes.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::Manifest`], [`StoreError::Io`].
@@ -86,14 +89,14 @@ impl StagedUpload {
         Ok(())
     }
 
-    /// How many bytes have come.
+    /// Number of bytes that have come.
     #[must_use]
     pub const fn length(&self) -> u64 {
         self.length
     }
 
-    /// Keeps what came as a content that the user has published, in fragments of this length or, when none is given, of the one
-    /// that suits its length. Durable when it returns.
+    /// Keeps the bytes as a content that the user has published, in fragments of this length or, without one,
+    /// of the length that suits the content. The content is durable when this returns.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::Manifest`], [`StoreError::Io`], [`StoreError::Index`].
@@ -119,7 +122,7 @@ impl StagedUpload {
         if self.settle(&manifest, &purpose, spool)? {
             return Ok(manifest);
         }
-        // Something of it is here: what is missing is copied.
+        // The content is here in part: the missing fragments are copied.
         self.release();
         let store = Arc::clone(&self.store);
         let entry = store.prepare(&manifest, purpose)?;
@@ -127,7 +130,7 @@ impl StagedUpload {
         Ok(entry.manifest)
     }
 
-    /// Lets the file become the data of a content that is new here; false when it is not.
+    /// Makes the file the data of a content that is new here; returns false when the content is not new.
     fn settle(
         &mut self,
         manifest: &Manifest,
@@ -142,10 +145,11 @@ impl StagedUpload {
         }
         let mut kept = Kept::new(manifest, purpose, rand::random())?;
         kept.held = manifest.all_fragments();
-        // What was taken for the stream is the record's from here on: nobody else reserves under this lock.
+        // The room of the stream belongs to the record from here on: nothing else reserves room under this
+        // lock.
         self.give_back();
         store.require_capacity(&kept, None)?;
-        // Files before the record: what a crash leaves behind in between is nobody's, and swept at the next start.
+        // Files before the record: files that a crash leaves behind in between are swept at the next start.
         leaves.become_leaves(&store.layout.leaves(content))?;
         let data = store.layout.data(content);
         make_directory_of(&data)?;
@@ -158,7 +162,7 @@ impl StagedUpload {
         Ok(true)
     }
 
-    /// Takes room until there is enough for so many bytes in all.
+    /// Takes room until there is enough for `length` bytes in all.
     fn reserve(&mut self, length: u64) -> Result<(), StoreError> {
         let more = length.saturating_sub(self.reserved);
         let _index = self.store.index();
@@ -177,7 +181,7 @@ impl StagedUpload {
                 });
             }
         }
-        self.store.flowing.fetch_add(more, Ordering::Relaxed);
+        self.store.staged.fetch_add(more, Ordering::Relaxed);
         self.reserved += more;
         Ok(())
     }
@@ -190,7 +194,7 @@ impl StagedUpload {
 
     /// Gives the capacity back; under the index's lock.
     fn give_back(&mut self) {
-        self.store.flowing.fetch_sub(self.reserved, Ordering::Relaxed);
+        self.store.staged.fetch_sub(self.reserved, Ordering::Relaxed);
         self.reserved = 0;
     }
 }
@@ -198,7 +202,7 @@ impl StagedUpload {
 impl Drop for StagedUpload {
     fn drop(&mut self) {
         self.release();
-        // After a rename there is nothing to remove; whatever stays is swept at the next start.
+        // After a rename there is nothing to remove; a file that stays is swept at the next start.
         drop(std::fs::remove_file(&self.path));
     }
 }

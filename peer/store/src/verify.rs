@@ -1,24 +1,24 @@
-//! Reading held fragments again to find rot.
+//! Verification: held fragments are read again to find rot.
 
 use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex};
 
 use super::{FragmentStore, StoreError};
 
-/// How much is read at a time: large enough for the disk, small beside everything else in memory.
+/// Blocks that are read at a time: many enough for the disk, few beside everything else in memory.
 const READ_BLOCKS: u32 = (1 << 20) / BLOCK_LENGTH;
 
-/// Reads a held fragment and checks every block of it; one that is damaged is withdrawn, and that is `false`.
+/// Reads a held fragment and checks every block of it. Withdraws a damaged fragment and returns false.
 ///
 /// # Errors
-/// [`StoreError::UnknownContent`], [`StoreError::NotHeld`], [`StoreError::Changed`] (everything of the content has
-/// been withdrawn then), [`StoreError::Io`], [`StoreError::Index`].
+/// [`StoreError::UnknownContent`], [`StoreError::NotHeld`], [`StoreError::Changed`] (all fragments of the
+/// content have been withdrawn then), [`StoreError::Io`], [`StoreError::Index`].
 pub fn verify_fragment(
     store: &(impl FragmentStore + ?Sized),
     content: ContentId,
     index: FragmentIndex,
 ) -> Result<bool, StoreError> {
     match is_intact(store, content, index) {
-        // Whoever says so has withdrawn it already.
+        // The store has withdrawn the fragment already.
         Err(StoreError::Damaged { .. }) => Ok(false),
         Ok(false) => {
             let Some(entry) = store.entry(content) else {
@@ -44,7 +44,7 @@ fn is_intact(
         .manifest;
     let proof = store.proof(content, index)?;
     let mut first = 0;
-    // A proof has been checked against the manifest, so the index is one of its.
+    // A proof has been checked against the manifest, so the index is within the manifest.
     while let Some(rest) = manifest
         .blocks_of(index)
         .checked_sub(first)

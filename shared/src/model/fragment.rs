@@ -267,7 +267,8 @@ impl FragmentSet {
     }
 }
 
-/// Returns the positions of the bits that are set. Each step clears the lowest one, so sparse sets are quick to walk.
+/// Returns the positions of the bits that are set. Each step clears the lowest one, so sparse sets are quick
+/// to walk.
 fn indices(words: impl Iterator<Item = u64>) -> impl Iterator<Item = FragmentIndex> {
     words.zip(0_u32..).flat_map(|(word, at)| {
         std::iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)))
@@ -327,6 +328,9 @@ mod tests {
             let mut difference = set_a.clone();
             difference.subtract(&set_b);
             prop_assert_eq!(members(&difference), &a - &b);
+            let numbers = |indices: &mut dyn Iterator<Item = FragmentIndex>| -> Vec<u32> { indices.map(FragmentIndex::get).collect() };
+            prop_assert_eq!(numbers(&mut set_a.difference(&set_b)), (&a - &b).into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(numbers(&mut set_a.intersection(&set_b)), (&a & &b).into_iter().collect::<Vec<_>>());
             prop_assert_eq!(set_a.intersects(&set_b), !a.is_disjoint(&b));
             prop_assert_eq!(set_a.is_subset(&set_b), a.is_subset(&b));
             prop_assert_eq!(FragmentSet::from_bytes(count, &set_a.to_bytes()), Ok(set_a));

@@ -25,7 +25,7 @@ const PEER_FORGOTTEN: u8 = 4;
 const PUBLISHED: u8 = 5;
 const REMOVED: u8 = 6;
 const TARGET_CHANGED: u8 = 7;
-const DUTY_CHANGED: u8 = 8;
+const MODE_CHANGED: u8 = 8;
 const HISTORY: u8 = 9;
 const GAP_DECLARED: u8 = 10;
 const GAP_FOUND: u8 = 11;
@@ -106,7 +106,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.text(name.as_str());
             out.u32(target.get());
         }
-        Fact::Line(fact) => out.line(fact),
+        Fact::Name(fact) => out.line(fact),
         Fact::History { facts, epochs } => {
             out.u8(HISTORY);
             out.history(*facts, epochs);
@@ -126,8 +126,8 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.u8(u8::from(*is_more));
             out.holdings(holdings);
         }
-        Fact::DutyChanged { peer, mode } => {
-            out.about(DUTY_CHANGED, *peer);
+        Fact::ModeChanged { peer, mode } => {
+            out.about(MODE_CHANGED, *peer);
             out.mode(*mode);
         }
     }
@@ -180,7 +180,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             name: input.parsed()?,
             target: ReplicationTarget::new(input.u32()?).map_err(complaint)?,
         },
-        DUTY_CHANGED => Fact::DutyChanged {
+        MODE_CHANGED => Fact::ModeChanged {
             peer: input.peer()?,
             mode: match input.u8()? {
                 ACTIVE => PeerMode::Active,
@@ -191,7 +191,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
                 other => return Err(DecodeError(format!("there is no mode {other}"))),
             },
         },
-        tag @ REVISIONS_KEPT..=REMEMBERED => Fact::Line(input.line(tag)?),
+        tag @ REVISIONS_KEPT..=REMEMBERED => Fact::Name(input.line(tag)?),
         HISTORY => Fact::History {
             facts: input.u64()?,
             epochs: (0..input.u32()?)

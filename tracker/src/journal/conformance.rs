@@ -10,7 +10,7 @@ use shared::model::{
 };
 
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
-use crate::state::{Command, EpochBegin, Fact, LineFact, Past, Record, Registration};
+use crate::state::{Command, EpochBegin, Fact, NameFact, Past, Record, Registration};
 
 /// What a snapshot or a gap has to say about the history.
 fn any_gap(peer: impl Strategy<Value = PeerId>) -> impl Strategy<Value = Fact> {
@@ -71,18 +71,18 @@ fn any_revision_fact(
     let collected = (was, pins.clone()).prop_map(|(was, pins)| Past::Collected { was, pins });
     let past = prop_oneof![Just(Past::Removed), collected, kept];
     let fact = prop_oneof![
-        (1_u32..=64).prop_map(|limit| LineFact::RevisionsKept(RevisionLimit::new(limit).expect("in bounds"))),
-        (revised.clone()).prop_map(|(name, revision)| LineFact::Collected { name, revision }),
-        (revised.clone(), pins).prop_map(|((name, revision), pins)| LineFact::PinChanged {
+        (1_u32..=64).prop_map(|limit| NameFact::RevisionsKept(RevisionLimit::new(limit).expect("in bounds"))),
+        (revised.clone()).prop_map(|(name, revision)| NameFact::Collected { name, revision }),
+        (revised.clone(), pins).prop_map(|((name, revision), pins)| NameFact::PinChanged {
             name,
             revision,
             pins
         }),
-        name.prop_map(LineFact::NameForgotten),
-        any::<u64>().prop_map(|floor| LineFact::FloorRaised(Revision::new(floor))),
-        (revised, past).prop_map(|((name, revision), past)| LineFact::Remembered { name, revision, past }),
+        name.prop_map(NameFact::NameForgotten),
+        any::<u64>().prop_map(|floor| NameFact::FloorRaised(Revision::new(floor))),
+        (revised, past).prop_map(|((name, revision), past)| NameFact::Remembered { name, revision, past }),
     ];
-    fact.prop_map(Fact::Line)
+    fact.prop_map(Fact::Name)
 }
 
 fn any_absence(peer: impl Strategy<Value = PeerId> + Clone) -> impl Strategy<Value = Fact> {
@@ -172,7 +172,7 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         registered,
         peer.clone().prop_map(Fact::PeerGone),
         peer.clone().prop_map(Fact::PeerForgotten),
-        (peer.clone(), mode).prop_map(|(peer, mode)| Fact::DutyChanged { peer, mode }),
+        (peer.clone(), mode).prop_map(|(peer, mode)| Fact::ModeChanged { peer, mode }),
         any_absence(peer),
         (name.clone(), 1_u32..=32).prop_map(|(name, target)| {
             let target = ReplicationTarget::new(target).expect("in bounds");

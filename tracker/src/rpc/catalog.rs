@@ -55,16 +55,7 @@ impl CatalogService {
 }
 
 impl CatalogService {
-    async fn bind(&self, wish: proto::messages::Publish) -> Answer<v1::PublishReply> {
-        let publish = Publish {
-            name: wish.name,
-            manifest: wish.manifest,
-            target: wish.target,
-            expectation: wish.expectation,
-            publisher: wish.publisher,
-            incarnation: wish.incarnation,
-            parts: wish.parts,
-        };
+    async fn bind(&self, publish: Publish) -> Answer<v1::PublishReply> {
         let binding = self.ledger.publish(publish).await.map_err(refused)?;
         Ok(Response::new(v1::PublishReply {
             binding: Some(binding.into()),

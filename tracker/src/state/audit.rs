@@ -1,4 +1,5 @@
-//! What a fact in a journal may not say, given the facts before it.
+//! What must hold: of the whole state, for tests to assert after every step; and of a fact in a journal, given the facts
+//! before it.
 //!
 //! Replay believes what it is handed: the journal's checksums say that it is what was written. An audit asks more: that
 //! what was written could have come about. A fact that could not is a defect of the tracker that wrote it, or was
@@ -7,23 +8,47 @@
 use shared::model::{Name, Revision};
 
 use super::State;
-use super::check::require;
-use super::line::{Bound, Hold, Line};
-use super::record::{Fact, LineFact, Record};
+use super::names::{Bound, Hold, NameHistory, Names};
+use super::peers::Peer;
+use super::record::{Fact, NameFact, Record, require};
 
 impl State {
+    /// Asserts every invariant.
+    ///
+    /// Costs as much as looking at everything: for tests.
+    ///
+    /// # Panics
+    /// When an invariant does not hold.
+    pub fn check(&self) {
+        if let Err(fault) = self.check_facts() {
+            panic!("{fault}");
+        }
+        self.peers.check_absences();
+        self.replicas.check(&self.names, &self.peers);
+        self.feed.check();
+    }
+
+    /// The invariants of what is journaled; the first that does not hold, in words.
+    ///
+    /// # Errors
+    /// When one does not hold.
+    pub fn check_facts(&self) -> Result<(), String> {
+        self.names.check()?;
+        self.peers.check()
+    }
+
     /// Why this record cannot follow what has been replayed so far, in words.
     ///
     /// # Errors
     /// When it cannot.
     pub fn audit(&self, record: &Record) -> Result<(), String> {
         match &record.fact {
-            Fact::EpochBegun(epoch) => require(*epoch > self.epoch, || {
-                format!("epoch {epoch} begins after epoch {}", self.epoch)
+            Fact::EpochBegun(epoch) => require(*epoch > self.history.epoch(), || {
+                format!("epoch {epoch} begins after epoch {}", self.history.epoch())
             }),
             Fact::PeerRegistered(registration) => {
-                let known = self.members.get(registration.peer);
-                let latest = known.map(|peer| peer.registration.incarnation);
+                let known = self.peers.get(registration.peer);
+                let latest = known.map(Peer::incarnation);
                 require(
                     latest.is_none_or(|latest| latest <= registration.incarnation),
                     || {
@@ -34,8 +59,8 @@ impl State {
             }
             Fact::PeerGone(peer)
             | Fact::PeerForgotten(peer)
-            | Fact::DutyChanged { peer, .. }
-            | Fact::WentAway { peer, .. } => require(self.members.get(*peer).is_some(), || {
+            | Fact::ModeChanged { peer, .. }
+            | Fact::WentAway { peer, .. } => require(self.peers.get(*peer).is_some(), || {
                 format!("peer {peer} was never registered")
             }),
             Fact::Published {
@@ -44,11 +69,11 @@ impl State {
                 manifest,
                 ..
             } => {
-                let current = self.catalogue.revision(name);
+                let current = self.names.revision(name);
                 // A further publisher of what is bound is told at the same revision.
                 let is_same = *revision == current
                     && self
-                        .catalogue
+                        .names
                         .binding(name)
                         .is_some_and(|bound| bound.content == manifest.content());
                 require(*revision > current || is_same, || {
@@ -56,7 +81,7 @@ impl State {
                 })
             }
             Fact::Removed { name, revision } => {
-                let current = self.catalogue.revision(name);
+                let current = self.names.revision(name);
                 require(*revision > current, || backwards(name, *revision, current))
             }
             Fact::History { .. } | Fact::GapDeclared | Fact::GapFound { .. } | Fact::GapAccepted => Ok(()),
@@ -66,57 +91,55 @@ impl State {
                 to,
                 revision,
             } => {
-                let (old, new) = (self.catalogue.revision(from), self.catalogue.revision(to));
+                let (old, new) = (self.names.revision(from), self.names.revision(to));
                 require(*tombstone > old, || backwards(from, *tombstone, old))?;
                 require(*revision > new, || backwards(to, *revision, new))?;
-                let (bound, taken) = (self.catalogue.binding(from), self.catalogue.binding(to));
+                let (bound, taken) = (self.names.binding(from), self.names.binding(to));
                 require(bound.is_some() && taken.is_none(), || {
                     format!("{from} is renamed to {to}, but is not bound, or {to} is")
                 })
             }
-            Fact::Line(fact) => self.audit_line(fact),
-            Fact::TargetChanged { name, .. } => require(self.catalogue.binding(name).is_some(), || {
+            Fact::Name(fact) => audit_name(&self.names, fact),
+            Fact::TargetChanged { name, .. } => require(self.names.binding(name).is_some(), || {
                 format!("the target of {name} changes, which is not bound")
             }),
         }
     }
 }
 
-impl State {
-    fn audit_line(&self, fact: &LineFact) -> Result<(), String> {
-        match fact {
-            LineFact::RevisionsKept(_) | LineFact::FloorRaised(_) => Ok(()),
-            LineFact::Collected { name, revision } => require(
-                self.past(name, *revision)
-                    .is_some_and(|bound| !bound.pins.is_pinned()),
-                || format!("{name}@{revision} is let go, which is current, pinned or unknown"),
-            ),
-            LineFact::PinChanged { name, revision, pins } => {
-                let line = self.catalogue.line(name);
-                let bound = line.and_then(|line| line.get(*revision)?.bound.as_deref());
-                require(bound.is_some_and(|bound| bound.pins < *pins), || {
-                    format!("{name}@{revision} is pinned or unpinned, which is unknown or was so before")
-                })
-            }
-            LineFact::NameForgotten(name) => {
-                let line = self.catalogue.line(name);
-                let is_over = |line: &Line| line.removed_at().is_some() && line.holding().next().is_none();
-                require(line.is_some_and(is_over), || {
-                    format!("{name} is forgotten, which was not removed")
-                })
-            }
-            LineFact::Remembered { name, revision, .. } => {
-                let last = self.catalogue.line(name).map_or(Revision::NONE, Line::last);
-                require(*revision > last, || backwards(name, *revision, last))
-            }
+fn audit_name(names: &Names, fact: &NameFact) -> Result<(), String> {
+    match fact {
+        NameFact::RevisionsKept(_) | NameFact::FloorRaised(_) => Ok(()),
+        NameFact::Collected { name, revision } => require(
+            past(names, name, *revision).is_some_and(|bound| !bound.pins().is_pinned()),
+            || format!("{name}@{revision} is let go, which is current, pinned or unknown"),
+        ),
+        NameFact::PinChanged { name, revision, pins } => {
+            let history = names.history(name);
+            let bound = history.and_then(|history| history.get(*revision)?.bound());
+            require(bound.is_some_and(|bound| bound.pins() < *pins), || {
+                format!("{name}@{revision} is pinned or unpinned, which is unknown or was so before")
+            })
+        }
+        NameFact::NameForgotten(name) => {
+            let history = names.history(name);
+            let is_over =
+                |history: &NameHistory| history.removed_at().is_some() && history.holding().next().is_none();
+            require(history.is_some_and(is_over), || {
+                format!("{name} is forgotten, which was not removed")
+            })
+        }
+        NameFact::Remembered { name, revision, .. } => {
+            let last = names.history(name).map_or(Revision::NONE, NameHistory::last);
+            require(*revision > last, || backwards(name, *revision, last))
         }
     }
+}
 
-    /// A revision that is not the one that its name is bound to.
-    fn past(&self, name: &Name, revision: Revision) -> Option<&Bound> {
-        let bound = self.catalogue.line(name)?.get(revision)?.bound.as_deref()?;
-        (bound.hold != Hold::Current).then_some(bound)
-    }
+/// A revision that is not the one that its name is bound to.
+fn past<'a>(names: &'a Names, name: &Name, revision: Revision) -> Option<&'a Bound> {
+    let bound = names.history(name)?.get(revision)?.bound()?;
+    (bound.hold() != Hold::Current).then_some(bound)
 }
 
 fn backwards(name: &Name, next: Revision, current: Revision) -> String {

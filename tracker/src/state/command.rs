@@ -4,14 +4,15 @@ use std::fmt;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, Numbered,
-    Order, Parts, PeerId, PeerMode, PinWish, ReplicationTarget, Report, RequestedMode, Revision,
-    RevisionEntry, RevisionLimit, Welcome,
+    Binding, ContentId, Epoch, FragmentLength, Hello, Incarnation, Name, Numbered, Order, PeerId, PeerMode,
+    PinWish, ReplicationTarget, Report, RequestedMode, Revision, RevisionEntry, RevisionLimit, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
 use super::record::Record;
 use crate::policy::Policy;
+
+pub use proto::messages::Publish;
 
 /// One session of a peer with this run of the tracker; never used twice within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,25 +107,6 @@ pub enum Command {
     Tick,
 }
 
-/// A wish to bind a name to a content that the publisher holds completely.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publish {
-    /// The name.
-    pub name: Name,
-    /// The content.
-    pub manifest: Manifest,
-    /// Replicas wanted of every fragment.
-    pub target: ReplicationTarget,
-    /// What the name is expected to be bound to.
-    pub expectation: Expectation,
-    /// Who holds the content.
-    pub publisher: PeerId,
-    /// Which run of it.
-    pub incarnation: Incarnation,
-    /// What the content refers to, when it is the catalog of a collection; the publisher holds that too.
-    pub parts: Option<Parts>,
-}
-
 /// What came of a command.
 #[derive(Debug)]
 pub struct Applied {
@@ -170,6 +152,25 @@ pub enum Effect {
         /// Why.
         why: Closing,
     },
+}
+
+/// Everything that a command gathers while it is applied.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) records: Vec<Record>,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Outcome {
+    /// Sends an order to a peer.
+    pub(super) fn send(&mut self, session: SessionId, order: Order) {
+        self.effects.push(Effect::Send { session, order });
+    }
+
+    /// Ends a session.
+    pub(super) fn close(&mut self, session: SessionId, why: Closing) {
+        self.effects.push(Effect::Close { session, why });
+    }
 }
 
 /// Why the tracker ends a session.

@@ -27,29 +27,74 @@ pub struct Gap {
 }
 
 /// Everything about the history but its facts.
-#[derive(Debug, Default)]
-pub(super) struct History {
+#[derive(Debug)]
+pub(crate) struct History {
+    /// The number of this run of the tracker, and when it began.
+    epoch: Epoch,
+    began: Timestamp,
     facts: u64,
     epochs: BTreeMap<Epoch, EpochBegin>,
     gap: Option<Gap>,
 }
 
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            epoch: Epoch::new(0),
+            began: Timestamp::default(),
+            facts: 0,
+            epochs: BTreeMap::new(),
+            gap: None,
+        }
+    }
+}
+
 impl History {
-    /// One more fact.
-    pub(super) fn count(&mut self) {
-        self.facts += 1;
+    /// The number of this run of the tracker.
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
     }
 
-    pub(super) fn facts(&self) -> u64 {
+    /// When this run began.
+    pub(crate) const fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// Counts a fact, and takes it in if it is about the history itself.
+    pub(crate) fn evolve(&mut self, fact: &Fact, at: Timestamp) {
+        self.facts += 1;
+        match fact {
+            Fact::EpochBegun(epoch) => self.begin(*epoch, at),
+            Fact::History { facts, epochs } => self.restore(*facts, epochs),
+            Fact::GapDeclared => self.declare_gap(),
+            Fact::GapFound { peer, seen } => self.find_gap(*peer, *seen),
+            Fact::GapAccepted => self.gap = None,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn facts(&self) -> u64 {
         self.facts
     }
 
-    pub(super) const fn gap(&self) -> Option<Gap> {
+    pub(crate) const fn gap(&self) -> Option<Gap> {
         self.gap
     }
 
+    /// Whether the operator has said that the journal was restored.
+    pub(crate) fn is_restored(&self) -> bool {
+        self.gap.is_some_and(|gap| gap.is_declared)
+    }
+
+    /// Whether a mark that a peer has seen proves a gap that is not known yet.
+    pub(crate) fn lacks(&self, seen: Mark) -> bool {
+        let is_found = self.gap.is_some_and(|gap| gap.seen.is_some());
+        !is_found && !self.contains(seen)
+    }
+
     /// A run begins; its own fact is counted already.
-    pub(super) fn begin(&mut self, epoch: Epoch, at: Timestamp) {
+    fn begin(&mut self, epoch: Epoch, at: Timestamp) {
+        (self.epoch, self.began) = (epoch, at);
         let facts = self.facts;
         self.epochs.insert(epoch, EpochBegin { epoch, at, facts });
         if self.epochs.len() > MAX_EPOCHS {
@@ -58,12 +103,12 @@ impl History {
     }
 
     /// What a snapshot says about everything before it.
-    pub(super) fn restore(&mut self, facts: u64, epochs: Vec<EpochBegin>) {
+    fn restore(&mut self, facts: u64, epochs: &[EpochBegin]) {
         self.facts = facts;
-        self.epochs = epochs.into_iter().map(|begin| (begin.epoch, begin)).collect();
+        self.epochs = epochs.iter().map(|begin| (begin.epoch, *begin)).collect();
     }
 
-    pub(super) const fn declare_gap(&mut self) {
+    const fn declare_gap(&mut self) {
         let seen = match self.gap {
             Some(gap) => gap.seen,
             None => None,
@@ -74,19 +119,15 @@ impl History {
         });
     }
 
-    pub(super) fn find_gap(&mut self, peer: PeerId, mark: Mark) {
+    fn find_gap(&mut self, peer: PeerId, mark: Mark) {
         self.gap = Some(Gap {
             is_declared: self.gap.is_some_and(|gap| gap.is_declared),
             seen: Some((peer, mark)),
         });
     }
 
-    pub(super) const fn accept_gap(&mut self) {
-        self.gap = None;
-    }
-
     /// How far it has come.
-    pub(super) fn mark(&self) -> Option<Mark> {
+    pub(crate) fn mark(&self) -> Option<Mark> {
         self.epochs.last_key_value().map(|(epoch, begin)| Mark {
             epoch: *epoch,
             began: begin.at,
@@ -96,7 +137,7 @@ impl History {
 
     /// Whether this history has gone through the moment that someone has seen. A mark from before what is remembered
     /// gets the benefit of the doubt.
-    pub(super) fn contains(&self, mark: Mark) -> bool {
+    pub(crate) fn contains(&self, mark: Mark) -> bool {
         let Some((oldest, _)) = self.epochs.first_key_value() else {
             return true;
         };
@@ -112,8 +153,9 @@ impl History {
         begin.at == mark.began && (begin.facts..=last).contains(&mark.facts)
     }
 
-    /// What a snapshot has to say before the facts themselves; `at` is when the newest run began.
-    pub(super) fn gap_records(&self, at: Timestamp) -> impl Iterator<Item = Record> {
+    /// What a snapshot has to say about the gap.
+    pub(crate) fn gap_records(&self) -> impl Iterator<Item = Record> {
+        let at = self.began;
         let gap = self.gap;
         let declared = gap.filter(|gap| gap.is_declared).map(|_| Fact::GapDeclared);
         let found = gap
@@ -126,11 +168,11 @@ impl History {
     }
 
     /// What a snapshot has to say last: the facts that it is made of are not all there ever were.
-    pub(super) fn record(&self, at: Timestamp) -> Record {
+    pub(crate) fn record(&self) -> Record {
         let fact = Fact::History {
             facts: self.facts,
             epochs: self.epochs.values().copied().collect(),
         };
-        Record { at, fact }
+        Record { at: self.began, fact }
     }
 }

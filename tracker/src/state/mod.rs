@@ -14,127 +14,55 @@
 //! what is assigned; nothing of a named content is evicted while a fragment would fall below the target on live
 //! peers; in safe mode nothing is evicted, given up or repaired.
 
-mod absence;
-mod agenda;
-mod assessment;
-mod assignments;
 mod audit;
-mod catalogue;
-mod check;
-mod collections;
 mod command;
-mod continuity;
-mod drain;
 mod feed;
 mod history;
-mod holders;
-mod line;
-mod losses;
-mod membership;
-mod naming;
-mod news;
-mod outage;
-mod pace;
-mod peer_mode;
-mod planning;
-mod reasons;
-mod recollection;
-mod reconciliation;
+mod names;
+mod peers;
 mod record;
-mod release;
-mod renaming;
-mod repair;
-mod revisions;
-mod room;
-mod session;
-mod spending;
-mod survey;
+mod replicas;
+mod sessions;
 mod tick;
-mod view;
+mod views;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rand::SeedableRng as _;
 use rand::rngs::Xoshiro256PlusPlus;
-use shared::model::{ContentId, Epoch, Name, PeerId, PeerMode, Timestamp};
+use shared::model::{
+    Binding, Epoch, Parts, PeerId, PeerMode, PinWish, RequestedMode, RevisionEntry, Timestamp,
+};
 
 use crate::policy::Policy;
 use crate::timing::Timing;
-use absence::Absences;
-use agenda::Agenda;
-use assignments::Assignments;
-use catalogue::{Bind, Catalogue, Settled};
+use command::Outcome;
+use feed::Feed;
 use history::History;
-use holders::Holders;
-use membership::{Life, Membership};
-use news::News;
-use pace::Pace;
-use spending::Spending;
+use names::{Decision, Names, RefChange};
+use peers::Peers;
+use replicas::{Context, Replicas};
 
 pub use command::{Applied, Closing, Command, Effect, Publish, Rejection, Reply, SessionId};
-pub use drain::DrainSurvey;
 pub use history::Gap;
-pub use record::{EpochBegin, Fact, LineFact, Past, Record, Registration};
-pub use survey::Surveying;
-pub use view::{PeersPage, Status};
+pub use record::{EpochBegin, Fact, NameFact, Past, Record, Registration};
+pub use views::survey::Surveying;
+pub use views::{DrainSurvey, PeersPage, Status};
 
 /// Everything the tracker knows.
 #[derive(Debug)]
 pub struct State {
     timing: Timing,
     rng: Xoshiro256PlusPlus,
-    epoch: Epoch,
-    epoch_at: Timestamp,
     is_serving: bool,
     history: History,
-    /// When time last passed, as far as the state was told.
-    ticked_at: Timestamp,
-    catalogue: Catalogue,
-    members: Membership,
-    /// What those keep that are away for maintenance.
-    absences: Absences,
-    holders: Holders,
-    assignments: Assignments,
-    agenda: Agenda,
-    safe_mode: Option<SafeMode>,
-    /// Contents that are announced but have no name, and when they may be evicted.
-    orphans: BTreeMap<ContentId, Timestamp>,
-    /// Evictions ordered and not yet answered, and when to repeat them.
-    evictions: BTreeMap<(ContentId, PeerId), Timestamp>,
-    /// Since when a content has had more replicas than it needs.
-    surplus: BTreeMap<ContentId, Timestamp>,
-    /// How far the sweep over all contents has come.
-    swept: Option<ContentId>,
-    /// How far the one over all names has.
-    aged: Option<Name>,
-    /// The share of all ready peers' capacity that was free at the last tick.
-    free_share: u64,
-    /// How fast replicas are being made.
-    pace: Pace,
-    /// What repair may still begin.
-    spending: Spending,
-    /// Whether many peers have fallen silent together.
-    has_outage: bool,
-    /// What watchers are told.
-    news: News,
-}
-
-/// The time after a restart in which not all holders are known.
-#[derive(Debug)]
-struct SafeMode {
-    /// Who has not reported yet.
-    waiting_for: BTreeSet<PeerId>,
-    until: Timestamp,
-}
-
-/// What a command gathers while it is applied.
-#[derive(Debug, Default)]
-struct Outcome {
-    records: Vec<Record>,
-    effects: Vec<Effect>,
+    names: Names,
+    peers: Peers,
+    replicas: Replicas,
+    feed: Feed,
 }
 
 impl State {
@@ -145,28 +73,12 @@ impl State {
         Self {
             timing,
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
-            epoch: Epoch::new(0),
-            epoch_at: Timestamp::default(),
             is_serving: false,
             history: History::default(),
-            ticked_at: Timestamp::default(),
-            catalogue: Catalogue::default(),
-            members: Membership::default(),
-            absences: Absences::default(),
-            holders: Holders::default(),
-            assignments: Assignments::default(),
-            agenda: Agenda::default(),
-            safe_mode: None,
-            orphans: BTreeMap::new(),
-            evictions: BTreeMap::new(),
-            surplus: BTreeMap::new(),
-            swept: None,
-            aged: None,
-            free_share: 0,
-            pace: Pace::default(),
-            spending: Spending::new(budget),
-            has_outage: false,
-            news: News::default(),
+            names: Names::default(),
+            peers: Peers::default(),
+            replicas: Replicas::new(budget),
+            feed: Feed::default(),
         }
     }
 
@@ -175,7 +87,7 @@ impl State {
         // What a fact sets in motion (orphans, agenda) is for a tracker that knows holders; after a restart none are.
         drop(self.evolve(record));
         // Who lives is not known yet.
-        drop(self.members.take_touched());
+        drop(self.peers.take_touched());
     }
 
     /// Carries out a command, or rejects it and changes nothing.
@@ -187,36 +99,43 @@ impl State {
                 Ok(Reply::Done)
             }
             _ if !self.is_serving => Err(Rejection::NotServing),
-            Command::Publish(publish) => self.publish(now, publish, &mut out).map(Reply::Published),
+            Command::Publish(publish) => self.publish(now, &publish, &mut out).map(Reply::Published),
             Command::Remove { name, expected } => {
-                self.remove(now, name, expected, &mut out).map(Reply::Removed)
+                let decision = self.names.remove(name, expected);
+                self.decided(now, decision, &mut out).map(Reply::Removed)
             }
-            Command::Rename { from, to, expected } => self
-                .rename(now, from, to, expected, &mut out)
-                .map(Reply::Published),
+            Command::Rename { from, to, expected } => {
+                let decision = self.names.rename(now, from, to, expected);
+                self.decided(now, decision, &mut out).map(Reply::Published)
+            }
             Command::SetTarget {
                 name,
                 expected,
                 target,
-            } => self
-                .set_target(now, name, expected, target, &mut out)
-                .map(Reply::Published),
+            } => {
+                let decision = self.names.set_target(name, expected, target);
+                self.decided(now, decision, &mut out).map(Reply::Published)
+            }
             Command::Adopt(policy) => {
                 let Policy { timing, budget } = *policy;
                 self.timing = timing;
-                self.spending.adopt(budget);
+                self.replicas.adopt(budget);
                 Ok(Reply::Done)
             }
             Command::KeepRevisions(limit) => {
-                self.keep_revisions(now, limit, &mut out);
+                if let Some(fact) = self.names.keep_revisions(limit) {
+                    self.commit(now, fact, &mut out);
+                }
                 Ok(Reply::Done)
             }
-            Command::Pin(wish) => self.pin(now, wish, &mut out).map(Reply::Pinned),
+            Command::Pin(wish) => self.pin(now, &wish, &mut out).map(Reply::Pinned),
             Command::SetPeerMode { peer, wish } => self
                 .set_peer_mode(now, peer, wish, &mut out)
                 .map(Reply::ModeReport),
             Command::Release { peer, content } => {
-                self.release(now, peer, content, &mut out).map(|()| Reply::Done)
+                let (cx, replicas, _) = self.context(now);
+                let released = replicas.release(&cx, peer, content, &mut out);
+                released.map(|()| Reply::Done)
             }
             Command::OpenSession { session, hello } => self
                 .open_session(now, session, hello, &mut out)
@@ -233,7 +152,9 @@ impl State {
                 Ok(Reply::Done)
             }
         };
-        self.tell_peers();
+        let touched = self.peers.take_touched();
+        self.feed
+            .tell_peers(touched, &self.peers, &self.replicas, self.history.facts());
         Applied {
             reply,
             records: out.records,
@@ -244,134 +165,139 @@ impl State {
     /// The shortest list of facts that leads to this state: what a snapshot holds.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
+        let began = self.history.began();
         let epoch = Record {
-            at: self.epoch_at,
-            fact: Fact::EpochBegun(self.epoch),
+            at: began,
+            fact: Fact::EpochBegun(self.history.epoch()),
         };
         std::iter::once(epoch)
-            .chain(self.members.records())
-            .chain(self.absences.records(self.epoch_at))
-            .chain(self.catalogue.records(self.epoch_at))
-            .chain(self.history.gap_records(self.epoch_at))
-            .chain([self.history.record(self.epoch_at)])
+            .chain(self.peers.records(began))
+            .chain(self.names.records(began))
+            .chain(self.history.gap_records())
+            .chain([self.history.record()])
             .collect()
     }
 
     /// The number of this run of the tracker.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
-        self.epoch
+        self.history.epoch()
     }
 
     /// Whether not all holders are known yet after a restart.
     #[must_use]
     pub const fn is_in_safe_mode(&self) -> bool {
-        self.safe_mode.is_some()
+        self.peers.is_in_safe_mode()
     }
 
     fn begin_epoch(&mut self, now: Timestamp, out: &mut Outcome) {
-        self.commit(now, Fact::EpochBegun(self.epoch.next()), out);
-        (self.is_serving, self.ticked_at) = (true, now);
-        let away = self.believe_absences(now);
-        let mut waiting_for = BTreeSet::new();
-        let known: Vec<_> = self
-            .members
-            .iter()
-            .filter(|peer| !peer.is_lost())
-            .map(|p| p.registration.peer)
-            .collect();
-        for id in known {
-            if let Some(peer) = self.members.get_mut(id) {
-                // The time that the tracker was away is not held against anyone.
-                peer.life = Life::Suspect { since: now };
-                if !away.contains(&id) {
-                    waiting_for.insert(id);
-                }
+        self.commit(now, Fact::EpochBegun(self.history.epoch().next()), out);
+        self.is_serving = true;
+        let mut away = BTreeSet::new();
+        // After a restoration nothing of it is believed: the peers may have been back since.
+        if self.history.gap().is_none() {
+            for (peer, holdings) in self.peers.away(now) {
+                self.replicas.believe(peer, holdings, &self.names);
+                away.insert(peer);
             }
         }
-        if !waiting_for.is_empty() {
-            self.safe_mode = Some(SafeMode {
-                waiting_for,
-                until: now.after(self.timing.safe_mode),
-            });
+        self.peers.begin_run(now, &away, &self.timing);
+    }
+
+    fn publish(
+        &mut self,
+        now: Timestamp,
+        publish: &Publish,
+        out: &mut Outcome,
+    ) -> Result<Binding, Rejection> {
+        let publisher = publish.publisher;
+        self.peers.check_publisher(publisher, publish.incarnation)?;
+        let parts = publish.parts.iter().flat_map(Parts::manifests);
+        let contents = || std::iter::once(&publish.manifest).chain(parts.clone());
+        for manifest in contents() {
+            self.names.check_fragments(manifest)?;
+            self.replicas.check_not_evicting(manifest.content(), publisher)?;
         }
+        let (binding, fact) = self.names.publish(now, publish)?;
+        if let Some(fact) = fact {
+            self.commit(now, fact, out);
+            for manifest in contents() {
+                self.peers.confirm(publisher, manifest.content());
+                self.replicas.register_publisher(manifest, publisher);
+            }
+        }
+        Ok(binding)
     }
 
-    /// Makes a fact true now and has it journaled. Returns what that means for contents.
-    fn commit(&mut self, now: Timestamp, fact: Fact, out: &mut Outcome) -> Settled {
-        self.commit_at(Record { at: now, fact }, out)
+    fn pin(&mut self, now: Timestamp, wish: &PinWish, out: &mut Outcome) -> Result<RevisionEntry, Rejection> {
+        if let Some(fact) = self.names.pin(wish)? {
+            self.commit(now, fact, out);
+        }
+        let (name, revision) = (&wish.what.name, wish.what.revision);
+        let history = self.names.known(name)?;
+        let revised = history.get(revision);
+        let revised = revised.ok_or_else(|| self.names.missing(name, history, revision))?;
+        Ok(self.entry(history, revised))
     }
 
-    fn commit_at(&mut self, record: Record, out: &mut Outcome) -> Settled {
+    fn set_peer_mode(
+        &mut self,
+        now: Timestamp,
+        peer: PeerId,
+        wish: RequestedMode,
+        out: &mut Outcome,
+    ) -> Result<PeerMode, Rejection> {
+        let (mode, fact) = self.peers.request_mode(now, peer, wish)?;
+        if let Some(fact) = fact {
+            self.commit(now, fact, out);
+            if mode != PeerMode::Active {
+                self.replicas.cancel_assignments(peer);
+            }
+            self.replicas.mark_held_by(peer);
+        }
+        Ok(mode)
+    }
+
+    /// Makes true what was decided about names, and returns the answer.
+    fn decided<T>(
+        &mut self,
+        now: Timestamp,
+        decision: Decision<T>,
+        out: &mut Outcome,
+    ) -> Result<T, Rejection> {
+        let (answer, fact) = decision?;
+        if let Some(fact) = fact {
+            self.commit(now, fact, out);
+        }
+        Ok(answer)
+    }
+
+    /// The replicas, the random generator, and everything else that decisions about replicas depend on.
+    fn context(&mut self, now: Timestamp) -> (Context<'_>, &mut Replicas, &mut Xoshiro256PlusPlus) {
+        let context = Context {
+            now,
+            timing: &self.timing,
+            epoch: self.history.epoch(),
+            has_gap: self.history.gap().is_some(),
+            names: &self.names,
+            peers: &self.peers,
+        };
+        (context, &mut self.replicas, &mut self.rng)
+    }
+
+    /// Makes a fact true now, has it journaled, and lets replicas follow.
+    fn commit(&mut self, now: Timestamp, fact: Fact, out: &mut Outcome) {
+        let record = Record { at: now, fact };
         out.records.push(record.clone());
-        self.evolve(record)
+        let change = self.evolve(record);
+        self.replicas.follow(now, &change, &self.timing);
     }
 
-    /// The only place where facts change.
-    fn evolve(&mut self, record: Record) -> Settled {
-        let at = record.at;
-        self.history.count();
-        self.tell_fact(&record);
-        match record.fact {
-            Fact::EpochBegun(epoch) => {
-                (self.epoch, self.epoch_at) = (epoch, at);
-                self.history.begin(epoch, at);
-            }
-            Fact::History { facts, epochs } => self.history.restore(facts, epochs),
-            Fact::GapDeclared => self.history.declare_gap(),
-            Fact::GapFound { peer, seen } => self.history.find_gap(peer, seen),
-            Fact::GapAccepted => self.history.accept_gap(),
-            Fact::PeerRegistered(registration) => {
-                self.absences.forget(registration.peer);
-                self.members.register(registration, at);
-            }
-            Fact::PeerGone(peer) => {
-                self.absences.forget(peer);
-                self.members.lose(peer, at);
-            }
-            Fact::PeerForgotten(peer) => {
-                self.absences.forget(peer);
-                self.members.forget(peer);
-            }
-            Fact::WentAway {
-                peer,
-                holdings,
-                is_more,
-            } => self.absences.note(peer, holdings, is_more),
-            Fact::Published {
-                name,
-                revision,
-                target,
-                manifest,
-                publishers,
-                parts,
-            } => {
-                let bind = Bind {
-                    name,
-                    revision,
-                    target,
-                    manifest,
-                    publishers,
-                    parts,
-                };
-                return self.catalogue.bind(bind, at);
-            }
-            Fact::Removed { name, revision } => return self.catalogue.remove(&name, revision, at),
-            Fact::Renamed {
-                from,
-                tombstone,
-                to,
-                revision,
-            } => return self.catalogue.rename(&from, tombstone, &to, revision, at),
-            Fact::TargetChanged { name, target } => return self.catalogue.set_target(&name, target),
-            Fact::Line(fact) => return self.catalogue.recall(fact, at),
-            Fact::DutyChanged { peer, mode } => {
-                if !matches!(mode, PeerMode::Maintenance { .. }) {
-                    self.absences.forget(peer);
-                }
-                self.members.set_peer_mode(peer, mode, at);
-            }
-        }
-        Settled::default()
+    /// The only place where facts change. Returns what that means for contents.
+    fn evolve(&mut self, record: Record) -> RefChange {
+        self.history.evolve(&record.fact, record.at);
+        self.feed.tell_fact(&record, &self.names, self.history.facts());
+        self.peers.evolve(&record.fact, record.at);
+        self.names.evolve(record.fact, record.at)
     }
 }

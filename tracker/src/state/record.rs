@@ -70,9 +70,9 @@ pub enum Fact {
         target: ReplicationTarget,
     },
     /// Something about the past of names.
-    Line(LineFact),
+    Name(NameFact),
     /// A peer is used for something else.
-    DutyChanged {
+    ModeChanged {
         /// Who.
         peer: PeerId,
         /// For what.
@@ -109,7 +109,7 @@ pub enum Fact {
 
 /// What becomes of the revisions of names, apart from new ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LineFact {
+pub enum NameFact {
     /// So many revisions of every name are remembered from now on. Until this is said, one is: journals that are older
     /// than revisions mean that.
     RevisionsKept(RevisionLimit),
@@ -197,4 +197,9 @@ pub struct Registration {
     pub zone: Option<Zone>,
     /// Bytes that it lends for replicas in all.
     pub capacity: u64,
+}
+
+/// Returns the complaint when an invariant does not hold.
+pub(super) fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise()) }
 }

@@ -1,117 +1,84 @@
 //! Time passes: leases run out, assignments stall, safe mode ends, the agenda is worked off.
+//!
+//! What happens when a peer dies is told in [`leases`](super::peers).
 
-use std::time::Duration;
+use shared::model::{FeedEvent, PeerMode, Timestamp};
 
-use shared::model::{FeedEvent, Timestamp};
-
-use super::command::Closing;
-use super::membership::{Life, Peer};
+use super::State;
+use super::command::{Closing, Outcome};
+use super::peers::facts_of_absence;
 use super::record::Fact;
-use super::{Outcome, State};
 
 impl State {
     pub(super) fn tick(&mut self, now: Timestamp, out: &mut Outcome) {
-        self.excuse_own_absence(now);
-        self.expire_leases(now);
-        self.leave_safe_mode(now);
-        self.end_absences(now, out);
+        self.peers.pass(now, &self.timing);
+        for peer in self.peers.expire_leases(now) {
+            self.replicas.mark_held_by(peer);
+        }
+        if self.peers.leave_safe_mode(now) {
+            self.replicas.sweep_anew();
+            self.feed.tell(self.history.facts(), FeedEvent::Settled);
+        }
+        for fact in self.peers.returned() {
+            self.commit(now, fact, out);
+        }
         if self.is_in_safe_mode() {
             return;
         }
         self.end_maintenances(now, out);
-        self.note_absences(now, out);
         self.give_up_peers(now, out);
-        self.give_up_assignments(now);
-        self.notice_outage(now);
-        self.age(now, out);
+        let (cx, replicas, _) = self.context(now);
+        replicas.give_up_assignments(&cx);
+        self.peers.notice_outage(now);
+        self.age_names(now, out);
         self.plan(now, out);
-        self.tell_standings();
     }
 
-    /// When the tracker itself stood still (a suspended machine, a stopped process), heartbeats wait in its queues:
-    /// leases that were running then are begun anew.
-    fn excuse_own_absence(&mut self, now: Timestamp) {
-        let was_away = now.since(self.ticked_at) >= self.timing.lease / 2;
-        if was_away {
-            tracing::warn!(away = ?now.since(self.ticked_at), "the tracker stood still; leases are begun anew");
-            self.members.renew_live(now.after(self.timing.lease));
+    /// Ends maintenances whose time is over, and writes down what peers keep that have gone into one.
+    fn end_maintenances(&mut self, now: Timestamp, out: &mut Outcome) {
+        for peer in self.peers.maintenances_over(now) {
+            let mode = PeerMode::Active;
+            self.commit(now, Fact::ModeChanged { peer, mode }, out);
+            self.replicas.mark_held_by(peer);
         }
-        self.ticked_at = now;
-    }
-
-    fn expire_leases(&mut self, now: Timestamp) {
-        let expired: Vec<_> = self
-            .members
-            .iter()
-            .filter_map(|peer| match peer.life {
-                Life::Live { lease_until } if lease_until <= now => {
-                    Some((peer.registration.peer, lease_until))
-                }
-                _ => None,
-            })
-            .collect();
-        for (id, since) in expired {
-            if let Some(peer) = self.members.get_mut(id) {
-                peer.life = Life::Suspect { since };
+        for peer in self.peers.newly_away(now) {
+            for fact in facts_of_absence(peer, &self.replicas.kept_by(peer, &self.names)) {
+                self.commit(now, fact, out);
             }
-            self.mark_holdings(id);
         }
     }
 
-    fn leave_safe_mode(&mut self, now: Timestamp) {
-        let is_over = |mode: &super::SafeMode| mode.waiting_for.is_empty() || mode.until <= now;
-        if self.safe_mode.as_ref().is_some_and(is_over) {
-            self.safe_mode = None;
-            self.swept = None;
-            self.members.touch_all();
-            self.tell(FeedEvent::Settled);
-        }
-    }
-
+    /// Gives up peers that were silent for too long, and forgets those that have been lost for long.
     fn give_up_peers(&mut self, now: Timestamp, out: &mut Outcome) {
-        let is_silent = |peer: &&Peer| {
-            let is_expected = peer.mode.is_maintenance_at(now);
-            matches!(peer.life, Life::Suspect { since } if !is_expected && now.since(since) >= self.timing.grace)
-        };
-        let lost: Vec<_> = self
-            .members
-            .iter()
-            .filter(is_silent)
-            .map(|p| p.registration.peer)
-            .collect();
-        for peer in lost {
-            self.lose(
-                now,
-                peer,
-                Closing::Lost(self.timing.lease + self.timing.grace),
-                out,
-            );
+        let silence = self.timing.lease + self.timing.grace;
+        for peer in self.peers.overdue(now, &self.timing) {
+            self.lose(now, peer, Closing::Lost(silence), out);
         }
-        let old = |life| matches!(life, Life::Lost { since } if now.since(since) >= self.timing.forget);
-        let forgotten: Vec<_> = self
-            .members
-            .iter()
-            .filter(|p| old(p.life))
-            .map(|p| p.registration.peer)
-            .collect();
-        for peer in forgotten {
+        for peer in self.peers.long_lost(now, &self.timing) {
             self.commit(now, Fact::PeerForgotten(peer), out);
         }
     }
 
-    fn give_up_assignments(&mut self, now: Timestamp) {
-        self.assignments.warm_up(now);
-        let stall: Duration = self.timing.stall;
-        let progress_of = |peer| {
-            self.members
-                .get(peer)
-                .map_or(Timestamp::default(), |peer| peer.progress_at)
-        };
-        for (content, peer) in self.assignments.stalled(now, stall, progress_of) {
-            self.assignments.cancel(content, peer);
-            self.assignments
-                .cool(content, peer, now.after(self.timing.cool_down));
-            self.agenda.mark(content);
+    /// Collects revisions that were kept for long enough. With a gap, what was lost may be among what is kept.
+    fn age_names(&mut self, now: Timestamp, out: &mut Outcome) {
+        if self.history.gap().is_some() {
+            return;
         }
+        for fact in self.names.age(now, &self.timing) {
+            self.commit(now, fact, out);
+        }
+    }
+
+    /// Looks after the contents that something happened to, and tells how they stand.
+    fn plan(&mut self, now: Timestamp, out: &mut Outcome) {
+        let (cx, replicas, _) = self.context(now);
+        for id in replicas.assess_due(&cx) {
+            self.feed.mark_dirty(id, &self.names);
+        }
+        let (cx, replicas, rng) = self.context(now);
+        replicas.plan(&cx, rng, out);
+        let facts = self.history.facts();
+        self.feed
+            .tell_standings(&mut self.names, &self.peers, &self.replicas, facts);
     }
 }

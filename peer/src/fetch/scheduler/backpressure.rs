@@ -1,13 +1,14 @@
 //! Backpressure: a peer that is ahead of the other members of a swarm makes fewer requests. Pure.
 //!
-//! A swarm is done when its last member is. Nearly all uplinks are busy all the time, so a peer that chance has put ahead
-//! is there at the expense of the others: with fewer requests it leaves them slots.
+//! A swarm is done when its last member is. Nearly all uplinks are busy all the time, so a peer that chance
+//! has put ahead is there at the expense of the others: with fewer requests it leaves them slots.
 
-/// Part of the content (a sixty-fourth) up to which a lead does not count; a lead of a single fragment does not either.
+/// Part of the content (a sixty-fourth) up to which a lead does not count; a lead of a single fragment does
+/// not either.
 const NONE: u32 = 64;
 
-/// Part of the content (a fifth) from which on a member that is behind is not compared with: it has come later or is slow
-/// for other reasons, and would not catch up if this peer waited.
+/// Part of the content (a fifth) from which on a member that is behind is not compared with: it has come
+/// later or is slow for other reasons, and would not catch up if this peer waited.
 const COMPARABLE: u32 = 5;
 
 /// Number of members below which a comparison says nothing.
@@ -16,8 +17,8 @@ const FEWEST: u32 = 4;
 /// Number of requests that are made however far ahead this peer is.
 const LEAST: u32 = 4;
 
-/// Returns the limit on requests of a peer that holds `own` of `count` fragments while the other members hold these
-/// numbers: the farther ahead it is, the fewer of `requests`; none when it is not ahead.
+/// Returns the limit on requests of a peer that holds `own` of `count` fragments while the other members hold
+/// these numbers: the farther ahead it is, the fewer of `requests`; none when it is not ahead.
 pub(super) fn request_limit(
     requests: u32,
     own: u32,

@@ -1,5 +1,5 @@
-//! Choice of the next request: a source that has room, and a fragment that is missing or that another source sends too
-//! slowly.
+//! Choice of the next request: a source that has room, and a fragment that is missing or that another source
+//! sends too slowly.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -11,23 +11,25 @@ use super::event::Action;
 use super::source_state::SourceState;
 use super::{Candidates, Scheduler};
 
-/// Approximate number of requests to all members together, and to all seeders: the more there are, the fewer each gets. So
-/// few that a source that offers a fragment later still finds peers to give it to; more would queue at the first one.
+/// Approximate number of requests to all members together, and to all seeders: the more there are, the fewer
+/// each gets. So few that a source that offers a fragment later still finds peers to give it to; more would
+/// queue at the first one.
 pub(super) const REQUESTS: u32 = 32;
 
-/// Approximate number of fragments from one seeder that wait with all members together to be taken over: one each, but
-/// where there are only two or three members the seeder must not wait for them.
+/// Approximate number of fragments from one seeder that wait with all members together to be taken over: one
+/// each, but where there are only two or three members the seeder must not wait for them.
 const FIRST_HAND: usize = 8;
 
 /// Multiple of its own time from which on a source takes over from another one.
 const MUCH_SLOWER: u32 = 3;
 
-/// Multiple of that time that a member is given by a seeder that still has fragments that only it can send: a fragment
-/// that it takes over it sends twice.
+/// Multiple of that time that a member is given by a seeder that still has fragments that only it can send: a
+/// fragment that it takes over it sends twice.
 const SPARING: u32 = 2;
 
-/// Number of times that a fragment's next source is given twice as long as the one before: otherwise a full line of this
-/// peer's own would look as if all sources were slow, and bytes on their way would be thrown away over and over.
+/// Number of times that a fragment's next source is given twice as long as the one before: otherwise a full
+/// line of this peer's own would look as if all sources were slow, and bytes on their way would be thrown
+/// away over and over.
 const MOST_MOVES: u8 = 4;
 
 /// Time before which nothing is taken over: asking again costs a round trip, and bytes on their way are lost.
@@ -83,7 +85,8 @@ impl Scheduler {
         true
     }
 
-    /// Returns the sources that could serve one more request now: the least loaded first, near ones before others.
+    /// Returns the sources that could serve one more request now: the least loaded first, near ones before
+    /// others.
     fn open(&mut self, now: Timestamp) -> Vec<PeerId> {
         let offers_any = |state: &SourceState| {
             state.offered.intersects(&self.missing)
@@ -103,8 +106,8 @@ impl Scheduler {
         open.into_iter().map(|(_, _, source)| source).collect()
     }
 
-    /// Whether the source could serve one more request now. The more sources there are, the fewer requests each gets, and
-    /// a quick member gets twice as many.
+    /// Whether the source could serve one more request now. The more sources there are, the fewer requests
+    /// each gets, and a quick member gets twice as many.
     fn is_open(&self, source: &SourceState, now: Timestamp) -> bool {
         let each = |of: u32| (REQUESTS / of.max(1)).max(1);
         let widest = match source.is_member() {
@@ -125,7 +128,8 @@ impl Scheduler {
         }
         let new = useful().filter(|fragment| self.is_new(source, *fragment));
         if !self.is_shared() {
-            // A peer that comes late does not know the others yet, which have the fragments that were handed out.
+            // A peer that comes late does not know the others yet, which have the fragments that were handed
+            // out.
             return new.min_by_key(rarest).or_else(|| useful().min_by_key(rarest));
         }
         match new.min_by_key(|fragment| self.stripes.turn(*fragment)) {
@@ -135,8 +139,8 @@ impl Scheduler {
         }
     }
 
-    /// Returns a fragment that this source holds and a much slower source is sending, and the slower source. A source to
-    /// which the fragment is only coming may well wait for the same slow one.
+    /// Returns a fragment that this source holds and a much slower source is sending, and the slower source.
+    /// A source to which the fragment is only coming may well wait for the same slow one.
     fn overtakes(&self, now: Timestamp, id: PeerId) -> Option<(FragmentIndex, PeerId)> {
         let source = &self.sources[&id];
         let own = source.usual().or(self.pace.typical()).unwrap_or(FIRST_GUESS);
@@ -163,7 +167,8 @@ impl Scheduler {
         slowest.map(|(_, fragment, slow)| (fragment, slow))
     }
 
-    /// Whether only seeders have the fragment; where seeders need not be spared, whether this one has not handed it out.
+    /// Whether only seeders have the fragment; where seeders need not be spared, whether this one has not
+    /// handed it out.
     fn is_new(&self, seeder: &SourceState, fragment: FragmentIndex) -> bool {
         if self.is_shared() {
             !self.offers.is_in_swarm(fragment)
@@ -172,13 +177,14 @@ impl Scheduler {
         }
     }
 
-    /// Whether the seeders are to be spared: there are members that want the same content, and no fewer than seeders.
+    /// Whether the seeders are to be spared: there are members that want the same content, and no fewer than
+    /// seeders.
     fn is_shared(&self) -> bool {
         (1..=self.stripes.members()).contains(&self.seeders.max(1))
     }
 
-    /// Whether the seeder may be asked for one more fragment that is new to the swarm: other members have taken the last
-    /// ones over from this peer, or do not seem to want them.
+    /// Whether the seeder may be asked for one more fragment that is new to the swarm: other members have
+    /// taken the last ones over from this peer, or do not seem to want them.
     fn may_be_first_hand(&self, seeder: PeerId) -> bool {
         let waiting = self.first_hand.values().filter(|(from, _)| *from == seeder);
         waiting.count() < (FIRST_HAND / self.stripes.members().max(1) as usize).max(1)

@@ -36,7 +36,8 @@ pub enum Event {
     Serves {
         /// The source.
         source: PeerId,
-        /// The fragments that it has lately handed out to any peer: these are in the swarm, or on their way into it.
+        /// The fragments that it has lately handed out to any peer: these are in the swarm, or on their way
+        /// into it.
         handed_out: FragmentSet,
         /// Whether the source serves as many requests as it can.
         is_full: bool,
@@ -67,8 +68,8 @@ pub enum Event {
         /// The reason.
         failure: Failure,
     },
-    /// From now on requests wait for this peer's own download limit, and this number of them (at least 1) keeps it busy:
-    /// more are not made, and none counts as late. None: requests no longer wait for it.
+    /// From now on requests wait for this peer's own download limit, and this number of them (at least 1)
+    /// keeps it busy: more are not made, and none counts as late. None: requests no longer wait for it.
     Throttled(Option<u32>),
     /// Time has passed.
     Tick,
@@ -103,7 +104,8 @@ pub enum Failure {
     ConnectionLost,
     /// The source does not hold the fragment (any more).
     DoesNotHold,
-    /// The source has lately handed the fragment out to another peer, and was asked for it only if it had not.
+    /// The source has lately handed the fragment out to another peer, and was asked for it only if it had
+    /// not.
     HandedOut,
 }
 
@@ -119,8 +121,8 @@ pub enum Action {
         /// Whether the source should refuse if it has lately handed the fragment out to another peer.
         if_new: bool,
     },
-    /// Ask another source for the rest of a fragment that a source sends too slowly. The slow request is not needed any
-    /// more, but the part of the fragment that has come is kept.
+    /// Ask another source for the rest of a fragment that a source sends too slowly. The slow request is not
+    /// needed any more, but the part of the fragment that has come is kept.
     Move {
         /// The slow source.
         from: PeerId,
@@ -136,7 +138,8 @@ pub enum Action {
         /// The fragment.
         fragment: FragmentIndex,
     },
-    /// Record that the source sent bytes that do not match their hash; it is banned when it does so repeatedly.
+    /// Record that the source sent bytes that do not match their hash; it is banned when it does so
+    /// repeatedly.
     RecordFault {
         /// The source.
         source: PeerId,

@@ -45,8 +45,8 @@ impl Offers {
         recount(&mut self.seeded, before.held_by_seeder(), after.held_by_seeder());
     }
 
-    /// Whether a member offers the fragment or a seeder has handed it out: then it is in the swarm, or soon will be, and
-    /// no seeder needs to send it once more.
+    /// Whether a member offers the fragment or a seeder has handed it out: then it is in the swarm, or soon
+    /// will be, and no seeder needs to send it once more.
     pub(super) fn is_in_swarm(&self, fragment: FragmentIndex) -> bool {
         let at = fragment.get() as usize;
         self.offered[at] > 0 || self.handed_out[at] > 0

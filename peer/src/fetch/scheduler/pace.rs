@@ -1,15 +1,17 @@
-//! Pace: the time that requests take, and what follows from it: which are late, and which sources are better asked less.
+//! Pace: the time that requests take, and what follows from it: which are late, and which sources are better
+//! asked less.
 
 use std::time::Duration;
 
 /// Multiple of the usual time after which a request is late.
 const LATE_FACTOR: u32 = 3;
 
-/// Multiple of the usual time after which a request is late when nothing else is left to ask for: then everything waits
-/// for it.
+/// Multiple of the usual time after which a request is late when nothing else is left to ask for: then
+/// everything waits for it.
 const LATE_FACTOR_AT_THE_END: u32 = 2;
 
-/// Time before which no request is late, however quick the others were: a short hiccup is not worth sending twice.
+/// Time before which no request is late, however quick the others were: a short hiccup is not worth sending
+/// twice.
 const SOONEST_LATE: Duration = Duration::from_secs(1);
 
 /// Time after which a request is late while none has been served yet.
@@ -28,9 +30,9 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Sets the number of requests that keep this peer's own limit busy; none when requests do not wait for it. While
-    /// they do, no request is late, no source is slow, and nothing is learnt: a second copy would only wait beside the
-    /// first.
+    /// Sets the number of requests that keep this peer's own limit busy; none when requests do not wait for
+    /// it. While they do, no request is late, no source is slow, and nothing is learnt: a second copy would
+    /// only wait beside the first.
     pub(super) const fn throttle(&mut self, enough: Option<u32>) {
         self.enough = enough;
     }
@@ -56,8 +58,8 @@ impl Pace {
         usual.is_some_and(quick)
     }
 
-    /// Takes in the time that a whole fragment took. Returns false when nothing can be learnt from it, because the request
-    /// waited for this peer's own limit.
+    /// Takes in the time that a whole fragment took. Returns false when nothing can be learnt from it,
+    /// because the request waited for this peer's own limit.
     pub(super) fn served_in(&mut self, took: Duration) -> bool {
         if self.enough.is_some() {
             return false;
@@ -68,8 +70,8 @@ impl Pace {
         true
     }
 
-    /// Returns the time that a request may take before another source takes over; `is_end` says that nothing else is left
-    /// to ask for.
+    /// Returns the time that a request may take before another source takes over; `is_end` says that nothing
+    /// else is left to ask for.
     pub(super) fn late_after(&self, is_end: bool) -> Duration {
         if self.enough.is_some() {
             return Duration::MAX;
@@ -83,8 +85,8 @@ impl Pace {
         self.typical.map_or(FIRST_LATE, late)
     }
 
-    /// Returns the time for which to leave a source alone after a request that took this long: the slower, the longer.
-    /// Fewer peers then share its uplink, and each of them waits less.
+    /// Returns the time for which to leave a source alone after a request that took this long: the slower,
+    /// the longer. Fewer peers then share its uplink, and each of them waits less.
     pub(super) fn rest_after(&self, took: Duration) -> Duration {
         let slow =
             |typical: &Duration| self.enough.is_none() && !typical.is_zero() && took > *typical * SLOW_FACTOR;

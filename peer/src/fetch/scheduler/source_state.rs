@@ -1,5 +1,5 @@
-//! State of one source, as the scheduler knows it: the fragments that it holds, the requests that it may be given, the
-//! trust in it.
+//! State of one source, as the scheduler knows it: the fragments that it holds, the requests that it may be
+//! given, the trust in it.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ const FIRST_WINDOW: u32 = 2;
 /// Amount that a corrupt answer adds to the suspicion of a source; a whole fragment takes away 1.
 const CORRUPT_ANSWER: u32 = 2;
 
-/// Suspicion at which a source is banned for a while: after three corrupt answers in a row, or when more than a third of
-/// its answers are corrupt for long. A wire that damages one answer in eight, far worse than any that TCP runs on, rarely
-/// gets there.
+/// Suspicion at which a source is banned for a while: after three corrupt answers in a row, or when more than
+/// a third of its answers are corrupt for long. A wire that damages one answer in eight, far worse than any
+/// that TCP runs on, rarely gets there.
 const MAX_SUSPICION: u32 = 3 * CORRUPT_ANSWER;
 
-/// Length of the first ban: long enough for the source to check its copy, after it was told, and to withdraw damaged
-/// fragments. Each ban is twice as long; one more corrupt answer is enough for it, until the source has served some
-/// requests.
+/// Length of the first ban: long enough for the source to check its copy, after it was told, and to withdraw
+/// damaged fragments. Each ban is twice as long; one more corrupt answer is enough for it, until the source
+/// has served some requests.
 const FIRST_BAN: Duration = Duration::from_secs(2);
 
 /// Longest ban: the source may be the only one that has a fragment, behind a bad wire.
@@ -301,17 +301,17 @@ impl SourceState {
         self.usual = Some(self.usual.map_or(took, |usual| (usual + took) / 2));
     }
 
-    /// Takes in a failure: the source is given fewer requests, and none before a wait that doubles with every failure in a
-    /// row; requests that fail together count as one. `jitter`, from 0.5 to 1, keeps fetchers from coming back all at
-    /// once.
+    /// Takes in a failure: the source is given fewer requests, and none before a wait that doubles with every
+    /// failure in a row; requests that fail together count as one. `jitter`, from 0.5 to 1, keeps fetchers
+    /// from coming back all at once.
     pub(super) fn failed(&mut self, now: Timestamp, jitter: f64) {
         self.window = 1;
         self.was_busy = false;
         self.back_off(now, jitter);
     }
 
-    /// Takes in that the source was busy: it is not asked before it says that it has room, or, in case it says nothing,
-    /// before a wait like that after a failure.
+    /// Takes in that the source was busy: it is not asked before it says that it has room, or, in case it
+    /// says nothing, before a wait like that after a failure.
     pub(super) fn refused(&mut self, now: Timestamp, jitter: f64) {
         self.was_busy = true;
         self.back_off(now, jitter);

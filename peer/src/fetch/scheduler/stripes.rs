@@ -1,11 +1,13 @@
 //! Stripes: the share of the fragments that each member of the swarm gets first.
 //!
-//! Every fragment belongs to one of the peers that fetch the content: the one with the highest weight, a hash of
-//! fragment and peer (rendezvous hashing). Each peer computes that by itself from the peers that it knows, so the members
-//! share a seeder's uplink without a word, and a peer that comes or goes moves only its own share.
+//! Every fragment belongs to one of the peers that fetch the content: the one with the highest weight, a hash
+//! of fragment and peer (rendezvous hashing). Each peer computes that by itself from the peers that it knows,
+//! so the members share a seeder's uplink without a word, and a peer that comes or goes moves only its own
+//! share.
 //!
-//! A member asks for its own fragments from the heaviest down. For those of the others it stands in from the lightest up:
-//! a fragment that is light for this peer and for few others is one for which its owner asks last.
+//! A member asks for its own fragments from the heaviest down. For those of the others it stands in from the
+//! lightest up: a fragment that is light for this peer and for few others is one for which its owner asks
+//! last.
 
 use std::cmp::Reverse;
 
@@ -94,8 +96,8 @@ fn weight(key: u64, fragment: u32) -> u64 {
     mix(key ^ mix(u64::from(fragment)))
 }
 
-/// Makes one step of SplitMix64 (Steele, Lea & Flood, 2014): every bit of the result depends on every bit of `n`. Peers
-/// of different versions must agree on it.
+/// Makes one step of SplitMix64 (Steele, Lea & Flood, 2014): every bit of the result depends on every bit of
+/// `n`. Peers of different versions must agree on it.
 const fn mix(n: u64) -> u64 {
     let n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

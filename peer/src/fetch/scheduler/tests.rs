@@ -1,4 +1,4 @@
-//! Stories about the scheduler, and a simulated world in which it must always come to an end.
+//! Tests of the scheduler, and a simulated world in which it must always come to an end.
 
 mod corruption;
 mod swarm;
@@ -23,7 +23,7 @@ fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-/// The fragments `numbers` of a content of `count`.
+/// Returns the fragments `numbers` of a content of `count`.
 fn set(count: u32, numbers: &[u32]) -> FragmentSet {
     let mut set = FragmentSet::empty(count);
     for fragment in FragmentSet::full(count)
@@ -39,7 +39,7 @@ fn fragment(count: u32, number: u32) -> FragmentIndex {
     set(count, &[number]).iter().next().expect("within the content")
 }
 
-/// A scheduler that wants everything, and sources that hold the given fragments.
+/// Makes a scheduler that wants all fragments, with sources that hold the given ones.
 fn scheduler(count: u32, bounds: Bounds, sources: &[&[u32]]) -> (Scheduler, Vec<Action>) {
     let mut scheduler = Scheduler::new(
         PeerId::from_bytes([0xff; 16]),
@@ -68,7 +68,7 @@ fn scheduler(count: u32, bounds: Bounds, sources: &[&[u32]]) -> (Scheduler, Vec<
     (scheduler, actions)
 }
 
-/// Whom which fragment is asked of.
+/// Returns the source and the fragment of each request.
 fn requests(actions: &[Action]) -> Vec<(PeerId, u32)> {
     let request = |action: &Action| match action {
         Action::Request { source, fragment, .. } => Some((*source, fragment.get())),
@@ -184,7 +184,7 @@ fn a_busy_source_is_left_alone_longer_each_time() {
 }
 
 #[test]
-fn what_one_source_fails_to_send_is_asked_of_another_at_once() {
+fn another_source_is_asked_at_once_after_a_failure() {
     for failure in [
         Failure::TimedOut,
         Failure::Busy,
@@ -204,7 +204,7 @@ fn what_one_source_fails_to_send_is_asked_of_another_at_once() {
 }
 
 #[test]
-fn a_fragment_that_a_source_does_not_hold_has_no_source_until_someone_says_so() {
+fn a_fragment_without_a_holder_waits_until_one_is_announced() {
     let (mut scheduler, _) = scheduler(1, BOUNDS, &[&[0]]);
     let failed = Event::Failed {
         source: peer(1),
@@ -223,7 +223,7 @@ fn a_fragment_that_a_source_does_not_hold_has_no_source_until_someone_says_so() 
 }
 
 #[test]
-fn what_a_source_was_sending_when_it_left_is_asked_of_another() {
+fn another_source_is_asked_when_one_leaves() {
     let (mut scheduler, actions) = scheduler(1, BOUNDS, &[&[0]]);
     assert_eq!(requests(&actions), [(peer(1), 0)]);
     let actions = scheduler.apply(at(1), Event::Left { source: peer(1) });
@@ -253,7 +253,7 @@ fn what_a_source_was_sending_when_it_left_is_asked_of_another() {
 }
 
 #[test]
-fn what_a_slow_source_is_sending_is_taken_over_by_one_that_has_nothing_else_to_send() {
+fn an_idle_source_takes_over_from_a_slow_one() {
     let (mut scheduler, actions) = scheduler(1, BOUNDS, &[&[0], &[0], &[0]]);
     let (slow, _) = requests(&actions)[0];
     assert_eq!(scheduler.apply(at(2_900), Event::Tick), [], "not slow yet");
@@ -280,13 +280,13 @@ fn what_a_slow_source_is_sending_is_taken_over_by_one_that_has_nothing_else_to_s
     assert_eq!(
         scheduler.apply(at(5_960), late),
         [not_needed],
-        "it came in spite of all"
+        "it came all the same"
     );
     assert!(scheduler.is_complete());
 }
 
 #[test]
-fn each_time_that_a_fragment_is_taken_over_the_next_source_is_given_longer() {
+fn each_source_that_takes_over_is_given_longer() {
     let (mut scheduler, _) = scheduler(1, BOUNDS, &[&[0], &[0], &[0]]);
     let moves: Vec<u64> = (0..600)
         .map(|tick| tick * 100)
@@ -296,14 +296,14 @@ fn each_time_that_a_fragment_is_taken_over_the_next_source_is_given_longer() {
 }
 
 #[test]
-fn what_waits_for_our_own_limit_is_not_late() {
+fn a_request_that_waits_for_our_own_limit_is_not_late() {
     let (mut scheduler, actions) = scheduler(1, BOUNDS, &[&[0], &[0]]);
     assert_eq!(requests(&actions).len(), 1);
     assert_eq!(scheduler.apply(at(1), Event::Throttled(Some(2))), []);
     assert_eq!(
         scheduler.apply(at(60_000), Event::Tick),
         [],
-        "it would wait with another source too"
+        "a second request would wait too"
     );
     assert_eq!(scheduler.apply(at(60_001), Event::Throttled(None)), []);
     assert_eq!(
@@ -316,7 +316,7 @@ fn what_waits_for_our_own_limit_is_not_late() {
 }
 
 #[test]
-fn a_limit_of_our_own_makes_do_with_the_requests_that_keep_it_busy() {
+fn our_own_limit_bounds_the_number_of_requests() {
     let (mut scheduler, _) = scheduler(20, BOUNDS, &[]);
     assert_eq!(scheduler.apply(at(1), Event::Throttled(Some(3))), []);
     let mut asked = Vec::new();
@@ -386,7 +386,7 @@ fn a_source_is_slow_by_the_measure_of_what_is_usual() {
 }
 
 #[test]
-fn what_is_no_longer_wanted_is_no_longer_asked_for() {
+fn unwanted_fragments_are_no_longer_asked_for() {
     let (mut scheduler, actions) = scheduler(10, BOUNDS, &[&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]);
     let asked = requests(&actions);
     assert_eq!(scheduler.apply(at(1), Event::Want(FragmentSet::empty(10))), []);

@@ -1,7 +1,7 @@
-//! `Fetch`, answered with a body of our own: fragments go from the disk to the connection without being copied.
+//! `Fetch`, answered with a hand-written body: fragments go from the disk to the connection without a copy.
 //!
-//! tonic's encoder would copy every chunk into a buffer of its own. So this one method is taken out of the generated
-//! server's hands; the bytes on the wire are the same, and the other methods stay where they are.
+//! tonic's encoder would copy every chunk into a buffer of its own. So this one method bypasses the generated
+//! server; the bytes on the wire are the same, and the other methods stay there.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -28,7 +28,8 @@ use tower::Service;
 use super::upload::Sending;
 use super::{TransferService, refusal};
 
-/// A request has at most 64 ranges of at most 18 bytes each, and an id; one that has a few more is told so precisely.
+/// Largest request: it has at most 64 ranges of at most 18 bytes each, and an id. With a few more it gets a
+/// precise error.
 const MAX_REQUEST_BYTES: usize = 64 << 10;
 
 /// The `Transfer` service: the generated server, but for `Fetch`.
@@ -83,7 +84,7 @@ impl Service<Request<Body>> for TransferEndpoint {
 async fn fetch(service: &TransferService, request: Request<Body>) -> Result<Chunks, Status> {
     let decoder = ProstCodec::<v1::FetchChunk, v1::FetchRequest>::default().decoder();
     let mut messages = Streaming::new_request(decoder, request.into_body(), None, Some(MAX_REQUEST_BYTES));
-    // Whatever is wrong with it, a request too long above all, is the caller's mistake.
+    // Any defect of the request, above all its length, is the caller's mistake.
     let malformed = |status: Status| refusal(ErrorCode::InvalidArgument, status.message());
     let request = messages.message().await.map_err(malformed)?;
     let request = request.ok_or_else(|| refusal(ErrorCode::InvalidArgument, "there is no request"))?;
@@ -106,7 +107,7 @@ fn respond(body: Body) -> Response<Body> {
 /// A stream of chunks as the body of a gRPC response.
 struct Chunks {
     stream: ReceiverStream<Result<Sending, Status>>,
-    /// The data of a chunk whose head has been sent, and the memory that it takes.
+    /// Data of a chunk whose head has been sent, and the memory that it takes.
     data: Option<(Bytes, OwnedSemaphorePermit)>,
     is_over: bool,
 }
@@ -147,7 +148,7 @@ impl http_body::Body for Chunks {
 fn trailers(status: &Status) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     if status.add_header(&mut trailers).is_err() {
-        // A message that cannot be a header: the code says enough.
+        // When the message cannot be a header, the code says enough.
         trailers.insert("grpc-status", HeaderValue::from(status.code() as i32));
     }
     trailers

@@ -1,7 +1,7 @@
-//! What can be had of a content here: at once, and whenever it changes.
+//! `Follow`: tells which fragments of a content can be fetched here, at once and whenever that changes.
 //!
-//! It is looked up once for all who follow the content, however many they are: in a swarm that is everybody, and there is
-//! something new dozens of times a second.
+//! The availability is looked up once for all followers of the content: in a swarm every peer follows every
+//! other one, and there are changes dozens of times a second.
 
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -17,27 +17,28 @@ use tonic::Status;
 
 use super::TransferService;
 
-/// Bitmaps on their way: each replaces the one before, so none is made while one waits.
+/// Bitmaps that wait to be sent: each replaces the one before, so none is made while one waits.
 const BITMAPS_AHEAD: usize = 1;
 
-/// A follower that takes nothing for so long is gone.
+/// Time after which a follower that takes nothing is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Changes within this time are told together: short beside the time that a fragment takes on a slow line, long
-/// enough that bitmaps are no more than a percent of the traffic there.
+/// Time within which changes are sent together: short beside the time that a fragment takes on a slow line,
+/// and long enough that bitmaps are no more than a percent of the traffic there.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// Bitmaps a second to all followers together, at most: each is a message to be made, sent and read, and everyone in a swarm
-/// is a follower of everyone. With 32 followers one waits 50 ms for news, which the simulator cannot tell from 20.
+/// Largest number of bitmaps a second to all followers together: each is a message to be made, sent and read,
+/// and every peer in a swarm follows every other one. With 32 followers a change waits 50 ms, which the
+/// simulator cannot tell from 20 ms.
 const BITMAPS_PER_SECOND: u32 = 640;
 
-/// Bytes of bitmaps a second to one follower, at most: those of large contents have 16 KiB.
+/// Largest number of bytes of bitmaps a second to one follower: the bitmaps of large contents have 16 KiB.
 const BYTES_PER_SECOND: u32 = 128 << 10;
 
-/// What is said about the contents that someone follows.
+/// The availability of each content that has followers.
 pub(super) type Followed = BTreeMap<ContentId, watch::Sender<v1::FollowReply>>;
 
-/// What tells that there may be something new to say.
+/// Notifications after which the availability may have changed.
 struct Changes {
     held: broadcast::Receiver<ContentId>,
     coming: broadcast::Receiver<ContentId>,
@@ -45,11 +46,12 @@ struct Changes {
     room: watch::Receiver<()>,
 }
 
-/// Says what is new about a content, as long as someone listens; the only one who does so for this content.
-struct Bulletin {
+/// The task that updates the availability of one content while it has followers; there is one for each such
+/// content.
+struct Updater {
     service: TransferService,
     content: ContentId,
-    news: watch::Sender<v1::FollowReply>,
+    availability: watch::Sender<v1::FollowReply>,
 }
 
 impl TransferService {
@@ -59,14 +61,14 @@ impl TransferService {
         content: ContentId,
         slot: OwnedSemaphorePermit,
     ) -> Result<ReceiverStream<Result<v1::FollowReply, Status>>, Status> {
-        let mut news = self.listen(content).await?;
+        let mut availability = self.listen(content).await?;
         let (bitmaps, stream) = mpsc::channel(BITMAPS_AHEAD);
         let token = self.tasks.token().clone();
         self.tasks.spawn("follower", OnExit::Continue, async move {
             let _slot = slot;
             let mut goes_on = true;
             while goes_on {
-                let now = news.borrow_and_update().clone();
+                let now = availability.borrow_and_update().clone();
                 let sent = tokio::time::timeout(SEND_TIMEOUT, bitmaps.send(Ok(now)));
                 goes_on = tokio::select! {
                     () = token.cancelled() => false,
@@ -74,19 +76,19 @@ impl TransferService {
                 };
                 goes_on &= tokio::select! {
                     () = bitmaps.closed() => false,
-                    changed = news.changed() => changed.is_ok(),
+                    changed = availability.changed() => changed.is_ok(),
                 };
             }
         });
         Ok(ReceiverStream::new(stream))
     }
 
-    /// What is said about a content from now on.
+    /// Subscribes to the availability of a content.
     async fn listen(&self, content: ContentId) -> Result<watch::Receiver<v1::FollowReply>, Status> {
-        if let Some(news) = self.followed().get(&content) {
-            return Ok(news.subscribe());
+        if let Some(availability) = self.followed().get(&content) {
+            return Ok(availability.subscribe());
         }
-        // Before the first look, so that no change falls between.
+        // Subscribed before the first look, so that no change is missed in between.
         let changes = Changes {
             held: self.store.subscribe(),
             coming: self.arrivals.subscribe(),
@@ -95,19 +97,19 @@ impl TransferService {
         };
         let first = self.availability(content).await?;
         let mut followed = self.followed();
-        if let Some(news) = followed.get(&content) {
-            return Ok(news.subscribe()); // another follower was quicker
+        if let Some(availability) = followed.get(&content) {
+            return Ok(availability.subscribe()); // another follower was quicker
         }
-        let (news, listener) = watch::channel(first);
-        followed.insert(content, news.clone());
+        let (availability, listener) = watch::channel(first);
+        followed.insert(content, availability.clone());
         drop(followed);
-        let bulletin = Bulletin {
+        let updater = Updater {
             service: self.clone(),
             content,
-            news,
+            availability,
         };
-        let tell = bulletin.tell(changes);
-        self.tasks.spawn("bulletin", OnExit::Continue, tell);
+        self.tasks
+            .spawn("availability", OnExit::Continue, updater.run(changes));
         Ok(listener)
     }
 
@@ -123,7 +125,7 @@ impl TransferService {
         })
     }
 
-    /// Waits until something that was handed out counts no longer.
+    /// Waits until a fragment that was handed out no longer counts.
     async fn handout_ends(&self, content: ContentId) {
         let next = self.handouts().next_end(content);
         match next {
@@ -137,15 +139,15 @@ impl TransferService {
     }
 }
 
-impl Bulletin {
-    async fn tell(self, mut changes: Changes) {
+impl Updater {
+    async fn run(self, mut changes: Changes) {
         let (service, content) = (&self.service, self.content);
         while !self.is_over() {
-            let pause = pause(&self.news.borrow(), self.news.receiver_count());
+            let pause = pause(&self.availability.borrow(), self.availability.receiver_count());
             tokio::time::sleep(pause).await;
             let goes_on = tokio::select! {
                 () = service.tasks.token().cancelled() => false,
-                () = self.news.closed() => continue,
+                () = self.availability.closed() => continue,
                 goes_on = changed(&mut changes.held, content) => goes_on,
                 goes_on = changed(&mut changes.coming, content) => goes_on,
                 goes_on = changed(&mut changes.handed_out, content) => goes_on,
@@ -158,18 +160,19 @@ impl Bulletin {
             let Ok(now) = service.availability(content).await else {
                 return;
             };
-            self.news.send_if_modified(|said| {
-                let is_news = *said != now;
-                *said = now;
-                is_news
+            self.availability.send_if_modified(|last_sent| {
+                let has_changed = *last_sent != now;
+                *last_sent = now;
+                has_changed
             });
         }
     }
 
-    /// Whether nobody listens any more; then nobody finds it any more either.
+    /// Whether the content has no followers any more; if so, removes it, so that no new follower finds this
+    /// task.
     fn is_over(&self) -> bool {
         let mut followed = self.service.followed();
-        let is_over = self.news.receiver_count() == 0;
+        let is_over = self.availability.receiver_count() == 0;
         if is_over {
             followed.remove(&self.content);
         }
@@ -177,28 +180,28 @@ impl Bulletin {
     }
 }
 
-impl Drop for Bulletin {
+impl Drop for Updater {
     fn drop(&mut self) {
-        // Who listens is told by the end of the stream.
+        // The end of the stream tells the followers.
         let mut followed = self.service.followed();
-        let is_ours = |news: &watch::Sender<_>| news.same_channel(&self.news);
+        let is_ours = |sender: &watch::Sender<_>| sender.same_channel(&self.availability);
         if followed.get(&self.content).is_some_and(is_ours) {
             followed.remove(&self.content);
         }
     }
 }
 
-/// How long nothing more is said to so many after this.
-fn pause(said: &v1::FollowReply, followers: usize) -> Duration {
-    let bytes = said.fragments.len() + said.coming.len() + said.handed_out.len();
+/// Returns the pause after a message to this number of followers.
+fn pause(sent: &v1::FollowReply, followers: usize) -> Duration {
+    let bytes = sent.fragments.len() + sent.coming.len() + sent.handed_out.len();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let by_followers = Duration::from_secs(1) * count(followers) / BITMAPS_PER_SECOND;
     let by_bytes = Duration::from_secs(1) * count(bytes) / BYTES_PER_SECOND;
     PAUSE.max(by_followers).max(by_bytes)
 }
 
-/// Waits for a change of one content, and takes all that have come by then as one; false when what it listens to has
-/// gone. Cancel-safe.
+/// Waits for a change of one content, and takes all changes that have come by then as one. Returns false when
+/// the sender has gone. Cancel-safe.
 async fn changed(changes: &mut broadcast::Receiver<ContentId>, content: ContentId) -> bool {
     loop {
         match changes.recv().await {
@@ -207,7 +210,7 @@ async fn changed(changes: &mut broadcast::Receiver<ContentId>, content: ContentI
             Err(RecvError::Closed) => return false,
         }
     }
-    // What is looked at after this is newer than all of these.
+    // The next look is newer than all of these changes.
     while !matches!(
         changes.try_recv(),
         Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed)
@@ -220,13 +223,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn news_wait_longer_the_more_are_told_and_the_longer_they_are() {
+    fn changes_wait_longer_with_more_followers_and_larger_bitmaps() {
         let of = |bytes: usize, followers| {
-            let said = v1::FollowReply {
+            let sent = v1::FollowReply {
                 fragments: vec![0; bytes].into(),
                 ..v1::FollowReply::default()
             };
-            pause(&said, followers).as_millis()
+            pause(&sent, followers).as_millis()
         };
         assert_eq!(of(32, 1), 25);
         assert_eq!(of(32, 16), 25);

@@ -1,16 +1,18 @@
-//! Which fragments have lately been handed out, and are therefore in the swarm or on their way into it. Pure.
+//! Handouts: the fragments that have lately been handed out, and are therefore in the swarm or on their way
+//! into it. Pure.
 //!
-//! Whoever asks for a fragment only if it is new is refused while someone else is being sent it, and for a while after
-//! that. A fragment of which not everything was sent counts no longer: it may be in nobody's hands.
+//! A request for a fragment only if it is new is refused while the fragment is being sent to another peer,
+//! and for a while after that. A fragment that was not sent completely no longer counts: perhaps no peer has
+//! it.
 //!
-//! Bounded: what is not being sent is forgotten after [`PATIENCE`].
+//! Bounded: a fragment that is not being sent is forgotten after [`PATIENCE`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::model::{ContentId, FragmentIndex, FragmentSet, Timestamp};
 
-/// What was handed out so long ago has been passed on by now, or never will be.
+/// Time after which a fragment that was handed out has been passed on, or never will be.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// See the [module](self).
@@ -19,9 +21,9 @@ pub(super) struct Handouts(BTreeMap<ContentId, BTreeMap<FragmentIndex, Handout>>
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Handout {
-    /// How many are being sent it.
+    /// Number of uploads that are sending the fragment.
     sending: u32,
-    /// When it was last sent to the end.
+    /// Time at which the fragment was last sent completely.
     sent: Option<Timestamp>,
 }
 
@@ -32,7 +34,7 @@ impl Handout {
 }
 
 impl Handouts {
-    /// Whether the fragment is in other hands.
+    /// Whether another peer has the fragment or is being sent it.
     pub(super) fn has(&self, now: Timestamp, content: ContentId, fragment: FragmentIndex) -> bool {
         self.0
             .get(&content)
@@ -40,15 +42,15 @@ impl Handouts {
             .is_some_and(|handout| handout.counts(now))
     }
 
-    /// Someone is being sent the fragment; true if that is news.
+    /// Notes that an upload of the fragment begins; returns whether the fragment did not count before.
     pub(super) fn begin(&mut self, now: Timestamp, content: ContentId, fragment: FragmentIndex) -> bool {
         let handout = self.0.entry(content).or_default().entry(fragment).or_default();
-        let is_news = !handout.counts(now);
+        let is_new = !handout.counts(now);
         handout.sending += 1;
-        is_news
+        is_new
     }
 
-    /// One who was being sent the fragment is so no longer.
+    /// Notes that an upload of the fragment ends.
     pub(super) fn end(
         &mut self,
         now: Timestamp,
@@ -67,7 +69,7 @@ impl Handouts {
         self.forget(now, content);
     }
 
-    /// All that counts of a content.
+    /// Returns the fragments of a content that count.
     pub(super) fn of(&mut self, now: Timestamp, content: ContentId, fragment_count: u32) -> FragmentSet {
         self.forget(now, content);
         let mut set = FragmentSet::empty(fragment_count);
@@ -79,7 +81,8 @@ impl Handouts {
         set
     }
 
-    /// When the next of a content counts no longer, unless it is handed out again.
+    /// Returns the time at which the next fragment of a content no longer counts, unless it is handed out
+    /// again.
     pub(super) fn next_end(&self, content: ContentId) -> Option<Timestamp> {
         let handouts = self.0.get(&content)?.values();
         let waiting = handouts.filter(|handout| handout.sending == 0);
@@ -104,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_handed_out_counts_for_a_while_and_what_was_broken_off_does_not() {
+    fn a_handout_counts_for_a_while_and_a_broken_upload_does_not() {
         let fragments: Vec<_> = FragmentSet::full(2).iter().collect();
         let [one, two] = fragments[..] else {
             unreachable!("two fragments")
@@ -113,7 +116,7 @@ mod tests {
         let at = |millis| Timestamp::from_millis(millis);
         let mut handouts = Handouts::default();
         assert!(handouts.begin(at(0), content, one));
-        assert!(!handouts.begin(at(1), content, one), "no news");
+        assert!(!handouts.begin(at(1), content, one), "it counted before");
         assert!(handouts.begin(at(1), content, two));
         assert_eq!(handouts.of(at(2), content, 2), FragmentSet::full(2));
         handouts.end(at(10), content, two, false);

@@ -1,8 +1,9 @@
-//! Upload slots: few uploads send at once, so that each is quick; a few wait in line; whoever else asks is refused.
+//! Upload slots: few uploads send at once, so that each is quick; a few wait in line; further requests are
+//! refused.
 //!
-//! An upload takes a [`Turn`] when it has something to send and gives it back when it has nothing, or when its receiver
-//! takes nothing: neither keeps the others waiting. Turns are given in the order of asking. How many there are can change;
-//! uploads under way keep their turns.
+//! An upload takes a [`Turn`] when it has something to send and gives it back when it has nothing, or when
+//! its receiver takes nothing: neither keeps the others waiting. Turns are given in the order of asking.
+//! Their number can change; uploads in progress keep their turns.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::UPLOADS_IN_LINE;
 
-/// All slots of a peer; cheap to clone, all clones are one.
+/// The slots of a peer; cheap to clone, and all clones share the same state.
 #[derive(Clone, Debug)]
 pub struct Slots(Arc<Inner>);
 
@@ -19,12 +20,12 @@ pub struct Slots(Arc<Inner>);
 struct Inner {
     turns: Arc<Semaphore>,
     slots: Mutex<usize>,
-    /// Turns that were one too many when they were taken back: they end with their uploads.
+    /// Turns in use beyond the number of slots: they end with their uploads.
     surplus: AtomicUsize,
     /// Uploads that have a turn or wait for one.
     busy: AtomicUsize,
     most: AtomicUsize,
-    /// Whether someone has been refused since it was last said that there is room.
+    /// Whether a request has been refused since the last notification of room.
     has_refused: AtomicBool,
     /// Marked as changed when there is room again.
     room: watch::Sender<()>,
@@ -34,21 +35,22 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Place(Arc<Inner>);
 
-/// The right to send, as long as this lives.
+/// The right to send, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
-    // Given back after the permit: whoever is told that there is room finds it.
+    // Dropped after the permit, so that a peer that is told of room finds it.
     permit: Option<OwnedSemaphorePermit>,
     place: Place,
 }
 
-/// Uploads that are let in where so many send at once. Where nobody is ever served nobody stands in line.
+/// Returns the number of uploads that are let in where `slots` send at once: without slots, none may wait in
+/// line.
 fn most(slots: usize) -> usize {
     slots + UPLOADS_IN_LINE.min(slots * UPLOADS_IN_LINE)
 }
 
 impl Slots {
-    /// So many uploads send at once.
+    /// Makes slots for this number of uploads.
     pub(super) fn new(slots: usize) -> Self {
         Self(Arc::new(Inner {
             turns: Arc::new(Semaphore::new(slots)),
@@ -61,7 +63,7 @@ impl Slots {
         }))
     }
 
-    /// So many uploads send at once from now on.
+    /// Changes the number of uploads that send at once.
     pub fn resize(&self, slots: usize) {
         let Inner { turns, surplus, .. } = &*self.0;
         let mut now = self.0.slots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,17 +78,18 @@ impl Slots {
                 Some(surplus.saturating_sub(more))
             });
             turns.add_permits(more.saturating_sub(before.unwrap_or_default()));
-            self.0.tell_room();
+            self.0.notify_room();
         }
         *now = slots;
     }
 
-    /// Whether one more would be refused.
+    /// Whether one more upload would be refused.
     pub(super) fn is_full(&self) -> bool {
         self.0.busy.load(Ordering::SeqCst) >= self.0.most.load(Ordering::SeqCst)
     }
 
-    /// A place for someone who comes; none when the line is full. Then it is told when there is room.
+    /// Returns a place for a new upload; none when the line is full. Subscribers are then notified when there
+    /// is room.
     pub(super) fn enter(&self) -> Option<Place> {
         let place = self.enter_again();
         if self.0.busy.load(Ordering::SeqCst) <= self.0.most.load(Ordering::SeqCst) {
@@ -96,20 +99,20 @@ impl Slots {
         None
     }
 
-    /// A place for someone who has been let in before, and had nothing to send meanwhile.
+    /// Returns a place for an upload that was let in before, and had nothing to send meanwhile.
     pub(super) fn enter_again(&self) -> Place {
         self.0.busy.fetch_add(1, Ordering::SeqCst);
         Place(Arc::clone(&self.0))
     }
 
-    /// Changes when there is room for those who were refused.
+    /// Subscribes to notifications of room after refusals.
     pub(super) fn subscribe(&self) -> watch::Receiver<()> {
         self.0.room.subscribe()
     }
 }
 
 impl Place {
-    /// Waits for a turn; whoever stops waiting leaves the line.
+    /// Waits for a turn; an upload that stops waiting leaves the line.
     pub(super) async fn turn(self) -> Option<Turn> {
         // Never closed.
         let permit = Arc::clone(&self.0.turns).acquire_owned().await.ok()?;
@@ -121,8 +124,8 @@ impl Place {
 }
 
 impl Inner {
-    /// Tells those who were refused that there is room.
-    fn tell_room(&self) {
+    /// Notifies the peers that were refused of room.
+    fn notify_room(&self) {
         if self.has_refused.swap(false, Ordering::SeqCst) {
             self.room.send_replace(());
         }
@@ -147,7 +150,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let before = self.0.busy.fetch_sub(1, Ordering::SeqCst);
         if before <= self.0.most.load(Ordering::SeqCst) {
-            self.0.tell_room();
+            self.0.notify_room();
         }
     }
 }
@@ -157,7 +160,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn other_numbers_of_slots_count_from_the_next_turn_on() {
+    async fn a_new_number_of_slots_counts_from_the_next_turn_on() {
         let slots = Slots::new(2);
         let turn = async || slots.enter().expect("a place").turn().await.expect("open");
         let (first, second) = (turn().await, turn().await);
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_was_refused_is_told_when_there_is_room_and_turns_come_in_order() {
+    async fn refused_peers_hear_of_room_and_turns_come_in_order() {
         let slots = Slots::new(1);
         let mut room = slots.subscribe();
         let first = slots.enter().expect("a place").turn().await.expect("open");
@@ -190,7 +193,7 @@ mod tests {
         }
         assert!(slots.is_full());
         assert!(slots.enter().is_none());
-        assert!(!room.has_changed().expect("open"), "nobody has left");
+        assert!(!room.has_changed().expect("open"), "no upload has left");
         drop(first);
         assert!(room.has_changed().expect("open"), "one has left");
         room.mark_unchanged();
@@ -200,6 +203,6 @@ mod tests {
         drop(line);
         assert!(!slots.is_full());
         drop(again);
-        assert!(!room.has_changed().expect("open"), "nobody was refused meanwhile");
+        assert!(!room.has_changed().expect("open"), "none was refused meanwhile");
     }
 }

@@ -1,4 +1,6 @@
-//! What a peer answers, on the wire.
+//! Tests of the `Transfer` service on the wire.
+
+mod limit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +38,7 @@ fn request(manifest: &Manifest, ranges: &[(u32, u32, u32)]) -> v1::FetchRequest 
     }
 }
 
-/// The chunks of a stream, and how it ended.
+/// Reads a stream to its end; returns its messages and its status.
 async fn drain<T>(mut stream: tonic::Streaming<T>) -> (Vec<T>, Result<(), Status>) {
     let mut messages = Vec::new();
     loop {
@@ -52,7 +54,7 @@ async fn drain<T>(mut stream: tonic::Streaming<T>) -> (Vec<T>, Result<(), Status
 }
 
 #[tokio::test]
-async fn what_was_asked_for_comes_in_order_with_the_leaves_first() {
+async fn blocks_come_in_order_with_the_leaves_first() {
     let (manifest, bytes) = content(2 * FRAGMENT + 100);
     let neighbour = Neighbour::serving(store(&manifest, &bytes, &manifest.all_fragments())).await;
     let asked = request(&manifest, &[(2, 0, 1), (0, 1, 2), (1, 0, 4)]);
@@ -144,7 +146,7 @@ async fn hostile_requests_are_refused() {
 }
 
 #[tokio::test]
-async fn no_more_are_served_than_there_are_slots_and_places_in_line() {
+async fn slots_and_places_in_line_bound_the_uploads() {
     let (manifest, bytes) = content(FRAGMENT);
     let (gate, keeper) = Gate::closed_after(0);
     let gated = Tampered::gated(store(&manifest, &bytes, &manifest.all_fragments()), &gate);
@@ -177,7 +179,7 @@ async fn no_more_are_served_than_there_are_slots_and_places_in_line() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_only_if_it_is_new_is_handed_out_once() {
+async fn a_fragment_asked_for_only_if_new_is_handed_out_once() {
     let (manifest, bytes) = content(2 * FRAGMENT);
     let (gate, keeper) = Gate::closed_after(0);
     let gated = Tampered::gated(store(&manifest, &bytes, &manifest.all_fragments()), &gate);
@@ -188,7 +190,10 @@ async fn what_is_asked_for_only_if_it_is_new_is_handed_out_once() {
         ..request(&manifest, &[(fragment, 0, 4)])
     };
     let first = client.fetch(new(0)).await.expect("it is new").into_inner();
-    let status = client.fetch(new(0)).await.expect_err("someone is being sent it");
+    let status = client
+        .fetch(new(0))
+        .await
+        .expect_err("it is being sent to another peer");
     assert_eq!(status.code(), Code::AlreadyExists);
     let other = client.fetch(new(1)).await.expect("this one is new").into_inner();
     let in_any_case = client.fetch(request(&manifest, &[(0, 0, 4)])).await;
@@ -205,7 +210,7 @@ async fn what_is_asked_for_only_if_it_is_new_is_handed_out_once() {
     let patience = std::time::Duration::from_secs(30);
     tokio::time::timeout(patience, broken_off)
         .await
-        .expect("nobody has the other one");
+        .expect("no peer has the other one");
 }
 
 #[tokio::test]
@@ -272,7 +277,7 @@ async fn one_dispute_is_verified_at_a_time() {
         };
         async move { client.dispute(request).await }
     };
-    // Both are under way; the one that comes second is refused while the first waits at the gate.
+    // Both are in progress; the second one is refused while the first waits at the gate.
     let (mut one, mut two) = (Box::pin(dispute()), Box::pin(dispute()));
     let (refused, other) = tokio::select! {
         ended = &mut one => (ended, two),
@@ -287,7 +292,7 @@ async fn one_dispute_is_verified_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_follower_is_told_at_once_and_at_every_change_until_the_content_is_forgotten() {
+async fn a_follower_hears_of_every_change_until_the_content_is_gone() {
     let (manifest, bytes) = content(9 * FRAGMENT);
     let growing = store(&manifest, &bytes, &manifest.no_fragments());
     let neighbour = Neighbour::serving(Arc::clone(&growing) as _).await;
@@ -341,7 +346,7 @@ async fn a_manifest_is_described_as_it_is() {
     assert_eq!(Manifest::try_from(reply.manifest.expect("sent")), Ok(manifest));
 }
 
-/// A fragment of which the first block has arrived at a relay.
+/// Makes a relay at which the first block of a fragment has arrived.
 fn arriving(manifest: &Manifest, bytes: &[u8]) -> (Arc<dyn FragmentStore>, Arrivals, impl Fn(u32) + use<>) {
     let index = manifest.index(0).expect("a fragment");
     let store: Arc<dyn FragmentStore> = Arc::new(crate::store::MemoryStore::new(1 << 30));
@@ -410,7 +415,7 @@ async fn blocks_are_passed_on_as_they_arrive() {
 }
 
 #[tokio::test]
-async fn what_no_longer_arrives_is_refused_and_not_waited_for() {
+async fn a_fragment_that_no_longer_arrives_is_not_waited_for() {
     let (manifest, bytes) = content(2 * FRAGMENT);
     let (store, arrivals, bring) = arriving(&manifest, &bytes);
     let relay = Neighbour::relaying(store, arrivals).await;

@@ -1,6 +1,7 @@
-//! One request for blocks, from the check of its numbers to the last chunk.
+//! Uploads: one request for blocks, from the check of its numbers to the last chunk.
 //!
-//! Blocks of a held fragment are sent as quickly as the receiver takes them; those of an arriving one as they arrive.
+//! Blocks of a held fragment are sent as quickly as the receiver takes them; those of an arriving one as they
+//! arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,23 +21,25 @@ use crate::fetch::{Arrivals, Passing, Upload};
 use crate::limiter::Limiter;
 use crate::store::{Entry, FragmentStore, StoreError};
 
-/// Chunks in a fragment, about. A chunk is verified, and passed on, only as a whole, so what a relay adds to the way of a
-/// block is a small part of what a whole fragment takes, however long fragments are.
+/// Approximate number of chunks in a fragment. A chunk is verified, and passed on, only as a whole, so the
+/// time that a relay adds to the way of a block is a small part of the time of a fragment, however long
+/// fragments are.
 const CHUNKS: u32 = 16;
 
-/// Blocks in a chunk, at most: 512 KiB. Larger ones cost memory, smaller ones wake-ups on a quick line.
+/// Largest number of blocks in a chunk: 512 KiB. Larger chunks cost memory, smaller ones wake-ups on a quick
+/// line.
 pub(super) const MAX_CHUNK_BLOCKS: u32 = (512 << 10) / BLOCK_LENGTH;
 
 /// Chunks read ahead of the connection.
 const CHUNKS_AHEAD: usize = 1;
 
-/// A receiver that takes nothing for so long does not keep a slot.
+/// Time after which a receiver that takes nothing loses its upload.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A receiver that takes nothing for so long gives its turn to others until it takes something again.
+/// Time after which a receiver that takes nothing gives its turn to others until it takes something again.
 const TURN_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A fragment of which nothing more arrives for so long is not worth waiting for: the receiver asks elsewhere.
+/// Time after which a fragment that has stopped arriving is not waited for: the receiver asks another source.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Checked ranges, in the order in which they are sent.
@@ -52,7 +55,7 @@ pub(super) struct Sending {
     pub(super) memory: OwnedSemaphorePermit,
 }
 
-/// What is needed to carry a plan out.
+/// State of an upload.
 struct Sender {
     store: Arc<dyn FragmentStore>,
     arrivals: Arrivals,
@@ -62,23 +65,24 @@ struct Sender {
     chunks: mpsc::Sender<Result<Sending, Status>>,
     upload: Upload,
     slots: Slots,
-    /// In the line for a turn, or having one; neither while there is nothing to send.
+    /// Place in the line for a turn, if the upload waits for one. It has neither place nor turn while it has
+    /// nothing to send.
     place: Option<Place>,
     turn: Option<Turn>,
-    /// How many blocks a chunk may have.
+    /// Largest number of blocks in a chunk.
     chunk_blocks: u32,
 }
 
 impl Plan {
-    /// Which fragments it is about.
+    /// Returns the fragments of the plan.
     pub(super) fn fragments(&self) -> impl Iterator<Item = FragmentIndex> + '_ {
         self.ranges.iter().map(|(index, _)| *index)
     }
 }
 
-/// Checks what is asked for against what the content is made of and what of it is held or arriving.
+/// Checks a request against the content's manifest and against the fragments that are held or arriving.
 ///
-/// At most 64 ranges of at most a fragment each: a request is at most 1 GiB.
+/// A request has at most 64 ranges of at most a fragment each, that is, at most 1 GiB.
 pub(super) fn plan(entry: &Entry, arrivals: &Arrivals, fetch: &Fetch) -> Result<Plan, Status> {
     let manifest = &entry.manifest;
     let content = manifest.content();
@@ -102,7 +106,7 @@ pub(super) fn plan(entry: &Entry, arrivals: &Arrivals, fetch: &Fetch) -> Result<
 }
 
 impl TransferService {
-    /// Reads and sends what was planned.
+    /// Reads and sends the planned blocks.
     pub(super) fn upload(
         &self,
         manifest: Manifest,
@@ -131,7 +135,7 @@ impl TransferService {
                 ended = sender.send(&plan) => ended,
                 () = token.cancelled() => Err(refusal(ErrorCode::Unavailable, "this peer is stopping")),
             };
-            // Both before the receiver sees the end: it may ask again at once.
+            // Both happen before the receiver sees the end, because it may ask again at once.
             sender.yield_turn();
             handed_out.is_complete = matches!(ended, Ok(true));
             drop(handed_out);
@@ -145,7 +149,7 @@ impl TransferService {
 }
 
 impl Sender {
-    /// Sends everything; false when the receiver has gone away before.
+    /// Sends all blocks; returns false when the receiver has gone away before.
     async fn send(&mut self, plan: &Plan) -> Result<bool, Status> {
         for (index, span) in &plan.ranges {
             let end = span.first() + span.count();
@@ -166,8 +170,8 @@ impl Sender {
         Ok(true)
     }
 
-    /// Waits until the block `next` can be sent. Returns up to which block there are some now, and the leaves when the
-    /// fragment is still arriving.
+    /// Waits until the block `next` can be sent. Returns the number of blocks from the first one on that can
+    /// be sent now, and the leaves when the fragment is still arriving.
     async fn wait_for(
         &mut self,
         index: FragmentIndex,
@@ -185,7 +189,8 @@ impl Sender {
             };
             match arrived {
                 Ok(Ok(there)) => return Ok((*there, with_leaves.then(|| proof.leaves().to_vec()))),
-                // It arrives no longer: either it is held now, which the store knows, or it was given up.
+                // The fragment no longer arrives: either it is held now, which the store knows, or it was
+                // given up.
                 Ok(Err(_)) => {}
                 Err(_) => {
                     let text = format!("fragment {index} of content {content} has stopped arriving here");
@@ -196,12 +201,12 @@ impl Sender {
         Ok((self.manifest.blocks_of(index), None))
     }
 
-    /// Has nothing to send, for now.
+    /// Gives the turn back, because there is nothing to send for now.
     fn yield_turn(&mut self) {
         (self.place, self.turn) = (None, None);
     }
 
-    /// Reads and sends some blocks; false when the receiver has gone away.
+    /// Reads and sends some blocks; returns false when the receiver has gone away.
     async fn send_piece(
         &mut self,
         index: FragmentIndex,
@@ -223,7 +228,8 @@ impl Sender {
         let (store, manifest) = (Arc::clone(&self.store), self.manifest.clone());
         let chunk = blocking(move || read(&*store, &manifest, index, piece, leaves, with_leaves)).await?;
         let bytes = chunk.data.len() as u64;
-        // Counts as the receiver's time: where the limit is what holds uploads up, chunks become small as on a slow line.
+        // The wait counts as the receiver's time: where the limit holds uploads up, chunks become small as on
+        // a slow line.
         tokio::select! {
             biased;
             () = self.limiter.take(bytes) => {}
@@ -237,7 +243,7 @@ impl Sender {
         Ok(true)
     }
 
-    /// Waits until the connection takes one more chunk; none when the receiver has gone away.
+    /// Waits until the connection takes one more chunk; returns none when the receiver has gone away.
     async fn wait_for_room(&mut self) -> Result<Option<mpsc::OwnedPermit<Result<Sending, Status>>>, Status> {
         let mut reserving = std::pin::pin!(self.chunks.clone().reserve_owned());
         let in_turn = tokio::time::timeout(TURN_TIMEOUT, &mut reserving).await;

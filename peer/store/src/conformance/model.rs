@@ -1,4 +1,4 @@
-//! Random sequences of everything that may happen to a store, against a model of plain sets.
+//! Random sequences of the operations of a store, against a model of plain sets.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::super::fixture::Content;
 use super::super::{DiskStore, FragmentStore, MemoryStore, Place, Role, StoreError};
 
-/// One thing that may happen to a store; contents and fragments by number, sets as bitmaps.
+/// An operation; contents and fragments are numbers, sets are bitmaps.
 #[derive(Clone, Debug)]
 enum Step {
     Assign(usize, u32),
@@ -44,7 +44,7 @@ enum Where {
     Output,
 }
 
-/// What one content should be, written down as plainly as possible.
+/// Expected state of one content, written down as plainly as possible.
 #[derive(Clone, Debug)]
 struct Expected {
     held: BTreeSet<u32>,
@@ -59,7 +59,7 @@ fn members(set: u32) -> Vec<u32> {
     (0..3).filter(|n| set >> n & 1 == 1).collect()
 }
 
-/// Whether the step should succeed, and what becomes of the content.
+/// Returns whether the step should succeed, and the content's state after it.
 fn expect_prepared(before: Option<Expected>, wanted: &[u32], is_fetch: bool) -> (bool, Option<Expected>) {
     let fresh = Expected {
         held: BTreeSet::new(),
@@ -90,10 +90,10 @@ fn expect_prepared(before: Option<Expected>, wanted: &[u32], is_fetch: bool) -> 
     (true, Some(now))
 }
 
-/// A store and what is expected of it, step by step.
+/// A store and its model.
 struct World<'a> {
     reopen: &'a dyn Fn(Option<Box<dyn FragmentStore>>) -> Box<dyn FragmentStore>,
-    /// Whether opening again loses what was not committed.
+    /// Whether opening again loses blocks that were not committed.
     is_disk: bool,
     outputs: &'a Path,
     store: Box<dyn FragmentStore>,
@@ -141,7 +141,7 @@ impl<'a> World<'a> {
         (expected, self.store.prepare(&content.manifest, purpose).map(drop))
     }
 
-    /// Takes a step in the model and in the store: whether it should succeed, and what happened.
+    /// Takes a step in the model and in the store; returns whether it should succeed, and its result.
     fn act(&mut self, step: &Step) -> (bool, Result<(), StoreError>) {
         match *step {
             Step::Assign(c, set) => self.prepare(c, &members(set), false),
@@ -258,11 +258,11 @@ proptest! {
 }
 
 proptest! {
-    // Every step syncs: fewer, and long ones.
+    // Every step syncs, so there are fewer cases.
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_store_does_what_its_model_does_on_disk_however_often_it_is_opened(steps in steps()) {
+    fn a_store_does_what_its_model_does_on_disk_across_restarts(steps in steps()) {
         let directory = tempfile::tempdir().expect("a directory");
         let reopen = |before: Option<Box<dyn FragmentStore>>| {
             drop(before);

@@ -1,4 +1,4 @@
-//! A crash between any two steps: what is held afterwards is right, and the rest can be fetched again.
+//! Crashes between any two steps: held fragments are right afterwards, and the others can be fetched again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ impl Node {
         DiskStore::open(&self.path("node"), CAPACITY).expect("opens")
     }
 
-    /// The data directory as a crash now would leave it, as a node of its own.
+    /// Returns a node with the data directory as a crash at this moment would leave it.
     fn crashed(&self) -> Self {
         let copy = Self::new();
         copy_directory(&self.path("node"), &copy.path("node"));
@@ -52,7 +52,8 @@ fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-/// After a crash exactly `held` is held and right, and fetching the rest makes it complete.
+/// Asserts that after a crash exactly `held` is held and right, and that fetching the rest makes the content
+/// complete.
 fn assert_recovers(node: &Node, content: &Content, held: &[u32]) {
     let store = node.open();
     assert_eq!(content.held(&store), held);
@@ -130,7 +131,7 @@ fn between_forgetting_a_content_and_removing_its_files() {
     store.forget(content.id()).expect("known");
     assert!(files_below(&node.path("node/contents")).is_empty());
     drop(store);
-    // The files are there again, the index entry is not.
+    // The files are there again, but the index entry is not.
     copy_directory(&crashed.path("node/contents"), &node.path("node/contents"));
     copy_directory(&crashed.path("node/leaves"), &node.path("node/leaves"));
     fs::write(node.path("node/leaves/0123.spool"), "half of an addition").expect("writes");
@@ -140,7 +141,7 @@ fn between_forgetting_a_content_and_removing_its_files() {
     assert!(files_below(&node.path("node/leaves")).is_empty());
 }
 
-/// A fetch that is complete but for its last step, because something is in the way at its output.
+/// Makes a fetch that is complete but for its last step, because another file is in the way at its output.
 fn almost_finished(node: &Node, content: &Content) -> (PathBuf, PathBuf) {
     let output = node.path("output");
     let store = node.open();
@@ -207,7 +208,7 @@ fn between_the_two_halves_of_a_rename_where_it_takes_two() {
 }
 
 #[test]
-fn a_file_that_only_looks_like_the_output_is_not_adopted_and_not_touched() {
+fn a_file_that_only_looks_like_the_output_is_not_touched() {
     let (node, content) = (Node::new(), Content::new(150_000, 1));
     let (partial, output) = almost_finished(&node, &content);
     fs::remove_file(&partial).expect("removes");
@@ -251,7 +252,7 @@ fn between_the_index_entry_of_a_new_place_and_the_end_of_the_old_one() {
     let partial = store.layout.own_data(&old).expect("it has one");
     let mut next = old.clone();
     next.place = Place::Store;
-    // As when the user adds the file, or asks for another output: up to where the old file would be removed.
+    // As when the user adds the file or asks for another output, up to the removal of the old file.
     note_partial(&store.index(), &old).expect("writes");
     store.index().insert(&next).expect("writes");
     drop(store);
@@ -269,7 +270,7 @@ fn an_unfinished_export_is_swept_and_nothing_else() {
     let store = node.open();
     let (unfinished, bystander) = (node.path(".x.1.enjambre-part"), node.path(".x.2.enjambre-part"));
     fs::write(&unfinished, "half").expect("writes");
-    fs::write(&bystander, "somebody else's").expect("writes");
+    fs::write(&bystander, "another program's").expect("writes");
     store.index().add_temporary(&unfinished).expect("writes");
     drop(store);
     drop(node.open());
@@ -337,7 +338,7 @@ fn facts_and_publications_survive() {
         state: following.clone(),
         ..pending.clone()
     };
-    // The user adds the very same again, while the tracker is being asked.
+    // The user adds the very same file again, while the tracker is being asked.
     store.put_publication(&pending).expect("writes");
     assert!(!settle(&attempted, &published), "an answer to an earlier attempt");
     assert!(

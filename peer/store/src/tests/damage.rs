@@ -1,4 +1,5 @@
-//! Files that are cut, lost or rotten, and disks that are full: found, withdrawn, never served, never a panic.
+//! Files that are cut, lost or rotten, and full disks: damage is found, withdrawn and never served, without a
+//! panic.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -35,7 +36,7 @@ fn spoil(path: &Path, at: u64) {
         .expect("writes");
 }
 
-/// A store with all of a content.
+/// Makes a store with all fragments of a content.
 fn full(node: &Path, content: &Content) -> DiskStore {
     let store = DiskStore::open(node, CAPACITY).expect("opens");
     store
@@ -46,7 +47,7 @@ fn full(node: &Path, content: &Content) -> DiskStore {
 }
 
 #[test]
-fn files_that_were_cut_while_nobody_looked() {
+fn files_that_were_cut_between_two_runs() {
     let content = Content::new(150_000, 1);
     for (kind, length, held) in [
         ("data", 70_000, vec![0]),
@@ -99,7 +100,7 @@ fn files_that_are_cut_or_deleted_under_a_running_node() {
 }
 
 #[test]
-fn bytes_written_to_a_file_that_was_deleted_since_are_not_committed() {
+fn bytes_in_a_file_that_was_deleted_since_are_not_committed() {
     let (node, content) = (
         tempfile::tempdir().expect("a directory"),
         Content::new(150_000, 1),
@@ -128,7 +129,7 @@ fn bytes_written_to_a_file_that_was_deleted_since_are_not_committed() {
 }
 
 #[test]
-fn preparing_again_loses_nothing_that_was_written() {
+fn preparing_again_loses_no_written_blocks() {
     let (node, content) = (
         tempfile::tempdir().expect("a directory"),
         Content::new(150_000, 1),
@@ -145,7 +146,7 @@ fn preparing_again_loses_nothing_that_was_written() {
 }
 
 #[test]
-fn bytes_written_to_a_file_that_was_replaced_since_are_not_committed() {
+fn bytes_in_a_file_that_was_replaced_since_are_not_committed() {
     let (node, content) = (
         tempfile::tempdir().expect("a directory"),
         Content::new(150_000, 1),
@@ -167,7 +168,7 @@ fn bytes_written_to_a_file_that_was_replaced_since_are_not_committed() {
 }
 
 #[test]
-fn bytes_written_before_a_lost_file_was_made_anew_are_not_committed() {
+fn bytes_written_before_a_lost_file_was_remade_are_not_committed() {
     for kind in ["data", "leaves"] {
         let (node, content) = (
             tempfile::tempdir().expect("a directory"),
@@ -181,7 +182,7 @@ fn bytes_written_before_a_lost_file_was_made_anew_are_not_committed() {
         };
         prepare();
         content.write(&store, 1).expect("writes");
-        // As when many other files have been opened since.
+        // As after many other files have been opened.
         store
             .handles
             .close(store.slot(content.id()).expect("kept").number);
@@ -197,14 +198,14 @@ fn bytes_written_before_a_lost_file_was_made_anew_are_not_committed() {
 }
 
 #[test]
-fn what_cannot_be_made_room_for_leaves_nothing() {
+fn a_content_without_room_leaves_nothing() {
     let (node, content) = (
         tempfile::tempdir().expect("a directory"),
         Content::new(150_000, 1),
     );
     let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
     let leaves = file_of(node.path(), "leaves", &content);
-    // The data file is made first; then this is in the way.
+    // The data file is made first; then this directory is in the way.
     fs::create_dir_all(&leaves).expect("creates");
     assert!(store.prepare(&content.manifest, content.assigned(&[0])).is_err());
     assert!(store.entries().is_empty() && store.usage().used == 0);
@@ -247,7 +248,7 @@ fn damage_is_not_exported() {
     assert_eq!(
         content.held(&store),
         [0],
-        "all that is damaged is withdrawn at once"
+        "all damaged fragments are withdrawn at once"
     );
     let visible: Vec<_> = files_below(directory.path())
         .into_iter()
@@ -265,7 +266,7 @@ fn a_content_larger_than_the_disk_is_refused_and_leaves_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = DiskStore::open(&directory.path().join("node"), u64::MAX).expect("opens");
     let before = files_below(directory.path());
-    // As large as contents can be; its roots are made up.
+    // The content is as large as contents can be; its roots are made up.
     let manifest =
         Manifest::from_roots(1 << 40, FragmentLength::MAX, vec![Digest::ZERO; 65_536]).expect("in bounds");
     let output = directory.path().join("output");
@@ -323,8 +324,5 @@ fn disk_space_is_taken_before_anything_is_fetched() {
         .expect("fits");
     let file = fs::metadata(file_of(node.path(), "data", &content)).expect("is there");
     assert_eq!(file.len(), 512 << 10);
-    assert!(
-        file.blocks() * 512 < 512 << 10,
-        "fragments that nobody wants take no room"
-    );
+    assert!(file.blocks() * 512 < 512 << 10, "unwanted fragments take no room");
 }

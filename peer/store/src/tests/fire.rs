@@ -1,4 +1,5 @@
-//! An index that is gone or torn, a disk that is full or cannot be written to: clear errors, nothing lost, nothing made up.
+//! An index that is gone or torn, a disk that is full or read-only: clear errors, and nothing is lost or made
+//! up.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +13,7 @@ use super::super::{DiskStore, FragmentStore as _, StoreError, verify_fragment};
 
 const CAPACITY: u64 = 1 << 30;
 
-/// A store with these contents, three fragments each.
+/// Makes a store with these contents, three fragments each.
 fn fill(node: &Path, contents: &[Content]) {
     let store = DiskStore::open(node, CAPACITY).expect("opens");
     for content in contents {
@@ -46,7 +47,7 @@ fn a_store_whose_index_is_gone_is_refused_and_keeps_its_files() {
 }
 
 #[test]
-fn an_index_that_was_changed_anywhere_is_refused_or_no_wrong_byte_is_believed() {
+fn a_changed_index_is_refused_or_no_wrong_byte_is_believed() {
     let node = tempfile::tempdir().expect("a directory");
     let contents = [Content::new(150_000, 1), Content::new(150_000, 2)];
     fill(node.path(), &contents);
@@ -72,7 +73,7 @@ fn an_index_that_was_changed_anywhere_is_refused_or_no_wrong_byte_is_believed() 
                 continue;
             };
             for index in entry.held.iter() {
-                // What it claims to hold it has, or finds out that it has not.
+                // The store has the fragments that it claims to hold, or finds out that it has not.
                 if verify_fragment(&store, content.id(), index).unwrap_or(false) {
                     content.read(&store, index.get()).expect("it was verified");
                 }
@@ -82,7 +83,7 @@ fn an_index_that_was_changed_anywhere_is_refused_or_no_wrong_byte_is_believed() 
     assert!(refused > 30, "only {refused} were refused");
 }
 
-/// A small file system in memory; none when this user may not mount one.
+/// A small file system in memory; `mount` returns none when this user may not mount one.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -111,7 +112,7 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Takes in contents until that fails; how many are complete, and why no more.
+/// Adds contents until that fails; returns the number of complete ones, and the error.
 fn fill_up(store: &DiskStore, contents: &[Content]) -> (usize, StoreError) {
     for (n, content) in contents.iter().enumerate() {
         let taken = store
@@ -130,7 +131,7 @@ fn fill_up(store: &DiskStore, contents: &[Content]) -> (usize, StoreError) {
 }
 
 #[test]
-fn a_full_or_read_only_disk_is_told_as_such_and_what_is_held_stays() {
+fn a_full_or_read_only_disk_is_named_and_held_fragments_stay() {
     let Some(disk) = SmallDisk::mount() else {
         let skipped = writeln!(
             std::io::stderr(),

@@ -1,4 +1,4 @@
-//! What only the store on disk does.
+//! Tests of the store on disk alone.
 
 mod crash;
 mod damage;

@@ -1,4 +1,4 @@
-//! Bytes that come as a stream: kept without a copy, or gone without a trace; never more than there is room for.
+//! Staged uploads: kept without a copy, or gone without a trace; never more than there is room for.
 
 use std::fs;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ fn name() -> Name {
 }
 
 #[test]
-fn what_came_is_a_published_content_also_after_a_restart() {
+fn an_upload_is_a_published_content_also_after_a_restart() {
     let (directory, store) = opened();
     let content = Content::new(300_000, 1);
-    let mut staged = store.stage_upload(None).expect("room");
+    let mut upload = store.stage_upload(None).expect("room");
     for piece in content.bytes.chunks(7_001) {
-        staged.append(piece).expect("room");
+        upload.append(piece).expect("room");
     }
-    assert_eq!(staged.keep(&name(), None).expect("kept"), content.manifest);
+    assert_eq!(upload.keep(&name(), None).expect("kept"), content.manifest);
     assert_eq!(store.usage().used, 300_000);
     drop(store);
     let store = DiskStore::open(directory.path(), CAPACITY).expect("opens");
@@ -44,12 +44,12 @@ fn what_came_is_a_published_content_also_after_a_restart() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_or_does_not_fit_leaves_nothing() {
+fn an_upload_that_breaks_off_or_does_not_fit_leaves_nothing() {
     let (directory, store) = opened();
-    let mut staged = store.stage_upload(None).expect("room");
-    staged.append(&[1; 5_000]).expect("room");
+    let mut upload = store.stage_upload(None).expect("room");
+    upload.append(&[1; 5_000]).expect("room");
     assert_eq!(store.usage().used, 5_000, "the last step is as long as is needed");
-    drop(staged);
+    drop(upload);
     let mut endless = store.stage_upload(None).expect("room for nothing yet");
     let full = (0..).find_map(|_| endless.append(&[2; 100_000]).err());
     assert_eq!(full.expect("it ends").code(), ErrorCode::Exhausted);
@@ -65,16 +65,16 @@ fn a_stream_that_breaks_off_or_does_not_fit_leaves_nothing() {
 }
 
 #[test]
-fn what_is_here_in_part_is_completed_and_what_is_here_is_not_doubled() {
+fn an_upload_completes_a_partial_content_and_doubles_none() {
     let (directory, store) = opened();
     let content = Content::new(300_000, 3);
     let purpose = content.assigned(&[1, 2]);
     store.prepare(&content.manifest, purpose).expect("room");
     content.fill(&*store, &[1]);
     for _ in 0..2 {
-        let mut staged = store.stage_upload(Some(300_000)).expect("room");
-        staged.append(&content.bytes).expect("room");
-        assert_eq!(staged.keep(&name(), None).expect("kept"), content.manifest);
+        let mut upload = store.stage_upload(Some(300_000)).expect("room");
+        upload.append(&content.bytes).expect("room");
+        assert_eq!(upload.keep(&name(), None).expect("kept"), content.manifest);
         assert_eq!(store.usage().used, 300_000);
         let entry = store.entry(content.id()).expect("kept");
         assert!(entry.held.is_full() && entry.roles.published && entry.roles.assigned);
@@ -86,7 +86,7 @@ fn what_is_here_in_part_is_completed_and_what_is_here_is_not_doubled() {
 }
 
 #[test]
-fn nothing_is_a_content_too_and_what_a_crash_left_is_swept() {
+fn an_empty_upload_is_a_content_and_leftovers_are_swept() {
     let (directory, store) = opened();
     let empty = store
         .stage_upload(None)
@@ -95,7 +95,7 @@ fn nothing_is_a_content_too_and_what_a_crash_left_is_swept() {
         .expect("kept");
     assert_eq!((empty.length(), empty.fragment_count()), (0, 0));
     drop(store);
-    fs::write(directory.path().join("contents/0123456789abcdef.inflow"), b"half").expect("writes");
+    fs::write(directory.path().join("contents/0123456789abcdef.upload"), b"half").expect("writes");
     let store = DiskStore::open(directory.path(), CAPACITY).expect("opens");
     assert!(store.entry(empty.content()).is_some());
     assert_eq!(files_below(&directory.path().join("contents")).len(), 1);

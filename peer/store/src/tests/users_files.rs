@@ -1,4 +1,4 @@
-//! Files of the user's: shared where they lie, never written to, and not shared when they are not what they were.
+//! Files of the user's: shared in place, never written to, and not shared after they have changed.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -25,7 +25,7 @@ impl Node {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        // As the store says it: without symbolic links.
+        // As the store returns it: without symbolic links.
         self.directory.path().canonicalize().expect("exists").join(name)
     }
 
@@ -109,7 +109,7 @@ fn a_changed_file_is_withdrawn_and_never_read() {
 }
 
 #[test]
-fn the_regular_look_at_files_finds_those_that_are_gone() {
+fn the_regular_check_finds_files_that_are_gone() {
     let (node, gone, stays) = (Node::new(), Content::new(100_000, 1), Content::new(100_000, 2));
     let path = node.file("gone", &gone);
     node.add(&path).expect("adds");
@@ -128,7 +128,7 @@ fn the_regular_look_at_files_finds_those_that_are_gone() {
 }
 
 #[test]
-fn a_file_replaced_by_a_pipe_makes_nobody_wait() {
+fn a_file_replaced_by_a_pipe_blocks_no_reader() {
     let (node, content) = (Node::new(), Content::new(100_000, 1));
     let path = node.file("file", &content);
     node.add(&path).expect("adds");
@@ -252,7 +252,7 @@ fn adding_can_be_stopped_and_has_bounds() {
 }
 
 #[test]
-fn adding_what_is_here_completely_keeps_its_place() {
+fn adding_a_complete_content_keeps_its_place() {
     let (node, content) = (Node::new(), Content::new(150_000, 1));
     node.store
         .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
@@ -269,7 +269,7 @@ fn adding_what_is_here_completely_keeps_its_place() {
 }
 
 #[test]
-fn adding_what_is_here_in_part_makes_the_file_its_place() {
+fn adding_a_partial_content_makes_the_file_its_place() {
     for is_fetch in [false, true] {
         let (node, content) = (Node::new(), Content::new(150_000, 1));
         let output = node.path("output");
@@ -286,7 +286,7 @@ fn adding_what_is_here_in_part_makes_the_file_its_place() {
         assert_eq!(
             node.add_in(&path, longer).expect("adds"),
             content.manifest,
-            "the others' fragments"
+            "the fragments of the other manifest"
         );
         content.commit(&node.store, 1).expect("it is held, elsewhere");
         let node = node.reopen();
@@ -346,7 +346,8 @@ fn late_copies_of_blocks_do_not_change_a_file_that_is_complete() {
         node.store
             .prepare(&content.manifest, content.fetched(&output, true))
             .expect("fits");
-        // Everyone fetches everything, as at the end of a fetch; each commit that comes first counts.
+        // All threads write and commit all fragments, as at the end of a fetch; the first commit of each
+        // counts.
         std::thread::scope(|scope| {
             for worker in 0..4_u32 {
                 let (store, content) = (&node.store, &content);
@@ -371,7 +372,7 @@ fn late_copies_of_blocks_do_not_change_a_file_that_is_complete() {
 }
 
 #[test]
-fn a_complete_file_gets_its_identity_when_nobody_writes_any_more() {
+fn a_complete_file_gets_its_identity_after_the_last_write() {
     let (node, content) = (Node::new(), Content::new(150_000, 1));
     let output = node.path("output");
     node.store
@@ -386,12 +387,12 @@ fn a_complete_file_gets_its_identity_when_nobody_writes_any_more() {
     std::thread::scope(|scope| {
         let last = scope.spawn(|| content.commit(&node.store, 2));
         changes.blocking_recv().expect("all is held");
-        // Room for a mistake to happen.
+        // Time for a mistake to happen.
         let has_time_passed = (0..5_000).all(|_| {
             std::thread::yield_now();
             partial.exists()
         });
-        assert!(has_time_passed, "it was renamed while somebody wrote");
+        assert!(has_time_passed, "it was renamed during a write");
         let file = fs::OpenOptions::new()
             .write(true)
             .open(&partial)
@@ -405,7 +406,7 @@ fn a_complete_file_gets_its_identity_when_nobody_writes_any_more() {
 }
 
 #[test]
-fn a_file_that_has_bytes_after_its_end_is_none() {
+fn a_file_with_bytes_after_its_end_is_refused() {
     let refused = Node::new().add(Path::new("/proc/version"));
     assert!(matches!(refused, Err(StoreError::NotAFile { .. })), "{refused:?}");
 }

@@ -9,7 +9,7 @@ use super::{
     COLLECTED, DecodeError, FLOOR_RAISED, NAME_FORGOTTEN, PIN_CHANGED, REMEMBERED, REVISIONS_KEPT, Reader,
     Writer, complaint,
 };
-use crate::state::{LineFact, Past};
+use crate::state::{NameFact, Past};
 
 const REMOVED: u8 = 0;
 const COLLECTED_FILE: u8 = 1;
@@ -18,30 +18,30 @@ const KEPT_FILE: u8 = 3;
 const KEPT_COLLECTION: u8 = 4;
 
 impl Writer {
-    pub(super) fn line(&mut self, fact: &LineFact) {
+    pub(super) fn line(&mut self, fact: &NameFact) {
         match fact {
-            LineFact::RevisionsKept(limit) => {
+            NameFact::RevisionsKept(limit) => {
                 self.u8(REVISIONS_KEPT);
                 self.u32(limit.get());
             }
-            LineFact::Collected { name, revision } => {
+            NameFact::Collected { name, revision } => {
                 self.u8(COLLECTED);
                 self.revised(name, *revision);
             }
-            LineFact::PinChanged { name, revision, pins } => {
+            NameFact::PinChanged { name, revision, pins } => {
                 self.u8(PIN_CHANGED);
                 self.revised(name, *revision);
                 self.u32(pins.get());
             }
-            LineFact::NameForgotten(name) => {
+            NameFact::NameForgotten(name) => {
                 self.u8(NAME_FORGOTTEN);
                 self.text(name.as_str());
             }
-            LineFact::FloorRaised(floor) => {
+            NameFact::FloorRaised(floor) => {
                 self.u8(FLOOR_RAISED);
                 self.u64(floor.get());
             }
-            LineFact::Remembered { name, revision, past } => {
+            NameFact::Remembered { name, revision, past } => {
                 self.u8(REMEMBERED);
                 self.revised(name, *revision);
                 self.past(past);
@@ -93,21 +93,21 @@ impl Writer {
 }
 
 impl Reader<'_> {
-    pub(super) fn line(&mut self, tag: u8) -> Result<LineFact, DecodeError> {
+    pub(super) fn line(&mut self, tag: u8) -> Result<NameFact, DecodeError> {
         Ok(match tag {
-            REVISIONS_KEPT => LineFact::RevisionsKept(RevisionLimit::new(self.u32()?).map_err(complaint)?),
-            COLLECTED => LineFact::Collected {
+            REVISIONS_KEPT => NameFact::RevisionsKept(RevisionLimit::new(self.u32()?).map_err(complaint)?),
+            COLLECTED => NameFact::Collected {
                 name: self.parsed()?,
                 revision: Revision::new(self.u64()?),
             },
-            PIN_CHANGED => LineFact::PinChanged {
+            PIN_CHANGED => NameFact::PinChanged {
                 name: self.parsed()?,
                 revision: Revision::new(self.u64()?),
                 pins: self.pins()?,
             },
-            NAME_FORGOTTEN => LineFact::NameForgotten(self.parsed()?),
-            FLOOR_RAISED => LineFact::FloorRaised(Revision::new(self.u64()?)),
-            REMEMBERED => LineFact::Remembered {
+            NAME_FORGOTTEN => NameFact::NameForgotten(self.parsed()?),
+            FLOOR_RAISED => NameFact::FloorRaised(Revision::new(self.u64()?)),
+            REMEMBERED => NameFact::Remembered {
                 name: self.parsed()?,
                 revision: Revision::new(self.u64()?),
                 past: self.past()?,

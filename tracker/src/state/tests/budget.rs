@@ -134,12 +134,12 @@ fn no_more_is_under_way_than_the_budget_and_one_copy_and_several_peers_copy_at_o
     let mut busiest = 0;
     for _ in 0..40 {
         fleet.tick();
-        let under_way = &fleet.state.assignments;
-        assert!(under_way.budgeted() < 64 * MIB + 4 * MIB);
-        for peer in fleet.state.members.iter() {
-            let id = peer.registration.peer;
-            assert!(under_way.load(id).budgeted < 16 * MIB + 4 * MIB, "to {id}");
-            assert!(under_way.taken_from(id) < 16 * MIB + 4 * MIB, "from {id}");
+        let replicas = &fleet.state.replicas;
+        assert!(replicas.budgeted_bytes() < 64 * MIB + 4 * MIB);
+        for id in fleet.state.peers.iter().map(|peer| peer.id()) {
+            let (to, from) = replicas.budgeted_of(id);
+            assert!(to < 16 * MIB + 4 * MIB, "to {id}");
+            assert!(from < 16 * MIB + 4 * MIB, "from {id}");
         }
         busiest = busiest.max(fleet.busy());
     }

@@ -131,11 +131,8 @@ fn a_snapshot_tells_publishers_of_a_catalog_from_those_of_its_parts() {
     let copy = replayed(&world);
     for state in [&world.state, &copy] {
         let publishers = |manifest: &Manifest| {
-            let known = state
-                .catalogue
-                .content(manifest.content())
-                .expect("it has a name");
-            known.publishers.as_slice().to_vec()
+            let known = state.names.content(manifest.content()).expect("it has a name");
+            known.publishers().as_slice().to_vec()
         };
         assert_eq!(publishers(&catalog), [peer(1), peer(2)]);
         assert_eq!(publishers(&part), [peer(1)]);
@@ -145,8 +142,8 @@ fn a_snapshot_tells_publishers_of_a_catalog_from_those_of_its_parts() {
     world.remove("a", None).expect("bound");
     let known = replayed(&world);
     let known = known
-        .catalogue
+        .names
         .content(catalog.content())
         .expect("the tree refers to it");
-    assert_eq!(known.publishers.as_slice(), [peer(1)]);
+    assert_eq!(known.publishers().as_slice(), [peer(1)]);
 }

@@ -266,7 +266,7 @@ fn a_tracker_that_restarts_during_a_maintenance_knows_what_the_absent_peer_keeps
 #[test]
 fn what_a_peer_kept_when_it_went_away_is_forgotten_when_it_is_back_and_when_it_is_not_wanted_any_more() {
     let (mut world, bytes, away) = ten_minutes_of_maintenance();
-    let counted = |world: &World| world.state.holders.of(bytes.content()).len();
+    let counted = |world: &World| world.state.replicas.holders_of(bytes.content()).len();
     // It was only its connection; then it falls silent together with the tracker, and who knows what it has done since.
     world.disconnect(away);
     world.tick();
@@ -282,7 +282,7 @@ fn what_a_peer_kept_when_it_went_away_is_forgotten_when_it_is_back_and_when_it_i
     world.tick();
     world.remove("a", None).expect("bound");
     restart_without(&mut world, &bytes, away);
-    assert!(world.state.holders.get(bytes.content(), peer(away)).is_none());
+    assert!(world.state.replicas.held(bytes.content(), peer(away)).is_none());
     world.state.check();
 }
 

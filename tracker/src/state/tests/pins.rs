@@ -41,11 +41,11 @@ pub(super) struct Pins(BTreeMap<String, ContentId>);
 
 /// Everything that is known of names and contents, apart from what watchers were told.
 fn facts(state: &State) -> String {
-    let names: Vec<_> = state.catalogue.lines_after(None).collect();
-    let contents = state.catalogue.contents_after(None).map(|id| {
-        let content = state.catalogue.content(id).expect("just listed");
-        let publishers = content.publishers.as_slice().to_vec();
-        (id, content.target, publishers, content.names().to_vec())
+    let names: Vec<_> = state.names.histories_after(None).collect();
+    let contents = state.names.contents_after(None).map(|id| {
+        let content = state.names.content(id).expect("just listed");
+        let publishers = content.publishers().as_slice().to_vec();
+        (id, content.target(), publishers, content.names().to_vec())
     });
     let contents: Vec<_> = contents.collect();
     format!("{names:?} {contents:?}")

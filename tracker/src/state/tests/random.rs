@@ -313,8 +313,11 @@ fn check_who_can_go(world: &World) {
             let Ok(health) = world.state.health(manifest.content()) else {
                 continue;
             };
-            let holders = world.state.holders.of(manifest.content());
-            let Some(held) = holders.iter().find(|held| held.peer == leaver.id && held.keeps) else {
+            let holders = world.state.replicas.holders_of(manifest.content());
+            let Some(held) = holders
+                .iter()
+                .find(|held| held.peer() == leaver.id && held.keeps())
+            else {
                 continue;
             };
             let stays = |id| {
@@ -322,13 +325,13 @@ fn check_who_can_go(world: &World) {
                     info.id == id && info.state == PeerState::Live && info.mode != PeerMode::Draining
                 })
             };
-            for index in held.fragments.to_set(manifest.fragment_count()).iter() {
+            for index in held.fragments().to_set(manifest.fragment_count()).iter() {
                 let mut left = holders
                     .iter()
-                    .filter(|held| held.keeps && !held.is_evicting && stays(held.peer));
+                    .filter(|held| held.keeps() && !held.is_evicting() && stays(held.peer()));
                 let count = left
                     .by_ref()
-                    .filter(|held| held.fragments.to_set(manifest.fragment_count()).contains(index))
+                    .filter(|held| held.fragments().to_set(manifest.fragment_count()).contains(index))
                     .count();
                 assert!(
                     count >= health.target.get() as usize,
@@ -358,13 +361,13 @@ fn calm(world: &mut World) {
         let held: Vec<_> = (1..=CONTENTS)
             .map(bytes)
             .filter_map(|manifest| {
-                let held = world.state.holders.get(manifest.content(), peer(n))?;
-                let fragments = held.fragments.to_set(manifest.fragment_count());
+                let held = world.state.replicas.held(manifest.content(), peer(n))?;
+                let fragments = held.fragments().to_set(manifest.fragment_count());
                 Some(Holding {
                     content: manifest.content(),
                     fragments,
-                    keeps: held.keeps,
-                    is_assigned: held.is_assigned,
+                    keeps: held.keeps(),
+                    is_assigned: held.is_assigned(),
                     is_fetching: false,
                 })
             })
@@ -387,8 +390,8 @@ fn calm(world: &mut World) {
                     mut fragments,
                     sources,
                 } => {
-                    if let Some(held) = world.state.holders.get(manifest.content(), to) {
-                        fragments.union_with(&held.fragments.to_set(manifest.fragment_count()));
+                    if let Some(held) = world.state.replicas.held(manifest.content(), to) {
+                        fragments.union_with(&held.fragments().to_set(manifest.fragment_count()));
                     }
                     Order::Assign {
                         epoch,
@@ -427,7 +430,7 @@ proptest! {
             drop(reader.read(&world.state));
             reader.check(&world.state, false);
             for (name, newest) in NAMES.iter().zip(&mut newest) {
-                let revision = world.state.catalogue.revision(&super::world::name(name)).get();
+                let revision = world.state.names.revision(&super::world::name(name)).get();
                 prop_assert!(revision >= *newest, "revisions only grow");
                 *newest = revision;
             }
@@ -441,7 +444,7 @@ proptest! {
         }
         for n in 1..=CONTENTS {
             let manifest = bytes(n);
-            let holders = world.state.holders.of(manifest.content());
+            let holders = world.state.replicas.holders_of(manifest.content());
             let Ok(health) = world.state.health(manifest.content()) else {
                 prop_assert!(holders.is_empty(), "what has no name is gone");
                 continue;
@@ -452,8 +455,8 @@ proptest! {
             }
             prop_assert_eq!(health.state, ContentState::Replicated);
             prop_assert_eq!(health.copies_under_way, 0);
-            let known = world.state.catalogue.content(manifest.content()).expect("it has a health");
-            let replicas = holders.iter().filter(|held| held.keeps && !known.publishers.contains(held.peer));
+            let known = world.state.names.content(manifest.content()).expect("it has a health");
+            let replicas = holders.iter().filter(|held| held.keeps() && !known.publishers().contains(held.peer()));
             prop_assert!(replicas.count() <= health.target.get() as usize, "a surplus is trimmed");
         }
         prop_assert_eq!(world.take_orders(), []);

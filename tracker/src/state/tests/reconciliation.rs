@@ -76,10 +76,14 @@ impl Pair {
 
     /// What the tracker believes of the peer.
     fn believed(&self) -> BTreeMap<ContentId, (FragmentSet, bool, bool)> {
-        let all = self.state.holders.iter().filter(|(_, held)| held.peer == peer(1));
+        let all = self
+            .state
+            .replicas
+            .holdings()
+            .filter(|(_, held)| held.peer() == peer(1));
         all.map(|(content, held)| {
-            let fragments = held.fragments.to_set(0);
-            (content, (fragments, held.keeps, held.is_assigned))
+            let fragments = held.fragments().to_set(0);
+            (content, (fragments, held.keeps(), held.is_assigned()))
         })
         .collect()
     }
@@ -224,9 +228,11 @@ fn what_is_being_evicted_is_listed_so_that_it_is_decided_anew() {
         is_assigned: false,
         is_fetching: false,
     };
+    let said = [&held].into_iter().collect();
     let unknown = world
         .state
-        .unknown_shelves(peer(1), &[&held].into_iter().collect());
+        .replicas
+        .unknown_buckets(peer(1), &said, &world.state.names);
     assert!(unknown.contains(bytes.content()) && unknown.len() == 1);
 }
 

@@ -477,7 +477,7 @@ fn no_more_than_is_remembered_is_kept_of_what_changes_all_the_time() {
     let mut world = remembering(3, 1);
     for round in 0..200_u32 {
         world.publish(1, "a", &content(u8::try_from(round % 250).expect("few"), 1), 1);
-        assert!(world.state.catalogue.content_count() <= 3);
+        assert!(world.state.names.content_count() <= 3);
     }
     world.tick();
     let all = world.state.revisions(&name("a")).expect("bound");

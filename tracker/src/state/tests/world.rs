@@ -439,23 +439,23 @@ impl World {
     }
 
     fn held_by(&self, n: u8, manifest: &Manifest) -> FragmentSet {
-        let held = self.state.holders.get(manifest.content(), peer(n));
+        let held = self.state.replicas.held(manifest.content(), peer(n));
         held.map_or(manifest.no_fragments(), |held| {
-            held.fragments.to_set(manifest.fragment_count())
+            held.fragments().to_set(manifest.fragment_count())
         })
     }
 
     fn capacity_of(&self, content: ContentId, peer: PeerId) -> u32 {
         let known = self
             .state
-            .catalogue
+            .names
             .content(content)
-            .map(|content| content.manifest.fragment_count());
+            .map(|content| content.manifest().fragment_count());
         known.unwrap_or_else(|| {
             self.state
-                .holders
-                .get(content, peer)
-                .map_or(0, |h| h.fragments.to_set(0).capacity())
+                .replicas
+                .held(content, peer)
+                .map_or(0, |h| h.fragments().to_set(0).capacity())
         })
     }
 
@@ -484,9 +484,11 @@ impl World {
 
     /// Peers that count as replicas of every fragment of the content.
     pub(super) fn replicas(&self, manifest: &Manifest) -> Vec<PeerId> {
-        let held = self.state.holders.of(manifest.content()).iter();
-        held.filter(|held| self.state.is_replica(held) && held.fragments.covers(&manifest.all_fragments()))
-            .map(|held| held.peer)
-            .collect()
+        let held = self.state.replicas.holders_of(manifest.content()).iter();
+        held.filter(|held| {
+            held.is_replica(&self.state.peers) && held.fragments().covers(&manifest.all_fragments())
+        })
+        .map(|held| held.peer())
+        .collect()
     }
 }

@@ -1,9 +1,9 @@
-//! Stories about sources that send wrong bytes, by themselves or because of their wire.
+//! Tests of sources that send wrong bytes, by themselves or because of their wire.
 
 use super::*;
 
 #[test]
-fn a_liar_is_named_and_after_three_lies_it_loses_all_its_requests_and_is_out_longer_each_time() {
+fn three_corrupt_answers_ban_a_source_and_each_ban_is_longer() {
     let (mut scheduler, actions) = scheduler(4, BOUNDS, &[&[0, 1, 2, 3]]);
     let asked = requests(&actions);
     let corrupt = |n: u32| Event::Failed {
@@ -17,7 +17,8 @@ fn a_liar_is_named_and_after_three_lies_it_loses_all_its_requests_and_is_out_lon
     };
     let (one, other) = (asked[0].1, asked[1].1);
     assert_eq!(scheduler.apply(at(5), corrupt(one)), [named(one)]);
-    // It may have been the wire: it is asked again after a wait, when nobody else has it.
+    // It may have been the wire: the source is asked again after a wait, when no other source has the
+    // fragment.
     let again = requests(&scheduler.apply(at(1_000), Event::Tick));
     assert_eq!(again.len(), 0, "one request at a time, and one is under way");
     assert_eq!(scheduler.apply(at(1_001), corrupt(other)), [named(other)]);
@@ -38,7 +39,7 @@ fn a_liar_is_named_and_after_three_lies_it_loses_all_its_requests_and_is_out_lon
             now += 100;
         }
         out.push(now - since);
-        // It may be the only one who has it: it is asked once more.
+        // The source may be the only one that has the fragment: it is asked once more.
         let joined = Event::Joined {
             source: peer(1),
             is_near: true,
@@ -70,7 +71,7 @@ fn a_liar_is_named_and_after_three_lies_it_loses_all_its_requests_and_is_out_lon
 }
 
 #[test]
-fn a_wire_that_damages_one_answer_in_eight_does_not_make_its_source_a_liar() {
+fn a_wire_that_damages_one_answer_in_eight_bans_no_source() {
     let all: Vec<u32> = (0..200).collect();
     let (mut scheduler, actions) = scheduler(200, BOUNDS, &[&all]);
     let (mut asked, mut now, mut answers) = (requests(&actions), 0, 0_u32);

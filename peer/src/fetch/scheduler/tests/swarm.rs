@@ -1,8 +1,9 @@
-//! Stories about sources that fetch the same content themselves.
+//! Tests of sources that fetch the same content themselves.
 
 use super::*;
 
-/// A scheduler of `own` that wants everything, with a seeder (peer 1) and members that have nothing yet.
+/// Makes a scheduler of `own` that wants all fragments, with a seeder (peer 1) and members that have nothing
+/// yet.
 fn in_swarm(own: PeerId, count: u32, members: &[PeerId]) -> (Scheduler, Vec<(PeerId, u32)>) {
     let mut scheduler = Scheduler::new(own, FragmentSet::empty(count), BOUNDS, 7);
     for source in members.iter().copied().chain([peer(1)]) {
@@ -29,7 +30,7 @@ fn in_swarm(own: PeerId, count: u32, members: &[PeerId]) -> (Scheduler, Vec<(Pee
     (scheduler, requests(&actions))
 }
 
-/// So many members that each may have only one fragment waiting for the others.
+/// Returns enough members that each may have only one fragment waiting for the others.
 fn many() -> Vec<PeerId> {
     (3..11).map(peer).collect()
 }
@@ -61,7 +62,7 @@ fn members_of_a_swarm_ask_the_seeder_for_different_fragments() {
 }
 
 #[test]
-fn what_is_coming_to_a_member_is_asked_of_it_at_once() {
+fn a_member_is_asked_at_once_for_fragments_coming_to_it() {
     let (mut scheduler, _) = in_swarm(peer(2), 100, &[peer(3)]);
     let Some(coming) = (0..100).find(|number| scheduler.missing.contains(fragment(100, *number))) else {
         panic!("something is missing")
@@ -71,7 +72,7 @@ fn what_is_coming_to_a_member_is_asked_of_it_at_once() {
 }
 
 #[test]
-fn what_was_coming_to_a_member_and_did_not_come_is_asked_of_the_seeder() {
+fn the_seeder_is_asked_for_a_fragment_that_did_not_come() {
     let (mut scheduler, asked) = in_swarm(peer(2), 2, &many());
     let coming = 1 - asked[0].1;
     let actions = scheduler.apply(at(10), has(peer(3), 2, &[], &[coming]));
@@ -87,7 +88,7 @@ fn what_was_coming_to_a_member_and_did_not_come_is_asked_of_the_seeder() {
 }
 
 #[test]
-fn a_seeder_is_asked_for_no_more_until_someone_has_taken_over_the_last() {
+fn a_seeder_is_asked_for_more_once_a_member_has_the_last_one() {
     let (mut scheduler, asked) = in_swarm(peer(2), 100, &many());
     let delivered = Event::Delivered {
         source: peer(1),
@@ -104,7 +105,7 @@ fn a_seeder_is_asked_for_no_more_until_someone_has_taken_over_the_last() {
 }
 
 #[test]
-fn what_we_have_sent_to_the_end_has_been_taken_over_before_anybody_says_so() {
+fn a_fragment_that_was_sent_completely_counts_as_taken_over() {
     let (mut scheduler, asked) = in_swarm(peer(2), 100, &many());
     let fragment = fragment(100, asked[0].1);
     let source = peer(1);
@@ -121,7 +122,7 @@ fn what_we_have_sent_to_the_end_has_been_taken_over_before_anybody_says_so() {
 }
 
 #[test]
-fn a_member_that_takes_nothing_over_does_not_hold_us_up() {
+fn a_member_that_takes_nothing_over_holds_nothing_up() {
     let (mut scheduler, asked) = in_swarm(peer(2), 100, &many());
     let delivered = Event::Delivered {
         source: peer(1),
@@ -137,7 +138,7 @@ fn a_member_that_takes_nothing_over_does_not_hold_us_up() {
 }
 
 #[test]
-fn what_is_late_is_not_taken_over_by_someone_to_whom_it_is_only_coming() {
+fn only_a_holder_takes_over_a_late_fragment() {
     let (mut scheduler, asked) = in_swarm(peer(2), 1, &[peer(3)]);
     assert_eq!(asked, [(peer(1), 0)]);
     assert_eq!(scheduler.apply(at(10), has(peer(3), 1, &[], &[0])), []);
@@ -154,8 +155,8 @@ fn what_is_late_is_not_taken_over_by_someone_to_whom_it_is_only_coming() {
 }
 
 #[test]
-fn a_seeder_takes_over_only_what_is_late_as_long_as_others_need_it_more() {
-    // The other fragment is new: only the seeder can send it.
+fn a_seeder_that_is_needed_takes_over_only_late_fragments() {
+    // The other fragment is new, and only the seeder can send it.
     let (mut scheduler, asked) = in_swarm(peer(2), 2, &many());
     let other = 1 - asked[0].1;
     let coming = scheduler.apply(at(0), has(peer(3), 2, &[], &[other]));
@@ -170,7 +171,7 @@ fn a_seeder_takes_over_only_what_is_late_as_long_as_others_need_it_more() {
 }
 
 #[test]
-fn a_member_that_serves_slowly_is_left_alone_for_a_while_after_each_request() {
+fn a_slow_member_rests_after_each_request() {
     let (mut scheduler, _) = in_swarm(peer(2), 100, &[peer(3), peer(4)]);
     let all: Vec<u32> = (0..99).collect();
     let quick = requests(&scheduler.apply(at(0), has(peer(3), 100, &all, &[])));
@@ -186,7 +187,7 @@ fn a_member_that_serves_slowly_is_left_alone_for_a_while_after_each_request() {
 }
 
 #[test]
-fn where_everyone_seems_slow_half_of_them_are_asked_again_at_once() {
+fn where_all_seem_slow_half_of_them_are_asked_again_at_once() {
     let (mut scheduler, _) = in_swarm(peer(2), 100, &[peer(3), peer(4)]);
     let all: Vec<u32> = (0..99).collect();
     let first = requests(&scheduler.apply(at(0), has(peer(3), 100, &all, &[])));
@@ -224,7 +225,7 @@ fn serves(count: u32, handed_out: &[u32], is_full: bool) -> Event {
 }
 
 #[test]
-fn what_a_seeder_has_handed_out_is_not_asked_of_it_until_it_counts_no_longer() {
+fn a_seeder_is_not_asked_for_a_fragment_while_its_handout_counts() {
     let mut scheduler = Scheduler::new(peer(2), FragmentSet::empty(1), BOUNDS, 7);
     for event in seeder_and_member(1) {
         assert_eq!(scheduler.apply(at(0), event), []);
@@ -239,7 +240,7 @@ fn what_a_seeder_has_handed_out_is_not_asked_of_it_until_it_counts_no_longer() {
 }
 
 #[test]
-fn a_seeder_that_has_handed_the_fragment_out_meanwhile_is_asked_for_another_one() {
+fn a_seeder_that_refuses_a_fragment_is_asked_for_another() {
     let (mut scheduler, asked) = in_swarm(peer(2), 100, &[peer(3)]);
     let refused = Event::Failed {
         source: peer(1),
@@ -255,7 +256,7 @@ fn a_seeder_that_has_handed_the_fragment_out_meanwhile_is_asked_for_another_one(
 }
 
 #[test]
-fn alone_with_a_seeder_what_it_has_handed_out_is_asked_for_last() {
+fn alone_with_a_seeder_its_handouts_are_asked_for_last() {
     let mut scheduler = Scheduler::new(peer(2), FragmentSet::empty(2), BOUNDS, 7);
     let [.., joined, has] = seeder_and_member(2);
     for event in [joined, has, serves(2, &[1], false)] {
@@ -292,7 +293,7 @@ fn a_source_that_is_full_is_asked_when_it_says_that_it_has_room() {
 }
 
 #[test]
-fn where_there_are_only_two_the_seeder_does_not_wait_for_one_to_take_over_from_the_other() {
+fn with_two_members_the_seeder_does_not_wait_for_a_takeover() {
     let (mut scheduler, asked) = in_swarm(peer(2), 100, &[peer(3)]);
     let delivered = Event::Delivered {
         source: peer(1),

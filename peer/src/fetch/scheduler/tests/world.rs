@@ -1,4 +1,5 @@
-//! A simulated world: honest sources that come and go, liars, slow ones, busy ones, and one that always recovers.
+//! A simulated world: sources that are honest, lying, slow or busy, that come and go, and one that always
+//! recovers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +10,17 @@ use rand::rngs::StdRng;
 use super::super::*;
 use super::{at, peer};
 
-/// After this much simulated time something must be stuck.
+/// Simulated time after which the fetch must be stuck.
 const TOO_LONG_MS: u64 = 3_600_000;
 
-/// How often others are looked for.
+/// Interval at which sources are looked for.
 const LOOK_MS: u64 = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Temper {
     Honest,
-    Liar,
-    /// Honest, behind a wire that damages many answers.
+    Lying,
+    /// Is honest, behind a wire that damages many answers.
     Garbled,
     /// Answers "busy" to most requests.
     Busy,
@@ -27,11 +28,11 @@ enum Temper {
     Stuck,
     /// Ends most requests early, and goes away altogether.
     Fickle,
-    /// Says that it holds everything, and then that it does not.
+    /// Announces all fragments, and then says that it does not hold them.
     Boaster,
 }
 
-/// What will happen.
+/// An event that will happen.
 #[derive(Clone, Copy, Debug)]
 enum Coming {
     Answer {
@@ -80,17 +81,17 @@ impl World {
             for fragment in FragmentSet::full(count).iter().filter(|_| rng.random_bool(0.5)) {
                 holds.insert(fragment);
             }
-            if !matches!(temper, Temper::Liar | Temper::Stuck | Temper::Boaster) {
+            if !matches!(temper, Temper::Lying | Temper::Stuck | Temper::Boaster) {
                 nowhere.subtract(&holds);
             }
             world.tempers.insert(peer(n), (*temper, holds));
         }
-        // What no source would ever send truly is with an honest one.
+        // Fragments that no source would ever send truly are with an honest one.
         world.tempers.insert(peer(0), (Temper::Honest, nowhere));
         world
     }
 
-    /// Runs until everything is held; returns all that was done, and when.
+    /// Runs until all fragments are held; returns all actions and their times.
     fn run(mut self) -> Vec<(u64, Action)> {
         let count = self.scheduler.held().capacity();
         self.tell(0, Event::Want(FragmentSet::full(count)));
@@ -121,7 +122,7 @@ impl World {
     fn arrive(&mut self, now: u64, source: PeerId) {
         let (temper, holds) = self.tempers[&source].clone();
         let fragments = match temper {
-            Temper::Boaster | Temper::Liar => FragmentSet::full(holds.capacity()),
+            Temper::Boaster | Temper::Lying => FragmentSet::full(holds.capacity()),
             _ => holds,
         };
         self.tell(
@@ -131,7 +132,7 @@ impl World {
                 is_near: false,
             },
         );
-        // Some more is coming, or so it says; it may never come.
+        // The source announces that some more fragments are coming; they may never come.
         let mut coming = fragments.complement();
         for fragment in fragments.complement().iter() {
             if self.rng.random_bool(0.7) {
@@ -161,10 +162,10 @@ impl World {
             Coming::Return(source) => return self.arrive(now, source),
         };
         if self.open.get(&(source, fragment)) != Some(&number) {
-            // Cancelled meanwhile; some answers come all the same.
-            let is_truthful = !matches!(self.tempers[&source].0, Temper::Liar | Temper::Boaster);
+            // The request was cancelled meanwhile; some answers come all the same.
+            let is_truthful = !matches!(self.tempers[&source].0, Temper::Lying | Temper::Boaster);
             if is_truthful && self.rng.random_bool(0.5) {
-                // The same may have been asked again; that request is over too.
+                // The same request may have been made again; it is over too.
                 self.open.remove(&(source, fragment));
                 self.tell(now, Event::Delivered { source, fragment });
             }
@@ -182,7 +183,7 @@ impl World {
         let event = match temper {
             Temper::Honest | Temper::Busy if never_comes => fails_with(Failure::ConnectionLost),
             Temper::Honest => Event::Delivered { source, fragment },
-            Temper::Liar => fails_with(Failure::Corrupt),
+            Temper::Lying => fails_with(Failure::Corrupt),
             Temper::Garbled if never_comes => fails_with(Failure::ConnectionLost),
             Temper::Garbled if self.rng.random_bool(0.4) => fails_with(Failure::Corrupt),
             Temper::Garbled => Event::Delivered { source, fragment },
@@ -205,10 +206,10 @@ impl World {
         self.coming.insert((when, self.next), coming);
     }
 
-    /// Tells the scheduler, checks its promises, and carries out what it says.
+    /// Tells the scheduler of an event, checks its promises, and carries out its actions.
     fn tell(&mut self, now: u64, event: Event) {
         if let Event::Left { source } = event {
-            // Whatever was open breaks with the connection; the scheduler cancels it.
+            // Open requests break with the connection; the scheduler cancels them.
             assert!(self.tempers.contains_key(&source));
         }
         for action in self.scheduler.apply(at(now), event) {
@@ -228,18 +229,19 @@ impl World {
                 Action::RecordFault { source, .. } => {
                     let temper = self.tempers[&source].0;
                     assert!(
-                        matches!(temper, Temper::Liar | Temper::Garbled),
-                        "an honest source was called a liar"
+                        matches!(temper, Temper::Lying | Temper::Garbled),
+                        "a fault of an honest source was recorded"
                     );
                     let times = self.named.entry(source).or_default();
                     *times += 1;
-                    // Requests that were under way together end together. Then once after 2, 4, 8, 16, 32 s, then once a minute.
+                    // Requests that were in progress together end together. Then once after 2, 4, 8, 16, 32
+                    // s, and then once a minute.
                     let most = 8 + u64::from(self.bounds.per_source) + now / 60_000;
                     assert!(
                         temper == Temper::Garbled || u64::from(*times) <= most,
-                        "a liar was asked on and on"
+                        "a lying source was asked without end"
                     );
-                    // Nobody is linked to it any more; but it is found again.
+                    // The session disconnects from the source, but it is found again.
                     if self.scheduler.is_banned(source) {
                         self.schedule(now + LOOK_MS, Coming::Return(source));
                     }
@@ -251,7 +253,7 @@ impl World {
         assert_eq!(
             summary.in_flight as usize,
             asked.len(),
-            "the books do not match what was asked for"
+            "the summary does not match the open requests"
         );
     }
 
@@ -260,7 +262,7 @@ impl World {
             !self.scheduler.held().contains(fragment),
             "a held fragment was asked for"
         );
-        assert!(!self.scheduler.is_banned(source), "a liar was asked");
+        assert!(!self.scheduler.is_banned(source), "a banned source was asked");
         self.next += 1;
         assert!(
             self.open.insert((source, fragment), self.next).is_none(),
@@ -297,7 +299,7 @@ impl World {
 fn temper() -> impl Strategy<Value = Temper> {
     prop_oneof![
         Just(Temper::Honest),
-        Just(Temper::Liar),
+        Just(Temper::Lying),
         Just(Temper::Garbled),
         Just(Temper::Busy),
         Just(Temper::Stuck),
@@ -310,7 +312,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_the_sources_are_like_everything_is_held_in_the_end_and_always_in_the_same_way(
+    fn everything_is_held_in_the_end_and_always_in_the_same_way(
         count in 1_u32..150,
         tempers in proptest::collection::vec(temper(), 0..12),
         per_source in 1_u32..5,

@@ -1,0 +1,170 @@
+//! The latest events, numbered: what somebody who was away for a moment, or reads slowly, has missed.
+//!
+//! Every event has a number within this run of the tracker, and remembers how many facts there were: facts are replayed after
+//! a restart, so what they said is found again by that. Invariants: numbers have no gaps; what is older than the floor is
+//! forgotten, and whoever asks for it is told so instead of being told a part of it. Bounded; knows no time and no watcher.
+
+use std::collections::VecDeque;
+
+use shared::model::FeedEvent;
+
+/// Events that are remembered: 8 MiB or so of them with names of the usual length. A watcher that is cut off for a second can be
+/// told what it missed even when ten thousand contents change in it.
+pub(crate) const CAPACITY: usize = 1 << 15;
+
+/// The events, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct EventQueue {
+    events: VecDeque<Entry>,
+    /// Before the oldest event that is remembered.
+    floor: Place,
+}
+
+/// Where an event is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Its number, from 1 in every run.
+    pub(super) sequence: u64,
+    /// How many facts there were then, its own included.
+    pub(super) facts: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    place: Place,
+    event: FeedEvent,
+}
+
+impl EventQueue {
+    /// One more event.
+    pub(super) fn push(&mut self, facts: u64, event: FeedEvent) {
+        let sequence = self.last().sequence + 1;
+        let place = Place { sequence, facts };
+        self.events.push_back(Entry { place, event });
+        if self.events.len() > CAPACITY
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.floor = oldest.place;
+        }
+    }
+
+    /// What came until now cannot be told: it is a snapshot that was replayed, or more than fits.
+    pub(super) fn forget(&mut self, facts: u64) {
+        let sequence = self.last().sequence + 1;
+        self.floor = Place { sequence, facts };
+        self.events.clear();
+    }
+
+    /// The newest event.
+    pub(super) fn last(&self) -> Place {
+        self.events.back().map_or(self.floor, |newest| newest.place)
+    }
+
+    /// What came after the event with this number; none when some of it is forgotten, or the number is yet to come.
+    pub(super) fn after(&self, sequence: u64) -> Option<impl ExactSizeIterator<Item = (Place, &FeedEvent)>> {
+        let skipped = sequence.checked_sub(self.floor.sequence)?;
+        let skipped = usize::try_from(skipped)
+            .ok()
+            .filter(|n| *n <= self.events.len())?;
+        Some(self.from(skipped))
+    }
+
+    /// What came after so many facts; none when some of it is forgotten.
+    pub(super) fn after_facts(
+        &self,
+        facts: u64,
+    ) -> Option<impl ExactSizeIterator<Item = (Place, &FeedEvent)>> {
+        if facts < self.floor.facts {
+            return None;
+        }
+        Some(self.from(self.events.partition_point(|entry| entry.place.facts <= facts)))
+    }
+
+    fn from(&self, skipped: usize) -> impl ExactSizeIterator<Item = (Place, &FeedEvent)> {
+        let rest = self.events.range(skipped..);
+        rest.map(|entry| (entry.place, &entry.event))
+    }
+
+    /// Asserts the invariants.
+    pub(super) fn check(&self) {
+        assert!(self.events.len() <= CAPACITY, "the feed is bounded");
+        let numbered = self.last().sequence - self.floor.sequence;
+        assert_eq!(
+            numbered,
+            self.events.len() as u64,
+            "events are numbered without gaps"
+        );
+        assert!(self.floor.facts <= self.last().facts, "facts only become more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use shared::model::Epoch;
+
+    use super::*;
+
+    fn event(n: u64) -> FeedEvent {
+        FeedEvent::EpochBegun(Epoch::new(n))
+    }
+
+    fn told<'a>(events: Option<impl Iterator<Item = (Place, &'a FeedEvent)>>) -> Option<Vec<u64>> {
+        events.map(|events| events.map(|(place, _)| place.sequence).collect())
+    }
+
+    #[test]
+    fn who_comes_back_is_told_what_it_missed_and_nothing_twice() {
+        let mut feed = EventQueue::default();
+        (1..=3).for_each(|n| feed.push(n, event(n)));
+        assert_eq!(told(feed.after(0)), Some(vec![1, 2, 3]));
+        assert_eq!(told(feed.after(2)), Some(vec![3]));
+        assert_eq!(told(feed.after(3)), Some(vec![]));
+        assert_eq!(told(feed.after(4)), None, "of another run");
+    }
+
+    #[test]
+    fn what_is_no_longer_remembered_is_not_told_in_part() {
+        let mut feed = EventQueue::default();
+        let all = CAPACITY as u64 + 2;
+        (1..=all).for_each(|n| feed.push(n, event(n)));
+        assert!(feed.after(1).is_none() && feed.after_facts(1).is_none());
+        assert_eq!(feed.after(2).map(|rest| rest.len()), Some(CAPACITY));
+        feed.forget(all + 5);
+        assert!(feed.after(all).is_none() && feed.after_facts(all).is_none());
+        assert_eq!(told(feed.after_facts(all + 5)), Some(vec![]));
+        feed.push(all + 6, event(1));
+        assert_eq!(told(feed.after_facts(all + 5)), Some(vec![all + 2]));
+        feed.check();
+    }
+
+    #[test]
+    fn several_events_of_one_fact_are_found_together() {
+        let mut feed = EventQueue::default();
+        for facts in [1, 2, 2, 2, 3] {
+            feed.push(facts, event(facts));
+        }
+        assert_eq!(told(feed.after_facts(1)), Some(vec![2, 3, 4, 5]));
+        assert_eq!(told(feed.after_facts(2)), Some(vec![5]));
+    }
+
+    proptest! {
+        #[test]
+        fn a_reader_that_keeps_up_reads_everything_once(steps in proptest::collection::vec((0_u64..3, 0_usize..4), 0..200)) {
+            let mut feed = EventQueue::default();
+            let (mut facts, mut read, mut at) = (0, 0_u64, 0);
+            for (more, takes) in steps {
+                facts += more;
+                feed.push(facts, event(facts));
+                let rest = feed.after(at).expect("it is there");
+                for (place, _) in rest.take(takes) {
+                    prop_assert_eq!(place.sequence, at + 1);
+                    (at, read) = (place.sequence, read + 1);
+                }
+                feed.check();
+            }
+            let rest = feed.after(at).expect("it is there").len() as u64;
+            prop_assert_eq!(read + rest, feed.last().sequence);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What watchers are told: which changes are events, and when.
+//!
+//! Facts about names are told as they come about, and again when they are replayed, so a restart hides none. What is believed
+//! (who lives, how replicas stand) is told when it differs from what was told last; of replicas once a tick, for the contents that
+//! something happened to. While a restarted tracker does not know its peers yet, nobody is said to be silent or short of replicas.
+//!
+//! It does not remember who watches: see [`EventQueue`].
+
+mod event_queue;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound as Edge;
+
+use shared::model::{
+    Binding, ContentId, FeedEvent, FeedPage, FeedPosition, Mark, Name, PeerId, PeerMode, PeerState, Revision,
+};
+
+use super::history::History;
+use super::names::{LastSent, NameHistory, Names, size_of};
+use super::peers::Peers;
+use super::record::{Fact, Record};
+use super::replicas::Replicas;
+use event_queue::{EventQueue, Place};
+
+pub(crate) use event_queue::CAPACITY;
+
+/// Contents counted in one tick to see how collections stand: some ten milliseconds. A larger collection is counted in one go, and
+/// then nothing for as many ticks as that was worth.
+const WORK: i64 = 1 << 14;
+
+/// The events, and what may have to be told next.
+#[derive(Debug, Default)]
+pub(crate) struct Feed {
+    queue: EventQueue,
+    /// Peers as watchers were sent them last.
+    peers: BTreeMap<PeerId, (PeerState, PeerMode)>,
+    /// What names are bound to that may stand otherwise than was told.
+    dirty: BTreeSet<ContentId>,
+    /// The one that was looked at last: they take turns.
+    looked_at: Option<ContentId>,
+    /// What is left of the work of this tick; below zero what has been done of the next ones'.
+    credit: i64,
+}
+
+impl Feed {
+    /// Asserts the invariants.
+    pub(crate) fn check(&self) {
+        self.queue.check();
+    }
+
+    fn next_dirty(&mut self) -> Option<ContentId> {
+        let from = self.looked_at.map_or(Edge::Unbounded, Edge::Excluded);
+        let next = self.dirty.range((from, Edge::Unbounded)).next();
+        let next = next.or_else(|| self.dirty.first()).copied()?;
+        self.dirty.remove(&next);
+        self.looked_at = Some(next);
+        Some(next)
+    }
+
+    /// What came after a position, as far as it fits into a page; without one, where the feed is now.
+    pub(crate) fn after(&self, after: Option<FeedPosition>, history: &History) -> FeedPage {
+        let now = self.queue.last();
+        // What came last may not have been an event.
+        let facts = history.facts();
+        let at_the_end = |is_gap| FeedPage {
+            position: position(history, Place { facts, ..now }),
+            is_gap,
+            has_more: false,
+            events: Vec::new(),
+        };
+        let Some(after) = after else {
+            return at_the_end(false);
+        };
+        let page = if is_of_this_run(history, after.mark) {
+            self.queue.after(after.sequence).map(|rest| page(history, rest))
+        } else if history.contains(after.mark) {
+            self.queue
+                .after_facts(after.mark.facts)
+                .map(|rest| page(history, rest))
+        } else {
+            None
+        };
+        match page {
+            Some(page) if page.events.is_empty() => at_the_end(false),
+            Some(page) => page,
+            None => at_the_end(true),
+        }
+    }
+
+    /// Tells an event; `facts` is how many facts there are, its own included.
+    pub(crate) fn tell(&mut self, facts: u64, event: FeedEvent) {
+        self.queue.push(facts, event);
+    }
+
+    /// A fact comes about, or is replayed; it is counted already and not true yet.
+    pub(crate) fn tell_fact(&mut self, record: &Record, names: &Names, facts: u64) {
+        let event = match &record.fact {
+            // Told again at the same revision it has one publisher more.
+            Fact::Published {
+                name,
+                revision,
+                target,
+                manifest,
+                parts,
+                ..
+            } if names.revision(name) < *revision => FeedEvent::Published(Binding {
+                name: name.clone(),
+                revision: *revision,
+                content: manifest.content(),
+                length: manifest.length(),
+                target: *target,
+                published_at: record.at,
+                collection: parts.as_ref().map(size_of),
+            }),
+            Fact::Renamed {
+                from,
+                tombstone,
+                to,
+                revision,
+            } => {
+                let Some(bound) = names.binding(from) else {
+                    return;
+                };
+                FeedEvent::Renamed {
+                    from: from.clone(),
+                    tombstone: *tombstone,
+                    to: Binding {
+                        name: to.clone(),
+                        revision: *revision,
+                        published_at: record.at,
+                        ..bound
+                    },
+                }
+            }
+            Fact::Removed { name, revision } => FeedEvent::Removed {
+                name: name.clone(),
+                revision: *revision,
+            },
+            Fact::EpochBegun(epoch) => FeedEvent::EpochBegun(*epoch),
+            Fact::PeerForgotten(peer) => {
+                self.peers.remove(peer);
+                return;
+            }
+            // A snapshot says how it has become, not what has happened.
+            Fact::History { facts, .. } => {
+                self.queue.forget(*facts);
+                return;
+            }
+            _ => return,
+        };
+        self.tell(facts, event);
+    }
+
+    /// Tells how those peers are to whom something happened.
+    pub(crate) fn tell_peers(
+        &mut self,
+        touched: Vec<PeerId>,
+        peers: &Peers,
+        replicas: &Replicas,
+        facts: u64,
+    ) {
+        for peer in touched.into_iter().filter_map(|id| peers.get(id)) {
+            let state = (peer.life().state(), peer.mode());
+            let is_waited_for = peers.is_in_safe_mode() && state.0 == PeerState::Suspect;
+            if is_waited_for || self.peers.get(&peer.id()) == Some(&state) {
+                continue;
+            }
+            self.peers.insert(peer.id(), state);
+            let event = FeedEvent::Peer {
+                has_left: state.0 == PeerState::Lost && peer.has_left(),
+                peer: replicas.describe(peer),
+            };
+            self.tell(facts, event);
+        }
+    }
+
+    /// Something may have happened to the replicas of a content: to be told of whatever is bound to it, or to a collection with it.
+    pub(crate) fn mark_dirty(&mut self, id: ContentId, names: &Names) {
+        let Some(content) = names.content(id) else {
+            return;
+        };
+        let histories = content.names().iter().filter_map(|name| names.history(name));
+        for (_, bound) in histories.filter_map(NameHistory::current) {
+            if bound.refers_to(id) {
+                self.dirty.insert(bound.content());
+            }
+        }
+    }
+
+    /// Tells how contents stand that do so otherwise than was told.
+    pub(crate) fn tell_standings(
+        &mut self,
+        names: &mut Names,
+        peers: &Peers,
+        replicas: &Replicas,
+        facts: u64,
+    ) {
+        self.credit = WORK.min(self.credit + WORK);
+        while self.credit > 0
+            && let Some(id) = self.next_dirty()
+        {
+            self.credit -= self.tell_standing(id, names, peers, replicas, facts);
+        }
+    }
+
+    /// Returns what it cost: contents counted, and names told.
+    fn tell_standing(
+        &mut self,
+        id: ContentId,
+        names: &mut Names,
+        peers: &Peers,
+        replicas: &Replicas,
+        facts: u64,
+    ) -> i64 {
+        let Some(content) = names.content(id) else {
+            return 1;
+        };
+        let health = replicas.health_with_parts(content, names, peers);
+        let parts: usize = names.parts_of(id).map(<[_]>::len).sum();
+        let sent = LastSent::of(&health);
+        let cost = i64::try_from(1 + parts + content.names().len()).unwrap_or(i64::MAX);
+        if content.last_sent() == Some(sent) {
+            return cost;
+        }
+        let bound = |name: &Name| {
+            let (revised, bound) = names.history(name)?.current()?;
+            (bound.content() == id).then(|| (name.clone(), revised.revision()))
+        };
+        let told: Vec<(Name, Revision)> = content.names().iter().filter_map(bound).collect();
+        names.set_last_sent(id, sent);
+        if told.len() > CAPACITY {
+            self.queue.forget(facts);
+            return cost;
+        }
+        for (name, revision) in told {
+            let event = FeedEvent::Standing {
+                name,
+                revision,
+                health,
+            };
+            self.tell(facts, event);
+        }
+        cost
+    }
+}
+
+fn page<'a>(history: &History, mut rest: impl ExactSizeIterator<Item = (Place, &'a FeedEvent)>) -> FeedPage {
+    let mut last = Place::default();
+    let events = rest.by_ref().take(FeedPage::MAX_EVENTS).map(|(place, event)| {
+        last = place;
+        event.clone()
+    });
+    let events = events.collect();
+    FeedPage {
+        events,
+        has_more: rest.len() > 0,
+        is_gap: false,
+        position: position(history, last),
+    }
+}
+
+fn position(history: &History, place: Place) -> FeedPosition {
+    FeedPosition {
+        mark: Mark {
+            epoch: history.epoch(),
+            began: history.began(),
+            facts: place.facts,
+        },
+        sequence: place.sequence,
+    }
+}
+
+fn is_of_this_run(history: &History, mark: Mark) -> bool {
+    mark.epoch == history.epoch() && mark.began == history.began()
+}

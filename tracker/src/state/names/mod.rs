@@ -1,0 +1,558 @@
+//! Names, their revisions and tombstones, and the contents that they refer to.
+//!
+//! Invariants: a content is here if and only if some name keeps it, as what it is bound to or as a part of a collection,
+//! now or for an earlier revision (see [`NameHistory`]); its target is the largest of those, its publishers are those of all of them, so both follow from the names alone; a name's
+//! revision only grows, through tombstones too. A name that is unknown is at the *floor*, the largest revision of those
+//! that were forgotten: so what followed an earlier revision of it can never be taken for following this one. Knows
+//! nothing of peers' lives or holdings.
+
+mod name_history;
+mod publishing;
+mod revisions;
+mod snapshot;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound as Edge;
+
+use shared::model::{
+    Binding, ContentId, ContentState, Health, Manifest, Name, Parts, PeerId, PinCount, ReplicationTarget,
+    Revision, RevisionLimit, Timestamp,
+};
+
+use super::record::{Fact, NameFact, Past};
+use name_history::Publishers;
+
+pub(crate) use name_history::{Bound, Hold, NameHistory, Revised};
+pub(crate) use publishing::{Decision, size_of};
+
+/// Revisions of one generation; a restored journal begins the next one (see [`Names::next_generation`]). More than
+/// any name sees between a backup and its restoration, and easy to tell apart in a list: 1000001 follows 17.
+const GENERATION: u64 = 1_000_000;
+
+/// All names and contents.
+#[derive(Debug)]
+pub(crate) struct Names {
+    names: BTreeMap<Name, NameHistory>,
+    contents: BTreeMap<ContentId, Content>,
+    bound: usize,
+    limit: RevisionLimit,
+    floor: Revision,
+    /// How far the look at old revisions has come.
+    aged: Option<Name>,
+}
+
+/// A content that some name keeps: directly, or as a part of a collection.
+#[derive(Debug)]
+pub(crate) struct Content {
+    manifest: Manifest,
+    /// The largest that a name wants for it.
+    target: ReplicationTarget,
+    /// Peers that share it in place: their copies are not trimmed.
+    publishers: Publishers,
+    /// In ascending order; never empty.
+    names: Vec<Name>,
+    /// The state of its replicas that watchers were sent last; none when it is to be sent anew. Here, and not with the
+    /// feed, because three bytes beside each content are less than a map of millions.
+    last_sent: Option<LastSent>,
+}
+
+/// The state of a content's replicas that watchers were sent; what else its health says changes too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LastSent {
+    state: ContentState,
+    /// More than the target are as good as the target, which is at most 32.
+    fewest: u8,
+    target: u8,
+}
+
+impl LastSent {
+    pub(crate) fn of(health: &Health) -> Self {
+        let target = health.target.get();
+        let small = |number: u32| u8::try_from(number).unwrap_or(u8::MAX);
+        Self {
+            state: health.state,
+            fewest: small(health.fewest.min(target)),
+            target: small(target),
+        }
+    }
+}
+
+/// Changes of the references from names to contents that one fact brought about.
+#[derive(Debug, Default)]
+pub(crate) struct RefChange {
+    /// Contents that were unknown before, and the number of their fragments.
+    learned: Vec<(ContentId, u32)>,
+    /// Contents that are referred to otherwise than before, or no longer.
+    touched: BTreeSet<ContentId>,
+    /// Those of them that no name keeps any longer, and the number of their fragments.
+    collected: Vec<(ContentId, u32)>,
+}
+
+impl RefChange {
+    pub(crate) fn learned(&self) -> &[(ContentId, u32)] {
+        &self.learned
+    }
+
+    pub(crate) fn touched(&self) -> &BTreeSet<ContentId> {
+        &self.touched
+    }
+
+    pub(crate) fn collected(&self) -> &[(ContentId, u32)] {
+        &self.collected
+    }
+
+    fn add(&mut self, other: Self) {
+        self.learned.extend(other.learned);
+        self.touched.extend(other.touched);
+        self.collected.extend(other.collected);
+    }
+}
+
+impl Content {
+    pub(crate) fn id(&self) -> ContentId {
+        self.manifest.content()
+    }
+
+    pub(crate) const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(crate) const fn target(&self) -> ReplicationTarget {
+        self.target
+    }
+
+    pub(crate) const fn publishers(&self) -> &Publishers {
+        &self.publishers
+    }
+
+    /// Names that keep it, in ascending order; at least one.
+    pub(crate) fn names(&self) -> &[Name] {
+        &self.names
+    }
+
+    pub(crate) const fn last_sent(&self) -> Option<LastSent> {
+        self.last_sent
+    }
+}
+
+impl Default for Names {
+    /// Keeps nothing of the past until it is told to: as journals have it that are older than that.
+    fn default() -> Self {
+        Self {
+            names: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            bound: 0,
+            limit: RevisionLimit::ONE,
+            floor: Revision::NONE,
+            aged: None,
+        }
+    }
+}
+
+impl Names {
+    /// What the name is bound to.
+    pub(crate) fn binding(&self, name: &Name) -> Option<Binding> {
+        let (revised, bound) = self.names.get(name)?.current()?;
+        Some(binding(name, revised, bound))
+    }
+
+    /// A revision of a name of which the content is kept, whoever keeps it.
+    pub(crate) fn binding_at(&self, name: &Name, revision: Revision) -> Option<Binding> {
+        let history = self.names.get(name)?;
+        let revised = history.get(revision)?;
+        let bound = revised
+            .bound
+            .as_deref()
+            .filter(|bound| self.is_there(history, bound))?;
+        Some(binding(name, revised, bound))
+    }
+
+    /// The first name that is bound to a content or to a collection with it; or else the first that keeps it.
+    pub(crate) fn binding_of(&self, id: ContentId) -> Option<Binding> {
+        let names = self.contents.get(&id)?.names.iter();
+        let newest = |name: &Name| {
+            let (revised, bound) = self.names.get(name)?.newest_of(id)?;
+            Some((bound.hold != Hold::Current, binding(name, revised, bound)))
+        };
+        let all = names.filter_map(newest);
+        all.min_by_key(|(is_past, _)| *is_past)
+            .map(|(_, binding)| binding)
+    }
+
+    /// Whether what a revision bound can be had.
+    pub(crate) fn is_there(&self, history: &NameHistory, bound: &Bound) -> bool {
+        // Of a collection only a revision that keeps it knows the parts.
+        let is_elsewhere = || bound.collection.is_none() && self.contents.contains_key(&bound.content);
+        history.same_as(bound).is_some() || is_elsewhere()
+    }
+
+    /// How often the name has been bound or removed, as far as anyone can tell.
+    pub(crate) fn revision(&self, name: &Name) -> Revision {
+        self.names.get(name).map_or(self.floor, NameHistory::last)
+    }
+
+    /// The revision of the name's next binding: of the newest generation.
+    pub(crate) fn next_binding(&self, name: &Name) -> Revision {
+        let floor = self.floor.get();
+        let generation = Revision::new(floor - floor % GENERATION);
+        self.revision(name).max(generation).next()
+    }
+
+    /// Where the next generation of revisions begins. A journal that was restored does not know which revisions have
+    /// been given since the backup: when the floor is raised to this, none of them is given to another binding.
+    pub(crate) fn next_generation(&self) -> Revision {
+        let newest = self.names.values().map(NameHistory::last).max();
+        let newest = newest.unwrap_or(Revision::NONE).max(self.floor).get();
+        let before = newest - newest % GENERATION;
+        Revision::new(before.saturating_add(GENERATION))
+    }
+
+    /// What is remembered of a name, bound or removed.
+    pub(crate) fn history(&self, name: &Name) -> Option<&NameHistory> {
+        self.names.get(name)
+    }
+
+    /// The names after `name` (or from the first one), with all that is remembered of them.
+    pub(crate) fn histories_after<'a>(
+        &'a self,
+        name: Option<&'a Name>,
+    ) -> impl Iterator<Item = (&'a Name, &'a NameHistory)> {
+        let from = name.map_or(Edge::Unbounded, |name| Edge::Excluded(name.as_str()));
+        self.names.range::<str, _>((from, Edge::Unbounded))
+    }
+
+    pub(crate) const fn limit(&self) -> RevisionLimit {
+        self.limit
+    }
+
+    pub(crate) const fn floor(&self) -> Revision {
+        self.floor
+    }
+
+    pub(crate) fn content(&self, id: ContentId) -> Option<&Content> {
+        self.contents.get(&id)
+    }
+
+    /// The contents after `id` (or from the first one), in order of ids.
+    pub(crate) fn contents_after(&self, id: Option<ContentId>) -> impl Iterator<Item = ContentId> + '_ {
+        let from = id.map_or(Edge::Unbounded, Edge::Excluded);
+        self.contents.range((from, Edge::Unbounded)).map(|(id, _)| *id)
+    }
+
+    /// The names that begin with `prefix` and come after `after`, in ascending order.
+    pub(crate) fn names_after<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a Name>,
+    ) -> impl Iterator<Item = Binding> + 'a {
+        let from = match after {
+            Some(after) if after.as_str() >= prefix => Edge::Excluded(after.as_str()),
+            _ => Edge::Included(prefix),
+        };
+        self.names
+            .range::<str, _>((from, Edge::Unbounded))
+            .take_while(move |(name, _)| name.as_str().starts_with(prefix))
+            .filter_map(|(name, _)| self.binding(name))
+    }
+
+    pub(crate) fn name_count(&self) -> usize {
+        self.bound
+    }
+
+    pub(crate) fn content_count(&self) -> usize {
+        self.contents.len()
+    }
+
+    /// What the collection that a name is bound to refers to, ascending; nothing when it is none.
+    pub(crate) fn parts(&self, name: &Name) -> &[ContentId] {
+        let current = self.names.get(name).and_then(NameHistory::current);
+        current
+            .and_then(|(_, bound)| bound.parts.as_deref())
+            .unwrap_or_default()
+    }
+
+    /// What the collections whose catalog is this content refer to, each ascending.
+    pub(crate) fn parts_of(&self, catalog: ContentId) -> impl Iterator<Item = &[ContentId]> {
+        let names = self
+            .contents
+            .get(&catalog)
+            .into_iter()
+            .flat_map(|known| &known.names);
+        let histories = names.filter_map(|name| self.names.get(name));
+        let of_it = histories.flat_map(move |history| {
+            history
+                .holding()
+                .filter(move |(_, bound)| bound.content == catalog)
+        });
+        of_it.filter_map(|(_, bound)| bound.parts.as_deref())
+    }
+
+    /// Whether the peer has published what the name is bound to.
+    pub(crate) fn is_published_by(&self, name: &Name, peer: PeerId) -> bool {
+        let current = self.names.get(name).and_then(NameHistory::current);
+        current.is_some_and(|(_, bound)| bound.publishers.contains(peer))
+    }
+
+    /// Takes in a fact about names; any other one changes nothing.
+    pub(crate) fn evolve(&mut self, fact: Fact, at: Timestamp) -> RefChange {
+        match fact {
+            Fact::Published {
+                name,
+                revision,
+                target,
+                manifest,
+                publishers,
+                parts,
+            } => {
+                let (bound, learned) = self.learn(target, manifest, &publishers, parts.as_ref());
+                let change = self.bind(&name, revision, bound, at);
+                RefChange { learned, ..change }
+            }
+            Fact::Removed { name, revision } => {
+                let limit = self.limit;
+                self.change(&name, |history| history.remove(revision, at, limit))
+            }
+            Fact::Renamed {
+                from,
+                tombstone,
+                to,
+                revision,
+            } => self.move_binding(&from, tombstone, &to, revision, at),
+            Fact::TargetChanged { name, target } => self.change(&name, |history| history.set_target(target)),
+            Fact::Name(fact) => self.restore_line(fact, at),
+            _ => RefChange::default(),
+        }
+    }
+
+    /// Takes in a fact about the past of a name.
+    fn restore_line(&mut self, fact: NameFact, at: Timestamp) -> RefChange {
+        let limit = self.limit;
+        match fact {
+            NameFact::RevisionsKept(limit) => self.keep(limit),
+            NameFact::Collected { name, revision } => {
+                self.change(&name, |history| history.collect(revision, limit))
+            }
+            NameFact::PinChanged { name, revision, pins } => {
+                self.change(&name, |history| history.pin(revision, pins, at))
+            }
+            NameFact::Remembered { name, revision, past } => self.remember(&name, revision, past, at),
+            NameFact::NameForgotten(name) => {
+                if let Some(history) = self.names.remove(&name) {
+                    self.floor = self.floor.max(history.last());
+                }
+                RefChange::default()
+            }
+            NameFact::FloorRaised(floor) => {
+                self.floor = self.floor.max(floor);
+                RefChange::default()
+            }
+        }
+    }
+
+    /// Binds a name. A fact about the revision that it is at already brings further publishers of the binding.
+    fn bind(&mut self, name: &Name, revision: Revision, bound: Bound, at: Timestamp) -> RefChange {
+        let limit = self.limit;
+        self.change(name, |history| match history.last() == revision {
+            true => {
+                history.add_publishers(&bound.publishers);
+                bound.contents().collect()
+            }
+            false => history.bind(revision, at, bound, limit),
+        })
+    }
+
+    /// Takes in a past revision from a snapshot; they come in order, before what the name is now.
+    fn remember(&mut self, name: &Name, revision: Revision, past: Past, at: Timestamp) -> RefChange {
+        let bound = match past {
+            Past::Removed => None,
+            Past::Collected { was, pins } => Some(Bound {
+                content: was.content,
+                length: was.length,
+                target: was.target,
+                collection: was.collection,
+                parts: None,
+                publishers: Publishers::default(),
+                hold: Hold::Collected,
+                pins,
+            }),
+            Past::Kept {
+                since,
+                pins,
+                target,
+                manifest,
+                publishers,
+                parts,
+            } => {
+                let (bound, _) = self.learn(target, manifest, &publishers, parts.as_ref());
+                let hold = Hold::Kept { since };
+                Some(Bound { hold, pins, ..bound })
+            }
+        };
+        self.change(name, |history| {
+            let touched = bound.iter().flat_map(Bound::contents).collect();
+            let bound = bound.map(Box::new);
+            history.push(Revised { revision, at, bound });
+            touched
+        })
+    }
+
+    /// Makes sure that a content and its parts are known; no name keeps them yet.
+    fn learn(
+        &mut self,
+        target: ReplicationTarget,
+        manifest: Manifest,
+        publishers: &[PeerId],
+        parts: Option<&Parts>,
+    ) -> (Bound, Vec<(ContentId, u32)>) {
+        let bound = Bound {
+            content: manifest.content(),
+            length: manifest.length(),
+            target,
+            collection: parts.map(size_of),
+            parts: parts.map(|parts| parts.ids().collect()),
+            publishers: Publishers::of(publishers),
+            hold: Hold::Current,
+            pins: PinCount::default(),
+        };
+        let parts = parts.into_iter().flat_map(Parts::manifests).cloned();
+        let mut learned = Vec::new();
+        for manifest in parts.chain([manifest]) {
+            let (id, fragments) = (manifest.content(), manifest.fragment_count());
+            let content = self.contents.entry(id).or_insert_with(|| {
+                learned.push((id, fragments));
+                Content {
+                    manifest,
+                    target,
+                    publishers: Publishers::default(),
+                    names: Vec::new(),
+                    last_sent: None,
+                }
+            });
+            content.last_sent = None;
+        }
+        (bound, learned)
+    }
+
+    /// Records what watchers were sent about the content's replicas.
+    pub(crate) fn set_last_sent(&mut self, id: ContentId, sent: LastSent) {
+        if let Some(content) = self.contents.get_mut(&id) {
+            content.last_sent = Some(sent);
+        }
+    }
+
+    /// Gives what a name is bound to another name, and leaves a tombstone.
+    fn move_binding(
+        &mut self,
+        from: &Name,
+        tombstone: Revision,
+        to: &Name,
+        revision: Revision,
+        at: Timestamp,
+    ) -> RefChange {
+        let Some((_, current)) = self.names.get(from).and_then(NameHistory::current) else {
+            return RefChange::default();
+        };
+        let moved = Bound {
+            pins: PinCount::default(),
+            ..current.clone()
+        };
+        if let Some(content) = self.contents.get_mut(&moved.content) {
+            // To be told of the other name.
+            content.last_sent = None;
+        }
+        let limit = self.limit;
+        // In this order nothing is without a name in between.
+        let mut change = self.change(to, |history| history.bind(revision, at, moved, limit));
+        let ended = self.change(from, |history| history.end(tombstone, at, limit));
+        change.add(ended);
+        change
+    }
+
+    /// From now on so many revisions of every name are remembered.
+    fn keep(&mut self, limit: RevisionLimit) -> RefChange {
+        self.limit = limit;
+        let most = limit.get() as usize;
+        let longer = self
+            .names
+            .iter()
+            .filter(|(_, history)| history.revisions().len() > most);
+        let longer: Vec<_> = longer.map(|(name, _)| name.clone()).collect();
+        let mut all = RefChange::default();
+        for name in longer {
+            let change = self.change(&name, |history| history.trim(limit));
+            all.add(change);
+        }
+        all
+    }
+
+    /// Changes what is remembered of a name, and brings the contents that this touches up to date.
+    fn change(
+        &mut self,
+        name: &Name,
+        edit: impl FnOnce(&mut NameHistory) -> BTreeSet<ContentId>,
+    ) -> RefChange {
+        let history = self.names.entry(name.clone()).or_default();
+        let was_bound = history.current().is_some();
+        let touched = edit(history);
+        match (was_bound, history.current().is_some()) {
+            (false, true) => self.bound += 1,
+            (true, false) => self.bound -= 1,
+            _ => {}
+        }
+        if history.revisions().is_empty() {
+            self.names.remove(name);
+        }
+        let mut collected = Vec::new();
+        for id in &touched {
+            let is_kept = self
+                .names
+                .get(name)
+                .is_some_and(|history| history.referring(*id).next().is_some());
+            collected.extend(self.settle(*id, name, is_kept));
+        }
+        RefChange {
+            learned: Vec::new(),
+            touched,
+            collected,
+        }
+    }
+
+    /// A name keeps a content, or does not; returns the content if none does.
+    fn settle(&mut self, id: ContentId, name: &Name, is_kept: bool) -> Option<(ContentId, u32)> {
+        let content = self.contents.get_mut(&id)?;
+        match (is_kept, content.names.binary_search(name)) {
+            (true, Err(place)) => {
+                // Most contents have one name: no spare room for more.
+                content.names.reserve_exact(1);
+                content.names.insert(place, name.clone());
+            }
+            (false, Ok(place)) => drop(content.names.remove(place)),
+            _ => {}
+        }
+        let histories = content.names.iter().filter_map(|name| self.names.get(name));
+        let (mut largest, mut publishers) = (None, Publishers::default());
+        for bound in histories.flat_map(|history| history.referring(id)) {
+            largest = largest.max(Some(bound.target));
+            publishers.extend(bound.publishers.as_slice());
+        }
+        if let Some(largest) = largest {
+            (content.target, content.publishers) = (largest, publishers);
+            return None;
+        }
+        let fragments = content.manifest.fragment_count();
+        self.contents.remove(&id);
+        Some((id, fragments))
+    }
+}
+
+fn binding(name: &Name, revised: &Revised, bound: &Bound) -> Binding {
+    Binding {
+        name: name.clone(),
+        revision: revised.revision,
+        content: bound.content,
+        length: bound.length,
+        target: bound.target,
+        published_at: revised.at,
+        collection: bound.collection,
+    }
+}

@@ -1,0 +1,386 @@
+//! The revisions of one name that are remembered, and which of their contents the name keeps for them.
+//!
+//! Invariants: revisions ascend; only the last one is current; what is pinned refers to its contents and stays in the
+//! history, however old; what was let go refers to nothing. Contents are kept for the current revision, for pinned ones,
+//! and for those that were superseded and not let go yet. Pure: knows neither other names nor what time it is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use shared::model::{
+    CollectionSize, ContentId, PeerId, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit,
+    Timestamp,
+};
+
+/// All that is remembered of one name, the oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct NameHistory {
+    revisions: Vec<Revised>,
+}
+
+/// One revision.
+#[derive(Debug)]
+pub(crate) struct Revised {
+    pub(super) revision: Revision,
+    pub(super) at: Timestamp,
+    /// None when it is a removal, which costs no more than this.
+    pub(super) bound: Option<Box<Bound>>,
+}
+
+/// What a revision bound the name to.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(super) content: ContentId,
+    pub(super) length: u64,
+    pub(super) target: ReplicationTarget,
+    pub(super) collection: Option<CollectionSize>,
+    /// Of a collection, ascending; nothing once they were let go.
+    pub(super) parts: Option<Arc<[ContentId]>>,
+    /// Peers that published this binding; nobody once its contents were let go.
+    pub(super) publishers: Publishers,
+    pub(super) hold: Hold,
+    pub(super) pins: PinCount,
+}
+
+/// Peers that share the contents of a binding in place, in ascending order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Publishers(Vec<PeerId>);
+
+impl Publishers {
+    /// More publishers of one binding are not recorded: their copies may then be trimmed.
+    const MAX: usize = 64;
+
+    pub(crate) fn of(peers: &[PeerId]) -> Self {
+        let mut publishers = Self::default();
+        publishers.extend(peers);
+        publishers.0.truncate(Self::MAX);
+        publishers
+    }
+
+    pub(crate) fn as_slice(&self) -> &[PeerId] {
+        &self.0
+    }
+
+    pub(crate) fn contains(&self, peer: PeerId) -> bool {
+        self.0.binary_search(&peer).is_ok()
+    }
+
+    /// Adds every peer, without a bound.
+    pub(crate) fn extend(&mut self, peers: &[PeerId]) {
+        for peer in peers {
+            if let Err(place) = self.0.binary_search(peer) {
+                // Most contents have one publisher: no spare room for more.
+                self.0.reserve_exact(1);
+                self.0.insert(place, *peer);
+            }
+        }
+    }
+
+    /// Adds peers until the set is full.
+    fn admit(&mut self, others: &Self) {
+        let room = Self::MAX.saturating_sub(self.0.len());
+        let fresh = others.0.iter().filter(|peer| !self.contains(**peer));
+        let fresh: Vec<_> = fresh.take(room).copied().collect();
+        self.extend(&fresh);
+    }
+}
+
+/// Whether a revision keeps its contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// The name is bound to them.
+    Current,
+    /// They stay for a while, or as long as the revision is pinned.
+    Kept {
+        /// When it was superseded, or unpinned after that; 0 when only the pin keeps it.
+        since: Timestamp,
+    },
+    /// No longer.
+    Collected,
+}
+
+impl Hold {
+    /// A pinned revision whose own time is over: it begins anew when the pin goes.
+    const KEPT_BY_PIN: Self = Self::Kept {
+        since: Timestamp::from_millis(0),
+    };
+}
+
+impl Bound {
+    /// Whether the name keeps the contents for this revision.
+    pub(crate) fn holds(&self) -> bool {
+        self.hold != Hold::Collected
+    }
+
+    /// Everything that it refers to: the content and, of a collection, its parts.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = ContentId> + '_ {
+        let parts = self.parts.iter().flat_map(|parts| parts.iter());
+        parts.chain([&self.content]).copied()
+    }
+
+    /// Whether the name keeps the content for this revision.
+    pub(crate) fn refers_to(&self, content: ContentId) -> bool {
+        let is_part = |parts: &Arc<[ContentId]>| parts.binary_search(&content).is_ok();
+        self.holds() && (self.content == content || self.parts.as_ref().is_some_and(is_part))
+    }
+
+    /// Whether both mean the same bytes, as a file or as a collection.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.content == other.content && self.collection.is_some() == other.collection.is_some()
+    }
+
+    fn collect(&mut self) {
+        if self.pins.is_pinned() {
+            self.hold = Hold::KEPT_BY_PIN;
+        } else {
+            self.hold = Hold::Collected;
+            self.parts = None;
+            self.publishers = Publishers::default();
+        }
+    }
+
+    pub(crate) const fn content(&self) -> ContentId {
+        self.content
+    }
+
+    pub(crate) const fn hold(&self) -> Hold {
+        self.hold
+    }
+
+    pub(crate) const fn pins(&self) -> PinCount {
+        self.pins
+    }
+
+    /// As people see it.
+    pub(crate) fn told(&self) -> RevisedContent {
+        RevisedContent {
+            content: self.content,
+            length: self.length,
+            target: self.target,
+            collection: self.collection,
+        }
+    }
+}
+
+impl Revised {
+    pub(crate) const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    pub(crate) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The binding; none of a removal.
+    pub(crate) fn bound(&self) -> Option<&Bound> {
+        self.bound.as_deref()
+    }
+}
+
+impl NameHistory {
+    /// All revisions, the oldest first.
+    pub(crate) fn revisions(&self) -> &[Revised] {
+        &self.revisions
+    }
+
+    /// How often the name has been bound or removed; [`Revision::NONE`] of an empty history.
+    pub(crate) fn last(&self) -> Revision {
+        self.revisions.last().map_or(Revision::NONE, |last| last.revision)
+    }
+
+    /// What the name is bound to now, and since when.
+    pub(crate) fn current(&self) -> Option<(&Revised, &Bound)> {
+        let last = self.revisions.last()?;
+        Some((last, last.bound.as_deref()?)).filter(|(_, bound)| bound.hold == Hold::Current)
+    }
+
+    /// When the name was removed; none while it is bound.
+    pub(crate) fn removed_at(&self) -> Option<Timestamp> {
+        self.revisions
+            .last()
+            .filter(|last| last.bound.is_none())
+            .map(|last| last.at)
+    }
+
+    pub(crate) fn get(&self, revision: Revision) -> Option<&Revised> {
+        let found = self.revisions.binary_search_by_key(&revision, |one| one.revision);
+        found.ok().map(|at| &self.revisions[at])
+    }
+
+    fn bound_mut(&mut self, revision: Revision) -> Option<&mut Bound> {
+        let found = self.revisions.binary_search_by_key(&revision, |one| one.revision);
+        self.revisions[found.ok()?].bound.as_deref_mut()
+    }
+
+    /// What keeps contents, the newest first.
+    pub(crate) fn holding(&self) -> impl Iterator<Item = (&Revised, &Bound)> {
+        let bound = self.revisions.iter().rev();
+        bound
+            .filter_map(|one| Some((one, one.bound.as_deref()?)))
+            .filter(|(_, bound)| bound.holds())
+    }
+
+    /// The revisions for which the content is kept, the newest first.
+    pub(crate) fn referring(&self, content: ContentId) -> impl Iterator<Item = &Bound> {
+        let all = self.holding().map(|(_, bound)| bound);
+        all.filter(move |bound| bound.refers_to(content))
+    }
+
+    /// The newest revision for which the content is kept.
+    pub(crate) fn newest_of(&self, content: ContentId) -> Option<(&Revised, &Bound)> {
+        self.holding().find(|(_, bound)| bound.refers_to(content))
+    }
+
+    /// The revisions that are pinned, the newest first.
+    pub(crate) fn pinned(&self) -> impl Iterator<Item = Revision> {
+        let pinned = self.holding().filter(|(_, bound)| bound.pins.is_pinned());
+        pinned.map(|(one, _)| one.revision)
+    }
+
+    /// The name is bound from now on; no more revisions than the limit are remembered, besides pinned ones.
+    pub(crate) fn bind(
+        &mut self,
+        revision: Revision,
+        at: Timestamp,
+        mut bound: Bound,
+        limit: RevisionLimit,
+    ) -> BTreeSet<ContentId> {
+        let mut touched: BTreeSet<ContentId> = bound.contents().collect();
+        if let Some(last) = self.revisions.last_mut().and_then(|last| last.bound.as_mut())
+            && last.hold == Hold::Current
+        {
+            touched.extend(last.contents());
+            last.hold = Hold::Kept { since: at };
+            // Bound anew to the same bytes: its own wishes for them count no longer.
+            if last.is_same(&bound) && last.parts == bound.parts {
+                bound.publishers.admit(&last.publishers);
+                last.collect();
+            }
+        }
+        let bound = Some(Box::new(bound));
+        self.push(Revised { revision, at, bound });
+        touched.extend(self.trim(limit));
+        touched
+    }
+
+    /// The current binding has more publishers.
+    pub(crate) fn add_publishers(&mut self, publishers: &Publishers) {
+        if let Some(last) = self.revisions.last_mut().and_then(|last| last.bound.as_mut())
+            && last.hold == Hold::Current
+        {
+            last.publishers.admit(publishers);
+        }
+    }
+
+    /// The name was removed, and with it everything that is not pinned.
+    pub(crate) fn remove(
+        &mut self,
+        revision: Revision,
+        at: Timestamp,
+        limit: RevisionLimit,
+    ) -> BTreeSet<ContentId> {
+        let mut touched = BTreeSet::new();
+        for bound in self.revisions.iter_mut().filter_map(|one| one.bound.as_mut()) {
+            touched.extend(bound.contents());
+            bound.collect();
+        }
+        touched.extend(self.end(revision, at, limit));
+        touched
+    }
+
+    /// What the name was bound to has another name now: a removal that takes nothing away before its time.
+    pub(crate) fn end(
+        &mut self,
+        revision: Revision,
+        at: Timestamp,
+        limit: RevisionLimit,
+    ) -> BTreeSet<ContentId> {
+        let mut touched = BTreeSet::new();
+        if let Some(last) = self.revisions.last_mut().and_then(|last| last.bound.as_mut())
+            && last.hold == Hold::Current
+        {
+            touched.extend(last.contents());
+            last.hold = Hold::Kept { since: at };
+        }
+        self.push(Revised {
+            revision,
+            at,
+            bound: None,
+        });
+        touched.extend(self.trim(limit));
+        touched
+    }
+
+    /// Takes in a revision of a snapshot as it was.
+    pub(crate) fn push(&mut self, revised: Revised) {
+        // Most names have one revision: no spare room for more.
+        self.revisions.reserve_exact(1);
+        self.revisions.push(revised);
+    }
+
+    /// Forgets all but the newest revisions and the pinned ones.
+    pub(crate) fn trim(&mut self, limit: RevisionLimit) -> BTreeSet<ContentId> {
+        let mut touched = BTreeSet::new();
+        let surplus = self.revisions.len().saturating_sub(limit.get() as usize);
+        let mut at = 0;
+        self.revisions.retain(|one| {
+            at += 1;
+            let is_pinned = one.bound.as_ref().is_some_and(|bound| bound.pins.is_pinned());
+            let stays = at > surplus || is_pinned;
+            if !stays {
+                touched.extend(one.bound.iter().flat_map(|bound| bound.contents()));
+            }
+            stays
+        });
+        touched
+    }
+
+    /// Changes how many replicas the current revision wants.
+    pub(crate) fn set_target(&mut self, wanted: ReplicationTarget) -> BTreeSet<ContentId> {
+        match self.revisions.last_mut().and_then(|last| last.bound.as_mut()) {
+            Some(current) if current.hold == Hold::Current => {
+                current.target = wanted;
+                current.contents().collect()
+            }
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// A superseded revision keeps its contents no longer; and none but the newest are remembered.
+    pub(crate) fn collect(&mut self, revision: Revision, limit: RevisionLimit) -> BTreeSet<ContentId> {
+        let Some(bound) = self.bound_mut(revision) else {
+            return BTreeSet::new();
+        };
+        let mut touched: BTreeSet<ContentId> = bound.contents().collect();
+        bound.collect();
+        touched.extend(self.trim(limit));
+        touched
+    }
+
+    /// Pins or unpins a revision. One that is unpinned has the time of a superseded one before it is let go.
+    pub(crate) fn pin(&mut self, revision: Revision, pins: PinCount, at: Timestamp) -> BTreeSet<ContentId> {
+        let there = self.get(revision).and_then(|one| one.bound.as_deref());
+        // What was let go may be here all the same, for another revision.
+        let same = there.and_then(|there| self.same_as(there));
+        let same = same.map(|same| (same.parts.clone(), same.publishers.clone()));
+        let Some(bound) = self.bound_mut(revision) else {
+            return BTreeSet::new();
+        };
+        bound.pins = pins;
+        if pins.is_pinned() {
+            if bound.hold == Hold::Collected {
+                bound.hold = Hold::KEPT_BY_PIN;
+                (bound.parts, bound.publishers) = same.unwrap_or_default();
+            }
+        } else if bound.hold != Hold::Current {
+            bound.hold = Hold::Kept { since: at };
+        }
+        bound.contents().collect()
+    }
+
+    /// A revision of the same bytes that keeps them; itself, if it does.
+    pub(crate) fn same_as(&self, bound: &Bound) -> Option<&Bound> {
+        let mut same = self.holding().map(|(_, other)| other);
+        same.find(|other| other.is_same(bound))
+    }
+}

@@ -1,0 +1,201 @@
+//! Publishing, removing and renaming: names change by compare-and-set, linearizably.
+//!
+//! Every function decides and changes nothing: it returns the answer, and the fact that makes the answer true unless it
+//! is true already. A rename is one fact that binds a name and removes another, so nobody ever sees both or neither, and
+//! no content of it is without a name in between.
+
+use proto::messages::Publish;
+use shared::model::{
+    Binding, CollectionSize, Expectation, Manifest, Name, Parts, ReplicationTarget, Revision, Timestamp,
+};
+
+use super::{NameHistory, Names};
+use crate::state::command::Rejection;
+use crate::state::record::Fact;
+
+/// An answer, and the fact that makes it true; none when it is true already.
+pub(crate) type Decision<T> = Result<(T, Option<Fact>), Rejection>;
+
+impl Names {
+    /// Binds a name to a content. A repetition of what its publisher has published already changes nothing.
+    pub(crate) fn publish(&self, now: Timestamp, publish: &Publish) -> Decision<Binding> {
+        let bound = self.binding(&publish.name);
+        let content = publish.manifest.content();
+        let is_same = |bound: &Binding| {
+            let parts = publish.parts.iter().flat_map(Parts::ids);
+            bound.content == content
+                && bound.target == publish.target
+                && bound.collection.is_some() == publish.parts.is_some()
+                && parts.eq(self.parts(&publish.name).iter().copied())
+        };
+        let (revision, at) = match &bound {
+            // It may be a retry whose first answer got lost: there is nothing left to expect.
+            Some(bound) if is_same(bound) => (bound.revision, bound.published_at),
+            _ => {
+                self.check_expectation(&publish.name, bound.as_ref(), publish.expectation)?;
+                (self.next_binding(&publish.name), now)
+            }
+        };
+        let is_repeated = revision == bound.as_ref().map_or(Revision::NONE, |bound| bound.revision);
+        // A repetition may come late: what the peer has announced since is newer than what it then held.
+        let is_new = !is_repeated || !self.is_published_by(&publish.name, publish.publisher);
+        let fact = is_new.then(|| Fact::Published {
+            name: publish.name.clone(),
+            revision,
+            target: publish.target,
+            manifest: publish.manifest.clone(),
+            publishers: vec![publish.publisher],
+            parts: publish.parts.clone(),
+        });
+        let binding = Binding {
+            name: publish.name.clone(),
+            revision,
+            content,
+            length: publish.manifest.length(),
+            target: publish.target,
+            published_at: at,
+            collection: publish.parts.as_ref().map(size_of),
+        };
+        Ok((binding, fact))
+    }
+
+    /// Removes a name; answers with the revision of its tombstone.
+    pub(crate) fn remove(&self, name: Name, expected: Option<Revision>) -> Decision<Revision> {
+        let last = self.revision(&name);
+        let Some(bound) = self.binding(&name) else {
+            let is_known = self.history(&name).is_some();
+            // A retry names the revision that the tombstone removed.
+            return match expected {
+                Some(expected) if is_known && last.get() - 1 == expected.get() => Ok((last, None)),
+                _ => Err(Rejection::NoSuchName(name.as_str().to_owned())),
+            };
+        };
+        expect(&bound, expected)?;
+        let revision = last.next();
+        Ok((revision, Some(Fact::Removed { name, revision })))
+    }
+
+    /// Changes how many replicas a name wants. The name stays at its revision: it is bound to the same content.
+    pub(crate) fn set_target(
+        &self,
+        name: Name,
+        expected: Option<Revision>,
+        target: ReplicationTarget,
+    ) -> Decision<Binding> {
+        let bound = self.binding(&name);
+        let bound = bound.ok_or_else(|| Rejection::NoSuchName(name.as_str().to_owned()))?;
+        expect(&bound, expected)?;
+        let fact = (bound.target != target).then_some(Fact::TargetChanged { name, target });
+        Ok((Binding { target, ..bound }, fact))
+    }
+
+    /// Gives what a name is bound to another name, which must not be bound. The old name leaves a tombstone.
+    pub(crate) fn rename(
+        &self,
+        now: Timestamp,
+        from: Name,
+        to: Name,
+        expected: Option<Revision>,
+    ) -> Decision<Binding> {
+        let taken = self.binding(&to);
+        let Some(bound) = self.binding(&from) else {
+            let done = taken.filter(|taken| self.is_renamed(&from, taken, expected));
+            let done = done.ok_or_else(|| Rejection::NoSuchName(from.as_str().to_owned()))?;
+            return Ok((done, None));
+        };
+        expect(&bound, expected)?;
+        if let Some(taken) = taken {
+            return Err(bound_otherwise(&taken, "nothing was expected"));
+        }
+        let revision = self.next_binding(&to);
+        let fact = Fact::Renamed {
+            from,
+            tombstone: bound.revision.next(),
+            to: to.clone(),
+            revision,
+        };
+        let binding = Binding {
+            name: to,
+            revision,
+            published_at: now,
+            ..bound
+        };
+        Ok((binding, Some(fact)))
+    }
+
+    /// Whether a rename from a removed name to this binding was carried out before.
+    ///
+    /// A retry names the revision that was renamed, and both names have changed at the same moment. Several commands of one
+    /// batch happen at one moment too, so the content has to be the same, if it is known.
+    fn is_renamed(&self, from: &Name, to: &Binding, expected: Option<Revision>) -> bool {
+        let Some(expected) = expected else {
+            return false;
+        };
+        let history = self.history(from);
+        let was = history.and_then(|history| history.get(expected)?.bound());
+        Some(expected.get()) == self.revision(from).get().checked_sub(1)
+            && history.and_then(NameHistory::removed_at) == Some(to.published_at)
+            && was.is_none_or(|was| was.content() == to.content)
+    }
+
+    fn check_expectation(
+        &self,
+        name: &Name,
+        bound: Option<&Binding>,
+        expectation: Expectation,
+    ) -> Result<(), Rejection> {
+        let current = self.revision(name);
+        match (expectation, bound) {
+            (Expectation::Anything, _) | (Expectation::Unbound, None) => Ok(()),
+            (Expectation::Revision(expected), _) if expected == current => Ok(()),
+            (Expectation::Unbound, Some(bound)) => Err(bound_otherwise(bound, "nothing was expected")),
+            (Expectation::Revision(_), Some(bound)) => {
+                Err(bound_otherwise(bound, "another revision was expected"))
+            }
+            (Expectation::Revision(expected), None) => Err(Rejection::Unbound {
+                name: name.as_str().to_owned(),
+                expected,
+            }),
+        }
+    }
+
+    /// Refuses a content that is known in fragments of another length.
+    pub(crate) fn check_fragments(&self, manifest: &Manifest) -> Result<(), Rejection> {
+        let content = manifest.content();
+        match self
+            .content(content)
+            .map(|known| known.manifest().fragment_length())
+        {
+            Some(known) if known != manifest.fragment_length() => {
+                Err(Rejection::OtherFragments { content, known })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Parts of a collection and their length together.
+pub(crate) fn size_of(parts: &Parts) -> CollectionSize {
+    CollectionSize {
+        parts: u32::try_from(parts.manifests().len()).unwrap_or(u32::MAX),
+        length: parts.length(),
+    }
+}
+
+fn expect(bound: &Binding, expected: Option<Revision>) -> Result<(), Rejection> {
+    match expected {
+        Some(expected) if expected != bound.revision => {
+            Err(bound_otherwise(bound, "another revision was expected"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bound_otherwise(bound: &Binding, expected: &'static str) -> Rejection {
+    Rejection::Bound {
+        name: bound.name.as_str().to_owned(),
+        content: bound.content,
+        revision: bound.revision,
+        expected,
+    }
+}

@@ -1,0 +1,176 @@
+//! The catalogue as facts: what a snapshot holds of it, and what must be true of it.
+
+use std::collections::BTreeSet;
+
+use shared::model::{Name, Parts, Revision, RevisionLimit, Timestamp};
+
+use super::revisions::MAX_PINS;
+use super::{Bound, Hold, NameHistory, Names, Revised};
+use crate::state::record::{Fact, NameFact, Past, Record, require};
+
+impl Names {
+    /// The shortest list of facts that leads here; `at` is the time of those that have none of their own.
+    pub(crate) fn records(&self, at: Timestamp) -> impl Iterator<Item = Record> + '_ {
+        let limit = Some(self.limit()).filter(|limit| *limit != RevisionLimit::ONE);
+        let floor = Some(self.floor()).filter(|floor| *floor != Revision::NONE);
+        let stamped = move |fact| Record {
+            at,
+            fact: Fact::Name(fact),
+        };
+        let first = limit.map(|limit| stamped(NameFact::RevisionsKept(limit)));
+        // Last: those that are known may be below.
+        let last = floor.map(|floor| stamped(NameFact::FloorRaised(floor)));
+        let names = self.histories_after(None).flat_map(move |(name, history)| {
+            let count = history.revisions().len();
+            history
+                .revisions()
+                .iter()
+                .enumerate()
+                .flat_map(move |(place, revised)| {
+                    let is_last = place + 1 == count;
+                    let fact = match &revised.bound {
+                        Some(bound) if is_last && bound.hold == Hold::Current => {
+                            self.bound_fact(name, revised, bound)
+                        }
+                        None if count == 1 => Some(Fact::Removed {
+                            name: name.clone(),
+                            revision: revised.revision,
+                        }),
+                        bound => self.past(bound.as_deref()).map(|past| {
+                            let (name, revision) = (name.clone(), revised.revision);
+                            Fact::Name(NameFact::Remembered { name, revision, past })
+                        }),
+                    };
+                    let of_current = revised.bound.as_ref().filter(|bound| bound.hold == Hold::Current);
+                    let pins = of_current.map(|bound| bound.pins).filter(|pins| pins.get() > 0);
+                    let pinned = pins.map(|pins| {
+                        let (name, revision) = (name.clone(), revised.revision);
+                        Fact::Name(NameFact::PinChanged { name, revision, pins })
+                    });
+                    let at = revised.at;
+                    fact.into_iter()
+                        .chain(pinned)
+                        .map(move |fact| Record { at, fact })
+                })
+        });
+        first.into_iter().chain(names).chain(last)
+    }
+
+    fn bound_fact(&self, name: &Name, revised: &Revised, bound: &Bound) -> Option<Fact> {
+        let content = self.content(bound.content)?;
+        Some(Fact::Published {
+            name: name.clone(),
+            revision: revised.revision,
+            target: bound.target,
+            manifest: content.manifest.clone(),
+            publishers: bound.publishers.as_slice().to_vec(),
+            parts: self.known_parts(bound),
+        })
+    }
+
+    /// They were within bounds when they came.
+    fn known_parts(&self, bound: &Bound) -> Option<Parts> {
+        let manifest = |part| self.content(part).map(|part| part.manifest.clone());
+        let parts = bound.parts.as_ref()?.iter().copied().filter_map(manifest);
+        Parts::new(parts.collect()).ok()
+    }
+
+    fn past(&self, bound: Option<&Bound>) -> Option<Past> {
+        let Some(bound) = bound else {
+            return Some(Past::Removed);
+        };
+        let Hold::Kept { since } = bound.hold else {
+            let (was, pins) = (bound.told(), bound.pins);
+            return Some(Past::Collected { was, pins });
+        };
+        let content = self.content(bound.content)?;
+        Some(Past::Kept {
+            since,
+            pins: bound.pins,
+            target: bound.target,
+            manifest: content.manifest.clone(),
+            publishers: bound.publishers.as_slice().to_vec(),
+            parts: self.known_parts(bound),
+        })
+    }
+
+    /// The first invariant that does not hold, in words.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (mut bound, mut references) = (0, 0);
+        for (name, history) in self.histories_after(None) {
+            require(history.last() > Revision::NONE, || {
+                format!("{name} has no revision")
+            })?;
+            self.check_history(history)
+                .map_err(|why| format!("{name}: {why}"))?;
+            bound += usize::from(history.current().is_some());
+            let kept: BTreeSet<_> = history
+                .holding()
+                .flat_map(|(_, bound)| bound.contents())
+                .collect();
+            references += kept.len();
+            for content in kept {
+                let known = self.content(content);
+                let known =
+                    known.ok_or_else(|| format!("{name} refers to content {content}, which is unknown"))?;
+                require(known.names().binary_search(name).is_ok(), || {
+                    format!("content {content} does not know its name {name}")
+                })?;
+                let is_met = |bound: &Bound| {
+                    let mut publishers = bound.publishers.as_slice().iter();
+                    known.target >= bound.target && publishers.all(|peer| known.publishers.contains(*peer))
+                };
+                require(history.referring(content).all(is_met), || {
+                    format!("content {content} lacks the target or a publisher of {name}")
+                })?;
+            }
+        }
+        require(bound == self.name_count(), || {
+            format!("{} names are counted, {bound} are bound", self.name_count())
+        })?;
+        let contents = || {
+            self.contents_after(None)
+                .filter_map(|id| Some((id, self.content(id)?)))
+        };
+        let known: usize = contents().map(|(_, content)| content.names().len()).sum();
+        require(references == known, || {
+            format!("contents know {known} names, {references} refer to them")
+        })?;
+        for (id, content) in contents() {
+            require(!content.names().is_empty(), || {
+                format!("content {id} has no name")
+            })?;
+            require(content.manifest.content() == id, || {
+                format!("content {id} has another one's manifest")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn check_history(&self, history: &NameHistory) -> Result<(), String> {
+        let revisions = history.revisions();
+        require(
+            revisions.is_sorted_by(|one, next| one.revision < next.revision),
+            || "its revisions are not in order".to_owned(),
+        )?;
+        let most = self.limit().get() as usize + MAX_PINS;
+        require(revisions.len() <= most, || {
+            format!("{} revisions are remembered, {most} may be", revisions.len())
+        })?;
+        let past = revisions.split_last().map_or(revisions, |(_, past)| past);
+        let mut past = past.iter().filter_map(|one| one.bound.as_deref());
+        require(past.all(|bound| bound.hold != Hold::Current), || {
+            "a past revision is current".to_owned()
+        })?;
+        let mut bound = revisions.iter().filter_map(|one| one.bound.as_deref());
+        require(
+            bound.all(|bound| bound.parts.is_some() == (bound.holds() && bound.collection.is_some())),
+            || "the parts of a revision are there though it keeps nothing, or the reverse".to_owned(),
+        )?;
+        let mut collected = revisions.iter().filter_map(|one| one.bound.as_deref());
+        require(
+            collected.all(|bound| bound.holds() || bound.publishers.as_slice().is_empty()),
+            || "a revision that keeps nothing has publishers".to_owned(),
+        )
+    }
+}

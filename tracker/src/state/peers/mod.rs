@@ -1,0 +1,577 @@
+//! Peers, their lives and their sessions: who can be asked for something, and who counts.
+//!
+//! Invariants: a session that is known is the current one of exactly one peer; a live peer has a session; a lost
+//! peer has none. Knows names only by the holdings of peers that are away for maintenance; who holds what is in
+//! [`replicas`](super::replicas).
+
+mod absences;
+mod leases;
+mod modes;
+mod outage;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::model::{
+    ContentId, Hello, HostPort, Incarnation, Numbered, PeerId, PeerMode, PeerState, Report, Timestamp, Zone,
+};
+
+use super::command::{Rejection, SessionId};
+use super::record::{Fact, Record, Registration, require};
+use crate::placement::Rings;
+use absences::Absences;
+use leases::SafeMode;
+
+pub(crate) use absences::facts_of_absence;
+
+/// More peers than this are refused: their leases are looked at one by one every tick.
+const MAX_PEERS: usize = 20_000;
+
+/// All peers, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    peers: BTreeMap<PeerId, Peer>,
+    sessions: BTreeMap<SessionId, PeerId>,
+    /// Everyone who is not lost.
+    rings: Rings,
+    /// To whom something may have happened since somebody asked.
+    touched: Vec<PeerId>,
+    /// What those keep that are away for maintenance.
+    absences: Absences,
+    safe_mode: Option<SafeMode>,
+    /// Whether many peers have fallen silent together.
+    has_outage: bool,
+    /// When time last passed, as far as the state was told.
+    ticked_at: Timestamp,
+}
+
+/// A peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    registration: Registration,
+    /// When the registration was journaled.
+    registered_at: Timestamp,
+    life: Life,
+    mode: PeerMode,
+    mode_since: Timestamp,
+    /// Bytes of its capacity that are used: as it last said, and what was assigned and has arrived since.
+    used: u64,
+    /// It said that it has no room: nothing is assigned to it before.
+    is_full_until: Timestamp,
+    /// When an assignment of it last moved.
+    progress_at: Timestamp,
+    session: Option<Session>,
+    /// Whether it is lost because it left.
+    has_left: bool,
+}
+
+/// What the tracker believes about a peer's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Live { lease_until: Timestamp },
+    Suspect { since: Timestamp },
+    Lost { since: Timestamp },
+}
+
+/// A peer's current session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    id: SessionId,
+    /// The last message that was taken in.
+    sequence: u64,
+    /// The facts of the last mark that it was sent.
+    sent_facts: u64,
+    /// What it was known to hold when it said hello and has not announced since; dropped when its inventory is
+    /// complete. None from then on.
+    unconfirmed: Option<BTreeSet<ContentId>>,
+}
+
+impl Session {
+    pub(crate) const fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// The last message that was taken in.
+    pub(crate) const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Whether the peer was known to hold the content when it said hello, and has not announced it since.
+    pub(crate) fn is_unconfirmed(&self, content: ContentId) -> bool {
+        self.unconfirmed
+            .as_ref()
+            .is_some_and(|contents| contents.contains(&content))
+    }
+}
+
+impl Life {
+    pub(crate) fn state(self) -> PeerState {
+        match self {
+            Self::Live { .. } => PeerState::Live,
+            Self::Suspect { .. } => PeerState::Suspect,
+            Self::Lost { .. } => PeerState::Lost,
+        }
+    }
+}
+
+impl Peer {
+    pub(crate) const fn id(&self) -> PeerId {
+        self.registration.peer
+    }
+
+    pub(crate) const fn incarnation(&self) -> Incarnation {
+        self.registration.incarnation
+    }
+
+    pub(crate) const fn address(&self) -> &HostPort {
+        &self.registration.address
+    }
+
+    pub(crate) const fn zone(&self) -> Option<&Zone> {
+        self.registration.zone.as_ref()
+    }
+
+    pub(crate) const fn capacity(&self) -> u64 {
+        self.registration.capacity
+    }
+
+    /// Bytes of the capacity that are used.
+    pub(crate) const fn used(&self) -> u64 {
+        self.used
+    }
+
+    pub(crate) const fn life(&self) -> Life {
+        self.life
+    }
+
+    pub(crate) const fn mode(&self) -> PeerMode {
+        self.mode
+    }
+
+    pub(crate) const fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    pub(crate) const fn progress_at(&self) -> Timestamp {
+        self.progress_at
+    }
+
+    /// Whether it has said of late that it has no room.
+    pub(crate) fn is_full(&self, now: Timestamp) -> bool {
+        self.is_full_until > now
+    }
+
+    pub(crate) const fn has_left(&self) -> bool {
+        self.has_left
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.life, Life::Live { .. })
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.life, Life::Lost { .. })
+    }
+
+    /// Whether it is there and used for what comes.
+    pub(crate) fn can_be_given(&self) -> bool {
+        self.mode == PeerMode::Active && self.ready_session().is_some()
+    }
+
+    /// The session of a peer that may be given something to do: it lives and its inventory is known.
+    pub(crate) fn ready_session(&self) -> Option<&Session> {
+        self.session
+            .as_ref()
+            .filter(|session| self.is_live() && session.unconfirmed.is_none())
+    }
+}
+
+impl Peers {
+    pub(crate) fn get(&self, id: PeerId) -> Option<&Peer> {
+        self.peers.get(&id)
+    }
+
+    /// Hands out a peer that may be changed: it counts as touched.
+    fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
+        self.touch(id);
+        self.peers.get_mut(&id)
+    }
+
+    /// The orders from which replica sets are read off: of everyone who is not lost.
+    pub(crate) const fn rings(&self) -> &Rings {
+        &self.rings
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
+        self.peers.values()
+    }
+
+    /// The peers after `id` (or from the first one), in order of ids.
+    pub(crate) fn after(&self, id: Option<PeerId>) -> impl Iterator<Item = &Peer> {
+        use std::ops::Bound;
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.peers.range((from, Bound::Unbounded)).map(|(_, peer)| peer)
+    }
+
+    pub(crate) fn is_live(&self, id: PeerId) -> bool {
+        self.get(id).is_some_and(Peer::is_live)
+    }
+
+    pub(crate) fn is_lost(&self, id: PeerId) -> bool {
+        self.get(id).is_none_or(Peer::is_lost)
+    }
+
+    pub(crate) fn is_draining(&self, id: PeerId) -> bool {
+        self.get(id).is_some_and(|peer| peer.mode == PeerMode::Draining)
+    }
+
+    /// The peer's failure domain, if it is known and has one.
+    pub(crate) fn zone(&self, id: PeerId) -> Option<&Zone> {
+        self.get(id)?.zone()
+    }
+
+    /// The peer's session, if it has one.
+    pub(crate) fn session_of(&self, id: PeerId) -> Option<SessionId> {
+        self.get(id)?.session.as_ref().map(Session::id)
+    }
+
+    /// The session of a peer that may be given something to do.
+    pub(crate) fn ready_session(&self, id: PeerId) -> Option<&Session> {
+        self.get(id)?.ready_session()
+    }
+
+    /// Every open session and its peer.
+    pub(crate) fn sessions(&self) -> Vec<(SessionId, PeerId)> {
+        self.sessions
+            .iter()
+            .map(|(session, peer)| (*session, *peer))
+            .collect()
+    }
+
+    /// Whether a registration may be taken in; the fact of it when it says anything new.
+    pub(crate) fn admit(&self, registration: Registration) -> Result<Option<Fact>, Rejection> {
+        let is_known = match self.get(registration.peer) {
+            Some(known) => {
+                let current = known.registration.incarnation;
+                if registration.incarnation < current {
+                    return Err(Rejection::OlderIncarnation {
+                        peer: registration.peer,
+                        current,
+                        given: registration.incarnation,
+                    });
+                }
+                known.registration == registration && !known.is_lost()
+            }
+            None if self.count() >= MAX_PEERS => return Err(Rejection::TooManyPeers(MAX_PEERS)),
+            None => false,
+        };
+        Ok((!is_known).then_some(Fact::PeerRegistered(registration)))
+    }
+
+    /// Refuses a publisher that is not connected in this run.
+    pub(crate) fn check_publisher(&self, id: PeerId, incarnation: Incarnation) -> Result<(), Rejection> {
+        let peer = self.get(id).ok_or(Rejection::NoSession(id))?;
+        let current = peer.registration.incarnation;
+        if incarnation < current {
+            return Err(Rejection::OlderIncarnation {
+                peer: id,
+                current,
+                given: incarnation,
+            });
+        }
+        match peer.session {
+            Some(_) if incarnation == current => Ok(()),
+            _ => Err(Rejection::NoSession(id)),
+        }
+    }
+
+    /// Takes in a fact about peers; any other one changes nothing.
+    pub(crate) fn evolve(&mut self, fact: &Fact, at: Timestamp) {
+        match fact {
+            Fact::PeerRegistered(registration) => {
+                self.absences.forget(registration.peer);
+                self.register(registration.clone(), at);
+            }
+            Fact::PeerGone(peer) => {
+                self.absences.forget(*peer);
+                self.lose(*peer, at);
+            }
+            Fact::PeerForgotten(peer) => {
+                self.absences.forget(*peer);
+                self.forget(*peer);
+            }
+            Fact::WentAway {
+                peer,
+                holdings,
+                is_more,
+            } => self.absences.note(*peer, holdings.clone(), *is_more),
+            Fact::ModeChanged { peer, mode } => {
+                if !matches!(mode, PeerMode::Maintenance { .. }) {
+                    self.absences.forget(*peer);
+                }
+                self.set_mode(*peer, *mode, at);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in a registration; a new or returning peer is suspect until it says hello.
+    fn register(&mut self, registration: Registration, at: Timestamp) {
+        let id = registration.peer;
+        self.rings.insert(id);
+        self.touch(id);
+        match self.peers.get_mut(&id) {
+            Some(peer) => {
+                (peer.registration, peer.registered_at) = (registration, at);
+                if peer.is_lost() {
+                    peer.life = Life::Suspect { since: at };
+                }
+            }
+            None => {
+                let peer = Peer {
+                    registration,
+                    registered_at: at,
+                    life: Life::Suspect { since: at },
+                    mode: PeerMode::Active,
+                    mode_since: at,
+                    used: 0,
+                    is_full_until: Timestamp::default(),
+                    progress_at: Timestamp::default(),
+                    session: None,
+                    has_left: false,
+                };
+                self.peers.insert(id, peer);
+            }
+        }
+    }
+
+    /// The peer is used for this from now on, through all its lives.
+    fn set_mode(&mut self, id: PeerId, mode: PeerMode, at: Timestamp) {
+        self.touch(id);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            (peer.mode, peer.mode_since) = (mode, at);
+        }
+    }
+
+    /// Lets the leases of all live peers run until then.
+    fn renew_live(&mut self, until: Timestamp) {
+        for peer in self.peers.values_mut().filter(|peer| peer.is_live()) {
+            peer.life = Life::Live { lease_until: until };
+        }
+    }
+
+    /// To whom something may have happened since the last call.
+    pub(crate) fn take_touched(&mut self) -> Vec<PeerId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Everyone is to be looked at.
+    fn touch_all(&mut self) {
+        self.touched = self.peers.keys().copied().collect();
+    }
+
+    fn touch(&mut self, id: PeerId) {
+        // Many changes in a row are of the same peer.
+        if self.touched.last() != Some(&id) {
+            self.touched.push(id);
+        }
+    }
+
+    /// The peer is gone, and its session with it.
+    fn lose(&mut self, id: PeerId, at: Timestamp) {
+        self.touch(id);
+        self.waits_no_longer_for(id);
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.life = Life::Lost { since: at };
+            self.rings.remove(id);
+            if let Some(session) = peer.session.take() {
+                self.sessions.remove(&session.id);
+            }
+        }
+    }
+
+    /// Records that a lost peer left on purpose.
+    pub(crate) fn set_left(&mut self, id: PeerId) {
+        if let Some(peer) = self.get_mut(id) {
+            peer.has_left = true;
+        }
+    }
+
+    fn forget(&mut self, id: PeerId) {
+        self.rings.remove(id);
+        if let Some(Peer {
+            session: Some(session),
+            ..
+        }) = self.peers.remove(&id)
+        {
+            self.sessions.remove(&session.id);
+        }
+    }
+
+    /// Opens the session of a peer that has said hello, and lets its lease run; returns the session that it replaces.
+    ///
+    /// The peer is believed to hold the `unconfirmed` contents until it has said what it holds.
+    pub(crate) fn open(
+        &mut self,
+        id: SessionId,
+        hello: &Hello,
+        unconfirmed: BTreeSet<ContentId>,
+        lease_until: Timestamp,
+    ) -> Option<SessionId> {
+        self.touch(hello.peer);
+        let peer = self.peers.get_mut(&hello.peer)?;
+        (peer.used, peer.is_full_until, peer.has_left) = (hello.used, Timestamp::default(), false);
+        peer.life = Life::Live { lease_until };
+        self.sessions.insert(id, hello.peer);
+        let old = peer.session.replace(Session {
+            id,
+            sequence: 1,
+            sent_facts: 0,
+            unconfirmed: Some(unconfirmed),
+        })?;
+        self.sessions.remove(&old.id);
+        Some(old.id)
+    }
+
+    /// Takes in the number of a session's next message; none when the message was taken in before.
+    pub(crate) fn receive(
+        &mut self,
+        session: SessionId,
+        report: &Numbered<Report>,
+    ) -> Result<Option<PeerId>, Rejection> {
+        let id = self
+            .sessions
+            .get(&session)
+            .copied()
+            .ok_or(Rejection::StaleSession)?;
+        let session = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut());
+        let session = session.ok_or(Rejection::StaleSession)?;
+        if report.sequence <= session.sequence {
+            return Ok(None);
+        }
+        let expected = session.sequence.saturating_add(1);
+        if report.sequence != expected {
+            return Err(Rejection::OutOfSequence {
+                expected,
+                got: report.sequence,
+            });
+        }
+        session.sequence = expected;
+        Ok(Some(id))
+    }
+
+    /// Ends a session; returns its peer, which is suspect from now on, if it was the current one.
+    pub(crate) fn close(&mut self, session: SessionId, now: Timestamp) -> Option<PeerId> {
+        let id = self.sessions.remove(&session)?;
+        let peer = self.get_mut(id)?;
+        peer.session = None;
+        if peer.is_live() {
+            peer.life = Life::Suspect { since: now };
+        }
+        Some(id)
+    }
+
+    /// Takes in how many bytes a peer has used.
+    pub(crate) fn set_used(&mut self, id: PeerId, used: u64) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.used = used;
+        }
+    }
+
+    /// Bytes that were assigned to a peer have arrived. It says so itself with the next heartbeat; until then the room
+    /// must not be given away twice.
+    pub(crate) fn advance(&mut self, id: PeerId, arrived: u64, now: Timestamp) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.used = peer.used.saturating_add(arrived);
+            peer.progress_at = now;
+        }
+    }
+
+    /// Gives a peer nothing more before `until`: it has no room.
+    pub(crate) fn set_full(&mut self, id: PeerId, until: Timestamp) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.is_full_until = until;
+        }
+    }
+
+    /// Takes in that a peer has announced a content, or published it.
+    pub(crate) fn confirm(&mut self, id: PeerId, content: ContentId) {
+        let session = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut());
+        if let Some(unconfirmed) = session.and_then(|session| session.unconfirmed.as_mut()) {
+            unconfirmed.remove(&content);
+        }
+    }
+
+    /// Takes in that a peer has announced everything that it holds; returns what it does not hold any longer. None when
+    /// that was said before.
+    pub(crate) fn complete_inventory(&mut self, id: PeerId) -> Option<BTreeSet<ContentId>> {
+        let gone = self.get_mut(id)?.session.as_mut()?.unconfirmed.take()?;
+        self.waits_no_longer_for(id);
+        Some(gone)
+    }
+
+    /// The session in which a peer is to be sent a mark of this many facts; none when it was sent as much.
+    pub(crate) fn send_facts(&mut self, id: PeerId, facts: u64) -> Option<SessionId> {
+        let session = self.peers.get_mut(&id)?.session.as_mut()?;
+        let is_news = session.sent_facts < facts;
+        session.sent_facts = session.sent_facts.max(facts);
+        is_news.then_some(session.id)
+    }
+
+    /// The shortest list of facts that leads here.
+    pub(crate) fn records(&self, epoch_at: Timestamp) -> impl Iterator<Item = Record> + '_ {
+        let peers = self.peers.values().flat_map(|peer| {
+            let registered = Record {
+                at: peer.registered_at,
+                fact: Fact::PeerRegistered(peer.registration.clone()),
+            };
+            let gone = match peer.life {
+                Life::Lost { since } => Some(Record {
+                    at: since,
+                    fact: Fact::PeerGone(peer.registration.peer),
+                }),
+                Life::Live { .. } | Life::Suspect { .. } => None,
+            };
+            let in_mode = (peer.mode != PeerMode::Active).then_some(Record {
+                at: peer.mode_since,
+                fact: Fact::ModeChanged {
+                    peer: peer.registration.peer,
+                    mode: peer.mode,
+                },
+            });
+            std::iter::once(registered).chain(in_mode).chain(gone)
+        });
+        peers.chain(self.absences.records(epoch_at))
+    }
+
+    /// The first invariant that does not hold, in words.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        for (id, peer) in &self.peers {
+            let known_as = peer.registration.peer;
+            require(known_as == *id, || {
+                format!("peer {id} is registered as {known_as}")
+            })?;
+            match (&peer.life, &peer.session) {
+                (Life::Live { .. }, None) => return Err(format!("peer {id} lives without a session")),
+                (Life::Lost { .. }, Some(_)) => return Err(format!("peer {id} is lost but has a session")),
+                (_, Some(session)) => require(self.sessions.get(&session.id) == Some(id), || {
+                    format!("the session of peer {id} is not known as its")
+                })?,
+                (_, None) => {}
+            }
+        }
+        let present: Vec<_> = self.iter().filter(|peer| !peer.is_lost()).collect();
+        let is_there = |id| self.get(id).is_some_and(|peer| !peer.is_lost());
+        require(
+            self.rings.len() == present.len() && self.rings.peers().all(is_there),
+            || "replica sets are not read off from who is there".to_owned(),
+        )?;
+        let open = self.peers.values().filter(|peer| peer.session.is_some()).count();
+        require(open == self.sessions.len(), || {
+            "there is a session without a peer".to_owned()
+        })
+    }
+}

@@ -1,0 +1,329 @@
+//! Copies that peers have been asked to make and have not announced yet, and the room reserved for them.
+//!
+//! Invariants: an assignment wants at least one fragment; a peer's reserved bytes are the sum over its assignments, and
+//! so are the bytes that count against the budget of repair, by target, by source and in all.
+//! Orders may get lost on the way: they are repeated when the peer's next session has its inventory, and given
+//! up when nothing moves for the stall time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Timestamp};
+
+use crate::budget::Budget;
+
+/// An assignment whose peer makes progress, but not with it, is given up after this many stall times.
+const PATIENCE: u32 = 10;
+
+/// All assignments under way.
+#[derive(Debug, Default)]
+pub(super) struct Assignments {
+    by_content: BTreeMap<(ContentId, PeerId), Assignment>,
+    by_peer: BTreeMap<PeerId, Load>,
+    /// Bytes within the budget that are taken from each peer.
+    by_source: BTreeMap<PeerId, u64>,
+    /// Bytes within the budget.
+    budgeted: u64,
+    /// Who failed at what, and until when it is not asked again.
+    cooling: BTreeMap<(ContentId, PeerId), Timestamp>,
+}
+
+/// What one peer is to copy of one content.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    wanted: FragmentSet,
+    bytes: u64,
+    moved_at: Timestamp,
+    charge: Charge,
+}
+
+/// Whether an assignment counts against the budget of repair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Charge {
+    /// It is urgent, or no repair.
+    Free,
+    /// It does; it is expected to take the same share from each of these.
+    Budget(Vec<PeerId>),
+}
+
+/// What one peer is to copy in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) assignments: usize,
+    pub(super) bytes: u64,
+    /// Those of the bytes that count against the budget.
+    pub(super) budgeted: u64,
+}
+
+impl Assignment {
+    /// Fragments that have not arrived.
+    pub(crate) const fn wanted(&self) -> &FragmentSet {
+        &self.wanted
+    }
+
+    /// Bytes that have not arrived.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn budgeted(&self) -> u64 {
+        match &self.charge {
+            Charge::Free => 0,
+            Charge::Budget(_) => self.bytes,
+        }
+    }
+
+    /// Whom it takes its bytes from, and how many from each.
+    fn shares(&self) -> (&[PeerId], u64) {
+        match &self.charge {
+            Charge::Budget(sources) if !sources.is_empty() => {
+                (sources, self.bytes.div_ceil(sources.len() as u64))
+            }
+            Charge::Budget(_) | Charge::Free => (&[], 0),
+        }
+    }
+}
+
+impl Assignments {
+    /// Bytes of all assignments that have not arrived.
+    pub(super) fn bytes(&self) -> u64 {
+        self.by_peer
+            .values()
+            .fold(0, |all, load| all.saturating_add(load.bytes))
+    }
+
+    /// Bytes within the budget that have not arrived.
+    pub(super) const fn budgeted(&self) -> u64 {
+        self.budgeted
+    }
+
+    /// Bytes within the budget that are still to be taken from the peer.
+    pub(super) fn taken_from(&self, source: PeerId) -> u64 {
+        self.by_source.get(&source).copied().unwrap_or_default()
+    }
+
+    pub(super) fn load(&self, peer: PeerId) -> Load {
+        self.by_peer.get(&peer).copied().unwrap_or_default()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_content.len()
+    }
+
+    pub(super) fn get(&self, content: ContentId, peer: PeerId) -> Option<&Assignment> {
+        self.by_content.get(&(content, peer))
+    }
+
+    /// Every assignment there is.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (ContentId, PeerId)> {
+        self.by_content.keys().copied()
+    }
+
+    /// Every assignment of the content, in order of peer ids.
+    pub(super) fn of(&self, content: ContentId) -> impl Iterator<Item = (PeerId, &Assignment)> {
+        let (first, last) = (PeerId::from_bytes([0; 16]), PeerId::from_bytes([0xff; 16]));
+        self.by_content
+            .range((content, first)..=(content, last))
+            .map(|((_, peer), job)| (*peer, job))
+    }
+
+    /// Contents that the peer is to copy something of, in order of ids.
+    pub(super) fn of_peer(&self, peer: PeerId) -> Vec<ContentId> {
+        if self.load(peer).assignments == 0 {
+            return Vec::new();
+        }
+        self.by_content
+            .keys()
+            .filter(|(_, other)| *other == peer)
+            .map(|(content, _)| *content)
+            .collect()
+    }
+
+    /// Adds fragments to what the peer is to copy, and reserves the room. What is free of charge once stays so.
+    pub(super) fn add(
+        &mut self,
+        manifest: &Manifest,
+        peer: PeerId,
+        fragments: &FragmentSet,
+        charge: &Charge,
+        now: Timestamp,
+    ) {
+        if fragments.is_empty() {
+            return;
+        }
+        let content = manifest.content();
+        let mut job = self.take(content, peer).unwrap_or_else(|| Assignment {
+            wanted: manifest.no_fragments(),
+            bytes: 0,
+            moved_at: now,
+            charge: charge.clone(),
+        });
+        if *charge == Charge::Free {
+            job.charge = Charge::Free;
+        }
+        job.wanted.union_with(fragments);
+        (job.bytes, job.moved_at) = (manifest.bytes_in(&job.wanted), now);
+        self.put(content, peer, job);
+    }
+
+    /// The peer has announced that it keeps these fragments; returns how many bytes of them it was to copy.
+    pub(super) fn progress(
+        &mut self,
+        manifest: &Manifest,
+        peer: PeerId,
+        held: &FragmentSet,
+        now: Timestamp,
+    ) -> u64 {
+        let content = manifest.content();
+        let Some(mut job) = self.take(content, peer) else {
+            return 0;
+        };
+        job.wanted.subtract(held);
+        let bytes = manifest.bytes_in(&job.wanted);
+        let arrived = job.bytes - bytes;
+        if arrived > 0 {
+            (job.bytes, job.moved_at) = (bytes, now);
+        }
+        if !job.wanted.is_empty() {
+            self.put(content, peer, job);
+        }
+        arrived
+    }
+
+    /// Gives an assignment up; false when there was none.
+    pub(super) fn cancel(&mut self, content: ContentId, peer: PeerId) -> bool {
+        self.take(content, peer).is_some()
+    }
+
+    /// Gives up everything that concerns the content.
+    pub(super) fn cancel_content(&mut self, content: ContentId) {
+        let peers: Vec<_> = self.of(content).map(|(peer, _)| peer).collect();
+        for peer in peers {
+            self.cancel(content, peer);
+        }
+    }
+
+    /// Assignments that have not moved for too long, their peers' progress considered.
+    pub(super) fn stalled(
+        &self,
+        now: Timestamp,
+        stall: Duration,
+        progress_of: impl Fn(PeerId) -> Timestamp,
+    ) -> Vec<(ContentId, PeerId)> {
+        let is_stalled = |peer: PeerId, job: &Assignment| {
+            // A peer works through its assignments in turn: one that waits for its turn has not failed.
+            now.since(job.moved_at.max(progress_of(peer))) >= stall
+                || now.since(job.moved_at) >= stall * PATIENCE
+        };
+        let late = self
+            .by_content
+            .iter()
+            .filter(|((_, peer), job)| is_stalled(*peer, job));
+        late.map(|(key, _)| *key).collect()
+    }
+
+    /// Does not ask the peer again for this content before `until`.
+    pub(super) fn cool(&mut self, content: ContentId, peer: PeerId, until: Timestamp) {
+        self.cooling.insert((content, peer), until);
+    }
+
+    pub(super) fn is_cooling(&self, content: ContentId, peer: PeerId) -> bool {
+        self.cooling.contains_key(&(content, peer))
+    }
+
+    /// Forgets failures that are long enough ago.
+    pub(super) fn warm_up(&mut self, now: Timestamp) {
+        self.cooling.retain(|_, until| *until > now);
+    }
+
+    /// Takes an assignment out, and what it counts for with it.
+    fn take(&mut self, content: ContentId, peer: PeerId) -> Option<Assignment> {
+        let job = self.by_content.remove(&(content, peer))?;
+        if let Some(load) = self.by_peer.get_mut(&peer) {
+            load.assignments -= 1;
+            load.bytes -= job.bytes;
+            load.budgeted -= job.budgeted();
+            if *load == Load::default() {
+                self.by_peer.remove(&peer);
+            }
+        }
+        self.budgeted -= job.budgeted();
+        let (sources, share) = job.shares();
+        for source in sources {
+            if let Some(taken) = self.by_source.get_mut(source) {
+                *taken -= share;
+                if *taken == 0 {
+                    self.by_source.remove(source);
+                }
+            }
+        }
+        Some(job)
+    }
+
+    /// Puts an assignment where there is none.
+    fn put(&mut self, content: ContentId, peer: PeerId, job: Assignment) {
+        let load = self.by_peer.entry(peer).or_default();
+        load.assignments += 1;
+        load.bytes += job.bytes;
+        load.budgeted += job.budgeted();
+        self.budgeted += job.budgeted();
+        let (sources, share) = job.shares();
+        for source in sources.iter().filter(|_| share > 0) {
+            *self.by_source.entry(*source).or_default() += share;
+        }
+        self.by_content.insert((content, peer), job);
+    }
+
+    /// Asserts the invariants.
+    pub(super) fn check(&self) {
+        let mut sums = Self::default();
+        for ((content, peer), job) in &self.by_content {
+            assert!(
+                !job.wanted.is_empty(),
+                "the assignment of {content:?} to {peer:?} wants something"
+            );
+            let copy = Assignment {
+                wanted: job.wanted.clone(),
+                charge: job.charge.clone(),
+                ..*job
+            };
+            sums.put(*content, *peer, copy);
+        }
+        assert_eq!(
+            sums.by_peer, self.by_peer,
+            "reserved room is the sum of the assignments"
+        );
+        assert_eq!(
+            sums.by_source, self.by_source,
+            "so is what is taken from each source"
+        );
+        assert_eq!(sums.budgeted, self.budgeted, "and what counts against the budget");
+    }
+
+    /// Asserts that a limit of the budget is exceeded by one copy at most, in all and by each target.
+    pub(super) fn check_budget(&self, budget: &Budget) {
+        let largest = |peer: Option<PeerId>| {
+            let jobs = self
+                .by_content
+                .iter()
+                .filter(|((_, of), _)| peer.is_none_or(|peer| peer == *of));
+            jobs.map(|(_, job)| job.budgeted()).max().unwrap_or(0)
+        };
+        let is_kept =
+            |under_way: u64, limit: u64, largest: u64| under_way == 0 || under_way < limit + largest;
+        assert!(
+            is_kept(self.budgeted, budget.total, largest(None)),
+            "{} bytes of repair are under way, {} may be",
+            self.budgeted,
+            budget.total
+        );
+        for (peer, load) in &self.by_peer {
+            assert!(
+                is_kept(load.budgeted, budget.per_target, largest(Some(*peer))),
+                "{} bytes of repair are on their way to {peer}, {} may be",
+                load.budgeted,
+                budget.per_target
+            );
+        }
+    }
+}

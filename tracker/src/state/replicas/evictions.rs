@@ -1,0 +1,193 @@
+//! Orders to drop copies: of contents without a name, of a surplus, and because a peer's user asks for it.
+//!
+//! What is ordered counts for nothing from that moment until the peer announces it anew, so of several peers that ask to
+//! drop a copy only as many may as the others make up for. A peer refuses an order that does not know of its latest
+//! announce: then its copy counts again, and nothing has happened.
+
+use shared::model::{ContentId, EvictReason, Order, PeerId, Timestamp};
+
+use super::{Context, Held, Replicas};
+use crate::state::command::{Outcome, Rejection};
+use crate::state::names::Content;
+
+/// An eviction that is not answered within this many retry times is ordered again.
+const EVICT_PATIENCE: u32 = 10;
+
+/// A peer that was told so often to drop a surplus replica, and keeps it, has a reason of its own (its user shares the
+/// file): it is not asked again, others are. More than once, because the order may have crossed an announce.
+const INSISTS: u8 = 3;
+
+impl Replicas {
+    /// Lets the peer drop what it holds of the content.
+    ///
+    /// A copy that counts as a replica is spared when the target is kept without it; any other one, when every fragment of
+    /// it has a replica.
+    pub(crate) fn release(
+        &mut self,
+        cx: &Context<'_>,
+        peer: PeerId,
+        content: ContentId,
+        out: &mut Outcome,
+    ) -> Result<(), Rejection> {
+        if cx.peers.is_in_safe_mode() {
+            return Err(Rejection::NotAllKnown);
+        }
+        let not_announced = Rejection::NotAnnounced { peer, content };
+        let held = self.holders.get(content, peer).ok_or(not_announced.clone())?;
+        match cx.names.content(content) {
+            None if cx.has_gap => return Err(Rejection::NameMayBeMissing(content)),
+            None => {}
+            Some(known) => {
+                let assessment = self.assess(known, cx.peers);
+                let itself = u32::from(held.is_staying(cx.peers) && cx.peers.is_live(peer));
+                let wanted = if held.keeps { known.target().get() } else { 1 };
+                let fragments = held.fragments.to_set(known.manifest().fragment_count());
+                let others = |index| assessment.staying().of(index).saturating_sub(itself);
+                let left = fragments.iter().map(others).min().unwrap_or(wanted);
+                if left < wanted {
+                    return Err(Rejection::Missed {
+                        content,
+                        left,
+                        wanted,
+                    });
+                }
+            }
+        }
+        match self.order_eviction(cx, content, peer, EvictReason::Released, out) {
+            true => {
+                self.agenda.mark(content);
+                Ok(())
+            }
+            false => Err(not_announced),
+        }
+    }
+
+    /// Drops the copies of a content that no name refers to. Returns when to look again.
+    pub(super) fn evict_orphan(
+        &mut self,
+        cx: &Context<'_>,
+        id: ContentId,
+        out: &mut Outcome,
+    ) -> Option<Timestamp> {
+        let due = *self.orphans.get(&id)?;
+        if cx.now < due {
+            return Some(due);
+        }
+        // Its name may be among what was lost.
+        if cx.has_gap {
+            return Some(cx.now.after(cx.timing.orphan));
+        }
+        let peers: Vec<_> = self.holders.of(id).iter().map(|held| held.peer).collect();
+        peers.into_iter().map(|peer| self.evict(cx, id, peer, out)).min()
+    }
+
+    /// Trims one replica of a content that has had too many of them for long enough. Returns when to look again.
+    pub(super) fn trim(
+        &mut self,
+        cx: &Context<'_>,
+        content: &Content,
+        out: &mut Outcome,
+    ) -> Option<Timestamp> {
+        let id = content.id();
+        let again = self.repeat_evictions(cx, id, out);
+        let Some(peer) = self.superfluous(cx, content) else {
+            self.surplus.remove(&id);
+            return again;
+        };
+        let due = self.surplus.entry(id).or_insert(cx.now).after(cx.timing.trim);
+        if cx.now < due {
+            return again.into_iter().chain([due]).min();
+        }
+        // One at a time; the next one is looked for at once, among those that are left.
+        let answer = self.evict(cx, id, peer, out);
+        Some(answer.min(cx.now.after(cx.timing.retry)))
+    }
+
+    fn repeat_evictions(&mut self, cx: &Context<'_>, id: ContentId, out: &mut Outcome) -> Option<Timestamp> {
+        let evicting = self.holders.of(id).iter().filter(|held| held.is_evicting);
+        let peers: Vec<_> = evicting.map(|held| held.peer).collect();
+        peers.into_iter().map(|peer| self.evict(cx, id, peer, out)).min()
+    }
+
+    /// A replica that every fragment of the content can do without on live peers that stay: of a peer that is being
+    /// drained, then of the fullest zone, then of the peer with the least room.
+    fn superfluous(&self, cx: &Context<'_>, content: &Content) -> Option<PeerId> {
+        let (id, peers) = (content.id(), cx.peers);
+        let assessment = self.assess(content, peers);
+        let target = content.target().get();
+        // A peer that stays counts itself among those that stay.
+        let enough = |peer| target + u32::from(!peers.is_draining(peer));
+        let can_go = |held: &&Held| {
+            held.is_replica(peers)
+                && peers.ready_session(held.peer).is_some()
+                && (held.is_assigned || !content.publishers().contains(held.peer))
+                && held.refusals < INSISTS
+                && held
+                    .fragments
+                    .to_set(content.manifest().fragment_count())
+                    .iter()
+                    .all(|index| assessment.staying().of(index) >= enough(held.peer))
+        };
+        let zone = |peer: PeerId| peers.zone(peer);
+        let crowd = |peer: PeerId| {
+            let all = self.holders.of(id).iter().filter(|held| held.is_replica(peers));
+            all.filter(|held| zone(held.peer).is_some() && zone(held.peer) == zone(peer))
+                .count()
+        };
+        let candidates = self.holders.of(id).iter().filter(can_go).map(|held| held.peer);
+        candidates.min_by_key(|peer| {
+            let crowd = std::cmp::Reverse(crowd(*peer));
+            (
+                !peers.is_draining(*peer),
+                crowd,
+                self.free_on(*peer, peers),
+                *peer,
+            )
+        })
+    }
+
+    /// Tells a peer to drop a content, if it has not just been told. Returns when to look again.
+    fn evict(&mut self, cx: &Context<'_>, content: ContentId, peer: PeerId, out: &mut Outcome) -> Timestamp {
+        if let Some(repeat_at) = self.evictions.get(&(content, peer)).filter(|at| cx.now < **at) {
+            return *repeat_at;
+        }
+        // Repeated to a peer whose content has a name again meanwhile, the order asks for less.
+        let reason = match cx.names.content(content) {
+            Some(_) => EvictReason::Surplus,
+            None => EvictReason::Unreferenced,
+        };
+        match self.order_eviction(cx, content, peer, reason, out) {
+            true => cx.now.after(cx.timing.retry * EVICT_PATIENCE),
+            // It says hello first, or is lost: either way its holding changes.
+            false => cx.now.after(cx.timing.retry),
+        }
+    }
+
+    /// Tells a peer to drop a content, which counts for nothing there until it is announced again; false when there is no
+    /// session in which it can be told.
+    fn order_eviction(
+        &mut self,
+        cx: &Context<'_>,
+        content: ContentId,
+        peer: PeerId,
+        reason: EvictReason,
+        out: &mut Outcome,
+    ) -> bool {
+        let Some(session) = cx.peers.ready_session(peer) else {
+            return false;
+        };
+        if let Some(held) = self.holders.get_mut(content, peer) {
+            held.is_evicting = true;
+        }
+        let again = cx.now.after(cx.timing.retry * EVICT_PATIENCE);
+        self.evictions.insert((content, peer), again);
+        let order = Order::Evict {
+            epoch: cx.epoch,
+            content,
+            reason,
+            as_of_sequence: session.sequence(),
+        };
+        out.send(session.id(), order);
+        true
+    }
+}

@@ -1,0 +1,234 @@
+//! Who holds which fragments of which content: both directions, always consistent.
+//!
+//! Learnt from announces and forgotten with the process. Compact: a holder of everything costs 48 bytes a content and
+//! 32 in the other direction, whatever the number of fragments; a holder of a part costs a bitmap more. Knows
+//! neither names nor whether a peer lives.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::model::{ContentId, FragmentSet, PeerId};
+
+/// All holdings.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    by_content: BTreeMap<ContentId, Vec<Held>>,
+    by_peer: BTreeMap<PeerId, BTreeSet<ContentId>>,
+}
+
+/// What one peer holds of one content; nothing only while it is fetching it.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(super) peer: PeerId,
+    pub(super) fragments: Fragments,
+    /// Whether it has undertaken to keep them.
+    pub(super) keeps: bool,
+    /// Whether it has been told to drop them: it counts for nothing until it announces anew.
+    pub(super) is_evicting: bool,
+    /// How often in a row it was told to drop them and kept them.
+    pub(super) refusals: u8,
+    /// Whether it says that it was assigned to it: a publisher of which that is true has lost its own file.
+    pub(super) is_assigned: bool,
+}
+
+impl Held {
+    pub(crate) const fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    pub(crate) const fn fragments(&self) -> &Fragments {
+        &self.fragments
+    }
+
+    pub(crate) const fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn is_assigned(&self) -> bool {
+        self.is_assigned
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn is_evicting(&self) -> bool {
+        self.is_evicting
+    }
+}
+
+/// A set of fragments that costs nothing when it is full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fragments {
+    All,
+    Some(FragmentSet),
+}
+
+impl Fragments {
+    /// As a plain set of a content of `count` fragments.
+    pub(crate) fn to_set(&self, count: u32) -> FragmentSet {
+        match self {
+            Self::All => FragmentSet::full(count),
+            Self::Some(set) => set.clone(),
+        }
+    }
+
+    pub(crate) fn intersects(&self, other: &FragmentSet) -> bool {
+        match self {
+            Self::All => !other.is_empty(),
+            Self::Some(set) => set.intersects(other),
+        }
+    }
+
+    pub(crate) fn covers(&self, other: &FragmentSet) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(set) => other.is_subset(set),
+        }
+    }
+}
+
+impl Holders {
+    /// Everyone who holds something of the content, in order of peer ids.
+    pub(super) fn of(&self, content: ContentId) -> &[Held] {
+        self.by_content.get(&content).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every holding there is.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ContentId, &Held)> {
+        self.by_content
+            .iter()
+            .flat_map(|(content, all)| all.iter().map(move |held| (*content, held)))
+    }
+
+    pub(super) fn get(&self, content: ContentId, peer: PeerId) -> Option<&Held> {
+        let held = self.by_content.get(&content)?;
+        held.binary_search_by_key(&peer, |held| held.peer)
+            .ok()
+            .map(|at| &held[at])
+    }
+
+    pub(super) fn get_mut(&mut self, content: ContentId, peer: PeerId) -> Option<&mut Held> {
+        let held = self.by_content.get_mut(&content)?;
+        held.binary_search_by_key(&peer, |held| held.peer)
+            .ok()
+            .map(|at| &mut held[at])
+    }
+
+    pub(super) fn contents_of(&self, peer: PeerId) -> Option<&BTreeSet<ContentId>> {
+        self.by_peer.get(&peer)
+    }
+
+    pub(super) fn count_of(&self, peer: PeerId) -> usize {
+        self.by_peer.get(&peer).map_or(0, BTreeSet::len)
+    }
+
+    /// Replaces what the peer holds of the content; an eviction under way is off.
+    pub(super) fn set(
+        &mut self,
+        content: ContentId,
+        peer: PeerId,
+        fragments: Fragments,
+        keeps: bool,
+        is_fetching: bool,
+    ) {
+        if !is_fetching && matches!(&fragments, Fragments::Some(set) if set.is_empty()) {
+            self.drop_one(content, peer);
+            return;
+        }
+        let all = self.by_content.entry(content).or_default();
+        let mut held = Held {
+            peer,
+            fragments,
+            keeps,
+            is_evicting: false,
+            refusals: 0,
+            is_assigned: false,
+        };
+        match all.binary_search_by_key(&peer, |held| held.peer) {
+            Ok(at) => {
+                held.is_assigned = all[at].is_assigned;
+                held.refusals = all[at].refusals.saturating_add(u8::from(all[at].is_evicting));
+                all[at] = held;
+            }
+            Err(at) => {
+                // Most contents have few holders: no spare room for more.
+                all.reserve_exact(1);
+                all.insert(at, held);
+                self.by_peer.entry(peer).or_default().insert(content);
+            }
+        }
+    }
+
+    /// Forgets what the peer holds of the content.
+    pub(super) fn drop_one(&mut self, content: ContentId, peer: PeerId) {
+        if let Some(all) = self.by_content.get_mut(&content) {
+            all.retain(|held| held.peer != peer);
+            if all.is_empty() {
+                self.by_content.remove(&content);
+            }
+        }
+        if let Some(contents) = self.by_peer.get_mut(&peer) {
+            contents.remove(&content);
+            if contents.is_empty() {
+                self.by_peer.remove(&peer);
+            }
+        }
+    }
+
+    /// Forgets everything about the peer; returns what it held something of.
+    pub(super) fn drop_peer(&mut self, peer: PeerId) -> BTreeSet<ContentId> {
+        let contents = self.by_peer.remove(&peer).unwrap_or_default();
+        for content in &contents {
+            if let Some(all) = self.by_content.get_mut(content) {
+                all.retain(|held| held.peer != peer);
+                if all.is_empty() {
+                    self.by_content.remove(content);
+                }
+            }
+        }
+        contents
+    }
+
+    /// The content turns out to have `count` fragments: whoever announced it in other fragments is no use as a holder.
+    pub(super) fn settle(&mut self, content: ContentId, count: u32) {
+        let announced: Vec<_> = self.of(content).to_vec();
+        for held in announced {
+            match held.fragments {
+                Fragments::Some(set) if set.capacity() != count => self.drop_one(content, held.peer),
+                Fragments::Some(set) if set.is_full() => {
+                    if let Some(held) = self.get_mut(content, held.peer) {
+                        held.fragments = Fragments::All;
+                    }
+                }
+                Fragments::Some(_) | Fragments::All => {}
+            }
+        }
+    }
+
+    /// The reverse: the content is about to lose its manifest, so full sets must say how many fragments they have.
+    pub(super) fn unsettle(&mut self, content: ContentId, count: u32) {
+        for held in self.by_content.get_mut(&content).into_iter().flatten() {
+            held.fragments = Fragments::Some(held.fragments.to_set(count));
+        }
+    }
+
+    /// Asserts the invariants.
+    pub(super) fn check(&self) {
+        let mut pairs = 0;
+        for (content, all) in &self.by_content {
+            assert!(!all.is_empty(), "content {content:?} has holders");
+            assert!(all.is_sorted_by_key(|held| held.peer), "holders are in order");
+            for held in all {
+                pairs += 1;
+                assert!(
+                    self.by_peer
+                        .get(&held.peer)
+                        .is_some_and(|contents| contents.contains(content))
+                );
+            }
+        }
+        assert_eq!(
+            pairs,
+            self.by_peer.values().map(BTreeSet::len).sum::<usize>(),
+            "both directions agree"
+        );
+    }
+}

@@ -1,0 +1,377 @@
+//! Replicas: who holds what, what is lacking, and what is ordered about it.
+//!
+//! Beliefs only: they are learnt from announces and forgotten with the process. Invariants: nothing is assigned to a peer
+//! that is lost or not active; an orphan is held by someone and has no name; an eviction that is remembered is of a
+//! holding that counts for nothing; only named contents have a surplus. Reads names and peers and changes neither: what
+//! an order or an announce means for a peer is returned.
+
+mod agenda;
+mod announces;
+mod assessment;
+mod assignments;
+mod evictions;
+mod health;
+mod holders;
+mod inventory;
+mod pace;
+mod planning;
+mod repair;
+mod repair_budget;
+mod room;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use shared::model::{ContentId, Epoch, Holding, Manifest, PeerId, PeerInfo, PeerMode, Timestamp};
+
+use super::command::Rejection;
+use super::names::{Names, RefChange};
+use super::peers::{Peer, Peers};
+use crate::budget::Budget;
+use crate::timing::Timing;
+use agenda::Agenda;
+use assignments::Assignments;
+use holders::Holders;
+use pace::Pace;
+use repair_budget::RepairBudget;
+
+pub(crate) use assessment::Assessment;
+pub(crate) use assignments::Assignment;
+pub(crate) use holders::{Fragments, Held};
+pub(crate) use repair::{committed, extents, is_urgent};
+
+/// What is believed about replicas, and what is under way.
+#[derive(Debug)]
+pub(crate) struct Replicas {
+    holders: Holders,
+    assignments: Assignments,
+    agenda: Agenda,
+    /// Contents that are announced but have no name, and when they may be evicted.
+    orphans: BTreeMap<ContentId, Timestamp>,
+    /// Evictions that were ordered and are not answered yet, and when to repeat them.
+    evictions: BTreeMap<(ContentId, PeerId), Timestamp>,
+    /// When a content began to have more replicas than it needs.
+    surplus: BTreeMap<ContentId, Timestamp>,
+    /// How far the sweep over all contents has come.
+    swept: Option<ContentId>,
+    /// The share of all ready peers' capacity that was free at the last tick.
+    free_share: u64,
+    pace: Pace,
+    budget: RepairBudget,
+}
+
+/// Everything else that decisions about replicas depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) timing: &'a Timing,
+    pub(crate) epoch: Epoch,
+    /// Whether a part of the journal is missing: a content without a name may have had one.
+    pub(crate) has_gap: bool,
+    pub(crate) names: &'a Names,
+    pub(crate) peers: &'a Peers,
+}
+
+impl Replicas {
+    pub(crate) fn new(budget: Budget) -> Self {
+        Self {
+            holders: Holders::default(),
+            assignments: Assignments::default(),
+            agenda: Agenda::default(),
+            orphans: BTreeMap::new(),
+            evictions: BTreeMap::new(),
+            surplus: BTreeMap::new(),
+            swept: None,
+            free_share: 0,
+            pace: Pace::default(),
+            budget: RepairBudget::new(budget),
+        }
+    }
+
+    /// Goes by another budget of repair from now on.
+    pub(crate) fn adopt(&mut self, budget: Budget) {
+        self.budget.adopt(budget);
+    }
+
+    pub(crate) const fn budget(&self) -> &Budget {
+        self.budget.limits()
+    }
+
+    /// Every holder of something of the content, in order of peer ids.
+    pub(crate) fn holders_of(&self, content: ContentId) -> &[Held] {
+        self.holders.of(content)
+    }
+
+    pub(crate) fn held(&self, content: ContentId, peer: PeerId) -> Option<&Held> {
+        self.holders.get(content, peer)
+    }
+
+    /// Contents that the peer holds something of.
+    pub(crate) fn contents_of(&self, peer: PeerId) -> Option<&BTreeSet<ContentId>> {
+        self.holders.contents_of(peer)
+    }
+
+    /// Copies of the content that are under way, in order of peer ids.
+    pub(crate) fn assignments_of(&self, content: ContentId) -> impl Iterator<Item = (PeerId, &Assignment)> {
+        self.assignments.of(content)
+    }
+
+    pub(crate) fn assignment(&self, content: ContentId, peer: PeerId) -> Option<&Assignment> {
+        self.assignments.get(content, peer)
+    }
+
+    pub(crate) fn assignment_count(&self) -> usize {
+        self.assignments.len()
+    }
+
+    /// Bytes of all assignments that have not arrived.
+    pub(crate) fn bytes_under_way(&self) -> u64 {
+        self.assignments.bytes()
+    }
+
+    /// Those of them that count against the budget of repair.
+    pub(crate) const fn budgeted_bytes(&self) -> u64 {
+        self.assignments.budgeted()
+    }
+
+    /// Contents that are not, or may not be, as they should be.
+    pub(crate) fn agenda_len(&self) -> usize {
+        self.agenda.len()
+    }
+
+    /// Whether the content is looked at as soon as its turn comes.
+    pub(crate) fn is_due(&self, content: ContentId) -> bool {
+        self.agenda.is_due(content)
+    }
+
+    /// Whether the content waits for its turn in the budget of repair.
+    pub(crate) fn is_queued(&self, content: ContentId) -> bool {
+        self.agenda.is_queued(content)
+    }
+
+    /// Bytes a second that arrive at assigned peers.
+    pub(crate) fn rate(&self, now: Timestamp) -> u64 {
+        self.pace.rate(now)
+    }
+
+    /// The time until this many bytes have arrived; none if there are none or nothing moves.
+    pub(crate) fn time_for(&self, now: Timestamp, bytes: u64) -> Option<Duration> {
+        self.pace.time_for(now, bytes)
+    }
+
+    /// A peer as people see it.
+    pub(crate) fn describe(&self, peer: &Peer) -> PeerInfo {
+        PeerInfo {
+            id: peer.id(),
+            address: peer.address().clone(),
+            zone: peer.zone().cloned(),
+            state: peer.life().state(),
+            capacity: peer.capacity(),
+            free: self.free(peer),
+            incarnation: peer.incarnation(),
+            contents: u32::try_from(self.holders.count_of(peer.id())).unwrap_or(u32::MAX),
+            mode: peer.mode(),
+        }
+    }
+
+    /// Takes in that names refer to contents otherwise than before.
+    pub(crate) fn follow(&mut self, now: Timestamp, change: &RefChange, timing: &Timing) {
+        for (content, fragments) in change.learned() {
+            self.holders.settle(*content, *fragments);
+            self.orphans.remove(content);
+        }
+        for content in change.touched() {
+            self.agenda.mark(*content);
+        }
+        for (content, fragments) in change.collected() {
+            self.orphan(*content, *fragments, now.after(timing.removed));
+        }
+    }
+
+    /// Takes in that the last name of a content is gone.
+    fn orphan(&mut self, content: ContentId, fragments: u32, due: Timestamp) {
+        self.assignments.cancel_content(content);
+        self.holders.unsettle(content, fragments);
+        self.surplus.remove(&content);
+        if self.holders.of(content).is_empty() {
+            self.agenda.settle(content);
+        } else {
+            self.orphans.insert(content, due);
+            self.agenda.mark(content);
+        }
+    }
+
+    /// Refuses a publisher that has been told to drop the content.
+    pub(crate) fn check_not_evicting(&self, content: ContentId, publisher: PeerId) -> Result<(), Rejection> {
+        match self.holders.get(content, publisher) {
+            Some(held) if held.is_evicting => Err(Rejection::Evicting(content)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes in a publisher: to publish is to say that one holds everything, and keeps it.
+    pub(crate) fn register_publisher(&mut self, manifest: &Manifest, publisher: PeerId) {
+        let content = manifest.content();
+        if manifest.fragment_count() > 0 {
+            self.holders.set(content, publisher, Fragments::All, true, false);
+        }
+        self.assignments.cancel(content, publisher);
+        self.agenda.mark(content);
+    }
+
+    /// Puts everything on the agenda that the peer holds: what it counts for may have changed.
+    pub(crate) fn mark_held_by(&mut self, peer: PeerId) {
+        for content in self.holders.contents_of(peer).into_iter().flatten() {
+            self.agenda.mark(*content);
+        }
+    }
+
+    /// Gives up everything that the peer was to copy.
+    pub(crate) fn cancel_assignments(&mut self, peer: PeerId) {
+        for content in self.assignments.of_peer(peer) {
+            self.assignments.cancel(content, peer);
+            self.agenda.mark(content);
+        }
+    }
+
+    /// Forgets everything about a peer that is gone: what it held no longer counts.
+    pub(crate) fn lose_peer(&mut self, peer: PeerId) {
+        self.cancel_assignments(peer);
+        self.evictions.retain(|(_, other), _| *other != peer);
+        for content in self.holders.drop_peer(peer) {
+            self.forget_orphan_without_holders(content);
+            self.agenda.mark(content);
+        }
+    }
+
+    fn forget_orphan_without_holders(&mut self, content: ContentId) {
+        if self.holders.of(content).is_empty() {
+            self.orphans.remove(&content);
+        }
+    }
+
+    /// Begins the sweep over all contents anew.
+    pub(crate) const fn sweep_anew(&mut self) {
+        self.swept = None;
+    }
+
+    /// What the peer keeps of named contents.
+    pub(crate) fn kept_by(&self, peer: PeerId, names: &Names) -> Vec<Holding> {
+        let contents = self.holders.contents_of(peer).into_iter().flatten();
+        let kept = contents.filter_map(|content| {
+            let held = self.holders.get(*content, peer)?;
+            let manifest = names.content(*content)?.manifest();
+            let fragments = held.fragments.to_set(manifest.fragment_count());
+            // Of what it was only about to hold nothing is there.
+            (held.keeps && !held.is_evicting && !fragments.is_empty()).then_some(Holding {
+                content: *content,
+                fragments,
+                keeps: true,
+                is_assigned: held.is_assigned,
+                is_fetching: false,
+            })
+        });
+        kept.collect()
+    }
+
+    /// Believes what was written down of a peer that is away.
+    pub(crate) fn believe(&mut self, peer: PeerId, holdings: &[Holding], names: &Names) {
+        for holding in holdings {
+            let known = names.content(holding.content);
+            let count = known.map(|content| content.manifest().fragment_count());
+            // Its name may have been removed since, or the same bytes published in other fragments.
+            if count != Some(holding.fragments.capacity()) {
+                continue;
+            }
+            let fragments = match holding.fragments.is_full() {
+                true => Fragments::All,
+                false => Fragments::Some(holding.fragments.clone()),
+            };
+            self.holders.set(holding.content, peer, fragments, true, false);
+            if let Some(held) = self.holders.get_mut(holding.content, peer) {
+                held.is_assigned = holding.is_assigned;
+            }
+        }
+    }
+
+    /// Asserts the invariants.
+    pub(crate) fn check(&self, names: &Names, peers: &Peers) {
+        self.holders.check();
+        self.assignments.check();
+        self.assignments.check_budget(self.budget.limits());
+        self.agenda.check();
+        self.check_holders(names, peers);
+        for (content, peer) in self.assignments.keys() {
+            let known = names.content(content).expect("only named contents are assigned");
+            let job = self.assignments.get(content, peer).expect("just listed");
+            assert_eq!(job.wanted().capacity(), known.manifest().fragment_count());
+            assert!(!peers.is_lost(peer), "nothing is assigned to a lost peer");
+            assert_eq!(
+                peers.get(peer).map(Peer::mode),
+                Some(PeerMode::Active),
+                "nothing is assigned to a peer that is to leave"
+            );
+        }
+        for content in self.orphans.keys() {
+            assert!(
+                names.content(*content).is_none(),
+                "an orphan {content:?} has no name"
+            );
+            assert!(
+                !self.holders.of(*content).is_empty(),
+                "an orphan {content:?} is held by someone"
+            );
+        }
+        for (content, peer) in self.evictions.keys() {
+            let held = self.holders.get(*content, *peer);
+            assert!(held.expect("only what is held is evicted").is_evicting);
+        }
+        for content in self.surplus.keys() {
+            assert!(
+                names.content(*content).is_some(),
+                "only named contents have a surplus"
+            );
+        }
+    }
+
+    fn check_holders(&self, names: &Names, peers: &Peers) {
+        for (content, held) in self.holders.iter() {
+            assert!(!peers.is_lost(held.peer), "holders are members, and not lost");
+            assert_eq!(
+                held.is_evicting,
+                self.evictions.contains_key(&(content, held.peer)),
+                "evictions are remembered"
+            );
+            match (names.content(content), &held.fragments) {
+                (Some(known), Fragments::Some(set)) => {
+                    assert_eq!(set.capacity(), known.manifest().fragment_count());
+                    assert!(!set.is_full(), "full sets are kept short");
+                }
+                (Some(known), Fragments::All) => assert!(known.manifest().fragment_count() > 0),
+                (None, Fragments::All) => panic!("{content:?} has no manifest to be full of"),
+                (None, Fragments::Some(_)) => {
+                    assert!(
+                        self.orphans.contains_key(&content),
+                        "what has no name is an orphan"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Looks that only tests take.
+#[cfg(test)]
+impl Replicas {
+    pub(crate) fn holdings(&self) -> impl Iterator<Item = (ContentId, &Held)> {
+        self.holders.iter()
+    }
+
+    /// Bytes within the budget that are on their way to a peer, and from it.
+    pub(crate) fn budgeted_of(&self, peer: PeerId) -> (u64, u64) {
+        (
+            self.assignments.load(peer).budgeted,
+            self.assignments.taken_from(peer),
+        )
+    }
+}

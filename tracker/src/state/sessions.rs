@@ -1,0 +1,191 @@
+//! Sessions of peers: hello, reports, the end; and whether this tracker's history is the one that its peers have seen.
+//!
+//! A session's messages are numbered from 1 (the hello). A number that was seen before is ignored, so a repeated
+//! message has one effect; a gap is a breach of the protocol. Messages of a session that is not its peer's current
+//! one are refused and change nothing.
+//!
+//! A tracker that was restored from an older backup knows names that were removed since, lacks names that were
+//! published since, and may be in an epoch that its peers have passed. None of that can be made good here: what is not
+//! in the journal is gone. So it is found, told, and kept from doing harm: until an operator has accepted the gap,
+//! nothing is evicted for having no name. Announces carry no names, so they bring none back either.
+
+use shared::model::{Epoch, Hello, Mark, Numbered, Order, PeerId, Report, Timestamp, Welcome};
+
+use super::State;
+use super::command::{Closing, Outcome, Rejection, SessionId};
+use super::record::{Fact, NameFact, Registration};
+
+impl State {
+    pub(super) fn open_session(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        hello: Hello,
+        out: &mut Outcome,
+    ) -> Result<Welcome, Rejection> {
+        if hello.epoch > self.history.epoch() && self.history.is_restored() {
+            self.raise_epoch(now, hello.epoch, out);
+        }
+        if hello.epoch > self.history.epoch() {
+            return Err(Rejection::OlderEpoch {
+                current: self.history.epoch(),
+                seen: hello.epoch,
+            });
+        }
+        let peer = hello.peer;
+        if let Some(seen) = hello.mark {
+            self.compare(now, peer, seen, out);
+        }
+        let registration = Registration {
+            peer,
+            incarnation: hello.incarnation,
+            address: hello.address.clone(),
+            zone: hello.zone.clone(),
+            capacity: hello.capacity,
+        };
+        if let Some(fact) = self.peers.admit(registration)? {
+            self.commit(now, fact, out);
+        }
+        // What it held is believed until it has said what it holds.
+        let said = hello.holdings.as_ref();
+        let listing = said.map(|said| self.replicas.unknown_buckets(peer, said, &self.names));
+        let mut unconfirmed = self.replicas.contents_of(peer).cloned().unwrap_or_default();
+        if let Some(listing) = listing {
+            unconfirmed.retain(|content| listing.contains(*content));
+        }
+        let lease_until = now.after(self.timing.lease);
+        if let Some(old) = self.peers.open(id, &hello, unconfirmed, lease_until) {
+            out.close(old, Closing::Replaced);
+        }
+        self.replicas.mark_held_by(peer);
+        Ok(Welcome {
+            epoch: self.history.epoch(),
+            lease: self.timing.lease,
+            heartbeat: self.timing.heartbeat,
+            listing,
+        })
+    }
+
+    pub(super) fn report(
+        &mut self,
+        now: Timestamp,
+        id: SessionId,
+        report: Numbered<Report>,
+        out: &mut Outcome,
+    ) -> Result<(), Rejection> {
+        let Some(peer) = self.peers.receive(id, &report)? else {
+            return Ok(());
+        };
+        if self.peers.renew(peer, now.after(self.timing.lease)) {
+            self.replicas.mark_held_by(peer);
+        }
+        match report.message {
+            Report::Heartbeat { used } => {
+                self.peers.set_used(peer, used);
+                self.send_mark(peer, out);
+            }
+            Report::Announce {
+                holdings,
+                completes_inventory,
+            } => {
+                for holding in holdings {
+                    self.peers.confirm(peer, holding.content);
+                    let (cx, replicas, _) = self.context(now);
+                    let arrived = replicas.announced(&cx, peer, holding);
+                    if arrived > 0 {
+                        self.peers.advance(peer, arrived, now);
+                    }
+                }
+                if completes_inventory && let Some(gone) = self.peers.complete_inventory(peer) {
+                    let (cx, replicas, rng) = self.context(now);
+                    replicas.complete_inventory(&cx, peer, gone, rng, out);
+                }
+            }
+            Report::AssignmentFailed {
+                content,
+                failure,
+                detail,
+            } => {
+                tracing::debug!(%peer, content = %content.short(), ?failure, detail, "assignment failed");
+                let (cx, replicas, _) = self.context(now);
+                if replicas.assignment_failed(&cx, peer, content, failure) {
+                    self.peers.set_full(peer, now.after(self.timing.cool_down));
+                }
+            }
+            // A peer in maintenance is expected back: it is suspect until its time is over.
+            Report::Leave if self.peers.is_in_maintenance(peer, now) => {
+                self.close_session(now, id);
+                out.close(id, Closing::Left);
+            }
+            Report::Leave => self.lose(now, peer, Closing::Left, out),
+        }
+        Ok(())
+    }
+
+    pub(super) fn close_session(&mut self, now: Timestamp, id: SessionId) {
+        if let Some(peer) = self.peers.close(id, now) {
+            self.replicas.mark_held_by(peer);
+        }
+    }
+
+    /// The peer is gone: what it held no longer counts.
+    pub(super) fn lose(&mut self, now: Timestamp, peer: PeerId, why: Closing, out: &mut Outcome) {
+        let session = self.peers.session_of(peer);
+        self.commit(now, Fact::PeerGone(peer), out);
+        if why == Closing::Left {
+            self.peers.set_left(peer);
+        }
+        if let Some(session) = session {
+            out.close(session, why);
+        }
+        self.replicas.lose_peer(peer);
+    }
+
+    /// What a journal that was restored from a backup has to say before anyone runs on it: that something is missing, and
+    /// that the revisions which may be missing are not given again to other bindings. In an epoch of its own, for the one of
+    /// the backup has no further facts: whoever has seen one has seen what is missing.
+    #[must_use]
+    pub fn restored(&self) -> [Fact; 3] {
+        let floor = self.names.next_generation();
+        [
+            Fact::EpochBegun(self.history.epoch().next()),
+            Fact::GapDeclared,
+            Fact::Name(NameFact::FloorRaised(floor)),
+        ]
+    }
+
+    /// Compares what a peer has seen with this history, of which it must be a part.
+    fn compare(&mut self, now: Timestamp, peer: PeerId, seen: Mark, out: &mut Outcome) {
+        if !self.history.lacks(seen) {
+            return;
+        }
+        tracing::error!(
+            %peer,
+            epoch = %seen.epoch,
+            facts = seen.facts,
+            own_facts = self.history.facts(),
+            "a peer has seen what this journal does not contain: it was restored from an older backup, or lost its end; \
+             nothing is evicted for having no name until `tracker accept-loss`"
+        );
+        self.commit(now, Fact::GapFound { peer, seen }, out);
+    }
+
+    /// Begins an epoch above one that peers have seen: a restored tracker, whose operator has said that it is the one.
+    fn raise_epoch(&mut self, now: Timestamp, seen: Epoch, out: &mut Outcome) {
+        self.commit(now, Fact::EpochBegun(seen.next()), out);
+        for (session, peer) in self.peers.sessions() {
+            self.close_session(now, session);
+            self.peers.suspect(peer, now);
+            out.close(session, Closing::NewEpoch);
+        }
+    }
+
+    /// Sends a peer how far the history has come, if that is news. It is durable before anyone is told.
+    fn send_mark(&mut self, peer: PeerId, out: &mut Outcome) {
+        if let Some(mark) = self.history.mark()
+            && let Some(session) = self.peers.send_facts(peer, mark.facts)
+        {
+            out.send(session, Order::Remember(mark));
+        }
+    }
+}

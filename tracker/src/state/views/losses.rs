@@ -1,0 +1,170 @@
+//! Which losses would take something with them: by who keeps what, not by trying out losses.
+//!
+//! A fragment is lost when all of its keepers are, so what is fatal is read off from the sets of keepers: a set of one
+//! is a fatal peer, a set of two a fatal pair, a set within one zone a fatal zone. Fragments with the same keepers are
+//! one case, and a content that every keeper has whole is one case in all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::model::{Losses, PeerId, Zone};
+
+use crate::state::State;
+use crate::state::names::Content;
+use crate::state::replicas::{Fragments, Held};
+
+/// Fatal losses of one or many contents, each with the number of contents that it concerns.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Toll {
+    peers: BTreeMap<PeerId, u64>,
+    pairs: BTreeMap<(PeerId, PeerId), u64>,
+    zones: BTreeMap<Zone, u64>,
+}
+
+impl Toll {
+    /// Adds what is fatal to one content: the sets of its fragments' keepers, and where those are.
+    fn add<'a>(&mut self, sets: &BTreeSet<Vec<PeerId>>, zone: impl Fn(PeerId) -> Option<&'a Zone>) {
+        let alone: BTreeSet<_> = sets
+            .iter()
+            .filter_map(|set| match set[..] {
+                [peer] => Some(peer),
+                _ => None,
+            })
+            .collect();
+        let mut zones = BTreeSet::new();
+        for set in sets {
+            if let [one, other] = set[..]
+                && !alone.contains(&one)
+                && !alone.contains(&other)
+                && (self.pairs.len() < Losses::PAIRS_COUNTED || self.pairs.contains_key(&(one, other)))
+            {
+                *self.pairs.entry((one, other)).or_default() += 1;
+            }
+            if let Some(first) = set.first().and_then(|peer| zone(*peer))
+                && set.iter().all(|peer| zone(*peer) == Some(first))
+            {
+                zones.insert(first);
+            }
+        }
+        for peer in alone {
+            *self.peers.entry(peer).or_default() += 1;
+        }
+        for zone in zones {
+            *self.zones.entry(zone.clone()).or_default() += 1;
+        }
+    }
+
+    /// The worst of each kind, and how many there are.
+    pub(super) fn summary(&self) -> Losses {
+        Losses {
+            peers: worst(&self.peers),
+            peer_count: self.peers.len() as u64,
+            pairs: worst(&self.pairs),
+            pair_count: self.pairs.len() as u64,
+            zones: worst(&self.zones),
+            zone_count: self.zones.len() as u64,
+        }
+    }
+}
+
+fn worst<K: Ord + Clone>(tolls: &BTreeMap<K, u64>) -> Vec<K> {
+    let mut all: Vec<_> = tolls.iter().collect();
+    all.sort_by_key(|(_, toll)| std::cmp::Reverse(**toll));
+    all.truncate(Losses::LISTED);
+    all.into_iter().map(|(key, _)| key.clone()).collect()
+}
+
+/// Whoever keeps something of the content on a live peer.
+pub(super) fn keepers<'a>(state: &'a State, content: &Content) -> Vec<&'a Held> {
+    let held = state.replicas.holders_of(content.id()).iter();
+    held.filter(|held| held.is_replica(&state.peers) && state.peers.is_live(held.peer()))
+        .collect()
+}
+
+/// Adds what is fatal to the content. Returns what that cost: looks at keepers.
+pub(super) fn add_toll(state: &State, content: &Content, toll: &mut Toll) -> usize {
+    let keepers = keepers(state, content);
+    let whole: Vec<_> = keepers
+        .iter()
+        .filter(|held| *held.fragments() == Fragments::All)
+        .map(|held| held.peer())
+        .collect();
+    let (sets, cost) = if whole.len() == keepers.len() {
+        (BTreeSet::from([whole]), keepers.len())
+    } else {
+        let having = |index| {
+            let has = |held: &&&Held| match &held.fragments() {
+                Fragments::All => true,
+                Fragments::Some(set) => set.contains(index),
+            };
+            keepers.iter().filter(has).map(|held| held.peer()).collect()
+        };
+        let indices = content.manifest().indices();
+        let cost = indices.len() * keepers.len();
+        (indices.map(having).collect(), cost)
+    };
+    toll.add(&sets, |peer| state.peers.zone(peer));
+    cost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(n: u8) -> PeerId {
+        PeerId::from_bytes([n; 16])
+    }
+
+    fn toll(sets: &[&[u8]], zones: &BTreeMap<PeerId, Zone>) -> Losses {
+        let sets = sets
+            .iter()
+            .map(|set| set.iter().map(|n| peer(*n)).collect())
+            .collect();
+        let mut toll = Toll::default();
+        toll.add(&sets, |peer| zones.get(&peer));
+        toll.summary()
+    }
+
+    #[test]
+    fn a_set_of_keepers_is_what_must_not_be_lost_together() {
+        let zones = BTreeMap::new();
+        assert_eq!(toll(&[&[1, 2, 3]], &zones), Losses::default());
+        let losses = toll(&[&[1, 2], &[2, 3], &[4], &[4, 5]], &zones);
+        assert_eq!(losses.peers, [peer(4)]);
+        assert_eq!(
+            losses.pairs,
+            [(peer(1), peer(2)), (peer(2), peer(3))],
+            "4 and 5 are no pair: 4 alone is enough"
+        );
+        assert_eq!(
+            (losses.peer_count, losses.pair_count, losses.zone_count),
+            (1, 2, 0)
+        );
+    }
+
+    #[test]
+    fn a_zone_is_fatal_if_it_has_all_keepers() {
+        let zone = |text: &str| text.parse::<Zone>().expect("a zone");
+        let zones: BTreeMap<_, _> = [(1, "a"), (2, "a"), (3, "b")]
+            .map(|(n, text)| (peer(n), zone(text)))
+            .into();
+        assert_eq!(toll(&[&[1, 2]], &zones).zones, [zone("a")]);
+        assert_eq!(toll(&[&[1, 2, 3], &[1, 2, 4]], &zones).zones, []);
+        assert_eq!(
+            toll(&[&[4, 5]], &zones).zones,
+            [],
+            "who has no zone is alone in it"
+        );
+    }
+
+    #[test]
+    fn lists_are_short_and_the_worst_come_first() {
+        let mut toll = Toll::default();
+        for n in 0..40 {
+            toll.add(&BTreeSet::from([vec![peer(n)]]), |_| None);
+        }
+        toll.add(&BTreeSet::from([vec![peer(30)]]), |_| None);
+        let losses = toll.summary();
+        assert_eq!((losses.peers.len(), losses.peer_count), (Losses::LISTED, 40));
+        assert_eq!(losses.peers[0], peer(30));
+    }
+}

@@ -1,0 +1,295 @@
+//! What can be asked without changing anything.
+
+mod drain;
+mod losses;
+mod reasons;
+pub(super) mod survey;
+
+use rand::Rng;
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
+use shared::model::{
+    Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, Health, Holder,
+    Listing, Location, Manifest, Name, PeerId, PeerInfo, PeerState, Revision, RevisionEntry, RevisionState,
+    Survey, Why,
+};
+
+use super::State;
+use super::command::Rejection;
+use super::history::Gap;
+use super::names::{Bound, Content, Hold, NameHistory, Revised};
+use survey::Surveying;
+
+pub use drain::DrainSurvey;
+
+/// Bitmaps in one location: with a manifest of 2 MiB it stays below the 4 MiB that gRPC clients read by default.
+const MAX_BITMAP_BYTES: u32 = 1 << 20;
+
+/// Some of the peers, and what goes with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeersPage {
+    /// In order of their ids.
+    pub peers: Vec<PeerInfo>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// The tracker's epoch.
+    pub epoch: Epoch,
+    /// Whether the tracker waits for peers to report.
+    pub is_in_safe_mode: bool,
+}
+
+/// The tracker in a few numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The tracker's epoch.
+    pub epoch: Epoch,
+    /// Whether the tracker waits for peers to report.
+    pub is_in_safe_mode: bool,
+    /// Names that are bound.
+    pub names: usize,
+    /// Contents that have a name.
+    pub contents: usize,
+    /// Peers whose lease is running.
+    pub live_peers: usize,
+    /// Peers that have fallen silent.
+    pub suspect_peers: usize,
+    /// Peers that have left or were given up.
+    pub lost_peers: usize,
+    /// Assignments under way, one for each content and peer.
+    pub assignments: usize,
+    /// Contents that are not, or may not be, as they should be.
+    pub contents_to_look_at: usize,
+    /// What is known to be missing from the journal.
+    pub gap: Option<Gap>,
+}
+
+impl State {
+    /// At which revision a name is, and what that bound it to, if it did.
+    #[must_use]
+    pub fn head(&self, name: &Name) -> (Revision, Option<ContentId>) {
+        let content = self.names.binding(name).map(|bound| bound.content);
+        (self.names.revision(name), content)
+    }
+
+    /// What a name is bound to, or the first name of a content.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchName`], [`Rejection::NoSuchContent`].
+    pub fn resolve(&self, what: &ContentRef) -> Result<(Binding, Manifest), Rejection> {
+        let (binding, content) = self.find(what)?;
+        Ok((binding, content.manifest().clone()))
+    }
+
+    /// Up to `limit` names that begin with `prefix` and come after `after`, and whether there are more.
+    #[must_use]
+    pub fn list(&self, prefix: &str, after: Option<&Name>, limit: usize) -> (Vec<Listing>, bool) {
+        let mut names = self.names.names_after(prefix, after);
+        let page: Vec<_> = names
+            .by_ref()
+            .take(limit)
+            .filter_map(|binding| {
+                let content = self.names.content(binding.content)?;
+                let line = self.names.history(&binding.name);
+                let mut pinned: Vec<_> = line.into_iter().flat_map(NameHistory::pinned).collect();
+                pinned.reverse();
+                Some(Listing {
+                    health: self.health_with_parts(content),
+                    binding,
+                    pinned,
+                })
+            })
+            .collect();
+        (page, names.next().is_some())
+    }
+
+    /// Where a content's fragments are. When there are more than `max_holders`, `rng` chooses.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn locate(
+        &self,
+        what: &ContentRef,
+        max_holders: usize,
+        except: Option<PeerId>,
+        rng: &mut impl Rng,
+    ) -> Result<Location, Rejection> {
+        let (binding, content) = self.find(what)?;
+        let bitmap_bytes = content.manifest().fragment_count().div_ceil(8).max(1);
+        let most = (MAX_BITMAP_BYTES / bitmap_bytes) as usize;
+        let held = self.replicas.holders_of(binding.content).iter();
+        let all: Vec<_> = held
+            .filter(|held| held.is_source(&self.peers) && Some(held.peer()) != except)
+            .collect();
+        let mut chosen: Vec<_> = all.sample(rng, max_holders.min(most)).copied().collect();
+        // Sampling keeps no order; a caller that tries holders in turn should not always begin with the same.
+        chosen.shuffle(rng);
+        let count = content.manifest().fragment_count();
+        let holders = chosen.into_iter().filter_map(|held| {
+            let peer = self.replicas.describe(self.peers.get(held.peer())?);
+            Some(Holder {
+                peer,
+                fragments: held.fragments().to_set(count),
+                keeps: held.keeps(),
+            })
+        });
+        Ok(Location {
+            holders: holders.collect(),
+            holder_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
+            manifest: content.manifest().clone(),
+            health: self.health_with_parts(content),
+            binding,
+        })
+    }
+
+    /// How a content's replicas stand; of a collection's catalog, with those of its parts.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchContent`].
+    pub fn health(&self, content: ContentId) -> Result<Health, Rejection> {
+        let known = self
+            .names
+            .content(content)
+            .ok_or(Rejection::NoSuchContent(content))?;
+        Ok(self.health_with_parts(known))
+    }
+
+    /// Up to `limit` peers that come after `after`.
+    #[must_use]
+    pub fn peers(&self, after: Option<PeerId>, limit: usize) -> PeersPage {
+        let mut members = self.peers.after(after);
+        let peers = members
+            .by_ref()
+            .take(limit)
+            .map(|peer| self.replicas.describe(peer))
+            .collect();
+        let has_more = members.next().is_some();
+        PeersPage {
+            peers,
+            has_more,
+            epoch: self.history.epoch(),
+            is_in_safe_mode: self.is_in_safe_mode(),
+        }
+    }
+
+    /// The tracker in a few numbers.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let count = |state| {
+            self.peers
+                .iter()
+                .filter(|peer| peer.life().state() == state)
+                .count()
+        };
+        Status {
+            epoch: self.history.epoch(),
+            is_in_safe_mode: self.is_in_safe_mode(),
+            names: self.names.name_count(),
+            contents: self.names.content_count(),
+            live_peers: count(PeerState::Live),
+            suspect_peers: count(PeerState::Suspect),
+            lost_peers: count(PeerState::Lost),
+            assignments: self.replicas.assignment_count(),
+            contents_to_look_at: self.replicas.agenda_len(),
+            gap: self.history.gap(),
+        }
+    }
+
+    fn find(&self, what: &ContentRef) -> Result<(Binding, &Content), Rejection> {
+        let binding = self.names.meant(what)?;
+        // A part of a collection is asked for by its id, and its name is the collection's.
+        let id = match what {
+            ContentRef::Name(_) => binding.content,
+            ContentRef::Id(id) => *id,
+        };
+        let content = self.names.content(id).ok_or(Rejection::NoSuchContent(id))?;
+        if id == binding.content {
+            return Ok((binding, content));
+        }
+        let part = Binding {
+            content: id,
+            length: content.manifest().length(),
+            collection: None,
+            ..binding
+        };
+        Ok((part, content))
+    }
+
+    fn health_with_parts(&self, content: &Content) -> Health {
+        self.replicas.health_with_parts(content, &self.names, &self.peers)
+    }
+
+    /// Everything that is remembered of a name, the newest revision first.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchName`], when nothing is.
+    pub fn revisions(&self, name: &Name) -> Result<Vec<RevisionEntry>, Rejection> {
+        let history = self.names.known(name)?;
+        let all = history.revisions().iter().rev();
+        Ok(all.map(|revised| self.entry(history, revised)).collect())
+    }
+
+    /// A revision as people see it.
+    pub(super) fn entry(&self, history: &NameHistory, revised: &Revised) -> RevisionEntry {
+        let bound = revised.bound();
+        let there = bound.filter(|bound| self.names.is_there(history, bound));
+        let state = match bound {
+            None => RevisionState::Removed,
+            Some(bound) if bound.hold() == Hold::Current => RevisionState::Current,
+            Some(bound) if bound.pins().is_pinned() => RevisionState::Pinned,
+            Some(_) if there.is_some() => RevisionState::Kept,
+            Some(_) => RevisionState::Collected,
+        };
+        let content = there.and_then(|bound| self.names.content(bound.content()));
+        RevisionEntry {
+            revision: revised.revision(),
+            at: revised.at(),
+            state,
+            pins: bound.map(Bound::pins).unwrap_or_default(),
+            bound: bound.map(Bound::told),
+            health: content.map(|content| self.health_with_parts(content)),
+        }
+    }
+
+    /// The events after a position, as far as they fit into a page; without a position, where the feed is now.
+    #[must_use]
+    pub fn events_after(&self, after: Option<FeedPosition>) -> FeedPage {
+        self.feed.after(after, &self.history)
+    }
+
+    /// Looks at the next contents; the result when there are no more.
+    #[must_use]
+    pub fn survey_step(&self, surveying: &mut Surveying) -> Option<Survey> {
+        survey::step(self, surveying)
+    }
+
+    /// Which losses a content would survive, and what is done about it.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchName`], [`Rejection::NoSuchContent`].
+    pub fn durability(&self, what: &ContentRef) -> Result<Durability, Rejection> {
+        let (binding, content) = self.find(what)?;
+        Ok(survey::durability(self, binding, content))
+    }
+
+    /// Why a content is below its target.
+    ///
+    /// # Errors
+    /// As [`Self::durability`].
+    pub fn why(&self, what: &ContentRef) -> Result<Why, Rejection> {
+        let (binding, content) = self.find(what)?;
+        Ok(Why {
+            name: binding.name,
+            content: binding.content,
+            health: self.replicas.health_of(content, &self.peers),
+            reasons: reasons::reasons(self, content),
+            fetch: None,
+        })
+    }
+
+    /// Looks at the next contents of a peer that is to leave; the result when there are no more.
+    ///
+    /// # Errors
+    /// [`Rejection::NoSuchPeer`].
+    pub fn drain_step(&self, survey: &mut DrainSurvey) -> Result<Option<DrainStatus>, Rejection> {
+        drain::step(self, survey)
+    }
+}
