@@ -1,4 +1,4 @@
-//! A webserver's list of trackers, and what a peer knows of its network.
+//! The client of a webserver's or peer's `Directory`: the trackers of a network.
 
 use shared::model::HostPort;
 use tonic::transport::Channel;
@@ -22,7 +22,7 @@ pub struct TrackerEntry {
     pub address: HostPort,
     /// Whether its last health check succeeded.
     pub is_live: bool,
-    /// Why not; empty when it is live.
+    /// The reason why it is not live; empty when it is.
     pub reason: String,
 }
 
@@ -36,7 +36,7 @@ pub struct Gateways {
 }
 
 impl DirectoryClient {
-    /// A client that dials on first use.
+    /// Makes a client that dials on first use.
     ///
     /// # Errors
     /// When the address cannot be dialled.
@@ -44,10 +44,10 @@ impl DirectoryClient {
         dial::channel(webserver).map(Generated::new).map(Self)
     }
 
-    /// The trackers that it knows, and for a peer its webserver.
+    /// Returns the trackers that the other side knows, and the webserver of a peer.
     ///
     /// # Errors
-    /// When it cannot be reached. Tried once: the caller has a loop of its own.
+    /// When the other side cannot be reached. The call is tried once: the caller has a loop of its own.
     pub async fn gateways(&self) -> Result<Gateways, RemoteError> {
         let request = v1::TrackersRequest {};
         let reply = unary(

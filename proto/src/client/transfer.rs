@@ -21,13 +21,13 @@ pub struct TransferClient(Generated<Channel>);
 /// The fragments that a peer can be asked for, and whether it is full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
-    /// Fragments that it holds.
+    /// Fragments that the peer holds.
     pub held: FragmentSet,
-    /// Fragments that are arriving there now: it passes their blocks on as they arrive.
+    /// Fragments that are arriving at the peer: it passes their blocks on as they arrive.
     pub coming: FragmentSet,
-    /// Fragments that it is sending to someone, or has lately sent.
+    /// Fragments that the peer is sending to another, or has lately sent.
     pub handed_out: FragmentSet,
-    /// Whether it serves as many requests as it can.
+    /// Whether the peer serves as many requests as it can.
     pub is_full: bool,
 }
 
@@ -39,7 +39,7 @@ pub struct Following {
 }
 
 impl TransferClient {
-    /// A client that dials on first use.
+    /// Makes a client that dials on first use.
     ///
     /// # Errors
     /// When the address cannot be dialled.
