@@ -1,17 +1,21 @@
-//! What is wrong with a command line, in one line and in the language in force.
+//! Mistakes on a command line, in one line and in the language in force.
 //!
-//! In English clap says it, and says more than fits a line; in Spanish it is said here, from what clap found out.
+//! In English the text is clap's, shortened to a line; in Spanish it is made here from clap's findings.
 
-use std::error::Error as _;
+use std::error::Error;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use shared::language::{self, Language};
+use shared::model::{NameError, NamedRevisionError};
+use shared::settings;
 
+use super::flags::GiveUpError;
+use super::ticket::ParseTicketError;
 use crate::words;
 
-/// What is wrong, and where to read more.
+/// Returns the mistake, and where to read more.
 #[must_use]
-pub fn complaint(error: &clap::Error) -> String {
+pub(super) fn complaint(error: &clap::Error) -> String {
     let said = match language::current() {
         Language::English => in_english(error),
         Language::Spanish => in_spanish(error),
@@ -22,7 +26,7 @@ pub fn complaint(error: &clap::Error) -> String {
 fn in_english(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
-    // clap writes paragraphs: what is wrong, tips, the usage, a reference to the help.
+    // clap writes paragraphs: the mistake, tips, the usage, a reference to the help.
     let told: Vec<String> = text
         .split("\n\n")
         .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -45,7 +49,7 @@ fn in_spanish(error: &clap::Error) -> String {
             found(ContextKind::ValidValue).map(words::values_possible),
         ),
         ErrorKind::ValueValidation => {
-            let reason = error.source().map(words::mistake).unwrap_or_default();
+            let reason = error.source().map(mistake).unwrap_or_default();
             let what = words::value_invalid(value, argument);
             (format!("{what}: {reason}"), None)
         }
@@ -75,6 +79,25 @@ fn in_spanish(error: &clap::Error) -> String {
     }
 }
 
+/// Says why a value is refused, in the language in force.
+fn mistake(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = error.downcast_ref::<NameError>() {
+        return words::name_error(error);
+    }
+    match error.downcast_ref() {
+        Some(NamedRevisionError::NoRevision(text)) => return words::no_revision(format_args!("{text:?}")),
+        Some(NamedRevisionError::Name(error)) => return words::name_error(error),
+        None => {}
+    }
+    if let Some(ParseTicketError(text)) = error.downcast_ref() {
+        return words::no_ticket(format_args!("{text:?}"));
+    }
+    if let Some(GiveUpError(error)) = error.downcast_ref() {
+        return words::or_none(settings::mistake(error));
+    }
+    settings::mistake(error)
+}
+
 fn told(value: &ContextValue) -> String {
     match value {
         ContextValue::Strings(several) => several.join(", "),
@@ -95,8 +118,11 @@ mod tests {
     use std::ffi::OsString;
 
     use shared::language::here;
+    use shared::model::{Name, NamedRevision};
 
     use super::super::args::read;
+    use super::super::flags::GiveUp;
+    use super::super::ticket::Ticket;
     use super::*;
 
     fn told_of(line: &str) -> String {
@@ -154,5 +180,23 @@ mod tests {
                 "{said}"
             );
         }
+    }
+
+    #[test]
+    fn in_english_a_mistake_has_the_words_of_its_error() {
+        let long = "x".repeat(1025);
+        let part = "x".repeat(256);
+        for text in ["", &long, &part, "a//b", "a/../b", "a\u{7}", &"0".repeat(64)] {
+            let error = Name::new(text).expect_err("no name");
+            assert_eq!(mistake(&error), error.to_string());
+        }
+        for text in ["a", "a//b@1"] {
+            let error = text.parse::<NamedRevision>().expect_err("no revision");
+            assert_eq!(mistake(&error), error.to_string());
+        }
+        let ticket = "x".parse::<Ticket>().expect_err("no line");
+        assert_eq!(mistake(&ticket), ticket.to_string());
+        let patience = "x".parse::<GiveUp>().expect_err("no duration");
+        assert_eq!(mistake(&patience), patience.to_string());
     }
 }

@@ -1,6 +1,7 @@
-//! What a one-shot command runs in: its options, its streams, and what must be put in order however it ends.
+//! Surroundings of a one-shot command: its options, its streams, and the work to do however the command ends.
 
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::client::ControlClient;
@@ -8,33 +9,42 @@ use proto::messages::Remove;
 use proto::messages::control::EntryPoint;
 use shared::runtime::{Clock, Tasks};
 
-use super::attach;
-use super::exit::Failure;
-use super::output::Output;
-use super::settings::Options;
 use crate::node::NodeHandle;
+use crate::settings::Options;
+use crate::terminal::attach::{self, Attached};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::output::Output;
 use crate::words;
 
-/// Nobody who ends a command waits longer for a name to be removed.
+/// The longest that the end of a command waits for a name to be removed.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The surroundings of one command.
 ///
-/// A command may be dropped at any point (interrupt, timeout). A node of ours is therefore kept here and not in
-/// the command: whoever drops the command stops the node.
+/// A command may be dropped at any point (interrupt, timeout). Its own node is therefore kept here and not in the
+/// command, so that the node is stopped in any case.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
-    /// What was asked for.
+    /// The settings.
     pub(super) options: &'a Options,
-    /// Where results go.
+    /// The output.
     pub(super) out: &'a Output,
-    /// Tells the time.
+    /// The clock.
     pub(super) clock: Clock,
-    tasks: &'a Tasks,
-    own: Mutex<Option<NodeHandle>>,
-    /// A name that is not to outlive the command.
-    removal: Mutex<Option<(ControlClient, Remove)>>,
-    last_words: Mutex<Option<String>>,
+    /// The owner of work that runs beside the command.
+    pub(super) tasks: &'a Tasks,
+    ending: Mutex<Ending>,
+}
+
+/// Work to do when the command ends.
+#[derive(Debug, Default)]
+struct Ending {
+    /// A node of this process, to be stopped.
+    own: Option<NodeHandle>,
+    /// A name to be removed.
+    removal: Option<(ControlClient, Remove)>,
+    /// Words for a command that is ended from outside.
+    last_words: Option<String>,
 }
 
 impl<'a> Context<'a> {
@@ -46,81 +56,96 @@ impl<'a> Context<'a> {
             out,
             clock: Clock::system(),
             tasks,
-            own: Mutex::new(None),
-            removal: Mutex::new(None),
-            last_words: Mutex::new(None),
+            ending: Mutex::default(),
         }
     }
 
-    /// The running node that is meant, in the network that the settings name if it was in none; or else a node of
-    /// ours, in that network or the default one.
+    /// Returns the running node.
     ///
     /// # Errors
-    /// When neither answers, or the network cannot be entered.
-    pub(super) async fn find_or_run(&self) -> Result<ControlClient, Failure> {
+    /// When there is none or it does not answer.
+    pub(super) async fn require(&self) -> Result<Attached, Failure> {
+        attach::require(self.options).await
+    }
+
+    /// Returns the running node, which goes on sharing `what` after the command.
+    ///
+    /// # Errors
+    /// When there is none, or the network cannot be entered.
+    pub(super) async fn require_sharing(&self, what: &impl fmt::Display) -> Result<Attached, Failure> {
+        let Some(mut node) = attach::find(self.options).await? else {
+            let why = words::no_node_to_share(self.options.data_dir.display());
+            let message = words::cannot(words::add(what), why);
+            return Err(Failure::new(Exit::Unreachable, message));
+        };
+        node.enter_if_offline(self.options.entry.as_ref()).await?;
+        Ok(node)
+    }
+
+    /// Returns the running node, or else runs one; in the network that the settings name, or the node's own.
+    ///
+    /// # Errors
+    /// When the node does not answer, or the network cannot be entered.
+    pub(super) async fn find_or_run(&self) -> Result<Attached, Failure> {
         self.find_or_run_in(self.options.entry.as_ref()).await
     }
 
-    /// The same in another network than that of the settings, if one is given.
+    /// Returns the running node, or else runs one; in the network of `entry`, or the node's own.
     ///
     /// # Errors
     /// As [`Self::find_or_run`].
-    pub(super) async fn find_or_run_in(&self, entry: Option<&EntryPoint>) -> Result<ControlClient, Failure> {
-        if let Some(node) = attach::find(self.options).await? {
-            attach::enter_if_offline(&node, entry).await?;
-            return Ok(node.client);
+    pub(super) async fn find_or_run_in(&self, entry: Option<&EntryPoint>) -> Result<Attached, Failure> {
+        if let Some(mut node) = attach::find(self.options).await? {
+            node.enter_if_offline(entry).await?;
+            return Ok(node);
         }
         let entry = entry
             .cloned()
             .unwrap_or_else(|| attach::entry_or_default(self.options));
         let (node, client) = attach::run(self.options, self.tasks).await?;
-        // Before anything else is awaited: from now on it is stopped however the command ends.
-        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(node);
+        // Before anything else is awaited: from now on the node is stopped however the command ends.
+        self.ending().own = Some(node);
         attach::enter(&client, &entry).await?;
-        Ok(client)
+        let status = client.status().await;
+        let status = status.map_err(|error| Failure::of(words::ask_for_status(), &error))?;
+        Ok(Attached { client, status })
     }
 
-    /// Owns what runs beside the command.
-    pub(super) const fn tasks(&self) -> &Tasks {
-        self.tasks
-    }
-
-    /// Whether the node that the command talks to is one of ours.
+    /// Whether the command talks to a node of this process.
     pub(super) fn runs_own_node(&self) -> bool {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.ending().own.is_some()
     }
 
-    /// Removes a name when the command ends, however it does.
+    /// Removes a name when the command ends.
     pub(super) fn remove_at_the_end(&self, client: ControlClient, remove: Remove) {
-        *self.removal.lock().unwrap_or_else(PoisonError::into_inner) = Some((client, remove));
+        self.ending().removal = Some((client, remove));
     }
 
-    /// Removes what is not to stay, and stops the node of ours, if there is one.
+    /// Sets the words for a command that is ended from outside.
+    pub(super) fn set_last_words(&self, words: String) {
+        self.ending().last_words = Some(words);
+    }
+
+    /// Returns the words for a command that is ended from outside.
+    pub(super) fn last_words(&self) -> Option<String> {
+        self.ending().last_words.take()
+    }
+
+    /// Removes the name that is not to stay, and stops the node of this process.
     pub(super) async fn close(&self) {
-        let removal = self.removal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Ending { own, removal, .. } = std::mem::take(&mut *self.ending());
         if let Some((client, remove)) = removal {
             let removed = tokio::time::timeout(REMOVAL_TIMEOUT, client.remove(&remove)).await;
             if !matches!(removed, Ok(Ok(_))) {
-                let name = &remove.name;
-                self.out.note(&words::removal_failed(name));
+                self.out.note(&words::removal_failed(&remove.name));
             }
         }
-        let node = self.own.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(node) = node {
+        if let Some(node) = own {
             node.stop().await;
         }
     }
 
-    /// What to say when the command is ended from outside.
-    pub(super) fn set_last_words(&self, words: String) {
-        *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(words);
-    }
-
-    /// What the command wanted to be said when it is ended from outside.
-    pub(super) fn last_words(&self) -> Option<String> {
-        self.last_words
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+    fn ending(&self) -> MutexGuard<'_, Ending> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,31 +1,55 @@
 //! The help in the language in force.
 //!
-//! clap's own definition is the English one. In Spanish every text in it is exchanged for its translation, and the few
-//! words that clap writes itself are exchanged in what it has written.
+//! clap's own definition is the English one. In Spanish every text in it is replaced by the one of its id, and clap's own
+//! words are replaced in its output.
 
 use clap::builder::Str;
 use clap::{Arg, Command};
 use shared::language::{self, Language};
 
+use crate::settings::table;
 use crate::words;
 
-/// The same command, explained in the language in force.
+/// Returns the command with its help in the language in force.
 #[must_use]
-pub fn explained(command: Command) -> Command {
+pub(super) fn explained(command: Command) -> Command {
     match language::current() {
         Language::English => command,
-        Language::Spanish => in_spanish(command).after_help(words::AFTER_HELP_IN_SPANISH),
+        Language::Spanish => in_spanish(command, "").after_help(words::AFTER_HELP_IN_SPANISH),
     }
 }
 
-fn in_spanish(mut command: Command) -> Command {
-    if let Some(about) = translation(command.get_about()) {
+fn in_spanish(mut command: Command, path: &str) -> Command {
+    let key = if path.is_empty() {
+        command.get_name().to_owned()
+    } else {
+        path.to_owned()
+    };
+    if let Some(about) = words::command_help(&key) {
         command = command.about(about);
     }
-    command.mut_args(argument_in_spanish).mut_subcommands(in_spanish)
+    command
+        .mut_args(|argument| argument_in_spanish(argument, path))
+        .mut_subcommands(|inner| {
+            let path = joined(path, inner.get_name());
+            in_spanish(inner, &path)
+        })
 }
 
-fn argument_in_spanish(mut argument: Arg) -> Arg {
+/// Returns the path of a subcommand, such as `config show`.
+fn joined(path: &str, name: &str) -> String {
+    format!("{path} {name}").trim_start().to_owned()
+}
+
+/// Returns the Spanish help of an argument: that of a setting's flag is in the setting.
+fn argument_help(path: &str, id: &str) -> Option<&'static str> {
+    let setting = table().iter().find(|setting| setting.name() == id);
+    let flag = setting.and_then(|setting| setting.flag());
+    flag.map_or_else(|| words::argument_help(path, id), |flag| Some(flag.spanish))
+}
+
+fn argument_in_spanish(mut argument: Arg, path: &str) -> Arg {
+    let id = argument.get_id().to_string();
     let possible: Vec<String> = argument
         .get_possible_values()
         .iter()
@@ -33,17 +57,18 @@ fn argument_in_spanish(mut argument: Arg) -> Arg {
         .collect();
     if let Some(help) = argument.get_help().map(ToString::to_string) {
         let takes_values = argument.get_action().takes_values();
-        let told = Told::of(&help);
+        let parts = HelpParts::of(&help);
         let set = argument.get_default_values().first().filter(|_| takes_values);
         let set = set.map(|value| value.to_string_lossy().into_owned());
-        let default = told.default.map(in_words).or(set);
+        let phrase = |default: &str| words::argument_default(path, &id).unwrap_or(default).to_owned();
+        let default = parts.default.map(phrase).or(set);
         let are_shown = takes_values && !possible.is_empty() && !argument.is_hide_possible_values_set();
         let possible = are_shown.then(|| possible.join(", "));
         let parts = [
-            Some(in_words(told.what)),
+            Some(argument_help(path, &id).unwrap_or(parts.text).to_owned()),
             default.map(words::default_value),
             possible.map(words::values_are),
-            told.variable.map(|variable| format!("[env: {variable}]")),
+            parts.variable.map(|variable| format!("[env: {variable}]")),
         ];
         let help: Vec<String> = parts.into_iter().flatten().collect();
         argument = argument
@@ -51,13 +76,13 @@ fn argument_in_spanish(mut argument: Arg) -> Arg {
             .hide_default_value(takes_values)
             .hide_possible_values(takes_values);
     }
-    if let Some(heading) = argument.get_help_heading().and_then(words::help_in_spanish) {
+    if let Some(heading) = argument.get_help_heading().and_then(words::label) {
         argument = argument.help_heading(heading);
     }
     let names = argument.get_value_names().unwrap_or_default();
     let names: Vec<Str> = names
         .iter()
-        .map(|name| words::help_in_spanish(name).map_or_else(|| name.clone(), Str::from))
+        .map(|name| words::label(name).map_or_else(|| name.clone(), Str::from))
         .collect();
     if names.is_empty() {
         argument
@@ -67,38 +92,29 @@ fn argument_in_spanish(mut argument: Arg) -> Arg {
 }
 
 /// The parts of an argument's help.
-struct Told<'a> {
-    what: &'a str,
+struct HelpParts<'a> {
+    text: &'a str,
     default: Option<&'a str>,
     variable: Option<&'a str>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> HelpParts<'a> {
     fn of(help: &'a str) -> Self {
         let note = |text: &'a str, begin: &str| match text.rsplit_once(begin) {
-            Some((what, note)) => (what, note.strip_suffix(']')),
+            Some((text, note)) => (text, note.strip_suffix(']')),
             None => (text, None),
         };
         let (text, variable) = note(help, " [env: ");
-        let (what, default) = note(text, " [default: ");
+        let (text, default) = note(text, " [default: ");
         Self {
-            what,
+            text,
             default,
             variable,
         }
     }
 }
 
-/// The Spanish of it; what has none says it itself, as a number does.
-fn in_words(text: &str) -> String {
-    words::help_in_spanish(text).unwrap_or(text).to_owned()
-}
-
-fn translation(text: Option<&clap::builder::StyledStr>) -> Option<&'static str> {
-    words::help_in_spanish(&text?.to_string())
-}
-
-/// Words that clap writes itself: whole lines, beginnings of lines, and what stands for options in a usage.
+/// Words that clap writes itself: whole lines, beginnings of lines, and the placeholder of options in a usage.
 const OWN_WORDS: [(&str, &str); 9] = [
     ("Usage:", "Uso:"),
     ("Commands:", "Órdenes:"),
@@ -114,9 +130,9 @@ const OWN_WORDS: [(&str, &str); 9] = [
     ("Print version", "Mostrar la versión"),
 ];
 
-/// What clap has written, its own words in the language in force too.
+/// Returns clap's output with clap's own words in the language in force.
 #[must_use]
-pub fn spoken(text: String) -> String {
+pub(super) fn spoken(text: String) -> String {
     match language::current() {
         Language::English => text,
         Language::Spanish => OWN_WORDS
@@ -134,56 +150,76 @@ mod tests {
     use super::super::args::definition;
     use super::*;
 
-    /// Everything in the help of a command and those below it.
-    fn texts(command: &Command, found: &mut BTreeSet<String>) {
-        found.extend(command.get_about().map(ToString::to_string));
+    /// Collects the keys of the help of a command and those below it, and the labels.
+    fn keys(command: &Command, path: &str, found: &mut [BTreeSet<String>; 3]) {
+        let [helps, defaults, labels] = found;
+        let key = if path.is_empty() { command.get_name() } else { path };
+        helps.extend(command.get_about().map(|_| key.to_owned()));
         for argument in command.get_arguments() {
-            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-            let told = Told::of(&help);
-            found.insert(told.what.to_owned());
+            let Some(help) = argument.get_help().map(ToString::to_string) else {
+                continue;
+            };
+            let id = argument.get_id();
+            if !table()
+                .iter()
+                .any(|setting| setting.name() == id && setting.flag().is_some())
+            {
+                helps.insert(format!("{path}.{id}"));
+            }
             // A number, an address or a path is the same in every language.
-            let is_phrase = |text: &&str| text.contains(' ') || *text == "everything";
-            found.extend(told.default.filter(is_phrase).map(str::to_owned));
-            found.extend(argument.get_help_heading().map(str::to_owned));
+            let is_phrase = |text: &str| text.contains(' ') || text == "everything";
+            if HelpParts::of(&help).default.is_some_and(is_phrase) {
+                defaults.insert(format!("{path}.{id}"));
+            }
+            labels.extend(argument.get_help_heading().map(str::to_owned));
             if argument.get_action().takes_values() {
                 let names = argument.get_value_names().unwrap_or_default();
-                found.extend(names.iter().map(ToString::to_string));
+                labels.extend(names.iter().map(ToString::to_string));
             }
         }
-        for subcommand in command.get_subcommands() {
-            texts(subcommand, found);
+        for inner in command.get_subcommands() {
+            keys(inner, &joined(path, inner.get_name()), found);
         }
     }
 
+    /// Returns the wanted keys without an entry, and the entries that no key uses.
+    fn compared(wanted: &BTreeSet<String>, texts: words::Texts) -> (Vec<String>, Vec<&'static str>) {
+        let mut unused: BTreeSet<&str> = texts.iter().map(|(key, _)| *key).collect();
+        assert_eq!(unused.len(), texts.len(), "a key is there twice");
+        let mut missing = Vec::new();
+        let has = |key: &str| texts.iter().any(|(known, _)| *known == key);
+        for key in wanted {
+            let short = key.find('.').map_or("", |at| &key[at..]);
+            match [key.as_str(), short].into_iter().find(|key| has(key)) {
+                Some(found) => drop(unused.remove(found)),
+                None => missing.push(key.clone()),
+            }
+        }
+        (missing, unused.into_iter().collect())
+    }
+
     #[test]
-    fn every_text_of_the_help_has_its_spanish_and_nothing_else_has() {
-        let mut found = BTreeSet::new();
-        texts(&definition(), &mut found);
-        found.remove("");
-        let there: BTreeSet<String> = words::HELP
-            .iter()
-            .map(|(english, _)| (*english).to_owned())
-            .collect();
-        assert_eq!(there.len(), words::HELP.len(), "a text is there twice");
-        let (missing, unused): (Vec<_>, Vec<_>) = (
-            found.difference(&there).collect(),
-            there.difference(&found).collect(),
-        );
-        assert!(
-            missing.is_empty() && unused.is_empty(),
-            "words/help.rs\nlacks {missing:#?}\nand has, but nobody says {unused:#?}"
-        );
-        for (english, spanish) in words::HELP {
+    fn every_text_of_the_help_has_its_spanish() {
+        let mut found = <[BTreeSet<String>; 3]>::default();
+        keys(&definition(), "", &mut found);
+        for (wanted, texts) in found.iter().zip([words::HELP, words::DEFAULTS, words::LABELS]) {
+            let (missing, unused) = compared(wanted, texts);
             assert!(
-                !spanish.is_empty() && !spanish.ends_with('.'),
-                "{english:?}: {spanish:?}"
+                missing.is_empty() && unused.is_empty(),
+                "words/help.rs\nlacks {missing:#?}\nand does not need {unused:#?}"
             );
+            for (key, spanish) in texts {
+                assert!(
+                    !spanish.is_empty() && !spanish.ends_with('.'),
+                    "{key:?}: {spanish:?}"
+                );
+            }
         }
     }
 
     #[test]
-    fn what_comes_after_the_help_says_the_same_in_both_languages() {
-        // Numbers and names are the same whatever is said around them.
+    fn the_text_after_the_help_says_the_same_in_both_languages() {
+        // Numbers and names are the same in both.
         let facts = |text: &str| -> BTreeSet<String> {
             let words = text.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '`'));
             let is_fact = |word: &&str| {

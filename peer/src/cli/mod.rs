@@ -1,40 +1,26 @@
 //! The command line of the `peer` binary.
 //!
-//! [`run`] is all of it: [`args`] reads the command line, [`settings`] lays it over the environment and the
-//! configuration file, [`attach`] finds the node to talk to or runs one, a command asks it for something, and
-//! [`output`] says what came of it. Promised to scripts and kept in one place each: exit codes and errors
-//! ([`exit`]), JSON documents ([`shared::json`]).
-//!
-//! Nothing here touches a data directory or a wire type: what can be done is what `proto::client::ControlClient` can.
+//! [`run`] is the entry point: [`args`] reads the command line, [`crate::settings`] lays it over the environment and the
+//! configuration file, and the file of a command (its arguments, its work, its output) does the rest with the parts of
+//! [`crate::terminal`]. Scripts rely on exit codes ([`crate::terminal::exit`]) and JSON documents ([`shared::json`]).
 
-pub mod add;
+mod add;
 pub mod args;
-pub mod attach;
-pub mod complaint;
+mod complaint;
 mod context;
-mod entries;
-pub mod exit;
-pub mod get;
-pub mod globs;
-pub mod help;
-pub mod history;
-pub mod limit;
-mod missing;
-pub mod output;
+mod flags;
+mod get;
+mod help;
+mod names;
+mod node;
 mod plan;
-pub mod progress;
-pub mod query;
-pub mod send;
+mod send;
 mod serve;
-pub mod settings;
-pub mod sharing;
-pub mod show;
 mod streams;
-pub mod table;
-pub mod ticket;
-pub mod upkeep;
-pub mod values;
-pub mod watch;
+mod ticket;
+mod upkeep;
+mod values;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -50,16 +36,16 @@ use shared::settings::Env;
 
 use args::{Action, Command, Invocation};
 use context::Context;
-use exit::{Exit, Failure};
-use output::{Output, Style};
-use settings::{Gathered, Options, SettingsError};
 
+use crate::settings::{self, Gathered, Options, SettingsError, Style};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::output::Output;
 use crate::words;
 
-/// Nothing of a one-shot command is worth waiting longer for once it has ended.
+/// The longest that an ended command waits for its tasks.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads the command line, does what it says, and says how it ended.
+/// Reads the command line, runs its command, and reports the result.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let is_json = arguments.iter().any(|argument| argument == "--json");
@@ -79,14 +65,14 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) ->
             let result = Box::pin(perform(invocation.action, settings, verbosity, &out)).await;
             (out, result)
         }
-        Err(Stop::SelfCommand(chore, flags)) => do_chore(chore, &flags, env),
+        Err(Stop::SelfCommand(command, flags)) => self_command(command, &flags, env),
         Err(Stop::Answer(text)) => {
             let out = Output::standard(Style::default());
             out.text(&text);
             (out, Ok(()))
         }
         Err(Stop::Failure(failure)) => {
-            // What was wrong may be what would have said so; a script's wish for JSON is respected all the same.
+            // The settings are unknown; a script's wish for JSON is respected all the same.
             let style = Style {
                 json: is_json,
                 ..Style::default()
@@ -105,12 +91,13 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) ->
     )
 }
 
-/// Why there is nothing to be done.
+/// A reason not to run a command.
 enum Stop {
-    /// Help or the version was asked for.
+    /// The user asked for help or the version.
     Answer(String),
-    /// Something that the settings, which may make no sense, are only looked at for.
+    /// A command that only shows the settings, which may be invalid.
     SelfCommand(SelfCommand, BTreeMap<String, OsString>),
+    /// The command line or the settings cannot be used.
     Failure(Failure),
 }
 
@@ -120,7 +107,7 @@ impl From<SettingsError> for Stop {
     }
 }
 
-/// Puts the language in force that is meant, and reads the command line. JSON is English, its messages too.
+/// Sets the language, and reads the command line. JSON is English, including its messages.
 fn understand(arguments: &[OsString], is_json: bool, env: Env<'_>) -> Result<(Invocation, Gathered), Stop> {
     let chosen = language::choose(args::named_language(arguments), env);
     language::speak(match &chosen {
@@ -139,27 +126,27 @@ fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Gathered
             Stop::Answer(help::spoken(error.render().to_string()))
         }
     })?;
-    if let Action::SelfCommand(chore) = invocation.action {
-        return Err(Stop::SelfCommand(chore, invocation.settings));
+    if let Action::SelfCommand(command) = invocation.action {
+        return Err(Stop::SelfCommand(command, invocation.settings));
     }
     let settings = settings::gather(&invocation.settings, env)?;
     Ok((invocation, settings))
 }
 
 /// Shows or checks the settings, or writes completions or manual pages.
-fn do_chore(
-    chore: SelfCommand,
+fn self_command(
+    command: SelfCommand,
     flags: &BTreeMap<String, OsString>,
     env: Env<'_>,
 ) -> (Output, Result<(), Failure>) {
     let is_json = flags.contains_key("json");
     let places = settings::places(flags, env);
-    let program = match chore {
-        // Its headings are English in any case.
+    let program = match command {
+        // clap_mangen's headings are English.
         SelfCommand::Man { .. } => args::definition(),
         SelfCommand::Completions { .. } | SelfCommand::Config(_) => args::command(),
     };
-    let finished = chore.perform(program, places, serve::is_usable);
+    let finished = command.perform(program, places, serve::is_usable);
     let out = Output::standard(Style {
         json: is_json,
         ..Style::default()
@@ -172,7 +159,7 @@ fn do_chore(
     (out, result)
 }
 
-/// Servers tell operators what happens; one-shot commands and the menu only what went wrong.
+/// Servers log their work for operators; commands and the menu only warnings.
 fn verbosity(invocation: &Invocation, options: &Options) -> Verbosity {
     let base = match invocation.action {
         Action::Serve if !options.style.quiet => Verbosity::Info,
@@ -193,14 +180,14 @@ async fn perform(
         Action::Serve => serve::run(settings, verbosity, out, &tasks).await,
         Action::Menu => crate::menu::run(&options, out, &tasks).await,
         Action::Once(command) => one_shot(command, &options, out, &tasks).await,
-        // Done before there were settings.
+        // `run` has done it before it read the settings.
         Action::SelfCommand(_) => Ok(()),
     };
     tasks.stop(STOP_TIMEOUT).await;
     result
 }
 
-/// Carries a command out until it ends, is interrupted or runs out of time; then stops what it ran.
+/// Runs a command until it ends, is interrupted or runs out of time; then stops its node.
 async fn one_shot(command: Command, options: &Options, out: &Output, tasks: &Tasks) -> Result<(), Failure> {
     let interrupted = shutdown_signal(tasks);
     let context = Context::new(options, out, tasks);
@@ -214,26 +201,34 @@ async fn one_shot(command: Command, options: &Options, out: &Output, tasks: &Tas
 
 async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Failure> {
     match command {
-        Command::Add(args) => add::run(context, args).await,
-        Command::Get(args) => get::run(context, args).await,
-        Command::Remove(name) => query::remove(context, name).await,
-        Command::Rename(from, to) => query::rename(context, from, to).await,
-        Command::Forget(args) => query::forget(context, args).await,
-        Command::List => query::list(context).await,
-        Command::Entries(content) => entries::run(context, &content).await,
-        Command::LocalList => query::local_list(context).await,
-        Command::Locate(content) => query::locate(context, content).await,
-        Command::Status => query::status(context).await,
-        Command::Limit(args) => limit::run(context, args).await,
-        Command::Network => query::network(context).await,
-        Command::Verify(content) => query::verify(context, content).await,
-        Command::Past(command) => history::run(context, command).await,
-        Command::Upkeep(command) => upkeep::run(context, command).await,
-        Command::Sharing(command) => sharing::run(context, command).await,
+        Command::Add(command) => add::run(context, command.args).await,
+        Command::Get(command) => get::run(context, command.args).await,
+        Command::Remove { name } => names::remove(context, name).await,
+        Command::Rename { from, to } => names::rename(context, from, to).await,
+        Command::Forget(args) => node::forget(context, args).await,
+        Command::List(args) => names::list(context, args).await,
+        Command::Locate { content } => names::locate(context, content).await,
+        Command::Status => node::status(context).await,
+        Command::Limit(args) => node::limit(context, args).await,
+        Command::Network => upkeep::network(context).await,
+        Command::Verify { content } => node::verify(context, content).await,
+        Command::History { name } => names::history(context, &name).await,
+        Command::Pin(args) => names::pin(context, args, true).await,
+        Command::Unpin(args) => names::pin(context, args, false).await,
+        Command::Replicas { name, replicas } => upkeep::set_target(context, name, replicas).await,
+        Command::Drain(args) => upkeep::drain(context, args).await,
+        Command::Maintenance(args) => upkeep::maintenance(context, args).await,
+        Command::Durability { content } => upkeep::durability(context, content).await,
+        Command::Why { content } => upkeep::why(context, &content).await,
+        Command::Put(command) => values::put(context, command.args).await,
+        Command::Value(command) => values::print(context, &command.args.key).await,
+        Command::Send(command) => send::send(context, command.args).await,
+        Command::Receive(command) => send::receive(context, command.args).await,
+        Command::Watch(command) => watch::run(context, command.args).await,
     }
 }
 
-/// Completes when the command has to end: how.
+/// Completes when the command has to end, with the reason.
 async fn ended(interrupted: impl Future<Output = ()>, timeout: Option<Duration>) -> Failure {
     let late = async {
         match timeout {

@@ -1,14 +1,15 @@
-//! `--dry-run` of `add` and `get`: what would be moved, from where to where, how many bytes, and how long that would take, as far
-//! as anybody knows before. Nothing is moved, published or kept, but for the catalog that [`inside`] needs; a file to be added is
-//! read, to know whether it is there already.
-
-mod inside;
+//! `--dry-run` of `add` and `get`: the bytes that would be moved, their sources and targets, and the least time.
+//!
+//! Nothing is published, and nothing is fetched but the catalog of a directory of which only a part is wanted: a few dozen
+//! bytes for each entry, which `get` needs too. A file to be added is read, to know whether the network has it already.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use proto::client::ControlClient;
 use proto::messages::Locate;
+use proto::messages::control::EntryKind;
+use shared::collection::Selection;
 use shared::hash::hash_content;
 use shared::json::{AddPlan, GetPlan, PlannedSource};
 use shared::model::{
@@ -17,37 +18,37 @@ use shared::model::{
 };
 use shared::{Coded as _, ErrorCode};
 
-use super::args::{AddArgs, GetArgs};
 use super::context::Context;
-use super::exit::{Exit, Failure};
-use super::get::{Destination, look};
-use super::query::all_peers;
-use super::streams::is_standard;
-use super::{attach, get};
 use crate::collection::scan;
+use crate::terminal::attach::{self, Attached};
+use crate::terminal::disk::{Destination, destination, is_standard, off_thread, place};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::getting::get_failure;
+use crate::terminal::listing::{all_peers, locate};
 use crate::words;
 
-/// What a file or directory is before it is added.
+/// A file or directory before it is added.
 struct Found {
     length: u64,
     fragment_length: FragmentLength,
     fragments: u32,
-    /// None of a directory: it is known only once its catalog is made.
+    /// None of a directory, whose content is known only when its catalog is made.
     content: Option<ContentId>,
     files: Option<usize>,
 }
 
-/// Carries `peer add --dry-run` out; `path` is absolute.
+/// Runs `peer add --dry-run`; `path` is absolute.
 pub(super) async fn add(
     context: &Context<'_>,
-    args: &AddArgs,
     path: PathBuf,
     name: Name,
+    selection: Selection,
+    is_update: bool,
 ) -> Result<(), Failure> {
     let found = {
         let (path, length) = (path.clone(), context.options.fragment_length);
-        let (selection, own) = (args.globs.selection()?, context.options.data_dir.clone());
-        look(move || find(&path, length, &selection, &own)).await??
+        let own = context.options.data_dir.clone();
+        off_thread(move || find(&path, length, &selection, &own)).await??
     };
     let target = context.options.replicas.get();
     let mut plan = AddPlan {
@@ -72,7 +73,7 @@ pub(super) async fn add(
         plan.bound_to = bound
             .as_ref()
             .map(|location| location.binding.content.to_string());
-        if plan.bound_to.is_some() && plan.bound_to != plan.content && !args.update {
+        if plan.bound_to.is_some() && plan.bound_to != plan.content && !is_update {
             let adding = words::add(plan.path.display());
             let why = words::cannot(adding, words::bound_to_another(&name));
             return Err(Failure::new(Exit::Conflict, why).hint(words::update_or_rename()));
@@ -103,7 +104,7 @@ pub(super) async fn add(
 fn find(
     path: &Path,
     fragment_length: Option<FragmentLength>,
-    selection: &shared::collection::Selection,
+    selection: &Selection,
     own: &Path,
 ) -> Result<Found, Failure> {
     let failed = |why: String| Failure::new(Exit::Internal, words::cannot(words::read(path.display()), why));
@@ -119,12 +120,15 @@ fn find(
             files: Some(scanned.steps.iter().filter(is_file).count()),
         });
     }
-    let file = std::fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-    let length = file.metadata().map_err(|error| failed(error.to_string()))?.len();
+    let file = std::fs::File::open(path).map_err(|error| failed(words::io_error(&error)))?;
+    let length = file
+        .metadata()
+        .map_err(|error| failed(words::io_error(&error)))?
+        .len();
     let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(length));
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let manifest: Manifest = hash_content(&file, length, fragment_length, threads, |_, _| Ok(()))
-        .map_err(|error| failed(error.to_string()))?;
+        .map_err(|error| failed(words::io_error(&error)))?;
     Ok(Found {
         length,
         fragment_length,
@@ -134,42 +138,38 @@ fn find(
     })
 }
 
-/// Where a content is; none when there is no such name or content.
+/// Locates a content; none when there is no such name or content.
 async fn located(client: &ControlClient, content: &ContentRef) -> Result<Option<Location>, Failure> {
-    let locate = Locate {
-        content: content.clone(),
-        max_holders: Locate::MAX_HOLDERS,
-        except: None,
-    };
-    match client.network_locate(&locate).await {
+    match locate(client, content.clone(), Locate::MAX_HOLDERS).await {
         Ok(location) => Ok(Some(location)),
         Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
         Err(error) => Err(Failure::of(words::locate(content), &error)),
     }
 }
 
-/// Carries `peer get --dry-run` out.
-pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Failure> {
-    let wanted = args.output.clone();
-    let destination = match wanted {
+/// Runs `peer get --dry-run`.
+pub(super) async fn get(
+    context: &Context<'_>,
+    content: &ContentRef,
+    output: Option<PathBuf>,
+    selection: Selection,
+) -> Result<(), Failure> {
+    let destination = match output {
         Some(output) if is_standard(&output) => Destination::File(output),
-        wanted => look(move || get::destination(wanted.as_deref())).await??,
+        wanted => off_thread(move || destination(wanted.as_deref())).await??,
     };
-    let client = context.find_or_run().await?;
-    let failed = |error: proto::RemoteError| get::get_failure(&args.content, &error);
-    let status = client.status().await.map_err(failed)?;
-    let (mut found, mut inner) = (located(&client, &args.content).await?, None);
-    if let (None, ContentRef::Name(path)) = (&found, &args.content) {
-        (found, inner) = (inside::around(&client, path).await?, Some(path));
+    let Attached { client, status } = context.find_or_run().await?;
+    let (mut found, mut inner) = (located(&client, content).await?, None);
+    if let (None, ContentRef::Name(path)) = (&found, content) {
+        (found, inner) = (around(&client, path).await?, Some(path));
     }
     let location = found.ok_or_else(|| {
-        let why = words::cannot(words::get(&args.content), words::nothing_of_that_name());
+        let why = words::cannot(words::get(content), words::nothing_of_that_name());
         Failure::new(Exit::NotFound, why).hint(words::list_shows_names())
     })?;
     let (binding, manifest) = (&location.binding, &location.manifest);
-    let selection = args.globs.selection()?;
     let part = if inner.is_some() || binding.collection.is_some() && !selection.is_all() {
-        Some(inside::wanted(&client, &args.content, &selection).await?)
+        Some(wanted(&client, content, &selection).await?)
     } else {
         None
     };
@@ -179,7 +179,7 @@ pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Fai
         .find(|holder| holder.peer.id == status.peer);
     let held = here.map_or_else(|| manifest.no_fragments(), |holder| holder.fragments.clone());
     let missing = held.complement();
-    // Of a collection nobody knows before its catalog is here what of its files is here already.
+    // Which files of a collection this peer holds is unknown without its catalog.
     let bytes = match (part, binding.collection) {
         (Some(part), _) => part.length,
         (None, Some(collection)) => collection.length,
@@ -188,7 +188,7 @@ pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Fai
     let name = inner.unwrap_or(&binding.name);
     let source = |holder: &Holder| {
         let mut useful = holder.fragments.clone();
-        // Who has the catalog has, mostly, what it refers to; that it is here already says nothing of the rest.
+        // A holder of the catalog mostly holds the files too; a catalog that is held here says nothing about the files.
         if binding.collection.is_none() {
             useful.subtract(&held);
         }
@@ -211,7 +211,7 @@ pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Fai
         },
         directory: binding.collection.is_some(),
         files: part.map(|part| part.files),
-        output: get::place(&destination, Some(name)).unwrap_or_default(),
+        output: place(&destination, Some(name)).unwrap_or_default(),
         here: if binding.collection.is_some() {
             0
         } else {
@@ -227,7 +227,7 @@ pub(super) async fn get(context: &Context<'_>, args: &GetArgs) -> Result<(), Fai
     Ok(())
 }
 
-/// How long so many bytes take at least, when there is a limit; otherwise it depends on lines that nobody has measured.
+/// Returns the least time for a number of bytes, when there is a limit; otherwise it depends on unmeasured lines.
 fn expected(bytes: u64, limit: Option<ByteRate>) -> Option<u64> {
     match (bytes, limit) {
         (0, _) => Some(0),
@@ -319,6 +319,52 @@ fn get_text(plan: &GetPlan) -> String {
     lines.join("\n")
 }
 
+/// Selected files of a collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Part {
+    /// Number of files.
+    files: u64,
+    /// Bytes of all these files.
+    length: u64,
+}
+
+/// Returns the collection that a path is in: the longest prefix that is the name of one.
+async fn around(client: &ControlClient, path: &Name) -> Result<Option<Location>, Failure> {
+    let text = path.as_str();
+    for (at, _) in text.rmatch_indices('/') {
+        let Ok(name) = Name::new(&text[..at]) else {
+            continue;
+        };
+        let found = located(client, &ContentRef::Name(name)).await?;
+        if let Some(location) = found.filter(|location| location.binding.collection.is_some()) {
+            return Ok(Some(location));
+        }
+    }
+    Ok(None)
+}
+
+/// Counts the files of a collection that a selection takes.
+async fn wanted(
+    client: &ControlClient,
+    content: &ContentRef,
+    selection: &Selection,
+) -> Result<Part, Failure> {
+    let failed = |error| get_failure(content, &error);
+    let mut entries = client.entries(content).await.map_err(failed)?;
+    let mut part = Part::default();
+    while let Some(some) = entries.next().await.map_err(failed)? {
+        for listed in some {
+            if let EntryKind::File(_, length) = listed.kind
+                && selection.takes(&listed.path)
+            {
+                part.files += 1;
+                part.length = part.length.saturating_add(length);
+            }
+        }
+    }
+    Ok(part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -337,7 +383,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("file");
         std::fs::write(&path, vec![1; 100_000]).expect("writes");
-        let everything = shared::collection::Selection::default();
+        let everything = Selection::default();
         let found = find(&path, None, &everything, Path::new("/nowhere")).expect("reads");
         assert_eq!((found.length, found.fragments, found.files), (100_000, 2, None));
         assert!(found.content.is_some());

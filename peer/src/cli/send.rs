@@ -1,7 +1,7 @@
 //! `peer send` and `peer receive`: one line that takes a file or a directory to another machine of the cluster.
 //!
-//! What is sent is published under a name of its own, `sent/RANDOM/NAME`, which is removed when `send` ends: after `--for`, or
-//! when it is interrupted. So nothing stays behind unless it is asked to (`--keep`), or `send` is killed.
+//! `send` publishes under a name of its own, `sent/RANDOM/NAME`, and removes that name when it ends: after `--for`, or
+//! when it is interrupted. Nothing stays behind without `--keep`, unless `send` is killed.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,60 +10,61 @@ use clap::Args;
 use proto::client::ControlClient;
 use proto::messages::Remove;
 use proto::messages::control::{Add, AddEvent, EntryPoint, SessionStatus};
-use shared::json::SendLine;
+use shared::json::{SendLine, millis};
 use shared::model::{
     Binding, ByteCount, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
 };
 
-use super::add::{AddEvents as _, begin, name_of, sharing_node, shown, source};
-use super::args::{GetArgs, GiveUpAfter};
-use super::attach;
+use super::add::{begin, source};
 use super::context::Context;
-use super::exit::{Exit, Failure};
-use super::get::{self, look};
-use super::globs::Globs;
+use super::flags::{GiveUp, Globs};
+use super::get::{self, GetArgs};
 use super::ticket::Ticket;
 use crate::node::last_entry;
+use crate::terminal::adding::AddEvents as _;
+use crate::terminal::attach::{self, Attached};
+use crate::terminal::disk::{name_of, off_thread, shown};
+use crate::terminal::exit::{Exit, Failure};
 use crate::words;
 
-/// `peer send`.
+/// Arguments of `peer send`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct SendArgs {
-    /// The file or directory; - sends standard input, which takes --name
+    /// The file or directory; - sends standard input, which needs --name
     pub path: PathBuf,
-    /// What it is called at the other end [default: the file's name]
+    /// The name of the received file or directory [default: the file's name]
     #[arg(long)]
     pub name: Option<Name>,
-    /// Replicas wanted, 1 to 32, this node's included
+    /// Replicas wanted, 1 to 32, including this node's
     #[arg(long, value_name = "N")]
     pub replicas: Option<ReplicationTarget>,
-    /// How long it can be received; then its name is removed and the command ends
+    /// Time for which it can be received; then its name is removed and the command ends
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, default_value = "1h")]
     pub length: Duration,
-    /// End at once and leave the name, until somebody removes it; takes a node that runs
+    /// End at once and keep the name until it is removed; needs a running node
     #[arg(long, conflicts_with = "length")]
     pub keep: bool,
 }
 
-/// `peer receive`.
+/// Arguments of `peer receive`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct ReceiveArgs {
     /// The line that `peer send` printed
     #[arg(value_name = "LINE")]
     pub ticket: Ticket,
-    /// Where to put it, or the directory to put it in; - writes a file to standard output [default: ./ and its name]
+    /// The path to write, or the directory to put it in; - writes a file to standard output [default: ./ and its name]
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace existing files, each once it is complete
     #[arg(long)]
     pub force: bool,
-    /// End with 6, or with 7 if nobody has it, when nothing has come for this long; none: never [default: 2m, none with
-    /// --timeout]
+    /// Give up when nothing has arrived for this long, with exit code 6, or 7 if no peer holds it; none: never [default:
+    /// 2m, none with --timeout]
     #[arg(long, value_name = "DURATION")]
-    pub give_up_after: Option<GiveUpAfter>,
+    pub give_up_after: Option<GiveUp>,
 }
 
-/// Carries `peer send` out.
+/// Runs `peer send`.
 pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Failure> {
     let path = source(&args.path).await?;
     let shown = shown(&path);
@@ -71,16 +72,19 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
         Some(name) => name,
         None => name_of(&path)?,
     };
-    let called =
-        Name::new(called.file_name()).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
-    let name = Name::new(format!("sent/{:016x}/{called}", rand::random::<u64>()))
-        .map_err(|error| Failure::new(Exit::Usage, words::cannot(words::send(&shown), error)))?;
-    let client = if args.keep {
-        sharing_node(context, &shown).await?
+    let bad_name = |error| {
+        let why = words::name_error(&error);
+        Failure::new(Exit::Usage, words::cannot(words::send(&shown), why))
+    };
+    let called = Name::new(called.file_name()).map_err(bad_name)?;
+    let name = Name::new(format!("sent/{:016x}/{called}", rand::random::<u64>())).map_err(bad_name)?;
+    let node = if args.keep {
+        context.require_sharing(&shown).await?
     } else {
         context.find_or_run().await?
     };
-    let entry = entry(context, &client).await?;
+    let entry = entry(context, &node).await?;
+    let client = node.client;
     let add = Add {
         path,
         name,
@@ -106,7 +110,7 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
         line: ticket.to_string(),
         name: binding.name.to_string(),
         content: binding.content.to_string(),
-        for_ms: (!args.keep).then(|| u64::try_from(args.length.as_millis()).unwrap_or(u64::MAX)),
+        for_ms: (!args.keep).then(|| millis(args.length)),
     });
     explain(context, &ticket, &binding);
     if args.keep {
@@ -121,24 +125,22 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
     Ok(())
 }
 
-/// How the other machine enters the network.
-async fn entry(context: &Context<'_>, client: &ControlClient) -> Result<EntryPoint, Failure> {
+/// Returns the entry point through which the other machine enters the network.
+async fn entry(context: &Context<'_>, node: &Attached) -> Result<EntryPoint, Failure> {
     if let Some(entry) = &context.options.entry {
         return Ok(entry.clone());
     }
-    let status = client.status().await;
-    let status = status.map_err(|error| Failure::of(words::ask_for_network(), &error))?;
-    match status.session {
+    match &node.status.session {
         SessionStatus::Connected { tracker } if !context.runs_own_node() => {
-            // By its webserver the network is found when its tracker is another one.
+            // A webserver leads to the network even when its tracker changes.
             let own = context
                 .options
                 .peer
                 .is_none()
                 .then(|| context.options.data_dir.clone());
-            let last = look(move || own.and_then(|data_dir| last_entry(&data_dir))).await?;
+            let last = off_thread(move || own.and_then(|data_dir| last_entry(&data_dir))).await?;
             let webserver = last.filter(|entry| matches!(entry, EntryPoint::Webserver(_)));
-            Ok(webserver.unwrap_or(EntryPoint::Tracker(tracker)))
+            Ok(webserver.unwrap_or_else(|| EntryPoint::Tracker(tracker.clone())))
         }
         SessionStatus::Connected { .. } => Ok(attach::entry_or_default(context.options)),
         SessionStatus::Offline | SessionStatus::Connecting { .. } => {
@@ -153,7 +155,7 @@ async fn publish(
     add: Add,
     shown: &str,
 ) -> Result<Binding, Failure> {
-    let (mut events, broken) = begin(context, client, add, shown).await?;
+    let (mut events, stdin) = begin(context, client, add, shown).await?;
     let published = async {
         let failed = |error| Failure::of(words::send(shown), &error);
         while let Some(event) = events.next().await.map_err(failed)? {
@@ -166,7 +168,7 @@ async fn publish(
     };
     tokio::select! {
         biased;
-        failure = broken.failure() => Err(failure),
+        failure = stdin.failure() => Err(failure),
         published = published => published,
     }
 }
@@ -190,7 +192,7 @@ fn is_loopback(address: &HostPort) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-/// Carries `peer receive` out.
+/// Runs `peer receive`.
 pub(super) async fn receive(context: &Context<'_>, args: ReceiveArgs) -> Result<(), Failure> {
     let Ticket { entry, content, name } = args.ticket;
     let entry = context.options.entry.clone().unwrap_or(entry);

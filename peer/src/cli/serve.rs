@@ -5,19 +5,19 @@ use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
 use shared::settings::{Values, follow};
 
-use super::attach::{entry_or_default, node_config};
-use super::exit::Failure;
-use super::output::Output;
-use super::settings::{Gathered, Options};
-use crate::node::{Adjustable, NodeHandle};
+use crate::node::NodeHandle;
+use crate::settings::{Gathered, Options};
+use crate::terminal::attach::{entry_or_default, node_config};
+use crate::terminal::exit::Failure;
+use crate::terminal::output::Output;
 use crate::words;
 
-/// The port that other peers and scripts expect a node at.
+/// The port at which other peers and scripts expect a node.
 const DEFAULT_PORT: u16 = 50053;
 
-/// Runs a node; says on stdout where, once it is ready.
+/// Runs a node; prints its address on stdout when it is ready.
 ///
-/// While it runs, a changed configuration file changes what can be changed of it, and what is logged.
+/// While the node runs, a changed configuration file takes effect where the settings allow it, on the log too.
 pub(super) async fn run(
     settings: Gathered,
     verbosity: Verbosity,
@@ -36,10 +36,10 @@ pub(super) async fn run(
     let (adjustable, stop) = (node.adjustable(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, changed| {
         telemetry::change(&telemetry::filter(values, verbosity));
-        // They have been found usable.
+        // `is_usable` has accepted them.
         if let Ok(options) = Options::of(values) {
             for change in changed {
-                adjust(&adjustable, change.name, &options);
+                adjustable.apply(change.name, &options.node);
             }
         }
     });
@@ -52,21 +52,7 @@ pub(super) async fn run(
     node.run_until(shutdown).await.map_err(failed)
 }
 
-/// Whether a node can be run with these.
+/// Checks that a node can be run with these values.
 pub(super) fn is_usable(values: &Values) -> Result<(), String> {
     Options::of(values).map(drop).map_err(|error| error.to_string())
-}
-
-/// Lets a changed setting take effect. A rate that `peer limit` has changed since stays, unless the setting is another now.
-fn adjust(node: &Adjustable, setting: &str, options: &Options) {
-    let limits = options.limits;
-    match setting {
-        "upload_limit" => node.uploads.set(limits.rates.upload),
-        "download_limit" => node.downloads.set(limits.rates.download),
-        "upload_slots" => node.slots.resize(limits.upload_slots.get().into()),
-        "scrub_rate" => drop(node.scrub.send_replace(limits.scrub)),
-        "capacity" => node.lend(options.capacity),
-        "zone" => node.enter(options.zone.clone()),
-        _ => {}
-    }
 }

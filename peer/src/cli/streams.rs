@@ -1,15 +1,14 @@
-//! `-`: standard input as a content to add, standard output as the place of one that is got.
+//! The path `-`: standard input as a content to add, standard output as the place of a fetched file.
 //!
-//! A thread reads or writes, because neither can be cancelled: it is no task, and nobody waits for it when a command ends. Between
-//! it and the node are a few pieces, so whoever is slow is waited for.
+//! A thread reads or writes, because neither can be cancelled. It is no task, and a command does not wait for it at its
+//! end. A few pieces fit between the thread and the node, so the faster side waits for the slower.
 //!
-//! Invariant: the node is told the end of the input only when the input has said that it ended, and nothing but the verified
-//! bytes, in their order, goes to the output.
+//! Invariant: the node receives the end of the input only when the input has ended, and only verified bytes, in their
+//! order, go to the output.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd as _;
-use std::path::Path;
 
 use bytes::Bytes;
 use proto::client::Incoming;
@@ -20,35 +19,29 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::exit::{Exit, Failure};
-use super::get::GetEvents;
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::getting::GetEvents;
 use crate::words;
 
-/// Pieces on their way between a thread and the node.
+/// Pieces between a thread and the node.
 const PIECES_AHEAD: usize = 4;
 
-/// Read at a time; a pipe rarely has more.
+/// Bytes read at a time; a pipe rarely has more.
 const PIECE: usize = 256 << 10;
 
-/// Whether a path stands for standard input or output. A file of that name is `./-`.
-#[must_use]
-pub(super) fn is_standard(path: &Path) -> bool {
-    path.as_os_str() == "-"
-}
+/// A failed read of standard input, if it comes to that.
+pub(super) struct StdinFailure(Option<oneshot::Receiver<io::Error>>);
 
-/// Completes when standard input cannot be read any further; never when its end was reached.
-pub(super) struct Broken(Option<oneshot::Receiver<io::Error>>);
-
-impl Broken {
-    /// Of what is not read from standard input.
+impl StdinFailure {
+    /// Of a content that is not read from standard input.
     pub(super) const fn never() -> Self {
         Self(None)
     }
 
-    /// Why.
+    /// Completes when standard input cannot be read any further; never when its end was reached.
     pub(super) async fn failure(self) -> Failure {
         match self.0 {
-            Some(broken) => match broken.await {
+            Some(failed) => match failed.await {
                 Ok(error) => unreadable(error),
                 Err(_) => std::future::pending().await,
             },
@@ -57,25 +50,25 @@ impl Broken {
     }
 }
 
-/// Standard input as what is to be published.
+/// Standard input as the steps of a publication.
 ///
 /// # Errors
 /// When the operating system has no thread left.
 pub(super) fn input(
     begin: AddStream,
-) -> Result<(impl Stream<Item = AddStep> + Send + 'static, Broken), Failure> {
+) -> Result<(impl Stream<Item = AddStep> + Send + 'static, StdinFailure), Failure> {
     let (steps, stream) = mpsc::channel(PIECES_AHEAD);
-    let (broken, is_broken) = oneshot::channel();
+    let (failure, failed) = oneshot::channel();
     thread("stdin", move || {
         if let Err(error) = send(begin, io::stdin().lock(), &steps) {
-            // Before the stream ends, so that this is why.
-            drop(broken.send(error));
+            // Before the stream ends, so that the reader knows the reason.
+            drop(failure.send(error));
         }
     })?;
-    Ok((ReceiverStream::new(stream), Broken(Some(is_broken))))
+    Ok((ReceiverStream::new(stream), StdinFailure(Some(failed))))
 }
 
-/// Standard input, or as much of it.
+/// Reads standard input, up to `most` bytes.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -91,14 +84,14 @@ pub(super) async fn beginning(most: u64) -> Result<Vec<u8>, Failure> {
 }
 
 fn unreadable(error: io::Error) -> Failure {
-    Failure::new(Exit::Internal, words::cannot_read_input(error))
+    Failure::new(Exit::Internal, words::cannot_read_input(words::io_error(&error)))
 }
 
-/// Sends what there is to read, and its end if it comes to that.
+/// Sends the input, and its end when it is reached.
 fn send(begin: AddStream, mut input: impl Read, steps: &mpsc::Sender<AddStep>) -> io::Result<()> {
     let mut step = AddStep::Begin(begin);
     let (mut buffer, mut length) = (vec![0; PIECE], 0);
-    // Who does not take any more has said why.
+    // A receiver that takes no more has told its reason.
     while steps.blocking_send(step).is_ok() {
         let read = loop {
             match input.read(&mut buffer) {
@@ -117,21 +110,26 @@ fn send(begin: AddStream, mut input: impl Read, steps: &mpsc::Sender<AddStep>) -
 }
 
 /// Standard output, for bytes.
-pub(super) struct Outlet {
+pub(super) struct StdoutSink {
     pieces: Option<mpsc::Sender<Bytes>>,
     written: Option<oneshot::Receiver<io::Result<()>>>,
-    /// Why nothing more can be written.
+    /// The error after which nothing more can be written.
     failure: Option<io::Error>,
 }
 
-impl Outlet {
-    /// Begins to write.
+impl StdoutSink {
+    /// Starts the thread that writes.
     ///
     /// # Errors
     /// When the operating system has no thread left, or there is no standard output.
     pub(super) fn standard() -> Result<Self, Failure> {
-        let failed = |error| Failure::new(Exit::Internal, words::cannot_write_result(error));
-        // Its own descriptor: the one of the library looks for line ends in everything.
+        let failed = |error| {
+            Failure::new(
+                Exit::Internal,
+                words::cannot_write_result(words::io_error(&error)),
+            )
+        };
+        // A descriptor of its own: the library's writer searches everything for line ends.
         let output = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(failed)?);
         Self::to(output)
     }
@@ -147,7 +145,7 @@ impl Outlet {
                 output.flush()
             };
             let result = write();
-            // Before the line to us is closed, so that whoever finds it closed finds out why.
+            // Before the channel is closed, so that a sender that finds it closed learns the reason.
             drop(done.send(result));
             drop(taken);
         })?;
@@ -184,39 +182,42 @@ impl Outlet {
         }
     }
 
-    /// What became of a command that wrote here: that nobody wants to read on is no failure.
+    /// Returns the result of a command that wrote here; a reader that went away is no failure.
     pub(super) fn judge(self, result: Result<(), Failure>) -> Result<(), Failure> {
         match self.failure {
             Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Some(error) => Err(Failure::new(Exit::Internal, words::cannot_write_result(error))),
+            Some(error) => Err(Failure::new(
+                Exit::Internal,
+                words::cannot_write_result(words::io_error(&error)),
+            )),
             None => result,
         }
     }
 }
 
-/// Never shown: [`Outlet::judge`] says what happened.
+/// An error that is never shown: [`StdoutSink::judge`] replaces it.
 fn closed() -> RemoteError {
     RemoteError::new(ErrorCode::Cancelled, "standard output is closed")
 }
 
-/// The events of a content that is read; its bytes go to standard output on the way.
-pub(super) struct Reading<W> {
+/// The events of a content that is read, whose bytes go to standard output on the way.
+pub(super) struct StdoutReader<W> {
     events: Incoming<W, ReadEvent>,
     delivered: u64,
-    pub(super) outlet: Outlet,
+    pub(super) sink: StdoutSink,
 }
 
-impl<W> Reading<W> {
-    pub(super) const fn new(events: Incoming<W, ReadEvent>, outlet: Outlet) -> Self {
+impl<W> StdoutReader<W> {
+    pub(super) const fn new(events: Incoming<W, ReadEvent>, sink: StdoutSink) -> Self {
         Self {
             events,
             delivered: 0,
-            outlet,
+            sink,
         }
     }
 }
 
-impl<W: Send> GetEvents for Reading<W>
+impl<W: Send> GetEvents for StdoutReader<W>
 where
     ReadEvent: TryFrom<W, Error = Invalid>,
 {
@@ -228,16 +229,16 @@ where
             let mut told = match event {
                 ReadEvent::Data(piece) => {
                     self.delivered += piece.len() as u64;
-                    self.outlet.write(piece).await?;
+                    self.sink.write(piece).await?;
                     continue;
                 }
                 ReadEvent::Told(told) => told,
             };
             match &mut told {
-                // What waits here for a slow reader is no sign that nothing comes.
+                // Bytes that wait here for a slow reader are no sign of a stalled fetch.
                 GetEvent::Progress { held, .. } => *held = self.delivered,
                 GetEvent::Done { length, .. } => {
-                    self.outlet.finish().await?;
+                    self.sink.finish().await?;
                     if *length != self.delivered {
                         let why = format!("{} bytes came of {length}", self.delivered);
                         return Err(RemoteError::new(ErrorCode::Internal, why));
@@ -250,12 +251,12 @@ where
     }
 }
 
-/// A thread of its own, which nobody waits for.
+/// Starts a thread that a command does not wait for.
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(work);
     spawned
         .map(drop)
-        .map_err(|error| Failure::new(Exit::Internal, words::no_thread(error)))
+        .map_err(|error| Failure::new(Exit::Internal, words::no_thread(words::io_error(&error))))
 }
 
 #[cfg(test)]
@@ -307,7 +308,7 @@ mod tests {
         );
     }
 
-    /// Takes a few bytes, then fails.
+    /// A writer that takes a few bytes and then fails.
     struct Failing(io::ErrorKind, usize);
 
     impl Write for Failing {
@@ -332,22 +333,19 @@ mod tests {
             (io::ErrorKind::BrokenPipe, true),
             (io::ErrorKind::StorageFull, false),
         ] {
-            let mut outlet = Outlet::to(Failing(kind, 10)).expect("a thread");
+            let mut sink = StdoutSink::to(Failing(kind, 10)).expect("a thread");
             let piece = || Bytes::from_static(b"seven..");
             let mut result = Ok(());
             while result.is_ok() {
-                result = outlet.write(piece()).await;
+                result = sink.write(piece()).await;
             }
             let failed = Failure::new(Exit::Interrupted, "never shown");
-            let judged = outlet.judge(Err(failed));
+            let judged = sink.judge(Err(failed));
             assert_eq!(judged.is_ok(), is_fine, "{kind}: {judged:?}");
         }
-        let mut outlet = Outlet::to(Failing(io::ErrorKind::BrokenPipe, 10)).expect("a thread");
-        outlet
-            .write(Bytes::from_static(b"seven.."))
-            .await
-            .expect("written");
-        outlet.finish().await.expect("written");
-        assert_eq!(outlet.judge(Ok(())), Ok(()));
+        let mut sink = StdoutSink::to(Failing(io::ErrorKind::BrokenPipe, 10)).expect("a thread");
+        sink.write(Bytes::from_static(b"seven..")).await.expect("written");
+        sink.finish().await.expect("written");
+        assert_eq!(sink.judge(Ok(())), Ok(()));
     }
 }

@@ -35,7 +35,7 @@ fn help_and_version_are_answers_and_the_rest_is_usage() {
 }
 
 #[test]
-fn chores_need_no_settings_that_make_sense() {
+fn self_commands_need_no_valid_settings() {
     for line in [
         "config check /c",
         "--config /nonexistent config show",

@@ -1,7 +1,7 @@
-//! The line that `peer send` prints and `peer receive` takes: where the network is entered, and which bytes are meant.
+//! The line that `peer send` prints and `peer receive` takes: an entry point of the network, a content and its name.
 //!
-//! `enjambre://HOST:PORT/ID/NAME` names a webserver, `enjambre+tracker://…` a tracker, `enjambre+peer://…` any peer. The id is the content's hash, so
-//! whoever got the right line gets the right bytes or none. The line has no character that a shell takes for its own.
+//! `enjambre://HOST:PORT/ID/NAME` names a webserver, `enjambre+tracker://…` a tracker, `enjambre+peer://…` a peer. The id
+//! is the content's hash, so the right line leads to the right bytes or to none. No character of it is special to a shell.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,18 +13,18 @@ const BY_WEBSERVER: &str = "enjambre://";
 const BY_TRACKER: &str = "enjambre+tracker://";
 const BY_PEER: &str = "enjambre+peer://";
 
-/// What has been sent.
+/// A content that has been sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// How the network is entered.
+    /// The entry point of the network.
     pub entry: EntryPoint,
-    /// The bytes.
+    /// The content.
     pub content: ContentId,
-    /// What they are called: a name of one part.
+    /// Its name, of one part.
     pub name: Name,
 }
 
-/// A text was none.
+/// A text that is no line of `peer send`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a line of `peer send`: {BY_WEBSERVER}HOST:PORT/ID/NAME")]
 pub struct ParseTicketError(pub(crate) String);
@@ -56,7 +56,7 @@ impl FromStr for Ticket {
     }
 }
 
-/// What an address is the address of.
+/// Turns an address into an entry point.
 type Entering = fn(HostPort) -> EntryPoint;
 
 fn parse(text: &str) -> Option<Ticket> {
@@ -75,7 +75,7 @@ fn parse(text: &str) -> Option<Ticket> {
     Some(Ticket {
         entry: entry(address),
         content,
-        // It becomes the name of a file here: never a path.
+        // The name becomes the name of a file: it is never a path.
         name: Name::new(name).ok().filter(|name| !name.as_str().contains('/'))?,
     })
 }

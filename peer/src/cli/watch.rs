@@ -1,11 +1,11 @@
-//! `peer watch`: what happens in the network, as it happens, and a command for each event.
+//! `peer watch`: the events of a network as they happen, and a command for each.
 //!
-//! The node passes the tracker's feed on; what it cannot tell (at the beginning, after a gap, after a restart of the tracker)
-//! is found by looking at everything and told as the difference ([`seen`], [`follower`]). Looking takes a tenth of the time at most,
-//! however many names there are. Through a restart of the tracker or the node it goes on, and says that it was interrupted.
+//! The node passes the tracker's feed on. At the beginning, after a gap and after a restart of the tracker the feed is not
+//! enough: then the watcher lists all names and peers and tells the difference ([`seen`], [`follower`]). Listing takes at
+//! most a tenth of the time. `watch` survives restarts of the tracker and the node, and says that it was interrupted.
 
-pub mod follower;
-pub mod seen;
+mod follower;
+mod seen;
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -25,23 +25,23 @@ use tracing::warn;
 use self::follower::Follower;
 use self::seen::Look;
 use super::context::Context;
-use super::exit::{Exit, Failure};
-use super::query::{all_names, all_peers};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::listing::{all_names, all_peers};
 use crate::words;
 
-/// Between two attempts to follow a feed that broke.
+/// The interval between two attempts to follow a broken feed.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 
-/// Looking at everything may take a tenth of the time.
+/// The rest after a listing, in multiples of its duration: listing takes at most a tenth of the time.
 const REST: u32 = 9;
 
-/// Events that wait for their command; what comes then is told and not acted on.
+/// Events that wait for their command; further events are printed and their command is not run.
 const WAITING: usize = 1024;
 
-/// A command that takes longer is ended.
+/// The longest that a command may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// `peer watch`.
+/// Arguments of `peer watch`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct WatchArgs {
     /// Run this for each event, one after the other: `sh -c COMMAND`, with the event as JSON on its standard input and
@@ -50,22 +50,22 @@ pub struct WatchArgs {
     pub exec: Option<String>,
 }
 
-/// Carries `peer watch` out; it ends when it is interrupted.
+/// Runs `peer watch` until it is interrupted.
 pub(super) async fn run(context: &Context<'_>, args: WatchArgs) -> Result<(), Failure> {
-    let client = context.find_or_run().await?;
-    let commands = args.exec.map(|command| start(command, context.tasks()));
+    let client = context.find_or_run().await?.client;
+    let commands = args.exec.map(|command| start(command, context.tasks));
     let tell = |event: Event| {
-        let told = WatchLine {
+        let line = WatchLine {
             at_ms: context.clock.now().as_millis(),
             event,
         };
-        context.out.json(&told);
-        if let Some(line) = text(&told.event) {
-            context.out.line(&line);
+        context.out.json(&line);
+        if let Some(text) = text(&line.event) {
+            context.out.line(&text);
         }
         if let Some(commands) = &commands
-            && !matches!(told.event, Event::Watching { .. })
-            && commands.try_send(told).is_err()
+            && !matches!(line.event, Event::Watching { .. })
+            && commands.try_send(line).is_err()
         {
             context.out.note(words::command_is_slower());
         }
@@ -90,13 +90,13 @@ pub(super) async fn run(context: &Context<'_>, args: WatchArgs) -> Result<(), Fa
     }
 }
 
-/// What the command goes on with when the feed breaks.
+/// State that outlives a broken feed.
 struct Watch {
     client: ControlClient,
     follower: Follower,
-    /// Since when the feed cannot be followed.
+    /// The time since which the feed cannot be followed.
     away: Option<Timestamp>,
-    /// Not before then is everything looked at again.
+    /// The earliest time of the next listing.
     look_from: Timestamp,
 }
 
@@ -117,8 +117,8 @@ impl Watch {
             let page = pages.next().await.and_then(|page| {
                 page.ok_or_else(|| RemoteError::new(ErrorCode::Unavailable, words::node_ended_feed()))
             });
-            // Whatever broke it, it is begun anew, and then is told what is wrong.
-            let broken = |error: RemoteError| words::cannot(words::follow_changes(), error);
+            // The feed is begun again after any error; that attempt tells a lasting one.
+            let broken = |error: RemoteError| words::cannot(words::follow_changes(), words::error(&error));
             let page = page.map_err(|error| Failure::new(Exit::Unreachable, broken(error)))?;
             let away = self.away.take().map(|since| clock.now().since(since));
             self.follower.read(page, away).into_iter().for_each(tell);
@@ -134,7 +134,7 @@ impl Watch {
     }
 }
 
-/// Peers before names: a loss is told before what it endangers.
+/// Lists peers before names: a loss is told before the contents that it endangers.
 async fn look(client: &ControlClient) -> Result<Look, Failure> {
     let view = all_peers(client).await?;
     let names = all_names(client).await?.into_iter();
@@ -145,13 +145,13 @@ async fn look(client: &ControlClient) -> Result<Look, Failure> {
     })
 }
 
-/// Runs the command for one event after the other, until nobody sends any more.
+/// Runs the command for one event after the other, until the sender is dropped.
 fn start(command: String, tasks: &Tasks) -> mpsc::Sender<WatchLine> {
     let (events, mut waiting) = mpsc::channel::<WatchLine>(WAITING);
     let token = tasks.token().clone();
     tasks.spawn("exec", OnExit::Continue, async move {
-        while let Some(Some(told)) = token.run_until_cancelled(waiting.recv()).await {
-            let ran = tokio::time::timeout(COMMAND_TIMEOUT, execute(&command, &told));
+        while let Some(Some(line)) = token.run_until_cancelled(waiting.recv()).await {
+            let ran = tokio::time::timeout(COMMAND_TIMEOUT, execute(&command, &line));
             match token.run_until_cancelled(ran).await {
                 Some(Ok(Ok(()))) => {}
                 Some(Ok(Err(error))) => warn!(%error, "the command of --exec failed"),
@@ -163,8 +163,8 @@ fn start(command: String, tasks: &Tasks) -> mpsc::Sender<WatchLine> {
     events
 }
 
-async fn execute(command: &str, told: &WatchLine) -> std::io::Result<()> {
-    let event = serde_json::to_value(told)?;
+async fn execute(command: &str, line: &WatchLine) -> std::io::Result<()> {
+    let event = serde_json::to_value(line)?;
     let field = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     let mut child = Command::new("sh")
         .arg("-c")
@@ -186,7 +186,7 @@ async fn execute(command: &str, told: &WatchLine) -> std::io::Result<()> {
     Err(std::io::Error::other(format!("it ended with {status}")))
 }
 
-/// What a person reads; none where another line says it.
+/// Returns the text for people; none where another line says it.
 fn text(event: &Event) -> Option<String> {
     let about = |say: fn(&str, &str) -> String, peer: &WatchedPeer| say(&peer.peer, &peer.addr);
     Some(match event {

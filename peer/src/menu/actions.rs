@@ -1,12 +1,12 @@
-//! The options that ask the node one thing: connect, leave, lists, peers, status, remove.
+//! The short options: connect, leave, lists, peers, status, remove.
 
 use proto::messages::Remove;
 use shared::model::Name;
 
 use super::completion::Completes;
 use super::{Menu, answer};
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::{query, show};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::{listing, show};
 use crate::words;
 
 impl Menu<'_> {
@@ -43,7 +43,7 @@ impl Menu<'_> {
     }
 
     pub(super) async fn network_list(&mut self) -> Result<(), Failure> {
-        let names = query::all_names(&self.client).await?;
+        let names = listing::all_names(&self.client).await?;
         if names.is_empty() {
             self.console.say(words::network_is_empty());
         } else {
@@ -55,7 +55,7 @@ impl Menu<'_> {
     }
 
     pub(super) async fn peers(&mut self) -> Result<(), Failure> {
-        let view = query::all_peers(&self.client).await?;
+        let view = listing::all_peers(&self.client).await?;
         let columns = self.console.columns();
         self.console
             .say_as_it_is(&show::peers(&view.peers).render_within(columns));
@@ -67,7 +67,7 @@ impl Menu<'_> {
 
     pub(super) async fn status(&mut self) -> Result<(), Failure> {
         let status = self.client.status().await;
-        let status = status.map_err(|error| Failure::of(words::ask_how_it_is(), &error))?;
+        let status = status.map_err(|error| Failure::of(words::ask_for_status(), &error))?;
         self.console.say(&show::status(&status));
         Ok(())
     }
@@ -94,7 +94,7 @@ impl Menu<'_> {
         }
         let remove = Remove { name, expected: None };
         match self.client.remove(&remove).await {
-            Ok(revision) => self.console.say(&query::removed_line(&remove.name, revision)),
+            Ok(revision) => self.console.say(&show::removed(&remove.name, revision)),
             Err(error) => {
                 let failure = Failure::of(words::remove(&remove.name), &error);
                 self.complain(&failure.hint(words::five_lists_one_connects()));
@@ -103,13 +103,17 @@ impl Menu<'_> {
         Ok(())
     }
 
-    /// The network's names for Tab, where there is one; without a network there is nothing to offer.
+    /// Returns the network's names for Tab; without a network there are none.
     pub(super) async fn names_to_complete(&mut self) -> Completes {
         if !self.console.completes() {
             return Completes::Nothing;
         }
         let client = self.client.clone();
-        match self.console.unless_interrupted(query::first_names(&client)).await {
+        match self
+            .console
+            .unless_interrupted(listing::first_names(&client))
+            .await
+        {
             Some(Ok(names)) => Completes::Names(names),
             Some(Err(_)) | None => Completes::Nothing,
         }

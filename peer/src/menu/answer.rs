@@ -1,4 +1,4 @@
-//! What people type when the menu asks them something: pure text in, meaning out.
+//! The meaning of answers to the menu's questions. Pure.
 
 use std::path::{Path, PathBuf};
 
@@ -6,16 +6,17 @@ use proto::messages::control::EntryPoint;
 use shared::language::{self, Language};
 use shared::model::HostPort;
 
-use crate::cli::table::shortened;
+use crate::settings::default_entry;
+use crate::terminal::table::shortened;
 use crate::words;
 
-/// The tracker that `tracker` alone means.
+/// The tracker that `tracker` alone stands for.
 const DEFAULT_TRACKER: &str = "127.0.0.1:50052";
 
-/// No more of a line than this is shown again.
+/// The longest part of a line that is shown again.
 const MAX_SHOWN: usize = 40;
 
-/// The default as it is shown in brackets.
+/// Returns an entry point as the question shows it in brackets.
 #[must_use]
 pub fn shown(entry: &EntryPoint) -> String {
     match entry {
@@ -25,10 +26,11 @@ pub fn shown(entry: &EntryPoint) -> String {
     }
 }
 
-/// `HOST:PORT` or `webserver HOST:PORT`, `tracker` or `tracker HOST:PORT`, `peer HOST:PORT`; nothing means the default.
+/// Reads `HOST:PORT` or `webserver HOST:PORT`, `tracker` or `tracker HOST:PORT`, `peer HOST:PORT`; an empty line means
+/// the default.
 ///
 /// # Errors
-/// Says what can be typed.
+/// The text to show, with the possible answers.
 pub fn entry(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {
     let mut words = line.split_whitespace();
     let (first, second) = (words.next(), words.next());
@@ -45,14 +47,14 @@ pub fn entry(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {
         (Some("tracker" | "t"), None, _) => address(DEFAULT_TRACKER).map(EntryPoint::Tracker),
         (Some("tracker" | "t"), Some(text), None) => address(text).map(EntryPoint::Tracker),
         (Some("peer" | "p"), Some(text), None) => address(text).map(EntryPoint::Peer),
-        (Some("webserver" | "w"), None, _) => Ok(crate::cli::settings::default_entry()),
+        (Some("webserver" | "w"), None, _) => Ok(default_entry()),
         (Some("webserver" | "w"), Some(text), None) => address(text).map(EntryPoint::Webserver),
         (Some(text), None, _) => address(text).map(EntryPoint::Webserver),
         (Some(_), Some(_), _) => address(line.trim()).map(EntryPoint::Webserver),
     }
 }
 
-/// A path as people type or drop it: quotes around it and a leading `~/` mean what they mean in a shell.
+/// Reads a path as people type or drop it: quotes around it and a leading `~/` work as in a shell.
 #[must_use]
 pub fn path(line: &str, home: Option<&Path>) -> Option<PathBuf> {
     let text = line.trim();
@@ -67,7 +69,7 @@ pub fn path(line: &str, home: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
-/// Whether it is a yes in the language in force, or in English; everything else is a no.
+/// Whether a line is a yes in the language in force, or in English; anything else is a no.
 #[must_use]
 pub fn is_yes(line: &str) -> bool {
     match line.trim().to_lowercase().as_str() {
@@ -77,7 +79,7 @@ pub fn is_yes(line: &str) -> bool {
     }
 }
 
-/// Which of `count` numbered things, counted from 0.
+/// Reads a number from 1 to `count` and returns it counted from 0.
 #[must_use]
 pub fn pick(line: &str, count: usize) -> Option<usize> {
     let number: usize = line.trim().parse().ok()?;
@@ -94,7 +96,7 @@ mod tests {
 
     #[test]
     fn an_address_is_a_webservers_unless_it_says_otherwise() {
-        let default = crate::cli::settings::default_entry();
+        let default = default_entry();
         assert_eq!(shown(&default), "webserver 127.0.0.1:50051");
         let webserver = |text| EntryPoint::Webserver(address(text));
         let tracker = |text| EntryPoint::Tracker(address(text));

@@ -1,8 +1,8 @@
-//! What a line at the menu's prompt asks for.
+//! The options of the menu.
 //!
-//! Numbers are the same in every language, letters are those of the language's own words.
+//! Numbers are the same in every language, letters belong to the language's words.
 
-use crate::cli::table::shortened;
+use crate::terminal::table::shortened;
 use crate::words;
 
 /// An option of the menu.
@@ -14,21 +14,21 @@ pub enum Choice {
     Add,
     /// Remove a name for everyone.
     Remove,
-    /// What this node holds.
+    /// List the contents that this node holds.
     LocalList,
-    /// The network's names.
+    /// List the network's names.
     NetworkList,
-    /// Look for a content and fetch it.
+    /// Find a content and fetch it.
     Find,
-    /// The network's peers.
+    /// Show the network's peers.
     Peers,
-    /// What this node is and does.
+    /// Show the state of this node.
     Status,
     /// Leave the network.
     Leave,
     /// Close the menu.
     Exit,
-    /// The menu once more.
+    /// Show the menu.
     Help,
 }
 
@@ -37,13 +37,13 @@ pub enum Choice {
 #[error("{}", words::no_option(format_args!("{_0:?}")))]
 pub struct NoChoice(String);
 
-/// Words that people try, in every language.
+/// Words for exit that people try, in every language.
 const EXIT_WORDS: [&str; 3] = ["exit", "quit", "salir"];
 
-/// The same for help.
+/// Words for help that people try, in every language.
 const HELP_WORDS: [&str; 3] = ["help", "ayuda", "menu"];
 
-/// No more of a line than this is shown again.
+/// The longest part of a line that is shown again.
 const MAX_SHOWN: usize = 40;
 
 impl Choice {
@@ -80,7 +80,7 @@ impl Choice {
         }
     }
 
-    /// Its letter and what it does, such as `c  connect to a network`.
+    /// Its letter and text, such as `c  connect to a network`.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {

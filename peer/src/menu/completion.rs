@@ -1,36 +1,36 @@
-//! What the Tab key offers: paths, or names of the network.
+//! The offers of the Tab key: paths, or names of the network.
 //!
-//! A whole line is one path or one name, so nothing is quoted or escaped. Looking at a directory is the only thing here
-//! that is not pure; it happens on the thread that reads the terminal.
+//! A whole line is one path or one name, so nothing is quoted or escaped. Reading a directory is the only I/O here; it
+//! happens on the thread that reads the terminal.
 
 use std::path::{Path, PathBuf};
 
-/// A directory with more entries is not completed: Tab answers at once, and part of an answer would be a wrong one.
+/// The most entries of a directory that is completed: Tab must answer at once, and a part of the offers would mislead.
 const MAX_ENTRIES: usize = 20_000;
 
-/// What a question can be answered with.
+/// The kind of answer that a question takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Completes {
-    /// Nothing that could be offered.
+    /// An answer without offers.
     #[default]
     Nothing,
-    /// A path; where `~` leads.
+    /// A path; `~` stands for this directory.
     Paths(Option<PathBuf>),
-    /// One of these.
+    /// One of these names.
     Names(Vec<String>),
 }
 
-/// Something that is offered.
+/// One offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// As it is listed.
+    /// The text in the list.
     pub shown: String,
-    /// The whole line, once it is taken.
+    /// The whole line when the offer is taken.
     pub line: String,
 }
 
 impl Completes {
-    /// What could be meant by a line that begins so, in order.
+    /// Returns the offers for the beginning of a line, in order.
     #[must_use]
     pub fn offers(&self, line: &str) -> Vec<Offer> {
         match self {
@@ -48,7 +48,7 @@ impl Completes {
     }
 }
 
-/// Paths that begin as the line does; a directory ends with a slash. Hidden ones only if the line asks for them.
+/// Returns the paths that begin like the line; a directory ends with a slash. Hidden ones need a dot in the line.
 fn paths(line: &str, home: Option<&Path>) -> Vec<Offer> {
     if line == "~" {
         let offer = Offer {
@@ -83,7 +83,7 @@ fn paths(line: &str, home: Option<&Path>) -> Vec<Offer> {
         .iter()
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok().filter(fits)?;
-            // Of a link, what it leads to: completing goes on below it.
+            // A link to a directory counts as one: completion goes on below it.
             let slash = if entry.path().is_dir() { "/" } else { "" };
             Some(Offer {
                 line: format!("{directory}{name}{slash}"),

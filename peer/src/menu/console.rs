@@ -1,8 +1,7 @@
-//! The conversation with whoever sits at the menu, or with the script that plays that part.
+//! The conversation with the user of the menu, a person or a script.
 //!
-//! At a terminal lines are edited and completed (`editor`), and what is said is wrapped to its width; from a pipe
-//! lines are read ahead, and the transcript shows them. Nothing is asked twice: whoever calls decides what a wrong answer
-//! means.
+//! At a terminal lines are edited and completed (`editor`), and output is wrapped to its width; from a pipe lines are
+//! read ahead, and the transcript shows them. A question is asked once; the caller handles a wrong answer.
 
 use std::io::{BufRead, IsTerminal as _, Read as _};
 
@@ -12,22 +11,22 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::completion::Completes;
-use super::editor::{self, Question};
+use super::editor::{self, Answer, Question};
 use super::screen::{COLUMNS, wrapped};
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::output::{Output, visible};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::output::{Output, visible};
 use crate::words;
 
 /// Lines typed ahead; the reader waits when there are more.
 const LINES_AHEAD: usize = 64;
 
-/// No answer is longer; the rest of it is the next line.
+/// The longest answer; the rest of a longer line is the next answer.
 const MAX_LINE_BYTES: u64 = 16 << 10;
 
-/// Terminals that can move no cursor; their lines are read like a pipe's.
+/// Terminals that cannot move the cursor; their lines are read like a pipe's.
 const DUMB: [&str; 3] = ["dumb", "cons25", "emacs"];
 
-/// The operating system's wishes.
+/// Signals of the operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {
     /// Ctrl-C: stop what is being done.
@@ -36,30 +35,19 @@ pub enum Interrupt {
     Terminate,
 }
 
-/// What came back for a question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// A line, without its end.
-    Line(String),
-    /// Ctrl-C or SIGTERM.
-    Interrupted,
-    /// The end of the input, or Ctrl-D at a terminal.
-    End,
-}
-
-/// Where answers come from.
+/// The source of answers.
 #[derive(Debug)]
 enum Source {
-    /// A pipe, or a terminal that can do nothing.
+    /// A pipe, or a terminal without a cursor.
     Lines(mpsc::Receiver<String>),
     /// A terminal: questions go to a thread that edits lines.
     Editor {
         questions: mpsc::Sender<Question>,
         answers: mpsc::Receiver<Answer>,
-        /// Whether a question was left open when a signal came; its answer is the next one.
+        /// Whether a signal left a question open; its answer is the next one.
         is_open: bool,
-        /// How the terminal was; put back at the end, however that comes.
-        #[expect(dead_code, reason = "dropping it is what it is for")]
+        /// The terminal's modes, restored at the end in any case.
+        #[expect(dead_code, reason = "its drop restores the terminal")]
         before: Before,
     },
 }
@@ -97,7 +85,9 @@ impl<'a> Console<'a> {
     /// # Errors
     /// When the operating system has no thread or no signal handler left for it.
     pub fn standard(out: &'a Output, tasks: &Tasks) -> Result<Self, Failure> {
-        let failed = |error| Failure::new(Exit::Internal, words::cannot_open_menu(error));
+        let failed = |error: std::io::Error| {
+            Failure::new(Exit::Internal, words::cannot_open_menu(words::io_error(&error)))
+        };
         let is_terminal = std::io::stdin().is_terminal();
         let source = match Before::of_terminal() {
             Some(before) => edited(before),
@@ -128,19 +118,19 @@ impl<'a> Console<'a> {
         })
     }
 
-    /// Whether a person sits there, who can be asked to confirm something.
+    /// Whether the user is a person, who can be asked to confirm something.
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
         self.is_terminal
     }
 
-    /// Whether nobody will answer any more.
+    /// Whether no more answers will come.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.is_over
     }
 
-    /// How wide what is said may be: as wide as the terminal is now, which may have changed.
+    /// Returns the width of the output: the terminal's current width.
     #[must_use]
     pub fn columns(&self) -> usize {
         let size = match self.source {
@@ -152,7 +142,7 @@ impl<'a> Console<'a> {
             .unwrap_or(COLUMNS)
     }
 
-    /// Says something.
+    /// Writes text, wrapped at a terminal.
     pub fn say(&self, text: &str) {
         let text = &visible(text);
         match self.source {
@@ -161,7 +151,7 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// Says something that has its columns already: a table.
+    /// Writes text that has its columns already: a table.
     pub fn say_as_it_is(&self, text: &str) {
         self.out.text(&format!("{}\n", visible(text)));
     }
@@ -232,7 +222,7 @@ impl<'a> Console<'a> {
         }
     }
 
-    /// Does something that Ctrl-C cancels; none when it did.
+    /// Runs work that Ctrl-C cancels; none when it did.
     pub async fn unless_interrupted<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             done = work => Some(done),
@@ -244,12 +234,12 @@ impl<'a> Console<'a> {
     }
 }
 
-/// How the terminal was before the menu; dropping it puts that back.
+/// The terminal's modes before the menu; dropping them restores them.
 #[derive(Debug)]
 struct Before(Termios);
 
 impl Before {
-    /// Of the terminal that stdin and stdout are; none when they are not, or it can do nothing.
+    /// The modes of the terminal; none when stdin or stdout is no terminal, or it cannot move the cursor.
     fn of_terminal() -> Option<Self> {
         let is_able =
             std::env::var("TERM").is_ok_and(|term| !term.is_empty() && !DUMB.contains(&term.as_str()));
@@ -261,14 +251,14 @@ impl Before {
 
 impl Drop for Before {
     fn drop(&mut self) {
-        // Whoever ends the menu by a signal finds a question open, and the terminal as that needs it.
+        // A signal may end the menu while a question is open, with the terminal in raw mode.
         if let Err(error) = tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.0) {
             tracing::warn!(%error, "cannot put the terminal back as it was");
         }
     }
 }
 
-/// A thread that edits lines. Not a task: a read of stdin cannot be cancelled, so it must not be waited for at the end.
+/// Starts a thread that edits lines. It is no task: a read of stdin cannot be cancelled, so the end must not wait for it.
 fn edited(before: Before) -> std::io::Result<Source> {
     let (questions, asked) = mpsc::channel(1);
     let (answered, answers) = mpsc::channel(1);
@@ -283,7 +273,7 @@ fn edited(before: Before) -> std::io::Result<Source> {
     })
 }
 
-/// A thread that reads lines ahead; no task, as [`edited`].
+/// Starts a thread that reads lines ahead; no task, as with [`edited`].
 fn read_ahead() -> std::io::Result<Source> {
     let (read, lines) = mpsc::channel(LINES_AHEAD);
     std::thread::Builder::new()
@@ -292,7 +282,7 @@ fn read_ahead() -> std::io::Result<Source> {
     Ok(Source::Lines(lines))
 }
 
-/// Reads lines until the input or the interest in it ends.
+/// Reads lines until the input ends or the receiver is dropped.
 fn read_lines(mut input: impl BufRead, lines: &mpsc::Sender<String>) {
     loop {
         let mut bytes = Vec::new();

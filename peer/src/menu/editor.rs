@@ -1,6 +1,6 @@
 //! Lines typed at a terminal: editing, recalling with the arrow keys, completing with Tab.
 //!
-//! rustyline does it, on a thread of its own: reading a terminal blocks and cannot be cancelled. The terminal is in raw
+//! rustyline runs on a thread of its own: reading a terminal blocks and cannot be cancelled. The terminal is in raw
 //! mode only while a question is open, so Ctrl-C is a signal as usual while something is being done.
 
 use rustyline::completion::{Completer, Pair};
@@ -13,24 +13,34 @@ use rustyline::{CompletionType, Config, Context, Editor, Helper};
 use tokio::sync::mpsc;
 
 use super::completion::Completes;
-use super::console::Answer;
 
-/// A question, and what Tab offers for it.
+/// An answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A line, without its end.
+    Line(String),
+    /// Ctrl-C or SIGTERM.
+    Interrupted,
+    /// The end of the input, or Ctrl-D at a terminal.
+    End,
+}
+
+/// A question, and the offers of Tab for it.
 #[derive(Debug)]
 pub(super) struct Question {
-    /// As it is shown.
+    /// The prompt.
     pub(super) text: String,
-    /// What Tab offers.
+    /// The offers of Tab.
     pub(super) completes: Completes,
 }
 
-/// Answers questions until nobody asks any more.
+/// Answers questions until the sender is dropped.
 pub(super) fn answer_questions(mut questions: mpsc::Receiver<Question>, answers: &mpsc::Sender<Answer>) {
     let config = Config::builder()
         .completion_type(CompletionType::List)
-        // A long list is paged, and not asked about in a language of its own.
+        // A long list is paged without a question, which would be English.
         .completion_prompt_limit(usize::MAX)
-        // It would stay on in a shell whose menu was ended by a signal.
+        // It would stay on in a shell whose menu a signal has ended.
         .bracketed_paste(false)
         .auto_add_history(true)
         .build();
@@ -59,7 +69,7 @@ pub(super) fn answer_questions(mut questions: mpsc::Receiver<Question>, answers:
     }
 }
 
-/// What Tab does.
+/// The helper that completes lines.
 struct Tab(Completes);
 
 impl Completer for Tab {

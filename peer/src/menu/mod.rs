@@ -1,12 +1,12 @@
-//! The interactive menu: what `peer` does without a command.
+//! The interactive menu, which `peer` opens without a command.
 //!
-//! It runs a node for as long as it is open, or talks to the one that runs already on its data directory. What a line
-//! means ([`choice`], [`answer`]) and what is shown ([`screen`]) is pure text; [`console`] talks, and the actions
-//! ask the node for what the command line asks it for too. `editor` edits lines at a terminal, `completion` says what
-//! Tab offers there, `preview` what adding something would mean. It is the same over a pipe, without Tab.
+//! The menu runs a node for as long as it is open, or talks to the one that runs already on its data directory. The
+//! meaning of a line ([`choice`], [`answer`]) and the screens ([`screen`]) are pure text; [`console`] reads and writes,
+//! and the actions ask the node as the commands do. `editor` edits lines at a terminal, `completion` has the offers of
+//! Tab, `preview` shows a file before it is added. Over a pipe the menu is the same, without Tab.
 //!
-//! Input never ends it: only option 0, the end of the input, Ctrl-C or Ctrl-D at the prompt and SIGTERM do. Where a person
-//! would miss a transfer that is under way, they are asked first.
+//! Four things end the menu: option 0, the end of the input, Ctrl-C or Ctrl-D at the prompt, and SIGTERM. Before a
+//! transfer would be cut off, a person is asked.
 
 mod actions;
 pub mod answer;
@@ -26,19 +26,20 @@ use proto::messages::control::{EntryPoint, SessionStatus, Status};
 use shared::model::Incarnation;
 use shared::runtime::{Clock, Tasks};
 
-use crate::cli::attach::{self, Attached};
-use crate::cli::exit::Failure;
-use crate::cli::output::{Output, one_line};
-use crate::cli::settings::{Options, default_entry};
+use crate::settings::{Options, default_entry};
+use crate::terminal::attach::{self, Attached};
+use crate::terminal::exit::Failure;
+use crate::terminal::output::{Output, one_line};
 use crate::words;
 use choice::Choice;
 use completion::Completes;
-use console::{Answer, Console};
+use console::Console;
+use editor::Answer;
 
-/// Between two looks at publications that are being made.
+/// The interval between two questions about waiting publications.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Publications that take longer than this are reported as still waiting.
+/// The number of such questions; publications that take longer are reported as still waiting.
 const PUBLISH_LOOKS: u32 = 50;
 
 /// The menu of one node.
@@ -49,14 +50,14 @@ struct Menu<'a> {
     client: ControlClient,
     /// Whether the node ends with the menu.
     is_own: bool,
-    /// Which run of the node answered last.
+    /// The run of the node that answered last.
     run: Option<Incarnation>,
-    /// Whether it was said that the node does not answer.
+    /// Whether the user knows that the node does not answer.
     is_lost: bool,
     options: &'a Options,
-    /// Where `connect` goes when nothing is typed.
+    /// The default of `connect`.
     entry: EntryPoint,
-    /// What `~` means.
+    /// The directory that `~` stands for.
     home: Option<PathBuf>,
 }
 
@@ -110,7 +111,7 @@ impl<'a> Menu<'a> {
     /// Shows the banner, connects if a network was named, and answers until the user leaves.
     async fn talk(&mut self) -> Result<(), Failure> {
         let status = self.client.status().await;
-        let status = status.map_err(|error| Failure::of(words::ask_how_it_is(), &error))?;
+        let status = status.map_err(|error| Failure::of(words::ask_for_status(), &error))?;
         self.run = Some(status.incarnation);
         let columns = self.console.columns();
         self.console.say(&screen::banner(&status, self.is_own, columns));
@@ -119,7 +120,7 @@ impl<'a> Menu<'a> {
             self.connect(self.entry.clone()).await;
         }
         while !self.console.is_over() {
-            let status = self.standing().await;
+            let status = self.current_status().await;
             let session = status.as_ref().map(|status| &status.session);
             let prompt = screen::prompt(session, self.console.columns());
             let choice = match self.console.ask(&prompt).await {
@@ -139,9 +140,8 @@ impl<'a> Menu<'a> {
         Ok(())
     }
 
-    /// How the node is; none when it does not answer. Who runs on its data directory now may be another one, with a token
-    /// of its own.
-    async fn standing(&mut self) -> Option<Status> {
+    /// Returns the node's status; none when it does not answer. A restarted node has another token, and is found again.
+    async fn current_status(&mut self) -> Option<Status> {
         let known = self.client.status().await.ok();
         if let Some(status) = known.filter(|status| self.run == Some(status.incarnation)) {
             self.is_lost = false;
@@ -182,17 +182,17 @@ impl<'a> Menu<'a> {
         }
     }
 
-    /// Says why something was not done; the menu goes on.
+    /// Shows a failure; the menu goes on.
     fn complain(&self, failure: &Failure) {
         self.console.say(&one_line(&failure.to_string()));
     }
 
-    /// Asks for a line; none when the user would rather not answer.
+    /// Asks for a line; none when the user declines to answer.
     async fn asked(&mut self, question: &str) -> Option<String> {
         self.asked_for(question, Completes::Nothing).await
     }
 
-    /// The same, with something for Tab to offer.
+    /// Asks for a line with offers for Tab; none when the user declines to answer.
     async fn asked_for(&mut self, question: &str, completes: Completes) -> Option<String> {
         match self.console.ask_for(question, completes).await {
             Answer::Line(line) => Some(line),
@@ -200,7 +200,7 @@ impl<'a> Menu<'a> {
         }
     }
 
-    /// Asks whether to go on where a person can be asked; a script has said what it wants.
+    /// Asks a person whether to go on; a script goes on.
     async fn confirmed(&mut self, question: &str) -> bool {
         if !self.console.is_terminal() {
             return true;
@@ -224,12 +224,12 @@ impl<'a> Menu<'a> {
         let question = words::ask_leave(words::transfers(transfers));
         match self.console.ask(&words::yes_or_no(question)).await {
             Answer::Line(line) => answer::is_yes(&line),
-            // Whoever does not even want to be asked means it.
+            // Ctrl-C and Ctrl-D at the question mean yes.
             Answer::Interrupted | Answer::End => true,
         }
     }
 
-    /// Enters a network and says what became of what waited for it.
+    /// Enters a network and reports the publications that waited for it.
     async fn connect(&mut self, entry: EntryPoint) {
         let before = self.client.status().await.ok();
         self.console.say(&words::connecting_to(attach::described(&entry)));
@@ -248,7 +248,7 @@ impl<'a> Menu<'a> {
         }
     }
 
-    /// Looks, for a bounded time, at the publications that waited for a connection.
+    /// Waits, for a bounded time, for the publications that waited for a connection.
     async fn tell_published(&mut self, before: Option<&Status>) {
         let waited = before.map_or(0, |status| status.pending_publications);
         if waited == 0 {

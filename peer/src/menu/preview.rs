@@ -1,4 +1,4 @@
-//! What adding something would mean, shown before anything else is asked: how long it is, in how many fragments.
+//! The preview of a file or directory before it is added: its length and its fragments.
 
 use std::path::Path;
 
@@ -6,14 +6,14 @@ use shared::ErrorCode;
 use shared::collection::Selection;
 use shared::model::{ByteCount, FragmentLength, Manifest};
 
-use crate::cli::exit::Failure;
 use crate::collection::scan::{self, Step};
+use crate::terminal::exit::Failure;
 use crate::words;
 
-/// Looks at a file or a directory; `own` is the node's data directory, which may not be in it. Reads no file.
+/// Returns the preview of a file or a directory, which must not contain the node's data directory `own`. Reads no file.
 ///
 /// # Errors
-/// When it cannot be read, or has something in it that cannot be added.
+/// When the path cannot be read, or contains an entry that cannot be added.
 pub(super) fn of(
     path: &Path,
     fragment_length: Option<FragmentLength>,
@@ -32,7 +32,7 @@ pub(super) fn of(
     let length = length.map_err(|error| {
         Failure::new(
             ErrorCode::from(&error).into(),
-            words::cannot(words::add(&shown), &error),
+            words::cannot(words::add(&shown), words::io_error(&error)),
         )
     })?;
     Ok(file(&name, length, fragment_length))
@@ -40,7 +40,7 @@ pub(super) fn of(
 
 fn file(name: &str, length: u64, fragment_length: Option<FragmentLength>) -> String {
     let size = fragment_length.unwrap_or_else(|| FragmentLength::for_content(length));
-    // One that is too long for its fragment length is refused when it is added, which says what to do.
+    // A file that is too long for its fragment length is refused with advice when it is added.
     let count = Manifest::count_fragments(length, size).unwrap_or(u32::MAX);
     let fragments = match count {
         0 => words::preview_empty().to_owned(),

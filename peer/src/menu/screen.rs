@@ -1,17 +1,18 @@
-//! What the menu shows: pure text, as wide as the screen wherever names and addresses allow it.
+//! The screens of the menu: pure text, as wide as the terminal wherever names and addresses allow it.
 
 use proto::messages::control::{SessionStatus, Status};
 use shared::model::{ByteCount, ContentState, Listing, Location};
 
 use super::choice::Choice;
-use crate::cli::output::one_line;
-use crate::cli::table::shortened;
+use crate::terminal::output::one_line;
+use crate::terminal::show;
+use crate::terminal::table::shortened;
 use crate::words;
 
-/// As wide as what is not a terminal is taken to be.
+/// The width of output that is not a terminal.
 pub const COLUMNS: usize = 80;
 
-/// A screen that is narrower has no room for an address in the prompt.
+/// A narrower screen has no room for an address in the prompt.
 const NARROW: usize = 60;
 
 /// Rows of the menu's left column, where there are two.
@@ -20,7 +21,7 @@ const ROWS: usize = 5;
 /// Between the two columns.
 const GAP: usize = 4;
 
-/// The options: in two columns if they fit, else one below the other.
+/// Returns the options, in two columns if they fit.
 #[must_use]
 pub fn menu(columns: usize) -> String {
     let options = Choice::ALL.map(|choice| format!("{} {}", choice.number(), choice.text()));
@@ -44,7 +45,7 @@ pub fn menu(columns: usize) -> String {
     lines.join("\n")
 }
 
-/// The first thing shown: which peer this is, and for how long it runs.
+/// Returns the first screen: the peer, and for how long it runs.
 #[must_use]
 pub fn banner(status: &Status, is_own: bool, columns: usize) -> String {
     let how_long = if is_own {
@@ -56,19 +57,19 @@ pub fn banner(status: &Status, is_own: bool, columns: usize) -> String {
     format!("{this_peer}\n{how_long}\n\n{}", menu(columns))
 }
 
-/// The prompt; none when the node does not answer.
+/// Returns the prompt; a session of none means that the node does not answer.
 #[must_use]
 pub fn prompt(session: Option<&SessionStatus>, columns: usize) -> String {
-    let standing = match session {
+    let state = match session {
         None => words::no_answer().to_owned(),
         Some(SessionStatus::Connected { .. }) if columns < NARROW => words::connected().to_owned(),
         Some(SessionStatus::Connecting { .. }) if columns < NARROW => words::connecting().to_owned(),
-        Some(session) => crate::cli::show::session(session),
+        Some(session) => show::session(session),
     };
-    format!("enjambre [{standing}]> ")
+    format!("enjambre [{state}]> ")
 }
 
-/// What was found, before it is fetched.
+/// Returns the properties of a content before it is fetched.
 #[must_use]
 pub fn found(location: &Location) -> String {
     let (binding, health) = (&location.binding, &location.health);
@@ -98,7 +99,7 @@ pub fn found(location: &Location) -> String {
     text
 }
 
-/// Numbered names to choose from.
+/// Returns numbered names to choose from.
 #[must_use]
 pub fn matches(names: &[Listing], columns: usize) -> String {
     let room = columns.saturating_sub(20).max(12);
@@ -112,7 +113,7 @@ pub fn matches(names: &[Listing], columns: usize) -> String {
     names.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What became of publications that waited for a connection.
+/// Returns the result of publications that waited for a connection.
 #[must_use]
 pub fn published(waited: u32, left: u32) -> String {
     let published = words::published_waiting(waited.saturating_sub(left).into());
@@ -122,7 +123,7 @@ pub fn published(waited: u32, left: u32) -> String {
     }
 }
 
-/// The text with its lines broken between words where they are too long; a word that is longer stays whole.
+/// Returns the text with long lines broken between words; a longer word stays whole.
 #[must_use]
 pub fn wrapped(text: &str, columns: usize) -> String {
     let lines: Vec<String> = text.split('\n').map(|line| wrapped_line(line, columns)).collect();

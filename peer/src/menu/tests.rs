@@ -5,9 +5,9 @@ use tokio::sync::mpsc;
 
 use super::console::Interrupt;
 use super::*;
-use crate::cli::output::Style;
-use crate::cli::output::tests::Captured;
 use crate::node::{NodeConfig, NodeHandle};
+use crate::settings::Style;
+use crate::terminal::output::tests::Captured;
 
 /// A node without a network, and what is needed to open a menu on it.
 struct Scene {

@@ -1,24 +1,23 @@
-//! The options that take their time: add a file, find and fetch one. Ctrl-C cancels them.
+//! The long options: add a file, find and fetch one. Ctrl-C cancels them.
 
 use std::path::PathBuf;
 
-use proto::client::ControlClient;
-use proto::messages::Locate;
 use proto::messages::control::{Add, Get};
 use shared::model::{Binding, ContentRef, Listing, Location, Name, ReplicationTarget};
 use shared::{Coded as _, ErrorCode};
 
 use super::completion::Completes;
 use super::{Menu, answer, preview, screen};
-use crate::cli::add::{self, file_to_add};
-use crate::cli::args::Wait;
-use crate::cli::exit::{Exit, Failure};
-use crate::cli::get::look;
-use crate::cli::table::shortened;
-use crate::cli::{get, query};
+use crate::terminal::disk::{destination, file_to_add, name_of, off_thread, place};
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::getting::{Target, get_failure};
+use crate::terminal::listing::{all_names, locate};
+use crate::terminal::missing::explain;
+use crate::terminal::table::shortened;
+use crate::terminal::{adding, getting};
 use crate::words;
 
-/// More matches than this are not worth numbering: a longer part of the name is.
+/// The most matches that are numbered; a longer part of the name finds fewer.
 const MAX_MATCHES: usize = 20;
 
 impl Menu<'_> {
@@ -32,19 +31,19 @@ impl Menu<'_> {
             return Ok(());
         };
         let (fragment_length, own) = (self.options.fragment_length, self.options.data_dir.clone());
-        let looking = look(move || {
+        let looking = off_thread(move || {
             let path = file_to_add(&path)?;
             let preview = preview::of(&path, fragment_length, &own)?;
             Ok::<_, Failure>((path, preview))
         });
-        // A large directory takes a while to count.
+        // Counting a large directory takes a while.
         let Some(looked) = self.console.unless_interrupted(looking).await else {
             self.console.say(words::nothing_added());
             return Ok(());
         };
         let (path, preview) = looked??;
         self.console.say(&preview);
-        let Some(name) = self.ask_name(add::name_of(&path).ok()).await? else {
+        let Some(name) = self.ask_name(name_of(&path).ok()).await? else {
             return Ok(());
         };
         let Some(target) = self.ask_target().await? else {
@@ -109,7 +108,7 @@ impl Menu<'_> {
         let work = async {
             let started = client.add(add).await;
             let mut events = started.map_err(|error| Failure::of(words::add(&path), &error))?;
-            add::follow(out, &clock, &mut events, &path, &name, Wait::No).await
+            adding::follow(out, &clock, &mut events, &path, &name, None).await
         };
         match self.console.unless_interrupted(work).await {
             Some(added) => added.map(drop),
@@ -142,11 +141,10 @@ impl Menu<'_> {
         };
         let home = self.home.clone();
         let name = location.binding.name.clone();
-        let (output, exists) = look(move || {
+        let (output, exists) = off_thread(move || {
             let typed = answer::path(&line, home.as_deref());
-            let destination = get::destination(typed.as_deref())?;
-            let output =
-                get::place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()));
+            let destination = destination(typed.as_deref())?;
+            let output = place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()));
             let exists = std::fs::symlink_metadata(&output).is_ok();
             Ok::<_, Failure>((output, exists))
         })
@@ -159,7 +157,7 @@ impl Menu<'_> {
             self.console.say(words::nothing_fetched());
             return Ok(());
         }
-        // By its id: the name may be bound to something else by now.
+        // By its id: the name may have been bound to another content since.
         let get = Get {
             content: ContentRef::Id(location.binding.content),
             output: output.clone(),
@@ -169,29 +167,29 @@ impl Menu<'_> {
         self.fetch(get, &location.binding.name).await
     }
 
-    /// The content meant by a name, an id or a part of a name; none when it is not clear after all.
+    /// Finds a content by a name, an id or a part of a name; none when the user chooses none.
     async fn look_for(&mut self, text: &str) -> Result<Option<Location>, Failure> {
         let quoted = format!("{text:?}");
         let failed = |error| Failure::of(words::find(&quoted), &error).hint(words::one_connects());
         if let Ok(content) = text.parse::<ContentRef>() {
-            match locate(&self.client, content.clone()).await {
+            match locate(&self.client, content.clone(), 1).await {
                 Ok(location) => return Ok(Some(location)),
                 Err(error)
                     if error.code() == ErrorCode::NotFound && matches!(content, ContentRef::Name(_)) => {}
                 Err(error) => return Err(failed(error)),
             }
         }
-        let mut names = query::all_names(&self.client).await?;
+        let mut names = all_names(&self.client).await?;
         let part = text.to_lowercase();
         names.retain(|listing| listing.binding.name.as_str().to_lowercase().contains(&part));
         let Some(binding) = self.choose(text, names).await else {
             return Ok(None);
         };
-        let located = locate(&self.client, ContentRef::Name(binding.name)).await;
+        let located = locate(&self.client, ContentRef::Name(binding.name), 1).await;
         located.map(Some).map_err(failed)
     }
 
-    /// The one that is meant of several.
+    /// Lets the user choose one of several names.
     async fn choose(&mut self, text: &str, mut names: Vec<Listing>) -> Option<Binding> {
         match names.len() {
             0 => {
@@ -222,18 +220,18 @@ impl Menu<'_> {
         let reference = ContentRef::Name(name.clone());
         let work = async {
             let started = client.get(get).await;
-            let mut events = started.map_err(|error| get::get_failure(&reference, &error))?;
-            // Whoever sits here sees that nothing comes, and has Ctrl-C.
-            let target = get::Target {
+            let mut events = started.map_err(|error| get_failure(&reference, &error))?;
+            // The user sees a stalled fetch, and has Ctrl-C.
+            let target = Target {
                 content: &reference,
                 output: Some(&output),
                 patience: None,
             };
-            get::follow(out, &clock, &mut events, target, |_| {}).await
+            getting::follow(out, &clock, &mut events, target, |_| {}).await
         };
         match self.console.unless_interrupted(work).await {
             Some(Err(failure)) if failure.exit() == Exit::Unreachable => {
-                Err(get::explain(failure, &self.client, &content).await)
+                Err(explain(failure, &self.client, &content).await)
             }
             Some(fetched) => fetched,
             None => {
@@ -246,13 +244,4 @@ impl Menu<'_> {
 
 fn nothing_added(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Usage, words::nothing_added_because(error))
-}
-
-async fn locate(client: &ControlClient, content: ContentRef) -> Result<Location, proto::RemoteError> {
-    let locate = Locate {
-        content,
-        max_holders: 1,
-        except: None,
-    };
-    client.network_locate(&locate).await
 }

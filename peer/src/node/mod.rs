@@ -4,10 +4,10 @@
 //! running until it is told to stop. The command line and the menu talk to it through its `Control` service like to
 //! any other node, so there is one path for all of them.
 
-mod adjustable;
 mod config;
 mod memory;
 mod running;
+pub mod settings;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -23,10 +23,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::info;
 
-pub use adjustable::Adjustable;
-pub use config::{NodeConfig, NodeLimits};
+pub use config::NodeConfig;
 pub use memory::{MemoryBudget, MemoryBudgetError};
 pub use running::{RunningNode, find_running};
+pub use settings::{Adjustable, NodeSettings, RateLimit};
 
 use crate::assignments::Assignments;
 use crate::blocking::try_blocking;
@@ -118,7 +118,7 @@ impl NodeHandle {
         let (store, identity) = open(&config).await?;
         let (listener, address) = listen(&config).await?;
         let clock = Clock::system();
-        let zone = watch::Sender::new(config.zone.clone());
+        let zone = watch::Sender::new(config.settings.zone.clone());
         let sources = TrackerSources::new(identity.peer());
         let fetcher = Fetcher::new(
             store.clone(),
@@ -127,9 +127,9 @@ impl NodeHandle {
             clock.clone(),
             identity.peer(),
             zone.subscribe(),
-            Limits::within(config.limits.memory.for_fetches()),
+            Limits::within(config.settings.memory.for_fetches()),
         );
-        fetcher.limiter().set(config.limits.rates.download);
+        fetcher.limiter().set(config.settings.download_limit);
         let (assignments, failures) = Assignments::start(&store, &identity, &fetcher, &tasks);
         let advertised = config
             .advertise
@@ -148,8 +148,8 @@ impl NodeHandle {
         let network = Network::start(link, config.entry.clone(), &tasks);
         sources.follow(network.clone());
         let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&identity), network.clone(), &tasks);
-        let transfer = transfer_service(&config.limits, store.clone(), &fetcher, &tasks, &clock);
-        let adjustable = Adjustable::new(&config.limits, zone, &store, &transfer, &fetcher);
+        let transfer = transfer_service(&config.settings, store.clone(), &fetcher, &tasks, &clock);
+        let adjustable = Adjustable::new(&config.settings, zone, &store, &transfer, &fetcher);
         let scrub = adjustable.scrub.subscribe();
         let scrubber = Scrubber::start(Arc::clone(&store), scrub, clock.clone(), &tasks);
         let node = Arc::new(Node {
@@ -227,7 +227,7 @@ impl NodeHandle {
 }
 
 async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), NodeError> {
-    let (data_dir, capacity) = (config.data_dir.clone(), config.capacity);
+    let (data_dir, capacity) = (config.data_dir.clone(), config.settings.capacity);
     try_blocking(move || {
         let store = Arc::new(DiskStore::open(&data_dir, capacity)?);
         let identity = Arc::new(Identity::begin(Arc::clone(&store))?);
@@ -242,7 +242,7 @@ async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), No
 
 /// Serves what the store holds and what the fetcher is receiving, within limits.
 fn transfer_service(
-    limits: &NodeLimits,
+    settings: &NodeSettings,
     store: Arc<DiskStore>,
     fetcher: &Fetcher,
     tasks: &Tasks,
@@ -254,10 +254,10 @@ fn transfer_service(
         Arc::clone(fetcher.counters()),
         fetcher.arrivals().clone(),
         clock.clone(),
-        limits.upload_slots.get().into(),
+        settings.upload_slots.get().into(),
     );
-    service.limiter().set(limits.rates.upload);
-    service.with_memory(limits.memory.for_uploads())
+    service.limiter().set(settings.upload_limit);
+    service.with_memory(settings.memory.for_uploads())
 }
 
 /// Starts to answer other peers, the node's own commands, and HTTP, on one port.

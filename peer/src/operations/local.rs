@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::messages::control::{LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified};
+use proto::messages::control::{
+    LimitChange, LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified,
+};
 use proto::messages::{Remove, Rename};
 use shared::model::{Binding, ContentId, ContentRef, Name, PinWish, Revision, RevisionEntry};
 use shared::{Coded as _, ErrorCode, Failure};
@@ -70,11 +72,15 @@ fn limits(node: &Node) -> RateLimits {
 
 /// Changes the rates at which the node may transfer, and returns them.
 pub(crate) fn set_limits(node: &Node, set: SetLimits) -> RateLimits {
-    if let Some(upload) = set.upload {
-        node.uploads.set(upload);
-    }
-    if let Some(download) = set.download {
-        node.fetcher.limiter().set(download);
+    for (limiter, change) in [
+        (&node.uploads, set.upload),
+        (node.fetcher.limiter(), set.download),
+    ] {
+        match change {
+            LimitChange::Keep => {}
+            LimitChange::Lift => limiter.set(None),
+            LimitChange::To(rate) => limiter.set(Some(rate)),
+        }
     }
     let now = limits(node);
     info!(upload = ?now.upload, download = ?now.download, "limits changed");

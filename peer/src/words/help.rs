@@ -1,19 +1,51 @@
-//! The Spanish of the help: clap's English is in the doc comments of the command line, and the key here.
+//! The Spanish help. The English is in the doc comments of the command line.
 //!
-//! A text that is not here is shown in English; [`crate::cli::help`] has the test that finds it, and what is left over.
+//! Keys are ids of clap: `get` is a command, `get.output` an argument of it, and `.content` that argument of every command
+//! without an entry of its own. Flags that are made of settings have their Spanish there. The test in `cli/help.rs` finds missing and unused entries.
 
-/// The Spanish of a text of the help, if there is one.
+/// Returns the Spanish help of a command, by its path.
 #[must_use]
-pub(crate) fn help_in_spanish(english: &str) -> Option<&'static str> {
-    let found = HELP.iter().find(|(key, _)| *key == english);
-    found.map(|(_, spanish)| *spanish)
+pub(crate) fn command_help(path: &str) -> Option<&'static str> {
+    find(HELP, path)
 }
 
-/// English as clap has it, without the full stop at its end, and Spanish.
-pub(crate) const HELP: &[(&str, &str)] = &[
-    // Headings and what stands for values.
+/// Returns the Spanish help of an argument, by its command's path and its id.
+#[must_use]
+pub(crate) fn argument_help(path: &str, id: &str) -> Option<&'static str> {
+    of_argument(HELP, path, id)
+}
+
+/// Returns the Spanish default of an argument, where it is a phrase.
+#[must_use]
+pub(crate) fn argument_default(path: &str, id: &str) -> Option<&'static str> {
+    of_argument(DEFAULTS, path, id)
+}
+
+/// Returns the Spanish of a heading or of the placeholder of a value.
+#[must_use]
+pub(crate) fn label(english: &str) -> Option<&'static str> {
+    find(LABELS, english)
+}
+
+fn of_argument(texts: Texts, path: &str, id: &str) -> Option<&'static str> {
+    find(texts, &format!("{path}.{id}")).or_else(|| find(texts, &format!(".{id}")))
+}
+
+fn find(texts: Texts, key: &str) -> Option<&'static str> {
+    texts
+        .iter()
+        .find(|(known, _)| *known == key)
+        .map(|(_, text)| *text)
+}
+
+/// Keys and Spanish texts.
+pub(crate) type Texts = &'static [(&'static str, &'static str)];
+
+/// Headings and placeholders of values, by their English.
+pub(crate) const LABELS: Texts = &[
     ("Common", "Comunes"),
     ("Running a node", "Para arrancar un nodo"),
+    ("COMMAND", "ORDEN"),
     ("DIR", "DIR"),
     ("DURATION", "DURACIÓN"),
     ("FILE", "ARCHIVO"),
@@ -23,9 +55,12 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ("GLOB", "PATRÓN"),
     ("HOST", "HOST"),
     ("HOST:PORT", "HOST:PUERTO"),
+    ("KEY", "CLAVE"),
     ("LANGUAGE", "IDIOMA"),
+    ("LINE", "LÍNEA"),
     ("N", "N"),
     ("NAME", "NOMBRE"),
+    ("NAME@REV", "NOMBRE@REV"),
     ("NAME|ID", "NOMBRE|ID"),
     ("PATH", "RUTA"),
     ("PEER:PORT", "NODO:PUERTO"),
@@ -35,408 +70,302 @@ pub(crate) const HELP: &[(&str, &str)] = &[
     ("SIZE", "TAMAÑO"),
     ("SWITCH", "ON|OFF"),
     ("TO", "A"),
-    // Defaults in words.
-    ("the address that it listens on", "aquella en la que escucha"),
-    ("50053 for `serve`, otherwise 0", "50053 con `serve`, si no 0"),
+    ("VALUE", "VALOR"),
+];
+
+/// Defaults that are phrases.
+pub(crate) const DEFAULTS: Texts = &[
     (
-        "where the network was entered the last time, else 127.0.0.1:50051",
+        ".webserver",
         "donde se entró la última vez, si no 127.0.0.1:50051",
     ),
-    (
-        "what suits the file's size",
-        "la que conviene al tamaño del archivo",
-    ),
-    ("the locale's, else en", "el del sistema, si no en"),
-    (
-        "info for servers, otherwise warn",
-        "info en los servidores, si no warn",
-    ),
-    ("the file's name", "el del archivo"),
-    (
-        "./ and the last part of the name",
-        "./ y la última parte del nombre",
-    ),
-    ("everything", "todo"),
-    ("the one that --config names", "el que indica --config"),
-    // The program.
-    (
-        "Publish files once, keep verified copies of them on many machines, fetch them at wire speed",
-        "Publique archivos una vez, conserve copias verificadas en muchas máquinas, descárguelos a la velocidad del cable",
-    ),
+    (".port", "50053 con `serve`, si no 0"),
+    (".advertise", "la dirección en la que escucha"),
+    (".lang", "el del sistema, si no en"),
+    (".log", "info en los servidores, si no warn"),
+    (".fragment_length", "la que conviene al tamaño del archivo"),
+    (".name", "el del archivo"),
+    ("get.output", "./ y la última parte del nombre"),
+    ("receive.output", "./ y su nombre"),
+    (".give_up_after", "2m, none con --timeout"),
+    ("durability.content", "todo"),
+    ("config check.file", "el que indica --config"),
+];
+
+/// Commands and arguments.
+pub(crate) const HELP: Texts = &[
     // Common flags.
     (
-        "The node's data directory: where it keeps its data, and which running node is meant",
-        "El directorio de datos del nodo: dónde guarda sus datos, y a qué nodo en marcha se refiere la orden",
+        ".data_dir",
+        "El directorio de datos del nodo, que además identifica al nodo en marcha",
     ),
     (
-        "The running node that is meant, by address; can only ask it unless its data directory is readable",
-        "El nodo en marcha al que se refiere la orden, por su dirección; solo se le puede preguntar, salvo que su directorio de datos sea legible",
+        ".peer",
+        "La dirección del nodo en marcha que se usa; sin su directorio de datos, las órdenes solo pueden leer de él",
     ),
     (
-        "Results as JSON: one document, or one object per line for long operations, the last one the result",
-        "Resultados en JSON: un documento, o un objeto por línea en las operaciones largas, el último es el resultado",
+        ".json",
+        "Escribir los resultados en JSON: un documento, o un objeto por línea en las operaciones largas, el último es el resultado",
     ),
-    ("Only results and errors", "Solo resultados y errores"),
-    ("No progress bars", "Sin barras de progreso"),
+    (".quiet", "Escribir solo resultados y errores"),
+    (".no_progress", "No mostrar barras de progreso"),
     (
-        "Give up after this long, with exit code 124; means nothing to `serve` and the menu",
+        ".timeout",
         "Abandonar tras este tiempo, con el código de salida 124; no afecta a `serve` ni al menú",
     ),
     (
-        "Log more, to stderr; repeat for still more",
-        "Registrar más, en stderr; repítalo para aún más",
+        ".verbose",
+        "Registrar más, en stderr; repita la opción para aún más",
     ),
     (
-        "What is logged, to stderr: error, warn, info, debug, trace, or directives such as peer::fetch=trace,info",
-        "Qué se registra, en stderr: error, warn, info, debug, trace, o directivas como peer::fetch=trace,info",
+        ".log",
+        "El registro en stderr: error, warn, info, debug, trace, o directivas como peer::fetch=trace,info",
     ),
     (
-        "How log lines look: text, json, or auto: text on a terminal, JSON otherwise",
-        "Cómo son las líneas del registro: text, json, o auto: texto en una terminal, si no JSON",
+        ".log_format",
+        "El formato de las líneas del registro: text, json, o auto (texto en una terminal, si no JSON)",
     ),
     (
-        "A TOML file with any of the settings that `config show` lists; while a node runs, changes of its limits, capacity, zone and what is logged take effect at once",
-        "Un archivo TOML con ajustes de los que lista `config show`; con un nodo en marcha, los cambios de sus límites, capacidad, zona y qué se registra valen en el acto",
+        ".config",
+        "Un archivo TOML con ajustes de los que lista `config show`; un nodo en marcha sigue los cambios de sus límites, capacidad, zona y registro",
     ),
+    (".lang", "El idioma de los mensajes: en o es"),
+    // The program and its commands.
     (
-        "The language for people: en or es",
-        "El idioma para las personas: en o es",
+        "peer",
+        "Publique archivos una vez, conserve copias verificadas en muchas máquinas, descárguelos a la velocidad del cable",
     ),
-    // Flags of a node.
+    ("serve", "Arrancar un nodo hasta SIGINT o SIGTERM"),
+    ("add", "Publicar un archivo, sin copiarlo, o un directorio"),
     (
-        "Enter the network by way of this webserver",
-        "Entrar en la red por este servidor web",
-    ),
-    (
-        "Enter the network of this peer, which is asked for the webserver and trackers that it knows",
-        "Entrar en la red de este nodo, al que se le preguntan el servidor web y los trackers que conoce",
-    ),
-    (
-        "Enter the network at this tracker",
-        "Entrar en la red por este tracker",
-    ),
-    (
-        "The address to listen on; anything but loopback exposes the node to the network",
-        "La dirección en la que escuchar; todo lo que no sea loopback expone el nodo a la red",
-    ),
-    (
-        "The port to listen on, 0 picks one",
-        "El puerto en el que escuchar, con 0 se elige uno",
-    ),
-    (
-        "Where other peers are told to dial this one",
-        "La dirección que se da de este nodo a los demás",
-    ),
-    (
-        "Room lent to the cluster for replicas",
-        "Sitio que se presta al clúster para réplicas",
-    ),
-    (
-        "The failure domain, such as a rack or a site",
-        "El dominio de fallo, como un armario o una sede",
-    ),
-    (
-        "Send at most so much to all peers together, such as 10MB/s, 512KiB/s, 80Mbit/s or none; `peer limit` changes it while the node runs",
-        "Enviar como mucho esto a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s, 80Mbit/s o none; `peer limit` lo cambia con el nodo en marcha",
-    ),
-    (
-        "Take at most so much from all peers together, in the same way",
-        "Recibir como mucho esto de todos los nodos juntos, del mismo modo",
-    ),
-    (
-        "Uploads that send at once; four more wait in line, others are sent elsewhere",
-        "Envíos simultáneos; otros cuatro esperan en cola, los demás se mandan a otro nodo",
-    ),
-    (
-        "Blocks of transfers in memory, at least 16MiB: a third for uploads, the rest for downloads",
-        "Bloques de transferencias en memoria, al menos 16MiB: un tercio para envíos, el resto para descargas",
-    ),
-    (
-        "Read what is held again in the background, at most so fast, to find rot; none: never",
-        "Releer en segundo plano lo que hay aquí, como mucho a este ritmo, para hallar lo dañado; none: nunca",
-    ),
-    // Commands.
-    (
-        "Run a node until SIGINT or SIGTERM",
-        "Arrancar un nodo hasta SIGINT o SIGTERM",
-    ),
-    (
-        "Publish a file, in place, or a directory",
-        "Publicar un archivo, sin copiarlo, o un directorio",
-    ),
-    (
-        "Replicas wanted of every fragment, 1 to 32, this node's included",
-        "Réplicas que se quieren de cada fragmento, de 1 a 32, contando la de este nodo",
-    ),
-    (
-        "A power of two from 64KiB to 16MiB",
-        "Una potencia de dos de 64KiB a 16MiB",
-    ),
-    (
-        "Fetch and verify a file or a directory; resumes, and serves while it fetches",
-        "Descargar y verificar un archivo o un directorio; continúa lo empezado, y sirve mientras descarga",
-    ),
-    ("Remove a name for everyone", "Retirar un nombre para todos"),
-    ("The name", "El nombre"),
-    (
-        "Give what a name stands for another name, for everyone at once",
-        "Dar otro nombre a lo que tiene este, para todos a la vez",
-    ),
-    (
-        "The name that it gets; nothing may have it",
-        "El nombre nuevo; no puede tenerlo nada",
-    ),
-    (
-        "Drop this peer's copy of a content",
-        "Borrar la copia que este nodo tiene de un contenido",
-    ),
-    (
-        "List the network's names, or what is in a directory",
-        "Listar los nombres de la red, o lo que hay en un directorio",
-    ),
-    (
-        "A directory that was added, or NAME/path/inside of one",
-        "Un directorio que se añadió, o NOMBRE/ruta/dentro de uno",
-    ),
-    (
-        "List what this node holds instead",
-        "Listar en su lugar lo que hay en este nodo",
-    ),
-    (
-        "Show who holds which fragments of a content",
-        "Mostrar quién tiene qué fragmentos de un contenido",
-    ),
-    (
-        "A name, or an id of 64 hexadecimal digits",
-        "Un nombre, o un id de 64 cifras hexadecimales",
-    ),
-    (
-        "Show what the node is and does",
-        "Mostrar qué es y qué hace el nodo",
-    ),
-    (
-        "Show how fast the node may transfer, or change it, at once and until the node restarts",
-        "Mostrar los límites de velocidad del nodo, o cambiarlos, en el acto y hasta que se reinicie",
-    ),
-    ("Show the network's peers", "Mostrar los nodos de la red"),
-    (
-        "Read what the node holds again (of one content, or everything), and withdraw what is damaged",
-        "Releer lo que hay en el nodo (un contenido, o todo), y retirar lo dañado",
-    ),
-    ("What to read", "Qué leer"),
-    // Revisions and values.
-    ("KEY", "CLAVE"),
-    ("NAME@REV", "NOMBRE@REV"),
-    ("VALUE", "VALOR"),
-    (
-        "Show the revisions of a name, and which of their contents are still there; NAME@REV means one wherever a name does",
-        "Mostrar las revisiones de un nombre, y cuáles de sus contenidos siguen ahí; NOMBRE@REV indica una donde valga un nombre",
-    ),
-    (
-        "Keep the content of a revision, whatever becomes of its name",
-        "Guardar el contenido de una revisión, sea lo que sea de su nombre",
-    ),
-    (
-        "Keep the content of a revision no longer than of any other",
-        "Guardar el contenido de una revisión no más que el de cualquier otra",
-    ),
-    (
-        "The name and the number of its revision, such as models/a@3",
-        "El nombre y el número de su revisión, como models/a@3",
-    ),
-    (
-        "Store a small value under a key, replicated like a file",
-        "Guardar un valor pequeño bajo una clave, replicado como un archivo",
-    ),
-    (
-        "Print the value that is stored under a key",
-        "Escribir el valor guardado bajo una clave",
-    ),
-    ("The key", "La clave"),
-    (
-        "The key: a name below values/",
-        "La clave: un nombre debajo de values/",
-    ),
-    (
-        "The value, at most 64 KiB; - reads it from standard input",
-        "El valor, de 64 KiB como mucho; - lo lee de la entrada estándar",
-    ),
-    (
-        "Replicas wanted, 1 to 32, this node's included",
-        "Réplicas que se quieren, de 1 a 32, contando la de este nodo",
-    ),
-    (
-        "Wait until the replicas are there, at most this long; write it after VALUE or as --wait=DURATION",
-        "Esperar hasta que estén las réplicas, como mucho este tiempo; escríbalo detrás de VALOR o como --wait=DURACIÓN",
-    ),
-    // Passing things on, dry runs, events.
-    ("COMMAND", "ORDEN"),
-    ("LINE", "LÍNEA"),
-    (
-        "Print a line that `peer receive` takes on another machine, and run for as long as that is to work",
-        "Escribir una línea que `peer receive` acepta en otra máquina, y seguir en marcha mientras deba valer",
-    ),
-    (
-        "Fetch and verify what a line of `peer send` stands for",
-        "Descargar y verificar lo que indica una línea de `peer send`",
-    ),
-    (
-        "Follow what happens in the network: publications, removals, replicas, peers; ends when interrupted",
-        "Seguir lo que pasa en la red: publicaciones, retiradas, réplicas, nodos; acaba al interrumpirlo",
-    ),
-    (
-        "What it is called at the other end",
-        "Cómo se llama en el otro extremo",
-    ),
-    (
-        "How long it can be received; then its name is removed and the command ends",
-        "Cuánto tiempo se puede recibir; después se retira su nombre y la orden acaba",
-    ),
-    (
-        "End at once and leave the name, until somebody removes it; takes a node that runs",
-        "Acabar en el acto y dejar el nombre, hasta que alguien lo retire; necesita un nodo en marcha",
-    ),
-    (
-        "The line that `peer send` printed",
-        "La línea que escribió `peer send`",
-    ),
-    (
-        "Where to put it, or the directory to put it in; - writes a file to standard output",
-        "Dónde ponerlo, o el directorio en el que ponerlo; - escribe un archivo en la salida estándar",
-    ),
-    ("./ and its name", "./ y su nombre"),
-    (
-        "Say what would be moved, and do nothing",
-        "Decir qué se movería, y no hacer nada",
-    ),
-    (
-        "Say what would be moved, and from where, and move nothing",
-        "Decir qué se movería, y de dónde, y no mover nada",
-    ),
-    (
-        "Run this for each event, one after the other: `sh -c COMMAND`, with the event as JSON on its standard input and in ENJAMBRE_EVENT, ENJAMBRE_NAME and ENJAMBRE_PEER",
-        "Ejecutar esto por cada suceso, uno tras otro: `sh -c ORDEN`, con el suceso en JSON en su entrada estándar y en ENJAMBRE_EVENT, ENJAMBRE_NAME y ENJAMBRE_PEER",
-    ),
-    // Chores.
-    ("Show or check the settings", "Mostrar o comprobar los ajustes"),
-    (
-        "Show every setting as it is in effect, and where it came from",
-        "Mostrar cada ajuste como está en vigor, y de dónde viene",
-    ),
-    ("As one JSON document", "Como un documento JSON"),
-    (
-        "Say everything that is wrong with a configuration file; exit code 2 when there is anything",
-        "Decir todo lo que está mal en un archivo de configuración; código de salida 2 si hay algo",
-    ),
-    ("The file", "El archivo"),
-    (
-        "Print a completion script, such as `completions bash > /etc/bash_completion.d/PROGRAM`",
-        "Escribir un guion de autocompletado, como `completions bash > /etc/bash_completion.d/PROGRAM`",
-    ),
-    ("For this shell", "Para este shell"),
-    (
-        "Write manual pages, one for each command",
-        "Escribir páginas de manual, una para cada orden",
-    ),
-    (
-        "Into this directory, such as /usr/local/share/man/man1; made if it is missing",
-        "En este directorio, como /usr/local/share/man/man1; se crea si falta",
-    ),
-    // `add` and `get`.
-    (
-        "End with 6, or with 7 if nobody has it, when nothing has come for this long; none: never",
-        "Terminar con 6, o con 7 si nadie lo tiene, cuando no haya llegado nada en este tiempo; none: nunca",
-    ),
-    ("2m, none with --timeout", "2m, none con --timeout"),
-    (
-        "The file or directory; - publishes standard input, which takes --name",
+        "add.path",
         "El archivo o directorio; - publica la entrada estándar, que necesita --name",
     ),
+    ("add.name", "El nombre que darle"),
     (
-        "The file or directory; - sends standard input, which takes --name",
-        "El archivo o directorio; - envía la entrada estándar, que necesita --name",
-    ),
-    (
-        "Of a directory, only what matches: `*` and `?` in names, `**` for directories; a pattern with a slash is a path from the directory itself; may be given several times",
-        "De un directorio, solo lo que encaje: `*` y `?` en nombres, `**` para directorios; un patrón con barra es una ruta desde el propio directorio; puede darse varias veces",
-    ),
-    (
-        "Of a directory, not what matches; wins over --include",
-        "De un directorio, no lo que encaje; pesa más que --include",
-    ),
-    ("The name to bind", "El nombre que darle"),
-    (
-        "Bind the name to this content even if it is bound to another",
+        "add.update",
         "Dar el nombre a este contenido aunque ya lo tenga otro",
     ),
+    ("add.dry_run", "Mostrar qué se enviaría, y no hacer nada"),
     (
-        "Wait until every fragment has its replicas, at most this long once the file is hashed; write it after PATH or as --wait=DURATION",
+        "add.wait",
         "Esperar hasta que cada fragmento tenga sus réplicas, como mucho este tiempo desde que se calculó el hash; escríbalo detrás de RUTA o como --wait=DURACIÓN",
     ),
     (
-        "Where to put the file, or the directory to put it in; - writes it to standard output",
-        "Dónde poner el archivo, o el directorio en el que ponerlo; - lo escribe en la salida estándar",
+        "add.replicas",
+        "Réplicas que se quieren de cada fragmento, de 1 a 32, contando la de este nodo",
     ),
     (
-        "Replace existing files, each once it is complete",
+        ".fragment_length",
+        "Longitud de un fragmento, una potencia de dos de 64KiB a 16MiB",
+    ),
+    (
+        ".include",
+        "Tomar de un directorio solo lo que encaje: `*` y `?` en nombres, `**` para directorios; un patrón con barra es una ruta desde el propio directorio; puede darse varias veces",
+    ),
+    (
+        ".exclude",
+        "Dejar fuera de un directorio lo que encaje; pesa más que --include",
+    ),
+    (
+        "get",
+        "Descargar y verificar un archivo o un directorio; continúa una descarga anterior, y sirve mientras descarga",
+    ),
+    (".content", "Un nombre, o un id de 64 cifras hexadecimales"),
+    (
+        "get.output",
+        "El archivo que escribir, o el directorio en el que ponerlo; - escribe en la salida estándar",
+    ),
+    (
+        ".force",
         "Reemplazar los archivos que ya existan, cada uno cuando esté completo",
     ),
     (
-        "Even if it is the last copy, or nobody can tell",
-        "Aunque sea la última copia, o nadie pueda saberlo",
-    ),
-    // Limits and upkeep.
-    (
-        "Send at most so much to all peers together, such as 10MB/s, 512KiB/s or 80Mbit/s, or `none`",
-        "Enviar como mucho esto a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s o 80Mbit/s, o `none`",
+        ".give_up_after",
+        "Abandonar cuando no haya llegado nada en este tiempo, con el código de salida 6, o 7 si ningún nodo lo tiene; none: nunca",
     ),
     (
-        "Take at most so much from all peers together, or `none`",
-        "Recibir como mucho esto de todos los nodos juntos, o `none`",
+        "get.dry_run",
+        "Mostrar qué se descargaría, y de dónde, y no descargar nada",
+    ),
+    ("remove", "Retirar un nombre para todos"),
+    ("remove.name", "El nombre"),
+    (
+        "rename",
+        "Dar otro nombre al contenido de un nombre, para todos a la vez",
+    ),
+    ("rename.from", "El nombre"),
+    ("rename.to", "El nombre nuevo, que debe estar libre"),
+    ("forget", "Borrar la copia que este nodo tiene de un contenido"),
+    (
+        "forget.force",
+        "Aunque sea la última copia, o ningún tracker pueda saberlo",
     ),
     (
-        "Change how many replicas of a name's content are wanted",
+        "list",
+        "Listar los nombres de la red, o las entradas de un directorio",
+    ),
+    (
+        "list.content",
+        "Un directorio que se añadió, o NOMBRE/ruta/dentro de uno",
+    ),
+    ("list.local", "Listar en su lugar lo que hay en este nodo"),
+    ("locate", "Mostrar quién tiene qué fragmentos de un contenido"),
+    ("status", "Mostrar el estado del nodo"),
+    (
+        "limit",
+        "Mostrar los límites de las transferencias del nodo, o cambiarlos, en el acto y hasta que se reinicie",
+    ),
+    (
+        "limit.upload",
+        "Límite de envío a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s o 80Mbit/s, o `none`",
+    ),
+    (
+        "limit.download",
+        "Límite de recepción de todos los nodos juntos, o `none`",
+    ),
+    ("network", "Mostrar los nodos de la red"),
+    (
+        "verify",
+        "Releer los datos del nodo (de un contenido, o todos), y retirar los fragmentos dañados",
+    ),
+    ("verify.content", "El contenido que releer"),
+    // Revisions and upkeep.
+    (
+        "history",
+        "Mostrar las revisiones de un nombre, y cuáles de sus contenidos siguen existiendo; NOMBRE@REV indica una en lugar de un nombre",
+    ),
+    ("history.name", "El nombre"),
+    (
+        "pin",
+        "Guardar el contenido de una revisión, aunque cambie su nombre",
+    ),
+    ("unpin", "Dejar de guardar el contenido de una revisión"),
+    (
+        ".revision",
+        "El nombre y el número de su revisión, como models/a@3",
+    ),
+    (
+        "replicas",
         "Cambiar cuántas réplicas se quieren del contenido de un nombre",
     ),
+    ("replicas.name", "El nombre"),
     (
-        "Of every fragment, 1 to 32, the publisher's included",
-        "De cada fragmento, de 1 a 32, contando la de quien lo publicó",
+        "replicas.replicas",
+        "Réplicas de cada fragmento, de 1 a 32, contando la de quien lo publicó",
     ),
     (
-        "Move what others would miss away from this peer, and say when it is safe to switch it off for good",
-        "Llevar a otros nodos lo que se echaría en falta de este, y decir cuándo se puede apagar para siempre",
+        "drain",
+        "Llevar las réplicas de este nodo a otros, y decir cuándo se puede apagar para siempre",
     ),
     (
-        "Wait until it is safe, at most this long; write it as --wait=DURATION",
-        "Esperar hasta que se pueda, como mucho este tiempo; escríbalo como --wait=DURACIÓN",
+        "drain.wait",
+        "Esperar hasta que se pueda apagar el nodo, como mucho este tiempo; escríbalo como --wait=DURACIÓN",
     ),
     (
-        "Call the drain off: the peer holds replicas as before",
+        "drain.cancel",
         "Cancelar el vaciado: el nodo guarda réplicas como antes",
     ),
     (
-        "Say that this peer will be away and back, so that it is not repaired around, or that it is back",
-        "Avisar de que este nodo faltará y volverá, para que no se reponga lo suyo, o de que ha vuelto",
+        "maintenance",
+        "Avisar de que este nodo faltará y volverá, para que no se repongan sus réplicas, o de que ha vuelto",
     ),
     (
-        "Whether it begins or is over",
-        "Si empieza (on) o ha terminado (off)",
+        "maintenance.switch",
+        "Si el mantenimiento empieza (on) o ha terminado (off)",
     ),
     (
-        "Over by itself after this long, at most a day",
-        "Termina por sí solo tras este tiempo, como mucho un día",
+        "maintenance.length",
+        "El mantenimiento termina por sí solo tras este tiempo, como mucho un día",
     ),
     (
-        "Show which losses the contents would survive, what is endangered, and what repair does about it",
-        "Mostrar a qué pérdidas sobrevivirían los contenidos, qué peligra y qué hace la reparación",
+        "durability",
+        "Mostrar a qué pérdidas sobrevivirían los contenidos, cuáles están en peligro, y el progreso de la reparación",
     ),
     (
-        "Show why a content has fewer replicas than wanted, and why its fetch on this peer waits",
-        "Mostrar por qué un contenido tiene menos réplicas de las que se quieren y por qué espera su descarga en este nodo",
+        "why",
+        "Mostrar por qué un contenido tiene menos réplicas de las que se quieren, y por qué espera su descarga en este nodo",
+    ),
+    // Values, sending and events.
+    (
+        "put",
+        "Guardar un valor pequeño bajo una clave, replicado como un archivo",
+    ),
+    ("put.key", "La clave: un nombre debajo de values/"),
+    (
+        "put.value",
+        "El valor, de 64 KiB como mucho; - lee la entrada estándar",
+    ),
+    (
+        ".replicas",
+        "Réplicas que se quieren, de 1 a 32, contando la de este nodo",
+    ),
+    (
+        "put.wait",
+        "Esperar hasta que el valor tenga sus réplicas, como mucho este tiempo; escríbalo detrás de VALOR o como --wait=DURACIÓN",
+    ),
+    ("value", "Escribir el valor guardado bajo una clave"),
+    ("value.key", "La clave"),
+    (
+        "send",
+        "Escribir una línea para `peer receive` en otra máquina, y seguir en marcha mientras se pueda recibir",
+    ),
+    (
+        "send.path",
+        "El archivo o directorio; - envía la entrada estándar, que necesita --name",
+    ),
+    ("send.name", "El nombre del archivo o directorio recibido"),
+    (
+        "send.length",
+        "Tiempo en el que se puede recibir; después se retira su nombre y la orden acaba",
+    ),
+    (
+        "send.keep",
+        "Acabar en el acto y conservar el nombre hasta que se retire; necesita un nodo en marcha",
+    ),
+    (
+        "receive",
+        "Descargar y verificar el contenido de una línea de `peer send`",
+    ),
+    ("receive.ticket", "La línea que escribió `peer send`"),
+    (
+        "receive.output",
+        "La ruta que escribir, o el directorio en el que ponerlo; - escribe un archivo en la salida estándar",
+    ),
+    (
+        "watch",
+        "Seguir los sucesos de la red: publicaciones, retiradas, réplicas, nodos; acaba al interrumpirlo",
+    ),
+    (
+        "watch.exec",
+        "Ejecutar esto por cada suceso, uno tras otro: `sh -c ORDEN`, con el suceso en JSON en su entrada estándar y en ENJAMBRE_EVENT, ENJAMBRE_NAME y ENJAMBRE_PEER",
+    ),
+    // The commands of every program.
+    ("config", "Mostrar o comprobar los ajustes"),
+    (
+        "config show",
+        "Mostrar cada ajuste como está en vigor, y de dónde viene",
+    ),
+    ("config show.json", "Como un documento JSON"),
+    (
+        "config check",
+        "Decir todo lo que está mal en un archivo de configuración; código de salida 2 si hay algo",
+    ),
+    ("config check.file", "El archivo"),
+    ("config check.json", "Como un documento JSON"),
+    (
+        "completions",
+        "Escribir un guion de autocompletado, como `completions bash > /etc/bash_completion.d/PROGRAM`",
+    ),
+    ("completions.shell", "Para este shell"),
+    ("man", "Escribir páginas de manual, una para cada orden"),
+    (
+        "man.dir",
+        "En este directorio, como /usr/local/share/man/man1; se crea si falta",
     ),
 ];
 
-/// What comes after the help of the program itself.
+/// The text after the help of the program itself.
 pub(crate) const AFTER_HELP_IN_SPANISH: &str = "\
 Sin orden, `peer` es un menú interactivo que arranca un nodo mientras esté abierto.
 

@@ -14,11 +14,11 @@ shared::messages! {
     fn option_exit() { en: "q  exit", es: "s  salir" }
     fn option_help() { en: "h  show this menu", es: "m  mostrar este menú" }
     fn no_option(line) {
-        en: "{line} is no option; type one of 0 to 9 or its letter, ? shows them",
+        en: "{line} is not an option; type a number from 0 to 9 or its letter, ? shows them",
         es: "{line} no es una opción; escriba un número de 0 a 9 o su letra, ? las muestra"
     }
 
-    // What is said at the beginning and the end.
+    // The beginning and the end.
     fn this_peer(version, peer, address) {
         en: "Enjambre {version}\npeer {peer} at {address}",
         es: "Enjambre {version}\nnodo {peer} en {address}"
@@ -28,8 +28,8 @@ shared::messages! {
         es: "Este nodo funciona mientras el menú esté abierto."
     }
     fn runs_already(directory) {
-        en: "This is the peer that runs already on {directory}; it goes on running.",
-        es: "Este es el nodo que ya funciona en {directory}; seguirá funcionando."
+        en: "This is the peer that already runs on {directory}; it keeps running after the menu.",
+        es: "Este es el nodo que ya funciona en {directory}; seguirá funcionando después del menú."
     }
     fn stopping() { en: "stopping", es: "parando" }
     fn ask_leave(transfers) {
@@ -41,7 +41,7 @@ shared::messages! {
         es: "el nodo ya no responde; arránquelo otra vez con `peer serve`, o salga con 0 y vuelva a abrir el menú"
     }
     fn found_peer(address) {
-        en: "talking to the peer at {address} now",
+        en: "now talking to the peer at {address}",
         es: "ahora se habla con el nodo en {address}"
     }
     fn cannot_open_menu(error) { en: "cannot open the menu: {error}", es: "no se puede abrir el menú: {error}" }
@@ -104,7 +104,7 @@ shared::messages! {
         en: "the network has no files yet; 2 adds one",
         es: "en la red aún no hay archivos; con 2 se añade uno"
     }
-    fn ask_how_it_is() { en: "ask the peer how it is", es: "preguntar al nodo cómo está" }
+    fn ask_for_status() { en: "ask the peer for its status", es: "preguntar al nodo por su estado" }
 
     // Removing.
     fn ask_name_to_remove() { en: "name to remove: ", es: "nombre que retirar: " }

@@ -1,42 +1,27 @@
-//! The catalogue: everything that the command line and the menu say to people, in English and in Spanish.
+//! The messages of the command line and the menu, in English and in Spanish.
 //!
-//! Each file is about one part of the program; [`shared::messages!`] makes a function of every message, and the compiler
-//! sees to it that both languages have it and use the same placeholders. What a message is called says what it is about;
-//! where it is said is found by its name. CONTRIBUTING.md says how to add one. The Spanish of the glossary's words is in
-//! docs/glossary.md; a node and a peer are both *nodo*.
+//! [`shared::messages!`] makes a function of every message, and the compiler checks that both languages have it with the
+//! same placeholders. CONTRIBUTING.md says how to add one, and docs/glossary.md has the Spanish of the project's words; a
+//! node and a peer are both *nodo*.
 //!
-//! Not here: logs, JSON and reasons that come from another program (they stay English, in parentheses where the
-//! sentence around them is not), and names that are typed, such as flags and commands.
+//! Logs and JSON are English only. So are the reports of other programs: a Spanish sentence quotes them in «» after the
+//! Spanish words for their kind.
 
-mod counts;
-mod events;
-mod failures;
+mod errors;
 mod help;
-mod lists;
 mod menu;
-mod mistakes;
-mod past;
-mod plans;
-mod sending;
-mod states;
+mod names;
+mod network;
+mod nouns;
 mod transfers;
-mod upkeep;
-mod usage;
 
-pub(crate) use counts::*;
-pub(crate) use events::*;
-pub(crate) use failures::*;
+pub(crate) use errors::*;
 pub(crate) use help::*;
-pub(crate) use lists::*;
 pub(crate) use menu::*;
-pub(crate) use mistakes::*;
-pub(crate) use past::*;
-pub(crate) use plans::*;
-pub(crate) use sending::*;
-pub(crate) use states::*;
+pub(crate) use names::*;
+pub(crate) use network::*;
+pub(crate) use nouns::*;
 pub(crate) use transfers::*;
-pub(crate) use upkeep::*;
-pub(crate) use usage::*;
 
 #[cfg(test)]
 mod tests {
@@ -45,19 +30,12 @@ mod tests {
     #[test]
     fn every_message_is_in_both_languages() {
         let all = [
-            counts::MESSAGES,
-            events::MESSAGES,
-            failures::MESSAGES,
-            lists::MESSAGES,
+            errors::MESSAGES,
             menu::MESSAGES,
-            mistakes::MESSAGES,
-            past::MESSAGES,
-            plans::MESSAGES,
-            sending::MESSAGES,
-            states::MESSAGES,
+            names::MESSAGES,
+            network::MESSAGES,
+            nouns::MESSAGES,
             transfers::MESSAGES,
-            upkeep::MESSAGES,
-            usage::MESSAGES,
         ]
         .concat();
         let complaints: Vec<_> = all

@@ -1,4 +1,4 @@
-//! Adding and fetching: progress and results.
+//! Adding, fetching and sending: progress, results and plans.
 
 shared::messages! {
     // Progress.
@@ -41,7 +41,7 @@ shared::messages! {
         es: "no se pueden esperar las réplicas de {path}: el nodo no está conectado; indique una red con --webserver o --tracker, o añádalo sin --wait"
     }
     fn no_node_to_share(directory) {
-        en: "no node runs on {directory} that would share it; start one with `peer serve`, or add with --wait to run one until the replicas are there",
+        en: "no node runs on {directory} to share it; start one with `peer serve`, or add with --wait to run one until the replicas exist",
         es: "en {directory} no funciona ningún nodo que lo comparta; arranque uno con `peer serve`, o añádalo con --wait para que funcione uno hasta que estén las réplicas"
     }
     fn no_answer_to_add() {
@@ -49,12 +49,12 @@ shared::messages! {
         es: "el nodo terminó la llamada sin respuesta; su registro dice por qué"
     }
     fn cannot_replicate(name, why) {
-        en: "cannot replicate {name}: {why}; `peer locate {name}` shows how it goes on while a node serves it",
-        es: "no se puede replicar {name}: {why}; `peer locate {name}` muestra cómo sigue mientras un nodo lo sirva"
+        en: "cannot replicate {name}: {why}; `peer locate {name}` shows the progress while a node serves it",
+        es: "no se puede replicar {name}: {why}; `peer locate {name}` muestra el progreso mientras un nodo lo sirva"
     }
     fn cannot_replicate_within(name, limit, why) {
-        en: "cannot replicate {name} within {limit}: {why}; `peer locate {name}` shows how it goes on while a node serves it",
-        es: "no se puede replicar {name} en {limit}: {why}; `peer locate {name}` muestra cómo sigue mientras un nodo lo sirva"
+        en: "cannot replicate {name} within {limit}: {why}; `peer locate {name}` shows the progress while a node serves it",
+        es: "no se puede replicar {name} en {limit}: {why}; `peer locate {name}` muestra el progreso mientras un nodo lo sirva"
     }
     fn published_so_far(done, total, replicas, fewest) {
         en: "it is published, {done} of {total} fragments have their {replicas}, the fewest is {fewest}",
@@ -85,8 +85,8 @@ shared::messages! {
         es: "no tiene nombre; elija uno con --name"
     }
     fn read_once_whole() {
-        en: "it is read once and published whole, so --dry-run, --include and --exclude mean nothing to it",
-        es: "se lee una sola vez y se publica entera, así que --dry-run, --include y --exclude no le dicen nada"
+        en: "it is read once and published whole, so --dry-run, --include and --exclude have no effect on it",
+        es: "se lee una sola vez y se publica entera, así que --dry-run, --include y --exclude no tienen efecto"
     }
     fn reading_the_terminal() {
         en: "reading standard input from the terminal; Ctrl-D on a line of its own ends it",
@@ -117,26 +117,26 @@ shared::messages! {
         es: "descargado {name}: {length} en {elapsed}, {how}"
     }
     fn output_is_the_file() {
-        en: "on standard output there is nothing but the file, so --json, --include and --exclude do not go with --output -",
-        es: "en la salida estándar no hay nada más que el archivo, así que --json, --include y --exclude no van con --output -"
+        en: "standard output carries only the file, so --json, --include and --exclude cannot be used with --output -",
+        es: "la salida estándar solo lleva el archivo, así que --json, --include y --exclude no pueden ir con --output -"
     }
     fn nothing_had_to_be_fetched() { en: "nothing had to be fetched", es: "no hubo que descargar nada" }
     fn rate_from(rate, peers) { en: "{rate}/s from {peers}", es: "{rate}/s de {peers}" }
-    fn rate_from_in_vain(rate, peers, wasted) {
-        en: "{rate}/s from {peers}, {wasted} of it in vain",
-        es: "{rate}/s de {peers}, {wasted} en vano"
+    fn rate_from_wasted(rate, peers, wasted) {
+        en: "{rate}/s from {peers}, {wasted} of it wasted",
+        es: "{rate}/s de {peers}, {wasted} desperdiciados"
     }
     fn no_result_of_get() {
         en: "the node ended the call without a result; its log says why",
         es: "el nodo terminó la llamada sin resultado; su registro dice por qué"
     }
     fn nothing_came(elapsed, percent) {
-        en: "nothing came for {elapsed}; {percent}% is kept, run the same command again to continue",
+        en: "nothing arrived for {elapsed}; {percent}% is kept, run the same command again to continue",
         es: "no llegó nada en {elapsed}; se conserva el {percent} %, ejecute otra vez la misma orden para continuar"
     }
     fn nothing_came_because(elapsed, why, percent) {
-        en: "nothing came for {elapsed} ({why}); {percent}% is kept, run the same command again to continue",
-        es: "no llegó nada en {elapsed} («{why}»); se conserva el {percent} %, ejecute otra vez la misma orden para continuar"
+        en: "nothing arrived for {elapsed} ({why}); {percent}% is kept, run the same command again to continue",
+        es: "no llegó nada en {elapsed} ({why}); se conserva el {percent} %, ejecute otra vez la misma orden para continuar"
     }
     fn nobody_has(fragments, total) {
         en: "no live peer has {fragments} of its {total} fragments",
@@ -148,16 +148,16 @@ shared::messages! {
     }
     fn away(peer, address, state) { en: "{peer} at {address} ({state})", es: "{peer} en {address} ({state})" }
     fn those_away(what, peers) {
-        en: "{what}; away, and perhaps with them: {peers}",
-        es: "{what}; ausentes, y quizá con ellos: {peers}"
+        en: "{what}; absent peers that may have them: {peers}",
+        es: "{what}; nodos ausentes que pueden tenerlos: {peers}"
     }
     fn none_away(what) {
-        en: "{what}, and the tracker knows of no peer that is away; publish it again",
+        en: "{what}, and the tracker knows of no absent peer; publish it again",
         es: "{what}, y el tracker no conoce ningún nodo ausente; publíquelo otra vez"
     }
     fn status_and_network_show() {
-        en: "`peer status` shows how the node stands, `peer network` its peers",
-        es: "`peer status` muestra cómo está el nodo, `peer network` los demás"
+        en: "`peer status` shows the state of the node, `peer network` the peers",
+        es: "`peer status` muestra el estado del nodo, `peer network` los demás"
     }
     fn write_to(path) { en: "write to {path}", es: "escribir en {path}" }
     fn output_not_utf8() {
@@ -165,7 +165,7 @@ shared::messages! {
         es: "la ruta no es UTF-8; elija otra con --output"
     }
     fn no_such_directory() { en: "there is no such directory", es: "el directorio no existe" }
-    fn look_at_the_disk() { en: "look at the disk", es: "mirar el disco" }
+    fn look_at_the_disk() { en: "read the disk", es: "leer el disco" }
     fn list_shows_names() { en: "`peer list` shows the names", es: "`peer list` muestra los nombres" }
     fn force_or_output() {
         en: "--force replaces it, --output chooses another place",
@@ -178,5 +178,99 @@ shared::messages! {
     fn verified_is_kept() {
         en: "run the same command again; what was verified is kept",
         es: "ejecute otra vez la misma orden; lo verificado se conserva"
+    }
+
+    // `--dry-run`.
+    fn bound_to_another(name) {
+        en: "{name} is bound to another content",
+        es: "{name} es ya el nombre de otro contenido"
+    }
+    fn read_directory() { en: "read the directory", es: "leer el directorio" }
+    fn read(path) { en: "read {path}", es: "leer {path}" }
+    fn nothing_of_that_name() {
+        en: "nothing has that name or id",
+        es: "nada tiene ese nombre o id"
+    }
+    fn within_limit(time) {
+        en: ", in at least {time} with the node's limit",
+        es: ", en al menos {time} con el límite del nodo"
+    }
+    fn in_unknown_time() {
+        en: ", in an unknown time: the node has no limit, and its lines have not been measured",
+        es: ", en un tiempo desconocido: el nodo no tiene límite y sus líneas no se han medido"
+    }
+    fn would_publish(path, name, what) {
+        en: "would publish {path} as {name}: {what}, shared in place",
+        es: "se publicaría {path} como {name}: {what}, compartido donde está"
+    }
+    fn amount_in(length, pieces) { en: "{length} in {pieces}", es: "{length} en {pieces}" }
+    fn bound_already() {
+        en: "the name is bound to this content already",
+        es: "el nombre ya es de este contenido"
+    }
+    fn no_longer_stands(bound) {
+        en: "the name would no longer be bound to {bound}",
+        es: "el nombre dejaría de ser de {bound}"
+    }
+    fn no_node_could_tell() {
+        en: "no node runs here to tell which part is in the network already",
+        es: "aquí no funciona ningún nodo que diga qué parte está ya en la red"
+    }
+    fn other_live_peers(count) {
+        en: ["1 other live peer", "{count} other live peers"],
+        es: ["1 nodo vivo más", "{count} nodos vivos más"]
+    }
+    fn would_send(moved, some, replicas, there, time) {
+        en: "would send {moved} to some of {some}, for {replicas}{there}{time}",
+        es: "se enviarían {moved} a algunos de {some}, para {replicas}{there}{time}"
+    }
+    fn there_already(replicas) { en: "; {replicas} there already", es: "; ya hay {replicas}" }
+    fn would_fetch(name, output, length, here) {
+        en: "would fetch {name} to {output}: {length}, {here} of it here",
+        es: "se descargaría {name} en {output}: {length}, de los que {here} ya están aquí"
+    }
+    fn would_fetch_part(name, output, what) {
+        en: "would fetch {name} to {output}: {what}, by its directory's catalog, which is here now",
+        es: "se descargaría {name} en {output}: {what}, según el catálogo de su directorio, que ya está aquí"
+    }
+    fn would_move(moved, peers, time) {
+        en: "would fetch {moved} from {peers}{time}",
+        es: "se traerían {moved} de {peers}{time}"
+    }
+    fn at_most(amount) { en: "at most {amount}", es: "como mucho {amount}" }
+    fn would_wait() {
+        en: "part of it is on no live peer now: a fetch would wait",
+        es: "una parte no está ahora en ningún nodo vivo: habría que esperar"
+    }
+    fn source_line(peer, address, state, fragments, length) {
+        en: "  {peer} at {address}, {state}: {fragments}, {length}",
+        es: "  {peer} en {address}, {state}: {fragments}, {length}"
+    }
+
+    // `send` and `receive`.
+    fn send(path) { en: "send {path}", es: "enviar {path}" }
+    fn can_be_received(length) {
+        en: "it can be received for {length}, while this command runs",
+        es: "se puede recibir durante {length}, mientras siga esta orden"
+    }
+    fn cannot_send_offline() {
+        en: "cannot send: the node is not connected to a network; name one with --webserver or --tracker",
+        es: "no se puede enviar: el nodo no está conectado a ninguna red; indique una con --webserver o --tracker"
+    }
+    fn tracker_went_away() {
+        en: "the tracker went away; the publication follows when it is back",
+        es: "el tracker se ha ido; se publicará cuando vuelva"
+    }
+    fn on_another_machine(length) {
+        en: "{length}; on another machine: peer receive LINE",
+        es: "{length}; en otra máquina: peer receive LÍNEA"
+    }
+    fn only_on_this_machine(address) {
+        en: "{address} works only on this machine; name another address with --webserver",
+        es: "{address} solo vale en esta máquina; indique otra dirección con --webserver"
+    }
+    fn removal_failed(name) {
+        en: "{name} could not be removed; `peer remove {name}` does when the tracker is back",
+        es: "no se pudo retirar {name}; `peer remove {name}` lo hará cuando vuelva el tracker"
     }
 }

@@ -29,4 +29,4 @@ pub use catalog::{Catalog, Data, Entry, File, Kind};
 pub use codec::MAX_BYTES;
 pub use error::CatalogError;
 pub use packing::{LARGE_FILE, PackPlan, Packed, Small, plan};
-pub use selection::{Selection, SelectionError};
+pub use selection::{MAX_PATTERN, Selection, SelectionError};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// No pattern is longer, and there are no more of either kind.
-const MAX: usize = 1024;
+/// The most bytes of a pattern, and the most patterns of either kind.
+pub const MAX_PATTERN: usize = 1024;
 
 /// Patterns by which entries of a collection are chosen.
 ///
@@ -20,10 +20,10 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// It is empty or too long.
-    #[error("a pattern has 1 to {MAX} bytes, this one has {0}")]
+    #[error("a pattern has 1 to {MAX_PATTERN} bytes, this one has {0}")]
     Length(usize),
     /// There are too many of them.
-    #[error("at most {MAX} patterns are possible")]
+    #[error("at most {MAX_PATTERN} patterns are possible")]
     TooMany,
 }
 
@@ -39,10 +39,10 @@ impl Selection {
     /// # Errors
     /// When a pattern is empty or too long, or there are too many.
     pub fn new(include: Vec<String>, exclude: Vec<String>) -> Result<Self, SelectionError> {
-        if include.len() > MAX || exclude.len() > MAX {
+        if include.len() > MAX_PATTERN || exclude.len() > MAX_PATTERN {
             return Err(SelectionError::TooMany);
         }
-        let wrong = |pattern: &&String| pattern.is_empty() || pattern.len() > MAX;
+        let wrong = |pattern: &&String| pattern.is_empty() || pattern.len() > MAX_PATTERN;
         if let Some(pattern) = include.iter().chain(&exclude).find(wrong) {
             return Err(SelectionError::Length(pattern.len()));
         }

@@ -1,14 +1,23 @@
 //! Every flag, and what is refused.
 
+use std::time::Duration;
+
 use shared::model::ByteRate;
 
-use super::super::history::Past;
-use super::super::limit::RateLimit;
-use super::super::send::{ReceiveArgs, SendArgs};
-use super::super::upkeep::{DrainArgs, MaintenanceArgs, Switch};
-use super::super::values::PutArgs;
-use super::super::watch::WatchArgs;
+use super::super::complaint::complaint;
+use super::super::flags::{GiveUp, Globs};
+use super::super::upkeep::Switch;
 use super::*;
+use crate::node::RateLimit;
+use crate::terminal::adding::Wait;
+
+/// Arguments of a command without flags of a node.
+fn plain<T: clap::Args>(args: T) -> WithNode<T> {
+    WithNode {
+        node: NodeFlags::default(),
+        args,
+    }
+}
 
 fn words(line: &str) -> Vec<OsString> {
     std::iter::once("peer")
@@ -52,7 +61,7 @@ fn the_commands_that_pass_things_on_are_read() {
     for (line, command) in [
         (
             "put a/key some --replicas 2".to_owned(),
-            Command::Sharing(Sharing::Put(PutArgs {
+            Command::Put(plain(PutArgs {
                 key: "a/key".to_owned(),
                 value: "some".into(),
                 replicas: ReplicationTarget::new(2).ok(),
@@ -61,11 +70,16 @@ fn the_commands_that_pass_things_on_are_read() {
         ),
         (
             "value a/key --webserver h:1".to_owned(),
-            Command::Sharing(Sharing::Value("a/key".to_owned())),
+            Command::Value(WithNode {
+                node: NodeFlags::given(),
+                args: ValueArgs {
+                    key: "a/key".to_owned(),
+                },
+            }),
         ),
         (
             "send x.bin --for 5m".to_owned(),
-            Command::Sharing(Sharing::Send(SendArgs {
+            Command::Send(plain(SendArgs {
                 path: "x.bin".into(),
                 name: None,
                 replicas: None,
@@ -75,7 +89,7 @@ fn the_commands_that_pass_things_on_are_read() {
         ),
         (
             format!("receive enjambre://h:1/{id}/x.bin"),
-            Command::Sharing(Sharing::Receive(ReceiveArgs {
+            Command::Receive(plain(ReceiveArgs {
                 ticket: format!("enjambre://h:1/{id}/x.bin").parse().expect("a line"),
                 output: None,
                 force: false,
@@ -84,7 +98,7 @@ fn the_commands_that_pass_things_on_are_read() {
         ),
         (
             "watch --exec ./notify".to_owned(),
-            Command::Sharing(Sharing::Watch(WatchArgs {
+            Command::Watch(plain(WatchArgs {
                 exec: Some("./notify".to_owned()),
             })),
         ),
@@ -104,8 +118,10 @@ fn every_command_is_read() {
         name: None,
         update: false,
         dry_run: false,
-        wait: Wait::No,
+        wait: None,
         globs: Globs::default(),
+        replicas: None,
+        fragment_length: None,
     };
     let get = GetArgs {
         content: reference("a/x"),
@@ -115,99 +131,121 @@ fn every_command_is_read() {
         dry_run: false,
         globs: Globs::default(),
     };
+    let list = |content, local| ListArgs { content, local };
     let forget = |content: &str, force| ForgetArgs {
         content: reference(content),
         force,
     };
-    let limit = |upload: Option<Option<ByteRate>>, download: Option<Option<ByteRate>>| LimitArgs {
-        upload: upload.map(RateLimit),
-        download: download.map(RateLimit),
-    };
+    let limit = |upload, download| LimitArgs { upload, download };
     for (line, command) in [
-        ("add x.bin".to_owned(), Command::Add(add.clone())),
+        ("add x.bin".to_owned(), Command::Add(plain(add.clone()))),
         (
             "add x.bin --name a/x --update --wait".to_owned(),
-            Command::Add(AddArgs {
+            Command::Add(plain(AddArgs {
                 name: Some("a/x".parse().expect("a name")),
                 update: true,
-                wait: Wait::Forever,
+                wait: Some(Wait::Forever),
                 ..add.clone()
-            }),
+            })),
         ),
         (
             "add --wait=90s x.bin".to_owned(),
-            Command::Add(AddArgs {
-                wait: Wait::AtMost(Duration::from_secs(90)),
+            Command::Add(plain(AddArgs {
+                wait: Some(Wait::AtMost(Duration::from_secs(90))),
                 ..add
-            }),
+            })),
         ),
-        ("get a/x".to_owned(), Command::Get(get.clone())),
+        ("get a/x".to_owned(), Command::Get(plain(get.clone()))),
         (
             format!("get {id} --output dir/y --force"),
-            Command::Get(GetArgs {
+            Command::Get(plain(GetArgs {
                 content: reference(&id),
                 output: Some("dir/y".into()),
                 force: true,
                 ..get.clone()
-            }),
+            })),
         ),
         (
             "get a/x --give-up-after 30s".to_owned(),
-            Command::Get(GetArgs {
-                give_up_after: Some(GiveUpAfter(Some(Duration::from_secs(30)))),
+            Command::Get(plain(GetArgs {
+                give_up_after: Some(GiveUp::After(Duration::from_secs(30))),
                 ..get.clone()
-            }),
+            })),
         ),
         (
             "get a/x --give-up-after none".to_owned(),
-            Command::Get(GetArgs {
-                give_up_after: Some(GiveUpAfter(None)),
+            Command::Get(plain(GetArgs {
+                give_up_after: Some(GiveUp::Never),
                 ..get
-            }),
+            })),
         ),
         (
             "remove a/x".to_owned(),
-            Command::Remove("a/x".parse().expect("a name")),
+            Command::Remove {
+                name: "a/x".parse().expect("a name"),
+            },
         ),
         ("forget a/x".to_owned(), Command::Forget(forget("a/x", false))),
         (format!("forget {id} --force"), Command::Forget(forget(&id, true))),
-        ("list".to_owned(), Command::List),
-        ("list --local".to_owned(), Command::LocalList),
-        ("locate a/x".to_owned(), Command::Locate(reference("a/x"))),
+        ("list".to_owned(), Command::List(list(None, false))),
+        ("list --local".to_owned(), Command::List(list(None, true))),
+        (
+            "list a/x".to_owned(),
+            Command::List(list(Some(reference("a/x")), false)),
+        ),
+        (
+            "locate a/x".to_owned(),
+            Command::Locate {
+                content: reference("a/x"),
+            },
+        ),
         ("status".to_owned(), Command::Status),
         ("limit".to_owned(), Command::Limit(limit(None, None))),
         (
             "limit --upload 10MB/s --download none".to_owned(),
-            Command::Limit(limit(ByteRate::new(10_000_000).map(Some), Some(None))),
+            Command::Limit(limit(
+                Some(RateLimit(ByteRate::new(10_000_000))),
+                Some(RateLimit(None)),
+            )),
         ),
         ("network".to_owned(), Command::Network),
         (
             "rename a b/c".to_owned(),
-            Command::Rename("a".parse().expect("a name"), "b/c".parse().expect("a name")),
+            Command::Rename {
+                from: "a".parse().expect("a name"),
+                to: "b/c".parse().expect("a name"),
+            },
         ),
         (
             "history a".to_owned(),
-            Command::Past(Past::History {
+            Command::History {
                 name: "a".parse().expect("a name"),
-            }),
+            },
         ),
         (
             "pin a/x@3".to_owned(),
-            Command::Past(Past::Pin {
+            Command::Pin(PinArgs {
                 revision: "a/x@3".parse().expect("a revision"),
             }),
         ),
         (
             "unpin a@12".to_owned(),
-            Command::Past(Past::Unpin {
+            Command::Unpin(PinArgs {
                 revision: "a@12".parse().expect("a revision"),
             }),
         ),
-        ("locate a@3".to_owned(), Command::Locate(reference("a@3"))),
-        ("verify".to_owned(), Command::Verify(None)),
+        (
+            "locate a@3".to_owned(),
+            Command::Locate {
+                content: reference("a@3"),
+            },
+        ),
+        ("verify".to_owned(), Command::Verify { content: None }),
         (
             "verify a".to_owned(),
-            Command::Verify(Some("a".parse().expect("a name"))),
+            Command::Verify {
+                content: Some(reference("a")),
+            },
         ),
     ] {
         assert_eq!(invocation(&line).action, Action::Once(command), "{line}");
@@ -312,7 +350,7 @@ fn what_makes_no_sense_is_a_usage_error_in_one_line() {
             panic!("{line} was understood");
         };
         assert!(error.use_stderr(), "{line}");
-        let told = super::super::complaint::complaint(&error);
+        let told = complaint(&error);
         assert!(
             !told.contains('\n') && told.ends_with("see `peer --help`"),
             "{line}: {told}"
@@ -328,12 +366,12 @@ fn what_makes_no_sense_is_a_usage_error_in_one_line() {
 fn a_slip_gets_a_hint() {
     let error = read(words("lst")).expect_err("no such command");
     assert_eq!(
-        super::super::complaint::complaint(&error),
+        complaint(&error),
         "unrecognized subcommand 'lst'; tip: a similar subcommand exists: 'list'; see `peer --help`"
     );
     let error = read(words("get x --replicas 3")).expect_err("no such flag");
     assert_eq!(
-        super::super::complaint::complaint(&error),
+        complaint(&error),
         "unexpected argument '--replicas' found; see `peer --help`"
     );
 }
@@ -347,7 +385,7 @@ fn every_setting_is_a_flag_and_the_help_names_its_default_and_its_twin() {
         help.push_str(&sub.render_long_help().to_string());
     }
     let plain = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for setting in TABLE {
+    for setting in table() {
         let flag = format!("--{}", setting.name().replace('_', "-"));
         assert!(plain.contains(&flag), "{flag} is in no help");
         let twin = format!("[env: {}]", setting.variable());
@@ -363,56 +401,56 @@ fn every_setting_is_a_flag_and_the_help_names_its_default_and_its_twin() {
 }
 
 #[test]
-fn chores_are_read() {
+fn self_commands_are_read() {
     use shared::runtime::self_command::ConfigCommand;
-    let chore = |line: &str| match invocation(line).action {
-        Action::SelfCommand(chore) => chore,
+    let command = |line: &str| match invocation(line).action {
+        Action::SelfCommand(command) => command,
         other => panic!("{line}: {other:?}"),
     };
     let show = |json| SelfCommand::Config(ConfigCommand::Show { json });
-    assert_eq!(chore("config show"), show(false));
-    assert_eq!(chore("config show --json"), show(true));
+    assert_eq!(command("config show"), show(false));
+    assert_eq!(command("config show --json"), show(true));
     let check = SelfCommand::Config(ConfigCommand::Check {
         file: Some("/c".into()),
         json: false,
     });
-    assert_eq!(chore("config check /c"), check);
+    assert_eq!(command("config check /c"), check);
     assert!(matches!(
-        chore("completions fish"),
+        command("completions fish"),
         SelfCommand::Completions { .. }
     ));
-    assert_eq!(chore("man /d"), SelfCommand::Man { dir: "/d".into() });
+    assert_eq!(command("man /d"), SelfCommand::Man { dir: "/d".into() });
     assert!(read(words("config")).is_err());
 }
 
 #[test]
 fn upkeep_is_read() {
     let upkeep = |line: &str| match invocation(line).action {
-        Action::Once(Command::Upkeep(upkeep)) => upkeep,
+        Action::Once(command) => command,
         other => panic!("{line}: {other:?}"),
     };
-    let drain = |wait, cancel| Upkeep::Drain(DrainArgs { wait, cancel });
+    let drain = |wait, cancel| Command::Drain(DrainArgs { wait, cancel });
     assert_eq!(upkeep("drain"), drain(None, false));
-    assert_eq!(upkeep("drain --wait"), drain(Some(None), false));
-    let minute = Some(Some(Duration::from_secs(60)));
+    assert_eq!(upkeep("drain --wait"), drain(Some(Wait::Forever), false));
+    let minute = Some(Wait::AtMost(Duration::from_secs(60)));
     assert_eq!(upkeep("drain --wait=1m --json"), drain(minute, false));
     assert_eq!(upkeep("drain --cancel"), drain(None, true));
-    let replicas = Upkeep::Replicas {
+    let replicas = Command::Replicas {
         name: "a/b".parse().expect("a name"),
         replicas: ReplicationTarget::new(2).expect("in bounds"),
     };
     assert_eq!(upkeep("replicas a/b 2"), replicas);
     let maintenance = |switch, minutes: u64| {
         let length = Duration::from_secs(60 * minutes);
-        Upkeep::Maintenance(MaintenanceArgs { switch, length })
+        Command::Maintenance(MaintenanceArgs { switch, length })
     };
     assert_eq!(upkeep("maintenance on"), maintenance(Switch::On, 30));
     assert_eq!(upkeep("maintenance on --for 2h"), maintenance(Switch::On, 120));
     assert_eq!(upkeep("maintenance off"), maintenance(Switch::Off, 30));
-    assert_eq!(upkeep("durability"), Upkeep::Durability { content: None });
+    assert_eq!(upkeep("durability"), Command::Durability { content: None });
     assert_eq!(
         upkeep("why a"),
-        Upkeep::Why {
+        Command::Why {
             content: reference("a")
         }
     );

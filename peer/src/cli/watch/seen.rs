@@ -1,8 +1,8 @@
-//! How a network is known to a watcher, and what the difference is to what it learns: pure.
+//! A watcher's knowledge of a network, and the events that follow from new facts. Pure.
 //!
-//! It learns from events of the feed, one by one, and from looks at everything. Invariants: learning the same twice says nothing,
-//! so a look may show what an event tells again; nothing old replaces what is newer; what is told is true; where more may have
-//! happened than can be told, the event says so (`missed`).
+//! Facts come from the feed, one by one, and from looks at everything. Invariants: a known fact makes no event, so a look
+//! may repeat the feed; an old fact never replaces a newer one; every event is true; an event that stands for several
+//! says so (`missed`).
 
 use std::collections::BTreeMap;
 
@@ -11,20 +11,20 @@ use shared::model::{
     Binding, ContentState, FeedEvent, Health, Name, PeerId, PeerInfo, PeerMode, PeerState, Revision,
 };
 
-/// Everything at one moment.
+/// The names and peers of a network at one moment.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub(crate) struct Look {
     /// All names.
-    pub names: Vec<(Binding, Health)>,
+    pub(crate) names: Vec<(Binding, Health)>,
     /// All peers.
-    pub peers: Vec<PeerInfo>,
+    pub(crate) peers: Vec<PeerInfo>,
     /// Whether the tracker waits for peers to report after a restart.
-    pub is_in_safe_mode: bool,
+    pub(crate) is_in_safe_mode: bool,
 }
 
-/// How the network is known.
+/// The known names and peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     names: BTreeMap<Name, SeenName>,
     peers: BTreeMap<PeerId, SeenPeer>,
 }
@@ -32,9 +32,9 @@ pub struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct SeenName {
     binding: Binding,
-    /// None when nothing is known of its replicas yet.
+    /// None before anything is known of its replicas.
     health: Option<Health>,
-    /// Whether this revision has had its replicas; none when that is not known.
+    /// Whether this revision has ever had its replicas; none when that is not known.
     was_replicated: Option<bool>,
 }
 
@@ -59,7 +59,7 @@ impl SeenName {
         self.binding.revision == revision
     }
 
-    /// Its replicas stand so.
+    /// Takes in the state of its replicas.
     fn learn(&mut self, health: Health) -> Option<Event> {
         let is_replicated = |health: &Health| health.state == ContentState::Replicated;
         let before = self.health.replace(health);
@@ -80,11 +80,11 @@ impl SeenName {
                     revision,
                     target,
                 }),
-                // It may have been so all the time.
+                // It may have had them all the time.
                 None => None,
             };
         }
-        // Or it gets worse: fewer still, or none.
+        // Also when it gets worse: fewer replicas, or none.
         let is_worse = |before: Health| health.state < before.state || health.fewest < before.fewest;
         let is_news = was_so || self.was_replicated == Some(true) && before.is_some_and(is_worse);
         is_news.then_some(Event::Endangered {
@@ -98,10 +98,10 @@ impl SeenName {
 }
 
 impl Seen {
-    /// How it looks to somebody who knows nothing. Of a tracker that does not know its peers yet, nothing is believed about
-    /// replicas, and everybody is given the benefit of the doubt.
+    /// The knowledge after a first look. While the tracker does not know its peers yet, its word on replicas does not count,
+    /// and suspect peers count as live.
     #[must_use]
-    pub fn new(look: Look) -> Self {
+    pub(crate) fn new(look: Look) -> Self {
         let is_known = !look.is_in_safe_mode;
         let names = look.names.into_iter().map(|(binding, health)| {
             let seen = SeenName {
@@ -124,17 +124,17 @@ impl Seen {
         }
     }
 
-    /// How many names and peers there are.
+    /// Returns the first event, with the numbers of names and peers.
     #[must_use]
-    pub fn watching(&self) -> Event {
+    pub(crate) fn watching(&self) -> Event {
         Event::Watching {
             names: self.names.len(),
             peers: self.peers.len(),
         }
     }
 
-    /// Takes in an event of the feed; what is to be told of it.
-    pub fn learn(&mut self, event: FeedEvent) -> Vec<Event> {
+    /// Takes in an event of the feed and returns the events to print.
+    pub(crate) fn learn(&mut self, event: FeedEvent) -> Vec<Event> {
         match event {
             FeedEvent::Published(binding) => self.bind(binding, None).into_iter().collect(),
             FeedEvent::Removed { name, revision } => self
@@ -170,10 +170,10 @@ impl Seen {
         }
     }
 
-    /// Takes in a look at everything; what is to be told of it: peers first, then names, each in order.
+    /// Takes in a look at everything and returns the events to print: peers first, then names, each in order.
     ///
-    /// While the tracker does not know its peers yet, nothing is believed about replicas and silence.
-    pub fn look(&mut self, look: Look) -> Vec<Event> {
+    /// While the tracker does not know its peers yet, its word on replicas and suspect peers does not count.
+    pub(crate) fn look(&mut self, look: Look) -> Vec<Event> {
         let mut events = Vec::new();
         let is_known = !look.is_in_safe_mode;
         for peer in look.peers {
@@ -203,7 +203,7 @@ impl Seen {
         events
     }
 
-    /// The name is bound so, unless something newer is known of it.
+    /// Takes in a binding, unless a newer revision is known.
     fn bind(&mut self, binding: Binding, renamed_from: Option<String>) -> Option<Event> {
         let last = self.names.get(&binding.name).map(|known| known.binding.revision);
         if last.is_some_and(|last| binding.revision <= last) {
@@ -221,7 +221,7 @@ impl Seen {
         Some(event)
     }
 
-    /// The name is bound to nothing at that revision, unless something newer is known of it.
+    /// Takes in a removal at a revision, unless a newer one is known.
     fn unbind(
         &mut self,
         name: &Name,

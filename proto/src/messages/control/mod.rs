@@ -77,13 +77,25 @@ pub struct RateLimits {
     pub download: Option<ByteRate>,
 }
 
-/// Change how fast a node may transfer; what is not mentioned stays as it is.
+/// A change of a node's limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SetLimits {
-    /// To peers; inside, none lifts the limit.
-    pub upload: Option<Option<ByteRate>>,
-    /// From peers; inside, none lifts the limit.
-    pub download: Option<Option<ByteRate>>,
+    /// The change of the limit to peers.
+    pub upload: LimitChange,
+    /// The change of the limit from peers.
+    pub download: LimitChange,
+}
+
+/// A change of one limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitChange {
+    /// The limit stays.
+    #[default]
+    Keep,
+    /// There is no limit any more.
+    Lift,
+    /// The limit is this rate.
+    To(ByteRate),
 }
 
 /// How the session with the tracker stands.

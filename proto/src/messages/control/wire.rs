@@ -8,8 +8,8 @@ use shared::model::{ByteRate, Epoch, FragmentLength, HostPort, Incarnation};
 
 use super::streams::fragment_length;
 use super::{
-    Add, AddEvent, EntryPoint, Get, GetEvent, LocalContent, LocalRole, RateLimits, Scrub, SessionStatus,
-    SetLimits, Status, Verified,
+    Add, AddEvent, EntryPoint, Get, GetEvent, LimitChange, LocalContent, LocalRole, RateLimits, Scrub,
+    SessionStatus, SetLimits, Status, Verified,
 };
 use crate::messages::Invalid;
 use crate::messages::types::{content_id, peer_id, target, zone, zone_text};
@@ -160,11 +160,27 @@ fn limit(rate: Option<ByteRate>) -> u64 {
     rate.map_or(0, ByteRate::get)
 }
 
+fn limit_change(wire: Option<u64>) -> LimitChange {
+    match wire.map(ByteRate::new) {
+        None => LimitChange::Keep,
+        Some(None) => LimitChange::Lift,
+        Some(Some(rate)) => LimitChange::To(rate),
+    }
+}
+
+fn changed_limit(change: LimitChange) -> Option<u64> {
+    match change {
+        LimitChange::Keep => None,
+        LimitChange::Lift => Some(limit(None)),
+        LimitChange::To(rate) => Some(limit(Some(rate))),
+    }
+}
+
 impl From<v1::SetLimitsRequest> for SetLimits {
     fn from(wire: v1::SetLimitsRequest) -> Self {
         Self {
-            upload: wire.upload_limit.map(ByteRate::new),
-            download: wire.download_limit.map(ByteRate::new),
+            upload: limit_change(wire.upload_limit),
+            download: limit_change(wire.download_limit),
         }
     }
 }
@@ -172,8 +188,8 @@ impl From<v1::SetLimitsRequest> for SetLimits {
 impl From<SetLimits> for v1::SetLimitsRequest {
     fn from(set: SetLimits) -> Self {
         Self {
-            upload_limit: set.upload.map(limit),
-            download_limit: set.download.map(limit),
+            upload_limit: changed_limit(set.upload),
+            download_limit: changed_limit(set.download),
         }
     }
 }

@@ -1,0 +1,186 @@
+//! The commands about this node: `status`, `limit`, `verify`, `forget`.
+
+use clap::Args;
+use proto::client::Incoming;
+use proto::messages::control::{LimitChange, SetLimits, Verified};
+use proto::{Invalid, RemoteError};
+use shared::json::{Forgotten, VerifyLine};
+use shared::model::{ByteCount, ContentRef};
+
+use super::context::Context;
+use crate::node::RateLimit;
+use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::progress::{Amount, Progress, Unit};
+use crate::terminal::show;
+use crate::{json, words};
+
+/// Arguments of `peer limit`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct LimitArgs {
+    /// Limit of sending to all peers together, such as 10MB/s, 512KiB/s or 80Mbit/s, or `none`
+    #[arg(long, value_name = "RATE")]
+    pub upload: Option<RateLimit>,
+    /// Limit of receiving from all peers together, or `none`
+    #[arg(long, value_name = "RATE")]
+    pub download: Option<RateLimit>,
+}
+
+/// Arguments of `peer forget`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct ForgetArgs {
+    /// A name, or an id of 64 hexadecimal digits
+    #[arg(value_name = "NAME|ID")]
+    pub content: ContentRef,
+    /// Even if it is the last copy, or no tracker can tell
+    #[arg(long)]
+    pub force: bool,
+}
+
+pub(super) async fn status(context: &Context<'_>) -> Result<(), Failure> {
+    let status = context.require().await?.status;
+    context.out.json(&json::status(&status));
+    context.out.line(&show::status(&status));
+    Ok(())
+}
+
+pub(super) async fn limit(context: &Context<'_>, args: LimitArgs) -> Result<(), Failure> {
+    let node = context.require().await?;
+    let limits = if args.upload.is_none() && args.download.is_none() {
+        node.status.limits
+    } else {
+        let set = SetLimits {
+            upload: change(args.upload),
+            download: change(args.download),
+        };
+        let set = node.client.set_limits(set).await;
+        set.map_err(|error| Failure::of(words::change_limits(), &error))?
+    };
+    context.out.json(&json::limits(&limits));
+    context.out.line(&show::limits(&limits));
+    Ok(())
+}
+
+const fn change(limit: Option<RateLimit>) -> LimitChange {
+    match limit {
+        None => LimitChange::Keep,
+        Some(RateLimit(None)) => LimitChange::Lift,
+        Some(RateLimit(Some(rate))) => LimitChange::To(rate),
+    }
+}
+
+pub(super) async fn forget(context: &Context<'_>, args: ForgetArgs) -> Result<(), Failure> {
+    let forgotten = context
+        .require()
+        .await?
+        .client
+        .forget(&args.content, args.force)
+        .await;
+    let (content, freed) = forgotten.map_err(|error| {
+        let failure = Failure::of(words::forget(&args.content), &error);
+        failure.hint_for(Exit::NotFound, words::local_list_shows())
+    })?;
+    let freed_text = ByteCount::new(freed);
+    context.out.line(&words::forgot(&args.content, freed_text));
+    context.out.json(&Forgotten {
+        content: content.to_string(),
+        freed,
+    });
+    Ok(())
+}
+
+pub(super) async fn verify(context: &Context<'_>, what: Option<ContentRef>) -> Result<(), Failure> {
+    let client = context.require().await?.client;
+    let failed = |error: RemoteError| Failure::of(words::verify_held(), &error);
+    let mut events = client.verify(what.as_ref()).await.map_err(failed)?;
+    let verified = follow_verify(context, &mut events).await.map_err(failed)?;
+    context.out.json(&VerifyLine::Done(json::verified(verified)));
+    let bytes = ByteCount::new(verified.done);
+    match verified.damaged {
+        0 => {
+            context.out.line(&words::verified_all(bytes));
+            Ok(())
+        }
+        damaged => Err(Failure::new(
+            Exit::Integrity,
+            words::verified_damaged(bytes, words::damaged_withdrawn(damaged.into())),
+        )),
+    }
+}
+
+async fn follow_verify<W: Send>(
+    context: &Context<'_>,
+    events: &mut Incoming<W, Verified>,
+) -> Result<Verified, RemoteError>
+where
+    Verified: TryFrom<W, Error = Invalid>,
+{
+    let nothing = Amount { done: 0, total: 0 };
+    let label = words::verifying().to_owned();
+    let mut progress = Progress::begin(context.out, &context.clock, label, Unit::Bytes, nothing);
+    let mut last = Verified {
+        done: 0,
+        total: 0,
+        damaged: 0,
+    };
+    while let Some(verified) = events.next().await? {
+        context.out.json(&VerifyLine::Progress(json::verified(verified)));
+        let amount = Amount {
+            done: verified.done,
+            total: verified.total,
+        };
+        let remark = match verified.damaged {
+            0 => String::new(),
+            damaged => words::damaged_so_far(damaged.into()),
+        };
+        progress.update(amount, &remark);
+        last = verified;
+    }
+    Ok(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::client::ControlClient;
+    use proto::messages::control::RateLimits;
+    use shared::model::ByteRate;
+    use shared::runtime::Tasks;
+    use shared::{Coded as _, ErrorCode};
+
+    use super::*;
+    use crate::node::NodeHandle;
+    use crate::settings::Options;
+    use crate::terminal::attach;
+
+    #[tokio::test]
+    async fn a_node_begins_with_its_settings_and_only_its_owner_changes_them() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let data_dir = dir.path().to_str().expect("UTF-8");
+        let options = Options::told(&[("data_dir", data_dir), ("upload_limit", "1000")]);
+        let config = attach::node_config(&options, 0, None);
+        let node = NodeHandle::start(config, Tasks::new()).await.expect("a node");
+        let client = |token| ControlClient::new(&node.control_address(), token).expect("a client");
+        let owner = client(Some(node.token()));
+        let limits = |upload, download| RateLimits {
+            upload: ByteRate::new(upload),
+            download: ByteRate::new(download),
+        };
+        let shown = async || owner.status().await.expect("it runs").limits;
+        assert_eq!(shown().await, limits(1000, 0));
+
+        let download = SetLimits {
+            upload: LimitChange::Keep,
+            download: LimitChange::To(ByteRate::new(2000).expect("not zero")),
+        };
+        assert_eq!(owner.set_limits(download).await, Ok(limits(1000, 2000)));
+        let lift = SetLimits {
+            upload: LimitChange::Lift,
+            download: LimitChange::Keep,
+        };
+        let refused = client(None).set_limits(lift).await.expect_err("no token");
+        assert_eq!(refused.code(), ErrorCode::PermissionDenied);
+        assert_eq!(shown().await, limits(1000, 2000), "nothing has changed");
+        assert_eq!(owner.set_limits(lift).await, Ok(limits(0, 2000)));
+        assert_eq!(shown().await, limits(0, 2000));
+        node.stop().await;
+    }
+}

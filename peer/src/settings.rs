@@ -1,0 +1,257 @@
+//! The settings of a peer: flags, environment and file; `shared::settings` decides which place wins.
+//!
+//! [`table`] lists them all; those of a node itself are in [`crate::node::settings`]. Arguments of a single invocation (`--name`, `--output`, `--force`, …) are flags only.
+//! [`gather`] reads the places, [`Options`] is the result.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use proto::messages::control::EntryPoint;
+use shared::language::Language;
+use shared::model::{FragmentLength, HostPort, ReplicationTarget};
+use shared::runtime::telemetry::{LOG, LOG_FORMAT};
+use shared::settings::{self, Env, Key, Places, Setting, Table, Values, duration, path, text, truth, whole};
+
+use crate::node::{self, NodeSettings};
+use crate::words;
+
+static DATA_DIR: Key<PathBuf> = Key::new("data_dir", path)
+    .told("~/.local/share/enjambre/peer")
+    .instead_of(&["peer"]);
+// A data directory in a weaker place stays valid: its token may belong to the address.
+static PEER: Key<HostPort> = Key::new("peer", text).each_command();
+static WEBSERVER: Key<HostPort> = Key::new("webserver", text)
+    .or("127.0.0.1:50051")
+    .told("where the network was entered the last time, else 127.0.0.1:50051")
+    .instead_of(&["tracker", "join"])
+    .flag(
+        "webserver",
+        "HOST:PORT",
+        "Enter the network through this webserver",
+        "Entrar en la red a través de este servidor web",
+    );
+static TRACKER: Key<HostPort> = Key::new("tracker", text).instead_of(&["webserver", "join"]).flag(
+    "tracker",
+    "HOST:PORT",
+    "Enter the network through this tracker",
+    "Entrar en la red a través de este tracker",
+);
+static JOIN: Key<HostPort> = Key::new("join", text).instead_of(&["webserver", "tracker"]).flag(
+    "join",
+    "PEER:PORT",
+    "Enter the network of this peer, which names its webserver and trackers",
+    "Entrar en la red de este nodo, que indica su servidor web y sus trackers",
+);
+static HOST: Key<String> = Key::new("host", text).or("127.0.0.1").flag(
+    "host",
+    "HOST",
+    "The address to listen on; an address other than loopback exposes the node to the network",
+    "La dirección en la que escuchar; una que no sea loopback expone el nodo a la red",
+);
+static PORT: Key<u16> = Key::new("port", whole)
+    .or("50053")
+    .told("50053 for `serve`, otherwise 0")
+    .flag(
+        "port",
+        "PORT",
+        "The port to listen on; 0 picks a free one",
+        "El puerto en el que escuchar; con 0 se elige uno libre",
+    );
+static ADVERTISE: Key<HostPort> = Key::new("advertise", text)
+    .told("the address that it listens on")
+    .flag(
+        "advertise",
+        "HOST:PORT",
+        "The address at which other peers dial this one",
+        "La dirección por la que los demás nodos llaman a este",
+    );
+static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").each_command();
+static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
+    .told("what suits the file's size")
+    .each_command();
+static JSON: Key<bool> = Key::new("json", truth).or("false").each_command();
+static QUIET: Key<bool> = Key::new("quiet", truth).or("false").each_command();
+static NO_PROGRESS: Key<bool> = Key::new("no_progress", truth).or("false").each_command();
+pub(crate) static LANG: Key<Language> = Key::new("lang", text)
+    .told("the locale's, else en")
+    .each_command();
+static TIMEOUT: Key<Duration> = Key::new("timeout", duration).each_command();
+
+/// Every setting of a peer: those of the program, and those of its node.
+#[must_use]
+pub fn table() -> Table {
+    static BEFORE: [&dyn Setting; 8] = [
+        &DATA_DIR, &PEER, &WEBSERVER, &TRACKER, &JOIN, &HOST, &PORT, &ADVERTISE,
+    ];
+    static AFTER: [&dyn Setting; 9] = [
+        &REPLICAS,
+        &FRAGMENT_LENGTH,
+        &JSON,
+        &QUIET,
+        &NO_PROGRESS,
+        &TIMEOUT,
+        &LANG,
+        &LOG,
+        &LOG_FORMAT,
+    ];
+    static TABLE: LazyLock<Vec<&dyn Setting>> =
+        LazyLock::new(|| [&BEFORE, node::settings::TABLE, &AFTER].concat());
+    &TABLE
+}
+
+const DEFAULT_WEBSERVER: &str = "127.0.0.1:50051";
+
+/// The values of all settings, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Absolute.
+    pub data_dir: PathBuf,
+    /// The address of the running node to talk to, when it is not the one of the data directory.
+    pub peer: Option<HostPort>,
+    /// The network to enter, if one is named.
+    pub entry: Option<EntryPoint>,
+    /// The address on which a node of this process listens.
+    pub host: String,
+    /// The port on which it listens; the default depends on the command.
+    pub port: Option<u16>,
+    /// The address at which other peers dial it.
+    pub advertise: Option<HostPort>,
+    /// Capacity, zone and limits of it.
+    pub node: NodeSettings,
+    /// Replicas wanted of added contents.
+    pub replicas: ReplicationTarget,
+    /// The fragment length of added contents; none derives it from their length.
+    pub fragment_length: Option<FragmentLength>,
+    /// The form of the output.
+    pub style: Style,
+    /// The time after which a command gives up.
+    pub timeout: Option<Duration>,
+}
+
+/// The form of a command's output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// JSON instead of text, on stdout.
+    pub json: bool,
+    /// Only results and errors.
+    pub quiet: bool,
+    /// No progress display.
+    pub no_progress: bool,
+}
+
+/// Settings that cannot be used; each is a usage error.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A value cannot be used.
+    #[error(transparent)]
+    Settings(#[from] settings::SettingsError),
+    /// No home directory to keep data in.
+    #[error("{}", words::no_home())]
+    NoHome,
+    /// A relative directory without a current one.
+    #[error("{}", words::bad_data_dir(path.display(), words::io_error(source)))]
+    DataDir {
+        /// The path as it was given.
+        path: PathBuf,
+        /// The operating system's error.
+        source: std::io::Error,
+    },
+}
+
+/// The settings of one run.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    /// The values as options.
+    pub options: Options,
+    /// The value and origin of each setting.
+    pub values: Values,
+    /// The places, to read them again.
+    pub places: Places,
+}
+
+/// Returns the webserver that is asked when none is named.
+#[must_use]
+pub fn default_entry() -> EntryPoint {
+    EntryPoint::Webserver(DEFAULT_WEBSERVER.parse().expect("a literal address"))
+}
+
+/// Reads flags and environment.
+///
+/// # Errors
+/// When one of them cannot be used.
+pub fn places(flags: &BTreeMap<String, OsString>, env: Env<'_>) -> Result<Places, settings::SettingsError> {
+    Ok(Places::new(table(), flags, env)?.or(&DATA_DIR, default_data_dir(env)))
+}
+
+/// Lays the flags over the environment and the environment over the file, and fills in the defaults.
+///
+/// # Errors
+/// When one of them cannot be used, or contradicts itself.
+pub fn gather(flags: &BTreeMap<String, OsString>, env: Env<'_>) -> Result<Gathered, SettingsError> {
+    let places = places(flags, env)?;
+    let values = places.values()?;
+    Ok(Gathered {
+        options: Options::of(&values)?,
+        values,
+        places,
+    })
+}
+
+impl Options {
+    /// Returns the options for the values of the settings.
+    ///
+    /// # Errors
+    /// When there is no data directory.
+    pub fn of(values: &Values) -> Result<Self, SettingsError> {
+        let path = values.get(&DATA_DIR).ok_or(SettingsError::NoHome)?;
+        let data_dir =
+            std::path::absolute(&path).map_err(|source| SettingsError::DataDir { path, source })?;
+        // At most one of these is set.
+        let tracker = values.said(&TRACKER).map(EntryPoint::Tracker);
+        let webserver = values.said(&WEBSERVER).map(EntryPoint::Webserver);
+        let entry = tracker
+            .or(webserver)
+            .or_else(|| values.said(&JOIN).map(EntryPoint::Peer));
+        let is_set = |key| values.get(key).unwrap_or(false);
+        Ok(Self {
+            data_dir,
+            peer: values.get(&PEER),
+            entry,
+            host: values.get(&HOST).unwrap_or_default(),
+            port: values.said(&PORT),
+            advertise: values.get(&ADVERTISE),
+            node: NodeSettings::of(values),
+            replicas: values.get(&REPLICAS).unwrap_or(ReplicationTarget::DEFAULT),
+            fragment_length: values.get(&FRAGMENT_LENGTH),
+            style: Style {
+                json: is_set(&JSON),
+                quiet: is_set(&QUIET),
+                no_progress: is_set(&NO_PROGRESS),
+            },
+            timeout: values.get(&TIMEOUT),
+        })
+    }
+}
+
+/// Returns `$XDG_DATA_HOME/enjambre/peer`, or one under `~/.local/share`. The XDG rules ignore a relative path.
+fn default_data_dir(env: Env<'_>) -> Option<PathBuf> {
+    let absolute = |key| env(key).map(PathBuf::from).filter(|path| path.is_absolute());
+    let data_home = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;
+    Some(data_home.join("enjambre/peer"))
+}
+
+#[cfg(test)]
+impl Options {
+    /// Returns the options for these flags alone.
+    pub(crate) fn told(flags: &[(&str, &str)]) -> Self {
+        let flag = |(name, value): &(&str, &str)| ((*name).to_owned(), OsString::from(value));
+        let gathered = gather(&flags.iter().map(flag).collect(), &|_| None);
+        gathered.expect("they make sense").options
+    }
+}
+
+#[cfg(test)]
+mod tests;

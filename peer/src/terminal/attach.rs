@@ -1,0 +1,189 @@
+//! The node that a command talks to: the running one, or one that this process runs for as long as it is needed.
+
+use proto::client::ControlClient;
+use proto::messages::control::{EntryPoint, SessionStatus, Status};
+use shared::model::HostPort;
+use shared::runtime::Tasks;
+
+use super::exit::{Exit, Failure};
+use crate::blocking::blocking;
+use crate::node::{NodeConfig, NodeHandle, RunningNode, find_running, last_entry};
+use crate::settings::{Options, default_entry};
+use crate::words;
+
+/// A node that answers.
+#[derive(Clone, Debug)]
+pub struct Attached {
+    /// The client of its `Control` service.
+    pub client: ControlClient,
+    /// Its status when it was reached, with the session that it has entered since.
+    pub status: Status,
+}
+
+/// Returns the configuration of a node that this process runs, on `port` unless the options name one.
+#[must_use]
+pub fn node_config(options: &Options, port: u16, entry: Option<EntryPoint>) -> NodeConfig {
+    NodeConfig {
+        host: options.host.clone(),
+        port: options.port.unwrap_or(port),
+        advertise: options.advertise.clone(),
+        data_dir: options.data_dir.clone(),
+        entry,
+        settings: options.node.clone(),
+    }
+}
+
+/// Returns the running node: that of `--peer`, or else that of the data directory, if one runs.
+///
+/// # Errors
+/// When there should be one and it does not answer.
+pub async fn find(options: &Options) -> Result<Option<Attached>, Failure> {
+    let data_dir = options.data_dir.clone();
+    let looked = blocking(move || find_running(&data_dir)).await;
+    let running = looked.map_err(|error| Failure::of(words::look_for_node(), &error))?;
+    let Some((address, token)) = meant(options.peer.as_ref(), running) else {
+        return Ok(None);
+    };
+    reach(&address, token.as_deref()).await.map(Some)
+}
+
+/// Returns the running node.
+///
+/// # Errors
+/// When there is none or it does not answer.
+pub async fn require(options: &Options) -> Result<Attached, Failure> {
+    find(options).await?.ok_or_else(|| {
+        let why = words::none_runs(options.data_dir.display());
+        Failure::new(Exit::Unreachable, words::cannot(words::reach_a_node(), why))
+    })
+}
+
+impl Attached {
+    /// Enters the network of `entry`, if the node is in none.
+    ///
+    /// # Errors
+    /// When the network cannot be entered.
+    pub async fn enter_if_offline(&mut self, entry: Option<&EntryPoint>) -> Result<(), Failure> {
+        if let (SessionStatus::Offline, Some(entry)) = (&self.status.session, entry) {
+            let tracker = enter(&self.client, entry).await?;
+            self.status.session = SessionStatus::Connected { tracker };
+        }
+        Ok(())
+    }
+}
+
+/// Enters a network and returns its tracker.
+///
+/// # Errors
+/// When no tracker welcomes the node.
+pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<HostPort, Failure> {
+    match client.connect(entry).await {
+        Ok((tracker, _)) => Ok(tracker),
+        Err(error) => {
+            Err(Failure::of(words::connect_to(described(entry)), &error)
+                .hint(words::check_that_it_runs_there()))
+        }
+    }
+}
+
+/// Runs a node in this process, in no network yet; the caller stops it.
+///
+/// # Errors
+/// When the data directory or the address cannot be used.
+pub async fn run(options: &Options, tasks: &Tasks) -> Result<(NodeHandle, ControlClient), Failure> {
+    let config = node_config(options, 0, None);
+    let node = NodeHandle::start(config, tasks.clone())
+        .await
+        .map_err(|error| Failure::of(words::run_a_node(), &error))?;
+    let client = client(&node.control_address(), Some(node.token()))?;
+    Ok((node, client))
+}
+
+/// Returns the network that a node of this process enters: the one that the settings name, or else its last one, or
+/// else the default one.
+#[must_use]
+pub fn entry_or_default(options: &Options) -> EntryPoint {
+    let named = options.entry.clone();
+    named
+        .or_else(|| last_entry(&options.data_dir))
+        .unwrap_or_else(default_entry)
+}
+
+/// Returns text such as `the webserver at HOST:PORT`.
+#[must_use]
+pub fn described(entry: &EntryPoint) -> String {
+    match entry {
+        EntryPoint::Webserver(address) => words::webserver_at(address),
+        EntryPoint::Tracker(address) => words::tracker_at(address),
+        EntryPoint::Peer(address) => words::peer_at(address),
+    }
+}
+
+/// Chooses the node to talk to, and the token: a token is shown only to the node that it belongs to.
+fn meant(peer: Option<&HostPort>, running: Option<RunningNode>) -> Option<(HostPort, Option<String>)> {
+    match (peer, running) {
+        (Some(peer), Some(running)) if is_same(peer, &running.address) => {
+            Some((peer.clone(), Some(running.token)))
+        }
+        (Some(peer), _) => Some((peer.clone(), None)),
+        (None, Some(running)) => Some((running.address, Some(running.token))),
+        (None, None) => None,
+    }
+}
+
+/// Whether two addresses are the same; loopback has several names.
+fn is_same(a: &HostPort, b: &HostPort) -> bool {
+    let host = |address: &HostPort| match address.host() {
+        "localhost" | "::1" => "127.0.0.1".to_owned(),
+        other => other.to_ascii_lowercase(),
+    };
+    a.port() == b.port() && host(a) == host(b)
+}
+
+async fn reach(address: &HostPort, token: Option<&str>) -> Result<Attached, Failure> {
+    let client = client(address, token)?;
+    match client.status().await {
+        Ok(status) => Ok(Attached { client, status }),
+        Err(error) => {
+            Err(Failure::of(words::reach_node_at(address), &error).hint(words::check_that_it_runs()))
+        }
+    }
+}
+
+fn client(address: &HostPort, token: Option<&str>) -> Result<ControlClient, Failure> {
+    ControlClient::new(address, token).map_err(|error| Failure::of(words::reach_node_at(address), &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> HostPort {
+        text.parse().expect("an address")
+    }
+
+    fn running() -> Option<RunningNode> {
+        Some(RunningNode {
+            address: address("127.0.0.1:50053"),
+            token: "secret".to_owned(),
+        })
+    }
+
+    #[test]
+    fn a_token_is_shown_only_to_the_node_that_it_belongs_to() {
+        let token = Some("secret".to_owned());
+        let own = address("127.0.0.1:50053");
+        assert_eq!(meant(None, running()), Some((own.clone(), token.clone())));
+        assert_eq!(meant(Some(&own), running()), Some((own.clone(), token.clone())));
+        let by_name = address("localhost:50053");
+        assert_eq!(meant(Some(&by_name), running()), Some((by_name.clone(), token)));
+        for other in ["127.0.0.1:50054", "10.0.0.1:50053"] {
+            assert_eq!(
+                meant(Some(&address(other)), running()),
+                Some((address(other), None))
+            );
+        }
+        assert_eq!(meant(Some(&own), None), Some((own, None)));
+        assert_eq!(meant(None, None), None);
+    }
+}

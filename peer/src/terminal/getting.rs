@@ -1,0 +1,224 @@
+//! Following a fetch event by event until it ends.
+
+use std::path::Path;
+use std::time::Duration;
+
+use proto::RemoteError;
+use proto::messages::control::GetEvent;
+use shared::model::{ByteCount, ContentRef, Name, Timestamp, format_duration};
+use shared::runtime::Clock;
+use shared::{Coded as _, ErrorCode};
+
+use super::exit::{Exit, Failure};
+use super::output::Output;
+use super::progress::{Amount, Progress, Unit, percent};
+use crate::{json, words};
+
+/// Events of a fetch.
+pub trait GetEvents {
+    /// Returns the next event, or none at the regular end. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Result<Option<GetEvent>, RemoteError>> + Send;
+}
+
+impl<W: Send> GetEvents for proto::client::Incoming<W, GetEvent>
+where
+    GetEvent: TryFrom<W, Error = proto::Invalid>,
+{
+    fn next(&mut self) -> impl Future<Output = Result<Option<GetEvent>, RemoteError>> + Send {
+        Self::next(self)
+    }
+}
+
+/// A fetch that is followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// The content that is fetched.
+    pub content: &'a ContentRef,
+    /// The path to write; none means standard output.
+    pub output: Option<&'a Path>,
+    /// The longest time without a received byte; none waits without a limit.
+    pub patience: Option<Duration>,
+}
+
+/// Shows a fetch's progress until it ends; `how_far` receives the part that is held, such as `45%`.
+///
+/// # Errors
+/// The node's error; [`Exit::Unreachable`] when nothing came for longer than the target's patience.
+pub async fn follow(
+    out: &Output,
+    clock: &Clock,
+    events: &mut impl GetEvents,
+    target: Target<'_>,
+    how_far: impl Fn(&str),
+) -> Result<(), Failure> {
+    let content = target.content;
+    let mut label = content.to_string();
+    let mut progress: Option<Progress<'_>> = None;
+    let mut stall = Stall::begin(clock.now());
+    loop {
+        let next = events.next();
+        let next = match target.patience.filter(|_| progress.is_none()) {
+            // Progress is reported only once the content is known.
+            Some(patience) => match tokio::time::timeout(patience, next).await {
+                Ok(next) => next,
+                Err(_) => return Err(stalled_failure(content, Amount::new(0, 1), patience, "")),
+            },
+            None => next.await,
+        };
+        let Some(event) = next.map_err(|error| get_failure(content, &error))? else {
+            break;
+        };
+        if let Some(output) = target.output {
+            out.json(&json::get_line(&event, output));
+        }
+        match event {
+            GetEvent::Started {
+                name,
+                length,
+                fragments,
+                already_held,
+                ..
+            } => {
+                let amount = Amount::new(already_held, length);
+                let name = asked_name(content, &name);
+                out.note(&started_line(name, amount, fragments));
+                label = name.to_string();
+                how_far(&format!("{}%", percent(amount)));
+                // Held bytes have not been written to standard output yet.
+                let start = target.output.map_or(Amount::new(0, length), |_| amount);
+                let label = words::fetching(name);
+                progress = Some(Progress::begin(out, clock, label, Unit::Bytes, start));
+            }
+            GetEvent::Progress {
+                held,
+                length,
+                sources,
+                received,
+                waiting_for,
+                ..
+            } => {
+                let amount = Amount::new(held, length);
+                how_far(&format!("{}%", percent(amount)));
+                if let Some(progress) = &mut progress {
+                    progress.update(amount, &remark(sources, &waiting_for));
+                }
+                if let Some(stalled) = stall.beyond(target.patience, clock.now(), (held, received)) {
+                    return Err(stalled_failure(content, amount, stalled, &waiting_for));
+                }
+            }
+            GetEvent::Done {
+                length,
+                received,
+                wasted,
+                elapsed,
+                sources_used,
+                ..
+            } => {
+                drop(progress.take());
+                let how = how_line(received, wasted, elapsed, sources_used);
+                let (length, elapsed) = (ByteCount::new(length), format_duration(elapsed));
+                match target.output {
+                    Some(output) => out.line(&words::fetched(&label, output.display(), length, elapsed, how)),
+                    None => out.note(&words::written(&label, length, elapsed, how)),
+                }
+                return Ok(());
+            }
+        }
+    }
+    let message = words::cannot(words::get(content), words::no_result_of_get());
+    Err(Failure::new(Exit::Internal, message))
+}
+
+/// Returns the failure for a node's refusal to fetch, with advice.
+#[must_use]
+pub fn get_failure(content: &ContentRef, error: &RemoteError) -> Failure {
+    let failure = Failure::of(words::get(content), error);
+    match error.code() {
+        ErrorCode::NotFound => failure.hint(words::list_shows_names()),
+        // The node decides whether the output may be replaced: it knows which files it wrote itself.
+        ErrorCode::Conflict => failure.hint(words::force_or_output()),
+        ErrorCode::Exhausted => failure.hint(words::make_room()),
+        ErrorCode::Corrupt => failure.hint(words::verified_is_kept()),
+        _ => failure,
+    }
+}
+
+/// Returns the name to show: a content may have many, and the user asked for one.
+const fn asked_name<'a>(content: &'a ContentRef, told: &'a Name) -> &'a Name {
+    match content {
+        ContentRef::Name(asked) => asked,
+        ContentRef::Id(_) => told,
+    }
+}
+
+/// Time since the last received byte.
+#[derive(Clone, Copy, Debug)]
+struct Stall {
+    since: Timestamp,
+    /// Bytes held and received at that time: a long fragment can be on its way for minutes before it is held.
+    had: Option<(u64, u64)>,
+}
+
+impl Stall {
+    const fn begin(now: Timestamp) -> Self {
+        Self {
+            since: now,
+            had: None,
+        }
+    }
+
+    /// Returns the time without a received byte when it exceeds the patience; `has` is bytes held and received.
+    fn beyond(&mut self, patience: Option<Duration>, now: Timestamp, has: (u64, u64)) -> Option<Duration> {
+        if self.had != Some(has) {
+            (self.since, self.had) = (now, Some(has));
+        }
+        let stalled = now.since(self.since);
+        patience
+            .is_some_and(|patience| stalled > patience)
+            .then_some(stalled)
+    }
+}
+
+fn stalled_failure(content: &ContentRef, amount: Amount, stalled: Duration, waiting_for: &str) -> Failure {
+    let (percent, stalled) = (percent(amount), format_duration(stalled));
+    let why = match waiting_for {
+        "" => words::nothing_came(stalled, percent),
+        why => words::nothing_came_because(stalled, words::told(why), percent),
+    };
+    Failure::new(Exit::Unreachable, words::cannot(words::get(content), why))
+}
+
+fn started_line(name: &Name, amount: Amount, fragments: u32) -> String {
+    let total = ByteCount::new(amount.total);
+    let line = words::fetching_amount(name, total, words::fragments(fragments.into()));
+    match amount.done {
+        0 => line,
+        _ => words::here_already(line, percent(amount)),
+    }
+}
+
+fn remark(sources: u32, waiting_for: &str) -> String {
+    match (sources, waiting_for) {
+        (n, "") => words::sources(n.into()),
+        (_, why) => words::told(why),
+    }
+}
+
+/// Returns the rate and the number of sources, such as `9.5 MiB/s from 3 peers`.
+fn how_line(received: u64, wasted: u64, elapsed: Duration, sources: u32) -> String {
+    if received == 0 {
+        return words::nothing_had_to_be_fetched().to_owned();
+    }
+    let rate = u128::from(received) * 1000 / elapsed.as_millis().max(1);
+    let rate = ByteCount::new(u64::try_from(rate).unwrap_or(u64::MAX));
+    let peers = words::peers(sources.into());
+    // Less than one in a hundred is not worth a word.
+    if u128::from(wasted) * 100 > u128::from(received) {
+        words::rate_from_wasted(rate, peers, ByteCount::new(wasted))
+    } else {
+        words::rate_from(rate, peers)
+    }
+}
+
+#[cfg(test)]
+mod tests;

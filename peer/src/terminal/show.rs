@@ -1,0 +1,557 @@
+//! Names, contents, peers, nodes and durability as text for people. Pure.
+
+use std::time::Duration;
+
+use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scrub, SessionStatus, Status};
+use shared::model::{
+    ByteCount, ByteRate, ContentState, DrainStatus, Durability, FragmentSet, Health, Listing, Location,
+    Losses, Name, PeerId, PeerInfo, PeerMode, Reason, Repair, Revision, RevisionEntry, RevisionState,
+    SourceFault, Survey, Timestamp, Why, format_duration,
+};
+
+use super::output::one_line;
+use super::table::Align::{Left, Right};
+use super::table::Table;
+use crate::words;
+
+/// Returns the table of the network's names.
+#[must_use]
+pub fn names(names: &[Listing]) -> Table {
+    let columns = [
+        (words::title_name(), Left),
+        (words::title_revision(), Right),
+        (words::title_size(), Right),
+        (words::title_replicas(), Right),
+        (words::title_state(), Left),
+        ("ID", Left),
+        (words::title_pinned(), Left),
+    ];
+    // Most networks have no pins; the table is wide enough without that column.
+    let has_pins = names.iter().any(|listing| !listing.pinned.is_empty());
+    let (most, _) = columns.split_at(columns.len() - 1);
+    let mut table = Table::new(if has_pins { &columns } else { most });
+    for Listing {
+        binding,
+        health,
+        pinned,
+    } in names
+    {
+        table.row([
+            binding.name.to_string(),
+            binding.revision.to_string(),
+            ByteCount::new(
+                binding
+                    .collection
+                    .map_or(binding.length, |collection| collection.length),
+            )
+            .to_string(),
+            format!("{}/{}", health.fewest, health.target),
+            words::content_state(health.state).to_owned(),
+            binding.content.short(),
+            pins(pinned),
+        ]);
+    }
+    table
+}
+
+/// Returns pinned revisions such as `1,3`; only a few of many, which `peer history` lists.
+fn pins(pinned: &[Revision]) -> String {
+    const SHOWN: usize = 4;
+    let mut texts: Vec<String> = pinned.iter().take(SHOWN).map(ToString::to_string).collect();
+    if pinned.len() > SHOWN {
+        texts.push("…".to_owned());
+    }
+    texts.join(",")
+}
+
+/// Returns the table of the contents that a node holds.
+#[must_use]
+pub fn contents(contents: &[LocalContent]) -> Table {
+    let mut table = Table::new(&[
+        (words::title_name(), Left),
+        (words::title_size(), Right),
+        (words::title_held(), Right),
+        (words::title_role(), Left),
+        ("ID", Left),
+        (words::title_where(), Left),
+    ]);
+    for content in contents {
+        let path = content.path.as_ref();
+        let place = path.map_or_else(
+            || words::in_the_store().to_owned(),
+            |path| one_line(&path.display().to_string()),
+        );
+        let role = if content.is_pending {
+            words::pending().to_owned()
+        } else {
+            words::role(content.role).to_owned()
+        };
+        table.row([
+            content
+                .name
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string),
+            ByteCount::new(content.length).to_string(),
+            format!("{}/{}", content.fragments_held, content.fragments),
+            role,
+            content.content.short(),
+            place,
+        ]);
+    }
+    table
+}
+
+/// Returns the table of the network's peers.
+#[must_use]
+pub fn peers(peers: &[PeerInfo]) -> Table {
+    let mut table = Table::new(&[
+        (words::title_peer(), Left),
+        (words::title_address(), Left),
+        (words::title_zone(), Left),
+        (words::title_state(), Left),
+        (words::title_free(), Right),
+        (words::title_capacity(), Right),
+        (words::title_contents(), Right),
+    ]);
+    for peer in peers {
+        table.row([
+            peer.id.short(),
+            peer.address.to_string(),
+            peer.zone
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string),
+            match peer.mode {
+                PeerMode::Active => words::peer_state(peer.state).to_owned(),
+                mode => format!("{}, {}", words::peer_state(peer.state), words::mode_word(mode)),
+            },
+            ByteCount::new(peer.free).to_string(),
+            ByteCount::new(peer.capacity).to_string(),
+            peer.contents.to_string(),
+        ]);
+    }
+    table
+}
+
+/// Returns an entry of a directory, as `ls -l` shows it.
+#[must_use]
+pub fn entry(listed: &Listed) -> String {
+    let path = &listed.path;
+    match &listed.kind {
+        EntryKind::Directory(mode) => format!("d{mode} {:>10} {path}/", ""),
+        EntryKind::File(mode, length) => {
+            format!("-{mode} {:>10} {path}", ByteCount::new(*length).to_string())
+        }
+        EntryKind::Link(target) => format!("l{:9} {:>10} {path} -> {target}", "", ""),
+    }
+}
+
+/// Returns the result of a removal.
+#[must_use]
+pub fn removed(name: &Name, revision: Revision) -> String {
+    if revision == Revision::NONE {
+        return words::never_published(name);
+    }
+    words::removed(name, revision)
+}
+
+/// Returns the properties of a content, and a table of its holders.
+#[must_use]
+pub fn location(location: &Location) -> String {
+    let (binding, manifest, health) = (&location.binding, &location.manifest, &location.health);
+    let found = words::located(&binding.name, binding.revision, ByteCount::new(binding.length));
+    let stands = words::located_health(
+        words::fragments(manifest.fragment_count().into()),
+        manifest.fragment_length(),
+        health.fragments_at_target,
+        words::replicas(health.target.get().into()),
+        health.fewest,
+        words::content_state(health.state),
+    );
+    let mut text = format!("{found}\n{stands}\nid {}", binding.content);
+    let mut table = Table::new(&[
+        (words::title_peer(), Left),
+        (words::title_address(), Left),
+        (words::title_zone(), Left),
+        (words::title_state(), Left),
+        (words::title_keeps(), Left),
+        (words::title_fragments(), Left),
+    ]);
+    for holder in &location.holders {
+        let peer = &holder.peer;
+        table.row([
+            peer.id.short(),
+            peer.address.to_string(),
+            peer.zone
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string),
+            words::peer_state(peer.state).to_owned(),
+            if holder.keeps { words::yes() } else { words::no() }.to_owned(),
+            ranges(&holder.fragments),
+        ]);
+    }
+    if !table.is_empty() {
+        text = format!("{text}\n\n{}", table.render());
+    }
+    let shown = location.holders.len();
+    if (shown as u64) < u64::from(location.holder_count) {
+        text = format!("{text}\n{}", words::some_holders(shown, location.holder_count));
+    }
+    text
+}
+
+/// Runs of fragments that are listed at most; the number of fragments follows them.
+const MAX_RUNS: usize = 6;
+
+/// Returns `all 40`, or runs such as `0-11,15,20-39 (33)`.
+fn ranges(fragments: &FragmentSet) -> String {
+    if fragments.is_full() {
+        return words::all_fragments(fragments.capacity());
+    }
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for index in fragments.iter().map(shared::model::FragmentIndex::get) {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == index => *last = index,
+            _ => runs.push((index, index)),
+        }
+    }
+    let shown = runs.iter().take(MAX_RUNS).map(|(first, last)| {
+        if first == last {
+            first.to_string()
+        } else {
+            format!("{first}-{last}")
+        }
+    });
+    let mut text = shown.collect::<Vec<_>>().join(",");
+    if runs.len() > MAX_RUNS {
+        text.push_str(",…");
+    }
+    words::some_fragments(text, fragments.len(), fragments.capacity())
+}
+
+/// Returns the state of the session with the tracker, in a few words.
+#[must_use]
+pub fn session(session: &SessionStatus) -> String {
+    match session {
+        SessionStatus::Offline => words::offline().to_owned(),
+        SessionStatus::Connecting { tracker: None, .. } => words::connecting().to_owned(),
+        SessionStatus::Connecting {
+            tracker: Some(tracker),
+            ..
+        } => words::connecting_with(tracker),
+        SessionStatus::Connected { tracker } => words::connected_with(tracker),
+    }
+}
+
+/// Returns limits such as `upload 9.5 MiB/s, download unlimited`.
+#[must_use]
+pub fn limits(limits: &RateLimits) -> String {
+    let rate = |limit: Option<ByteRate>| {
+        limit.map_or_else(|| words::unlimited().to_owned(), |rate| rate.to_string())
+    };
+    words::limits(rate(limits.upload), rate(limits.download))
+}
+
+/// Returns `3.0 MiB sent, 1.0 GiB received`, and the wasted bytes if there are any.
+fn traffic(status: &Status) -> String {
+    let bytes = |n| ByteCount::new(n).to_string();
+    let (sent, received) = (bytes(status.bytes_sent), bytes(status.bytes_received));
+    match status.bytes_wasted {
+        0 => words::traffic(sent, received),
+        wasted => words::traffic_wasted(sent, received, bytes(wasted)),
+    }
+}
+
+/// Returns `0123456789 at 10.0.0.7:50053 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago`.
+fn fault(fault: &SourceFault) -> String {
+    let kind = words::fault_kind(fault.kind);
+    let kind = fault
+        .rate
+        .map_or_else(|| kind.to_owned(), |rate| words::fault_at_rate(kind, rate));
+    let when = match fault.times {
+        1 => words::ago(format_duration(fault.ago)),
+        n => words::times_ago(n, format_duration(fault.ago)),
+    };
+    words::fault(fault.peer.short(), &fault.address, kind, when)
+}
+
+/// Returns the state of a node, a line for each property.
+#[must_use]
+pub fn status(status: &Status) -> String {
+    let bytes = |n| ByteCount::new(n).to_string();
+    let mut lines = vec![
+        (words::label_peer(), words::run(status.peer, status.incarnation)),
+        (words::label_address(), status.address.to_string()),
+        (words::label_network(), session(&status.session)),
+    ];
+    if let SessionStatus::Connecting { reason, .. } = &status.session
+        && !reason.is_empty()
+    {
+        lines.push(("", one_line(&words::told(reason))));
+    }
+    if let Some(zone) = &status.zone {
+        lines.push((words::label_zone(), zone.to_string()));
+    }
+    lines.extend([
+        (
+            words::label_data(),
+            one_line(&status.data_dir.display().to_string()),
+        ),
+        (
+            words::label_capacity(),
+            words::used(bytes(status.used), bytes(status.capacity)),
+        ),
+        (words::label_contents(), status.contents.to_string()),
+        (words::label_traffic(), traffic(status)),
+        (words::label_limits(), limits(&status.limits)),
+        (
+            words::label_transfers(),
+            format!(
+                "{}, {}",
+                words::downloads(status.active_fetches.into()),
+                words::uploads(status.active_uploads.into())
+            ),
+        ),
+    ]);
+    for (n, known) in status.culprits.iter().enumerate() {
+        lines.push((if n == 0 { words::label_faults() } else { "" }, fault(known)));
+    }
+    lines.push((words::label_scrubbing(), scrubbing(&status.scrub)));
+    if status.pending_publications > 0 {
+        lines.push((
+            words::label_waiting(),
+            words::to_be_published(status.pending_publications),
+        ));
+    }
+    lines.push((
+        words::label_version(),
+        words::version(&status.version, format_duration(status.uptime)),
+    ));
+    let longest = lines.iter().map(|(label, _)| label.chars().count()).max();
+    let width = longest.unwrap_or(0).max(10);
+    let line = |(label, value): &(&str, String)| format!("{label:<width$} {value}");
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn scrubbing(scrub: &Scrub) -> String {
+    let bytes = |n| ByteCount::new(n).to_string();
+    let found = match scrub.damaged {
+        0 => words::nothing_damaged().to_owned(),
+        damaged => words::damaged_withdrawn(damaged),
+    };
+    match (scrub.rounds, scrub.total) {
+        (0, 0) => words::nothing_read_again().to_owned(),
+        _ => words::read_again(bytes(scrub.done), bytes(scrub.total), found),
+    }
+}
+
+/// Returns the table of a name's revisions, in their given order; `now` is this machine's time.
+#[must_use]
+pub fn history(revisions: &[RevisionEntry], now: Timestamp) -> Table {
+    let mut table = Table::new(&[
+        (words::title_revision(), Right),
+        (words::title_when(), Left),
+        (words::title_size(), Right),
+        (words::title_replicas(), Right),
+        (words::title_state(), Left),
+        ("ID", Left),
+    ]);
+    let none = || "-".to_owned();
+    for entry in revisions {
+        let size = entry.bound.map(|bound| {
+            bound
+                .collection
+                .map_or(bound.length, |collection| collection.length)
+        });
+        let replicas = entry
+            .health
+            .map(|health| format!("{}/{}", health.fewest, health.target));
+        table.row([
+            entry.revision.to_string(),
+            words::ago(format_duration(now.since(entry.at))),
+            size.map_or_else(none, |size| ByteCount::new(size).to_string()),
+            replicas.unwrap_or_else(none),
+            match entry.state {
+                RevisionState::Current if entry.pins.is_pinned() => words::current_pinned().to_owned(),
+                state => words::revision_state(state).to_owned(),
+            },
+            entry.bound.map_or_else(none, |bound| bound.content.short()),
+        ]);
+    }
+    table
+}
+
+/// Returns a sentence about a peer's mode.
+#[must_use]
+pub fn mode(mode: PeerMode, now: Timestamp) -> String {
+    match mode {
+        PeerMode::Active => words::in_active_mode().to_owned(),
+        PeerMode::Draining => words::being_drained().to_owned(),
+        PeerMode::Maintenance { until } => {
+            // Rounded up: of the requested hour some milliseconds have passed.
+            let left = until.since(now).as_millis().div_ceil(1000);
+            let left = Duration::from_secs(u64::try_from(left).unwrap_or(u64::MAX));
+            words::may_be_away(format_duration(left))
+        }
+    }
+}
+
+/// Returns the progress of a drain.
+#[must_use]
+pub fn drain(status: &DrainStatus) -> String {
+    let bytes = |n| ByteCount::new(n).to_string();
+    if status.is_safe {
+        return words::safe_to_switch_off(bytes(status.bytes), words::contents(status.contents));
+    }
+    let mut text = words::not_safe_yet(
+        status.contents_left,
+        words::contents(status.contents),
+        bytes(status.bytes_left),
+        bytes(status.bytes),
+    );
+    if let Some(remaining) = status.remaining {
+        text = words::about_left(text, format_duration(remaining));
+    }
+    with_reasons(text, &status.reasons)
+}
+
+/// Returns the reasons why a content is below its target, and the state of its fetch.
+#[must_use]
+pub fn why(why: &Why) -> String {
+    let health = &why.health;
+    let mut text = stands(&why.name, health);
+    if why.reasons.is_empty() {
+        text = format!("{text}; {}", words::as_it_should_be());
+    }
+    let text = with_reasons(text, &why.reasons);
+    let Some(fetch) = &why.fetch else {
+        return text;
+    };
+    let (held, length) = (ByteCount::new(fetch.held_bytes), ByteCount::new(fetch.length));
+    let fetching = words::fetching_here(held, length, words::peers(fetch.sources.into()));
+    with_reasons(format!("{text}\n{fetching}"), &fetch.reasons)
+}
+
+fn stands(name: &Name, health: &Health) -> String {
+    let replicas = words::replicas(health.target.get().into());
+    words::stands(name, words::content_state(health.state), health.fewest, replicas)
+}
+
+/// Returns the losses that a content would survive.
+#[must_use]
+pub fn durability(of: &Durability) -> String {
+    let health = &of.health;
+    let kept = words::kept_by(words::peers(of.keepers.into()), of.draining, of.away, of.sources);
+    let mut text = format!("{}\nid {}\n{kept}", stands(&of.name, health), of.content);
+    text = match (health.fragments, health.state) {
+        (0, _) => format!("{text}\n{}", words::nothing_to_lose()),
+        (_, ContentState::Unavailable) => format!("{text}\n{}", words::cannot_be_read_now()),
+        _ => format!(
+            "{text}\n{}\n{}",
+            words::survives_any(words::peers(of.survives_any.into())),
+            losses(&of.fatal)
+        ),
+    };
+    if let Some(line) = repair(&of.repair) {
+        text = format!("{text}\n{line}");
+    }
+    with_reasons(text, &of.reasons)
+}
+
+/// Returns the durability of all contents.
+#[must_use]
+pub fn survey(survey: &Survey) -> String {
+    let [none, one, two, more] = survey.survives;
+    let counts = words::surveyed(
+        words::contents(survey.contents),
+        ByteCount::new(survey.bytes),
+        survey.replicated,
+        survey.degraded,
+        survey.unavailable,
+    );
+    let survivals = words::survives_how_many(none, one, two, more);
+    let mut text = format!("{counts}\n{survivals}\n{}", losses(&survey.fatal));
+    if let Some(line) = repair(&survey.repair) {
+        text = format!("{text}\n{line}");
+    }
+    if survey.in_safe_mode {
+        text = format!("{text}\n{}", words::too_pessimistic());
+    }
+    if !survey.endangered.is_empty() {
+        let mut table = Table::new(&[
+            (words::title_endangered(), Left),
+            (words::title_replicas(), Right),
+            (words::title_under_way(), Right),
+        ]);
+        for one in &survey.endangered {
+            table.row([
+                one.name.to_string(),
+                format!("{}/{}", one.fewest, one.target),
+                one.copies_under_way.to_string(),
+            ]);
+        }
+        text = format!("{text}\n\n{}", table.render());
+        let left = survey.degraded + survey.unavailable;
+        if left > survey.endangered.len() as u64 {
+            text = format!("{text}\n{}", words::shown_of(survey.endangered.len(), left));
+        }
+    }
+    text
+}
+
+/// Losses of each kind that are named at most; `--json` has more.
+const NAMED: usize = 4;
+
+fn losses(losses: &Losses) -> String {
+    let named = |count: u64, none: &str, counted: String, names: Vec<String>| {
+        let more = if count > names.len() as u64 { ", …" } else { "" };
+        match count {
+            0 => none.to_owned(),
+            _ => format!("{counted} ({}{more})", names.join(", ")),
+        }
+    };
+    let peers = losses.peers.iter().take(NAMED).map(|peer| peer.short()).collect();
+    let pair = |(one, other): &(PeerId, PeerId)| format!("{}+{}", one.short(), other.short());
+    let pairs = losses.pairs.iter().take(NAMED).map(pair).collect();
+    let zones = losses.zones.iter().take(NAMED).map(ToString::to_string).collect();
+    let (peer_count, pair_count, zone_count) = (losses.peer_count, losses.pair_count, losses.zone_count);
+    words::would_lose_with(
+        named(
+            peer_count,
+            words::no_single_peer(),
+            words::single_peers(peer_count),
+            peers,
+        ),
+        named(pair_count, words::no_pair(), words::pairs(pair_count), pairs),
+        named(zone_count, words::no_zone(), words::zones(zone_count), zones),
+    )
+}
+
+fn repair(repair: &Repair) -> Option<String> {
+    if repair.bytes_under_way == 0 && repair.bytes_waiting == 0 {
+        return None;
+    }
+    let bytes = |n| ByteCount::new(n).to_string();
+    let end = match repair.remaining {
+        Some(remaining) => words::done_in_about(format_duration(remaining)),
+        None => words::nothing_arrived().to_owned(),
+    };
+    Some(words::repair(
+        bytes(repair.bytes_under_way),
+        bytes(repair.bytes_waiting),
+        bytes(repair.pace),
+        end,
+    ))
+}
+
+fn with_reasons(text: String, reasons: &[Reason]) -> String {
+    reasons.iter().fold(text, |text, reason| {
+        format!(
+            "{text}\n  {:<18} {}",
+            reason.code,
+            one_line(&words::reason(reason))
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,267 @@
+//! What people read.
+
+use std::time::Duration;
+
+use shared::model::{
+    Binding, ContentId, Digest, Endangered, Epoch, FaultKind, FragmentLength, Holder, Incarnation, Manifest,
+    PeerState, PinCount, ReasonCode, ReplicationTarget, RevisedContent,
+};
+
+use super::*;
+
+fn peer() -> PeerInfo {
+    PeerInfo {
+        id: PeerId::from_bytes([0xab; 16]),
+        address: "127.0.0.1:50053".parse().expect("an address"),
+        zone: None,
+        state: PeerState::Suspect,
+        capacity: 50 << 30,
+        free: 49 << 30,
+        incarnation: Incarnation::new(1),
+        contents: 2,
+        mode: shared::model::PeerMode::Active,
+    }
+}
+
+fn set(count: u32, members: &[u32]) -> FragmentSet {
+    let mut bytes = vec![0_u8; count.div_ceil(8) as usize];
+    for member in members {
+        bytes[*member as usize / 8] |= 1 << (member % 8);
+    }
+    FragmentSet::from_bytes(count, &bytes).expect("members of the content")
+}
+
+#[test]
+fn fragments_are_shown_as_runs() {
+    assert_eq!(ranges(&FragmentSet::full(40)), "all 40");
+    assert_eq!(ranges(&set(40, &[0, 1, 2, 7, 20, 21])), "0-2,7,20-21 (6 of 40)");
+    let odd: Vec<u32> = (0..20).map(|n| n * 2 + 1).collect();
+    assert_eq!(ranges(&set(40, &odd)), "1,3,5,7,9,11,… (20 of 40)");
+}
+
+#[test]
+fn peers_are_a_table() {
+    let expected = "\
+PEER        ADDRESS          ZONE  STATE        FREE  CAPACITY  CONTENTS
+ababababab  127.0.0.1:50053  -     suspect  49.0 GiB  50.0 GiB         2";
+    assert_eq!(peers(&[peer()]).render(), expected);
+}
+
+#[test]
+fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
+    let roots = vec![Digest::from_bytes([1; 32]); 3];
+    let manifest = Manifest::from_roots(150_000, FragmentLength::MIN, roots).expect("three fragments");
+    let target = ReplicationTarget::new(2).expect("a target");
+    let found = Location {
+        binding: Binding {
+            name: "a/x".parse().expect("a name"),
+            revision: Revision::new(4),
+            content: manifest.content(),
+            length: 150_000,
+            target,
+            published_at: Timestamp::from_millis(1),
+            collection: None,
+        },
+        health: Health {
+            state: ContentState::Degraded,
+            target,
+            fewest: 1,
+            fragments_at_target: 1,
+            fragments: 3,
+            copies_under_way: 0,
+        },
+        holders: vec![Holder {
+            peer: peer(),
+            fragments: set(3, &[0, 1]),
+            keeps: true,
+        }],
+        holder_count: 9,
+        manifest,
+    };
+    let told = location(&found);
+    let expected = format!(
+        "\
+a/x  revision 4  146.5 KiB
+3 fragments of 64.0 KiB, 1 of them with 2 replicas; the fewest is 1: degraded
+id {}
+
+PEER        ADDRESS          ZONE  STATE    KEEPS  FRAGMENTS
+ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
+(1 of 9 holders)",
+        found.binding.content
+    );
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
+    let told = status(&Status {
+        peer: PeerId::from_bytes([1; 16]),
+        incarnation: Incarnation::new(7),
+        address: "127.0.0.1:1".parse().expect("an address"),
+        zone: None,
+        data_dir: "/d".into(),
+        version: "0.1.0".to_owned(),
+        capacity: 1 << 30,
+        scrub: proto::messages::control::Scrub::default(),
+        used: 1 << 29,
+        contents: 2,
+        session: SessionStatus::Connecting {
+            tracker: None,
+            reason: "refused\u{1b}[2J".to_owned(),
+        },
+        epoch: Epoch::new(0),
+        pending_publications: 1,
+        uptime: Duration::from_secs(61),
+        bytes_sent: 0,
+        bytes_received: 2 << 20,
+        bytes_wasted: 1 << 20,
+        active_fetches: 0,
+        active_uploads: 1,
+        limits: RateLimits {
+            upload: ByteRate::new(10 << 20),
+            download: None,
+        },
+        culprits: vec![
+            SourceFault {
+                peer: PeerId::from_bytes([2; 16]),
+                address: "127.0.0.1:2".parse().expect("an address"),
+                kind: FaultKind::Slow,
+                times: 3,
+                ago: Duration::from_secs(65),
+                rate: ByteRate::new(30 << 10),
+            },
+            SourceFault {
+                peer: PeerId::from_bytes([3; 16]),
+                address: "127.0.0.1:3".parse().expect("an address"),
+                kind: FaultKind::Lied,
+                times: 1,
+                ago: Duration::from_secs(2),
+                rate: None,
+            },
+        ],
+    });
+    let expected = format!(
+        "\
+peer       {} (run 7)
+address    127.0.0.1:1
+network    connecting
+           refused [2J
+data       /d
+capacity   512.0 MiB of 1.0 GiB used
+contents   2
+traffic    0 B sent, 2.0 MiB received, 1.0 MiB of it in vain
+limits     upload 10.0 MiB/s, download unlimited
+transfers  0 downloads, 1 upload
+culprits   0202020202 at 127.0.0.1:2 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago
+           0303030303 at 127.0.0.1:3 lied; 2.0s ago
+scrubbing  nothing read again yet
+waiting    1 to be published
+version    0.1.0, up 1m 1s",
+        "01".repeat(16)
+    );
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn a_history_is_a_table_of_what_is_there_and_what_is_not() {
+    let now = Timestamp::from_millis(10_000_000);
+    let entry = |revision: u64, state, pins, is_bound: bool| RevisionEntry {
+        revision: Revision::new(revision),
+        at: Timestamp::from_millis(10_000_000 - (9 - revision) * 60_000),
+        state,
+        pins: PinCount::new(pins),
+        bound: is_bound.then(|| RevisedContent {
+            content: ContentId::from_bytes([0xab; 32]),
+            length: 2048,
+            target: ReplicationTarget::new(2).expect("in bounds"),
+            collection: None,
+        }),
+        health: None,
+    };
+    let all = [
+        entry(8, RevisionState::Current, 1, true),
+        entry(7, RevisionState::Removed, 0, false),
+        entry(6, RevisionState::Collected, 2, true),
+    ];
+    let expected = "\
+REV  WHEN          SIZE  REPLICAS  STATE            ID
+  8  1m 0s ago  2.0 KiB         -  current, pinned  ababababab
+  7  2m 0s ago        -         -  removed          -
+  6  3m 0s ago  2.0 KiB         -  collected        ababababab";
+    assert_eq!(history(&all, now).render(), expected);
+    assert_eq!(now.since(all[0].at), Duration::from_secs(60));
+}
+
+fn drain_status() -> DrainStatus {
+    DrainStatus {
+        mode: PeerMode::Draining,
+        contents: 3,
+        bytes: 3 << 20,
+        contents_left: 1,
+        bytes_left: 1 << 20,
+        is_safe: false,
+        reasons: vec![Reason {
+            code: ReasonCode::NoRoom,
+            detail: "a: 1 of 1 peer without room for a copy".to_owned(),
+        }],
+        remaining: Some(Duration::from_secs(90)),
+    }
+}
+
+#[test]
+fn a_drain_says_what_is_left_why_and_for_how_long() {
+    assert_eq!(
+        drain(&drain_status()),
+        "not safe to switch off yet: 1 of 3 contents would miss this peer, 1.0 MiB of 3.0 MiB; about 1m 30s left\n  \
+         no_room            a: 1 of 1 peer without room for a copy"
+    );
+    let safe = DrainStatus {
+        is_safe: true,
+        contents_left: 0,
+        ..drain_status()
+    };
+    assert!(drain(&safe).starts_with("safe to switch off: "));
+}
+
+#[test]
+fn a_survey_names_losses_and_the_endangered() {
+    let text = survey(&Survey {
+        contents: 2,
+        bytes: 2 << 20,
+        replicated: 1,
+        degraded: 1,
+        survives: [1, 0, 1, 0],
+        fatal: Losses {
+            peers: vec![PeerId::from_bytes([0xab; 16])],
+            peer_count: 1,
+            pair_count: 0,
+            zones: vec!["north".parse().expect("a zone")],
+            zone_count: 7,
+            ..Losses::default()
+        },
+        endangered: vec![Endangered {
+            fewest: 1,
+            name: "a".parse().expect("a name"),
+            target: 3,
+            copies_under_way: 4,
+        }],
+        repair: Repair {
+            bytes_waiting: 1 << 20,
+            ..Repair::default()
+        },
+        ..Survey::default()
+    });
+    let expected = [
+        "2 contents, 2.0 MiB: 1 replicated, 1 degraded, 0 unavailable",
+        "1 survive none, 0 any one, 1 any two",
+        "1 single peer (abababab",
+        "no pair, 7 zones (north, …)",
+        "1.0 MiB to be asked for",
+        "nothing has arrived in the last minute",
+        "1/3",
+    ];
+    for part in expected {
+        assert!(text.contains(part), "{part:?} is not in:\n{text}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Tables for people: aligned columns, two spaces apart, no lines, no colour.
+
+/// The side on which the cells of a column line up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Left, for text.
+    Left,
+    /// Right, for numbers.
+    Right,
+}
+
+/// Rows under a header.
+#[derive(Clone, Debug)]
+pub struct Table {
+    columns: Vec<(&'static str, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+const GAP: usize = 2;
+
+/// The least width of a shortened column.
+const MIN_SHRUNK: usize = 12;
+
+impl Table {
+    /// A table with these columns and no rows.
+    #[must_use]
+    pub fn new(columns: &[(&'static str, Align)]) -> Self {
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row; cells that are missing at its end are empty.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows
+            .push(cells.into_iter().take(self.columns.len()).collect());
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Returns the lines, header first, without a line break at the end.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.lines(&self.widths())
+    }
+
+    /// Returns the table in at most `columns` columns: text is shortened, the widest first; where that is not enough, each
+    /// row becomes a paragraph with its first cell on a line of its own.
+    #[must_use]
+    pub fn render_within(&self, columns: usize) -> String {
+        let mut widths = self.widths();
+        let narrowest = self
+            .columns
+            .iter()
+            .zip(&widths)
+            .map(|((_, align), width)| match align {
+                Align::Left => *width.min(&MIN_SHRUNK),
+                Align::Right => *width,
+            });
+        if narrowest.sum::<usize>() + GAP * widths.len().saturating_sub(1) > columns {
+            let rows: Vec<String> = self.rows.iter().map(|row| self.paragraph(row, columns)).collect();
+            return rows.join("\n");
+        }
+        while widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1) > columns {
+            let texts = widths
+                .iter_mut()
+                .zip(&self.columns)
+                .filter(|(_, (_, align))| *align == Align::Left);
+            match texts.map(|(width, _)| width).max() {
+                Some(widest) if *widest > MIN_SHRUNK => *widest -= 1,
+                _ => break,
+            }
+        }
+        self.lines(&widths)
+    }
+
+    /// Returns one row as a paragraph of titles and cells, as many to a line as fit.
+    fn paragraph(&self, row: &[String], columns: usize) -> String {
+        let mut cells = row.iter().zip(&self.columns);
+        let first = cells
+            .next()
+            .map_or_else(String::new, |(cell, _)| shortened(cell, columns));
+        let (mut text, mut used) = (first, columns);
+        for (cell, (title, _)) in cells.filter(|(cell, _)| !cell.is_empty()) {
+            let told = shortened(&format!("{title} {cell}"), columns.saturating_sub(GAP));
+            let width = told.chars().count();
+            if used + GAP + width > columns {
+                text.push('\n');
+                used = 0;
+            }
+            text = format!("{text}{:GAP$}{told}", "");
+            used += GAP + width;
+        }
+        text
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let column = |(at, (title, _)): (usize, &(&str, Align))| {
+            let cells = self.rows.iter().filter_map(|row| row.get(at));
+            let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+            widest.max(title.chars().count())
+        };
+        self.columns.iter().enumerate().map(column).collect()
+    }
+
+    fn lines(&self, widths: &[usize]) -> String {
+        let header: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(title, _)| (*title).to_owned())
+            .collect();
+        let lines = std::iter::once(&header).chain(&self.rows).map(|row| {
+            let cells = row.iter().zip(&self.columns).zip(widths);
+            let padded = cells.map(|((cell, (_, align)), &width)| {
+                let cell = shortened(cell, width);
+                match align {
+                    Align::Left => format!("{cell:<width$}"),
+                    Align::Right => format!("{cell:>width$}"),
+                }
+            });
+            let line = padded.collect::<Vec<_>>().join("  ");
+            line.trim_end().to_owned()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Returns the text in at most `width` characters; an ellipsis replaces the rest.
+#[must_use]
+pub fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&[
+            ("NAME", Align::Left),
+            ("SIZE", Align::Right),
+            ("STATE", Align::Left),
+        ]);
+        table.row(["models/llama-70b.gguf", "40.0 GiB", "replicated"].map(String::from));
+        table.row(["ñandú", "3 B", ""].map(String::from));
+        table
+    }
+
+    #[test]
+    fn columns_line_up_and_lines_end_without_spaces() {
+        let expected = "\
+NAME                       SIZE  STATE
+models/llama-70b.gguf  40.0 GiB  replicated
+ñandú                       3 B";
+        assert_eq!(table().render(), expected);
+        assert_eq!(table().render_within(80), expected);
+    }
+
+    #[test]
+    fn a_narrow_screen_costs_the_widest_text() {
+        let narrow = table().render_within(36);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 36), "{narrow}");
+        assert!(
+            narrow.contains("models/llama-…  40.0 GiB  replicated"),
+            "{narrow}"
+        );
+        assert!(narrow.starts_with("NAME"), "{narrow}");
+        let expected = "\
+models/llama-70b.gg…
+  SIZE 40.0 GiB
+  STATE replicated
+ñandú
+  SIZE 3 B";
+        assert_eq!(table().render_within(20), expected);
+        assert_eq!(
+            table().render_within(33).lines().nth(1),
+            Some("  SIZE 40.0 GiB  STATE replicated")
+        );
+    }
+}

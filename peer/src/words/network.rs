@@ -1,0 +1,169 @@
+//! Replicas, modes, drains and durability, and the events of `watch`.
+
+shared::messages! {
+    fn tell_how_safe(content) { en: "assess the durability of {content}", es: "evaluar la durabilidad de {content}" }
+    fn tell_how_safe_all() { en: "assess the durability of the contents", es: "evaluar la durabilidad de los contenidos" }
+    fn tell_how_it_stands(content) { en: "explain the state of {content}", es: "explicar el estado de {content}" }
+    fn change_replicas(name) { en: "change the replicas of {name}", es: "cambiar las réplicas de {name}" }
+    fn replicas_wanted(name, replicas) { en: "{name}: {replicas} wanted", es: "{name}: objetivo de {replicas}" }
+    fn change_mode() { en: "change the mode of this peer", es: "cambiar el modo de este nodo" }
+    fn drain_peer() { en: "drain this peer", es: "vaciar este nodo" }
+    fn draining_label() { en: "draining", es: "vaciando" }
+    fn drain_called_off() {
+        en: "the drain was cancelled in the meantime",
+        es: "entretanto se ha cancelado el vaciado"
+    }
+
+    // Modes.
+    fn in_active_mode() {
+        en: "this peer is active: it holds replicas and receives more",
+        es: "este nodo está activo: guarda réplicas y recibe más"
+    }
+    fn being_drained() {
+        en: "this peer is being drained: others take over its replicas",
+        es: "este nodo se está vaciando: otros se hacen cargo de sus réplicas"
+    }
+    fn may_be_away(time) {
+        en: "this peer may be away for {time}: its replicas are not replaced in that time, unless a single one is left; run `peer maintenance off` when it is back",
+        es: "este nodo puede faltar {time}: entretanto no se reponen sus réplicas, salvo que quede una sola; ejecute `peer maintenance off` cuando vuelva"
+    }
+
+    // Drains.
+    fn safe_to_switch_off(bytes, contents) {
+        en: "safe to switch off: others keep everything that this peer holds ({bytes} of {contents})",
+        es: "se puede apagar: otros guardan todo lo que tiene este nodo ({bytes} de {contents})"
+    }
+    fn not_safe_yet(left, contents, bytes_left, bytes) {
+        en: "not safe to switch off yet: {left} of {contents} still need this peer, {bytes_left} of {bytes}",
+        es: "aún no se puede apagar: {left} de {contents} aún necesitan este nodo, {bytes_left} de {bytes}"
+    }
+    fn about_left(text, time) { en: "{text}; about {time} left", es: "{text}; queda más o menos {time}" }
+    fn would_miss(contents) {
+        en: "not safe to switch off yet: {contents} still need this peer",
+        es: "aún no se puede apagar: {contents} aún necesitan este nodo"
+    }
+    fn drain_goes_on(text) {
+        en: "{text}; the drain goes on, `peer drain --wait` waits again",
+        es: "{text}; el vaciado sigue en marcha, `peer drain --wait` vuelve a esperar"
+    }
+    fn about_left_comma(text, time) { en: "{text}, about {time} left", es: "{text}, queda más o menos {time}" }
+
+    // Durability.
+    fn stands(name, state, fewest, replicas) {
+        en: "{name}: {state}, the fewest is {fewest} of {replicas}",
+        es: "{name}: {state}, el mínimo es {fewest} de {replicas}"
+    }
+    fn as_it_should_be() { en: "nothing is missing", es: "no falta nada" }
+    fn fetching_here(held, length, peers) {
+        en: "being fetched here: {held} of {length}, {peers} sending",
+        es: "se está descargando aquí: {held} de {length}, {peers} enviando"
+    }
+    fn kept_by(peers, draining, away, sources) {
+        en: "kept by {peers}, {draining} of them being drained, {away} more absent; {sources} more to fetch from",
+        es: "lo guardan {peers}, {draining} de ellos vaciándose, {away} más ausentes; {sources} más de los que descargar"
+    }
+    fn nothing_to_lose() {
+        en: "it is empty: there is nothing to lose",
+        es: "está vacío: no hay nada que perder"
+    }
+    fn cannot_be_read_now() {
+        en: "part of it is on no live peer: it cannot be read now",
+        es: "una parte no está en ningún nodo vivo: ahora no se puede leer"
+    }
+    fn survives_any(peers) { en: "survives the loss of any {peers}", es: "sobrevive a la pérdida de {peers} cualesquiera" }
+    fn surveyed(contents, bytes, replicated, degraded, unavailable) {
+        en: "{contents}, {bytes}: {replicated} replicated, {degraded} degraded, {unavailable} unavailable",
+        es: "{contents}, {bytes}: {replicated} replicados, {degraded} degradados, {unavailable} no disponibles"
+    }
+    fn survives_how_many(none, one, two, more) {
+        en: "the loss of any peers at once: {none} survive none, {one} any one, {two} any two, {more} any three or more",
+        es: "a la pérdida simultánea de nodos: {none} no sobreviven a ninguna, {one} a la de uno cualquiera, {two} a la de dos, {more} a la de tres o más"
+    }
+    fn too_pessimistic() {
+        en: "the tracker has restarted and waits for its peers: these figures are too pessimistic",
+        es: "el tracker ha reiniciado y espera a sus nodos: estas cifras son demasiado pesimistas"
+    }
+    fn shown_of(shown, all) { en: "({shown} of {all})", es: "({shown} de {all})" }
+    fn would_lose_with(peers, pairs, zones) {
+        en: "would lose something with: {peers}, {pairs}, {zones}",
+        es: "se perdería algo con: {peers}, {pairs}, {zones}"
+    }
+    fn no_single_peer() { en: "no single peer", es: "ningún nodo suelto" }
+    fn single_peers(count) { en: ["1 single peer", "{count} single peers"], es: ["1 nodo suelto", "{count} nodos sueltos"] }
+    fn no_pair() { en: "no pair", es: "ninguna pareja" }
+    fn pairs(count) { en: ["1 pair", "{count} pairs"], es: ["1 pareja", "{count} parejas"] }
+    fn no_zone() { en: "no zone", es: "ninguna zona" }
+    fn zones(count) { en: ["1 zone", "{count} zones"], es: ["1 zona", "{count} zonas"] }
+    fn repair(under_way, waiting, pace, end) {
+        en: "repair: {under_way} under way, {waiting} waiting, {pace}/s in the network; {end}",
+        es: "reparación: {under_way} en curso, {waiting} en espera, {pace}/s en la red; {end}"
+    }
+    fn done_in_about(time) { en: "done in about {time}", es: "acaba más o menos en {time}" }
+    fn nothing_arrived() {
+        en: "nothing has arrived in the last minute",
+        es: "en el último minuto no ha llegado nada"
+    }
+
+    // `watch`.
+    fn watching(names, peers) {
+        en: "watching {names} names and {peers} peers",
+        es: "observando {names} nombres y {peers} nodos"
+    }
+    fn event_published(name, revision) {
+        en: "published {name}, revision {revision}",
+        es: "publicado {name}, revisión {revision}"
+    }
+    fn event_published_missed(name, revision, missed) {
+        en: "published {name}, revision {revision}; {missed} revisions before it were not seen",
+        es: "publicado {name}, revisión {revision}; antes hubo {missed} revisiones que no se vieron"
+    }
+    fn event_renamed(from, to, revision) {
+        en: "renamed {from} to {to}, revision {revision}",
+        es: "renombrado {from} como {to}, revisión {revision}"
+    }
+    fn event_removed(name) { en: "removed {name}", es: "retirado {name}" }
+    fn event_replicated(name, target) {
+        en: "replicated {name}: {target} of every fragment",
+        es: "replicado {name}: {target} de cada fragmento"
+    }
+    fn event_endangered(name, state, fewest, target) {
+        en: "endangered {name}: {state}, fewest {fewest} of {target}",
+        es: "en peligro {name}: {state}, mínimo {fewest} de {target}"
+    }
+    fn event_repaired(name, target) {
+        en: "repaired {name}: {target} of every fragment again",
+        es: "reparado {name}: otra vez {target} de cada fragmento"
+    }
+    fn peer_joined(peer, address) { en: "peer joined: {peer} at {address}", es: "nodo nuevo: {peer} en {address}" }
+    fn peer_suspect(peer, address) { en: "peer suspect: {peer} at {address}", es: "nodo dudoso: {peer} en {address}" }
+    fn peer_lost(peer, address) { en: "peer lost: {peer} at {address}", es: "nodo perdido: {peer} en {address}" }
+    fn peer_left(peer, address) { en: "peer left: {peer} at {address}", es: "nodo que se ha ido: {peer} en {address}" }
+    fn peer_returned(peer, address) { en: "peer returned: {peer} at {address}", es: "nodo que ha vuelto: {peer} en {address}" }
+    fn peer_draining(peer, address) { en: "peer draining: {peer} at {address}", es: "nodo vaciándose: {peer} en {address}" }
+    fn peer_in_maintenance(peer, address) {
+        en: "peer in maintenance: {peer} at {address}",
+        es: "nodo en mantenimiento: {peer} en {address}"
+    }
+    fn peer_active(peer, address) { en: "peer active: {peer} at {address}", es: "nodo activo: {peer} en {address}" }
+    fn not_followed(elapsed) {
+        en: "could not follow the network for {elapsed}; changed names are reported, changes of peers and replicas may be missing",
+        es: "no se pudo seguir la red durante {elapsed}; se informa de los nombres que cambiaron, pueden faltar cambios de nodos y réplicas"
+    }
+    fn not_followed_gap(elapsed) {
+        en: "could not follow the network for {elapsed}, and some events are lost; the differences follow",
+        es: "no se pudo seguir la red durante {elapsed}, y se han perdido sucesos; siguen las diferencias"
+    }
+    fn too_much_at_once() {
+        en: "more events came at once than could be reported; the differences follow",
+        es: "hubo a la vez más sucesos de los que se pudo informar; siguen las diferencias"
+    }
+    fn tracker_restarted(line) { en: "the tracker has restarted; {line}", es: "el tracker ha reiniciado; {line}" }
+
+    fn follow_changes() { en: "follow the network", es: "seguir la red" }
+    fn node_ended_feed() { en: "the node has gone away", es: "el nodo se ha ido" }
+    fn trying_again(failure) { en: "{failure}; trying again", es: "{failure}; se intenta otra vez" }
+    fn command_is_slower() {
+        en: "the command is slower than the events: it was not run for one of them",
+        es: "la orden es más lenta que los sucesos: no se ejecutó con uno de ellos"
+    }
+}
