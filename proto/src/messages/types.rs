@@ -2,11 +2,10 @@
 
 use shared::model::{
     Binding, CollectionSize, ContentId, ContentRef, ContentState, Digest, FragmentLength, FragmentSet,
-    Health, Holder, HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerState, ReplicationTarget,
-    Revision, Timestamp, Zone,
+    Health, Holder, HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerMode, PeerState,
+    ReplicationTarget, Revision, Timestamp, Zone,
 };
 
-use super::upkeep::ModeOf;
 use super::{Invalid, fixed, parsed, required};
 use crate::v1;
 
@@ -18,6 +17,28 @@ pub fn content_id(bytes: &[u8]) -> Result<ContentId, Invalid> {
 /// 16 bytes that are a peer id.
 pub fn peer_id(bytes: &[u8]) -> Result<PeerId, Invalid> {
     fixed("peer_id", bytes).map(PeerId::from_bytes)
+}
+
+/// Reads the mode of a peer; an older tracker does not tell it, and its peers are active.
+pub(crate) fn mode_of(wire: Option<v1::Duty>) -> PeerMode {
+    use v1::duty::Duty as Wire;
+    match wire.and_then(|wire| wire.duty) {
+        Some(Wire::IsDraining(true)) => PeerMode::Draining,
+        Some(Wire::MaintenanceUntilMs(until)) => PeerMode::Maintenance {
+            until: Timestamp::from_millis(until),
+        },
+        Some(Wire::IsDraining(false)) | None => PeerMode::Active,
+    }
+}
+
+/// Reads a fragment length; 0 lets the content's length decide.
+pub(crate) fn fragment_length(bytes: u32) -> Result<Option<FragmentLength>, Invalid> {
+    match bytes {
+        0 => Ok(None),
+        bytes => FragmentLength::new(u64::from(bytes))
+            .map(Some)
+            .map_err(|error| Invalid::field("fragment_length", error)),
+    }
 }
 
 /// A concatenation of 32-byte digests.
@@ -205,7 +226,7 @@ impl TryFrom<v1::Peer> for PeerInfo {
             free: wire.free,
             incarnation: Incarnation::new(wire.incarnation),
             contents: wire.contents,
-            mode: ModeOf::from(wire.duty).0,
+            mode: mode_of(wire.duty),
         })
     }
 }

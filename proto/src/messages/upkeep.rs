@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use shared::model::{
     ContentRef, DrainStatus, Durability, Endangered, FetchStanding, Losses, Name, PeerId, PeerMode, Reason,
-    ReasonCode, Repair, ReplicationTarget, RequestedMode, Revision, Survey, Timestamp, Why,
+    ReasonCode, Repair, ReplicationTarget, RequestedMode, Revision, Survey, Why,
 };
 
-use super::types::{content_id, peer_id, target};
+use super::types::{content_id, mode_of, peer_id, target};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
@@ -103,24 +103,6 @@ impl From<SetPeerMode> for v1::SetDutyRequest {
     }
 }
 
-/// What an older tracker does not say is active mode.
-impl From<Option<v1::Duty>> for ModeOf {
-    fn from(wire: Option<v1::Duty>) -> Self {
-        use v1::duty::Duty as Wire;
-        Self(match wire.and_then(|wire| wire.duty) {
-            Some(Wire::IsDraining(true)) => PeerMode::Draining,
-            Some(Wire::MaintenanceUntilMs(until)) => PeerMode::Maintenance {
-                until: Timestamp::from_millis(until),
-            },
-            Some(Wire::IsDraining(false)) | None => PeerMode::Active,
-        })
-    }
-}
-
-/// A mode as it comes off the wire.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ModeOf(pub(crate) PeerMode);
-
 impl From<PeerMode> for v1::Duty {
     fn from(mode: PeerMode) -> Self {
         use v1::duty::Duty as Wire;
@@ -138,7 +120,7 @@ impl TryFrom<v1::SetDutyReply> for PeerMode {
 
     fn try_from(wire: v1::SetDutyReply) -> Result<Self, Invalid> {
         let duty = required("duty", wire.duty)?;
-        Ok(ModeOf::from(Some(duty)).0)
+        Ok(mode_of(Some(duty)))
     }
 }
 
@@ -174,7 +156,7 @@ impl TryFrom<v1::DrainStatusReply> for DrainStatus {
 
     fn try_from(wire: v1::DrainStatusReply) -> Result<Self, Invalid> {
         Ok(Self {
-            mode: ModeOf::from(wire.duty).0,
+            mode: mode_of(wire.duty),
             contents: wire.contents,
             bytes: wire.bytes,
             contents_left: wire.contents_left,

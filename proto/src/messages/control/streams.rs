@@ -6,8 +6,8 @@ use bytes::Bytes;
 use shared::model::{FragmentLength, Name, ReplicationTarget};
 
 use super::GetEvent;
-use super::wire::parsed;
-use crate::messages::types::target;
+use crate::messages::parsed;
+use crate::messages::types::{fragment_length, target};
 use crate::{Invalid, v1};
 
 /// Publish the bytes that follow.
@@ -48,16 +48,6 @@ pub enum ReadEvent {
 impl From<GetEvent> for ReadEvent {
     fn from(event: GetEvent) -> Self {
         Self::Told(event)
-    }
-}
-
-/// 0 lets the content's length decide.
-pub(super) fn fragment_length(bytes: u32) -> Result<Option<FragmentLength>, Invalid> {
-    match bytes {
-        0 => Ok(None),
-        bytes => FragmentLength::new(u64::from(bytes))
-            .map(Some)
-            .map_err(|error| Invalid::field("fragment_length", error)),
     }
 }
 

@@ -6,13 +6,12 @@ use std::time::Duration;
 use shared::collection::Selection;
 use shared::model::{ByteRate, Epoch, FragmentLength, HostPort, Incarnation};
 
-use super::streams::fragment_length;
 use super::{
     Add, AddEvent, EntryPoint, Get, GetEvent, LimitChange, LocalContent, LocalRole, RateLimits, Scrub,
     SessionStatus, SetLimits, Status, Verified,
 };
-use crate::messages::Invalid;
-use crate::messages::types::{content_id, peer_id, target, zone, zone_text};
+use crate::messages::types::{content_id, fragment_length, peer_id, target, zone, zone_text};
+use crate::messages::{Invalid, parsed};
 use crate::v1;
 
 fn text_of(path: PathBuf) -> String {
@@ -32,13 +31,6 @@ fn absolute(field: &'static str, text: String) -> Result<PathBuf, Invalid> {
         ));
     }
     Ok(path)
-}
-
-pub(super) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
-    field: &'static str,
-    text: &str,
-) -> Result<T, Invalid> {
-    text.parse().map_err(|error| Invalid::field(field, error))
 }
 
 impl TryFrom<v1::StatusReply> for Status {

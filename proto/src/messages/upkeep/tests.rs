@@ -126,7 +126,7 @@ proptest! {
 
 #[test]
 fn an_older_trackers_peers_are_on_active_duty_and_a_newer_ones_reasons_are_kept() {
-    assert_eq!(ModeOf::from(None).0, PeerMode::Active);
+    assert_eq!(mode_of(None), PeerMode::Active);
     let reason = v1::Reason {
         code: "of_the_future".into(),
         detail: "words".into(),
