@@ -23,14 +23,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .open_files(files)?
         .file_descriptor_set();
 
-    // For the reflection service: the same descriptors, as bytes.
+    // Descriptors as bytes, for the reflection service.
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(
         out.join("enjambre.v1.bin"),
         protox::prost::Message::encode_to_vec(&descriptors),
     )?;
 
-    // No generated dialling: connections are made in `dial`. Payloads as `Bytes`, so that decoding a chunk does not copy it.
+    // No generated dialling: connections are made in `dial`. Payloads as `Bytes`, so that decoding a chunk
+    // does not copy it.
     tonic_prost_build::configure()
         .build_transport(false)
         .bytes(".")

@@ -1,10 +1,12 @@
-//! Carries out what the tracker orders: hold these fragments, hold this content no longer.
+//! Carries out the tracker's orders: hold these fragments, hold this content no longer.
 //!
 //! Assignments wait in a bounded queue and a few are worked on at a time: room is made first, then the fragments are
 //! fetched from other holders, verified and synced; the announce that follows from the store's change is the
-//! answer. What cannot be carried out is reported with its reason, so that the tracker chooses another peer.
+//! answer. An assignment that cannot be carried out is reported with its reason, so that the tracker chooses another
+//! peer.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use proto::RemoteError;
 use shared::model::{
@@ -12,7 +14,7 @@ use shared::model::{
 };
 use shared::runtime::{OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tracing::{info, warn};
 
 use crate::blocking::try_blocking;
@@ -20,13 +22,13 @@ use crate::collection::{CollectionError, pending_parts};
 use crate::eviction::Eviction;
 use crate::fetch::{FetchError, Fetcher, Progress};
 use crate::identity::Identity;
-use crate::store::{DiskStore, FragmentStore as _, Purpose, StoreError};
+use crate::store::{DiskStore, FragmentStore as _, Purpose};
 
 /// Assignments that wait; each carries a manifest. A tracker that has more will try again or elsewhere.
-const QUEUE: usize = 256;
+const MAX_WAITING: usize = 256;
 
 /// Assignments carried out side by side; each uses several sources already.
-const WORKERS: usize = 4;
+pub const WORKERS: usize = 4;
 
 /// Reports of failures that wait for a session; what does not fit is found out by the assignment's deadline.
 const FAILURES: usize = 256;
@@ -35,20 +37,61 @@ const FAILURES: usize = 256;
 #[derive(Clone, Debug)]
 pub struct Assignments {
     store: Arc<DiskStore>,
-    queue: mpsc::Sender<Assignment>,
+    waiting: Arc<(Mutex<AssignmentQueue>, Notify)>,
     failures: mpsc::Sender<Report>,
 }
 
-#[derive(Debug)]
-struct Assignment {
-    epoch: Epoch,
-    manifest: Manifest,
-    fragments: FragmentSet,
-    sources: Vec<Source>,
+/// An order to hold fragments.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// Of the tracker that gave it.
+    pub epoch: Epoch,
+    /// The content.
+    pub manifest: Manifest,
+    /// The fragments to hold.
+    pub fragments: FragmentSet,
+    /// Peers that have some.
+    pub sources: Vec<Source>,
+}
+
+/// Assignments that wait for a worker, in order. Pure.
+#[derive(Debug, Default)]
+pub struct AssignmentQueue(VecDeque<Assignment>);
+
+impl AssignmentQueue {
+    /// Puts an assignment at the end; false when there is no place for it.
+    pub fn push(&mut self, assignment: Assignment) -> bool {
+        let has_place = self.0.len() < MAX_WAITING;
+        if has_place {
+            self.0.push_back(assignment);
+        }
+        has_place
+    }
+
+    /// Takes the first assignment that is still to be carried out. An order of a tracker that is gone is not: the
+    /// present tracker decides anew.
+    pub fn next(&mut self, epoch: Epoch) -> Option<Assignment> {
+        std::iter::from_fn(|| self.0.pop_front()).find(|assignment| assignment.epoch >= epoch)
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The failure that is reported when room cannot be made, for this reason.
+#[must_use]
+pub const fn failure_to_prepare(code: ErrorCode) -> AssignmentFailure {
+    match code {
+        ErrorCode::Exhausted => AssignmentFailure::NoRoom,
+        _ => AssignmentFailure::Store,
+    }
 }
 
 impl Assignments {
-    /// Starts the workers; what they cannot carry out comes out of the receiver.
+    /// Starts the workers; the receiver yields reports of assignments that they cannot carry out.
     #[must_use]
     pub fn start(
         store: &Arc<DiskStore>,
@@ -56,29 +99,26 @@ impl Assignments {
         fetcher: &Fetcher,
         tasks: &Tasks,
     ) -> (Self, mpsc::Receiver<Report>) {
-        let (queue, waiting) = mpsc::channel(QUEUE);
         let (failures, reports) = mpsc::channel(FAILURES);
-        let waiting = Arc::new(Mutex::new(waiting));
         let handle = Self {
             store: Arc::clone(store),
-            queue,
+            waiting: Arc::default(),
             failures,
         };
         for _ in 0..WORKERS {
-            let (waiting, worker) = (Arc::clone(&waiting), handle.clone());
+            let worker = handle.clone();
             let (identity, fetcher, stop) = (Arc::clone(identity), fetcher.clone(), tasks.token().clone());
             tasks.spawn("assignment-worker", OnExit::ShutDown, async move {
-                loop {
-                    let next = async { waiting.lock().await.recv().await };
-                    let assignment = tokio::select! {
-                        () = stop.cancelled() => return,
-                        next = next => match next { Some(assignment) => assignment, None => return },
-                    };
-                    // An order of a tracker that is gone: the present one decides anew.
-                    if assignment.epoch < identity.epoch() {
+                while !stop.is_cancelled() {
+                    let next = worker.queue(|queue| queue.next(identity.epoch()));
+                    if let Some(assignment) = next {
+                        worker.carry_out(assignment, &fetcher).await;
                         continue;
                     }
-                    worker.carry_out(assignment, &fetcher).await;
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = worker.waiting.1.notified() => {}
+                    }
                 }
             });
         }
@@ -86,18 +126,11 @@ impl Assignments {
     }
 
     /// Takes an order to hold fragments.
-    pub fn accept(&self, epoch: Epoch, manifest: Manifest, fragments: FragmentSet, sources: Vec<Source>) {
-        let content = manifest.content();
-        if self
-            .queue
-            .try_send(Assignment {
-                epoch,
-                manifest,
-                fragments,
-                sources,
-            })
-            .is_err()
-        {
+    pub fn accept(&self, assignment: Assignment) {
+        let content = assignment.manifest.content();
+        if self.queue(|queue| queue.push(assignment)) {
+            self.waiting.1.notify_one();
+        } else {
             self.fail(
                 content,
                 AssignmentFailure::NoRoom,
@@ -106,7 +139,11 @@ impl Assignments {
         }
     }
 
-    /// Holds a content no longer. A content whose publication is still waiting for the tracker stays.
+    fn queue<T>(&self, act: impl FnOnce(&mut AssignmentQueue) -> T) -> T {
+        act(&mut self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Carries out an order to hold a content no longer. A content whose publication waits for the tracker stays.
     ///
     /// # Errors
     /// When the store fails; nothing is lost then, and the tracker will ask again.
@@ -115,22 +152,12 @@ impl Assignments {
         let freed = try_blocking(move || {
             let publications = store.publications()?;
             let parts = pending_parts(&store, &publications)?;
-            let freed = match Eviction::of(content, reason, &publications, &parts) {
-                Eviction::Refuse => return Ok(None),
-                Eviction::Release(roles) => roles
-                    .iter()
-                    .map(|role| store.release(content, *role))
-                    .take_while(|released| !matches!(released, Err(StoreError::UnknownContent(_))))
-                    .sum::<Result<_, _>>()?,
-                Eviction::Forget(publications) => {
-                    let freed = store.forget(content)?;
-                    publications
-                        .iter()
-                        .try_for_each(|publication| store.forget_publication(publication).map(drop))?;
-                    freed
-                }
-            };
-            Ok::<_, CollectionError>(Some(freed))
+            let eviction = Eviction::of(content, reason, &publications, &parts);
+            let freed = eviction.carry_out(content, &*store)?;
+            for publication in eviction.forgotten() {
+                store.forget_publication(publication)?;
+            }
+            Ok::<_, CollectionError>(freed)
         });
         match freed.await {
             Ok(Some(freed)) => info!(content = %content.short(), freed, ?reason, "evicted"),
@@ -153,12 +180,7 @@ impl Assignments {
         let (store, wanted, of) = (Arc::clone(&self.store), fragments.clone(), manifest.clone());
         let prepared = try_blocking(move || store.prepare(&of, Purpose::Assigned(wanted))).await;
         if let Err(error) = prepared {
-            let failure = if error.code() == ErrorCode::Exhausted {
-                AssignmentFailure::NoRoom
-            } else {
-                AssignmentFailure::Store
-            };
-            return self.fail(content, failure, &error.to_string());
+            return self.fail(content, failure_to_prepare(error.code()), &error.to_string());
         }
         let (progress, _) = watch::channel(Progress::default());
         let cancel = tokio_util::sync::CancellationToken::new();
@@ -184,7 +206,38 @@ impl Assignments {
             failure,
             detail: detail.to_owned(),
         };
-        // What does not fit is found out by the tracker's deadline.
+        // A report that does not fit is found out by the tracker's deadline.
         drop(self.failures.try_send(report));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::model::{Digest, FragmentLength};
+
+    use super::*;
+
+    fn assignment(epoch: u64) -> Assignment {
+        let roots = vec![Digest::from_bytes([1; 32])];
+        let manifest = Manifest::from_roots(10, FragmentLength::MIN, roots).expect("one fragment");
+        Assignment {
+            epoch: Epoch::new(epoch),
+            fragments: manifest.all_fragments(),
+            manifest,
+            sources: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_skips_orders_of_trackers_that_are_gone() {
+        let mut queue = AssignmentQueue::default();
+        for n in 0..MAX_WAITING {
+            assert!(queue.push(assignment(if n < 3 { 1 } else { 2 })));
+        }
+        assert!(!queue.push(assignment(2)));
+        let next = queue.next(Epoch::new(2)).expect("one of the epoch");
+        assert_eq!(next.epoch, Epoch::new(2));
+        assert_eq!(queue.0.len(), MAX_WAITING - 4);
+        assert!(queue.next(Epoch::new(3)).is_none() && queue.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Evictions: decided here, carried out by [`assignments`](crate::assignments). Pure.
+//! The consequences of an order to evict: decided without I/O, carried out on any store.
 //!
 //! Invariants: a content whose publication waits for the tracker stays, whatever the order says, and so do
 //! the parts of a collection whose publication waits; a content that the peer's own user published or fetched
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use shared::model::{ContentId, EvictReason};
 
-use crate::store::{Publication, Role};
+use crate::store::{FragmentStore, Publication, Role, StoreError};
 
 /// The action that follows from an order to hold a content no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,36 @@ impl Eviction {
             EvictReason::Surplus if settled.is_empty() => Self::Release(&[Role::Assigned, Role::Published]),
             EvictReason::Surplus => Self::Release(&[Role::Assigned]),
             EvictReason::Unreferenced | EvictReason::Released => Self::Forget(settled),
+        }
+    }
+
+    /// Carries it out on a store, and returns the bytes freed; none when nothing was to be done. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn carry_out(
+        &self,
+        content: ContentId,
+        store: &dyn FragmentStore,
+    ) -> Result<Option<u64>, StoreError> {
+        let freed = match self {
+            Self::Refuse => return Ok(None),
+            Self::Release(roles) => roles
+                .iter()
+                .map(|role| store.release(content, *role))
+                .take_while(|released| !matches!(released, Err(StoreError::UnknownContent(_))))
+                .sum::<Result<_, _>>()?,
+            Self::Forget(_) => store.forget(content)?,
+        };
+        Ok(Some(freed))
+    }
+
+    /// Returns the publications to take out of the outbox afterwards.
+    #[must_use]
+    pub fn forgotten(&self) -> &[Publication] {
+        match self {
+            Self::Forget(publications) => publications,
+            Self::Refuse | Self::Release(_) => &[],
         }
     }
 }

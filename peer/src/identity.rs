@@ -1,7 +1,8 @@
-//! Who this peer is: an id for good, an incarnation per run, the newest epoch seen and how far the tracker's history had
-//! come, a token for its own commands.
+//! The peer's identity: an id for good, an incarnation per run, the newest epoch and the latest mark of the tracker's
+//! history, a token for its own commands.
 //!
-//! Invariants: all of it is durable before it is used; the incarnation grows with every start, the epoch never falls.
+//! Invariants: ids, incarnations and epochs are durable before they are used; the incarnation grows with every start, the
+//! epoch never falls.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,7 @@ const INCARNATION_KEY: &str = "incarnation";
 const EPOCH_KEY: &str = "epoch";
 const MARK_KEY: &str = "mark";
 
-/// One run of this peer.
+/// The identity of one run of this peer.
 pub struct Identity {
     store: Arc<DiskStore>,
     peer: PeerId,
@@ -58,31 +59,31 @@ impl Identity {
         })
     }
 
-    /// Who this peer is.
+    /// Returns this peer's id.
     #[must_use]
     pub const fn peer(&self) -> PeerId {
         self.peer
     }
 
-    /// Which run of it.
+    /// Returns the number of this run.
     #[must_use]
     pub const fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
 
-    /// The newest epoch seen; 0 when none was.
+    /// Returns the newest epoch seen; 0 when none was.
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         Epoch::new(self.epoch.load(Ordering::SeqCst))
     }
 
-    /// The latest mark of the tracker's history; none when none was told.
+    /// Returns the latest mark of the tracker's history; none when none was told.
     #[must_use]
     pub fn mark(&self) -> Option<Mark> {
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a mark in place of the one before. In memory at once, durable when it returns. Blocks on the disk.
+    /// Keeps a mark in place of the one before: in memory at once, durably when it returns. Blocks on the disk.
     ///
     /// # Errors
     /// When the store's index fails.
@@ -93,13 +94,13 @@ impl Identity {
         self.store.meta_set(MARK_KEY, &bytes)
     }
 
-    /// What proves that a command may change something: 32 hexadecimal digits.
+    /// Returns the token by which a command proves that it may change something: 32 hexadecimal digits.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// Takes note of a newer epoch; durable when it returns. Blocks on the disk.
+    /// Raises the newest epoch, durably when it returns. Blocks on the disk.
     ///
     /// # Errors
     /// When the store's index fails.
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_restart_keeps_the_id_counts_the_incarnation_and_remembers_the_epoch() {
+    fn a_restart_keeps_the_id_and_the_epoch_and_counts_the_incarnation() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let begin = || {
             Identity::begin(Arc::new(DiskStore::open(dir.path(), 1 << 20).expect("opens"))).expect("begins")

@@ -8,16 +8,18 @@
 //! attempt whose answer got lost is never repeated over what others have done to the name since: a name that was
 //! published, and then removed by someone, does not come back.
 
+mod attempt;
+mod rounds;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
 
 use proto::RemoteError;
 use proto::messages::Publish;
-use shared::model::{Binding, ContentRef, Expectation, Name, Parts, Revision};
-use shared::runtime::{OnExit, Tasks};
+use shared::model::{Binding, ContentRef, Manifest, Name, Parts, Revision};
+use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tracing::{info, warn};
 
 use crate::blocking::{blocking, try_blocking};
@@ -26,10 +28,8 @@ use crate::identity::Identity;
 use crate::session::{Connection, Network, ProtectionGuard};
 use crate::store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
-pub use store::{Next, is_final};
-
-/// While connected, publications that failed for a passing reason are tried again this often.
-const RETRY_WAIT: Duration = Duration::from_secs(5);
+pub use attempt::{Attempt, Bind, Input, Outcome, Output, is_final};
+pub use rounds::{Next, RETRY_WAIT, Rounds};
 
 /// The publisher of one node; cheap to clone.
 #[derive(Clone, Debug)]
@@ -40,50 +40,59 @@ struct Inner {
     store: Arc<DiskStore>,
     identity: Arc<Identity>,
     network: Network,
+    clock: Clock,
     /// One publication at a time: two attempts at the same one would race for its settlement.
     turn: Mutex<()>,
-    /// Who is publishing something under a name, or waits to: the outbox has one place for each.
+    /// A caller's attempt ended and may have left its publication pending.
+    remains: Notify,
+    /// Names under which a caller is publishing, or waits to: the outbox has one place for each.
     names: Names,
 }
 
 /// A lock for every name that is in use.
 type Names = std::sync::Mutex<BTreeMap<Name, Arc<Mutex<()>>>>;
 
+/// Has the outbox gone through again when a caller's attempt ends without a final answer, or is cancelled.
+struct Unsettled<'a>(Option<&'a Notify>);
+
+impl Drop for Unsettled<'_> {
+    fn drop(&mut self) {
+        if let Some(remains) = self.0 {
+            remains.notify_one();
+        }
+    }
+}
+
 impl Publisher {
     /// Starts making pending publications whenever a session begins.
     #[must_use]
-    pub fn start(store: Arc<DiskStore>, identity: Arc<Identity>, network: Network, tasks: &Tasks) -> Self {
+    pub fn start(
+        store: Arc<DiskStore>,
+        identity: Arc<Identity>,
+        network: Network,
+        clock: Clock,
+        tasks: &Tasks,
+    ) -> Self {
         let publisher = Self(Arc::new(Inner {
             store,
             identity,
             network,
+            clock,
             turn: Mutex::new(()),
+            remains: Notify::new(),
             names: Names::default(),
         }));
         let (outbox, stop) = (publisher.clone(), tasks.token().clone());
         tasks.spawn("publisher", OnExit::ShutDown, async move {
-            let mut connections = outbox.0.network.connections();
-            while !stop.is_cancelled() {
-                let is_connected = connections.borrow_and_update().is_some();
-                let round = async {
-                    let remain = is_connected && outbox.publish_pending().await;
-                    if remain {
-                        tokio::time::sleep(RETRY_WAIT).await;
-                    } else {
-                        std::future::pending::<()>().await;
-                    }
-                };
-                tokio::select! {
-                    () = stop.cancelled() => break,
-                    changed = connections.changed() => if changed.is_err() { break },
-                    () = round => {}
-                }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = outbox.go_round() => {}
             }
         });
         publisher
     }
 
-    /// How many publications wait for a tracker.
+    /// Returns the publications that wait for a tracker.
     ///
     /// # Errors
     /// When the outbox cannot be read.
@@ -111,6 +120,72 @@ impl Publisher {
     /// When the tracker refuses (then it is settled as refused), or cannot be reached (then it stays pending), or the user
     /// has withdrawn it or added something else under the name meanwhile.
     pub async fn publish(&self, wanted: &Publication) -> Result<Binding, RemoteError> {
+        let mut unsettled = Unsettled(Some(&self.0.remains));
+        let outcome = self.attempt(wanted).await;
+        if outcome
+            .as_ref()
+            .map_or_else(|error| is_final(error.code()), |_| true)
+        {
+            unsettled.0 = None;
+        }
+        outcome
+    }
+
+    /// Goes through the outbox whenever [`Rounds`] says so. A try that is cancelled is made again later.
+    async fn go_round(&self) {
+        let (mut connections, clock) = (self.0.network.connections(), &self.0.clock);
+        let mut rounds = Rounds::default();
+        rounds.connection_changed(clock.now(), connections.borrow_and_update().is_some());
+        loop {
+            let next = rounds.next(clock.now());
+            tokio::select! {
+                changed = connections.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let is_connected = connections.borrow_and_update().is_some();
+                    rounds.connection_changed(clock.now(), is_connected);
+                }
+                () = self.step(next, &mut rounds) => {}
+            }
+        }
+    }
+
+    async fn step(&self, next: Next, rounds: &mut Rounds) {
+        let inner = &self.0;
+        match next {
+            Next::Read => {
+                let pending = self.pending().await;
+                let pending = pending.inspect_err(|error| warn!(%error, "cannot read the outbox"));
+                rounds.read(inner.clock.now(), pending.ok());
+            }
+            Next::Try(publication) => {
+                let name = &publication.name;
+                let outcome = self.attempt(&publication).await;
+                match &outcome {
+                    Ok(binding) => info!(%name, revision = %binding.revision, "published"),
+                    Err(error) => warn!(%name, %error, "not published"),
+                }
+                let outcome = outcome.map(drop).map_err(|error| error.code());
+                rounds.tried(inner.clock.now(), outcome);
+            }
+            Next::Wait(until) => {
+                let waiting = async {
+                    match until {
+                        Some(at) => tokio::time::sleep(at.since(inner.clock.now())).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = waiting => {}
+                    () = inner.remains.notified() => rounds.remains(inner.clock.now()),
+                }
+            }
+        }
+    }
+
+    /// Makes one publication that is in the outbox, when its turn comes.
+    async fn attempt(&self, wanted: &Publication) -> Result<Binding, RemoteError> {
         let inner = &self.0;
         let _turn = inner.turn.lock().await;
         let store = Arc::clone(&inner.store);
@@ -119,124 +194,36 @@ impl Publisher {
             .into_iter()
             .find(|known| known.asks_the_same(wanted))
             .ok_or_else(|| withdrawn(&wanted.name))?;
-        match publication.next() {
-            Next::AskHead | Next::Ask(_) => self.make(publication).await,
-            Next::Published(revision) => self.published(publication.name, revision).await,
-            Next::Refused(reason) => Err(RemoteError::new(ErrorCode::Conflict, reason)),
-        }
-    }
-
-    /// The outbox was faster; the catalogue has the rest, unless it has moved on already.
-    async fn published(&self, name: Name, revision: Revision) -> Result<Binding, RemoteError> {
-        let connection = self.0.network.connection()?;
-        let (binding, _) = connection
-            .catalog
-            .resolve(&ContentRef::Name(name.clone()))
-            .await?;
-        if binding.revision == revision {
-            return Ok(binding);
-        }
-        let newer = binding.revision;
-        let text = format!("{name} was published as revision {revision}, and is at revision {newer} by now");
-        Err(RemoteError::new(ErrorCode::Conflict, text))
-    }
-
-    /// Tries every pending publication once; whether some are still pending. A cancelled try is made again later.
-    async fn publish_pending(&self) -> bool {
-        let pending = match self.pending().await {
-            Ok(pending) => pending,
-            Err(error) => {
-                warn!(%error, "cannot read the outbox");
-                return true;
-            }
-        };
-        let mut some_remain = false;
-        for publication in pending {
+        let (mut attempt, mut output) = Attempt::begin(publication);
+        let (mut guards, mut binding) = (Vec::new(), None);
+        loop {
+            let publication = attempt.publication();
             let name = &publication.name;
-            match self.publish(&publication).await {
-                Ok(binding) => info!(%name, revision = %binding.revision, "published"),
-                Err(error) => {
-                    warn!(%name, %error, "not published");
-                    some_remain |= !is_final(error.code());
+            let answer = match output {
+                Output::Protect => {
+                    guards.extend(self.protect(publication).await);
+                    Ok(Input::Protected)
                 }
-            }
+                Output::AskHead => {
+                    let head = inner.network.connection()?.catalog.head(name).await;
+                    head.map(|(revision, bound)| Input::Head(revision, bound))
+                }
+                Output::Write(state) => self.write(publication.clone(), state).await.map(Input::Written),
+                Output::LookUp => self.held(publication).await.map(Input::Held),
+                Output::Bind(bind) => {
+                    let bound = self.bind(publication, *bind).await;
+                    bound.map(|bound| Input::Bound(binding.insert(bound).revision))
+                }
+                Output::Done(Outcome::Published(revision)) => match binding {
+                    Some(binding) => return Ok(binding),
+                    None => return resolve(&inner.network.connection()?, name, revision).await,
+                },
+                Output::Done(Outcome::Failed(code, reason)) => return Err(RemoteError::new(code, reason)),
+                Output::Done(Outcome::Withdrawn) => return Err(withdrawn(name)),
+            };
+            let failed = |error: RemoteError| Input::Failed(error.code(), error.to_string());
+            output = attempt.handle(answer.unwrap_or_else(failed));
         }
-        some_remain
-    }
-
-    async fn make(&self, mut publication: Publication) -> Result<Binding, RemoteError> {
-        let inner = &self.0;
-        let connection = inner.network.connection()?;
-        // Before the store is asked: from here on the content cannot be evicted under us.
-        let _guards = self.protect(&publication).await;
-        let outcome = match self.follow(&connection, &mut publication).await {
-            Ok(base) => self.ask(&connection, &publication, base).await,
-            Err(error) => Err(error),
-        };
-        let told = outcome
-            .as_ref()
-            .map_err(|error| (error.code(), error.to_string()));
-        let state = PublicationState::after(match &told {
-            Ok(binding) => Ok(binding.revision),
-            Err((code, reason)) => Err((*code, reason)),
-        });
-        let Some(state) = state else {
-            return outcome;
-        };
-        // Where it is another publication by now, there is nothing to settle; what was answered is true all the same.
-        self.settle(publication, state).await?;
-        outcome
-    }
-
-    /// The revision that the publication is to follow: the one written down, or else the one that the name has now,
-    /// which is written down first.
-    async fn follow(
-        &self,
-        connection: &Connection,
-        publication: &mut Publication,
-    ) -> Result<Revision, RemoteError> {
-        if let Next::Ask(base) = publication.next() {
-            return Ok(base);
-        }
-        let (base, bound) = connection.catalog.head(&publication.name).await?;
-        let state = publication
-            .follow(base, bound)
-            .map_err(|reason| RemoteError::new(ErrorCode::Conflict, reason))?;
-        if !self.settle(publication.clone(), state.clone()).await? {
-            return Err(withdrawn(&publication.name));
-        }
-        publication.state = state;
-        Ok(base)
-    }
-
-    async fn ask(
-        &self,
-        connection: &Connection,
-        publication: &Publication,
-        base: Revision,
-    ) -> Result<Binding, RemoteError> {
-        let inner = &self.0;
-        let (store, content) = (Arc::clone(&inner.store), publication.content);
-        let entry = blocking(move || store.entry(content))
-            .await?
-            .filter(|entry| entry.held.is_full());
-        let Some(entry) = entry else {
-            let text = format!(
-                "the file of {} is no longer shared here; add it again",
-                publication.name
-            );
-            return Err(RemoteError::new(ErrorCode::NotFound, text));
-        };
-        let publish = Publish {
-            name: publication.name.clone(),
-            manifest: entry.manifest,
-            target: publication.target,
-            expectation: Expectation::Revision(base),
-            publisher: inner.identity.peer(),
-            incarnation: inner.identity.incarnation(),
-            parts: self.parts(publication).await?,
-        };
-        connection.catalog.publish(&publish).await
     }
 
     /// Keeps all of it from being evicted while it is published.
@@ -245,26 +232,62 @@ impl Publisher {
         let mut guards = vec![network.protect(publication.content)];
         // If it fails, so does the attempt.
         let parts = self.parts(publication).await.ok().flatten();
-        guards.extend(
-            parts
-                .iter()
-                .flat_map(Parts::ids)
-                .map(|part| network.protect(part)),
-        );
+        let parts = parts.iter().flat_map(Parts::ids);
+        guards.extend(parts.map(|part| network.protect(part)));
         guards
     }
 
-    /// What a collection refers to, all of which must be here; nothing when the publication is of a file.
+    /// Returns the content, if all of it is held, and the parts that it refers to.
+    async fn held(
+        &self,
+        publication: &Publication,
+    ) -> Result<Option<(Manifest, Option<Parts>)>, RemoteError> {
+        let (store, content) = (Arc::clone(&self.0.store), publication.content);
+        let entry = blocking(move || store.entry(content)).await?;
+        match entry.filter(|entry| entry.held.is_full()) {
+            Some(entry) => Ok(Some((entry.manifest, self.parts(publication).await?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the contents that a collection refers to, all of which must be here; none for a file.
     async fn parts(&self, publication: &Publication) -> Result<Option<Parts>, RemoteError> {
         let (store, content) = (Arc::clone(&self.0.store), publication.content);
         try_blocking(move || collection::parts_held(&store, content)).await
     }
 
-    /// Whether it was still there to be settled.
-    async fn settle(&self, attempted: Publication, state: PublicationState) -> Result<bool, RemoteError> {
+    async fn bind(&self, publication: &Publication, bind: Bind) -> Result<Binding, RemoteError> {
+        let publish = Publish {
+            name: publication.name.clone(),
+            manifest: bind.manifest,
+            target: publication.target,
+            expectation: bind.expectation,
+            publisher: self.0.identity.peer(),
+            incarnation: self.0.identity.incarnation(),
+            parts: bind.parts,
+        };
+        self.0.network.connection()?.catalog.publish(&publish).await
+    }
+
+    /// Writes the state of the attempted publication; false when it is another one by now.
+    async fn write(&self, attempted: Publication, state: PublicationState) -> Result<bool, RemoteError> {
         let store = Arc::clone(&self.0.store);
         try_blocking(move || store.settle_publication(&attempted, &state)).await
     }
+}
+
+/// Returns the binding that an earlier attempt made, unless the name has moved on already.
+async fn resolve(connection: &Connection, name: &Name, revision: Revision) -> Result<Binding, RemoteError> {
+    let (binding, _) = connection
+        .catalog
+        .resolve(&ContentRef::Name(name.clone()))
+        .await?;
+    if binding.revision == revision {
+        return Ok(binding);
+    }
+    let newer = binding.revision;
+    let text = format!("{name} was published as revision {revision}, and is at revision {newer} by now");
+    Err(RemoteError::new(ErrorCode::Conflict, text))
 }
 
 fn withdrawn(name: &Name) -> RemoteError {

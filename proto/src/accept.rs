@@ -1,7 +1,8 @@
 //! The one place where connections are taken: gRPC and HTTP on the same port.
 //!
-//! tonic's own server has no cap on connections and retries a failing `accept` in a tight loop, so the loop is ours:
-//! bounded connections, a pause after a failed accept, deadlines for the first bytes, for headers and for the drain.
+//! tonic's own server has no cap on connections and retries a failing `accept` in a tight loop, so the loop
+//! is ours: bounded connections, a pause after a failed accept, deadlines for the first bytes, for headers
+//! and for the drain.
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,7 +36,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Unanswered pings end a connection whose other end has silently gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-/// How long requests under way may take to end once the service stops.
+/// Time for requests under way to end once the service stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// After a failed accept (out of file descriptors, most likely): long enough not to spin.
@@ -45,16 +46,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
-/// What a connection may have in the kernel that has not been sent yet. Unbounded, it is half a megabyte for each receiver
-/// of a busy peer: whole fragments, for seconds on a slow line, that nobody can choose any more to send later or not at all.
-/// Peers would believe them served, and give their upload slots to others. Measured in docs/adr/0011-data-path.md.
+/// Bytes of a connection that may wait unsent in the kernel. Unbounded, it is half a megabyte for each
+/// receiver of a busy peer: whole fragments, for seconds on a slow line, which can no longer be postponed or
+/// cancelled. Peers would believe them served, and give their upload slots to others. Measured in
+/// docs/adr/0011-data-path.md.
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES: u32 = 32 << 10;
 
 /// Fewer, larger frames: fewer wake-ups on the data path.
 const FRAME_BYTES: u32 = 64 << 10;
 
-/// Who is at the other end of a connection; in the extensions of every request.
+/// Remote address of a connection; in the extensions of every request.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteAddr(pub SocketAddr);
 
@@ -100,8 +102,8 @@ impl Services {
         self
     }
 
-    /// The routes, ready to be merged with a program's HTTP routes, and the handle that changes what the health
-    /// service says.
+    /// Returns the routes, ready to be merged with a program's HTTP routes, and the handle that changes the
+    /// state reported by the health service.
     ///
     /// # Panics
     /// Never: the descriptors are made by the build.
@@ -135,7 +137,7 @@ impl Default for Services {
     }
 }
 
-/// Answers a gRPC call of a service that is not here in gRPC, whatever the program's answer to unknown paths is.
+/// Answers gRPC calls of unknown services in gRPC, independently of the program's answer to unknown paths.
 async fn answer_unknown_calls(request: axum::extract::Request, next: Next) -> axum::response::Response {
     let is_grpc = |headers: &http::HeaderMap| {
         let kind = headers.get(http::header::CONTENT_TYPE);

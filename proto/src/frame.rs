@@ -1,9 +1,9 @@
 //! `FetchChunk` as gRPC bytes without copying its data.
 //!
-//! The generated encoder copies a message into a buffer; for the one message that carries fragments that is half of what
-//! sending costs. Here only what goes before the data is encoded: the gRPC prefix, the small fields, and the key and
-//! length of the data field, which comes last. Followed by the data itself that is exactly the message that any stock
-//! gRPC client reads.
+//! The generated encoder copies a message into a buffer; for the one message that carries fragments, this
+//! copy is half of the cost of sending. This module encodes only the part before the data: the gRPC prefix,
+//! the small fields, and the key and length of the data field, which comes last. With the data behind it the
+//! result is exactly the message that any stock gRPC client reads.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
@@ -17,10 +17,10 @@ const FIRST_BLOCK: u32 = 2;
 const LEAVES: u32 = 3;
 const DATA: u32 = 4;
 
-/// One byte that says "not compressed", and four for the message's length.
+/// One byte for "not compressed" and four for the message's length.
 const PREFIX_BYTES: usize = 5;
 
-/// What goes before a chunk's data on the wire; the message is this and then `chunk.data`.
+/// Returns the bytes before a chunk's data on the wire; `chunk.data` completes the message.
 ///
 /// # Panics
 /// When the chunk has more than 4 GiB, which no chunk has.

@@ -1,8 +1,8 @@
-//! Whatever comes in over the wire is refused or valid, and never ends a process: every message that is converted, from
-//! bytes that look like messages.
+//! Hostile input: every message that is converted, from bytes that look like messages. Conversion refuses it
+//! or yields a valid value, and never ends the process.
 //!
-//! Random bytes alone are hardly ever a message; these are fields with numbers and lengths as ours have them, nested, with
-//! contents that nobody has agreed upon.
+//! Random bytes alone are hardly ever a message; these are fields with numbers and lengths as ours have them,
+//! nested, with arbitrary contents.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -24,7 +24,7 @@ use crate::messages::{
 };
 use crate::v1;
 
-/// What a field holds.
+/// Content of a field.
 #[derive(Clone, Debug)]
 enum Content {
     Number(u64),

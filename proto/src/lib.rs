@@ -1,10 +1,10 @@
 //! The wire and nothing but the wire.
 //!
-//! The `.proto` files are the contract; [`v1`] is what is generated from them and is named only here and in
-//! the `rpc` modules of the services. [`messages`] checks what comes in and turns it into the types of
-//! `shared::model`, and the other way. [`status`] maps errors to gRPC and HTTP in one place. [`client`] has a
-//! typed client for every service, with deadlines and retries; [`dial`] and [`accept`] are the only places
-//! where connections are made and taken. [`frame`] writes the one message that is too large to be copied.
+//! The `.proto` files are the contract; [`v1`] is generated from them and named only here and in the `rpc`
+//! modules of the services. [`messages`] checks incoming messages and converts them to the types of
+//! `shared::model`, and back. [`status`] maps errors to gRPC and HTTP in one place. [`client`] has a typed
+//! client for every service, with deadlines and retries; [`dial`] and [`accept`] are the only places where
+//! connections are made and taken. [`frame`] writes the one message that is too large to be copied.
 //! [`http`] has the parts of HTTP that the three programs share.
 
 pub mod accept;

@@ -1,7 +1,8 @@
 //! A connection whose first bytes must come in time.
 //!
-//! The server cannot tell HTTP/1 from HTTP/2 before it has seen them, and its own deadlines begin only then: whoever connected and
-//! said nothing kept one of a bounded number of connections for ever. Once they are there this costs nothing more.
+//! The server cannot tell HTTP/1 from HTTP/2 before it has seen the first bytes, and its own deadlines begin
+//! only then: a silent client would keep one of a bounded number of connections for ever. After the first
+//! bytes this wrapper costs nothing.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// As many bytes as HTTP/2 begins with; no request of HTTP/1 with a host is shorter.
+/// Bytes of HTTP/2's preface; no HTTP/1 request with a host is shorter.
 const PREFACE: usize = 24;
 
 /// See the [module](self).
@@ -23,7 +24,7 @@ pub(crate) struct Opening<S> {
 }
 
 impl<S> Opening<S> {
-    /// The first bytes must come within so long.
+    /// Wraps a connection whose first bytes must come within the deadline.
     pub(crate) fn within(stream: S, deadline: Duration) -> Self {
         let late = Box::pin(tokio::time::sleep(deadline));
         Self {

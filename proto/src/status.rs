@@ -70,7 +70,8 @@ pub const fn from_grpc(code: Code) -> ErrorCode {
         Code::FailedPrecondition => ErrorCode::FailedPrecondition,
         Code::Aborted => ErrorCode::Stale,
         Code::ResourceExhausted => ErrorCode::Exhausted,
-        // Unimplemented: another program, or another version, answers at the address.
+        // Unimplemented: it is there, but it is another program, or another version, than the one that was
+        // meant.
         Code::Unavailable | Code::Unimplemented => ErrorCode::Unavailable,
         Code::DeadlineExceeded => ErrorCode::DeadlineExceeded,
         Code::DataLoss => ErrorCode::Corrupt,

@@ -1,4 +1,4 @@
-//! Generated from `proto/enjambre/v1/*.proto`; see there for what every field means.
+//! Types generated from `proto/enjambre/v1/*.proto`, where every field is described.
 #![expect(
     clippy::all,
     clippy::too_many_lines,

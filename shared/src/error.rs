@@ -1,21 +1,21 @@
-//! The one set of error codes that the system speaks, and what follows from each.
+//! The system's one set of error codes, and their consequences.
 //!
-//! Modules have `thiserror` enums of their own; what crosses a border (gRPC, HTTP, a process exit) is one
-//! of these codes and a message. The mapping to gRPC and HTTP lives in `proto::status`; the exit codes and
-//! the retry policy are here because they depend on nothing else.
+//! Modules have `thiserror` enums of their own; only one of these codes and a message cross a border (gRPC,
+//! HTTP, a process exit). The mapping to gRPC and HTTP lives in `proto::status`; the exit codes and the retry
+//! policy are here because they depend on nothing else.
 
 use std::{fmt, io};
 
-/// What kind of failure it is, as far as the other side has to know.
+/// Kind of a failure, as far as the other side has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorCode {
     /// The request is malformed or out of bounds; the same request will never succeed.
     InvalidArgument,
-    /// What was asked for does not exist (or was removed).
+    /// The requested object does not exist (or was removed).
     NotFound,
     /// The caller may not do this.
     PermissionDenied,
-    /// It exists already, or the revision compared against is not the current one.
+    /// The object exists already, or the revision compared against is not the current one.
     Conflict,
     /// The request is right but the state is not: do something else first.
     FailedPrecondition,
@@ -25,7 +25,7 @@ pub enum ErrorCode {
     Exhausted,
     /// The other side cannot be reached, or is not ready.
     Unavailable,
-    /// It took longer than the caller allowed.
+    /// The call took longer than the caller allowed.
     DeadlineExceeded,
     /// Bytes do not match their digest.
     Corrupt,
@@ -58,7 +58,7 @@ impl ErrorCode {
         matches!(self, Self::Unavailable | Self::DeadlineExceeded | Self::Exhausted)
     }
 
-    /// The process exit code that tells a script about this failure.
+    /// Returns the process exit code for scripts.
     #[must_use]
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -102,7 +102,7 @@ impl fmt::Display for ErrorCode {
 }
 
 impl From<&io::Error> for ErrorCode {
-    /// What kind of failure it is when the operating system refuses.
+    /// Maps a refusal of the operating system to a kind of failure.
     fn from(error: &io::Error) -> Self {
         use io::ErrorKind;
         match error.kind() {
@@ -120,7 +120,8 @@ impl From<&io::Error> for ErrorCode {
     }
 }
 
-/// An error and what caused it, in one line: messages that repeat their cause are not repeated.
+/// Formats an error and its causes in one line; a message that contains its cause is not followed by the
+/// cause again.
 #[must_use]
 pub fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -137,7 +138,7 @@ pub fn describe(error: &dyn std::error::Error) -> String {
 
 /// An error that knows its [`ErrorCode`].
 pub trait Coded: std::error::Error {
-    /// The code that the other side of a border is told.
+    /// Returns the code that the other side of a border receives.
     fn code(&self) -> ErrorCode;
 }
 

@@ -1,14 +1,16 @@
 //! The BitTorrent v2 hash tree (BEP 52): from bytes to leaves, fragment roots and content ids, and back again
 //! as proofs.
 //!
-//! Leaves are SHA-256 of 16 KiB blocks (the last one short, not padded); missing leaves are 32 zero bytes; the
-//! tree is padded to a power of two. A fragment's root is the node of the tree that covers it; a content of
-//! one fragment has only its own root, over its own blocks padded to a power of two.
+//! Leaves are SHA-256 of 16 KiB blocks (the last one short, not padded); missing leaves are 32 zero bytes;
+//! the tree is padded to a power of two. A fragment's root is the node of the tree that covers it; a content
+//! of one fragment has only its own root, over its own blocks padded to a power of two.
 //!
-//! Trust flows down: a [`Manifest`] proves fragment roots against the content id, [`FragmentProof`] proves the
-//! leaves of one fragment against its root, and checks blocks against the leaves.
+//! Trust flows down: a [`Manifest`] proves fragment roots against the content id, [`FragmentProof`] proves
+//! the leaves of one fragment against its root, and checks blocks against the leaves.
 //!
-//! Nothing here opens a file: [`hash_content`] reads through [`ReadAt`].
+//! This module opens no file: [`hash_content`] reads through [`ReadAt`].
+
+mod tree;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -17,73 +19,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use sha2::{Digest as _, Sha256};
 
+pub use tree::{content_root, fragment_root, leaf, leaves};
+
 use crate::model::{BLOCK_LENGTH, Digest, FragmentIndex, FragmentLength, Manifest, ManifestError};
 
-/// How much is read at a time while hashing: large enough for the disk, small enough for the cache.
+/// Bytes read at a time while hashing: large enough for the disk, small enough for the cache.
 const READ_LENGTH: usize = 256 << 10;
-
-/// The leaf of one block.
-#[must_use]
-pub fn leaf(block: &[u8]) -> Digest {
-    Digest::from_bytes(Sha256::digest(block).into())
-}
-
-/// The leaves of consecutive blocks; only the last block may be short.
-#[must_use]
-pub fn leaves(blocks: &[u8]) -> Vec<Digest> {
-    blocks.chunks(BLOCK_LENGTH as usize).map(leaf).collect()
-}
-
-/// The root of a fragment from its leaves.
-///
-/// `is_only` says that the content has no other fragment: then the leaves are padded to the next power of two,
-/// otherwise to a whole fragment.
-#[must_use]
-pub fn fragment_root(leaves: &[Digest], fragment_length: FragmentLength, is_only: bool) -> Digest {
-    let width = if is_only {
-        leaves.len().next_power_of_two()
-    } else {
-        fragment_length.blocks() as usize
-    };
-    root(leaves.to_vec(), width, Digest::ZERO)
-}
-
-/// The root of a content from the roots of its fragments; 32 zero bytes when there are none.
-#[must_use]
-pub fn content_root(roots: &[Digest], fragment_length: FragmentLength) -> Digest {
-    match roots {
-        [] => Digest::ZERO,
-        [only] => *only,
-        _ => {
-            // What pads this level is the root of a fragment of missing leaves.
-            let padding =
-                (0..fragment_length.blocks().ilog2()).fold(Digest::ZERO, |node, _| parent(node, node));
-            root(roots.to_vec(), roots.len().next_power_of_two(), padding)
-        }
-    }
-}
-
-/// The root over `nodes` padded to `width` (a power of two) with `padding`.
-fn root(mut nodes: Vec<Digest>, mut width: usize, mut padding: Digest) -> Digest {
-    debug_assert!(nodes.len() <= width && width.is_power_of_two());
-    while width > 1 {
-        // Only the boundary needs an explicit padding node: what lies beyond it is `padding` again, a level up.
-        nodes = nodes
-            .chunks(2)
-            .map(|pair| parent(pair[0], *pair.get(1).unwrap_or(&padding)))
-            .collect();
-        padding = parent(padding, padding);
-        width /= 2;
-    }
-    nodes.first().copied().unwrap_or(padding)
-}
-
-fn parent(left: Digest, right: Digest) -> Digest {
-    let mut hasher = Sha256::new();
-    hasher.update(left.as_bytes());
-    hasher.update(right.as_bytes());
-    Digest::from_bytes(hasher.finalize().into())
-}
 
 /// The leaves of one fragment, proven against the fragment's root.
 #[derive(Clone, Debug)]
@@ -92,7 +33,7 @@ pub struct FragmentProof {
     leaves: Vec<Digest>,
 }
 
-/// Bytes or hashes that are not what the content's id says.
+/// Bytes or hashes that do not match the content's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProofError {
     /// The leaves do not combine to the root that the manifest has for the fragment.
@@ -143,8 +84,8 @@ impl FragmentProof {
 
     /// Checks consecutive blocks of the fragment, beginning with block `first`.
     ///
-    /// A block that is too long or too short simply has another hash; nothing, or more than the fragment has, is
-    /// refused as well.
+    /// A block that is too long or too short simply has another hash; nothing, or more than the fragment has,
+    /// is refused as well.
     ///
     /// # Errors
     /// Names the first block that does not match.
@@ -171,7 +112,7 @@ impl FragmentProof {
 
 /// Consecutive blocks of a fragment that have been checked; only [`FragmentProof::check`] makes them.
 ///
-/// What takes bytes in to keep them (a store) takes them in this form.
+/// A store takes bytes in this form only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedBlocks<'a> {
     index: FragmentIndex,
@@ -265,7 +206,7 @@ impl ContentHasher {
             let room = (self.fragment_length.get() - self.filled) as usize;
             let (now, rest) = bytes.split_at(bytes.len().min(room));
             self.fragment.update(now);
-            // At most the fragment length, which is a u32.
+            // The length is at most the fragment length, which is a u32.
             self.filled += u32::try_from(now.len()).unwrap_or(u32::MAX);
             if self.filled == self.fragment_length.get() {
                 self.finish_fragment();
@@ -341,9 +282,9 @@ pub fn read_leaves(source: &(impl ReadAt + ?Sized), range: std::ops::Range<u64>)
 
 /// Hashes a whole content with several threads.
 ///
-/// `on_fragment` is called once a fragment, from any of the threads and in any order, with the fragment's number
-/// and leaves; an error from it (a full disk, a cancellation) stops the work and is returned. Memory is bounded
-/// by the threads' buffers and the fragment roots, whatever the content's length.
+/// `on_fragment` is called once a fragment, from any of the threads and in any order, with the fragment's
+/// number and leaves; an error from it (a full disk, a cancellation) stops the work and is returned. The
+/// threads' buffers and the fragment roots bound the memory, for contents of any length.
 ///
 /// # Errors
 /// When the source cannot be read, `on_fragment` fails, or the content has too many fragments.
@@ -400,9 +341,11 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::tree::parent;
     use super::*;
 
-    /// BEP 52 written down as plainly as it can be: all leaves, padded to a power of two, halved until one is left.
+    /// BEP 52 written down as plainly as it can be: all leaves, padded to a power of two, halved until one is
+    /// left.
     fn plain_root(bytes: &[u8]) -> Digest {
         let mut nodes = leaves(bytes);
         nodes.resize(nodes.len().next_power_of_two(), Digest::ZERO);

@@ -1,29 +1,29 @@
-//! In which language a program speaks to people, and messages that exist in every language or not at all.
+//! The language of messages for people, and messages that exist in every language or not at all.
 //!
-//! [`messages!`](crate::messages) turns a catalogue into functions: one for each message, with its English and its
-//! Spanish text side by side. A message without one of them does not compile, nor does one whose texts have different
-//! placeholders. [`choose`] finds out which language is meant; [`speak`] puts it in force for the process, once, before
-//! anything is said; [`current`] is what the functions go by. A language is a property of the process, like its locale,
-//! and never changes what is decided, only the words for it.
+//! [`messages!`](crate::messages) turns a catalogue into functions: one for each message, with its English
+//! and its Spanish text side by side. A message without one of them does not compile, nor does one whose
+//! texts have different placeholders. [`choose`] determines the language; [`set_language`] sets it for the
+//! process, once, before the first message; [`current`] tells the functions. A language is a property of the
+//! process, like its locale, and changes only words, never decisions.
 //!
-//! Logs, JSON and everything that goes over the wire are English whatever is in force.
+//! Logs, JSON and everything on the wire are English in any case.
 
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A language that the programs speak.
+/// A language of the programs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Language {
-    /// English, and what is spoken where nothing is known.
+    /// English, which is also the default.
     #[default]
     English,
     /// Spanish.
     Spanish,
 }
 
-/// Text names no language that is spoken here.
+/// A text that names none of the languages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no language that is spoken here; choose en or es")]
 pub struct LanguageError(pub(crate) String);
@@ -32,7 +32,7 @@ impl Language {
     /// Every language.
     pub const ALL: [Self; 2] = [Self::English, Self::Spanish];
 
-    /// Its code of ISO 639: `en` or `es`.
+    /// Returns the code of ISO 639: `en` or `es`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Language {
         }
     }
 
-    /// The language of a POSIX locale such as `es_MX.UTF-8`; English for those that are not spoken here.
+    /// Returns the language of a POSIX locale such as `es_MX.UTF-8`; English for other languages.
     #[must_use]
     pub fn of_locale(locale: &str) -> Self {
         let code = locale.split(['_', '-', '.', '@']).next().unwrap_or_default();
@@ -61,11 +61,11 @@ impl FromStr for Language {
 /// The variable of the environment that names a language.
 pub const VARIABLE: &str = "ENJAMBRE_LANG";
 
-/// The language that is meant: by a flag, else by [`VARIABLE`], else by the locale (`LC_ALL`, `LC_MESSAGES` or `LANG`,
-/// the first that is set).
+/// Returns the language of the flag, or else of [`VARIABLE`], or else of the locale (`LC_ALL`, `LC_MESSAGES`
+/// or `LANG`, the first that is set).
 ///
 /// # Errors
-/// When the flag or the variable names none; the locale is not ours to complain about.
+/// When the flag or the variable names none; an unknown locale means English.
 pub fn choose(flag: Option<&str>, env: &dyn Fn(&str) -> Option<OsString>) -> Result<Language, LanguageError> {
     let variable = |key: &str| -> Option<String> {
         let value = env(key)?.to_string_lossy().into_owned();
@@ -78,19 +78,19 @@ pub fn choose(flag: Option<&str>, env: &dyn Fn(&str) -> Option<OsString>) -> Res
     Ok(locale.map_or(Language::English, |locale| Language::of_locale(&locale)))
 }
 
-/// Whether the process speaks Spanish.
+/// Whether the language of the process is Spanish.
 static IS_SPANISH: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     static HERE: Cell<Option<Language>> = const { Cell::new(None) };
 }
 
-/// Puts a language in force for the process.
-pub fn speak(language: Language) {
+/// Sets the language of the process.
+pub fn set_language(language: Language) {
     IS_SPANISH.store(language == Language::Spanish, Ordering::Relaxed);
 }
 
-/// The language in force.
+/// Returns the language in force.
 #[must_use]
 pub fn current() -> Language {
     HERE.get().unwrap_or_else(|| {
@@ -102,14 +102,14 @@ pub fn current() -> Language {
     })
 }
 
-/// Puts a language in force on this thread until the result is dropped: for what is logged, and for tests, which share a
+/// Sets the language of this thread until the result is dropped: for logs, and for tests, which share a
 /// process.
 #[must_use]
 pub fn here(language: Language) -> Here {
     Here(HERE.replace(Some(language)))
 }
 
-/// What was in force on this thread before; see [`here`].
+/// The language of this thread before [`here`]; its drop restores it.
 #[derive(Debug)]
 pub struct Here(Option<Language>);
 
@@ -119,19 +119,19 @@ impl Drop for Here {
     }
 }
 
-/// A message as a catalogue has it, for tests of the catalogue.
+/// A message of a catalogue, for tests of the catalogue.
 #[derive(Clone, Copy, Debug)]
 pub struct Message {
     /// The name of its function.
     pub name: &'static str,
-    /// Its English text, or texts for one and for many.
+    /// English text, or texts for one and for many.
     pub english: &'static [&'static str],
-    /// The same in Spanish.
+    /// Spanish text, or texts for one and for many.
     pub spanish: &'static [&'static str],
 }
 
 impl Message {
-    /// What is wrong with it that the compiler cannot see: an empty or untranslated text, spaces at its ends.
+    /// Returns a mistake that the compiler cannot see: an empty or untranslated text, spaces at its ends.
     #[must_use]
     pub fn complaint(&self) -> Option<String> {
         let is_word = |text: &str| {
@@ -159,9 +159,9 @@ impl Message {
 
 /// Makes functions of messages: `pub(crate) fn`s that return the text in the language in force.
 ///
-/// Without arguments a function returns a `&'static str`, with arguments a `String`. Arguments are named; each is
-/// anything that has a `Display`, and stands in both texts. Two texts in brackets are for one and for many: the first
-/// argument is the count then, a `u64`, and the text for one leaves it out.
+/// Without arguments a function returns a `&'static str`, with arguments a `String`. Arguments are named;
+/// each is anything that has a `Display`, and stands in both texts. Two texts in brackets are for one and for
+/// many: the first argument is the count then, a `u64`, and the text for one leaves it out.
 ///
 /// ```
 /// mod words {

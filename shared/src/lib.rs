@@ -1,10 +1,10 @@
 //! The vocabulary of Enjambre and the plumbing that its three services share.
 //!
-//! Read [`model`] first: the words of the system as types (ids, manifests, fragments, names), without
-//! I/O, clocks or wire formats. Then [`hash`], the BitTorrent v2 hash tree that gives a content its
-//! identity. [`collection`] makes contents of directories. [`settings`] is
-//! what a program is told and where. [`runtime`] is what every service needs to run: time, tasks, signals, logs.
-//! [`language`] is in which language it speaks to people. [`json`] is the documents that they print and answer with.
+//! Read [`model`] first: the words of the system as types (ids, manifests, fragments, names), without I/O,
+//! clocks or wire formats. Then [`hash`], the BitTorrent v2 hash tree that gives a content its identity.
+//! [`collection`] makes contents of directories. [`settings`] reads a program's settings from all their
+//! places. [`runtime`] has the needs of every service: time, tasks, signals, logs. [`language`] has messages
+//! to people in English and Spanish. [`json`] has the documents that programs print and answer with.
 //!
 //! This crate knows nothing of gRPC, protobuf or HTTP: `proto` depends on it, never the other way.
 

@@ -1,7 +1,7 @@
 //! Our hash trees against an outside oracle: the table that `make_bep52_roots.py` made with libtorrent.
 //!
-//! The bytes are a stream that both sides can make (see the script); here they are read through [`ReadAt`] and never
-//! held as a whole, so that a content of more than 1 GiB costs no memory.
+//! The bytes are a stream that both sides can make (see the script); here they are read through [`ReadAt`]
+//! and never held as a whole, so that a content of more than 1 GiB costs no memory.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -78,7 +78,7 @@ fn hash_at_once(row: &Row) -> Manifest {
         .expect("the stream can be read")
 }
 
-/// In pieces of a length that fits no boundary.
+/// Hashes in pieces of a length that fits no boundary.
 fn hash_as_it_comes(row: &Row) -> Manifest {
     let stream = Stream { length: row.length };
     let mut hasher = ContentHasher::new(row.length, row.fragment_length);

@@ -1,6 +1,6 @@
-//! Micro-benchmarks of what runs for every block, fragment or event: `cargo bench -p tests`.
+//! Micro-benchmarks of code that runs for every block, fragment or event: `cargo bench -p tests`.
 //!
-//! They find out what got slower. Whether transfers are quick is for `cargo bench-enjambre` to say.
+//! They find slower code. `cargo bench-enjambre` measures the speed of transfers.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -75,7 +75,7 @@ fn fragment_sets(criterion: &mut Criterion) {
     group.bench_function("union", |bencher| {
         bencher.iter_batched_ref(|| a.clone(), |set| set.union_with(&b), BatchSize::SmallInput);
     });
-    // Of sets that share nothing, so that all of them is looked at.
+    // Disjoint sets, so that every word of them is read.
     let rest = a.complement();
     group.bench_function("intersects", |bencher| bencher.iter(|| a.intersects(&rest)));
     group.bench_function("is a subset", |bencher| bencher.iter(|| a.is_subset(&a)));
@@ -93,7 +93,7 @@ fn fragment_sets(criterion: &mut Criterion) {
 fn source(number: u16) -> PeerId {
     let mut id = [0; 16];
     id[..2].copy_from_slice(&number.to_be_bytes());
-    // Not all zeros for number 0.
+    // Id 0 must not be all zeros.
     id[15] = 1;
     PeerId::from_bytes(id)
 }
@@ -208,7 +208,7 @@ fn framing(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Long enough to see a tenth more or less, short enough to be run.
+/// Long enough to notice a difference of a tenth, short enough to be run often.
 fn quick() -> Criterion {
     Criterion::default()
         .warm_up_time(Duration::from_millis(500))

@@ -1,15 +1,15 @@
-//! Some histories of a simulated cluster; `.ci/run` plays more, and `cargo histories` as many as you like.
+//! Some histories of a simulated cluster; `.ci/run` plays more, and `cargo histories` any number.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use harness::dst::mutants::MUTANTS;
 use harness::dst::play;
 
-/// Enough to find most of what is planted (docs/reliability.md), and well below a minute in a debug build.
+/// Enough to find most mutants (docs/reliability.md), and well below a minute in a debug build.
 const SEEDS: u64 = 300;
 
 #[test]
-fn whatever_happens_every_promise_is_kept_and_all_is_well_when_it_is_over() {
+fn every_invariant_holds_and_all_is_well_when_the_faults_stop() {
     let next = AtomicU64::new(0);
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let check = || {
@@ -48,16 +48,16 @@ fn the_same_seed_gives_the_same_history_event_by_event() {
 }
 
 #[test]
-fn every_planted_bug_still_has_its_place() {
+fn every_mutant_still_has_its_place() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for bug in MUTANTS {
-        let text = std::fs::read_to_string(root.join(bug.path)).expect("the file is there");
-        assert_eq!(text.matches(bug.from).count(), 1, "{bug:?}");
-        assert!(bug.from != bug.to && (1..=12).contains(&bug.invariant));
+    for mutant in MUTANTS {
+        let text = std::fs::read_to_string(root.join(mutant.path)).expect("the file is there");
+        assert_eq!(text.matches(mutant.from).count(), 1, "{mutant:?}");
+        assert!(mutant.from != mutant.to && (1..=12).contains(&mutant.invariant));
     }
 }
 
 #[test]
-fn hundreds_of_peers_keep_the_promises_too() {
+fn hundreds_of_peers_keep_the_invariants_too() {
     assert_eq!(play(1, Some(200), false).violation, None);
 }

@@ -1,4 +1,4 @@
-//! Directories: what goes in comes out, and what a liar puts in does not come out of its directory.
+//! Directories: round trips, and liars whose entries stay inside the directory.
 
 use std::fs;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _, symlink};
@@ -13,7 +13,7 @@ use shared::model::{ContentRef, Expectation, HostPort, Incarnation, Name, Parts,
 
 use crate::{MIB, id_of};
 
-/// What can be seen of a tree: path, mode, time, bytes or target.
+/// Returns the visible state of a tree: path, mode, time, bytes or target.
 fn seen(root: &Path) -> Vec<String> {
     let mut all = Vec::new();
     let mut next = vec![root.to_owned()];
@@ -192,7 +192,7 @@ fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()>
     })
 }
 
-/// Everything below a directory.
+/// Returns all paths below a directory.
 fn all_below(root: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     let mut next = vec![root.to_owned()];
@@ -249,7 +249,7 @@ fn a_lying_publisher_writes_nothing_outside_of_the_directory() -> Result<()> {
             .expect(0),
     );
     assert_eq!(all_below(&home).len(), 5);
-    // What lies there already leads nowhere either.
+    // Existing entries lead out of the directory no more than restored ones do.
     let outside = cluster.path("outside");
     fs::create_dir(&outside)?;
     let trap = home.join("trap/honest");

@@ -1,5 +1,5 @@
-//! The exit codes that are promised to scripts, reached by the real programs. What else servers refuse to start with is in
-//! `tracker/tests/service/program.rs` and `webserver/tests/program.rs`.
+//! The exit codes that are promised to scripts, reached by the real programs. What else servers refuse to
+//! start with is in `tracker/tests/service/program.rs` and `webserver/tests/program.rs`.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::lying::data_files;
 use crate::{MIB, PATIENCE, assert_same, publish};
 
-/// What ends how, in the order of the codes.
+/// Exit codes of commands, in the order of the codes.
 #[test]
 fn exit_codes_are_as_promised() -> Result<()> {
     let cluster = Cluster::builder().peers(3).start()?;
@@ -75,7 +75,7 @@ fn exit_codes_are_as_promised() -> Result<()> {
     Ok(())
 }
 
-/// 7: whoever had it is gone. By default a `get` waits two minutes for somebody to come back.
+/// 7: no holder is left. By default a `get` waits two minutes for a holder to come back.
 #[test]
 fn what_nobody_has_any_more_has_an_exit_code_of_its_own() -> Result<()> {
     let mut cluster = Cluster::builder().peers(2).start()?;
@@ -116,7 +116,7 @@ fn what_nobody_has_any_more_has_an_exit_code_of_its_own() -> Result<()> {
         .run(["get", "data", "--output", "-", "--give-up-after", "2s"]);
     assert_eq!(printed.expect(7).stdout, "");
 
-    // Whoever waits gets it when the holder is back, and is told meanwhile what is waited for.
+    // A waiting `get` names the missing holder and finishes once it is back.
     let wait = [
         "get",
         "data",
@@ -187,7 +187,7 @@ fn a_full_disk_has_an_exit_code_of_its_own() -> Result<()> {
     let disk = cluster.path("small");
     std::fs::create_dir(&disk)?;
     let disk = disk.to_str().expect("text");
-    // In a mount namespace of its own, so that nothing is left behind.
+    // A mount namespace of its own leaves nothing behind.
     let mount = format!("mount -t tmpfs -o size=8m none {disk} && exec \"$@\"");
     let prefix = ["unshare", "--mount", "sh", "-c", &mount, "sh"]
         .map(Into::into)
@@ -203,7 +203,7 @@ fn a_full_disk_has_an_exit_code_of_its_own() -> Result<()> {
     let log = cluster.path("small.log");
     let peer = Program::start_at("peer", serve.map(Into::into).into(), &log, "127.0.0.1", prefix)?;
     let output = format!("{disk}/large.out");
-    // Its token is on the small disk, which only it can see.
+    // The node's token is on the small disk, which only the node can see.
     let token = std::fs::read_to_string(format!(
         "/proc/{}/root{data_dir}/node.json",
         peer.id().expect("it runs")
@@ -232,7 +232,7 @@ fn with_a_full_stdout(cluster: &Cluster) -> Outcome {
     output.expect("the program is there").into()
 }
 
-/// Whoever cannot read the node's data directory may ask, and change nothing.
+/// Asks without access to the node's data directory: questions are answered, changes are refused.
 fn without_the_token(cluster: &Cluster) -> Outcome {
     let line = [
         "remove",

@@ -7,7 +7,8 @@ use harness::{Cluster, Outcome};
 
 use crate::{MIB, publish};
 
-/// Needs a Python with the packages of `tests/foreign/requirements.txt`, named by `ENJAMBRE_PYTHON`; `.ci/run` makes one.
+/// Needs a Python with the packages of `tests/foreign/requirements.txt`, named by `ENJAMBRE_PYTHON`;
+/// `.ci/run` makes one.
 #[test]
 fn a_python_client_reads_and_proves_a_content_by_reflection() -> Result<()> {
     let Some(python) = std::env::var_os("ENJAMBRE_PYTHON") else {

@@ -1,4 +1,4 @@
-//! The webserver leads to a live tracker, or says that there is none.
+//! The webserver leads to a live tracker, or reports that there is none.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! The revisions of a name: what is kept of them, and what a pin is worth.
+//! The revisions of a name: how many are kept, and the effect of a pin.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{MIB, PATIENCE, assert_same, publish};
 
-/// Long enough to be looked at on a busy machine, short enough to be waited for.
+/// Long enough to be observed on a busy machine, short enough to be waited for.
 const TIMING: &str = r#"
 keep_revisions = 3
 history_grace = "4s"
@@ -124,7 +124,7 @@ fn a_pinned_revision_outlives_updates_removal_and_the_trackers_death() -> Result
         String::from_utf8_lossy(&backup.stderr)
     );
 
-    // Without its pin it goes like any other.
+    // Without its pin the revision is collected like any other.
     assert_eq!(cluster.peer(0).run(["unpin", "data@1"]).expect(0).code, 0);
     let found = || cluster.peer(1).run(["locate", "data@1"]).code;
     eventually("revision 1 to be let go", PATIENCE, found, |code| *code == 3)?;

@@ -1,4 +1,4 @@
-//! A node with nothing but HTTP: what the README shows, what is refused, and what hostile clients achieve.
+//! A node with nothing but HTTP: the examples of the README, refusals, and hostile clients.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{MIB, PATIENCE, get, publish};
 
-/// What a node answered.
+/// Answer of a node.
 #[derive(Debug)]
 struct Answer {
     status: u16,
@@ -128,7 +128,7 @@ fn the_readme_s_transcript_is_what_happens() -> Result<()> {
     let peer = cluster.peer(0);
     let directory = cluster.path("shell");
     std::fs::create_dir(&directory)?;
-    // Each command is followed by a mark, so that what it said can be told from what the next one says.
+    // A mark follows each command and separates its output from that of the next one.
     let mut script = String::from("set -u\n");
     let mut steps: Vec<(&str, String)> = Vec::new();
     for line in transcript.lines() {
@@ -198,7 +198,7 @@ fn a_file_goes_in_by_http_and_comes_out_elsewhere_whole_and_in_parts() -> Result
         tag,
         format!("\"{}\"", stored["content"].as_str().context("an id")?)
     );
-    // A range fetches what it touches and not more.
+    // A range fetches the fragments that it touches and no others.
     let (a, b) = (17 * MIB + 1, 18 * MIB + 9);
     let asked = format!("Range: bytes={a}-{b}");
     let part = send(there, "GET /files/big.one", &[&token_to, &asked], b"")?.expect(206);
@@ -398,7 +398,7 @@ fn clients_that_send_too_much_or_too_slowly_or_break_off_leave_nothing() -> Resu
     let peer = cluster.peer(0);
     let (node, token) = (peer.program.address(), token(peer));
     let token = token.as_str();
-    // More than there is room for, and less than was announced.
+    // More bytes than the disk has room for, and fewer than announced.
     let length =
         |length: &str| format!("PUT /files/x HTTP/1.1\r\nHost: {node}\r\n{token}\r\n{length}\r\n\r\n");
     for (announced, sent) in [("Content-Length: 999999999999", 0), ("Content-Length: 5000", 20)] {
@@ -410,7 +410,7 @@ fn clients_that_send_too_much_or_too_slowly_or_break_off_leave_nothing() -> Resu
         drop(stream.read_to_string(&mut answer));
         assert!(sent > 0 || answer.starts_with("HTTP/1.1 507"), "{answer}");
     }
-    // Many who say little: the node goes on answering others.
+    // Many silent clients: the node still answers others.
     let idle: Vec<_> = (0..200).map(|_| connect(node)).collect::<Result<_>>()?;
     let mut slow = Vec::new();
     let put = || send(node, "PUT /files/x", &[token], b"x").map_or(0, |answer| answer.status);
@@ -429,7 +429,7 @@ fn clients_that_send_too_much_or_too_slowly_or_break_off_leave_nothing() -> Resu
     drop((idle, slow));
     eventually("room for others", PATIENCE, put, |status| *status != 429)?;
     send(node, "DELETE /files/x", &[token], b"")?.expect(200);
-    // Nothing is left of what broke off, and the node is in good health.
+    // Broken uploads leave nothing behind, and the node is in good health.
     let left = || {
         let contents = std::fs::read_dir(peer.data_dir().join("contents"))
             .into_iter()

@@ -1,4 +1,4 @@
-//! A network is entered by any of its members, and again by what was known of it the last time.
+//! Entering a network through any of its members, and again from remembered addresses.
 
 use anyhow::Result;
 use harness::{Cluster, Program, eventually};
@@ -32,7 +32,7 @@ fn a_peer_enters_by_another_one_and_finds_back_without_being_told() -> Result<()
     assert_same(&original, &output);
     assert_eq!(joiner.stop()?, 0);
 
-    // Neither the member nor the webserver is there any more, and nobody says where to go.
+    // Neither the member nor the webserver is alive, and no address is given.
     cluster.peer_mut(0).program.kill();
     cluster.webserver.kill();
     let mut joiner = Program::start("peer", serve(&[]), &log)?;

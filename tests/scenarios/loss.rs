@@ -41,7 +41,7 @@ fn a_returning_peer_is_no_surplus_for_long() -> Result<()> {
     cluster.peer_mut(victim).program.kill();
     wait_for_holders(cluster.peer(0), "data", 2, &[ids[victim].clone()])?;
     cluster.peer_mut(victim).program.restart()?;
-    // It comes back with its replica: three for a moment, then two again, and never fewer.
+    // The peer comes back with its replica: three for a moment, then two again, and never fewer.
     let ask = || holders(&cluster.peer(0).locate("data"));
     harness::eventually("the surplus to be trimmed", crate::PATIENCE, ask, |fragments| {
         assert!(

@@ -1,4 +1,4 @@
-//! Bytes rot on disk; nobody is ever given a wrong one.
+//! Bytes rot on disk; no reader receives a wrong one.
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
@@ -83,15 +83,16 @@ fn a_rotten_replica_never_reaches_a_reader_and_is_replaced() -> Result<()> {
         status["bytes_wasted"].as_u64() > Some(0),
         "what it sent was in vain: {status}"
     );
-    // The reader said so to the holder, or nobody asked the holder yet: asked to look, it knows.
+    // The holder knows of the damage from the reader, or finds it when asked to verify.
     let verified = cluster.peer(holder).run(["verify", "--json"]).expect(8);
     assert!(verified.stdout.contains("damaged"), "{}", verified.stdout);
-    // The damaged replica is withdrawn and repaired from the publisher. (The reader's own copy is no replica.)
+    // The damaged replica is withdrawn and repaired from the publisher. (The reader's own copy is no
+    // replica.)
     let ask = || cluster.peer(0).locate("data");
     eventually("the repair", PATIENCE, ask, |located| {
         located["state"] == "replicated"
     })?;
-    // Now the publisher dies: what was repaired must be enough.
+    // Now the publisher dies: the repaired replicas must suffice.
     cluster.peer_mut(0).program.kill();
     let newcomer = cluster.add_peer(None)?;
     let copy = get(&cluster, cluster.peer(newcomer), "data");
@@ -100,7 +101,7 @@ fn a_rotten_replica_never_reaches_a_reader_and_is_replaced() -> Result<()> {
 }
 
 #[test]
-fn a_published_file_that_its_owner_changes_is_withdrawn_and_never_served_wrong() -> Result<()> {
+fn a_published_file_that_changes_is_withdrawn_and_never_served_wrong() -> Result<()> {
     let cluster = Cluster::builder().peers(3).start()?;
     let original = publish(&cluster, 0, "data", 2 * MIB, 2)?;
     let before = cluster.path("before");

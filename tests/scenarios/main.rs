@@ -1,7 +1,7 @@
 //! Stories about clusters of real programs.
 //!
-//! Each starts the programs that it needs on free ports, does what people and machines do to them, and looks at what
-//! the commands say. What can be decided without processes is tested beside the code.
+//! Each starts the programs that it needs on free ports, treats them as people and machines do, and checks
+//! the output of the commands. Tests that need no processes are beside the code.
 
 mod collections;
 mod endings;
@@ -20,10 +20,12 @@ mod removal;
 mod replication;
 mod restart;
 mod resume;
+mod schema;
 mod settings;
 mod shapes;
 mod streams;
 mod terminal;
+mod upgrade;
 mod upkeep;
 mod watching;
 
@@ -36,7 +38,7 @@ use serde_json::Value;
 
 const MIB: u64 = 1 << 20;
 
-/// Long enough for anything that should happen on a busy machine; stories fail earlier only when they must.
+/// Long enough for anything on a busy machine; stories fail earlier only when they must.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Adds a file of this length from a peer and waits for its replicas.
@@ -84,7 +86,7 @@ fn assert_same(original: &Path, copy: &Path) {
     );
 }
 
-/// For each fragment, the ids of its holders.
+/// Returns the ids of the holders of each fragment.
 fn holders(located: &Value) -> Vec<Vec<String>> {
     let fragments = located["fragments"].as_array().expect("fragments");
     let ids = |fragment: &Value| {

@@ -27,7 +27,7 @@ fn menu(cluster: &Cluster, data_dir: &str, lines: &[&str]) -> Result<Outcome> {
 }
 
 #[test]
-fn a_newcomer_adds_a_file_before_connecting_and_it_is_published_on_connecting() -> Result<()> {
+fn a_file_added_before_connecting_is_published_on_connecting() -> Result<()> {
     let cluster = Cluster::builder().peers(2).start()?;
     let file = cluster.path("holiday.bin");
     content::write(&file, 500_000, 3)?;

@@ -1,4 +1,4 @@
-//! What careless and hostile people type gets a clear answer and the right exit code; nothing is left half-done.
+//! Careless and hostile input gets a clear answer and the right exit code, and leaves nothing half-done.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -134,7 +134,7 @@ fn an_existing_output_is_not_overwritten_unless_asked() -> Result<()> {
         0
     );
     crate::assert_same(&original, &output);
-    // Asked again for what it put there itself, the node has nothing to do and nothing to refuse.
+    // A second request for a file that the node wrote itself has nothing to do and is not refused.
     let again = cluster.peer(1).run(get.into_iter().chain(["--json"])).expect(0);
     assert_eq!(again.json()["received"], 0);
     Ok(())
@@ -144,7 +144,7 @@ fn an_existing_output_is_not_overwritten_unless_asked() -> Result<()> {
 fn an_unreachable_network_is_said_with_exit_code_six() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let data_dir = directory.path().to_str().expect("text");
-    // Nothing listens on port 1.
+    // No program listens on port 1.
     let arguments = [
         "get",
         "data",

@@ -1,4 +1,4 @@
-//! What is passed on in small: values, one line from machine to machine, and plans that move nothing.
+//! Small transfers: values, one line from machine to machine, and plans that move nothing.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
@@ -19,7 +19,7 @@ fn a_value_is_read_where_it_was_never_put() -> Result<()> {
             .expect(0),
     );
     assert_eq!(other.run(["value", "deploy/color"]).expect(0).stdout, "blue");
-    // Over standard input, bytes that are no text, in place of what was there.
+    // Binary bytes over standard input replace the value.
     let bytes: Vec<u8> = (0..=255).collect();
     let mut put = one.command(["put", "deploy/color", "-"]);
     let mut child = put.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
@@ -59,7 +59,7 @@ fn one_line_takes_a_file_to_another_machine_and_nothing_stays_behind() -> Result
         line.starts_with(&format!("enjambre://{webserver}/")) && line.ends_with("/with%20a%20space.bin"),
         "{line}"
     );
-    // Where a node runs, and where none does.
+    // With a running node, and without one.
     let (there, outside) = (cluster.path("there.bin"), cluster.path("outside.bin"));
     let receive = |output: &std::path::Path| {
         ["receive", line, "--output"]
@@ -184,7 +184,7 @@ fn a_dry_run_says_what_would_move_and_moves_nothing() -> Result<()> {
         ),
         (Some(0), Some(0))
     );
-    // The same bytes under another name, with one replica more.
+    // The same content under another name, with one replica more.
     let add = [
         "add",
         text,

@@ -1,4 +1,4 @@
-//! What is removed is gone, everywhere and for good.
+//! A removed name is gone, everywhere and for good.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn a_removed_name_is_gone_everywhere_and_its_space_is_free() -> Result<()> {
     let original = publish(&cluster, 0, "data", 3 * MIB, 3)?;
     let nothing = cluster.path("nothing");
     assert_eq!(cluster.peer(1).status()["used"], 3 * MIB);
-    // By a peer that did not publish it.
+    // Removed by a peer that did not publish it.
     assert_eq!(cluster.peer(2).run(["remove", "data"]).expect(0).code, 0);
     for number in 0..3 {
         assert_eq!(cluster.peer(number).run(["locate", "data"]).expect(3).code, 3);
@@ -43,7 +43,7 @@ fn a_removed_name_is_gone_everywhere_and_its_space_is_free() -> Result<()> {
     )?;
     assert_eq!(original.metadata()?.len(), 3 * MIB);
 
-    // It stays removed whoever restarts.
+    // The name stays removed after every restart.
     cluster.tracker.restart()?;
     for number in 0..3 {
         cluster.peer_mut(number).program.restart()?;
@@ -54,12 +54,12 @@ fn a_removed_name_is_gone_everywhere_and_its_space_is_free() -> Result<()> {
 }
 
 #[test]
-fn a_renamed_file_is_under_its_new_name_for_everyone_and_is_copied_by_nobody() -> Result<()> {
+fn a_renamed_file_has_its_new_name_for_everyone_and_is_not_copied() -> Result<()> {
     let mut cluster = Cluster::builder().peers(2).start()?;
     let original = publish(&cluster, 0, "data", 3 * MIB, 2)?;
     let sent = |cluster: &Cluster| cluster.peer(0).status()["bytes_sent"].as_u64();
     let before = sent(&cluster);
-    // By a peer that did not publish it; the name may have another depth.
+    // Removed by a peer that did not publish it; the name may have another depth.
     assert_eq!(
         cluster.peer(1).run(["rename", "data", "old/data"]).expect(0).code,
         0
@@ -92,7 +92,7 @@ fn a_peer_that_was_away_does_not_bring_a_removed_name_back() -> Result<()> {
     eventually("the removal", Duration::from_secs(10), removed, |code| *code == 0)?;
     cluster.peer_mut(0).program.restart()?;
     cluster.wait_for_live_peers(3)?;
-    // The publisher learns that nobody wants it; meanwhile and afterwards the name stays unbound.
+    // The publisher learns that the content is unwanted; meanwhile and afterwards the name stays unbound.
     let held = || cluster.peer(0).status()["contents"].as_u64();
     eventually(
         "the publisher to share it no longer",
@@ -150,8 +150,8 @@ fn a_bound_name_is_not_bound_to_something_else_unless_asked() -> Result<()> {
         0
     );
     assert_eq!(cluster.peer(0).locate("data")["revision"], 2);
-    // What was refused is shared until the tracker has seen to it: it might have counted as a replica of a content with
-    // another name.
+    // A refused file stays shared until the tracker has handled it: it might have counted as a replica of a
+    // content with another name.
     content::write(&cluster.path("third"), 60_000, 8)?;
     let third = cluster.path("third");
     let add = ["add", third.to_str().expect("text"), "--name", "data"];

@@ -42,7 +42,7 @@ fn every_acknowledged_publish_survives_ten_kills_of_the_tracker() -> Result<()> 
             acknowledged.push(name);
         }
         for (name, child) in adding {
-            // What was not acknowledged may be there or not; what was, must be.
+            // An unacknowledged publication may exist or not; an acknowledged one must.
             if child.wait_with_output()?.status.code() == Some(0) {
                 acknowledged.push(name);
             }
@@ -66,7 +66,7 @@ fn every_acknowledged_publish_survives_ten_kills_of_the_tracker() -> Result<()> 
 }
 
 #[test]
-fn after_a_restart_the_tracker_relearns_holders_and_repairs_nothing_that_is_there() -> Result<()> {
+fn a_restarted_tracker_relearns_holders_and_repairs_nothing() -> Result<()> {
     let mut cluster = Cluster::builder().peers(4).start()?;
     publish(&cluster, 0, "data", 2_000_000, 3)?;
     let before = crate::holders(&cluster.peer(0).locate("data"));

@@ -37,7 +37,7 @@ fn a_killed_fetch_continues_and_does_not_start_over() -> Result<()> {
         .stderr(Stdio::null())
         .spawn()?;
     let lines = BufReader::new(fetching.stdout.take().context("piped")?).lines();
-    // Killed when so much is durable that starting over would show: the node that fetches, not only the command.
+    // Kills the node, not only the command, once enough is durable that starting over would show.
     let mut held = 0;
     for line in lines {
         let line: Value = serde_json::from_str(&line?)?;

@@ -19,7 +19,7 @@ fn run(program: &str, arguments: &[&str]) -> Outcome {
 }
 
 #[test]
-fn every_program_says_all_that_is_wrong_with_a_file_and_does_not_start_with_it() -> Result<()> {
+fn every_program_lists_all_faults_of_its_file_and_does_not_start() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("bad.toml");
     std::fs::write(&file, "prot = 1\nport = 'many'\n[server]\nhost = 'x'\n")?;
@@ -74,7 +74,7 @@ fn every_program_says_all_that_is_wrong_with_a_file_and_does_not_start_with_it()
     Ok(())
 }
 
-/// What the log has about settings, in lines of JSON.
+/// Returns whether the log has a text about settings, in lines of JSON.
 fn has_logged(program: &Program, text: &str) -> bool {
     program
         .log()
@@ -98,7 +98,7 @@ fn serve(cluster: &Cluster, file: &Path) -> Result<Program> {
 }
 
 #[test]
-fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothing() -> Result<()> {
+fn a_changed_file_takes_effect_at_once_and_a_broken_one_changes_nothing() -> Result<()> {
     let cluster = Cluster::builder().start()?;
     let file = cluster.path("peer.toml");
     let data_dir = cluster.path("changing");
@@ -107,7 +107,7 @@ fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothin
             "data_dir = {data_dir:?}\ntracker = {:?}\n",
             cluster.tracker.address()
         );
-        // As a whole: nobody reads half of it.
+        // Replaced in one step, so that no reader sees half of it.
         let new = file.with_extension("new");
         std::fs::write(&new, head + rest).and_then(|()| std::fs::rename(&new, &file))
     };
@@ -128,7 +128,7 @@ fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothin
         "memory is \\\"64MiB\\\" instead of \\\"96MiB\\\": that takes effect when",
     )?;
     assert!(!has_logged(&peer, "upload_slots is"), "the flag says it");
-    // The tracker is told where the peer is now, and how much it lends.
+    // The tracker receives the peer's new address and capacity.
     let told = || {
         let network = cluster.outsider("changing", ["network", "--json"]).json();
         let peer = &network["peers"][0];
@@ -145,7 +145,7 @@ fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothin
     wait_for_log(&peer, "cannot be used; everything stays as it was")?;
     assert_eq!(limit(), Some(2 << 20));
 
-    // SIGHUP reads it at once, and says so even when nothing has changed.
+    // SIGHUP reads the file at once, and logs that even when nothing has changed.
     write("upload_limit = '2MiB/s'\nzone = 'elsewhere'\ncapacity = '1GiB'\nlog = 'debug'\n")?;
     let id = peer
         .id()
@@ -153,7 +153,7 @@ fn a_changed_file_takes_effect_while_a_node_runs_and_a_broken_one_changes_nothin
         .expect("it runs");
     kill_process(id, Signal::HUP)?;
     wait_for_log(&peer, "nothing has changed")?;
-    // What a command has set stays until the file says something else.
+    // A limit that a command has set stays until the file has another one.
     drop(
         cluster
             .outsider("changing", ["limit", "--upload", "5MiB/s"])

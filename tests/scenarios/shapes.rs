@@ -1,4 +1,4 @@
-//! Everything that `--json` prints is as its published schema says, and every command that prints JSON has one.
+//! All output of `--json` matches its published schema, and every command that prints JSON has one.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
@@ -6,13 +6,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
-use harness::schema::Schema;
 use harness::{Cluster, Outcome, Peer, binaries, content};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::schema::Schema;
 use crate::{MIB, publish};
 
-/// What has been validated, by the words of its command.
+/// Validated commands, by their words.
 #[derive(Default)]
 struct Checked(BTreeSet<String>);
 
@@ -52,7 +52,7 @@ fn commands() -> BTreeSet<String> {
     let mut commands = BTreeSet::new();
     for command in definition.get_subcommands() {
         let name = command.get_name();
-        // What they write is for a shell or a reader of manuals.
+        // Output for shells and for readers of manuals.
         if ["completions", "man"].contains(&name) {
             continue;
         }
@@ -69,7 +69,7 @@ fn commands() -> BTreeSet<String> {
     commands
 }
 
-/// Commands that end by themselves, in an order in which they make sense, and the schema of what each prints.
+/// Returns commands that end by themselves, in a sensible order, with the schema of their output.
 fn documents<'a>(file: &'a str, directory: &'a str, output: &'a str) -> Vec<(&'static str, Vec<&'a str>)> {
     vec![
         ("add-plan", vec!["add", file, "--name", "other", "--dry-run"]),
@@ -116,7 +116,7 @@ fn documents<'a>(file: &'a str, directory: &'a str, output: &'a str) -> Vec<(&'s
     ]
 }
 
-/// What goes on until it is interrupted: its first line.
+/// Checks the first line of commands that run until they are interrupted.
 fn unending(cluster: &Cluster, checked: &mut Checked) -> Result<()> {
     let first = |mut command: Command| -> Result<String> {
         let mut child = command.stdout(Stdio::piped()).spawn()?;

@@ -1,4 +1,4 @@
-//! `-`: what comes on standard input is published, and goes to standard output, through the real program.
+//! `-`: publishing standard input and reading to standard output, through the real program.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -21,13 +21,13 @@ fn fed(mut command: Command, bytes: &[u8]) -> Result<Output> {
     let mut child = command.spawn()?;
     let mut stdin = child.stdin.take().context("piped")?;
     std::thread::scope(|scope| {
-        // It may refuse before it has read anything.
+        // The command may refuse before it reads anything.
         scope.spawn(move || drop(stdin.write_all(bytes)));
         Ok(child.wait_with_output()?)
     })
 }
 
-/// The same for a command that ends well: what it wrote.
+/// Returns the output of a command that succeeds.
 #[track_caller]
 fn succeeds(output: Output) -> Vec<u8> {
     let code = output.status.code();
@@ -35,7 +35,7 @@ fn succeeds(output: Output) -> Vec<u8> {
     output.stdout
 }
 
-/// What is left of bytes that came in.
+/// Returns the leftovers of uploads.
 fn leftovers(data_dir: &Path) -> Vec<std::path::PathBuf> {
     let Ok(entries) = std::fs::read_dir(data_dir.join("contents")) else {
         return Vec::new();
@@ -69,7 +69,7 @@ fn what_comes_on_standard_input_goes_to_standard_output_elsewhere() -> Result<()
         (added["length"].as_u64(), added["state"].as_str()),
         (Some(9 * MIB + 17), Some("replicated"))
     );
-    // The same bytes as a file are the same content.
+    // The same bytes from a file are the same content.
     let text = path.to_str().context("text")?;
     let same = one
         .run(["add", text, "--name", "again", "--json"])
@@ -90,7 +90,7 @@ fn what_comes_on_standard_input_goes_to_standard_output_elsewhere() -> Result<()
     );
     assert!(succeeds(quiet) == bytes, "other bytes came");
 
-    // Where no node runs: one publishes and one reads for as long as it takes.
+    // Without a running node, each command starts one for its own duration.
     let webserver = ["--webserver", cluster.webserver.address()];
     let outside = |name: &str, line: &[&str]| {
         let mut command = Command::new(harness::binaries::path("peer"));
@@ -114,7 +114,7 @@ fn what_comes_on_standard_input_goes_to_standard_output_elsewhere() -> Result<()
     succeeds(fed(outside("publisher", &add), b"small")?);
     let got = outside("reader", &["get", "from outside", "--output", "-"]).output()?;
     assert_eq!(succeeds(got), b"small");
-    // Nothing is something, too; and a name can be bound anew only if that is meant.
+    // Empty input is a content too; and rebinding a name needs an explicit flag.
     let empty = |rest: &[&'static str]| [&["add", "-", "--name", "made/of/bytes"][..], rest].concat();
     assert_eq!(fed(one.command(empty(&[])), b"")?.status.code(), Some(5));
     succeeds(fed(one.command(empty(&["--update"])), b"")?);
@@ -151,7 +151,8 @@ fn a_line_is_sent_for_standard_input_and_received_on_standard_output() -> Result
     Ok(())
 }
 
-/// Publishes from a standard input that stays open after a mebibyte, which the node has taken when this returns.
+/// Publishes from a standard input that stays open after a mebibyte, which the node has taken when this
+/// returns.
 fn half_published(peer: &harness::Peer) -> Result<(Child, std::process::ChildStdin)> {
     let mut command = peer.command(["add", "-", "--name", "half", "--json"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -190,7 +191,7 @@ fn an_input_that_breaks_off_leaves_nothing_behind() -> Result<()> {
         );
         assert_eq!(peer.run(["locate", "half"]).code, 3);
     }
-    // What cannot be read is no end either: a directory.
+    // An unreadable input, such as a directory, is no end of input either.
     let mut command = peer.command(["add", "-", "--name", "half"]);
     let outcome: Outcome = command.stdin(File::open(cluster.directory())?).output()?.into();
     assert!(

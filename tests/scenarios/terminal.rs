@@ -1,4 +1,5 @@
-//! The menu at a terminal, in both languages: every option, with wrong input in between, as a person would type it.
+//! The menu at a terminal, in both languages: every option, with wrong input in between, as a person would
+//! type it.
 
 use std::path::Path;
 
@@ -8,10 +9,10 @@ use serde_json::Value;
 
 use crate::{PATIENCE, assert_same, publish};
 
-/// Where the cursor waits, rows and columns.
+/// Rows and columns of the terminal.
 const SCREEN: (u16, u16) = (24, 80);
 
-/// Somebody at a terminal who speaks a language.
+/// A person at a terminal who speaks a language.
 struct Person {
     terminal: Terminal,
     is_spanish: bool,
@@ -33,7 +34,7 @@ impl Person {
         })
     }
 
-    /// Of two texts, the one in the person's language.
+    /// Returns the text in the person's language.
     fn in_words<'a>(&self, english: &'a str, spanish: &'a str) -> &'a str {
         if self.is_spanish { spanish } else { english }
     }
@@ -76,7 +77,7 @@ impl Person {
         self.terminal.keys(keys).expect("somebody reads");
     }
 
-    /// Types something that is wrong, is told so, and is back at the menu.
+    /// Types a wrong line, sees the complaint, and is back at the menu.
     #[track_caller]
     fn errs(&mut self, line: &str, english: &str, spanish: &str) {
         self.types(line);
@@ -96,10 +97,10 @@ fn every_option(is_spanish: bool) -> Result<()> {
     person.is_back("offline", "sin conexión");
 
     // Nonsense, and the same again with the arrow up.
-    person.errs("99", "\"99\" is no option", "\"99\" no es una opción");
+    person.errs("99", "\"99\" is not an option", "\"99\" no es una opción");
     person.presses(keys::UP);
-    person.errs("", "\"99\" is no option", "\"99\" no es una opción");
-    person.errs("ñandú", "is no option", "no es una opción");
+    person.errs("", "\"99\" is not an option", "\"99\" no es una opción");
+    person.errs("ñandú", "is not an option", "no es una opción");
 
     connecting(&mut person, &cluster);
     adding(&mut person);
@@ -119,7 +120,7 @@ fn every_option(is_spanish: bool) -> Result<()> {
     // A window that is made narrow.
     person.terminal.resize(24, 40)?;
     person.prompt = format!("\nenjambre [{}]> ", person.in_words("connected", "conectado"));
-    person.errs("98", "is no option", "no es una opción");
+    person.errs("98", "is not an option", "no es una opción");
     person.types("?");
     let shown = person.sees_the_prompt();
     let widest = shown.lines().map(|line| line.chars().count()).max();
@@ -257,7 +258,7 @@ fn fetching(person: &mut Person, cluster: &Cluster, original: &Path) -> Result<(
     person.sees_the_prompt();
     assert_same(original, &cluster.path("from-the-menu"));
 
-    // What is there already is asked about.
+    // An existing file needs confirmation.
     person.types("6");
     person.is_asked(ask.0, ask.1);
     person.types("shared");
@@ -374,11 +375,11 @@ fn leaving_asks_while_others_fetch_and_ctrl_c_takes_a_fetch_back() -> Result<()>
         uploads.as_u64() > Some(0)
     })?;
     person.types("0");
-    person.reads("under way; leave all the same? [y/N] ", "");
+    person.reads("under way; leave anyway? [y/N] ", "");
     person.types("n");
     person.sees_the_prompt();
     person.presses(keys::CTRL_D);
-    person.reads("under way; leave all the same? [y/N] ", "");
+    person.reads("under way; leave anyway? [y/N] ", "");
     person.presses(keys::CTRL_C);
     person.reads("stopping", "");
     let (code, rest) = person.terminal.end()?;
@@ -394,12 +395,12 @@ fn a_node_that_dies_meanwhile_is_missed_and_found_again() -> Result<()> {
     content::write(&cluster.path("mine"), 1000, 5)?;
     let data_dir = cluster.peer(0).data_dir().to_owned();
     let mut person = Person::sits_down(&cluster, &data_dir, false, &[])?;
-    person.reads("This is the peer that runs already", "");
+    person.reads("This is the peer that already runs", "");
     let tracker = format!("connected {}", cluster.tracker.address());
     person.is_back(&tracker, &tracker);
     cluster.peer_mut(0).program.kill();
     person.types("8");
-    person.reads("cannot ask the peer how it is", "");
+    person.reads("cannot ask the peer for its status", "");
     person.reads("the peer does not answer any more", "");
     person.is_back("no answer from the peer", "");
     person.types("5");
@@ -410,7 +411,7 @@ fn a_node_that_dies_meanwhile_is_missed_and_found_again() -> Result<()> {
     person.types("?");
     person.reads("talking to the peer at", "");
     person.is_back(&tracker, &tracker);
-    // What only its owner may do works again too.
+    // Commands that need the owner work again too.
     for line in ["2", "mine", "", "1"] {
         person.types(line);
     }

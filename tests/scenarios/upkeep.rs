@@ -1,5 +1,5 @@
-//! Operators: a peer is emptied before it leaves, goes away for maintenance, and wants are changed; and the network
-//! says how safe everything is.
+//! Operators: a peer is emptied before it leaves, goes away for maintenance, and targets change; and the
+//! network reports its durability.
 
 use anyhow::Result;
 use harness::{Cluster, eventually};
@@ -15,7 +15,7 @@ fn order(peer: &harness::Peer, command: &[&str]) {
     assert_eq!(peer.run(command).expect(0).code, 0);
 }
 
-/// What the tracker says of the peer with this id.
+/// Returns the tracker's entry for the peer with this id.
 fn peer_in(cluster: &Cluster, id: &str) -> Value {
     let network = json(cluster.peer(0), &["network"]);
     let mut peers = network["peers"].as_array().expect("peers").iter();
@@ -34,7 +34,7 @@ fn a_holder_is_drained_wiped_and_missed_by_nobody() -> Result<()> {
     let leaver = (1..5)
         .find(|number| holding.contains(&ids[*number]))
         .expect("a holder");
-    // What it has published itself is an obligation too.
+    // Its own publications are obligations too.
     let own = publish(&cluster, leaver, "own", MIB, 2)?;
     assert_eq!(json(cluster.peer(0), &["durability", "data"])["survives_any"], 2);
 
@@ -54,7 +54,7 @@ fn a_holder_is_drained_wiped_and_missed_by_nobody() -> Result<()> {
     cluster.peer_mut(leaver).program.kill();
     std::fs::remove_dir_all(cluster.peer(leaver).data_dir())?;
     for (name, target) in [("data", 3), ("own", 2)] {
-        // At once: nothing has to be repaired first.
+        // Returns at once: nothing has to be repaired first.
         let located = cluster.peer(0).locate(name);
         let stay = |ids_of: &Vec<String>| ids_of.iter().filter(|id| **id != ids[leaver]).count();
         assert!(

@@ -1,4 +1,4 @@
-//! Following what changes, when what is followed goes away.
+//! Watching changes while the followed tracker or peer goes away.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -56,7 +56,7 @@ fn neither_a_dead_node_nor_a_restarted_tracker_hides_or_doubles_an_event() -> Re
         }
     };
     until("before")?;
-    // Nobody is there who could tell the watcher of this, and the tracker that knew it dies.
+    // No program is left that could report this to the watcher, and the tracker that knew it dies.
     cluster.peer_mut(1).program.kill();
     add(&cluster, "meanwhile")?;
     drop(cluster.peer(0).run(["remove", "meanwhile"]).expect(0));

@@ -1,4 +1,4 @@
-//! Where the programs are: built once per run, in the profile that the harness itself was built in.
+//! Paths of the programs: built once per run, in the harness's own profile.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ pub fn path(program: &str) -> PathBuf {
     build().join(program)
 }
 
-/// Builds the programs, if that has not been done in this run, and says where they are.
+/// Builds the programs once per run, and returns their directory.
 ///
 /// # Panics
 /// When they cannot be built.

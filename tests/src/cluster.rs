@@ -36,7 +36,7 @@ pub struct Cluster {
     root: Root,
 }
 
-/// Where everything is.
+/// Directory of all files.
 #[derive(Debug)]
 enum Root {
     Temporary(tempfile::TempDir),
@@ -51,12 +51,13 @@ pub struct Peer {
     data_dir: PathBuf,
 }
 
-/// What a cluster should be like.
+/// Properties of a cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterBuilder {
     zones: Vec<Option<String>>,
     timing: String,
     keep: bool,
+    data: Option<PathBuf>,
 }
 
 impl Cluster {
@@ -67,6 +68,7 @@ impl Cluster {
             zones: Vec::new(),
             timing: QUICK_TIMING.to_owned(),
             keep: false,
+            data: None,
         }
     }
 
@@ -76,7 +78,7 @@ impl Cluster {
         &self.peers[number]
     }
 
-    /// The same, to kill or restart it.
+    /// Returns the peer, to kill or restart it.
     pub fn peer_mut(&mut self, number: usize) -> &mut Peer {
         &mut self.peers[number]
     }
@@ -189,6 +191,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// Starts from copies of these data directories: `tracker`, `peer-0`, `peer-1` and so on.
+    #[must_use]
+    pub fn data(mut self, directory: &Path) -> Self {
+        self.data = Some(directory.to_owned());
+        self
+    }
+
     /// Starts everything and waits until every peer is known to the tracker.
     ///
     /// # Errors
@@ -207,6 +216,9 @@ impl ClusterBuilder {
             Root::Temporary(directory) => directory.path().to_owned(),
             Root::Kept(directory) => directory.clone(),
         };
+        if let Some(data) = &self.data {
+            copy(data, &directory)?;
+        }
         let config = directory.join("tracker.toml");
         std::fs::write(&config, &self.timing).context("write the tracker's configuration")?;
         let tracker_arguments = vec![
@@ -235,7 +247,7 @@ impl ClusterBuilder {
 }
 
 impl Peer {
-    /// Where it keeps its data.
+    /// Returns the directory of its data.
     #[must_use]
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
@@ -252,17 +264,32 @@ impl Peer {
         peer_command(&self.data_dir, arguments)
     }
 
-    /// What `status --json` says.
+    /// Returns the output of `status --json`.
     #[must_use]
     pub fn status(&self) -> Value {
         self.run(["status", "--json"]).expect(0).json()
     }
 
-    /// Where a content's fragments are, as `locate --json` says.
+    /// Returns the output of `locate --json`.
     #[must_use]
     pub fn locate(&self, name: &str) -> Value {
         self.run(["locate", name, "--json"]).expect(0).json()
     }
+}
+
+/// Copies the files below a directory into another one.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("make {}", to.display()))?;
+    for entry in std::fs::read_dir(from).with_context(|| format!("list {}", from.display()))? {
+        let entry = entry.context("list a directory")?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy(&from, &to)?;
+        } else {
+            std::fs::copy(&from, &to).with_context(|| format!("copy {}", from.display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn run_peer<S: AsRef<OsStr>>(data_dir: &Path, arguments: impl IntoIterator<Item = S>) -> Outcome {

@@ -28,7 +28,8 @@ pub fn write(path: &Path, length: u64, seed: u64) -> io::Result<()> {
     file.flush()
 }
 
-/// The SHA-256 of a whole file, in hexadecimal: has nothing to do with our own hash tree, so it can vouch for it.
+/// The SHA-256 of a whole file, in hexadecimal: has nothing to do with our own hash tree, so it can vouch for
+/// it.
 ///
 /// # Errors
 /// When the file cannot be read.

@@ -22,7 +22,7 @@ pub fn is_interrupted() -> bool {
 /// Asks again and again until the answer is good.
 ///
 /// # Errors
-/// When it is not within `limit`: says what was waited for and the last answer.
+/// When it does not within `limit`: names the wait and the last answer.
 #[expect(
     clippy::disallowed_methods,
     reason = "the harness watches real programs in real time"
@@ -45,7 +45,7 @@ pub fn eventually<T: Debug>(
         if begun.elapsed() > limit {
             bail!("{what}: not within {limit:?}; last seen: {answer:#?}");
         }
-        // Not a wait for something to have happened: only how often to look.
+        // A polling interval, not a wait for an event.
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -4,10 +4,10 @@ use anyhow::{Context as _, Result};
 
 use crate::interrupt;
 
-/// Runs the work; SIGINT and SIGTERM make it end at its next wait, and what it has started and made goes with it.
+/// Runs the work; SIGINT and SIGTERM end it at its next wait, and its processes and files go with it.
 ///
 /// # Errors
-/// Those of the work, and when signals cannot be listened for.
+/// When the work fails, or signals cannot be listened for.
 #[expect(clippy::print_stdout, reason = "it talks to the person who interrupts")]
 pub fn until_interrupted<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -1,25 +1,29 @@
 //! The harness: clusters of real programs on free loopback ports, and the words that stories about them use.
 //!
-//! [`Cluster`] starts a webserver, a tracker and peers, each a process with a data directory of its own, and ends them
-//! when it is dropped. [`Program`] is one of them: it can be killed, stopped and started again where it was.
-//! [`Outcome`] is what a command said. [`eventually`] waits for something to become true, bounded in time, and says
-//! what it saw last when it does not. [`content`] makes files that are the same in every run.
-//! [`schema`] compares JSON with what is published about it. [`Terminal`] is a program that somebody types at.
+//! [`Cluster`] starts a webserver, a tracker and peers, each a process with a data directory of its own, and
+//! ends them when it is dropped. [`Program`] is one of them: it can be killed, stopped and started again
+//! where it was. [`Outcome`] is the output and end of a command. [`eventually`] waits for a condition,
+//! bounded in time, and reports the last observation when it stays false. [`content`] makes files that are
+//! the same in every run. [`Terminal`] is a program at a terminal.
 //!
-//! [`chaos`] harms such clusters under load, beside a ledger of what they acknowledged. [`dst`] are those of simulated clusters, in which everything goes wrong. [`mod@bench`] measures, beside other tools; [`lab`] is a network of shaped hosts to measure in.
+//! [`chaos`] harms such clusters under load, beside a ledger of their acknowledgements. [`dst`] simulates
+//! clusters in which everything goes wrong. [`mod@bench`] measures beside other tools; [`lab`] is a network
+//! of shaped hosts for measurements.
 
+#[cfg(feature = "lab")]
 pub mod bench;
 pub mod binaries;
+#[cfg(feature = "lab")]
 pub mod chaos;
 mod cluster;
 pub mod content;
 pub mod dst;
 mod eventually;
 mod interruption;
+#[cfg(feature = "lab")]
 pub mod lab;
 mod outcome;
 mod program;
-pub mod schema;
 pub mod swarm_sim;
 mod terminal;
 

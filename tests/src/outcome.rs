@@ -1,4 +1,4 @@
-//! What a command said and how it ended.
+//! Output and end of a command.
 
 use std::process::Output;
 
@@ -7,11 +7,11 @@ use serde_json::Value;
 /// The end of a command.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Its exit code; -1 when a signal ended it.
+    /// Exit code; -1 when a signal ended the command.
     pub code: i32,
-    /// What it said on stdout.
+    /// Bytes of stdout, as text.
     pub stdout: String,
-    /// What it said on stderr.
+    /// Bytes of stderr, as text.
     pub stderr: String,
 }
 
@@ -29,7 +29,7 @@ impl Outcome {
     /// The outcome, if it ended with this code.
     ///
     /// # Panics
-    /// When it did not, with everything that it said.
+    /// When the command ended otherwise, with all its output.
     #[must_use]
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal};
 
 use crate::binaries;
 
-/// A program says that it is ready within this time, however busy the machine is.
+/// Time within which a program becomes ready, even on a busy machine.
 const READY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A program that was asked to stop has stopped within this time.
@@ -25,7 +25,7 @@ pub struct Program {
     name: &'static str,
     arguments: Vec<OsString>,
     log: PathBuf,
-    /// What is written before the program's path, to run it elsewhere than beside us.
+    /// Arguments before the program's path, to run it elsewhere.
     prefix: Vec<OsString>,
     address: String,
     child: Option<Child>,
@@ -35,7 +35,7 @@ impl Program {
     /// Starts a program on a free port and waits until it is ready. Its log goes to a file.
     ///
     /// # Errors
-    /// When it does not become ready; says what its log says.
+    /// When it does not become ready; quotes its log.
     pub fn start(name: &'static str, arguments: Vec<OsString>, log: &Path) -> Result<Self> {
         Self::start_at(name, arguments, log, "127.0.0.1", Vec::new())
     }
@@ -63,7 +63,7 @@ impl Program {
         Ok(program)
     }
 
-    /// Where it listens: the same after every restart.
+    /// Returns the listening address: the same after every restart.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
@@ -81,7 +81,7 @@ impl Program {
     /// Ends it at once, as a power cut would end the process: SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself; then there is nothing to kill, and waiting reaps it.
+            // A program that has ended by itself cannot be killed; waiting reaps it.
             drop(child.kill());
             drop(child.wait());
         }
@@ -122,7 +122,7 @@ impl Program {
             .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// Its resident memory and the highest that it has been, in bytes.
+    /// Returns its resident memory and the peak of that, in bytes.
     ///
     /// # Errors
     /// When it does not run, or the system does not tell.
@@ -143,13 +143,13 @@ impl Program {
         ))
     }
 
-    /// Its process id, if it has been started and not ended by us.
+    /// Returns its process id, if it runs or has ended by itself.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Everything that it has logged, over all its runs.
+    /// Returns the log of all its runs.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -179,7 +179,7 @@ impl Program {
         let (ready_tx, ready_rx) = mpsc::channel();
         std::thread::spawn(move || {
             let mut lines = BufReader::new(stdout).lines();
-            // The receiver is gone when nobody waits any more; the rest is read so that the program never blocks.
+            // The receiver is gone after the wait; the rest is read so that the program never blocks.
             drop(ready_tx.send(lines.next()));
             lines.for_each(drop);
         });

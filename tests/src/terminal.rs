@@ -1,8 +1,8 @@
-//! A program at a terminal: a pseudo-terminal, what was typed on it and what it has shown.
+//! A program at a terminal: a pseudo-terminal, its input and its output.
 //!
-//! What is shown is kept as plain text: without escape sequences, carriage returns and bells. Line editors draw a line
-//! again with every key, without a line feed before it: text after a line feed is new. Nothing here waits for time to
-//! pass; everything waits for text.
+//! Output is kept as plain text: without escape sequences, carriage returns and bells. Line editors draw a
+//! line again with every key, without a line feed before it: text after a line feed is new. Nothing here
+//! waits for time to pass; everything waits for text.
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
@@ -38,7 +38,7 @@ pub struct Terminal {
     pty: Arc<Pty>,
     child: Child,
     shown: Arc<Shown>,
-    /// How much of what was shown has been looked at.
+    /// Length of the output already expected.
     seen: usize,
 }
 
@@ -55,7 +55,7 @@ struct Text {
 }
 
 impl Terminal {
-    /// Starts a program at a terminal with so many rows and columns, in a directory, with a language.
+    /// Starts a program at a terminal with a number of rows and columns, in a directory, with a language.
     ///
     /// # Errors
     /// When the system has no terminal left or the program does not start.
@@ -123,10 +123,10 @@ impl Terminal {
         rustix::process::kill_process(Pid::from_child(&self.child), signal).context("signal")
     }
 
-    /// Waits until this text appears after what has been seen; returns what came before it.
+    /// Waits until this text appears in new output; returns the output before it.
     ///
     /// # Errors
-    /// When it does not appear in time, or the program ends; with everything that was not seen yet.
+    /// When it does not appear in time, or the program ends; with all new output.
     pub fn expect(&mut self, text: &str) -> Result<String> {
         let shown = self.shown.text.lock().unwrap_or_else(PoisonError::into_inner);
         let seen = self.seen;
@@ -145,7 +145,7 @@ impl Terminal {
         Ok(before)
     }
 
-    /// Waits until the program asks this on a new line; returns what came before it.
+    /// Waits until the program asks this on a new line; returns the output before it.
     ///
     /// # Errors
     /// As [`Self::expect`].
@@ -200,7 +200,7 @@ impl std::fmt::Debug for Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to kill, and waiting reaps it.
+        // A program that has ended by itself cannot be killed; waiting reaps it.
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -268,7 +268,7 @@ impl Escapes {
             Err(error) => {
                 let (valid, rest) = self.partial.split_at(error.valid_up_to());
                 plain.push_str(&String::from_utf8_lossy(valid));
-                // What never becomes a character is shown as such.
+                // Bytes that never become a character are shown as such.
                 let rest = rest.to_vec();
                 self.partial = if error.error_len().is_some() || rest.len() > 3 {
                     plain.push(char::REPLACEMENT_CHARACTER);

@@ -1,6 +1,8 @@
-//! Stories about swarms on virtual links, with the production scheduler: virtual time, so the figures are exact.
+//! Stories about swarms on virtual links, with the production scheduler: virtual time, so the figures are
+//! exact.
 //!
-//! The bounds are loose on purpose: `simulate` prints what is really reached; these say when something has broken.
+//! The bounds are loose on purpose: `simulate` prints exact figures; these tests fail when something has
+//! broken.
 
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ fn outcome(name: &str, receivers: usize, seed: u64) -> Outcome {
     late_outcome(name, receivers, seed, Duration::from_millis(1))
 }
 
-/// The same where everything takes so long from host to host.
+/// Returns the outcome with this latency between hosts.
 fn late_outcome(name: &str, receivers: usize, seed: u64, latency: Duration) -> Outcome {
     let size = Size {
         content: 16 << 20,
@@ -43,7 +45,7 @@ fn the_same_seed_gives_the_same_simulation_event_by_event() {
 }
 
 #[test]
-fn equal_receivers_are_done_soon_after_nobody_could_be_sooner_and_the_source_hardly_repeats_itself() {
+fn equal_receivers_end_near_the_bound_and_the_source_hardly_repeats() {
     let outcome = outcome("equal-15", 15, 1);
     assert!(outcome.ratio() >= 1.0, "{outcome:?}");
     assert!(outcome.ratio() <= 1.15, "{outcome:?}");

@@ -1,4 +1,4 @@
-//! What a tracker is told: flags, environment, configuration file, defaults, in this order of precedence.
+//! Configuration of a tracker: flags, environment, configuration file, defaults, in this order of precedence.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,8 +14,7 @@ use shared::settings::{
 };
 use shared::{Coded, ErrorCode};
 
-use crate::budget::{self, Budget};
-use crate::policy::Policy;
+use crate::policy::{self, Budget, Policy};
 use crate::timing::{self, HISTORY_GRACE, Timing};
 
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
@@ -39,56 +38,60 @@ static PLAIN: [&dyn Setting; 7] = [
 #[must_use]
 pub fn table() -> Table {
     static TABLE: std::sync::LazyLock<Vec<&dyn Setting>> =
-        std::sync::LazyLock::new(|| [&PLAIN, timing::TABLE, budget::TABLE].concat());
+        std::sync::LazyLock::new(|| [&PLAIN, timing::TABLE, policy::TABLE].concat());
     &TABLE
 }
 
-/// The tracker of an Enjambre network: knows names, contents and who holds them; keeps every fragment replicated.
+/// The tracker of an Enjambre network: knows names, contents and who holds them; keeps every fragment
+/// replicated.
 ///
-/// Whoever can reach its port can publish, remove and join. It listens on the loopback address only, unless --host
-/// says otherwise; do that only in a network that you trust.
+/// Every program that can reach its port can publish, remove and join. The tracker listens on the loopback
+/// address only, unless --host says otherwise; do that only in a network that you trust.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "tracker", version, max_term_width = 100)]
 pub struct Args {
     /// Address to listen on. ANY OTHER ADDRESS THAN LOOPBACK EXPOSES THE TRACKER, without authentication, to
-    /// whoever can reach it; 0.0.0.0 or :: to every network of this machine
+    /// every machine that can reach it; 0.0.0.0 or :: to every network of this machine
     #[arg(long)]
     pub host: Option<String>,
     /// Port to listen on; 0 picks a free one
     #[arg(long, value_parser = number::<u16>)]
     pub port: Option<u16>,
-    /// Where the journal is kept
+    /// Directory of the journal
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
-    /// Revisions of every name that are remembered, the current one included, 1 to 64; pinned ones are besides
+    /// Revisions of every name that are remembered, the current one included, 1 to 64; pinned ones are
+    /// besides
     #[arg(long, value_name = "N")]
     pub keep_revisions: Option<RevisionLimit>,
-    /// How long the content of a revision stays after another has taken its place, unless it is pinned
+    /// Time for which a superseded revision keeps its content, unless it is pinned
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub history_grace: Option<Duration>,
-    /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, keep_revisions, history_grace, log, log_format, a table
-    /// `timing` of durations, and a table `repair` of how much repair may be under way. Changes take effect while the tracker runs, but for
-    /// host, port, data_dir, log_format, and lease, heartbeat, tick and safe_mode of `timing`
+    /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, keep_revisions,
+    /// history_grace, log, log_format, a table `timing` of durations, and a table `repair` of how much repair
+    /// may be under way. Changes take effect while the tracker runs, but for host, port, data_dir,
+    /// log_format, and lease, heartbeat, tick and safe_mode of `timing`
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// What is logged: error, warn, info, debug, trace, or directives such as tracker::ledger=trace,info
+    /// Log level: error, warn, info, debug, trace, or directives such as tracker::ledger=trace,info
     #[arg(long, value_name = "FILTER", global = true)]
     pub log: Option<LogFilter>,
-    /// How log lines look: text, json, or auto: text on a terminal, JSON otherwise
+    /// Format of log lines: text, json, or auto: text on a terminal, JSON otherwise
     #[arg(long, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true, global = true)]
     pub log_format: Option<LogFormat>,
     /// Log more; repeat for more still
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
-    /// Something else than running a tracker
+    /// Command to run instead of a tracker
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What else is done to a data directory.
+/// Commands other than running a tracker.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Audit a data directory that no tracker runs on, or a backup: says what is wrong and what to do, changes nothing
+    /// Audit a data directory that no tracker runs on, or a backup: says what is wrong and what to do,
+    /// changes nothing
     Check {
         /// The directory [default: the data directory]
         dir: Option<PathBuf>,
@@ -96,53 +99,53 @@ pub enum Command {
     /// Copy the journal into another directory while the tracker runs (or not), and audit the copy. A tracker
     /// started with --data-dir on a copy of that directory goes on from there
     Backup {
-        /// Where to; made if it is missing
+        /// Target directory; created if it is missing
         target: PathBuf,
     },
-    /// Say that the data directory was restored from an older backup: its tracker then takes over from epochs that peers
-    /// have seen since, and deletes nothing for having no name until accept-loss
+    /// Say that the data directory was restored from an older backup: its tracker then takes over from epochs
+    /// that peers have seen since, and deletes nothing for having no name until accept-loss
     Restored,
-    /// Say that what a restored data directory lacks has been seen to: contents without a name go again
+    /// Accept the loss in a restored data directory: contents without a name are evicted again
     AcceptLoss,
     #[command(flatten)]
     SelfCommand(SelfCommand),
 }
 
-/// A command line that has been read.
+/// Command line that has been read.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// What it says.
+    /// The arguments.
     pub args: Args,
     settings: BTreeMap<String, OsString>,
 }
 
-/// Everything that a tracker needs to know.
+/// Settings of a tracker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Host name or address to listen on.
     pub host: String,
     /// Port to listen on; 0 picks a free one.
     pub port: u16,
-    /// Where the journal is kept.
+    /// Directory of the journal.
     pub data_dir: PathBuf,
-    /// How many revisions of every name it remembers.
+    /// Number of revisions of every name that are remembered.
     pub keep_revisions: RevisionLimit,
-    /// How long it waits before it acts.
+    /// Durations.
     pub timing: Timing,
-    /// How much repair may be under way.
+    /// Limits of repair.
     pub repair: Budget,
 }
 
-/// Why the settings cannot be used.
+/// Reason for which the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A place says what makes no sense.
+    /// A setting makes no sense.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The durations make no sense together.
     #[error("{0}")]
     Timing(&'static str),
-    /// Repair could not get on with its budget.
+    /// The budget would stop repair.
     #[error("{0}")]
     Repair(&'static str),
     /// No data directory is given, and there is none by default.
@@ -166,7 +169,7 @@ impl Invocation {
         Ok(Self { args, settings })
     }
 
-    /// What it and the environment say of the settings.
+    /// Collects the settings from the command line and the environment.
     ///
     /// # Errors
     /// When a variable makes no sense.
@@ -177,7 +180,7 @@ impl Invocation {
 }
 
 impl Config {
-    /// A tracker on a free loopback port with the default durations.
+    /// Returns settings for a free loopback port, with defaults for all else.
     #[must_use]
     pub fn on_free_port(data_dir: impl Into<PathBuf>) -> Self {
         Self {
@@ -190,7 +193,7 @@ impl Config {
         }
     }
 
-    /// What the state is told of all this.
+    /// Returns the policy of the state.
     #[must_use]
     pub const fn policy(&self) -> Policy {
         Policy {
@@ -199,7 +202,7 @@ impl Config {
         }
     }
 
-    /// What the settings come to.
+    /// Reads the settings.
     ///
     /// # Errors
     /// When they make no sense together.
@@ -219,7 +222,8 @@ impl Config {
     }
 }
 
-/// As the XDG base directory specification has it: empty and relative values count as not set.
+/// Returns the default directory of the XDG base directory specification: empty and relative values count as
+/// not set.
 fn default_data_dir(env: Env<'_>) -> Option<PathBuf> {
     let absolute = |key| env(key).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))?;

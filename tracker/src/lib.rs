@@ -1,13 +1,13 @@
-//! The tracker: indexes names, contents, holders and peers; places replicas; keeps the promises.
+//! Tracker: indexes names, contents, holders and peers; places replicas; keeps them repaired.
 //!
-//! Read [`state`] first: everything the tracker knows and the one pure function that changes it. [`placement`] is the
-//! pure choice of peers for new replicas. [`ledger`] is the shell around the state: one thread applies commands,
-//! makes what they changed durable in the [`journal`], and only then answers. `rpc` and `http` are how the
-//! outside asks; [`server`] puts it all together. [`offline`] audits and copies data directories.
+//! Read [`state`] first: everything that the tracker knows, and the one pure function that changes it.
+//! [`placement`] is the pure choice of peers for new replicas. [`ledger`] is the shell around the state: one
+//! thread applies commands, makes their records durable in the [`journal`], and only then answers. `rpc` and
+//! `http` are its borders; [`server`] wires everything together. [`offline`] audits and copies data
+//! directories.
 //!
-//! Fragment bytes never pass through here, and the tracker never dials anyone: peers call it.
+//! Fragment bytes never pass through the tracker, and it never dials anyone: peers call it.
 
-pub mod budget;
 pub mod config;
 mod http;
 pub mod journal;
@@ -20,8 +20,7 @@ pub mod server;
 pub mod state;
 pub mod timing;
 
-pub use budget::Budget;
 pub use config::{Args, Command, Config};
-pub use policy::Policy;
+pub use policy::{Budget, Policy};
 pub use server::{Parts, StartError, Tracker};
 pub use timing::Timing;

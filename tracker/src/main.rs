@@ -1,4 +1,4 @@
-//! The `tracker` program.
+//! Program `tracker`.
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -28,14 +28,14 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, text)) => {
-            // When stderr is gone there is nobody to tell.
+            // When stderr is closed nobody is left to tell.
             drop(writeln!(std::io::stderr(), "tracker: {text}"));
             ExitCode::from(code)
         }
     }
 }
 
-/// What is told of an error, and the exit code that goes with it.
+/// Returns the message of an error, and its exit code.
 fn told(error: &(impl Coded + std::fmt::Display)) -> (u8, String) {
     (error.code().exit_code(), error.to_string())
 }
@@ -56,7 +56,7 @@ fn verbosity(invocation: &Invocation) -> Verbosity {
     Verbosity::Info.raised(invocation.args.verbose)
 }
 
-/// Whether a tracker can be run with these.
+/// Checks that a tracker can run with these settings.
 fn is_usable(values: &Values) -> Result<(), String> {
     Config::of(values).map(drop).map_err(|error| error.to_string())
 }
@@ -70,27 +70,27 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
     let (config, stop) = (tracker.config(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, _| {
         telemetry::change(&telemetry::filter(values, verbosity));
-        // They have been found usable.
+        // The settings have been checked.
         if let Ok(changed) = Config::of(values) {
             config.send_replace(changed);
         }
     });
     tasks.spawn("settings", OnExit::Continue, following);
-    // Whoever started us may have closed stdout; that is no reason not to serve.
+    // The parent process may have closed stdout; that is no reason not to serve.
     say(format_args!("tracker ready on {}", tracker.local_addr()));
     tracker.run_until(shutdown).await
 }
 
-/// Does what needs no tracker and no data directory.
+/// Runs a command that needs no tracker and no data directory.
 fn do_chore(chore: SelfCommand, invocation: &Invocation) -> Result<(), (u8, String)> {
     let program = flags::with_twins(table(), Args::command());
     chore.perform(program, invocation.places(&env), is_usable).tell()
 }
 
-/// Does something to a data directory, without serving.
+/// Runs a command on a data directory, without serving.
 fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
     match command {
-        // Done before, without a data directory.
+        // These commands ran before, without a data directory.
         Command::SelfCommand(_) => {}
         Command::Check { dir } => {
             let dir = dir.as_deref().unwrap_or(data_dir);
@@ -117,7 +117,7 @@ fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
     Ok(())
 }
 
-/// A line for whoever started us, if they listen.
+/// Prints a line for the parent process, if it listens.
 fn say(line: std::fmt::Arguments<'_>) {
     drop(writeln!(std::io::stdout(), "{line}"));
 }

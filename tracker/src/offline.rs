@@ -1,7 +1,7 @@
-//! What an operator does to a data directory besides running a tracker on it: audit it, copy it.
+//! Offline commands on a data directory: audit, backup, restoration.
 //!
-//! An audit changes nothing and decides nothing: it says what is wrong and what to do. It finds what a start would find
-//! (damage), and more: what a sound journal could not say, and what a later start would do about it.
+//! An audit changes nothing: it says what is wrong and what to do. It finds the damage that a start would
+//! find, and facts that a sound journal could not contain.
 
 use std::fmt;
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::journal::{Journal, JournalError, SqliteJournal};
 use crate::state::{Fact, Gap, Record, State};
 use crate::timing::Timing;
 
-/// Contradictions that are told one by one; the rest is counted.
+/// Contradictions that are listed one by one; the rest is counted.
 const MAX_TOLD: usize = 20;
 
-/// What a sound data directory holds.
+/// Summary of a sound data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sound {
-    /// Facts that were read, of a snapshot and since.
+    /// Facts that were read, from a snapshot and since.
     pub facts: u64,
     /// The newest epoch.
     pub epoch: Epoch,
@@ -30,17 +30,17 @@ pub struct Sound {
     pub contents: usize,
     /// Peers that are remembered.
     pub peers: usize,
-    /// What is known to be missing all the same.
+    /// Known gap of the journal.
     pub gap: Option<Gap>,
 }
 
-/// Why a data directory is not sound.
+/// Reason for which a data directory is not sound.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsound {
-    /// It cannot be read, or not be believed.
+    /// The journal cannot be read, or is damaged.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// It is undamaged and says what cannot be.
+    /// The journal is undamaged and contains contradictions.
     #[error(
         "the journal contradicts itself: {}; keep the directory, restore a backup that passes this check, and report it",
         .0.join("; ")
@@ -109,9 +109,9 @@ pub fn check(data_dir: &Path) -> Result<Sound, Unsound> {
     })
 }
 
-/// Notes that the journal was restored from an older backup: the tracker that starts on it takes over from epochs that it
-/// does not know, gives no revision to another binding that may have been given since the backup, and evicts nothing for
-/// having no name until the loss is accepted.
+/// Notes that the journal was restored from an older backup: the tracker that starts on it takes over from
+/// epochs that it does not know, gives no revision to another binding that may have been given since the
+/// backup, and evicts nothing for having no name until the loss is accepted.
 ///
 /// # Errors
 /// When the journal cannot be read or written, or a tracker runs on it.
@@ -119,7 +119,7 @@ pub fn declare_restored(data_dir: &Path, clock: &Clock) -> Result<(), JournalErr
     restored(&mut existing(data_dir)?, clock.now())
 }
 
-/// The same of a journal that is open.
+/// Notes the same in a journal that is open.
 ///
 /// # Errors
 /// When it cannot be read or written.
@@ -128,8 +128,8 @@ pub fn restored(journal: &mut dyn Journal, at: Timestamp) -> Result<(), JournalE
     journal.append(&facts.map(|fact| Record { at, fact }))
 }
 
-/// Notes that the operator has seen to what is missing; returns what was known to be. From the next start on, contents
-/// without a name go as usual.
+/// Notes that the operator accepts the loss; returns the known gap. From the next start on, contents without
+/// a name are evicted as usual.
 ///
 /// # Errors
 /// As [`declare_restored`].
@@ -137,7 +137,7 @@ pub fn accept_loss(data_dir: &Path, clock: &Clock) -> Result<Option<Gap>, Journa
     accepted(&mut existing(data_dir)?, clock.now())
 }
 
-/// The same of a journal that is open.
+/// Notes the same in a journal that is open.
 ///
 /// # Errors
 /// When it cannot be read or written.
@@ -148,7 +148,7 @@ pub fn accepted(journal: &mut dyn Journal, at: Timestamp) -> Result<Option<Gap>,
     Ok(gap)
 }
 
-/// A journal that must be there: none is begun by the way.
+/// Opens a journal that must be there: none is begun.
 fn existing(data_dir: &Path) -> Result<SqliteJournal, JournalError> {
     drop(SqliteJournal::inspect(data_dir)?);
     SqliteJournal::open(data_dir)
@@ -160,8 +160,8 @@ fn replayed(journal: &mut dyn Journal) -> Result<State, JournalError> {
     Ok(state)
 }
 
-/// Copies the journal of a data directory, on which a tracker may be running, into another directory, and audits
-/// the copy.
+/// Copies the journal of a data directory, on which a tracker may be running, into another directory, and
+/// audits the copy.
 ///
 /// # Errors
 /// As [`check`], and when it cannot be written.

@@ -1,14 +1,16 @@
-//! Which peer should hold the next replica: a pure choice.
+//! Placement: the pure choice of the peer that holds the next replica.
 //!
-//! Replicas are not spread over *all* sets of peers but over a bounded number of them (*copysets*): with random sets
-//! every R peers that are lost at once take something with them as soon as there is enough data; with N peers and 3 N
-//! sets hardly any R peers do. The sets are neighbourhoods in a few fixed orders of the peers ([`Rings`]), so they need
-//! no storage, and a peer that comes or goes changes only the sets around it (see ADR 0013).
+//! Replicas are not spread over *all* sets of peers but over a bounded number of them (*copysets*): with
+//! random sets every R peers that are lost at once take something with them as soon as there is enough data;
+//! with N peers and 3 N sets hardly any R peers do. The sets are neighbourhoods in a few fixed orders of the
+//! peers ([`Rings`]), so they need no storage, and a peer that comes or goes changes only the sets around it
+//! (see ADR 0013).
 //!
-//! Invariants of every answer: not a peer that has a replica already; room for the bytes; a zone with as few replicas as
-//! any that could be chosen has. Among the sets that fit what is kept already the choice is random, weighted by
-//! free space; peers that are much fuller than the average are passed over while others will do, so that a set
-//! around a busy publisher grows before it bursts. Knows nothing of contents, leases or sessions.
+//! Invariants of every answer: the peer has no replica yet; it has room for the bytes; no zone that could be
+//! chosen has fewer replicas. Among the sets that fit the existing keepers the choice is random, weighted by
+//! free space; peers that are much fuller than the average are passed over while others will do, so that a
+//! set around a busy publisher grows before it bursts. Placement knows nothing of contents, leases or
+//! sessions.
 
 mod rings;
 #[cfg(test)]
@@ -21,15 +23,15 @@ use shared::model::{PeerId, Zone};
 
 pub use rings::{Rings, SCATTER_WIDTH};
 
-/// Peers looked at in one direction to fill one set: past so many that will not do, sets have lost their sense
-/// and any peer with room is taken.
+/// Peers looked at in one direction to fill one set: after this many that will not do, sets have lost their
+/// sense and any peer with room is taken.
 const REACH: usize = 128;
 
-/// Where one more replica is wanted.
+/// Problem: one more replica is wanted.
 #[derive(Clone, Copy, Debug)]
 pub struct Problem<'a> {
-    /// Who keeps a replica or is about to. The sets around the first one are looked at, so a content that has a publisher
-    /// should name that one first.
+    /// Peers that keep a replica or are about to. The sets around the first one are looked at, so a publisher
+    /// should be named first.
     pub kept: &'a [PeerId],
     /// Replicas wanted in all: the size of a set.
     pub target: usize,
@@ -37,34 +39,34 @@ pub struct Problem<'a> {
     pub bytes: u64,
 }
 
-/// A peer as far as placement is concerned.
+/// Attributes of a peer that placement depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate<'a> {
-    /// Its failure domain. Peers without one are each a domain of their own.
+    /// Failure domain. A peer without one is a domain of its own.
     pub zone: Option<&'a Zone>,
     /// Bytes that are neither used nor reserved.
     pub free: u64,
-    /// Whether much more of it is used than of others: it is chosen only if no other will do.
+    /// Whether it is much fuller than others: then it is chosen only if no other will do.
     pub is_fuller: bool,
-    /// Whether it can be given something now.
+    /// Whether it can be given a replica now.
     pub readiness: Readiness,
 }
 
-/// Whether a peer can be given something.
+/// Readiness of a peer to be given a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// Now.
+    /// The peer can be given a replica now.
     Ready,
-    /// Soon: it is worth waiting for, because giving its share to others would make more sets.
+    /// The peer is worth waiting for, because giving its share to others would make more sets.
     Busy,
-    /// Not for a while.
+    /// The peer cannot be given a replica for a while.
     No,
 }
 
-/// How bad a peer may be to be chosen: zones come first, then even filling.
+/// Level of a choice, the best first: zones come first, then even filling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Level {
-    /// Replicas that its zone has already.
+    /// Replicas that the zone has already.
     crowd: usize,
     is_fuller: bool,
 }
@@ -76,23 +78,23 @@ impl Level {
     };
 }
 
-/// A set around the first keeper, as far as it can be filled.
+/// Set around the first keeper, as far as it can be filled.
 struct Set {
-    /// How many of its members keep a replica.
+    /// Members that keep a replica.
     kept: usize,
     fresh: Vec<PeerId>,
 }
 
-/// What came of looking through the sets.
+/// Result of a search through the sets.
 enum Found {
     Peer(PeerId),
-    /// Only peers that are busy.
+    /// The search found only peers that are busy.
     Busy,
     Nothing,
 }
 
-/// Chooses who holds the next replica; none when nobody can, or not now. `peer` describes anyone in `rings` and
-/// anyone who keeps a replica.
+/// Chooses the peer that holds the next replica; none when no peer can, or none now. `peer` describes all
+/// peers in `rings` and all that keep a replica.
 #[must_use]
 pub fn choose<'a>(
     rings: &Rings,
@@ -117,7 +119,7 @@ pub fn choose<'a>(
             Found::Nothing => {}
         }
     }
-    // Nobody keeps a replica yet, or nobody around has room: anyone will do.
+    // No peer keeps a replica yet, or no peer around has room, so any peer will do.
     let ready = acceptable
         .into_iter()
         .filter(|(level, _, at)| *level == best && at.readiness == Readiness::Ready);
@@ -146,7 +148,7 @@ impl<'p, 'a, F: Fn(PeerId) -> Candidate<'a>> Search<'p, 'a, F> {
         }
     }
 
-    /// How good the peer would be, if it can be chosen at all.
+    /// Returns how good the peer would be, if it can be chosen at all.
     fn level(&self, id: PeerId) -> Option<(Level, PeerId, Candidate<'a>)> {
         let at = (self.peer)(id);
         let can_go = at.readiness != Readiness::No
@@ -161,7 +163,7 @@ impl<'p, 'a, F: Fn(PeerId) -> Candidate<'a>> Search<'p, 'a, F> {
         })
     }
 
-    /// Looks for a peer in the sets around `first` that contain most of what is kept.
+    /// Looks for a peer in the sets around `first` that contain the most keepers.
     fn in_sets(&self, first: PeerId, worst: Level, rng: &mut impl Rng) -> Found {
         let size = self.problem.target;
         let rings = 0..Rings::used(size);
@@ -185,7 +187,7 @@ impl<'p, 'a, F: Fn(PeerId) -> Candidate<'a>> Search<'p, 'a, F> {
         weighted(open, rng).map_or(Found::Busy, Found::Peer)
     }
 
-    /// The set of one order that begins `ahead` members before `first`.
+    /// Returns the set of one order that begins `ahead` members before `first`.
     fn set(&self, ring: usize, first: PeerId, ahead: usize, worst: Level) -> Set {
         let mut crowds = self.crowds.clone();
         let mut set = Set {
@@ -237,7 +239,7 @@ fn crowd(crowds: &BTreeMap<&Zone, usize>, zone: Option<&Zone>) -> usize {
         .unwrap_or_default()
 }
 
-/// One of them at random, in proportion to their free space; none only if there are none.
+/// Chooses a peer at random, in proportion to free space; none only if there is no choice.
 fn weighted(choices: impl Iterator<Item = (PeerId, u64)>, rng: &mut impl Rng) -> Option<PeerId> {
     let choices: Vec<_> = choices.collect();
     // At least 1 each, so that a peer whose last byte this takes can be chosen too.

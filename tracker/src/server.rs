@@ -1,4 +1,4 @@
-//! The tracker as a whole: bind, run until told to stop, drain.
+//! Server: the tracker as a whole. It binds, runs until it is told to stop, and drains.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,10 +17,10 @@ use crate::journal::{Journal, JournalError, SqliteJournal};
 use crate::ledger::{Ledger, LedgerThread};
 use crate::rpc::{CatalogService, SessionService, UpkeepService};
 
-/// How long tasks may take to end: the drain of [`accept::serve`] and some more.
+/// Time in which tasks have to end: the drain of [`accept::serve`] and some more.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A tracker that has begun its epoch and listens; [`Self::run_until`] makes it answer.
+/// Tracker that has begun its epoch and listens; [`Self::run_until`] makes it answer.
 #[derive(Debug)]
 pub struct Tracker {
     listener: TcpListener,
@@ -31,13 +31,13 @@ pub struct Tracker {
     config: watch::Sender<Config>,
 }
 
-/// What a tracker is made of besides its settings; tests hand in their own.
+/// Parts of a tracker besides its settings; tests pass their own.
 pub struct Parts {
-    /// What time it is.
+    /// Clock.
     pub clock: Clock,
-    /// What survives a restart; none means the one in the data directory.
+    /// Journal; none means the one in the data directory.
     pub journal: Option<Box<dyn Journal>>,
-    /// Decides every random choice.
+    /// Seed of every random choice.
     pub seed: u64,
 }
 
@@ -60,24 +60,24 @@ impl std::fmt::Debug for Parts {
     }
 }
 
-/// Why a tracker did not start, or stopped by itself.
+/// Reason for which a tracker did not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The settings make no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// It cannot listen where it should.
+    /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}{}", advice(source))]
     Listen {
         /// Host and port as they were given.
         address: String,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A part that it cannot do without has ended; the log says which and why.
+    /// An indispensable task has ended; the log says which and why.
     #[error("stopped by itself because a part of it failed; the log has the details")]
     Failed,
 }
@@ -116,7 +116,7 @@ impl Tracker {
         Self::bind_with(config, Parts::default()).await
     }
 
-    /// The same with parts of the caller's.
+    /// Binds a tracker with parts of the caller's.
     ///
     /// # Errors
     /// As [`Self::bind`].
@@ -154,29 +154,30 @@ impl Tracker {
         })
     }
 
-    /// Where it listens; with port 0 in the settings, the port that was picked.
+    /// Returns the address that it listens on; with port 0 in the settings, the port that was picked.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it goes by: of what is sent here, the policy and how many revisions are kept take effect while it runs.
+    /// Returns a sender of its settings, of which the policy and the number of revisions take effect while it
+    /// runs.
     #[must_use]
     pub fn config(&self) -> watch::Sender<Config> {
         self.config.clone()
     }
 
-    /// What it knows; for tests that look inside or let time pass by hand.
+    /// Returns its ledger, for tests that look inside or let time pass by hand.
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// Answers until `shutdown` completes, then lets requests under way end, ends the sessions and makes durable what
-    /// was accepted.
+    /// Answers until `shutdown` completes, then lets requests under way end, ends the sessions and makes
+    /// accepted commands durable.
     ///
     /// # Errors
-    /// When a part of it failed and it had to stop by itself.
+    /// When an indispensable task failed.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let tasks = self.tasks;
         let token = tasks.token().clone();
@@ -218,7 +219,8 @@ impl Tracker {
     }
 }
 
-/// Lets the state go by what the settings are now. Ends with the ledger, or when nobody can change them any more.
+/// Passes changed settings on to the state. Ends with the ledger, or when nobody can change settings any
+/// more.
 async fn adopt(ledger: Ledger, mut changed: watch::Receiver<Config>, tasks: Tasks) {
     while let Some(Ok(())) = tasks.token().run_until_cancelled(changed.changed()).await {
         let (policy, keep_revisions) = {
@@ -231,10 +233,10 @@ async fn adopt(ledger: Ledger, mut changed: watch::Receiver<Config>, tasks: Task
     }
 }
 
-/// Lets the state see that time passes. Ends with the ledger.
+/// Ticks. Ends with the ledger.
 async fn tick(ledger: Ledger, every: Duration, tasks: Tasks) {
     let mut interval = tokio::time::interval(every);
-    // A tick that took long is not made up for.
+    // Ticks that were missed during a long one are skipped.
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while tasks.token().run_until_cancelled(interval.tick()).await.is_some() {
         if ledger.tick().await.is_err() {

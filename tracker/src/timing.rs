@@ -1,14 +1,14 @@
-//! How long the tracker waits before it acts: every duration that operators and tests may change.
+//! Durations: how long the tracker waits before it acts, as operators and tests may change it.
 //!
-//! Clocks decide only *when* to act, never what is true: any of these may be set badly and nothing is lost
-//! but time and traffic.
+//! Clocks decide only *when* to act, never what is true: a bad value of any of these costs time and traffic,
+//! and loses nothing.
 
 use std::time::Duration;
 
-use shared::settings::{Key, Table, Values, duration};
+use shared::settings::{Key, Setting as _, Table, Values, duration};
 
-// Peers are told the lease and the heartbeat when they connect, safe mode begins with a run, and the tick is what everything
-// else is measured by: these need a restart.
+// Peers are told the lease and the heartbeat when they connect, safe mode begins with a run, and the tick is
+// what everything else is measured by: these need a restart.
 static LEASE: Key<Duration> = Key::new("timing.lease", duration).or("10s");
 static HEARTBEAT: Key<Duration> = Key::new("timing.heartbeat", duration).or("2s");
 static GRACE: Key<Duration> = Key::new("timing.grace", duration).or("4s").at_once();
@@ -23,10 +23,10 @@ static REMOVED: Key<Duration> = Key::new("timing.removed", duration).or("2s").at
 static FORGET_NAMES: Key<Duration> = Key::new("timing.forget_names", duration).or("30d").at_once();
 static FORGET: Key<Duration> = Key::new("timing.forget", duration).or("30d").at_once();
 
-/// Not in the table `timing`: it has a flag.
+/// Setting that is not in the table `timing`, because it has a flag.
 pub(crate) static HISTORY_GRACE: Key<Duration> = Key::new("history_grace", duration).or("1h").at_once();
 
-/// Their settings; [`Timing`] says what each is and why that long.
+/// The settings of all durations; [`Timing`] says what each is and why that long.
 pub(crate) static TABLE: Table = &[
     &LEASE,
     &HEARTBEAT,
@@ -43,91 +43,87 @@ pub(crate) static TABLE: Table = &[
     &FORGET,
 ];
 
-/// The tracker's durations; in the configuration file as strings such as `"10s"` in the table `timing`.
+/// The tracker's durations; in the configuration file as strings such as `"10s"` in the table `timing`. The
+/// defaults stand with the settings above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// How long a peer counts as live after its last message. Default 10 s: five heartbeats may get lost.
+    /// Time for which a peer counts as live after its last message: by default five heartbeats may get lost.
     pub lease: Duration,
-    /// How often peers are told to send heartbeats. Default 2 s.
+    /// Time between two heartbeats of a peer.
     pub heartbeat: Duration,
-    /// How long a suspect peer (its lease ran out or its session broke) still counts before it is lost and repair
-    /// begins. Default 4 s: a reconnect takes less, and with the lease a silent death is noticed within 15 s.
+    /// Time for which a suspect peer (its lease ran out or its session broke) still counts before it is lost
+    /// and repair begins. By default a reconnect takes less, and with the lease a silent death is noticed
+    /// within 15 s.
     pub grace: Duration,
-    /// How long safe mode lasts after a restart when some peers do not report. Default 30 s: several back-offs of a
-    /// peer that redials.
+    /// Time after a restart after which safe mode ends even when some peers have not reported: by default
+    /// several back-offs of a peer that redials.
     pub safe_mode: Duration,
-    /// How often leases and replicas are looked at. Default 250 ms.
+    /// Time between two looks at leases and replicas.
     pub tick: Duration,
-    /// How long an assigned peer may announce nothing before another is chosen. Default 60 s.
+    /// Time for which an assigned peer may announce nothing before another is chosen.
     pub stall: Duration,
-    /// How long a peer that failed an assignment is not asked again for that content. Default 30 s.
+    /// Time for which a peer that failed an assignment is not asked again for that content.
     pub cool_down: Duration,
-    /// How soon a content is looked at again when its replicas cannot be made now. Default 2 s.
+    /// Time after which a content is looked at again when its replicas cannot be made now.
     pub retry: Duration,
-    /// How long replicas may be over the target before the surplus is dropped. Default 5 min: most peers that
-    /// come and go do so faster.
+    /// Time for which replicas may be over the target before the surplus is dropped: by default most peers
+    /// that come and go do so faster.
     pub trim: Duration,
-    /// How long a content may be announced without having a name before it is evicted. Default 60 s: an announce may
+    /// Time for which a content may be announced without having a name before it is evicted: an announce may
     /// come before the publish that it belongs to.
     pub orphan: Duration,
-    /// How long a content is left alone after its last name was removed. Default 2 s.
+    /// Time for which a content is left alone after its last name was removed.
     pub removed: Duration,
-    /// How long what a revision bound a name to stays at its target after another has taken its place, unless it is
-    /// pinned. Default 1 h: longer than nearly every transfer that may have begun before, and long enough to notice a
-    /// bad update; not so long that frequent updates of a large content fill the disks.
+    /// Time for which a superseded revision keeps its contents at their target, unless it is pinned. By
+    /// default longer than nearly every transfer that may have begun before, and long enough to notice a bad
+    /// update; not so long that frequent updates of a large content fill the disks.
     pub history_grace: Duration,
-    /// How long a removed name is remembered, with its revisions. Default 30 days: as safe when it is forgotten at once, but
+    /// Time for which a removed name is remembered, with its revisions. To forget it at once is as safe, but
     /// until then people can see what became of it.
     pub forget_names: Duration,
-    /// How long a lost peer is remembered. Default 30 days.
+    /// Time for which a lost peer is remembered.
     pub forget: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self {
-            lease: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(2),
-            grace: Duration::from_secs(4),
-            safe_mode: Duration::from_secs(30),
-            tick: Duration::from_millis(250),
-            stall: Duration::from_secs(60),
-            cool_down: Duration::from_secs(30),
-            retry: Duration::from_secs(2),
-            trim: Duration::from_secs(5 * 60),
-            orphan: Duration::from_secs(60),
-            removed: Duration::from_secs(2),
-            history_grace: Duration::from_hours(1),
-            forget_names: Duration::from_hours(30 * 24),
-            forget: Duration::from_secs(30 * 24 * 60 * 60),
-        }
+        Self::from(default_of)
     }
 }
 
+/// The default that the setting itself states.
+fn default_of(key: &Key<Duration>) -> Duration {
+    let text = key.default().unwrap_or_default();
+    key.read(text.as_ref()).expect("every default is a duration")
+}
+
 impl Timing {
-    /// What the settings say.
+    /// Reads the settings.
     #[must_use]
     pub fn of(values: &Values) -> Self {
-        let default = Self::default();
+        Self::from(|key| values.get(key).unwrap_or_else(|| default_of(key)))
+    }
+
+    fn from(get: impl Fn(&'static Key<Duration>) -> Duration) -> Self {
         Self {
-            lease: values.get(&LEASE).unwrap_or(default.lease),
-            heartbeat: values.get(&HEARTBEAT).unwrap_or(default.heartbeat),
-            grace: values.get(&GRACE).unwrap_or(default.grace),
-            safe_mode: values.get(&SAFE_MODE).unwrap_or(default.safe_mode),
-            tick: values.get(&TICK).unwrap_or(default.tick),
-            stall: values.get(&STALL).unwrap_or(default.stall),
-            cool_down: values.get(&COOL_DOWN).unwrap_or(default.cool_down),
-            retry: values.get(&RETRY).unwrap_or(default.retry),
-            trim: values.get(&TRIM).unwrap_or(default.trim),
-            orphan: values.get(&ORPHAN).unwrap_or(default.orphan),
-            removed: values.get(&REMOVED).unwrap_or(default.removed),
-            history_grace: values.get(&HISTORY_GRACE).unwrap_or(default.history_grace),
-            forget_names: values.get(&FORGET_NAMES).unwrap_or(default.forget_names),
-            forget: values.get(&FORGET).unwrap_or(default.forget),
+            lease: get(&LEASE),
+            heartbeat: get(&HEARTBEAT),
+            grace: get(&GRACE),
+            safe_mode: get(&SAFE_MODE),
+            tick: get(&TICK),
+            stall: get(&STALL),
+            cool_down: get(&COOL_DOWN),
+            retry: get(&RETRY),
+            trim: get(&TRIM),
+            orphan: get(&ORPHAN),
+            removed: get(&REMOVED),
+            history_grace: get(&HISTORY_GRACE),
+            forget_names: get(&FORGET_NAMES),
+            forget: get(&FORGET),
         }
     }
 
-    /// What makes no sense together, in words.
+    /// Checks that the durations make sense together; the complaint is in words.
     ///
     /// # Errors
     /// When heartbeats are not well within the lease, or something that repeats would never rest.

@@ -1,4 +1,5 @@
-//! What a webserver is told: flags, environment, configuration file, defaults, in this order of precedence.
+//! Configuration of a webserver: flags, environment, configuration file, defaults, in this order of
+//! precedence.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,7 +17,8 @@ use shared::{Coded, ErrorCode};
 
 use crate::directory::{self, TrackersError};
 
-/// Shorter intervals and deadlines would only burn the processor; longer ones would leave dead trackers in use.
+/// Shorter intervals and deadlines would only burn the processor; longer ones would leave dead trackers in
+/// use.
 const MIN_PROBING: Duration = Duration::from_millis(10);
 const MAX_PROBING: Duration = Duration::from_secs(60);
 
@@ -44,38 +46,38 @@ pub struct Args {
     /// Trackers to send clients to, in order of preference; repeat it or separate them with commas
     #[arg(long = "tracker", value_name = "HOST:PORT", value_delimiter = ',')]
     pub tracker: Vec<HostPort>,
-    /// Address to listen on; any other one than loopback exposes the page, and where the trackers are, to whoever
-    /// can reach it
+    /// Address to listen on; any other one than loopback exposes the page, and the addresses of the trackers,
+    /// to everyone who can reach it
     #[arg(long)]
     pub host: Option<String>,
     /// Port to listen on; 0 picks a free one
     #[arg(long, value_parser = number::<u16>)]
     pub port: Option<u16>,
-    /// How long to wait between two health checks of a tracker
+    /// Time between two health checks of a tracker
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub probe_interval: Option<Duration>,
-    /// How long a health check may take
+    /// Deadline of a health check
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub probe_deadline: Option<Duration>,
-    /// What is logged: error, warn, info, debug, trace, or directives such as webserver=trace,info
+    /// Filter of the log: error, warn, info, debug, trace, or directives such as webserver=trace,info
     #[arg(long, value_name = "FILTER")]
     pub log: Option<LogFilter>,
-    /// How log lines look: text, json, or auto: text on a terminal, JSON otherwise
+    /// Format of log lines: text, json, or auto: text on a terminal, JSON otherwise
     #[arg(long, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true)]
     pub log_format: Option<LogFormat>,
-    /// A TOML file with any of the settings that `config show` lists. Changes take effect while the webserver runs, but for host,
-    /// port and log_format
+    /// A TOML file with any of the settings that `config show` lists. Changes take effect while the webserver
+    /// runs, but for host, port and log_format
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log more; repeat for more still
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Something else than running a webserver
+    /// Run another command than the webserver
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What else can be done.
+/// Commands besides running the webserver.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum Command {
     #[command(flatten)]
@@ -85,7 +87,7 @@ pub enum Command {
 /// A command line that has been read.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// What it says.
+    /// Parsed arguments.
     pub args: Args,
     settings: BTreeMap<String, OsString>,
 }
@@ -100,16 +102,16 @@ impl Invocation {
         Ok(Self { args, settings })
     }
 
-    /// What it and the environment say of the settings.
+    /// Returns the settings of the flags and the environment.
     ///
     /// # Errors
-    /// When a variable makes no sense.
+    /// When a variable has a wrong value.
     pub fn places(&self, env: Env<'_>) -> Result<Places, SettingsError> {
         Places::new(TABLE, &self.settings, env)
     }
 }
 
-/// Everything that a webserver needs to know.
+/// Configuration of a webserver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Host name or address to listen on.
@@ -118,23 +120,23 @@ pub struct Config {
     pub port: u16,
     /// The trackers, in order of preference.
     pub trackers: Vec<HostPort>,
-    /// How they are probed.
+    /// Timing of the probes.
     pub probing: Probing,
 }
 
-/// How often trackers are probed, and how long a probe may take.
+/// Interval and deadline of the probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probing {
-    /// From the end of one probe to the beginning of the next.
+    /// Time from the end of one probe to the beginning of the next.
     pub interval: Duration,
     /// After this long a tracker that has not answered counts as dead.
     pub deadline: Duration,
 }
 
-/// Why the settings cannot be used.
+/// Reasons for which the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A place says what makes no sense.
+    /// A place has a wrong value.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The list of trackers makes no sense.
@@ -143,7 +145,7 @@ pub enum ConfigError {
     /// A probing duration is out of bounds.
     #[error("{setting} must be between 10ms and 60s")]
     Probing {
-        /// Which one.
+        /// Name of the setting.
         setting: &'static str,
     },
 }
@@ -170,7 +172,7 @@ impl Config {
         }
     }
 
-    /// What the settings come to.
+    /// Reads the configuration from the settings.
     ///
     /// # Errors
     /// When a setting is out of bounds or no tracker is named.

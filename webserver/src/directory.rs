@@ -1,12 +1,12 @@
-//! Which trackers there are and what the latest probe of each said.
+//! The trackers and the latest probe of each.
 //!
 //! Pure: probe results and the time come in, choices come out. Invariants: the trackers are those of the
 //! configuration, in its order, also after that has changed; a tracker is live exactly when its latest probe
-//! succeeded. One failure makes it dead and one success makes it live again: sending a client elsewhere for a second
-//! costs nothing, sending it to a dead tracker costs it an error.
+//! succeeded. One failure makes it dead and one success makes it live again: sending a client elsewhere for a
+//! second costs nothing, sending it to a dead tracker costs it an error.
 //!
-//! What it does not promise: between two probes a tracker may die and still be chosen. That window is at most one
-//! probe interval and one probe deadline (2 s with the defaults); nothing is checked again when a client asks.
+//! Not promised: between two probes a tracker may die and still be chosen. That window is at most one probe
+//! interval and one probe deadline (2 s with the defaults); a client's question causes no new probe.
 
 use std::collections::BTreeSet;
 
@@ -29,48 +29,48 @@ pub struct Tracker {
     since: Timestamp,
 }
 
-/// What the latest probe said.
+/// Result of the latest probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrackerState {
     /// No probe has ended yet.
     Unchecked,
-    /// It answered that it serves.
+    /// The tracker answered that it serves.
     Live,
-    /// It did not; why, in words.
+    /// The probe failed.
     Dead {
-        /// In words for a person.
+        /// Reason in words for a person.
         reason: String,
     },
 }
 
-/// What one probe of one tracker found.
+/// Result of one probe of one tracker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeResult {
-    /// Which tracker.
+    /// The probed tracker.
     pub tracker: HostPort,
     /// Whether it serves; why not, in words for a person.
     pub outcome: Result<(), String>,
 }
 
-/// What a probe result changed, for whoever tells people.
+/// Change by a probe result, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The tracker can be used from now on.
     Up,
     /// The tracker is not chosen from now on.
     Down {
-        /// In words for a person.
+        /// Reason in words for a person.
         reason: String,
     },
 }
 
-/// Why a list of trackers cannot be used.
+/// Reasons for which a list of trackers cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrackersError {
-    /// There is none.
+    /// The list is empty.
     #[error("no tracker is named; give at least one with --tracker HOST:PORT")]
     None,
-    /// There are more than [`MAX_TRACKERS`].
+    /// The list has more than [`MAX_TRACKERS`].
     #[error("{0} trackers are named; a webserver takes at most {MAX_TRACKERS}")]
     TooMany(usize),
     /// One is named twice.
@@ -106,7 +106,7 @@ impl Directory {
         nothing.with(addresses, now)
     }
 
-    /// The trackers of a configuration that has changed: what is known of those that stay is kept.
+    /// Returns the trackers of a changed configuration: results of those that stay are kept.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -124,7 +124,7 @@ impl Directory {
         Ok(Self { trackers })
     }
 
-    /// Takes in what a probe found; the change, if it is one that people want to know.
+    /// Takes in a probe result; returns the change, if people want to know of it.
     ///
     /// A result about a tracker that is not in the directory changes nothing.
     pub fn apply(&mut self, now: Timestamp, result: ProbeResult) -> Option<Change> {
@@ -185,7 +185,7 @@ impl Directory {
             .all(|tracker| tracker.state != TrackerState::Unchecked)
     }
 
-    /// Why no tracker can be chosen, tracker by tracker, in words.
+    /// Returns the reasons for which no tracker can be chosen, tracker by tracker, in words.
     #[must_use]
     pub fn reasons(&self) -> String {
         let reasons: Vec<_> = self
@@ -199,13 +199,13 @@ impl Directory {
 }
 
 impl Tracker {
-    /// Where to dial it.
+    /// Returns the address to dial.
     #[must_use]
     pub const fn address(&self) -> &HostPort {
         &self.address
     }
 
-    /// What its latest probe said.
+    /// Returns the result of its latest probe.
     #[must_use]
     pub const fn state(&self) -> &TrackerState {
         &self.state
@@ -223,7 +223,7 @@ impl Tracker {
         self.state == TrackerState::Live
     }
 
-    /// Why it is not live, in words; empty when it is.
+    /// Returns the reason for which it is not live, in words; empty when it is.
     #[must_use]
     pub fn reason(&self) -> &str {
         match &self.state {
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn other_trackers_take_their_places_and_what_is_known_of_those_that_stay_is_kept() {
+    fn new_trackers_are_added_and_results_of_those_that_stay_are_kept() {
         let mut before = directory(3);
         before.apply(at(1), success(0));
         before.apply(at(1), success(2));
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_told_live_trackers_first_in_the_order_of_the_configuration() {
+    fn live_trackers_come_first_in_the_order_of_the_configuration() {
         let mut directory = directory(4);
         directory.apply(at(1), failure(0, "dead"));
         for n in [3, 1] {

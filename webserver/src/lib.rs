@@ -1,11 +1,12 @@
 //! The front door: knows which trackers are alive, sends clients to one, shows a page.
 //!
-//! Read [`directory`] first: the trackers, what the last probe of each said, and the choice between them, as a pure
-//! value. The prober asks every tracker's health service and feeds the answers in; `rpc` and `http` read it out:
-//! the `Directory` service, redirects of `/api/…`, health, the page. [`Webserver`] puts these together.
+//! Read [`directory`] first: the trackers, the last probe of each, and the choice between them, as a pure
+//! value. The prober asks every tracker's health service and feeds the answers in; `rpc` and `http` are its
+//! readers: the `Directory` service, redirects of `/api/…`, health, the page. [`Webserver`] puts these
+//! together.
 //!
-//! The webserver keeps nothing on disk, and neither metadata nor fragment bytes pass through it: it tells clients
-//! where to go. It does not join trackers into one: each tracker has its own names.
+//! The webserver keeps nothing on disk, and neither metadata nor fragment bytes pass through it: it redirects
+//! clients. Several trackers stay separate: each has its own names.
 
 pub mod config;
 pub mod directory;

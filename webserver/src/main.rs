@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, text)) => {
-            // When stderr is gone there is nobody to tell.
+            // When stderr is gone, no reader is left.
             drop(writeln!(std::io::stderr(), "webserver: {text}"));
             ExitCode::from(code)
         }
@@ -53,13 +53,13 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
     let (config, stop) = (webserver.config(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, _| {
         telemetry::change(&telemetry::filter(values, verbosity));
-        // They have been found usable.
+        // The settings have been found usable.
         if let Ok(changed) = Config::of(values) {
             config.send_replace(changed);
         }
     });
     tasks.spawn("settings", OnExit::Continue, following);
-    // Whoever started us may have closed stdout; that is no reason not to serve.
+    // The parent may have closed stdout; that is no reason not to serve.
     drop(writeln!(
         std::io::stdout(),
         "webserver ready on {}",
@@ -68,7 +68,7 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
     webserver.run_until(shutdown).await
 }
 
-/// Does what needs no webserver.
+/// Runs a command that needs no webserver.
 fn do_chore(chore: SelfCommand, invocation: &Invocation) -> Result<(), (u8, String)> {
     let program = flags::with_twins(TABLE, Args::command());
     chore.perform(program, invocation.places(&env), is_usable).tell()

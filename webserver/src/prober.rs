@@ -1,7 +1,7 @@
 //! Asks every tracker, again and again, whether it is alive.
 //!
-//! All at the same time, so that a slow one delays no other; anew when the configuration has changed. It only carries
-//! the answers to the [`Directory`], which decides what follows from them.
+//! All at the same time, so that a slow one delays no other; anew when the configuration has changed. The
+//! prober only carries the answers to the [`Directory`], which decides the consequences.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::config::{Config, Probing};
 use crate::directory::{Change, Directory, ProbeResult};
 use crate::rpc::check_tracker;
 
-/// Starts the probing of the trackers that the configuration names at any time; it ends with the token of `tasks`, or
-/// when nobody has the configuration any more.
+/// Starts the probing of the configured trackers; it ends with the token of `tasks`, or with the last sender
+/// of configurations.
 pub(crate) fn start(
     directory: watch::Sender<Directory>,
     config: watch::Receiver<Config>,

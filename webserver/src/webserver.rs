@@ -1,4 +1,4 @@
-//! The webserver as a whole: bind, run until told to stop, drain.
+//! The webserver as a whole: bind, run until a signal, drain.
 
 use std::future::Future;
 use std::io;
@@ -17,7 +17,7 @@ use crate::directory::{Directory, TrackersError};
 use crate::rpc::DirectoryService;
 use crate::{http, prober};
 
-/// How long tasks may take to end: the drain of [`accept::serve`] and some more.
+/// Time for tasks to end: the drain of [`accept::serve`] and some more.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A webserver that listens and does not answer yet; [`Self::run_until`] makes it answer.
@@ -30,21 +30,21 @@ pub struct Webserver {
     clock: Clock,
 }
 
-/// Why a webserver did not start, or stopped by itself.
+/// Reasons for which a webserver did not start, or stopped by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The settings make no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// It cannot listen where it should.
+    /// The listening address cannot be used.
     #[error("cannot listen on {address}: {source}{}", advice(source))]
     Listen {
         /// Host and port as they were given.
         address: String,
-        /// Why not.
+        /// Cause.
         source: io::Error,
     },
-    /// A task that it cannot do without has ended; the log says which and why.
+    /// A necessary task has ended; the log has its name and the cause.
     #[error("stopped by itself because a part of it failed; the log has the details")]
     Failed,
 }
@@ -83,7 +83,7 @@ impl Webserver {
     /// Checks the settings and takes the port; connections wait until [`Self::run_until`].
     ///
     /// # Errors
-    /// When the settings make no sense or the port cannot be had.
+    /// When the settings make no sense or the port is taken.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let clock = Clock::system();
         let directory = Directory::new(config.trackers.clone(), clock.now())?;
@@ -107,13 +107,13 @@ impl Webserver {
         })
     }
 
-    /// Where it listens; with port 0 in the settings, the port that was picked.
+    /// Returns the listening address; with port 0 in the settings, the port that was picked.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it goes by: of what is sent here, the trackers and how they are probed take effect while it runs.
+    /// Returns the sender of configurations: changed trackers and probe timings take effect while it runs.
     #[must_use]
     pub fn config(&self) -> watch::Sender<Config> {
         self.config.clone()
@@ -121,11 +121,11 @@ impl Webserver {
 
     /// Probes the trackers and answers clients until `shutdown` completes, then lets requests under way end.
     ///
-    /// The first answer is given after every tracker has been probed once, at most one probe deadline after the
-    /// start: nobody is told that no tracker is alive only because none has been asked.
+    /// Gives the first answer after every tracker has been probed once, at most one probe deadline after the
+    /// start: a client never hears that no tracker is alive only because none has been asked.
     ///
     /// # Errors
-    /// When a part of it failed and it had to stop by itself.
+    /// When a necessary task failed and the webserver had to stop.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), StartError> {
         let tasks = Tasks::new();
         let token = tasks.token().clone();
@@ -142,7 +142,7 @@ impl Webserver {
             let mut directory = receiver;
             let first_round = directory.wait_for(Directory::is_checked);
             if let Some(checked) = serving.token().run_until_cancelled(first_round).await {
-                // It fails when the probers are gone; then their end has begun the shutdown.
+                // Fails when the probers are gone; then their end has begun the shutdown.
                 debug!(is_checked = checked.is_ok(), "answering clients");
             }
             accept::serve(listener, router, serving).await;

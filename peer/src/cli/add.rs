@@ -35,8 +35,8 @@ pub struct AddArgs {
     /// Show what would be sent, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Wait until every fragment has its replicas, at most this long after the file is hashed; write it after PATH or as
-    /// --wait=DURATION
+    /// Wait until every fragment has its replicas, at most this long after the file is hashed; write it after
+    /// PATH or as --wait=DURATION
     #[arg(
         long,
         value_name = "DURATION",
@@ -73,7 +73,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         None => context.require_sharing(&shown).await?,
         Some(_) => context.find_or_run().await?,
     };
-    // Otherwise the command would wait until somebody connects the node.
+    // Otherwise the command would wait until the node is connected.
     if args.wait.is_some() && node.status.session == SessionStatus::Offline {
         return Err(Failure::new(Exit::Unreachable, words::cannot_wait_offline(shown)));
     }

@@ -1,7 +1,7 @@
 //! The command line as clap reads it.
 //!
-//! Flags that are settings have no defaults here: [`crate::settings`] lays them over the environment and the file.
-//! [`read`] checks the rule that clap cannot: flags of a node go only with commands that may run one.
+//! Flags that are settings have no defaults here: [`crate::settings`] lays them over the environment and the
+//! file. [`read`] checks the rule that clap cannot: flags of a node go only with commands that may run one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -98,7 +98,8 @@ pub enum Command {
         #[arg(value_name = "NAME|ID")]
         content: Option<ContentRef>,
     },
-    /// Show the revisions of a name, and which of their contents still exist; NAME@REV stands for one in place of a name
+    /// Show the revisions of a name, and which of their contents still exist; NAME@REV stands for one in
+    /// place of a name
     History {
         /// The name
         name: Name,
@@ -117,7 +118,8 @@ pub enum Command {
     },
     /// Move this peer's replicas to others, and say when it can be switched off for good
     Drain(DrainArgs),
-    /// Announce that this peer will be away and come back, so that its replicas are not replaced, or that it is back
+    /// Announce that this peer will be away and come back, so that its replicas are not replaced, or that it
+    /// is back
     Maintenance(MaintenanceArgs),
     /// Show which losses the contents would survive, which contents are in danger, and the progress of repair
     Durability {
@@ -167,7 +169,7 @@ pub enum Action {
     /// A node that runs.
     Serve,
     /// One command.
-    Once(Command),
+    Once(Box<Command>),
     /// A command that needs neither a node nor valid settings.
     SelfCommand(SelfCommand),
 }
@@ -210,7 +212,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
     let action = match verb {
         None => Action::Menu,
         Some(Verb::Serve(_)) => Action::Serve,
-        Some(Verb::Once(command)) => Action::Once(command),
+        Some(Verb::Once(command)) => Action::Once(Box::new(command)),
         Some(Verb::SelfCommand(command)) => Action::SelfCommand(command),
     };
     if action == Action::Serve && common.peer.is_some() {

@@ -21,8 +21,8 @@ const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The surroundings of one command.
 ///
-/// A command may be dropped at any point (interrupt, timeout). Its own node is therefore kept here and not in the
-/// command, so that the node is stopped in any case.
+/// A command may be dropped at any point (interrupt, timeout). Its own node is therefore kept here and not in
+/// the command, so that the node is stopped in any case.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     /// The settings.

@@ -1,7 +1,8 @@
-//! Flags that several commands take: of every command, of those that run a node, and of those that select entries.
+//! Flags that several commands take: of every command, of those that run a node, and of those that select
+//! entries.
 //!
-//! The settings among them have no defaults here, and are only checked: [`crate::settings`] lays their texts over the
-//! environment and the file, and its table has their defaults and their names in the help.
+//! The settings among them have no defaults here, and are only checked: [`crate::settings`] lays their texts
+//! over the environment and the file, and its table has their defaults and their names in the help.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -27,7 +28,8 @@ pub(super) struct CommonFlags {
     /// The address of the running node to use; without its data directory, commands can only read from it
     #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Common")]
     pub(super) peer: Option<HostPort>,
-    /// Print results as JSON: one document, or one object per line for long operations, the last one the result
+    /// Print results as JSON: one document, or one object per line for long operations, the last one the
+    /// result
     #[arg(long, global = true, help_heading = "Common")]
     pub(super) json: bool,
     /// Print only results and errors
@@ -48,8 +50,8 @@ pub(super) struct CommonFlags {
     /// The format of log lines: text, json, or auto (text on a terminal, JSON otherwise)
     #[arg(long, global = true, value_name = "FORMAT", value_parser = one_of::<LogFormat>(LogFormat::NAMES), hide_possible_values = true, help_heading = "Common")]
     pub(super) log_format: Option<LogFormat>,
-    /// A TOML file with any of the settings that `config show` lists; a running node follows changes of its limits,
-    /// capacity, zone and log
+    /// A TOML file with any of the settings that `config show` lists; a running node follows changes of its
+    /// limits, capacity, zone and log
     #[arg(long, global = true, value_name = "FILE", help_heading = "Common")]
     pub(super) config: Option<PathBuf>,
     /// The language of messages: en or es
@@ -109,8 +111,8 @@ pub struct WithNode<T: Args> {
 /// Selection of a directory's entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct Globs {
-    /// Take only the matching entries of a directory: `*` and `?` in names, `**` for directories; a pattern with a slash is
-    /// a path from the directory itself; may be given several times
+    /// Take only the matching entries of a directory: `*` and `?` in names, `**` for directories; a pattern
+    /// with a slash is a path from the directory itself; may be given several times
     #[arg(long, value_name = "GLOB")]
     pub include: Vec<String>,
     /// Leave out the matching entries of a directory; wins over --include

@@ -19,8 +19,8 @@ use crate::terminal::listing::locate;
 use crate::terminal::missing::explain;
 use crate::words;
 
-/// The longest time without a received byte, unless `--give-up-after` or `--timeout` says otherwise: longer than a
-/// holder takes to restart, or a tracker to find out that it does not. Fetched blocks are kept.
+/// The longest time without a received byte, unless `--give-up-after` or `--timeout` says otherwise: longer
+/// than a holder takes to restart, or a tracker to find out that it does not. Fetched blocks are kept.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Arguments of `peer get`.
@@ -29,15 +29,15 @@ pub struct GetArgs {
     /// A name, or an id of 64 hexadecimal digits
     #[arg(value_name = "NAME|ID")]
     pub content: ContentRef,
-    /// The file to write, or the directory to put it in; - writes to standard output [default: ./ and the last part of the
-    /// name]
+    /// The file to write, or the directory to put it in; - writes to standard output [default: ./ and the
+    /// last part of the name]
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace existing files, each once it is complete
     #[arg(long)]
     pub force: bool,
-    /// Give up when nothing has arrived for this long, with exit code 6, or 7 if no peer holds it; none: never [default:
-    /// 2m, none with --timeout]
+    /// Give up when nothing has arrived for this long, with exit code 6, or 7 if no peer holds it; none:
+    /// never [default: 2m, none with --timeout]
     #[arg(long, value_name = "DURATION")]
     pub give_up_after: Option<GiveUp>,
     /// Show what would be fetched, and from where, and fetch nothing

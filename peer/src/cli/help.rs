@@ -1,13 +1,12 @@
 //! The help in the language in force.
 //!
-//! clap's own definition is the English one. In Spanish every text in it is replaced by the one of its id, and clap's own
-//! words are replaced in its output.
+//! clap's own definition is the English one. In Spanish every text in it is replaced by the one of its id,
+//! and clap's own words are replaced in its output.
 
 use clap::builder::Str;
 use clap::{Arg, Command};
 use shared::language::{self, Language};
 
-use crate::settings::table;
 use crate::words;
 
 /// Returns the command with its help in the language in force.
@@ -41,13 +40,6 @@ fn joined(path: &str, name: &str) -> String {
     format!("{path} {name}").trim_start().to_owned()
 }
 
-/// Returns the Spanish help of an argument: that of a setting's flag is in the setting.
-fn argument_help(path: &str, id: &str) -> Option<&'static str> {
-    let setting = table().iter().find(|setting| setting.name() == id);
-    let flag = setting.and_then(|setting| setting.flag());
-    flag.map_or_else(|| words::argument_help(path, id), |flag| Some(flag.spanish))
-}
-
 fn argument_in_spanish(mut argument: Arg, path: &str) -> Arg {
     let id = argument.get_id().to_string();
     let possible: Vec<String> = argument
@@ -65,7 +57,7 @@ fn argument_in_spanish(mut argument: Arg, path: &str) -> Arg {
         let are_shown = takes_values && !possible.is_empty() && !argument.is_hide_possible_values_set();
         let possible = are_shown.then(|| possible.join(", "));
         let parts = [
-            Some(argument_help(path, &id).unwrap_or(parts.text).to_owned()),
+            Some(words::argument_help(path, &id).unwrap_or(parts.text).to_owned()),
             default.map(words::default_value),
             possible.map(words::values_are),
             parts.variable.map(|variable| format!("[env: {variable}]")),
@@ -114,7 +106,8 @@ impl<'a> HelpParts<'a> {
     }
 }
 
-/// Words that clap writes itself: whole lines, beginnings of lines, and the placeholder of options in a usage.
+/// Words that clap writes itself: whole lines, beginnings of lines, and the placeholder of options in a
+/// usage.
 const OWN_WORDS: [(&str, &str); 9] = [
     ("Usage:", "Uso:"),
     ("Commands:", "Órdenes:"),
@@ -160,12 +153,7 @@ mod tests {
                 continue;
             };
             let id = argument.get_id();
-            if !table()
-                .iter()
-                .any(|setting| setting.name() == id && setting.flag().is_some())
-            {
-                helps.insert(format!("{path}.{id}"));
-            }
+            helps.insert(format!("{path}.{id}"));
             // A number, an address or a path is the same in every language.
             let is_phrase = |text: &str| text.contains(' ') || text == "everything";
             if HelpParts::of(&help).default.is_some_and(is_phrase) {
@@ -183,32 +171,31 @@ mod tests {
     }
 
     /// Returns the wanted keys without an entry, and the entries that no key uses.
-    fn compared(wanted: &BTreeSet<String>, texts: words::Texts) -> (Vec<String>, Vec<&'static str>) {
-        let mut unused: BTreeSet<&str> = texts.iter().map(|(key, _)| *key).collect();
-        assert_eq!(unused.len(), texts.len(), "a key is there twice");
-        let mut missing = Vec::new();
-        let has = |key: &str| texts.iter().any(|(known, _)| *known == key);
+    fn compared(wanted: &BTreeSet<String>, table: &'static str) -> (Vec<String>, BTreeSet<&'static str>) {
+        let known: BTreeSet<&str> = words::entries(table).map(|(key, _)| key).collect();
+        assert_eq!(known.len(), words::entries(table).count(), "a key is there twice");
+        let (mut missing, mut unused) = (Vec::new(), known.clone());
         for key in wanted {
             let short = key.find('.').map_or("", |at| &key[at..]);
-            match [key.as_str(), short].into_iter().find(|key| has(key)) {
+            match [key.as_str(), short].into_iter().find(|key| known.contains(key)) {
                 Some(found) => drop(unused.remove(found)),
                 None => missing.push(key.clone()),
             }
         }
-        (missing, unused.into_iter().collect())
+        (missing, unused)
     }
 
     #[test]
     fn every_text_of_the_help_has_its_spanish() {
         let mut found = <[BTreeSet<String>; 3]>::default();
         keys(&definition(), "", &mut found);
-        for (wanted, texts) in found.iter().zip([words::HELP, words::DEFAULTS, words::LABELS]) {
-            let (missing, unused) = compared(wanted, texts);
+        for (wanted, table) in found.iter().zip([words::HELP, words::DEFAULTS, words::LABELS]) {
+            let (missing, unused) = compared(wanted, table);
             assert!(
                 missing.is_empty() && unused.is_empty(),
                 "words/help.rs\nlacks {missing:#?}\nand does not need {unused:#?}"
             );
-            for (key, spanish) in texts {
+            for (key, spanish) in words::entries(table) {
                 assert!(
                     !spanish.is_empty() && !spanish.ends_with('.'),
                     "{key:?}: {spanish:?}"

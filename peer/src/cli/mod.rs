@@ -1,8 +1,9 @@
 //! The command line of the `peer` binary.
 //!
-//! [`run`] is the entry point: [`args`] reads the command line, [`crate::settings`] lays it over the environment and the
-//! configuration file, and the file of a command (its arguments, its work, its output) does the rest with the parts of
-//! [`crate::terminal`]. Scripts rely on exit codes ([`crate::terminal::exit`]) and JSON documents ([`shared::json`]).
+//! [`run`] is the entry point: [`args`] reads the command line, [`crate::settings`] lays it over the
+//! environment and the configuration file, and the file of a command (its arguments, its work, its output)
+//! does the rest with the parts of [`crate::terminal`]. Scripts rely on exit codes
+//! ([`crate::terminal::exit`]) and JSON documents ([`shared::json`]).
 
 mod add;
 pub mod args;
@@ -54,7 +55,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) ->
             let mut style = settings.options.style;
             // A menu is for people, whatever the environment says.
             style.json &= invocation.action != Action::Menu;
-            language::speak(match settings.values.said(&settings::LANG) {
+            language::set_language(match settings.values.said(&settings::LANG) {
                 _ if style.json => Language::English,
                 Some(language) => language,
                 None => language::current(),
@@ -110,7 +111,7 @@ impl From<SettingsError> for Stop {
 /// Sets the language, and reads the command line. JSON is English, including its messages.
 fn understand(arguments: &[OsString], is_json: bool, env: Env<'_>) -> Result<(Invocation, Gathered), Stop> {
     let chosen = language::choose(args::named_language(arguments), env);
-    language::speak(match &chosen {
+    language::set_language(match &chosen {
         Ok(language) if !is_json => *language,
         Ok(_) | Err(_) => Language::English,
     });
@@ -179,7 +180,7 @@ async fn perform(
     let result = match action {
         Action::Serve => serve::run(settings, verbosity, out, &tasks).await,
         Action::Menu => crate::menu::run(&options, out, &tasks).await,
-        Action::Once(command) => one_shot(command, &options, out, &tasks).await,
+        Action::Once(command) => one_shot(*command, &options, out, &tasks).await,
         // `run` has done it before it read the settings.
         Action::SelfCommand(_) => Ok(()),
     };

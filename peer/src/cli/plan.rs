@@ -1,7 +1,9 @@
-//! `--dry-run` of `add` and `get`: the bytes that would be moved, their sources and targets, and the least time.
+//! `--dry-run` of `add` and `get`: the bytes that would be moved, their sources and targets, and the least
+//! time.
 //!
-//! Nothing is published, and nothing is fetched but the catalog of a directory of which only a part is wanted: a few dozen
-//! bytes for each entry, which `get` needs too. A file to be added is read, to know whether the network has it already.
+//! Nothing is published, and nothing is fetched but the catalog of a directory of which only a part is
+//! wanted: a few dozen bytes for each entry, which `get` needs too. A file to be added is read, to know
+//! whether the network has it already.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -188,7 +190,8 @@ pub(super) async fn get(
     let name = inner.unwrap_or(&binding.name);
     let source = |holder: &Holder| {
         let mut useful = holder.fragments.clone();
-        // A holder of the catalog mostly holds the files too; a catalog that is held here says nothing about the files.
+        // A holder of the catalog mostly holds the files too; a catalog that is held here says nothing about
+        // the files.
         if binding.collection.is_none() {
             useful.subtract(&held);
         }
@@ -227,7 +230,8 @@ pub(super) async fn get(
     Ok(())
 }
 
-/// Returns the least time for a number of bytes, when there is a limit; otherwise it depends on unmeasured lines.
+/// Returns the least time for a number of bytes, when there is a limit; otherwise it depends on unmeasured
+/// lines.
 fn expected(bytes: u64, limit: Option<ByteRate>) -> Option<u64> {
     match (bytes, limit) {
         (0, _) => Some(0),
@@ -375,7 +379,7 @@ mod tests {
         assert_eq!(expected(2_500_000, limit), Some(2_500));
         assert_eq!(expected(0, None), Some(0));
         assert_eq!(expected(1, None), None);
-        assert!(how_long(None).contains("not known"));
+        assert!(how_long(None).contains("unknown time"));
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! `peer send` and `peer receive`: one line that takes a file or a directory to another machine of the cluster.
+//! `peer send` and `peer receive`: one line that takes a file or a directory to another machine of the
+//! cluster.
 //!
-//! `send` publishes under a name of its own, `sent/RANDOM/NAME`, and removes that name when it ends: after `--for`, or
-//! when it is interrupted. Nothing stays behind without `--keep`, unless `send` is killed.
+//! `send` publishes under a name of its own, `sent/RANDOM/NAME`, and removes that name when it ends: after
+//! `--for`, or when it is interrupted. Nothing stays behind without `--keep`, unless `send` is killed.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use proto::messages::Remove;
 use proto::messages::control::{Add, AddEvent, EntryPoint, SessionStatus};
 use shared::json::{SendLine, millis};
 use shared::model::{
-    Binding, ByteCount, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
+    Binding, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
 };
 
 use super::add::{begin, source};
@@ -25,6 +26,7 @@ use crate::terminal::adding::AddEvents as _;
 use crate::terminal::attach::{self, Attached};
 use crate::terminal::disk::{name_of, off_thread, shown};
 use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::show;
 use crate::words;
 
 /// Arguments of `peer send`.
@@ -52,14 +54,15 @@ pub struct ReceiveArgs {
     /// The line that `peer send` printed
     #[arg(value_name = "LINE")]
     pub ticket: Ticket,
-    /// The path to write, or the directory to put it in; - writes a file to standard output [default: ./ and its name]
+    /// The path to write, or the directory to put it in; - writes a file to standard output [default: ./ and
+    /// its name]
     #[arg(long, short, value_name = "PATH")]
     pub output: Option<PathBuf>,
     /// Replace existing files, each once it is complete
     #[arg(long)]
     pub force: bool,
-    /// Give up when nothing has arrived for this long, with exit code 6, or 7 if no peer holds it; none: never [default:
-    /// 2m, none with --timeout]
+    /// Give up when nothing has arrived for this long, with exit code 6, or 7 if no peer holds it; none:
+    /// never [default: 2m, none with --timeout]
     #[arg(long, value_name = "DURATION")]
     pub give_up_after: Option<GiveUp>,
 }
@@ -174,12 +177,7 @@ async fn publish(
 }
 
 fn explain(context: &Context<'_>, ticket: &Ticket, binding: &Binding) {
-    let length = ByteCount::new(
-        binding
-            .collection
-            .map_or(binding.length, |collection| collection.length),
-    );
-    context.out.note(&words::on_another_machine(length));
+    context.out.note(&words::on_another_machine(show::size(binding)));
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) =
         &ticket.entry;
     if is_loopback(address) {

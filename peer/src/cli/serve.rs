@@ -17,7 +17,8 @@ const DEFAULT_PORT: u16 = 50053;
 
 /// Runs a node; prints its address on stdout when it is ready.
 ///
-/// While the node runs, a changed configuration file takes effect where the settings allow it, on the log too.
+/// While the node runs, a changed configuration file takes effect where the settings allow it, on the log
+/// too.
 pub(super) async fn run(
     settings: Gathered,
     verbosity: Verbosity,

@@ -1,10 +1,10 @@
 //! The path `-`: standard input as a content to add, standard output as the place of a fetched file.
 //!
-//! A thread reads or writes, because neither can be cancelled. It is no task, and a command does not wait for it at its
-//! end. A few pieces fit between the thread and the node, so the faster side waits for the slower.
+//! A thread reads or writes, because neither can be cancelled. It is no task, and a command does not wait for
+//! it at its end. A few pieces fit between the thread and the node, so the faster side waits for the slower.
 //!
-//! Invariant: the node receives the end of the input only when the input has ended, and only verified bytes, in their
-//! order, go to the output.
+//! Invariant: the node receives the end of the input only when the input has ended, and only verified bytes,
+//! in their order, go to the output.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -33,7 +33,7 @@ const PIECE: usize = 256 << 10;
 pub(super) struct StdinFailure(Option<oneshot::Receiver<io::Error>>);
 
 impl StdinFailure {
-    /// Of a content that is not read from standard input.
+    /// The value for a content that is not read from standard input.
     pub(super) const fn never() -> Self {
         Self(None)
     }
@@ -42,7 +42,7 @@ impl StdinFailure {
     pub(super) async fn failure(self) -> Failure {
         match self.0 {
             Some(failed) => match failed.await {
-                Ok(error) => unreadable(error),
+                Ok(error) => unreadable(&error),
                 Err(_) => std::future::pending().await,
             },
             None => std::future::pending().await,
@@ -80,11 +80,11 @@ pub(super) async fn beginning(most: u64) -> Result<Vec<u8>, Failure> {
         drop(done.send(result.map(|_| bytes)));
     })?;
     let read = read.await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
-    read.map_err(unreadable)
+    read.map_err(|error| unreadable(&error))
 }
 
-fn unreadable(error: io::Error) -> Failure {
-    Failure::new(Exit::Internal, words::cannot_read_input(words::io_error(&error)))
+fn unreadable(error: &io::Error) -> Failure {
+    Failure::new(Exit::Internal, words::cannot_read_input(words::io_error(error)))
 }
 
 /// Sends the input, and its end when it is reached.

@@ -1,7 +1,9 @@
-//! The line that `peer send` prints and `peer receive` takes: an entry point of the network, a content and its name.
+//! The line that `peer send` prints and `peer receive` takes: an entry point of the network, a content and
+//! its name.
 //!
-//! `enjambre://HOST:PORT/ID/NAME` names a webserver, `enjambre+tracker://…` a tracker, `enjambre+peer://…` a peer. The id
-//! is the content's hash, so the right line leads to the right bytes or to none. No character of it is special to a shell.
+//! `enjambre://HOST:PORT/ID/NAME` names a webserver, `enjambre+tracker://…` a tracker, `enjambre+peer://…` a
+//! peer. The id is the content's hash, so the right line leads to the right bytes or to none. No character of
+//! it is special to a shell.
 
 use std::fmt;
 use std::str::FromStr;

@@ -24,7 +24,8 @@ use crate::words;
 /// The interval between two questions about a drain.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The longest that a waiting drain tolerates an unreachable node or tracker: both may be restarted in that time.
+/// The longest that a waiting drain tolerates an unreachable node or tracker: both may be restarted in that
+/// time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Arguments of `peer drain`.

@@ -1,8 +1,9 @@
 //! `peer watch`: the events of a network as they happen, and a command for each.
 //!
-//! The node passes the tracker's feed on. At the beginning, after a gap and after a restart of the tracker the feed is not
-//! enough: then the watcher lists all names and peers and tells the difference ([`seen`], [`follower`]). Listing takes at
-//! most a tenth of the time. `watch` survives restarts of the tracker and the node, and says that it was interrupted.
+//! The node passes the tracker's feed on. At the beginning, after a gap and after a restart of the tracker
+//! the feed is not enough: then the watcher lists all names and peers and tells the difference ([`seen`],
+//! [`follower`]). Listing takes at most a tenth of the time. `watch` survives restarts of the tracker and the
+//! node, and says that it was interrupted.
 
 mod follower;
 mod seen;
@@ -44,8 +45,8 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
 /// Arguments of `peer watch`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct WatchArgs {
-    /// Run this for each event, one after the other: `sh -c COMMAND`, with the event as JSON on its standard input and
-    /// in ENJAMBRE_EVENT, ENJAMBRE_NAME and ENJAMBRE_PEER
+    /// Run this for each event, one after the other: `sh -c COMMAND`, with the event as JSON on its standard
+    /// input and in ENJAMBRE_EVENT, ENJAMBRE_NAME and ENJAMBRE_PEER
     #[arg(long, value_name = "COMMAND")]
     pub exec: Option<String>,
 }

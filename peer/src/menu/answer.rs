@@ -26,8 +26,8 @@ pub fn shown(entry: &EntryPoint) -> String {
     }
 }
 
-/// Reads `HOST:PORT` or `webserver HOST:PORT`, `tracker` or `tracker HOST:PORT`, `peer HOST:PORT`; an empty line means
-/// the default.
+/// Reads `HOST:PORT` or `webserver HOST:PORT`, `tracker` or `tracker HOST:PORT`, `peer HOST:PORT`; an empty
+/// line means the default.
 ///
 /// # Errors
 /// The text to show, with the possible answers.

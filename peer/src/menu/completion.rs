@@ -1,11 +1,12 @@
 //! The offers of the Tab key: paths, or names of the network.
 //!
-//! A whole line is one path or one name, so nothing is quoted or escaped. Reading a directory is the only I/O here; it
-//! happens on the thread that reads the terminal.
+//! A whole line is one path or one name, so nothing is quoted or escaped. Reading a directory is the only I/O
+//! here; it happens on the thread that reads the terminal.
 
 use std::path::{Path, PathBuf};
 
-/// The most entries of a directory that is completed: Tab must answer at once, and a part of the offers would mislead.
+/// The most entries of a directory that is completed: Tab must answer at once, and a part of the offers would
+/// mislead.
 const MAX_ENTRIES: usize = 20_000;
 
 /// The kind of answer that a question takes.
@@ -48,7 +49,8 @@ impl Completes {
     }
 }
 
-/// Returns the paths that begin like the line; a directory ends with a slash. Hidden ones need a dot in the line.
+/// Returns the paths that begin like the line; a directory ends with a slash. Hidden ones need a dot in the
+/// line.
 fn paths(line: &str, home: Option<&Path>) -> Vec<Offer> {
     if line == "~" {
         let offer = Offer {

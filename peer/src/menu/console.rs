@@ -1,7 +1,8 @@
 //! The conversation with the user of the menu, a person or a script.
 //!
-//! At a terminal lines are edited and completed (`editor`), and output is wrapped to its width; from a pipe lines are
-//! read ahead, and the transcript shows them. A question is asked once; the caller handles a wrong answer.
+//! At a terminal lines are edited and completed (`editor`), and output is wrapped to its width; from a pipe
+//! lines are read ahead, and the transcript shows them. A question is asked once; the caller handles a wrong
+//! answer.
 
 use std::io::{BufRead, IsTerminal as _, Read as _};
 
@@ -258,7 +259,8 @@ impl Drop for Before {
     }
 }
 
-/// Starts a thread that edits lines. It is no task: a read of stdin cannot be cancelled, so the end must not wait for it.
+/// Starts a thread that edits lines. It is no task: a read of stdin cannot be cancelled, so the end must not
+/// wait for it.
 fn edited(before: Before) -> std::io::Result<Source> {
     let (questions, asked) = mpsc::channel(1);
     let (answered, answers) = mpsc::channel(1);

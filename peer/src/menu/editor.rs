@@ -1,7 +1,7 @@
 //! Lines typed at a terminal: editing, recalling with the arrow keys, completing with Tab.
 //!
-//! rustyline runs on a thread of its own: reading a terminal blocks and cannot be cancelled. The terminal is in raw
-//! mode only while a question is open, so Ctrl-C is a signal as usual while something is being done.
+//! rustyline runs on a thread of its own: reading a terminal blocks and cannot be cancelled. The terminal is
+//! in raw mode only while a question is open, so Ctrl-C is a signal as usual while something is being done.
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;

@@ -1,12 +1,13 @@
 //! The interactive menu, which `peer` opens without a command.
 //!
-//! The menu runs a node for as long as it is open, or talks to the one that runs already on its data directory. The
-//! meaning of a line ([`choice`], [`answer`]) and the screens ([`screen`]) are pure text; [`console`] reads and writes,
-//! and the actions ask the node as the commands do. `editor` edits lines at a terminal, `completion` has the offers of
-//! Tab, `preview` shows a file before it is added. Over a pipe the menu is the same, without Tab.
+//! The menu runs a node for as long as it is open, or talks to the one that runs already on its data
+//! directory. The meaning of a line ([`choice`], [`answer`]) and the screens ([`screen`]) are pure text;
+//! [`console`] reads and writes, and the actions ask the node as the commands do. `editor` edits lines at a
+//! terminal, `completion` has the offers of Tab, `preview` shows a file before it is added. Over a pipe the
+//! menu is the same, without Tab.
 //!
-//! Four things end the menu: option 0, the end of the input, Ctrl-C or Ctrl-D at the prompt, and SIGTERM. Before a
-//! transfer would be cut off, a person is asked.
+//! Four things end the menu: option 0, the end of the input, Ctrl-C or Ctrl-D at the prompt, and SIGTERM.
+//! Before a transfer would be cut off, a person is asked.
 
 mod actions;
 pub mod answer;
@@ -140,7 +141,8 @@ impl<'a> Menu<'a> {
         Ok(())
     }
 
-    /// Returns the node's status; none when it does not answer. A restarted node has another token, and is found again.
+    /// Returns the node's status; none when it does not answer. A restarted node has another token, and is
+    /// found again.
     async fn current_status(&mut self) -> Option<Status> {
         let known = self.client.status().await.ok();
         if let Some(status) = known.filter(|status| self.run == Some(status.incarnation)) {

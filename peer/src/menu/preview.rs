@@ -10,7 +10,8 @@ use crate::collection::scan::{self, Step};
 use crate::terminal::exit::Failure;
 use crate::words;
 
-/// Returns the preview of a file or a directory, which must not contain the node's data directory `own`. Reads no file.
+/// Returns the preview of a file or a directory, which must not contain the node's data directory `own`.
+/// Reads no file.
 ///
 /// # Errors
 /// When the path cannot be read, or contains an entry that cannot be added.

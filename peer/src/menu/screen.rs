@@ -104,11 +104,8 @@ pub fn found(location: &Location) -> String {
 pub fn matches(names: &[Listing], columns: usize) -> String {
     let room = columns.saturating_sub(20).max(12);
     let line = |(at, Listing { binding, .. }): (usize, &Listing)| {
-        let length = binding
-            .collection
-            .map_or(binding.length, |collection| collection.length);
         let name = shortened(binding.name.as_str(), room);
-        format!("{:>4}  {name}  {}", at + 1, ByteCount::new(length))
+        format!("{:>4}  {name}  {}", at + 1, show::size(binding))
     };
     names.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -235,7 +232,7 @@ mod tests {
         );
         assert!(own.contains("for as long as the menu is open"), "{own}");
         let attached = banner(&status(), false, COLUMNS);
-        assert!(attached.contains("runs already on /data"), "{attached}");
+        assert!(attached.contains("already runs on /data"), "{attached}");
         assert!(widest(&own) <= COLUMNS, "{own}");
     }
 

@@ -143,7 +143,7 @@ async fn wrong_input_never_ends_the_menu_and_says_what_is_possible() {
     ];
     let shown = scene.play(&lines, false).await;
     for told in [
-        "\"99\" is no option; type one of 0 to 9",
+        "\"99\" is not an option; type a number from 0 to 9",
         &format!("cannot add {missing}: there is no such file"),
         "nothing added",
         "must not be '.' or '..'",
@@ -167,7 +167,7 @@ async fn wrong_input_never_ends_the_menu_and_says_what_is_possible() {
 #[tokio::test]
 async fn a_network_that_cannot_be_entered_leaves_the_menu_open() {
     let scene = Scene::begin().await;
-    // A port that was free a moment ago, so nobody answers there.
+    // A port that was free a moment ago, so no program answers there.
     let port = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.local_addr().expect("bound").port()
@@ -195,7 +195,7 @@ async fn a_person_is_asked_before_a_name_goes_away() {
         "{shown}"
     );
     assert!(
-        shown.contains("x was never published; it no longer waits to be"),
+        shown.contains("x was never published; its pending publication is cancelled"),
         "{shown}"
     );
     scene.end().await;

@@ -36,7 +36,7 @@ use crate::operations::Node;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
 use crate::scrubber::Scrubber;
-use crate::session::{Acquaintances, Link, Network};
+use crate::session::{Acquaintances, Network, SessionDeps};
 use crate::sources::TrackerSources;
 use crate::store::{DiskStore, StoreError};
 
@@ -135,7 +135,7 @@ impl NodeHandle {
             .advertise
             .clone()
             .unwrap_or_else(|| loopback(address).into());
-        let link = Link {
+        let deps = SessionDeps {
             identity: Arc::clone(&identity),
             address: advertised.clone(),
             zone: zone.subscribe(),
@@ -144,10 +144,17 @@ impl NodeHandle {
             assignments,
             failures,
             acquaintances: Acquaintances::of(&config.data_dir),
+            clock: clock.clone(),
         };
-        let network = Network::start(link, config.entry.clone(), &tasks);
+        let network = Network::start(deps, config.entry.clone(), &tasks);
         sources.follow(network.clone());
-        let publisher = Publisher::start(Arc::clone(&store), Arc::clone(&identity), network.clone(), &tasks);
+        let publisher = Publisher::start(
+            Arc::clone(&store),
+            Arc::clone(&identity),
+            network.clone(),
+            clock.clone(),
+            &tasks,
+        );
         let transfer = transfer_service(&config.settings, store.clone(), &fetcher, &tasks, &clock);
         let adjustable = Adjustable::new(&config.settings, zone, &store, &transfer, &fetcher);
         let scrub = adjustable.scrub.subscribe();

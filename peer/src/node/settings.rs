@@ -1,4 +1,5 @@
-//! Settings of a node: the key of each with its flag and help, its value, and its effect on a running node.
+//! Settings of a node: the key of each with its flag and English help, its value, and its effect on a
+//! running node. The Spanish help is in `words/help.rs`.
 //!
 //! A new setting is a key in [`TABLE`] and a field of [`NodeSettings`], plus an entry in [`EFFECTS`] when it takes
 //! effect at once or a use in [`NodeHandle::start`](super::NodeHandle::start) when it does not.
@@ -23,43 +24,35 @@ static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB").at_once
     "capacity",
     "SIZE",
     "Space that the node lends to the cluster for replicas",
-    "Espacio que el nodo presta al clúster para réplicas",
 );
-static ZONE: Key<Zone> = Key::new("zone", text).at_once().flag(
-    "zone",
-    "NAME",
-    "The failure domain, such as a rack or a site",
-    "El dominio de fallo, como un armario o una sede",
-);
+static ZONE: Key<Zone> =
+    Key::new("zone", text)
+        .at_once()
+        .flag("zone", "NAME", "The failure domain, such as a rack or a site");
 static UPLOAD_LIMIT: Key<RateLimit> = Key::new("upload_limit", text).or("none").at_once().flag(
     "upload-limit",
     "RATE",
     "Limit of sending to all peers together, such as 10MB/s, 512KiB/s, 80Mbit/s or none; `peer limit` changes it while the node runs",
-    "Límite de envío a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s, 80Mbit/s o none; `peer limit` lo cambia con el nodo en marcha",
 );
 static DOWNLOAD_LIMIT: Key<RateLimit> = Key::new("download_limit", text).or("none").at_once().flag(
     "download-limit",
     "RATE",
     "Limit of receiving from all peers together, in the same way",
-    "Límite de recepción de todos los nodos juntos, del mismo modo",
 );
 static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", whole).or("8").at_once().flag(
     "upload-slots",
     "N",
     "Simultaneous uploads; four more wait in line, further requests are refused",
-    "Envíos simultáneos; otros cuatro esperan en cola, las demás peticiones se rechazan",
 );
 static MEMORY: Key<MemoryBudget> = Key::new("memory", memory).or("96MiB").flag(
     "memory",
     "SIZE",
     "Memory for blocks of transfers, at least 16MiB: a third for uploads, the rest for downloads",
-    "Memoria para bloques de transferencias, al menos 16MiB: un tercio para envíos, el resto para descargas",
 );
 static SCRUB_RATE: Key<RateLimit> = Key::new("scrub_rate", text).or("8MiB/s").at_once().flag(
     "scrub-rate",
     "RATE",
     "Rate of rereading held data in the background, to find damage; none: never",
-    "Ritmo al que se releen los datos en segundo plano, para hallar daños; none: nunca",
 );
 
 /// Every setting of a node.

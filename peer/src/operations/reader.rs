@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shared::hash::FragmentProof;
-use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex, FragmentSet, Manifest, Name, Source};
+use shared::model::{BLOCK_LENGTH, FragmentIndex, FragmentSet, Manifest, Name, Source};
 use shared::runtime::OnExit;
 use shared::{ErrorCode, Failure};
 use tokio::sync::mpsc;
@@ -22,7 +22,7 @@ use super::collection::file_in;
 use super::report::FetchTally;
 use super::resolve::{Wanted, WantedKind};
 use super::{Node, stopping};
-use crate::store::{DiskStore, FragmentStore as _, Purpose, Role, StoreError};
+use crate::store::{DiskStore, FragmentStore as _, Purpose, Role, StoreError, read_verified};
 
 /// Bytes of the longest window, unless it is one fragment: enough for several sources to work on.
 const WINDOW: u64 = 32 << 20;
@@ -314,10 +314,7 @@ fn read(
     let span = manifest
         .span(index, first, count)
         .ok_or(StoreError::OtherFragments(content))?;
-    let bytes = store.read(content, index, span)?;
-    if proof.check(first, &bytes).is_err() {
-        return Err(withdraw(store, manifest, content, index)?);
-    }
+    let bytes = read_verified(store, manifest, proof, span)?;
     let start = u64::from(first) * block;
     let cut = |at: u64| {
         usize::try_from(at.saturating_sub(start))
@@ -325,17 +322,4 @@ fn read(
             .min(bytes.len())
     };
     Ok(bytes.slice(cut(range.start)..cut(range.end)))
-}
-
-/// Withdraws a damaged fragment, so that it is repaired, and returns the error to report.
-fn withdraw(
-    store: &DiskStore,
-    manifest: &Manifest,
-    content: ContentId,
-    index: FragmentIndex,
-) -> Result<StoreError, StoreError> {
-    let mut damaged = manifest.no_fragments();
-    damaged.insert(index);
-    store.withdraw(content, &damaged)?;
-    Ok(StoreError::Damaged { content, index })
 }

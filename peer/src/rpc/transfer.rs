@@ -288,11 +288,7 @@ fn is_damaged(
 /// Withdraws the fragments that are damaged according to an error; returns whether there are any.
 fn withdraw_if_bad(store: &dyn FragmentStore, manifest: &Manifest, error: &StoreError) -> bool {
     let fragments = match error {
-        StoreError::Damaged { index, .. } => {
-            let mut damaged = manifest.no_fragments();
-            damaged.insert(*index);
-            damaged
-        }
+        StoreError::Damaged { index, .. } => manifest.only(*index),
         StoreError::Changed { .. } => manifest.all_fragments(),
         _ => return false,
     };

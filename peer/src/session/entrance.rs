@@ -1,9 +1,8 @@
-//! How a network is entered: from what the user names to a tracker, and what is remembered for the next time.
+//! The entrance to a network: from the address that the user names to a tracker, and the memory for the next time.
 //!
-//! [`ways`] decides (pure) what is tried, in which order: what the user names, and, when it was by that name that the network
-//! was entered the last time, the addresses that were known then. Another name leads nowhere but where it says.
-//! [`Acquaintances`] is the file `network.json` in the data directory. It is a help only: one that cannot be read or
-//! written is as good as none.
+//! [`ways`] decides (pure) which addresses are tried, in which order: the one that the user names, and, if the network was
+//! entered by it the last time, the addresses that were known then. [`Acquaintances`] is the file `network.json` in the
+//! data directory. It is only a help: a file that cannot be read or written is as good as none.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,10 +16,10 @@ use shared::model::HostPort;
 
 const FILE_NAME: &str = "network.json";
 
-/// More trackers than that are not remembered: each that is gone costs a node that starts the time to find out.
+/// Trackers that are remembered: each that is gone costs a starting node the time to find out.
 const MAX_TRACKERS: usize = 8;
 
-/// A tracker to register with, and how else the network can be entered.
+/// A tracker to register with, and other ways into the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) tracker: HostPort,
@@ -29,17 +28,17 @@ pub(super) struct Found {
     pub(super) others: Vec<HostPort>,
 }
 
-/// How a network was entered the last time.
+/// The way by which a network was entered the last time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
-    /// What the user named.
+    /// The address that the user named.
     pub(super) entry: EntryPoint,
     pub(super) webserver: Option<HostPort>,
-    /// The one that welcomed this peer first.
+    /// All of them; first the one that welcomed this peer.
     pub(super) trackers: Vec<HostPort>,
 }
 
-/// What is tried to enter by `entry`, in this order.
+/// Returns the ways to try, in order, to enter by `entry`.
 pub(super) fn ways(entry: &EntryPoint, known: Option<&Known>) -> Vec<EntryPoint> {
     let mut ways = vec![entry.clone()];
     if let Some(known) = known.filter(|known| known.entry == *entry) {
@@ -55,7 +54,7 @@ pub(super) fn ways(entry: &EntryPoint, known: Option<&Known>) -> Vec<EntryPoint>
 }
 
 impl Known {
-    /// What is to be remembered of an entry that succeeded.
+    /// Returns the memory of an entry that succeeded.
     pub(super) fn of(entry: &EntryPoint, found: &Found) -> Self {
         let mut trackers = vec![found.tracker.clone()];
         trackers.extend(
@@ -73,7 +72,7 @@ impl Known {
         }
     }
 
-    /// What others are told; `current` is the tracker that this peer is registered with now.
+    /// Returns the gateways for other peers; `current` is the tracker that this peer is registered with now.
     pub(super) fn gateways(&self, current: Option<&HostPort>) -> Gateways {
         let entry = |tracker: &HostPort| {
             let is_live = Some(tracker) == current;
@@ -100,7 +99,7 @@ impl Known {
 /// Finds a tracker by one way.
 ///
 /// # Errors
-/// When whoever is asked does not answer, or knows none.
+/// When the address does not answer, or knows no tracker.
 pub(super) async fn find(way: &EntryPoint) -> Result<Found, RemoteError> {
     match way {
         EntryPoint::Tracker(tracker) => Ok(Found {
@@ -113,7 +112,7 @@ pub(super) async fn find(way: &EntryPoint) -> Result<Found, RemoteError> {
             let asked = DirectoryClient::new(peer)?.gateways().await;
             let asked = asked.map_err(|error| error.context(format!("peer {peer}")))?;
             let gateways = seen_from(peer, asked);
-            // The webserver knows best who is live now.
+            // The webserver knows best which trackers are live now.
             if let Some(webserver) = &gateways.webserver
                 && let Ok(found) = ask_webserver(webserver).await
             {
@@ -145,7 +144,7 @@ async fn ask_webserver(webserver: &HostPort) -> Result<Found, RemoteError> {
     })
 }
 
-/// The first tracker, and the rest.
+/// Returns the first tracker, and the rest.
 fn first(gateways: &Gateways, must_be_live: bool) -> Option<Found> {
     let is_chosen = |entry: &&TrackerEntry| entry.is_live || !must_be_live;
     let tracker = gateways.trackers.iter().find(is_chosen)?.address.clone();
@@ -157,7 +156,7 @@ fn first(gateways: &Gateways, must_be_live: bool) -> Option<Found> {
     })
 }
 
-/// A peer that says `localhost` means its own machine.
+/// Translates addresses of loopback that a peer on another machine tells: it means its own machine.
 fn seen_from(peer: &HostPort, mut gateways: Gateways) -> Gateways {
     let seen = |address: &HostPort| {
         if !is_loopback(address) || is_loopback(peer) {
@@ -191,13 +190,13 @@ struct NetworkFile {
 }
 
 impl Acquaintances {
-    /// Those of a data directory.
+    /// Returns the file of a data directory.
     #[must_use]
     pub fn of(data_dir: &Path) -> Self {
         Self(data_dir.join(FILE_NAME))
     }
 
-    /// By what the network was entered the last time.
+    /// Returns the address by which the network was entered the last time.
     #[must_use]
     pub fn last_entry(&self) -> Option<EntryPoint> {
         self.read().map(|known| known.entry)
@@ -225,7 +224,7 @@ impl Acquaintances {
         })
     }
 
-    /// Writes them down; a half-written file is never seen.
+    /// Writes the file; a half-written one is never seen.
     pub(super) fn write(&self, known: &Known) -> io::Result<()> {
         let (by, address) = match &known.entry {
             EntryPoint::Webserver(address) => ("webserver", address),
@@ -263,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_names_comes_first_and_what_was_known_of_another_network_is_not_tried() {
+    fn the_named_address_comes_first_and_other_networks_are_not_tried() {
         let by_peer = EntryPoint::Peer(address("p:1"));
         let expected = [
             by_peer.clone(),
@@ -305,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_down_is_read_and_what_is_damaged_is_nothing() {
+    fn a_written_file_is_read_and_a_damaged_one_is_ignored() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let acquaintances = Acquaintances::of(dir.path());
         assert_eq!(acquaintances.read(), None);

@@ -1,12 +1,13 @@
-//! The peer's life in a network: finding the tracker, staying registered, telling what is held, obeying.
+//! The peer's session with a tracker: finding one, staying registered, announcing holdings, obeying orders.
 //!
-//! [`Network`] is the handle: it takes wishes (enter by this webserver or tracker, leave) and shows how things stand.
-//! The loop behind it (`link`) dials with back-off for as long as a network is wished for, and announces everything
-//! anew in every session. What may be obeyed is decided in `inventory`, which is pure.
+//! [`Network`] is the handle: it takes wishes (enter by this webserver or tracker, leave) and shows the session's status.
+//! The loop behind it (`driver`) dials with back-off as long as a network is wished for. [`Session`] (`machine`) decides
+//! what is said and obeyed in one session, without I/O; every session announces everything anew.
 
+mod driver;
 mod entrance;
 mod inventory;
-mod link;
+mod machine;
 mod protected;
 #[cfg(test)]
 mod tests;
@@ -21,12 +22,13 @@ use shared::model::{ContentId, Epoch, HostPort};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::watch;
 
+pub use driver::SessionDeps;
 pub use entrance::Acquaintances;
-pub use inventory::{Inventory, Refusal, digest_of, holding_of};
-pub use link::Link;
+pub use inventory::Refusal;
+pub use machine::{ANNOUNCE_DELAY, End, Found, Input, LookUp, Output, Session};
 pub use protected::{Protected, ProtectionGuard};
 
-/// How long a command waits for a session that is being entered: a few attempts at a tracker that is there.
+/// The wait of a command for a session that is being entered: a few attempts at a tracker that is up.
 const ENTRY_WAIT: Duration = Duration::from_secs(3);
 
 /// A tracker that has welcomed this peer.
@@ -38,7 +40,7 @@ pub struct Connection {
     pub epoch: Epoch,
     /// Its catalogue.
     pub catalog: CatalogClient,
-    /// Its targets, duties, and how safe everything is.
+    /// Its targets, modes of peers, and the safety of contents.
     pub upkeep: UpkeepClient,
 }
 
@@ -46,13 +48,13 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub struct Network {
     wish: watch::Sender<Wish>,
-    standing: watch::Receiver<Standing>,
+    status: watch::Receiver<NetworkStatus>,
     connection: watch::Receiver<Option<Connection>>,
     known: watch::Receiver<Option<entrance::Known>>,
     protected: Protected,
 }
 
-/// What the user wants: the latest wish counts.
+/// A wish of the user: the latest one counts.
 #[derive(Clone, Debug)]
 struct Wish {
     /// Tells one wish from the next.
@@ -61,50 +63,50 @@ struct Wish {
     entry: Option<EntryPoint>,
 }
 
-/// How the session stands, and which wish that is about.
+/// The session's status, and the wish that it is about.
 #[derive(Clone, Debug)]
-struct Standing {
+struct NetworkStatus {
     wish: u64,
     status: SessionStatus,
 }
 
 impl Network {
-    /// Starts the loop; it enters `entry` at once when one is given.
+    /// Starts the loop; it enters `entry` at once if there is one.
     #[must_use]
-    pub fn start(link: Link, entry: Option<EntryPoint>, tasks: &Tasks) -> Self {
+    pub fn start(deps: SessionDeps, entry: Option<EntryPoint>, tasks: &Tasks) -> Self {
         let (wish, wishes) = watch::channel(Wish { number: 0, entry });
-        let (standing_tx, standing) = watch::channel(Standing {
+        let (status_tx, status) = watch::channel(NetworkStatus {
             wish: 0,
             status: SessionStatus::Offline,
         });
         let (connection_tx, connection) = watch::channel(None);
         let (known_tx, known) = watch::channel(None);
         let protected = Protected::default();
-        let runner = link::Runner {
-            link,
+        let driver = driver::Driver {
+            deps,
             wishes,
-            standing: standing_tx,
+            status: status_tx,
             connection: connection_tx,
             known: known_tx,
             protected: protected.clone(),
         };
-        tasks.spawn("session", OnExit::ShutDown, runner.run(tasks.token().clone()));
+        tasks.spawn("session", OnExit::ShutDown, driver.run(tasks.token().clone()));
         Self {
             wish,
-            standing,
+            status,
             connection,
             known,
             protected,
         }
     }
 
-    /// How the session stands.
+    /// Returns the session's status.
     #[must_use]
     pub fn status(&self) -> SessionStatus {
-        self.standing.borrow().status.clone()
+        self.status.borrow().status.clone()
     }
 
-    /// The tracker that has welcomed this peer.
+    /// Returns the tracker that has welcomed this peer.
     ///
     /// # Errors
     /// Unavailable, with the reason, when there is none now.
@@ -123,19 +125,20 @@ impl Network {
         })
     }
 
-    /// The same, but a session that is being entered gets a moment: a command may follow a node's start closely.
+    /// Returns the tracker as [`Self::connection`] does, after a moment's wait for a session that is being entered: a
+    /// command may follow a node's start closely.
     ///
     /// # Errors
     /// As [`Self::connection`].
     pub async fn connection_soon(&self) -> Result<Connection, RemoteError> {
-        let mut standing = self.standing.clone();
-        let is_settled = |now: &Standing| !matches!(now.status, SessionStatus::Connecting { .. });
-        // Whatever comes of the wait, what holds then is the answer.
-        drop(tokio::time::timeout(ENTRY_WAIT, standing.wait_for(is_settled)).await);
+        let mut status = self.status.clone();
+        let is_settled = |now: &NetworkStatus| !matches!(now.status, SessionStatus::Connecting { .. });
+        // After the wait the answer is the present state, whether or not it is settled.
+        drop(tokio::time::timeout(ENTRY_WAIT, status.wait_for(is_settled)).await);
         self.connection()
     }
 
-    /// By which addresses others can enter this network, as far as they are known here.
+    /// Returns the addresses by which others can enter this network, as far as they are known here.
     #[must_use]
     pub fn gateways(&self) -> Gateways {
         let current = self.connection.borrow().as_ref().map(|now| now.tracker.clone());
@@ -155,7 +158,7 @@ impl Network {
     /// Enters a network, leaving the one before, and waits until a tracker has welcomed this peer.
     ///
     /// # Errors
-    /// The reason of the first failure; the loop goes on trying all the same.
+    /// The reason of the first failure; the loop goes on trying.
     pub async fn enter(&self, entry: EntryPoint) -> Result<Connection, RemoteError> {
         let decided = self.wish_for(Some(entry), |status| match status {
             SessionStatus::Connected { .. } | SessionStatus::Offline => true,
@@ -193,13 +196,13 @@ impl Network {
             number = wish.number + 1;
             *wish = Wish { number, entry };
         });
-        let mut standing = self.standing.clone();
-        // A later wish of someone else's decides for this one too.
-        let decided = standing
+        let mut status = self.status.clone();
+        // A later wish of another caller decides for this one too.
+        let decided = status
             .wait_for(|now| now.wish >= number && is_decided(&now.status))
             .await;
         decided
-            .map(|standing| standing.status.clone())
+            .map(|now| now.status.clone())
             .map_err(|_| RemoteError::new(ErrorCode::Cancelled, "the node is stopping"))
     }
 }

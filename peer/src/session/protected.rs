@@ -11,18 +11,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use shared::model::ContentId;
 use tokio::sync::Notify;
 
-/// The set; cheap to clone, all clones are one.
+/// The set of protected contents; cheap to clone, all clones are one.
 #[derive(Clone, Debug, Default)]
 pub struct Protected(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// How many publications of each content are under way; 0 when they have ended and that was not announced yet.
+    /// The number of publications of each content under way; 0 when all have ended and the content was not announced since.
     under_way: Mutex<BTreeMap<ContentId, u32>>,
     ended: Notify,
 }
 
-/// Protects a content for as long as it lives, and until the next announce after that.
+/// Protects a content as long as it lives, and until the next announce after that.
 #[derive(Debug)]
 pub struct ProtectionGuard {
     content: ContentId,
@@ -39,7 +39,7 @@ impl Drop for ProtectionGuard {
 }
 
 impl Protected {
-    /// A publication begins.
+    /// Protects a content: a publication begins.
     #[must_use]
     pub fn begin(&self, content: ContentId) -> ProtectionGuard {
         *self.lock().entry(content).or_default() += 1;
@@ -60,8 +60,8 @@ impl Protected {
         self.0.ended.notified().await;
     }
 
-    /// Takes out the contents whose publications have all ended. The caller announces them at once, before it looks at
-    /// another order.
+    /// Takes out the contents whose publications have all ended. The caller announces them at once, and obeys no eviction of
+    /// them before that.
     pub fn take_ended(&self) -> Vec<ContentId> {
         self.lock()
             .extract_if(.., |_, under_way| *under_way == 0)
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn protection_lasts_until_the_end_has_been_taken_note_of() {
+    async fn protection_lasts_until_its_end_is_taken_out() {
         let protected = Protected::default();
         let content = ContentId::from_bytes([1; 32]);
         let first = protected.begin(content);

@@ -1,4 +1,4 @@
-//! Stories about a session with a tracker that the test plays.
+//! A session over sockets, with a tracker that the test plays.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,8 +11,7 @@ use proto::messages::{FromPeer, FromTracker};
 use proto::v1;
 use proto::v1::session_server::{Session, SessionServer};
 use shared::model::{
-    ContentId, Digest, Epoch, EvictReason, FragmentLength, HostPort, Manifest, Numbered, Order, Report,
-    Welcome,
+    ContentId, Digest, Epoch, FragmentLength, HostPort, Manifest, Numbered, Order, Report, Welcome,
 };
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::net::TcpListener;
@@ -21,7 +20,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{Acquaintances, Link, Network};
+use super::{Acquaintances, Network, SessionDeps};
 use crate::assignments::Assignments;
 use crate::fetch::{Arrivals, Fetcher, Limits};
 use crate::identity::Identity;
@@ -68,7 +67,7 @@ impl Drop for Welcomed {
 }
 
 impl Welcomed {
-    /// It carries nothing out: its workers have stopped.
+    /// Starts a peer that carries nothing out: its workers have stopped.
     async fn idle() -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let tasks = Tasks::new();
@@ -90,7 +89,7 @@ impl Welcomed {
         let stopped = Tasks::new();
         stopped.token().cancel();
         let (assignments, failures) = Assignments::start(&disk, &identity, &fetcher, &stopped);
-        let link = Link {
+        let deps = SessionDeps {
             identity,
             address: tracker.clone(),
             zone: watch::Sender::default().subscribe(),
@@ -99,8 +98,9 @@ impl Welcomed {
             assignments,
             failures,
             acquaintances: Acquaintances::of(home.path()),
+            clock: Clock::system(),
         };
-        let network = Network::start(link, Some(EntryPoint::Tracker(tracker)), &tasks);
+        let network = Network::start(deps, Some(EntryPoint::Tracker(tracker)), &tasks);
         let (up, down) = within(opened).await.expect("a session is opened");
         let mut welcomed = Self {
             up,
@@ -175,7 +175,7 @@ async fn listen(session: Played, tasks: &Tasks) -> HostPort {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_assignment_is_announced_when_it_is_accepted_although_nothing_has_come_of_it_yet() {
+async fn an_accepted_assignment_is_announced_before_anything_arrives() {
     let mut peer = Welcomed::idle().await;
     let manifest = Manifest::from_roots(10, FragmentLength::MIN, vec![Digest::from_bytes([1; 32])]);
     let manifest = manifest.expect("one fragment");
@@ -188,32 +188,4 @@ async fn an_assignment_is_announced_when_it_is_accepted_although_nothing_has_com
     };
     peer.say(FromTracker::Order(assign)).await;
     peer.hear_of(content).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_has_changed_is_announced_although_something_happens_all_the_time() {
-    let mut peer = Welcomed::idle().await;
-    let content = ContentId::from_bytes([7; 32]);
-    let evict = Order::Evict {
-        epoch: EPOCH,
-        content,
-        reason: EvictReason::Surplus,
-        as_of_sequence: u64::MAX,
-    };
-    let down = peer.down.clone();
-    // Ten times before the announce is due: each is an event, and a change to be told.
-    let busy = async move {
-        let mut often = tokio::time::interval(Duration::from_millis(5));
-        while down
-            .send(Ok(FromTracker::Order(evict.clone()).into()))
-            .await
-            .is_ok()
-        {
-            often.tick().await;
-        }
-    };
-    tokio::select! {
-        () = busy => panic!("the peer has ended the session"),
-        told = tokio::time::timeout(Duration::from_secs(20), peer.hear_of(content)) => told.expect("it is told"),
-    }
 }

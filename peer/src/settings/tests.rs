@@ -1,4 +1,4 @@
-//! What the settings of a peer come to.
+//! The options that follow from the settings of a peer.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn address(text: &str) -> HostPort {
     text.parse().expect("an address")
 }
 
-/// What a file and an environment say.
+/// Returns the options for a file and an environment.
 fn told(file: &str, variables: &[(&str, &str)]) -> Result<Options, SettingsError> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("peer.toml");

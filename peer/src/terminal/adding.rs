@@ -87,10 +87,11 @@ where
     }
 }
 
-/// Shows a publication's progress until it ends; the time to wait runs from the moment that the file is hashed.
+/// Shows a publication's progress until it ends; the time to wait runs from the moment that the file is
+/// hashed.
 ///
 /// # Errors
-/// The node's error; [`Exit::TargetNotMet`] when the time runs out or the events end before the replicas are there.
+/// The node's error; [`Exit::TargetNotMet`] when the time runs out, or the events end, before the replicas exist.
 pub async fn follow(
     out: &Output,
     clock: &Clock,

@@ -1,4 +1,5 @@
-//! The node that a command talks to: the running one, or one that this process runs for as long as it is needed.
+//! The node that a command talks to: the running one, or one that this process runs for as long as it is
+//! needed.
 
 use proto::client::ControlClient;
 use proto::messages::control::{EntryPoint, SessionStatus, Status};
@@ -99,8 +100,8 @@ pub async fn run(options: &Options, tasks: &Tasks) -> Result<(NodeHandle, Contro
     Ok((node, client))
 }
 
-/// Returns the network that a node of this process enters: the one that the settings name, or else its last one, or
-/// else the default one.
+/// Returns the network that a node of this process enters: the one that the settings name, or else its last
+/// one, or else the default one.
 #[must_use]
 pub fn entry_or_default(options: &Options) -> EntryPoint {
     let named = options.entry.clone();

@@ -1,7 +1,7 @@
 //! Exit codes, in one place, and the failure that carries one.
 //!
-//! Scripts rely on the numbers. A node's error arrives as an [`ErrorCode`] and keeps its exit code; [`Exit`] adds the
-//! endings that only the command line knows (incomplete, target not met).
+//! Scripts rely on the numbers. A node's error arrives as an [`ErrorCode`] and keeps its exit code; [`Exit`]
+//! adds the endings that only the command line knows (incomplete, target not met).
 
 use std::fmt;
 

@@ -167,7 +167,8 @@ impl Stall {
         }
     }
 
-    /// Returns the time without a received byte when it exceeds the patience; `has` is bytes held and received.
+    /// Returns the time without a received byte when it exceeds the patience; `has` is bytes held and
+    /// received.
     fn beyond(&mut self, patience: Option<Duration>, now: Timestamp, has: (u64, u64)) -> Option<Duration> {
         if self.had != Some(has) {
             (self.since, self.had) = (now, Some(has));

@@ -1,16 +1,17 @@
 //! Reasons why a fetch got nothing: peers that cannot be reached, or fragments that no live peer holds.
 //!
-//! Both arrive as one error code, and a script wants to tell them apart: exit code 6 means to try again, 7 that no live
-//! peer holds a fragment. The tracker knows which. It forgets the fragments of lost peers, so every absent peer is
-//! named as a possible holder.
+//! Both arrive as one error code, and a script wants to tell them apart: exit code 6 means to try again, 7
+//! that no live peer holds a fragment. The tracker knows which. It forgets the fragments of lost peers, so
+//! every absent peer is named as a possible holder.
 
 use proto::client::ControlClient;
 use proto::messages::Locate;
-use shared::model::{ContentRef, ContentState, FragmentSet, Location, Name, PeerInfo, PeerState};
+use shared::model::{ContentRef, ContentState, Location, Name, PeerInfo, PeerState};
 use shared::{Coded as _, ErrorCode};
 
 use super::exit::{Exit, Failure};
 use super::listing::{all_peers, locate};
+use super::show::runs;
 use crate::words;
 
 /// Runs of fragments, or peers, that are listed at most.
@@ -54,7 +55,7 @@ fn nobody_has(location: &Location, peers: &[PeerInfo]) -> String {
     }
     let is_known = location.holder_count as usize <= location.holders.len();
     let what = match (&location.binding.collection, is_known && !missing.is_empty()) {
-        (None, true) => words::nobody_has(runs(&missing), missing.capacity()),
+        (None, true) => words::nobody_has(runs(&missing, MOST).join(", "), missing.capacity()),
         // Its parts are contents of their own.
         _ => words::nobody_has_some().to_owned(),
     };
@@ -70,59 +71,5 @@ fn nobody_has(location: &Location, peers: &[PeerInfo]) -> String {
     match told.as_slice() {
         [] => words::none_away(what),
         told => words::those_away(what, told.join(", ")),
-    }
-}
-
-/// `0-4, 7, 9-11`.
-fn runs(fragments: &FragmentSet) -> String {
-    let mut runs: Vec<(u32, u32)> = Vec::new();
-    for index in fragments.iter().map(|index| index.get()) {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == index => *last = index,
-            _ => runs.push((index, index)),
-        }
-    }
-    let mut told: Vec<String> = runs
-        .iter()
-        .take(MOST)
-        .map(|(first, last)| {
-            if first == last {
-                first.to_string()
-            } else {
-                format!("{first}-{last}")
-            }
-        })
-        .collect();
-    if runs.len() > MOST {
-        told.push("…".to_owned());
-    }
-    told.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use shared::model::{FragmentLength, Manifest};
-
-    use super::*;
-
-    fn set(of: u32, indices: &[usize]) -> FragmentSet {
-        let length = FragmentLength::MIN;
-        let roots = vec![shared::model::Digest::ZERO; of as usize];
-        let manifest = Manifest::from_roots(u64::from(of) * u64::from(length.get()), length, roots);
-        let manifest = manifest.expect("roots fit");
-        let all: Vec<_> = manifest.indices().collect();
-        let mut set = manifest.no_fragments();
-        for index in indices {
-            set.insert(all[*index]);
-        }
-        set
-    }
-
-    #[test]
-    fn fragments_are_told_as_runs_and_not_too_many_of_them() {
-        assert_eq!(runs(&set(20, &[0, 1, 2, 7, 9, 10])), "0-2, 7, 9-10");
-        assert_eq!(runs(&set(20, &[19])), "19");
-        assert_eq!(runs(&set(20, &[])), "");
-        assert_eq!(runs(&set(20, &[0, 2, 4, 6, 8, 10, 12])), "0, 2, 4, 6, 8, …");
     }
 }

@@ -1,9 +1,9 @@
 //! The output of a command: results on stdout, everything else on stderr.
 //!
-//! A reader that has gone away (`peer list | head -1`) is no error and never ends the process with a panic. Any other
-//! write error is remembered and reported by [`Output::finish`], so that a result lost on a full disk is not exit 0.
-//! Text from outside cannot move the cursor or start a second line: control characters in messages become spaces.
-//! Characters that override the direction of writing are shown as their codes.
+//! A reader that has gone away (`peer list | head -1`) is no error and never ends the process with a panic.
+//! Any other write error is remembered and reported by [`Output::finish`], so that a result lost on a full
+//! disk is not exit 0. Text from outside cannot move the cursor or start a second line: control characters in
+//! messages become spaces. Characters that override the direction of writing are shown as their codes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -176,8 +176,8 @@ pub fn one_line(text: &str) -> String {
     visible(plain.trim_end()).into_owned()
 }
 
-/// Returns the text with the characters that move the cursor or reorder their neighbours shown as codes: a name may
-/// have such characters to look like another one.
+/// Returns the text with the characters that move the cursor or reorder their neighbours shown as codes: a
+/// name may have such characters to look like another one.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     let is_hidden = |c: char| {
@@ -271,7 +271,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_error_is_one_line_of_text_and_with_json_also_the_last_line_of_stdout() {
+    fn an_error_is_one_line_and_with_json_also_the_last_line_of_stdout() {
         let failure = Failure::new(Exit::NotFound, "cannot get x:\n\u{1b}[2Jno such name");
         for json in [false, true] {
             let (stdout, stderr) = (Captured::default(), Captured::default());

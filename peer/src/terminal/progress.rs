@@ -1,7 +1,7 @@
 //! The progress of a long operation.
 //!
-//! On a terminal it is a bar; elsewhere a line at growing intervals, so that the log of a fetch stays short. The text of
-//! a line and its time are decided without a clock; [`Progress`] draws.
+//! On a terminal it is a bar; elsewhere a line at growing intervals, so that the log of a fetch stays short.
+//! The text of a line and its time are decided without a clock; [`Progress`] draws.
 
 use std::time::Duration;
 

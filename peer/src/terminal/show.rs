@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
-    ByteCount, ByteRate, ContentState, DrainStatus, Durability, FragmentSet, Health, Listing, Location,
-    Losses, Name, PeerId, PeerInfo, PeerMode, Reason, Repair, Revision, RevisionEntry, RevisionState,
-    SourceFault, Survey, Timestamp, Why, format_duration,
+    Binding, ByteCount, ByteRate, ContentState, DrainStatus, Durability, FragmentSet, Health, Listing,
+    Location, Losses, Name, PeerId, PeerInfo, PeerMode, Reason, Repair, Revision, RevisionEntry,
+    RevisionState, SourceFault, Survey, Timestamp, Why, format_duration,
 };
 
 use super::output::one_line;
@@ -39,12 +39,7 @@ pub fn names(names: &[Listing]) -> Table {
         table.row([
             binding.name.to_string(),
             binding.revision.to_string(),
-            ByteCount::new(
-                binding
-                    .collection
-                    .map_or(binding.length, |collection| collection.length),
-            )
-            .to_string(),
+            size(binding).to_string(),
             format!("{}/{}", health.fewest, health.target),
             words::content_state(health.state).to_owned(),
             binding.content.short(),
@@ -52,6 +47,13 @@ pub fn names(names: &[Listing]) -> Table {
         ]);
     }
     table
+}
+
+/// Returns the length of a file, or of a directory's files.
+#[must_use]
+pub fn size(binding: &Binding) -> ByteCount {
+    let collection = binding.collection;
+    ByteCount::new(collection.map_or(binding.length, |collection| collection.length))
 }
 
 /// Returns pinned revisions such as `1,3`; only a few of many, which `peer history` lists.
@@ -199,33 +201,33 @@ pub fn location(location: &Location) -> String {
     text
 }
 
-/// Runs of fragments that are listed at most; the number of fragments follows them.
-const MAX_RUNS: usize = 6;
-
-/// Returns `all 40`, or runs such as `0-11,15,20-39 (33)`.
+/// Returns `all 40`, or runs such as `0-11,15,20-39 (33)`; only six runs of many.
 fn ranges(fragments: &FragmentSet) -> String {
     if fragments.is_full() {
         return words::all_fragments(fragments.capacity());
     }
+    let runs = runs(fragments, 6).join(",");
+    words::some_fragments(runs, fragments.len(), fragments.capacity())
+}
+
+/// Returns the runs of a set, such as `0-11` and `15`; only the first `most` of many, and an ellipsis.
+pub(super) fn runs(fragments: &FragmentSet, most: usize) -> Vec<String> {
     let mut runs: Vec<(u32, u32)> = Vec::new();
-    for index in fragments.iter().map(shared::model::FragmentIndex::get) {
+    for index in fragments.iter().map(|index| index.get()) {
         match runs.last_mut() {
             Some((_, last)) if *last + 1 == index => *last = index,
             _ => runs.push((index, index)),
         }
     }
-    let shown = runs.iter().take(MAX_RUNS).map(|(first, last)| {
+    let shown = runs.iter().take(most).map(|(first, last)| {
         if first == last {
             first.to_string()
         } else {
             format!("{first}-{last}")
         }
     });
-    let mut text = shown.collect::<Vec<_>>().join(",");
-    if runs.len() > MAX_RUNS {
-        text.push_str(",…");
-    }
-    words::some_fragments(text, fragments.len(), fragments.capacity())
+    let rest = (runs.len() > most).then(|| "…".to_owned());
+    shown.chain(rest).collect()
 }
 
 /// Returns the state of the session with the tracker, in a few words.

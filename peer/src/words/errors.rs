@@ -18,20 +18,6 @@ shared::messages! {
     fn remove(name) { en: "remove {name}", es: "retirar {name}" }
     fn list_held() { en: "list what this peer holds", es: "listar lo que hay en este nodo" }
 
-    // Kinds of failures.
-    fn invalid_argument() { en: "invalid argument", es: "la petición no es válida" }
-    fn not_found() { en: "not found", es: "no existe" }
-    fn permission_denied() { en: "permission denied", es: "no está permitido" }
-    fn conflict() { en: "conflict", es: "ya existe o ha cambiado entretanto" }
-    fn failed_precondition() { en: "failed precondition", es: "antes hay que hacer otra cosa" }
-    fn stale() { en: "stale", es: "el mensaje es de antes de un reinicio" }
-    fn exhausted() { en: "exhausted", es: "no queda sitio o capacidad" }
-    fn unavailable() { en: "unavailable", es: "no hay conexión o no responde" }
-    fn deadline_exceeded() { en: "deadline exceeded", es: "ha tardado demasiado" }
-    fn corrupt() { en: "corrupt", es: "los bytes no coinciden con su hash" }
-    fn cancelled() { en: "cancelled", es: "se ha cancelado" }
-    fn internal() { en: "internal", es: "error interno" }
-
     // Values that were typed.
     fn name_empty() { en: "a name must not be empty", es: "un nombre no puede estar vacío" }
     fn name_too_long(max, got) {
@@ -146,92 +132,29 @@ shared::messages! {
         es: "no se puede leer la entrada estándar: {error}"
     }
 
-    // The operating system's errors.
-    fn no_such_path() { en: "no such file or directory", es: "no existe el archivo o directorio" }
-    fn no_permission() { en: "no permission", es: "permiso denegado" }
-    fn exists_already() { en: "the file exists", es: "el archivo ya existe" }
-    fn no_directory() { en: "not a directory", es: "no es un directorio" }
-    fn a_directory() { en: "is a directory", es: "es un directorio" }
-    fn disk_full() { en: "no space left on the disk", es: "no queda sitio en el disco" }
-    fn read_only() { en: "read-only file system", es: "el sistema de archivos es de solo lectura" }
-    fn broken_pipe() { en: "broken pipe", es: "el lector se ha ido" }
-    fn too_long() { en: "file name too long", es: "el nombre de archivo es demasiado largo" }
-    fn no_resources() { en: "no resources at the moment", es: "el sistema no tiene recursos ahora" }
-
     // Patterns.
     fn glob_length(max, got) {
         en: "a pattern has 1 to {max} bytes, this one has {got}",
         es: "un patrón tiene de 1 a {max} bytes, este tiene {got}"
     }
     fn too_many_globs(max) { en: "at most {max} patterns are possible", es: "se admiten como mucho {max} patrones" }
-
-    // Reasons, by their codes.
-    fn safe_mode_reason() {
-        en: "the tracker waits for its peers after a restart",
-        es: "el tracker espera a sus nodos tras reiniciar"
-    }
-    fn journal_gap() { en: "the tracker's journal has a gap", es: "al registro del tracker le falta una parte" }
-    fn no_source() { en: "a fragment is on no live peer", es: "algún fragmento no está en ningún nodo vivo" }
-    fn source_away() {
-        en: "a fragment is only on peers that have just fallen silent",
-        es: "algún fragmento solo está en nodos que acaban de callar"
-    }
-    fn grace_running() { en: "a holder has just fallen silent", es: "un nodo que lo guarda acaba de callar" }
-    fn holder_in_maintenance() { en: "a holder is in maintenance", es: "un nodo que lo guarda está en mantenimiento" }
-    fn holder_draining() { en: "a holder is being drained", es: "un nodo que lo guarda se está vaciando" }
-    fn copying() { en: "copies are under way", es: "hay copias en curso" }
-    fn queued() { en: "the content waits for its turn", es: "el contenido espera su turno" }
-    fn repair_budget() {
-        en: "the budget of repair is used up for now",
-        es: "el presupuesto de reparación está agotado por ahora"
-    }
-    fn too_few_peers() { en: "there are too few peers", es: "hay demasiado pocos nodos" }
-    fn no_room() { en: "no other peer has room", es: "ningún otro nodo tiene sitio" }
-    fn peers_busy() { en: "the other peers are busy", es: "los demás nodos están ocupados" }
-    fn cooling_down() { en: "copies have failed lately", es: "hace poco fallaron copias" }
-    fn inventory_pending() {
-        en: "a peer has not reported all its fragments",
-        es: "un nodo aún no ha dicho todo lo que tiene"
-    }
-    fn zones_shared() { en: "replicas share a zone", es: "varias réplicas comparten zona" }
-    fn unpublished() { en: "it is not published yet", es: "aún no está publicado" }
-    fn not_connected() { en: "the peer is not connected", es: "el nodo no está conectado" }
-    fn sources_busy() { en: "the sources are busy", es: "las fuentes están ocupadas" }
-    fn sources_slow() { en: "the sources are slow", es: "las fuentes son lentas" }
-    fn download_limit() { en: "the download limit is reached", es: "se alcanza el límite de descarga" }
-    fn memory_budget() { en: "the memory for transfers is used up", es: "la memoria para transferencias está agotada" }
-    fn disk_busy() { en: "the disk is slower than the network", es: "el disco es más lento que la red" }
-    fn other_reason() { en: "another reason", es: "otro motivo" }
-
-    // Reasons why a fetch waits, as a node reports them.
-    fn no_online_source() {
-        en: "no peer that is online holds what is missing",
-        es: "ningún nodo conectado tiene lo que falta"
-    }
-    fn no_online_source_of(fragments) {
-        en: "no peer that is online holds {fragments} of the fragments",
-        es: "ningún nodo conectado tiene {fragments} de los fragmentos"
-    }
-    fn only_source_busy() { en: "the only source is busy", es: "la única fuente está ocupada" }
-    fn all_sources_busy(count) { en: "all {count} sources are busy", es: "las {count} fuentes están ocupadas" }
 }
 
-/// Returns the words for a kind of failure.
-#[must_use]
-pub(crate) fn kind(code: ErrorCode) -> &'static str {
+/// Returns the Spanish words for a kind of failure; English errors say it themselves.
+fn kind(code: ErrorCode) -> &'static str {
     match code {
-        ErrorCode::InvalidArgument => invalid_argument(),
-        ErrorCode::NotFound => not_found(),
-        ErrorCode::PermissionDenied => permission_denied(),
-        ErrorCode::Conflict => conflict(),
-        ErrorCode::FailedPrecondition => failed_precondition(),
-        ErrorCode::Stale => stale(),
-        ErrorCode::Exhausted => exhausted(),
-        ErrorCode::Unavailable => unavailable(),
-        ErrorCode::DeadlineExceeded => deadline_exceeded(),
-        ErrorCode::Corrupt => corrupt(),
-        ErrorCode::Cancelled => cancelled(),
-        ErrorCode::Internal => internal(),
+        ErrorCode::InvalidArgument => "la petición no es válida",
+        ErrorCode::NotFound => "no existe",
+        ErrorCode::PermissionDenied => "no está permitido",
+        ErrorCode::Conflict => "ya existe o ha cambiado entretanto",
+        ErrorCode::FailedPrecondition => "antes hay que hacer otra cosa",
+        ErrorCode::Stale => "el mensaje es de antes de un reinicio",
+        ErrorCode::Exhausted => "no queda sitio o capacidad",
+        ErrorCode::Unavailable => "no hay conexión o no responde",
+        ErrorCode::DeadlineExceeded => "ha tardado demasiado",
+        ErrorCode::Corrupt => "los bytes no coinciden con su hash",
+        ErrorCode::Cancelled => "se ha cancelado",
+        ErrorCode::Internal => "error interno",
     }
 }
 
@@ -251,7 +174,8 @@ pub(crate) fn name_error(error: &NameError) -> String {
     }
 }
 
-/// Returns an error's words in the language in force: in Spanish its kind, and its English words as a quotation.
+/// Returns an error's words in the language in force: in Spanish its kind, and its English words as a
+/// quotation.
 #[must_use]
 pub(crate) fn error(error: &impl Coded) -> String {
     match language::current() {
@@ -267,16 +191,16 @@ pub(crate) fn io_error(error: &io::Error) -> String {
         return error.to_string();
     }
     let known = match error.kind() {
-        io::ErrorKind::NotFound => no_such_path(),
-        io::ErrorKind::PermissionDenied => no_permission(),
-        io::ErrorKind::AlreadyExists => exists_already(),
-        io::ErrorKind::NotADirectory => no_directory(),
-        io::ErrorKind::IsADirectory => a_directory(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => disk_full(),
-        io::ErrorKind::ReadOnlyFilesystem => read_only(),
-        io::ErrorKind::BrokenPipe => broken_pipe(),
-        io::ErrorKind::InvalidFilename => too_long(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => no_resources(),
+        io::ErrorKind::NotFound => "no existe el archivo o directorio",
+        io::ErrorKind::PermissionDenied => "permiso denegado",
+        io::ErrorKind::AlreadyExists => "el archivo ya existe",
+        io::ErrorKind::NotADirectory => "no es un directorio",
+        io::ErrorKind::IsADirectory => "es un directorio",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "no queda sitio en el disco",
+        io::ErrorKind::ReadOnlyFilesystem => "el sistema de archivos es de solo lectura",
+        io::ErrorKind::BrokenPipe => "el lector se ha ido",
+        io::ErrorKind::InvalidFilename => "el nombre de archivo es demasiado largo",
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => "el sistema no tiene recursos ahora",
         _ => return quoted(&error.to_string()),
     };
     known.to_owned()
@@ -291,7 +215,8 @@ pub(crate) fn glob_error(error: &SelectionError) -> String {
     }
 }
 
-/// Returns a reason: in English its details, in Spanish the words for its code and the details as a quotation.
+/// Returns a reason: in English its details, in Spanish the words for its code and the details as a
+/// quotation.
 #[must_use]
 pub(crate) fn reason(reason: &Reason) -> String {
     match language::current() {
@@ -318,41 +243,48 @@ fn quoted(english: &str) -> String {
 /// Returns the Spanish of a reason why a fetch waits, if it is one of a node's own.
 fn known_reason(detail: &str) -> Option<String> {
     let between = |begin, end| detail.strip_prefix(begin)?.strip_suffix(end);
-    match detail {
-        "no peer that is online holds what is missing" => Some(no_online_source().to_owned()),
-        "the only source is busy" => Some(only_source_busy().to_owned()),
-        _ => between("no peer that is online holds ", " of the fragments")
-            .map(no_online_source_of)
-            .or_else(|| between("all ", " sources are busy").map(all_sources_busy)),
-    }
+    Some(match detail {
+        "no peer that is online holds what is missing" => {
+            "ningún nodo conectado tiene lo que falta".to_owned()
+        }
+        "the only source is busy" => "la única fuente está ocupada".to_owned(),
+        _ => match between("no peer that is online holds ", " of the fragments") {
+            Some(number) => format!("ningún nodo conectado tiene {number} de los fragmentos"),
+            None => format!(
+                "las {} fuentes están ocupadas",
+                between("all ", " sources are busy")?
+            ),
+        },
+    })
 }
 
+/// Returns the Spanish words for a reason's code; English reasons say it themselves.
 fn reason_code(code: ReasonCode) -> &'static str {
     match code {
-        ReasonCode::SafeMode => safe_mode_reason(),
-        ReasonCode::JournalGap => journal_gap(),
-        ReasonCode::NoSource => no_source(),
-        ReasonCode::SourceAway => source_away(),
-        ReasonCode::GraceRunning => grace_running(),
-        ReasonCode::Maintenance => holder_in_maintenance(),
-        ReasonCode::Draining => holder_draining(),
-        ReasonCode::Copying => copying(),
-        ReasonCode::Queued => queued(),
-        ReasonCode::RepairBudget => repair_budget(),
-        ReasonCode::TooFewPeers => too_few_peers(),
-        ReasonCode::NoRoom => no_room(),
-        ReasonCode::PeersBusy => peers_busy(),
-        ReasonCode::CoolingDown => cooling_down(),
-        ReasonCode::InventoryPending => inventory_pending(),
-        ReasonCode::ZonesShared => zones_shared(),
-        ReasonCode::Unpublished => unpublished(),
-        ReasonCode::NotConnected => not_connected(),
-        ReasonCode::SourcesBusy => sources_busy(),
-        ReasonCode::SourcesSlow => sources_slow(),
-        ReasonCode::DownloadLimit => download_limit(),
-        ReasonCode::MemoryBudget => memory_budget(),
-        ReasonCode::DiskBusy => disk_busy(),
-        ReasonCode::Other => other_reason(),
+        ReasonCode::SafeMode => "el tracker espera a sus nodos tras reiniciar",
+        ReasonCode::JournalGap => "al registro del tracker le falta una parte",
+        ReasonCode::NoSource => "algún fragmento no está en ningún nodo vivo",
+        ReasonCode::SourceAway => "algún fragmento solo está en nodos que acaban de callar",
+        ReasonCode::GraceRunning => "un nodo que lo guarda acaba de callar",
+        ReasonCode::Maintenance => "un nodo que lo guarda está en mantenimiento",
+        ReasonCode::Draining => "un nodo que lo guarda se está vaciando",
+        ReasonCode::Copying => "hay copias en curso",
+        ReasonCode::Queued => "el contenido espera su turno",
+        ReasonCode::RepairBudget => "el presupuesto de reparación está agotado por ahora",
+        ReasonCode::TooFewPeers => "hay demasiado pocos nodos",
+        ReasonCode::NoRoom => "ningún otro nodo tiene sitio",
+        ReasonCode::PeersBusy => "los demás nodos están ocupados",
+        ReasonCode::CoolingDown => "hace poco fallaron copias",
+        ReasonCode::InventoryPending => "un nodo aún no ha dicho todo lo que tiene",
+        ReasonCode::ZonesShared => "varias réplicas comparten zona",
+        ReasonCode::Unpublished => "aún no está publicado",
+        ReasonCode::NotConnected => "el nodo no está conectado",
+        ReasonCode::SourcesBusy => "las fuentes están ocupadas",
+        ReasonCode::SourcesSlow => "las fuentes son lentas",
+        ReasonCode::DownloadLimit => "se alcanza el límite de descarga",
+        ReasonCode::MemoryBudget => "la memoria para transferencias está agotada",
+        ReasonCode::DiskBusy => "el disco es más lento que la red",
+        ReasonCode::Other => "otro motivo",
     }
 }
 

@@ -1,7 +1,8 @@
 //! The Spanish help. The English is in the doc comments of the command line.
 //!
-//! Keys are ids of clap: `get` is a command, `get.output` an argument of it, and `.content` that argument of every command
-//! without an entry of its own. Flags that are made of settings have their Spanish there. The test in `cli/help.rs` finds missing and unused entries.
+//! Each table has a line `KEY: TEXT` for each entry. A key is made of ids of clap: `get` is a command, `get.output` an
+//! argument of it, and `.content` that argument of every command without an entry of its own. The test in
+//! `cli/help.rs` finds missing and unused entries.
 
 /// Returns the Spanish help of a command, by its path.
 #[must_use]
@@ -27,343 +28,180 @@ pub(crate) fn label(english: &str) -> Option<&'static str> {
     find(LABELS, english)
 }
 
-fn of_argument(texts: Texts, path: &str, id: &str) -> Option<&'static str> {
-    find(texts, &format!("{path}.{id}")).or_else(|| find(texts, &format!(".{id}")))
+/// Returns the keys and texts of a table.
+pub(crate) fn entries(table: &'static str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    table.lines().filter_map(|line| line.split_once(": "))
 }
 
-fn find(texts: Texts, key: &str) -> Option<&'static str> {
-    texts
-        .iter()
+fn of_argument(table: &'static str, path: &str, id: &str) -> Option<&'static str> {
+    find(table, &format!("{path}.{id}")).or_else(|| find(table, &format!(".{id}")))
+}
+
+fn find(table: &'static str, key: &str) -> Option<&'static str> {
+    entries(table)
         .find(|(known, _)| *known == key)
-        .map(|(_, text)| *text)
+        .map(|(_, text)| text)
 }
-
-/// Keys and Spanish texts.
-pub(crate) type Texts = &'static [(&'static str, &'static str)];
 
 /// Headings and placeholders of values, by their English.
-pub(crate) const LABELS: Texts = &[
-    ("Common", "Comunes"),
-    ("Running a node", "Para arrancar un nodo"),
-    ("COMMAND", "ORDEN"),
-    ("DIR", "DIR"),
-    ("DURATION", "DURACIÓN"),
-    ("FILE", "ARCHIVO"),
-    ("FILTER", "FILTRO"),
-    ("FORMAT", "FORMATO"),
-    ("FROM", "DE"),
-    ("GLOB", "PATRÓN"),
-    ("HOST", "HOST"),
-    ("HOST:PORT", "HOST:PUERTO"),
-    ("KEY", "CLAVE"),
-    ("LANGUAGE", "IDIOMA"),
-    ("LINE", "LÍNEA"),
-    ("N", "N"),
-    ("NAME", "NOMBRE"),
-    ("NAME@REV", "NOMBRE@REV"),
-    ("NAME|ID", "NOMBRE|ID"),
-    ("PATH", "RUTA"),
-    ("PEER:PORT", "NODO:PUERTO"),
-    ("PORT", "PUERTO"),
-    ("RATE", "RITMO"),
-    ("SHELL", "SHELL"),
-    ("SIZE", "TAMAÑO"),
-    ("SWITCH", "ON|OFF"),
-    ("TO", "A"),
-    ("VALUE", "VALOR"),
-];
+pub(crate) const LABELS: &str = "
+Common: Comunes
+Running a node: Para arrancar un nodo
+COMMAND: ORDEN
+DIR: DIR
+DURATION: DURACIÓN
+FILE: ARCHIVO
+FILTER: FILTRO
+FORMAT: FORMATO
+FROM: DE
+GLOB: PATRÓN
+HOST: HOST
+HOST:PORT: HOST:PUERTO
+KEY: CLAVE
+LANGUAGE: IDIOMA
+LINE: LÍNEA
+N: N
+NAME: NOMBRE
+NAME@REV: NOMBRE@REV
+NAME|ID: NOMBRE|ID
+PATH: RUTA
+PEER:PORT: NODO:PUERTO
+PORT: PUERTO
+RATE: RITMO
+SHELL: SHELL
+SIZE: TAMAÑO
+SWITCH: ON|OFF
+TO: A
+VALUE: VALOR
+";
 
 /// Defaults that are phrases.
-pub(crate) const DEFAULTS: Texts = &[
-    (
-        ".webserver",
-        "donde se entró la última vez, si no 127.0.0.1:50051",
-    ),
-    (".port", "50053 con `serve`, si no 0"),
-    (".advertise", "la dirección en la que escucha"),
-    (".lang", "el del sistema, si no en"),
-    (".log", "info en los servidores, si no warn"),
-    (".fragment_length", "la que conviene al tamaño del archivo"),
-    (".name", "el del archivo"),
-    ("get.output", "./ y la última parte del nombre"),
-    ("receive.output", "./ y su nombre"),
-    (".give_up_after", "2m, none con --timeout"),
-    ("durability.content", "todo"),
-    ("config check.file", "el que indica --config"),
-];
+pub(crate) const DEFAULTS: &str = "
+.webserver: donde se entró la última vez, si no 127.0.0.1:50051
+.port: 50053 con `serve`, si no 0
+.advertise: la dirección en la que escucha
+.lang: el del sistema, si no en
+.log: info en los servidores, si no warn
+.fragment_length: la que conviene al tamaño del archivo
+.name: el del archivo
+get.output: ./ y la última parte del nombre
+receive.output: ./ y su nombre
+.give_up_after: 2m, none con --timeout
+durability.content: todo
+config check.file: el que indica --config
+";
 
 /// Commands and arguments.
-pub(crate) const HELP: Texts = &[
-    // Common flags.
-    (
-        ".data_dir",
-        "El directorio de datos del nodo, que además identifica al nodo en marcha",
-    ),
-    (
-        ".peer",
-        "La dirección del nodo en marcha que se usa; sin su directorio de datos, las órdenes solo pueden leer de él",
-    ),
-    (
-        ".json",
-        "Escribir los resultados en JSON: un documento, o un objeto por línea en las operaciones largas, el último es el resultado",
-    ),
-    (".quiet", "Escribir solo resultados y errores"),
-    (".no_progress", "No mostrar barras de progreso"),
-    (
-        ".timeout",
-        "Abandonar tras este tiempo, con el código de salida 124; no afecta a `serve` ni al menú",
-    ),
-    (
-        ".verbose",
-        "Registrar más, en stderr; repita la opción para aún más",
-    ),
-    (
-        ".log",
-        "El registro en stderr: error, warn, info, debug, trace, o directivas como peer::fetch=trace,info",
-    ),
-    (
-        ".log_format",
-        "El formato de las líneas del registro: text, json, o auto (texto en una terminal, si no JSON)",
-    ),
-    (
-        ".config",
-        "Un archivo TOML con ajustes de los que lista `config show`; un nodo en marcha sigue los cambios de sus límites, capacidad, zona y registro",
-    ),
-    (".lang", "El idioma de los mensajes: en o es"),
-    // The program and its commands.
-    (
-        "peer",
-        "Publique archivos una vez, conserve copias verificadas en muchas máquinas, descárguelos a la velocidad del cable",
-    ),
-    ("serve", "Arrancar un nodo hasta SIGINT o SIGTERM"),
-    ("add", "Publicar un archivo, sin copiarlo, o un directorio"),
-    (
-        "add.path",
-        "El archivo o directorio; - publica la entrada estándar, que necesita --name",
-    ),
-    ("add.name", "El nombre que darle"),
-    (
-        "add.update",
-        "Dar el nombre a este contenido aunque ya lo tenga otro",
-    ),
-    ("add.dry_run", "Mostrar qué se enviaría, y no hacer nada"),
-    (
-        "add.wait",
-        "Esperar hasta que cada fragmento tenga sus réplicas, como mucho este tiempo desde que se calculó el hash; escríbalo detrás de RUTA o como --wait=DURACIÓN",
-    ),
-    (
-        "add.replicas",
-        "Réplicas que se quieren de cada fragmento, de 1 a 32, contando la de este nodo",
-    ),
-    (
-        ".fragment_length",
-        "Longitud de un fragmento, una potencia de dos de 64KiB a 16MiB",
-    ),
-    (
-        ".include",
-        "Tomar de un directorio solo lo que encaje: `*` y `?` en nombres, `**` para directorios; un patrón con barra es una ruta desde el propio directorio; puede darse varias veces",
-    ),
-    (
-        ".exclude",
-        "Dejar fuera de un directorio lo que encaje; pesa más que --include",
-    ),
-    (
-        "get",
-        "Descargar y verificar un archivo o un directorio; continúa una descarga anterior, y sirve mientras descarga",
-    ),
-    (".content", "Un nombre, o un id de 64 cifras hexadecimales"),
-    (
-        "get.output",
-        "El archivo que escribir, o el directorio en el que ponerlo; - escribe en la salida estándar",
-    ),
-    (
-        ".force",
-        "Reemplazar los archivos que ya existan, cada uno cuando esté completo",
-    ),
-    (
-        ".give_up_after",
-        "Abandonar cuando no haya llegado nada en este tiempo, con el código de salida 6, o 7 si ningún nodo lo tiene; none: nunca",
-    ),
-    (
-        "get.dry_run",
-        "Mostrar qué se descargaría, y de dónde, y no descargar nada",
-    ),
-    ("remove", "Retirar un nombre para todos"),
-    ("remove.name", "El nombre"),
-    (
-        "rename",
-        "Dar otro nombre al contenido de un nombre, para todos a la vez",
-    ),
-    ("rename.from", "El nombre"),
-    ("rename.to", "El nombre nuevo, que debe estar libre"),
-    ("forget", "Borrar la copia que este nodo tiene de un contenido"),
-    (
-        "forget.force",
-        "Aunque sea la última copia, o ningún tracker pueda saberlo",
-    ),
-    (
-        "list",
-        "Listar los nombres de la red, o las entradas de un directorio",
-    ),
-    (
-        "list.content",
-        "Un directorio que se añadió, o NOMBRE/ruta/dentro de uno",
-    ),
-    ("list.local", "Listar en su lugar lo que hay en este nodo"),
-    ("locate", "Mostrar quién tiene qué fragmentos de un contenido"),
-    ("status", "Mostrar el estado del nodo"),
-    (
-        "limit",
-        "Mostrar los límites de las transferencias del nodo, o cambiarlos, en el acto y hasta que se reinicie",
-    ),
-    (
-        "limit.upload",
-        "Límite de envío a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s o 80Mbit/s, o `none`",
-    ),
-    (
-        "limit.download",
-        "Límite de recepción de todos los nodos juntos, o `none`",
-    ),
-    ("network", "Mostrar los nodos de la red"),
-    (
-        "verify",
-        "Releer los datos del nodo (de un contenido, o todos), y retirar los fragmentos dañados",
-    ),
-    ("verify.content", "El contenido que releer"),
-    // Revisions and upkeep.
-    (
-        "history",
-        "Mostrar las revisiones de un nombre, y cuáles de sus contenidos siguen existiendo; NOMBRE@REV indica una en lugar de un nombre",
-    ),
-    ("history.name", "El nombre"),
-    (
-        "pin",
-        "Guardar el contenido de una revisión, aunque cambie su nombre",
-    ),
-    ("unpin", "Dejar de guardar el contenido de una revisión"),
-    (
-        ".revision",
-        "El nombre y el número de su revisión, como models/a@3",
-    ),
-    (
-        "replicas",
-        "Cambiar cuántas réplicas se quieren del contenido de un nombre",
-    ),
-    ("replicas.name", "El nombre"),
-    (
-        "replicas.replicas",
-        "Réplicas de cada fragmento, de 1 a 32, contando la de quien lo publicó",
-    ),
-    (
-        "drain",
-        "Llevar las réplicas de este nodo a otros, y decir cuándo se puede apagar para siempre",
-    ),
-    (
-        "drain.wait",
-        "Esperar hasta que se pueda apagar el nodo, como mucho este tiempo; escríbalo como --wait=DURACIÓN",
-    ),
-    (
-        "drain.cancel",
-        "Cancelar el vaciado: el nodo guarda réplicas como antes",
-    ),
-    (
-        "maintenance",
-        "Avisar de que este nodo faltará y volverá, para que no se repongan sus réplicas, o de que ha vuelto",
-    ),
-    (
-        "maintenance.switch",
-        "Si el mantenimiento empieza (on) o ha terminado (off)",
-    ),
-    (
-        "maintenance.length",
-        "El mantenimiento termina por sí solo tras este tiempo, como mucho un día",
-    ),
-    (
-        "durability",
-        "Mostrar a qué pérdidas sobrevivirían los contenidos, cuáles están en peligro, y el progreso de la reparación",
-    ),
-    (
-        "why",
-        "Mostrar por qué un contenido tiene menos réplicas de las que se quieren, y por qué espera su descarga en este nodo",
-    ),
-    // Values, sending and events.
-    (
-        "put",
-        "Guardar un valor pequeño bajo una clave, replicado como un archivo",
-    ),
-    ("put.key", "La clave: un nombre debajo de values/"),
-    (
-        "put.value",
-        "El valor, de 64 KiB como mucho; - lee la entrada estándar",
-    ),
-    (
-        ".replicas",
-        "Réplicas que se quieren, de 1 a 32, contando la de este nodo",
-    ),
-    (
-        "put.wait",
-        "Esperar hasta que el valor tenga sus réplicas, como mucho este tiempo; escríbalo detrás de VALOR o como --wait=DURACIÓN",
-    ),
-    ("value", "Escribir el valor guardado bajo una clave"),
-    ("value.key", "La clave"),
-    (
-        "send",
-        "Escribir una línea para `peer receive` en otra máquina, y seguir en marcha mientras se pueda recibir",
-    ),
-    (
-        "send.path",
-        "El archivo o directorio; - envía la entrada estándar, que necesita --name",
-    ),
-    ("send.name", "El nombre del archivo o directorio recibido"),
-    (
-        "send.length",
-        "Tiempo en el que se puede recibir; después se retira su nombre y la orden acaba",
-    ),
-    (
-        "send.keep",
-        "Acabar en el acto y conservar el nombre hasta que se retire; necesita un nodo en marcha",
-    ),
-    (
-        "receive",
-        "Descargar y verificar el contenido de una línea de `peer send`",
-    ),
-    ("receive.ticket", "La línea que escribió `peer send`"),
-    (
-        "receive.output",
-        "La ruta que escribir, o el directorio en el que ponerlo; - escribe un archivo en la salida estándar",
-    ),
-    (
-        "watch",
-        "Seguir los sucesos de la red: publicaciones, retiradas, réplicas, nodos; acaba al interrumpirlo",
-    ),
-    (
-        "watch.exec",
-        "Ejecutar esto por cada suceso, uno tras otro: `sh -c ORDEN`, con el suceso en JSON en su entrada estándar y en ENJAMBRE_EVENT, ENJAMBRE_NAME y ENJAMBRE_PEER",
-    ),
-    // The commands of every program.
-    ("config", "Mostrar o comprobar los ajustes"),
-    (
-        "config show",
-        "Mostrar cada ajuste como está en vigor, y de dónde viene",
-    ),
-    ("config show.json", "Como un documento JSON"),
-    (
-        "config check",
-        "Decir todo lo que está mal en un archivo de configuración; código de salida 2 si hay algo",
-    ),
-    ("config check.file", "El archivo"),
-    ("config check.json", "Como un documento JSON"),
-    (
-        "completions",
-        "Escribir un guion de autocompletado, como `completions bash > /etc/bash_completion.d/PROGRAM`",
-    ),
-    ("completions.shell", "Para este shell"),
-    ("man", "Escribir páginas de manual, una para cada orden"),
-    (
-        "man.dir",
-        "En este directorio, como /usr/local/share/man/man1; se crea si falta",
-    ),
-];
+pub(crate) const HELP: &str = "
+.data_dir: El directorio de datos del nodo, que además identifica al nodo en marcha
+.peer: La dirección del nodo en marcha que se usa; sin su directorio de datos, las órdenes solo pueden leer de él
+.json: Escribir los resultados en JSON: un documento, o un objeto por línea en las operaciones largas, el último es el resultado
+.quiet: Escribir solo resultados y errores
+.no_progress: No mostrar barras de progreso
+.timeout: Abandonar tras este tiempo, con el código de salida 124; no afecta a `serve` ni al menú
+.verbose: Registrar más, en stderr; repita la opción para aún más
+.log: El registro en stderr: error, warn, info, debug, trace, o directivas como peer::fetch=trace,info
+.log_format: El formato de las líneas del registro: text, json, o auto (texto en una terminal, si no JSON)
+.config: Un archivo TOML con ajustes de los que lista `config show`; un nodo en marcha sigue los cambios de sus límites, capacidad, zona y registro
+.lang: El idioma de los mensajes: en o es
+
+.webserver: Entrar en la red a través de este servidor web
+.tracker: Entrar en la red a través de este tracker
+.join: Entrar en la red de este nodo, que indica su servidor web y sus trackers
+.host: La dirección en la que escuchar; una que no sea loopback expone el nodo a la red
+.port: El puerto en el que escuchar; con 0 se elige uno libre
+.advertise: La dirección por la que los demás nodos llaman a este
+.capacity: Espacio que el nodo presta al clúster para réplicas
+.zone: El dominio de fallo, como un armario o una sede
+.upload_limit: Límite de envío a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s, 80Mbit/s o none; `peer limit` lo cambia con el nodo en marcha
+.download_limit: Límite de recepción de todos los nodos juntos, del mismo modo
+.upload_slots: Envíos simultáneos; otros cuatro esperan en cola, las demás peticiones se rechazan
+.memory: Memoria para bloques de transferencias, al menos 16MiB: un tercio para envíos, el resto para descargas
+.scrub_rate: Ritmo al que se releen los datos en segundo plano, para hallar daños; none: nunca
+
+peer: Publique archivos una vez, conserve copias verificadas en muchas máquinas, descárguelos a la velocidad del cable
+serve: Arrancar un nodo hasta SIGINT o SIGTERM
+add: Publicar un archivo, sin copiarlo, o un directorio
+add.path: El archivo o directorio; - publica la entrada estándar, que necesita --name
+add.name: El nombre que darle
+add.update: Dar el nombre a este contenido aunque ya lo tenga otro
+add.dry_run: Mostrar qué se enviaría, y no hacer nada
+add.wait: Esperar hasta que cada fragmento tenga sus réplicas, como mucho este tiempo desde que se calculó el hash; escríbalo detrás de RUTA o como --wait=DURACIÓN
+add.replicas: Réplicas que se quieren de cada fragmento, de 1 a 32, contando la de este nodo
+.fragment_length: Longitud de un fragmento, una potencia de dos de 64KiB a 16MiB
+.include: Tomar de un directorio solo lo que encaje: `*` y `?` en nombres, `**` para directorios; un patrón con barra es una ruta desde el propio directorio; puede darse varias veces
+.exclude: Dejar fuera de un directorio lo que encaje; pesa más que --include
+get: Descargar y verificar un archivo o un directorio; continúa una descarga anterior, y sirve mientras descarga
+.content: Un nombre, o un id de 64 cifras hexadecimales
+get.output: El archivo que escribir, o el directorio en el que ponerlo; - escribe en la salida estándar
+.force: Reemplazar los archivos que ya existan, cada uno cuando esté completo
+.give_up_after: Abandonar cuando no haya llegado nada en este tiempo, con el código de salida 6, o 7 si ningún nodo lo tiene; none: nunca
+get.dry_run: Mostrar qué se descargaría, y de dónde, y no descargar nada
+remove: Retirar un nombre para todos
+remove.name: El nombre
+rename: Dar otro nombre al contenido de un nombre, para todos a la vez
+rename.from: El nombre
+rename.to: El nombre nuevo, que debe estar libre
+forget: Borrar la copia que este nodo tiene de un contenido
+forget.force: Aunque sea la última copia, o ningún tracker pueda saberlo
+list: Listar los nombres de la red, o las entradas de un directorio
+list.content: Un directorio que se añadió, o NOMBRE/ruta/dentro de uno
+list.local: Listar en su lugar lo que hay en este nodo
+locate: Mostrar quién tiene qué fragmentos de un contenido
+status: Mostrar el estado del nodo
+limit: Mostrar los límites de las transferencias del nodo, o cambiarlos, en el acto y hasta que se reinicie
+limit.upload: Límite de envío a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s o 80Mbit/s, o `none`
+limit.download: Límite de recepción de todos los nodos juntos, o `none`
+network: Mostrar los nodos de la red
+verify: Releer los datos del nodo (de un contenido, o todos), y retirar los fragmentos dañados
+verify.content: El contenido que releer
+
+history: Mostrar las revisiones de un nombre, y cuáles de sus contenidos siguen existiendo; NOMBRE@REV indica una en lugar de un nombre
+history.name: El nombre
+pin: Guardar el contenido de una revisión, aunque cambie su nombre
+unpin: Dejar de guardar el contenido de una revisión
+.revision: El nombre y el número de su revisión, como models/a@3
+replicas: Cambiar cuántas réplicas se quieren del contenido de un nombre
+replicas.name: El nombre
+replicas.replicas: Réplicas de cada fragmento, de 1 a 32, contando la de quien lo publicó
+drain: Llevar las réplicas de este nodo a otros, y decir cuándo se puede apagar para siempre
+drain.wait: Esperar hasta que se pueda apagar el nodo, como mucho este tiempo; escríbalo como --wait=DURACIÓN
+drain.cancel: Cancelar el vaciado: el nodo guarda réplicas como antes
+maintenance: Avisar de que este nodo faltará y volverá, para que no se repongan sus réplicas, o de que ha vuelto
+maintenance.switch: Si el mantenimiento empieza (on) o ha terminado (off)
+maintenance.length: El mantenimiento termina por sí solo tras este tiempo, como mucho un día
+durability: Mostrar a qué pérdidas sobrevivirían los contenidos, cuáles están en peligro, y el progreso de la reparación
+why: Mostrar por qué un contenido tiene menos réplicas de las que se quieren, y por qué espera su descarga en este nodo
+
+put: Guardar un valor pequeño bajo una clave, replicado como un archivo
+put.key: La clave: un nombre debajo de values/
+put.value: El valor, de 64 KiB como mucho; - lee la entrada estándar
+.replicas: Réplicas que se quieren, de 1 a 32, contando la de este nodo
+put.wait: Esperar hasta que el valor tenga sus réplicas, como mucho este tiempo; escríbalo detrás de VALOR o como --wait=DURACIÓN
+value: Escribir el valor guardado bajo una clave
+value.key: La clave
+send: Escribir una línea para `peer receive` en otra máquina, y seguir en marcha mientras se pueda recibir
+send.path: El archivo o directorio; - envía la entrada estándar, que necesita --name
+send.name: El nombre del archivo o directorio recibido
+send.length: Tiempo en el que se puede recibir; después se retira su nombre y la orden acaba
+send.keep: Acabar en el acto y conservar el nombre hasta que se retire; necesita un nodo en marcha
+receive: Descargar y verificar el contenido de una línea de `peer send`
+receive.ticket: La línea que escribió `peer send`
+receive.output: La ruta que escribir, o el directorio en el que ponerlo; - escribe un archivo en la salida estándar
+watch: Seguir los sucesos de la red: publicaciones, retiradas, réplicas, nodos; acaba al interrumpirlo
+watch.exec: Ejecutar esto por cada suceso, uno tras otro: `sh -c ORDEN`, con el suceso en JSON en su entrada estándar y en ENJAMBRE_EVENT, ENJAMBRE_NAME y ENJAMBRE_PEER
+
+config: Mostrar o comprobar los ajustes
+config show: Mostrar cada ajuste como está en vigor, y de dónde viene
+config show.json: Como un documento JSON
+config check: Decir todo lo que está mal en un archivo de configuración; código de salida 2 si hay algo
+config check.file: El archivo
+config check.json: Como un documento JSON
+completions: Escribir un guion de autocompletado, como `completions bash > /etc/bash_completion.d/PROGRAM`
+completions.shell: Para este shell
+man: Escribir páginas de manual, una para cada orden
+man.dir: En este directorio, como /usr/local/share/man/man1; se crea si falta
+";
 
 /// The text after the help of the program itself.
 pub(crate) const AFTER_HELP_IN_SPANISH: &str = "\

@@ -33,7 +33,7 @@ shared::messages! {
     }
     fn stopping() { en: "stopping", es: "parando" }
     fn ask_leave(transfers) {
-        en: "{transfers} under way; leave all the same?",
+        en: "{transfers} under way; leave anyway?",
         es: "{transfers} en curso; ¿salir de todos modos?"
     }
     fn lost_peer() {

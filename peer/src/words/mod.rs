@@ -1,11 +1,11 @@
 //! The messages of the command line and the menu, in English and in Spanish.
 //!
-//! [`shared::messages!`] makes a function of every message, and the compiler checks that both languages have it with the
-//! same placeholders. CONTRIBUTING.md says how to add one, and docs/glossary.md has the Spanish of the project's words; a
-//! node and a peer are both *nodo*.
+//! [`shared::messages!`] makes a function of every message, and the compiler checks that both languages have
+//! it with the same placeholders. CONTRIBUTING.md says how to add one, and docs/glossary.md has the Spanish
+//! of the project's words; a node and a peer are both *nodo*.
 //!
-//! Logs and JSON are English only. So are the reports of other programs: a Spanish sentence quotes them in «» after the
-//! Spanish words for their kind.
+//! Logs and JSON are English only. So are the reports of other programs: a Spanish sentence quotes them in «»
+//! after the Spanish words for their kind.
 
 mod errors;
 mod help;

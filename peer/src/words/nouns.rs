@@ -29,8 +29,8 @@ shared::messages! {
     fn draining() { en: "draining", es: "vaciándose" }
 
     fn safe_mode() {
-        en: "the tracker has restarted and waits for its peers to report: nothing is evicted meanwhile",
-        es: "el tracker ha reiniciado y espera noticias de sus nodos: entretanto no se desaloja nada"
+        en: "the tracker has restarted and waits for its peers to report: nothing is evicted until then",
+        es: "el tracker ha reiniciado y espera noticias de sus nodos: hasta entonces no se desaloja nada"
     }
 
     fn live() { en: "live", es: "vivo" }

@@ -176,7 +176,7 @@ shared::messages! {
         es: "haga sitio, o elija otro lugar con --output"
     }
     fn verified_is_kept() {
-        en: "run the same command again; what was verified is kept",
+        en: "run the same command again; verified bytes are kept",
         es: "ejecute otra vez la misma orden; lo verificado se conserva"
     }
 

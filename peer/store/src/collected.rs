@@ -15,6 +15,7 @@ use shared::hash::{self, FragmentProof, ReadAt, hash_content};
 use shared::model::{ContentId, FragmentIndex, FragmentLength, Manifest, Name};
 
 use super::files::FileIdentity;
+use super::verify::read_verified;
 use super::{DiskStore, Entry, FragmentStore, Place, Purpose, Role, StoreError};
 
 /// Bytes that are committed together: few waits for the disk, however many fragments there are, and few
@@ -238,13 +239,7 @@ impl<'a, S: FragmentStore + ?Sized> VerifiedReader<'a, S> {
             return Ok(bytes.clone());
         }
         let proof = self.store.proof(content, index)?;
-        let bytes = self.store.read(content, index, manifest.whole(index))?;
-        if proof.check(0, &bytes).is_err() {
-            let mut damaged = manifest.no_fragments();
-            damaged.insert(index);
-            self.store.withdraw(content, &damaged)?;
-            return Err(StoreError::Damaged { content, index });
-        }
+        let bytes = read_verified(self.store, manifest, &proof, manifest.whole(index))?;
         if self.recent.len() >= RECENT {
             self.recent.pop_front();
         }

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use shared::hash::{FragmentProof, VerifiedBlocks};
-use shared::model::{BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, Manifest};
+use shared::model::{BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, Manifest, Name};
 use tokio::sync::broadcast;
 use tracing::warn;
 
@@ -35,6 +35,7 @@ use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
 use super::layout::Layout;
+use super::publications::{Publication, PublicationState};
 use super::recovery::{provable, recover};
 use super::slot::{Slot, Slots};
 use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage};
@@ -296,5 +297,70 @@ impl FragmentStore for DiskStore {
 
     fn subscribe(&self) -> broadcast::Receiver<ContentId> {
         self.changes.subscribe()
+    }
+}
+
+impl DiskStore {
+    /// Returns all publications, in order of names.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn publications(&self) -> Result<Vec<Publication>, StoreError> {
+        self.index().publications()
+    }
+
+    /// Writes a publication, in place of an earlier one of the name. The write is durable when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn put_publication(&self, publication: &Publication) -> Result<(), StoreError> {
+        self.index().put_publication(publication)
+    }
+
+    /// Changes the state of the attempted publication, which is pending, if it is unchanged in every respect.
+    /// Returns false, and changes nothing, when the user has withdrawn it or has added a content under the
+    /// name since, even the same one: an answer to an earlier attempt says nothing about that.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn settle_publication(
+        &self,
+        attempted: &Publication,
+        state: &PublicationState,
+    ) -> Result<bool, StoreError> {
+        self.index().settle_publication(attempted, state)
+    }
+
+    /// Forgets this publication; returns false, and changes nothing, when it has changed meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn forget_publication(&self, publication: &Publication) -> Result<bool, StoreError> {
+        self.index().forget_publication(publication)
+    }
+
+    /// Forgets the publication that waits under a name; returns whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn withdraw_publication(&self, name: &Name) -> Result<bool, StoreError> {
+        self.index().withdraw_publication(name)
+    }
+
+    /// Returns a small fact that was stored under a key (the peer's id, its incarnation, the newest epoch,
+    /// …).
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn meta_get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.index().meta_get(key)
+    }
+
+    /// Stores a small fact under a key. The write is durable when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn meta_set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.index().meta_set(key, value)
     }
 }

@@ -67,7 +67,7 @@ pub enum StoreError {
     NotAFile {
         /// The path that was to be added.
         path: PathBuf,
-        /// What the path is instead, in words.
+        /// Kind of the file at that path, in words.
         kind: &'static str,
     },
     /// The file cannot be a content.

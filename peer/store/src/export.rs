@@ -1,18 +1,16 @@
 //! Export: copies a content of the store into a file of the user's.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex, Manifest};
+use shared::model::{ContentId, Manifest};
 
 use super::files::{self, FileIdentity};
 use super::kept::partial_beside;
 use super::room::check_output;
-use super::{DiskStore, FragmentStore as _, Place, StoreError};
-
-/// Blocks that are copied at a time.
-const COPY_BLOCKS: u32 = (1 << 20) / BLOCK_LENGTH;
+use super::verify::read_fragment;
+use super::{DiskStore, Place, StoreError};
 
 impl DiskStore {
     /// Copies a complete content to `output` (an absolute path), and verifies every block on the way. The
@@ -67,7 +65,12 @@ impl DiskStore {
         }
         let mut damaged = None;
         for index in manifest.indices() {
-            match self.copy_fragment(manifest, index, &file, to) {
+            let copied = read_fragment(self, manifest, index, |span, blocks| {
+                let at = manifest.span_range(index, span).start;
+                file.write_all_at(&blocks, at)
+                    .map_err(StoreError::io("write", to))
+            });
+            match copied {
                 // The other fragments are checked all the same, so that the damaged ones are fetched in one
                 // go.
                 Err(error @ StoreError::Damaged { .. }) => drop(damaged.get_or_insert(error)),
@@ -78,33 +81,5 @@ impl DiskStore {
             return Err(error);
         }
         file.sync_all().map_err(StoreError::io("sync", to))
-    }
-
-    fn copy_fragment(
-        &self,
-        manifest: &Manifest,
-        index: FragmentIndex,
-        file: &File,
-        to: &Path,
-    ) -> Result<(), StoreError> {
-        let content = manifest.content();
-        let proof = self.proof(content, index)?;
-        let count = manifest.blocks_of(index);
-        for first in (0..count).step_by(COPY_BLOCKS as usize) {
-            let Some(span) = manifest.span(index, first, COPY_BLOCKS.min(count - first)) else {
-                break;
-            };
-            let blocks = self.read(content, index, span)?;
-            if proof.check(first, &blocks).is_err() {
-                let mut damaged = manifest.no_fragments();
-                damaged.insert(index);
-                self.withdraw(content, &damaged)?;
-                return Err(StoreError::Damaged { content, index });
-            }
-            let at = manifest.span_range(index, span).start;
-            file.write_all_at(&blocks, at)
-                .map_err(StoreError::io("write", to))?;
-        }
-        Ok(())
     }
 }

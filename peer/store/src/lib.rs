@@ -10,7 +10,6 @@
 //!
 //! The interface is synchronous because disks are: callers run it on blocking threads.
 
-mod attempt;
 mod collected;
 mod disk;
 mod error;
@@ -46,7 +45,6 @@ use shared::hash::{FragmentProof, VerifiedBlocks};
 use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
 use tokio::sync::broadcast;
 
-pub use attempt::{Next, is_final};
 pub use collected::{VerifiedReader, set_file_metadata, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
@@ -54,7 +52,7 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
 pub use staged_upload::StagedUpload;
-pub use verify::verify_fragment;
+pub use verify::{read_verified, verify_fragment};
 
 /// Record of a content that is kept.
 #[derive(Clone, Debug)]

@@ -1,11 +1,51 @@
-//! Verification: held fragments are read again to find rot.
+//! Verified reads: bytes of held fragments are checked against their leaves, and rot is withdrawn.
 
-use shared::model::{BLOCK_LENGTH, ContentId, FragmentIndex};
+use bytes::Bytes;
+use shared::hash::FragmentProof;
+use shared::model::{BLOCK_LENGTH, BlockSpan, ContentId, FragmentIndex, Manifest};
 
 use super::{FragmentStore, StoreError};
 
 /// Blocks that are read at a time: many enough for the disk, few beside everything else in memory.
 const READ_BLOCKS: u32 = (1 << 20) / BLOCK_LENGTH;
+
+/// Reads blocks of a held fragment and checks them. Withdraws a damaged fragment.
+///
+/// # Errors
+/// As [`FragmentStore::read`]; [`StoreError::Damaged`] also when the bytes do not match the proof.
+pub fn read_verified(
+    store: &(impl FragmentStore + ?Sized),
+    manifest: &Manifest,
+    proof: &FragmentProof,
+    span: BlockSpan,
+) -> Result<Bytes, StoreError> {
+    let (content, index) = (manifest.content(), proof.index());
+    let bytes = store.read(content, index, span)?;
+    if proof.check(span.first(), &bytes).is_ok() {
+        return Ok(bytes);
+    }
+    store.withdraw(content, &manifest.only(index))?;
+    Err(StoreError::Damaged { content, index })
+}
+
+/// Reads a whole fragment as [`read_verified`] does, and passes it on piece by piece.
+pub(super) fn read_fragment(
+    store: &(impl FragmentStore + ?Sized),
+    manifest: &Manifest,
+    index: FragmentIndex,
+    mut pass_on: impl FnMut(BlockSpan, Bytes) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let content = manifest.content();
+    let proof = store.proof(content, index)?;
+    let count = manifest.blocks_of(index);
+    for first in (0..count).step_by(READ_BLOCKS as usize) {
+        let span = manifest
+            .span(index, first, READ_BLOCKS.min(count - first))
+            .ok_or(StoreError::OtherFragments(content))?;
+        pass_on(span, read_verified(store, manifest, &proof, span)?)?;
+    }
+    Ok(())
+}
 
 /// Reads a held fragment and checks every block of it. Withdraws a damaged fragment and returns false.
 ///
@@ -17,47 +57,11 @@ pub fn verify_fragment(
     content: ContentId,
     index: FragmentIndex,
 ) -> Result<bool, StoreError> {
-    match is_intact(store, content, index) {
-        // The store has withdrawn the fragment already.
+    let entry = store.entry(content).ok_or(StoreError::UnknownContent(content))?;
+    match read_fragment(store, &entry.manifest, index, |_, _| Ok(())) {
+        Ok(()) => Ok(true),
+        // The fragment has been withdrawn already.
         Err(StoreError::Damaged { .. }) => Ok(false),
-        Ok(false) => {
-            let Some(entry) = store.entry(content) else {
-                return Err(StoreError::UnknownContent(content));
-            };
-            let mut damaged = entry.manifest.no_fragments();
-            damaged.insert(index);
-            store.withdraw(content, &damaged)?;
-            Ok(false)
-        }
-        other => other,
+        Err(error) => Err(error),
     }
-}
-
-fn is_intact(
-    store: &(impl FragmentStore + ?Sized),
-    content: ContentId,
-    index: FragmentIndex,
-) -> Result<bool, StoreError> {
-    let manifest = store
-        .entry(content)
-        .ok_or(StoreError::UnknownContent(content))?
-        .manifest;
-    let proof = store.proof(content, index)?;
-    let mut first = 0;
-    // A proof has been checked against the manifest, so the index is within the manifest.
-    while let Some(rest) = manifest
-        .blocks_of(index)
-        .checked_sub(first)
-        .filter(|rest| *rest > 0)
-    {
-        let Some(span) = manifest.span(index, first, rest.min(READ_BLOCKS)) else {
-            return Ok(false);
-        };
-        let blocks = store.read(content, index, span)?;
-        if proof.check(first, &blocks).is_err() {
-            return Ok(false);
-        }
-        first += span.count();
-    }
-    Ok(true)
 }

@@ -15,7 +15,7 @@ use crate::messages::{Invalid, List, Locate, Page, Peers, Publish, Published, Re
 use crate::v1::catalog_client::CatalogClient as Generated;
 use crate::{RemoteError, dial, v1};
 
-/// For a publication of up to 32 MiB, which the tracker journals as one.
+/// Deadline for a publication of up to 32 MiB, which the tracker journals as one.
 const COLLECTION_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Talks to one tracker; cheap to clone.
@@ -37,7 +37,7 @@ impl CatalogClient {
         })
     }
 
-    /// Sets other deadlines.
+    /// Sets other deadlines and attempts.
     #[must_use]
     pub const fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
@@ -95,7 +95,7 @@ impl CatalogClient {
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
-    /// Returns the revision of a name, and the content that it is bound to, if it is bound.
+    /// Returns the revision of a name, and the content that this revision bound, if any.
     ///
     /// # Errors
     /// As the contract says.
@@ -116,7 +116,7 @@ impl CatalogClient {
         Ok((Revision::new(reply.revision), content))
     }
 
-    /// Returns the binding of a name, or of a name that a content has.
+    /// Returns the binding of a name, or of one name of a content.
     ///
     /// # Errors
     /// As the contract says.
@@ -146,7 +146,7 @@ impl CatalogClient {
         Ok(reply.try_into()?)
     }
 
-    /// Returns the holders of a content.
+    /// Returns the location of a content.
     ///
     /// # Errors
     /// As the contract says.
@@ -174,7 +174,7 @@ impl CatalogClient {
         Ok(Revision::new(reply.revision))
     }
 
-    /// Gives the content of a name another name.
+    /// Moves a binding to another name.
     ///
     /// # Errors
     /// As the contract says.
@@ -188,7 +188,7 @@ impl CatalogClient {
         Ok(reply.binding.ok_or(Invalid::Missing("binding"))?.try_into()?)
     }
 
-    /// Returns the revisions that are remembered of a name, the newest first.
+    /// Returns the remembered revisions of a name, the newest first.
     ///
     /// # Errors
     /// As the contract says.
@@ -233,7 +233,7 @@ impl CatalogClient {
         ))
     }
 
-    /// Follows the events of the network after a position, or from now on.
+    /// Follows the changes after a position, or from now on.
     ///
     /// # Errors
     /// As the contract says.

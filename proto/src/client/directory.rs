@@ -1,4 +1,4 @@
-//! The client of a webserver's or peer's `Directory`: the trackers of a network.
+//! A webserver's list of trackers, and a peer's knowledge of its network.
 
 use shared::model::HostPort;
 use tonic::transport::Channel;
@@ -8,7 +8,7 @@ use crate::messages::Invalid;
 use crate::v1::directory_client::DirectoryClient as Generated;
 use crate::{RemoteError, dial, v1};
 
-/// Addresses of one kind in the longest reply.
+/// Largest number of trackers in a reply.
 const MAX_TRACKERS: usize = 64;
 
 /// Talks to one webserver or peer; cheap to clone.
@@ -18,15 +18,15 @@ pub struct DirectoryClient(Generated<Channel>);
 /// A tracker as the webserver sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackerEntry {
-    /// The address to dial.
+    /// Address to dial.
     pub address: HostPort,
     /// Whether its last health check succeeded.
     pub is_live: bool,
-    /// The reason why it is not live; empty when it is.
+    /// Reason for a failed check; empty when the tracker is live.
     pub reason: String,
 }
 
-/// The addresses by which a network is entered.
+/// Addresses through which a network is entered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gateways {
     /// A webserver; a webserver itself names none.
@@ -36,7 +36,7 @@ pub struct Gateways {
 }
 
 impl DirectoryClient {
-    /// Makes a client that dials on first use.
+    /// A client that dials on first use.
     ///
     /// # Errors
     /// When the address cannot be dialled.
@@ -44,10 +44,10 @@ impl DirectoryClient {
         dial::channel(webserver).map(Generated::new).map(Self)
     }
 
-    /// Returns the trackers that the other side knows, and the webserver of a peer.
+    /// The trackers that it knows, and for a peer its webserver.
     ///
     /// # Errors
-    /// When the other side cannot be reached. The call is tried once: the caller has a loop of its own.
+    /// When the webserver cannot be reached. The call is tried once: callers have loops of their own.
     pub async fn gateways(&self) -> Result<Gateways, RemoteError> {
         let request = v1::TrackersRequest {};
         let reply = unary(

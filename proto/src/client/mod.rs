@@ -1,8 +1,7 @@
 //! A typed client for every service: domain types in, domain types out, [`RemoteError`] when a call fails.
 //!
 //! Deadlines and the retry policy live here once. Every unary call here is idempotent by the contract, so a
-//! call whose error code says so is tried again, with back-off, until its attempts are used up. The services
-//! and their requests, bounds and errors are described in the `.proto` files.
+//! call whose error code says so is tried again, with back-off, until its attempts are used up.
 
 mod catalog;
 mod control;
@@ -27,23 +26,23 @@ pub use upkeep::UpkeepClient;
 use crate::RemoteError;
 use crate::status::from_status;
 
-/// The deadline and the number of attempts of a unary call.
+/// Deadline and number of attempts of a unary call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// The deadline of each attempt.
+    /// Deadline of each attempt.
     pub deadline: Duration,
-    /// The number of attempts in all; at least 1.
+    /// Number of all attempts; at least 1.
     pub attempts: u32,
 }
 
 impl Patience {
-    /// For calls that a tracker or peer answers from memory or with one disk write.
+    /// Default for calls that a tracker or peer answers from memory or with one disk write.
     pub const DEFAULT: Self = Self {
         deadline: Duration::from_secs(10),
         attempts: 4,
     };
 
-    /// For calls that have a better alternative than to wait.
+    /// Single attempt, for calls that have a better alternative than waiting.
     pub const ONCE: Self = Self {
         deadline: Duration::from_secs(5),
         attempts: 1,

@@ -25,7 +25,7 @@ const OUTBOX_MESSAGES: usize = 256;
 #[derive(Clone, Debug)]
 pub struct SessionClient(Generated<Channel>);
 
-/// The messages of the tracker after Welcome.
+/// Stream of a session's messages after Welcome.
 pub type Orders = Incoming<v1::FromTracker, FromTracker>;
 
 impl SessionClient {
@@ -39,7 +39,7 @@ impl SessionClient {
 
     /// Says Hello (sequence number 1) and waits for Welcome.
     ///
-    /// Opens a session. The returned channel takes reports to the tracker; the stream brings its orders.
+    /// Opens a session: messages put into the returned channel are sent, the stream brings the orders.
     /// Dropping both ends the session.
     ///
     /// # Errors

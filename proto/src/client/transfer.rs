@@ -18,20 +18,20 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct TransferClient(Generated<Channel>);
 
-/// The fragments that a peer can be asked for, and whether it is full.
+/// Fragments that a peer offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Availability {
-    /// Fragments that the peer holds.
+    /// Fragments that it holds.
     pub held: FragmentSet,
-    /// Fragments that are arriving at the peer: it passes their blocks on as they arrive.
+    /// Fragments that are arriving there now: it passes their blocks on as they arrive.
     pub coming: FragmentSet,
-    /// Fragments that the peer is sending to another, or has lately sent.
+    /// Fragments that it is sending to someone, or has lately sent.
     pub handed_out: FragmentSet,
-    /// Whether the peer serves as many requests as it can.
+    /// Whether it serves as many requests as it can.
     pub is_full: bool,
 }
 
-/// The bitmaps that a peer sends of its fragments.
+/// Stream of the bitmaps that a peer sends of its fragments.
 #[derive(Debug)]
 pub struct Following {
     stream: tonic::Streaming<v1::FollowReply>,
@@ -39,7 +39,7 @@ pub struct Following {
 }
 
 impl TransferClient {
-    /// Makes a client that dials on first use.
+    /// A client that dials on first use.
     ///
     /// # Errors
     /// When the address cannot be dialled.
@@ -58,7 +58,7 @@ impl TransferClient {
             .map(Incoming::new)
     }
 
-    /// Returns the manifest of a content that the peer holds fragments of, checked.
+    /// The manifest of a content that the peer holds fragments of; it has been checked.
     ///
     /// # Errors
     /// As the contract says.
@@ -76,7 +76,7 @@ impl TransferClient {
         Ok(reply.manifest.ok_or(Invalid::Missing("manifest"))?.try_into()?)
     }
 
-    /// Follows the fragments that the peer holds of a content: the present ones, then every change.
+    /// Follows the fragments of a content that the peer holds.
     ///
     /// # Errors
     /// As the contract says, and when the stream does not begin in time.
@@ -114,7 +114,7 @@ impl TransferClient {
 }
 
 impl Following {
-    /// Returns the next state; none at the regular end. Cancel-safe.
+    /// The next state; none at the regular end. Cancel-safe.
     ///
     /// # Errors
     /// When the stream breaks or a bitmap does not fit the content.
@@ -126,7 +126,7 @@ impl Following {
             FragmentSet::from_bytes(self.fragment_count, bytes).map_err(|error| Invalid::field(field, error))
         };
         let held = set("fragments", &reply.fragments)?;
-        // A peer that passes nothing on says nothing.
+        // Older peers leave the fields of arriving and handed-out fragments empty.
         let part = |field, bytes: &[u8]| match bytes {
             [] => Ok(FragmentSet::empty(self.fragment_count)),
             bytes => set(field, bytes),

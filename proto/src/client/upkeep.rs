@@ -72,7 +72,7 @@ impl UpkeepClient {
         Ok(reply.try_into()?)
     }
 
-    /// Returns how far a drain is.
+    /// Returns the progress of a drain.
     ///
     /// # Errors
     /// As the contract says.
@@ -104,7 +104,7 @@ impl UpkeepClient {
         Ok(reply.try_into()?)
     }
 
-    /// Returns the losses that all contents would survive, in sum.
+    /// Returns the durability of all contents in sum.
     ///
     /// # Errors
     /// As the contract says.
@@ -132,7 +132,7 @@ impl UpkeepClient {
         released.await.map(drop)
     }
 
-    /// Returns the reasons why a content is below its target.
+    /// Returns the reasons for which a content is below its target.
     ///
     /// # Errors
     /// As the contract says.

@@ -14,17 +14,17 @@ use crate::v1;
 pub struct Publish {
     /// The name to bind.
     pub name: Name,
-    /// What the content is made of.
+    /// Manifest of the content.
     pub manifest: Manifest,
     /// Replicas wanted.
     pub target: ReplicationTarget,
-    /// What the name is expected to be bound to now.
+    /// Expected state of the name.
     pub expectation: Expectation,
-    /// Who holds every fragment.
+    /// Peer that holds every fragment.
     pub publisher: PeerId,
-    /// Which run of it.
+    /// Run of the publisher.
     pub incarnation: Incarnation,
-    /// What the content refers to, when it is the catalog of a collection.
+    /// Parts of the collection, when the content is its catalog.
     pub parts: Option<Parts>,
 }
 
@@ -33,27 +33,27 @@ pub struct Publish {
 pub struct Remove {
     /// The name.
     pub name: Name,
-    /// The revision that the caller has seen; none means whatever is bound.
+    /// The revision that the caller has seen; `None` means any.
     pub expected: Option<Revision>,
 }
 
-/// Give what a name is bound to another name.
+/// Request to move a binding to another name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rename {
     /// The name.
     pub from: Name,
     /// The other name.
     pub to: Name,
-    /// The revision that the caller has seen; none means whatever is bound.
+    /// The revision that the caller has seen; `None` means any.
     pub expected: Option<Revision>,
 }
 
 /// A page of a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Where the last page ended; empty for the first.
+    /// End of the last page; empty for the first.
     pub token: String,
-    /// At most this many: 1 to [`Page::MAX`].
+    /// Largest number of entries: 1 to [`Page::MAX`].
     pub size: u32,
 }
 
@@ -70,7 +70,7 @@ impl Page {
         }
     }
 
-    /// From what a request says; 0 and anything too large mean the largest page.
+    /// Makes a page from the fields of a request; 0 and anything too large mean the largest page.
     #[must_use]
     pub const fn new(token: String, size: u32) -> Self {
         Self {
@@ -87,18 +87,18 @@ impl Page {
 /// List names.
 #[derive(Clone, Debug)]
 pub struct List {
-    /// Only names that begin with this.
+    /// Prefix of the names to list.
     pub prefix: String,
-    /// Which page.
+    /// Page to list.
     pub page: Page,
 }
 
 /// Locate a content.
 #[derive(Clone, Debug)]
 pub struct Locate {
-    /// Which.
+    /// Content to locate.
     pub content: ContentRef,
-    /// At most this many holders: 1 to [`Locate::MAX_HOLDERS`].
+    /// Largest number of holders: 1 to [`Locate::MAX_HOLDERS`].
     pub max_holders: u32,
     /// Leaves this peer out.
     pub except: Option<PeerId>,
@@ -112,7 +112,7 @@ impl Locate {
 /// A page of peers.
 #[derive(Clone, Debug)]
 pub struct Peers {
-    /// In order of ids.
+    /// Peers in order of ids.
     pub peers: Vec<shared::model::PeerInfo>,
     /// Empty on the last page.
     pub next: String,
@@ -125,7 +125,7 @@ pub struct Peers {
 /// A page of names.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// In ascending order.
+    /// Names in ascending order.
     pub names: Vec<Listing>,
     /// Empty on the last page.
     pub next: String,

@@ -6,8 +6,8 @@ use super::{Invalid, Publish};
 use crate::v1;
 use crate::v1::publish_collection_request::{Parts as WireParts, Step};
 
-/// Bytes of fragment roots in one message, unless a single manifest has more (at most 2 MiB): below the 4 MiB that
-/// gRPC servers read by default.
+/// Bytes of fragment roots in one message, unless a single manifest has more (at most 2 MiB): below the 4 MiB
+/// that gRPC servers read by default.
 const MESSAGE_ROOTS: usize = 1 << 20;
 
 /// Puts the publication of a collection together from its messages.
@@ -29,7 +29,8 @@ impl Gathering {
             (Step::Head(_), Some(_)) => return Err(Invalid::field("head", "it has come already")),
             (Step::Parts(_), None) => return Err(Invalid::Missing("head")),
             (Step::Parts(parts), Some(_)) => {
-                // Before anything is built of them: what is refused in the end is not gathered until then.
+                // Checked before anything is built: a publication that is refused in the end is not gathered
+                // until then.
                 let fragments: u64 = parts
                     .manifests
                     .iter()

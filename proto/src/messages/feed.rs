@@ -1,4 +1,4 @@
-//! The feed: events, and how far somebody has followed them.
+//! The feed: events, and positions of followers in it.
 
 use shared::model::{Epoch, FeedEvent, FeedPage, FeedPosition, Revision};
 
@@ -42,7 +42,7 @@ impl From<Option<FeedPosition>> for v1::EventsRequest {
     }
 }
 
-/// Of a newer tracker there may be events of a kind that is not known here: they are left out.
+/// Events of kinds that only newer trackers know are left out.
 impl TryFrom<v1::EventsReply> for FeedPage {
     type Error = Invalid;
 

@@ -1,4 +1,5 @@
-//! From the wire to the vocabulary, with a precise complaint about what does not fit, and back without loss.
+//! Conversions from the wire to the vocabulary, with a precise complaint for each bad field, and back without
+//! loss.
 //!
 //! Inward conversions are `TryFrom` and check everything: a missing field, a wrong length and a number out of
 //! bounds are each their own message. After them nothing is optional unless absence means something. Outward
@@ -26,7 +27,7 @@ pub use upkeep::{SetPeerMode, SetTarget, asked, peer_or_self};
 
 use shared::{Coded, ErrorCode};
 
-/// A message that does not say what it should.
+/// A message that breaks the contract.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// A field that must be there is not.
@@ -35,9 +36,9 @@ pub enum Invalid {
     /// A field has a value that it cannot have.
     #[error("invalid {field}: {reason}")]
     Field {
-        /// Which field.
+        /// Name of the field.
         field: &'static str,
-        /// What is wrong with it.
+        /// Fault of the field.
         reason: String,
     },
 }

@@ -1,4 +1,4 @@
-//! What goes up and down a session.
+//! Messages of a session.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub const MAX_HOLDINGS: usize = 1000;
 /// Sources in one assignment.
 pub const MAX_SOURCES: usize = 16;
 
-/// What a peer says, in the order in which it may say it.
+/// Messages of a peer, in the order in which it may send them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromPeer {
     /// First.
@@ -27,7 +27,7 @@ pub enum FromPeer {
     Report(Report),
 }
 
-/// What a tracker says, in the order in which it may say it.
+/// Messages of a tracker, in the order in which it may send them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromTracker {
     /// First.

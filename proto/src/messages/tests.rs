@@ -1,4 +1,5 @@
-//! What goes out comes back unchanged; what comes in from anywhere is refused or valid, and never panics.
+//! Round trips without loss, and arbitrary input that conversion refuses or turns into valid values without a
+//! panic.
 
 use std::time::Duration;
 
@@ -161,7 +162,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_are_refused_or_valid(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        // None of these may panic; what they return does not matter.
+        // None of these may panic; the results do not matter.
         drop(v1::FromPeer::decode(bytes.as_slice()).ok().map(Numbered::<FromPeer>::try_from));
         drop(v1::FromTracker::decode(bytes.as_slice()).ok().map(FromTracker::try_from));
         drop(v1::PublishRequest::decode(bytes.as_slice()).ok().map(Publish::try_from));
@@ -219,7 +220,7 @@ fn complaints_name_the_field() {
 }
 
 #[test]
-fn a_peer_that_comes_back_unchanged_says_so_in_a_thousandth_of_what_listing_takes() {
+fn an_unchanged_peer_says_so_in_a_thousandth_of_a_listing() {
     let holding = |n: u32| Holding {
         content: ContentId::from_bytes(*shared::hash::leaf(&n.to_be_bytes()).as_bytes()),
         fragments: FragmentSet::full(16),

@@ -7,36 +7,36 @@ use super::types::{concatenated, content_id, digests};
 use super::{Invalid, bounded};
 use crate::v1;
 
-/// A run of blocks that is asked for. The numbers come from outside: a `Manifest` says whether there are such blocks.
+/// A run of blocks to fetch. The numbers come from outside: a `Manifest` decides whether such blocks exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FetchRange {
     /// The fragment, from 0.
     pub fragment: u32,
     /// The first block, from 0 at the start of the fragment.
     pub first_block: u32,
-    /// How many blocks.
+    /// Number of blocks.
     pub block_count: u32,
 }
 
 /// Send these blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
-    /// Of which content.
+    /// Content of the fragments.
     pub content: ContentId,
     /// 1 to [`Fetch::MAX_RANGES`].
     pub ranges: Vec<FetchRange>,
     /// Whether the leaf hashes of each range's fragment should come along.
     pub with_leaves: bool,
-    /// Only if none of the fragments has lately been handed out to anyone else.
+    /// Whether to send only fragments that were not lately handed out to another peer.
     pub if_new: bool,
 }
 
 impl Fetch {
-    /// Bounds what one request can ask for.
+    /// Largest number of ranges in a request.
     pub const MAX_RANGES: usize = 64;
 }
 
-/// Some blocks, not verified yet.
+/// Blocks that are not verified yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
     /// The fragment, from 0.

@@ -19,28 +19,6 @@ pub fn peer_id(bytes: &[u8]) -> Result<PeerId, Invalid> {
     fixed("peer_id", bytes).map(PeerId::from_bytes)
 }
 
-/// Reads the mode of a peer; an older tracker does not tell it, and its peers are active.
-pub(crate) fn mode_of(wire: Option<v1::Duty>) -> PeerMode {
-    use v1::duty::Duty as Wire;
-    match wire.and_then(|wire| wire.duty) {
-        Some(Wire::IsDraining(true)) => PeerMode::Draining,
-        Some(Wire::MaintenanceUntilMs(until)) => PeerMode::Maintenance {
-            until: Timestamp::from_millis(until),
-        },
-        Some(Wire::IsDraining(false)) | None => PeerMode::Active,
-    }
-}
-
-/// Reads a fragment length; 0 lets the content's length decide.
-pub(crate) fn fragment_length(bytes: u32) -> Result<Option<FragmentLength>, Invalid> {
-    match bytes {
-        0 => Ok(None),
-        bytes => FragmentLength::new(u64::from(bytes))
-            .map(Some)
-            .map_err(|error| Invalid::field("fragment_length", error)),
-    }
-}
-
 /// A concatenation of 32-byte digests.
 pub(crate) fn digests(field: &'static str, bytes: &[u8]) -> Result<Vec<Digest>, Invalid> {
     if !bytes.len().is_multiple_of(Digest::LEN) {
@@ -62,6 +40,16 @@ pub(crate) fn concatenated(digests: &[Digest]) -> Vec<u8> {
 
 pub(crate) fn target(number: u32) -> Result<ReplicationTarget, Invalid> {
     ReplicationTarget::new(number).map_err(|error| Invalid::field("target", error))
+}
+
+/// Reads a fragment length; 0 lets the content's length decide.
+pub(crate) fn chosen_fragment_length(bytes: u32) -> Result<Option<FragmentLength>, Invalid> {
+    match bytes {
+        0 => Ok(None),
+        bytes => FragmentLength::new(u64::from(bytes))
+            .map(Some)
+            .map_err(|error| Invalid::field("fragment_length", error)),
+    }
 }
 
 pub(crate) fn zone(text: &str) -> Result<Option<Zone>, Invalid> {
@@ -207,6 +195,36 @@ impl From<Health> for v1::Health {
     }
 }
 
+/// Mode of a peer on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ModeOf(pub(crate) PeerMode);
+
+/// An older tracker sends no mode; its peers are active.
+impl From<Option<v1::Duty>> for ModeOf {
+    fn from(wire: Option<v1::Duty>) -> Self {
+        use v1::duty::Duty as Wire;
+        Self(match wire.and_then(|wire| wire.duty) {
+            Some(Wire::IsDraining(true)) => PeerMode::Draining,
+            Some(Wire::MaintenanceUntilMs(until)) => PeerMode::Maintenance {
+                until: Timestamp::from_millis(until),
+            },
+            Some(Wire::IsDraining(false)) | None => PeerMode::Active,
+        })
+    }
+}
+
+impl From<PeerMode> for v1::Duty {
+    fn from(mode: PeerMode) -> Self {
+        use v1::duty::Duty as Wire;
+        let mode = match mode {
+            PeerMode::Active => None,
+            PeerMode::Draining => Some(Wire::IsDraining(true)),
+            PeerMode::Maintenance { until } => Some(Wire::MaintenanceUntilMs(until.as_millis())),
+        };
+        Self { duty: mode }
+    }
+}
+
 impl TryFrom<v1::Peer> for PeerInfo {
     type Error = Invalid;
 
@@ -226,7 +244,7 @@ impl TryFrom<v1::Peer> for PeerInfo {
             free: wire.free,
             incarnation: Incarnation::new(wire.incarnation),
             contents: wire.contents,
-            mode: mode_of(wire.duty),
+            mode: ModeOf::from(wire.duty).0,
         })
     }
 }

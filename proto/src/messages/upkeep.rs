@@ -7,30 +7,30 @@ use shared::model::{
     ReasonCode, Repair, ReplicationTarget, RequestedMode, Revision, Survey, Why,
 };
 
-use super::types::{content_id, mode_of, peer_id, target};
+use super::types::{ModeOf, content_id, peer_id, target};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
 /// Reasons in one answer.
 const MAX_REASONS: usize = 64;
 
-/// Want another number of replicas of what a name is bound to.
+/// Request for another number of replicas of a name's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetTarget {
     /// The name.
     pub name: Name,
     /// Replicas wanted.
     pub target: ReplicationTarget,
-    /// The revision that the caller has seen; none means whatever is bound.
+    /// The revision that the caller has seen; `None` means any.
     pub expected: Option<Revision>,
 }
 
 /// Use a peer for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetPeerMode {
-    /// Who; none means the node that is asked.
+    /// Peer to change; `None` means the node that is asked.
     pub peer: Option<PeerId>,
-    /// For what.
+    /// Mode that the peer should have.
     pub wish: RequestedMode,
 }
 
@@ -103,24 +103,12 @@ impl From<SetPeerMode> for v1::SetDutyRequest {
     }
 }
 
-impl From<PeerMode> for v1::Duty {
-    fn from(mode: PeerMode) -> Self {
-        use v1::duty::Duty as Wire;
-        let mode = match mode {
-            PeerMode::Active => None,
-            PeerMode::Draining => Some(Wire::IsDraining(true)),
-            PeerMode::Maintenance { until } => Some(Wire::MaintenanceUntilMs(until.as_millis())),
-        };
-        Self { duty: mode }
-    }
-}
-
 impl TryFrom<v1::SetDutyReply> for PeerMode {
     type Error = Invalid;
 
     fn try_from(wire: v1::SetDutyReply) -> Result<Self, Invalid> {
         let duty = required("duty", wire.duty)?;
-        Ok(mode_of(Some(duty)))
+        Ok(ModeOf::from(Some(duty)).0)
     }
 }
 
@@ -156,7 +144,7 @@ impl TryFrom<v1::DrainStatusReply> for DrainStatus {
 
     fn try_from(wire: v1::DrainStatusReply) -> Result<Self, Invalid> {
         Ok(Self {
-            mode: mode_of(wire.duty),
+            mode: ModeOf::from(wire.duty).0,
             contents: wire.contents,
             bytes: wire.bytes,
             contents_left: wire.contents_left,
@@ -408,7 +396,7 @@ impl From<Why> for v1::WhyReply {
     }
 }
 
-/// Which content a question is about.
+/// Returns the content that a question is about.
 pub fn asked(wire: Option<v1::ContentRef>) -> Result<ContentRef, Invalid> {
     required("ref", wire)?.try_into()
 }

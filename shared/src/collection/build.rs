@@ -1,19 +1,17 @@
-//! Putting a catalog together, entry by entry: every rule about entries is enforced here, whoever they come from.
+//! Building a catalog, entry by entry: every rule about entries is enforced here, for all callers.
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::attributes::{Attributes, ModifiedAt};
-use super::catalog::{Catalog, Data, Entry, File, Kind};
+use super::catalog::{Attributes, Catalog, Data, Entry, File, Kind, ModifiedAt};
 use super::error::CatalogError;
-use super::link;
 
 /// A million entries take about 100 MiB of memory.
 const MAX_ENTRIES: usize = 1_000_000;
 
-/// What file systems allow.
+/// Longest name that file systems allow, in bytes.
 const MAX_NAME: usize = 255;
 
-/// What Linux allows, the directory that it is restored in not counted.
+/// Longest path that Linux allows, in bytes, without the directory of the restored collection.
 const MAX_PATH: usize = 4000;
 
 /// Deeper trees are accidents.
@@ -22,7 +20,7 @@ const MAX_DEPTH: usize = 128;
 /// A file with more holes than this has the rest of them filled.
 const MAX_HOLES: usize = 1024;
 
-/// A catalog in the making: enter a directory, add what is in it in order, leave it.
+/// A catalog under construction: enter a directory, add its entries in order, leave it.
 #[derive(Debug)]
 pub struct Builder {
     root: Attributes,
@@ -45,7 +43,7 @@ impl Builder {
     /// Holes that are kept of one file.
     pub const MAX_HOLES: usize = MAX_HOLES;
 
-    /// How long a name may be, in bytes.
+    /// Longest name, in bytes.
     pub const MAX_NAME: usize = MAX_NAME;
 
     /// An empty collection.
@@ -65,10 +63,10 @@ impl Builder {
         }
     }
 
-    /// Adds a directory; what is added from now on is in it.
+    /// Adds a directory and enters it.
     ///
     /// # Errors
-    /// When its name cannot be or comes out of order, or there is too much of something; so in the other methods.
+    /// When the name is not allowed or comes out of order, or a bound is exceeded; so in the other methods.
     pub fn enter(&mut self, name: &str, attributes: Attributes) -> Result<(), CatalogError> {
         if self.open.len() > MAX_DEPTH {
             return Err(CatalogError::TooMany {
@@ -90,7 +88,7 @@ impl Builder {
     /// Goes back to the directory that this one is in.
     ///
     /// # Errors
-    /// When none was entered.
+    /// When no directory was entered.
     pub fn leave(&mut self) -> Result<(), CatalogError> {
         if self.open.len() < 2 {
             return Err(CatalogError::Malformed("a directory ends that did not begin"));
@@ -102,7 +100,7 @@ impl Builder {
     /// Adds a file.
     ///
     /// # Errors
-    /// Also when its bytes or holes are nowhere that they can be.
+    /// Also when its bytes or holes are outside their bounds.
     pub fn file(&mut self, name: &str, file: File) -> Result<(), CatalogError> {
         let wrong = match (file.length, file.data) {
             (0, Data::Empty) => None,
@@ -139,9 +137,9 @@ impl Builder {
     /// Adds a symbolic link.
     ///
     /// # Errors
-    /// Also when it leads out of the collection.
+    /// Also when the link leads out of the collection.
     pub fn link(&mut self, name: &str, target: &str, modified: ModifiedAt) -> Result<(), CatalogError> {
-        link::check(target, self.open.len() - 1).map_err(|why| CatalogError::Link {
+        check(target, self.open.len() - 1).map_err(|why| CatalogError::Link {
             path: self.shown(name),
             target: target.to_owned(),
             why,
@@ -236,5 +234,72 @@ impl Builder {
         // A hostile name may be as long as a catalog.
         path.extend(name.chars().take(MAX_NAME));
         path
+    }
+}
+
+/// The longest target that Linux takes.
+const MAX_TARGET: usize = 4095;
+
+/// Checks that a link stays inside the collection, independently of the other links; `depth` is the number of
+/// the collection's directories above the link.
+///
+/// A target climbs first, and never above the root, and descends then. A `..` after that is refused: its
+/// meaning depends on whether the part before it is a link. As every link ends inside when those that it
+/// passes through do, all do.
+fn check(target: &str, depth: usize) -> Result<(), &'static str> {
+    if target.is_empty() || target.len() > MAX_TARGET {
+        return Err("its target is empty or too long");
+    }
+    if target.starts_with('/') {
+        return Err("its target is absolute, and would lead elsewhere on another machine");
+    }
+    if target.chars().any(char::is_control) {
+        return Err("its target has control characters");
+    }
+    let (mut climbed, mut descends) = (0, false);
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if descends => return Err("its target goes up after it went down; write it the short way"),
+            ".." => climbed += 1,
+            _ => descends = true,
+        }
+        if climbed > depth {
+            return Err("its target is outside of the collection");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn links_stay_inside() {
+        for (target, depth) in [
+            ("a", 0),
+            ("a/b", 0),
+            ("../a", 1),
+            ("../../a/b", 2),
+            ("..", 1),
+            ("./a//b/", 0),
+        ] {
+            assert_eq!(check(target, depth), Ok(()), "{target} at {depth}");
+        }
+        for (target, depth) in [
+            ("", 0),
+            ("/etc/passwd", 9),
+            ("..", 0),
+            ("../../a", 1),
+            // Through a link that leads up it would end outside.
+            ("a/..", 0),
+            ("a/../../b", 1),
+            ("./../a", 0),
+            ("a\nb", 0),
+        ] {
+            assert!(check(target, depth).is_err(), "{target} at {depth}");
+        }
+        assert!(check(&"a".repeat(4096), 0).is_err());
     }
 }

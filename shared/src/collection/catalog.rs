@@ -1,12 +1,12 @@
-//! The catalog: what a collection consists of.
+//! The catalog: the entries of a collection.
 
+use std::fmt;
 use std::ops::Range;
 
-use super::attributes::{Attributes, ModifiedAt};
 use crate::model::ContentId;
 
-/// Everything in a collection, in order: a directory comes before what is in it, and neighbours are ordered by the
-/// bytes of their names. Made by a [`Builder`](super::Builder) or read with [`Catalog::decode`].
+/// All entries of a collection, in order: a directory comes before its entries, and neighbours are ordered by
+/// the bytes of their names. Made by a [`Builder`](super::Builder) or read with [`Catalog::decode`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalog {
     pub(super) root: Attributes,
@@ -19,25 +19,25 @@ pub struct Catalog {
 pub struct Entry {
     /// The directory that it lies in, by its place in the catalog; none for the collection's own.
     pub(super) parent: Option<u32>,
-    /// How many directories of the collection it lies in.
+    /// Number of the collection's directories above the entry.
     pub(super) depth: u16,
     pub(super) name: Box<str>,
-    /// What it is.
+    /// Kind of the entry, with its data.
     pub kind: Kind,
 }
 
-/// What an entry is.
+/// Kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A directory; what is in it follows.
+    /// A directory; its entries follow.
     Directory(Attributes),
     /// A regular file.
     File(File),
     /// A symbolic link, which leads to something inside of the collection, there or not.
     Link {
-        /// Where it leads.
+        /// Target of the link.
         target: Box<str>,
-        /// When it was made.
+        /// Time of the last modification.
         modified: ModifiedAt,
     },
 }
@@ -47,22 +47,22 @@ pub enum Kind {
 pub struct File {
     /// Mode and time.
     pub attributes: Attributes,
-    /// Its bytes, holes included.
+    /// Length in bytes, holes included.
     pub length: u64,
-    /// Where they are.
+    /// Place of the bytes.
     pub data: Data,
     /// Runs of zeros that take no room on disk: ascending, apart, none empty, all inside.
     pub holes: Vec<Range<u64>>,
 }
 
-/// Where a file's bytes are.
+/// Place of a file's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data {
     /// Nowhere: it has none.
     Empty,
-    /// They are a whole content.
+    /// The bytes are a whole content.
     Whole(ContentId),
-    /// They lie in a pack, from this offset on.
+    /// The bytes lie in a pack, from this offset on.
     Packed(ContentId, u64),
 }
 
@@ -78,7 +78,7 @@ impl Data {
 }
 
 impl Entry {
-    /// Its name in its directory: never a path, never `.` or `..`.
+    /// Returns the name of the entry in its directory: never a path, never `.` or `..`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -92,7 +92,7 @@ impl Entry {
 }
 
 impl Catalog {
-    /// What the collection's own directory has.
+    /// Returns the attributes of the collection's own directory.
     #[must_use]
     pub const fn root(&self) -> Attributes {
         self.root
@@ -104,7 +104,7 @@ impl Catalog {
         &self.parts
     }
 
-    /// Everything in it, in order.
+    /// Returns all entries, in order.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -123,7 +123,7 @@ impl Catalog {
         names.join("/")
     }
 
-    /// The entry at a path, and what is in it if it is a directory: places in [`Self::entries`].
+    /// Returns the entry at a path, with its entries if it is a directory, as places in [`Self::entries`].
     #[must_use]
     pub fn find(&self, path: &str) -> Option<Range<usize>> {
         let (mut within, mut found) = (0..self.entries.len(), None);
@@ -151,10 +151,80 @@ impl Catalog {
         files.fold(0, u64::saturating_add)
     }
 
-    /// How many files there are.
+    /// Returns the number of files.
     #[must_use]
     pub fn file_count(&self) -> usize {
         let is_file = |entry: &&Entry| matches!(entry.kind, Kind::File(_));
         self.entries.iter().filter(is_file).count()
     }
+}
+
+/// Permission bits: read, write and execute for owner, group and others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mode(u16);
+
+impl Mode {
+    /// The permission bits of a file's mode; the others are not kept.
+    #[must_use]
+    pub const fn of(mode: u32) -> Self {
+        Self((mode & 0o777) as u16)
+    }
+
+    /// The bits.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+impl fmt::Display for Mode {
+    /// Writes the bits as `ls` shows them: `rw-r--r--`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for bit in (0..9).rev() {
+            let letter = ['x', 'w', 'r'][bit % 3];
+            write!(f, "{}", if self.0 >> bit & 1 == 1 { letter } else { '-' })?;
+        }
+        Ok(())
+    }
+}
+
+/// Time of a last modification, as exactly as file systems know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModifiedAt {
+    seconds: i64,
+    nanos: u32,
+}
+
+impl ModifiedAt {
+    /// Seconds since the Unix epoch, which may be negative, and nanoseconds after that; none when those are a
+    /// second or more.
+    #[must_use]
+    pub const fn new(seconds: i64, nanos: u32) -> Option<Self> {
+        if nanos < 1_000_000_000 {
+            Some(Self { seconds, nanos })
+        } else {
+            None
+        }
+    }
+
+    /// Whole seconds since the Unix epoch.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.seconds
+    }
+
+    /// Nanoseconds after those.
+    #[must_use]
+    pub const fn nanos(self) -> u32 {
+        self.nanos
+    }
+}
+
+/// Attributes of files and directories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// Permission bits.
+    pub mode: Mode,
+    /// Time of the last modification.
+    pub modified: ModifiedAt,
 }

@@ -7,21 +7,22 @@
 //! entries tag name …                    in order; a directory's are followed by a 0, and all of them too
 //! ```
 //!
-//! Numbers are LEB128 (7 bits a byte, the lowest first), except for nanoseconds (4 bytes, little-endian). Names and targets
-//! are preceded by their length in bytes. Attributes are a mode, unless the tag says that it is the one before; then
-//! seconds as the difference from those before (zigzag), and nanoseconds. A file then has its length, its place (unless
-//! the tag says that it begins where the packed file before ended) and its holes, each as the gap before it and its
-//! length. So a small file takes about 20 bytes, and a changed one changes those near it only.
+//! Numbers are LEB128 (7 bits a byte, the lowest first), except for nanoseconds (4 bytes, little-endian).
+//! Names and targets are preceded by their length in bytes. Attributes are a mode, unless the tag marks it as
+//! equal to the one before; then seconds as the difference from those before (zigzag), and nanoseconds. A
+//! file then has its length, its place (unless the tag marks it as following the packed file before) and its
+//! holes, each as the gap before it and its length. So a small file takes about 20 bytes, and a changed one
+//! changes those near it only.
 //!
-//! Canonical: what is read is written again and compared, so no two byte forms are one catalog.
+//! Canonical: decoding encodes the result again and compares, so every catalog has exactly one form in bytes.
 
-use super::attributes::{Attributes, Mode, ModifiedAt};
 use super::build::Builder;
-use super::catalog::{Catalog, Data, File, Kind};
+use super::catalog::{Attributes, Catalog, Data, File, Kind, Mode, ModifiedAt};
 use super::error::CatalogError;
 use crate::model::ContentId;
 
-/// No catalog is longer: it is read into memory as a whole. At 20 to 60 bytes an entry, the limit on entries is met first.
+/// No catalog is longer: it is read into memory as a whole. At 20 to 60 bytes an entry, the limit on entries
+/// is met first.
 pub const MAX_BYTES: usize = 64 << 20;
 
 const MAGIC: &[u8; 4] = b"ENJC";
@@ -40,7 +41,7 @@ const WHOLE: u8 = 1 << 3;
 const FOLLOWS: u8 = 1 << 4;
 const HOLES: u8 = 1 << 5;
 
-/// What the next entry is told relative to.
+/// State to which the next entry is relative.
 struct Before {
     mode: Mode,
     seconds: i64,
@@ -96,10 +97,10 @@ impl Catalog {
         Ok(out.0)
     }
 
-    /// The catalog that these bytes are of; whatever they are, it takes time and memory in proportion to them.
+    /// Reads the catalog from its bytes; takes time and memory in proportion to them, for any input.
     ///
     /// # Errors
-    /// When they are not exactly the bytes of a catalog, or of one that may not be.
+    /// When the bytes are not exactly those of a valid catalog.
     pub fn decode(bytes: &[u8]) -> Result<Self, CatalogError> {
         if bytes.len() > MAX_BYTES {
             return Err(CatalogError::Malformed("it is too long"));
@@ -223,7 +224,7 @@ impl Writer {
         if let Some(part) = file.data.part()
             && place != FOLLOWS
         {
-            // It is there: the builder put it there.
+            // Never defaults: the builder has put the part there.
             let at = parts.binary_search(&part).unwrap_or_default();
             self.number(at as u64);
         }
@@ -273,7 +274,7 @@ impl<'a> Reader<'a> {
         Err(CatalogError::Malformed("a number is too long"))
     }
 
-    /// How many of something come, each of at least `size` bytes.
+    /// Reads the number of following items, each of at least `size` bytes.
     fn count(&mut self, size: usize) -> Result<usize, CatalogError> {
         usize::try_from(self.number()?)
             .ok()

@@ -1,8 +1,8 @@
-//! Why entries make no catalog.
+//! Reasons for which entries make no catalog.
 
 use crate::{Coded, ErrorCode};
 
-/// Entries, or bytes, make no catalog; says which one and why.
+/// Entries, or bytes, that make no catalog: which one, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogError {
     /// A name that is empty, `.` or `..`, too long, a path, or has control characters.
@@ -10,10 +10,10 @@ pub enum CatalogError {
     Name {
         /// The entry, as far as it can be shown.
         path: String,
-        /// What is wrong with it.
+        /// Fault of the entry.
         why: &'static str,
     },
-    /// Two names in one directory that some file systems take for one.
+    /// Two names in one directory that some file systems cannot tell apart.
     #[error("{path:?} cannot be in a collection: another name beside it differs only in case")]
     CaseClash {
         /// The second of them.
@@ -24,9 +24,9 @@ pub enum CatalogError {
     Link {
         /// The link.
         path: String,
-        /// Where it leads.
+        /// Target of the link.
         target: String,
-        /// What is wrong with that.
+        /// Fault of the target.
         why: &'static str,
     },
     /// A file's holes or its place in a part make no sense.
@@ -34,13 +34,13 @@ pub enum CatalogError {
     File {
         /// The file.
         path: String,
-        /// What is wrong.
+        /// Fault of the bytes.
         why: &'static str,
     },
     /// Too much of something.
     #[error("a collection may have {max} {what}; split it")]
     TooMany {
-        /// Of what.
+        /// Kind of the items.
         what: &'static str,
         /// The limit.
         max: usize,

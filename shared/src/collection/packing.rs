@@ -1,23 +1,24 @@
-//! Which small files go into which pack: pure.
+//! Assignment of small files to packs: pure.
 //!
-//! A file that lies unchanged in a pack of the revision before stays there. The others go into new packs in the order of their
-//! paths. So a revision that changes ten files among ten thousand brings one small pack, and everything that was
-//! replicated or fetched before is good for it too. Packs of which little is still used are given up, and many small
-//! ones are put together: what lies in them is packed anew.
+//! A file that lies unchanged in a pack of the revision before stays there. The others go into new packs in
+//! the order of their paths. A revision that changes ten files among ten thousand therefore brings one small
+//! pack, and earlier replicas and fetches serve it too. Packs of which little is still used are given up, and
+//! many small ones are merged: their files are packed anew.
 //!
-//! Without a revision before, packs end where the paths say so: two peers that publish nearly the same directory
-//! have most packs in common.
+//! Without an earlier revision the paths decide where packs end: two peers that publish nearly the same
+//! directory have most packs in common.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::ContentId;
 
-/// Files of this length and more are contents of their own, shared in place. A content costs its peers a few files and a
-/// dozen waits for the disk, about what writing a MiB takes; smaller files are copied into packs.
+/// Files of this length and more are contents of their own, shared in place. A content costs its peers a few
+/// files and a dozen waits for the disk, about the cost of writing a MiB; smaller files are copied into
+/// packs.
 pub const LARGE_FILE: u64 = 1 << 20;
 
-/// Packs are about this long, 128 fragments: long enough that their number does not matter, short enough that giving one up
-/// moves little.
+/// Packs are about this long, 128 fragments: long enough that their number does not matter, short enough that
+/// giving one up moves little.
 const PACK: u64 = 8 << 20;
 
 /// No pack is longer, but by its last file.
@@ -26,32 +27,33 @@ const MAX_PACK: u64 = 2 * PACK;
 /// A path ends a pack that is long enough with a chance of one in this many.
 const CUT: u64 = 128;
 
-/// So many packs may be shorter than a quarter of [`PACK`]; one more, and all of them are packed anew.
+/// Number of packs that may be shorter than a quarter of [`PACK`]; with one more, all of them are packed
+/// anew.
 const SMALL_PACKS: usize = 16;
 
 /// A small file to be packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Small<'a> {
-    /// Its path in the collection.
+    /// Path in the collection.
     pub path: &'a str,
-    /// Its bytes; at least 1.
+    /// Length in bytes; at least 1.
     pub length: u64,
-    /// Where the same bytes lie already, in a pack that is here.
+    /// Place of the same bytes in an available pack.
     pub before: Option<Packed>,
 }
 
-/// Where in a pack bytes lie.
+/// Place of bytes in a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packed {
     /// The pack.
     pub pack: ContentId,
-    /// How long the pack is.
+    /// Length of the pack.
     pub pack_length: u64,
-    /// Where they begin.
+    /// Offset of the first byte.
     pub offset: u64,
 }
 
-/// What is to be packed.
+/// Packs to write and places of the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PackPlan {
     /// The files that stay where they lie, by their numbers.
@@ -91,7 +93,7 @@ fn packs_to_keep(files: &[Small<'_>]) -> BTreeSet<ContentId> {
             let (_, ranges) = used
                 .entry(packed.pack)
                 .or_insert((packed.pack_length, BTreeMap::new()));
-            // Two files may lie in one place.
+            // Two files may have the same place.
             ranges.insert(packed.offset, file.length);
         }
     }
@@ -111,7 +113,8 @@ fn packs_to_keep(files: &[Small<'_>]) -> BTreeSet<ContentId> {
 fn scatter(path: &str) -> u64 {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = path.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, mix);
-    // The last bytes of a path, in which neighbours differ, have moved few bits of it so far (MurmurHash3's last steps).
+    // The last bytes of a path, in which neighbours differ, have moved few bits of it so far (MurmurHash3's
+    // last steps).
     let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^ hash >> 33
 }

@@ -1,4 +1,4 @@
-//! Which entries are wanted: globs that include and exclude.
+//! Selection of entries: globs that include and exclude.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ pub const MAX_PATTERN: usize = 1024;
 
 /// Patterns by which entries of a collection are chosen.
 ///
-/// `*` and `?` stand for any characters and one character of a name, `**` for any directories. A pattern without `/` is
-/// about names wherever they are; with one, about paths from the collection's own directory. A directory that is
-/// excluded is excluded with all that is in it; one that is included, too. Exclusion wins.
+/// `*` and `?` stand for any characters and one character of a name, `**` for any directories. A pattern
+/// without `/` is about names wherever they are; with one, about paths from the collection's own directory. A
+/// directory that is excluded is excluded with all that is in it; one that is included, too. Exclusion wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     include: Vec<String>,
@@ -34,7 +34,8 @@ impl crate::Coded for SelectionError {
 }
 
 impl Selection {
-    /// Takes what matches one of `include`, or everything if there is none, but for what matches one of `exclude`.
+    /// Selects the entries that match one of `include`, or all if there is none, except those that match one
+    /// of `exclude`.
     ///
     /// # Errors
     /// When a pattern is empty or too long, or there are too many.
@@ -73,8 +74,8 @@ impl Selection {
         self.exclude.iter().any(|pattern| covers(pattern, path))
     }
 
-    /// Whether an entry is wanted for itself or for a directory that it is in. A directory that is not may still be needed for what
-    /// is in it.
+    /// Whether an entry is selected, itself or through a directory above it. An unselected directory may
+    /// still be needed for its entries.
     #[must_use]
     pub fn takes(&self, path: &str) -> bool {
         let is_included = self.include.is_empty() || self.include.iter().any(|pattern| covers(pattern, path));

@@ -114,7 +114,7 @@ fn what_would_leave_the_directory_is_refused_by_name() {
 fn nothing_lies_under_what_is_no_directory_or_comes_twice() {
     let mut builder = Builder::new(usual());
     builder.link("l", "a", usual().modified).expect("a link");
-    // There is no way to say that something is in it; and it cannot come again as a directory.
+    // Nothing can be added below a link, and its name cannot come again as a directory.
     assert!(builder.enter("l", usual()).is_err());
     assert!(builder.leave().is_err());
 }
@@ -209,7 +209,7 @@ proptest! {
         let mut builder = Builder::new(usual());
         for (kind, name, length, n, seconds, nanos) in steps {
             let attributes = attributes(nanos >> 3, seconds, nanos);
-            // Whatever is refused is left out.
+            // A refused entry is left out.
             drop(match kind {
                 0 => builder.enter(&name, attributes),
                 1 => builder.leave(),

@@ -1,9 +1,9 @@
 //! JSON documents: of the commands' `--json`, and of the HTTP APIs of the peer and the tracker.
 //!
-//! Scripts rely on these shapes, so fields are only ever added. A command prints one document. Long operations
-//! (`add`, `get`, `verify`) print one object per line, told apart by `event`; the last one is the result and its
-//! event is `done`. A command that fails prints [`ErrorLine`] as the last line of stdout. The schemas in
-//! `docs/schemas` are made from these types by the test in `schemas.rs`.
+//! Scripts rely on these shapes, so fields are only ever added. A command prints one document. Long
+//! operations (`add`, `get`, `verify`) print one object per line, told apart by `event`; the last one is the
+//! result and its event is `done`. A command that fails prints [`ErrorLine`] as the last line of stdout. The
+//! schemas in `docs/schemas` are made from these types by the test in `schemas.rs`.
 //!
 //! Ids are hexadecimal, lengths are bytes, times are milliseconds, and `null` means that there is none.
 

@@ -85,7 +85,7 @@ pub struct NodeStatus {
     /// `offline`, `connecting` or `connected`.
     pub session: &'static str,
     pub tracker: Option<String>,
-    /// Why there is no session; null when there is one or none is wanted.
+    /// The reason for having no session; null when there is one or none is wanted.
     pub reason: Option<String>,
     pub epoch: u64,
     pub pending_publications: u32,

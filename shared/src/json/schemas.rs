@@ -1,7 +1,8 @@
 //! The published schemas of the documents that `--json` prints, made from their types.
 //!
-//! They are in `docs/schemas`; `ENJAMBRE_WRITE_SCHEMAS=1 cargo test -p shared schemas` writes them again after a change,
-//! which the diff then shows. The scenario `shapes` validates the program's output against them.
+//! They are in `docs/schemas`; `ENJAMBRE_WRITE_SCHEMAS=1 cargo test -p shared schemas` writes them again
+//! after a change, which the diff then shows. The scenario `shapes` validates the program's output against
+//! them.
 
 use std::path::Path;
 

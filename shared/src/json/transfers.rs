@@ -1,4 +1,5 @@
-//! Documents about transfers and held contents: `serve`, `add`, `get`, `verify`, `send`, `value`, `list --local`.
+//! Documents about transfers and held contents: `serve`, `add`, `get`, `verify`, `send`, `value`, `list
+//! --local`.
 
 use std::path::PathBuf;
 
@@ -21,8 +22,8 @@ pub enum ServeLine {
 
 /// A line of `peer add`.
 ///
-/// In order: `hashing` several times (with `-`, `received`), `shared`, `published` unless the publication waits for a
-/// connection, with `--wait` `replicas` several times, `done`.
+/// In order: `hashing` several times (with `-`, `received`), `shared`, `published` unless the publication
+/// waits for a connection, with `--wait` `replicas` several times, `done`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -114,7 +115,7 @@ pub enum GetLine {
         received: u64,
         /// Received bytes that were of no use.
         wasted: u64,
-        /// Why little or nothing moves; null when all is well.
+        /// The reason why little or nothing moves; null when all is well.
         waiting_for: Option<String>,
     },
     /// The result.

@@ -100,7 +100,8 @@ pub enum Event {
     PeerInMaintenance(Peer),
     /// A peer's drain or maintenance is over.
     PeerActive(Peer),
-    /// The network could not be followed for a while; changes of peers and replicas in that time may be missing.
+    /// The network could not be followed for a while; changes of peers and replicas in that time may be
+    /// missing.
     Interrupted {
         /// Duration of the interruption.
         for_ms: u64,

@@ -1,4 +1,4 @@
-//! What the tracker says about names, contents and peers.
+//! Answers of the tracker about names, contents and peers.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use super::{
     Revision, Timestamp, Zone,
 };
 
-/// A name and what it is bound to.
+/// A name and its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// The name.
     pub name: Name,
-    /// How often the name has been bound or removed.
+    /// Number of bindings and removals of the name.
     pub revision: Revision,
     /// The content.
     pub content: ContentId,
@@ -20,37 +20,37 @@ pub struct Binding {
     pub length: u64,
     /// Replicas wanted of every fragment.
     pub target: ReplicationTarget,
-    /// When this revision was journaled, by the tracker's clock.
+    /// Time at which this revision was journaled, by the tracker's clock.
     pub published_at: Timestamp,
-    /// What it is a collection of, when it is one: then the content is the collection's catalog.
+    /// Size of the collection, if the content is a collection's catalog.
     pub collection: Option<CollectionSize>,
 }
 
-/// What a collection's catalog refers to, in numbers.
+/// Size of a collection: the contents to which its catalog refers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CollectionSize {
-    /// How many contents; see [`Parts`](super::Parts).
+    /// Number of contents; see [`Parts`](super::Parts).
     pub parts: u32,
     /// Bytes of all of them.
     pub length: u64,
 }
 
-/// What a publisher expects a name to be bound to.
+/// State of the name that a publisher expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expectation {
-    /// Nothing: it was never bound, or was removed.
+    /// No binding: the name was never bound, or was removed.
     Unbound,
-    /// At exactly this revision, whether that bound or removed it ([`Revision::NONE`]: never bound). The one that makes a
-    /// retry safe at any time later.
+    /// Exactly this revision, be it a binding or a removal ([`Revision::NONE`]: never bound). Only this
+    /// expectation makes a retry safe at any later time.
     Revision(Revision),
     /// No matter what; the last one wins.
     Anything,
 }
 
-/// How a content's replicas stand against their target.
+/// State of a content's replicas, compared with their target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ContentState {
-    /// Some fragment is on no live peer: the content cannot be read now.
+    /// Some fragment is on no live peer: nobody can read the content now.
     Unavailable,
     /// Every fragment is somewhere, some have fewer replicas than the target.
     Degraded,
@@ -88,22 +88,22 @@ pub struct Health {
 /// A bound name as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
-    /// What it is bound to.
+    /// Binding of the name.
     pub binding: Binding,
-    /// How that stands.
+    /// Health of the content.
     pub health: Health,
-    /// Its pinned revisions, ascending; the current one may be among them.
+    /// Pinned revisions, ascending; the current one may be among them.
     pub pinned: Vec<Revision>,
 }
 
-/// What the tracker believes about a peer's life.
+/// State of a peer, as the tracker believes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PeerState {
-    /// Its lease is running.
+    /// The lease is running.
     Live,
-    /// Its session ended or its lease is late; it counts as a holder for a grace time longer.
+    /// The session ended or the lease is late; the peer still counts as a holder for a grace time.
     Suspect,
-    /// Its lease ran out: what it held no longer counts.
+    /// The lease ran out: the peer's copies no longer count.
     Lost,
 }
 
@@ -120,11 +120,11 @@ impl fmt::Display for PeerState {
 /// A peer as the tracker knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerInfo {
-    /// Who it is.
+    /// Id of the peer.
     pub id: PeerId,
-    /// Where other peers dial it.
+    /// Address at which other peers dial the peer.
     pub address: HostPort,
-    /// Its failure domain.
+    /// Failure domain.
     pub zone: Option<Zone>,
     /// Whether it lives.
     pub state: PeerState,
@@ -132,11 +132,11 @@ pub struct PeerInfo {
     pub capacity: u64,
     /// Bytes of that which are neither used nor reserved.
     pub free: u64,
-    /// Its latest run.
+    /// Latest run of the peer.
     pub incarnation: Incarnation,
-    /// How many contents it holds fragments of.
+    /// Number of contents of which the peer holds fragments.
     pub contents: u32,
-    /// What the tracker uses it for.
+    /// Mode of the peer.
     pub mode: PeerMode,
 }
 
@@ -151,17 +151,17 @@ pub struct Holder {
     pub keeps: bool,
 }
 
-/// Where a content's fragments are.
+/// Location of a content's fragments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
     /// The binding asked for, or the first name of the content asked for.
     pub binding: Binding,
-    /// What the content is made of.
+    /// Manifest of the content.
     pub manifest: Manifest,
-    /// How its replicas stand; for a collection, those of its parts too.
+    /// Health of the content; for a collection, of its parts too.
     pub health: Health,
     /// Holders on live and suspect peers; a random choice when there are more than asked for.
     pub holders: Vec<Holder>,
-    /// How many holders there are in all.
+    /// Number of all holders.
     pub holder_count: u32,
 }

@@ -1,14 +1,15 @@
-//! What a peer holds, in short: two sides see where they differ without listing everything.
+//! Holdings of a peer and their digests: two sides find their differences without listing everything.
 //!
-//! Contents are sorted onto 256 *buckets* by the first byte of their id. The digest of a bucket is the sum of the hashes
-//! of what stands on it, so it does not depend on any order, and differs (but for a chance of 2^-128) when a holding
-//! was lost, gained or changed. It is no protection against liars: a peer may announce anything anyway.
+//! Contents are sorted onto 256 *buckets* by the first byte of their id. The digest of a bucket is the sum of
+//! the hashes of its holdings, so it does not depend on any order, and differs (but for a chance of 2^-128)
+//! when a holding was lost, gained or changed. Digests do not protect against liars: a peer may announce
+//! anything anyway.
 
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{ContentId, FragmentSet, Holding};
+use super::{ContentId, FragmentSet};
 
 /// One for each first byte of an id: of 100,000 contents 400 are listed again when one has changed.
 const BUCKETS: usize = 256;
@@ -16,7 +17,23 @@ const BUCKETS: usize = 256;
 /// Bytes of a bucket's digest.
 const WIDTH: usize = 16;
 
-/// Some of the buckets.
+/// All fragments that a peer holds of one content; replaces earlier announces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// The content.
+    pub content: ContentId,
+    /// Verified and synced fragments; empty when nothing is held (any more, or yet).
+    pub fragments: FragmentSet,
+    /// Whether the peer keeps them as replicas (it published the content or was assigned to it).
+    pub keeps: bool,
+    /// Whether the peer keeps them by the tracker's order, among other reasons. A publisher with this flag
+    /// has lost its own file, or some of it, and was given a copy, which can be trimmed like any other.
+    pub is_assigned: bool,
+    /// Whether the peer is fetching the content now: others may get fragments from it as they arrive.
+    pub is_fetching: bool,
+}
+
+/// A set of buckets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DigestBuckets([u64; BUCKETS / 64]);
 
@@ -46,7 +63,7 @@ impl DigestBuckets {
         self.0 == [0; BUCKETS / 64]
     }
 
-    /// How many are among them.
+    /// Returns the number of buckets in the set.
     #[must_use]
     pub fn len(&self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).sum()
@@ -98,7 +115,8 @@ impl HoldingsDigest {
     /// Bytes of the byte form.
     pub const BYTES: usize = BUCKETS * WIDTH;
 
-    /// Adds a holding; each content once. One of nothing counts too: a peer may say that it has begun to fetch.
+    /// Adds a holding; each content once. One of nothing counts too: a peer may say that it has begun to
+    /// fetch.
     pub fn add(&mut self, holding: &Holding) {
         let all = holding.fragments.is_full() && !holding.fragments.is_empty();
         let partial = (!all).then_some(&holding.fragments);
@@ -111,7 +129,7 @@ impl HoldingsDigest {
         );
     }
 
-    /// The same, of a content of `count` fragments, all of which are held when no set is given.
+    /// Adds a holding of a content of `count` fragments, all of which are held when no set is given.
     pub fn put(
         &mut self,
         content: ContentId,
@@ -171,7 +189,7 @@ impl HoldingsDigest {
 }
 
 impl Default for HoldingsDigest {
-    /// Of nothing.
+    /// Digest of no holdings.
     fn default() -> Self {
         Self(Box::new([0; BUCKETS]))
     }
@@ -225,7 +243,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_does_not_matter_and_a_lost_gained_or_changed_holding_shows_on_its_shelf_alone(
+        fn a_changed_holding_shows_in_its_bucket_alone_in_any_order(
             holdings in proptest::collection::vec(holding(), 1..60),
             at: prop::sample::Index,
             is_otherwise_kept: bool,

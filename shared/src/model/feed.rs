@@ -1,19 +1,19 @@
-//! The feed: what has changed in a network, in the order in which it did.
+//! The feed: the changes in a network, in their order.
 
 use super::{Binding, Epoch, Health, Mark, Name, PeerInfo, Revision};
 
-/// Something has changed; says how it is now, so taking the same event in twice is harmless.
+/// A change, given as the new state, so applying an event twice is harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FeedEvent {
     /// A name is bound to a content.
     Published(Binding),
-    /// What a name was bound to has another name.
+    /// A binding moved to another name.
     Renamed {
         /// The old name.
         from: Name,
         /// The revision of the old name's tombstone.
         tombstone: Revision,
-        /// The new name, and what it is bound to.
+        /// The new name and its binding.
         to: Binding,
     },
     /// A name is bound to nothing any more.
@@ -23,48 +23,48 @@ pub enum FeedEvent {
         /// The revision of its tombstone.
         revision: Revision,
     },
-    /// A content's replicas are more or fewer than before, or it has another target; told for each of its names. Of a
-    /// collection with the replicas of its parts.
+    /// A content's replicas became more or fewer, or its target changed; one event for each of its names. The
+    /// replicas of a collection include those of its parts.
     Standing {
         /// The name.
         name: Name,
         /// The revision that is bound to the content.
         revision: Revision,
-        /// How its replicas stand.
+        /// Health of the content.
         health: Health,
     },
     /// A peer lives, is suspect, is lost, or is used for something else.
     Peer {
-        /// How it is now.
+        /// State of the peer.
         peer: PeerInfo,
         /// Whether it is lost because it left.
         has_left: bool,
     },
-    /// The tracker has restarted: what it believes of peers and replicas it learns anew. Names are not concerned.
+    /// The tracker restarted and learns the state of peers and replicas anew. Names are not concerned.
     EpochBegun(Epoch),
-    /// It has: what it says of peers and replicas is so.
+    /// The restarted tracker knows the state of peers and replicas again.
     Settled,
 }
 
-/// How far somebody has followed a feed: brought back to be told what came after that.
+/// Position of a follower in a feed: brought back to receive the events after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeedPosition {
-    /// How far the tracker's history had come; what outlives its restarts is found again by this.
+    /// Mark of the tracker's history; finds the position again after restarts of the tracker.
     pub mark: Mark,
     /// The number of the last event, within the run of the tracker that the mark names.
     pub sequence: u64,
 }
 
-/// Some events, and where they lead.
+/// Some events, and the position after them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedPage {
-    /// How far whoever has these has come.
+    /// Position after these events.
     pub position: FeedPosition,
-    /// Whether something before them cannot be told any more: everything should be looked at again.
+    /// Whether events before these are lost: the follower should read everything again.
     pub is_gap: bool,
     /// Whether more follow at once.
     pub has_more: bool,
-    /// In order.
+    /// Events in order.
     pub events: Vec<FeedEvent>,
 }
 

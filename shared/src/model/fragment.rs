@@ -1,6 +1,84 @@
 //! Fragments of a content: their indices, runs of blocks inside one, and sets of them.
 
 use std::fmt;
+use std::str::FromStr;
+
+use super::amount::ByteCount;
+
+/// The unit of hashing and of verification in flight: 16 KiB, as BEP 52 has it.
+pub const BLOCK_LENGTH: u32 = 16 << 10;
+
+/// Largest number of fragments: a manifest stays below 2 MiB, a bitmap below 8 KiB.
+///
+/// With the largest fragments that is a content of 1 TiB.
+pub const MAX_FRAGMENTS: u32 = 65_536;
+
+/// The length of every fragment of a content but the last: a power of two, 64 KiB to 16 MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FragmentLength(u32);
+
+/// A number was not a fragment length.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a fragment length; choose a power of two from 64KiB to 16MiB")]
+pub struct FragmentLengthError(pub(crate) String);
+
+impl FragmentLength {
+    /// 64 KiB: below that, bookkeeping outweighs data.
+    pub const MIN: Self = Self(64 << 10);
+    /// 16 MiB: above that, one fragment takes too long to verify, store and pass on.
+    pub const MAX: Self = Self(16 << 20);
+
+    /// Validates a number of bytes.
+    ///
+    /// # Errors
+    /// When it is no power of two or out of bounds.
+    pub fn new(bytes: u64) -> Result<Self, FragmentLengthError> {
+        match u32::try_from(bytes) {
+            Ok(n) if n.is_power_of_two() && (Self::MIN.0..=Self::MAX.0).contains(&n) => Ok(Self(n)),
+            _ => Err(FragmentLengthError(bytes.to_string())),
+        }
+    }
+
+    /// Chooses a length that gives a large content 256 to 511 fragments (more above 8 GiB).
+    ///
+    /// A swarm's makespan over its lower bound is about `1 + log2(N) / M` for M fragments (Mundinger, Weber &
+    /// Weiss), so M should not be small; the tracker's memory wants it bounded.
+    #[must_use]
+    pub fn for_content(length: u64) -> Self {
+        let ideal = (length / 256).clamp(u64::from(Self::MIN.0), u64::from(Self::MAX.0));
+        // The largest power of two not above the ideal.
+        Self(1 << u32::try_from(ideal).unwrap_or(Self::MAX.0).ilog2())
+    }
+
+    /// The length in bytes.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// Returns the number of blocks of a whole fragment.
+    #[must_use]
+    pub const fn blocks(self) -> u32 {
+        self.0 / BLOCK_LENGTH
+    }
+}
+
+impl fmt::Display for FragmentLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        ByteCount::new(u64::from(self.0)).fmt(f)
+    }
+}
+
+impl FromStr for FragmentLength {
+    type Err = FragmentLengthError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes: ByteCount = text
+            .parse()
+            .map_err(|_| FragmentLengthError(format!("{text:?}")))?;
+        Self::new(bytes.get())
+    }
+}
 
 /// The position of a fragment in its content, counted from 0.
 ///
@@ -51,7 +129,7 @@ impl BlockSpan {
         self.first
     }
 
-    /// How many blocks; at least 1.
+    /// Returns the number of blocks; at least 1.
     #[must_use]
     pub const fn count(self) -> u32 {
         self.count
@@ -145,13 +223,13 @@ impl FragmentSet {
         bytes
     }
 
-    /// How many fragments the content has (not how many are in the set).
+    /// Returns the number of the content's fragments (not of those in the set).
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.count
     }
 
-    /// How many fragments are in the set.
+    /// Returns the number of fragments in the set.
     #[must_use]
     pub fn len(&self) -> u32 {
         self.words.iter().map(|word| word.count_ones()).sum()

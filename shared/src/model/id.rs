@@ -1,4 +1,4 @@
-//! Identities: what names a content, a peer, a run of a peer, and the order of decisions.
+//! Identities: of a content, a peer, a run of a peer, and the order of decisions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -73,7 +73,7 @@ macro_rules! byte_id {
                 if decode_hex(text, &mut bytes) {
                     return Ok(Self(bytes));
                 }
-                // What was given may be anything of any length; an error message quotes only its start.
+                // The input may be anything of any length; an error message quotes only its start.
                 Err(ParseIdError {
                     what: $what,
                     expected: $len * 2,
@@ -192,7 +192,7 @@ counter_id! {
     Epoch
 }
 counter_id! {
-    /// How often a name has been bound or removed. The first binding is revision 1; 0 means never bound.
+    /// Number of bindings and removals of a name. The first binding is revision 1; 0 means never bound.
     Revision
 }
 

@@ -1,91 +1,14 @@
-//! What a content is made of, and all arithmetic about fragments and blocks.
+//! Parts of a content, and all arithmetic about fragments and blocks.
 
 use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use super::amount::ByteCount;
-use super::fragment::{BlockSpan, FragmentIndex, FragmentSet};
+use super::fragment::{BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentSet, MAX_FRAGMENTS};
 use super::id::{ContentId, Digest};
-use crate::hash;
+use crate::hash::content_root;
 
-/// The unit of hashing and of verification in flight: 16 KiB, as BEP 52 has it.
-pub const BLOCK_LENGTH: u32 = 16 << 10;
-
-/// No content has more fragments than this: a manifest stays below 2 MiB, a bitmap below 8 KiB.
-///
-/// With the largest fragments that is a content of 1 TiB.
-pub const MAX_FRAGMENTS: u32 = 65_536;
-
-/// The length of every fragment of a content but the last: a power of two, 64 KiB to 16 MiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FragmentLength(u32);
-
-/// A number was not a fragment length.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a fragment length; choose a power of two from 64KiB to 16MiB")]
-pub struct FragmentLengthError(pub(crate) String);
-
-impl FragmentLength {
-    /// 64 KiB: below that, bookkeeping outweighs data.
-    pub const MIN: Self = Self(64 << 10);
-    /// 16 MiB: above that, one fragment takes too long to verify, store and pass on.
-    pub const MAX: Self = Self(16 << 20);
-
-    /// Validates a number of bytes.
-    ///
-    /// # Errors
-    /// When it is no power of two or out of bounds.
-    pub fn new(bytes: u64) -> Result<Self, FragmentLengthError> {
-        match u32::try_from(bytes) {
-            Ok(n) if n.is_power_of_two() && (Self::MIN.0..=Self::MAX.0).contains(&n) => Ok(Self(n)),
-            _ => Err(FragmentLengthError(bytes.to_string())),
-        }
-    }
-
-    /// Chooses a length that gives a large content 256 to 511 fragments (more above 8 GiB).
-    ///
-    /// A swarm's makespan over its lower bound is about `1 + log2(N) / M` for M fragments (Mundinger, Weber &
-    /// Weiss), so M should not be small; the tracker's memory wants it bounded.
-    #[must_use]
-    pub fn for_content(length: u64) -> Self {
-        let ideal = (length / 256).clamp(u64::from(Self::MIN.0), u64::from(Self::MAX.0));
-        // The largest power of two not above the ideal.
-        Self(1 << u32::try_from(ideal).unwrap_or(Self::MAX.0).ilog2())
-    }
-
-    /// The length in bytes.
-    #[must_use]
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-
-    /// How many blocks a whole fragment has.
-    #[must_use]
-    pub const fn blocks(self) -> u32 {
-        self.0 / BLOCK_LENGTH
-    }
-}
-
-impl fmt::Display for FragmentLength {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ByteCount::new(u64::from(self.0)).fmt(f)
-    }
-}
-
-impl FromStr for FragmentLength {
-    type Err = FragmentLengthError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes: ByteCount = text
-            .parse()
-            .map_err(|_| FragmentLengthError(format!("{text:?}")))?;
-        Self::new(bytes.get())
-    }
-}
-
-/// What a content is made of: its length, its fragment length, and the hash tree's root of each fragment.
+/// Parts of a content: its length, its fragment length, and the hash tree's root of each fragment.
 ///
 /// A manifest that exists is consistent: the fragment roots combine to the content id, so a fragment that
 /// matches its root belongs to the content. Cloning is cheap (the roots are shared).
@@ -97,7 +20,7 @@ pub struct Manifest {
     roots: Arc<[Digest]>,
 }
 
-/// Why parts do not make a manifest.
+/// Reasons for which parts make no manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// More than [`MAX_FRAGMENTS`] fragments.
@@ -113,9 +36,9 @@ pub enum ManifestError {
     /// The number of roots does not fit the lengths.
     #[error("the content has {expected} fragments, got {got} fragment roots")]
     RootCount {
-        /// How many the lengths ask for.
+        /// Number that the lengths require.
         expected: u32,
-        /// How many were given.
+        /// Number given.
         got: usize,
     },
     /// The fragment roots do not combine to the content id.
@@ -145,7 +68,7 @@ impl Manifest {
                 got: roots.len(),
             });
         }
-        let content = hash::content_root(&roots, fragment_length).into();
+        let content = content_root(&roots, fragment_length).into();
         Ok(Self {
             content,
             length,
@@ -174,7 +97,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// How many fragments a content of this length has.
+    /// Returns the number of fragments of a content of this length.
     ///
     /// # Errors
     /// When they are more than [`MAX_FRAGMENTS`].
@@ -206,7 +129,7 @@ impl Manifest {
         self.fragment_length
     }
 
-    /// How many fragments the content has; 0 for the empty content.
+    /// Returns the number of fragments; 0 for the empty content.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, reason = "at most MAX_FRAGMENTS")]
     pub fn fragment_count(&self) -> u32 {
@@ -265,7 +188,7 @@ impl Manifest {
         self.roots[index.get() as usize]
     }
 
-    /// Where the fragment lies in the content, in bytes.
+    /// Returns the range of the fragment in the content, in bytes.
     #[must_use]
     pub fn range(&self, index: FragmentIndex) -> Range<u64> {
         assert!(
@@ -286,7 +209,7 @@ impl Manifest {
         (range.end - range.start) as u32
     }
 
-    /// How many blocks the fragment has: at least 1.
+    /// Returns the number of blocks of the fragment: at least 1.
     #[must_use]
     pub fn blocks_of(&self, index: FragmentIndex) -> u32 {
         self.len_of(index).div_ceil(BLOCK_LENGTH)
@@ -305,7 +228,7 @@ impl Manifest {
         (count > 0 && end <= self.blocks_of(index)).then_some(BlockSpan::new(first, count))
     }
 
-    /// Where a span of blocks lies in the content, in bytes; the content's last block may be short.
+    /// Returns the range of a span of blocks in the content, in bytes; the content's last block may be short.
     #[must_use]
     pub fn span_range(&self, index: FragmentIndex, span: BlockSpan) -> Range<u64> {
         let range = self.range(index);
@@ -314,7 +237,7 @@ impl Manifest {
         start..end.min(range.end)
     }
 
-    /// How many bytes a set of this content's fragments has.
+    /// Returns the number of bytes of a set of this content's fragments.
     #[must_use]
     pub fn bytes_in(&self, fragments: &FragmentSet) -> u64 {
         let whole = u64::from(fragments.len()) * u64::from(self.fragment_length.get());
@@ -333,6 +256,14 @@ impl Manifest {
         FragmentSet::empty(self.fragment_count())
     }
 
+    /// The set of this one fragment.
+    #[must_use]
+    pub fn only(&self, index: FragmentIndex) -> FragmentSet {
+        let mut set = self.no_fragments();
+        set.insert(index);
+        set
+    }
+
     /// Every fragment of this content.
     #[must_use]
     pub fn all_fragments(&self) -> FragmentSet {
@@ -347,6 +278,74 @@ impl fmt::Debug for Manifest {
             .field("length", &self.length)
             .field("fragment_length", &self.fragment_length)
             .finish_non_exhaustive()
+    }
+}
+
+/// Contents to which a collection's catalog refers: packs of small files, and large files that are contents
+/// of their own.
+///
+/// Sorted by id, each once. Cloning is cheap.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts(Arc<[Manifest]>);
+
+/// Contents do not make the parts of one collection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PartsError {
+    /// More than [`Parts::MAX`].
+    #[error("a collection may have {max} parts, this one has more; split it", max = Parts::MAX)]
+    TooMany,
+    /// More than [`Parts::MAX_FRAGMENTS`] fragments in all.
+    #[error(
+        "the parts of a collection may have {max} fragments in all, these have more; split it",
+        max = Parts::MAX_FRAGMENTS
+    )]
+    TooManyFragments,
+}
+
+impl Parts {
+    /// No collection has more parts: a tracker remembers 32 bytes for each in every name that has it.
+    pub const MAX: usize = 65_536;
+
+    /// No collection has more fragments in all: their roots are 32 MiB.
+    pub const MAX_FRAGMENTS: u64 = 1 << 20;
+
+    /// Sorts contents and leaves out duplicates.
+    ///
+    /// # Errors
+    /// When they are too many.
+    pub fn new(mut manifests: Vec<Manifest>) -> Result<Self, PartsError> {
+        manifests.sort_by_key(Manifest::content);
+        manifests.dedup_by_key(|manifest| manifest.content());
+        if manifests.len() > Self::MAX {
+            return Err(PartsError::TooMany);
+        }
+        let fragments: u64 = manifests
+            .iter()
+            .map(|manifest| u64::from(manifest.fragment_count()))
+            .sum();
+        if fragments > Self::MAX_FRAGMENTS {
+            return Err(PartsError::TooManyFragments);
+        }
+        Ok(Self(manifests.into()))
+    }
+
+    /// Returns the manifests in ascending order of ids.
+    #[must_use]
+    pub fn manifests(&self) -> &[Manifest] {
+        &self.0
+    }
+
+    /// Returns the ids, ascending.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = ContentId> + '_ {
+        self.0.iter().map(Manifest::content)
+    }
+
+    /// Bytes of all of them.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.0
+            .iter()
+            .fold(0, |sum: u64, manifest| sum.saturating_add(manifest.length()))
     }
 }
 
@@ -435,5 +434,37 @@ mod tests {
             prop_assert_eq!(manifest.fragment_at(length), None);
             prop_assert_eq!(manifest.bytes_in(&manifest.all_fragments()), length);
         }
+    }
+}
+
+#[cfg(test)]
+mod parts_tests {
+    use super::*;
+    use crate::model::{Digest, FragmentLength};
+
+    fn part(n: u8) -> Manifest {
+        Manifest::from_roots(10, FragmentLength::MIN, vec![Digest::from_bytes([n; 32])]).expect("one root")
+    }
+
+    #[test]
+    fn parts_are_in_order_and_there_once() {
+        let parts = Parts::new(vec![part(3), part(1), part(3)]).expect("few");
+        assert_eq!(parts.manifests(), [part(1), part(3)]);
+        assert_eq!(parts.length(), 20);
+    }
+
+    #[test]
+    fn too_many_parts_are_refused() {
+        let many = |count: u32| {
+            let root = |n: u32| {
+                let mut bytes = [0; 32];
+                bytes[..4].copy_from_slice(&n.to_le_bytes());
+                vec![Digest::from_bytes(bytes)]
+            };
+            let all = (0..count).map(|n| Manifest::from_roots(10, FragmentLength::MIN, root(n)));
+            Parts::new(all.collect::<Result<_, _>>().expect("one root each"))
+        };
+        assert!(many(65_536).is_ok());
+        assert_eq!(many(65_537), Err(PartsError::TooMany));
     }
 }

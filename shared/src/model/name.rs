@@ -14,20 +14,20 @@ use super::id::ContentId;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);
 
-/// Why a text is not a name.
+/// Reasons for which a text is no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing was given.
+    /// The text is empty.
     #[error("a name must not be empty")]
     Empty,
     /// More than 1024 bytes in all, or more than 255 in one part.
     #[error("a name may have {max} bytes{scope}, this one has {got}")]
     TooLong {
-        /// What the limit is about.
+        /// Object of the limit.
         scope: &'static str,
         /// The limit in bytes.
         max: usize,
-        /// What was given, in bytes.
+        /// Length of the text, in bytes.
         got: usize,
     },
     /// `a//b`, `/a`, `a/`.
@@ -103,7 +103,7 @@ impl Name {
         &self.0
     }
 
-    /// The last part: what a file of this name is called by default.
+    /// Returns the last part: the default name of a file for this content.
     #[must_use]
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)
@@ -131,10 +131,10 @@ impl FromStr for Name {
     }
 }
 
-/// How people refer to a content: by name, or by id (64 hexadecimal digits).
+/// Reference to a content by people: a name, or an id (64 hexadecimal digits).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ContentRef {
-    /// Whatever the name is bound to now.
+    /// The content to which the name is bound now.
     Name(Name),
     /// Exactly these bytes.
     Id(ContentId),

@@ -1,8 +1,13 @@
-//! Facts about peers: where they are, in which zone, how many replicas are wanted of what they hold.
+//! Facts about peers: addresses, zones, targets, modes, and faults of sources.
 
 use std::fmt;
 use std::num::NonZeroU8;
 use std::str::FromStr;
+use std::time::Duration;
+
+use super::amount::ByteRate;
+use super::id::PeerId;
+use super::time::Timestamp;
 
 /// A host (name or address) and a port, as it is dialled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,7 +123,7 @@ impl FromStr for Zone {
     }
 }
 
-/// How many replicas of every fragment are wanted: 1 to 32, the publisher's own included.
+/// Number of replicas wanted of every fragment: 1 to 32, the publisher's own included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicationTarget(NonZeroU8);
 
@@ -128,10 +133,10 @@ pub struct ReplicationTarget(NonZeroU8);
 pub struct ReplicationTargetError(pub(crate) String);
 
 impl ReplicationTarget {
-    /// More copies than this buy no durability, only traffic.
+    /// Largest target: more copies buy no durability, only traffic.
     pub const MAX: u8 = 32;
 
-    /// What is kept when nobody says otherwise: survives any two simultaneous losses.
+    /// Default target: survives any two simultaneous losses.
     pub const DEFAULT: Self = Self(NonZeroU8::new(3).expect("three is not zero"));
 
     /// Validates a number.
@@ -169,6 +174,116 @@ impl FromStr for ReplicationTarget {
             .map_err(|_| ReplicationTargetError(format!("{text:?}")))?;
         Self::new(number)
     }
+}
+
+/// Mode of a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PeerMode {
+    /// The peer holds replicas and receives more.
+    #[default]
+    Active,
+    /// The peer may be away: until the end it receives nothing, and its absence causes no repair while enough
+    /// other replicas are live.
+    Maintenance {
+        /// End of the maintenance, by the tracker's clock.
+        until: Timestamp,
+    },
+    /// The peer is to leave: its replicas move to others, and it receives no new ones.
+    Draining,
+}
+
+impl PeerMode {
+    /// The longest maintenance. What is away for longer had better be drained: until then a content may do
+    /// with fewer live replicas than its target.
+    pub const MAX_MAINTENANCE: Duration = Duration::from_hours(24);
+
+    /// Whether the peer is in maintenance at this time.
+    #[must_use]
+    pub fn is_maintenance_at(self, now: Timestamp) -> bool {
+        matches!(self, Self::Maintenance { until } if now < until)
+    }
+
+    /// One word: `active`, `maintenance` or `draining`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Maintenance { .. } => "maintenance",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// Mode that a peer should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestedMode {
+    /// Usual work; a drain or a maintenance is called off.
+    Active,
+    /// Absence for at most this long.
+    Maintenance(Duration),
+    /// Departure.
+    Drain,
+}
+
+/// Progress of a peer's drain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrainStatus {
+    /// Mode of the peer.
+    pub mode: PeerMode,
+    /// Contents with a name of which the peer holds something.
+    pub contents: u64,
+    /// Bytes of these that it holds.
+    pub bytes: u64,
+    /// Number of contents that would miss the peer: without it some fragment that it holds is below its
+    /// target.
+    pub contents_left: u64,
+    /// Bytes of these fragments.
+    pub bytes_left: u64,
+    /// Whether it can be switched off, now and for good, without anyone missing it.
+    pub is_safe: bool,
+    /// Reasons that keep the peer from being switched off.
+    pub reasons: Vec<super::Reason>,
+    /// Time until the peer can be switched off, at the pace of the last minute; `None` when nothing moves or
+    /// nothing is left.
+    pub remaining: Option<Duration>,
+}
+
+/// A fault of a source that made a fetch slower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// The source sent bytes that do not match their hash, or that were not requested.
+    Lied,
+    /// The source sent nothing for too long after a request.
+    Stalled,
+    /// Another source sent the same although it was asked for it much later.
+    Slow,
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Lied => "lied",
+            Self::Stalled => "stalled",
+            Self::Slow => "slow",
+        })
+    }
+}
+
+/// A source and its fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFault {
+    /// Id of the source.
+    pub peer: PeerId,
+    /// Address at the last dial.
+    pub address: HostPort,
+    /// Kind of the fault.
+    pub kind: FaultKind,
+    /// Number of times; at least 1.
+    pub times: u32,
+    /// Time since the last time.
+    pub ago: Duration,
+    /// Rate of the source at the last time, if it sent for long enough to tell.
+    pub rate: Option<ByteRate>,
 }
 
 #[cfg(test)]

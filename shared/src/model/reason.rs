@@ -1,4 +1,4 @@
-//! Why something is not as it should be: a code that scripts may rely on, and words for people.
+//! Reasons for unwanted states: a code that scripts may rely on, and words for people.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,13 +6,14 @@ use std::str::FromStr;
 /// One reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// Which.
+    /// Code for scripts.
     pub code: ReasonCode,
-    /// The same in words, with figures.
+    /// Words for people, with figures.
     pub detail: String,
 }
 
-/// What keeps a content from its target, a drain from its end, or a fetch waiting. The codes are explained in `docs/reasons.md`.
+/// Obstacles between a content and its target, a drain and its end, or a fetch and its bytes.
+/// `docs/reasons.md` explains the codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReasonCode {
     /// The tracker has restarted and not all peers have reported.
@@ -27,7 +28,7 @@ pub enum ReasonCode {
     GraceRunning,
     /// A holder is in maintenance; it counts until that is over.
     Maintenance,
-    /// A holder is being drained, and what it holds is copied to others.
+    /// A holder is being drained: its replicas are copied to others.
     Draining,
     /// Copies are under way.
     Copying,
@@ -35,7 +36,7 @@ pub enum ReasonCode {
     Queued,
     /// Copies that are not urgent wait until the budget of repair has room for them.
     RepairBudget,
-    /// There are fewer peers that can be given something than replicas are wanted.
+    /// Fewer peers can receive replicas than replicas are wanted.
     TooFewPeers,
     /// No peer that lacks a replica has room for one.
     NoRoom,
@@ -45,21 +46,23 @@ pub enum ReasonCode {
     CoolingDown,
     /// A peer has not said everything that it holds.
     InventoryPending,
-    /// Several replicas share a zone although there are others: no peer there could take them when they were made.
+    /// Several replicas share a zone although there are others: no peer there could take them when they were
+    /// made.
     ZonesShared,
     /// The node has publications that no tracker knows of.
     Unpublished,
     /// The peer has no session with the tracker.
     NotConnected,
-    /// A fetch: every source of what is missing serves others, or has failed and is left alone for a while.
+    /// A fetch: every source of the missing fragments serves others, or has failed and is left alone for a
+    /// while.
     SourcesBusy,
-    /// A fetch: everyone who is asked sends slowly.
+    /// A fetch: every source sends slowly.
     SourcesSlow,
     /// A fetch: the node's own limit on downloads holds it up.
     DownloadLimit,
     /// A fetch: other fetches have asked for all that the node may have in memory.
     MemoryBudget,
-    /// A fetch: the node's disk takes what arrives more slowly than it comes.
+    /// A fetch: the node's disk is slower than the arriving bytes.
     DiskBusy,
     /// The tracker is newer than this program and gives a reason that it does not know.
     Other,

@@ -1,4 +1,4 @@
-//! The revisions of one name: what is kept of its past, and how people refer to it.
+//! Revisions of a name: the remembered past, and references to it by people.
 
 use std::fmt;
 use std::num::NonZeroU8;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::{CollectionSize, ContentId, Health, Name, NameError, ReplicationTarget, Revision, Timestamp};
 
-/// How many revisions of a name are kept, the current one included: 1 to 64.
+/// Number of revisions of a name to keep, the current one included: 1 to 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RevisionLimit(NonZeroU8);
 
@@ -16,10 +16,10 @@ pub struct RevisionLimit(NonZeroU8);
 pub struct RevisionLimitError(String);
 
 impl RevisionLimit {
-    /// No more are kept: what an answer lists, and what a name costs, stays small.
+    /// Largest number: answers, and the cost of a name, stay small.
     pub const MAX: u8 = 64;
 
-    /// Only what a name is bound to now.
+    /// Only the current binding.
     pub const ONE: Self = Self(NonZeroU8::MIN);
 
     /// Validates a number.
@@ -65,27 +65,28 @@ impl FromStr for RevisionLimit {
 pub struct NamedRevision {
     /// The name.
     pub name: Name,
-    /// Which revision of it; at least 1.
+    /// Revision of the name; at least 1.
     pub revision: Revision,
 }
 
-/// Why a text names no revision.
+/// Reasons for which a text names no revision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NamedRevisionError {
-    /// It does not end with `@` and a number.
+    /// The text does not end with `@` and a number.
     #[error(
         "{0:?} names no revision; write NAME@REVISION, such as models/a@3 (`peer history NAME` lists them)"
     )]
     NoRevision(String),
-    /// What comes before that is no name.
+    /// The part before that is no name.
     #[error(transparent)]
     Name(#[from] NameError),
 }
 
 impl NamedRevision {
-    /// What a name that ends with `@` and a number says when it is read as a revision of another name.
+    /// Reads a name that ends with `@` and a number as a revision of another name.
     ///
-    /// Both are possible: `models/a@3` may also be a name of its own. Whoever has to choose looks for that first.
+    /// Both readings are possible: `models/a@3` may also be a name of its own. Callers try that reading
+    /// first.
     #[must_use]
     pub fn within(name: &Name) -> Option<Self> {
         name.as_str().parse().ok()
@@ -114,8 +115,8 @@ impl FromStr for NamedRevision {
     }
 }
 
-/// How often a revision has been pinned and unpinned: odd while it is pinned. It only grows, so whoever has seen one
-/// cannot undo a later change.
+/// Number of times that a revision was pinned or unpinned: odd while it is pinned. The number only grows, so
+/// a caller that has seen one cannot undo a later change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PinCount(u32);
 
@@ -145,29 +146,29 @@ impl PinCount {
     }
 }
 
-/// What somebody wants a revision's pin to be.
+/// Wanted state of a revision's pin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinWish {
-    /// Which revision.
+    /// Revision to pin or unpin.
     pub what: NamedRevision,
     /// Whether it is to be pinned.
     pub is_pinned: bool,
-    /// The count that the caller has seen; none means whatever it is.
+    /// The count that the caller has seen; `None` means any.
     pub expected: Option<PinCount>,
 }
 
-/// What has become of a revision.
+/// State of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevisionState {
     /// The name is bound to it.
     Current,
-    /// Its content stays until it is unpinned.
+    /// The content stays until the revision is unpinned.
     Pinned,
-    /// Its content is still there; unless it is pinned, not for ever.
+    /// The content is still available, but not for ever unless the revision is pinned.
     Kept,
-    /// Its content was let go.
+    /// The content was collected.
     Collected,
-    /// It is a removal.
+    /// The revision is a removal.
     Removed,
 }
 
@@ -183,7 +184,7 @@ impl fmt::Display for RevisionState {
     }
 }
 
-/// What a revision bound a name to.
+/// Content that a revision bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevisedContent {
     /// The content.
@@ -192,24 +193,24 @@ pub struct RevisedContent {
     pub length: u64,
     /// Replicas wanted of every fragment.
     pub target: ReplicationTarget,
-    /// What it is a collection of, when it is one.
+    /// Size of the collection, if the content is a collection's catalog.
     pub collection: Option<CollectionSize>,
 }
 
 /// One revision of a name, as it is listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevisionEntry {
-    /// Which.
+    /// Number of the revision.
     pub revision: Revision,
-    /// When it was journaled, by the tracker's clock.
+    /// Time of the journal entry, by the tracker's clock.
     pub at: Timestamp,
-    /// What has become of it.
+    /// State of the revision.
     pub state: RevisionState,
-    /// How often it was pinned and unpinned; the current one can be pinned too.
+    /// Count of its pins; the current revision can be pinned too.
     pub pins: PinCount,
-    /// What the name was bound to; none when it was removed.
+    /// Content of the revision; `None` for a removal.
     pub bound: Option<RevisedContent>,
-    /// How the replicas of that stand; none when it is not there any more.
+    /// Health of that content; `None` when it was collected.
     pub health: Option<Health>,
 }
 

@@ -1,22 +1,22 @@
-//! What a peer and its tracker tell each other during a session.
+//! Messages between a peer and its tracker during a session.
 
 use std::time::Duration;
 
 use super::{
-    ContentId, DigestBuckets, Epoch, FragmentSet, HoldingsDigest, HostPort, Incarnation, Manifest, Mark,
-    PeerId, PeerInfo, Zone,
+    ContentId, DigestBuckets, Epoch, FragmentSet, Holding, HoldingsDigest, HostPort, Incarnation, Manifest,
+    Mark, PeerId, PeerInfo, Zone,
 };
 
-/// Who a peer is; the first message of a session.
+/// Identity of a peer; the first message of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hello {
-    /// Who it is.
+    /// Id of the peer.
     pub peer: PeerId,
-    /// Which run of it.
+    /// Run of the peer.
     pub incarnation: Incarnation,
-    /// Where other peers can dial it.
+    /// Address at which other peers can dial the peer.
     pub address: HostPort,
-    /// Its failure domain.
+    /// Failure domain.
     pub zone: Option<Zone>,
     /// Bytes that it lends for replicas in all.
     pub capacity: u64,
@@ -24,29 +24,13 @@ pub struct Hello {
     pub used: u64,
     /// The newest epoch that it has seen.
     pub epoch: Epoch,
-    /// The latest mark that it was told.
+    /// Latest mark that the peer received.
     pub mark: Option<Mark>,
-    /// What it holds, in short; none means that it will list everything.
+    /// Digests of its holdings; `None` means that it will list all of them.
     pub holdings: Option<HoldingsDigest>,
 }
 
-/// All fragments that a peer holds of one content; replaces what was announced of it before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holding {
-    /// The content.
-    pub content: ContentId,
-    /// Verified and synced fragments; empty when nothing is held (any more, or yet).
-    pub fragments: FragmentSet,
-    /// Whether the peer keeps them as replicas (it published the content or was assigned to it).
-    pub keeps: bool,
-    /// Whether it keeps them by the tracker's order, whatever else they are here for. Of a publisher: it has lost its own
-    /// file, or some of it, and was given a copy, which can be trimmed like any other.
-    pub is_assigned: bool,
-    /// Whether the peer is fetching the content now: others may get fragments from it as they arrive.
-    pub is_fetching: bool,
-}
-
-/// What goes up after [`Hello`].
+/// Messages of a peer after [`Hello`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// Renews the lease.
@@ -54,27 +38,27 @@ pub enum Report {
         /// Bytes of the capacity that are used.
         used: u64,
     },
-    /// What was gained or lost.
+    /// Fragments gained or lost.
     Announce {
         /// One entry per content that changed.
         holdings: Vec<Holding>,
-        /// From here on the tracker knows everything the peer holds.
+        /// Whether the inventory is complete with this announce.
         completes_inventory: bool,
     },
     /// An assignment could not be carried out.
     AssignmentFailed {
         /// The content.
         content: ContentId,
-        /// Why.
+        /// Reason of the failure.
         failure: AssignmentFailure,
-        /// In words, for the log.
+        /// Words for the log.
         detail: String,
     },
     /// The peer is stopping on purpose.
     Leave,
 }
 
-/// Why an assignment could not be carried out.
+/// Reasons for which an assignment failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AssignmentFailure {
     /// No room on the disk or in the capacity.
@@ -99,22 +83,23 @@ pub struct Numbered<T> {
 pub struct Welcome {
     /// The tracker's epoch; the peer refuses orders of older ones from now on.
     pub epoch: Epoch,
-    /// How long the lease runs after each heartbeat.
+    /// Time that the lease runs after each heartbeat.
     pub lease: Duration,
-    /// How often to send heartbeats.
+    /// Interval of the heartbeats.
     pub heartbeat: Duration,
-    /// Where the tracker knows something else than the peer said in short: it lists these. None means everything.
+    /// Buckets in which the tracker's knowledge differs from the peer's digests: the peer lists these. `None`
+    /// means all.
     pub listing: Option<DigestBuckets>,
 }
 
 /// A holder offered to a fetcher.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Who it is.
+    /// Id of the peer.
     pub peer: PeerId,
-    /// Where to dial it.
+    /// Address to dial.
     pub address: HostPort,
-    /// Its failure domain, where one is known: a fetcher in the same one prefers it.
+    /// Failure domain, if known: a fetcher in the same domain prefers the source.
     pub zone: Option<Zone>,
 }
 
@@ -128,7 +113,7 @@ impl From<PeerInfo> for Source {
     }
 }
 
-/// What the tracker tells a peer to do, or to remember.
+/// Messages of a tracker: orders to a peer, and marks to remember.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// Hold these fragments: fetch, verify, store, sync, announce.
@@ -139,7 +124,7 @@ pub enum Order {
         manifest: Manifest,
         /// The fragments wanted.
         fragments: FragmentSet,
-        /// Where to begin looking.
+        /// Sources to begin with.
         sources: Vec<Source>,
     },
     /// Hold nothing of this content any longer.
@@ -148,10 +133,10 @@ pub enum Order {
         epoch: Epoch,
         /// The content.
         content: ContentId,
-        /// Why.
+        /// Reason of the eviction.
         reason: EvictReason,
-        /// The last message of the session that the order takes into account; the peer ignores the order when it
-        /// has announced something about the content since.
+        /// The last message of the session that the order takes into account; the peer ignores the order when
+        /// it has announced something about the content since.
         as_of_sequence: u64,
     },
     /// Bring this back with the next hello. Its epoch is the tracker's.
@@ -169,13 +154,13 @@ impl Order {
     }
 }
 
-/// Why a content is evicted, and so how much of it goes.
+/// Reasons for evicting a content; each decides how much of it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EvictReason {
-    /// No name refers to it: the peer holds nothing of it any longer, whatever the role.
+    /// No name refers to the content: the peer drops all of it, in every role.
     Unreferenced,
-    /// There are more replicas than wanted: the peer is no longer assigned to it; what its own user published or
-    /// fetched stays.
+    /// More replicas exist than wanted: the assignment ends; files that the peer's own user published or
+    /// fetched stay.
     Surplus,
     /// The peer's own user has asked for it: all of it goes.
     Released,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::id::Epoch;
+
 /// Milliseconds since the Unix epoch, as one process sees them: it never runs backwards within a run.
 ///
 /// Only `runtime::Clock` makes one from the machine's clocks.
@@ -22,7 +24,7 @@ impl Timestamp {
         self.0
     }
 
-    /// This moment and `duration` more; saturates at the end of time.
+    /// Returns the moment `duration` later; saturates at the end of time.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         Self(
@@ -31,7 +33,7 @@ impl Timestamp {
         )
     }
 
-    /// How long ago `earlier` was; zero when it lies in the future.
+    /// Returns the time since `earlier`; zero when that lies in the future.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -81,6 +83,20 @@ pub fn format_duration(duration: Duration) -> impl fmt::Display {
         1.. => format!("{:.1}s", duration.as_secs_f64()),
         0 => format!("{}ms", duration.as_millis()),
     }
+}
+
+/// A durable moment in the tracker's history: peers receive it, and bring it back with every hello. A tracker
+/// whose own history does not contain the mark has lost something (its data directory was restored from an
+/// older backup), or is another tracker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The run of the tracker.
+    pub epoch: Epoch,
+    /// Start of that run, by its clock: distinguishes two runs of the same epoch, as diverged histories have
+    /// them.
+    pub began: Timestamp,
+    /// Number of facts ever journaled.
+    pub facts: u64,
 }
 
 #[cfg(test)]

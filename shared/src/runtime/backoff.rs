@@ -1,8 +1,9 @@
-//! How long to wait before trying again.
+//! Waits before retries.
 
 use std::time::Duration;
 
-/// Exponential back-off with jitter: each wait is drawn from the upper half of a bound that doubles up to a cap.
+/// Exponential back-off with jitter: each wait is drawn from the upper half of a bound that doubles up to a
+/// cap.
 ///
 /// The jitter keeps a thousand peers from coming back at the same moment after a tracker restart.
 #[derive(Clone, Debug)]
@@ -23,7 +24,7 @@ impl Backoff {
         }
     }
 
-    /// How long to wait now; the next wait is longer.
+    /// Returns the next wait; each is longer than the one before.
     pub fn next_wait(&mut self) -> Duration {
         let bound = self
             .first

@@ -1,4 +1,5 @@
-//! Shell completions and manual pages, made from the definitions that read the command line, so that they cannot differ.
+//! Shell completions and manual pages, made from the definitions that read the command line, so that they
+//! cannot differ.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Command;
 pub use clap_complete::Shell;
 
-/// What manual pages say of when they were written: when this version began. A page without a date is no correct one, and that of
-/// the build would make every build another.
+/// Date of the manual pages: the start of this version. A page needs a date, and the date of the build would
+/// make every build different.
 const DATE: &str = "2026-11-20";
 
 /// A completion script for a shell, to be sourced or put where the shell looks for them.
@@ -19,8 +20,8 @@ pub fn completions(mut command: Command, shell: Shell) -> Vec<u8> {
     script
 }
 
-/// Writes a manual page for the command and one for each of its subcommands into a directory, which is made if it is missing;
-/// returns the files.
+/// Writes a manual page for the command and one for each of its subcommands into a directory, which is made
+/// if it is missing; returns the files.
 ///
 /// # Errors
 /// When the directory cannot be written.
@@ -42,7 +43,7 @@ fn write_page(command: &Command, directory: &Path, written: &mut Vec<PathBuf>) -
     let path = directory.join(page.get_filename());
     let mut text = Vec::new();
     page.render(&mut text)?;
-    // What the crate writes before possible values is a break too many: formatters warn of it.
+    // The crate writes one break too many before possible values: formatters warn about it.
     let text = String::from_utf8_lossy(&text).replace(".br\n\n.br\n", ".sp\n");
     std::fs::write(&path, text)?;
     written.push(path);

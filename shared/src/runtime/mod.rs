@@ -1,7 +1,8 @@
-//! What every service needs to run: time, tasks, signals, logs, retries, completions and manuals.
+//! Needs of every service: time, tasks, signals, logs, retries, completions and manuals.
 
 mod backoff;
 mod clock;
+pub(crate) mod log_filter;
 pub mod manual;
 pub mod self_command;
 mod signal;

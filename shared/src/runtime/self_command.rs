@@ -1,6 +1,7 @@
-//! What every program can do besides its job: show and check its settings, print completions, write manual pages.
+//! Commands of every program about itself: show and check its settings, print completions, write manual
+//! pages.
 //!
-//! None of it needs a network, a data directory or a running program.
+//! They need no network, no data directory and no running program.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -50,17 +51,18 @@ pub enum ConfigCommand {
     },
 }
 
-/// What a chore printed, and how it ended.
+/// Output and outcome of such a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// For stdout.
+    /// Bytes for stdout.
     pub out: Vec<u8>,
-    /// What is wrong, for stderr, and of which kind; none: nothing.
+    /// Kind and message of a failure, for stderr; `None` when there was none.
     pub failure: Option<(ErrorCode, String)>,
 }
 
 impl SelfCommand {
-    /// Does it for the program that reads this command line; `validate` says what makes no sense about its values together.
+    /// Runs the command for the program that reads this command line; `validate` returns the faults of its
+    /// values taken together.
     pub fn perform(
         self,
         program: Command,
@@ -135,7 +137,8 @@ fn document(value: &impl serde::Serialize) -> String {
 }
 
 impl Finished {
-    /// Prints it on stdout; the exit code and what to say when it failed, or could not be printed.
+    /// Prints the output on stdout; a failure of the command or of printing becomes an exit code and a
+    /// message.
     ///
     /// # Errors
     /// As it says.
@@ -145,7 +148,7 @@ impl Finished {
             .and_then(|()| std::io::stdout().flush());
         match (self.failure, printed) {
             (Some((code, text)), _) => Err((code.exit_code(), text)),
-            // Nobody wants to read more.
+            // The reader has closed the pipe.
             (None, Err(error)) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 let code = ErrorCode::Internal.exit_code();
                 Err((code, format!("cannot write to standard output: {error}")))

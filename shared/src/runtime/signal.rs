@@ -1,4 +1,4 @@
-//! The wish to stop, as the operating system tells it.
+//! Signals of the operating system to stop.
 
 use tokio::signal::unix::{SignalKind, signal};
 

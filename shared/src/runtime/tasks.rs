@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, error, info_span, warn};
 
-/// What the end of a task means for the program.
+/// Meaning of a task's end for the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnExit {
-    /// Nothing: it had an end of its own.
+    /// None: the task had an end of its own.
     Continue,
     /// The program cannot do without it: begin the shutdown.
     ShutDown,
@@ -20,8 +20,8 @@ pub enum OnExit {
 
 /// The owner of all tasks of one service; cheap to clone.
 ///
-/// [`Tasks::stop`] asks every task to end by cancelling [`Tasks::token`], waits a bounded time, and names those
-/// that are still running.
+/// [`Tasks::stop`] asks every task to end by cancelling [`Tasks::token`], waits a bounded time, and names
+/// those that are still running.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     token: CancellationToken,
@@ -68,8 +68,8 @@ impl Tasks {
 
     /// Starts a task under a name.
     ///
-    /// It should end soon after [`Tasks::token`] is cancelled. A panic is logged and, like any end of a task that
-    /// the program cannot do without, begins the shutdown.
+    /// It should end soon after [`Tasks::token`] is cancelled. A panic is logged and, like any end of a task
+    /// that the program cannot do without, begins the shutdown.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the place where tasks are spawned"
@@ -85,7 +85,7 @@ impl Tasks {
         self.tracker.spawn(
             async move {
                 let _entry = entry;
-                // A task inside a task: so a panic ends here, and is told.
+                // A task inside a task: a panic ends here and is logged.
                 let mut inner = AbortOnDrop(tokio::spawn(future.in_current_span()));
                 let ended = (&mut inner.0).await;
                 if let Err(failure) = &ended {
@@ -103,7 +103,7 @@ impl Tasks {
         )
     }
 
-    /// Starts a task that may outlive the service: nobody waits for it.
+    /// Starts a task that may outlive the service: the shutdown does not wait for it.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the place where tasks are spawned"

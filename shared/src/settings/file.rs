@@ -1,7 +1,7 @@
-//! What a configuration file says: TOML, read against a table of settings.
+//! Configuration files: TOML, read against a table of settings.
 //!
-//! All that is wrong with a file is found at once, each with its line. A key that does not exist is never
-//! passed over: it is told with the nearest one that does.
+//! All faults of a file are found at once, each with its line. An unknown key is never ignored: the message
+//! names the nearest known one.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -15,14 +15,14 @@ use super::words;
 /// are, `colour` and `capacity` are not.
 const LIKENESS: f64 = 0.8;
 
-/// Something wrong with a file.
+/// A fault of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where, from 1.
+    /// Line, from 1.
     pub line: usize,
     /// The key, when it is about one.
     pub key: Option<String>,
-    /// What is wrong and what to do.
+    /// Fault, and remedy.
     pub reason: String,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn read(table: Table, text: &str) -> Result<Vec<Line>, Vec<Problem>> 
         let at = error.span().map_or(0, |span| span.start);
         reading.problem(at, None, words::no_toml(error.message().replace('\n', ", ")));
     }
-    // Of a text that is no TOML, what was made out of it says little.
+    // The rest of a text that is no TOML means little.
     if reading.problems.is_empty() {
         reading.table("", document.get_ref());
         reading.refuse_contradictions();
@@ -101,7 +101,7 @@ impl Reading<'_> {
                 }
                 (Some(setting), value) => {
                     let read = text_of(value, setting.is_list()).and_then(|text| {
-                        setting.check_unseen(&text)?;
+                        setting.check(&text)?;
                         Ok(text)
                     });
                     match read {
@@ -131,7 +131,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Two settings of which one is said instead of the other; told where the second of them is.
+    /// Refuses two settings of which only one may be given; the place is that of the second.
     fn refuse_contradictions(&mut self) {
         self.lines.sort_by_key(|line| line.line);
         let silences = |one: &Line, other: &Line| {

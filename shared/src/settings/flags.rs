@@ -1,4 +1,4 @@
-//! Settings on the command line: what the flags say, and what their help says of the other places.
+//! Settings on the command line: the values of flags, and the hints at other places in their help.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,11 +15,11 @@ use super::place::CONFIG;
 pub fn arguments(table: Table, heading: &'static str) -> impl Iterator<Item = Arg> {
     table.iter().filter_map(move |setting| {
         let flag = setting.flag()?;
-        let check = move |text: &str| setting.check(text.as_ref()).map(|()| text.to_owned());
+        let check = move |text: &str| setting.check_flag(text).map(|()| text.to_owned());
         let argument = Arg::new(setting.name())
             .long(flag.long)
             .value_name(flag.value)
-            .help(flag.english)
+            .help(flag.help)
             .help_heading(heading)
             .conflicts_with_all(setting.silences())
             .value_parser(check);
@@ -46,10 +46,10 @@ where
     PossibleValuesParser::new(texts.iter().copied()).try_map(|text| text.parse::<T>())
 }
 
-/// Reads a command line: what it says, and what of that are settings.
+/// Reads a command line: its arguments, and the settings among them.
 ///
 /// # Errors
-/// What clap has against it, and help or the version when that was asked for.
+/// Complaints of clap, also help and the version when they were asked for.
 pub fn read<A: Parser>(
     table: Table,
     arguments: impl IntoIterator<Item = OsString>,
@@ -67,7 +67,7 @@ pub fn said(table: Table, matches: &ArgMatches) -> BTreeMap<String, OsString> {
     while let Some(matches) = level {
         let names = table.iter().map(|setting| setting.name()).chain([CONFIG]);
         for name in names {
-            // An id that this subcommand does not have is an error here; it says nothing then.
+            // An id that this subcommand does not have is an error here and gives no value.
             let Ok(Some(texts)) = matches.try_get_raw(name) else {
                 continue;
             };
@@ -93,7 +93,7 @@ fn with_twin(table: Table, arg: Arg) -> Arg {
     let id = arg.get_id().as_str();
     let setting = table.iter().find(|setting| setting.name() == id);
     let mut notes = String::new();
-    // That a switch is off by default goes without saying.
+    // A switch is off by default, so the help need not mention it.
     let is_switch = !arg.get_action().takes_values();
     if let Some(default) = setting.and_then(|setting| setting.told().or(setting.default()))
         && !is_switch

@@ -1,8 +1,8 @@
 //! Lets a changed configuration file take effect while a program runs.
 //!
-//! The file is looked at again when it has changed, and on SIGHUP. A file that cannot be used leaves
-//! everything as it was, also when its values make no sense together; the log says what is wrong with it.
-//! What needs a restart is named and left as it was too.
+//! The file is read again after a change and on SIGHUP. A file with errors leaves everything as it was, also
+//! when its values make no sense together; the log names the errors. Settings that need a restart are named
+//! and left as they were.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,20 +13,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::change::{Change, changes};
 use super::key::Effect;
 use super::place::Places;
-use super::values::Values;
+use super::values::{Change, Values, changes};
 use crate::language::{Language, here};
 
-/// How often the file is looked at: nobody who changes it by hand waits longer than that for the effect to
-/// begin.
+/// Interval of the checks: the longest wait between a change by hand and the beginning of its effect.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Says what makes no sense about values together, in words.
+/// Returns the faults of values taken together, in words.
 pub type Usable = fn(&Values) -> Result<(), String>;
 
-/// Follows the file until `stop`; `apply` is told the values that are in force and what of them has just
+/// Follows the file until `stop`; `apply` receives the values in force and those among them that have just
 /// changed.
 ///
 /// # Panics
@@ -38,7 +36,7 @@ pub fn follow(
     usable: Usable,
     apply: impl FnMut(&Values, &[Change]) + Send + 'static,
 ) -> impl Future<Output = ()> + Send {
-    // In place when this returns: from now on SIGHUP ends nothing.
+    // The handler is installed before this returns: from now on SIGHUP ends nothing.
     let hangups = signal(SignalKind::hangup()).expect("install the SIGHUP handler");
     let follower = Follower {
         places,
@@ -49,16 +47,16 @@ pub fn follow(
     follower.run(hangups, stop)
 }
 
-/// What follows the file.
+/// Follower of the file.
 pub(super) struct Follower<F> {
     pub(super) places: Places,
-    /// What is in force.
+    /// Values in force.
     pub(super) values: Values,
     pub(super) usable: Usable,
     pub(super) apply: F,
 }
 
-/// What tells one state of a file from another without reading it.
+/// Distinguishes two states of a file without reading it.
 type Stamp = Option<(u64, u64, i64, i64)>;
 
 impl<F: FnMut(&Values, &[Change]) + Send> Follower<F> {
@@ -66,8 +64,7 @@ impl<F: FnMut(&Values, &[Change]) + Send> Follower<F> {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let file = self.places.file().map(Path::to_owned);
-        // It may have changed since the program read it: it is read once more when it has been looked at
-        // twice.
+        // The file may have changed since the program read it, so it is read once more after two checks.
         let (mut read, mut before): (Stamp, Stamp) = (None, None);
         loop {
             tokio::select! {
@@ -82,7 +79,7 @@ impl<F: FnMut(&Values, &[Change]) + Send> Follower<F> {
                 }
                 _ = looks.tick() => {
                     let now = stamp(file.as_deref()).await;
-                    // Whoever writes it may be at it still: it is read when it has been the same for a while.
+                    // The writer may not be done: the file is read when it has been unchanged for a while.
                     if now != read && now == before {
                         read = now;
                         self.reload(false).await;
@@ -93,16 +90,16 @@ impl<F: FnMut(&Values, &[Change]) + Send> Follower<F> {
         }
     }
 
-    /// What the file and the other places say now, and what of that can be in force; or why neither can, for
-    /// the log.
+    /// Returns the present values of the file and the other places, and those of them that can be in force;
+    /// or a message for the log.
     async fn read(&mut self) -> Result<(Values, Values), String> {
         let (places, old, usable) = (self.places.clone(), self.values.clone(), self.usable);
         let read = move || {
-            // Logs are, whatever the program speaks.
+            // Logs are English in every language.
             let _english = here(Language::English);
             let new = places.values().map_err(|error| error.to_string())?;
             usable(&new)?;
-            // What changes must go with what cannot change yet.
+            // New values must fit the old ones that cannot change yet.
             let in_force = old.in_force(&new);
             usable(&in_force)?;
             Ok((new, in_force))
@@ -111,7 +108,7 @@ impl<F: FnMut(&Values, &[Change]) + Send> Follower<F> {
         read.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Reads the file again and lets what has changed take effect.
+    /// Reads the file again and puts changed values in force.
     pub(super) async fn reload(&mut self, is_asked: bool) {
         let Some(file) = self.places.file().map(Path::to_owned) else {
             info!("told to read the configuration file again, but none is named");

@@ -1,4 +1,4 @@
-//! One setting: its name, what a text means there, and when a change of it takes effect.
+//! One setting: its name, the meaning of its text, and the time at which a change takes effect.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -8,20 +8,21 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::mistake::{ValueError, WholeError, mistake};
 use super::words;
 use crate::model::parse_duration;
 
 /// Every setting of one program.
 pub type Table = &'static [&'static dyn Setting];
 
-/// When a changed value counts.
+/// Time at which a changed value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// While the program runs, as soon as the file has changed.
     AtOnce,
-    /// When the program is started again.
+    /// At the next start of the program.
     AtRestart,
-    /// With the next command.
+    /// At the next command.
     EachCommand,
 }
 
@@ -46,7 +47,7 @@ impl Effect {
     }
 }
 
-/// The flag of a setting on the command line, and its help.
+/// The flag of a setting on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
     /// The flag without its dashes.
@@ -54,9 +55,7 @@ pub struct Flag {
     /// The name of its value in the help.
     pub value: &'static str,
     /// The help in English.
-    pub english: &'static str,
-    /// The help in Spanish.
-    pub spanish: &'static str,
+    pub help: &'static str,
 }
 
 /// A setting whose values are `T`s.
@@ -72,15 +71,15 @@ pub struct Key<T: 'static> {
     flag: Option<Flag>,
 }
 
-/// What is known of a setting without its type.
+/// Properties of a setting without its type.
 pub trait Setting: Sync + fmt::Debug {
-    /// As the file has it; a dot separates the table from the key in it.
+    /// Name in the file; a dot separates the table from the key in it.
     fn name(&self) -> &'static str;
-    /// What it is when nobody says anything, unless the program finds that out.
+    /// Default value, unless the program finds one by itself.
     fn default(&self) -> Option<&'static str>;
     /// The default in words for the help, where it is not the same for every command.
     fn told(&self) -> Option<&'static str>;
-    /// When a change of it takes effect.
+    /// Time at which a change takes effect.
     fn effect(&self) -> Effect;
     /// The settings that it is said instead of: beside it they are an error, and from a weaker place they do
     /// not count.
@@ -89,29 +88,18 @@ pub trait Setting: Sync + fmt::Debug {
     fn is_list(&self) -> bool;
     /// The flag that is made of the setting; none when the program defines one itself.
     fn flag(&self) -> Option<Flag>;
-    /// Checks that a text is a value of the setting.
+    /// Checks that a text is a value of the setting, for readers who see the text.
     ///
     /// # Errors
-    /// The reason why it is none, in words.
+    /// The reason why it is none.
+    fn check_flag(&self, text: &str) -> Result<(), ValueError>;
+    /// Whether a text is a value of it.
+    ///
+    /// # Errors
+    /// A message about the value.
     fn check(&self, text: &OsStr) -> Result<(), String>;
 
-    /// Checks that a text is a value of the setting, for readers who do not see the text: it is in a file, or
-    /// in the environment of a service.
-    ///
-    /// # Errors
-    /// The text, and the reason why it is no value.
-    fn check_unseen(&self, text: &OsStr) -> Result<(), String> {
-        let shown = text.to_string_lossy();
-        self.check(text).map_err(|reason| {
-            if shown.is_empty() || reason.contains(&*shown) {
-                reason
-            } else {
-                words::no_value(format_args!("{shown:?}"), reason)
-            }
-        })
-    }
-
-    /// Its twin in the environment.
+    /// Name in the environment.
     fn variable(&self) -> String {
         format!("ENJAMBRE_{}", self.name().replace('.', "_").to_ascii_uppercase())
     }
@@ -133,60 +121,49 @@ impl<T> Key<T> {
         }
     }
 
-    /// Gives the setting a flag of the command line, and help for it in English and in Spanish.
+    /// Gives the setting a flag of the command line, with its help in English.
     #[must_use]
-    pub const fn flag(
-        mut self,
-        long: &'static str,
-        value: &'static str,
-        english: &'static str,
-        spanish: &'static str,
-    ) -> Self {
-        self.flag = Some(Flag {
-            long,
-            value,
-            english,
-            spanish,
-        });
+    pub const fn flag(mut self, long: &'static str, value: &'static str, help: &'static str) -> Self {
+        self.flag = Some(Flag { long, value, help });
         self
     }
 
-    /// What it is when nobody says anything.
+    /// Sets the default value.
     #[must_use]
     pub const fn or(mut self, default: &'static str) -> Self {
         self.default = Some(default);
         self
     }
 
-    /// What the help says instead of the default.
+    /// Sets words that the help shows instead of the default.
     #[must_use]
     pub const fn told(mut self, words: &'static str) -> Self {
         self.told = Some(words);
         self
     }
 
-    /// It takes effect while the program runs.
+    /// Lets changes take effect while the program runs.
     #[must_use]
     pub const fn at_once(mut self) -> Self {
         self.effect = Effect::AtOnce;
         self
     }
 
-    /// It is about single commands.
+    /// Marks the setting as one of single commands.
     #[must_use]
     pub const fn each_command(mut self) -> Self {
         self.effect = Effect::EachCommand;
         self
     }
 
-    /// It is said instead of others.
+    /// Marks the setting as an alternative to others.
     #[must_use]
     pub const fn instead_of(mut self, others: &'static [&'static str]) -> Self {
         self.silences = others;
         self
     }
 
-    /// It may have several values.
+    /// Allows several values.
     #[must_use]
     pub const fn several(mut self) -> Self {
         self.is_list = true;
@@ -196,7 +173,7 @@ impl<T> Key<T> {
     /// The value that a text is.
     ///
     /// # Errors
-    /// Why it is none, in words.
+    /// A message about the text.
     pub fn read(&self, text: &OsStr) -> Result<T, String> {
         (self.read)(text)
     }
@@ -231,8 +208,20 @@ impl<T> Setting for Key<T> {
         self.flag
     }
 
+    fn check_flag(&self, text: &str) -> Result<(), ValueError> {
+        self.read(text.as_ref()).map(drop).map_err(ValueError)
+    }
+
     fn check(&self, text: &OsStr) -> Result<(), String> {
-        self.read(text).map(drop)
+        let shown = text.to_string_lossy();
+        self.read(text).map(drop).map_err(|reason| {
+            // The reader may not see the text itself: it is in a file, or in the environment of a service.
+            if shown.is_empty() || reason.contains(&*shown) {
+                reason
+            } else {
+                words::no_value(format_args!("{shown:?}"), reason)
+            }
+        })
     }
 }
 
@@ -242,14 +231,12 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// Reads what has a `FromStr`.
+/// Reads a type that has a `FromStr`.
 ///
 /// # Errors
-/// What that says, in the language in force, or that it is not UTF-8.
+/// The type's message, in the language in force, or a message that the text is not UTF-8.
 pub fn text<T: FromStr<Err: Error + 'static>>(text: &OsStr) -> Result<T, String> {
-    utf8(text)?
-        .parse()
-        .map_err(|error: T::Err| words::mistake(&error))
+    utf8(text)?.parse().map_err(|error: T::Err| mistake(&error))
 }
 
 /// A whole number, with its bounds.
@@ -284,21 +271,12 @@ impl Whole for NonZeroU16 {
 /// Reads a whole number.
 ///
 /// # Errors
-/// That it is none within its bounds, which are told.
+/// A message with the bounds.
 pub fn whole<T: Whole>(text: &OsStr) -> Result<T, String> {
     number(utf8(text)?).map_err(|error| error.to_string())
 }
 
-/// A text was no whole number within its bounds; told in the language in force.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", words::no_whole_number(format_args!("{text:?}"), least, most))]
-pub struct WholeError {
-    text: String,
-    least: u64,
-    most: u64,
-}
-
-/// The same of a flag.
+/// Reads the whole number of a flag.
 ///
 /// # Errors
 /// As [`whole`].
@@ -311,16 +289,12 @@ pub fn number<T: Whole>(text: &str) -> Result<T, WholeError> {
     })
 }
 
-/// Reads several of what has a `FromStr`, separated by commas.
+/// Reads several values of a type that has a `FromStr`, separated by commas.
 ///
 /// # Errors
-/// As [`text`], of the first that is none.
+/// As [`text`], for the first wrong value.
 pub fn list<T: FromStr<Err: Error + 'static>>(text: &OsStr) -> Result<Vec<T>, String> {
-    let each = |part: &str| {
-        part.trim()
-            .parse()
-            .map_err(|error: T::Err| words::mistake(&error))
-    };
+    let each = |part: &str| part.trim().parse().map_err(|error: T::Err| mistake(&error));
     utf8(text)?.split(',').map(each).collect()
 }
 
@@ -340,7 +314,7 @@ pub fn path(text: &OsStr) -> Result<PathBuf, String> {
 /// # Errors
 /// When it is none.
 pub fn duration(text: &OsStr) -> Result<Duration, String> {
-    parse_duration(utf8(text)?).map_err(|error| words::mistake(&error))
+    parse_duration(utf8(text)?).map_err(|error| mistake(&error))
 }
 
 /// Reads yes or no.

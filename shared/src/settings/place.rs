@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{self, Problem};
 use super::key::{Setting, Table};
-use super::values::{Said, Values};
+use super::values::{Origin, Said, Values};
 use super::words;
 
 /// Reads one variable of the environment.
@@ -20,52 +20,23 @@ pub(super) const CONFIG: &str = "config";
 /// A larger file is none of ours.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Who says what a setting is, the weakest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
-    /// Nobody.
-    Default,
-    /// The configuration file.
-    File {
-        /// The line, from 1.
-        line: usize,
-    },
-    /// `ENJAMBRE_*`.
-    Environment,
-    /// The command line.
-    Flag,
-}
-
-impl Origin {
-    /// The word that `--json` has for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::File { .. } => "file",
-            Self::Environment => "environment",
-            Self::Flag => "flag",
-        }
-    }
-}
-
-/// Why settings make no sense; each is a usage error. They are told in the language in force.
+/// Reasons for which settings make no sense; each is a usage error. Messages are in the language in force.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// A variable of the environment has a value that it cannot have.
     #[error("{}", words::bad_variable(variable, reason))]
     Variable {
-        /// Its name.
+        /// Name of the variable.
         variable: String,
-        /// What is wrong with it.
+        /// Fault of its value.
         reason: String,
     },
     /// A flag has a value that it cannot have.
     #[error("{}", words::bad_flag(flag, reason))]
     Flag {
-        /// Its name.
+        /// Name of the flag.
         flag: String,
-        /// What is wrong with it.
+        /// Fault of its value.
         reason: String,
     },
     /// The configuration file cannot be read.
@@ -73,15 +44,15 @@ pub enum SettingsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// The configuration file says what makes no sense.
+    /// The configuration file makes no sense.
     #[error("{}", complaint(path, problems))]
     File {
         /// The file.
         path: PathBuf,
-        /// Everything that is wrong with it; at least one thing.
+        /// All its faults; at least one.
         problems: Vec<Problem>,
     },
     /// Two settings in one place exclude each other.
@@ -90,7 +61,7 @@ pub enum SettingsError {
         _ => words::both_flags(first, second),
     })]
     Both {
-        /// Which place: the flags or the environment.
+        /// Place of both: the flags or the environment.
         place: Origin,
         /// One setting.
         first: &'static str,
@@ -117,8 +88,8 @@ fn complaint(path: &Path, problems: &[Problem]) -> String {
     }
 }
 
-/// What the flags and the environment say, and which file is to be read. Only the file can change while a
-/// program runs.
+/// Values of the flags and the environment, and the file to read. Only the file can change while a program
+/// runs.
 #[derive(Clone, Debug)]
 pub struct Places {
     table: Table,
@@ -130,10 +101,10 @@ pub struct Places {
 
 impl Places {
     /// Takes in the flags ([`super::flags::said`]) and the environment. A variable that is set to nothing
-    /// says nothing.
+    /// gives no value.
     ///
     /// # Errors
-    /// When a flag or variable has a value that it cannot have, or two exclude each other.
+    /// When a flag or variable has a wrong value, or two exclude each other.
     pub fn new(
         table: Table,
         flags: &BTreeMap<String, OsString>,
@@ -150,7 +121,7 @@ impl Places {
             let check = |place: &BTreeMap<_, OsString>| {
                 place
                     .get(setting.name())
-                    .map_or(Ok(()), |text| setting.check_unseen(text))
+                    .map_or(Ok(()), |text| setting.check(text))
             };
             check(&environment).map_err(|reason| SettingsError::Variable {
                 variable: setting.variable(),
@@ -188,7 +159,7 @@ impl Places {
         self.file.as_deref()
     }
 
-    /// The same with another file.
+    /// Replaces the file.
     #[must_use]
     pub fn with_file(mut self, file: PathBuf) -> Self {
         self.file = Some(file);
@@ -199,7 +170,7 @@ impl Places {
     /// disk does.
     ///
     /// # Errors
-    /// When the file cannot be read, or says what makes no sense.
+    /// When the file cannot be read, or makes no sense.
     pub fn values(&self) -> Result<Values, SettingsError> {
         let lines = match &self.file {
             None => Vec::new(),
@@ -243,7 +214,7 @@ impl Places {
     }
 }
 
-/// Lays a stronger place over what is there.
+/// Lays the values of a stronger place over those of weaker ones.
 fn lay(table: Table, said: &mut BTreeMap<&'static str, Said>, place: Vec<(&'static str, OsString, Origin)>) {
     for (name, ..) in &place {
         for setting in table.iter().filter(|setting| setting.name() == *name) {

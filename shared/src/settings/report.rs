@@ -1,12 +1,12 @@
-//! What `config show` and `config check` say, for people (in the language in force) and as JSON.
+//! Output of `config show` and `config check`, for people (in the language in force) and as JSON.
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::key::{Effect, Setting};
-use super::place::{Origin, SettingsError};
-use super::values::Values;
+use super::place::SettingsError;
+use super::values::{Origin, Values};
 use super::words;
 
 /// A cell that is wider than this makes no column wider.
@@ -130,7 +130,7 @@ impl Shown {
         lines.iter().map(told).collect()
     }
 
-    /// Where a value came from.
+    /// Returns the place of a value.
     fn whence(&self, one: &ShownSetting) -> String {
         match (one.from, one.line, &self.file) {
             (None, ..) => words::not_set().to_owned(),
@@ -143,7 +143,7 @@ impl Shown {
 }
 
 impl Checked {
-    /// What came of reading the file, and of putting everything together.
+    /// Reports the outcome of reading the file, and of merging all places.
     #[must_use]
     pub fn new(file: Option<&Path>, outcome: Result<&Values, &CheckError>) -> Self {
         let other = |reason: String| {
@@ -185,7 +185,7 @@ impl Checked {
         }
     }
 
-    /// What was looked at.
+    /// Returns the place that was checked.
     #[must_use]
     pub fn place(&self) -> String {
         self.file.as_ref().map_or_else(
@@ -194,8 +194,8 @@ impl Checked {
         )
     }
 
-    /// A line for each problem, such as `peer.toml:3: port: …`; or that all is well, and what of it waits for
-    /// a restart.
+    /// Returns a line for each fault, such as `peer.toml:3: port: …`; or success, with the settings that wait
+    /// for a restart.
     #[must_use]
     pub fn text(&self) -> String {
         let file = self.place();
@@ -218,10 +218,10 @@ impl Checked {
     }
 }
 
-/// Why settings cannot be used.
+/// Reasons for which settings cannot be used.
 #[derive(Debug)]
 pub enum CheckError {
-    /// A place says what makes no sense.
+    /// A place has a wrong value.
     Settings(SettingsError),
     /// The values make no sense together, in words.
     Together(String),

@@ -1,4 +1,4 @@
-//! What wins, what is refused and with which words, what a change comes to.
+//! Precedence, refusals and their words, and the effects of changes.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ static OTHERS: Key<Vec<u16>> = Key::new("others", list).several();
 static LEASE: Key<Duration> = Key::new("timing.lease", duration).or("10s");
 static TABLE: Table = &[&NAME, &PORT, &LIMIT, &FRONT, &BACK, &OTHERS, &LEASE];
 
-/// Everything in a place of its own.
+/// Values of every place in a test.
 struct Told {
     dir: tempfile::TempDir,
     flags: BTreeMap<String, OsString>,
@@ -71,7 +71,7 @@ impl Told {
 }
 
 #[test]
-fn flags_win_over_the_environment_and_that_over_the_file_and_that_over_defaults() {
+fn flags_beat_the_environment_which_beats_the_file_and_defaults() {
     let told = Told::new("name = 'file'\nport = 1\nupload_limit = 2\n");
     let told = told.env("ENJAMBRE_NAME", "environment").env("ENJAMBRE_PORT", "3");
     let values = told.flag("port", "4").values().expect("valid");
@@ -250,7 +250,7 @@ fn everything_that_is_wrong_with_a_file_is_told_at_once() {
 }
 
 #[test]
-fn two_ways_of_saying_the_same_exclude_each_other_in_one_place_and_the_stronger_place_wins() {
+fn alternatives_exclude_each_other_in_one_place_and_the_stronger_wins() {
     let both = Told::new("front = 'a'\n\nback = 'b'").complaint();
     assert_eq!(
         both,
@@ -279,7 +279,7 @@ fn two_ways_of_saying_the_same_exclude_each_other_in_one_place_and_the_stronger_
 }
 
 #[test]
-fn a_change_is_another_value_and_what_needs_a_restart_stays_in_force_until_then() {
+fn a_change_that_needs_a_restart_takes_effect_only_then() {
     let told = Told::new("port = 1\nname = 'a'");
     let before = told.values().expect("valid");
     told.file("# another line\nport = 1\nupload_limit = 9\n");
@@ -366,7 +366,7 @@ async fn a_changed_file_takes_effect_and_a_broken_one_changes_nothing() {
     assert_eq!(seen, expected);
 }
 
-/// As in `peer/src/cli/json/schemas.rs`.
+/// As in `shared/src/json/schemas.rs`.
 #[test]
 fn the_published_schemas_are_those_of_the_reports() {
     let settings = || schemars::generate::SchemaSettings::draft2020_12().for_serialize();

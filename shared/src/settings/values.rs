@@ -1,11 +1,39 @@
-//! What all places together come to.
+//! The merged values of all places, and the differences between two states of them.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::key::{Key, Setting, Table};
-use super::place::Origin;
+use super::key::{Effect, Key, Setting, Table};
+
+/// Place of a setting's value, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// No place: the default.
+    Default,
+    /// The configuration file.
+    File {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// `ENJAMBRE_*`.
+    Environment,
+    /// The command line.
+    Flag,
+}
+
+impl Origin {
+    /// The word that `--json` has for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File { .. } => "file",
+            Self::Environment => "environment",
+            Self::Flag => "flag",
+        }
+    }
+}
 
 /// The value of every setting that has one. All of them have been read by their keys once.
 #[derive(Clone, Debug)]
@@ -15,7 +43,7 @@ pub struct Values {
     pub(super) file: Option<PathBuf>,
 }
 
-/// One value, and who said it.
+/// A value and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Said {
     pub(super) text: OsString,
@@ -23,14 +51,14 @@ pub(super) struct Said {
 }
 
 impl Values {
-    /// The value of a setting; none when nobody says one and it has no default.
+    /// Returns the value of a setting; `None` when no place gives one and it has no default.
     #[must_use]
     pub fn get<T>(&self, key: &Key<T>) -> Option<T> {
         // A text that its key cannot read has been refused where it was said.
         key.read(&self.said.get(key.name())?.text).ok()
     }
 
-    /// The value of a setting if somebody says one.
+    /// Returns the value of a setting if a place gives one.
     #[must_use]
     pub fn said<T>(&self, key: &Key<T>) -> Option<T> {
         match self.origin(key.name())? {
@@ -51,7 +79,7 @@ impl Values {
         self.said.get(name).map(|said| said.text.as_os_str())
     }
 
-    /// Who says it.
+    /// Returns the place of its value.
     #[must_use]
     pub fn origin(&self, name: &str) -> Option<Origin> {
         self.said.get(name).map(|said| said.origin)
@@ -61,5 +89,70 @@ impl Values {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+}
+
+/// A changed setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Name of the setting.
+    pub name: &'static str,
+    /// Time at which the change takes effect.
+    pub effect: Effect,
+    /// Old value; `None` when there was none.
+    pub from: Option<OsString>,
+    /// New value; `None` when there is none.
+    pub to: Option<OsString>,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = |text: &Option<OsString>| match text {
+            Some(text) => format!("{:?}", text.display().to_string()),
+            None => "nothing".to_owned(),
+        };
+        write!(
+            f,
+            "{} is {} instead of {}",
+            self.name,
+            words(&self.to),
+            words(&self.from)
+        )
+    }
+}
+
+/// Returns the settings whose values differ, in the table's order. The same value from another place is no
+/// change.
+#[must_use]
+pub fn changes(from: &Values, to: &Values) -> Vec<Change> {
+    let owned = |values: &Values, name| values.text(name).map(OsString::from);
+    let one = |setting: &&'static dyn super::Setting| {
+        let name = setting.name();
+        let (from, to) = (owned(from, name), owned(to, name));
+        (from != to).then_some(Change {
+            name,
+            effect: setting.effect(),
+            from,
+            to,
+        })
+    };
+    to.table().iter().filter_map(one).collect()
+}
+
+impl Values {
+    /// Returns the values in force once these changes have taken effect as far as they can without a restart:
+    /// new values where a change is possible, old ones elsewhere.
+    #[must_use]
+    pub(super) fn in_force(&self, new: &Self) -> Self {
+        let mut in_force = new.clone();
+        for change in changes(self, new) {
+            if change.effect == Effect::AtRestart {
+                match self.said.get(change.name) {
+                    Some(said) => in_force.said.insert(change.name, said.clone()),
+                    None => in_force.said.remove(change.name),
+                };
+            }
+        }
+        in_force
     }
 }

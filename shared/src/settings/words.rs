@@ -1,19 +1,4 @@
-//! The catalogue of what is said about settings, in English and in Spanish; see [`crate::messages!`].
-//!
-//! [`mistake`] is what is wrong with a value that somebody typed: in English the words of its error, in
-//! Spanish its own. The tracker and the webserver speak English only; so do logs and JSON, whatever is in
-//! force.
-
-use std::error::Error;
-use std::fmt::{Debug, Display};
-
-use super::key::WholeError;
-use crate::language::LanguageError;
-use crate::model::{
-    FragmentLengthError, HostPortError, ParseByteCountError, ParseByteRateError, ParseDurationError,
-    ReplicationTarget, ReplicationTargetError, ZoneError,
-};
-use crate::runtime::telemetry::{ParseLogFilterError, ParseLogFormatError};
+//! The catalogue of messages about settings, in English and in Spanish; see [`crate::messages!`].
 
 crate::messages! {
     // Places.
@@ -70,7 +55,7 @@ crate::messages! {
         en: "a text, a number or true/false is wanted",
         es: "se espera un texto, un número o true/false"
     }
-    /// What the parser of TOML found, in its words.
+    /// Message of the TOML parser, in its words.
     fn no_toml(found) { en: "{found}", es: "no es TOML: «{found}»" }
 
     // Values.
@@ -125,7 +110,7 @@ crate::messages! {
         en: "{text} is no log format; give auto, text or json",
         es: "{text} no es un formato de registro; dé auto, text o json"
     }
-    /// What somebody else found, in their words, which are English.
+    /// Message of another component, in its words, which are English.
     fn found(reason) { en: "{reason}", es: "«{reason}»" }
 
     // `config show` and `config check`.
@@ -161,92 +146,14 @@ crate::messages! {
     }
 }
 
-/// What is wrong with a value, in the language in force.
-#[must_use]
-pub fn mistake(error: &(dyn Error + 'static)) -> String {
-    known(error).unwrap_or_else(|| found(error))
-}
-
-/// The same, if it is known here in every language.
-fn known(error: &(dyn Error + 'static)) -> Option<String> {
-    fn quoted(text: &impl Debug) -> impl Display {
-        format!("{text:?}")
-    }
-    if let Some(ParseByteCountError(text)) = error.downcast_ref() {
-        return Some(no_size(quoted(text)));
-    }
-    if let Some(ParseByteRateError(text)) = error.downcast_ref() {
-        return Some(no_rate(quoted(text)));
-    }
-    if let Some(ParseDurationError(text)) = error.downcast_ref() {
-        return Some(no_duration(quoted(text)));
-    }
-    if let Some(HostPortError(text)) = error.downcast_ref() {
-        return Some(no_address(quoted(text)));
-    }
-    if let Some(ZoneError(text)) = error.downcast_ref() {
-        return Some(no_zone(quoted(text)));
-    }
-    if let Some(ReplicationTargetError(text)) = error.downcast_ref() {
-        return Some(no_target(text, ReplicationTarget::MAX));
-    }
-    if let Some(FragmentLengthError(text)) = error.downcast_ref() {
-        return Some(no_fragment_length(text));
-    }
-    if let Some(LanguageError(text)) = error.downcast_ref() {
-        return Some(no_language(quoted(text)));
-    }
-    if let Some(ParseLogFilterError { text }) = error.downcast_ref() {
-        return Some(no_log_filter(quoted(text)));
-    }
-    if let Some(ParseLogFormatError(text)) = error.downcast_ref() {
-        return Some(no_log_format(quoted(text)));
-    }
-    // It is told in the language in force.
-    error.downcast_ref::<WholeError>().map(ToString::to_string)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::str::FromStr;
-
-    use super::*;
-    use crate::language::{Language, Message, here};
-    use crate::model::{ByteCount, ByteRate, FragmentLength, HostPort, Zone, parse_duration};
-    use crate::runtime::telemetry::{LogFilter, LogFormat};
+    use super::MESSAGES;
+    use crate::language::Message;
 
     #[test]
     fn every_message_is_in_both_languages() {
         let complaints: Vec<_> = MESSAGES.iter().filter_map(Message::complaint).collect();
         assert!(complaints.is_empty(), "{complaints:#?}");
-    }
-
-    fn refused<T: FromStr<Err: Error + 'static>>(text: &str) -> Box<dyn Error> {
-        text.parse::<T>().map(drop).expect_err("no value").into()
-    }
-
-    #[test]
-    fn in_english_a_mistake_is_told_as_the_error_tells_it_and_in_spanish_in_spanish() {
-        for error in [
-            refused::<ByteCount>("much\""),
-            refused::<ByteRate>("fast"),
-            parse_duration("long").expect_err("none").into(),
-            refused::<HostPort>("nowhere"),
-            refused::<Zone>("a zone"),
-            refused::<ReplicationTarget>("33"),
-            refused::<FragmentLength>("3KiB"),
-            refused::<Language>("fr"),
-            refused::<LogFilter>("loud"),
-            refused::<LogFormat>("xml"),
-        ] {
-            let english = known(&*error).expect("it is known");
-            assert_eq!(english, error.to_string());
-            let _spanish = here(Language::Spanish);
-            let spanish = mistake(&*error);
-            assert!(spanish != english && !spanish.contains('«'), "{spanish}");
-        }
-        let other = refused::<u64>("x");
-        let _spanish = here(Language::Spanish);
-        assert_eq!(mistake(&*other), "«invalid digit found in string»");
     }
 }

@@ -1,4 +1,5 @@
-//! Publishing a large file: ours beside what only reads it, what only hashes it, and what the processor could do.
+//! Publishing a large file: Enjambre beside a program that only reads it, one that only hashes it, and the
+//! processor's limit.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -68,7 +69,7 @@ fn summary(length: u64, core: Option<u64>, lines: &[&str; 3], samples: &[Vec<Sam
     let speed_of = |took: Duration| length as f64 / took.as_secs_f64().max(f64::EPSILON);
     let took = |samples: &[Sample]| median(samples.iter().map(|sample| sample.took)).unwrap_or_default();
     let read_speed = speed_of(took(&samples[2]));
-    // Nobody adds more quickly than all cores hash, or than the file can be read.
+    // No program adds faster than all cores hash, or than the file can be read.
     let all_cores = core.map(|speed| speed as f64 * cores() as f64);
     let possible = all_cores.map_or(read_speed, |hashing| hashing.min(read_speed));
     let mut table = Table::new(&[

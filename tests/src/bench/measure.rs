@@ -1,4 +1,4 @@
-//! Measures one transfer: how long it takes, and what both ends use meanwhile.
+//! Measures one transfer: its duration and the resources of both ends.
 
 use std::io;
 use std::process::{Child, Command};
@@ -11,32 +11,32 @@ use super::process::{Usage, forget_peak, usage};
 use super::stopwatch::Stopwatch;
 use crate::is_interrupted;
 
-/// How often is looked whether it is done: the error of a measured time.
+/// Polling interval: the error of a measured time.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// Every how many looks the memory is read as well: the processes that end meanwhile take their peak along.
 const LOOKS_PER_READING: u32 = 20;
 
-/// Nothing that is measured takes longer.
+/// Longest duration of a measurement.
 const LIMIT: Duration = Duration::from_mins(15);
 
 /// The processes at the two ends, by their ids.
 #[derive(Clone, Debug, Default)]
 pub struct Ends {
-    /// Those that give the bytes.
+    /// Processes that send the bytes.
     pub senders: Vec<u32>,
-    /// Those that take them.
+    /// Processes that receive the bytes.
     pub receivers: Vec<u32>,
 }
 
-/// What was measured.
+/// Result of a measurement.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
-    /// From the beginning until it was done.
+    /// Time from the beginning to the end.
     pub took: Duration,
-    /// What the senders used in that time.
+    /// Resources of the senders in that time.
     pub sender: Usage,
-    /// What the receivers used in that time.
+    /// Resources of the receivers in that time.
     pub receiver: Usage,
 }
 
@@ -60,10 +60,10 @@ pub fn command(mut ends: Ends, command: &mut Command) -> Result<Sample> {
     Ok(sample)
 }
 
-/// Measures what something does from when it is begun until it says that it is done.
+/// Measures work from its beginning until `is_done`.
 ///
 /// # Errors
-/// Those of `begin` and `is_done`, when it takes too long, and when someone wants it to end.
+/// When `begin` or `is_done` fails, the work takes too long, or the user interrupts it.
 pub fn work<T>(
     ends: &Ends,
     worker: &mut T,
@@ -115,7 +115,7 @@ impl Readings {
     }
 }
 
-/// What one end has used: the largest peak of its processes, and all of their CPU time.
+/// Returns the resources of one end: the largest peak of its processes, and all of their CPU time.
 fn of(processes: &[u32]) -> Usage {
     processes
         .iter()
@@ -159,7 +159,8 @@ fn until(
     })
 }
 
-/// Ends a child that serves: SIGTERM, so that it can end its own children, and SIGKILL when it does not listen.
+/// Ends a child that serves: SIGTERM, so that it can end its own children, and SIGKILL when it does not
+/// listen.
 pub(crate) fn end(child: &mut Child) {
     let asked = rustix::process::kill_process(Pid::from_child(child), rustix::process::Signal::TERM);
     let patience = Duration::from_secs(5);

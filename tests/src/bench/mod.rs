@@ -1,9 +1,11 @@
-//! The benchmarks behind `cargo bench-enjambre`: ours beside the tools that are installed here, in the same run.
+//! The benchmarks behind `cargo bench-enjambre`: ours beside the tools that are installed here, in the same
+//! run.
 //!
-//! Tools take turns, so that what else the machine does falls on all of them, and medians are shown. Time is from the
-//! command (or the word to begin, for tools that are already running) to the moment when the tool says that it is
-//! done. CPU time and peak memory are read from `/proc` for both ends ([`process`]). Writes that earlier turns left
-//! behind are flushed before the next one begins. It deliberately installs nothing: a tool that is missing is named.
+//! Tools take turns, so that other load on the machine affects all of them, and medians are shown. Time is
+//! from the command (or the start signal, for tools that are already running) to the moment when the tool
+//! reports its end. CPU time and peak memory are read from `/proc` for both ends ([`process`]). Writes of
+//! earlier turns are flushed before the next one begins. The benchmarks deliberately install nothing: they
+//! name a missing tool.
 
 pub mod add;
 pub mod measure;

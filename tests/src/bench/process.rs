@@ -1,7 +1,7 @@
-//! What processes cost: CPU time and peak memory, read from `/proc`.
+//! Cost of processes: CPU time and peak memory, read from `/proc`.
 //!
-//! A process stands for its descendants too, because some tools work in children: their CPU time is added up, and of
-//! their memory the largest counts, since what forked processes share cannot be told from their counters.
+//! The figures of a process include its descendants, because some tools work in children: CPU times are added
+//! up, and of the memory the largest counts, since counters do not show how much forked processes share.
 
 use std::fs;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 /// `/proc` counts CPU time in hundredths of a second on every architecture that we run on (`USER_HZ`).
 const TICK: Duration = Duration::from_millis(10);
 
-/// What a process and its descendants have used.
+/// Resources of a process and its descendants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// User and system time, of children that have ended too.
@@ -18,7 +18,8 @@ pub struct Usage {
     pub peak: u64,
 }
 
-/// What a process has used so far. Nothing, when it is gone; no memory, when it has ended and was not waited for.
+/// Returns the resources used so far. Nothing for a process that is gone; no memory for one that has ended
+/// and was not waited for.
 #[must_use]
 pub fn usage(process: u32) -> Usage {
     let mut total = Usage {
@@ -39,7 +40,7 @@ pub fn usage(process: u32) -> Usage {
     total
 }
 
-/// Lets the peak begin anew at what the process has now, so that what came before is not counted.
+/// Resets the peak to the present memory, so that earlier use is not counted.
 pub fn forget_peak(process: u32) {
     // A system that does not know how leaves the peak of the whole run, which is only less favourable.
     drop(fs::write(format!("/proc/{process}/clear_refs"), "5"));
@@ -60,7 +61,8 @@ fn children(process: u32) -> Vec<u32> {
         .collect()
 }
 
-/// `utime`, `stime`, `cutime` and `cstime` (proc(5)): fields 14 to 17, the second of which may contain blanks.
+/// `utime`, `stime`, `cutime` and `cstime` (proc(5)): fields 14 to 17, the second of which may contain
+/// blanks.
 fn cpu_of(stat: &str) -> Option<Duration> {
     let (_, rest) = stat.rsplit_once(')')?;
     let times = rest.split_whitespace().skip(11).take(4);

@@ -1,4 +1,4 @@
-//! What was found: a table for people, and a file for programs.
+//! Results: a table for people, and a file for programs.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -31,7 +31,7 @@ impl Table {
 }
 
 impl std::fmt::Display for Table {
-    /// As Markdown, so that it can be copied into a document; the first column to the left, numbers to the right.
+    /// Formats Markdown for documents; the first column to the left, numbers to the right.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let cell = |row: &[String], at: usize| row.get(at).cloned().unwrap_or_default();
@@ -88,7 +88,7 @@ pub fn save(name: &str, results: &Value) -> Result<PathBuf> {
     unreachable!("numbers do not run out before the disk does")
 }
 
-/// What the figures depend on.
+/// Returns the properties of the machine on which the figures depend.
 #[must_use]
 pub fn machine() -> Value {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -106,13 +106,13 @@ pub fn machine() -> Value {
     })
 }
 
-/// How many things this machine does at once.
+/// Returns the number of logical processors.
 #[must_use]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, Into::into)
 }
 
-/// The first line that a command says; none when it cannot be run or fails.
+/// Returns the first line that a command prints; `None` when it cannot be run or fails.
 #[must_use]
 pub fn first_line(command: &mut Command) -> Option<String> {
     let output = command.output().ok().filter(|output| output.status.success())?;
@@ -140,7 +140,7 @@ pub fn mebibytes(bytes: u64) -> String {
     (bytes >> 20).to_string()
 }
 
-/// How many times as long.
+/// Returns the ratio of two durations.
 #[must_use]
 pub fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64().max(f64::EPSILON)

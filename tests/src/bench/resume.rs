@@ -1,8 +1,8 @@
 //! Killing a receiver in the middle of a fetch: how much comes again after it.
 //!
-//! *Verified* is what the receiver had received and checked by its last word before it died; *held* is what it still has
-//! after its restart; *lost* is the difference. *Sent again* is counted at the source: everything that it sent in both
-//! attempts beyond the content's length, what was on its way when the receiver died included.
+//! *Verified* are the bytes received at the receiver's last report before it died; *held* are those that it
+//! has after its restart; *lost* is the difference. *Sent again* is counted at the source: all bytes sent in
+//! both attempts beyond the content's length, including those on their way when the receiver died.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -37,7 +37,7 @@ struct Kill {
     received_after: u64,
     wasted_after: u64,
     sent_again: u64,
-    /// Until the node was ready again, and what it computed by then.
+    /// Time until the node was ready again, and CPU time by then.
     restart: Duration,
     restart_cpu: Duration,
 }
@@ -82,7 +82,7 @@ pub fn run(length: u64, rate: ByteRate, runs: u32, seed: u64) -> Result<(Table, 
                 .peer(receiver)
                 .run(["limit", "--download", &rate.get().to_string()]),
         )?;
-        // Progress is told every 200 ms: somewhere in between.
+        // Progress comes every 200 ms: kill somewhere in between.
         let pause = Duration::from_millis(random.random_range(0..200));
         let kill = kill(&mut cluster, receiver, (length, at), pause)?;
         let output = cluster.path(&format!("copy-{receiver}"));

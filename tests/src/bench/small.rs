@@ -68,7 +68,8 @@ pub fn run(count: u32) -> Result<(Table, Value)> {
     ))
 }
 
-/// Publishes a file that nobody has and fetches it: how long the command took, and the fetch within the node.
+/// Publishes a new file and fetches it: returns the durations of the command, and of the fetch within the
+/// node.
 fn fetch(cluster: &Cluster, length: u64, number: u32) -> Result<(Duration, Duration)> {
     let name = format!("{length}-{number}");
     let (file, output) = (

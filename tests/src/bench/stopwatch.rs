@@ -1,4 +1,4 @@
-//! How long things take, in real time.
+//! Durations in real time.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ impl Stopwatch {
         Self(Instant::now())
     }
 
-    /// How long it has run.
+    /// Returns the time since the start.
     #[must_use]
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()

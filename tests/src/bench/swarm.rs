@@ -1,4 +1,4 @@
-//! Swarms in the lab, beside the time that nobody can beat.
+//! Swarms in the lab, beside the theoretical lower bound.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::lab::{Distribution, Lab, Link, Receipt, Scenario, libtorrent};
 /// The scenarios with these names, or all of them when none is named.
 ///
 /// # Errors
-/// When there is none of a name.
+/// When no scenario has one of the names.
 pub fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
     let all = Scenario::all();
     let unknown = names
@@ -30,13 +30,13 @@ pub fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
 /// A tool, and how it distributes a file.
 type Contestant = (&'static str, fn(&Scenario) -> Result<Distribution>);
 
-/// Runs each scenario `runs` times, every time on a new network with new nodes; with libtorrent in turns, if that is
-/// wanted.
+/// Runs each scenario `runs` times, every time on a new network with new nodes; with libtorrent in turns, if
+/// that is wanted.
 ///
 /// A scenario that fails is reported and does not keep the others from running.
 ///
 /// # Errors
-/// When someone wants it to end.
+/// When the user interrupts it.
 #[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 pub fn run(scenarios: &[Scenario], runs: u32, with_libtorrent: bool) -> Result<(Table, Value)> {
     let mut table = Table::new(&COLUMNS);
@@ -98,7 +98,7 @@ const COLUMNS: [&str; 13] = [
     "on receivers' wires",
 ];
 
-/// What a tool did in a scenario.
+/// Results of a tool in a scenario.
 #[derive(Clone, Debug, Default)]
 struct Record {
     done: Vec<Distribution>,
@@ -121,7 +121,7 @@ fn sentence(scenario: &Scenario, distribution: &Distribution) -> String {
     )
 }
 
-/// What a run comes to, as ratios.
+/// Figures of a run, as ratios.
 #[derive(Clone, Copy, Debug)]
 struct Figures {
     last: f64,
@@ -165,7 +165,7 @@ impl Figures {
     }
 }
 
-/// When the last receiver can be done at the earliest, considering when each was to begin.
+/// Returns the earliest possible end of the last receiver, given the times at which each begins.
 fn last_own_bound(receipts: &[Receipt]) -> Duration {
     let ends = receipts.iter().map(|receipt| receipt.due + receipt.bound);
     ends.max().unwrap_or_default()

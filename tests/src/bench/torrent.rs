@@ -1,5 +1,5 @@
-//! libtorrent through its Python bindings (`tests/foreign/torrent.py`): processes that are told what to do by lines on
-//! their stdin and say what they did by lines on their stdout.
+//! libtorrent through its Python bindings (`tests/foreign/torrent.py`): processes that take commands as lines
+//! on stdin and report as lines on stdout.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -44,7 +44,7 @@ pub fn make(file: &Path, torrent: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Adds what seeds a file that is in `directory`, listening on `listen`, to a command that runs its arguments.
+/// Adds a seeder of a file in `directory`, listening on `listen`, to a command that runs its arguments.
 pub fn seed<'a>(command: &'a mut Command, torrent: &Path, directory: &Path, listen: &str) -> &'a mut Command {
     command
         .arg(SCRIPT)
@@ -54,7 +54,7 @@ pub fn seed<'a>(command: &'a mut Command, torrent: &Path, directory: &Path, list
         .arg(listen)
 }
 
-/// As [`seed`], what fetches a file to `directory` from these peers and whoever connects.
+/// Adds a client that fetches a file to `directory` from these peers and from every peer that connects.
 pub fn fetch<'a>(
     command: &'a mut Command,
     torrent: &Path,
@@ -135,7 +135,7 @@ impl Client {
         }
     }
 
-    /// Its process id.
+    /// Returns the process id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()

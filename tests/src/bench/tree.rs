@@ -16,13 +16,14 @@ use crate::{Cluster, Peer, is_interrupted};
 /// Files are 100 B to 8 kB long.
 const LENGTHS: std::ops::Range<usize> = 100..8_000;
 
-/// So many of them are changed between two gets.
+/// Number of files that change between two gets.
 const CHANGED: u32 = 10;
 
-/// Measures `peer add` and `peer get` of a directory of `files` small files, `runs` times, taking turns with `rsync -a`.
+/// Measures `peer add` and `peer get` of a directory of `files` small files, `runs` times, taking turns with
+/// `rsync -a`.
 ///
 /// # Errors
-/// When one fails, or a tree does not come out as it went in.
+/// When a command fails, or a tree differs after the round trip.
 #[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 pub fn run(files: u32, runs: u32) -> Result<(Table, Value)> {
     let (mut ours, mut theirs, mut parts) = (Vec::new(), Vec::new(), Vec::new());

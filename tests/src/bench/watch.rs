@@ -1,8 +1,9 @@
-//! Many watchers on one tracker: what they cost it while names are published as quickly as it takes them.
+//! Many watchers on one tracker: their cost to the tracker while names are published as fast as possible.
 //!
-//! Publishers and watchers speak to a real tracker from this process, each watcher over a connection of its own, as the nodes
-//! of as many machines would. They share the machine with the tracker, so publishing gets slower by what reading the events
-//! costs *here* too; the tracker's own processor time is shown beside that.
+//! Publishers and watchers speak to a real tracker from this process, each watcher over a connection of its
+//! own, as the nodes of as many machines would. They share the machine with the tracker, so the cost of
+//! reading the events *here* slows down publishing too; the tracker's own processor time is shown beside
+//! that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,10 +25,10 @@ use super::report::{Table, seconds};
 use super::stopwatch::Stopwatch;
 use crate::{Program, is_interrupted};
 
-/// Who publishes at a time: enough that one sync of the journal is shared by many.
+/// Concurrent publishers: enough that many share one sync of the journal.
 const PUBLISHERS: u64 = 64;
 
-/// What is published at the end: whoever has been told of it has been told everything.
+/// Name published at the end: a watcher that sees it has seen everything.
 const LAST: &str = "bench/last";
 
 /// No watcher is waited for longer.
@@ -38,7 +39,7 @@ struct Turn {
     watchers: u32,
     published: u64,
     took: Duration,
-    /// From the end of the load until all watchers had been told everything.
+    /// Time from the end of the load until all watchers had received everything.
     behind: Duration,
     told: u64,
     gaps: u64,
@@ -47,17 +48,17 @@ struct Turn {
     own_cpu: Duration,
 }
 
-/// What watchers have been told in all.
+/// Events that watchers received in all.
 #[derive(Default)]
 struct Heard {
     events: AtomicU64,
     gaps: AtomicU64,
 }
 
-/// Has names published for so long without anyone watching and with so many watchers, twice, on a fresh tracker each time.
+/// Publishes names for a duration without watchers and with them, twice, on a fresh tracker each time.
 ///
 /// # Errors
-/// When the tracker does not start or refuses, or a watcher is not told everything.
+/// When the tracker does not start or refuses, or a watcher misses something.
 #[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 pub fn run(watchers: u32, load: Duration) -> Result<(Table, Value)> {
     println!("    tracker --data-dir DIR; {PUBLISHERS} clients: Catalog.Publish; watchers: Catalog.Events");
@@ -121,13 +122,13 @@ async fn measure(tracker: &HostPort, id: u32, watchers: u32, load: Duration) -> 
     let member = Member::join(tracker, &tasks).await?;
     for _ in 0..watchers {
         let catalog = CatalogClient::new(tracker)?;
-        // It has begun when it says where it is: nothing that is published from now on is before that.
+        // The first page has the position: everything published from now on is after it.
         let mut pages = catalog.events(None).await?;
         let begun = pages.next().await?.context("a stream that begins")?;
         ensure!(begun.events.is_empty(), "nothing was asked for");
         let (heard, done) = (Arc::clone(&heard), done.clone());
         tasks.spawn("watcher", OnExit::Continue, async move {
-            // It keeps the connection.
+            // Keeps the connection open.
             let _catalog = catalog;
             while let Ok(Some(page)) = pages.next().await {
                 heard.gaps.fetch_add(page.is_gap.into(), Ordering::Relaxed);

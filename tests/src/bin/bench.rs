@@ -1,12 +1,13 @@
-//! `cargo bench-enjambre pair|swarm|add|small|tree|resume|watch|tracker|all`: our times beside those of the tools installed here, in one run.
+//! `cargo bench-enjambre pair|swarm|add|small|tree|resume|watch|tracker|all`: our times beside those of the
+//! tools installed here, in one run.
 //!
-//! docs/benchmarks.md says what to install and how to read the results.
+//! docs/benchmarks.md has the requirements and explains the results.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use harness::bench::report::{Table, save};
 use harness::bench::{add, pair, resume, small, swarm, tracker, tree, watch};
@@ -17,7 +18,8 @@ use shared::model::{ByteCount, ByteRate, parse_duration};
 
 /// Measures Enjambre beside the tools that are installed on this machine.
 ///
-/// Prints the commands that are used and a table, and writes target/bench/NAME-N.json. Files are made below TMPDIR.
+/// Prints the commands that are used and a table, and writes target/bench/NAME-N.json. Files are made below
+/// TMPDIR.
 #[derive(Debug, Parser)]
 #[command(name = "cargo bench-enjambre", version)]
 struct Arguments {
@@ -32,7 +34,7 @@ enum Benchmark {
         /// The file's length
         #[arg(long, default_value = "1GiB")]
         size: ByteCount,
-        /// How often each tool has its turn
+        /// Number of turns of each tool
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
     },
@@ -43,7 +45,7 @@ enum Benchmark {
         /// Let libtorrent take turns with ours
         #[arg(long)]
         libtorrent: bool,
-        /// How often each scenario is run
+        /// Number of runs of each scenario
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
     },
@@ -52,22 +54,22 @@ enum Benchmark {
         /// The file's length
         #[arg(long, default_value = "4GiB")]
         size: ByteCount,
-        /// How often each command has its turn
+        /// Number of turns of each command
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
     },
     /// Files of 1 byte and of 1 MiB, from one running node to another
     Small {
-        /// How many files of each length
+        /// Number of files of each length
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
         runs: u32,
     },
-    /// A directory of many small files, beside rsync -a, and what a small change moves
+    /// Fetch a directory of many small files, beside rsync -a, and again after a small change
     Tree {
-        /// How many files
+        /// Number of files
         #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
         files: u32,
-        /// How often
+        /// Number of runs
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
     },
@@ -76,57 +78,35 @@ enum Benchmark {
         /// The file's length
         #[arg(long, default_value = "1GiB")]
         size: ByteCount,
-        /// How fast the receiver may fetch
+        /// Rate limit of the receiver
         #[arg(long, default_value = "200MB/s")]
         limit: ByteRate,
-        /// How often it is killed
+        /// Number of kills
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
         runs: u32,
         /// Chooses the moments
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Many watchers on one tracker while names are published as quickly as it takes them
+    /// Let many watchers follow one tracker while names are published as fast as possible
     Watch {
-        /// How many watchers
+        /// Number of watchers
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1000))]
         watchers: u32,
-        /// For how long is published
+        /// Duration of the publishing
         #[arg(long, default_value = "10s", value_parser = parse_duration)]
         load: Duration,
     },
     /// The tracker alone: memory, restart, durable publications, lookups beside empty calls
-    Tracker {
-        /// Fragments in all
-        #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-        fragments: u32,
-        /// Fragments of each content
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-        each: u32,
-        /// Replicas of every fragment
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=32))]
-        replicas: u32,
-        /// Simulated peers
-        #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        peers: u32,
-        /// Callers at once
-        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024))]
-        clients: u32,
-        /// How long each rate is measured, each time
-        #[arg(long, default_value = "5s", value_parser = parse_duration)]
-        time: Duration,
-        /// How often each rate is measured
-        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-        runs: u32,
-    },
+    Tracker(tracker::Options),
     /// An empty service, for `tracker`
     #[command(hide = true)]
     Echo,
-    /// All of them with their defaults; the swarm only where there can be one
+    /// All of them with their defaults; the swarm only on machines that can have one
     All,
 }
 
-/// Exit code when this machine cannot run what was asked for, as for wrong usage.
+/// Exit code when this machine cannot run a benchmark, as for wrong usage.
 const IMPOSSIBLE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -175,45 +155,24 @@ fn run(benchmark: Benchmark) -> Result<()> {
             seed,
         } => show("resume", resume::run(size.get(), limit, runs, seed)?),
         Benchmark::Watch { watchers, load } => show("watch", watch::run(watchers, load)?),
-        Benchmark::Tracker {
-            fragments,
-            each,
-            replicas,
-            peers,
-            clients,
-            time,
-            runs,
-        } => show(
-            "tracker",
-            tracker::run(tracker::Options {
-                fragments,
-                each,
-                replicas,
-                peers,
-                clients,
-                time,
-                runs,
-            })?,
-        ),
+        Benchmark::Tracker(options) => show("tracker", tracker::run(options)?),
         Benchmark::Echo => Ok(()),
         Benchmark::All => all(),
     }
 }
 
+/// Runs every benchmark with its defaults; the swarm only on machines that can have one.
 fn all() -> Result<()> {
-    show("pair", pair::run(1 << 30, 3)?)?;
-    show("add", add::run(4 << 30, 3)?)?;
-    show("small", small::run(20)?)?;
-    show("tree", tree::run(10_000, 3)?)?;
-    show("watch", watch::run(200, Duration::from_secs(10))?)?;
-    show("tracker", tracker::run(tracker::Options::default())?)?;
-    let limit = ByteRate::new(200_000_000).context("not 0")?;
-    show("resume", resume::run(1 << 30, limit, 5, 1)?)?;
+    let with_defaults =
+        |words: &[&str]| run(Arguments::try_parse_from([&["bench"], words].concat())?.benchmark);
+    for name in ["pair", "add", "small", "tree", "watch", "tracker", "resume"] {
+        with_defaults(&[name])?;
+    }
     if let Some(obstacle) = obstacle() {
         println!("swarm: skipped, {obstacle}");
         return Ok(());
     }
-    show("swarm", swarm::run(&swarm::scenarios(&[])?, 3, true)?)
+    with_defaults(&["swarm", "--libtorrent"])
 }
 
 fn show(name: &str, (table, results): (Table, Value)) -> Result<()> {

@@ -1,6 +1,7 @@
-//! `cargo campaign [kills|wipes|flips]`: does a cluster of real programs keep what it acknowledges, whatever happens to it?
+//! `cargo campaign [kills|wipes|flips]`: runs a cluster of real programs under faults and checks that it
+//! keeps everything that it acknowledged.
 //!
-//! docs/reliability.md has what is tried and what was found.
+//! docs/reliability.md describes the faults and the findings.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
 use std::process::ExitCode;
@@ -13,29 +14,30 @@ use harness::chaos::kills::Victim;
 use harness::chaos::{self, Fault, Plan, Report, flips, kills, wipes};
 use harness::until_interrupted;
 
-/// Loads and harms a cluster of real programs, and compares what it gives back with a ledger of what it acknowledged.
+/// Loads and harms a cluster of real programs, and compares its answers with a ledger of everything that it
+/// acknowledged.
 ///
-/// Prints a table and writes target/bench/campaign-NAME-N.json. Ends with 1, and keeps all files, when a promise was broken.
-/// Files are made below TMPDIR.
+/// Prints a table and writes target/bench/campaign-NAME-N.json. Ends with 1, and keeps all files, when an
+/// invariant was broken. Files are made below TMPDIR.
 #[derive(Debug, Parser)]
 #[command(name = "cargo campaign", version, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     kind: Option<Kind>,
-    /// How long there are faults; up to two minutes more when some kind of them has not come by then
+    /// Seconds of faults; up to two minutes more until every kind of fault has occurred
     #[arg(long, conflicts_with = "minutes")]
     seconds: Option<u64>,
-    /// The same, in minutes [default: 5]
+    /// Minutes of faults [default: 5]
     #[arg(long)]
     minutes: Option<u64>,
-    /// Decides who asks for what, and which faults come in which order
+    /// Seed of the requests and of the order of the faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many peers
+    /// Number of peers
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u8).range(4..=50))]
     peers: u8,
-    /// The kinds of faults: kill-peer, kill-tracker, stop-peer, stop-tracker, cut, divide, fill, flip, wipe, yesterday,
-    /// restore [default: all]
+    /// The kinds of faults: kill-peer, kill-tracker, stop-peer, stop-tracker, cut, divide, fill, flip, wipe,
+    /// yesterday, restore [default: all]
     #[arg(long, value_delimiter = ',')]
     nemesis: Vec<Fault>,
 }
@@ -44,13 +46,13 @@ struct Arguments {
 enum Kind {
     /// Kills programs again and again under load, each time as soon as they work again
     Kills {
-        /// Who is killed
+        /// Victims of the kills
         #[arg(long)]
         of: Of,
-        /// How often
+        /// Number of kills
         #[arg(long, default_value_t = 100)]
         count: u64,
-        /// Decides who asks for what, and when who is killed
+        /// Seed of the requests and of the times and victims of the kills
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -59,10 +61,10 @@ enum Kind {
         /// Replicas of each content
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(2..=8))]
         replicas: u32,
-        /// How many contents
+        /// Number of contents
         #[arg(long, default_value_t = 50)]
         trials: u64,
-        /// Decides lengths, and who is wiped
+        /// Seed of the lengths and of the victims
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
@@ -71,7 +73,8 @@ enum Kind {
         /// Bytes changed on disk; besides, one for each 40 of them is changed in flight
         #[arg(long, default_value_t = 10_000)]
         bytes: u64,
-        /// One byte in so many is changed in flight; by default in every eighth fragment, and every get has to finish
+        /// Change one byte in this many in flight; by default in every eighth fragment. Every get has to
+        /// finish
         #[arg(long, value_name = "BYTES", default_value_t = 512 << 10, value_parser = clap::value_parser!(u64).range(1..))]
         one_in: u64,
         /// Decides where
@@ -137,7 +140,7 @@ fn run(arguments: Arguments) -> Result<Report> {
     }
 }
 
-/// Whether every promise was kept.
+/// Returns whether every invariant held.
 fn show(name: &str, report: &Report) -> Result<bool> {
     let path = save(name, &report.tally.json())?;
     println!("{}\nwritten to {}", report.tally.table(), path.display());

@@ -1,7 +1,8 @@
 //! `cargo demo [FILE]`: the whole system in a minute, with real programs on free loopback ports.
 //!
-//! A webserver, a tracker and five peers; a file is published with three replicas; two peers are killed, the publisher
-//! among them; the cluster repairs itself; a sixth peer fetches the file by way of the webserver; digests are compared.
+//! A webserver, a tracker and five peers; a file is published with three replicas; two peers are killed, the
+//! publisher among them; the cluster repairs itself; a sixth peer fetches the file by way of the webserver;
+//! digests are compared.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
 use std::ffi::OsStr;
@@ -59,7 +60,7 @@ fn demo(arguments: &Arguments) -> Result<()> {
     println!("Building the programs …");
     binaries::build();
     println!("Starting a webserver, a tracker and {PEERS} peers …");
-    // Production timing: what is seen here is what a real cluster does.
+    // Production timing: the demonstration behaves as a real cluster does.
     let builder = Cluster::builder().timing("").peers(PEERS);
     let builder = if arguments.keep { builder.keep() } else { builder };
     let mut cluster = builder.start()?;
@@ -221,7 +222,7 @@ fn fewest_live(located: &Value) -> u64 {
         .unwrap_or(REPLICAS)
 }
 
-/// How many replicas `locate` says are on peers that were killed.
+/// Returns the number of replicas that `locate` shows on killed peers.
 fn lost_replicas(located: &Value, cluster: &Cluster, victims: &[usize]) -> usize {
     let addresses: Vec<_> = victims
         .iter()

@@ -1,4 +1,5 @@
-//! `histories [--seeds A..B]`: does the cluster keep its promises? One seed is one history.
+//! `dst [--seeds A..B]`: plays histories of a simulated cluster and checks its invariants. One seed is one
+//! history.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
 use std::process::ExitCode;
@@ -7,33 +8,33 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use clap::Parser;
 use harness::dst::{self, Played};
 
-/// Plays histories of a simulated cluster and looks for broken promises.
+/// Plays histories of a simulated cluster and looks for violated invariants.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
     /// The first seed and the one after the last, such as 0..1000.
     #[arg(long, default_value = "0..1000", value_parser = range)]
     seeds: std::ops::Range<u64>,
-    /// One seed, with what happened at the end of its history.
+    /// One seed, with the end of its trace.
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// How many peers there are at first; every seed has a number of its own.
+    /// The number of peers at first; every seed has one of its own.
     #[arg(long)]
     peers: Option<usize>,
-    /// How many lines of a history are shown.
+    /// The number of lines of a trace that are shown.
     #[arg(long, default_value_t = 60)]
     lines: usize,
-    /// Play all seeds, and list those that broke a promise.
+    /// Play all seeds, and list those that violate an invariant.
     #[arg(long)]
     all: bool,
-    /// How many histories are played side by side; as many as there are processors, if not given.
+    /// The number of histories side by side; as many as there are processors, if not given.
     #[arg(long)]
     threads: Option<usize>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // A panic is a broken promise like others: it is shown with its history.
+    // A panic is a violation like others: it is shown with its history.
     std::panic::set_hook(Box::new(|_| {}));
     match arguments.seed {
         Some(seed) => show(seed, &arguments),
@@ -51,12 +52,12 @@ fn show(seed: u64, arguments: &Arguments) -> ExitCode {
         "seed {seed}: {} events, digest {:016x}: {}",
         played.events,
         played.digest,
-        played.violation.as_deref().unwrap_or("every promise was kept")
+        played.violation.as_deref().unwrap_or("every invariant held")
     );
     ExitCode::from(u8::from(played.violation.is_some()))
 }
 
-/// Plays all seeds until one breaks a promise.
+/// Plays all seeds until one violates an invariant.
 fn play_all(arguments: &Arguments) -> ExitCode {
     let available = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let threads = arguments.threads.unwrap_or(available);
@@ -67,7 +68,7 @@ fn play_all(arguments: &Arguments) -> ExitCode {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    // Seeds before a failed one are still played, so that the first one is told.
+                    // Seeds before a failed one are still played, so that the first one is shown.
                     if seed >= arguments.seeds.end.min(failed.load(Ordering::Relaxed)) {
                         return;
                     }

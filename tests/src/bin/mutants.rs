@@ -1,5 +1,5 @@
-//! `planted [PART OF A NAME]`: plants bugs in a copy of the code, one at a time, and counts the histories that it takes
-//! to find each, or sees a test fail.
+//! `mutants [PART OF A NAME]`: plants bugs in a copy of the code, one at a time, and counts the histories
+//! until each is found, or sees a test fail.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, ensure};
 use harness::dst::mutants::{Hunter, MUTANTS, Mutant};
 
-/// So many histories are played before a bug counts as not found: in a debug build, which is made sooner.
+/// The histories that are played before a mutant counts as not found: in a debug build, which is made sooner.
 const SEEDS: &str = "0..3000";
 
-/// What the copy consists of.
+/// The parts of the copy.
 const PARTS: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -36,7 +36,7 @@ fn main() -> Result<ExitCode> {
             .status()?;
         ensure!(copied.success(), "cannot copy {part}");
     }
-    // Never the workspace's own: cargo would take what was built from the copy for what is built from here.
+    // Never the workspace's own: cargo would take artifacts of the copy for its own.
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let target = target.join("mutants");
     println!("| invariant | planted | found at history, or by | as |\n|---|---|---|---|");
@@ -50,7 +50,7 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!is_every_found)))
 }
 
-/// Plants a bug, plays histories, and takes the bug out again.
+/// Plants a mutant, has it hunted, and takes it out again.
 fn hunt(bug: &Mutant, copy: &Path, target: &Path) -> Result<(Option<String>, String)> {
     let path = copy.join(bug.path);
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
@@ -64,7 +64,7 @@ fn hunt(bug: &Mutant, copy: &Path, target: &Path) -> Result<(Option<String>, Str
     let output = cargo(bug.by)
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", target)
-        // Nobody debugs these: that makes each a third smaller.
+        // Nobody debugs these builds: each is a third smaller without the information.
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .output()
         .context("run cargo")?;
@@ -89,19 +89,13 @@ fn hunt(bug: &Mutant, copy: &Path, target: &Path) -> Result<(Option<String>, Str
     })
 }
 
-/// How its hunter is let loose.
+/// Returns the command that runs a hunter.
 fn cargo(hunter: Hunter) -> Command {
     let mut cargo = Command::new("cargo");
     match hunter {
-        Hunter::Histories => cargo.args(["run", "--quiet", "--locked", "-p", "tests"]).args([
-            "--bin",
-            "histories",
-            "--",
-            "--seeds",
-            SEEDS,
-            "--lines",
-            "1",
-        ]),
+        Hunter::Histories => cargo
+            .args(["run", "--quiet", "--locked", "-p", "tests", "--features", "lab"])
+            .args(["--bin", "dst", "--", "--seeds", SEEDS, "--lines", "1"]),
         Hunter::Test {
             package,
             target,
@@ -120,7 +114,7 @@ fn cargo(hunter: Hunter) -> Command {
     cargo
 }
 
-/// The number of the history that found it, and what it complained of.
+/// Returns the number of the history that found it, and the violation.
 fn found_by_histories(said: &str) -> (Option<String>, String) {
     let found = said
         .lines()

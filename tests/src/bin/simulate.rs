@@ -13,29 +13,30 @@ use shared::model::{ByteCount, parse_duration};
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// What to simulate: equal-15, equal-100, equal-1000, mixed, arrivals, crowd, source-leaves, one-slow, slow-source, liars.
+    /// Scenarios to simulate: equal-15, equal-100, equal-1000, mixed, arrivals, crowd, source-leaves,
+    /// one-slow, slow-source, liars.
     #[arg(default_value = "equal-15")]
     scenarios: Vec<String>,
-    /// How many receivers; each scenario has a number of its own.
+    /// Number of receivers; each scenario has a number of its own by default.
     #[arg(long)]
     receivers: Option<usize>,
     /// The content's length.
     #[arg(long, default_value = "64MiB")]
     content: ByteCount,
-    /// What the source and an ordinary receiver can send, in bits a second, such as 50Mbit or 1Gbit.
+    /// Uplink of the source and of ordinary receivers, in bits a second, such as 50Mbit or 1Gbit.
     #[arg(long, default_value = "50Mbit", value_parser = rate)]
     up: u64,
-    /// What each can receive; as much as it can send, if not given.
+    /// Downlink of each; by default the same as the uplink.
     #[arg(long, value_parser = rate)]
     down: Option<u64>,
-    /// How long anything takes from one host to another, besides its time on their links. What queues for a busy link
-    /// delays everything behind it: 50 to 100 ms are usual at the ports of a swarm.
+    /// Delay of every message between hosts, besides its time on their links. A queue for a busy link delays
+    /// everything behind it: 50 to 100 ms are usual at the ports of a swarm.
     #[arg(long, default_value = "1ms", value_parser = parse_duration)]
     latency: Duration,
-    /// Where all chance comes from.
+    /// Seed of all randomness.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many simulations of each scenario, with seeds that follow each other.
+    /// Number of simulations of each scenario, with consecutive seeds.
     #[arg(long, default_value_t = 1)]
     runs: u64,
 }

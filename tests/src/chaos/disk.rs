@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// More than a peer's share of what the load publishes, so that it is full only when somebody fills it.
+/// More than a peer's share of the published bytes, so that the disk is full only when the test fills it.
 const SIZE: &str = "size=256m,mode=700";
 
-/// Mounted until it is dropped; by then nobody may use it.
+/// A disk that is mounted until it is dropped; no process may use it then.
 #[derive(Debug)]
 pub(super) struct SmallDisk(PathBuf);
 
@@ -16,13 +16,11 @@ impl SmallDisk {
     /// Mounts one.
     ///
     /// # Errors
-    /// When this process may not.
+    /// When this process may not mount.
     pub(super) fn mount(at: &Path) -> Result<Self> {
         std::fs::create_dir_all(at).context("make a directory")?;
         let mut mount = Command::new("mount");
-        mount
-            .args(["-t", "tmpfs", "-o", SIZE, "enjambre-campaign"])
-            .arg(at);
+        mount.args(["-t", "tmpfs", "-o", SIZE, "enjambre-chaos"]).arg(at);
         let status = mount.stderr(Stdio::null()).status().context("run mount")?;
         ensure!(status.success(), "cannot mount a file system at {}", at.display());
         Ok(Self(at.to_owned()))

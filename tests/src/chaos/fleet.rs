@@ -1,7 +1,7 @@
-//! The cluster of a campaign: real programs that several threads use, harm and start again at the same time.
+//! The cluster of a chaos run: real programs that several threads use, harm and start again at the same time.
 //!
-//! Everything is asked by the real command line, whose exit codes are the answers. Each peer has a data directory, and on
-//! a machine where that is possible a network namespace of its own, so that it can be cut off.
+//! Every question goes through the real command line, whose exit codes are the answers. Each peer has a data
+//! directory and, on a machine that allows it, a network namespace of its own, so that it can be cut off.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -22,10 +22,10 @@ use crate::cluster::QUICK_TIMING;
 use crate::lab::{Link, Network, Place};
 use crate::{Outcome, Program, binaries, eventually};
 
-/// A command that gets no answer for so long is given up, so that a stopped node holds nobody up for ever.
+/// Longest wait for an answer to a command, so that a stopped node delays nothing for ever.
 const COMMAND_LIMIT: &str = "10s";
 
-/// One in a campaign that stops nobody: what has no answer by then never has one, however busy the machine is.
+/// Longest wait in a run that stops no process: a missing answer then never comes, even on a busy machine.
 const LONG_COMMAND_LIMIT: &str = "60s";
 
 /// One for each peer, and one for a fresh peer at the end: links so fast that they limit nothing here.
@@ -34,21 +34,21 @@ const LINK: Link = Link::both_ways(10_000_000_000);
 /// The peer whose disk is small, where there can be one.
 pub(super) const SMALL: usize = 1;
 
-/// A peer that was ordered a copy when its sources were cut off from it is given up sooner than in production (60 s): a campaign has
-/// only seconds between two faults.
+/// Stall limit of a fetch whose sources were cut off; shorter than in production (60 s), because a chaos run
+/// has only seconds between two faults.
 const SOON: &str = "stall = \"10s\"\n";
 
-/// Peers have found their tracker again within this time, whatever happened before.
+/// Time within which peers find their tracker again after any fault.
 const RETURN_LIMIT: Duration = Duration::from_secs(60);
 
-/// The programs of a campaign, and where they run.
+/// Programs of a chaos run, and their places.
 #[derive(Debug)]
 pub struct Fleet {
     hosts: RwLock<Vec<Arc<Host>>>,
     /// The tracker.
     pub tracker: Mutex<Program>,
     webserver: Mutex<Program>,
-    /// Where the programs are when they can be cut off from each other.
+    /// Network whose hosts can be cut off from each other.
     pub network: Option<Network>,
     small_disk: Option<SmallDisk>,
     directory: Option<TempDir>,
@@ -67,15 +67,15 @@ pub struct Listed {
 /// A peer of the fleet.
 #[derive(Debug)]
 pub struct Host {
-    /// From 0.
+    /// Number from 0.
     pub number: usize,
-    /// What it keeps.
+    /// Directory of its data.
     pub data_dir: PathBuf,
-    /// The program, if somebody does not hold it just now.
+    /// The program; locked while a thread uses it.
     pub program: Mutex<Program>,
     /// Changes that it has acknowledged.
     pub acknowledged: AtomicU64,
-    /// Where it listens, in every run.
+    /// Listening address, in every run.
     pub address: String,
     is_up: AtomicBool,
     place: Option<Place>,
@@ -94,7 +94,7 @@ impl Fleet {
     /// A network in which as many peers, and one more, can be cut off.
     ///
     /// # Errors
-    /// When there can be none here.
+    /// When this machine allows none.
     pub(super) fn network(peers: usize) -> Result<Network> {
         Network::up(&vec![LINK; peers + 1])
     }
@@ -106,7 +106,7 @@ impl Fleet {
     pub(super) fn start_in(peers: usize, network: Option<Network>, with_small_disk: bool) -> Result<Self> {
         binaries::build();
         let directory = tempfile::Builder::new()
-            .prefix("enjambre-campaign-")
+            .prefix("enjambre-chaos-")
             .tempdir()
             .context("make a directory")?;
         let root = directory.path();
@@ -155,7 +155,7 @@ impl Fleet {
         self.small_disk.is_some()
     }
 
-    /// Where all files are.
+    /// Returns the directory of all files.
     ///
     /// # Panics
     /// After [`Self::keep`].
@@ -164,7 +164,7 @@ impl Fleet {
         self.directory.as_ref().expect("kept only at the end").path()
     }
 
-    /// Leaves the files behind; says where.
+    /// Keeps the files and returns their directory.
     pub fn keep(mut self) -> PathBuf {
         let directory = self.directory.take().expect("kept once");
         directory.keep()
@@ -214,7 +214,7 @@ impl Fleet {
     /// Waits until every peer has a session with the tracker.
     ///
     /// # Errors
-    /// When one has not in time.
+    /// When one of them is not connected in time.
     pub fn wait_until_connected(&self) -> Result<()> {
         for host in self.hosts() {
             let session = || {
@@ -229,8 +229,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// What is missing until everything is at its target and nothing is on its way; none when nothing is. Names that are
-    /// `excused` may stand for contents that nobody has any more.
+    /// Returns an obstacle to rest: a content below its target or work under way; `None` at rest. Names that
+    /// are `excused` may stand for contents without any holder.
     #[must_use]
     pub fn unrest(&self, excused: &BTreeSet<String>) -> Option<String> {
         let hosts = self.hosts();
@@ -262,7 +262,7 @@ impl Fleet {
     /// Waits until there is no unrest.
     ///
     /// # Errors
-    /// When there is still some then.
+    /// When an obstacle is left after the limit.
     pub fn wait_for_rest(&self, limit: Duration, excused: &BTreeSet<String>) -> Result<()> {
         eventually(
             "everything at target",
@@ -273,10 +273,10 @@ impl Fleet {
         .map(drop)
     }
 
-    /// What the network lists.
+    /// Returns the network's list of names.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When the network does not answer.
     pub fn listed(&self) -> Result<Vec<Listed>> {
         let listed = self.hosts()[0].run(["list", "--json"]);
         ensure!(listed.code == 0, "cannot list: {}", listed.stderr);
@@ -328,7 +328,8 @@ impl Host {
             Some(place) => place.command(&program),
             None => Command::new(program),
         };
-        // Named by its address, so that a command does not run a node of its own there while this one is being restarted.
+        // Named by its address, so that a command does not run a node of its own there while this one is
+        // being restarted.
         command
             .args(arguments)
             .args(["--peer", &self.address, "--timeout", self.command_limit])
@@ -336,7 +337,7 @@ impl Host {
         answered(&mut command)
     }
 
-    /// What it says of itself, if it answers.
+    /// Returns its status, if it answers.
     #[must_use]
     pub fn status(&self) -> Option<Value> {
         let outcome = self.run(["status", "--json"]);
@@ -354,7 +355,7 @@ impl Host {
         self.is_up.store(is_up, Ordering::Relaxed);
     }
 
-    /// Kills it and starts it again on what is in its data directory then.
+    /// Kills it, changes its data directory, and starts it again.
     ///
     /// # Errors
     /// When `meanwhile` fails, or it does not start.

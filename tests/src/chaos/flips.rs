@@ -1,7 +1,8 @@
-//! `cargo campaign flips`: bytes changed on the disks of holders, and on the wires between peers, while everything is read.
+//! `cargo campaign flips`: changed bytes on the disks of holders, and on the wires between peers, during
+//! reads.
 //!
-//! In every round all copies but the publisher's (that file is the user's) are changed, a peer that has nothing reads
-//! everything, and the holders are told to look. Then they are repaired.
+//! In every round all copies but the publisher's (the user's own file) are changed, an empty peer reads
+//! everything, and the holders verify their copies. Then the copies are repaired.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -14,12 +15,12 @@ use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
 use super::proxy::Proxy;
-use super::{Answer, Campaign, Content, Fleet, Host, Report, locked};
+use super::{Answer, ChaosRun, Content, Fleet, Host, Report, locked};
 use crate::bench::report::seconds;
 use crate::bench::stopwatch::Stopwatch;
 use crate::{content, is_interrupted};
 
-/// What is read in every round: so much that thousands of bytes hit different blocks, and no more.
+/// Contents read in every round: enough that thousands of bytes hit different blocks, and no more.
 const CONTENTS: u64 = 4;
 const LENGTH: u64 = 4 << 20;
 
@@ -29,13 +30,14 @@ const HOLDERS: usize = 3;
 /// Bytes changed in a holder's files in one round: about one in every block of 16 KiB.
 const FLIPS: u64 = 1000;
 
-/// In flight so many times fewer bytes are changed than on disk, for each costs a request or a connection.
+/// Factor between bytes changed on disk and in flight, where each costs a request or a connection.
 const IN_FLIGHT_PART: u64 = 40;
 
 /// Holders are repaired within this time.
 const REST_LIMIT: Duration = Duration::from_secs(120);
 
-/// No round on disk, and none in flight, begins so long after the first: then something is much slower than it should be.
+/// Time limit for beginning another round, on disk or in flight: after it something is much slower than it
+/// should be.
 const PHASE_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// Changes `bytes` bytes on disk and a small part of that in flight, there one in `one_in`.
@@ -45,12 +47,12 @@ const PHASE_LIMIT: Duration = Duration::from_secs(45 * 60);
 pub fn run(bytes: u64, one_in: u64, seed: u64) -> Result<Report> {
     let mut fleet = Fleet::start(0)?;
     fleet.be_patient();
-    let campaign = Campaign::new(fleet)?;
-    let outcome = campaign.flips(bytes, one_in, seed);
-    campaign.end(outcome)
+    let chaos = ChaosRun::new(fleet)?;
+    let outcome = chaos.flips(bytes, one_in, seed);
+    chaos.end(outcome)
 }
 
-impl Campaign {
+impl ChaosRun {
     fn flips(&self, bytes: u64, one_in: u64, seed: u64) -> Result<()> {
         let proxies: Vec<_> = (0..HOLDERS as u64)
             .map(|number| Proxy::start(seed ^ number))
@@ -176,7 +178,7 @@ impl Campaign {
         Ok(())
     }
 
-    /// The reader begins anew, as another peer that has nothing; what it held is elsewhere again.
+    /// Empties the reader; its contents are on other peers again.
     fn forget(&self, reader: &Host) -> Result<()> {
         reader.bounce(|data_dir| std::fs::remove_dir_all(data_dir).context("wipe the reader"))?;
         self.rest(REST_LIMIT)
@@ -199,7 +201,8 @@ impl Campaign {
     }
 }
 
-/// How many damaged fragments `peer verify --json` says that it found; a failure's last line is the error.
+/// Returns the number of damaged fragments in the output of `peer verify --json`; a failure's last line is
+/// the error.
 fn damaged_in(said: &str) -> u64 {
     let lines = said
         .lines()

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use anyhow::Result;
 
 use super::load::Mix;
-use super::nemesis::Fault;
-use super::{Campaign, Fleet, Report, locked};
+use super::nemesis::{Fault, Plan};
+use super::{ChaosRun, Fleet, Report, locked};
 use crate::bench::report::seconds;
 use crate::bench::stopwatch::Stopwatch;
 use crate::lab::obstacle;
@@ -16,25 +15,12 @@ use crate::lab::obstacle;
 /// Clients, each with one operation under way.
 const CLIENTS: u64 = 4;
 
-/// What is to be done.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// How long there are faults; longer when some kind of them has not come by then.
-    pub length: Duration,
-    /// Decides who asks for what, and which faults come in which order.
-    pub seed: u64,
-    /// How many peers.
-    pub peers: usize,
-    /// The kinds of faults.
-    pub faults: BTreeSet<Fault>,
-}
-
-/// Runs a campaign.
+/// Executes a chaos run.
 ///
 /// # Errors
 /// When a program cannot be started, or started again.
 pub fn run(plan: &Plan) -> Result<Report> {
-    let (campaign, faults) = prepare(plan)?;
+    let (chaos, faults) = prepare(plan)?;
     let mix = Mix {
         length_bits: 0..=18,
         replicas: 2..=3,
@@ -44,22 +30,22 @@ pub fn run(plan: &Plan) -> Result<Report> {
     let watch = Stopwatch::start();
     let harmed: Result<()> = std::thread::scope(|scope| {
         for client in 0..CLIENTS {
-            let (campaign, mix) = (&campaign, &mix);
-            scope.spawn(move || campaign.client(plan.seed.wrapping_add(client), mix));
+            let (chaos, mix) = (&chaos, &mix);
+            scope.spawn(move || chaos.client(plan.seed.wrapping_add(client), mix));
         }
-        let troubles = scope.spawn(|| campaign.trouble(plan, &faults));
-        let harms = campaign.harm(plan, &faults);
+        let troubles = scope.spawn(|| chaos.trouble(plan, &faults));
+        let harms = chaos.harm(plan, &faults);
         let troubles = troubles.join().expect("the nemesis does not panic");
-        campaign.is_over.store(true, Ordering::Relaxed);
+        chaos.is_over.store(true, Ordering::Relaxed);
         harms.and(troubles)
     });
-    locked(&campaign.tally).figure("seconds of faults", seconds(watch.elapsed()));
-    let outcome = harmed.and_then(|()| campaign.judge());
-    campaign.end(outcome)
+    locked(&chaos.tally).figure("seconds of faults", seconds(watch.elapsed()));
+    let outcome = harmed.and_then(|()| chaos.judge());
+    chaos.end(outcome)
 }
 
-/// Starts the cluster, with all that the faults need; leaves out those that cannot be here, and says so.
-fn prepare(plan: &Plan) -> Result<(Campaign, BTreeSet<Fault>)> {
+/// Starts the cluster for all faults; omits those that this machine does not allow, and reports them.
+fn prepare(plan: &Plan) -> Result<(ChaosRun, BTreeSet<Fault>)> {
     let wants_network = plan.faults.iter().any(|fault| fault.needs_network());
     let network = wants_network.then(|| match obstacle() {
         Some(obstacle) => Err(obstacle),
@@ -71,7 +57,7 @@ fn prepare(plan: &Plan) -> Result<(Campaign, BTreeSet<Fault>)> {
     };
     let fleet = Fleet::start_in(plan.peers, network, plan.faults.contains(&Fault::Fill))?;
     let no_disk = (!fleet.has_small_disk()).then(|| "this process may not mount a small disk".to_owned());
-    let campaign = Campaign::new(fleet)?;
+    let chaos = ChaosRun::new(fleet)?;
     let mut faults = plan.faults.clone();
     for fault in &plan.faults {
         let reason = match fault {
@@ -81,10 +67,8 @@ fn prepare(plan: &Plan) -> Result<(Campaign, BTreeSet<Fault>)> {
         };
         if let Some(reason) = reason {
             faults.remove(fault);
-            locked(&campaign.tally)
-                .skipped
-                .insert(fault.word(), reason.clone());
+            locked(&chaos.tally).skipped.insert(fault.word(), reason.clone());
         }
     }
-    Ok((campaign, faults))
+    Ok((chaos, faults))
 }

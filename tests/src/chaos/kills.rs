@@ -1,4 +1,5 @@
-//! `cargo campaign kills`: the tracker, or peers, killed again and again under load, each time as soon as they work again.
+//! `cargo campaign kills`: kills the tracker, or peers, again and again under load, each time as soon as they
+//! work again.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -9,27 +10,28 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::load::Mix;
-use super::{Campaign, Fleet, Host, Report, locked};
+use super::{ChaosRun, Fleet, Host, Report, locked};
 use crate::bench::report::seconds;
 use crate::bench::stopwatch::Stopwatch;
 use crate::{eventually, is_interrupted};
 
-/// Two replicas need two peers while one is away, and one more so that there is a choice.
+/// Two replicas need two peers while one is away, and one more for a choice.
 const PEERS: usize = 4;
 
-/// So many operations are under way when a kill hits.
+/// Concurrent operations when a kill hits.
 const CLIENTS: u64 = 4;
 
-/// A kill comes at most this long after it is seen that the victim has acknowledged something since it was killed last.
-const MOST_CALM: Duration = Duration::from_millis(250);
+/// A kill comes at most this long after it is seen that the victim has acknowledged something since it was
+/// killed last.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Something is acknowledged again within this time after a kill.
+/// Time within which an operation is acknowledged again after a kill.
 const RETURN_LIMIT: Duration = Duration::from_secs(60);
 
 /// Names that are read after each kill: the latest, which a kill could have cut off.
 const READ_AFTER: usize = 3;
 
-/// Who is killed.
+/// Victims of the kills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Victim {
     /// The tracker.
@@ -43,7 +45,7 @@ pub enum Victim {
 /// # Errors
 /// When a program cannot be started again.
 pub fn run(victim: Victim, count: u64, seed: u64) -> Result<Report> {
-    let campaign = Campaign::new(Fleet::start(PEERS)?)?;
+    let chaos = ChaosRun::new(Fleet::start(PEERS)?)?;
     let mix = Mix {
         length_bits: 0..=12,
         replicas: 2..=2,
@@ -53,19 +55,19 @@ pub fn run(victim: Victim, count: u64, seed: u64) -> Result<Report> {
     let watch = Stopwatch::start();
     let killed: Result<()> = std::thread::scope(|scope| {
         for client in 0..CLIENTS {
-            let (campaign, mix) = (&campaign, &mix);
-            scope.spawn(move || campaign.client(seed.wrapping_add(client), mix));
+            let (chaos, mix) = (&chaos, &mix);
+            scope.spawn(move || chaos.client(seed.wrapping_add(client), mix));
         }
-        let killed = campaign.kill_often(victim, count, seed);
-        campaign.is_over.store(true, Ordering::Relaxed);
+        let killed = chaos.kill_often(victim, count, seed);
+        chaos.is_over.store(true, Ordering::Relaxed);
         killed
     });
-    locked(&campaign.tally).figure("seconds under load", seconds(watch.elapsed()));
-    let outcome = killed.and_then(|()| campaign.judge());
-    campaign.end(outcome)
+    locked(&chaos.tally).figure("seconds under load", seconds(watch.elapsed()));
+    let outcome = killed.and_then(|()| chaos.judge());
+    chaos.end(outcome)
 }
 
-impl Campaign {
+impl ChaosRun {
     fn kill_often(&self, victim: Victim, count: u64, seed: u64) -> Result<()> {
         let rng = &mut SmallRng::seed_from_u64(seed ^ 0x6b11);
         let hosts = self.fleet.hosts();
@@ -73,7 +75,7 @@ impl Campaign {
             Victim::Tracker => 1,
             Victim::Peer => hosts.len(),
         };
-        // How much each of them had acknowledged when it had just come back: with more, it works again.
+        // Acknowledgements of each victim when it had just come back: with more, it works again.
         let mut marks = vec![0; victims];
         for _ in 0..count {
             if is_interrupted() {
@@ -88,7 +90,7 @@ impl Campaign {
                 *now > marks[at]
             })?;
             // The moment of the fault.
-            std::thread::sleep(MOST_CALM.mul_f64(rng.random()));
+            std::thread::sleep(LONGEST_PAUSE.mul_f64(rng.random()));
             self.note(format_args!("killing {victim:?} {at}"));
             match victim {
                 Victim::Tracker => {
@@ -106,7 +108,7 @@ impl Campaign {
         Ok(())
     }
 
-    /// Reads what was changed last, all at once, through a peer that answers.
+    /// Reads the latest changes, all at once, through a peer that answers.
     fn read_latest(&self, hosts: &[Arc<Host>], rng: &mut SmallRng) {
         let _turn = self.gate.read().unwrap_or_else(PoisonError::into_inner);
         let host = &hosts[rng.random_range(0..hosts.len())];

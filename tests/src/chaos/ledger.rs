@@ -1,12 +1,15 @@
-//! What was asked of the cluster and what it acknowledged, kept outside of it; and what a reader may see because of that.
+//! The ledger: requests to the cluster and its acknowledgements, kept outside of it; and the answers that a
+//! reader may therefore see.
 //!
-//! A name is changed by one client at a time, so its history is a line of *versions*: each may be seen from the moment
-//! that its change was asked for until the moment that the next one was acknowledged. A change that was never answered
-//! may have had its effect, or have it later (a peer's outbox tries again), or never: then both are right until
-//! one reader has seen the new version, and nobody changes the name meanwhile. Once a version has been seen, no earlier one
-//! is right any more. That is linearizability of a register with one writer, checked as the answers come.
+//! Only one client at a time changes a name, so its history is a line of *versions*: a reader may see each
+//! from the request of its change until the acknowledgement of the next one. A change without an answer may
+//! take effect at once, later (a peer's outbox tries again), or never: then both versions are right until a
+//! reader has seen the new one, and no client changes the name meanwhile. Once a reader has seen a version,
+//! no earlier one is right any more. That is linearizability of a register with one writer, checked as the
+//! answers come.
 //!
-//! Moments are the ledger's own count of events, so no clock matters. It is pure: it knows neither processes nor files.
+//! Moments are the ledger's own count of events, so no clock matters. It is pure: it knows neither processes
+//! nor files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,38 +19,38 @@ use rand::seq::IndexedRandom as _;
 /// The ledger's count of events.
 pub type Moment = u64;
 
-/// What a file consists of: pseudo-random bytes that depend only on these, and their SHA-256.
+/// Bytes of a file: pseudo-random, a function of these fields, and their SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// What the bytes are drawn from.
+    /// Seed of the bytes.
     pub seed: u64,
-    /// How many.
+    /// Number of bytes.
     pub length: u64,
-    /// Their SHA-256, in hexadecimal.
+    /// SHA-256 of the bytes, in hexadecimal.
     pub digest: String,
 }
 
-/// How a change was answered.
+/// Answer to a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It is done, for good.
+    /// The change is done, for good.
     Done,
-    /// Nobody can tell.
+    /// The outcome is unknown.
     Unknown,
 }
 
-/// What a reader saw.
+/// Observation of a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen<'a> {
     /// Bytes with this SHA-256.
     Bytes(&'a str),
-    /// That there is no such name.
+    /// The name does not exist.
     Absent,
-    /// Nothing: it was told that it could not be read now.
+    /// The name could not be read now.
     Nothing,
 }
 
-/// A promise that was not kept.
+/// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// A reader got bytes that the name has never stood for.
@@ -55,9 +58,9 @@ pub enum Violation {
     WrongBytes {
         /// The name.
         name: String,
-        /// What was read.
+        /// Digest of the bytes read.
         digest: String,
-        /// What it was.
+        /// Expected versions.
         was: String,
     },
     /// A reader got something that was over, or not yet.
@@ -65,25 +68,25 @@ pub enum Violation {
     Stale {
         /// The name.
         name: String,
-        /// What was read.
+        /// Observed version.
         seen: String,
-        /// What it was.
+        /// Expected versions.
         was: String,
     },
-    /// What was acknowledged is not there.
+    /// An acknowledged name does not exist.
     #[error("lost: {name} is not there, it was acknowledged as {was}")]
     Lost {
         /// The name.
         name: String,
-        /// What it was.
+        /// Acknowledged version.
         was: String,
     },
-    /// What was acknowledged cannot be read although nothing is amiss any more.
+    /// An acknowledged content cannot be read although no fault is left.
     #[error("lost: {name} cannot be read, it was acknowledged as {was}")]
     Unreadable {
         /// The name.
         name: String,
-        /// What it was.
+        /// Acknowledged version.
         was: String,
     },
 }
@@ -112,11 +115,11 @@ struct Version {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
-    /// The last version is acknowledged, nobody is changing it.
+    /// The last version is acknowledged, and no client is changing it.
     Settled,
     /// The last version has been asked for.
     Changing,
-    /// The last version was asked for, and nobody can tell.
+    /// The last version was requested, and its outcome is unknown.
     Open,
     /// The tracker's history went back behind some of the versions: any of those since may be right, or lost.
     TakenBack,
@@ -128,7 +131,7 @@ struct Record {
     standing: Standing,
 }
 
-/// What was asked and what was acknowledged, name by name.
+/// Requests and acknowledgements, name by name.
 #[derive(Debug, Default)]
 pub struct Ledger {
     now: Moment,
@@ -137,10 +140,10 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Somebody is about to bind a name to a content, or to remove it.
+    /// Notes the request to bind a name to a content, or to remove it.
     ///
     /// # Panics
-    /// When the name is not [free](Self::free): the campaign itself is wrong then.
+    /// When the name is not [free](Self::free): the chaos run itself is wrong then.
     pub fn begin(&mut self, name: &str, content: Option<Content>) -> Change {
         let from = self.tick();
         let unbound = Version {
@@ -179,7 +182,7 @@ impl Ledger {
         }
     }
 
-    /// Somebody is about to read a name.
+    /// Notes the beginning of a read.
     pub fn begin_reading(&mut self, name: &str) -> Reading {
         Reading {
             name: name.to_owned(),
@@ -187,7 +190,7 @@ impl Ledger {
         }
     }
 
-    /// What the reading may have seen until now, for people.
+    /// Describes the versions that the read may have seen until now, for people.
     #[must_use]
     pub fn describe(&self, reading: &Reading) -> String {
         let record = &self.names[&reading.name];
@@ -197,7 +200,7 @@ impl Ledger {
     /// The reading is over.
     ///
     /// # Errors
-    /// When it could not have seen this.
+    /// When the read could not have seen this.
     pub fn end_reading(&mut self, reading: Reading, seen: Seen<'_>) -> Result<(), Violation> {
         let now = self.tick();
         let name = reading.name;
@@ -215,7 +218,7 @@ impl Ledger {
                 record.saw(at, now);
                 Ok(())
             }
-            // While a name is changed, what it was may go before the reader has it.
+            // A changing name may lose its earlier content before the reader has it.
             (None, Seen::Absent) if possible.len() > 1 => Ok(()),
             (None, Seen::Absent) => Err(Violation::Lost { name, was }),
             (None, Seen::Bytes(digest)) => {
@@ -240,8 +243,8 @@ impl Ledger {
     /// The reading is over, and nothing was amiss while it went on.
     ///
     /// # Errors
-    /// As [`Self::end_reading`], and when there was nothing to see.
-    pub fn end_calm_reading(&mut self, reading: Reading, seen: Seen<'_>) -> Result<(), Violation> {
+    /// As [`Self::end_reading`], and when the read saw nothing.
+    pub fn end_quiescent_reading(&mut self, reading: Reading, seen: Seen<'_>) -> Result<(), Violation> {
         let record = &self.names[&reading.name];
         let possible = record.possible_since(reading.from);
         let may_be_absent = possible.iter().any(|at| record.versions[*at].content.is_none());
@@ -256,8 +259,8 @@ impl Ledger {
         self.end_reading(reading, seen)
     }
 
-    /// The tracker was restored from a backup of that moment: what was acknowledged since may be gone or be back, and that
-    /// is all that is promised.
+    /// Notes that the tracker was restored from a backup of that moment: later acknowledgements may be lost
+    /// or back, and nothing more is promised.
     pub fn taken_back_to(&mut self, backup: Moment) {
         for record in self.names.values_mut() {
             let since = |moment: Moment| moment >= backup;
@@ -293,7 +296,7 @@ impl Ledger {
         names.choose(rng).map(|(name, _)| (*name).clone())
     }
 
-    /// A name that stands for something, and what that is, if it is settled.
+    /// Returns a bound name and its content, if it is settled.
     pub fn bound(&self, rng: &mut SmallRng) -> Option<(String, Content)> {
         let name = self.free(rng, true)?;
         let last = self.names[&name].versions.last()?.content.clone()?;
@@ -315,7 +318,7 @@ impl Ledger {
         self.names.keys().cloned().collect()
     }
 
-    /// Those that were changed last, the latest first.
+    /// Returns the names changed last, the latest first.
     #[must_use]
     pub fn latest(&self, count: usize) -> Vec<String> {
         let from = |record: &Record| record.versions.last().map_or(0, |version| version.from);
@@ -332,7 +335,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Names of which the tracker may have gone back to something that nobody has any more.
+    /// Returns names that a restored tracker may have bound to a content without holders.
     #[must_use]
     pub fn taken_back(&self) -> BTreeSet<String> {
         let is_taken_back = |record: &Record| record.standing == Standing::TakenBack;
@@ -346,7 +349,7 @@ impl Ledger {
         self.names.contains_key(name)
     }
 
-    /// How many names there are.
+    /// Returns the number of names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.names.len()
@@ -358,13 +361,14 @@ impl Ledger {
         self.names.is_empty()
     }
 
-    /// How many changes were acknowledged.
+    /// Returns the number of acknowledged changes.
     #[must_use]
     pub const fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
 
-    /// How many names nobody can tell of: a change was never answered, or they were taken back.
+    /// Returns the number of names with an unknown state: a change was never answered, or a backup was
+    /// restored.
     #[must_use]
     pub fn open(&self) -> usize {
         let is_open = |record: &&Record| !matches!(record.standing, Standing::Settled);
@@ -378,7 +382,7 @@ impl Ledger {
 }
 
 impl Record {
-    /// The versions that a reader may see who began then and ends now.
+    /// Returns the versions that a read from then until now may see.
     fn possible_since(&self, from: Moment) -> Vec<usize> {
         let versions = self.versions.iter().enumerate();
         versions
@@ -387,7 +391,7 @@ impl Record {
             .collect()
     }
 
-    /// From now on no earlier version is right.
+    /// Rules out all earlier versions.
     fn settle(&mut self, at: usize, now: Moment) {
         for version in &mut self.versions[..at] {
             version.until.get_or_insert(now);
@@ -409,7 +413,7 @@ impl Record {
         match self.standing {
             Standing::Settled => true,
             Standing::TakenBack => false,
-            // What was never acknowledged was never promised to be readable.
+            // An unacknowledged content was never promised to be readable.
             Standing::Changing | Standing::Open => {
                 self.versions.last().is_some_and(|last| last.content.is_none())
             }

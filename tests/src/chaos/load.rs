@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
-use super::{Answer, Campaign, Content, Host, Seen, locked};
+use super::{Answer, ChaosRun, Content, Host, Seen, locked};
 use crate::{Outcome, content, is_interrupted};
 
 /// Exit codes of `peer` that say something about the name; the others leave it open.
@@ -16,14 +16,15 @@ const DONE: i32 = 0;
 const NOT_FOUND: i32 = 3;
 const TARGET_NOT_MET: i32 = 10;
 
-/// What must be readable is asked for so often. Names with the same bytes share the file that the first reader asked for, and
-/// that reader removes it: a `get` at the same moment finds it gone, says so, and the next one fetches it again.
-const CALM_ATTEMPTS: u32 = 3;
+/// Attempts to read a name that must be readable. Names with the same bytes share the file that the first
+/// reader asked for, and that reader removes it: a `get` at the same moment fails, and the next one fetches
+/// it again.
+const QUIESCENT_ATTEMPTS: u32 = 3;
 
-/// How long `add --wait` waits for replicas, in a cluster that is being harmed.
+/// Time that `add --wait` waits for replicas, in a cluster that is being harmed.
 const WAIT: &str = "--wait=5s";
 
-/// What the users do.
+/// Mix of the users' operations.
 #[derive(Clone, Debug)]
 pub(super) struct Mix {
     /// Bytes of a content, as powers of two.
@@ -36,8 +37,8 @@ pub(super) struct Mix {
     pub(super) gets: u32,
 }
 
-impl Campaign {
-    /// One client, until the campaign is over.
+impl ChaosRun {
+    /// Runs one client until the chaos run is over.
     pub(super) fn client(&self, seed: u64, mix: &Mix) {
         let rng = &mut SmallRng::seed_from_u64(seed);
         while !self.is_over.load(Ordering::Relaxed) && !is_interrupted() {
@@ -112,7 +113,7 @@ impl Campaign {
         locked(&self.tally).asks(kind);
         let outcome = host.run(arguments);
         let is_done = match outcome.code {
-            // It may only have been written down, to be published later.
+            // A pending change is only written down, to be published later.
             DONE => outcome.json()["state"] != "pending",
             TARGET_NOT_MET => outcome.stdout.contains("\"published\""),
             _ => false,
@@ -150,14 +151,14 @@ impl Campaign {
         self.answered(host, "remove", is_done);
     }
 
-    /// Reads a name and compares; what is not there is a violation only when everything is `calm`. False when nobody could say what
-    /// it is now.
+    /// Reads a name and compares; a missing content is a violation only at quiescence. Returns false when the
+    /// outcome is unknown.
     pub(super) fn get(&self, host: &Host, name: &str, is_quiescent: bool) -> bool {
         let output = self.fleet.path(&format!("got/{}", next_id()));
         let reading = locked(&self.ledger).begin_reading(name);
         locked(&self.tally).asks("get");
         let mut outcome = self.fetch(host, name, &output);
-        for _ in 1..CALM_ATTEMPTS {
+        for _ in 1..QUIESCENT_ATTEMPTS {
             if !is_quiescent || matches!(outcome.code, DONE | NOT_FOUND) {
                 break;
             }
@@ -189,7 +190,7 @@ impl Campaign {
         let mut ledger = locked(&self.ledger);
         let was = ledger.describe(&reading);
         let told = if is_quiescent {
-            ledger.end_calm_reading(reading, seen)
+            ledger.end_quiescent_reading(reading, seen)
         } else {
             ledger.end_reading(reading, seen)
         };

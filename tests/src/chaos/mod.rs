@@ -1,12 +1,13 @@
-//! Campaigns: a cluster of real programs under load, harmed in every way that this machine allows, and a ledger beside it
-//! of what it acknowledged.
+//! Chaos runs: a cluster of real programs under load, harmed in every way that this machine allows, and a
+//! ledger beside it of everything that it acknowledged.
 //!
-//! [`Ledger`] is the judge: pure, and told what clients ask, are answered and read. [`Fleet`] is the cluster. `load` are
-//! its users, `nemesis` is what happens to it, `calm` reads everything back when the faults have stopped. [`kills`],
-//! [`wipes`] and [`flips`] are campaigns of one kind of harm, many times over, and quick each time.
+//! [`Ledger`] is the judge: pure, and fed with the requests, answers and reads of clients. [`Fleet`] is the
+//! cluster. `load` has its users, `nemesis` its faults, `quiescence` reads everything back when the faults
+//! have stopped. [`kills`], [`wipes`] and [`flips`] are runs of one kind of fault, many times over, and quick
+//! each time.
 //!
-//! The seed decides who asks for what and which faults come in which order; when exactly they hit is the machine's
-//! business, so a seed repeats the kind of history and not the history (simulated ones do: [`crate::dst`]).
+//! The seed decides the requests, and the order of the faults; their exact times depend on the machine, so a
+//! seed repeats the kind of history and not the history (simulated ones do: [`crate::dst`]).
 
 mod disk;
 mod fleet;
@@ -29,32 +30,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use anyhow::{Context as _, Result, ensure};
 
 pub use fleet::{Fleet, Host, Listed};
-pub use general::{Plan, run};
+pub use general::run;
 pub use ledger::{Answer, Change, Content, Ledger, Moment, Reading, Seen, Violation};
-pub use nemesis::Fault;
+pub use nemesis::{Fault, Plan};
 pub use tally::{Report, Tally};
 
 use crate::bench::stopwatch::Stopwatch;
 use crate::is_interrupted;
 
-/// What the threads of a campaign share.
+/// State that the threads of a chaos run share.
 #[derive(Debug)]
-struct Campaign {
+struct ChaosRun {
     fleet: Fleet,
     ledger: Mutex<Ledger>,
     tally: Mutex<Tally>,
-    /// Held for reading by every client during an operation: whoever holds it for writing has the cluster to himself.
+    /// Read lock of every client during an operation: the write lock excludes all clients.
     gate: RwLock<()>,
-    /// Held for reading by faults that destroy nothing: whoever holds it for writing knows that there is none.
+    /// Read lock of faults that destroy nothing: the write lock excludes them.
     truce: RwLock<()>,
     /// The load and the nemeses are to end.
     is_over: AtomicBool,
-    /// What happened and when, for whoever looks into a broken promise.
+    /// Times of all operations and faults, for the analysis of a broken invariant.
     diary: Mutex<File>,
     watch: Stopwatch,
 }
 
-impl Campaign {
+impl ChaosRun {
     fn new(fleet: Fleet) -> Result<Self> {
         let diary = File::create(fleet.path("campaign.log")).context("begin a diary")?;
         Ok(Self {
@@ -69,10 +70,10 @@ impl Campaign {
         })
     }
 
-    /// Notes what happens.
+    /// Writes a line to the diary.
     fn note(&self, what: impl std::fmt::Display) {
         let at = self.watch.elapsed().as_secs_f64();
-        // A diary with gaps is better than no campaign.
+        // A diary with gaps is better than no run.
         drop(writeln!(locked(&self.diary), "{at:9.3} {what}"));
     }
 
@@ -81,9 +82,9 @@ impl Campaign {
         locked(&self.tally).violations.push(what.to_string());
     }
 
-    /// Ends the campaign: the files stay when a promise was broken, or it could not go on.
+    /// Ends the run: the files stay when an invariant was broken, or the run failed.
     fn end(self, outcome: Result<()>) -> Result<Report> {
-        // What was under way then says nothing about promises.
+        // Operations interrupted by the user do not count.
         ensure!(!is_interrupted(), "interrupted");
         if let Err(error) = outcome {
             self.violated(format_args!("stopped: {error:#}"));
@@ -95,7 +96,7 @@ impl Campaign {
     }
 }
 
-/// A panic elsewhere ends the campaign; what it left behind is still looked at.
+/// A panic elsewhere ends the run; the state that it left is still judged.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,9 @@
-//! What happens to a cluster in a campaign.
+//! Faults of a cluster in a chaos run.
 //!
-//! *Troubles* destroy nothing: processes are killed or stopped, wires cut, disks filled. They come one after the other, at
-//! any time. *Harms* destroy copies, or history: they come when everything is at its target and nothing else is wrong, and
-//! each takes what one peer has; the cluster repairs it under load and troubles. So no more than R−1 copies are ever
-//! destroyed at once, and every loss is the cluster's own.
+//! *Troubles* destroy nothing: processes are killed or stopped, wires cut, disks filled. They come one after
+//! the other, at any time. *Harms* destroy copies, or history: they come when everything is at its target and
+//! nothing else is wrong, and each takes the data of one peer; the cluster repairs it under load and
+//! troubles. So no more than R−1 copies are ever destroyed at once, and every loss is the cluster's own.
 
 mod harm;
 mod trouble;
@@ -16,21 +16,22 @@ use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::{Campaign, Plan, locked};
+use super::{ChaosRun, locked};
 use crate::bench::stopwatch::Stopwatch;
 use crate::is_interrupted;
 
-/// Longer than the lease of this cluster (3 s) and its grace (1 s): who is stopped so long is taken for dead.
+/// Longer than the lease of this cluster (3 s) and its grace (1 s): a process stopped this long counts as
+/// dead.
 const LONG: Duration = Duration::from_millis(4500);
 
 /// Between two troubles.
 const PAUSE: std::ops::Range<u64> = 200..2500;
 
-/// Kinds of faults that have not come when the time is over come then, however short the campaign; but none begins later than so
-/// long after it. All harms take about half of it on an idle machine.
+/// Overtime for kinds of faults that have not occurred by the end, even in a short run; no fault begins after
+/// it. All harms take about half of it on an idle machine.
 const OVERTIME: Duration = Duration::from_secs(120);
 
-/// After a harm: whoever is gone is known to be gone by then.
+/// Wait after a harm: the tracker knows of the loss by then.
 const AFTER_HARM: Duration = Duration::from_millis(4500);
 
 /// A kind of fault.
@@ -76,7 +77,7 @@ impl Fault {
         Self::Restore,
     ];
 
-    /// What it is called on the command line and in tables.
+    /// Returns the name on the command line and in tables.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -119,7 +120,7 @@ impl std::str::FromStr for Fault {
 struct Order {
     kinds: BTreeSet<Fault>,
     left: Vec<Fault>,
-    /// Those that have not come yet.
+    /// Kinds that have not occurred yet.
     missing: BTreeSet<Fault>,
     rng: SmallRng,
 }
@@ -137,7 +138,7 @@ impl Order {
 
     fn next(&mut self) -> Option<Fault> {
         if self.left.is_empty() {
-            // What could not be when its turn came is tried again before anything has a second turn.
+            // A kind that was impossible at its turn is tried again before any has a second turn.
             let round = match self.missing.is_empty() {
                 true => &self.kinds,
                 false => &self.missing,
@@ -153,14 +154,27 @@ impl Order {
         self.missing.remove(&fault);
     }
 
-    /// Whether one more may begin, so long after the first could have.
+    /// Returns whether one more may begin this long after the first could have.
     fn goes_on(&self, elapsed: Duration, length: Duration) -> bool {
         elapsed < length || (!self.missing.is_empty() && elapsed < length + OVERTIME)
     }
 }
 
-impl Campaign {
-    /// Troubles, until the campaign is over.
+/// Parameters of a run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Duration of the faults; longer until every kind has occurred.
+    pub length: Duration,
+    /// Seed of the requests and of the order of the faults.
+    pub seed: u64,
+    /// Number of peers.
+    pub peers: usize,
+    /// The kinds of faults.
+    pub faults: BTreeSet<Fault>,
+}
+
+impl ChaosRun {
+    /// Causes troubles until the run is over.
     pub(super) fn trouble(&self, plan: &Plan, faults: &BTreeSet<Fault>) -> Result<()> {
         let kinds = faults.iter().copied().filter(|fault| !fault.is_harm());
         let mut order = Order::new(kinds, plan.seed ^ 0x7a0b);
@@ -242,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_campaign_is_longer_only_for_kinds_that_have_not_come_and_not_without_end() {
+    fn a_run_is_longer_only_for_missing_kinds_of_faults_and_bounded() {
         let length = Duration::from_secs(1);
         let mut order = Order::new([Fault::Wipe].into_iter(), 5);
         assert!(order.goes_on(Duration::ZERO, length));

@@ -1,7 +1,7 @@
 //! A wire that changes bytes: a TCP proxy before a peer, through which all others reach it.
 //!
-//! It changes what the peer sends, not what is sent to it: that is where the fragments are. It deliberately knows nothing
-//! of HTTP/2, so it hits frames, headers and payloads alike.
+//! It changes bytes from the peer only: those are the fragments. It deliberately knows nothing of HTTP/2, so
+//! it hits frames, headers and payloads alike.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -25,7 +25,7 @@ pub(super) struct Proxy {
 #[derive(Debug)]
 struct Shared {
     upstream: OnceLock<String>,
-    /// One byte in so many is changed, on average; 0: none.
+    /// Average distance between changed bytes; 0: none.
     one_in: AtomicU64,
     flipped: AtomicU64,
     passed: AtomicU64,
@@ -36,7 +36,7 @@ impl Proxy {
     /// Listens on a free port, before it is known where to.
     ///
     /// # Errors
-    /// When there is no port.
+    /// When no port is free.
     pub(super) fn start(seed: u64) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("listen")?;
         let address = listener.local_addr().context("listen")?.to_string();
@@ -54,7 +54,7 @@ impl Proxy {
                 if of_thread.is_over.load(Ordering::Relaxed) {
                     return;
                 }
-                // Nobody has been told where it leads yet, or nobody is there: the caller tries again.
+                // The destination is unknown yet, or not listening: the caller tries again.
                 let upstream = of_thread.upstream.get().map(TcpStream::connect);
                 if let Some(Ok(callee)) = upstream {
                     of_thread.join(caller, callee, seeds.random());
@@ -64,18 +64,18 @@ impl Proxy {
         Ok(Self { address, shared })
     }
 
-    /// Where it listens.
+    /// Returns the listening address.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
 
-    /// Where it leads, from now on.
+    /// Sets the destination.
     pub(super) fn lead_to(&self, upstream: String) {
         // The peer keeps its address when it is started again.
         drop(self.shared.upstream.set(upstream));
     }
 
-    /// Changes one byte in so many, on average; 0: none.
+    /// Sets the average distance between changed bytes; 0: none.
     pub(super) fn change_one_in(&self, bytes: u64) {
         self.shared.one_in.store(bytes, Ordering::Relaxed);
     }
@@ -93,7 +93,7 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Relaxed);
-        // Wakes the listener up; if it is gone already, so much the better.
+        // Wakes the listener up; a failure means that it is gone already.
         drop(TcpStream::connect(&self.address));
     }
 }
@@ -126,7 +126,7 @@ impl Shared {
     }
 }
 
-/// Passes on what comes until one side ends, then ends the other.
+/// Copies bytes until one side ends, then ends the other.
 fn pass(mut from: TcpStream, mut to: TcpStream, mut change: impl FnMut(&mut [u8])) {
     let mut chunk = vec![0; CHUNK];
     while let Ok(read) = from.read(&mut chunk) {

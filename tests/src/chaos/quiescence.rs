@@ -1,27 +1,29 @@
-//! When the faults have stopped: everything comes back to its target, and everything that was acknowledged is read on a peer
-//! that had none of it.
+//! Quiescence: after the faults, everything returns to its target, and a fresh peer reads everything that was
+//! acknowledged.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Campaign, Fleet, Host, Listed, locked};
+use super::{ChaosRun, Fleet, Host, Listed, locked};
 use crate::bench::report::seconds;
 use crate::bench::stopwatch::Stopwatch;
 use crate::is_interrupted;
 
-/// Everything is at its target within this time after the faults; leases, grace and safe mode are some seconds here.
+/// Time within which everything is at its target after the faults; leases, grace and safe mode are some
+/// seconds here.
 const REST_LIMIT: Duration = Duration::from_secs(180);
 
 /// Readers at once.
 const READERS: usize = 3;
 
-impl Campaign {
-    /// Waits for rest, then reads every name on a fresh peer and compares; then audits what the tracker has on disk.
+impl ChaosRun {
+    /// Waits for rest, reads every name on a fresh peer and compares; then audits the tracker's data on disk.
     ///
     /// # Errors
-    /// When a program cannot be started or asked. Broken promises are noted, not returned.
+    /// When a program cannot be started or asked. Broken invariants are
+    /// noted, not returned.
     pub(super) fn judge(&self) -> Result<()> {
         self.note("the faults have stopped");
         let watch = Stopwatch::start();

@@ -1,4 +1,4 @@
-//! What happened in a campaign, counted; and what is told of it.
+//! Counts of a chaos run, and its report.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ pub struct Count {
     pub acknowledged: u64,
 }
 
-/// Counts; what the kinds mean is said by their names.
+/// Counters; their names are their meaning.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// By kind of operation.
+    /// Counts by kind of operation.
     pub operations: BTreeMap<&'static str, Count>,
     /// Faults by kind.
     pub faults: BTreeMap<&'static str, u64>,
@@ -29,18 +29,18 @@ pub struct Tally {
     pub figures: Vec<(&'static str, String)>,
     /// Bytes changed on disk or in flight.
     pub flipped: u64,
-    /// Readings compared with what they should be.
+    /// Reads compared with the ledger.
     pub compared: u64,
-    /// Promises that were not kept.
+    /// Broken invariants.
     pub violations: Vec<String>,
 }
 
-/// How a campaign ended.
+/// Outcome of a chaos run.
 #[derive(Debug)]
 pub struct Report {
-    /// What was counted.
+    /// Counters of the run.
     pub tally: Tally,
-    /// Where the files are, when there is something to look at.
+    /// Directory of the files, if they are kept.
     pub kept: Option<PathBuf>,
 }
 
@@ -60,7 +60,7 @@ impl Tally {
         *self.faults.entry(kind).or_default() += 1;
     }
 
-    /// Something else that is told.
+    /// Adds a figure to the report.
     pub fn figure(&mut self, what: &'static str, value: impl std::fmt::Display) {
         self.figures.push((what, value.to_string()));
     }
@@ -70,7 +70,7 @@ impl Tally {
         self.violations.iter().filter(is_of).count()
     }
 
-    /// For people.
+    /// Returns the report for people.
     #[must_use]
     pub fn table(&self) -> Table {
         let mut table = Table::new(&["what", "count"]);
@@ -97,13 +97,13 @@ impl Tally {
             table.row([what.to_owned(), self.violations_of(kind).to_string()]);
         }
         table.row([
-            "promises broken in all".to_owned(),
+            "invariants broken in all".to_owned(),
             self.violations.len().to_string(),
         ]);
         table
     }
 
-    /// For programs.
+    /// Returns the report for programs.
     #[must_use]
     pub fn json(&self) -> Value {
         let operations = self.operations.iter().map(|(kind, count)| {
@@ -144,7 +144,7 @@ mod tests {
         let mut tally = Tally::default();
         for seen in [Seen::Absent, Seen::Bytes("other"), Seen::Bytes("d")] {
             let reading = ledger.begin_reading("a");
-            let told = ledger.end_calm_reading(reading, seen);
+            let told = ledger.end_quiescent_reading(reading, seen);
             tally
                 .violations
                 .extend(told.err().map(|violation| violation.to_string()));
@@ -155,6 +155,6 @@ mod tests {
             (&1.into(), &1.into())
         );
         let table = tally.table().to_string();
-        assert!(table.contains("| promises broken in all |     2 |"), "{table}");
+        assert!(table.contains("| invariants broken in all |     2 |"), "{table}");
     }
 }

@@ -1,7 +1,8 @@
-//! `cargo campaign wipes`: at the moment when a content is acknowledged as replicated R times, R−1 of its holders are killed
-//! and their data directories removed. It must be readable.
+//! `cargo campaign wipes`: as soon as a content is acknowledged as replicated R times, R−1 of its holders are
+//! killed and their data directories removed. The content must be readable.
 //!
-//! Wiped peers come back empty, as others. A content is removed after its trial: the next wipe may hit its last copy.
+//! Wiped peers come back empty, as others. A content is removed after its trial: the next wipe may hit its
+//! last copy.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use rand::seq::{IteratorRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::Value;
 
-use super::{Campaign, Fleet, Host, Report, locked};
+use super::{ChaosRun, Fleet, Host, Report, locked};
 use crate::bench::report::{median, seconds};
 use crate::bench::stopwatch::Stopwatch;
 use crate::{content, is_interrupted};
@@ -24,7 +25,7 @@ const SPARE: usize = 3;
 /// Some contents have one fragment, some have several.
 const MOST_BYTES: u64 = 256 << 10;
 
-/// A content that cannot be read for so long is lost.
+/// Time after which an unreadable content counts as lost.
 const READ_LIMIT: Duration = Duration::from_secs(60);
 
 /// Trials that were acknowledged, by how they went.
@@ -43,12 +44,12 @@ struct Trials {
 pub fn run(replicas: u32, count: u64, seed: u64) -> Result<Report> {
     ensure!(replicas >= 2, "of one replica none can be spared");
     let holders = usize::try_from(replicas).context("a number of peers")?;
-    let campaign = Campaign::new(Fleet::start(holders + SPARE)?)?;
-    let outcome = campaign.trials(holders, count, seed);
-    campaign.end(outcome)
+    let chaos = ChaosRun::new(Fleet::start(holders + SPARE)?)?;
+    let outcome = chaos.trials(holders, count, seed);
+    chaos.end(outcome)
 }
 
-impl Campaign {
+impl ChaosRun {
     fn trials(&self, replicas: usize, count: u64, seed: u64) -> Result<()> {
         let rng = &mut SmallRng::seed_from_u64(seed);
         let watch = Stopwatch::start();
@@ -154,7 +155,7 @@ impl Campaign {
         drop(std::fs::remove_file(output));
     }
 
-    /// What remains of it would only be in the way; a name that cannot be removed now is one of many.
+    /// A failed removal is harmless: the name is one of many.
     fn clean_up(&self, name: &str, host: &Host) -> Result<()> {
         if host.run(["remove", name]).code != 0 {
             locked(&self.tally).fault("names left behind");
@@ -218,7 +219,7 @@ fn victims(
     order
 }
 
-/// Kills them at once, then removes what they had.
+/// Kills the victims at once, then removes their data.
 fn wipe(victims: &[Arc<Host>]) -> Result<()> {
     std::thread::scope(|scope| {
         for victim in victims {

@@ -1,5 +1,5 @@
-//! Questions to the tracker, each on its own: lost, late, twice, or answered to nobody; tried again as the production
-//! client does (`proto::client`) when the question may be.
+//! Calls to the tracker: each may be lost, late, doubled, or answered to nobody. A call that may be repeated
+//! is tried again as the production client does (`proto::client`).
 
 use rand::RngExt as _;
 use shared::model::{
@@ -9,23 +9,23 @@ use shared::model::{
 use shared::{Coded as _, ErrorCode};
 use tracker::state::{Publish, Rejection};
 
-use super::lines::End;
+use super::connections::End;
 use super::oracle::OperationId;
 use super::peer::PeerNumber;
 use super::pins::WishId;
 use super::queue::Millis;
 use super::world::{Event, World};
 
-/// A call; never used twice.
+/// The number of a call; never used twice.
 pub(super) type CallId = u64;
 
-/// The caller waits so long for each attempt.
+/// The longest wait for the answer to an attempt.
 const DEADLINE: Millis = 3_000;
 
-/// As many attempts as the production client makes.
+/// Attempts at a call, as in the production client.
 pub(super) const ATTEMPTS: u32 = 4;
 
-/// What is asked.
+/// A question to the tracker.
 #[derive(Clone, Debug)]
 pub(super) enum Question {
     Head(Name),
@@ -57,7 +57,7 @@ pub(super) enum Question {
     },
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Clone, Debug)]
 pub(super) enum Answered {
     Head(Revision, Option<ContentId>),
@@ -67,7 +67,7 @@ pub(super) enum Answered {
     Location(Box<Location>),
 }
 
-/// What is answered instead.
+/// A refusal, or the lack of an answer.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) code: ErrorCode,
@@ -94,26 +94,26 @@ impl From<&Rejection> for Failure {
     }
 }
 
-/// What the answer is for.
+/// The purpose of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
-    /// An operation whose answer people see.
+    /// An operation whose answer its user sees.
     Operation(OperationId),
-    /// A step of bringing a publication from the outbox.
-    Publication,
+    /// A step of this attempt at a publication.
+    Publication(u64),
     /// More sources for a copy under way.
     Sources(ContentId),
     /// Pinning or unpinning a revision.
     Pin(WishId),
-    /// What a user wants to have.
+    /// A content that a user wants.
     Get,
     /// Whether a content has its replicas.
     Health,
-    /// What a peer is to be used for, or whether it can do without a copy.
+    /// The mode of a peer, or the release of a copy.
     PeerMode,
 }
 
-/// A question under way, or over.
+/// A call under way, or over.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) peer: PeerNumber,
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    /// What was answered by a process whose journal has been replaced since does not arrive.
+    /// Loses the answers of a process whose journal was replaced since.
     pub(super) fn answers_get_lost(&mut self) {
         let open = self.calls.iter_mut().filter(|(_, call)| call.is_open);
         let mut late = Vec::new();
@@ -196,7 +196,7 @@ impl World {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        // The answer to an attempt that was given up is not heard, nor is one to a process that is gone.
+        // An answer to an attempt that was given up, or to a process that is gone, is not heard.
         if !call.is_open || call.attempt != attempt || !self.peers[call.peer].is_in(call.run) {
             return;
         }
@@ -210,7 +210,7 @@ impl World {
         }
         match purpose {
             Purpose::Operation(operation) => self.operation_answered(operation, &outcome, attempts),
-            Purpose::Publication => self.publication_answered(peer, &outcome, attempts),
+            Purpose::Publication(attempt) => self.publication_answered(peer, attempt, &outcome),
             Purpose::Sources(content) => self.sources_answered(peer, content, outcome),
             Purpose::Pin(wish) => self.pin_answered(wish, &outcome),
             Purpose::Get => self.get_answered(peer, outcome),

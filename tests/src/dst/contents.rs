@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use shared::hash::ContentHasher;
 use shared::model::{ContentId, FragmentLength, Manifest, Parts};
 
-/// Of no, one, two and three fragments of 64 KiB, with odd ends. Small: a history moves hundreds of them.
+/// Lengths of none to three fragments of 64 KiB, with odd ends. Small: a history moves hundreds of contents.
 const LENGTHS: [usize; 8] = [1, 700, 0, 65_536, 65_537, 30_000, 131_072, 140_001];
 
-/// So many of each length; all of them differ.
+/// Contents of each length; all of them differ.
 const VARIANTS: usize = 4;
 
 /// A content with its bytes.
@@ -18,7 +18,7 @@ pub(super) struct Content {
     pub(super) bytes: Vec<u8>,
 }
 
-/// All contents.
+/// Returns all contents.
 pub(super) fn pool() -> &'static [Content] {
     static POOL: OnceLock<Vec<Content>> = OnceLock::new();
     POOL.get_or_init(|| {
@@ -43,22 +43,23 @@ pub(super) fn pool() -> &'static [Content] {
     })
 }
 
-/// The content of this id.
+/// Returns the content of this id.
 pub(super) fn find(id: ContentId) -> Option<&'static Content> {
     pool().iter().find(|content| content.manifest.content() == id)
 }
 
-/// What a content refers to when it is published: some stand for catalogs of collections, always of the same two.
+/// Returns the parts of a content: some contents stand for catalogs of collections, always of the same two
+/// parts.
 pub(super) fn parts_of(id: ContentId) -> Vec<&'static Content> {
-    /// Places in the pool of those that stand for catalogs, and of what they refer to.
+    /// Places in the pool of the catalogs and their parts.
     const COLLECTIONS: [(usize, [usize; 2]); 4] = [(0, [5, 16]), (1, [5, 23]), (4, [21, 9]), (18, [12, 24])];
     let is_it = |(catalog, _): &&(usize, _)| pool()[*catalog].manifest.content() == id;
     let parts = COLLECTIONS.iter().find(is_it).map(|(_, parts)| parts);
     parts.into_iter().flatten().map(|part| &pool()[*part]).collect()
 }
 
-/// The same as the tracker is told; none when the content is no catalog.
-pub(super) fn told_parts(id: ContentId) -> Option<Parts> {
+/// Returns the parts as the tracker is told them; none when the content is no catalog.
+pub(super) fn declared_parts(id: ContentId) -> Option<Parts> {
     let parts = parts_of(id);
     let manifests = parts.iter().map(|part| part.manifest.clone()).collect();
     (!parts.is_empty()).then(|| Parts::new(manifests).expect("few"))

@@ -1,7 +1,7 @@
-//! The tracker's disk: a file that is appended to, and what a crash leaves of it.
+//! The tracker's disk: one file for appending.
 //!
-//! What was synced survives. Of what was written and not synced a prefix survives, of any length, and the last bytes
-//! of that may be rubbish: a record that is torn.
+//! Synced bytes survive a crash. Of bytes that were written and not synced a prefix of any length survives,
+//! and its last bytes may be rubbish: a torn record.
 
 use rand::{Rng, RngExt as _};
 
@@ -10,7 +10,7 @@ use rand::{Rng, RngExt as _};
 pub(super) struct Disk {
     bytes: Vec<u8>,
     synced: usize,
-    /// Syncing does nothing: the power will fail before it is over.
+    /// Syncing does nothing: the power fails before it is over.
     pub(super) is_dying: bool,
     /// Every write fails after a few bytes.
     pub(super) is_failing: bool,
@@ -40,7 +40,7 @@ impl Disk {
         }
     }
 
-    /// Cuts off what is no whole record, as whoever opens the file does.
+    /// Cuts off the bytes after the last whole record, as opening the file does.
     pub(super) fn truncate(&mut self, length: usize) {
         self.bytes.truncate(length);
         self.synced = self.bytes.len();
@@ -52,7 +52,7 @@ impl Disk {
         self.sync();
     }
 
-    /// The process or the power ends.
+    /// Ends the process, or the power.
     pub(super) fn crash(&mut self, rng: &mut impl Rng) {
         let kept = rng.random_range(self.synced..=self.bytes.len());
         self.bytes.truncate(kept);

@@ -1,14 +1,15 @@
-//! What goes wrong: processes die, wires are cut, disks break and rot, machines are wiped, clocks leap, and messages
+//! Faults: processes die, wires are cut, disks break and rot, machines are wiped, clocks leap, and messages
 //! of the past turn up.
 
 use std::time::Duration;
 
+use peer::session::Input;
 use peer::store::{Entry, FragmentStore as _, MemoryStore};
 use rand::RngExt as _;
 use shared::model::{Hello, Incarnation, Numbered, Report};
 use tracker::state::{Command, SessionId};
 
-use super::lines::End;
+use super::connections::End;
 use super::peer::PeerNumber;
 use super::profile::Harm;
 use super::tracker::Tag;
@@ -25,7 +26,7 @@ impl World {
         match self.rng.random_range(0..100) {
             0..22 => self.crash_for_a_while(number),
             22..32 => {
-                self.report(number, Report::Leave);
+                self.leave(number);
                 self.crash_for_a_while(number);
             }
             32..44 => self.restart_tracker(),
@@ -134,7 +135,7 @@ impl World {
         }
     }
 
-    /// A machine loses its disk for good, and another one joins in its place.
+    /// Wipes a machine: its disk is lost for good, and another machine joins in its place.
     fn wipe(&mut self, number: PeerNumber) {
         if self.peers[number].is_gone {
             return;
@@ -146,7 +147,7 @@ impl World {
         }
     }
 
-    /// A machine is gone for good with its disk, and another one joins in its place; what it held.
+    /// Takes a machine away with its disk; another one joins in its place. Returns the contents that it held.
     pub(super) fn take_away(&mut self, number: PeerNumber) -> Vec<Entry> {
         self.crash_peer(number);
         let peer = &mut self.peers[number];
@@ -159,14 +160,14 @@ impl World {
         entries
     }
 
-    /// All but one of the replicas that a content was promised, at once.
+    /// Wipes all but one of the replicas that were acknowledged of a content, at once.
     fn wipe_holders(&mut self) {
-        let promises: Vec<_> = self.oracle.promises.iter().collect();
-        if promises.is_empty() {
+        let acknowledged: Vec<_> = self.oracle.acknowledged.iter().collect();
+        if acknowledged.is_empty() {
             return;
         }
-        let (content, promise) = promises[self.rng.random_range(0..promises.len())];
-        let (content, most) = (*content, promise.target.saturating_sub(1));
+        let (content, replicas) = acknowledged[self.rng.random_range(0..acknowledged.len())];
+        let (content, most) = (*content, replicas.target.saturating_sub(1));
         let holders: Vec<_> = (0..self.peers.len())
             .filter(|number| self.peers[*number].store.entry(content).is_some())
             .take(most as usize)
@@ -176,21 +177,18 @@ impl World {
         }
     }
 
-    /// An order of a tracker that is gone turns up: nobody may obey it.
+    /// Delivers an order of a tracker that is gone: nobody may obey it.
     fn old_order(&mut self) {
         let stale = self.oracle.orders.iter().find(|(number, order)| {
-            let talk = self.peers[*number].talk.as_ref();
-            self.peers[*number].is_connected() && talk.is_some_and(|talk| talk.epoch > order.epoch())
+            let session = self.peers[*number].session.as_ref();
+            session.is_some_and(|session| session.epoch > order.epoch())
         });
-        let Some((number, order)) = stale.cloned() else {
-            return;
-        };
-        if self.obey(number, order) {
-            self.violated(format_args!("peer {number} obeyed a tracker that is gone"));
+        if let Some((number, order)) = stale.cloned() {
+            self.tell(number, Input::Ordered(order));
         }
     }
 
-    /// A report of a session that is over, and a hello of a run that is over, reach the tracker.
+    /// Delivers a report of a session that is over, and a hello of a run that is over, to the tracker.
     fn old_messages(&mut self, number: PeerNumber) {
         let message = Report::Leave;
         let report = Numbered { sequence: 2, message };

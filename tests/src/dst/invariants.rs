@@ -1,4 +1,4 @@
-//! The promises of the system (ARCHITECTURE.md, invariants 1 to 6), checked while the history runs.
+//! The invariants 1 to 6 of ARCHITECTURE.md, checked while a history runs.
 
 use peer::store::FragmentStore as _;
 use shared::model::{
@@ -6,43 +6,44 @@ use shared::model::{
     PeerState,
 };
 
+use super::connections::ConnectionId;
 use super::contents;
-use super::lines::LineId;
-use super::oracle::Promise;
+use super::oracle::Acknowledged;
 use super::peer::{PeerNumber, SimPeer};
 use super::profile::Harm;
 use super::world::World;
 
-/// So many orders of the past are remembered.
+/// Orders of the past that are remembered.
 const OLD_ORDERS: usize = 16;
 
 impl World {
-    /// After every event: whatever was touched still has what was promised of it.
+    /// Checks, after every event, that contents that were touched have the replicas that were acknowledged.
     pub(super) fn check_invariants(&mut self) {
         for content in std::mem::take(&mut self.touched) {
-            self.review_promise(content);
-            let Some(promise) = self.oracle.promises.get(&content).cloned() else {
+            self.review_acknowledged(content);
+            let Some(acknowledged) = self.oracle.acknowledged.get(&content).cloned() else {
                 continue;
             };
             let (copies, kept) = self.fewest_copies(content);
-            let destroyed = u32::try_from(promise.destroyed.len()).unwrap_or(u32::MAX);
-            if destroyed < promise.target && copies == 0 {
+            let destroyed = u32::try_from(acknowledged.destroyed.len()).unwrap_or(u32::MAX);
+            if destroyed < acknowledged.target && copies == 0 {
                 self.violated(format_args!(
                     "{} was acknowledged with {} replicas; {destroyed} were destroyed, and it cannot be read",
                     content.short(),
-                    promise.target
+                    acknowledged.target
                 ));
-            } else if self.profile.harm == Harm::None && kept < promise.target {
+            } else if self.profile.harm == Harm::None && kept < acknowledged.target {
                 self.violated(format_args!(
                     "{} was acknowledged with {} replicas; nothing was destroyed, and {kept} are left",
                     content.short(),
-                    promise.target
+                    acknowledged.target
                 ));
             }
         }
     }
 
-    /// The copies of the fragment that has the fewest: all, and those that are kept. On any disk, of live peers or not.
+    /// Returns the copies of the fragment that has the fewest, on the disks of live peers or not: all copies,
+    /// and kept ones.
     pub(super) fn fewest_copies(&self, content: ContentId) -> (u32, u32) {
         let Some(known) = contents::find(content) else {
             return (0, 0);
@@ -66,33 +67,33 @@ impl World {
         (fewest, fewest_kept)
     }
 
-    /// What was promised of a content holds until its names say otherwise.
-    pub(super) fn review_promise(&mut self, content: ContentId) {
+    /// Lowers the acknowledged replicas of a content when its names say so.
+    pub(super) fn review_acknowledged(&mut self, content: ContentId) {
         let Some(state) = self.tracker.settled() else {
             return;
         };
-        match (state.health(content), self.oracle.promises.get_mut(&content)) {
-            (Ok(health), promise) => {
+        match (state.health(content), self.oracle.acknowledged.get_mut(&content)) {
+            (Ok(health), acknowledged) => {
                 self.oracle.losses.nameless.remove(&content);
-                if let Some(promise) = promise {
-                    promise.target = promise.target.min(health.target.get());
+                if let Some(acknowledged) = acknowledged {
+                    acknowledged.target = acknowledged.target.min(health.target.get());
                 }
             }
-            // Its name may be among what is missing: nothing of it goes.
+            // Its name may be among the missing ones: no copy of it goes.
             (Err(_), Some(_))
                 if state.status().gap.is_some() && self.oracle.losses.nameless.contains(&content) => {}
-            (Err(_), Some(_)) => drop(self.oracle.promises.remove(&content)),
+            (Err(_), Some(_)) => drop(self.oracle.acknowledged.remove(&content)),
             (_, None) => {}
         }
     }
 
-    /// The tracker is about to say where a content is besides at `except`, and how it stands.
+    /// Checks the tracker's answer about the holders of a content other than `except`, and its health.
     pub(super) fn check_location(&mut self, location: &Location, except: Option<PeerId>) {
         let content = location.manifest.content();
         if location.health.state != ContentState::Replicated || location.manifest.fragment_count() == 0 {
             return;
         }
-        // Of itself the one who asks is told nothing, so it may have lost what the tracker still counts.
+        // The asking peer is not among the holders, so it may have lost a copy that the tracker still counts.
         let mut is_excused = except.is_some_and(|asking| self.oracle.destroyed.contains(&(asking, content)));
         let mut missing = None;
         for holder in &location.holders {
@@ -121,26 +122,26 @@ impl World {
         }
         if !is_excused {
             let target = location.health.target.get();
-            // What has rotted unnoticed is relied upon until someone reads it, wherever it is.
+            // Copies that have rotted unnoticed are relied upon until someone reads them.
             let has_rotten = |peer: &&SimPeer| peer.rotten.iter().any(|(rotten, _)| *rotten == content);
             let destroyed = self.peers.iter().filter(has_rotten).map(|peer| peer.id).collect();
             self.oracle
-                .promises
-                .insert(content, Promise { target, destroyed });
+                .acknowledged
+                .insert(content, Acknowledged { target, destroyed });
             self.touched.insert(content);
         }
     }
 
-    /// The history itself has destroyed what a peer had of a content.
+    /// Notes that the history itself has destroyed a peer's copy.
     pub(super) fn destroyed(&mut self, peer: PeerId, content: ContentId) {
         self.oracle.destroyed.insert((peer, content));
-        if let Some(promise) = self.oracle.promises.get_mut(&content) {
-            promise.destroyed.insert(peer);
+        if let Some(acknowledged) = self.oracle.acknowledged.get_mut(&content) {
+            acknowledged.destroyed.insert(peer);
         }
         self.touched.insert(content);
     }
 
-    /// What is durable now still has all that anyone was told (3), and nothing older (4).
+    /// Checks that the durable state has every revision that anyone was told (3), and none older (4).
     pub(super) fn check_names(&mut self) {
         let Some(state) = self.tracker.settled() else {
             return;
@@ -157,7 +158,7 @@ impl World {
         }
     }
 
-    /// Epochs only grow (5), but for those that were lost with the journal.
+    /// Checks that epochs only grow (5), except for those that were lost with the journal.
     pub(super) fn epoch_begins(&mut self, epoch: Epoch) {
         if self.oracle.epoch.is_some_and(|known| known >= epoch) {
             self.violated(format_args!("epoch {epoch} has begun twice"));
@@ -165,7 +166,7 @@ impl World {
         self.oracle.epoch = Some(epoch);
     }
 
-    /// Whoever is welcomed is the newest run of its peer (5).
+    /// Checks that a welcome is given to the newest run of a peer only (5).
     pub(super) fn welcomed(&mut self, peer: PeerId, incarnation: Incarnation) {
         let newest = self.oracle.incarnations.entry(peer).or_insert(incarnation);
         if *newest > incarnation {
@@ -177,9 +178,13 @@ impl World {
         *newest = incarnation;
     }
 
-    /// The tracker gives an order.
-    pub(super) fn ordered(&mut self, line: LineId, order: &Order) {
-        let Some(number) = self.lines.get(&line).map(|line| line.peer) else {
+    /// Checks an order that the tracker gives.
+    pub(super) fn ordered(&mut self, connection: ConnectionId, order: &Order) {
+        let Some(number) = self
+            .connections
+            .get(&connection)
+            .map(|connection| connection.peer)
+        else {
             return;
         };
         if let Order::Evict { content, reason, .. } = order {
@@ -191,8 +196,8 @@ impl World {
                     content.short()
                 ));
             }
-            // From here on less is promised, if anything has changed.
-            self.review_promise(*content);
+            // From here on fewer replicas count as acknowledged, if the target has changed.
+            self.review_acknowledged(*content);
             let is_safe_mode = self
                 .tracker
                 .settled()
@@ -207,7 +212,7 @@ impl World {
         self.oracle.orders.push((number, order.clone()));
     }
 
-    /// What a peer holds from now on is what it should be (1).
+    /// Checks that a fragment that a peer holds from now on is right (1).
     pub(super) fn check_committed(&mut self, number: PeerNumber, content: ContentId, index: FragmentIndex) {
         if !self.peers[number].store.is_intact(content, index) {
             self.violated(format_args!(
@@ -218,7 +223,7 @@ impl World {
         }
     }
 
-    /// A user has what was asked for, or was told that there is no way: what is there is right (1).
+    /// Checks that what a user has got of a content is right (1).
     pub(super) fn check_got(&mut self, number: PeerNumber, content: ContentId) {
         let (store, rotten) = (&self.peers[number].store, &self.peers[number].rotten);
         let Some((entry, known)) = store.entry(content).zip(contents::find(content)) else {

@@ -1,7 +1,8 @@
 //! The tracker's journal on the simulated disk: the production trait and codec, in a file of checked frames.
 //!
-//! Every frame is a length, a hash, a kind and a body. A batch is one frame, so that it is replayed whole or not at all;
-//! a snapshot is several, and counts from the frame that finishes it. Replay ends at the first frame that is not whole.
+//! Every frame is a length, a hash, a kind and a body. A batch is one frame, so that it is replayed whole or
+//! not at all; a snapshot is several frames and counts from the last of them on. Replay ends at the first
+//! frame that is not whole.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,11 +23,11 @@ const HEADER: usize = 4 + 8 + 1;
 #[derive(Clone, Debug, Default)]
 pub(super) struct DiskJournal {
     disk: Arc<Mutex<Disk>>,
-    /// How many batches the snapshot that was begun stands for, and its number.
+    /// The number of batches that the snapshot under way stands for, and its own number.
     begun: Option<(u64, u64)>,
 }
 
-/// What is on the disk.
+/// The contents of the disk.
 #[derive(Debug, Default)]
 struct Contents {
     snapshot: Vec<Record>,
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_leaves_what_was_synced_and_of_the_rest_whole_batches_only() {
+    fn a_crash_leaves_synced_batches_and_no_half_ones() {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(1);
         for _ in 0..500 {
             let mut journal = DiskJournal::default();

@@ -1,10 +1,12 @@
-//! Whether a concurrent history could have happened one operation after the other (Herlihy & Wing 1990).
+//! Linearizability: could a concurrent history have happened one operation after the other (Herlihy & Wing
+//! 1990)?
 //!
-//! The search of Wing & Gong (1993) with the memory of Lowe (2017): take any operation that nobody unfinished had
-//! to precede, apply it to the model, go on; what was tried in the same state with the same operations done is not
-//! tried again. An operation without an answer may have taken effect at any time after it began, or never.
+//! The search of Wing & Gong (1993) with the memory of Lowe (2017): take any operation that no other
+//! unfinished one had to precede, apply it to the model, go on; a state that was reached before with the same
+//! operations done is not tried again. An operation without an answer may have taken effect at any time after
+//! it began, or never.
 //!
-//! Knows nothing of names or trackers: what an operation does is the [`Model`]'s business.
+//! This module knows nothing of names or trackers: the [`Model`] says what an operation does.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -13,32 +15,32 @@ use std::hash::Hash;
 /// More operations than this are not checked at once: one bit each.
 pub const MAX_OPERATIONS: usize = 128;
 
-/// What operations do when they happen one after the other.
+/// The effects of operations that happen one after the other.
 pub trait Model {
-    /// Where it stands.
+    /// The state between two operations.
     type State: Clone + Eq + Hash;
     /// An operation and its answer.
     type Operation;
 
-    /// Before the first operation.
+    /// Returns the state before the first operation.
     fn initial(&self) -> Self::State;
 
-    /// The state after the operation, if it can be answered so in this state.
+    /// Returns the state after the operation, if its answer is possible in this state.
     fn step(&self, state: &Self::State, operation: &Self::Operation) -> Option<Self::State>;
 }
 
 /// An operation in a history.
 #[derive(Clone, Debug)]
 pub struct Interval<O> {
-    /// What was asked and answered.
+    /// The operation and its answer.
     pub operation: O,
-    /// When it began.
+    /// The time when it began.
     pub from: u64,
-    /// When its answer came; none if that never came.
+    /// The time when its answer came; none if that never came.
     pub until: Option<u64>,
 }
 
-/// Whether there is an order of the operations that explains every answer, and in which none comes before another
+/// Returns whether some order of the operations explains every answer, with no operation before another one
 /// that had been answered when it began.
 ///
 /// # Panics
@@ -64,17 +66,17 @@ pub fn is_linearizable<M: Model>(model: &M, history: &[Interval<M::Operation>]) 
                 .enumerate()
                 .filter(move |(n, _)| done & (1 << n) == 0)
         };
-        // Whoever begins after this must wait for the one that ends then.
+        // An operation that begins after this must wait for the one that ends then.
         let first_end = rest().filter_map(|(_, op)| op.until).min().unwrap_or(u64::MAX);
         let mut next: Vec<_> = rest().filter(|(_, op)| op.from <= first_end).collect();
-        // The place that is put down last is tried first: what ends first, of these what began first, and what was never
-        // answered at last.
+        // The place that is put down last is tried first: the operation that ends first, of these the one
+        // that began first, and unanswered ones at last.
         next.sort_by_key(|(n, op)| Reverse((op.until.unwrap_or(u64::MAX), op.from, *n)));
         for (n, op) in next {
             let Some(next) = model.step(&state, &op.operation) else {
                 continue;
             };
-            // What was never answered and changes nothing now need not have happened now.
+            // An unanswered operation that changes nothing now need not have happened now.
             if op.until.is_none() && next == state {
                 continue;
             }
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_must_see_what_was_there() {
+    fn a_later_read_sees_an_earlier_write() {
         assert!(check(&[]));
         assert!(check(&[write(1, 0, 1), read(1, 2, 3)]));
         assert!(!check(&[write(1, 0, 1), read(0, 2, 3)]), "a stale read");
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overlaps_may_come_in_either_order_but_in_one() {
+    fn overlapping_operations_have_one_order() {
         assert!(check(&[write(1, 0, 9), read(0, 1, 2), read(1, 3, 4)]));
         assert!(
             !check(&[write(1, 0, 9), read(1, 1, 2), read(0, 3, 4)]),
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_answered_may_have_happened_at_any_time_later_or_never() {
+    fn an_unanswered_operation_may_happen_later_or_never() {
         let lost = (Ok(1), 0, None);
         assert!(check(&[lost, read(0, 5, 6)]));
         assert!(check(&[lost, read(0, 5, 6), read(1, 7, 8)]));

@@ -1,26 +1,26 @@
-//! Histories of a whole cluster, to see whether it keeps its promises whatever happens: one seed is one history.
+//! Deterministic simulation of a whole cluster: one seed is one history.
 //!
-//! The tracker's state, batches, snapshots and record format and the peers' store, inventory, protection, outbox and
-//! eviction rules are the production code. Time, the network, disks and people are simulated: messages are late, lost,
-//! doubled and reordered; wires are cut; processes die at any moment and come back; disks lose what was not synced,
-//! break, fill and rot; machines are wiped; clocks leap; messages of the past turn up. A oracle of what was acknowledged
-//! is kept outside. The promises (ARCHITECTURE.md, "Invariants") are checked after every step, and, when the faults
-//! have stopped, that everything comes to rest as it should be. Names are checked to be linearizable
-//! ([`linear`], [`naming`]).
+//! The tracker's state, batches, snapshots and record format and the peers' store, session, publisher,
+//! assignment queue and eviction rules are the production code. Time, the network, disks and users are
+//! simulated: messages are late, lost, doubled and reordered; wires are cut; processes die at any moment and
+//! come back; disks lose bytes that were not synced, break, fill and rot; machines are wiped; clocks leap;
+//! messages of the past turn up. An oracle of acknowledgements is kept outside. The invariants of
+//! ARCHITECTURE.md are checked after every step, and, when the faults have stopped, that everything comes to
+//! rest as it should be. Names are checked to be linearizable ([`linear`], [`naming`]).
 //!
 //! [`play`] plays one history; the same seed gives the same history, event by event. Not to be confused with
-//! [`swarm_sim`](crate::swarm_sim), which measures how fast swarms are. What is not simulated here: sockets and threads
-//! (scenarios have them), SQLite and real files (`journal::conformance`, `store::tests`), and the fetch scheduler
-//! (`fetch::scheduler::tests`), in whose place stands a simple fetcher.
+//! [`swarm_sim`](crate::swarm_sim), which measures the speed of swarms. Not simulated are sockets and threads
+//! (scenarios have them), SQLite and real files (`journal::conformance`, `store::tests`), and the fetch
+//! scheduler (`fetch::scheduler::tests`), in whose place stands a simple fetcher.
 
 mod calls;
+mod connections;
 mod contents;
 mod disk;
 mod faults;
 mod invariants;
 mod journal;
 pub mod linear;
-mod lines;
 pub mod mutants;
 pub mod naming;
 mod operators;
@@ -40,20 +40,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use world::World;
 
-/// What came of a history.
+/// The outcome of a history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Played {
-    /// Of everything that happened.
+    /// A digest of all events.
     pub digest: u64,
-    /// How much did.
+    /// The number of events.
     pub events: u64,
-    /// The promise that was broken, in words.
+    /// The invariant that was violated, in words.
     pub violation: Option<String>,
-    /// The last lines of what happened; only if asked for.
+    /// The last lines of the trace; only if asked for.
     pub lines: Vec<String>,
 }
 
-/// Plays the history of a seed; with so many peers at first, or as many as the seed says. `keeps_lines` costs time.
+/// Plays the history of a seed, with this number of peers at first or the seed's own. `keeps_lines` costs
+/// time.
 #[must_use]
 pub fn play(seed: u64, peers: Option<usize>, keeps_lines: bool) -> Played {
     let mut world = World::new(seed, peers, keeps_lines);

@@ -1,36 +1,37 @@
-//! Bugs to plant in a copy of the code, to see that histories find them, or a test where histories do not go: what is
-//! replaced by what, and which promise that breaks. Nothing of this is ever part of a program.
+//! Mutants: bugs to plant in a copy of the code, to see that histories find them, or a test where histories
+//! do not go. Each is a replacement in a file, and the invariant that it breaks. None is ever part of a
+//! program.
 
-/// What has to find a bug.
+/// The hunter that has to find a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hunter {
     /// Histories, from seed 0 on.
     Histories,
-    /// Tests: real files, sockets and the code's own structure are not in the histories.
+    /// Tests: histories have no real files and sockets, and do not look at the structure of the code.
     Test {
-        /// Of this package.
+        /// Their package.
         package: &'static str,
         /// `--lib`, or the name of a test program.
         target: &'static str,
-        /// Whose names contain this.
+        /// A part of their names.
         name: &'static str,
     },
 }
 
-/// A small change that breaks a promise.
+/// A small change that breaks an invariant.
 #[derive(Clone, Copy, Debug)]
 pub struct Mutant {
-    /// The invariant of ARCHITECTURE.md.
+    /// The number of the invariant in ARCHITECTURE.md.
     pub invariant: u32,
-    /// In words.
+    /// The change in words.
     pub what: &'static str,
     /// The file, below the workspace.
     pub path: &'static str,
     /// Text that occurs once in it.
     pub from: &'static str,
-    /// What takes its place.
+    /// The text in its place.
     pub to: &'static str,
-    /// Who has to find it.
+    /// The hunter that has to find it.
     pub by: Hunter,
 }
 
@@ -57,76 +58,89 @@ planted! {
     1 "blocks are not compared with their hashes", "shared/src/hash.rs":
         "if self.leaves.get(block as usize) != Some(&leaf(bytes)) {" =>
         "if self.leaves.get(block as usize).is_none() {";
-    2 "copies that nobody undertook to keep count as replicas", "tracker/src/state/assessment.rs":
+    2 "copies that nobody undertook to keep count as replicas", "tracker/src/state/replicas/assessment.rs":
         "if held.keeps && is_live {" => "if is_live {";
     3 "a batch of one record is answered without being journaled", "tracker/src/ledger/batch.rs":
         "if !self.records.is_empty() {" => "if self.records.len() > 1 {";
-    3 "a snapshot lacks its first name", "tracker/src/state/recollection.rs":
-        "self.lines_after(None).flat_map(move |(name, line)| {" =>
-        "self.lines_after(None).skip(1).flat_map(move |(name, line)| {";
-    3 "a snapshot lacks pins", "tracker/src/state/recollection.rs":
+    3 "a snapshot lacks its first name", "tracker/src/state/names/snapshot.rs":
+        "self.histories_after(None).flat_map(move |(name, history)| {" =>
+        "self.histories_after(None).skip(1).flat_map(move |(name, history)| {";
+    3 "a snapshot lacks pins", "tracker/src/state/names/snapshot.rs":
         "pins: bound.pins," => "pins: shared::model::PinCount::default(),";
-    3 "a pin keeps nothing", "tracker/src/state/line.rs":
-        "self.hold != Hold::LetGo || self.pins.is_pinned()" => "self.hold != Hold::LetGo";
-    4 "a snapshot lacks tombstones", "tracker/src/state/recollection.rs":
-        "self.lines_after(None).flat_map(move |(name, line)| {" =>
-        "self.lines_after(None).filter(|(_, line)| line.current().is_some()).flat_map(move |(name, line)| {";
-    4 "a publication follows whatever the name is bound to when it is tried again", "peer/store/src/attempt.rs":
-        "Err(_) => None," => "Err(_) => Some(Self::Pending(None)),";
+    3 "a pin keeps nothing", "tracker/src/state/names/name_history.rs":
+        "if self.pins.is_pinned() {\n            self.hold" => "if false {\n            self.hold";
+    4 "a snapshot lacks tombstones", "tracker/src/state/names/snapshot.rs":
+        "self.histories_after(None).flat_map(move |(name, history)| {" =>
+        "self.histories_after(None).filter(|(_, history)| history.current().is_some()).flat_map(move |(name, history)| {";
+    4 "a publication follows whatever the name is bound to when it is tried again", "peer/src/publisher/attempt.rs":
+        "Outcome::Failed(..) | Outcome::Withdrawn => return Output::Done(outcome)," =>
+        "Outcome::Failed(..) => PublicationState::Pending(None), Outcome::Withdrawn => return Output::Done(outcome),";
     5 "orders of any epoch are obeyed", "peer/src/session/inventory.rs":
         "if order.epoch() != self.epoch {" => "if false {";
-    5 "any run of a peer is welcome", "tracker/src/state/session.rs":
+    5 "any run of a peer is welcome", "tracker/src/state/peers/mod.rs":
         "if registration.incarnation < current {" => "if false {";
     5 "a restart begins the same epoch again", "tracker/src/state/mod.rs":
-        "Fact::EpochBegun(self.epoch.next())" => "Fact::EpochBegun(self.epoch.max(Epoch::new(1)))";
-    6 "one replica too many is trimmed", "tracker/src/state/planning.rs":
+        "self.commit(now, Fact::EpochBegun(self.history.epoch().next()), out);" =>
+        "self.commit(now, Fact::EpochBegun(self.history.epoch().max(Epoch::new(1))), out);";
+    6 "one replica too many is trimmed", "tracker/src/state/replicas/evictions.rs":
         ">= enough(held.peer)" => ">= enough(held.peer) - 1";
     6 "an eviction is obeyed that does not know of the latest announce", "peer/src/session/inventory.rs":
-        "Some(&told) if told > as_of =>" => "Some(&told) if false && told > as_of =>";
+        "Some(&sent) if sent > as_of =>" => "Some(&sent) if false && sent > as_of =>";
+    6 "an eviction is obeyed that a publication under way forbids", "peer/src/session/inventory.rs":
+        "if is_protected(content) {" => "if false && is_protected(content) {";
+    6 "an eviction is obeyed while the content is looked up for an announce", "peer/src/session/inventory.rs":
+        " || self.looked_up.contains(&content);" => ";";
     6 "safe mode is none", "tracker/src/state/tick.rs":
         "if self.is_in_safe_mode() {" => "if false {";
-    6 "whoever asks is let go, however many would be left", "tracker/src/state/release.rs":
+    6 "a copy is released, however few would be left", "tracker/src/state/replicas/evictions.rs":
         "if left < wanted {" => "if false {";
     6 "a digest is taken for the same whatever it is", "shared/src/model/digest_buckets.rs":
         "(0..BUCKETS).filter(|bucket| self.0[*bucket] != other.0[*bucket])" =>
         "(0..BUCKETS).filter(|bucket| (self.0[*bucket] == 0) != (other.0[*bucket] == 0))";
-    7 "a publisher that lost its file is never relieved of its assigned copy", "tracker/src/state/session.rs":
+    7 "a publisher that lost its file is never relieved of its assigned copy", "tracker/src/state/replicas/inventory.rs":
         "held.is_assigned = holding.is_assigned;" => "held.is_assigned = false;",
         test "tracker" "--lib" "a_publisher_that_lost_its_file";
-    7 "a peer does not say that its copy was assigned", "peer/src/session/inventory.rs":
+    7 "a peer does not say that its copy was assigned", "peer/src/session/machine.rs":
         "is_assigned: entry.roles.assigned," => "is_assigned: false,",
         test "peer" "--lib" "the_tracker_is_told_whether_a_copy_was_assigned";
-    7 "an announce is put off by whatever else happens", "peer/src/session/link.rs":
-        "session.inventory.has_changes() && delay.is_none()" => "session.inventory.has_changes()",
-        test "peer" "--lib" "what_has_changed_is_announced";
-    6 "what a peer kept when it went away is believed when it has been back", "tracker/src/state/mod.rs":
+    7 "an announce is put off by whatever else happens", "peer/src/session/machine.rs":
+        "if self.inventory.has_changes() && self.announce_at.is_none() {" => "if self.inventory.has_changes() {";
+    7 "changes between Hello and Welcome are forgotten", "peer/src/session/machine.rs":
+        "self.inventory.welcomed(welcome.epoch);" =>
+        "self.inventory = Inventory::new(); self.inventory.welcomed(welcome.epoch);";
+    7 "the end of a protection is not announced", "peer/src/session/machine.rs":
+        "self.inventory.note(content);
+            self.announce_at" => "self.announce_at";
+    7 "a publication that failed for a passing reason is not tried again", "peer/src/publisher/rounds.rs":
+        "if self.is_connected && self.next_at.is_none() {" => "if false {";
+    6 "what a peer kept when it went away is believed when it has been back", "tracker/src/state/peers/mod.rs":
         "self.absences.forget(registration.peer);" => "",
         test "tracker" "--lib" "what_a_peer_kept_when_it_went_away";
-    7 "an assignment is never given up", "tracker/src/state/tick.rs":
-        "self.assignments.stalled(now, stall, progress_of)" =>
-        "self.assignments.stalled(now, stall, progress_of).into_iter().take(0)";
-    7 "a surplus is never trimmed", "tracker/src/state/planning.rs":
-        "let Some(peer) = self.superfluous(id) else {" =>
-        "let Some(peer) = self.superfluous(id).filter(|_| false) else {";
-    8 "a retry of a publish has its effect again", "tracker/src/state/naming.rs":
+    7 "an assignment is never given up", "tracker/src/state/replicas/inventory.rs":
+        "self.assignments.stalled(cx.now, cx.timing.stall, progress_of)" =>
+        "self.assignments.stalled(cx.now, cx.timing.stall, progress_of).into_iter().take(0)";
+    7 "a surplus is never trimmed", "tracker/src/state/replicas/evictions.rs":
+        "let Some(peer) = self.superfluous(cx, content) else {" =>
+        "let Some(peer) = self.superfluous(cx, content).filter(|_| false) else {";
+    8 "a retry of a publish has its effect again", "tracker/src/state/names/publishing.rs":
         "Some(bound) if is_same(bound) =>" => "Some(bound) if false && is_same(bound) =>";
-    8 "a late request changes a pin again", "tracker/src/state/revisions.rs":
+    8 "a late request changes a pin again", "tracker/src/state/names/revisions.rs":
         "if !wish.expected.is_none_or(is_expected) {" => "if false && !wish.expected.is_none_or(is_expected) {";
     8 "an answer settles whatever is in the outbox by then", "peer/store/src/index.rs":
         "AND state = ? AND revision IS ? AND reason IS ?" =>
         "AND (state = ? OR TRUE) AND (revision IS ? OR TRUE) AND (reason IS ? OR TRUE)",
         test "store" "--lib" "facts_and_publications_survive";
-    9 "revisions are taken from the clock", "tracker/src/state/naming.rs":
-        "(self.catalogue.next_binding(&publish.name), now)" =>
+    9 "revisions are taken from the clock", "tracker/src/state/names/publishing.rs":
+        "(self.next_binding(&publish.name), now)" =>
         "(Revision::new(now.as_millis() / 1000), now)";
-    10 "the outbox speaks the wire's own types", "peer/src/publisher.rs":
-        "use shared::{Coded as _, ErrorCode};" => "use shared::{Coded as _, ErrorCode}; use proto::v1 as _;",
+    10 "the outbox speaks the wire's own types", "peer/src/publisher/attempt.rs":
+        "use shared::ErrorCode;" => "use shared::ErrorCode; use proto::v1 as _;",
         test "tests" "tidy" "wire_types";
-    11 "repair knows no budget", "tracker/src/state/spending.rs":
+    11 "repair knows no budget", "tracker/src/state/replicas/repair_budget.rs":
         "is_affordable && under_way.budgeted() < self.budget.total" => "is_affordable";
-    11 "a peer is given more than its share of repair", "tracker/src/state/spending.rs":
+    11 "a peer is given more than its share of repair", "tracker/src/state/replicas/repair_budget.rs":
         "under_way.load(peer).budgeted < self.budget.per_target" => "true";
-    11 "whoever asks for an upload stands in line", "peer/src/rpc/transfer/slots.rs":
+    11 "every request for an upload waits its turn", "peer/src/rpc/transfer/slots.rs":
         "if self.0.busy.load(Ordering::SeqCst) <= self.0.most.load(Ordering::SeqCst) {" => "if true {",
         test "peer" "--lib" "whoever_was_refused";
     12 "a name may lead out of a directory", "shared/src/model/name.rs":

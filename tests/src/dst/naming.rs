@@ -1,25 +1,26 @@
-//! What two names do when their operations happen one after the other: the specification that histories are checked
-//! against. Written from the contract of `Catalog`, not from the tracker's code.
+//! The specification of two names, against which histories are checked. Written from the contract of
+//! `Catalog`, not from the tracker's code.
 //!
-//! Two, because a rename changes two at once; no other operation of one concerns the other.
+//! It has two names because a rename changes two at once; no other operation on one concerns the other.
 
 use shared::model::{ContentId, Expectation, Revision};
 
 use super::linear::Model;
 
-/// What was asked about a name.
+/// An operation on a name, as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// `Catalog.Publish`.
     Publish {
-        /// What to bind it to, and the target.
+        /// The content to bind it to, and the target.
         what: (ContentId, u32),
-        /// What it is expected to be bound to.
+        /// The state that it is expected to have.
         expectation: Expectation,
     },
-    /// `peer add`: binds what is unbound, or, if asked to, what is bound; however often the peer has to try.
+    /// `peer add`: binds a name that is unbound, or, with `update`, any; the peer tries until it has an
+    /// answer.
     Add {
-        /// What to bind it to, and the target.
+        /// The content to bind it to, and the target.
         what: (ContentId, u32),
         /// Whether a name of another content is taken over.
         update: bool,
@@ -29,14 +30,14 @@ pub enum Asked {
         /// The revision that is to be removed.
         expected: Option<Revision>,
     },
-    /// `peer replicas`: another target for what the name is bound to; the revision stays.
+    /// `peer replicas`: another target for the content; the revision stays.
     Replicas {
         /// Replicas wanted.
         target: u32,
         /// The revision that is meant.
         expected: Option<Revision>,
     },
-    /// `Catalog.Rename`: what the name is bound to is given to the other one of the two.
+    /// `Catalog.Rename`: the other one of the two names gets the binding.
     Rename {
         /// The revision that is meant.
         expected: Option<Revision>,
@@ -45,71 +46,72 @@ pub enum Asked {
     Read,
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Bound, or removed, at this revision.
+    /// The name was bound, or removed, at this revision.
     Done(Revision),
     /// The name is bound otherwise.
     Conflict,
     /// The name is not bound.
     Missing,
-    /// It is bound at this revision to this content.
+    /// The name is bound at this revision to this content.
     Bound(Revision, ContentId),
-    /// It is at this revision, and that bound it to this or removed it.
+    /// The name is at this revision, which bound it to this content or removed it.
     Head(Revision, Option<ContentId>),
-    /// No answer came, or one that says nothing (a conflict with an earlier attempt of the same operation, perhaps).
+    /// No answer came, or one that says nothing (a conflict with an earlier attempt of the same operation,
+    /// perhaps).
     Unknown,
 }
 
-/// How a name stands.
+/// The state of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Standing {
+pub struct NameState {
     revision: Revision,
     bound: Option<(ContentId, u32)>,
-    /// What it was bound to when it was removed or renamed.
+    /// The content that it was bound to when it was removed or renamed.
     was: Option<ContentId>,
 }
 
 /// One of two names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Which {
-    /// The one.
+    /// The first.
     One,
-    /// The other.
+    /// The second.
     Other,
 }
 
-/// Something that was asked of one of two names, and what was answered.
+/// An operation on one of two names, and its answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Exchange {
-    /// Of which.
+    /// The name.
     pub of: Which,
-    /// What.
+    /// The operation.
     pub asked: Asked,
-    /// And the answer.
+    /// The answer.
     pub answer: Answer,
 }
 
 /// Two names.
 #[derive(Clone, Copy, Debug)]
 pub struct Naming {
-    /// How they stand at first.
-    pub from: [Standing; 2],
+    /// Their first states.
+    pub from: [NameState; 2],
     /// Bindings have later revisions than this: more than 0 after the journal was restored.
     pub generation: Revision,
 }
 
 impl Naming {
-    /// Names that never were.
+    /// Names that were never bound.
     pub const NEW: Self = Self {
-        from: [Standing::UNBOUND; 2],
+        from: [NameState::UNBOUND; 2],
         generation: Revision::NONE,
     };
 }
 
-impl Standing {
-    /// How a name stands that is bound to this, or was bound to that.
+impl NameState {
+    /// Returns the state of a name that is bound to `bound`, or was bound to `was`.
     pub(super) const fn at(
         revision: Revision,
         bound: Option<(ContentId, u32)>,
@@ -118,13 +120,13 @@ impl Standing {
         Self { revision, bound, was }
     }
 
-    /// Whether it stands so too; the revision of what is not bound may have grown.
+    /// Whether `later` is the same state; the revision of an unbound name may have grown.
     pub(super) fn is_as(&self, later: &Self) -> bool {
         let is_later = self.bound.is_none() && self.revision < later.revision;
         self.bound == later.bound && (self.revision == later.revision || is_later)
     }
 
-    /// A name that never was.
+    /// A name that was never bound.
     const UNBOUND: Self = Self {
         revision: Revision::NONE,
         bound: None,
@@ -161,7 +163,7 @@ impl Standing {
     fn remove(self, expected: Option<Revision>) -> (Self, Answer) {
         if self.bound.is_none() {
             let is_last = expected.is_some_and(|expected| expected.next() == self.revision);
-            // What never was is not removed again, whatever its revision.
+            // A name that was never bound is not removed again, whatever its revision.
             let answer = if is_last && self.was.is_some() {
                 Answer::Done(self.revision)
             } else {
@@ -176,7 +178,7 @@ impl Standing {
         (removed, Answer::Done(removed.revision))
     }
 
-    /// Whether a rename to `to` at this revision has been made, as far as anyone can see.
+    /// Whether a rename to `to` at this revision seems to have been made.
     fn looks_renamed(self, to: Self, expected: Option<Revision>) -> bool {
         let content = to.bound.map(|(content, _)| content);
         let is_last = expected.is_some_and(|expected| expected.next() == self.revision);
@@ -216,14 +218,14 @@ impl Standing {
 }
 
 impl Model for Naming {
-    type State = [Standing; 2];
+    type State = [NameState; 2];
     type Operation = Exchange;
 
-    fn initial(&self) -> [Standing; 2] {
+    fn initial(&self) -> [NameState; 2] {
         self.from
     }
 
-    fn step(&self, state: &[Standing; 2], exchange: &Exchange) -> Option<[Standing; 2]> {
+    fn step(&self, state: &[NameState; 2], exchange: &Exchange) -> Option<[NameState; 2]> {
         let Exchange { of, asked, answer } = *exchange;
         let [one, other] = *state;
         let (this, that) = match of {
@@ -239,14 +241,14 @@ impl Model for Naming {
 }
 
 impl Naming {
-    /// How the two stand after it, if it can be answered so.
+    /// Returns the two states after an operation, if its answer is possible.
     fn meet(
         &self,
-        this: Standing,
-        that: Standing,
+        this: NameState,
+        that: NameState,
         asked: Asked,
         answer: Answer,
-    ) -> Option<(Standing, Standing)> {
+    ) -> Option<(NameState, NameState)> {
         let (next, would_be) = match asked {
             Asked::Publish { what, expectation } => {
                 this.bind(what, this.allows(expectation), self.generation)
@@ -258,7 +260,7 @@ impl Naming {
             Asked::Remove { expected } => this.remove(expected),
             Asked::Replicas { target, expected } => this.replicas(target, expected),
             Asked::Rename { expected } => {
-                // A retry may be told so or find nothing: it changes nothing, and what it is told is true.
+                // A retry may be told so, or find nothing: it changes nothing, and its answer is true.
                 if this.looks_renamed(that, expected) && answer == Answer::Done(that.revision) {
                     return Some((this, that));
                 }

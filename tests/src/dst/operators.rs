@@ -1,4 +1,5 @@
-//! What people do: add, update, pin, put if absent, compare and set, remove, rename, read, get, forget, verify, wait for replicas.
+//! Operations of users: add, update, pin, put if absent, compare and set, remove, rename, read, get, forget,
+//! verify.
 
 use peer::store::{FragmentStore as _, Publication, PublicationState, Purpose as StorePurpose};
 use rand::RngExt as _;
@@ -13,7 +14,7 @@ use super::peer::PeerNumber;
 use super::profile::Harm;
 use super::world::{Event, World};
 
-/// How much of what people do is upkeep.
+/// The share of upkeep among the operations.
 const UPKEEP: f64 = 0.1;
 
 impl World {
@@ -64,7 +65,7 @@ impl World {
         ReplicationTarget::new(self.rng.random_range(1..=4)).expect("in bounds")
     }
 
-    /// Shares a file at the peer, new or not, and what it refers to.
+    /// Shares a file at the peer, new or not, and its parts.
     fn share(&mut self, number: PeerNumber, name: &Name) -> Option<&'static Content> {
         let content = &contents::pool()[self.rng.random_range(0..contents::pool().len())];
         for part in contents::parts_of(content.manifest.content()) {
@@ -89,7 +90,7 @@ impl World {
         peer.store
             .share(&content.manifest, &content.bytes, path.into(), name)
             .ok()?;
-        // Whatever lay there before, now it is the file as it was read; but a complete copy stays where it is.
+        // From now on the file as it was read counts; but a complete copy stays where it is.
         let intact: Vec<_> = content
             .manifest
             .indices()
@@ -121,7 +122,7 @@ impl World {
         self.put_publication(number, publication, operation);
     }
 
-    /// A client that speaks to the tracker itself, in the name of a peer that has the content.
+    /// Publishes as a client that speaks to the tracker itself, in the name of a peer that has the content.
     fn publish(&mut self, number: PeerNumber, name: &Name) {
         let target = self.any_target();
         let Some(content) = self.share(number, name) else {
@@ -143,7 +144,7 @@ impl World {
             expectation,
             publisher: self.peers[number].id,
             incarnation: self.peers[number].incarnation(),
-            parts: contents::told_parts(what.0),
+            parts: contents::declared_parts(what.0),
         };
         let question = Question::Publish(Box::new(publish));
         self.lend(number, what.0);
@@ -153,7 +154,7 @@ impl World {
         self.call(number, question, Purpose::Operation(operation), attempts);
     }
 
-    /// The newest revision that anyone has seen, or an older one.
+    /// Returns the newest revision that anyone has seen, or an older one.
     pub(super) fn known_revision(&mut self, name: &Name) -> Revision {
         let newest = self.oracle.newest.get(name).map_or(0, |(newest, _)| newest.get());
         let back = if self.rng.random_bool(0.2) { 1 } else { 0 };
@@ -199,7 +200,7 @@ impl World {
         };
         let content = location.manifest.content();
         let (name, revision) = (location.binding.name.clone(), location.binding.revision);
-        self.told(&name, revision, Some(content));
+        self.observed(&name, revision, Some(content));
         let output = format!("/out/{}", self.number()).into();
         let purpose = StorePurpose::Fetched {
             name: Some(location.binding.name.clone()),
@@ -230,7 +231,7 @@ impl World {
         }
     }
 
-    /// `peer forget`: one user, or several at the same moment.
+    /// `peer forget`, by one user or by several at the same moment.
     fn forget(&mut self, number: PeerNumber) {
         let entries = self.peers[number].store.entries();
         if entries.is_empty() {
@@ -256,7 +257,7 @@ impl World {
         }
     }
 
-    /// With `--force`: the user's own decision to destroy a copy.
+    /// `peer forget --force`: the user decides to destroy a copy.
     fn forget_one(&mut self, number: PeerNumber, content: ContentId) {
         let peer = &mut self.peers[number];
         peer.outbox

@@ -1,4 +1,5 @@
-//! The oracle that is kept outside the system: what was asked, what was answered, what was promised, what was destroyed.
+//! The oracle, kept outside the system: operations and their answers, acknowledged replicas, destroyed
+//! copies.
 //!
 //! It learns only what callers learn, and what the history itself has done to disks.
 
@@ -9,7 +10,7 @@ use shared::model::{ContentId, Epoch, Incarnation, Name, Order, PeerId, Revision
 
 use super::calls::{Answered, Outcome};
 use super::linear::{Interval, MAX_OPERATIONS, is_linearizable};
-use super::naming::{Answer, Asked, Exchange, Naming, Standing, Which};
+use super::naming::{Answer, Asked, Exchange, NameState, Naming, Which};
 use super::peer::PeerNumber;
 use super::pins::Pins;
 use super::restoration::Losses;
@@ -21,10 +22,10 @@ pub(super) type OperationId = usize;
 /// A restored journal gives revisions from the next multiple of this on: the contract of `tracker restored`.
 const GENERATION: u64 = 1_000_000;
 
-/// No more operations on two names than can be checked at once, and in a moment.
+/// Operations on two names: no more than can be checked at once, and in a moment.
 const MOST: usize = MAX_OPERATIONS / 4 * 3;
 
-/// An operation that was never answered may have happened at any time since, or not: each doubles what there is to try.
+/// Unanswered operations on two names: each may have happened at any time, or never, and doubles the search.
 const MOST_UNANSWERED: usize = 12;
 
 /// An operation on a name.
@@ -41,7 +42,7 @@ struct Operation {
     is_single: bool,
     /// The age in which it began.
     age: usize,
-    /// The one in which it was answered.
+    /// The age in which it was answered.
     answered: Option<usize>,
 }
 
@@ -50,16 +51,16 @@ struct Operation {
 struct Age {
     /// When it began.
     from: u64,
-    /// How names stood then.
-    standings: BTreeMap<u64, Standing>,
+    /// The states of names then.
+    states: BTreeMap<u64, NameState>,
     generation: Revision,
 }
 
-/// A content was said to have its replicas.
+/// The replicas that the tracker has acknowledged of a content.
 #[derive(Clone, Debug)]
-pub(super) struct Promise {
+pub(super) struct Acknowledged {
     pub(super) target: u32,
-    /// Whose copies were destroyed since.
+    /// Peers whose copies were destroyed since.
     pub(super) destroyed: BTreeSet<PeerId>,
 }
 
@@ -74,8 +75,8 @@ pub(super) struct Oracle {
     pub(super) newest: BTreeMap<Name, (Revision, Option<ContentId>)>,
     meanings: BTreeMap<(Name, Revision), Option<ContentId>>,
     pub(super) pins: Pins,
-    pub(super) promises: BTreeMap<ContentId, Promise>,
-    /// Copies that the history has destroyed: whoever believes in them is excused.
+    pub(super) acknowledged: BTreeMap<ContentId, Acknowledged>,
+    /// Copies that the history has destroyed: belief in them is excused.
     pub(super) destroyed: BTreeSet<(PeerId, ContentId)>,
     /// Peers that were drained, and switched off when that was said to be safe.
     pub(super) switched_off: BTreeSet<PeerId>,
@@ -86,17 +87,17 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    /// The journal was restored: names stand so now.
-    pub(super) fn turn_over(&mut self, from: u64, standings: BTreeMap<u64, Standing>) {
+    /// Begins an age: the journal was restored, and names have these states now.
+    pub(super) fn begin_age(&mut self, from: u64, states: BTreeMap<u64, NameState>) {
         let generation = Revision::new(GENERATION * (self.ages.len() as u64 + 1));
         self.ages.push(Age {
             from,
-            standings,
+            states,
             generation,
         });
     }
 
-    /// What is known of the operations on a pair of names in an age: what they were like, what was asked and answered.
+    /// Returns the first states of a pair of names in an age, when it began, and the operations on them.
     fn age(&self, age: usize, pair: u64) -> (Naming, u64, Vec<&Operation>) {
         let operations = self.operations.iter().filter(|op| {
             let is_over = op.answered.is_some_and(|answered| answered < age);
@@ -105,7 +106,7 @@ impl Oracle {
         let (naming, from) = match age.checked_sub(1).map(|past| &self.ages[past]) {
             None => (Naming::NEW, 0),
             Some(age) => {
-                let at = |n| age.standings.get(&n).copied().unwrap_or_else(|| age.unknown());
+                let at = |n| age.states.get(&n).copied().unwrap_or_else(|| age.unknown());
                 let naming = Naming {
                     from: [at(2 * pair), at(2 * pair + 1)],
                     generation: age.generation,
@@ -118,9 +119,9 @@ impl Oracle {
 }
 
 impl Age {
-    /// How a name stands that the journal does not know.
-    const fn unknown(&self) -> Standing {
-        Standing::at(self.generation, None, None)
+    /// Returns the state of a name that the journal does not know.
+    const fn unknown(&self) -> NameState {
+        NameState::at(self.generation, None, None)
     }
 }
 
@@ -167,7 +168,7 @@ impl World {
             (Answer::Done(revision), Asked::Publish { what, .. } | Asked::Add { what, .. }) => {
                 (revision, Some(what.0))
             }
-            // Which content that is, nobody said, or of which name it is has been told already.
+            // The answer names no content, or the answer's name was noted already.
             (Answer::Done(_), Asked::Replicas { .. } | Asked::Rename { .. }) => return,
             (Answer::Done(revision), _) => (revision, None),
             (Answer::Bound(revision, content), _) => (revision, Some(content)),
@@ -175,15 +176,15 @@ impl World {
             (Answer::Conflict | Answer::Missing | Answer::Unknown, _) => return,
         };
         let name = operation.name.clone();
-        self.told(&name, told.0, told.1);
+        self.observed(&name, told.0, told.1);
     }
 
     pub(super) fn never_happened(&mut self, id: OperationId) {
         self.oracle.operations[id].is_void = true;
     }
 
-    /// Someone was told how a name stands at a revision.
-    pub(super) fn told(&mut self, name: &Name, revision: Revision, content: Option<ContentId>) {
+    /// Notes that someone was told the content of a name at a revision.
+    pub(super) fn observed(&mut self, name: &Name, revision: Revision, content: Option<ContentId>) {
         let newest = self
             .oracle
             .newest
@@ -212,13 +213,13 @@ impl World {
         {
             let from = self.oracle.operations[id].name.clone();
             if let Some(renamed) = expected {
-                self.told(&from, renamed.next(), None);
+                self.observed(&from, renamed.next(), None);
             }
-            self.told(&binding.name, binding.revision, Some(binding.content));
+            self.observed(&binding.name, binding.revision, Some(binding.content));
         }
         let operation = &self.oracle.operations[id];
         let is_read = operation.asked == Asked::Read;
-        // Of several attempts an earlier one may have had the effect that the last one complains of.
+        // An earlier attempt may have had the effect that the last one was refused for.
         let is_certain = is_read || (operation.is_single && attempts == 1);
         let answer = match outcome {
             Ok(Answered::Bound(binding)) if is_read => Answer::Bound(binding.revision, binding.content),
@@ -237,7 +238,7 @@ impl World {
         self.settled(id, answer);
     }
 
-    /// Whether the operations on every name can be put in one order.
+    /// Checks that the operations on every name can be put in one order.
     pub(super) fn check_linearizability(&mut self) {
         let pairs: BTreeSet<_> = self
             .oracle
@@ -255,9 +256,9 @@ impl World {
     fn check_pair(&mut self, age: usize, pair: u64) {
         let (naming, from, operations) = self.oracle.age(age, pair);
         let is_fine = |split| is_linearizable(&naming, &intervals(&operations, split, age, from));
-        // Of one of the operations a later attempt may have found the name bound as it wants it by someone else, after its
-        // own binding had come and gone. It had its effect once, and what it says is true; only that these are not the same
-        // moment. Rare enough that one such operation in a history is all that is looked for.
+        // A later attempt at an operation may find the name bound as it wants by someone else, after its own
+        // binding has come and gone. The operation had its effect once, and its answer is true, but these are
+        // two moments. That is so rare that one such operation in a history is looked for.
         let repeated = operations
             .iter()
             .enumerate()
@@ -291,13 +292,14 @@ pub(super) fn number_of(name: &Name) -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-/// The other name of the pair.
+/// Returns the other name of the pair.
 pub(super) fn other_of(name: &Name) -> Name {
     Name::new(format!("n/{}", number_of(name) ^ 1)).expect("a name")
 }
 
-/// As the checker wants them, in an age that began then; the `split` one as an effect at some time and an observation.
-/// What was not answered in this age may have had its effect in it.
+/// Returns the operations as the checker wants them, in an age that began then; the `split` one as an effect
+/// at some time and an observation. An operation that was not answered in this age may have had its effect in
+/// it.
 fn intervals(
     operations: &[&Operation],
     split: Option<usize>,

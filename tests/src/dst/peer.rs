@@ -1,5 +1,5 @@
-//! A simulated peer: the production store (in memory), inventory, protection, outbox and eviction rules, with a process
-//! that dies and a disk that remembers.
+//! A simulated peer: the production store (in memory), session, publisher, assignment queue and eviction
+//! rules, with a process that dies and a disk that remembers.
 
 mod copying;
 mod publishing;
@@ -7,17 +7,21 @@ mod session;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use peer::session::{Inventory, Protected, ProtectionGuard};
+use peer::assignments::AssignmentQueue;
+use peer::publisher::Rounds;
+use peer::session::{Input, Protected, ProtectionGuard};
 use peer::store::{FragmentStore as _, MemoryStore, Publication};
 use rand::RngExt as _;
 use shared::model::{ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Report};
 use tokio::sync::broadcast;
 
-use super::lines::{End, LineId};
+use super::connections::End;
 use super::oracle::OperationId;
 use super::queue::Millis;
 use super::world::{Act, Event, World};
-use copying::{Copying, Job};
+use copying::Copying;
+use publishing::SimAttempt;
+use session::SimSession;
 
 /// A peer's place in the world; a machine that was wiped gets a new peer.
 pub(super) type PeerNumber = usize;
@@ -27,7 +31,7 @@ pub(super) struct SimPeer {
     pub(super) id: PeerId,
     pub(super) zone: Option<String>,
     pub(super) capacity: u64,
-    // On disk.
+    // The disk.
     pub(super) store: MemoryStore,
     pub(super) outbox: BTreeMap<Name, Publication>,
     incarnation: u64,
@@ -38,33 +42,26 @@ pub(super) struct SimPeer {
     pub(super) is_disk_broken: bool,
     /// It will never be back.
     pub(super) is_gone: bool,
-    // In memory.
+    // The process.
     pub(super) run: u64,
     pub(super) is_up: bool,
-    pub(super) talk: Option<Talk>,
+    pub(super) session: Option<SimSession>,
     protected: Protected,
     changes: broadcast::Receiver<ContentId>,
     will_notice: bool,
-    jobs: VecDeque<Job>,
+    assignments: AssignmentQueue,
     copies: BTreeMap<ContentId, Copying>,
     failures: VecDeque<Report>,
-    /// As it was when it was first asked for.
-    publishing: Option<(Publication, Vec<ProtectionGuard>)>,
-    /// Contents that a client publishes in this peer's name, and until when they are protected for that.
+    rounds: Rounds,
+    /// Publications whose callers wait for their turn.
+    callers: VecDeque<Publication>,
+    attempt: Option<SimAttempt>,
+    /// When the next attempt may begin, if that is planned.
+    publishes_at: Option<Millis>,
+    /// Contents that a client publishes in this peer's name, each protected until then.
     lent: Vec<(Millis, ProtectionGuard)>,
-    /// Which operation the addition of a name was.
+    /// The operations that added each name.
     additions: BTreeMap<Name, OperationId>,
-}
-
-/// A session, from Hello on.
-pub(super) struct Talk {
-    pub(super) line: LineId,
-    /// None before Welcome.
-    pub(super) inventory: Option<Inventory>,
-    pub(super) epoch: Epoch,
-    /// What changed between Hello, which says what was held then, and Welcome.
-    early: BTreeSet<ContentId>,
-    will_announce: bool,
 }
 
 impl SimPeer {
@@ -78,19 +75,14 @@ impl SimPeer {
 
     /// Whether a client is publishing something in its name.
     pub(super) const fn is_lending(&self) -> bool {
-        self.publishing.is_some() || !self.lent.is_empty()
-    }
-
-    /// Whether a tracker has welcomed this run.
-    pub(super) fn is_connected(&self) -> bool {
-        self.talk.as_ref().is_some_and(|talk| talk.inventory.is_some())
+        self.attempt.is_some() || !self.lent.is_empty()
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.jobs.is_empty() && self.copies.is_empty()
+        self.assignments.is_empty() && self.copies.is_empty()
     }
 
-    /// Whether the peer really has the fragment: synced and as it should be.
+    /// Whether the peer really has the fragment: synced and right.
     pub(super) fn has(&self, content: ContentId, index: FragmentIndex) -> bool {
         let held = self.store.entry(content).map(|entry| entry.held);
         held.is_some_and(|held| held.contains(index)) && !self.rotten.contains(&(content, index))
@@ -98,7 +90,7 @@ impl SimPeer {
 }
 
 impl World {
-    /// A new machine, which starts soon.
+    /// Adds a machine, which starts soon.
     pub(super) fn add_peer(&mut self) {
         let zones = self.profile.zones;
         let number = self.peers.len();
@@ -119,14 +111,17 @@ impl World {
             is_gone: false,
             run: 0,
             is_up: false,
-            talk: None,
+            session: None,
             protected: Protected::default(),
             changes,
             will_notice: false,
-            jobs: VecDeque::new(),
+            assignments: AssignmentQueue::default(),
             copies: BTreeMap::new(),
             failures: VecDeque::new(),
-            publishing: None,
+            rounds: Rounds::default(),
+            callers: VecDeque::new(),
+            attempt: None,
+            publishes_at: None,
             lent: Vec::new(),
             additions: BTreeMap::new(),
         });
@@ -149,7 +144,7 @@ impl World {
         self.will(number, delay, Act::Dials);
     }
 
-    /// The process dies, by a signal or with its machine.
+    /// Ends the process, by a signal or with its machine.
     pub(super) fn crash_peer(&mut self, number: PeerNumber) {
         let peer = &mut self.peers[number];
         if !peer.is_up {
@@ -157,21 +152,29 @@ impl World {
         }
         peer.is_up = false;
         peer.store.crash();
-        peer.publishing = None;
+        peer.attempt = None;
+        peer.callers.clear();
+        peer.rounds = Rounds::default();
+        peer.publishes_at = None;
         peer.lent.clear();
-        peer.jobs.clear();
+        peer.assignments = AssignmentQueue::default();
         peer.copies.clear();
         peer.failures.clear();
         peer.will_notice = false;
         self.say(format_args!("peer {number}: crashes"));
-        if let Some(talk) = self.peers[number].talk.take() {
+        if let Some(session) = self.peers[number].session.take() {
             // The tracker may find out at once, or by the lease only.
             if self.rng.random_bool(0.5) {
-                self.line_breaks(talk.line, End::Peer(number));
+                self.end_breaks(session.connection, End::Peer(number));
             } else {
-                self.break_line(talk.line);
+                self.break_connection(session.connection);
             }
         }
+    }
+
+    /// The process says that it leaves, and dies.
+    pub(super) fn leave(&mut self, number: PeerNumber) {
+        self.tell(number, Input::Leave);
     }
 
     pub(super) fn will(&mut self, number: PeerNumber, after: u64, act: Act) {
@@ -179,7 +182,7 @@ impl World {
         self.plan(after, Event::Peer(number, run, act));
     }
 
-    /// A client is about to publish the content in the peer's name: it is protected for as long as that may take.
+    /// Protects a content that a client is about to publish in the peer's name, as long as that may take.
     pub(super) fn lend(&mut self, number: PeerNumber, content: ContentId) {
         let longest = 20_000 + 4 * self.profile.longest_delay;
         let peer = &mut self.peers[number];

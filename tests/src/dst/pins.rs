@@ -1,4 +1,4 @@
-//! What people pin and unpin, and that nothing of which someone was told that it is pinned gets lost.
+//! Pins of users, and the check that no revision gets lost that someone was told is pinned.
 
 use std::collections::BTreeMap;
 
@@ -13,19 +13,19 @@ use super::world::World;
 /// A wish's place in the oracle.
 pub(super) type WishId = usize;
 
-/// What was asked about pins, and answered.
+/// Wishes to pin, and the answers.
 #[derive(Debug, Default)]
 pub(super) struct Pins {
     wishes: Vec<PinWish>,
-    /// The largest count of each revision that anyone was told of, and what the revision is bound to.
-    pub(super) told: Told,
+    /// The largest count of each revision that anyone was told, and the revision's content.
+    pub(super) told: PinCounts,
 }
 
 /// Counts by revision, with the content.
-pub(super) type Told = BTreeMap<(Name, Revision), (PinCount, ContentId)>;
+pub(super) type PinCounts = BTreeMap<(Name, Revision), (PinCount, ContentId)>;
 
 impl Pins {
-    /// Whether somebody has asked for something that may have changed the count since it was told.
+    /// Whether a wish may have changed the count since it was told.
     fn may_have_changed(&self, what: &NamedRevision, told: PinCount) -> bool {
         let changes = |wish: &&PinWish| {
             wish.what == *what
@@ -35,7 +35,7 @@ impl Pins {
         self.wishes.iter().any(|wish| changes(&wish))
     }
 
-    /// What is wrong with a state in which everything is durable.
+    /// Returns what is wrong with a state in which everything is durable.
     fn complaint(&self, state: &State) -> Option<String> {
         self.told.iter().find_map(|((name, revision), (told, content))| {
             let what = NamedRevision {
@@ -63,7 +63,7 @@ impl Pins {
 }
 
 impl World {
-    /// A revision of the name that someone was told of; at times one that there is not.
+    /// Returns a revision of the name that someone was told; at times one that does not exist.
     pub(super) fn any_revision(&mut self, name: &Name) -> NamedRevision {
         let newest = self.oracle.newest.get(name).map_or(0, |(newest, _)| newest.get());
         let back = self.rng.random_range(0..4);
@@ -73,7 +73,7 @@ impl World {
         }
     }
 
-    /// Pins or unpins a revision: with the count that was seen, or whatever it is.
+    /// Pins or unpins a revision, expecting the count that was seen or any.
     pub(super) fn pin(&mut self, number: PeerNumber, name: &Name) {
         let (what, is_pinned) = (self.any_revision(name), self.rng.random_bool(0.6));
         let seen = self.oracle.pins.told.get(&(what.name.clone(), what.revision));
@@ -107,14 +107,14 @@ impl World {
                 "{name}@{revision} is not as it was asked for: {entry:?}"
             ));
         }
-        self.told(&name, revision, Some(bound.content));
+        self.observed(&name, revision, Some(bound.content));
         let fresh = (entry.pins, bound.content);
         let told = self.oracle.pins.told.entry((name, revision)).or_insert(fresh);
         *told = (*told).max(fresh);
         self.check_pins();
     }
 
-    /// What is durable now still has all that anyone was told to be pinned (3), unless someone unpins it.
+    /// Checks that the durable state has every pin that anyone was told (3), unless someone unpins it.
     pub(super) fn check_pins(&mut self) {
         let complaint = self
             .tracker

@@ -1,4 +1,4 @@
-//! How rough a history is: drawn from its seed, so that some are calm and some are wild.
+//! The rates of faults in a history, drawn from its seed: some histories are calm and some are wild.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tracker::{Budget, Policy, Timing};
 
 use super::queue::Millis;
 
-/// What may be done to disks and machines for good.
+/// The harm that may be done to disks and machines for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Harm {
     /// Nothing is destroyed: whatever else happens, everything must survive.
@@ -26,26 +26,27 @@ pub(super) struct Profile {
     pub(super) zones: usize,
     pub(super) capacity: u64,
     pub(super) names: usize,
-    /// How many revisions of a name the tracker remembers.
+    /// The revisions of a name that the tracker remembers.
     pub(super) keep_revisions: RevisionLimit,
     pub(super) harm: Harm,
-    /// How long the faults last.
-    pub(super) storm: Millis,
-    /// Between two faults, and between two operations, at most.
+    /// The time until the faults stop.
+    pub(super) faults_stop: Millis,
+    /// The longest time between two faults, and between two operations.
     pub(super) fault_every: Millis,
     pub(super) operation_every: Millis,
     /// The usual and the longest delay of a message.
     pub(super) delay: Millis,
     pub(super) longest_delay: Millis,
-    /// Of a message or an answer to be lost, of a connection to break with it, of a message to come twice.
+    /// The chances of a message or an answer to be lost, of a connection to break, of a message to come
+    /// twice.
     pub(super) loss: f64,
     pub(super) breaks: f64,
     pub(super) duplicates: f64,
-    /// A sync of the tracker's disk, and of a peer's.
+    /// The longest sync of the tracker's disk, and of a peer's.
     pub(super) tracker_sync: Millis,
     pub(super) peer_sync: Millis,
     pub(super) snapshot_every: u64,
-    /// Whether repair may do little at a time.
+    /// Whether repair has a small budget.
     pub(super) is_frugal: bool,
     /// Whether the tracker's journal is restored from an older backup.
     pub(super) is_restored: bool,
@@ -71,7 +72,7 @@ impl Profile {
                 2 | 3 => Harm::Some,
                 _ => Harm::Much,
             },
-            storm: rng.random_range(40_000..120_000),
+            faults_stop: rng.random_range(40_000..120_000),
             fault_every: [20_000, 8_000, 4_000, 2_000][roughness as usize],
             operation_every: rng.random_range(200..2_000),
             delay: rng.random_range(1..20),
@@ -87,10 +88,10 @@ impl Profile {
         }
     }
 
-    /// What the tracker goes by.
+    /// Returns the tracker's policy.
     pub(super) fn policy(&self) -> Policy {
         let budget = match self.is_frugal {
-            // Two of the contents, one for each peer.
+            // Two contents, one for each peer.
             true => Budget {
                 per_target: 70_000,
                 per_source: 100_000,
@@ -103,7 +104,7 @@ impl Profile {
         Policy { timing, budget }
     }
 
-    /// The tracker's durations, several times shorter than usual: what matters is their order.
+    /// Returns the tracker's durations, several times shorter than usual: their order matters.
     fn timing() -> Timing {
         Timing {
             lease: Duration::from_secs(4),

@@ -1,4 +1,5 @@
-//! What will happen, in order of time; of what happens at the same moment, what was planned first comes first.
+//! Planned events, in order of time; of events at the same moment, the one that was planned first comes
+//! first.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +26,7 @@ impl<T> Queue<T> {
         self.planned.insert((when, self.count), what);
     }
 
-    /// What happens next, and when.
+    /// Takes out the next event, with its time.
     pub(super) fn next(&mut self) -> Option<(Millis, T)> {
         let ((when, _), what) = self.planned.pop_first()?;
         Some((when, what))

@@ -1,4 +1,4 @@
-//! The faults stop: everything must come to rest as it should be, soon, and stay so (invariant 7).
+//! Quiescence: when the faults have stopped, everything must soon come to rest as it should be (invariant 7).
 
 use peer::store::FragmentStore as _;
 use shared::model::{ContentRef, ContentState, PeerState};
@@ -6,10 +6,11 @@ use shared::model::{ContentRef, ContentState, PeerState};
 use super::contents;
 use super::world::{Event, World};
 
-/// Between two looks.
-const LOOK: u64 = 2_000;
+/// The time between two checks.
+const CHECK_EVERY: u64 = 2_000;
 
-/// By then all must be well: it covers a peer that works through stalled assignments one after the other.
+/// The time by which all must be well: it covers a peer that works through stalled assignments one after the
+/// other.
 const LATEST: u64 = 400_000;
 
 impl World {
@@ -21,18 +22,18 @@ impl World {
         for number in 0..self.peers.len() {
             self.peers[number].is_disk_broken = false;
             self.plan(1, Event::PeerStarts(number));
-            // Rot that nobody has noticed would go on hiding: this is what `peer verify` is for.
+            // Rot that nobody has noticed would go on hiding: `peer verify` finds it.
             for (content, index) in self.peers[number].rotten.clone() {
                 self.verify(number, content, index);
             }
         }
         self.plan(1, Event::TrackerStarts);
-        self.plan(LOOK, Event::Judges);
+        self.plan(CHECK_EVERY, Event::ChecksQuiescence);
     }
 
-    pub(super) fn judge(&mut self) {
+    pub(super) fn check_quiescence(&mut self) {
         if self.accept_loss() || self.end_duties() {
-            return self.plan(LOOK, Event::Judges);
+            return self.plan(CHECK_EVERY, Event::ChecksQuiescence);
         }
         match self.complaint() {
             None => {
@@ -40,17 +41,17 @@ impl World {
                 self.is_over = true;
                 self.check_linearizability();
             }
-            Some(complaint) if self.now > self.profile.storm + LATEST => {
+            Some(complaint) if self.now > self.profile.faults_stop + LATEST => {
                 self.violated(format_args!(
                     "{} s after the faults have stopped: {complaint}",
                     LATEST / 1000
                 ));
             }
-            Some(_) => self.plan(LOOK, Event::Judges),
+            Some(_) => self.plan(CHECK_EVERY, Event::ChecksQuiescence),
         }
     }
 
-    /// Something that is not as it should be.
+    /// Returns something that is not as it should be.
     fn complaint(&mut self) -> Option<String> {
         let Some(state) = self.tracker.settled() else {
             return Some("the tracker is away or busy".to_owned());
@@ -99,7 +100,7 @@ impl World {
         let (copies, kept) = self.fewest_copies(id);
         let target = health.target.get();
         if content.manifest.fragment_count() == 0 || copies == 0 {
-            // There is nothing to hold, or what there was has been destroyed.
+            // There is nothing to hold, or every copy has been destroyed.
             return None;
         }
         let full = keepers.iter().filter(|(_, entry)| entry.held.is_full()).count();
@@ -123,7 +124,7 @@ impl World {
                 is_full || (!is_partial && room >= content.manifest.length())
             })
             .count();
-        // A collection stands as the worst of its parts does, which are complained about by themselves.
+        // A collection is as well as the worst of its parts, which are complained about by themselves.
         let is_well = |part: &&contents::Content| {
             let health = state.health(part.manifest.content());
             health.is_ok_and(|health| health.state == ContentState::Replicated)

@@ -1,10 +1,11 @@
-//! The tracker's journal is backed up, and restored from that later: what was acknowledged in between is missing, and all
-//! the rest must be as it was.
+//! The tracker's journal is backed up, and later restored from the backup: facts acknowledged in between are
+//! missing, and all others must be as they were.
 //!
-//! What is promised then (docs/reliability.md): names stand exactly as in the backup; no revision that bound a name means
-//! another content; what is missing is missed as soon as a peer that has seen it says hello; until the operator accepts the
-//! loss nothing is evicted for having no name, so what was replicated stays so. The operator does as the manual says:
-//! `tracker restored` before the start, `tracker accept-loss` when the storm is over.
+//! The invariants then (docs/reliability.md): names are exactly as in the backup; no revision that bound a
+//! name means another content; a missing fact is missed as soon as a peer that has seen it says hello; until
+//! the operator accepts the loss nothing is evicted for having no name, so replicated contents stay so. The
+//! operator follows the manual: `tracker restored` before the start, `tracker accept-loss` when the faults
+//! have stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,38 +16,38 @@ use shared::model::{
 use tracker::offline;
 use tracker::state::{Fact, State};
 
-use super::lines::LineId;
-use super::naming::Standing;
+use super::connections::ConnectionId;
+use super::naming::NameState;
 use super::oracle::number_of;
 use super::peer::PeerNumber;
-use super::pins::Told;
+use super::pins::PinCounts;
 use super::world::{Event, World};
 
-/// A run of the tracker as marks name it.
+/// A run of the tracker, as marks name it.
 type Run = (Epoch, Timestamp);
 
-/// A copy of the journal, and of what was in the oracle when it was made.
+/// A copy of the journal, and of the oracle's knowledge when it was made.
 #[derive(Debug)]
 pub(super) struct Backup {
     bytes: Vec<u8>,
-    standings: BTreeMap<u64, Standing>,
+    states: BTreeMap<u64, NameState>,
     newest: BTreeMap<Name, (Revision, Option<ContentId>)>,
-    pinned: Told,
+    pinned: PinCounts,
     epoch: Option<Epoch>,
     incarnations: BTreeMap<PeerId, Incarnation>,
-    /// The run in which it was made, and how many facts it has.
+    /// The run in which it was made, and its number of facts.
     mark: Option<(Run, u64)>,
 }
 
-/// What the oracle knows of lost parts of the history.
+/// Lost parts of the tracker's history.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
-    /// How often the journal was restored.
+    /// Restorations of the journal.
     pub(super) count: usize,
-    /// Runs that the journal lacks, and up to which fact it has others.
+    /// Runs that the journal lacks, and the last fact that it has of others.
     runs: BTreeSet<Run>,
     parts: BTreeMap<Run, u64>,
-    /// Contents that were promised and have no name in the journal since it was restored.
+    /// Contents with acknowledged replicas that have no name in the journal since it was restored.
     pub(super) nameless: BTreeSet<ContentId>,
     /// Runs since the beginning, as far as the journal has them.
     lived: Vec<Run>,
@@ -67,9 +68,9 @@ impl World {
         let Some(state) = self.tracker.settled() else {
             return self.plan(200, Event::BacksUp);
         };
-        let standings = (0..=self.profile.names as u64).map(|n| (n, standing(state, n)));
+        let states = (0..=self.profile.names as u64).map(|n| (n, name_state(state, n)));
         let backup = Backup {
-            standings: standings.collect(),
+            states: states.collect(),
             mark: mark_of(state),
             bytes: self.tracker.journal.disk().bytes().to_vec(),
             newest: self.oracle.newest.clone(),
@@ -112,23 +113,23 @@ impl World {
         let Some(process) = &self.tracker.process else {
             return;
         };
-        let now = |n: &u64| standing(&process.state, *n);
-        let wrong = backup.standings.iter().find(|(n, then)| !then.is_as(&now(n)));
+        let now = |n: &u64| name_state(&process.state, *n);
+        let wrong = backup.states.iter().find(|(n, then)| !then.is_as(&now(n)));
         if let Some((n, then)) = wrong {
             let now = now(n);
             return self.violated(format_args!("n/{n} was {then:?} in the backup, and is {now:?}"));
         }
         let all = (0..=self.profile.names as u64).map(|n| (n, now(&n))).collect();
-        self.oracle.turn_over(self.events, all);
-        // Of contents that have a name in the backup as much is promised as that says.
-        let promised: Vec<_> = self.oracle.promises.keys().copied().collect();
-        self.oracle.losses.nameless = promised.iter().copied().collect();
-        promised
+        self.oracle.begin_age(self.events, all);
+        // Contents that have a name in the backup have the target that it says.
+        let acknowledged: Vec<_> = self.oracle.acknowledged.keys().copied().collect();
+        self.oracle.losses.nameless = acknowledged.iter().copied().collect();
+        acknowledged
             .into_iter()
-            .for_each(|content| self.review_promise(content));
+            .for_each(|content| self.review_acknowledged(content));
     }
 
-    /// A run begins: the restored ones tell themselves apart by when.
+    /// Notes that a run begins.
     pub(super) fn note_run(&mut self) {
         let mark = self
             .tracker
@@ -138,9 +139,12 @@ impl World {
         self.oracle.losses.lived.extend(mark.map(|(run, _)| run));
     }
 
-    /// Whoever has seen what is missing is welcome: then the gap is known.
-    pub(super) fn check_history(&mut self, number: PeerNumber, line: LineId) {
-        let run = self.lines.get(&line).map(|line| line.tracker_run);
+    /// Checks that the tracker knows of a gap when it has welcomed a peer that has seen missing facts.
+    pub(super) fn check_history(&mut self, number: PeerNumber, connection: ConnectionId) {
+        let run = self
+            .connections
+            .get(&connection)
+            .map(|connection| connection.tracker_run);
         // A welcome of a process that is gone may come late.
         let welcoming = self.tracker.process.as_ref();
         let Some(process) = welcoming.filter(|_| run == Some(self.tracker.run_number())) else {
@@ -159,7 +163,7 @@ impl World {
         }
     }
 
-    /// The storm is over: the operator does without what is missing, as often as it is missed. Whether something was.
+    /// Accepts the loss of missing facts when the faults have stopped; false when nothing is missed.
     pub(super) fn accept_loss(&mut self) -> bool {
         let gap = self.tracker.settled().and_then(|state| state.status().gap);
         if gap.is_none() {
@@ -176,7 +180,7 @@ impl World {
     }
 }
 
-/// The run that a state is in, and its facts.
+/// Returns the run that a state is in, and its number of facts.
 fn mark_of(state: &State) -> Option<(Run, u64)> {
     let Some(Fact::History { facts, epochs }) = state.records().pop().map(|record| record.fact) else {
         return None;
@@ -185,17 +189,17 @@ fn mark_of(state: &State) -> Option<(Run, u64)> {
     Some(((run.epoch, run.at), facts))
 }
 
-/// How the name of this number stands.
-fn standing(state: &State, number: u64) -> Standing {
+/// Returns the state of the name with this number.
+fn name_state(state: &State, number: u64) -> NameState {
     let name = Name::new(format!("n/{number}")).expect("a name");
     debug_assert_eq!(number_of(&name), number);
     let (revision, _) = state.head(&name);
     let bound = state.resolve(&ContentRef::Name(name.clone())).ok();
     let bound = bound.map(|(binding, _)| (binding.content, binding.target.get()));
-    // Of a removed name the newest binding; for a rename that is asked for again.
+    // The newest binding of a removed name, for a rename that is asked for again.
     let was = state.revisions(&name).ok().filter(|_| bound.is_none());
     let newest = |all: Vec<RevisionEntry>| all.iter().find_map(|entry| Some(entry.bound?.content));
     // Perhaps nothing but the removal is remembered.
     let was = was.map(|all| newest(all).unwrap_or(ContentId::from_bytes([0; 32])));
-    Standing::at(revision, bound, was)
+    NameState::at(revision, bound, was)
 }

@@ -1,11 +1,11 @@
-//! What happened: a digest of everything, and, when asked for, the words.
+//! The trace of a history: a digest of all events, and their descriptions when asked for.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
 
 use super::queue::Millis;
 
-/// So many of the last lines are kept.
+/// Lines that are kept: the last ones.
 const LINES: usize = 400;
 
 /// FNV-1a, 64 bits: a change anywhere changes it, and it costs next to nothing.

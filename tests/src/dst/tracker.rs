@@ -1,7 +1,8 @@
-//! The simulated tracker: the production state, batches, snapshots and record format, on a simulated disk and clock.
+//! The simulated tracker: the production state, batches, snapshots and record format, on a simulated disk and
+//! clock.
 //!
-//! What the shell (`ledger::writer`) does with threads is done here with events: commands gather in an inbox; a batch
-//! of them is applied; its sync takes time; then it is answered. Whoever reads meanwhile waits for the sync.
+//! Events take the place of the threads of `ledger::writer`: commands gather in an inbox; a batch of them is
+//! applied; its sync takes time; then it is answered. A reader meanwhile waits for the sync.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -12,8 +13,8 @@ use tracker::ledger::{Batch, Done, Snapshots, begin};
 use tracker::state::{Command, Effect, Reply, SessionId, State};
 
 use super::calls::{Answered, CallId, Failure, Outcome, Question};
+use super::connections::{ConnectionId, Down, Up};
 use super::journal::DiskJournal;
-use super::lines::{Down, LineId, Up};
 use super::queue::Millis;
 use super::restoration::Backup;
 use super::world::{Event, World};
@@ -21,20 +22,20 @@ use super::world::{Event, World};
 /// Commands applied at once.
 const BATCH: usize = 32;
 
-/// Every so many batches the whole state is checked.
+/// Batches between two checks of the whole state.
 const CHECK_EVERY: u64 = 8;
 
 /// Sources in the answer to a location.
 const HOLDERS: usize = 64;
 
-/// Who waits for a command.
+/// The sender of a command, who waits for its answer.
 #[derive(Clone, Debug)]
 pub(super) enum Tag {
     Nobody,
-    /// A message that is no good any more.
+    /// A message of a session that is over.
     Stray,
-    Hello(LineId, SessionId, PeerId, Incarnation),
-    Report(LineId),
+    Hello(ConnectionId, SessionId, PeerId, Incarnation),
+    Report(ConnectionId),
     Call(CallId, u32),
 }
 
@@ -44,7 +45,7 @@ pub(super) struct SimTracker {
     pub(super) journal: DiskJournal,
     pub(super) process: Option<Process>,
     runs: u64,
-    /// How far the machine's clock is ahead.
+    /// The lead of the machine's clock.
     pub(super) clock_ahead: Millis,
     pub(super) backup: Option<Backup>,
 }
@@ -55,11 +56,11 @@ pub(super) struct Process {
     pub(super) state: State,
     inbox: VecDeque<(Command, Tag)>,
     is_awake: bool,
-    /// What is being synced, and who has seen it and must not be told before.
+    /// The batch that is being synced, and the readers who have seen it and must not be answered before.
     busy: Option<Batch<Tag>>,
     waiting: Vec<(CallId, u32, Outcome)>,
     snapshots: Snapshots,
-    pub(super) sessions: BTreeMap<SessionId, LineId>,
+    pub(super) sessions: BTreeMap<SessionId, ConnectionId>,
     next_session: u64,
     batches: u64,
 }
@@ -73,7 +74,7 @@ impl SimTracker {
         self.process.is_some()
     }
 
-    /// The state, when everything in it is durable.
+    /// Returns the state when everything in it is durable.
     pub(super) fn settled(&self) -> Option<&State> {
         let process = self.process.as_ref()?;
         process.busy.is_none().then_some(&process.state)
@@ -121,7 +122,7 @@ impl World {
         self.plan(100, Event::Ticks(run));
     }
 
-    /// The process dies, with whatever is on its way to the disk.
+    /// Ends the process; a batch on its way to the disk may be lost.
     pub(super) fn crash_tracker(&mut self) {
         let Some(process) = self.tracker.process.take() else {
             return;
@@ -233,22 +234,26 @@ impl World {
             (Tag::Stray, Ok(_)) => {
                 self.violated(format_args!("a message of a session that is over was heard"));
             }
-            (Tag::Hello(line, session, peer, incarnation), Ok(Reply::Welcomed(welcome))) => {
+            (Tag::Hello(connection, session, peer, incarnation), Ok(Reply::Welcomed(welcome))) => {
                 self.welcomed(peer, incarnation);
                 if let Some(process) = &mut self.tracker.process {
-                    process.sessions.insert(session, line);
+                    process.sessions.insert(session, connection);
                 }
-                if let Some(line) = self.lines.get_mut(&line) {
-                    line.session = Some(session);
+                if let Some(connection) = self.connections.get_mut(&connection) {
+                    connection.session = Some(session);
                 }
-                self.send_down(line, Down::Welcome(welcome));
-                if !self.lines.get(&line).is_some_and(|line| line.is_open_at_tracker) {
+                self.send_down(connection, Down::Welcome(welcome));
+                if !self
+                    .connections
+                    .get(&connection)
+                    .is_some_and(|connection| connection.is_open_at_tracker)
+                {
                     self.submit(Command::CloseSession { session }, Tag::Nobody);
                 }
             }
-            (Tag::Hello(line, ..) | Tag::Report(line), answer) => {
+            (Tag::Hello(connection, ..) | Tag::Report(connection), answer) => {
                 let why = answer.map_or_else(|error| error.to_string(), |_| String::new());
-                self.end_line(line, why);
+                self.end_connection(connection, why);
             }
             (Tag::Call(call, attempt), answer) => {
                 let outcome = match answer {
@@ -262,36 +267,40 @@ impl World {
             }
         }
         for effect in done.effects {
-            let line = |session| self.tracker.process.as_ref()?.sessions.get(&session).copied();
+            let connection = |session| self.tracker.process.as_ref()?.sessions.get(&session).copied();
             match effect {
                 Effect::Send { session, order } => {
-                    if let Some(line) = line(session) {
-                        self.ordered(line, &order);
-                        self.send_down(line, Down::Order(Box::new(order)));
+                    if let Some(connection) = connection(session) {
+                        self.ordered(connection, &order);
+                        self.send_down(connection, Down::Order(Box::new(order)));
                     }
                 }
                 Effect::Close { session, why } => {
-                    if let Some(line) = line(session) {
-                        self.end_line(line, why.to_string());
+                    if let Some(connection) = connection(session) {
+                        self.end_connection(connection, why.to_string());
                     }
                 }
             }
         }
     }
 
-    /// The tracker ends a session, and says why.
-    fn end_line(&mut self, line: LineId, why: String) {
-        self.send_down(line, Down::Ends(why));
-        let Some(known) = self.lines.get_mut(&line) else {
+    /// Ends a session, with the reason.
+    fn end_connection(&mut self, connection: ConnectionId, why: String) {
+        self.send_down(connection, Down::Ends(why));
+        let Some(known) = self.connections.get_mut(&connection) else {
             return;
         };
         known.is_open_at_tracker = false;
-        self.session_ended(line);
+        self.session_ended(connection);
     }
 
-    /// The tracker's end of a session's connection is closed.
-    pub(super) fn session_ended(&mut self, line: LineId) {
-        let Some(session) = self.lines.get(&line).and_then(|line| line.session) else {
+    /// Closes the session of a connection whose end at the tracker is closed.
+    pub(super) fn session_ended(&mut self, connection: ConnectionId) {
+        let Some(session) = self
+            .connections
+            .get(&connection)
+            .and_then(|connection| connection.session)
+        else {
             return;
         };
         if let Some(process) = &mut self.tracker.process
@@ -301,7 +310,7 @@ impl World {
         }
     }
 
-    pub(super) fn tracker_hears(&mut self, id: LineId, message: Up) {
+    pub(super) fn tracker_hears(&mut self, id: ConnectionId, message: Up) {
         match message {
             Up::Hello(hello) => {
                 let Some(process) = &mut self.tracker.process else {
@@ -314,7 +323,11 @@ impl World {
                 self.submit(Command::OpenSession { session, hello }, tag);
             }
             Up::Report(report) => {
-                let Some(session) = self.lines.get(&id).and_then(|line| line.session) else {
+                let Some(session) = self
+                    .connections
+                    .get(&id)
+                    .and_then(|connection| connection.session)
+                else {
                     return;
                 };
                 let report = *report;
@@ -323,7 +336,7 @@ impl World {
         }
     }
 
-    /// A call reaches the tracker.
+    /// Handles a call that reaches the tracker.
     pub(super) fn tracker_is_asked(&mut self, id: CallId, attempt: u32) {
         // Whether or not the caller is still there.
         let Some(question) = self.calls.get(&id).map(|call| call.question.clone()) else {
@@ -404,7 +417,7 @@ impl World {
         answer.map_err(|rejection| Failure::from(&rejection))
     }
 
-    /// The tracker's clock leaps forward while it runs.
+    /// Moves the tracker's clock forward while it runs.
     pub(super) fn leap(&mut self, by: Duration) {
         self.tracker.clock_ahead += u64::try_from(by.as_millis()).unwrap_or_default();
         self.say(format_args!("tracker: its clock leaps by {by:?}"));

@@ -1,7 +1,7 @@
-//! What operators do: drain a peer and switch it off when that is said to be safe, maintenance, other numbers of replicas.
+//! Upkeep by operators: draining a peer and switching it off when that is safe, maintenance, other targets.
 //!
-//! A peer that is safe to switch off is switched off for good, and its disk with it, in the same moment. Nothing is put down as
-//! destroyed for that: the promises have to hold all the same.
+//! A peer that is safe to switch off is switched off for good, and its disk with it, in the same moment. Its
+//! copies do not count as destroyed for that: the invariants have to hold all the same.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ impl World {
             target: target.get(),
             expected,
         };
-        // A second attempt would have its effect after what others have done in between.
+        // A second attempt would have its effect after the operations of others in between.
         let operation = self.begins(&name, asked, true);
         let question = Question::SetTarget {
             name,
@@ -61,7 +61,7 @@ impl World {
         self.call(number, Question::SetPeerMode { peer, wish }, Purpose::PeerMode, 1);
     }
 
-    /// What `peer drain` says: the tracker can do without it, and nothing waits here to be published.
+    /// Whether `peer drain` says so: the tracker can do without it, and nothing waits here to be published.
     fn is_safe_to_switch_off(&self, number: PeerNumber) -> bool {
         let peer = &self.peers[number];
         let waits = peer.outbox.values().any(Publication::is_pending) || peer.is_lending();
@@ -86,7 +86,7 @@ impl World {
         }
     }
 
-    /// The storm is over, and with it all drains and maintenances; whether some are left.
+    /// Ends all drains and maintenances when the faults have stopped; whether some are left.
     pub(super) fn end_duties(&mut self) -> bool {
         let Some(state) = self.tracker.settled() else {
             return true;

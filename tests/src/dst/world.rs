@@ -1,15 +1,16 @@
-//! Everything in one history, and the loop that lets one thing happen after the other.
+//! The simulated world of one history, and its loop of events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::Bytes;
+use peer::session::{Found, Input, LookUp};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt as _, SeedableRng as _};
 use shared::model::{ContentId, Digest, FragmentIndex, PeerId};
 
 use super::calls::{Call, CallId, Outcome};
-use super::lines::{Down, End, Line, LineId, Up};
+use super::connections::{Connection, ConnectionId, Down, End, Up};
 use super::oracle::Oracle;
 use super::peer::{PeerNumber, SimPeer};
 use super::profile::Profile;
@@ -17,51 +18,57 @@ use super::queue::{Millis, Queue};
 use super::trace::Trace;
 use super::tracker::SimTracker;
 
-/// Something that happens.
+/// An event.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// The tracker of this run takes what is in its inbox; its disk has synced; its clock ticks; a new one starts.
+    /// The tracker of this run takes what is in its inbox; its disk has synced; its clock ticks; a new one
+    /// starts.
     Works(u64),
     Synced(u64),
     Ticks(u64),
     TrackerStarts,
-    /// A message of a session reaches the tracker or the peer; an end of its connection finds out that it is broken.
-    Up(LineId, Up),
-    Down(LineId, Down),
-    Breaks(LineId, End),
-    /// An attempt at a call reaches the tracker; its answer the caller; the caller waits no longer or tries again.
+    /// A message of a session reaches the tracker or the peer; an end of its connection finds out that it is
+    /// broken.
+    Up(ConnectionId, Up),
+    Down(ConnectionId, Down),
+    Breaks(ConnectionId, End),
+    /// An attempt at a call reaches the tracker; its answer the caller; the caller waits no longer or tries
+    /// again.
     Asks(CallId, u32),
     Answers(CallId, u32, Outcome),
     TimesOut(CallId, u32),
     Retries(CallId),
-    /// A peer's process does something of its own accord; nothing if it is not in this run any more.
+    /// A peer's process acts by itself; nothing happens if it is not in this run any more.
     Peer(PeerNumber, u64, Act),
     PeerStarts(PeerNumber),
-    /// A fragment is asked of a peer, which may be another one by now; the copy arrives; it was refused or is rotten.
+    /// A fragment is asked of a peer; the copy arrives; the peer refuses; a copy is said to be rotten.
     Wanted(Request),
     Arrives(Request, Bytes, Vec<Digest>),
     Refused(Request),
     Disputed(PeerId, ContentId, FragmentIndex),
-    /// People and misfortunes.
+    /// Users, operators and faults.
     Operates,
     Fault,
     Heals(End, End),
     Mends(PeerNumber),
-    /// The faults stop; and it is looked at whether all is well.
-    Calms,
-    Judges,
+    /// The faults stop; the world is checked for quiescence.
+    FaultsStop,
+    ChecksQuiescence,
     /// The tracker's journal is copied, and restored from the copy.
     BacksUp,
     Restores,
 }
 
-/// What a peer does of its own accord.
-#[derive(Clone, Copy, Debug)]
+/// An act of a peer's process by itself.
+#[derive(Clone, Debug)]
 pub(super) enum Act {
     Dials,
-    Heartbeat(LineId),
+    /// Its session looks at the store, or gets the answer to a look-up.
+    LooksUp(ConnectionId, LookUp),
+    Finds(ConnectionId, Found),
+    TimeUp(ConnectionId),
     Notices,
-    Announces(LineId),
+    ProtectionEnds,
     Publishes,
     Commits(ContentId),
     GivesUp(ContentId, u64),
@@ -88,12 +95,12 @@ pub(super) struct World {
     pub(super) profile: Profile,
     pub(super) tracker: SimTracker,
     pub(super) peers: Vec<SimPeer>,
-    pub(super) lines: BTreeMap<LineId, Line>,
+    pub(super) connections: BTreeMap<ConnectionId, Connection>,
     pub(super) calls: BTreeMap<CallId, Call>,
-    /// Who cannot reach whom, both ways.
+    /// Pairs that cannot reach each other.
     pub(super) cuts: BTreeSet<(End, End)>,
     pub(super) oracle: Oracle,
-    /// Contents whose copies changed since the promises were checked last.
+    /// Contents whose copies changed since the invariants were checked last.
     pub(super) touched: BTreeSet<ContentId>,
     pub(super) is_quiescent: bool,
     pub(super) violation: Option<String>,
@@ -102,7 +109,7 @@ pub(super) struct World {
     pub(super) numbers: u64,
 }
 
-/// After so many events something goes round in circles.
+/// Events of a history: with more of them something goes round in circles.
 const MAX_EVENTS: u64 = 3_000_000;
 
 impl World {
@@ -115,7 +122,7 @@ impl World {
             trace: Trace::new(keeps_lines),
             tracker: SimTracker::default(),
             peers: Vec::new(),
-            lines: BTreeMap::new(),
+            connections: BTreeMap::new(),
             calls: BTreeMap::new(),
             cuts: BTreeSet::new(),
             oracle: Oracle::default(),
@@ -135,9 +142,9 @@ impl World {
         }
         world.plan(500, Event::Operates);
         world.plan(3_000, Event::Fault);
-        world.plan(world.profile.storm, Event::Calms);
+        world.plan(world.profile.faults_stop, Event::FaultsStop);
         if world.profile.is_restored {
-            let at = world.rng.random_range(1_000..world.profile.storm);
+            let at = world.rng.random_range(1_000..world.profile.faults_stop);
             world.plan(at, Event::BacksUp);
         }
         world
@@ -162,7 +169,7 @@ impl World {
         self.queue.plan(self.now + after, event);
     }
 
-    /// A number that no one else has in this history.
+    /// Returns a number that is unique in this history.
     pub(super) const fn number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers
@@ -183,7 +190,7 @@ impl World {
         !self.is_quiescent && self.rng.random_bool(of)
     }
 
-    /// How long a message takes now.
+    /// Returns the time that a message takes now.
     pub(super) fn delay(&mut self) -> Millis {
         let usual = self.profile.delay;
         if self.chance(0.05) {
@@ -203,9 +210,9 @@ impl World {
             Event::Synced(run) => self.tracker_synced(run),
             Event::Ticks(run) => self.tracker_ticks(run),
             Event::TrackerStarts => self.start_tracker(),
-            Event::Up(line, message) => self.up_arrives(line, message),
-            Event::Down(line, message) => self.down_arrives(line, message),
-            Event::Breaks(line, end) => self.line_breaks(line, end),
+            Event::Up(connection, message) => self.up_arrives(connection, message),
+            Event::Down(connection, message) => self.down_arrives(connection, message),
+            Event::Breaks(connection, end) => self.end_breaks(connection, end),
             Event::Asks(call, attempt) => self.tracker_is_asked(call, attempt),
             Event::Answers(call, attempt, outcome) => self.call_answered(call, attempt, outcome),
             Event::TimesOut(call, attempt) => self.call_timed_out(call, attempt),
@@ -221,8 +228,8 @@ impl World {
             Event::Fault => self.inject_fault(),
             Event::Heals(one, other) => drop(self.cuts.remove(&(one, other))),
             Event::Mends(peer) => self.peers[peer].is_disk_broken = false,
-            Event::Calms => self.stop_faults(),
-            Event::Judges => self.judge(),
+            Event::FaultsStop => self.stop_faults(),
+            Event::ChecksQuiescence => self.check_quiescence(),
             Event::BacksUp => self.back_up(),
             Event::Restores => self.restore(),
         }
@@ -231,10 +238,12 @@ impl World {
     fn act(&mut self, peer: PeerNumber, act: Act) {
         match act {
             Act::Dials => self.dial(peer),
-            Act::Heartbeat(line) => self.heartbeat(peer, line),
+            Act::LooksUp(connection, look_up) => self.looks_up(peer, connection, &look_up),
+            Act::Finds(connection, found) => self.finds(peer, connection, found),
+            Act::TimeUp(connection) => self.time_up(peer, connection),
             Act::Notices => self.notice(peer),
-            Act::Announces(line) => self.announce_changes(peer, line),
-            Act::Publishes => self.publish_pending(peer),
+            Act::ProtectionEnds => self.tell(peer, Input::ProtectionEnded),
+            Act::Publishes => self.publish_next(peer),
             Act::Commits(content) => self.commit_copy(peer, content),
             Act::GivesUp(content, number) => self.request_failed(peer, content, number),
             Act::Works => self.take_assignments(peer),

@@ -1,4 +1,5 @@
-//! The same scenarios with libtorrent, to compare with. Everybody is told everybody's address, so no tracker is needed.
+//! The same scenarios with libtorrent, for comparison. Every client receives the addresses of all others, so
+//! no tracker is needed.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,10 +13,10 @@ use super::{Scenario, bound};
 use crate::bench::{Stopwatch, torrent};
 use crate::{content, is_interrupted};
 
-/// Where everybody listens; every host has its own ports.
+/// Listening port on every host.
 const PORT: u16 = 6881;
 
-/// How often is looked who is done: the error of a measured time.
+/// Polling interval: the error of a measured time.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// A receiver: its client, and its times.
@@ -25,11 +26,12 @@ struct Runner {
     ended: Option<Duration>,
 }
 
-/// Distributes a file as [`Lab::distribute`](super::Lab::distribute) does. All clients are up before the first begins.
+/// Distributes a file as [`Lab::distribute`](super::Lab::distribute) does. All clients are up before the
+/// first begins.
 ///
 /// # Errors
-/// When there can be no lab here, a client fails or takes far too long, or ends up with other bytes than the source's;
-/// and for a scenario in which the source is killed, which is not tried with libtorrent.
+/// When the machine allows no lab, a client fails or takes far too long, or ends up with other bytes than the
+/// source's; and for a scenario in which the source is killed, which is not tried with libtorrent.
 pub fn distribute(scenario: &Scenario) -> Result<Distribution> {
     if scenario.kills_source {
         bail!("not tried with libtorrent: it does not tell when a whole copy is out");

@@ -1,8 +1,8 @@
 //! Shaped hosts on one switch: network namespaces, a bridge, and a token bucket at both ends of every link.
 //!
-//! Everything is made inside namespaces whose names carry the id of this process, so that dropping a network takes away
-//! its own and nothing else; what a killed run has left behind is taken away by the next one, programs and files too. Works by calling `ip`
-//! and `tc`, as root, on Linux.
+//! Everything is made inside namespaces whose names carry the id of this process, so that dropping a network
+//! removes its own and nothing else; the next run removes the remains of a killed one, programs and files
+//! too. The module calls `ip` and `tc`, as root, on Linux.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,11 @@ const FIRST_HOST: usize = 10;
 /// Hosts that fit the addresses that we hand out.
 const MAX_HOSTS: usize = 60_000;
 
-/// A token bucket's depth: the largest segment that the kernel hands over at once, so that none is split or lost.
+/// A token bucket's depth: the largest segment that the kernel hands over at once, so that none is split or
+/// lost.
 const BURST: &str = "64kb";
 
-/// How long a link's queue may get before packets are dropped: a usual home router's.
+/// Longest queue of a link before packets are dropped: a usual home router's.
 const QUEUE: &str = "100ms";
 
 /// A switch and its hosts; gone when this is dropped.
@@ -42,7 +43,7 @@ pub struct Place {
     address: String,
 }
 
-/// Why there can be no lab on this machine, and what to do; none when there can.
+/// Returns the reason for which this machine allows no lab, and a remedy; `None` when it does.
 #[must_use]
 pub fn obstacle() -> Option<String> {
     if !cfg!(target_os = "linux") {
@@ -64,7 +65,7 @@ impl Network {
     /// Makes a switch and one host for each link.
     ///
     /// # Errors
-    /// When `ip` or `tc` fails; what had been made is taken away.
+    /// When `ip` or `tc` fails; everything made so far is removed.
     pub fn up(links: &[Link]) -> Result<Self> {
         if let Some(obstacle) = obstacle() {
             bail!(obstacle);
@@ -73,7 +74,7 @@ impl Network {
             bail!("{} hosts are more than {MAX_HOSTS}", links.len());
         }
         sweep();
-        // From here on dropping it cleans up, however far this gets.
+        // From here on dropping it cleans up after any failure.
         let network = Self {
             prefix: super::own_prefix(),
             links: links.to_vec(),
@@ -87,7 +88,7 @@ impl Network {
         Ok(network)
     }
 
-    /// How many hosts there are.
+    /// Returns the number of hosts.
     #[must_use]
     pub const fn host_count(&self) -> usize {
         self.links.len()
@@ -125,7 +126,7 @@ impl Network {
     /// Cuts a host off from everybody.
     ///
     /// # Errors
-    /// When `ip` fails, for this and the two that follow.
+    /// When `ip` fails.
     pub fn cut(&self, number: usize) -> Result<()> {
         self.switch().ip(&format!("link set p{number} down"))
     }
@@ -133,7 +134,7 @@ impl Network {
     /// Undoes [`Self::cut`].
     ///
     /// # Errors
-    /// As there.
+    /// When `ip` fails.
     pub fn mend(&self, number: usize) -> Result<()> {
         self.switch().ip(&format!("link set p{number} up"))
     }
@@ -141,7 +142,7 @@ impl Network {
     /// Keeps a host from all others that are isolated; it reaches the switch and the other hosts as before.
     ///
     /// # Errors
-    /// As [`Self::cut`].
+    /// When `ip` fails.
     pub fn isolate(&self, number: usize, is_isolated: bool) -> Result<()> {
         let word = if is_isolated { "on" } else { "off" };
         self.switch()
@@ -170,7 +171,7 @@ impl Network {
         host.ip(&format!("link set {INTERFACE} up"))?;
         switch.ip(&format!("link set {port} master br0"))?;
         switch.ip(&format!("link set {port} up"))?;
-        // Each end shapes what it sends: the host its uplink, the switch's port the host's downlink.
+        // Each end shapes its outgoing bytes: the host its uplink, the switch's port the host's downlink.
         host.shape(INTERFACE, link.up)?;
         switch.shape(&port, link.down)
     }
@@ -196,8 +197,8 @@ impl Place {
         &self.address
     }
 
-    /// What is written before a command so that it runs here. The process is replaced by the command, so its id is
-    /// the command's.
+    /// Returns the arguments that run a command here when put before it. The process is replaced by the
+    /// command, so its id is the command's.
     #[must_use]
     pub fn prefix(&self) -> Vec<OsString> {
         ["ip", "netns", "exec", &self.namespace].map(Into::into).into()
@@ -250,7 +251,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// What has been counted since an earlier reading.
+    /// Returns the counts since an earlier reading.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Self {
         Self {
@@ -279,13 +280,13 @@ fn sweep() {
     }
     for parent in [PathBuf::from(super::MEMORY), std::env::temp_dir()] {
         for directory in left_behind(&parent) {
-            // What cannot be removed is left to the next run.
+            // The next run removes the rest.
             drop(std::fs::remove_dir_all(directory));
         }
     }
 }
 
-/// What is in a directory and has the name of a run that is no more.
+/// Returns the entries of a directory with names of runs that are gone.
 fn left_behind(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let is_dead = |name: &str| owner(name).is_some_and(|process| test_kill_process(process).is_err());
@@ -303,7 +304,7 @@ fn owner(name: &str) -> Option<Pid> {
 }
 
 fn delete(namespace: &str) {
-    // Those that were never made are not there to delete.
+    // Devices that were never made cannot be deleted.
     let quiet = Command::new("ip")
         .args(["netns", "delete", namespace])
         .stderr(Stdio::null())

@@ -23,7 +23,7 @@ struct Runner {
 }
 
 impl Race {
-    /// Nobody has begun; it begins now.
+    /// Starts the race now.
     pub(super) fn new(arrivals: &[Duration]) -> Self {
         let runner = |due: &Duration| Runner {
             due: *due,
@@ -59,7 +59,7 @@ impl Race {
         Ok(())
     }
 
-    /// Notes who has ended; fails, with its complaint, when one did not succeed.
+    /// Notes finished receivers; fails, with its complaint, when one did not succeed.
     pub(super) fn see_who_ended(&mut self, complaint: impl Fn(usize) -> String) -> Result<()> {
         for (at, runner) in self.runners.iter_mut().enumerate() {
             let Some(child) = &mut runner.child else { continue };
@@ -77,14 +77,14 @@ impl Race {
         Ok(())
     }
 
-    /// When a receiver was to begin, and how long it took.
+    /// Returns the planned beginning of a receiver, and its duration.
     pub(super) fn times(&self, at: usize) -> Option<(Duration, Duration)> {
         let runner = &self.runners[at];
         let began = runner.began?;
         Some((runner.due, runner.ended?.saturating_sub(began)))
     }
 
-    /// From the first beginning to the last end.
+    /// Returns the time from the first beginning to the last end.
     pub(super) fn last(&self) -> Duration {
         let first = self.runners.iter().filter_map(|runner| runner.began).min();
         let last = self.runners.iter().filter_map(|runner| runner.ended).max();

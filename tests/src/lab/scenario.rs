@@ -1,4 +1,4 @@
-//! What is tried in the lab: links, lengths, arrivals and accidents, as data.
+//! Scenarios of the lab: links, lengths, arrivals and accidents, as data.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ const MIB: u64 = 1 << 20;
 /// A host's link, in bits per second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// What it can send.
+    /// Uplink.
     pub up: u64,
-    /// What it can receive.
+    /// Downlink.
     pub down: u64,
 }
 
 impl Link {
-    /// The same in both directions.
+    /// Makes a link with the same rate in both directions.
     #[must_use]
     pub const fn both_ways(bits_per_second: u64) -> Self {
         Self {
@@ -24,7 +24,7 @@ impl Link {
         }
     }
 
-    /// With the uplink at a part of what it was.
+    /// Divides the uplink.
     const fn uplink_by(self, divisor: u64) -> Self {
         Self {
             up: self.up / divisor,
@@ -36,15 +36,15 @@ impl Link {
 /// One distribution of a file from host 0 to all others.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// What it is called on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// What it is, for people.
+    /// Description for people.
     pub about: &'static str,
     /// The hosts' links; host 0 is the source.
     pub links: Vec<Link>,
     /// The file's length in bytes.
     pub length: u64,
-    /// When each receiver begins, counted from the first.
+    /// Beginnings of the receivers, counted from the first.
     pub arrivals: Vec<Duration>,
     /// Whether the source is killed once it has sent as many bytes as the file has.
     pub kills_source: bool,
@@ -106,8 +106,8 @@ impl Scenario {
         killed.kills_source = true;
         vec![
             equal("16x50", "16 hosts at 50 Mbit/s, 64 MiB", 16, fifty, 64 * MIB),
-            // Where the lab's own work (every packet crosses two queues and a bridge) keeps the processors busy all the
-            // time at 50, this is about the swarm.
+            // The lab's own work (every packet crosses two queues and a bridge) keeps the processors busy all
+            // the time at 50; this scenario measures the swarm instead.
             equal(
                 "16x25",
                 "16 hosts at 25 Mbit/s, 64 MiB",

@@ -1,4 +1,5 @@
-//! A source, receivers, a tracker and a webserver in the lab, and one file that goes from the one to the others.
+//! A source, receivers, a tracker and a webserver in the lab, and one file that goes from the one to the
+//! others.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,10 +22,10 @@ const NAME: &str = "lab";
 /// All programs are up within this time.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// How often is looked who is done: the error of a measured time.
+/// Polling interval: the error of a measured time.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// How often is asked whether a full copy is out. Each time costs a short process.
+/// Interval of the checks for a full copy. Each costs a short process.
 const ASK: Duration = Duration::from_millis(100);
 
 /// A distribution that takes this many times as long as it must is given up, and the scenario has failed.
@@ -44,7 +45,7 @@ impl Lab {
     /// Makes the network and starts the programs on it.
     ///
     /// # Errors
-    /// When there can be no lab here, or a program does not start.
+    /// When the machine allows no lab, or a program does not start.
     pub fn start(scenario: &Scenario) -> Result<Self> {
         binaries::build();
         let directory = directory_for(scenario)?;
@@ -90,13 +91,13 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Where the files are.
+    /// Returns the directory of the files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Publishes a file on the source and has every receiver get it; checks what each of them got.
+    /// Publishes a file on the source and has every receiver get it; checks every copy.
     ///
     /// # Errors
     /// When a receiver fails, takes far too long, or ends up with other bytes than the source's.
@@ -105,7 +106,7 @@ impl Lab {
         content::write(&file, scenario.length, scenario.length ^ 0x1ab)?;
         let digest = content::sha256(&file)?;
         let path = file.to_str().context("the file's path is not text")?;
-        // One replica: nobody is ordered to hold a copy, so nothing moves before it is asked for.
+        // One replica: the tracker orders no copy, so nothing moves before a request.
         succeeded(self.run(
             0,
             &["add", path, "--name", NAME, "--replicas", "1", "--wait", "60s"],
@@ -146,8 +147,8 @@ impl Lab {
         })
     }
 
-    /// Begins the receivers when it is their time and sees them end; kills the source when the scenario says so, and
-    /// returns what it had sent then.
+    /// Begins the receivers at their times and waits for their ends; kills the source when the scenario says
+    /// so, and returns the bytes that it had sent then.
     fn watch(&mut self, scenario: &Scenario, race: &mut Race) -> Result<Option<u64>> {
         let limit = limit_of(scenario);
         let mut killed = None;
@@ -170,8 +171,8 @@ impl Lab {
         Ok(killed)
     }
 
-    /// Kills the source once it has sent as many bytes as the file has and others hold every fragment: without the
-    /// second, nobody could finish. Returns what it had sent.
+    /// Kills the source once it has sent as many bytes as the file has and others hold every fragment:
+    /// without the second, no receiver could finish. Returns the bytes that it had sent.
     fn kill_source_when_a_copy_is_out(&mut self, scenario: &Scenario) -> Result<Option<u64>> {
         let sent = self.counter(0, "bytes_sent")?;
         if sent < scenario.length {
@@ -270,7 +271,7 @@ fn succeeded(outcome: Outcome) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// When a distribution is given up.
+/// Returns the time limit of a distribution.
 pub(super) fn limit_of(scenario: &Scenario) -> Duration {
     let least = bound::of_all(scenario.length, scenario.source(), scenario.receivers());
     least * GIVE_UP_FACTOR + START_LIMIT

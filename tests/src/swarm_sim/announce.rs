@@ -1,4 +1,4 @@
-//! Who knows what of whom: hosts meet, tell their neighbours what they have, and are missed.
+//! Knowledge among hosts: they meet, announce their fragments, and leave.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl World<'_> {
         }
     }
 
-    /// Something has changed at the host; its neighbours will be told.
+    /// Notes a change at the host, to be announced to its neighbours.
     pub(super) fn has_news(&mut self, host: HostId) {
         if !std::mem::replace(&mut self.hosts[host].is_telling, true) {
             let soon = self.now + nanos(self.plan.news_interval);
@@ -61,7 +61,7 @@ impl World<'_> {
     }
 
     pub(super) fn told(&mut self, host: HostId, news: &News) {
-        // Taken out for the loop: hearing changes nobody's links.
+        // Taken out for the loop: announcing changes no links.
         let linked = std::mem::take(&mut self.hosts[host].linked);
         let mut linked = linked;
         linked.shuffle(&mut self.rng);

@@ -1,4 +1,4 @@
-//! A host: its links, what it has, and if it is a receiver, its scheduler.
+//! A host: its links, its fragments, and the scheduler of a receiver.
 
 use std::collections::VecDeque;
 
@@ -15,19 +15,19 @@ pub(super) struct Host {
     pub(super) id: PeerId,
     pub(super) scheduler: Option<Scheduler>,
     pub(super) is_present: bool,
-    /// Whom it may meet, when all come together.
+    /// Hosts that it may meet, when all come together.
     pub(super) acquaintances: Vec<HostId>,
-    /// Whom it has met, and who is still there.
+    /// Hosts that it has met and that are still there.
     pub(super) linked: Vec<HostId>,
-    /// What it holds.
+    /// Fragments held.
     pub(super) held: FragmentSet,
-    /// What has begun to arrive.
+    /// Fragments that have begun to arrive.
     pub(super) coming: FragmentSet,
     /// Whether its neighbours know no better than that it can serve more.
     pub(super) said_free: bool,
-    /// What it is sending to someone, or has sent lately.
+    /// Fragments that it is sending, or has sent lately.
     pub(super) handed_out: FragmentSet,
-    /// Of each fragment, how many units it has, from the first on.
+    /// Units held of each fragment, from the first on.
     pub(super) units: Vec<u32>,
     /// Streams that it serves, by fragment.
     pub(super) serves: Vec<Vec<StreamId>>,
@@ -37,13 +37,13 @@ pub(super) struct Host {
     pub(super) waiting: VecDeque<StreamId>,
     pub(super) slots_used: usize,
     pub(super) is_sending: bool,
-    /// When the downlink has received everything that has landed.
+    /// Time at which the downlink has received everything that has landed.
     pub(super) down_free: u64,
     /// Streams that it has asked for and that have not ended.
     pub(super) asked: Vec<StreamId>,
-    /// Whether news are about to be told.
+    /// Whether an announce is planned.
     pub(super) is_telling: bool,
-    /// When it had everything.
+    /// Time at which it had everything.
     pub(super) completed: Option<u64>,
     /// Bytes that it sent.
     pub(super) sent: u64,

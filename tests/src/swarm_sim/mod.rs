@@ -1,15 +1,18 @@
 //! A flow-level simulator of a swarm: the production scheduler of every receiver, on virtual links.
 //!
-//! [`Plan`] says who takes part, [`scenario`] has some by name, [`run`] plays one out, and [`Outcome`] compares it with
-//! what nobody can beat. Virtual time, seeded: the same plan gives the same outcome, event by event.
+//! [`Plan`] has the participants, [`scenario`] makes named ones, [`run`] plays one, and [`Outcome`] compares
+//! the result with the lower bound. Virtual time, seeded: the same plan gives the same outcome, event by
+//! event.
 //!
-//! What is modelled: every host has an uplink and a downlink. An uplink sends one *unit* (a block, or a sixteenth of
-//! a fragment if that is more) at a time, to each of its streams in turn; a stream has a window, so that a receiver whose
-//! downlink is full slows down the stream and not the uplink. A unit that has arrived is verified, and is passed on at
-//! once. What a host has and what is arriving there is pushed to its neighbours. Requests, cancellations and news take
-//! one latency. Receivers tick, stall and give up on silent streams as the real ones do.
+//! The model has for every host an uplink and a downlink. An uplink sends one *unit* (a block, or a sixteenth
+//! of a fragment if that is more) at a time, to each of its streams in turn; a stream has a window, so that a
+//! receiver whose downlink is full slows down the stream and not the uplink. A unit that has arrived is
+//! verified, and is passed on at once. A host pushes the sets of its held and arriving fragments to its
+//! neighbours. Requests, cancellations and announces take one latency. Receivers tick, stall and give up on
+//! silent streams as the real ones do.
 //!
-//! What is not: the CPU, the disk, the loss and slow start of TCP, the framing of messages (about 1 %).
+//! The model leaves out the CPU, the disk, the loss and slow start of TCP, and the framing of messages (about
+//! 1 %).
 
 mod announce;
 mod host;

@@ -1,23 +1,23 @@
-//! How a simulation ended, beside what nobody can beat.
+//! End of a simulation, beside the lower bound.
 
 use std::time::Duration;
 
-/// What a simulation came to.
+/// Result of a simulation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Receivers that got everything, and how many there are.
     pub completed: (usize, usize),
     /// No swarm is quicker, when all come at once.
     pub lower_bound: Duration,
-    /// How long each receiver that got everything took, from its arrival, ascending.
+    /// Durations of the receivers that got everything, from their arrivals, ascending.
     pub took: Vec<Duration>,
-    /// From the start until the last receiver had everything.
+    /// Time from the start until the last receiver had everything.
     pub makespan: Duration,
     /// Bytes that the sources sent, in contents.
     pub source_copies: f64,
     /// Bytes received twice or thrown away, of all that were received.
     pub wasted: f64,
-    /// What was sent, of what the sources' and receivers' uplinks could have sent in the makespan.
+    /// Bytes sent, as a part of the capacity of the sources' and receivers' uplinks in the makespan.
     pub utilisation: f64,
     /// Liars that some receiver has named.
     pub named: usize,

@@ -1,36 +1,36 @@
-//! Who takes part in a simulation, and how they are connected.
+//! Participants of a simulation, and their links.
 
 use std::time::Duration;
 
 use peer::fetch::scheduler::Bounds;
 use shared::model::{BLOCK_LENGTH, FragmentLength};
 
-/// A fragment is passed on in at most so many units: what makes large contents cheap to simulate.
+/// Largest number of units of a fragment: makes large contents cheap to simulate.
 const MOST_UNITS: u32 = 16;
 
-/// What a host is there for.
+/// Role of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Holds everything from the start, and fetches nothing.
     Source,
     /// A source that goes away once every fragment is held by some receiver.
     LeavingSource,
-    /// Says that it holds everything; what it sends is corrupt.
+    /// Claims to hold everything; sends corrupt bytes.
     Liar,
-    /// Fetches everything, serves what it has, and stays.
+    /// Fetches everything, serves its fragments, and stays.
     Receiver,
 }
 
 /// One host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostPlan {
-    /// What it is there for.
+    /// Role of the host.
     pub role: Role,
     /// Bytes a second that it can send; at least 1.
     pub up: u64,
     /// Bytes a second that it can receive; at least 1.
     pub down: u64,
-    /// When it comes.
+    /// Time of its arrival.
     pub arrives: Duration,
 }
 
@@ -39,32 +39,33 @@ pub struct HostPlan {
 pub struct Plan {
     /// The content's length in bytes; at least 1.
     pub content: u64,
-    /// How it is divided.
+    /// Length of the fragments.
     pub fragment_length: FragmentLength,
-    /// Everyone who takes part.
+    /// All participants.
     pub hosts: Vec<HostPlan>,
-    /// How long anything takes from one host to another, besides its time on their links.
+    /// Delay of every message between hosts, besides its time on their links.
     pub latency: Duration,
-    /// How long it takes until a host that comes and its neighbours know each other.
+    /// Time until an arriving host and its neighbours know each other.
     pub discovery: Duration,
-    /// News that follow sooner than this are told together.
+    /// Interval within which changes are announced together.
     pub news_interval: Duration,
-    /// Streams that an uplink sends at once, in turn; more wait until one of them is over, or waits for blocks itself.
+    /// Streams that an uplink sends at once, in turn; more wait until one of them is over, or waits for
+    /// blocks itself.
     pub slots: usize,
     /// Streams that wait for a slot; more are refused.
     pub line: usize,
-    /// Neighbours of a host, on average: everyone who is there, if they are not more.
+    /// Neighbours of a host, on average: all hosts, if they are not more.
     pub degree: usize,
     /// Bounds of each receiver's scheduler.
     pub bounds: Bounds,
-    /// Where all chance comes from.
+    /// Seed of all randomness.
     pub seed: u64,
     /// Virtual time after which the simulation ends, complete or not.
     pub at_most: Duration,
 }
 
 impl Plan {
-    /// How many fragments the content has.
+    /// Returns the number of fragments.
     #[must_use]
     pub fn fragments(&self) -> u32 {
         let count = self.content.div_ceil(u64::from(self.fragment_length.get()));
@@ -89,7 +90,8 @@ impl Plan {
         self.hosts.iter().filter(|host| host.role == Role::Receiver)
     }
 
-    /// What nobody can beat, when all come at once: `max(F/u_s, F/min d_i, N F/(u_s + sum u_i))` (Kumar & Ross).
+    /// Returns the lower bound when all come at once: `max(F/u_s, F/min d_i, N F/(u_s + sum u_i))` (Kumar &
+    /// Ross).
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "rates and lengths are far below 2^52")]
     pub fn lower_bound(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! What will happen, in order of time; what was planned first happens first.
+//! Planned events, in order of time; of simultaneous ones the first planned comes first.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -12,7 +12,7 @@ pub(super) type HostId = usize;
 /// A stream's number, counted from the start of the simulation.
 pub(super) type StreamId = usize;
 
-/// Something that will happen.
+/// A planned event.
 #[derive(Debug)]
 pub(super) enum Happening {
     Arrives(HostId),
@@ -31,21 +31,21 @@ pub(super) enum Happening {
     Closed(StreamId),
     /// The receiver learns that the sender has ended the stream.
     Broken(StreamId),
-    /// The host tells what has changed.
+    /// The host announces its changes.
     Tells(HostId),
-    /// The news reach the neighbours: what it holds, and what is arriving there.
+    /// The announce reaches the neighbours: held and arriving fragments.
     Told(HostId, Arc<News>),
     /// The receiver learns that the sender has handed the fragment out to someone else.
     Refused(StreamId),
     /// The receiver learns that the sender serves as many as it can.
     Busy(StreamId),
-    /// What was handed out so long ago counts no longer.
+    /// A fragment handed out this long ago no longer counts.
     Expires(HostId, FragmentIndex),
     /// The news that it is gone reach the neighbours.
     Missed(HostId),
 }
 
-/// What a host tells its neighbours.
+/// Announce of a host to its neighbours.
 #[derive(Clone, Debug)]
 pub(super) struct News {
     pub(super) held: FragmentSet,

@@ -28,7 +28,7 @@ pub const NAMES: [&str; 10] = [
 /// Neighbours in a large swarm.
 const DEGREE: usize = 48;
 
-/// How large a simulation is.
+/// Size of a simulation.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     /// The content's length in bytes.
@@ -39,9 +39,9 @@ pub struct Size {
     pub up: u64,
     /// Bytes a second that each can receive.
     pub down: u64,
-    /// How long anything takes from one host to another, besides its time on their links.
+    /// Delay of every message between hosts, besides its time on their links.
     pub latency: Duration,
-    /// Where all chance comes from.
+    /// Seed of all randomness.
     pub seed: u64,
 }
 
@@ -68,7 +68,7 @@ pub fn scenario(name: &str, size: Size) -> Option<Plan> {
             .iter_mut()
             .step_by(2)
             .for_each(|host| host.up = size.up / 5),
-        // As in the lab: evenly over 5 s.
+        // Evenly over 5 s, as in the lab.
         "arrivals" => {
             let count = u32::try_from(receivers.len()).unwrap_or(u32::MAX);
             for (receiver, at) in receivers.iter_mut().zip(0_u32..) {

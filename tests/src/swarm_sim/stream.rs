@@ -7,12 +7,12 @@ use super::queue::HostId;
 /// Units that are under way at once; the ones that the network and the receiver's buffers hold.
 const WINDOW: u32 = 8;
 
-/// Where a stream is in its life.
+/// State of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Asked for, and not ended.
     Open,
-    /// The receiver no longer wants it; what still comes is thrown away.
+    /// The receiver no longer wants it; arriving units are thrown away.
     Cancelled,
     /// Over, for both ends.
     Ended,
@@ -37,16 +37,16 @@ pub(super) struct Stream {
     pub(super) is_queued: bool,
     /// Whether the sender serves it: between the request's arrival and its end there.
     pub(super) is_served: bool,
-    /// When the receiver got a unit last, or asked.
+    /// Time of the receiver's last unit, or of the request.
     pub(super) progressed: u64,
-    /// When the sender had a unit for it last.
+    /// Time of the sender's last unit for it.
     pub(super) fed: u64,
-    /// Whether the sender is to refuse what it has handed out lately.
+    /// Whether the sender refuses fragments that it has handed out lately.
     pub(super) if_new: bool,
 }
 
 impl Stream {
-    /// A request for what is left of a fragment of which the receiver has `there` units.
+    /// Makes a request for the rest of a fragment of which the receiver has `there` units.
     pub(super) const fn new(
         ends: (HostId, HostId),
         fragment: FragmentIndex,

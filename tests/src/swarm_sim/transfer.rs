@@ -1,4 +1,4 @@
-//! Units on their way: from the uplink's turns, over both links, to whoever waits for them next.
+//! Units on their way: from the uplink's turns, over both links, to the next waiting host.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::queue::{Happening, HostId, StreamId};
 use super::stream::{State, Stream};
 use super::world::{World, nanos};
 
-/// What was handed out so long ago is either in the swarm or lost.
+/// Time after which a fragment handed out is either in the swarm or lost.
 const HANDED_OUT: Duration = Duration::from_secs(3);
 
 impl World<'_> {
@@ -67,7 +67,7 @@ impl World<'_> {
         self.send_next(from);
     }
 
-    /// A stream that has sent what there is gives its slot to the one that waits longest.
+    /// Gives the slot of a stream that has sent everything to the one that waits longest.
     fn free_slot(&mut self, at: StreamId) {
         let from = self.streams[at].from;
         if !std::mem::replace(&mut self.streams[at].has_slot, false) {
@@ -216,7 +216,7 @@ impl World<'_> {
         self.hosts[to].asked.retain(|other| *other != at);
     }
 
-    /// The stream has ended for its receiver; `failure` says why, if the scheduler does not know yet.
+    /// Ends the stream for its receiver; `failure` is the reason, if the scheduler does not know yet.
     pub(super) fn end(&mut self, at: StreamId, failure: Option<Failure>) {
         if self.streams[at].state == State::Open {
             self.close(at, State::Ended);

@@ -1,4 +1,4 @@
-//! Everyone and everything in a simulation, and what happens next.
+//! All hosts and events of a simulation.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
@@ -15,13 +15,13 @@ use super::plan::{Plan, Role};
 use super::queue::{Happening, HostId, Queue, StreamId};
 use super::stream::{State, Stream};
 
-/// How often a receiver's scheduler is told the time.
+/// Interval of the ticks of a receiver's scheduler.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A receiver to which nothing comes for so long asks elsewhere…
+/// Time without arrivals after which a receiver asks elsewhere.
 const STALL: Duration = Duration::from_secs(5);
 
-/// …and a sender to which nothing comes for so long that it could pass on says so.
+/// Time without new units to pass on after which a sender reports it.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// See the [module](self).
@@ -32,7 +32,7 @@ pub(super) struct World<'a> {
     pub(super) queue: Queue,
     /// Nanoseconds from the start.
     pub(super) now: u64,
-    /// Fragments that no receiver holds: what a leaving source waits for.
+    /// Fragments that no receiver holds: a leaving source waits for them.
     pub(super) unseen: FragmentSet,
     /// Units of each fragment.
     pub(super) units: Vec<u32>,
@@ -146,9 +146,9 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Whom a host that comes will meet: everyone who is there, or if they are more, those of them that it knows by a
-    /// regular graph when all come together, and otherwise half of the neighbours that it may have. The other half are
-    /// those who come later and meet it.
+    /// Returns the hosts that an arriving one will meet: all that are there, or if they are too many, those
+    /// that a regular graph gives when all come together, and otherwise half of its neighbours. The other
+    /// half come later and meet it.
     fn acquaintances(&mut self, host: HostId) -> Vec<HostId> {
         let is_there = |other: &HostId| *other != host && self.hosts[*other].is_present;
         let known = &self.hosts[host].acquaintances;
@@ -190,7 +190,7 @@ impl<'a> World<'a> {
         self.queue.plan(self.now + nanos(TICK), Happening::Ticks(host));
     }
 
-    /// Tells a receiver's scheduler, and does what it says.
+    /// Passes an event to a receiver's scheduler, and carries out its actions.
     pub(super) fn apply(&mut self, host: HostId, event: Event) {
         let now = Timestamp::from_millis(self.now / 1_000_000);
         let Some(scheduler) = &mut self.hosts[host].scheduler else {

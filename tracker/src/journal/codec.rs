@@ -1,22 +1,21 @@
-//! The byte form of a record.
+//! Byte form of records.
 //!
-//! Made by hand rather than with a general format: most of a journal is fragment roots, which are raw bytes here (a
-//! third of their size in JSON), and every value goes through the constructor that validates it. A tag names the
-//! kind of fact; a new kind gets a new tag, a changed one too, so that old journals stay readable.
+//! The codec is written by hand instead of using a general format: most of a journal is fragment roots, which
+//! are raw bytes here (a third of their size in JSON), and every value goes through the constructor that
+//! validates it. A tag names the kind of fact; a new kind gets a new tag, a changed one too, so that old
+//! journals stay readable.
 //!
 //! Integers are little-endian; texts and lists are preceded by their length (u32).
-
-mod holdings;
-mod past;
 
 use std::str::FromStr;
 
 use shared::model::{
-    ContentId, Digest, Epoch, FragmentLength, Incarnation, Manifest, Mark, Name, Parts, PeerId, PeerMode,
-    ReplicationTarget, Revision, Timestamp,
+    CollectionSize, ContentId, Digest, Epoch, FragmentLength, FragmentSet, Holding, Incarnation,
+    MAX_FRAGMENTS, Manifest, Mark, Name, Parts, PeerId, PeerMode, PinCount, ReplicationTarget,
+    RevisedContent, Revision, RevisionLimit, Timestamp,
 };
 
-use crate::state::{EpochBegin, Fact, Record, Registration};
+use crate::state::{EpochBegin, Fact, NameFact, Past, Record, Registration};
 
 const EPOCH_BEGUN: u8 = 1;
 const PEER_REGISTERED: u8 = 2;
@@ -44,12 +43,24 @@ const ACTIVE: u8 = 0;
 const MAINTENANCE: u8 = 1;
 const DRAINING: u8 = 2;
 
-/// Bytes are no record.
+const PAST_REMOVED: u8 = 0;
+const PAST_COLLECTED_FILE: u8 = 1;
+const PAST_COLLECTED_COLLECTION: u8 = 2;
+const PAST_KEPT_FILE: u8 = 3;
+const PAST_KEPT_COLLECTION: u8 = 4;
+
+/// Flag: all fragments are held.
+const WHOLE: u8 = 1;
+
+/// Flag: the copy was assigned.
+const ASSIGNED: u8 = 2;
+
+/// Complaint about bytes that are no record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct DecodeError(String);
 
-/// The bytes of a record.
+/// Returns the bytes of a record.
 #[must_use]
 pub fn encode(record: &Record) -> Vec<u8> {
     let mut out = Writer(Vec::new());
@@ -106,7 +117,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.text(name.as_str());
             out.u32(target.get());
         }
-        Fact::Name(fact) => out.line(fact),
+        Fact::Name(fact) => out.name_fact(fact),
         Fact::History { facts, epochs } => {
             out.u8(HISTORY);
             out.history(*facts, epochs);
@@ -134,7 +145,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
     out.0
 }
 
-/// The record that these bytes are of.
+/// Decodes the record that these bytes are the form of.
 ///
 /// # Errors
 /// When they are not exactly one record, or one that cannot exist.
@@ -191,7 +202,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
                 other => return Err(DecodeError(format!("there is no mode {other}"))),
             },
         },
-        tag @ REVISIONS_KEPT..=REMEMBERED => Fact::Name(input.line(tag)?),
+        tag @ REVISIONS_KEPT..=REMEMBERED => Fact::Name(input.name_fact(tag)?),
         HISTORY => Fact::History {
             facts: input.u64()?,
             epochs: (0..input.u32()?)
@@ -311,6 +322,93 @@ impl Writer {
         self.u32(manifest.fragment_count());
         manifest.roots().iter().for_each(|root| self.raw(root.as_bytes()));
     }
+
+    fn name_fact(&mut self, fact: &NameFact) {
+        match fact {
+            NameFact::RevisionsKept(limit) => {
+                self.u8(REVISIONS_KEPT);
+                self.u32(limit.get());
+            }
+            NameFact::Collected { name, revision } => {
+                self.u8(COLLECTED);
+                self.revised(name, *revision);
+            }
+            NameFact::PinChanged { name, revision, pins } => {
+                self.u8(PIN_CHANGED);
+                self.revised(name, *revision);
+                self.u32(pins.get());
+            }
+            NameFact::NameForgotten(name) => {
+                self.u8(NAME_FORGOTTEN);
+                self.text(name.as_str());
+            }
+            NameFact::FloorRaised(floor) => {
+                self.u8(FLOOR_RAISED);
+                self.u64(floor.get());
+            }
+            NameFact::Remembered { name, revision, past } => {
+                self.u8(REMEMBERED);
+                self.revised(name, *revision);
+                self.past(past);
+            }
+        }
+    }
+
+    fn past(&mut self, past: &Past) {
+        match past {
+            Past::Removed => self.u8(PAST_REMOVED),
+            Past::Collected { was, pins } => {
+                self.u8(match was.collection {
+                    None => PAST_COLLECTED_FILE,
+                    Some(_) => PAST_COLLECTED_COLLECTION,
+                });
+                self.u32(pins.get());
+                self.raw(was.content.as_bytes());
+                self.u64(was.length);
+                self.u32(was.target.get());
+                if let Some(size) = was.collection {
+                    self.u32(size.parts);
+                    self.u64(size.length);
+                }
+            }
+            Past::Kept {
+                since,
+                pins,
+                target,
+                manifest,
+                publishers,
+                parts,
+            } => {
+                self.u8(if parts.is_none() {
+                    PAST_KEPT_FILE
+                } else {
+                    PAST_KEPT_COLLECTION
+                });
+                self.u64(since.as_millis());
+                self.u32(pins.get());
+                self.u32(target.get());
+                self.manifest(manifest);
+                self.publishers(publishers);
+                if let Some(parts) = parts {
+                    self.parts(parts);
+                }
+            }
+        }
+    }
+
+    fn holdings(&mut self, holdings: &[Holding]) {
+        self.length(holdings.len());
+        for holding in holdings {
+            let is_whole = holding.fragments.is_full();
+            self.raw(holding.content.as_bytes());
+            self.u32(holding.fragments.capacity());
+            let how = if is_whole { WHOLE } else { 0 };
+            self.u8(if holding.is_assigned { how | ASSIGNED } else { how });
+            if !is_whole {
+                self.raw(&holding.fragments.to_bytes());
+            }
+        }
+    }
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -397,7 +495,136 @@ impl<'a> Reader<'a> {
             .collect::<Result<_, _>>()?;
         Manifest::verified(content, length, fragment_length, roots).map_err(complaint)
     }
+
+    fn name_fact(&mut self, tag: u8) -> Result<NameFact, DecodeError> {
+        Ok(match tag {
+            REVISIONS_KEPT => NameFact::RevisionsKept(RevisionLimit::new(self.u32()?).map_err(complaint)?),
+            COLLECTED => NameFact::Collected {
+                name: self.parsed()?,
+                revision: Revision::new(self.u64()?),
+            },
+            PIN_CHANGED => NameFact::PinChanged {
+                name: self.parsed()?,
+                revision: Revision::new(self.u64()?),
+                pins: self.pins()?,
+            },
+            NAME_FORGOTTEN => NameFact::NameForgotten(self.parsed()?),
+            FLOOR_RAISED => NameFact::FloorRaised(Revision::new(self.u64()?)),
+            REMEMBERED => NameFact::Remembered {
+                name: self.parsed()?,
+                revision: Revision::new(self.u64()?),
+                past: self.past()?,
+            },
+            other => return Err(DecodeError(format!("there is no fact of kind {other}"))),
+        })
+    }
+
+    fn pins(&mut self) -> Result<PinCount, DecodeError> {
+        self.u32().map(PinCount::new)
+    }
+
+    fn target(&mut self) -> Result<ReplicationTarget, DecodeError> {
+        ReplicationTarget::new(self.u32()?).map_err(complaint)
+    }
+
+    fn past(&mut self) -> Result<Past, DecodeError> {
+        match self.u8()? {
+            PAST_REMOVED => Ok(Past::Removed),
+            kind @ (PAST_COLLECTED_FILE | PAST_COLLECTED_COLLECTION) => Ok(Past::Collected {
+                pins: self.pins()?,
+                was: RevisedContent {
+                    content: ContentId::from_bytes(self.array()?),
+                    length: self.u64()?,
+                    target: self.target()?,
+                    collection: match kind {
+                        PAST_COLLECTED_FILE => None,
+                        _ => Some(CollectionSize {
+                            parts: self.u32()?,
+                            length: self.u64()?,
+                        }),
+                    },
+                },
+            }),
+            kind @ (PAST_KEPT_FILE | PAST_KEPT_COLLECTION) => Ok(Past::Kept {
+                since: Timestamp::from_millis(self.u64()?),
+                pins: self.pins()?,
+                target: self.target()?,
+                manifest: self.manifest()?,
+                publishers: self.publishers()?,
+                parts: match kind {
+                    PAST_KEPT_FILE => None,
+                    _ => Some(self.parts()?),
+                },
+            }),
+            other => Err(DecodeError(format!("there is no past of kind {other}"))),
+        }
+    }
+
+    fn bit(&mut self) -> Result<bool, DecodeError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            other => Err(DecodeError(format!("{other} is neither yes nor no"))),
+        }
+    }
+
+    fn holdings(&mut self) -> Result<Vec<Holding>, DecodeError> {
+        (0..self.u32()?).map(|_| self.holding()).collect()
+    }
+
+    fn holding(&mut self) -> Result<Holding, DecodeError> {
+        let content = ContentId::from_bytes(self.array()?);
+        let count = self.u32()?;
+        if count > MAX_FRAGMENTS {
+            return Err(DecodeError(format!("{count} fragments are too many")));
+        }
+        let how = self.u8()?;
+        if how > WHOLE | ASSIGNED {
+            return Err(DecodeError(format!("nothing is held in the way {how}")));
+        }
+        let fragments = match how & WHOLE {
+            0 => {
+                let bytes = self.take(count.div_ceil(8) as usize)?;
+                FragmentSet::from_bytes(count, bytes).map_err(complaint)?
+            }
+            _ => FragmentSet::full(count),
+        };
+        Ok(Holding {
+            content,
+            fragments,
+            keeps: true,
+            is_assigned: how & ASSIGNED != 0,
+            is_fetching: false,
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::journal::conformance::any_record;
+
+    proptest! {
+        #[test]
+        fn records_survive_their_byte_form(record in any_record()) {
+            prop_assert_eq!(decode(&encode(&record)), Ok(record));
+        }
+
+        #[test]
+        fn cut_or_extended_records_are_refused(record in any_record(), cut: prop::sample::Index) {
+            let mut bytes = encode(&record);
+            prop_assert!(decode(&bytes[..cut.index(bytes.len())]).is_err());
+            bytes.push(0);
+            prop_assert!(decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(record) = decode(&bytes) {
+                prop_assert_eq!(encode(&record), bytes);
+            }
+        }
+    }
+}

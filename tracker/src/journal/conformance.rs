@@ -1,4 +1,4 @@
-//! What every journal must do, run for each of them; and what only a file can suffer.
+//! Conformance suite of journals, run for each of them; and damage that only a file can suffer.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use shared::model::{
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
 use crate::state::{Command, EpochBegin, Fact, NameFact, Past, Record, Registration};
 
-/// What a snapshot or a gap has to say about the history.
+/// Generates facts about the history.
 fn any_gap(peer: impl Strategy<Value = PeerId>) -> impl Strategy<Value = Fact> {
     let begins = any::<(u64, u64, u64)>().prop_map(|(epoch, at, facts)| EpochBegin {
         epoch: Epoch::new(epoch),
@@ -29,7 +29,7 @@ fn any_gap(peer: impl Strategy<Value = PeerId>) -> impl Strategy<Value = Fact> {
     prop_oneof![Just(Fact::GapDeclared), Just(Fact::GapAccepted), found, history]
 }
 
-/// What is said of revisions.
+/// Generates facts about revisions.
 fn any_revision_fact(
     name: impl Strategy<Value = Name> + Clone,
     published: impl Strategy<Value = Fact>,
@@ -50,7 +50,7 @@ fn any_revision_fact(
             target,
             collection,
         });
-    // What is kept of a revision is what bound it, and more.
+    // A kept revision consists of its binding, and more.
     let kept = (published, any::<u64>(), pins.clone()).prop_map(|(fact, since, pins)| match fact {
         Fact::Published {
             target,
@@ -108,7 +108,7 @@ fn any_absence(peer: impl Strategy<Value = PeerId> + Clone) -> impl Strategy<Val
     })
 }
 
-/// Any record that can exist.
+/// Generates any record that can exist.
 pub(super) fn any_record() -> impl Strategy<Value = Record> {
     let peer = any::<[u8; 16]>().prop_map(PeerId::from_bytes);
     let name = "[a-zñ]{1,12}(/[a-z.]{3,12})?".prop_map(|text| Name::new(text).expect("a name"));
@@ -206,7 +206,7 @@ fn replayed(journal: &mut dyn Journal) -> (Vec<Record>, Replayed) {
     (records, count)
 }
 
-/// The suite: `reopen` gives the journal as a new process would find it.
+/// Runs the suite; `reopen` returns the journal as a new process would find it.
 fn conforms(mut reopen: impl FnMut() -> Box<dyn Journal>) {
     let mut journal = reopen();
     assert_eq!(
@@ -234,7 +234,7 @@ fn conforms(mut reopen: impl FnMut() -> Box<dyn Journal>) {
     let mut journal = reopen();
     assert_eq!(replayed(&mut *journal).0, epochs(0..6));
 
-    // A finished one takes the place of what came before it was begun, and of nothing else.
+    // A finished one takes the place of the records before its beginning, and of nothing else.
     journal.begin_snapshot().expect("begin");
     journal.add_to_snapshot(&epochs(100..102)).expect("add");
     journal.append(&epochs(6..8)).expect("append in between");
@@ -309,7 +309,7 @@ fn a_second_tracker_on_the_same_directory_is_refused() {
     assert!(SqliteJournal::open(dir.path()).is_ok());
 }
 
-/// A journal of five records and a snapshot of two before them, harmed by `harm`.
+/// Returns a journal of five records and a snapshot of two before them, damaged by `harm`.
 fn harmed(harm: &str) -> Result<Replayed, JournalError> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut journal = SqliteJournal::open(dir.path()).expect("open");
@@ -373,8 +373,9 @@ fn damage_is_named_and_never_skipped_over() {
     }
 }
 
-/// Written by the last version that knew nothing of revisions: `models/a` was bound twice, `models/a@1` renamed to `b`,
-/// `gone` bound and removed twice, the collection `tree` bound twice; with a snapshot in between.
+/// Journal written by the last version that knew nothing of revisions: `models/a` was bound twice,
+/// `models/a@1` renamed to `b`, `gone` bound and removed twice, the collection `tree` bound twice; with a
+/// snapshot in between.
 #[test]
 fn a_journal_from_before_revisions_is_read_as_it_was_meant() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -393,11 +394,11 @@ fn a_journal_from_before_revisions_is_read_as_it_was_meant() {
             .map(|entry| format!("{} {}", entry.revision, entry.state));
         told.collect()
     };
-    // Of the past there is nothing, because nothing was kept of it.
+    // No past is there, because that version kept none.
     assert_eq!(past(&state, "models/a"), ["2 current"]);
     assert_eq!(past(&state, "gone"), ["4 removed"]);
     assert_eq!(past(&state, "tree"), ["2 current"]);
-    // From now on it is.
+    // From now on it is kept.
     let now = Timestamp::from_millis(9_000_000);
     for command in [
         Command::BeginEpoch,
@@ -441,7 +442,7 @@ fn flipped_bits_in_the_file_are_found() {
     }
     checkpoint(&path);
     let whole = std::fs::read(&path).expect("read");
-    // Wherever the bit is: it is noticed, or it changes nothing.
+    // Wherever the bit is, the change is noticed or has no effect.
     let mut found = 0;
     for at in (100..whole.len()).step_by(211) {
         let mut bytes = whole.clone();

@@ -1,7 +1,8 @@
-//! The data directory of a tracker: whose it is, and whether its journal is still there.
+//! Data directory of a tracker: its lock, and whether its journal is still there.
 //!
-//! The lock file says more than that a tracker runs: once it is not empty, a journal was begun here. A directory in
-//! which a journal was begun and none is there has lost it, and beginning anew would forget every name without a word.
+//! The lock file says more than that a tracker runs: once it is not empty, a journal was begun here. A
+//! directory without the journal that was begun in it has lost it, and to begin anew would silently forget
+//! every name.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufReader, Read as _, Write as _};
@@ -13,10 +14,10 @@ const LOCK: &str = "tracker.lock";
 const JOURNAL: &str = "journal.sqlite";
 const LOG: &str = "journal.sqlite-wal";
 
-/// What the lock file says once there is a journal.
+/// Content of the lock file once there is a journal.
 const BEGUN: &str = "a journal was begun here\n";
 
-/// A data directory that is locked for as long as this lives.
+/// Data directory that is locked as long as this value lives.
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
@@ -24,13 +25,13 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Makes the directory if need be, and locks it.
+    /// Creates the directory if it is missing, and locks it.
     pub(super) fn take(path: &Path) -> Result<Self, JournalError> {
         fs::create_dir_all(path).map_err(failed("create the data directory", path))?;
         Self::lock(path, OpenOptions::new().create(true).truncate(false))
     }
 
-    /// Locks a directory in which nothing is to be written; one that is no data directory has no journal.
+    /// Locks a directory in which nothing is to be written; returns none for one that has no lock file.
     pub(super) fn visit(path: &Path) -> Result<Option<Self>, JournalError> {
         match path.join(LOCK).try_exists() {
             Ok(true) => Self::lock(path, &mut OpenOptions::new()).map(Some),
@@ -54,13 +55,13 @@ impl Directory {
         })
     }
 
-    /// Where the journal is in a data directory.
+    /// Returns the path of the journal in a data directory.
     pub(super) fn journal(path: &Path) -> PathBuf {
         path.join(JOURNAL)
     }
 
-    /// Whether the journal can be what was acknowledged, as far as the files say. For a file that nobody has open:
-    /// opening it already replays its log.
+    /// Checks that the journal can contain everything that was acknowledged, as far as its files tell. No
+    /// program may have the file open, because opening it replays its log.
     pub(super) fn examine(path: &Path) -> Result<(), JournalError> {
         let (journal, log) = (path.join(JOURNAL), path.join(LOG));
         let damaged = |what| JournalError::Damaged {
@@ -77,7 +78,7 @@ impl Directory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(source) => return Err(failed("look at", &journal)(source)),
         };
-        // Before the first checkpoint all of it may be in the log.
+        // Before the first checkpoint the whole journal may be in the log.
         if is_begun && length == 0 {
             return Err(damaged("there was one here, and it is gone".to_owned()));
         }
@@ -105,7 +106,7 @@ impl Directory {
     }
 }
 
-/// Says what was tried on what when the operating system refuses; for `map_err`.
+/// Makes an error of an operation on a path that the operating system refused; for `map_err`.
 pub(super) fn failed<'a>(
     act: &'static str,
     path: &'a Path,

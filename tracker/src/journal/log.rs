@@ -1,12 +1,13 @@
-//! Whether a write-ahead log lost something that had been committed.
+//! Check of a write-ahead log: whether it lost something that had been committed.
 //!
-//! SQLite reads its log up to the first frame that does not match its checksum and takes the rest for what a crash
-//! left half-written. That is right for the last transaction, whose sync may not have ended, and wrong for everything
-//! before it: the tracker begins a transaction only when the one before it is on disk. So a log in which *more than
-//! one* transaction comes after a frame that does not match has been damaged, and what it lost was acknowledged.
+//! SQLite reads its log up to the first frame that does not match its checksum and takes the rest for a write
+//! that a crash interrupted. That is right for the last transaction, whose sync may not have ended, and wrong
+//! for every earlier one: the tracker begins a transaction only when the one before it is on disk. So a log
+//! in which *more than one* transaction comes after a frame that does not match has been damaged, and has
+//! lost acknowledged records.
 //!
-//! It cannot see a log that was cut off at the end of a transaction, or that is gone: that looks like an earlier
-//! moment. (The marks that peers bring with them do see it; see `state::history`.)
+//! The check cannot find a log that was cut off at the end of a transaction, or that is gone, because such a
+//! journal looks like an earlier one. The marks that peers bring do find it (see `state::history`).
 //!
 //! The format is SQLite's (<https://www.sqlite.org/fileformat2.html>, chapter 4).
 
@@ -15,20 +16,20 @@ use std::io::{self, Read};
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
-/// The last bit of the first word says in which order the checksums read their words.
+/// Magic number, whose last bit is the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
 
 /// SQLite's page sizes.
 const PAGE_SIZES: std::ops::RangeInclusive<u32> = 512..=65536;
 
-/// Reads a log to its end; says in words what it has lost, if it has.
+/// Reads a log to its end; returns in words what it has lost, if it has lost anything.
 ///
 /// # Errors
 /// When it cannot be read.
 pub(super) fn lost(mut log: impl Read) -> io::Result<Option<String>> {
     let mut header = [0; HEADER];
     if !fill(&mut log, &mut header)? || header == [0; HEADER] {
-        // Nothing was ever synced: the header is, before the first frame is written.
+        // The log was never synced: the header is synced before the first frame is written.
         return Ok(None);
     }
     let (magic, page) = (word(&header, 0), word(&header, 8));
@@ -55,7 +56,7 @@ pub(super) fn lost(mut log: impl Read) -> io::Result<Option<String>> {
                 first_bad = Some(number);
             }
         }
-        // The size of the database is in the last frame of a transaction only.
+        // Only the last frame of a transaction contains the size of the database.
         if first_bad.is_some() && is_of_this_log && word(&frame, 4) != 0 {
             commits_after += 1;
         }
@@ -66,7 +67,7 @@ pub(super) fn lost(mut log: impl Read) -> io::Result<Option<String>> {
     }))
 }
 
-/// Whether the buffer could be filled; what is left at the end is no whole frame.
+/// Fills the buffer; returns false when the rest is no whole frame.
 fn fill(log: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     match log.read_exact(buffer) {
         Ok(()) => Ok(true),

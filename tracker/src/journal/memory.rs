@@ -1,11 +1,12 @@
-//! A journal that lasts as long as its last handle: for tests, and for trackers that need not remember.
+//! Journal in memory, which lasts as long as its last handle: for tests, and for trackers that need not
+//! remember.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Journal, JournalError, Replayed};
 use crate::state::Record;
 
-/// Facts in memory; a clone is another handle on the same ones, as a reopened file would be.
+/// Facts in memory; a clone is another handle on the same facts, as a reopened file would be.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryJournal {
     kept: Arc<Mutex<Kept>>,
@@ -20,13 +21,13 @@ struct Kept {
 
 #[derive(Clone, Debug)]
 struct Begun {
-    /// How many appended records it stands for.
+    /// Number of appended records that the snapshot stands for.
     covers: usize,
     records: Vec<Record>,
 }
 
 impl MemoryJournal {
-    /// An empty journal.
+    /// Creates an empty journal.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -1,11 +1,11 @@
-//! What survives a restart: an append-only list of facts, shortened now and then by a snapshot.
+//! Journal: the append-only list of facts that survives a restart, shortened now and then by a snapshot.
 //!
-//! [`Journal`] is the one interface; [`SqliteJournal`] is the real one, [`MemoryJournal`] its twin for tests; both
-//! pass the suite in `conformance`. Invariants: what `append` has returned from is replayed after any crash, in order,
-//! exactly once; a batch is replayed whole or not at all; a snapshot changes nothing of what replay leads to; damage
-//! is named, never skipped over. Knows nothing of what the facts mean.
+//! [`Journal`] is the one interface; [`SqliteJournal`] is the real one, [`MemoryJournal`] its twin for tests;
+//! both pass the suite in `conformance`. Invariants: records whose `append` has returned are replayed after
+//! any crash, in order, exactly once; a batch is replayed whole or not at all; a snapshot does not change the
+//! state that replay leads to; damage is reported, never skipped. The journal does not know what the facts
+//! mean.
 
-mod backup;
 pub mod codec;
 #[cfg(test)]
 mod conformance;
@@ -22,20 +22,20 @@ use shared::{Coded, ErrorCode};
 
 use crate::state::Record;
 
-pub use backup::back_up;
 pub use memory::MemoryJournal;
-pub use sqlite::SqliteJournal;
+pub use sqlite::{SqliteJournal, back_up};
 
-/// A durable list of facts. All methods may block on the disk.
+/// Durable list of facts. All methods may block on the disk.
 ///
-/// A snapshot is written step by step, so that appending is never held up for long: [`Journal::begin_snapshot`] right
-/// after an append, any number of [`Journal::add_to_snapshot`] and appends in between, [`Journal::finish_snapshot`].
-/// A snapshot that was not finished counts for nothing.
+/// A snapshot is written step by step, so that appending is never held up for long:
+/// [`Journal::begin_snapshot`] right after an append, any number of [`Journal::add_to_snapshot`] and appends
+/// in between, [`Journal::finish_snapshot`]. A snapshot that was not finished counts for nothing.
 pub trait Journal: Send + 'static {
-    /// Hands out what leads to the last state: the last snapshot, then everything appended after it.
+    /// Replays the records that lead to the last state: the last snapshot, then all records appended after
+    /// it.
     ///
     /// # Errors
-    /// When something cannot be read or is damaged; what was handed out until then must not be used.
+    /// When something cannot be read or is damaged; records that were replayed until then must not be used.
     fn replay(&mut self, take: &mut dyn FnMut(Record)) -> Result<Replayed, JournalError>;
 
     /// Makes the records durable, all or none.
@@ -56,20 +56,20 @@ pub trait Journal: Send + 'static {
     /// As [`Journal::append`].
     fn add_to_snapshot(&mut self, records: &[Record]) -> Result<(), JournalError>;
 
-    /// From now on the snapshot takes the place of what it stands for.
+    /// Finishes the snapshot, which takes the place of the records that it stands for.
     ///
     /// # Errors
     /// As [`Journal::append`].
     fn finish_snapshot(&mut self) -> Result<(), JournalError>;
 
-    /// Deletes a bounded amount of what a snapshot has replaced; true when there is more of it.
+    /// Deletes some of the records that a snapshot has replaced; returns whether there are more.
     ///
     /// # Errors
     /// As [`Journal::append`].
     fn tidy(&mut self) -> Result<bool, JournalError>;
 }
 
-/// How much was replayed.
+/// Numbers of replayed records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replayed {
     /// Records of the snapshot.
@@ -78,7 +78,7 @@ pub struct Replayed {
     pub since_snapshot: u64,
 }
 
-/// Why the journal cannot be used.
+/// Reason for which the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Another tracker runs on the data directory.
@@ -87,17 +87,17 @@ pub enum JournalError {
     /// There is no journal in the directory.
     #[error("there is no journal in {}; give the data directory of a tracker", .0.display())]
     Missing(PathBuf),
-    /// A backup does not overwrite.
+    /// The target of a backup exists.
     #[error("{} exists already; back up into a directory of its own", .0.display())]
     Exists(PathBuf),
     /// The directory cannot be used.
     #[error("cannot {act} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         act: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// The file was written by another version of this program, or by another program.
@@ -105,17 +105,17 @@ pub enum JournalError {
     Version {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// The message.
         found: i64,
-        /// What this program writes.
+        /// The version that this program writes.
         expected: i64,
     },
-    /// Something that was written does not read as it was written.
+    /// The file does not contain what was written to it.
     #[error("the journal {} is damaged: {what}; restore the data directory from a backup", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The damage, and its place.
         what: String,
     },
     /// The database engine failed.
@@ -123,7 +123,7 @@ pub enum JournalError {
     Engine {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// The message.
         source: rusqlite::Error,
     },
 }

@@ -1,9 +1,10 @@
-//! The journal in SQLite: write-ahead log, `synchronous = FULL`, one transaction a batch.
+//! Journal in SQLite: write-ahead log, `synchronous = FULL`, one transaction a batch.
 //!
-//! Records have consecutive positions and a checksum over position and bytes, so a missing, changed or moved row is
-//! found. The one row of `head` says where the valid snapshot lies and what it stands for; a snapshot is written
-//! beside the old one and becomes valid by one small transaction.
+//! Records have consecutive positions and a checksum over position and bytes, so a missing, changed or moved
+//! row is found. The one row of `head` says where the valid snapshot lies and what it stands for; a snapshot
+//! is written beside the old one and becomes valid by one small transaction.
 
+use std::fs::{self, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,20 +12,20 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use shared::hash;
 
-use super::directory::Directory;
+use super::directory::{Directory, failed};
 use super::{Journal, JournalError, Replayed, codec};
 use crate::state::Record;
 
-/// What `PRAGMA user_version` says; a change of the tables gets a new number.
+/// Value of `PRAGMA user_version`; a change of the tables gets a new number.
 const VERSION: i64 = 1;
 
-/// "enjT" in ASCII: tells other programs' databases apart.
+/// Application id, "enjT" in ASCII, which tells other programs' databases apart.
 const APPLICATION_ID: i64 = 0x656e_6a54;
 
-/// Nobody else writes, but a backup tool may read for a moment.
+/// Time for which a backup tool may block the journal; no other program writes to it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Each snapshot has this many positions to itself.
+/// Number of positions of each snapshot.
 const SNAPSHOT_SPAN: i64 = 1 << 40;
 
 /// Rows deleted at a time: some ten milliseconds.
@@ -42,12 +43,12 @@ const SCHEMA: &str = "
     INSERT INTO head VALUES (0, 0, 0, 0);
 ";
 
-/// The journal of one data directory, which it locks for as long as it lives.
+/// Journal of one data directory, which is locked as long as this value lives.
 #[derive(Debug)]
 pub struct SqliteJournal {
     path: PathBuf,
     connection: Connection,
-    /// The position that the next record gets.
+    /// Position of the next record.
     next: i64,
     head: Head,
     begun: Option<Begun>,
@@ -59,7 +60,7 @@ pub struct SqliteJournal {
 struct Head {
     /// The last position that the snapshot stands for; 0 when there is none.
     covered: i64,
-    /// Where the snapshot's rows are.
+    /// Positions of the snapshot's rows.
     snapshot: Range<i64>,
 }
 
@@ -70,10 +71,11 @@ struct Begun {
 }
 
 impl SqliteJournal {
-    /// Opens the journal of a data directory, making both if need be.
+    /// Opens the journal of a data directory, and creates both if they are missing.
     ///
     /// # Errors
-    /// When another tracker runs on it, or it cannot be written, or is of another version, or damaged at the head.
+    /// When another tracker runs on it, or it cannot be written, or is of another version, or damaged at the
+    /// head.
     pub fn open(data_dir: &Path) -> Result<Self, JournalError> {
         let mut directory = Directory::take(data_dir)?;
         Directory::examine(data_dir)?;
@@ -86,7 +88,7 @@ impl SqliteJournal {
         })
     }
 
-    /// Opens the journal of a data directory to be replayed only: nothing is made, nothing is changed.
+    /// Opens the journal of a data directory for replay only: creates nothing, changes nothing.
     ///
     /// # Errors
     /// As [`Self::open`], and [`JournalError::Missing`].
@@ -137,7 +139,7 @@ impl SqliteJournal {
         }
     }
 
-    /// Hands out the rows from `first` on, which must be there without a gap; returns how many there are.
+    /// Replays the rows from `first` on, which must be there without a gap; returns their number.
     fn read(&self, table: &str, first: i64, take: &mut dyn FnMut(Record)) -> Result<i64, JournalError> {
         let end = if table == "snapshot" {
             self.head.snapshot.end
@@ -205,7 +207,7 @@ impl Journal for SqliteJournal {
 
     fn begin_snapshot(&mut self) -> Result<(), JournalError> {
         let span = (self.head.snapshot.end / SNAPSHOT_SPAN + 1) * SNAPSHOT_SPAN;
-        // A snapshot that a crash interrupted may lie there.
+        // A snapshot that a crash interrupted may be there.
         self.transact(|transaction| {
             transaction.execute("DELETE FROM snapshot WHERE position >= ?1", [span])?;
             Ok(())
@@ -261,8 +263,8 @@ impl Journal for SqliteJournal {
     }
 }
 
-/// Opens a journal that another program may be writing to; what is read is as of one moment.
-pub(super) fn read_only(path: &Path) -> Result<Connection, JournalError> {
+/// Opens a journal that another program may be writing to, and reads it as of one moment.
+fn read_only(path: &Path) -> Result<Connection, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags).map_err(|source| failure(path, source))
 }
@@ -294,8 +296,8 @@ fn prepare(connection: &Connection, path: &Path, writes: bool) -> Result<Head, J
             expected: VERSION,
         });
     }
-    // Rows that a damaged page no longer shows would be missed at the end of a table only: everything else leaves a
-    // gap. This finds them: each byte of a page must belong to something.
+    // Rows that a damaged page no longer shows would be missed at the end of a table only: everything else
+    // leaves a gap. The integrity check finds them: each byte of a page must belong to something.
     let verdict: String = connection
         .pragma_query_value(None, "quick_check", |row| row.get(0))
         .map_err(failed)?;
@@ -341,7 +343,7 @@ fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-pub(super) fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
+fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
     let path = path.to_owned();
     match &source {
         rusqlite::Error::SqliteFailure(failed, _)
@@ -361,4 +363,43 @@ pub(super) fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
         },
         _ => JournalError::Engine { path, source },
     }
+}
+
+/// Name of a copy that is not complete yet.
+const UNFINISHED: &str = "journal.unfinished";
+
+/// Copies the journal of a data directory into another directory, which is created if it is missing. A
+/// tracker can start from it.
+///
+/// SQLite's own snapshot of one moment is written into a new file, so the tracker need not know: no rpc, no
+/// signal, no pause. The copy contains all records that were acknowledged before it began, and perhaps the
+/// first ones of those that came later. Nothing is overwritten; the file gets its name only when it is
+/// complete and on disk.
+///
+/// # Errors
+/// When there is no journal, the target has one, or reading or writing fails.
+pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), JournalError> {
+    let source = Directory::journal(data_dir);
+    if !source.is_file() {
+        return Err(JournalError::Missing(data_dir.to_owned()));
+    }
+    fs::create_dir_all(target).map_err(failed("create", target))?;
+    let (unfinished, copy) = (target.join(UNFINISHED), Directory::journal(target));
+    if copy.exists() {
+        return Err(JournalError::Exists(copy));
+    }
+    // An interrupted backup may have left a file behind.
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(failed("replace", &unfinished)(error));
+        }
+        _ => {}
+    }
+    let connection = read_only(&source)?;
+    let written = connection.execute("VACUUM INTO ?1", [unfinished.to_string_lossy().as_ref()]);
+    written.map_err(|error| failure(&unfinished, error))?;
+    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+    sync(&unfinished).map_err(failed("sync", &unfinished))?;
+    fs::rename(&unfinished, &copy).map_err(failed("name", &copy))?;
+    sync(target).map_err(failed("sync", target))
 }

@@ -1,4 +1,5 @@
-//! A journal that was cut, overwritten or lost at any byte: nothing acknowledged is missing, or it says so.
+//! Torn journals: cut, overwritten or lost at any byte. No acknowledged record is missing, or the journal
+//! says so.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,10 +19,10 @@ use crate::state::{Fact, Record};
 
 const FILES: [&str; 2] = ["journal.sqlite", "journal.sqlite-wal"];
 
-/// What a write-ahead log begins with, in bytes; written whole before the first batch.
+/// Length of the head of a write-ahead log, which is written whole before the first batch.
 const LOG_HEAD: usize = 32;
 
-/// What is acknowledged at once: three records, or so many that they need several pages.
+/// Batch that is acknowledged at once: three records, or as many as need several pages.
 fn batch(n: u64) -> Vec<Record> {
     let count = if n % 8 == 7 { 100 } else { 3 };
     (0..count)
@@ -32,20 +33,20 @@ fn batch(n: u64) -> Vec<Record> {
         .collect()
 }
 
-/// The files of a journal as a crash leaves them, and how long the log was when each batch was acknowledged.
+/// Files of a journal as a crash leaves them, and the length of the log when each batch was acknowledged.
 struct Crashed {
     batches: u64,
     database: Vec<u8>,
     log: Vec<u8>,
     acknowledged_at: Vec<usize>,
-    /// The log before this one, which lay in the same place.
+    /// Log before this one, in the same place.
     old_log: Vec<u8>,
-    /// The database when all of the log has been written back into it.
+    /// Database after the whole log has been written back into it.
     written_back: Vec<u8>,
 }
 
 impl Crashed {
-    /// After this many batches, of which the log has the last `logged`.
+    /// Writes this many batches, of which the log has the last `logged`.
     fn after(batches: u64, logged: u64) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let read = |file: &str| fs::read(dir.path().join(file)).expect("read");
@@ -70,13 +71,13 @@ impl Crashed {
         }
     }
 
-    /// How many of the batches had been acknowledged when the log was this long.
+    /// Returns how many batches had been acknowledged when the log was this long.
     fn acknowledged(&self, length: usize) -> u64 {
         let logged = self.acknowledged_at.iter().filter(|end| **end <= length).count();
         self.batches - self.acknowledged_at.len() as u64 + logged as u64
     }
 
-    /// A log that was written up to here must have what was acknowledged until then, and nothing of the next batch. It
+    /// Asserts that a log written up to here has all acknowledged batches, and nothing of the next one. It
     /// may be refused when not even its head is whole: disks do not tear 32 bytes.
     fn loses_nothing_of(&self, log: &[u8], cut: usize, harm: &str) {
         match Self::found(&self.database, log) {
@@ -92,7 +93,7 @@ impl Crashed {
         }
     }
 
-    /// With this in place of its database the tracker does not start, or it has all that was acknowledged.
+    /// Asserts that with this database the tracker does not start, or has all acknowledged batches.
     fn loses_nothing(&self, database: &[u8], harm: &str) {
         if let Ok(records) = Self::found(database, &self.log) {
             let left = records.len();
@@ -103,9 +104,9 @@ impl Crashed {
         }
     }
 
-    /// What a tracker finds in a directory with these files.
+    /// Replays a directory with these files.
     fn found(database: &[u8], log: &[u8]) -> Result<Vec<Record>, JournalError> {
-        // In memory where that is possible: the crash has been, and thousands of syncs to a disk take minutes.
+        // In memory where that is possible: thousands of syncs to a disk take minutes.
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let dir = dir.expect("a temporary directory");
         fs::write(dir.path().join(FILES[0]), database).expect("write");
@@ -125,7 +126,7 @@ fn batches(range: std::ops::Range<u64>) -> Vec<Record> {
     range.flat_map(batch).collect()
 }
 
-/// Tells one torn point from another.
+/// Describes a torn point.
 fn fingerprint(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
@@ -134,7 +135,7 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 
 type Behind = fn(&Crashed, usize) -> Vec<u8>;
 
-/// What may lie behind the last byte that a crash let through to the log.
+/// Bytes that may follow the last byte that a crash let through to the log.
 const BEHIND: [(&str, Behind); 4] = [
     ("nothing", |_, _| Vec::new()),
     ("zeros", |crashed, cut| vec![0; crashed.log.len() - cut]),
@@ -145,11 +146,11 @@ const BEHIND: [(&str, Behind); 4] = [
 ];
 
 #[test]
-fn a_log_torn_at_2000_points_has_what_was_acknowledged_until_then_and_no_half_batch() {
+fn a_log_torn_at_2000_points_has_all_acknowledged_and_no_half_batch() {
     let crashed = Crashed::after(40, 12);
     let end = crashed.log.len();
     assert!(crashed.old_log.len() >= end, "the log before covers this one");
-    // Sectors are what disks write; 131 divides no page; and around the end of every batch each byte counts.
+    // Disks write sectors; 131 divides no page; and around the end of every batch each byte counts.
     let sectors = (0..=end).step_by(512);
     let stride = (0..end).step_by(131);
     let ends = crashed
@@ -162,7 +163,7 @@ fn a_log_torn_at_2000_points_has_what_was_acknowledged_until_then_and_no_half_ba
         for (harm, behind) in BEHIND {
             let mut log = crashed.log[..cut].to_vec();
             log.extend(behind(&crashed, cut));
-            // What happens to be right behind the cut has been written.
+            // The bytes right behind the cut have been written.
             let written = crashed.log.iter().zip(&log).take_while(|(a, b)| a == b).count();
             if points.insert(fingerprint(&log)) {
                 crashed.loses_nothing_of(&log, written, harm);
@@ -212,7 +213,7 @@ fn a_log_cut_at_every_single_byte_of_the_last_batches() {
     }
 }
 
-/// Flips bits in the log; returns how often that was refused.
+/// Flips bits in the log; returns how many of the logs were refused.
 fn flipped_in_the_log(crashed: &Crashed, places: impl Iterator<Item = (usize, u8)>) -> usize {
     let mut refused = 0;
     for (at, bits) in places {
@@ -229,8 +230,8 @@ fn flipped_in_the_log(crashed: &Crashed, places: impl Iterator<Item = (usize, u8
             Ok(records) => {
                 let whole = batches(0..40);
                 assert!(whole.starts_with(&records), "byte {at}: nothing is made up");
-                // The last transaction may never have been synced, and where the damaged frame ended one, which of
-                // two it is cannot be told.
+                // The last transaction may never have been synced, and where the damaged frame ended one,
+                // which of two it is cannot be told.
                 assert!(
                     records.len() >= batches(0..38).len(),
                     "byte {at}: {} records are left",
@@ -243,7 +244,7 @@ fn flipped_in_the_log(crashed: &Crashed, places: impl Iterator<Item = (usize, u8
 }
 
 #[test]
-fn bits_flipped_in_the_log_cost_at_most_what_a_crash_could_have_cost_or_are_refused() {
+fn flipped_bits_in_the_log_cost_no_more_than_a_crash_or_are_refused() {
     let crashed = Crashed::after(40, 12);
     let mut runner = TestRunner::deterministic();
     let places = (0..crashed.log.len(), 1_u8..);
@@ -299,7 +300,7 @@ fn a_journal_that_is_gone_is_not_begun_anew() {
 }
 
 #[test]
-fn a_backup_is_taken_while_the_tracker_writes_and_has_what_was_acknowledged_before() {
+fn a_backup_of_a_running_tracker_has_all_facts_acknowledged_before() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let copy = tempfile::tempdir().expect("a temporary directory");
     let mut journal = SqliteJournal::open(dir.path()).expect("open");
@@ -317,7 +318,7 @@ fn a_backup_is_taken_while_the_tracker_writes_and_has_what_was_acknowledged_befo
     ));
 }
 
-/// A small file system in memory; none when this user may not mount one.
+/// Mounts a small file system in memory; none when this user may not.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -347,7 +348,7 @@ impl Drop for SmallDisk {
 }
 
 #[test]
-fn a_full_or_read_only_disk_is_told_as_such_and_what_was_acknowledged_stays() {
+fn a_full_or_read_only_disk_is_reported_and_acknowledged_facts_stay() {
     let Some(disk) = SmallDisk::mount() else {
         let skipped = writeln!(
             std::io::stderr(),

@@ -1,8 +1,9 @@
-//! Commands that share one commit: applied together, made durable together, and only then answered.
+//! Batches of commands that share one commit: applied together, made durable together, and only then
+//! answered.
 //!
-//! This is where "nobody is told what a crash could take back" is enforced: answers and effects come out of
-//! [`Batch::commit`] only, which appends to the journal first. Synchronous and without threads, so that the writer and
-//! the simulated cluster of the `tests` crate go through the same code. It knows neither sockets nor locks.
+//! This module enforces that no answer can be taken back by a crash: answers and effects come out of
+//! [`Batch::commit`] only, which appends to the journal first. It is synchronous and has no threads, sockets
+//! or locks, so that the writer and the simulated cluster of the `tests` crate run the same code.
 
 use shared::model::Timestamp;
 
@@ -20,16 +21,16 @@ pub struct Batch<T> {
 /// A command that has been applied, and whose consequences are durable.
 #[derive(Debug)]
 pub struct Done<T> {
-    /// What the caller gave along.
+    /// Tag that the caller gave along.
     pub tag: T,
-    /// The answer.
+    /// Answer to the caller.
     pub answer: Result<Reply, Rejection>,
-    /// What is to be done now.
+    /// Effects to perform now.
     pub effects: Vec<Effect>,
 }
 
 impl<T> Batch<T> {
-    /// Nothing yet.
+    /// Creates an empty batch.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -49,17 +50,17 @@ impl<T> Batch<T> {
         });
     }
 
-    /// How many records wait to become durable.
+    /// Returns the number of records that wait to become durable.
     #[must_use]
     pub const fn record_count(&self) -> usize {
         self.records.len()
     }
 
-    /// Makes all of it durable, and hands out what may be told and done now, in order.
+    /// Makes all records durable, and returns the answers and effects, in order.
     ///
     /// # Errors
-    /// When it is not certain that the records are durable. Nobody may be told anything then, and the state, which is
-    /// ahead of the journal, must not be used any more.
+    /// When it is not certain that the records are durable. Then no command may be answered, and the state,
+    /// which is ahead of the journal, must not be used any more.
     pub fn commit(self, journal: &mut dyn Journal) -> Result<Vec<Done<T>>, JournalError> {
         if !self.records.is_empty() {
             journal.append(&self.records)?;

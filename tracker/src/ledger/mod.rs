@@ -1,11 +1,13 @@
-//! The shell around the state: one thread applies commands, makes durable what they changed, and then answers.
+//! Ledger: the shell around the state. One thread applies commands, makes their records durable, and then
+//! answers.
 //!
-//! Commands come in through a bounded queue. The writer takes what is there (a batch), applies it under the write
-//! lock, releases the lock, journals the batch's records in one transaction, and only then answers and sends the
-//! orders: so many publishes share one sync of the disk. A reader that saw something which is not durable yet
-//! waits until it is, so nobody is ever told what a crash could take back.
+//! Commands come in through a bounded queue. The writer takes what is there (a batch), applies it under the
+//! write lock, releases the lock, journals the batch's records in one transaction, and only then answers and
+//! sends the orders: so many publishes share one sync of the disk. A reader that saw something that is not
+//! durable yet waits until it is, so a crash cannot take back what anyone was told.
 //!
-//! When the journal fails, the state is ahead of it: everything is answered with *unavailable* and the tracker stops.
+//! When the journal fails, the state is ahead of it: everything is answered with *unavailable* and the
+//! tracker stops.
 
 mod batch;
 mod outbox;
@@ -37,10 +39,10 @@ pub use batch::{Batch, Done, begin};
 pub use outbox::Orders;
 pub use snapshots::{SNAPSHOT_EVERY, Snapshots};
 
-/// Commands that wait for the writer; who comes later waits to be let into the queue.
+/// Commands that wait for the writer; further callers wait to be let into the queue.
 const QUEUE_COMMANDS: usize = 4096;
 
-/// The one way to change or read what the tracker knows; cheap to clone.
+/// Handle on the ledger: the one way to change or read the state; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     book: Arc<RwLock<Book>>,
@@ -50,27 +52,28 @@ pub struct Ledger {
     sessions: Arc<AtomicU64>,
 }
 
-/// The state, and how many batches with something to journal it contains.
+/// The state, and the number of batches with records that it contains.
 #[derive(Debug)]
 struct Book {
     state: State,
     written: u64,
 }
 
-/// The writer's thread; whoever has it can wait for its end.
+/// Handle on the writer's thread, to wait for its end.
 #[derive(Debug)]
 pub struct LedgerThread {
     handle: JoinHandle<Result<(), JournalError>>,
     jobs: mpsc::Sender<Job>,
 }
 
-/// Why the ledger gave no answer.
+/// Reason for which the ledger gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// The state does not allow it; nothing has changed.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The tracker is stopping, or its journal has failed: whether the command will have an effect is unknown.
+    /// The tracker is stopping, or its journal has failed: whether the command will have an effect is
+    /// unknown.
     #[error("the tracker is stopping; try again in a moment")]
     Unavailable,
 }
@@ -85,10 +88,11 @@ impl Coded for LedgerError {
 }
 
 impl Ledger {
-    /// Replays the journal, begins a new epoch, makes that durable, and starts the writer. Blocks on the disk.
+    /// Replays the journal, begins a new epoch, makes that durable, and starts the writer. Blocks on the
+    /// disk.
     ///
-    /// `tasks` is told to stop when the writer cannot go on. The writer ends when it is told to, or when the last
-    /// ledger handle is gone.
+    /// `tasks` is told to stop when the writer cannot go on. The writer ends when it is told to, or when the
+    /// last ledger handle is gone.
     ///
     /// # Errors
     /// When the journal cannot be read or written.
@@ -121,7 +125,7 @@ impl Ledger {
         );
         let token = tasks.token().clone();
         let run = move || {
-            // However the writer ends, the tracker ends with it.
+            // The tracker ends with the writer, for whatever reason that ends.
             let _stop = token.drop_guard();
             writer.run(queue)
         };
@@ -169,7 +173,7 @@ impl Ledger {
         }
     }
 
-    /// Gives what a name is bound to another name; durable when this returns.
+    /// Gives the binding of a name to another name; durable when this returns.
     ///
     /// # Errors
     /// As the contract of `Catalog.Rename` says.
@@ -185,7 +189,7 @@ impl Ledger {
         }
     }
 
-    /// Wants another number of replicas; the change is durable when this returns.
+    /// Changes the replication target of a name; the change is durable when this returns.
     ///
     /// # Errors
     /// As the contract of `Upkeep.SetTarget` says.
@@ -206,7 +210,7 @@ impl Ledger {
         }
     }
 
-    /// Goes by another policy from now on. What has begun by the old one goes on: copies under way are not called back.
+    /// Adopts another policy. Copies that are under way by the old one go on.
     ///
     /// # Errors
     /// When the tracker is stopping.
@@ -216,7 +220,7 @@ impl Ledger {
             .map(drop)
     }
 
-    /// Remembers so many revisions of every name from now on; durable when this returns.
+    /// Changes how many revisions of every name are remembered; durable when this returns.
     ///
     /// # Errors
     /// When the tracker is stopping.
@@ -224,7 +228,7 @@ impl Ledger {
         self.submit(Command::KeepRevisions(limit), None).await.map(drop)
     }
 
-    /// Pins or unpins a revision; returns how it stands, which is durable then.
+    /// Pins or unpins a revision; returns its state, which is durable then.
     ///
     /// # Errors
     /// As the contract of `Catalog.Pin` says.
@@ -235,7 +239,7 @@ impl Ledger {
         }
     }
 
-    /// Uses a peer for something else; the change is durable when this returns.
+    /// Changes the mode of a peer; the change is durable when this returns.
     ///
     /// # Errors
     /// As the contract of `Upkeep.SetPeerMode` says.
@@ -246,7 +250,7 @@ impl Ledger {
         }
     }
 
-    /// Lets a peer drop what it holds of a content; the order is on its way when this returns.
+    /// Lets a peer drop its copy of a content; the order is on its way when this returns.
     ///
     /// # Errors
     /// As the contract of `Upkeep.Release` says.
@@ -256,7 +260,7 @@ impl Ledger {
             .map(drop)
     }
 
-    /// Begins a session. Should the caller go away meanwhile, the session ends.
+    /// Begins a session, which ends should the caller go away meanwhile.
     ///
     /// # Errors
     /// When the hello is refused.
@@ -272,7 +276,7 @@ impl Ledger {
         }
     }
 
-    /// Takes in what a peer reports.
+    /// Applies a report of a peer.
     ///
     /// # Errors
     /// When the session is over or the report is out of sequence.
@@ -292,7 +296,7 @@ impl Ledger {
             .map(drop)
     }
 
-    /// Lets the state see that time has passed.
+    /// Lets time pass.
     ///
     /// # Errors
     /// When the tracker is stopping.
@@ -319,7 +323,7 @@ impl Ledger {
         Ok(answer)
     }
 
-    /// Changes whenever the state may have changed.
+    /// Returns a counter that changes whenever the state may have changed.
     #[must_use]
     pub fn versions(&self) -> watch::Receiver<u64> {
         self.versions.clone()
@@ -344,7 +348,7 @@ impl LedgerThread {
     /// Lets the writer finish what is in its queue, and waits for its end.
     ///
     /// # Errors
-    /// When the journal failed: what was acknowledged is in it, what was not may be or not.
+    /// When the journal failed: acknowledged commands are in it, others may be.
     pub async fn stop(self) -> Result<(), JournalError> {
         // Sending fails when the writer has ended already.
         drop(self.jobs.send(Job::Stop).await);

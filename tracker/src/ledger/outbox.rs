@@ -1,4 +1,4 @@
-//! What waits to be sent to one peer.
+//! Outbox: orders that wait to be sent to one peer.
 
 use shared::model::Order;
 use tokio::sync::{mpsc, oneshot};
@@ -8,14 +8,14 @@ use crate::state::Closing;
 /// Orders that wait to be sent to one peer: several ticks' worth. A peer that lets more pile up is cut off.
 const OUTBOX_ORDERS: usize = 4096;
 
-/// The writer's end.
+/// The writer's end of an outbox.
 #[derive(Debug)]
 pub(super) struct Outbox {
     orders: mpsc::Sender<Order>,
     closing: oneshot::Sender<Closing>,
 }
 
-/// The session's end: the orders, and then why there are no more.
+/// The session's end of an outbox: the orders, and then why there are no more.
 #[derive(Debug)]
 pub struct Orders {
     orders: mpsc::Receiver<Order>,
@@ -35,16 +35,16 @@ impl Outbox {
         )
     }
 
-    /// Puts an order in; false when there is no room.
+    /// Puts an order in; returns false when there is no room.
     pub(super) fn put(&self, order: Order) -> bool {
-        // To a session that has just ended everything can be said.
+        // An order to a session that has just ended is dropped.
         !matches!(
             self.orders.try_send(order),
             Err(mpsc::error::TrySendError::Full(_))
         )
     }
 
-    /// There will be no more orders; those that wait are still sent.
+    /// Closes the outbox; orders that wait are still sent.
     pub(super) fn close(self, why: Closing) {
         if self.closing.send(why).is_err() {
             tracing::trace!(%why, "the session had ended already");
@@ -53,7 +53,7 @@ impl Outbox {
 }
 
 impl Orders {
-    /// The next order; why the session ends when there are no more.
+    /// Returns the next order; at the end, why the session ends.
     ///
     /// Cancel-safe.
     ///
@@ -62,7 +62,7 @@ impl Orders {
     pub async fn next(&mut self) -> Result<Order, Closing> {
         match self.orders.recv().await {
             Some(order) => Ok(order),
-            // Without a word the writer itself has ended.
+            // Without a reason the writer itself has ended.
             None => Err(self.closing.try_recv().unwrap_or(Closing::Stopping)),
         }
     }

@@ -1,18 +1,19 @@
-//! When a snapshot is written, and how: in steps between two batches, so that no batch waits for long.
+//! Snapshots of the journal: when one is written, and how: in steps between two batches, so that no batch
+//! waits for long.
 
 use tracing::info;
 
 use crate::journal::{Journal, JournalError, Replayed};
 use crate::state::Record;
 
-/// A snapshot is due after this many records, or as many as the last one had if those are more: so writing them
-/// costs a constant factor, and replay stays within twice the size of the state.
+/// Number of records after which a snapshot is due, or as many as the last one had if those are more: so
+/// writing snapshots costs a constant factor, and replay stays within twice the size of the state.
 pub const SNAPSHOT_EVERY: u64 = 10_000;
 
 /// Records added to a snapshot between two batches: some ten milliseconds of writing.
 const SNAPSHOT_STEP: usize = 1000;
 
-/// How far the journal's next snapshot is.
+/// Progress towards the journal's next snapshot.
 #[derive(Debug)]
 pub struct Snapshots {
     every: u64,
@@ -30,25 +31,27 @@ enum Stage {
 }
 
 impl Snapshots {
-    /// After a replay; a snapshot is due every so many records ([`SNAPSHOT_EVERY`] is what a tracker uses).
+    /// Begins after a replay; a snapshot is due after every `every` records ([`SNAPSHOT_EVERY`] in a
+    /// tracker).
     #[must_use]
     pub const fn new(every: u64, replayed: Replayed) -> Self {
         Self {
             every,
-            // What an interrupted run has left behind.
+            // An interrupted run may have left something to tidy.
             stage: Stage::Tidying,
             since: replayed.since_snapshot,
             size: replayed.from_snapshot,
         }
     }
 
-    /// So many records have been appended to the journal.
+    /// Counts records that have been appended to the journal.
     pub const fn appended(&mut self, records: u64) {
         self.since += records;
     }
 
-    /// One step of writing a snapshot, or of what follows from it. Called between two batches: everything that the
-    /// state contains is in the journal. `records` are the state's, asked for only when a snapshot begins.
+    /// Takes one step of writing a snapshot, or of tidying after one. Called between two batches, when
+    /// everything that the state contains is in the journal. `records` are the state's, asked for only when a
+    /// snapshot begins.
     ///
     /// # Errors
     /// When the journal fails; it must not be used any more then.

@@ -1,4 +1,4 @@
-//! The ledger keeps its word: what it acknowledged or showed survives a crash.
+//! The ledger keeps its word: acknowledged and shown facts survive a crash.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,7 +64,7 @@ async fn revision(ledger: &Ledger, name: &str) -> Option<Revision> {
     found.ok().map(|(binding, _)| binding.revision)
 }
 
-/// What a power cut at this moment would leave: the files as they are, without anyone closing them.
+/// Copies the files as a power cut at this moment would leave them.
 fn crash(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a temporary directory");
     for file in ["journal.sqlite", "journal.sqlite-wal"] {
@@ -134,7 +134,7 @@ async fn many_records_make_a_snapshot_and_replay_stays_short() {
             answer.expect("published");
         }
     }
-    // A step is made after every batch.
+    // A step of the snapshot is made after every batch.
     for _ in 0..10 {
         ledger.tick().await.expect("time passes");
     }
@@ -153,7 +153,7 @@ async fn many_records_make_a_snapshot_and_replay_stays_short() {
     assert_eq!(revision(&ledger, "n/7").await, Some(Revision::new(60)));
 }
 
-/// A journal whose appends wait for a word, or fail.
+/// Journal whose appends wait for a word, or fail.
 #[derive(Debug)]
 struct Stubborn {
     inner: MemoryJournal,
@@ -208,7 +208,7 @@ impl Journal for Stubborn {
 }
 
 #[tokio::test]
-async fn a_failing_journal_stops_the_tracker_and_nobody_is_told_what_is_not_durable() {
+async fn a_failing_journal_stops_the_tracker_before_it_answers() {
     let journal = Stubborn::new();
     let fails = Arc::clone(&journal.fails);
     let tasks = Tasks::new();
@@ -267,7 +267,7 @@ async fn a_reader_waits_until_what_it_saw_is_durable() {
 
 #[tokio::test]
 async fn a_session_that_nobody_waits_for_is_closed() {
-    // So long a lease that only the end of the session can make a suspect.
+    // With this lease only the end of the session can make a suspect.
     let lease = Duration::from_secs(3600);
     let timing = Timing {
         lease,

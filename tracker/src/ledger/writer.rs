@@ -1,4 +1,4 @@
-//! The single writer: owns the journal and the sessions' outboxes.
+//! Writer: the single thread that owns the journal and the sessions' outboxes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,19 +17,19 @@ use crate::state::{Closing, Command, Effect, Rejection, Reply, SessionId};
 /// Commands applied under one lock and made durable by one sync.
 const BATCH_COMMANDS: usize = 512;
 
-/// Something for the writer to do.
+/// Job for the writer.
 #[derive(Debug)]
 pub(super) enum Job {
     Apply {
         command: Command,
-        /// Where a new session's orders go.
+        /// Outbox of a new session.
         outbox: Option<Outbox>,
         reply: oneshot::Sender<Result<Reply, Rejection>>,
     },
     Stop,
 }
 
-/// What is needed to answer a command that has been applied.
+/// Everything that is needed to answer a command that has been applied.
 struct Asked {
     reply: Option<oneshot::Sender<Result<Reply, Rejection>>>,
     /// The session that the command opens or closes.
@@ -44,7 +44,7 @@ pub(super) struct Writer {
     durable: watch::Sender<u64>,
     versions: watch::Sender<u64>,
     outboxes: HashMap<SessionId, Outbox>,
-    /// Sessions that nobody listens to any more.
+    /// Sessions whose caller is gone.
     abandoned: Vec<SessionId>,
     snapshots: Snapshots,
 }
@@ -70,7 +70,7 @@ impl Writer {
         }
     }
 
-    /// Works until told to stop, until nobody can ask any more, or until the journal fails.
+    /// Works until it is told to stop, until no handle is left, or until the journal fails.
     ///
     /// # Errors
     /// When the journal failed.
@@ -99,7 +99,7 @@ impl Writer {
     fn work(&mut self, jobs: impl Iterator<Item = Job>) -> Result<(), JournalError> {
         let mut batch = Batch::new();
         let written = {
-            // Only this thread writes: if the lock is poisoned, it was by a reader, which changes nothing.
+            // Only this thread writes: if the lock is poisoned, a reader did that, which changes nothing.
             let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
             let abandoned = self
                 .abandoned

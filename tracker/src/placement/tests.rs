@@ -36,7 +36,7 @@ const OPEN: Candidate<'static> = Candidate {
     readiness: Readiness::Ready,
 };
 
-/// Everyone who keeps the content that this peer has published, the publisher included.
+/// Returns all keepers of the content that this peer has published, the publisher included.
 fn replica_set(rings: &Rings, publisher: PeerId, target: usize, rng: &mut impl Rng) -> BTreeSet<PeerId> {
     let mut kept = vec![publisher];
     while kept.len() < target {
@@ -50,7 +50,7 @@ fn replica_set(rings: &Rings, publisher: PeerId, target: usize, rng: &mut impl R
     kept.into_iter().collect()
 }
 
-/// Every set that can come about while everyone has room.
+/// Returns every set that can come about while all peers have room.
 fn all_sets(rings: &Rings, target: usize) -> BTreeSet<BTreeSet<PeerId>> {
     let problem = Problem {
         kept: &[],
@@ -180,7 +180,7 @@ fn one_publisher_fills_more_and_more_peers_rather_than_a_few() {
     let (count, target, capacity) = (60, 3, 200_u64);
     let (rings, mut rng) = (rings(0..count), rng(7));
     let mut used: BTreeMap<PeerId, u64> = BTreeMap::new();
-    // Half of everyone's capacity in all.
+    // Half of the capacity of all peers.
     for _ in 0..count as u64 * capacity / 2 / 2 {
         let all: u64 = used.values().sum();
         let average = capacity - all / count as u64;
@@ -238,7 +238,7 @@ fn a_busy_neighbour_is_waited_for_and_a_full_one_is_not() {
     assert!(!near.contains(&full));
 }
 
-/// What the losses of R peers at once cost, by the number of sets: the figures of ADR 0013.
+/// Measures what losses of R peers at once cost, by the number of sets: the figures of ADR 0013.
 #[test]
 fn losing_as_many_peers_as_there_are_replicas_rarely_loses_anything() {
     let (contents, target) = (20_000, 3);

@@ -1,4 +1,4 @@
-//! Names, contents and peers.
+//! Service `Catalog`: names, contents and peers.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,26 +20,26 @@ use super::{feed, refused};
 use crate::ledger::{Ledger, LedgerError};
 use crate::state::Publish;
 
-/// A watcher is told of changes at most this often; what comes in between is merged.
+/// Time between two messages to a watcher; changes in between are merged.
 const WATCH_PAUSE: Duration = Duration::from_millis(100);
 
-/// Collections that are taken in at once: each may be 32 MiB until it is journaled.
+/// Collections that are received at once: each may be 32 MiB until it is journaled.
 const GATHERINGS: usize = 4;
 
-/// For all messages of one, below the patience of its publisher.
+/// Time for all messages of a collection, below the patience of its publisher.
 const GATHERING_DEADLINE: Duration = Duration::from_secs(50);
 
 /// Answers that wait for a slow watcher: the newest and one on the way.
 const WATCH_ANSWERS: usize = 1;
 
-/// `Catalog` as the contract has it.
+/// Service `Catalog` of the contract.
 #[derive(Clone, Debug)]
 pub(crate) struct CatalogService {
     ledger: Ledger,
     tasks: Tasks,
-    /// A permit for every collection that is being taken in.
+    /// Permits for collections that are being received.
     gatherings: Arc<Semaphore>,
-    /// A permit for everyone who follows the feed.
+    /// Permits for followers of the feed.
     followers: Arc<Semaphore>,
 }
 
@@ -202,7 +202,7 @@ impl Catalog for CatalogService {
         let (answers, stream) = mpsc::channel(WATCH_ANSWERS);
         let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());
         self.tasks.spawn("watch", OnExit::Continue, async move {
-            // It ends when the content goes, the watcher goes, or the tracker stops.
+            // The task ends when the content or the watcher goes, or the tracker stops.
             token
                 .run_until_cancelled(watch(ledger, content, answers))
                 .await
@@ -256,7 +256,7 @@ impl Catalog for CatalogService {
     }
 }
 
-/// Where a page begins: after the last element of the page before, which is its token.
+/// Decodes the beginning of a page: the last element of the page before, which is its token.
 fn after<T: std::str::FromStr>(page: &Page) -> Result<Option<T>, Invalid> {
     match page.token.as_str() {
         "" => Ok(None),

@@ -1,4 +1,4 @@
-//! The feed: every follower reads the same bounded memory of events at its own speed, and nobody waits for it.
+//! Feed: every follower reads the same bounded queue of events at its own speed, and nothing waits for it.
 
 use std::time::Duration;
 
@@ -10,16 +10,17 @@ use tonic::Status;
 use super::refused;
 use crate::ledger::Ledger;
 
-/// Those who follow at a time: each costs a stream, and a look at the state whenever something has changed.
+/// Followers at a time: each costs a stream, and a look at the state whenever something has changed.
 pub(super) const FOLLOWERS: usize = 1024;
 
 /// Pages that wait for a slow follower.
 pub(super) const PAGES: usize = 1;
 
-/// Between two looks, so that a busy moment is one page and not a hundred.
+/// Time between two looks, so that a busy moment is one page and not a hundred.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Sends what came after a position, and what comes. Ends when the follower goes or the ledger stops.
+/// Sends the events after a position, and later ones as they come. Ends when the follower goes or the ledger
+/// stops.
 pub(super) async fn follow(
     ledger: Ledger,
     after: Option<FeedPosition>,

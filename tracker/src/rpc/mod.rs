@@ -1,4 +1,4 @@
-//! The gRPC side: decode, one call, encode. Nothing is decided here.
+//! gRPC border: decode, one call, encode. Decisions are made in the state.
 
 mod catalog;
 mod feed;

@@ -1,4 +1,4 @@
-//! Sessions: reports come up, orders go down, each at its own pace.
+//! Service `Session`: reports come up, orders go down, each at its own pace.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::refused;
 use crate::ledger::{Ledger, Orders};
 use crate::state::{Closing, SessionId};
 
-/// A peer that opens a session says hello at once.
+/// Time in which a peer that opens a session has to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest announce: 1,000 holdings of 65,536 fragments are 8 MiB of bitmaps.
@@ -28,7 +28,7 @@ const MAX_MESSAGE_BYTES: usize = 9 << 20;
 /// Orders on their way to the connection; more wait in the ledger's outbox.
 const DOWN_MESSAGES: usize = 4;
 
-/// `Session` as the contract has it.
+/// Service `Session` of the contract.
 #[derive(Clone, Debug)]
 pub(crate) struct SessionService {
     ledger: Ledger,
@@ -57,7 +57,7 @@ impl Session for SessionService {
         let (session, welcome, orders) = self.ledger.open_session(hello).await.map_err(refused)?;
         debug!(%peer, %session, "session opened");
         let (down, stream) = mpsc::channel(DOWN_MESSAGES);
-        // There is room: nothing has been sent yet.
+        // The channel has room: nothing has been sent yet.
         drop(down.try_send(Ok(FromTracker::Welcome(welcome).into())));
         let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());
         self.tasks.spawn("session", OnExit::Continue, async move {
@@ -67,10 +67,10 @@ impl Session for SessionService {
                 () = token.cancelled() => Some(to_status(&Closing::Stopping)),
             };
             debug!(%peer, %session, ?end, "session ended");
-            // It fails when the tracker is stopping; then there is no session any more.
+            // This fails when the tracker is stopping; then there is no session any more.
             drop(ledger.close_session(session).await);
             if let Some(status) = end {
-                // A peer that reads nothing any more need not be told; it is cut off with the stream.
+                // A peer that reads nothing any more is cut off with the stream.
                 drop(down.try_send(Err(status)));
             }
         });
@@ -90,7 +90,7 @@ async fn hello(up: &mut Streaming<v1::FromPeer>) -> Result<Hello, Status> {
     }
 }
 
-/// Takes in what the peer says until it hangs up (then there is nobody to tell why) or breaks the rules.
+/// Applies the peer's reports until it hangs up (then nobody is left to tell why) or breaks the protocol.
 async fn take_reports(
     ledger: &Ledger,
     session: SessionId,
@@ -115,7 +115,7 @@ async fn take_reports(
     }
 }
 
-/// Sends orders until there are no more, and says why.
+/// Sends orders until there are no more, and then the reason.
 async fn send_orders(mut orders: Orders, down: &Down) -> Option<Status> {
     loop {
         match orders.next().await {

@@ -1,4 +1,4 @@
-//! Targets, duties, and how safe everything is.
+//! Service `Upkeep`: targets, modes of peers, and durability.
 
 use proto::messages::types::{content_id, peer_id};
 use proto::messages::{Invalid, SetPeerMode, SetTarget, asked};
@@ -10,7 +10,7 @@ use super::refused;
 use crate::ledger::Ledger;
 use crate::state::{DrainSurvey, Surveying};
 
-/// `Upkeep` as the contract has it.
+/// Service `Upkeep` of the contract.
 #[derive(Clone, Debug)]
 pub(crate) struct UpkeepService {
     ledger: Ledger,
@@ -49,7 +49,7 @@ impl Upkeep for UpkeepService {
 
     async fn drain_status(&self, request: Request<v1::DrainStatusRequest>) -> Answer<v1::DrainStatusReply> {
         let mut survey = DrainSurvey::new(peer_id(&request.into_inner().peer_id)?);
-        // It ends: every step gets on by some contents, in order of their ids.
+        // The loop ends: every step gets on by some contents, in order of their ids.
         loop {
             let step = self.ledger.read(|state| state.drain_step(&mut survey)).await;
             let step = step
@@ -72,7 +72,7 @@ impl Upkeep for UpkeepService {
 
     async fn survey(&self, _: Request<v1::SurveyRequest>) -> Answer<v1::SurveyReply> {
         let mut surveying = Surveying::default();
-        // It ends for the same reason.
+        // The loop ends for the same reason.
         loop {
             let step = self.ledger.read(|state| state.survey_step(&mut surveying)).await;
             if let Some(survey) = step.map_err(refused)? {

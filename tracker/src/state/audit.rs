@@ -1,9 +1,9 @@
-//! What must hold: of the whole state, for tests to assert after every step; and of a fact in a journal, given the facts
-//! before it.
+//! Invariants of the whole state, which tests assert after every step; and conditions on a fact in a journal,
+//! given the facts before it.
 //!
-//! Replay believes what it is handed: the journal's checksums say that it is what was written. An audit asks more: that
-//! what was written could have come about. A fact that could not is a defect of the tracker that wrote it, or was
-//! put there by someone else.
+//! Replay believes every record: the journal's checksums prove that it is the one that was written. An audit
+//! asks more: that the record could have come about. One that could not is a defect of the tracker that wrote
+//! it, or was put there by someone else.
 
 use shared::model::{Name, Revision};
 
@@ -15,7 +15,7 @@ use super::record::{Fact, NameFact, Record, require};
 impl State {
     /// Asserts every invariant.
     ///
-    /// Costs as much as looking at everything: for tests.
+    /// The check looks at everything, so it is for tests.
     ///
     /// # Panics
     /// When an invariant does not hold.
@@ -28,7 +28,7 @@ impl State {
         self.feed.check();
     }
 
-    /// The invariants of what is journaled; the first that does not hold, in words.
+    /// Checks the invariants of what is journaled; the complaint is in words.
     ///
     /// # Errors
     /// When one does not hold.
@@ -37,7 +37,7 @@ impl State {
         self.peers.check()
     }
 
-    /// Why this record cannot follow what has been replayed so far, in words.
+    /// Checks that this record can follow those that have been replayed; the complaint is in words.
     ///
     /// # Errors
     /// When it cannot.
@@ -70,7 +70,7 @@ impl State {
                 ..
             } => {
                 let current = self.names.revision(name);
-                // A further publisher of what is bound is told at the same revision.
+                // A further publisher of the binding is recorded at the same revision.
                 let is_same = *revision == current
                     && self
                         .names
@@ -136,7 +136,7 @@ fn audit_name(names: &Names, fact: &NameFact) -> Result<(), String> {
     }
 }
 
-/// A revision that is not the one that its name is bound to.
+/// Returns a past revision: not the one that its name is bound to.
 fn past<'a>(names: &'a Names, name: &Name, revision: Revision) -> Option<&'a Bound> {
     let bound = names.history(name)?.get(revision)?.bound()?;
     (bound.hold() != Hold::Current).then_some(bound)

@@ -1,4 +1,4 @@
-//! What can be asked of the state, and what it answers.
+//! Commands to the state, its answers, and the effects of both.
 
 use std::fmt;
 use std::time::Duration;
@@ -37,16 +37,16 @@ impl fmt::Display for SessionId {
 pub enum Command {
     /// The tracker starts to serve; the first command of a run.
     BeginEpoch,
-    /// Bind a name.
+    /// Binds a name.
     Publish(Publish),
-    /// Unbind a name.
+    /// Removes a name.
     Remove {
         /// The name.
         name: Name,
         /// The revision that the caller has seen; none means whatever is bound.
         expected: Option<Revision>,
     },
-    /// Give what a name is bound to another name, which is not bound.
+    /// Gives the binding of a name to another name, which is not bound.
     Rename {
         /// The name.
         from: Name,
@@ -55,7 +55,7 @@ pub enum Command {
         /// The revision that the caller has seen; none means whatever is bound.
         expected: Option<Revision>,
     },
-    /// Want another number of replicas of what a name is bound to.
+    /// Changes the replication target of a name.
     SetTarget {
         /// The name.
         name: Name,
@@ -64,38 +64,38 @@ pub enum Command {
         /// Replicas wanted of every fragment.
         target: ReplicationTarget,
     },
-    /// Go by another policy from now on. It is not journaled: whoever starts the tracker says it anew.
+    /// Adopts another policy. It is not journaled: every start of the tracker states it anew.
     Adopt(Box<Policy>),
-    /// Remember so many revisions of every name.
+    /// Changes how many revisions of every name are remembered.
     KeepRevisions(RevisionLimit),
-    /// Pin or unpin a revision of a name.
+    /// Pins or unpins a revision of a name.
     Pin(PinWish),
-    /// Use a peer for something else.
+    /// Changes the mode of a peer.
     SetPeerMode {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// For what.
+        /// The requested mode.
         wish: RequestedMode,
     },
-    /// Let a peer drop what it holds of a content: its user wants to.
+    /// Lets a peer drop its copy of a content, because its user wants to.
     Release {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// What.
+        /// The subject.
         content: ContentId,
     },
     /// A peer says hello.
     OpenSession {
         /// The new session.
         session: SessionId,
-        /// What it says.
+        /// The message.
         hello: Hello,
     },
     /// A peer reports.
     Report {
-        /// In which session.
+        /// The session.
         session: SessionId,
-        /// What, and where in the session.
+        /// The report and its number in the session.
         report: Numbered<Report>,
     },
     /// A session's stream has ended.
@@ -103,53 +103,53 @@ pub enum Command {
         /// The session.
         session: SessionId,
     },
-    /// Time has passed: let leases run out, and see to replicas.
+    /// Lets time pass: leases run out, and replicas are looked after.
     Tick,
 }
 
-/// What came of a command.
+/// Result of a command.
 #[derive(Debug)]
 pub struct Applied {
-    /// The answer to whoever asked.
+    /// Answer to the caller.
     pub reply: Result<Reply, Rejection>,
-    /// What must be durable before the answer is given and the effects are performed.
+    /// Records that must be durable before the answer is given and the effects are performed.
     pub records: Vec<Record>,
-    /// What is to be done now.
+    /// Effects to perform now.
     pub effects: Vec<Effect>,
 }
 
-/// The answer to a command that was carried out.
+/// Answer to a command that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Nothing to say.
+    /// The command has no result.
     Done,
-    /// The name is bound so.
+    /// Binding of the name.
     Published(Binding),
-    /// The name's tombstone has this revision.
+    /// Revision of the name's tombstone.
     Removed(Revision),
     /// The peer is registered.
     Welcomed(Welcome),
-    /// The revision stands so.
+    /// State of the revision.
     Pinned(RevisionEntry),
-    /// The peer is used so.
+    /// Mode of the peer.
     ModeReport(PeerMode),
 }
 
-/// Something to be done outside.
+/// Action to perform outside the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Tell a peer to do something.
+    /// Sends an order to a peer.
     Send {
         /// Its session.
         session: SessionId,
-        /// What.
+        /// The subject.
         order: Order,
     },
-    /// End a session's stream.
+    /// Ends a session's stream.
     Close {
         /// The session.
         session: SessionId,
-        /// Why.
+        /// The reason.
         why: Closing,
     },
 }
@@ -173,7 +173,7 @@ impl Outcome {
     }
 }
 
-/// Why the tracker ends a session.
+/// Reason for which the tracker ends a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Closing {
     /// The peer said hello again.
@@ -207,7 +207,7 @@ impl Coded for Closing {
     }
 }
 
-/// Why a command changed nothing.
+/// Reason for which a command changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// Nothing is bound to the name.
@@ -221,11 +221,11 @@ pub enum Rejection {
     Bound {
         /// The name.
         name: String,
-        /// What it is bound to.
+        /// The content that it is bound to.
         content: ContentId,
-        /// Since when.
+        /// The revision of the binding.
         revision: Revision,
-        /// What was expected, in words.
+        /// The expectation, in words.
         expected: &'static str,
     },
     /// A revision was expected but the name is unbound.
@@ -233,7 +233,7 @@ pub enum Rejection {
     Unbound {
         /// The name.
         name: String,
-        /// What was expected.
+        /// The expected revision.
         expected: Revision,
     },
     /// The name has no such revision, or its content is gone.
@@ -243,17 +243,17 @@ pub enum Rejection {
         name: String,
         /// The revision.
         revision: Revision,
-        /// What has become of it, in words.
+        /// Its fate, in words.
         why: &'static str,
-        /// Which revisions can be had, in words.
+        /// Revisions that are available, in words.
         there: String,
     },
-    /// Somebody else has pinned or unpinned the revision.
+    /// Another caller has pinned or unpinned the revision.
     #[error("{what} is {} by somebody else since; look at it again", if *.is_pinned { "pinned" } else { "unpinned" })]
     PinnedOtherwise {
         /// The revision.
         what: String,
-        /// Whether it is pinned now.
+        /// Whether the revision is pinned now.
         is_pinned: bool,
     },
     /// No more revisions of a name can be pinned.
@@ -261,7 +261,7 @@ pub enum Rejection {
     TooManyPins {
         /// The name.
         name: String,
-        /// How many can be.
+        /// The limit.
         most: usize,
     },
     /// The publisher is not connected.
@@ -284,7 +284,7 @@ pub enum Rejection {
     OlderEpoch {
         /// This tracker's epoch.
         current: Epoch,
-        /// What the peer has seen.
+        /// The epoch that the peer has seen.
         seen: Epoch,
     },
     /// The session is over or was replaced.
@@ -322,18 +322,18 @@ pub enum Rejection {
         content: ContentId,
         /// Replicas on other live peers that stay, of the fragment that has the fewest.
         left: u32,
-        /// How many must be left.
+        /// Replicas that must be left.
         wanted: u32,
     },
     /// The journal has lost something, perhaps a name of this content.
     #[error("no name refers to content {0}, and one may be missing since the journal was restored")]
     NameMayBeMissing(ContentId),
-    /// The peer has not announced that it holds it.
+    /// The peer has not announced the content.
     #[error("the tracker has not heard yet that peer {peer} holds content {content}; try again in a moment")]
     NotAnnounced {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// What.
+        /// The subject.
         content: ContentId,
     },
     /// Not all holders are known after a restart.

@@ -1,11 +1,12 @@
-//! How many facts there ever were, and which epochs: what tells a tracker that its journal has lost something.
+//! Count of all facts and list of epochs, by which a tracker finds out that its journal has lost something.
 //!
-//! Peers are told *marks* (run, and facts so far) and bring the latest one back with every hello. A mark that this
-//! history does not contain proves a gap: the data directory was restored from an older backup, or the end of its
-//! journal was lost. Invariants: no mark is told before the facts that it counts are durable; a history that only
-//! grew contains every mark that was ever told; a gap stays known until an operator says that it is accepted.
+//! The tracker sends peers *marks* (run, and facts so far), and peers bring the latest one back with every
+//! hello. A mark that this history does not contain proves a gap: the data directory was restored from an
+//! older backup, or the end of its journal was lost. Invariants: no mark is sent before the facts that it
+//! counts are durable; a history that only grew contains every mark that was ever sent; a gap stays known
+//! until an operator says that it is accepted.
 //!
-//! It proves gaps, not wholeness: a fact that no mark counted when it was lost is not missed.
+//! Marks prove gaps, not completeness: a fact that was lost before any mark counted it is not missed.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +14,23 @@ use shared::model::{Epoch, Mark, PeerId, Timestamp};
 
 use super::record::{EpochBegin, Fact, Record};
 
-/// Epochs that are remembered. A mark of an older one says nothing: whoever brings it has been away for as many
-/// restarts.
+/// Epochs that are remembered. A mark of an older one proves nothing: the peer that brings it has been away
+/// for as many restarts.
 const MAX_EPOCHS: usize = 1000;
 
 /// A part of the history that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Whether the operator said so.
+    /// Whether the operator declared the gap.
     pub is_declared: bool,
-    /// Who has seen what is missing, and what that was.
+    /// A peer that has seen what is missing, and the mark that it has seen.
     pub seen: Option<(PeerId, Mark)>,
 }
 
-/// Everything about the history but its facts.
+/// History of the journal, without the facts themselves.
 #[derive(Debug)]
 pub(crate) struct History {
-    /// The number of this run of the tracker, and when it began.
+    /// Number of this run of the tracker; the next field is its beginning.
     epoch: Epoch,
     began: Timestamp,
     facts: u64,
@@ -50,12 +51,12 @@ impl Default for History {
 }
 
 impl History {
-    /// The number of this run of the tracker.
+    /// Returns the number of this run of the tracker.
     pub(crate) const fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// When this run began.
+    /// Returns the beginning of this run.
     pub(crate) const fn began(&self) -> Timestamp {
         self.began
     }
@@ -81,18 +82,18 @@ impl History {
         self.gap
     }
 
-    /// Whether the operator has said that the journal was restored.
+    /// Returns whether the operator has said that the journal was restored.
     pub(crate) fn is_restored(&self) -> bool {
         self.gap.is_some_and(|gap| gap.is_declared)
     }
 
-    /// Whether a mark that a peer has seen proves a gap that is not known yet.
+    /// Returns whether a mark that a peer has seen proves a gap that is not known yet.
     pub(crate) fn lacks(&self, seen: Mark) -> bool {
         let is_found = self.gap.is_some_and(|gap| gap.seen.is_some());
         !is_found && !self.contains(seen)
     }
 
-    /// A run begins; its own fact is counted already.
+    /// Begins a run, whose own fact is counted already.
     fn begin(&mut self, epoch: Epoch, at: Timestamp) {
         (self.epoch, self.began) = (epoch, at);
         let facts = self.facts;
@@ -102,7 +103,7 @@ impl History {
         }
     }
 
-    /// What a snapshot says about everything before it.
+    /// Restores the counts that a snapshot states.
     fn restore(&mut self, facts: u64, epochs: &[EpochBegin]) {
         self.facts = facts;
         self.epochs = epochs.iter().map(|begin| (begin.epoch, *begin)).collect();
@@ -126,7 +127,7 @@ impl History {
         });
     }
 
-    /// How far it has come.
+    /// Returns the mark of the newest fact.
     pub(crate) fn mark(&self) -> Option<Mark> {
         self.epochs.last_key_value().map(|(epoch, begin)| Mark {
             epoch: *epoch,
@@ -135,8 +136,8 @@ impl History {
         })
     }
 
-    /// Whether this history has gone through the moment that someone has seen. A mark from before what is remembered
-    /// gets the benefit of the doubt.
+    /// Returns whether this history has gone through the moment of a mark. A mark from before the remembered
+    /// epochs gets the benefit of the doubt.
     pub(crate) fn contains(&self, mark: Mark) -> bool {
         let Some((oldest, _)) = self.epochs.first_key_value() else {
             return true;
@@ -153,7 +154,7 @@ impl History {
         begin.at == mark.began && (begin.facts..=last).contains(&mark.facts)
     }
 
-    /// What a snapshot has to say about the gap.
+    /// Returns the records of the gap for a snapshot.
     pub(crate) fn gap_records(&self) -> impl Iterator<Item = Record> {
         let at = self.began;
         let gap = self.gap;
@@ -167,7 +168,8 @@ impl History {
             .map(move |fact| Record { at, fact })
     }
 
-    /// What a snapshot has to say last: the facts that it is made of are not all there ever were.
+    /// Returns the last record of a snapshot: the counts, because a snapshot has fewer facts than there ever
+    /// were.
     pub(crate) fn record(&self) -> Record {
         let fact = Fact::History {
             facts: self.facts,

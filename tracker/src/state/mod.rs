@@ -1,18 +1,20 @@
-//! Everything the tracker knows, and the one function that changes it.
+//! State of the tracker: everything that it knows, and the one function that changes it.
 //!
-//! [`State::apply`] is a synchronous function of the state, a command and the time: no I/O, no clock, no lock, and
-//! randomness only from a seeded generator inside. What must be made durable and what must be done outside is
-//! *returned*, never performed. Given the same seed and commands, two states are the same.
+//! [`State::apply`] is a synchronous function of the state, a command and the time: no I/O, no clock, no
+//! lock, and randomness only from a seeded generator inside. Records to make durable and effects to perform
+//! outside are *returned*, never carried out. Given the same seed and commands, two states are the same.
 //!
-//! Two kinds of knowledge: *facts* (names, tombstones, contents, who is a member, the epoch) are journaled and
-//! replayed; *beliefs* (who lives, who holds what, what is assigned) are learnt anew from the peers after a restart,
-//! during which safe mode keeps the tracker from acting on what it does not know yet. (What peers keep that are away for
-//! maintenance is a fact for as long: they cannot be asked.)
+//! The state knows two kinds of things. *Facts* (names, tombstones, contents, members, the epoch) are
+//! journaled and replayed. *Beliefs* (lives, holdings, assignments) are learnt anew from the peers after a
+//! restart, while safe mode keeps the tracker from acting on what it does not know yet. (The holdings of
+//! peers that are away for maintenance are facts for as long: those peers cannot be asked.)
 //!
-//! Invariants, asserted by [`State::check`]: a name's revision only grows; only replicas on peers that are not lost
-//! count; orders go only to the current session of a live peer whose inventory is known; reserved room is the sum of
-//! what is assigned; nothing of a named content is evicted while a fragment would fall below the target on live
-//! peers; in safe mode nothing is evicted, given up or repaired.
+//! Invariants, asserted by [`State::check`]: a name's revision only grows; only replicas on peers that are
+//! not lost count; orders go only to the current session of a live peer whose inventory is known; reserved
+//! room is the sum of all assignments; no copy of a named content is evicted while a fragment would fall
+//! below the target on live peers; in safe mode the tracker evicts, gives up and repairs nothing. The parts
+//! (`Names`, `Peers`, `Replicas`, `Feed`) keep their fields private; this file applies commands, commits
+//! facts, and wires the parts together.
 
 mod audit;
 mod command;
@@ -49,10 +51,9 @@ use replicas::{Context, Replicas};
 pub use command::{Applied, Closing, Command, Effect, Publish, Rejection, Reply, SessionId};
 pub use history::Gap;
 pub use record::{EpochBegin, Fact, NameFact, Past, Record, Registration};
-pub use views::survey::Surveying;
-pub use views::{DrainSurvey, PeersPage, Status};
+pub use views::{DrainSurvey, PeersPage, Status, Surveying};
 
-/// Everything the tracker knows.
+/// Everything that the tracker knows.
 #[derive(Debug)]
 pub struct State {
     timing: Timing,
@@ -66,7 +67,7 @@ pub struct State {
 }
 
 impl State {
-    /// Knows nothing yet. The seed decides every random choice.
+    /// Creates a state that knows nothing yet. The seed decides every random choice.
     #[must_use]
     pub fn new(policy: impl Into<Policy>, seed: u64) -> Self {
         let Policy { timing, budget } = policy.into();
@@ -82,11 +83,12 @@ impl State {
         }
     }
 
-    /// Takes in a fact from the journal.
+    /// Replays a fact from the journal.
     pub fn replay(&mut self, record: Record) {
-        // What a fact sets in motion (orphans, agenda) is for a tracker that knows holders; after a restart none are.
+        // The consequences of a fact for replicas need a tracker that knows holders; after a restart it knows
+        // none.
         drop(self.evolve(record));
-        // Who lives is not known yet.
+        // No peer's life is known yet, so watchers are told nothing about it.
         drop(self.peers.take_touched());
     }
 
@@ -162,7 +164,7 @@ impl State {
         }
     }
 
-    /// The shortest list of facts that leads to this state: what a snapshot holds.
+    /// Returns the shortest list of facts that leads to this state, for a snapshot.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
         let began = self.history.began();
@@ -178,13 +180,13 @@ impl State {
             .collect()
     }
 
-    /// The number of this run of the tracker.
+    /// Returns the number of this run of the tracker.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.history.epoch()
     }
 
-    /// Whether not all holders are known yet after a restart.
+    /// Returns whether some holders are still unknown after a restart.
     #[must_use]
     pub const fn is_in_safe_mode(&self) -> bool {
         self.peers.is_in_safe_mode()
@@ -194,7 +196,7 @@ impl State {
         self.commit(now, Fact::EpochBegun(self.history.epoch().next()), out);
         self.is_serving = true;
         let mut away = BTreeSet::new();
-        // After a restoration nothing of it is believed: the peers may have been back since.
+        // After a restoration these notes are not believed: the peers may have been back since.
         if self.history.gap().is_none() {
             for (peer, holdings) in self.peers.away(now) {
                 self.replicas.believe(peer, holdings, &self.names);
@@ -272,7 +274,7 @@ impl State {
         Ok(answer)
     }
 
-    /// The replicas, the random generator, and everything else that decisions about replicas depend on.
+    /// Splits the state into the replicas, the random generator, and the context of decisions about replicas.
     fn context(&mut self, now: Timestamp) -> (Context<'_>, &mut Replicas, &mut Xoshiro256PlusPlus) {
         let context = Context {
             now,
@@ -293,7 +295,7 @@ impl State {
         self.replicas.follow(now, &change, &self.timing);
     }
 
-    /// The only place where facts change. Returns what that means for contents.
+    /// Makes a fact true; the only place where facts change. Returns the changed references to contents.
     fn evolve(&mut self, record: Record) -> RefChange {
         self.history.evolve(&record.fact, record.at);
         self.feed.tell_fact(&record, &self.names, self.history.facts());

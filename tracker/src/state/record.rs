@@ -1,7 +1,7 @@
-//! What is journaled: facts that are true from a moment on.
+//! Facts: the records of the journal, each true from a moment on.
 //!
-//! A fact says what *became*, not what was asked for, so replaying it involves no decision and cannot fail. The
-//! same function (`State::evolve`) takes facts in when they come about and when they are replayed; a snapshot is
+//! A fact states a result, not a request, so its replay involves no decision and cannot fail. The same
+//! function (`State::evolve`) applies facts when they come about and when they are replayed; a snapshot is
 //! nothing but the shortest list of facts that leads to the same state.
 
 use shared::model::{
@@ -9,12 +9,12 @@ use shared::model::{
     ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
 };
 
-/// A fact and when it came about, by the tracker's clock.
+/// A fact and the time at which it came about, by the tracker's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// What.
+    /// The subject.
     pub fact: Fact,
 }
 
@@ -39,9 +39,9 @@ pub enum Fact {
         target: ReplicationTarget,
         /// The content.
         manifest: Manifest,
-        /// Peers that share the content in place; those known before are kept.
+        /// Peers that publish this binding and share its contents in place; those known before are kept.
         publishers: Vec<PeerId>,
-        /// What the content refers to, when it is the catalog of a collection; the publishers share that too.
+        /// Parts of the collection, when the content is its catalog; the publishers share them too.
         parts: Option<Parts>,
     },
     /// A name is bound to nothing; this is its tombstone.
@@ -51,7 +51,7 @@ pub enum Fact {
         /// The revision of the tombstone.
         revision: Revision,
     },
-    /// What a name was bound to has another name, which was not bound.
+    /// The binding of a name was given to another name, which was not bound.
     Renamed {
         /// The old name.
         from: Name,
@@ -71,23 +71,23 @@ pub enum Fact {
     },
     /// Something about the past of names.
     Name(NameFact),
-    /// A peer is used for something else.
+    /// A peer has another mode.
     ModeChanged {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// For what.
+        /// The mode.
         mode: PeerMode,
     },
     /// A peer in maintenance has fallen silent.
     WentAway {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// What it keeps of named contents, or a part of that.
+        /// Its holdings of named contents, or a part of them.
         holdings: Vec<Holding>,
-        /// Whether that is in addition to what was said before.
+        /// Whether the holdings add to those of the record before.
         is_more: bool,
     },
-    /// In a snapshot, after all else: how much history it stands for.
+    /// Last record of a snapshot: the length of the history that it stands for.
     History {
         /// Facts that were ever journaled.
         facts: u64,
@@ -98,22 +98,22 @@ pub enum Fact {
     GapDeclared,
     /// A peer has seen what this history does not contain.
     GapFound {
-        /// Who.
+        /// The peer.
         peer: PeerId,
-        /// What.
+        /// The subject.
         seen: Mark,
     },
     /// The operator has seen to what was lost.
     GapAccepted,
 }
 
-/// What becomes of the revisions of names, apart from new ones.
+/// Facts about the past of names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NameFact {
-    /// So many revisions of every name are remembered from now on. Until this is said, one is: journals that are older
-    /// than revisions mean that.
+    /// Number of revisions of every name that are remembered from now on. Until this is said it is one:
+    /// journals that are older than revisions mean that.
     RevisionsKept(RevisionLimit),
-    /// A superseded revision was let go: its contents stay for it no longer.
+    /// A superseded revision was collected: its contents stay for it no longer.
     Collected {
         /// The name.
         name: Name,
@@ -126,20 +126,20 @@ pub enum NameFact {
         name: Name,
         /// The revision.
         revision: Revision,
-        /// How often that has happened now; odd: it is pinned.
+        /// Number of times that this has happened; the revision is pinned when it is odd.
         pins: PinCount,
     },
-    /// Of a removed name nothing is remembered any longer; the floor rises to its revision.
+    /// A removed name is forgotten; the floor rises to its revision.
     NameForgotten(Name),
-    /// In a snapshot: every name that is unknown is at this revision.
+    /// Revision of every unknown name; part of a snapshot.
     FloorRaised(Revision),
-    /// In a snapshot, before what the name is now: one of its earlier revisions.
+    /// Earlier revision of a name; part of a snapshot, before the name's newest revision.
     Remembered {
         /// The name.
         name: Name,
         /// The revision.
         revision: Revision,
-        /// What it was, and what is kept of it.
+        /// Its binding, and how much of that is kept.
         past: Past,
     },
 }
@@ -147,20 +147,20 @@ pub enum NameFact {
 /// An earlier revision, or the removal that is the newest one of a name with earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Past {
-    /// It was a removal.
+    /// The revision was a removal.
     Removed,
-    /// Its contents were let go.
+    /// The contents were collected.
     Collected {
-        /// What it was.
+        /// The binding.
         was: RevisedContent,
-        /// How often it was pinned and unpinned; even.
+        /// Number of times that it was pinned and unpinned; even.
         pins: PinCount,
     },
-    /// Its contents are kept.
+    /// The contents are kept.
     Kept {
-        /// Since when only for a while, unless it is pinned.
+        /// Time at which the grace time began, which counts unless the revision is pinned.
         since: Timestamp,
-        /// How often it was pinned and unpinned.
+        /// Number of times that it was pinned and unpinned.
         pins: PinCount,
         /// Replicas wanted of every fragment.
         target: ReplicationTarget,
@@ -168,34 +168,34 @@ pub enum Past {
         manifest: Manifest,
         /// Peers that share the content in place.
         publishers: Vec<PeerId>,
-        /// What the content refers to, when it is the catalog of a collection.
+        /// Parts of the collection, when the content is its catalog.
         parts: Option<Parts>,
     },
 }
 
-/// Where an epoch begins in the history.
+/// Beginning of an epoch in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochBegin {
     /// The epoch.
     pub epoch: Epoch,
-    /// When it began, by the tracker's clock.
+    /// Time of its beginning, by the tracker's clock.
     pub at: Timestamp,
     /// Facts until then, its own included.
     pub facts: u64,
 }
 
-/// What is remembered of a peer across restarts.
+/// Attributes of a peer that are remembered across restarts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registration {
-    /// Who it is.
+    /// Its id.
     pub peer: PeerId,
     /// Its latest run.
     pub incarnation: Incarnation,
-    /// Where other peers dial it.
+    /// Address at which other peers dial it.
     pub address: HostPort,
     /// Its failure domain.
     pub zone: Option<Zone>,
-    /// Bytes that it lends for replicas in all.
+    /// Bytes that it lends for replicas.
     pub capacity: u64,
 }
 

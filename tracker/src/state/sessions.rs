@@ -1,13 +1,15 @@
-//! Sessions of peers: hello, reports, the end; and whether this tracker's history is the one that its peers have seen.
+//! Sessions of peers: hello, reports and the end; and the comparison of this tracker's history with what its
+//! peers have seen.
 //!
-//! A session's messages are numbered from 1 (the hello). A number that was seen before is ignored, so a repeated
-//! message has one effect; a gap is a breach of the protocol. Messages of a session that is not its peer's current
-//! one are refused and change nothing.
+//! A session's messages are numbered from 1 (the hello). A number that was seen before is ignored, so a
+//! repeated message has one effect; a gap is a breach of the protocol. Messages of a session that is not its
+//! peer's current one are refused and change nothing.
 //!
-//! A tracker that was restored from an older backup knows names that were removed since, lacks names that were
-//! published since, and may be in an epoch that its peers have passed. None of that can be made good here: what is not
-//! in the journal is gone. So it is found, told, and kept from doing harm: until an operator has accepted the gap,
-//! nothing is evicted for having no name. Announces carry no names, so they bring none back either.
+//! A tracker that was restored from an older backup knows names that were removed since, lacks names that
+//! were published since, and may be in an epoch that its peers have passed. The tracker cannot repair that:
+//! facts that are not in the journal are gone. It finds such a gap, reports it, and keeps it from doing harm:
+//! until an operator has accepted the gap, no content is evicted for having no name. Announces carry no
+//! names, so they bring none back either.
 
 use shared::model::{Epoch, Hello, Mark, Numbered, Order, PeerId, Report, Timestamp, Welcome};
 
@@ -46,7 +48,7 @@ impl State {
         if let Some(fact) = self.peers.admit(registration)? {
             self.commit(now, fact, out);
         }
-        // What it held is believed until it has said what it holds.
+        // The old holdings are believed until the peer has announced all that it holds.
         let said = hello.holdings.as_ref();
         let listing = said.map(|said| self.replicas.unknown_buckets(peer, said, &self.names));
         let mut unconfirmed = self.replicas.contents_of(peer).cloned().unwrap_or_default();
@@ -128,7 +130,7 @@ impl State {
         }
     }
 
-    /// The peer is gone: what it held no longer counts.
+    /// Gives up a peer that is gone: its holdings no longer count.
     pub(super) fn lose(&mut self, now: Timestamp, peer: PeerId, why: Closing, out: &mut Outcome) {
         let session = self.peers.session_of(peer);
         self.commit(now, Fact::PeerGone(peer), out);
@@ -141,9 +143,10 @@ impl State {
         self.replicas.lose_peer(peer);
     }
 
-    /// What a journal that was restored from a backup has to say before anyone runs on it: that something is missing, and
-    /// that the revisions which may be missing are not given again to other bindings. In an epoch of its own, for the one of
-    /// the backup has no further facts: whoever has seen one has seen what is missing.
+    /// Returns the facts that a journal restored from a backup needs before a tracker runs on it: something
+    /// is missing, and the revisions that may be missing are not given again to other bindings. They are in
+    /// an epoch of their own: the backup's epoch has no further facts, so a peer that has seen one has seen
+    /// what is missing.
     #[must_use]
     pub fn restored(&self) -> [Fact; 3] {
         let floor = self.names.next_generation();
@@ -154,7 +157,7 @@ impl State {
         ]
     }
 
-    /// Compares what a peer has seen with this history, of which it must be a part.
+    /// Compares the mark that a peer has seen with this history, which must contain it.
     fn compare(&mut self, now: Timestamp, peer: PeerId, seen: Mark, out: &mut Outcome) {
         if !self.history.lacks(seen) {
             return;
@@ -170,7 +173,8 @@ impl State {
         self.commit(now, Fact::GapFound { peer, seen }, out);
     }
 
-    /// Begins an epoch above one that peers have seen: a restored tracker, whose operator has said that it is the one.
+    /// Begins an epoch above one that peers have seen: for a restored tracker whose operator has said that it
+    /// takes over.
     fn raise_epoch(&mut self, now: Timestamp, seen: Epoch, out: &mut Outcome) {
         self.commit(now, Fact::EpochBegun(seen.next()), out);
         for (session, peer) in self.peers.sessions() {
@@ -180,7 +184,8 @@ impl State {
         }
     }
 
-    /// Sends a peer how far the history has come, if that is news. It is durable before anyone is told.
+    /// Sends a peer the mark of the newest fact, unless it was sent as much. The facts are durable before the
+    /// order leaves.
     fn send_mark(&mut self, peer: PeerId, out: &mut Outcome) {
         if let Some(mark) = self.history.mark()
             && let Some(session) = self.peers.send_facts(peer, mark.facts)

@@ -1,6 +1,6 @@
-//! Time passes: leases run out, assignments stall, safe mode ends, the agenda is worked off.
+//! Ticks: leases run out, assignments stall, safe mode ends, the agenda is worked off.
 //!
-//! What happens when a peer dies is told in [`leases`](super::peers).
+//! `peers/leases.rs` tells what happens when a peer dies.
 
 use shared::model::{FeedEvent, PeerMode, Timestamp};
 
@@ -59,7 +59,8 @@ impl State {
         }
     }
 
-    /// Collects revisions that were kept for long enough. With a gap, what was lost may be among what is kept.
+    /// Collects revisions that were kept for long enough. With a gap, what was lost may be among what is
+    /// kept.
     fn age_names(&mut self, now: Timestamp, out: &mut Outcome) {
         if self.history.gap().is_some() {
             return;
@@ -69,7 +70,7 @@ impl State {
         }
     }
 
-    /// Looks after the contents that something happened to, and tells how they stand.
+    /// Plans for the contents that something happened to, and tells watchers about their replicas.
     fn plan(&mut self, now: Timestamp, out: &mut Outcome) {
         let (cx, replicas, _) = self.context(now);
         for id in replicas.assess_due(&cx) {

@@ -1,4 +1,4 @@
-//! The HTTP side, with a client of ten lines.
+//! HTTP border, with a client of ten lines.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::{Member, Served, hello, manifest, publish};
 
-/// The status and the body of the answer to a GET.
+/// Returns the status and the body of the answer to a GET.
 async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.expect("connect");
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");

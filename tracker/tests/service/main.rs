@@ -18,7 +18,7 @@ use shared::{Coded as _, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 use tracker::{Config, StartError, Tracker};
 
-/// A tracker that serves until it is stopped.
+/// Tracker that serves until it is stopped.
 struct Served {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
@@ -51,7 +51,7 @@ impl Served {
     }
 }
 
-/// A peer that holds what the test says it holds.
+/// Peer with the holdings that the test gives it.
 struct Member {
     id: PeerId,
     welcome: Welcome,

@@ -1,4 +1,4 @@
-//! The program as people start it.
+//! The program as users start it.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
@@ -17,7 +17,7 @@ fn command(data_dir: &Path, port: &str) -> Command {
     command
 }
 
-/// Ends the program when the test does.
+/// Guard that ends the program with the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -135,7 +135,7 @@ fn help_warns_of_exposing_it() {
     );
 }
 
-/// Runs the program to its end; what it exits with, says and complains.
+/// Runs the program to its end; returns its exit code, output and errors.
 fn outcome(data_dir: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = command(data_dir, "0");
     let output = command.args(arguments).output().expect("it ends by itself");

@@ -1,7 +1,7 @@
 //! `/api/…` is the trackers': a 307 to the live one whose turn it is.
 //!
-//! 307 keeps method and body. The choice rests on the latest probe results alone (see [`crate::directory`]
-//! for how old these may be); a client that finds nobody there asks again.
+//! 307 keeps method and body. The choice depends on the latest probe results alone (see [`crate::directory`]
+//! for their age); a client that finds no tracker there asks again.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! The `Directory` service: who is the tracker?
+//! The `Directory` service: addresses of the trackers.
 
 use proto::client::{Gateways, TrackerEntry};
 use proto::v1;

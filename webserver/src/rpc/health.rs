@@ -10,8 +10,8 @@ use tonic_health::pb::health_client::HealthClient;
 
 /// Asks whether the tracker serves its `Catalog`; when it does not, why, in words for a person.
 ///
-/// Every call dials anew: a client that is sent there has to dial as well, and a tracker that is draining, or has no
-/// room for another connection, still answers on old ones. The caller sets the deadline.
+/// Every call dials anew: a client that is sent there has to dial as well, and a tracker that is draining, or
+/// has no room for another connection, still answers on old ones. The caller sets the deadline.
 pub(crate) async fn check_tracker(tracker: &HostPort) -> Result<(), String> {
     let channel = dial::channel(tracker).map_err(|error| error.to_string())?;
     let request = HealthCheckRequest {

@@ -67,7 +67,7 @@ impl FakeTracker {
             .await;
     }
 
-    /// Nobody listens at its address any more when this returns.
+    /// Stops the tracker; its address refuses connections when this returns.
     pub(crate) async fn stop(self) {
         assert!(self.tasks.stop(Duration::from_secs(10)).await);
     }

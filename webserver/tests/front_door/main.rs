@@ -62,7 +62,7 @@ async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     );
 }
 
-/// An address where nobody listens.
+/// Returns an address on which no program listens.
 async fn nobody() -> HostPort {
     let tracker = FakeTracker::start().await;
     let address = tracker.address();
@@ -70,7 +70,7 @@ async fn nobody() -> HostPort {
     address
 }
 
-/// Where the webserver sends requests now; none when nowhere.
+/// Returns the address to which the webserver redirects now; `None` when there is none.
 async fn sent_to(webserver: SocketAddr) -> Option<String> {
     let reply = get(webserver, "/api/v1/names").await;
     (reply.status == 307).then(|| {

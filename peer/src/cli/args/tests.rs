@@ -103,7 +103,11 @@ fn the_commands_that_pass_things_on_are_read() {
             })),
         ),
     ] {
-        assert_eq!(invocation(&line).action, Action::Once(command), "{line}");
+        assert_eq!(
+            invocation(&line).action,
+            Action::Once(Box::new(command)),
+            "{line}"
+        );
     }
     assert!(read(words("receive enjambre://h:1/nothing")).is_err());
     assert!(read(words("send x --keep --for 5m")).is_err());
@@ -248,7 +252,11 @@ fn every_command_is_read() {
             },
         ),
     ] {
-        assert_eq!(invocation(&line).action, Action::Once(command), "{line}");
+        assert_eq!(
+            invocation(&line).action,
+            Action::Once(Box::new(command)),
+            "{line}"
+        );
     }
     assert_eq!(invocation("").action, Action::Menu);
     assert_eq!(invocation("serve").action, Action::Serve);
@@ -377,7 +385,7 @@ fn a_slip_gets_a_hint() {
 }
 
 #[test]
-fn every_setting_is_a_flag_and_the_help_names_its_default_and_its_twin() {
+fn every_setting_is_a_flag_whose_help_has_default_and_variable() {
     let mut command = command();
     let mut help = command.render_long_help().to_string();
     for sub in ["serve", "add", "get"] {
@@ -426,7 +434,7 @@ fn self_commands_are_read() {
 #[test]
 fn upkeep_is_read() {
     let upkeep = |line: &str| match invocation(line).action {
-        Action::Once(command) => command,
+        Action::Once(command) => *command,
         other => panic!("{line}: {other:?}"),
     };
     let drain = |wait, cancel| Command::Drain(DrainArgs { wait, cancel });

@@ -1,8 +1,9 @@
 //! The position in the feed, and the moments at which the feed is not enough. Pure.
 //!
-//! Events are taken from the feed as long as it has them, also through a restart of the tracker. A look at everything is
-//! due at the beginning, after a gap, and twice after a restart: when the tracker begins to learn its peers, and when it
-//! knows them. The look waits until the feed has no more events at the moment, so that it adds only unknown facts.
+//! Events are taken from the feed as long as it has them, also through a restart of the tracker. A look at
+//! everything is due at the beginning, after a gap, and twice after a restart: when the tracker begins to
+//! learn its peers, and when it knows them. The look waits until the feed has no more events at the moment,
+//! so that it adds only unknown facts.
 
 use std::time::Duration;
 

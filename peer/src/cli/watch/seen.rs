@@ -1,8 +1,8 @@
 //! A watcher's knowledge of a network, and the events that follow from new facts. Pure.
 //!
-//! Facts come from the feed, one by one, and from looks at everything. Invariants: a known fact makes no event, so a look
-//! may repeat the feed; an old fact never replaces a newer one; every event is true; an event that stands for several
-//! says so (`missed`).
+//! Facts come from the feed, one by one, and from looks at everything. Invariants: a known fact makes no
+//! event, so a look may repeat the feed; an old fact never replaces a newer one; every event is true; an
+//! event that stands for several says so (`missed`).
 
 use std::collections::BTreeMap;
 
@@ -98,8 +98,8 @@ impl SeenName {
 }
 
 impl Seen {
-    /// The knowledge after a first look. While the tracker does not know its peers yet, its word on replicas does not count,
-    /// and suspect peers count as live.
+    /// The knowledge after a first look. While the tracker does not know its peers yet, its word on replicas
+    /// does not count, and suspect peers count as live.
     #[must_use]
     pub(crate) fn new(look: Look) -> Self {
         let is_known = !look.is_in_safe_mode;

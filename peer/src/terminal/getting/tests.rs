@@ -69,7 +69,7 @@ async fn play(json: bool, events: impl IntoIterator<Item = Result<GetEvent, Remo
     play_slowly(json, None, Duration::ZERO, events).await
 }
 
-/// The same with this long between two events.
+/// Plays the events with this pause between them.
 async fn play_slowly(
     json: bool,
     patience: Option<Duration>,
@@ -125,7 +125,7 @@ async fn a_fetch_says_what_it_fetches_and_where_it_went() {
 }
 
 #[tokio::test]
-async fn what_came_in_vain_is_told_when_it_is_more_than_one_in_a_hundred() {
+async fn wasted_bytes_are_told_when_they_are_more_than_one_in_a_hundred() {
     let done = GetEvent::Done {
         content: CONTENT,
         length: 4096,
@@ -137,7 +137,7 @@ async fn what_came_in_vain_is_told_when_it_is_more_than_one_in_a_hundred() {
     let played = play(false, [Ok(started()), Ok(done)]).await;
     assert_eq!(
         played.stdout,
-        "fetched models/x to /tmp/x: 4.0 KiB in 1.0s, 3.0 KiB/s from 2 peers, 31 B of it in vain\n"
+        "fetched models/x to /tmp/x: 4.0 KiB in 1.0s, 3.0 KiB/s from 2 peers, 31 B of it wasted\n"
     );
 }
 
@@ -179,7 +179,7 @@ async fn a_fetch_that_ends_without_a_result_is_no_success() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_gets_nothing_is_given_up_and_one_that_moves_is_not() {
+async fn a_stalled_fetch_is_given_up_and_a_moving_one_is_not() {
     let at = |held, received| {
         Ok(GetEvent::Progress {
             held,
@@ -204,7 +204,7 @@ async fn a_fetch_that_gets_nothing_is_given_up_and_one_that_moves_is_not() {
     assert_eq!(failure.exit(), Exit::Unreachable);
     assert_eq!(
         failure.to_string(),
-        "cannot get models/x: nothing came for 1m 40s (no peer that is online holds what is missing); 50% is kept, run the same command again to continue"
+        "cannot get models/x: nothing arrived for 1m 40s (no peer that is online holds what is missing); 50% is kept, run the same command again to continue"
     );
     let moving = [
         Ok(started()),

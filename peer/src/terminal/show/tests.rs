@@ -1,9 +1,9 @@
-//! What people read.
+//! Texts for people.
 
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, Digest, Endangered, Epoch, FaultKind, FragmentLength, Holder, Incarnation, Manifest,
+    ContentId, Digest, Endangered, Epoch, FaultKind, FragmentLength, Holder, Incarnation, Manifest,
     PeerState, PinCount, ReasonCode, ReplicationTarget, RevisedContent,
 };
 
@@ -150,12 +150,12 @@ network    connecting
 data       /d
 capacity   512.0 MiB of 1.0 GiB used
 contents   2
-traffic    0 B sent, 2.0 MiB received, 1.0 MiB of it in vain
+traffic    0 B sent, 2.0 MiB received, 1.0 MiB of it wasted
 limits     upload 10.0 MiB/s, download unlimited
 transfers  0 downloads, 1 upload
-culprits   0202020202 at 127.0.0.1:2 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago
+faults     0202020202 at 127.0.0.1:2 slow, 30.0 KiB/s; 3 times, the last 1m 5s ago
            0303030303 at 127.0.0.1:3 lied; 2.0s ago
-scrubbing  nothing read again yet
+scrubbing  not begun yet
 waiting    1 to be published
 version    0.1.0, up 1m 1s",
         "01".repeat(16)
@@ -213,7 +213,7 @@ fn drain_status() -> DrainStatus {
 fn a_drain_says_what_is_left_why_and_for_how_long() {
     assert_eq!(
         drain(&drain_status()),
-        "not safe to switch off yet: 1 of 3 contents would miss this peer, 1.0 MiB of 3.0 MiB; about 1m 30s left\n  \
+        "not safe to switch off yet: 1 of 3 contents still need this peer, 1.0 MiB of 3.0 MiB; about 1m 30s left\n  \
          no_room            a: 1 of 1 peer without room for a copy"
     );
     let safe = DrainStatus {
@@ -257,7 +257,7 @@ fn a_survey_names_losses_and_the_endangered() {
         "1 survive none, 0 any one, 1 any two",
         "1 single peer (abababab",
         "no pair, 7 zones (north, …)",
-        "1.0 MiB to be asked for",
+        "1.0 MiB waiting",
         "nothing has arrived in the last minute",
         "1/3",
     ];

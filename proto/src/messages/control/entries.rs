@@ -1,21 +1,21 @@
-//! What is in a collection, as commands are told.
+//! Entries of a collection, as commands receive them.
 
 use shared::collection::{Attributes, Catalog, Kind, Mode, ModifiedAt};
 
 use crate::{Invalid, v1};
 
-/// Something in a collection.
+/// An entry of a collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// From the collection's own directory.
+    /// Path below the collection's directory.
     pub path: String,
-    /// What it is.
+    /// Kind of the entry.
     pub kind: EntryKind,
-    /// When it was last modified.
+    /// Time of the last modification.
     pub modified: ModifiedAt,
 }
 
-/// What an entry is.
+/// Kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryKind {
     /// A directory.

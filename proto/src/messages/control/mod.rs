@@ -1,7 +1,6 @@
-//! What a node and its own command line tell each other: the `Control` service in domain types.
+//! The `Control` service in domain types: messages between a node and its own command line.
 
 mod entries;
-mod source_fault;
 mod streams;
 mod values;
 mod wire;
@@ -21,18 +20,18 @@ pub use values::{PutValue, Value};
 /// The metadata key of the node's token.
 pub const TOKEN_KEY: &str = "enjambre-token";
 
-/// What a node is and does.
+/// Identity and state of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// Who it is.
+    /// Id of the node's peer.
     pub peer: PeerId,
-    /// Which run of it.
+    /// Run of the node.
     pub incarnation: Incarnation,
-    /// Where other peers dial it.
+    /// Address at which other peers dial the node.
     pub address: HostPort,
-    /// Its failure domain.
+    /// Failure domain.
     pub zone: Option<Zone>,
-    /// Where it keeps its data.
+    /// Directory of the node's data.
     pub data_dir: PathBuf,
     /// The program's version.
     pub version: String,
@@ -42,7 +41,7 @@ pub struct Status {
     pub used: u64,
     /// Contents of which something is held.
     pub contents: u32,
-    /// How the session with the tracker stands.
+    /// State of the session with the tracker.
     pub session: SessionStatus,
     /// The newest epoch seen; 0 when none was.
     pub epoch: Epoch,
@@ -54,26 +53,26 @@ pub struct Status {
     pub bytes_sent: u64,
     /// Fragment bytes received from peers since then.
     pub bytes_received: u64,
-    /// Those of them that were in vain: wrong, of requests that did not deliver, or here already.
+    /// Wasted bytes among them: wrong, of requests that did not deliver, or already held.
     pub bytes_wasted: u64,
     /// Fetches under way.
     pub active_fetches: u32,
     /// Uploads under way.
     pub active_uploads: u32,
-    /// How fast it may transfer.
+    /// Limits of the transfer rates.
     pub limits: RateLimits,
     /// Sources that lied, stalled or were much slower than others since the node started, the latest first.
     pub culprits: Vec<SourceFault>,
-    /// How scrubbing goes.
+    /// Progress of the scrub.
     pub scrub: Scrub,
 }
 
-/// How fast a node may transfer with all its peers together; none: as fast as it can.
+/// Limits of a node's transfer rates with all its peers together; `None` means unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {
     /// To peers.
     pub upload: Option<ByteRate>,
-    /// From peers.
+    /// Limit of the rate from peers.
     pub download: Option<ByteRate>,
 }
 
@@ -98,31 +97,31 @@ pub enum LimitChange {
     To(ByteRate),
 }
 
-/// How the session with the tracker stands.
+/// State of the session with the tracker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionStatus {
-    /// Not asked to connect.
+    /// The node was not asked to connect.
     Offline,
     /// Dialling, or waiting to dial again.
     Connecting {
         /// The tracker that was tried last, if one is known.
         tracker: Option<HostPort>,
-        /// Why there is no session yet.
+        /// Reason for the missing session.
         reason: String,
     },
     /// Welcomed by a tracker.
     Connected {
-        /// Which.
+        /// Address of the tracker.
         tracker: HostPort,
     },
 }
 
-/// How to enter a network.
+/// Way into a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryPoint {
-    /// Ask this webserver who the tracker is.
+    /// Webserver that knows the tracker.
     Webserver(HostPort),
-    /// This is the tracker.
+    /// Tracker itself.
     Tracker(HostPort),
     /// Ask this peer by which webserver and trackers it is in its network.
     Peer(HostPort),
@@ -137,35 +136,35 @@ pub struct Add {
     pub name: Name,
     /// Replicas wanted.
     pub target: ReplicationTarget,
-    /// None lets the content's length decide.
+    /// Length of the fragments; `None` lets the content's length decide.
     pub fragment_length: Option<FragmentLength>,
     /// Whether a name that is bound to another content should be bound to this one.
     pub update: bool,
     /// Whether to go on reporting until every fragment has its target of replicas.
     pub wait: bool,
-    /// What is wanted of a directory.
+    /// Selected entries of a directory.
     pub selection: Selection,
 }
 
-/// How an [`Add`] goes.
+/// Event of an [`Add`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddEvent {
     /// Bytes hashed so far and in all.
     Hashing {
-        /// So far.
+        /// Bytes so far.
         done: u64,
-        /// In all.
+        /// Bytes in all.
         total: u64,
     },
     /// The content is shared by this node.
     Shared {
-        /// Its identity.
+        /// Id of the content.
         content: ContentId,
-        /// Its bytes.
+        /// Length in bytes.
         length: u64,
         /// The length of its fragments.
         fragment_length: FragmentLength,
-        /// How many fragments it has.
+        /// Number of fragments.
         fragments: u32,
         /// Whether the publication waits for a connection to a tracker.
         is_pending: bool,
@@ -181,28 +180,28 @@ pub enum AddEvent {
 /// Fetch a content into a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Get {
-    /// Which.
+    /// Content to fetch.
     pub content: ContentRef,
     /// An absolute path.
     pub output: PathBuf,
     /// Whether an existing output file should be replaced once the content is complete.
     pub overwrite: bool,
-    /// What is wanted of a collection.
+    /// Selected entries of a collection.
     pub selection: Selection,
 }
 
-/// How a [`Get`] goes.
+/// Event of a [`Get`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GetEvent {
-    /// What is being fetched; first.
+    /// The content to fetch; first event.
     Started {
         /// The name asked for, or one that the content has.
         name: Name,
-        /// Its identity.
+        /// Id of the content.
         content: ContentId,
-        /// Its bytes.
+        /// Length in bytes.
         length: u64,
-        /// How many fragments it has.
+        /// Number of fragments.
         fragments: u32,
         /// Bytes that an earlier attempt left verified on disk.
         already_held: u64,
@@ -217,22 +216,22 @@ pub enum GetEvent {
         sources: u32,
         /// Bytes received from other peers in this attempt.
         received: u64,
-        /// Those of them that were in vain.
+        /// Wasted bytes among them.
         wasted: u64,
-        /// Why nothing moves, or little does; empty when all is well.
+        /// Reason for little or no progress; empty when all is well.
         waiting_for: String,
     },
     /// Complete, verified, synced and in place; last.
     Done {
-        /// Its identity.
+        /// Id of the content.
         content: ContentId,
-        /// Its bytes.
+        /// Length in bytes.
         length: u64,
         /// Bytes received from other peers in this attempt.
         received: u64,
-        /// Those of them that were in vain.
+        /// Wasted bytes among them.
         wasted: u64,
-        /// How long this attempt took.
+        /// Duration of this attempt.
         elapsed: Duration,
         /// Peers that served at least one fragment.
         sources_used: u32,
@@ -242,17 +241,17 @@ pub enum GetEvent {
 /// A content that the node holds something of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalContent {
-    /// Its identity.
+    /// Id of the content.
     pub content: ContentId,
     /// The name that it was added or fetched under.
     pub name: Option<Name>,
-    /// Its bytes.
+    /// Length in bytes.
     pub length: u64,
-    /// How many fragments it has.
+    /// Number of fragments.
     pub fragments: u32,
-    /// How many of them are held.
+    /// Number of fragments held.
     pub fragments_held: u32,
-    /// Why it is here.
+    /// Reason for which the node holds the content.
     pub role: LocalRole,
     /// The user's file that holds the data; none when the store holds it.
     pub path: Option<PathBuf>,
@@ -260,7 +259,7 @@ pub struct LocalContent {
     pub is_pending: bool,
 }
 
-/// Why a content is on a node; the most telling reason when there are several.
+/// Reason for which a node holds a content; the strongest one when there are several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalRole {
     /// Added here: shared in place.
@@ -281,7 +280,7 @@ impl std::fmt::Display for LocalRole {
     }
 }
 
-/// How reading everything again in the background goes.
+/// Progress of the background scrub.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scrub {
     /// Bytes of this round, or the last one, that were read.
@@ -294,7 +293,7 @@ pub struct Scrub {
     pub rounds: u64,
 }
 
-/// How a verification goes.
+/// Progress of a verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Bytes verified so far.

@@ -1,13 +1,13 @@
-//! Bytes that come from nobody's file and go to nobody's file, as commands send and read them.
+//! Contents without a file, as commands send and read them.
 //!
-//! The end of what is sent is said and not inferred: a stream that merely ends may have lost its sender.
+//! The sender marks the end of a stream explicitly: a stream that merely ends may have lost its sender.
 
 use bytes::Bytes;
 use shared::model::{FragmentLength, Name, ReplicationTarget};
 
 use super::GetEvent;
 use crate::messages::parsed;
-use crate::messages::types::{fragment_length, target};
+use crate::messages::types::{chosen_fragment_length, target};
 use crate::{Invalid, v1};
 
 /// Publish the bytes that follow.
@@ -17,7 +17,7 @@ pub struct AddStream {
     pub name: Name,
     /// Replicas wanted.
     pub target: ReplicationTarget,
-    /// None lets the content's length decide.
+    /// Length of the fragments; `None` lets the content's length decide.
     pub fragment_length: Option<FragmentLength>,
     /// Whether a name that is bound to another content should be bound to this one.
     pub update: bool,
@@ -39,7 +39,7 @@ pub enum AddStep {
 /// A message about a content that is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadEvent {
-    /// How it goes; `held` of its progress are the bytes that were sent.
+    /// Progress; its `held` counts the bytes sent.
     Told(GetEvent),
     /// Bytes that come next, verified, at most 1 MiB.
     Data(Bytes),
@@ -60,7 +60,7 @@ impl TryFrom<v1::AddStreamRequest> for AddStep {
             Step::Begin(begin) => Self::Begin(AddStream {
                 name: parsed("name", &begin.name)?,
                 target: target(begin.target)?,
-                fragment_length: fragment_length(begin.fragment_length)?,
+                fragment_length: chosen_fragment_length(begin.fragment_length)?,
                 update: begin.update,
                 wait: begin.wait,
             }),

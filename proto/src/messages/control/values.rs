@@ -9,9 +9,9 @@ use crate::{Invalid, v1};
 /// Publish a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PutValue {
-    /// Its key; the node says which are none.
+    /// Key of the value; the node refuses bad ones.
     pub key: String,
-    /// Its bytes; the node says how many they may be.
+    /// Bytes of the value; the node bounds their number.
     pub value: Bytes,
     /// Replicas wanted.
     pub target: ReplicationTarget,
@@ -22,9 +22,9 @@ pub struct PutValue {
 /// A value that was put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// Its bytes.
+    /// Bytes of the value.
     pub bytes: Bytes,
-    /// What it is as a content.
+    /// Content id of the value.
     pub content: ContentId,
 }
 

@@ -1,8 +1,9 @@
-//! What goes out comes back unchanged; what comes in from anywhere is refused or valid, and never panics.
+//! Round trips without loss, and arbitrary input that conversion refuses or turns into valid values without a
+//! panic.
 
 use proptest::prelude::*;
 use prost::Message as _;
-use shared::model::{ContentId, ContentState, Health};
+use shared::model::{ContentId, ContentState, Health, Timestamp};
 
 use super::*;
 
@@ -125,8 +126,8 @@ proptest! {
 }
 
 #[test]
-fn an_older_trackers_peers_are_on_active_duty_and_a_newer_ones_reasons_are_kept() {
-    assert_eq!(mode_of(None), PeerMode::Active);
+fn older_trackers_have_active_peers_and_newer_ones_new_reasons() {
+    assert_eq!(ModeOf::from(None).0, PeerMode::Active);
     let reason = v1::Reason {
         code: "of_the_future".into(),
         detail: "words".into(),

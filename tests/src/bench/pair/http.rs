@@ -1,4 +1,5 @@
-//! curl and aria2c from nginx over loopback. aria2c checks the file's SHA-256 while it receives it; curl checks nothing.
+//! curl and aria2c from nginx over loopback. aria2c checks the file's SHA-256 while it receives it; curl
+//! checks nothing.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +15,7 @@ struct Http {
     name: &'static str,
     nginx: Server,
     nginx_line: String,
-    /// Everything but where the copy goes.
+    /// Command without the destination of the copy.
     client: fn(&Http, &Path) -> Command,
     url: String,
     digest: String,
@@ -46,7 +47,7 @@ pub(super) fn enter_aria2(course: &Course) -> Result<Entrance> {
 }
 
 fn enter(course: &Course, name: &'static str, client: fn(&Http, &Path) -> Command) -> Result<Entrance> {
-    // nginx says its version on stderr and nothing on stdout.
+    // nginx prints its version on stderr and nothing on stdout.
     let has_nginx = Command::new("nginx")
         .arg("-v")
         .output()

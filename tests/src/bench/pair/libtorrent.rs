@@ -10,7 +10,7 @@ use super::super::torrent::{self, Client};
 use super::server::line;
 use super::{Contestant, Course, Entrance, Missing};
 
-/// Where both listen; each picks a port.
+/// Listening address of both; each picks a port.
 const LISTEN: &str = "127.0.0.1:0";
 
 struct Libtorrent {

@@ -18,7 +18,7 @@ use super::process::Usage;
 use super::report::{Table, mebibytes, median, ratio, seconds};
 use crate::{content, is_interrupted};
 
-/// What is moved: a file that stays where it is, and where its copies go.
+/// A transfer: a source file that stays in place, and the destinations of its copies.
 #[derive(Debug)]
 pub struct Course {
     directory: TempDir,
@@ -28,17 +28,17 @@ pub struct Course {
 
 /// A way of moving the file, with its sender running.
 trait Contestant {
-    /// What it is called.
+    /// Returns the name of the contestant.
     fn name(&self) -> &'static str;
-    /// Whether it checks what it received against a cryptographic hash that it had before.
+    /// Returns whether the contestant checks received bytes against a cryptographic hash known before.
     fn verifies(&self) -> bool;
-    /// The commands, for people who want to repeat them.
+    /// Returns the commands, for people who want to repeat them.
     fn commands(&self) -> Vec<String>;
     /// Moves the file to `output`, which is not there yet.
     fn run(&mut self, output: &Path) -> Result<Sample>;
 }
 
-/// Why a tool is left out.
+/// Reason for leaving out a tool.
 struct Missing {
     tool: &'static str,
     why: String,
@@ -76,10 +76,10 @@ impl Course {
     }
 }
 
-/// Measures all contestants `runs` times; prints what is going on, and returns the table and the results.
+/// Measures all contestants `runs` times; prints progress, and returns the table and the results.
 ///
 /// # Errors
-/// When ours fails; others that fail are reported as such.
+/// When Enjambre fails; failures of others are reported as such.
 #[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 pub fn run(length: u64, runs: u32) -> Result<(Table, Value)> {
     println!("Making a file of {} MiB …", length >> 20);

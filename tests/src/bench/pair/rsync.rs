@@ -24,7 +24,7 @@ pub(super) fn enter(course: &Course) -> Result<Entrance> {
     }
     let port = free_port()?;
     let config = course.path("rsyncd.conf");
-    // A daemon that root starts would serve as nobody, who cannot read a private directory.
+    // A daemon that root starts would serve as user nobody, which cannot read a private directory.
     let identity = if rustix::process::geteuid().is_root() {
         "uid = root\ngid = root\n"
     } else {

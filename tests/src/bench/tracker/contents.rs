@@ -1,14 +1,14 @@
-//! Contents that nobody has: manifests made of numbers.
+//! Contents without bytes: manifests made from numbers.
 
 use anyhow::{Context as _, Result};
 use shared::hash::leaf;
 use shared::model::{Digest, FragmentLength, Manifest, Name};
 
-/// Some contents, all of as many fragments.
+/// A number of contents with equally many fragments.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Contents {
     pub(super) count: u32,
-    /// Of each; at least 1.
+    /// Fragments of each content; at least 1.
     pub(super) fragments: u32,
 }
 
@@ -27,7 +27,7 @@ impl Contents {
         Manifest::from_roots(bytes, length, roots).context("as many roots as fragments")
     }
 
-    /// Its name, as long as names of people's are.
+    /// Returns the name of a content, as long as people's names are.
     pub(super) fn text(self, n: u32) -> String {
         format!("data/set-{}/part-{n:08}", n / 1_000)
     }

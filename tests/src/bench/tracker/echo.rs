@@ -1,6 +1,7 @@
-//! A service that answers nothing to nothing, as tonic has it out of the box: what a call costs at least on this machine.
+//! A service with an empty call, as tonic has it out of the box: the lower bound of a call's cost on this
+//! machine.
 //!
-//! It is a process of its own, as the tracker is.
+//! The service is a process of its own, as the tracker is.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child as Process, Command, Stdio};
@@ -28,7 +29,7 @@ impl Directory for Empty {
     }
 }
 
-/// Serves until it is killed; says on stdout where.
+/// Serves until it is killed; prints its address on stdout.
 ///
 /// # Errors
 /// When it cannot listen.

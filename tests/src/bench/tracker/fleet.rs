@@ -1,6 +1,6 @@
 //! Peers that hold nothing and say that they do: real sessions, with nothing behind them.
 //!
-//! They do what is ordered by saying that they have done it.
+//! The peers carry out orders by reporting success.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,7 +21,8 @@ use tokio::task::JoinSet;
 
 use super::contents::Contents;
 
-/// Sessions that share a connection: real peers have one each, which is a matter of sockets, not of the tracker.
+/// Sessions that share a connection: real peers have one each, which is a matter of sockets, not of the
+/// tracker.
 const SESSIONS_EACH: u32 = 50;
 
 /// Holdings in one announce.
@@ -30,7 +31,7 @@ const BATCH: usize = 1_000;
 /// Before a session that broke is opened again.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What a peer is told to hold: contents, and how many fragments each has.
+/// Contents that a peer is told to hold, with their numbers of fragments.
 type News = Vec<(ContentId, u32)>;
 
 /// All peers.
@@ -42,7 +43,7 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Has so many peers join.
+    /// Connects a number of peers.
     pub(super) fn join(tracker: &HostPort, count: u32) -> Result<Self> {
         let welcomed = Arc::new(AtomicU32::new(0));
         let mut running = JoinSet::new();
@@ -79,12 +80,12 @@ impl Fleet {
         Arc::clone(&self.ids)
     }
 
-    /// How often a tracker has welcomed one.
+    /// Returns the number of welcomes by trackers.
     pub(super) fn welcomed(&self) -> u32 {
         self.welcomed.load(Ordering::Relaxed)
     }
 
-    /// Has each of these contents held by `replicas` peers: content `n` by peer `n` and those after it.
+    /// Announces each of these contents from `replicas` peers: content `n` by peer `n` and those after it.
     pub(super) async fn hold(&self, contents: Contents, which: Range<u32>, replicas: u32) -> Result<()> {
         let mut news: BTreeMap<usize, News> = BTreeMap::new();
         for n in which {
@@ -117,7 +118,7 @@ struct Peer {
 impl Peer {
     async fn live(mut self, client: SessionClient) {
         loop {
-            // Whatever it was, it is tried again.
+            // A failure leads to a new attempt.
             drop(self.serve(&client).await);
             tokio::time::sleep(PAUSE).await;
         }
@@ -198,7 +199,7 @@ fn holding(content: ContentId, fragments: u32) -> Holding {
     }
 }
 
-/// What goes up in a session.
+/// Messages of a peer in a session.
 struct Told {
     reports: mpsc::Sender<Numbered<Report>>,
     sequence: u64,

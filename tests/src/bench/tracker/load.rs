@@ -33,14 +33,15 @@ impl Rate {
     }
 }
 
-/// Some connections to the same place.
+/// Opens several connections to the same address.
 pub(super) fn channels(address: &HostPort) -> Result<Vec<Channel>> {
     let channels = (0..CONNECTIONS).map(|_| dial::channel(address));
     Ok(channels.collect::<Result<_, _>>()?)
 }
 
-/// Has `callers` call for so long, each with one of the clients; every call has its own number, counted from 0. Calls a
-/// second.
+/// Lets `callers` call for a duration, each with one of the clients; every call has its own number, counted
+/// from
+/// 0. Calls a second.
 pub(super) async fn rate<C, F>(
     callers: u32,
     time: Duration,
@@ -77,7 +78,7 @@ pub(super) const fn spread(number: u32, count: u32) -> u32 {
     number.wrapping_mul(2_654_435_761) % count
 }
 
-/// Has `callers` call until there is nothing left to do.
+/// Lets `callers` call until no work is left.
 pub(super) async fn all<F>(callers: u32, call: impl Fn() -> F + Clone + Send + 'static) -> Result<()>
 where
     F: Future<Output = Result<bool>> + Send + 'static,

@@ -1,9 +1,9 @@
-//! The tracker alone: what it knows in how much memory, how soon it knows that again after a restart, how many
-//! publications a second it makes durable, and how many questions it answers beside an empty call.
+//! The tracker alone: memory for its state, time to recover the state after a restart, durable publications
+//! per second, and questions per second beside an empty call.
 //!
-//! The tracker is the real program on a real disk; peers are real sessions with nothing behind them (`fleet`). Callers and
-//! tracker share the machine's processors, and so do callers and the empty service (`echo`): rates are worth
-//! something beside each other only.
+//! The tracker is the real program on a real disk; peers are real sessions with nothing behind them
+//! (`fleet`). Callers and tracker share the machine's processors, and so do callers and the empty service
+//! (`echo`): rates are worth something beside each other only.
 
 mod contents;
 pub mod echo;
@@ -32,47 +32,39 @@ use contents::Contents;
 use fleet::Fleet;
 use load::Rate;
 
-/// What is measured, and how large.
-#[derive(Clone, Copy, Debug)]
+/// Sizes of the measurements; by default those that are promised: a million fragments on a thousand peers.
+#[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Options {
-    /// Fragments in all.
+    /// Fragments in all
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub fragments: u32,
-    /// Fragments of each content.
+    /// Fragments of each content
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub each: u32,
-    /// Replicas of every fragment.
+    /// Replicas of every fragment
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=32))]
     pub replicas: u32,
-    /// Simulated peers.
+    /// Simulated peers
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub peers: u32,
-    /// Callers at once, for rates.
+    /// Concurrent callers, for rates
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub clients: u32,
-    /// How long each rate is measured, each time.
+    /// Duration of each measurement of a rate
+    #[arg(long, default_value = "5s", value_parser = shared::model::parse_duration)]
     pub time: Duration,
-    /// How often each rate is measured.
+    /// Number of measurements of each rate
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub runs: u32,
-}
-
-impl Default for Options {
-    /// What is promised: a million fragments on a thousand peers.
-    fn default() -> Self {
-        Self {
-            fragments: 1_000_000,
-            each: 100,
-            replicas: 3,
-            peers: 1_000,
-            clients: 64,
-            time: Duration::from_secs(5),
-            runs: 3,
-        }
-    }
 }
 
 /// Contents that are announced and published together.
 const CHUNK: u32 = 5_000;
 
-/// Nothing here takes longer.
+/// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How often is looked whether it is so: the error of what is waited for.
+/// Polling interval: the error of a measured wait.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Measures.
@@ -135,7 +127,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// Connects all peers; what the tracker's memory is then.
+    /// Connects all peers; returns the tracker's memory after that.
     async fn assemble(&self, tracker: &Program) -> Result<(Fleet, u64)> {
         let fleet = Fleet::join(&self.address, self.options.peers)?;
         self.until(|survey| !survey.in_safe_mode && fleet.welcomed() >= self.options.peers)
@@ -143,7 +135,7 @@ impl Bench {
         Ok((fleet, tracker.memory()?.0))
     }
 
-    /// Has peers hold contents and publishes these.
+    /// Announces contents from peers and publishes them.
     #[expect(
         clippy::print_stdout,
         clippy::cast_precision_loss,
@@ -316,7 +308,7 @@ impl Bench {
         Ok(json!(rates.all()))
     }
 
-    /// How long it took until all peers were back and had said what they hold.
+    /// Returns the time until all peers were back and had announced their holdings.
     async fn recovered(&self, watch: Stopwatch) -> Result<Duration> {
         self.until(|survey| !survey.in_safe_mode).await?;
         Ok(watch.elapsed())

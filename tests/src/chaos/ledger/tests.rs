@@ -1,4 +1,4 @@
-//! What readers may see, and that nothing else passes.
+//! Tests of the observations that the ledger permits, and of those that it rejects.
 
 use rand::SeedableRng as _;
 
@@ -34,7 +34,7 @@ impl Ledger {
 
     fn read(&mut self, name: &str, seen: Seen<'_>) -> Result<(), Violation> {
         let reading = self.begin_reading(name);
-        self.end_calm_reading(reading, seen)
+        self.end_quiescent_reading(reading, seen)
     }
 }
 
@@ -107,7 +107,7 @@ fn what_one_reader_has_seen_no_later_reader_unsees() {
 }
 
 #[test]
-fn a_change_without_an_answer_may_have_happened_or_not_until_someone_has_seen_it() {
+fn a_change_without_an_answer_is_open_until_a_reader_has_seen_it() {
     let mut ledger = Ledger::default();
     let rng = &mut SmallRng::seed_from_u64(1);
     ledger.bind("a", 1);
@@ -133,7 +133,7 @@ fn a_change_without_an_answer_may_have_happened_or_not_until_someone_has_seen_it
 }
 
 #[test]
-fn a_restored_tracker_may_lack_what_came_after_its_backup_and_nothing_else() {
+fn a_restored_tracker_may_lack_changes_after_its_backup_only() {
     let mut ledger = Ledger::default();
     ledger.bind("before", 1);
     ledger.bind("changed", 2);
@@ -174,7 +174,7 @@ fn the_latest_names_come_first() {
 }
 
 #[test]
-fn a_name_that_stood_for_something_before_an_unanswered_change_is_not_absent_after_it() {
+fn a_bound_name_is_not_absent_after_an_unanswered_change() {
     let mut ledger = Ledger::default();
     ledger.bind("a", 1);
     ledger.unanswered("a", 2);

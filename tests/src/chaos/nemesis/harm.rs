@@ -1,4 +1,4 @@
-//! Harms: what destroys copies, or history.
+//! Harms: faults that destroy copies, or history.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,14 +10,14 @@ use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom as _;
 
-use super::super::{Campaign, Host, flips, locked};
+use super::super::{ChaosRun, Host, flips, locked};
 use super::{Fault, LONG};
 use crate::eventually;
 
-/// So long is waited for a moment at which everything is at its target; then the harm is left out.
+/// Longest wait for a moment of rest; after it the harm is left out.
 const REST_LIMIT: Duration = Duration::from_secs(45);
 
-/// A peer is told to look at what it holds until it answers.
+/// Longest time for a peer to accept an order to verify.
 const VERIFY_LIMIT: Duration = Duration::from_secs(60);
 
 /// Bytes that are changed at once.
@@ -26,13 +26,13 @@ const FLIPS: std::ops::Range<u64> = 20..400;
 /// Exit codes of `peer verify`: sound, and damaged.
 const VERIFIED: [i32; 2] = [0, 8];
 
-/// How many copies of data directories were made: each has a name of its own.
+/// Number of copies of data directories: each has a name of its own.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     made: u32,
 }
 
-impl Campaign {
+impl ChaosRun {
     /// False when there was no moment for it.
     pub(super) fn do_harm(&self, fault: Fault, past: &mut Past, rng: &mut SmallRng) -> Result<bool> {
         let hosts = self.fleet.hosts();
@@ -59,8 +59,8 @@ impl Campaign {
         Ok(is_done)
     }
 
-    /// Does something while everything is at its target, nothing else is wrong and nobody asks for anything. False when
-    /// there was no such moment.
+    /// Does something while everything is at its target, no fault is present and no client is active. Returns
+    /// false when there was no such moment.
     fn at_rest(&self, harm: impl FnOnce() -> Result<()>) -> Result<bool> {
         let _no_trouble = self.truce.write().unwrap_or_else(PoisonError::into_inner);
         let _no_load = self.gate.write().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +73,7 @@ impl Campaign {
         harm().map(|()| true)
     }
 
-    /// Changes bytes, lets readers find them for a while, then tells the peer to look.
+    /// Changes bytes, lets readers find them for a while, then has the peer verify.
     fn flip(&self, host: &Arc<Host>, rng: &mut SmallRng) -> Result<bool> {
         let count = rng.random_range(FLIPS);
         let is_done = self.at_rest(|| {
@@ -146,7 +146,7 @@ impl Campaign {
         let acknowledged = || locked(&self.ledger).acknowledged();
         let before = acknowledged();
         std::thread::sleep(LONG);
-        // What was acknowledged until here is known to peers a heartbeat later.
+        // Peers know of an acknowledgement one heartbeat later.
         let is_missed = acknowledged() > before;
         std::thread::sleep(LONG);
         self.at_rest(|| {
@@ -178,7 +178,7 @@ impl Campaign {
     }
 }
 
-/// Removes what is in a directory; the directory may be a file system of its own.
+/// Empties a directory, which may be a file system of its own.
 fn empty(directory: &Path) -> Result<()> {
     for entry in std::fs::read_dir(directory).context("list")?.flatten() {
         let path = entry.path();

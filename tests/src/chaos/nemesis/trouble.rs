@@ -1,4 +1,4 @@
-//! Troubles: what destroys nothing.
+//! Troubles: faults that destroy nothing.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -12,14 +12,14 @@ use rand::seq::IndexedRandom as _;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::super::fleet::SMALL;
-use super::super::{Campaign, Host, locked};
+use super::super::{ChaosRun, Host, locked};
 use super::{Fault, LONG};
 use crate::Program;
 
-/// What is written at a time to fill it.
+/// Bytes written at a time to fill the disk.
 const BALLAST: usize = 64 << 10;
 
-impl Campaign {
+impl ChaosRun {
     pub(super) fn make_trouble(&self, fault: Fault, rng: &mut SmallRng) -> Result<()> {
         let _trouble = self.truce.read().unwrap_or_else(PoisonError::into_inner);
         let hosts = self.fleet.hosts();

@@ -1,41 +1,30 @@
-//! How fragments come to a peer: room, one fragment after the other from whoever has it, verified, written, synced.
-//! The order of the steps is that of `peer::assignments`; which source is asked when is simpler than the scheduler.
+//! A plain fetcher: makes room, asks for one fragment after the other, verifies, writes and syncs each. The
+//! order of the steps is that of `peer::assignments`; the choice of sources is simpler than the scheduler's.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use peer::assignments::{WORKERS, failure_to_prepare};
 use peer::store::{FragmentStore as _, Purpose, StoreError, verify_fragment};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
+use shared::Coded as _;
 use shared::hash::FragmentProof;
 use shared::model::{
-    AssignmentFailure, ContentId, ContentRef, Digest, Epoch, FragmentIndex, FragmentSet, Manifest, PeerId,
-    Report,
+    AssignmentFailure, ContentId, ContentRef, Digest, FragmentIndex, FragmentSet, Manifest, PeerId, Report,
 };
-use shared::{Coded as _, ErrorCode};
 
 use super::PeerNumber;
 use crate::dst::calls::{Answered, Outcome, Purpose as CallPurpose, Question};
+use crate::dst::connections::End;
 use crate::dst::contents;
-use crate::dst::lines::End;
 use crate::dst::world::{Act, Event, Request, World};
 
-/// Assignments carried out side by side.
-const WORKERS: usize = 4;
-
-/// A source that has not answered by then is not waited for.
+/// The longest wait for a source.
 const PATIENCE: u64 = 4_000;
 
-/// The tracker is asked so often for sources before a copy is given up.
+/// Questions to the tracker for sources before a copy is given up.
 const ROUNDS: u32 = 3;
-
-/// An assignment that waits.
-pub(super) struct Job {
-    pub(super) epoch: Epoch,
-    pub(super) manifest: Manifest,
-    pub(super) fragments: FragmentSet,
-    pub(super) sources: Vec<PeerId>,
-}
 
 /// A content that is being fetched.
 pub(super) struct Copying {
@@ -54,23 +43,17 @@ pub(super) struct Copying {
 impl World {
     pub(in crate::dst) fn take_assignments(&mut self, number: PeerNumber) {
         while self.peers[number].copies.len() < WORKERS {
-            let Some(job) = self.peers[number].jobs.pop_front() else {
+            let peer = &mut self.peers[number];
+            let Some(assignment) = peer.assignments.next(peer.epoch) else {
                 return;
             };
-            // An order of a tracker that is gone: the present one decides anew.
-            if job.epoch < self.peers[number].epoch {
+            let (manifest, fragments) = (&assignment.manifest, &assignment.fragments);
+            if let Err(error) = self.prepare(number, manifest, Purpose::Assigned(fragments.clone())) {
+                self.fail(number, manifest.content(), failure_to_prepare(error.code()));
                 continue;
             }
-            let prepared = self.prepare(number, &job.manifest, Purpose::Assigned(job.fragments.clone()));
-            if let Err(error) = prepared {
-                let failure = match error.code() {
-                    ErrorCode::Exhausted => AssignmentFailure::NoRoom,
-                    _ => AssignmentFailure::Store,
-                };
-                self.fail(number, job.manifest.content(), failure);
-                continue;
-            }
-            self.copy(number, &job.manifest, &job.fragments, job.sources, false);
+            let sources = assignment.sources.iter().map(|source| source.peer).collect();
+            self.copy(number, manifest, fragments, sources, false);
         }
     }
 
@@ -113,11 +96,11 @@ impl World {
         copy.sources.extend(sources);
         copy.is_get |= is_get;
         copy.is_assigned |= !is_get;
-        self.note(number, content);
+        self.fetching_changed(number, content);
         self.go_on(number, content);
     }
 
-    fn fail(&mut self, number: PeerNumber, content: ContentId, failure: AssignmentFailure) {
+    pub(super) fn fail(&mut self, number: PeerNumber, content: ContentId, failure: AssignmentFailure) {
         self.say(format_args!(
             "peer {number}: cannot hold {}: {failure:?}",
             content.short()
@@ -128,9 +111,10 @@ impl World {
             failure,
             detail,
         });
+        self.report_failures(number);
     }
 
-    /// The next step of a copy: ask for a fragment, for sources, or be done.
+    /// Takes the next step of a copy: asks for a fragment or for sources, or ends it.
     fn go_on(&mut self, number: PeerNumber, content: ContentId) {
         let (delay, request) = (self.delay(), self.number());
         let peer = &mut self.peers[number];
@@ -203,7 +187,7 @@ impl World {
         }
     }
 
-    /// A source sends what is on its disk, as it is, with the leaves.
+    /// Sends the bytes on a source's disk, as they are, with the leaves.
     pub(in crate::dst) fn fragment_wanted(&mut self, request: Request) {
         let delay = self.delay();
         let Some(other) = self.peer_of(request.of).filter(|other| self.peers[*other].is_up) else {
@@ -246,7 +230,7 @@ impl World {
         }
     }
 
-    /// A fragment arrives: nothing of it is believed before it is verified.
+    /// Takes a fragment that arrives: no byte of it is believed before it is verified.
     pub(in crate::dst) fn fragment_arrives(&mut self, request: Request, bytes: &Bytes, leaves: Vec<Digest>) {
         if !self.is_awaited(request) {
             return;
@@ -293,7 +277,7 @@ impl World {
             return;
         };
         let mut written = std::mem::take(&mut copy.written);
-        // What the user has shared meanwhile is let go.
+        // Fragments that the user has shared meanwhile are dropped.
         if let Some(entry) = peer.store.entry(content) {
             written.retain(|proof| !entry.held.contains(proof.index()));
         }
@@ -328,11 +312,11 @@ impl World {
         if copy.is_get {
             self.check_got(number, content);
         }
-        self.note(number, content);
+        self.fetching_changed(number, content);
         self.will(number, 0, Act::Works);
     }
 
-    /// Someone says that a copy here is rotten: it is read again, and withdrawn if that is so.
+    /// Reads a copy again that someone says is rotten, and withdraws it if that is so.
     pub(in crate::dst) fn disputed(&mut self, id: PeerId, content: ContentId, index: FragmentIndex) {
         if let Some(number) = self.peer_of(id).filter(|number| self.peers[*number].is_up) {
             self.verify(number, content, index);

@@ -1,23 +1,35 @@
-//! The outbox brought to the tracker, as `peer::publisher` does it: one publication at a time, protected from eviction,
-//! the revision to follow written down before a binding is asked for.
+//! Drives the production publisher on a simulated outbox and network: one attempt at a time, of callers
+//! first.
 
-use peer::publisher::Next;
+use peer::publisher::{Attempt, Bind, Input, Next, Outcome, Output, is_final};
+use peer::session::ProtectionGuard;
 use peer::store::{FragmentStore as _, Publication, PublicationState};
-use shared::model::{Expectation, Name, Revision};
+use shared::ErrorCode;
+use shared::model::Name;
 use tracker::state::Publish;
 
 use super::PeerNumber;
-use crate::dst::calls::{ATTEMPTS, Answered, Failure, Outcome, Purpose, Question};
+use super::session::SimSession;
+use crate::dst::calls::{ATTEMPTS, Answered, Outcome as Answer, Purpose, Question};
 use crate::dst::contents;
-use crate::dst::naming::Answer;
+use crate::dst::naming;
 use crate::dst::oracle::OperationId;
+use crate::dst::queue::Millis;
 use crate::dst::world::{Act, World};
 
-/// Publications that failed for a passing reason are tried again after this.
-const RETRY_WAIT: u64 = 2_000;
+/// An attempt under way.
+pub(super) struct SimAttempt {
+    /// Tells it from others in the answers to its calls.
+    number: u64,
+    attempt: Attempt,
+    guards: Vec<ProtectionGuard>,
+    /// Whether it belongs to a round through the outbox, and not to a caller.
+    is_of_round: bool,
+}
 
 impl World {
-    /// The user adds a file under a name: it is shared and written to the outbox.
+    /// The user adds a file under a name: it is written to the outbox, and made at once if there is a
+    /// tracker.
     pub(in crate::dst) fn put_publication(
         &mut self,
         number: PeerNumber,
@@ -27,8 +39,11 @@ impl World {
         let name = publication.name.clone();
         let peer = &mut self.peers[number];
         peer.additions.insert(name.clone(), operation);
-        peer.outbox.insert(name, publication);
-        self.will(number, 0, Act::Publishes);
+        peer.outbox.insert(name, publication.clone());
+        if peer.is_connected() {
+            peer.callers.push_back(publication);
+            self.will_publish(number, 0);
+        }
     }
 
     pub(in crate::dst) fn withdraw_publication(&mut self, number: PeerNumber, name: &Name) {
@@ -38,145 +53,204 @@ impl World {
         }
     }
 
-    /// Tries the next pending publication, if none is being tried.
-    pub(in crate::dst) fn publish_pending(&mut self, number: PeerNumber) {
+    /// Plans the next look at callers and outbox, unless one comes before.
+    pub(super) fn will_publish(&mut self, number: PeerNumber, after: Millis) {
+        let at = self.now + after;
+        let planned = &mut self.peers[number].publishes_at;
+        if planned.is_none_or(|planned| planned > at) {
+            *planned = Some(at);
+            self.will(number, after, Act::Publishes);
+        }
+    }
+
+    /// Begins the next attempt, if none is under way.
+    pub(in crate::dst) fn publish_next(&mut self, number: PeerNumber) {
+        let (now, millis) = (self.timestamp(), self.now);
         let peer = &mut self.peers[number];
-        if peer.publishing.is_some() || !peer.is_connected() {
+        if peer.publishes_at.take_if(|at| *at == millis).is_none() || peer.attempt.is_some() {
             return;
         }
-        let pending = peer.outbox.values().find(|publication| publication.is_pending());
-        let Some(publication) = pending else {
-            return;
+        let (wanted, is_of_round) = match peer.callers.pop_front() {
+            Some(wanted) => (wanted, false),
+            None => match peer.rounds.next(now) {
+                Next::Try(publication) => (*publication, true),
+                Next::Read => {
+                    let pending = peer
+                        .outbox
+                        .values()
+                        .filter(|publication| publication.is_pending());
+                    let pending = pending.cloned().collect();
+                    peer.rounds.read(now, Some(pending));
+                    return self.will_publish(number, 0);
+                }
+                Next::Wait(Some(at)) => return self.will_publish(number, at.as_millis() - millis),
+                Next::Wait(None) => return,
+            },
         };
-        // Before the store is asked: from here on the content cannot be evicted under us.
-        let parts = contents::parts_of(publication.content);
-        let all = parts
-            .iter()
-            .map(|part| part.manifest.content())
-            .chain([publication.content]);
-        let guards = all.map(|content| peer.protected.begin(content)).collect();
-        peer.publishing = Some((publication.clone(), guards));
-        self.publication_step(number);
+        let known = peer.outbox.get(&wanted.name);
+        let Some(known) = known.filter(|known| known.asks_the_same(&wanted)) else {
+            // The user has withdrawn it, or added another file.
+            peer.rounds.remains(now);
+            return self.will_publish(number, 0);
+        };
+        let (attempt, output) = Attempt::begin(known.clone());
+        let id = self.number();
+        self.peers[number].attempt = Some(SimAttempt {
+            number: id,
+            attempt,
+            guards: Vec::new(),
+            is_of_round,
+        });
+        self.go_on_publishing(number, output);
     }
 
-    fn publication_step(&mut self, number: PeerNumber) {
-        let peer = &self.peers[number];
-        let Some((attempted, _)) = &peer.publishing else {
-            return;
-        };
-        match attempted.next() {
-            Next::AskHead => {
-                let question = Question::Head(attempted.name.clone());
-                self.call(number, question, Purpose::Publication, ATTEMPTS);
-            }
-            Next::Ask(base) => self.ask(number, base),
-            Next::Published(_) | Next::Refused(_) => self.stop_publishing(number, 0),
-        }
-    }
-
-    fn ask(&mut self, number: PeerNumber, base: Revision) {
-        let peer = &self.peers[number];
-        let Some((attempted, _)) = &peer.publishing else {
-            return;
-        };
-        let entry = peer.store.entry(attempted.content);
-        let has = |part: &&contents::Content| {
-            let entry = peer.store.entry(part.manifest.content());
-            entry.is_some_and(|entry| entry.held.is_full())
-        };
-        let has_parts = contents::parts_of(attempted.content).iter().all(has);
-        let Some(entry) = entry.filter(|entry| entry.held.is_full() && has_parts) else {
-            let failure = Failure {
-                code: shared::ErrorCode::NotFound,
-                text: "the file is no longer shared here".to_owned(),
+    /// Carries out the outputs of the attempt until one takes time.
+    fn go_on_publishing(&mut self, number: PeerNumber, mut output: Output) {
+        loop {
+            let peer = &mut self.peers[number];
+            let Some(current) = &mut peer.attempt else {
+                return;
             };
-            return self.publication_answered(number, &Err(failure), 1);
+            let (id, publication) = (current.number, current.attempt.publication().clone());
+            let is_connected = peer.session.as_ref().is_some_and(SimSession::is_open);
+            let answer = match output {
+                Output::AskHead | Output::Bind(_) if !is_connected => {
+                    Input::Failed(ErrorCode::Unavailable, "there is no session".to_owned())
+                }
+                Output::Protect => {
+                    let parts = contents::parts_of(publication.content).into_iter();
+                    let parts = parts.map(|part| part.manifest.content());
+                    let all = parts.chain([publication.content]);
+                    current.guards = all.map(|content| peer.protected.begin(content)).collect();
+                    Input::Protected
+                }
+                Output::AskHead => {
+                    let question = Question::Head(publication.name);
+                    return self.call(number, question, Purpose::Publication(id), ATTEMPTS);
+                }
+                Output::Write(state) => Input::Written(self.write(number, &publication, state)),
+                Output::LookUp => Input::Held(self.held(number, &publication)),
+                Output::Bind(bind) => return self.bind(number, id, publication, *bind),
+                Output::Done(outcome) => return self.attempt_over(number, &publication, &outcome),
+            };
+            let Some(current) = &mut self.peers[number].attempt else {
+                return;
+            };
+            output = current.attempt.handle(answer);
+        }
+    }
+
+    /// Writes a state to the outbox, if it still has what was attempted: as the index of a real store
+    /// compares them.
+    fn write(&mut self, number: PeerNumber, attempted: &Publication, state: PublicationState) -> bool {
+        let peer = &mut self.peers[number];
+        let known = peer.outbox.get_mut(&attempted.name);
+        let Some(known) = known.filter(|known| *known == attempted) else {
+            return false;
         };
+        known.state = state.clone();
+        let operation = peer.additions.get(&attempted.name).copied();
+        match (state, operation) {
+            (PublicationState::Published(revision), Some(operation)) => {
+                self.settled(operation, naming::Answer::Done(revision));
+            }
+            // The tracker was never asked to bind.
+            (PublicationState::Refused(_), Some(operation))
+                if attempted.state == PublicationState::Pending(None) =>
+            {
+                self.never_happened(operation);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn held(
+        &self,
+        number: PeerNumber,
+        publication: &Publication,
+    ) -> Option<(shared::model::Manifest, Option<shared::model::Parts>)> {
+        let store = &self.peers[number].store;
+        let whole = |content| store.entry(content).filter(|entry| entry.held.is_full());
+        let parts = contents::parts_of(publication.content);
+        let has_parts = parts.iter().all(|part| whole(part.manifest.content()).is_some());
+        let entry = whole(publication.content).filter(|_| has_parts)?;
+        Some((entry.manifest, contents::declared_parts(publication.content)))
+    }
+
+    fn bind(&mut self, number: PeerNumber, attempt: u64, publication: Publication, bind: Bind) {
+        let peer = &self.peers[number];
         let publish = Publish {
-            name: attempted.name.clone(),
-            manifest: entry.manifest,
-            target: attempted.target,
-            expectation: Expectation::Revision(base),
+            name: publication.name,
+            manifest: bind.manifest,
+            target: publication.target,
+            expectation: bind.expectation,
             publisher: peer.id,
             incarnation: peer.incarnation(),
-            parts: contents::told_parts(attempted.content),
+            parts: bind.parts,
         };
         let question = Question::Publish(Box::new(publish));
-        self.call(number, question, Purpose::Publication, ATTEMPTS);
+        self.call(number, question, Purpose::Publication(attempt), ATTEMPTS);
     }
 
     pub(in crate::dst) fn publication_answered(
         &mut self,
         number: PeerNumber,
-        outcome: &Outcome,
-        attempts: u32,
+        attempt: u64,
+        outcome: &Answer,
     ) {
-        let peer = &mut self.peers[number];
-        let Some((attempted, _)) = &mut peer.publishing else {
+        let current = self.peers[number].attempt.as_mut();
+        let Some(current) = current.filter(|current| current.number == attempt) else {
             return;
         };
-        let name = attempted.name.clone();
-        // As the index of a real store compares them.
-        let Some(publication) = peer.outbox.get_mut(&name).filter(|known| *known == attempted) else {
-            // The user has withdrawn it, or added something else.
-            return self.stop_publishing(number, 0);
+        let input = match outcome {
+            Ok(Answered::Head(revision, bound)) => Input::Head(*revision, *bound),
+            Ok(Answered::Bound(binding)) => Input::Bound(binding.revision),
+            Ok(_) => Input::Failed(ErrorCode::Internal, String::new()),
+            Err(failure) => Input::Failed(failure.code, failure.text.clone()),
         };
-        let was_asked = matches!(publication.next(), Next::Ask(_));
-        let told = match outcome {
-            Ok(Answered::Head(revision, bound)) => match publication.follow(*revision, *bound) {
-                Ok(state) => {
-                    publication.state = state.clone();
-                    attempted.state = state;
-                    return self.publication_step(number);
-                }
-                Err(reason) => Err((shared::ErrorCode::Conflict, reason)),
-            },
-            Ok(Answered::Bound(binding)) => Ok(binding.revision),
-            Ok(_) => Err((shared::ErrorCode::Internal, String::new())),
-            Err(failure) => Err((failure.code, failure.text.clone())),
-        };
-        let state = PublicationState::after(match &told {
-            Ok(revision) => Ok(*revision),
-            Err((code, reason)) => Err((*code, reason)),
-        });
-        let Some(state) = state else {
-            return self.stop_publishing(number, RETRY_WAIT);
-        };
-        publication.state = state;
-        let operation = peer.additions.get(&name).copied();
-        match (told, operation) {
-            (Ok(revision), Some(operation)) => self.settled(operation, Answer::Done(revision)),
-            // Nothing was ever asked for.
-            (Err(_), Some(operation)) if !was_asked => self.never_happened(operation),
-            _ => {}
-        }
-        let is_refused = self.peers[number]
-            .outbox
-            .get(&name)
-            .is_some_and(|publication| matches!(publication.next(), Next::Refused(_)));
+        let output = current.attempt.handle(input);
+        self.go_on_publishing(number, output);
+    }
+
+    fn attempt_over(&mut self, number: PeerNumber, publication: &Publication, outcome: &Outcome) {
+        let now = self.timestamp();
         self.say(format_args!(
-            "peer {number}: the publication of {name} is settled, refused: {is_refused}, after {attempts}"
+            "peer {number}: the attempt to publish {} ends: {outcome:?}",
+            publication.name
         ));
-        if is_refused {
-            // The file stays shared until the tracker says otherwise.
-            self.peers[number].outbox.remove(&name);
-        }
-        self.stop_publishing(number, 0);
-    }
-
-    fn stop_publishing(&mut self, number: PeerNumber, wait: u64) {
-        // The guard goes with it, and the end is told at once.
-        self.peers[number].publishing = None;
-        self.announce_ended(number);
-        self.will(number, wait, Act::Publishes);
-    }
-
-    /// The peer itself has dropped its copy, or a reason for it.
-    pub(in crate::dst) fn forgotten(&mut self, number: PeerNumber, content: shared::model::ContentId) {
         let peer = &mut self.peers[number];
-        if peer.store.entry(content).is_none() {
-            peer.rotten.retain(|(rotten, _)| *rotten != content);
+        let Some(over) = peer.attempt.take() else {
+            return;
+        };
+        let result = match outcome {
+            Outcome::Published(_) => Ok(()),
+            Outcome::Failed(code, _) => Err(*code),
+            Outcome::Withdrawn => Err(ErrorCode::Cancelled),
+        };
+        if over.is_of_round {
+            peer.rounds.tried(now, result);
+        } else if result.is_err_and(is_final) {
+            // The caller takes it back. The file stays shared until the tracker says otherwise.
+            let outbox = &mut peer.outbox;
+            let known = outbox.get(&publication.name);
+            if known.is_some_and(|known| known.asks_the_same(publication)) {
+                outbox.remove(&publication.name);
+            }
+        } else if result.is_err() {
+            peer.rounds.remains(now);
         }
-        self.changed(number, content);
+        drop(over.guards);
+        self.protection_ended(number);
+        self.will_publish(number, 0);
+    }
+
+    /// The connection is lost: an attempt of the round under way is given up, one of a caller goes on.
+    pub(super) fn abandon_round(&mut self, number: PeerNumber) {
+        let attempt = &mut self.peers[number].attempt;
+        if attempt.take_if(|attempt| attempt.is_of_round).is_some() {
+            self.protection_ended(number);
+            self.will_publish(number, 0);
+        }
     }
 }

@@ -1,63 +1,78 @@
-//! A peer's session, as `peer::session::link` leads it: hello, everything that is held, changes, obedience.
+//! Drives the production session of a peer on simulated time, network and disks.
+//!
+//! Looking at the store takes time; what is found is as of some moment in between, and other inputs come
+//! meanwhile.
 
-use std::collections::BTreeSet;
-
+use peer::assignments::Assignment;
 use peer::eviction::Eviction;
-use peer::session::{Inventory, digest_of, holding_of};
-use peer::store::{FragmentStore as _, Publication, Role, StoreError};
+use peer::session::{ANNOUNCE_DELAY, End as SessionEnd, Found, Input, LookUp, Output, Session};
+use peer::store::{FragmentStore as _, Publication};
 use rand::RngExt as _;
-use shared::model::{ContentId, DigestBuckets, EvictReason, Hello, Holding, Order, Report, Welcome};
+use shared::model::{AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Order, Timestamp};
 use tokio::sync::broadcast::error::TryRecvError;
 
-use super::{Job, PeerNumber, SimPeer, Talk};
+use super::{PeerNumber, SimPeer};
+use crate::dst::connections::{ConnectionId, Down, End, Up};
 use crate::dst::contents;
-use crate::dst::lines::{Down, LineId, Up};
+use crate::dst::queue::Millis;
 use crate::dst::world::{Act, World};
 
-/// Changes are told together if they come within this time.
-const ANNOUNCE_DELAY: u64 = 50;
+/// The longest time that a look at the store takes.
+const LONGEST_LOOK: Millis = 20;
 
-/// Assignments that wait; as in production.
-const QUEUE: usize = 256;
+/// A change is announced by then: it waits for its delay, and for a look that has begun before.
+const ANNOUNCED_BY: Millis = ANNOUNCE_DELAY.as_millis() as Millis + 2 * LONGEST_LOOK;
 
-impl SimPeer {
-    fn holdings(&self) -> Vec<Holding> {
-        let entries = self.store.entries();
-        let contents = entries.iter().map(|entry| entry.manifest.content());
-        contents.map(|content| self.holding(content)).collect()
-    }
+/// A session and what its driver remembers.
+pub(in crate::dst) struct SimSession {
+    pub(in crate::dst) connection: ConnectionId,
+    /// The epoch of its tracker; before Welcome the newest that the peer knew.
+    pub(in crate::dst) epoch: Epoch,
+    machine: Session,
+    /// When the next timer event comes.
+    timer: Option<Millis>,
+    /// When the oldest change came that is not being announced.
+    changed_at: Option<Millis>,
+}
 
-    fn holding(&self, content: ContentId) -> Holding {
-        let is_fetching = self.copies.contains_key(&content);
-        holding_of(content, self.store.entry(content), is_fetching)
+impl SimSession {
+    pub(super) const fn is_open(&self) -> bool {
+        self.machine.is_open()
     }
 }
 
-impl Talk {
-    fn note(&mut self, content: ContentId) {
-        match &mut self.inventory {
-            Some(inventory) => inventory.note(content),
-            None => drop(self.early.insert(content)),
-        }
+impl SimPeer {
+    /// Whether a tracker knows what this run holds.
+    pub(in crate::dst) fn is_connected(&self) -> bool {
+        self.session.as_ref().is_some_and(SimSession::is_open)
+    }
+
+    fn is_in_session(&self, connection: ConnectionId) -> bool {
+        self.is_up
+            && self
+                .session
+                .as_ref()
+                .is_some_and(|session| session.connection == connection)
+    }
+
+    fn find(&self, look_up: &LookUp) -> Found {
+        look_up.answer(&self.store, |content| self.copies.contains_key(&content))
     }
 }
 
 impl World {
+    pub(super) const fn timestamp(&self) -> Timestamp {
+        Timestamp::from_millis(self.now)
+    }
+
     pub(in crate::dst) fn dial(&mut self, number: PeerNumber) {
-        if self.peers[number].talk.is_some() {
+        if self.peers[number].session.is_some() {
             return;
         }
-        let line = self.open_line(number);
+        let connection = self.connect(number);
         let peer = &mut self.peers[number];
-        // Subscribed before everything is listed, so that no change falls between.
+        // Subscribed before anything is looked up, so that no change falls between.
         peer.changes = peer.store.subscribe();
-        peer.talk = Some(Talk {
-            line,
-            inventory: None,
-            epoch: peer.epoch,
-            early: BTreeSet::new(),
-            will_announce: false,
-        });
         let hello = Hello {
             peer: peer.id,
             incarnation: peer.incarnation(),
@@ -67,91 +82,186 @@ impl World {
             used: peer.store.usage().used,
             epoch: peer.epoch,
             mark: peer.mark,
-            // Some are older and do not say it in short.
-            holdings: (!number.is_multiple_of(4)).then(|| digest_of(&peer.holdings())),
+            holdings: None,
         };
-        self.send_up(line, Up::Hello(Box::new(hello)));
+        let (machine, outputs) = Session::begin(hello, peer.protected.clone());
+        peer.session = Some(SimSession {
+            connection,
+            epoch: peer.epoch,
+            machine,
+            timer: None,
+            changed_at: None,
+        });
+        self.carry_out(number, outputs);
+    }
+
+    /// Gives an input to the peer's session, if it has one.
+    pub(in crate::dst) fn tell(&mut self, number: PeerNumber, input: Input) {
+        let (now, millis) = (self.timestamp(), self.now);
+        let Some(session) = &mut self.peers[number].session else {
+            return;
+        };
+        if matches!(input, Input::Changed(_)) {
+            session.changed_at.get_or_insert(millis);
+        }
+        let outputs = session.machine.handle(now, input);
+        self.carry_out(number, outputs);
+        self.check_announced(number);
+    }
+
+    fn carry_out(&mut self, number: PeerNumber, outputs: Vec<Output>) {
+        for output in outputs {
+            let Some(session) = &mut self.peers[number].session else {
+                return;
+            };
+            let connection = session.connection;
+            match output {
+                Output::LookUp(look_up) => self.look_up(number, connection, look_up),
+                Output::Hello(mut hello) => {
+                    // Some peers are older and do not sum up what they hold.
+                    hello.holdings.take_if(|_| number.is_multiple_of(4));
+                    self.send_up(connection, Up::Hello(hello));
+                }
+                Output::RaiseEpoch(epoch) => {
+                    session.epoch = epoch;
+                    let peer = &mut self.peers[number];
+                    peer.epoch = peer.epoch.max(epoch);
+                    self.say(format_args!("peer {number}: welcomed in epoch {epoch}"));
+                    self.check_history(number, connection);
+                }
+                Output::Opened(_) => {
+                    // Earlier changes could not be announced.
+                    session.changed_at = session.changed_at.map(|_| self.now);
+                    let now = self.timestamp();
+                    self.peers[number].rounds.connection_changed(now, true);
+                    self.will_publish(number, 1);
+                    self.report_failures(number);
+                }
+                Output::Report(report) => self.send_up(connection, Up::Report(Box::new(report))),
+                Output::Obey(order) => self.obey(number, order),
+                Output::Refused(refusal) => {
+                    self.say(format_args!("peer {number}: refuses an order: {refusal}"));
+                }
+                Output::Close(end) => self.close(number, connection, &end),
+            }
+        }
+        self.plan_timer(number);
+    }
+
+    /// Looks at the store now and answers later, or looks later.
+    fn look_up(&mut self, number: PeerNumber, connection: ConnectionId, look_up: LookUp) {
+        let wait = self.rng.random_range(0..=LONGEST_LOOK);
+        let peer = &mut self.peers[number];
+        if let (LookUp::Contents(_), Some(session)) = (&look_up, &mut peer.session) {
+            session.changed_at = None;
+        }
+        let act = match self.rng.random_bool(0.5) {
+            true => Act::Finds(connection, self.peers[number].find(&look_up)),
+            false => Act::LooksUp(connection, look_up),
+        };
+        self.will(number, wait, act);
+    }
+
+    pub(in crate::dst) fn looks_up(
+        &mut self,
+        number: PeerNumber,
+        connection: ConnectionId,
+        look_up: &LookUp,
+    ) {
+        let found = self.peers[number].find(look_up);
+        self.finds(number, connection, found);
+    }
+
+    pub(in crate::dst) fn finds(&mut self, number: PeerNumber, connection: ConnectionId, found: Found) {
+        if self.peers[number].is_in_session(connection) {
+            self.tell(number, Input::Found(found));
+        }
+    }
+
+    fn plan_timer(&mut self, number: PeerNumber) {
+        let Some(session) = &mut self.peers[number].session else {
+            return;
+        };
+        let Some(at) = session.machine.next_timer().map(Timestamp::as_millis) else {
+            return;
+        };
+        let at = at.max(self.now);
+        if session.timer.is_none_or(|planned| planned > at) {
+            session.timer = Some(at);
+            let connection = session.connection;
+            self.will(number, at - self.now, Act::TimeUp(connection));
+        }
+    }
+
+    pub(in crate::dst) fn time_up(&mut self, number: PeerNumber, connection: ConnectionId) {
+        let now = self.now;
+        let peer = &mut self.peers[number];
+        let Some(session) = peer.session.as_mut() else {
+            return;
+        };
+        // Another timer was planned instead.
+        if session.connection != connection || session.timer.take_if(|at| *at == now).is_none() {
+            return;
+        }
+        let used = peer.store.usage().used;
+        let lent = peer.lent.len();
+        peer.lent.retain(|(until, _)| *until > now);
+        if peer.lent.len() < lent {
+            self.protection_ended(number);
+        }
+        self.tell(number, Input::TimeUp { used });
+    }
+
+    /// A guard of a protection was dropped: the session gets to know a moment later, and orders may come
+    /// first.
+    pub(super) fn protection_ended(&mut self, number: PeerNumber) {
+        let delay = self.rng.random_range(0..3);
+        self.will(number, delay, Act::ProtectionEnds);
+    }
+
+    fn close(&mut self, number: PeerNumber, connection: ConnectionId, end: &SessionEnd) {
+        self.say(format_args!("peer {number}: ends its session: {end:?}"));
+        if *end == SessionEnd::Left {
+            self.session_over(number);
+        }
+        self.end_breaks(connection, End::Peer(number));
+    }
+
+    fn session_over(&mut self, number: PeerNumber) {
+        let now = self.timestamp();
+        let peer = &mut self.peers[number];
+        peer.session = None;
+        peer.rounds.connection_changed(now, false);
+        self.abandon_round(number);
     }
 
     /// The peer's end of its connection is closed.
-    pub(in crate::dst) fn line_lost(&mut self, number: PeerNumber, line: LineId) {
+    pub(in crate::dst) fn connection_lost(&mut self, number: PeerNumber, connection: ConnectionId) {
         let wait = self.rng.random_range(200..3_000);
-        let peer = &mut self.peers[number];
-        if peer.talk.take_if(|talk| talk.line == line).is_some() && peer.is_up {
+        if self.peers[number].is_in_session(connection) {
+            self.session_over(number);
             self.will(number, wait, Act::Dials);
         }
     }
 
-    pub(in crate::dst) fn peer_hears(&mut self, number: PeerNumber, line: LineId, message: Down) {
-        let peer = &self.peers[number];
-        if !peer.is_up || peer.talk.as_ref().is_none_or(|talk| talk.line != line) {
+    pub(in crate::dst) fn peer_hears(&mut self, number: PeerNumber, connection: ConnectionId, message: Down) {
+        if !self.peers[number].is_in_session(connection) {
             return;
         }
         match message {
-            Down::Welcome(welcome) => self.welcome(number, line, welcome),
-            Down::Order(order) => drop(self.obey(number, *order)),
+            Down::Welcome(welcome) => self.tell(number, Input::Welcomed(welcome)),
+            Down::Order(order) => self.tell(number, Input::Ordered(*order)),
             Down::Ends(_) => {}
         }
     }
 
-    fn welcome(&mut self, number: PeerNumber, line: LineId, welcome: Welcome) {
-        let peer = &mut self.peers[number];
-        peer.epoch = peer.epoch.max(welcome.epoch);
-        if let Some(talk) = &mut peer.talk {
-            talk.inventory = Some(Inventory::new(welcome.epoch));
-            talk.epoch = welcome.epoch;
-        }
-        self.say(format_args!("peer {number}: welcomed in epoch {}", welcome.epoch));
-        self.check_history(number, line);
-        let talk = self.peers[number].talk.as_mut();
-        let early = talk.map(|talk| std::mem::take(&mut talk.early));
-        self.list(number, welcome.listing);
-        for content in early.into_iter().flatten() {
-            self.note(number, content);
-        }
-        self.will(number, 1_000, Act::Heartbeat(line));
-        self.will(number, 1, Act::Publishes);
-    }
-
-    fn list(&mut self, number: PeerNumber, listing: Option<DigestBuckets>) {
-        let peer = &mut self.peers[number];
-        let ended = peer.protected.take_ended();
-        let mut holdings = peer.holdings();
-        holdings.retain(|holding| listing.is_none_or(|listing| listing.contains(holding.content)));
-        let Some(talk) = &mut peer.talk else {
-            return;
-        };
-        let (line, inventory) = (talk.line, talk.inventory.as_mut());
-        let reports = inventory.map(|inventory| inventory.everything(holdings));
-        for report in reports.into_iter().flatten() {
-            self.send_up(line, Up::Report(Box::new(report)));
-        }
-        // A listing is silent about what is not held; the tracker may think otherwise of these.
-        self.announce(number, ended);
-    }
-
-    pub(in crate::dst) fn report(&mut self, number: PeerNumber, report: Report) {
-        let Some(talk) = &mut self.peers[number].talk else {
-            return;
-        };
-        let line = talk.line;
-        if let Some(inventory) = &mut talk.inventory {
-            let report = inventory.report(report);
-            self.send_up(line, Up::Report(Box::new(report)));
-        }
-    }
-
-    pub(in crate::dst) fn heartbeat(&mut self, number: PeerNumber, line: LineId) {
-        let peer = &mut self.peers[number];
-        if peer.talk.as_ref().is_some_and(|talk| talk.line == line) {
-            let used = peer.store.usage().used;
-            peer.lent.retain(|(until, _)| *until > self.now);
-            self.announce_ended(number);
-            self.report(number, Report::Heartbeat { used });
-            while let Some(failure) = self.peers[number].failures.pop_front() {
-                self.report(number, failure);
-            }
-            self.will(number, 1_000, Act::Heartbeat(line));
+    /// Reports the assignments that failed, once the tracker listens.
+    pub(super) fn report_failures(&mut self, number: PeerNumber) {
+        while self.peers[number].is_connected() {
+            let Some(failure) = self.peers[number].failures.pop_front() else {
+                return;
+            };
+            self.tell(number, Input::Failed(failure));
         }
     }
 
@@ -166,94 +276,41 @@ impl World {
         }
     }
 
-    /// What is being fetched has changed, which the store does not tell.
-    pub(in crate::dst) fn note(&mut self, number: PeerNumber, content: ContentId) {
-        if let Some(talk) = &mut self.peers[number].talk {
-            talk.note(content);
-        }
+    /// The fetching of a content began or ended, which the store does not tell.
+    pub(in crate::dst) fn fetching_changed(&mut self, number: PeerNumber, content: ContentId) {
+        self.tell(number, Input::Changed(content));
         self.changed(number, content);
     }
 
     pub(in crate::dst) fn notice(&mut self, number: PeerNumber) {
         self.peers[number].will_notice = false;
         loop {
-            let peer = &mut self.peers[number];
-            match peer.changes.try_recv() {
-                Ok(content) => {
-                    if let Some(talk) = &mut peer.talk {
-                        talk.note(content);
-                    }
-                }
-                Err(TryRecvError::Lagged(missed)) => {
-                    self.violated(format_args!(
-                        "peer {number} missed {missed} changes of its own store"
-                    ));
-                    break;
-                }
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            match self.peers[number].changes.try_recv() {
+                Ok(content) => self.tell(number, Input::Changed(content)),
+                Err(TryRecvError::Lagged(missed)) => self.tell(number, Input::ChangesMissed(missed)),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
             }
         }
-        let Some(talk) = &mut self.peers[number].talk else {
-            return;
-        };
-        let has_changes = talk.inventory.as_ref().is_some_and(Inventory::has_changes);
-        if has_changes && !talk.will_announce {
-            talk.will_announce = true;
-            let line = talk.line;
-            self.will(number, ANNOUNCE_DELAY, Act::Announces(line));
+    }
+
+    /// A change that an open session knows of is announced soon, whatever else happens (7).
+    fn check_announced(&mut self, number: PeerNumber) {
+        let peer = &self.peers[number];
+        let changed_at = peer.session.as_ref().and_then(|session| session.changed_at);
+        if let Some(changed_at) = changed_at.filter(|_| peer.is_connected())
+            && self.now > changed_at + ANNOUNCED_BY
+        {
+            let late = self.now - changed_at;
+            self.violated(format_args!(
+                "peer {number} has not announced a change for {late} ms"
+            ));
         }
     }
 
-    pub(in crate::dst) fn announce_changes(&mut self, number: PeerNumber, line: LineId) {
-        let Some(talk) = self.peers[number].talk.as_mut().filter(|talk| talk.line == line) else {
-            return;
-        };
-        talk.will_announce = false;
-        let changed = talk.inventory.as_mut().map(Inventory::take_changed);
-        self.announce(number, changed.into_iter().flatten().collect());
-    }
-
-    /// A publication has ended: told at once, which is what lifts the protection.
-    pub(in crate::dst) fn announce_ended(&mut self, number: PeerNumber) {
-        if self.peers[number].is_connected() {
-            let ended = self.peers[number].protected.take_ended();
-            self.announce(number, ended);
-        }
-    }
-
-    fn announce(&mut self, number: PeerNumber, contents: Vec<ContentId>) {
-        let peer = &mut self.peers[number];
-        let holdings = contents
-            .into_iter()
-            .map(|content| peer.holding(content))
-            .collect();
-        let Some(talk) = &mut peer.talk else {
-            return;
-        };
-        let (line, inventory) = (talk.line, talk.inventory.as_mut());
-        let reports = inventory.map(|inventory| inventory.announce(holdings));
-        for report in reports.into_iter().flatten() {
-            self.send_up(line, Up::Report(Box::new(report)));
-        }
-    }
-
-    /// Whether the order was carried out, or taken to be.
-    pub(in crate::dst) fn obey(&mut self, number: PeerNumber, order: Order) -> bool {
-        let peer = &mut self.peers[number];
-        let Some(inventory) = peer.talk.as_ref().and_then(|talk| talk.inventory.as_ref()) else {
-            return false;
-        };
-        let judged = inventory.judge(&order, |content| peer.protected.contains(content));
-        let talk = peer.talk.as_mut();
-        if let Some(inventory) = talk.and_then(|talk| talk.inventory.as_mut()) {
-            inventory.answer(&order);
-        }
-        if let Order::Evict { content, .. } = &order {
-            self.changed(number, *content);
-        }
-        if let Err(refusal) = judged {
-            self.say(format_args!("peer {number}: refuses an order: {refusal}"));
-            return false;
+    fn obey(&mut self, number: PeerNumber, order: Order) {
+        let current = self.peers[number].session.as_ref().map(|session| session.epoch);
+        if current != Some(order.epoch()) {
+            return self.violated(format_args!("peer {number} obeyed a tracker that is gone"));
         }
         match order {
             Order::Assign {
@@ -262,27 +319,26 @@ impl World {
                 fragments,
                 sources,
             } => {
+                let content = manifest.content();
                 self.say(format_args!(
                     "peer {number}: is to hold {} of {}",
                     fragments.len(),
-                    manifest.content().short()
+                    content.short()
                 ));
-                let peer = &mut self.peers[number];
-                if peer.jobs.len() < QUEUE {
-                    let sources = sources.into_iter().map(|source| source.peer).collect();
-                    peer.jobs.push_back(Job {
-                        epoch,
-                        manifest,
-                        fragments,
-                        sources,
-                    });
-                    self.will(number, 0, Act::Works);
+                let is_taken = self.peers[number].assignments.push(Assignment {
+                    epoch,
+                    manifest,
+                    fragments,
+                    sources,
+                });
+                match is_taken {
+                    true => self.will(number, 0, Act::Works),
+                    false => self.fail(number, content, AssignmentFailure::NoRoom),
                 }
             }
             Order::Evict { content, reason, .. } => self.evict(number, content, reason),
             Order::Remember(mark) => self.peers[number].mark = Some(mark),
         }
-        true
     }
 
     fn evict(&mut self, number: PeerNumber, content: ContentId, reason: EvictReason) {
@@ -292,30 +348,23 @@ impl World {
         let parts = pending.flat_map(|publication| contents::parts_of(publication.content));
         let parts = parts.map(|part| part.manifest.content()).collect();
         let eviction = Eviction::of(content, reason, &publications, &parts);
-        let freed = match &eviction {
-            Eviction::Refuse => return,
-            Eviction::Release(roles) => {
-                let release = |role: &Role| peer.store.release(content, *role);
-                roles
-                    .iter()
-                    .map(release)
-                    .take_while(|released| !matches!(released, Err(StoreError::UnknownContent(_))))
-                    .sum()
-            }
-            Eviction::Forget(publications) => {
-                for publication in publications {
-                    peer.outbox.remove(&publication.name);
-                }
-                peer.store.forget(content)
-            }
-        };
-        if peer.store.entry(content).is_none() {
-            peer.rotten.retain(|(rotten, _)| *rotten != content);
+        let freed = eviction.carry_out(content, &peer.store);
+        for publication in eviction.forgotten() {
+            peer.outbox.remove(&publication.name);
         }
         self.say(format_args!(
             "peer {number}: evicts {} ({reason:?}): {eviction:?}, {freed:?}",
             content.short()
         ));
+        self.forgotten(number, content);
+    }
+
+    /// The peer has dropped its copy, or a reason for it.
+    pub(in crate::dst) fn forgotten(&mut self, number: PeerNumber, content: ContentId) {
+        let peer = &mut self.peers[number];
+        if peer.store.entry(content).is_none() {
+            peer.rotten.retain(|(rotten, _)| *rotten != content);
+        }
         self.changed(number, content);
     }
 }

@@ -1,31 +1,32 @@
-//! The latest events, numbered: what somebody who was away for a moment, or reads slowly, has missed.
+//! Queue of the latest events, numbered, for watchers that were away for a moment or read slowly.
 //!
-//! Every event has a number within this run of the tracker, and remembers how many facts there were: facts are replayed after
-//! a restart, so what they said is found again by that. Invariants: numbers have no gaps; what is older than the floor is
-//! forgotten, and whoever asks for it is told so instead of being told a part of it. Bounded; knows no time and no watcher.
+//! Every event has a number within this run of the tracker, and the count of facts at that time, by which it
+//! is found again after a restart has replayed the facts. Invariants: numbers have no gaps; events older than
+//! the floor are forgotten, and a watcher that asks for them learns that instead of getting a part. The queue
+//! is bounded, and knows no time and no watcher.
 
 use std::collections::VecDeque;
 
 use shared::model::FeedEvent;
 
-/// Events that are remembered: 8 MiB or so of them with names of the usual length. A watcher that is cut off for a second can be
-/// told what it missed even when ten thousand contents change in it.
+/// Events that are remembered: about 8 MiB with names of the usual length. A watcher that is cut off for a
+/// second can catch up even when ten thousand contents change in that time.
 pub(crate) const CAPACITY: usize = 1 << 15;
 
 /// The events, the oldest first.
 #[derive(Debug, Default)]
 pub(super) struct EventQueue {
     events: VecDeque<Entry>,
-    /// Before the oldest event that is remembered.
+    /// Place before the oldest event that is remembered.
     floor: Place,
 }
 
-/// Where an event is.
+/// Place of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Its number, from 1 in every run.
+    /// Number of the event, from 1 in every run.
     pub(super) sequence: u64,
-    /// How many facts there were then, its own included.
+    /// Count of facts at that time, its own included.
     pub(super) facts: u64,
 }
 
@@ -36,7 +37,7 @@ struct Entry {
 }
 
 impl EventQueue {
-    /// One more event.
+    /// Adds an event.
     pub(super) fn push(&mut self, facts: u64, event: FeedEvent) {
         let sequence = self.last().sequence + 1;
         let place = Place { sequence, facts };
@@ -48,19 +49,20 @@ impl EventQueue {
         }
     }
 
-    /// What came until now cannot be told: it is a snapshot that was replayed, or more than fits.
+    /// Forgets all events until now: a snapshot was replayed, or there are more than fit.
     pub(super) fn forget(&mut self, facts: u64) {
         let sequence = self.last().sequence + 1;
         self.floor = Place { sequence, facts };
         self.events.clear();
     }
 
-    /// The newest event.
+    /// Returns the place of the newest event.
     pub(super) fn last(&self) -> Place {
         self.events.back().map_or(self.floor, |newest| newest.place)
     }
 
-    /// What came after the event with this number; none when some of it is forgotten, or the number is yet to come.
+    /// Returns the events after the one with this number; none when some are forgotten, or the number is yet
+    /// to come.
     pub(super) fn after(&self, sequence: u64) -> Option<impl ExactSizeIterator<Item = (Place, &FeedEvent)>> {
         let skipped = sequence.checked_sub(self.floor.sequence)?;
         let skipped = usize::try_from(skipped)
@@ -69,7 +71,7 @@ impl EventQueue {
         Some(self.from(skipped))
     }
 
-    /// What came after so many facts; none when some of it is forgotten.
+    /// Returns the events after this many facts; none when some are forgotten.
     pub(super) fn after_facts(
         &self,
         facts: u64,

@@ -1,10 +1,11 @@
-//! What watchers are told: which changes are events, and when.
+//! Feed: the events that watchers are sent, and when.
 //!
-//! Facts about names are told as they come about, and again when they are replayed, so a restart hides none. What is believed
-//! (who lives, how replicas stand) is told when it differs from what was told last; of replicas once a tick, for the contents that
-//! something happened to. While a restarted tracker does not know its peers yet, nobody is said to be silent or short of replicas.
+//! Facts about names are sent as they come about, and again when they are replayed, so a restart hides none.
+//! Beliefs (lives of peers, health of contents) are sent when they differ from what was sent last; health
+//! once a tick, for the contents that something happened to. While a restarted tracker does not know its
+//! peers yet, it reports no peer as silent and no content as short of replicas.
 //!
-//! It does not remember who watches: see [`EventQueue`].
+//! The feed does not remember who watches: see [`EventQueue`].
 
 mod event_queue;
 
@@ -24,21 +25,21 @@ use event_queue::{EventQueue, Place};
 
 pub(crate) use event_queue::CAPACITY;
 
-/// Contents counted in one tick to see how collections stand: some ten milliseconds. A larger collection is counted in one go, and
-/// then nothing for as many ticks as that was worth.
+/// Contents counted in one tick for the health of collections: some ten milliseconds. A larger collection is
+/// counted in one go, and then nothing for as many ticks as that was worth.
 const WORK: i64 = 1 << 14;
 
-/// The events, and what may have to be told next.
+/// The events, and the contents that the next ones may be about.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     queue: EventQueue,
-    /// Peers as watchers were sent them last.
+    /// State of each peer that watchers were sent last.
     peers: BTreeMap<PeerId, (PeerState, PeerMode)>,
-    /// What names are bound to that may stand otherwise than was told.
+    /// Contents of bindings whose health may differ from what was sent.
     dirty: BTreeSet<ContentId>,
-    /// The one that was looked at last: they take turns.
+    /// The content that was looked at last: they take turns.
     looked_at: Option<ContentId>,
-    /// What is left of the work of this tick; below zero what has been done of the next ones'.
+    /// Work that is left in this tick; below zero, work of the next ticks that has been done.
     credit: i64,
 }
 
@@ -57,10 +58,11 @@ impl Feed {
         Some(next)
     }
 
-    /// What came after a position, as far as it fits into a page; without one, where the feed is now.
+    /// Returns the events after a position, as far as they fit into a page; without a position, the end of
+    /// the feed.
     pub(crate) fn after(&self, after: Option<FeedPosition>, history: &History) -> FeedPage {
         let now = self.queue.last();
-        // What came last may not have been an event.
+        // The newest fact may not have been an event.
         let facts = history.facts();
         let at_the_end = |is_gap| FeedPage {
             position: position(history, Place { facts, ..now }),
@@ -87,15 +89,16 @@ impl Feed {
         }
     }
 
-    /// Tells an event; `facts` is how many facts there are, its own included.
+    /// Adds an event; `facts` is how many facts there are, its own included.
     pub(crate) fn tell(&mut self, facts: u64, event: FeedEvent) {
         self.queue.push(facts, event);
     }
 
-    /// A fact comes about, or is replayed; it is counted already and not true yet.
+    /// Adds the event of a fact that comes about, or is replayed; the fact is counted already and not true
+    /// yet.
     pub(crate) fn tell_fact(&mut self, record: &Record, names: &Names, facts: u64) {
         let event = match &record.fact {
-            // Told again at the same revision it has one publisher more.
+            // The same revision again means one publisher more, which is no event.
             Fact::Published {
                 name,
                 revision,
@@ -141,7 +144,7 @@ impl Feed {
                 self.peers.remove(peer);
                 return;
             }
-            // A snapshot says how it has become, not what has happened.
+            // A snapshot states results, not events.
             Fact::History { facts, .. } => {
                 self.queue.forget(*facts);
                 return;
@@ -151,7 +154,7 @@ impl Feed {
         self.tell(facts, event);
     }
 
-    /// Tells how those peers are to whom something happened.
+    /// Adds events for peers whose state has changed.
     pub(crate) fn tell_peers(
         &mut self,
         touched: Vec<PeerId>,
@@ -174,7 +177,8 @@ impl Feed {
         }
     }
 
-    /// Something may have happened to the replicas of a content: to be told of whatever is bound to it, or to a collection with it.
+    /// Marks the bindings to a content, or to a collection with it, as dirty: something may have happened to
+    /// its replicas.
     pub(crate) fn mark_dirty(&mut self, id: ContentId, names: &Names) {
         let Some(content) = names.content(id) else {
             return;
@@ -187,7 +191,7 @@ impl Feed {
         }
     }
 
-    /// Tells how contents stand that do so otherwise than was told.
+    /// Adds events for contents whose health differs from what was sent.
     pub(crate) fn tell_standings(
         &mut self,
         names: &mut Names,
@@ -203,7 +207,7 @@ impl Feed {
         }
     }
 
-    /// Returns what it cost: contents counted, and names told.
+    /// Adds the events of one content; returns the work: contents counted, and names.
     fn tell_standing(
         &mut self,
         id: ContentId,

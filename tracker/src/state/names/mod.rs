@@ -1,10 +1,12 @@
 //! Names, their revisions and tombstones, and the contents that they refer to.
 //!
-//! Invariants: a content is here if and only if some name keeps it, as what it is bound to or as a part of a collection,
-//! now or for an earlier revision (see [`NameHistory`]); its target is the largest of those, its publishers are those of all of them, so both follow from the names alone; a name's
-//! revision only grows, through tombstones too. A name that is unknown is at the *floor*, the largest revision of those
-//! that were forgotten: so what followed an earlier revision of it can never be taken for following this one. Knows
-//! nothing of peers' lives or holdings.
+//! Invariants: a content is here if and only if some binding refers to it, as the content itself or as a part
+//! of a collection, now or in an earlier revision that is kept (see [`NameHistory`]); its target is the
+//! largest of those bindings, its publishers are the publishers of all of them, so both follow from the names
+//! alone; a name's revision only grows, through tombstones too. An unknown name is at the *floor*, the
+//! largest revision of the forgotten names, so a caller that has seen an earlier revision of it cannot be
+//! taken for one that has seen this one. This part depends on no other: it knows nothing of peers' lives or
+//! holdings.
 
 mod name_history;
 mod publishing;
@@ -25,8 +27,9 @@ use name_history::Publishers;
 pub(crate) use name_history::{Bound, Hold, NameHistory, Revised};
 pub(crate) use publishing::{Decision, size_of};
 
-/// Revisions of one generation; a restored journal begins the next one (see [`Names::next_generation`]). More than
-/// any name sees between a backup and its restoration, and easy to tell apart in a list: 1000001 follows 17.
+/// Revisions of one generation; a restored journal begins the next one (see [`Names::next_generation`]). More
+/// than any name sees between a backup and its restoration, and easy to tell apart in a list: 1000001 follows
+/// 17.
 const GENERATION: u64 = 1_000_000;
 
 /// All names and contents.
@@ -37,7 +40,7 @@ pub(crate) struct Names {
     bound: usize,
     limit: RevisionLimit,
     floor: Revision,
-    /// How far the look at old revisions has come.
+    /// The name that the look at old revisions has come to.
     aged: Option<Name>,
 }
 
@@ -45,22 +48,22 @@ pub(crate) struct Names {
 #[derive(Debug)]
 pub(crate) struct Content {
     manifest: Manifest,
-    /// The largest that a name wants for it.
+    /// The largest target of the bindings that refer to it.
     target: ReplicationTarget,
-    /// Peers that share it in place: their copies are not trimmed.
+    /// Publishers of the bindings that refer to it: their copies are not trimmed.
     publishers: Publishers,
-    /// In ascending order; never empty.
+    /// Names that keep it, in ascending order; never empty.
     names: Vec<Name>,
-    /// The state of its replicas that watchers were sent last; none when it is to be sent anew. Here, and not with the
-    /// feed, because three bytes beside each content are less than a map of millions.
+    /// State of its replicas that watchers were sent last; none when it is to be sent anew. It stands here,
+    /// not with the feed, because three bytes beside each content cost less than a map of millions.
     last_sent: Option<LastSent>,
 }
 
-/// The state of a content's replicas that watchers were sent; what else its health says changes too often.
+/// State of a content's replicas as watchers were sent it; the rest of its health changes too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LastSent {
     state: ContentState,
-    /// More than the target are as good as the target, which is at most 32.
+    /// Fewest replicas of a fragment, at most the target, which is at most 32.
     fewest: u8,
     target: u8,
 }
@@ -125,7 +128,7 @@ impl Content {
         &self.publishers
     }
 
-    /// Names that keep it, in ascending order; at least one.
+    /// Returns the names that keep it, in ascending order; at least one.
     pub(crate) fn names(&self) -> &[Name] {
         &self.names
     }
@@ -136,7 +139,8 @@ impl Content {
 }
 
 impl Default for Names {
-    /// Keeps nothing of the past until it is told to: as journals have it that are older than that.
+    /// Creates a catalogue that keeps no past revisions until it is told to, which is what older journals
+    /// mean.
     fn default() -> Self {
         Self {
             names: BTreeMap::new(),
@@ -150,13 +154,13 @@ impl Default for Names {
 }
 
 impl Names {
-    /// What the name is bound to.
+    /// Returns the binding of a name.
     pub(crate) fn binding(&self, name: &Name) -> Option<Binding> {
         let (revised, bound) = self.names.get(name)?.current()?;
         Some(binding(name, revised, bound))
     }
 
-    /// A revision of a name of which the content is kept, whoever keeps it.
+    /// Returns the binding at a revision of a name whose content is available.
     pub(crate) fn binding_at(&self, name: &Name, revision: Revision) -> Option<Binding> {
         let history = self.names.get(name)?;
         let revised = history.get(revision)?;
@@ -167,7 +171,8 @@ impl Names {
         Some(binding(name, revised, bound))
     }
 
-    /// The first name that is bound to a content or to a collection with it; or else the first that keeps it.
+    /// Returns the first name that is bound to a content or to a collection with it, or else the first that
+    /// keeps it.
     pub(crate) fn binding_of(&self, id: ContentId) -> Option<Binding> {
         let names = self.contents.get(&id)?.names.iter();
         let newest = |name: &Name| {
@@ -179,27 +184,28 @@ impl Names {
             .map(|(_, binding)| binding)
     }
 
-    /// Whether what a revision bound can be had.
+    /// Returns whether the contents of a past binding are available.
     pub(crate) fn is_there(&self, history: &NameHistory, bound: &Bound) -> bool {
-        // Of a collection only a revision that keeps it knows the parts.
+        // Only a revision that keeps a collection knows its parts.
         let is_elsewhere = || bound.collection.is_none() && self.contents.contains_key(&bound.content);
         history.same_as(bound).is_some() || is_elsewhere()
     }
 
-    /// How often the name has been bound or removed, as far as anyone can tell.
+    /// Returns the newest revision of a name; the floor when it is unknown.
     pub(crate) fn revision(&self, name: &Name) -> Revision {
         self.names.get(name).map_or(self.floor, NameHistory::last)
     }
 
-    /// The revision of the name's next binding: of the newest generation.
+    /// Returns the revision of the name's next binding, in the newest generation.
     pub(crate) fn next_binding(&self, name: &Name) -> Revision {
         let floor = self.floor.get();
         let generation = Revision::new(floor - floor % GENERATION);
         self.revision(name).max(generation).next()
     }
 
-    /// Where the next generation of revisions begins. A journal that was restored does not know which revisions have
-    /// been given since the backup: when the floor is raised to this, none of them is given to another binding.
+    /// Returns the beginning of the next generation of revisions. A restored journal does not know which
+    /// revisions were given since the backup; with the floor raised to this one, none of them is given to
+    /// another binding.
     pub(crate) fn next_generation(&self) -> Revision {
         let newest = self.names.values().map(NameHistory::last).max();
         let newest = newest.unwrap_or(Revision::NONE).max(self.floor).get();
@@ -207,12 +213,12 @@ impl Names {
         Revision::new(before.saturating_add(GENERATION))
     }
 
-    /// What is remembered of a name, bound or removed.
+    /// Returns the history of a name, bound or removed.
     pub(crate) fn history(&self, name: &Name) -> Option<&NameHistory> {
         self.names.get(name)
     }
 
-    /// The names after `name` (or from the first one), with all that is remembered of them.
+    /// Returns the names after `name` (or from the first one) with their histories.
     pub(crate) fn histories_after<'a>(
         &'a self,
         name: Option<&'a Name>,
@@ -233,13 +239,13 @@ impl Names {
         self.contents.get(&id)
     }
 
-    /// The contents after `id` (or from the first one), in order of ids.
+    /// Returns the contents after `id` (or from the first one), in order of ids.
     pub(crate) fn contents_after(&self, id: Option<ContentId>) -> impl Iterator<Item = ContentId> + '_ {
         let from = id.map_or(Edge::Unbounded, Edge::Excluded);
         self.contents.range((from, Edge::Unbounded)).map(|(id, _)| *id)
     }
 
-    /// The names that begin with `prefix` and come after `after`, in ascending order.
+    /// Returns the names that begin with `prefix` and come after `after`, in ascending order.
     pub(crate) fn names_after<'a>(
         &'a self,
         prefix: &'a str,
@@ -263,7 +269,7 @@ impl Names {
         self.contents.len()
     }
 
-    /// What the collection that a name is bound to refers to, ascending; nothing when it is none.
+    /// Returns the parts of the collection that a name is bound to, ascending; none for a file.
     pub(crate) fn parts(&self, name: &Name) -> &[ContentId] {
         let current = self.names.get(name).and_then(NameHistory::current);
         current
@@ -271,7 +277,7 @@ impl Names {
             .unwrap_or_default()
     }
 
-    /// What the collections whose catalog is this content refer to, each ascending.
+    /// Returns the parts of each collection whose catalog is this content, each ascending.
     pub(crate) fn parts_of(&self, catalog: ContentId) -> impl Iterator<Item = &[ContentId]> {
         let names = self
             .contents
@@ -287,13 +293,13 @@ impl Names {
         of_it.filter_map(|(_, bound)| bound.parts.as_deref())
     }
 
-    /// Whether the peer has published what the name is bound to.
+    /// Returns whether the peer has published the binding of the name.
     pub(crate) fn is_published_by(&self, name: &Name, peer: PeerId) -> bool {
         let current = self.names.get(name).and_then(NameHistory::current);
         current.is_some_and(|(_, bound)| bound.publishers.contains(peer))
     }
 
-    /// Takes in a fact about names; any other one changes nothing.
+    /// Applies a fact about names; any other one changes nothing.
     pub(crate) fn evolve(&mut self, fact: Fact, at: Timestamp) -> RefChange {
         match fact {
             Fact::Published {
@@ -324,7 +330,7 @@ impl Names {
         }
     }
 
-    /// Takes in a fact about the past of a name.
+    /// Applies a fact about the past of a name.
     fn restore_line(&mut self, fact: NameFact, at: Timestamp) -> RefChange {
         let limit = self.limit;
         match fact {
@@ -349,7 +355,8 @@ impl Names {
         }
     }
 
-    /// Binds a name. A fact about the revision that it is at already brings further publishers of the binding.
+    /// Binds a name. A fact about the revision that it is at already brings further publishers of the
+    /// binding.
     fn bind(&mut self, name: &Name, revision: Revision, bound: Bound, at: Timestamp) -> RefChange {
         let limit = self.limit;
         self.change(name, |history| match history.last() == revision {
@@ -361,7 +368,7 @@ impl Names {
         })
     }
 
-    /// Takes in a past revision from a snapshot; they come in order, before what the name is now.
+    /// Restores a past revision from a snapshot; past revisions come in order, before the newest one.
     fn remember(&mut self, name: &Name, revision: Revision, past: Past, at: Timestamp) -> RefChange {
         let bound = match past {
             Past::Removed => None,
@@ -396,7 +403,7 @@ impl Names {
         })
     }
 
-    /// Makes sure that a content and its parts are known; no name keeps them yet.
+    /// Adds a content and its parts unless they are known; no name keeps them yet.
     fn learn(
         &mut self,
         target: ReplicationTarget,
@@ -440,7 +447,7 @@ impl Names {
         }
     }
 
-    /// Gives what a name is bound to another name, and leaves a tombstone.
+    /// Gives the binding of a name to another name, and leaves a tombstone.
     fn move_binding(
         &mut self,
         from: &Name,
@@ -457,18 +464,18 @@ impl Names {
             ..current.clone()
         };
         if let Some(content) = self.contents.get_mut(&moved.content) {
-            // To be told of the other name.
+            // Watchers are to be told of the other name.
             content.last_sent = None;
         }
         let limit = self.limit;
-        // In this order nothing is without a name in between.
+        // In this order no content is without a name in between.
         let mut change = self.change(to, |history| history.bind(revision, at, moved, limit));
         let ended = self.change(from, |history| history.end(tombstone, at, limit));
         change.add(ended);
         change
     }
 
-    /// From now on so many revisions of every name are remembered.
+    /// Changes how many revisions of every name are remembered.
     fn keep(&mut self, limit: RevisionLimit) -> RefChange {
         self.limit = limit;
         let most = limit.get() as usize;
@@ -485,7 +492,7 @@ impl Names {
         all
     }
 
-    /// Changes what is remembered of a name, and brings the contents that this touches up to date.
+    /// Edits the history of a name, and updates the contents that this touches.
     fn change(
         &mut self,
         name: &Name,
@@ -517,12 +524,13 @@ impl Names {
         }
     }
 
-    /// A name keeps a content, or does not; returns the content if none does.
+    /// Updates one content after a name has begun or ceased to keep it; returns the content if no name keeps
+    /// it.
     fn settle(&mut self, id: ContentId, name: &Name, is_kept: bool) -> Option<(ContentId, u32)> {
         let content = self.contents.get_mut(&id)?;
         match (is_kept, content.names.binary_search(name)) {
             (true, Err(place)) => {
-                // Most contents have one name: no spare room for more.
+                // Most contents have one name, so no spare room is kept for more.
                 content.names.reserve_exact(1);
                 content.names.insert(place, name.clone());
             }

@@ -1,8 +1,9 @@
-//! The revisions of one name that are remembered, and which of their contents the name keeps for them.
+//! Revisions of one name that are remembered, and which of their contents the name keeps.
 //!
-//! Invariants: revisions ascend; only the last one is current; what is pinned refers to its contents and stays in the
-//! history, however old; what was let go refers to nothing. Contents are kept for the current revision, for pinned ones,
-//! and for those that were superseded and not let go yet. Pure: knows neither other names nor what time it is.
+//! Invariants: revisions ascend; only the last one is current; a pinned revision refers to its contents and
+//! stays in the history, however old; a collected one refers to nothing. Contents are kept for the current
+//! revision, for pinned ones, and for those that were superseded and not collected yet. Knows neither other
+//! names nor the time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use shared::model::{
     Timestamp,
 };
 
-/// All that is remembered of one name, the oldest first.
+/// Remembered revisions of one name, the oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct NameHistory {
     revisions: Vec<Revised>,
@@ -23,20 +24,20 @@ pub(crate) struct NameHistory {
 pub(crate) struct Revised {
     pub(super) revision: Revision,
     pub(super) at: Timestamp,
-    /// None when it is a removal, which costs no more than this.
+    /// Binding; none for a removal, which costs no more than this.
     pub(super) bound: Option<Box<Bound>>,
 }
 
-/// What a revision bound the name to.
+/// Binding of a name at one revision.
 #[derive(Clone, Debug)]
 pub(crate) struct Bound {
     pub(super) content: ContentId,
     pub(super) length: u64,
     pub(super) target: ReplicationTarget,
     pub(super) collection: Option<CollectionSize>,
-    /// Of a collection, ascending; nothing once they were let go.
+    /// Parts of a collection, ascending; none once the revision was collected.
     pub(super) parts: Option<Arc<[ContentId]>>,
-    /// Peers that published this binding; nobody once its contents were let go.
+    /// Peers that published this binding; nobody once the revision was collected.
     pub(super) publishers: Publishers,
     pub(super) hold: Hold,
     pub(super) pins: PinCount,
@@ -47,7 +48,7 @@ pub(crate) struct Bound {
 pub(crate) struct Publishers(Vec<PeerId>);
 
 impl Publishers {
-    /// More publishers of one binding are not recorded: their copies may then be trimmed.
+    /// Limit of publishers of one binding; the copies of further ones may be trimmed.
     const MAX: usize = 64;
 
     pub(crate) fn of(peers: &[PeerId]) -> Self {
@@ -69,7 +70,7 @@ impl Publishers {
     pub(crate) fn extend(&mut self, peers: &[PeerId]) {
         for peer in peers {
             if let Err(place) = self.0.binary_search(peer) {
-                // Most contents have one publisher: no spare room for more.
+                // Most bindings have one publisher, so no spare room is kept for more.
                 self.0.reserve_exact(1);
                 self.0.insert(place, *peer);
             }
@@ -88,43 +89,43 @@ impl Publishers {
 /// Whether a revision keeps its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Hold {
-    /// The name is bound to them.
+    /// The name is bound to the contents.
     Current,
-    /// They stay for a while, or as long as the revision is pinned.
+    /// The contents stay for the grace time, or as long as the revision is pinned.
     Kept {
-        /// When it was superseded, or unpinned after that; 0 when only the pin keeps it.
+        /// Time at which the revision was superseded, or unpinned after that; 0 when only the pin keeps it.
         since: Timestamp,
     },
-    /// No longer.
+    /// The contents stay no longer for this revision.
     Collected,
 }
 
 impl Hold {
-    /// A pinned revision whose own time is over: it begins anew when the pin goes.
+    /// Hold of a pinned revision whose grace time is over; another one begins when the pin goes.
     const KEPT_BY_PIN: Self = Self::Kept {
         since: Timestamp::from_millis(0),
     };
 }
 
 impl Bound {
-    /// Whether the name keeps the contents for this revision.
+    /// Returns whether the name keeps the contents for this revision.
     pub(crate) fn holds(&self) -> bool {
         self.hold != Hold::Collected
     }
 
-    /// Everything that it refers to: the content and, of a collection, its parts.
+    /// Returns all contents that the binding refers to: the content and, of a collection, the parts.
     pub(crate) fn contents(&self) -> impl Iterator<Item = ContentId> + '_ {
         let parts = self.parts.iter().flat_map(|parts| parts.iter());
         parts.chain([&self.content]).copied()
     }
 
-    /// Whether the name keeps the content for this revision.
+    /// Returns whether the name keeps a content for this revision.
     pub(crate) fn refers_to(&self, content: ContentId) -> bool {
         let is_part = |parts: &Arc<[ContentId]>| parts.binary_search(&content).is_ok();
         self.holds() && (self.content == content || self.parts.as_ref().is_some_and(is_part))
     }
 
-    /// Whether both mean the same bytes, as a file or as a collection.
+    /// Returns whether both bindings mean the same bytes, as a file or as a collection.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.content == other.content && self.collection.is_some() == other.collection.is_some()
     }
@@ -151,7 +152,7 @@ impl Bound {
         self.pins
     }
 
-    /// As people see it.
+    /// Returns the binding as users see it.
     pub(crate) fn told(&self) -> RevisedContent {
         RevisedContent {
             content: self.content,
@@ -171,30 +172,30 @@ impl Revised {
         self.at
     }
 
-    /// The binding; none of a removal.
+    /// Returns the binding; none for a removal.
     pub(crate) fn bound(&self) -> Option<&Bound> {
         self.bound.as_deref()
     }
 }
 
 impl NameHistory {
-    /// All revisions, the oldest first.
+    /// Returns all revisions, the oldest first.
     pub(crate) fn revisions(&self) -> &[Revised] {
         &self.revisions
     }
 
-    /// How often the name has been bound or removed; [`Revision::NONE`] of an empty history.
+    /// Returns the newest revision; [`Revision::NONE`] for an empty history.
     pub(crate) fn last(&self) -> Revision {
         self.revisions.last().map_or(Revision::NONE, |last| last.revision)
     }
 
-    /// What the name is bound to now, and since when.
+    /// Returns the current revision and its binding; none while the name is removed.
     pub(crate) fn current(&self) -> Option<(&Revised, &Bound)> {
         let last = self.revisions.last()?;
         Some((last, last.bound.as_deref()?)).filter(|(_, bound)| bound.hold == Hold::Current)
     }
 
-    /// When the name was removed; none while it is bound.
+    /// Returns the time of the removal; none while the name is bound.
     pub(crate) fn removed_at(&self) -> Option<Timestamp> {
         self.revisions
             .last()
@@ -212,7 +213,7 @@ impl NameHistory {
         self.revisions[found.ok()?].bound.as_deref_mut()
     }
 
-    /// What keeps contents, the newest first.
+    /// Returns the revisions that keep contents, the newest first.
     pub(crate) fn holding(&self) -> impl Iterator<Item = (&Revised, &Bound)> {
         let bound = self.revisions.iter().rev();
         bound
@@ -220,24 +221,24 @@ impl NameHistory {
             .filter(|(_, bound)| bound.holds())
     }
 
-    /// The revisions for which the content is kept, the newest first.
+    /// Returns the bindings for which the content is kept, the newest first.
     pub(crate) fn referring(&self, content: ContentId) -> impl Iterator<Item = &Bound> {
         let all = self.holding().map(|(_, bound)| bound);
         all.filter(move |bound| bound.refers_to(content))
     }
 
-    /// The newest revision for which the content is kept.
+    /// Returns the newest revision for which the content is kept.
     pub(crate) fn newest_of(&self, content: ContentId) -> Option<(&Revised, &Bound)> {
         self.holding().find(|(_, bound)| bound.refers_to(content))
     }
 
-    /// The revisions that are pinned, the newest first.
+    /// Returns the pinned revisions, the newest first.
     pub(crate) fn pinned(&self) -> impl Iterator<Item = Revision> {
         let pinned = self.holding().filter(|(_, bound)| bound.pins.is_pinned());
         pinned.map(|(one, _)| one.revision)
     }
 
-    /// The name is bound from now on; no more revisions than the limit are remembered, besides pinned ones.
+    /// Adds a binding, and forgets revisions beyond the limit that are not pinned.
     pub(crate) fn bind(
         &mut self,
         revision: Revision,
@@ -251,7 +252,8 @@ impl NameHistory {
         {
             touched.extend(last.contents());
             last.hold = Hold::Kept { since: at };
-            // Bound anew to the same bytes: its own wishes for them count no longer.
+            // The same bytes are bound anew, so the old target counts no longer, and the old publishers share
+            // them still.
             if last.is_same(&bound) && last.parts == bound.parts {
                 bound.publishers.admit(&last.publishers);
                 last.collect();
@@ -263,7 +265,7 @@ impl NameHistory {
         touched
     }
 
-    /// The current binding has more publishers.
+    /// Adds publishers to the current binding.
     pub(crate) fn add_publishers(&mut self, publishers: &Publishers) {
         if let Some(last) = self.revisions.last_mut().and_then(|last| last.bound.as_mut())
             && last.hold == Hold::Current
@@ -272,7 +274,7 @@ impl NameHistory {
         }
     }
 
-    /// The name was removed, and with it everything that is not pinned.
+    /// Adds a removal, which collects every revision that is not pinned.
     pub(crate) fn remove(
         &mut self,
         revision: Revision,
@@ -288,7 +290,7 @@ impl NameHistory {
         touched
     }
 
-    /// What the name was bound to has another name now: a removal that takes nothing away before its time.
+    /// Adds a removal by which another name has taken over the binding: nothing is collected before its time.
     pub(crate) fn end(
         &mut self,
         revision: Revision,
@@ -311,9 +313,9 @@ impl NameHistory {
         touched
     }
 
-    /// Takes in a revision of a snapshot as it was.
+    /// Appends a revision as it is.
     pub(crate) fn push(&mut self, revised: Revised) {
-        // Most names have one revision: no spare room for more.
+        // Most names have one revision, so no spare room is kept for more.
         self.revisions.reserve_exact(1);
         self.revisions.push(revised);
     }
@@ -346,7 +348,7 @@ impl NameHistory {
         }
     }
 
-    /// A superseded revision keeps its contents no longer; and none but the newest are remembered.
+    /// Collects a superseded revision, and forgets all but the newest.
     pub(crate) fn collect(&mut self, revision: Revision, limit: RevisionLimit) -> BTreeSet<ContentId> {
         let Some(bound) = self.bound_mut(revision) else {
             return BTreeSet::new();
@@ -357,10 +359,11 @@ impl NameHistory {
         touched
     }
 
-    /// Pins or unpins a revision. One that is unpinned has the time of a superseded one before it is let go.
+    /// Pins or unpins a revision. One that is unpinned has the grace time of a superseded one before it is
+    /// collected.
     pub(crate) fn pin(&mut self, revision: Revision, pins: PinCount, at: Timestamp) -> BTreeSet<ContentId> {
         let there = self.get(revision).and_then(|one| one.bound.as_deref());
-        // What was let go may be here all the same, for another revision.
+        // The contents of a collected revision may be here all the same, for another revision.
         let same = there.and_then(|there| self.same_as(there));
         let same = same.map(|same| (same.parts.clone(), same.publishers.clone()));
         let Some(bound) = self.bound_mut(revision) else {
@@ -378,7 +381,7 @@ impl NameHistory {
         bound.contents().collect()
     }
 
-    /// A revision of the same bytes that keeps them; itself, if it does.
+    /// Returns a binding to the same bytes that keeps them; the given one itself, if it does.
     pub(crate) fn same_as(&self, bound: &Bound) -> Option<&Bound> {
         let mut same = self.holding().map(|(_, other)| other);
         same.find(|other| other.is_same(bound))

@@ -1,8 +1,8 @@
 //! Publishing, removing and renaming: names change by compare-and-set, linearizably.
 //!
-//! Every function decides and changes nothing: it returns the answer, and the fact that makes the answer true unless it
-//! is true already. A rename is one fact that binds a name and removes another, so nobody ever sees both or neither, and
-//! no content of it is without a name in between.
+//! Every function decides and changes nothing: it returns the answer, and the fact that makes the answer true
+//! unless it is true already. A rename is one fact that binds a name and removes another, so nobody ever sees
+//! both or neither, and no content of it is without a name in between.
 
 use proto::messages::Publish;
 use shared::model::{
@@ -13,7 +13,7 @@ use super::{NameHistory, Names};
 use crate::state::command::Rejection;
 use crate::state::record::Fact;
 
-/// An answer, and the fact that makes it true; none when it is true already.
+/// Answer to a command, and the fact that makes it true; no fact when it is true already.
 pub(crate) type Decision<T> = Result<(T, Option<Fact>), Rejection>;
 
 impl Names {
@@ -29,7 +29,7 @@ impl Names {
                 && parts.eq(self.parts(&publish.name).iter().copied())
         };
         let (revision, at) = match &bound {
-            // It may be a retry whose first answer got lost: there is nothing left to expect.
+            // This may be a retry whose first answer got lost, so the expectation is not checked.
             Some(bound) if is_same(bound) => (bound.revision, bound.published_at),
             _ => {
                 self.check_expectation(&publish.name, bound.as_ref(), publish.expectation)?;
@@ -37,7 +37,7 @@ impl Names {
             }
         };
         let is_repeated = revision == bound.as_ref().map_or(Revision::NONE, |bound| bound.revision);
-        // A repetition may come late: what the peer has announced since is newer than what it then held.
+        // A repetition may come late, and the peer's announces since then are newer.
         let is_new = !is_repeated || !self.is_published_by(&publish.name, publish.publisher);
         let fact = is_new.then(|| Fact::Published {
             name: publish.name.clone(),
@@ -75,7 +75,8 @@ impl Names {
         Ok((revision, Some(Fact::Removed { name, revision })))
     }
 
-    /// Changes how many replicas a name wants. The name stays at its revision: it is bound to the same content.
+    /// Changes how many replicas a name wants. The name stays at its revision: it is bound to the same
+    /// content.
     pub(crate) fn set_target(
         &self,
         name: Name,
@@ -123,10 +124,10 @@ impl Names {
         Ok((binding, Some(fact)))
     }
 
-    /// Whether a rename from a removed name to this binding was carried out before.
+    /// Returns whether a rename from a removed name to this binding was carried out before.
     ///
-    /// A retry names the revision that was renamed, and both names have changed at the same moment. Several commands of one
-    /// batch happen at one moment too, so the content has to be the same, if it is known.
+    /// A retry names the revision that was renamed, and both names have changed at the same moment. Several
+    /// commands of one batch happen at one moment too, so the content has to be the same, if it is known.
     fn is_renamed(&self, from: &Name, to: &Binding, expected: Option<Revision>) -> bool {
         let Some(expected) = expected else {
             return false;
@@ -174,7 +175,7 @@ impl Names {
     }
 }
 
-/// Parts of a collection and their length together.
+/// Returns the number of parts of a collection and their total length.
 pub(crate) fn size_of(parts: &Parts) -> CollectionSize {
     CollectionSize {
         parts: u32::try_from(parts.manifests().len()).unwrap_or(u32::MAX),

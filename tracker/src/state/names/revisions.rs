@@ -1,9 +1,9 @@
-//! The past of names: how it is looked at, pinned, and how it ages.
+//! Past revisions of names: lookups, pins, and ageing.
 //!
-//! A superseded revision keeps its contents at their target for a grace time, so that who began to read it can finish
-//! and who replaced it by mistake can go back; then it is let go. A pin keeps it until it is unpinned. A removal lets
-//! everything of the name go that is not pinned. Removed names are forgotten in the end: see the floor in
-//! [`Names`].
+//! A superseded revision keeps its contents at their target for a grace time, so that a reader that has begun
+//! can finish and a user who replaced it by mistake can go back; then it is collected. A pin keeps it until
+//! it is unpinned. A removal collects every revision of the name that is not pinned. Removed names are
+//! forgotten in the end: see the floor in [`Names`].
 
 use shared::model::{
     Binding, ContentRef, Name, NamedRevision, PinCount, PinWish, Revision, RevisionLimit, Timestamp,
@@ -14,23 +14,24 @@ use crate::state::command::Rejection;
 use crate::state::record::{Fact, NameFact};
 use crate::timing::Timing;
 
-/// No more revisions of one name are pinned: with those that are kept anyway, as many as an answer lists.
+/// Limit of pinned revisions of one name: with those that are kept anyway, as many as an answer lists.
 pub(super) const MAX_PINS: usize = 64;
 
 /// Names looked at in one tick to see whether their past is over: a million in four minutes.
 const AGE_LIMIT: usize = 1024;
 
-/// Contents let go in one tick: some milliseconds, but at least one revision, however large its collection.
+/// Contents collected in one tick: some milliseconds, but at least one revision, however large its
+/// collection.
 const AGE_WORK: usize = 1 << 14;
 
 impl Names {
-    /// The fact that this many revisions of every name are remembered from now on; none when it is so already.
+    /// Returns the fact that changes how many revisions are remembered; none when the limit is the same.
     pub(crate) fn keep_revisions(&self, limit: RevisionLimit) -> Option<Fact> {
         (self.limit != limit).then_some(Fact::Name(NameFact::RevisionsKept(limit)))
     }
 
-    /// Pins or unpins a revision; none when it is so already. A caller that has seen its count is refused when somebody
-    /// else has changed it since.
+    /// Returns the fact that pins or unpins a revision; none when it is so already. A caller that has seen
+    /// the pin count is refused when another caller has changed it since.
     pub(crate) fn pin(&self, wish: &PinWish) -> Result<Option<Fact>, Rejection> {
         let NamedRevision { name, revision } = wish.what.clone();
         let history = self.known(&name)?;
@@ -62,13 +63,14 @@ impl Names {
         Ok(Some(Fact::Name(NameFact::PinChanged { name, revision, pins })))
     }
 
-    /// Everything that is remembered of a name.
+    /// Returns the history of a name, or the rejection that there is none.
     pub(crate) fn known(&self, name: &Name) -> Result<&NameHistory, Rejection> {
         let history = self.history(name);
         history.ok_or_else(|| Rejection::NoSuchName(name.as_str().to_owned()))
     }
 
-    /// What a name means: what it is bound to, or, if it was never a name, the revision that it reads as.
+    /// Returns the binding that a name means: its own or, if it was never a name, the revision that it reads
+    /// as.
     fn named(&self, name: &Name) -> Result<Binding, Rejection> {
         if let Some(bound) = self.binding(name) {
             return Ok(bound);
@@ -84,7 +86,8 @@ impl Names {
         }
     }
 
-    /// Lets go of what was kept for long enough, and forgets names that were removed long ago. Some names at a time.
+    /// Returns facts that collect revisions whose grace time is over and forget names that were removed long
+    /// ago, for some names at a time.
     pub(crate) fn age(&mut self, now: Timestamp, timing: &Timing) -> Vec<Fact> {
         let (mut over, mut forgotten, mut work, mut seen) = (Vec::new(), Vec::new(), 0, 0);
         let mut last = None;
@@ -111,7 +114,7 @@ impl Names {
         over
     }
 
-    /// Why a revision of a name cannot be had, and which can.
+    /// Returns the rejection for a revision that is not available; it says why, and which revisions are.
     pub(crate) fn missing(&self, name: &Name, history: &NameHistory, revision: Revision) -> Rejection {
         let first = history
             .revisions()
@@ -134,7 +137,7 @@ impl Names {
         }
     }
 
-    /// What a caller means by a name or an id.
+    /// Returns the binding that a caller means by a name or an id.
     pub(crate) fn meant(&self, what: &ContentRef) -> Result<Binding, Rejection> {
         match what {
             ContentRef::Name(name) => self.named(name),
@@ -148,7 +151,7 @@ fn is_over(now: Timestamp, timing: &Timing, bound: &Bound) -> bool {
     !bound.pins.is_pinned() && matches!(bound.hold, Hold::Kept { since } if is_late(since))
 }
 
-/// `none is here`, `revision 7 is here`, `revisions 2, 4 to 7 are here`.
+/// Lists revisions in words: `none is here`, `revision 7 is here`, `revisions 2, 4 to 7 are here`.
 fn in_words(revisions: impl Iterator<Item = u64>) -> String {
     let mut runs: Vec<(u64, u64)> = Vec::new();
     for revision in revisions {

@@ -1,4 +1,4 @@
-//! The catalogue as facts: what a snapshot holds of it, and what must be true of it.
+//! Names as facts of a snapshot, and their invariants.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use super::{Bound, Hold, NameHistory, Names, Revised};
 use crate::state::record::{Fact, NameFact, Past, Record, require};
 
 impl Names {
-    /// The shortest list of facts that leads here; `at` is the time of those that have none of their own.
+    /// Returns the shortest list of facts that leads to these names; `at` is the time of those that have none
+    /// of their own.
     pub(crate) fn records(&self, at: Timestamp) -> impl Iterator<Item = Record> + '_ {
         let limit = Some(self.limit()).filter(|limit| *limit != RevisionLimit::ONE);
         let floor = Some(self.floor()).filter(|floor| *floor != Revision::NONE);
@@ -18,7 +19,7 @@ impl Names {
             fact: Fact::Name(fact),
         };
         let first = limit.map(|limit| stamped(NameFact::RevisionsKept(limit)));
-        // Last: those that are known may be below.
+        // The floor comes last, because known names may be below it.
         let last = floor.map(|floor| stamped(NameFact::FloorRaised(floor)));
         let names = self.histories_after(None).flat_map(move |(name, history)| {
             let count = history.revisions().len();
@@ -68,7 +69,7 @@ impl Names {
         })
     }
 
-    /// They were within bounds when they came.
+    /// Returns the parts of a binding, which were within bounds when they came.
     fn known_parts(&self, bound: &Bound) -> Option<Parts> {
         let manifest = |part| self.content(part).map(|part| part.manifest.clone());
         let parts = bound.parts.as_ref()?.iter().copied().filter_map(manifest);
@@ -94,7 +95,7 @@ impl Names {
         })
     }
 
-    /// The first invariant that does not hold, in words.
+    /// Checks the invariants; the complaint is in words.
     pub(crate) fn check(&self) -> Result<(), String> {
         let (mut bound, mut references) = (0, 0);
         for (name, history) in self.histories_after(None) {

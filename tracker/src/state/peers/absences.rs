@@ -1,13 +1,13 @@
-//! What peers keep that are away for maintenance, written down when they fall silent.
+//! Holdings of peers that are away for maintenance, written down when they fall silent.
 //!
-//! All else that is believed of holders is learnt from the peers themselves after a restart. From those of whom it is known
-//! that they will not be there nothing can be learnt: without this a tracker that restarts meanwhile would repair
-//! around them, and wait for them in safe mode.
+//! After a restart the tracker learns all other holdings from the peers themselves. It cannot learn them from
+//! a peer that is away: without these notes it would repair around such peers, and wait for them in safe
+//! mode.
 //!
-//! Invariants: only what a silent peer in maintenance keeps is here; it is forgotten with its next hello, when its time is
-//! over and when it is given up. It counts as what a suspect peer keeps always does: nothing is evicted, and nobody
-//! is let go, because of it. After a restoration from a backup nothing of it is believed: the peer may have been back
-//! since.
+//! Invariants: a note is of a silent peer in maintenance; it is forgotten with the peer's next hello, when
+//! the maintenance is over and when the peer is given up. The holdings count as those of any suspect peer: no
+//! copy is evicted or released because of them. After a restoration from a backup they are not believed,
+//! because the peer may have been back since.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ use crate::state::record::{Fact, Record};
 /// Holdings in one fact: 2 MiB of the largest bitmaps, and some kilobytes of usual ones.
 const PER_FACT: usize = 256;
 
-/// See the [module](self).
+/// Notes about peers that are away.
 #[derive(Debug, Default)]
 pub(super) struct Absences(BTreeMap<PeerId, Vec<Holding>>);
 
 impl Absences {
-    /// Takes in what a peer keeps, or more of it.
+    /// Notes the holdings of a peer, or more of them.
     pub(super) fn note(&mut self, peer: PeerId, holdings: Vec<Holding>, is_more: bool) {
         let known = self.0.entry(peer).or_default();
         if !is_more {
@@ -33,12 +33,12 @@ impl Absences {
         known.extend(holdings);
     }
 
-    /// It is back, or nobody waits for it any longer.
+    /// Forgets a peer that is back, or that nobody waits for any longer.
     pub(super) fn forget(&mut self, peer: PeerId) {
         self.0.remove(&peer);
     }
 
-    /// The shortest list of facts that leads here.
+    /// Returns the shortest list of facts that leads to these notes.
     pub(super) fn records(&self, at: Timestamp) -> impl Iterator<Item = Record> + '_ {
         let facts = self
             .0
@@ -48,7 +48,7 @@ impl Absences {
     }
 }
 
-/// What is to be written down of a peer.
+/// Returns the facts that note the holdings of a peer.
 pub(crate) fn facts_of_absence(peer: PeerId, holdings: &[Holding]) -> impl Iterator<Item = Fact> + '_ {
     let chunks = holdings.chunks(PER_FACT).enumerate();
     chunks.map(move |(number, holdings)| Fact::WentAway {
@@ -59,7 +59,7 @@ pub(crate) fn facts_of_absence(peer: PeerId, holdings: &[Holding]) -> impl Itera
 }
 
 impl Peers {
-    /// Peers in maintenance that have fallen silent, and of which nothing is written down yet.
+    /// Returns peers in maintenance that have fallen silent, and of which nothing is noted yet.
     pub(crate) fn newly_away(&self, now: Timestamp) -> Vec<PeerId> {
         let is_away =
             |peer: &&Peer| matches!(peer.life, Life::Suspect { .. }) && peer.mode.is_maintenance_at(now);
@@ -67,8 +67,7 @@ impl Peers {
         away.filter(|peer| !self.absences.0.contains_key(peer)).collect()
     }
 
-    /// Facts about peers that have come back without having been restarted: to register anew takes back what was written
-    /// down.
+    /// Returns registrations of peers that have come back: to register anew takes back the notes.
     pub(crate) fn returned(&self) -> Vec<Fact> {
         let away = self.absences.0.keys().filter_map(|peer| self.get(*peer));
         let back = away.filter(|peer| peer.is_live());
@@ -76,7 +75,7 @@ impl Peers {
             .collect()
     }
 
-    /// Peers whose maintenance is not over, with what is written down of them.
+    /// Returns the peers whose maintenance is not over, with the holdings that are noted of them.
     pub(crate) fn away(&self, now: Timestamp) -> impl Iterator<Item = (PeerId, &[Holding])> {
         let all = self.absences.0.iter();
         all.filter(move |(peer, _)| self.is_in_maintenance(**peer, now))

@@ -1,19 +1,22 @@
-//! What happens when a peer dies: the door to the walk through the state.
+//! Leases: what happens when a peer dies. Begin here to follow that walk through the state.
 //!
-//! 1. Its heartbeats stop, or its session breaks. The lease runs out ([`Peers::expire_leases`]) or the session is closed
-//!    ([`Peers::close`]): the peer is *suspect*. Its replicas still count, so that nothing is copied for a reconnect, and
-//!    its contents are put on the agenda: a content of which one live replica is left is repaired at once.
-//! 2. Many peers that fall silent together are an [outage](super::outage), and are waited for even then. A peer in
-//!    [maintenance](super::modes) is waited for until its time is over, and what it keeps is
-//!    [written down](super::absences).
-//! 3. The grace time is over ([`Peers::overdue`]): the fact `PeerGone` is journaled, the peer is *lost*, its holdings, its
-//!    assignments and its evictions are forgotten, and what it held is put on the agenda.
-//! 4. Planning (`replicas/planning.rs`) assesses those contents, the most endangered first; repair (`replicas/repair.rs`)
-//!    finds out what they lack, placement chooses peers, and orders go out as far as the budget allows.
-//! 5. The peers announce the copies, and the contents are as they should be. Should the lost peer come back, it says hello,
-//!    what it has counts again, and a surplus is trimmed after a while.
+//! 1. The heartbeats stop and the lease runs out ([`Peers::expire_leases`]), or the session breaks
+//!    ([`Peers::close`]): the peer is *suspect*. Its replicas still count, so that nothing is copied for a
+//!    reconnect, and its contents are put on the agenda. A content with one live replica left is repaired at once.
+//! 2. When many peers fall silent together, something between them and the tracker has failed: a switch, a zone.
+//!    In such an *outage* ([`Peers::notice_outage`]) even the last live replica waits, for the grace time at most:
+//!    copying everything would take all peers' time, and most of them are back in a moment. A peer in
+//!    [maintenance](super::modes) is waited for until its time is over, and its holdings are
+//!    [noted](super::absences).
+//! 3. After the grace time ([`Peers::overdue`]) the fact `PeerGone` is journaled and the peer is *lost*. Its
+//!    holdings, assignments and evictions are forgotten, and its contents are put on the agenda again.
+//! 4. Planning (`replicas/planning.rs`) assesses those contents, the most endangered first. Repair
+//!    (`replicas/repair.rs`) finds the missing copies, placement chooses peers, and orders go out as far as the
+//!    budget allows.
+//! 5. The chosen peers announce the copies (`replicas/inventory.rs`), and the contents are at their targets. Should
+//!    the lost peer come back, its hello lists its holdings, which count again, and the surplus is trimmed later.
 //!
-//! `tick.rs` takes these steps, in this order, every time that the clock ticks.
+//! `tick.rs` takes these steps, in this order, at every tick of the clock.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +25,13 @@ use shared::model::{PeerId, Timestamp};
 use super::{Life, Peer, Peers};
 use crate::timing::Timing;
 
-/// The time after a restart in which not all holders are known.
+/// Peers that may fall silent by themselves, however small the cluster.
+const FEW: usize = 2;
+
+/// Share of the peers in a large cluster that may do so: one of this many.
+const ONE_OF: usize = 50;
+
+/// Safe mode: the time after a restart in which some holders are unknown.
 #[derive(Debug)]
 pub(super) struct SafeMode {
     /// Peers that have not reported yet.
@@ -31,13 +40,14 @@ pub(super) struct SafeMode {
 }
 
 impl Peers {
-    /// When time last passed, as far as the state was told.
+    /// Returns the time of the latest tick.
     pub(crate) const fn ticked_at(&self) -> Timestamp {
         self.ticked_at
     }
 
-    /// Begins a run of the tracker: every peer that is not lost is suspect, and safe mode waits for all of them but those
-    /// that are away for maintenance. The time that the tracker was away is not held against anyone.
+    /// Begins a run of the tracker: every peer that is not lost is suspect, and safe mode waits for all of
+    /// them but those that are away for maintenance. The time that the tracker was away is not held against
+    /// any peer.
     pub(crate) fn begin_run(&mut self, now: Timestamp, away: &BTreeSet<PeerId>, timing: &Timing) {
         self.ticked_at = now;
         let mut waiting_for = BTreeSet::new();
@@ -56,12 +66,12 @@ impl Peers {
         }
     }
 
-    /// Whether not all holders are known yet after a restart.
+    /// Returns whether some holders are still unknown after a restart.
     pub(crate) const fn is_in_safe_mode(&self) -> bool {
         self.safe_mode.is_some()
     }
 
-    /// Ends safe mode when every peer has reported or its time is over; true when it has ended now.
+    /// Ends safe mode when every peer has reported or its time is over; returns whether it has ended now.
     pub(crate) fn leave_safe_mode(&mut self, now: Timestamp) -> bool {
         let is_over = |mode: &SafeMode| mode.waiting_for.is_empty() || mode.until <= now;
         if !self.safe_mode.as_ref().is_some_and(is_over) {
@@ -78,8 +88,8 @@ impl Peers {
         }
     }
 
-    /// Lets time pass. When the tracker itself stood still (a suspended machine, a stopped process), heartbeats wait in its
-    /// queues: leases that were running then are begun anew.
+    /// Lets time pass. When the tracker itself stood still (a suspended machine, a stopped process),
+    /// heartbeats wait in its queues: leases that were running then are begun anew.
     pub(crate) fn pass(&mut self, now: Timestamp, timing: &Timing) {
         let away = now.since(self.ticked_at);
         if away >= timing.lease / 2 {
@@ -89,7 +99,7 @@ impl Peers {
         self.ticked_at = now;
     }
 
-    /// Renews the lease of a peer, for any message proves that it lives; true when it was suspect.
+    /// Renews the lease of a peer, because any message proves that it lives; returns whether it was suspect.
     pub(crate) fn renew(&mut self, id: PeerId, lease_until: Timestamp) -> bool {
         let Some(peer) = self.get_mut(id) else {
             return false;
@@ -99,7 +109,7 @@ impl Peers {
         !was_live
     }
 
-    /// Makes peers suspect whose lease has run out; returns these.
+    /// Makes peers suspect whose lease has run out, and returns them.
     pub(crate) fn expire_leases(&mut self, now: Timestamp) -> Vec<PeerId> {
         let expired: Vec<_> = self
             .iter()
@@ -116,14 +126,14 @@ impl Peers {
         expired.into_iter().map(|(id, _)| id).collect()
     }
 
-    /// Makes a peer suspect whatever it was.
+    /// Makes a peer suspect.
     pub(crate) fn suspect(&mut self, id: PeerId, now: Timestamp) {
         if let Some(peer) = self.get_mut(id) {
             peer.life = Life::Suspect { since: now };
         }
     }
 
-    /// Peers that have been suspect for the grace time, and are not expected back.
+    /// Returns the peers that have been suspect for the grace time, and are not expected back.
     pub(crate) fn overdue(&self, now: Timestamp, timing: &Timing) -> Vec<PeerId> {
         let is_overdue = |peer: &&Peer| {
             let is_expected = peer.mode.is_maintenance_at(now);
@@ -132,10 +142,39 @@ impl Peers {
         self.iter().filter(is_overdue).map(Peer::id).collect()
     }
 
-    /// Peers that have been lost for so long that nothing is to be remembered of them.
+    /// Returns the peers that have been lost for so long that nothing is remembered of them.
     pub(crate) fn long_lost(&self, now: Timestamp, timing: &Timing) -> Vec<PeerId> {
         let is_old =
             |peer: &&Peer| matches!(peer.life, Life::Lost { since } if now.since(since) >= timing.forget);
         self.iter().filter(is_old).map(Peer::id).collect()
     }
+
+    /// Counts silent peers to notice an outage: once a tick, after overdue peers were given up.
+    pub(crate) fn notice_outage(&mut self, now: Timestamp) {
+        let present = self.iter().filter(|peer| !peer.is_lost()).count();
+        let silent = self.iter().filter(|peer| has_fallen_silent(peer, now)).count();
+        let has_outage = silent > FEW.max(present / ONE_OF);
+        if has_outage && !self.has_outage {
+            tracing::warn!(
+                silent,
+                of = present,
+                "an outage: many peers fell silent together and are waited for"
+            );
+        }
+        self.has_outage = has_outage;
+    }
+
+    /// Returns whether the peer fell silent in an outage, and is waited for.
+    pub(crate) fn is_excused(&self, peer: PeerId) -> bool {
+        self.has_outage
+            && self
+                .get(peer)
+                .is_some_and(|peer| has_fallen_silent(peer, self.ticked_at))
+    }
+}
+
+/// Returns whether a peer has fallen silent within the grace time: after that it is lost, unless it is in
+/// maintenance.
+fn has_fallen_silent(peer: &Peer, now: Timestamp) -> bool {
+    matches!(peer.life, Life::Suspect { .. }) && !peer.mode.is_maintenance_at(now)
 }

@@ -1,13 +1,12 @@
-//! Peers, their lives and their sessions: who can be asked for something, and who counts.
+//! Peers, their lives and their sessions: which peers can be given work, and whose replicas count.
 //!
-//! Invariants: a session that is known is the current one of exactly one peer; a live peer has a session; a lost
-//! peer has none. Knows names only by the holdings of peers that are away for maintenance; who holds what is in
-//! [`replicas`](super::replicas).
+//! Invariants: a session that is known is the current one of exactly one peer; a live peer has a session; a
+//! lost peer has none. This part knows no names, and of holdings only those of peers that are away for
+//! maintenance; the others are in [`replicas`](super::replicas).
 
 mod absences;
 mod leases;
 mod modes;
-mod outage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +22,7 @@ use leases::SafeMode;
 
 pub(crate) use absences::facts_of_absence;
 
-/// More peers than this are refused: their leases are looked at one by one every tick.
+/// Limit of peers: every tick looks at their leases one by one.
 const MAX_PEERS: usize = 20_000;
 
 /// All peers, by id.
@@ -31,16 +30,16 @@ const MAX_PEERS: usize = 20_000;
 pub(crate) struct Peers {
     peers: BTreeMap<PeerId, Peer>,
     sessions: BTreeMap<SessionId, PeerId>,
-    /// Everyone who is not lost.
+    /// Peers that are not lost.
     rings: Rings,
-    /// To whom something may have happened since somebody asked.
+    /// Peers that may have changed since the last event.
     touched: Vec<PeerId>,
-    /// What those keep that are away for maintenance.
+    /// Holdings of peers that are away for maintenance.
     absences: Absences,
     safe_mode: Option<SafeMode>,
     /// Whether many peers have fallen silent together.
     has_outage: bool,
-    /// When time last passed, as far as the state was told.
+    /// Time of the latest tick.
     ticked_at: Timestamp,
 }
 
@@ -48,23 +47,24 @@ pub(crate) struct Peers {
 #[derive(Debug)]
 pub(crate) struct Peer {
     registration: Registration,
-    /// When the registration was journaled.
+    /// Time at which the registration was journaled.
     registered_at: Timestamp,
     life: Life,
     mode: PeerMode,
     mode_since: Timestamp,
-    /// Bytes of its capacity that are used: as it last said, and what was assigned and has arrived since.
+    /// Bytes of its capacity that are used: as it last said, and those that were assigned and have arrived
+    /// since.
     used: u64,
-    /// It said that it has no room: nothing is assigned to it before.
+    /// Time before which nothing is assigned to it, because it said that it has no room.
     is_full_until: Timestamp,
-    /// When an assignment of it last moved.
+    /// Time at which an assignment of it last moved.
     progress_at: Timestamp,
     session: Option<Session>,
     /// Whether it is lost because it left.
     has_left: bool,
 }
 
-/// What the tracker believes about a peer's life.
+/// Belief of the tracker about a peer's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
     Live { lease_until: Timestamp },
@@ -76,12 +76,12 @@ pub(crate) enum Life {
 #[derive(Debug)]
 pub(crate) struct Session {
     id: SessionId,
-    /// The last message that was taken in.
+    /// Number of the last message that was taken in.
     sequence: u64,
-    /// The facts of the last mark that it was sent.
+    /// Facts of the last mark that it was sent.
     sent_facts: u64,
-    /// What it was known to hold when it said hello and has not announced since; dropped when its inventory is
-    /// complete. None from then on.
+    /// Contents that it was known to hold when it said hello and has not announced since. They are dropped
+    /// when its inventory is complete; none from then on.
     unconfirmed: Option<BTreeSet<ContentId>>,
 }
 
@@ -90,12 +90,13 @@ impl Session {
         self.id
     }
 
-    /// The last message that was taken in.
+    /// Number of the last message that was taken in.
     pub(crate) const fn sequence(&self) -> u64 {
         self.sequence
     }
 
-    /// Whether the peer was known to hold the content when it said hello, and has not announced it since.
+    /// Returns whether the peer was known to hold the content when it said hello, and has not announced it
+    /// since.
     pub(crate) fn is_unconfirmed(&self, content: ContentId) -> bool {
         self.unconfirmed
             .as_ref()
@@ -134,7 +135,7 @@ impl Peer {
         self.registration.capacity
     }
 
-    /// Bytes of the capacity that are used.
+    /// Returns the bytes of the capacity that are used.
     pub(crate) const fn used(&self) -> u64 {
         self.used
     }
@@ -155,7 +156,7 @@ impl Peer {
         self.progress_at
     }
 
-    /// Whether it has said of late that it has no room.
+    /// Returns whether it has said of late that it has no room.
     pub(crate) fn is_full(&self, now: Timestamp) -> bool {
         self.is_full_until > now
     }
@@ -172,12 +173,12 @@ impl Peer {
         matches!(self.life, Life::Lost { .. })
     }
 
-    /// Whether it is there and used for what comes.
+    /// Returns whether it can be given work: it is active, live, and its inventory is known.
     pub(crate) fn can_be_given(&self) -> bool {
         self.mode == PeerMode::Active && self.ready_session().is_some()
     }
 
-    /// The session of a peer that may be given something to do: it lives and its inventory is known.
+    /// Returns the session in which the peer can be sent orders: it is live and its inventory is known.
     pub(crate) fn ready_session(&self) -> Option<&Session> {
         self.session
             .as_ref()
@@ -190,13 +191,13 @@ impl Peers {
         self.peers.get(&id)
     }
 
-    /// Hands out a peer that may be changed: it counts as touched.
+    /// Returns a peer to be changed, and marks it as touched.
     fn get_mut(&mut self, id: PeerId) -> Option<&mut Peer> {
         self.touch(id);
         self.peers.get_mut(&id)
     }
 
-    /// The orders from which replica sets are read off: of everyone who is not lost.
+    /// Returns the orders of all peers that are not lost, from which replica sets are read off.
     pub(crate) const fn rings(&self) -> &Rings {
         &self.rings
     }
@@ -209,7 +210,7 @@ impl Peers {
         self.peers.values()
     }
 
-    /// The peers after `id` (or from the first one), in order of ids.
+    /// Returns the peers after `id` (or from the first one), in order of ids.
     pub(crate) fn after(&self, id: Option<PeerId>) -> impl Iterator<Item = &Peer> {
         use std::ops::Bound;
         let from = id.map_or(Bound::Unbounded, Bound::Excluded);
@@ -228,22 +229,22 @@ impl Peers {
         self.get(id).is_some_and(|peer| peer.mode == PeerMode::Draining)
     }
 
-    /// The peer's failure domain, if it is known and has one.
+    /// Returns the peer's failure domain, if the peer is known and has one.
     pub(crate) fn zone(&self, id: PeerId) -> Option<&Zone> {
         self.get(id)?.zone()
     }
 
-    /// The peer's session, if it has one.
+    /// Returns the peer's session, if it has one.
     pub(crate) fn session_of(&self, id: PeerId) -> Option<SessionId> {
         self.get(id)?.session.as_ref().map(Session::id)
     }
 
-    /// The session of a peer that may be given something to do.
+    /// Returns the session in which the peer can be sent orders.
     pub(crate) fn ready_session(&self, id: PeerId) -> Option<&Session> {
         self.get(id)?.ready_session()
     }
 
-    /// Every open session and its peer.
+    /// Returns every open session and its peer.
     pub(crate) fn sessions(&self) -> Vec<(SessionId, PeerId)> {
         self.sessions
             .iter()
@@ -251,7 +252,7 @@ impl Peers {
             .collect()
     }
 
-    /// Whether a registration may be taken in; the fact of it when it says anything new.
+    /// Checks whether a peer may register; returns the fact, unless the registration is known.
     pub(crate) fn admit(&self, registration: Registration) -> Result<Option<Fact>, Rejection> {
         let is_known = match self.get(registration.peer) {
             Some(known) => {
@@ -271,7 +272,7 @@ impl Peers {
         Ok((!is_known).then_some(Fact::PeerRegistered(registration)))
     }
 
-    /// Refuses a publisher that is not connected in this run.
+    /// Checks that a publisher is connected in this run of it.
     pub(crate) fn check_publisher(&self, id: PeerId, incarnation: Incarnation) -> Result<(), Rejection> {
         let peer = self.get(id).ok_or(Rejection::NoSession(id))?;
         let current = peer.registration.incarnation;
@@ -288,7 +289,7 @@ impl Peers {
         }
     }
 
-    /// Takes in a fact about peers; any other one changes nothing.
+    /// Applies a fact about peers; any other one changes nothing.
     pub(crate) fn evolve(&mut self, fact: &Fact, at: Timestamp) {
         match fact {
             Fact::PeerRegistered(registration) => {
@@ -318,7 +319,7 @@ impl Peers {
         }
     }
 
-    /// Takes in a registration; a new or returning peer is suspect until it says hello.
+    /// Registers a peer; a new or returning one is suspect until it says hello.
     fn register(&mut self, registration: Registration, at: Timestamp) {
         let id = registration.peer;
         self.rings.insert(id);
@@ -348,7 +349,7 @@ impl Peers {
         }
     }
 
-    /// The peer is used for this from now on, through all its lives.
+    /// Sets the mode of a peer, which outlives its sessions.
     fn set_mode(&mut self, id: PeerId, mode: PeerMode, at: Timestamp) {
         self.touch(id);
         if let Some(peer) = self.peers.get_mut(&id) {
@@ -356,31 +357,31 @@ impl Peers {
         }
     }
 
-    /// Lets the leases of all live peers run until then.
+    /// Renews the leases of all live peers.
     fn renew_live(&mut self, until: Timestamp) {
         for peer in self.peers.values_mut().filter(|peer| peer.is_live()) {
             peer.life = Life::Live { lease_until: until };
         }
     }
 
-    /// To whom something may have happened since the last call.
+    /// Returns the peers that may have changed since the last call.
     pub(crate) fn take_touched(&mut self) -> Vec<PeerId> {
         std::mem::take(&mut self.touched)
     }
 
-    /// Everyone is to be looked at.
+    /// Marks all peers as touched.
     fn touch_all(&mut self) {
         self.touched = self.peers.keys().copied().collect();
     }
 
     fn touch(&mut self, id: PeerId) {
-        // Many changes in a row are of the same peer.
+        // Consecutive changes are often of the same peer.
         if self.touched.last() != Some(&id) {
             self.touched.push(id);
         }
     }
 
-    /// The peer is gone, and its session with it.
+    /// Makes a peer lost, and ends its session.
     fn lose(&mut self, id: PeerId, at: Timestamp) {
         self.touch(id);
         self.waits_no_longer_for(id);
@@ -411,7 +412,8 @@ impl Peers {
         }
     }
 
-    /// Opens the session of a peer that has said hello, and lets its lease run; returns the session that it replaces.
+    /// Opens the session of a peer that has said hello, and lets its lease run; returns the session that it
+    /// replaces.
     ///
     /// The peer is believed to hold the `unconfirmed` contents until it has said what it holds.
     pub(crate) fn open(
@@ -436,7 +438,8 @@ impl Peers {
         Some(old.id)
     }
 
-    /// Takes in the number of a session's next message; none when the message was taken in before.
+    /// Checks the number of a session's next message and returns the peer; none when the message was taken in
+    /// before.
     pub(crate) fn receive(
         &mut self,
         session: SessionId,
@@ -474,15 +477,15 @@ impl Peers {
         Some(id)
     }
 
-    /// Takes in how many bytes a peer has used.
+    /// Sets how many bytes of its capacity a peer uses.
     pub(crate) fn set_used(&mut self, id: PeerId, used: u64) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.used = used;
         }
     }
 
-    /// Bytes that were assigned to a peer have arrived. It says so itself with the next heartbeat; until then the room
-    /// must not be given away twice.
+    /// Counts bytes that were assigned to a peer and have arrived. Its next heartbeat counts them too; until
+    /// then the room must not be given away twice.
     pub(crate) fn advance(&mut self, id: PeerId, arrived: u64, now: Timestamp) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.used = peer.used.saturating_add(arrived);
@@ -490,14 +493,14 @@ impl Peers {
         }
     }
 
-    /// Gives a peer nothing more before `until`: it has no room.
+    /// Marks a peer as full until a time.
     pub(crate) fn set_full(&mut self, id: PeerId, until: Timestamp) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.is_full_until = until;
         }
     }
 
-    /// Takes in that a peer has announced a content, or published it.
+    /// Notes that a peer has announced a content, or published it.
     pub(crate) fn confirm(&mut self, id: PeerId, content: ContentId) {
         let session = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut());
         if let Some(unconfirmed) = session.and_then(|session| session.unconfirmed.as_mut()) {
@@ -505,15 +508,16 @@ impl Peers {
         }
     }
 
-    /// Takes in that a peer has announced everything that it holds; returns what it does not hold any longer. None when
-    /// that was said before.
+    /// Notes that a peer has announced everything that it holds; returns the contents that it does not hold
+    /// any longer. None when it said so before.
     pub(crate) fn complete_inventory(&mut self, id: PeerId) -> Option<BTreeSet<ContentId>> {
         let gone = self.get_mut(id)?.session.as_mut()?.unconfirmed.take()?;
         self.waits_no_longer_for(id);
         Some(gone)
     }
 
-    /// The session in which a peer is to be sent a mark of this many facts; none when it was sent as much.
+    /// Returns the session in which a peer is to be sent a mark of this many facts; none when it was sent as
+    /// much.
     pub(crate) fn send_facts(&mut self, id: PeerId, facts: u64) -> Option<SessionId> {
         let session = self.peers.get_mut(&id)?.session.as_mut()?;
         let is_news = session.sent_facts < facts;
@@ -521,7 +525,7 @@ impl Peers {
         is_news.then_some(session.id)
     }
 
-    /// The shortest list of facts that leads here.
+    /// Returns the shortest list of facts that leads to these peers.
     pub(crate) fn records(&self, epoch_at: Timestamp) -> impl Iterator<Item = Record> + '_ {
         let peers = self.peers.values().flat_map(|peer| {
             let registered = Record {
@@ -547,7 +551,7 @@ impl Peers {
         peers.chain(self.absences.records(epoch_at))
     }
 
-    /// The first invariant that does not hold, in words.
+    /// Checks the invariants; the complaint is in words.
     pub(crate) fn check(&self) -> Result<(), String> {
         for (id, peer) in &self.peers {
             let known_as = peer.registration.peer;

@@ -1,8 +1,8 @@
-//! What peers are used for: maintenance and drain, asked for by operators.
+//! Modes of peers: operators ask for maintenance and drain.
 //!
-//! Facts, so that they outlive restarts. Nothing is moved here: whoever is not on active mode is given nothing more, a
-//! draining peer's replicas no longer count towards the target, and repair does the rest. So a drain that is called
-//! off costs nothing but a surplus that is trimmed later.
+//! Modes are facts, so they outlive restarts. A change of mode moves no data: a peer that is not active is
+//! given nothing more, a draining peer's replicas no longer count towards the target, and repair does the
+//! rest. So a drain that is called off costs nothing but a surplus that is trimmed later.
 
 use shared::model::{PeerId, PeerMode, RequestedMode, Timestamp};
 
@@ -11,7 +11,8 @@ use crate::state::command::Rejection;
 use crate::state::record::Fact;
 
 impl Peers {
-    /// Decides about the mode that an operator asks for; with the fact that makes it so, unless it is so already.
+    /// Decides about the mode that an operator asks for; returns the fact as well, unless the peer has that
+    /// mode.
     pub(crate) fn request_mode(
         &self,
         now: Timestamp,
@@ -37,7 +38,7 @@ impl Peers {
         Ok((mode, fact))
     }
 
-    /// Peers whose maintenance is over.
+    /// Returns the peers whose maintenance is over.
     pub(crate) fn maintenances_over(&self, now: Timestamp) -> Vec<PeerId> {
         let is_over = |peer: &&Peer| {
             matches!(peer.mode, PeerMode::Maintenance { .. }) && !peer.mode.is_maintenance_at(now)
@@ -45,7 +46,7 @@ impl Peers {
         self.iter().filter(is_over).map(Peer::id).collect()
     }
 
-    /// Whether the peer is in maintenance, and expected back.
+    /// Returns whether the peer is in maintenance, and expected back.
     pub(crate) fn is_in_maintenance(&self, id: PeerId, now: Timestamp) -> bool {
         self.get(id).is_some_and(|peer| peer.mode.is_maintenance_at(now))
     }

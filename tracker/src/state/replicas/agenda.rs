@@ -1,9 +1,9 @@
-//! Which contents need looking at, and in which order.
+//! Agenda: the contents to look at, and their order.
 //!
-//! A content that something happened to is *changed*; once assessed it is *ready*, the most endangered first. When it
-//! lacks copies that are not urgent it is *queued* until they fit into the budget of repair, in the same order; what
-//! cannot be helped now *waits* for a time. What is in none of these is as it should be. A slow sweep over all
-//! contents (see `planning`) means that nothing stays stuck even if a change went unnoticed.
+//! A content that something happened to is *changed*; once assessed it is *ready*, the most endangered first.
+//! A content that lacks copies that are not urgent is *queued* until they fit into the budget of repair, in
+//! the same order; one that cannot be helped now *waits* for a time. A content in none of these sets is as it
+//! should be. A slow sweep over all contents (see `planning`) finds changes that went unnoticed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(super) struct Agenda {
     queued: BTreeSet<(u32, ContentId)>,
     waiting: BTreeSet<(Timestamp, ContentId)>,
     place: BTreeMap<ContentId, Place>,
-    /// Who waits until then waits no longer.
+    /// Time until which waiting contents count as due.
     awake_until: Timestamp,
 }
 
@@ -31,48 +31,49 @@ enum Place {
 }
 
 impl Agenda {
-    /// Something happened to the content.
+    /// Marks a content as changed.
     pub(super) fn mark(&mut self, content: ContentId) {
         self.put(content, Some(Place::Changed));
     }
 
-    /// The content has been assessed: its most endangered fragment has this many replicas.
+    /// Makes a content ready that has been assessed: its most endangered fragment has this many replicas.
     pub(super) fn make_ready(&mut self, content: ContentId, fewest: u32) {
         self.put(content, Some(Place::Ready(fewest)));
     }
 
-    /// The content, which is ready, is to be helped as soon as the budget has room for it.
+    /// Queues a content that is ready until the budget has room for it.
     pub(super) fn queue(&mut self, content: ContentId) {
         if let Some(Place::Ready(fewest)) = self.place.get(&content).copied() {
             self.put(content, Some(Place::Queued(fewest)));
         }
     }
 
-    /// Nothing can be done about the content before `until`, or until something happens to it.
+    /// Puts a content off until a time, or until something happens to it.
     pub(super) fn wait(&mut self, content: ContentId, until: Timestamp) {
         self.put(content, Some(Place::Waiting(until)));
     }
 
-    /// The content is as it should be, or gone.
+    /// Takes a content off the agenda.
     pub(super) fn settle(&mut self, content: ContentId) {
         self.put(content, None);
     }
 
-    /// How long to wait before looking again at what cannot be helped now.
+    /// Returns the time before the next look at contents that cannot be helped now.
     ///
-    /// The more wait, the longer each: looking at the hopeless must leave time for those that can be helped.
+    /// The more contents wait, the longer each does, so that there is time for those that can be helped.
     pub(super) fn patience(&self, retry: Duration) -> Duration {
         const CROWD: usize = 512;
         retry * u32::try_from(1 + self.waiting.len() / CROWD).unwrap_or(u32::MAX)
     }
 
-    /// There is new room or a new source: whoever waits is due at once, unless very many do.
+    /// Makes waiting contents due, unless very many wait: there is new room or a new source.
     pub(super) fn wake(&mut self, now: Timestamp, retry: Duration) {
         const LONGEST: u32 = 16;
         self.awake_until = now.after(self.patience(retry).min(retry * LONGEST));
     }
 
-    /// Up to `limit` contents that changed or have waited long enough; they stay where they are until put elsewhere.
+    /// Returns up to `limit` contents that changed or have waited long enough; they stay in their set until
+    /// they are put elsewhere.
     pub(super) fn due(&mut self, now: Timestamp, limit: usize) -> Vec<ContentId> {
         let until = now.max(self.awake_until);
         let waited = self
@@ -87,7 +88,7 @@ impl Agenda {
         due
     }
 
-    /// Up to `limit` contents that are ready, the most endangered first.
+    /// Returns up to `limit` contents that are ready, the most endangered first.
     pub(super) fn ready(&self, limit: usize) -> Vec<ContentId> {
         self.ready
             .iter()
@@ -96,7 +97,7 @@ impl Agenda {
             .collect()
     }
 
-    /// Up to `limit` contents that are queued, the most endangered first.
+    /// Returns up to `limit` contents that are queued, the most endangered first.
     pub(super) fn queued(&self, limit: usize) -> Vec<ContentId> {
         self.queued
             .iter()
@@ -109,12 +110,12 @@ impl Agenda {
         self.place.contains_key(&content)
     }
 
-    /// Whether the content is looked at as soon as its turn comes, and does not wait for something.
+    /// Returns whether the content is looked at as soon as its turn comes.
     pub(super) fn is_due(&self, content: ContentId) -> bool {
         matches!(self.place.get(&content), Some(Place::Changed | Place::Ready(_)))
     }
 
-    /// Whether the content waits for its turn in the budget of repair.
+    /// Returns whether the content waits for its turn in the budget of repair.
     pub(super) fn is_queued(&self, content: ContentId) -> bool {
         matches!(self.place.get(&content), Some(Place::Queued(_)))
     }
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_ready_can_be_queued_and_leaves_the_queue_when_something_happens() {
+    fn a_queued_content_leaves_the_queue_when_something_happens() {
         let mut agenda = Agenda::default();
         agenda.queue(content(9));
         assert_eq!(agenda.len(), 0, "nobody has looked at it");

@@ -1,15 +1,17 @@
-//! How one content's replicas stand: counted, not remembered.
+//! Assessment of one content's replicas: counted, not remembered.
 //!
-//! A holder counts as a replica while it keeps what it holds, has not been told to drop it, and is live or suspect.
-//! Whoever else holds something on such a peer is a source, nothing more.
+//! A holder counts as a replica while it keeps what it holds, has not been told to drop it, and is live or
+//! suspect. Any other holder on such a peer is a source, nothing more. A collection is as well off as the
+//! worst of its contents; the tracker never reads a catalog: its publisher has said which contents belong to
+//! it.
 
-use shared::model::{FragmentIndex, FragmentSet};
+use shared::model::{ContentId, ContentState, FragmentIndex, FragmentSet, Health};
 
 use super::{Fragments, Held, Replicas};
-use crate::state::names::Content;
+use crate::state::names::{Content, Names};
 use crate::state::peers::Peers;
 
-/// A count for every fragment; what holds everything is counted once for all.
+/// Count for every fragment; a holder of everything is counted once for all of them.
 #[derive(Debug)]
 pub(crate) struct Tally {
     all: u32,
@@ -24,7 +26,7 @@ impl Tally {
         }
     }
 
-    /// Whether all fragments have the same count.
+    /// Returns whether all fragments have the same count.
     pub(super) fn is_uniform(&self) -> bool {
         self.each.is_empty()
     }
@@ -33,7 +35,7 @@ impl Tally {
         self.all + self.each.get(index.get() as usize).copied().unwrap_or_default()
     }
 
-    /// The smallest count among all fragments of a content of `count`.
+    /// Returns the smallest count among all fragments of a content of `count`.
     pub(crate) fn min(&self, count: u32) -> u32 {
         if self.each.is_empty() || count == 0 {
             self.all
@@ -60,15 +62,15 @@ impl Tally {
 /// The replicas of one content.
 #[derive(Debug)]
 pub(crate) struct Assessment {
-    /// Replicas on live peers: what there is.
+    /// Replicas on live peers.
     live: Tally,
-    /// The same, and those on suspect peers.
+    /// Replicas on live and suspect peers.
     present: Tally,
-    /// Replicas on live peers, and in an outage those on everyone who has just fallen silent.
+    /// Replicas on live peers and, in an outage, on peers that have just fallen silent.
     expected: Tally,
-    /// Replicas on live peers that are not being drained: what will be left.
+    /// Replicas on live peers that are not being drained, which will be left.
     staying: Tally,
-    /// These, and those on suspect peers: what may be relied upon.
+    /// Replicas on live and suspect peers that are not being drained, which may be relied upon.
     counted: Tally,
     /// Fragments that some live or suspect peer holds, kept or not.
     sourced: FragmentSet,
@@ -99,7 +101,7 @@ impl Assessment {
         &self.sourced
     }
 
-    /// Whether all fragments have the same counts.
+    /// Returns whether all fragments have the same counts.
     pub(crate) fn is_uniform(&self) -> bool {
         self.live.is_uniform()
             && self.expected.is_uniform()
@@ -109,17 +111,17 @@ impl Assessment {
 }
 
 impl Held {
-    /// Whether the holder counts as a source.
+    /// Returns whether the holder counts as a source.
     pub(crate) fn is_source(&self, peers: &Peers) -> bool {
         !self.is_evicting && !peers.is_lost(self.peer)
     }
 
-    /// Whether the holder counts as a replica.
+    /// Returns whether the holder counts as a replica.
     pub(crate) fn is_replica(&self, peers: &Peers) -> bool {
         self.keeps && self.is_source(peers)
     }
 
-    /// Whether the holder counts as a replica that others need not make.
+    /// Returns whether the holder counts as a replica that no other peer need make.
     pub(super) fn is_staying(&self, peers: &Peers) -> bool {
         self.is_replica(peers) && !peers.is_draining(self.peer)
     }
@@ -168,4 +170,75 @@ impl Replicas {
             sourced,
         }
     }
+}
+
+impl Replicas {
+    /// Returns the health of a content as it is promised to users: only replicas on live peers count.
+    /// Planning counts suspect peers too, out of patience with short interruptions, but they are no
+    /// durability.
+    pub(crate) fn health_of(&self, content: &Content, peers: &Peers) -> Health {
+        let assessment = self.assess(content, peers);
+        let fragments = content.manifest().fragment_count();
+        let target = content.target().get();
+        let fewest = assessment.live().min(fragments);
+        let at_target = match fewest >= target {
+            true => content.manifest().indices().len(),
+            false => content
+                .manifest()
+                .indices()
+                .filter(|index| assessment.live().of(*index) >= target)
+                .count(),
+        };
+        let fragments_at_target = u32::try_from(at_target).unwrap_or(fragments);
+        let state = match () {
+            () if fragments_at_target == fragments => ContentState::Replicated,
+            () if assessment.sourced().is_full() => ContentState::Degraded,
+            () => ContentState::Unavailable,
+        };
+        let wanted = self
+            .assignments
+            .of(content.id())
+            .map(|(_, job)| job.wanted().len());
+        Health {
+            state,
+            target: content.target(),
+            fewest: if fragments == 0 { 0 } else { fewest },
+            fragments_at_target,
+            fragments,
+            copies_under_way: wanted.sum(),
+        }
+    }
+
+    /// Returns the health of a content together with the parts of the collections whose catalog it is.
+    pub(crate) fn health_with_parts(&self, content: &Content, names: &Names, peers: &Peers) -> Health {
+        let mut health = self.health_of(content, peers);
+        let mut counted: Vec<&[ContentId]> = Vec::new();
+        for parts in names.parts_of(content.id()) {
+            // The same collection may have several names, and several revisions of each.
+            if counted.contains(&parts) {
+                continue;
+            }
+            counted.push(parts);
+            for part in parts.iter().filter_map(|part| names.content(*part)) {
+                add(&mut health, self.health_of(part, peers));
+            }
+        }
+        health
+    }
+}
+
+fn add(health: &mut Health, part: Health) {
+    health.fewest = match (health.fragments, part.fragments) {
+        (0, _) => part.fewest,
+        (_, 0) => health.fewest,
+        _ => health.fewest.min(part.fewest),
+    };
+    // The worse state comes first.
+    health.state = health.state.min(part.state);
+    health.fragments = health.fragments.saturating_add(part.fragments);
+    health.fragments_at_target = health
+        .fragments_at_target
+        .saturating_add(part.fragments_at_target);
+    health.copies_under_way = health.copies_under_way.saturating_add(part.copies_under_way);
+    debug_assert!(health.state != ContentState::Replicated || health.fragments == health.fragments_at_target);
 }

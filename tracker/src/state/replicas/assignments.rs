@@ -1,16 +1,16 @@
 //! Copies that peers have been asked to make and have not announced yet, and the room reserved for them.
 //!
-//! Invariants: an assignment wants at least one fragment; a peer's reserved bytes are the sum over its assignments, and
-//! so are the bytes that count against the budget of repair, by target, by source and in all.
-//! Orders may get lost on the way: they are repeated when the peer's next session has its inventory, and given
-//! up when nothing moves for the stall time.
+//! Invariants: an assignment wants at least one fragment; a peer's reserved bytes are the sum over its
+//! assignments, and so are the bytes that count against the budget of repair, by target, by source and in
+//! all. Orders may get lost on the way: they are repeated when the peer's next session has its inventory, and
+//! given up when nothing moves for the stall time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::model::{ContentId, FragmentSet, Manifest, PeerId, Timestamp};
 
-use crate::budget::Budget;
+use crate::policy::Budget;
 
 /// An assignment whose peer makes progress, but not with it, is given up after this many stall times.
 const PATIENCE: u32 = 10;
@@ -20,15 +20,15 @@ const PATIENCE: u32 = 10;
 pub(super) struct Assignments {
     by_content: BTreeMap<(ContentId, PeerId), Assignment>,
     by_peer: BTreeMap<PeerId, Load>,
-    /// Bytes within the budget that are taken from each peer.
+    /// Bytes within the budget that each peer is the source of.
     by_source: BTreeMap<PeerId, u64>,
-    /// Bytes within the budget.
+    /// Bytes within the budget, in all.
     budgeted: u64,
-    /// Who failed at what, and until when it is not asked again.
+    /// Peers that failed at a content, and the time until which they are not asked again.
     cooling: BTreeMap<(ContentId, PeerId), Timestamp>,
 }
 
-/// What one peer is to copy of one content.
+/// Fragments that one peer is to copy of one content.
 #[derive(Debug)]
 pub(crate) struct Assignment {
     wanted: FragmentSet,
@@ -40,28 +40,28 @@ pub(crate) struct Assignment {
 /// Whether an assignment counts against the budget of repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Charge {
-    /// It is urgent, or no repair.
+    /// The copy is urgent, or no repair.
     Free,
-    /// It does; it is expected to take the same share from each of these.
+    /// The copy counts, and is expected to take the same share from each of these peers.
     Budget(Vec<PeerId>),
 }
 
-/// What one peer is to copy in all.
+/// Sum of a peer's assignments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Load {
     pub(super) assignments: usize,
     pub(super) bytes: u64,
-    /// Those of the bytes that count against the budget.
+    /// Bytes that count against the budget.
     pub(super) budgeted: u64,
 }
 
 impl Assignment {
-    /// Fragments that have not arrived.
+    /// Returns the fragments that have not arrived.
     pub(crate) const fn wanted(&self) -> &FragmentSet {
         &self.wanted
     }
 
-    /// Bytes that have not arrived.
+    /// Returns the bytes that have not arrived.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -73,7 +73,7 @@ impl Assignment {
         }
     }
 
-    /// Whom it takes its bytes from, and how many from each.
+    /// Returns the sources, and how many bytes come from each.
     fn shares(&self) -> (&[PeerId], u64) {
         match &self.charge {
             Charge::Budget(sources) if !sources.is_empty() => {
@@ -85,19 +85,19 @@ impl Assignment {
 }
 
 impl Assignments {
-    /// Bytes of all assignments that have not arrived.
+    /// Returns the bytes of all assignments that have not arrived.
     pub(super) fn bytes(&self) -> u64 {
         self.by_peer
             .values()
             .fold(0, |all, load| all.saturating_add(load.bytes))
     }
 
-    /// Bytes within the budget that have not arrived.
+    /// Returns the bytes within the budget that have not arrived.
     pub(super) const fn budgeted(&self) -> u64 {
         self.budgeted
     }
 
-    /// Bytes within the budget that are still to be taken from the peer.
+    /// Returns the bytes within the budget that are still to come from the peer.
     pub(super) fn taken_from(&self, source: PeerId) -> u64 {
         self.by_source.get(&source).copied().unwrap_or_default()
     }
@@ -114,12 +114,12 @@ impl Assignments {
         self.by_content.get(&(content, peer))
     }
 
-    /// Every assignment there is.
+    /// Returns the key of every assignment.
     pub(super) fn keys(&self) -> impl Iterator<Item = (ContentId, PeerId)> {
         self.by_content.keys().copied()
     }
 
-    /// Every assignment of the content, in order of peer ids.
+    /// Returns the assignments of the content, in order of peer ids.
     pub(super) fn of(&self, content: ContentId) -> impl Iterator<Item = (PeerId, &Assignment)> {
         let (first, last) = (PeerId::from_bytes([0; 16]), PeerId::from_bytes([0xff; 16]));
         self.by_content
@@ -127,7 +127,7 @@ impl Assignments {
             .map(|((_, peer), job)| (*peer, job))
     }
 
-    /// Contents that the peer is to copy something of, in order of ids.
+    /// Returns the contents that the peer is to copy something of, in order of ids.
     pub(super) fn of_peer(&self, peer: PeerId) -> Vec<ContentId> {
         if self.load(peer).assignments == 0 {
             return Vec::new();
@@ -139,7 +139,8 @@ impl Assignments {
             .collect()
     }
 
-    /// Adds fragments to what the peer is to copy, and reserves the room. What is free of charge once stays so.
+    /// Adds fragments to a peer's assignment, and reserves the room. An assignment that is free of charge
+    /// stays so.
     pub(super) fn add(
         &mut self,
         manifest: &Manifest,
@@ -166,7 +167,7 @@ impl Assignments {
         self.put(content, peer, job);
     }
 
-    /// The peer has announced that it keeps these fragments; returns how many bytes of them it was to copy.
+    /// Removes fragments that the peer has announced; returns how many bytes of them it was to copy.
     pub(super) fn progress(
         &mut self,
         manifest: &Manifest,
@@ -190,12 +191,12 @@ impl Assignments {
         arrived
     }
 
-    /// Gives an assignment up; false when there was none.
+    /// Gives an assignment up; returns whether there was one.
     pub(super) fn cancel(&mut self, content: ContentId, peer: PeerId) -> bool {
         self.take(content, peer).is_some()
     }
 
-    /// Gives up everything that concerns the content.
+    /// Gives up all assignments of the content.
     pub(super) fn cancel_content(&mut self, content: ContentId) {
         let peers: Vec<_> = self.of(content).map(|(peer, _)| peer).collect();
         for peer in peers {
@@ -203,7 +204,7 @@ impl Assignments {
         }
     }
 
-    /// Assignments that have not moved for too long, their peers' progress considered.
+    /// Returns the assignments that have not moved for too long, their peers' progress considered.
     pub(super) fn stalled(
         &self,
         now: Timestamp,
@@ -222,7 +223,7 @@ impl Assignments {
         late.map(|(key, _)| *key).collect()
     }
 
-    /// Does not ask the peer again for this content before `until`.
+    /// Bars a peer from assignments of this content until a time.
     pub(super) fn cool(&mut self, content: ContentId, peer: PeerId, until: Timestamp) {
         self.cooling.insert((content, peer), until);
     }
@@ -231,12 +232,12 @@ impl Assignments {
         self.cooling.contains_key(&(content, peer))
     }
 
-    /// Forgets failures that are long enough ago.
+    /// Forgets failures whose cool-down is over.
     pub(super) fn warm_up(&mut self, now: Timestamp) {
         self.cooling.retain(|_, until| *until > now);
     }
 
-    /// Takes an assignment out, and what it counts for with it.
+    /// Removes an assignment from the map and from all sums.
     fn take(&mut self, content: ContentId, peer: PeerId) -> Option<Assignment> {
         let job = self.by_content.remove(&(content, peer))?;
         if let Some(load) = self.by_peer.get_mut(&peer) {

@@ -1,8 +1,8 @@
 //! Orders to drop copies: of contents without a name, of a surplus, and because a peer's user asks for it.
 //!
-//! What is ordered counts for nothing from that moment until the peer announces it anew, so of several peers that ask to
-//! drop a copy only as many may as the others make up for. A peer refuses an order that does not know of its latest
-//! announce: then its copy counts again, and nothing has happened.
+//! A copy whose eviction is ordered counts for nothing until the peer announces it anew. So of several peers
+//! that ask to drop a copy, only as many may as the others make up for. A peer refuses an order that does not
+//! know of its latest announce: then its copy counts again, and nothing has happened.
 
 use shared::model::{ContentId, EvictReason, Order, PeerId, Timestamp};
 
@@ -10,18 +10,19 @@ use super::{Context, Held, Replicas};
 use crate::state::command::{Outcome, Rejection};
 use crate::state::names::Content;
 
-/// An eviction that is not answered within this many retry times is ordered again.
+/// Retry times after which an eviction that was not answered is ordered again.
 const EVICT_PATIENCE: u32 = 10;
 
-/// A peer that was told so often to drop a surplus replica, and keeps it, has a reason of its own (its user shares the
-/// file): it is not asked again, others are. More than once, because the order may have crossed an announce.
+/// Refusals after which a peer is not asked again to drop a surplus replica: it has a reason of its own (its
+/// user shares the file), and others are asked. More than one, because the order may have crossed an
+/// announce.
 const INSISTS: u8 = 3;
 
 impl Replicas {
-    /// Lets the peer drop what it holds of the content.
+    /// Orders the peer to drop its copy of the content, if it can be spared.
     ///
-    /// A copy that counts as a replica is spared when the target is kept without it; any other one, when every fragment of
-    /// it has a replica.
+    /// A copy that counts as a replica can be spared when the target is met without it; any other copy, when
+    /// each of its fragments has a replica.
     pub(crate) fn release(
         &mut self,
         cx: &Context<'_>,
@@ -73,7 +74,7 @@ impl Replicas {
         if cx.now < due {
             return Some(due);
         }
-        // Its name may be among what was lost.
+        // The name may be among the facts that were lost.
         if cx.has_gap {
             return Some(cx.now.after(cx.timing.orphan));
         }
@@ -81,7 +82,8 @@ impl Replicas {
         peers.into_iter().map(|peer| self.evict(cx, id, peer, out)).min()
     }
 
-    /// Trims one replica of a content that has had too many of them for long enough. Returns when to look again.
+    /// Trims one replica of a content that has had too many of them for long enough. Returns when to look
+    /// again.
     pub(super) fn trim(
         &mut self,
         cx: &Context<'_>,
@@ -109,8 +111,8 @@ impl Replicas {
         peers.into_iter().map(|peer| self.evict(cx, id, peer, out)).min()
     }
 
-    /// A replica that every fragment of the content can do without on live peers that stay: of a peer that is being
-    /// drained, then of the fullest zone, then of the peer with the least room.
+    /// Returns the peer whose replica every fragment can do without, counting live peers that stay: first one
+    /// that is being drained, then one in the fullest zone, then the one with the least room.
     fn superfluous(&self, cx: &Context<'_>, content: &Content) -> Option<PeerId> {
         let (id, peers) = (content.id(), cx.peers);
         let assessment = self.assess(content, peers);
@@ -146,25 +148,25 @@ impl Replicas {
         })
     }
 
-    /// Tells a peer to drop a content, if it has not just been told. Returns when to look again.
+    /// Orders a peer to drop a content, unless it was ordered just now. Returns when to look again.
     fn evict(&mut self, cx: &Context<'_>, content: ContentId, peer: PeerId, out: &mut Outcome) -> Timestamp {
         if let Some(repeat_at) = self.evictions.get(&(content, peer)).filter(|at| cx.now < **at) {
             return *repeat_at;
         }
-        // Repeated to a peer whose content has a name again meanwhile, the order asks for less.
+        // When the content has a name again meanwhile, the repeated order asks for less.
         let reason = match cx.names.content(content) {
             Some(_) => EvictReason::Surplus,
             None => EvictReason::Unreferenced,
         };
         match self.order_eviction(cx, content, peer, reason, out) {
             true => cx.now.after(cx.timing.retry * EVICT_PATIENCE),
-            // It says hello first, or is lost: either way its holding changes.
+            // The peer says hello first, or is lost: either way its holding changes.
             false => cx.now.after(cx.timing.retry),
         }
     }
 
-    /// Tells a peer to drop a content, which counts for nothing there until it is announced again; false when there is no
-    /// session in which it can be told.
+    /// Orders a peer to drop a content, whose copy there counts for nothing until it is announced again.
+    /// Returns false when the peer has no session in which it can be sent orders.
     fn order_eviction(
         &mut self,
         cx: &Context<'_>,

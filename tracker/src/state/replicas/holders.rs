@@ -1,8 +1,8 @@
-//! Who holds which fragments of which content: both directions, always consistent.
+//! Holders: which peer holds which fragments of which content, in both directions, always consistent.
 //!
-//! Learnt from announces and forgotten with the process. Compact: a holder of everything costs 48 bytes a content and
-//! 32 in the other direction, whatever the number of fragments; a holder of a part costs a bitmap more. Knows
-//! neither names nor whether a peer lives.
+//! Holdings are learnt from announces and forgotten with the process. They are compact: a holder of
+//! everything costs 48 bytes a content and 32 in the other direction, whatever the number of fragments; a
+//! holder of a part costs a bitmap more. Knows neither names nor whether a peer lives.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,18 +15,20 @@ pub(super) struct Holders {
     by_peer: BTreeMap<PeerId, BTreeSet<ContentId>>,
 }
 
-/// What one peer holds of one content; nothing only while it is fetching it.
+/// Holding of one peer of one content; without fragments only while the peer is fetching it.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     pub(super) peer: PeerId,
     pub(super) fragments: Fragments,
-    /// Whether it has undertaken to keep them.
+    /// Whether the peer has undertaken to keep the fragments.
     pub(super) keeps: bool,
-    /// Whether it has been told to drop them: it counts for nothing until it announces anew.
+    /// Whether the peer has been told to drop them: the holding counts for nothing until it is announced
+    /// anew.
     pub(super) is_evicting: bool,
-    /// How often in a row it was told to drop them and kept them.
+    /// Number of times in a row that the peer was told to drop them and kept them.
     pub(super) refusals: u8,
-    /// Whether it says that it was assigned to it: a publisher of which that is true has lost its own file.
+    /// Whether the peer says that the copy was assigned to it: a publisher that says so has lost its own
+    /// file.
     pub(super) is_assigned: bool,
 }
 
@@ -62,7 +64,7 @@ pub(crate) enum Fragments {
 }
 
 impl Fragments {
-    /// As a plain set of a content of `count` fragments.
+    /// Returns a plain set of a content of `count` fragments.
     pub(crate) fn to_set(&self, count: u32) -> FragmentSet {
         match self {
             Self::All => FragmentSet::full(count),
@@ -86,12 +88,12 @@ impl Fragments {
 }
 
 impl Holders {
-    /// Everyone who holds something of the content, in order of peer ids.
+    /// Returns all holders of the content, in order of peer ids.
     pub(super) fn of(&self, content: ContentId) -> &[Held] {
         self.by_content.get(&content).map_or(&[], Vec::as_slice)
     }
 
-    /// Every holding there is.
+    /// Returns every holding.
     pub(super) fn iter(&self) -> impl Iterator<Item = (ContentId, &Held)> {
         self.by_content
             .iter()
@@ -120,7 +122,7 @@ impl Holders {
         self.by_peer.get(&peer).map_or(0, BTreeSet::len)
     }
 
-    /// Replaces what the peer holds of the content; an eviction under way is off.
+    /// Replaces the peer's holding of the content; an eviction under way is off.
     pub(super) fn set(
         &mut self,
         content: ContentId,
@@ -149,7 +151,7 @@ impl Holders {
                 all[at] = held;
             }
             Err(at) => {
-                // Most contents have few holders: no spare room for more.
+                // Most contents have few holders, so no spare room is kept for more.
                 all.reserve_exact(1);
                 all.insert(at, held);
                 self.by_peer.entry(peer).or_default().insert(content);
@@ -157,7 +159,7 @@ impl Holders {
         }
     }
 
-    /// Forgets what the peer holds of the content.
+    /// Forgets the peer's holding of the content.
     pub(super) fn drop_one(&mut self, content: ContentId, peer: PeerId) {
         if let Some(all) = self.by_content.get_mut(&content) {
             all.retain(|held| held.peer != peer);
@@ -173,7 +175,7 @@ impl Holders {
         }
     }
 
-    /// Forgets everything about the peer; returns what it held something of.
+    /// Forgets everything about the peer; returns the contents that it held something of.
     pub(super) fn drop_peer(&mut self, peer: PeerId) -> BTreeSet<ContentId> {
         let contents = self.by_peer.remove(&peer).unwrap_or_default();
         for content in &contents {
@@ -187,7 +189,8 @@ impl Holders {
         contents
     }
 
-    /// The content turns out to have `count` fragments: whoever announced it in other fragments is no use as a holder.
+    /// Settles how many fragments a content has: a peer that announced it in other fragments is no use as a
+    /// holder.
     pub(super) fn settle(&mut self, content: ContentId, count: u32) {
         let announced: Vec<_> = self.of(content).to_vec();
         for held in announced {
@@ -203,7 +206,8 @@ impl Holders {
         }
     }
 
-    /// The reverse: the content is about to lose its manifest, so full sets must say how many fragments they have.
+    /// Reverses that: the content is about to lose its manifest, so full sets must say how many fragments
+    /// they have.
     pub(super) fn unsettle(&mut self, content: ContentId, count: u32) {
         for held in self.by_content.get_mut(&content).into_iter().flatten() {
             held.fragments = Fragments::Some(held.fragments.to_set(count));

@@ -1,16 +1,18 @@
-//! What a peer that is back has to list: only what the tracker does not know of it already.
+//! Reports of peers about what they hold and copy.
 //!
-//! Both sides have the digest of every bucket (see [`HoldingsDigest`]). A bucket on which the same stands is believed as it
-//! is, for the tracker would learn nothing else. Invariant: what is listed, and what was believed on the other buckets, is
-//! together what the peer holds.
+//! A peer that is back lists only what the tracker does not know of it already. Both sides have the digest of
+//! every bucket (see [`HoldingsDigest`]); a bucket with equal digests is believed as it is. Invariant: the
+//! listed contents and those of the believed buckets are together all that the peer holds.
 
-use shared::model::{DigestBuckets, HoldingsDigest, PeerId};
+use rand::Rng;
+use shared::model::{AssignmentFailure, ContentId, DigestBuckets, Holding, HoldingsDigest, Order, PeerId};
 
-use super::{Fragments, Replicas};
+use super::{Context, Fragments, Replicas};
+use crate::state::command::Outcome;
 use crate::state::names::Names;
 
 impl Replicas {
-    /// The buckets of the peer that it has to list.
+    /// Returns the buckets that a peer has to list.
     pub(crate) fn unknown_buckets(
         &self,
         peer: PeerId,
@@ -45,8 +47,132 @@ impl Replicas {
             }
         }
         let mut unknown = known.differing(said);
-        // An order to drop it may have got lost, or been refused: only an announce says what has become of it.
+        // An order to drop the content may have got lost, or been refused: only an announce tells.
         evicting.into_iter().for_each(|content| unknown.insert(content));
         unknown
+    }
+
+    /// Applies an announce of one content; returns how many bytes have arrived that were assigned to the
+    /// peer.
+    pub(crate) fn announced(&mut self, cx: &Context<'_>, peer: PeerId, holding: Holding) -> u64 {
+        let content = holding.content;
+        // The announce is newer than any eviction that was ordered, so the decision is made anew.
+        let was_evicting = self.evictions.remove(&(content, peer)).is_some();
+        let mut arrived = 0;
+        match cx.names.content(content).map(|known| known.manifest()) {
+            // Other fragments are of no use to anyone.
+            Some(manifest) if manifest.fragment_count() != holding.fragments.capacity() => {
+                self.holders.drop_one(content, peer);
+            }
+            Some(manifest) => {
+                if holding.keeps {
+                    arrived = self
+                        .assignments
+                        .progress(manifest, peer, &holding.fragments, cx.now);
+                }
+                let fragments = match holding.fragments.is_full() && !holding.fragments.is_empty() {
+                    true => Fragments::All,
+                    false => Fragments::Some(holding.fragments),
+                };
+                self.holders
+                    .set(content, peer, fragments, holding.keeps, holding.is_fetching);
+            }
+            None => {
+                let fragments = Fragments::Some(holding.fragments);
+                self.holders
+                    .set(content, peer, fragments, holding.keeps, holding.is_fetching);
+                let due = cx.now.after(cx.timing.orphan);
+                if self.holders.of(content).is_empty() {
+                    self.orphans.remove(&content);
+                } else if was_evicting && self.holders.get(content, peer).is_some_and(|held| held.keeps) {
+                    // The peer was told to drop the content and keeps it: perhaps it is about to publish it.
+                    self.orphans.insert(content, due);
+                } else {
+                    self.orphans.entry(content).or_insert(due);
+                }
+            }
+        }
+        if let Some(held) = self.holders.get_mut(content, peer) {
+            held.is_assigned = holding.is_assigned;
+        }
+        self.agenda.mark(content);
+        if arrived > 0 {
+            self.pace.add(cx.now, arrived);
+            self.agenda.wake(cx.now, cx.timing.retry);
+        }
+        arrived
+    }
+
+    /// Completes a peer's inventory: it does not hold the `gone` contents any longer. Orders of the session
+    /// before may have got lost, so they are sent again.
+    pub(crate) fn complete_inventory(
+        &mut self,
+        cx: &Context<'_>,
+        peer: PeerId,
+        gone: impl IntoIterator<Item = ContentId>,
+        rng: &mut impl Rng,
+        out: &mut Outcome,
+    ) {
+        for content in gone {
+            self.holders.drop_one(content, peer);
+            self.evictions.remove(&(content, peer));
+            self.forget_orphan_without_holders(content);
+            self.agenda.mark(content);
+        }
+        for content in self.assignments.of_peer(peer) {
+            let order = self.assignment_order(cx, content, peer, rng);
+            if let (Some(session), Some(order)) = (cx.peers.session_of(peer), order) {
+                out.send(session, order);
+            }
+        }
+        self.agenda.wake(cx.now, cx.timing.retry);
+    }
+
+    fn assignment_order(
+        &self,
+        cx: &Context<'_>,
+        content: ContentId,
+        peer: PeerId,
+        rng: &mut impl Rng,
+    ) -> Option<Order> {
+        let fragments = self.assignments.get(content, peer)?.wanted().clone();
+        let manifest = cx.names.content(content)?.manifest().clone();
+        let sources = self.sources(cx.peers, &manifest, peer, &fragments, rng);
+        Some(Order::Assign {
+            epoch: cx.epoch,
+            manifest,
+            fragments,
+            sources,
+        })
+    }
+
+    /// Gives up an assignment that the peer reports as failed; returns whether the peer has no room.
+    pub(crate) fn assignment_failed(
+        &mut self,
+        cx: &Context<'_>,
+        peer: PeerId,
+        content: ContentId,
+        failure: AssignmentFailure,
+    ) -> bool {
+        if !self.assignments.cancel(content, peer) {
+            return false;
+        }
+        let until = cx.now.after(cx.timing.cool_down);
+        self.assignments.cool(content, peer, until);
+        self.agenda.mark(content);
+        failure == AssignmentFailure::NoRoom
+    }
+
+    /// Gives up assignments that do not move.
+    pub(crate) fn give_up_assignments(&mut self, cx: &Context<'_>) {
+        self.assignments.warm_up(cx.now);
+        let peer = |peer| cx.peers.get(peer);
+        let progress_of = |id| peer(id).map(|peer| peer.progress_at()).unwrap_or_default();
+        for (content, peer) in self.assignments.stalled(cx.now, cx.timing.stall, progress_of) {
+            self.assignments.cancel(content, peer);
+            self.assignments
+                .cool(content, peer, cx.now.after(cx.timing.cool_down));
+            self.agenda.mark(content);
+        }
     }
 }

@@ -1,16 +1,14 @@
-//! Replicas: who holds what, what is lacking, and what is ordered about it.
+//! Replicas: holders of contents, copies that are lacking, and the orders about both.
 //!
-//! Beliefs only: they are learnt from announces and forgotten with the process. Invariants: nothing is assigned to a peer
-//! that is lost or not active; an orphan is held by someone and has no name; an eviction that is remembered is of a
-//! holding that counts for nothing; only named contents have a surplus. Reads names and peers and changes neither: what
-//! an order or an announce means for a peer is returned.
+//! All of it is belief, learnt from announces and forgotten with the process. Invariants: nothing is assigned
+//! to a peer that is lost or not active; an orphan is held by some peer and has no name; an eviction that is
+//! remembered is of a holding that counts for nothing; only named contents have a surplus. This part reads
+//! names and peers and changes neither.
 
 mod agenda;
-mod announces;
 mod assessment;
 mod assignments;
 mod evictions;
-mod health;
 mod holders;
 mod inventory;
 mod pace;
@@ -27,7 +25,7 @@ use shared::model::{ContentId, Epoch, Holding, Manifest, PeerId, PeerInfo, PeerM
 use super::command::Rejection;
 use super::names::{Names, RefChange};
 use super::peers::{Peer, Peers};
-use crate::budget::Budget;
+use crate::policy::Budget;
 use crate::timing::Timing;
 use agenda::Agenda;
 use assignments::Assignments;
@@ -38,9 +36,9 @@ use repair_budget::RepairBudget;
 pub(crate) use assessment::Assessment;
 pub(crate) use assignments::Assignment;
 pub(crate) use holders::{Fragments, Held};
-pub(crate) use repair::{committed, extents, is_urgent};
+pub(crate) use repair::{extents, is_urgent};
 
-/// What is believed about replicas, and what is under way.
+/// Holdings, and the copies and evictions that are under way.
 #[derive(Debug)]
 pub(crate) struct Replicas {
     holders: Holders,
@@ -50,9 +48,9 @@ pub(crate) struct Replicas {
     orphans: BTreeMap<ContentId, Timestamp>,
     /// Evictions that were ordered and are not answered yet, and when to repeat them.
     evictions: BTreeMap<(ContentId, PeerId), Timestamp>,
-    /// When a content began to have more replicas than it needs.
+    /// Contents with more replicas than they need, and the time since which that is so.
     surplus: BTreeMap<ContentId, Timestamp>,
-    /// How far the sweep over all contents has come.
+    /// The content that the sweep over all contents has come to.
     swept: Option<ContentId>,
     /// The share of all ready peers' capacity that was free at the last tick.
     free_share: u64,
@@ -60,7 +58,7 @@ pub(crate) struct Replicas {
     budget: RepairBudget,
 }
 
-/// Everything else that decisions about replicas depend on.
+/// Context of a decision about replicas: everything else that it depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
@@ -88,7 +86,7 @@ impl Replicas {
         }
     }
 
-    /// Goes by another budget of repair from now on.
+    /// Adopts another budget of repair.
     pub(crate) fn adopt(&mut self, budget: Budget) {
         self.budget.adopt(budget);
     }
@@ -97,7 +95,7 @@ impl Replicas {
         self.budget.limits()
     }
 
-    /// Every holder of something of the content, in order of peer ids.
+    /// Returns all holders of the content, in order of peer ids.
     pub(crate) fn holders_of(&self, content: ContentId) -> &[Held] {
         self.holders.of(content)
     }
@@ -106,12 +104,12 @@ impl Replicas {
         self.holders.get(content, peer)
     }
 
-    /// Contents that the peer holds something of.
+    /// Returns the contents that the peer holds something of.
     pub(crate) fn contents_of(&self, peer: PeerId) -> Option<&BTreeSet<ContentId>> {
         self.holders.contents_of(peer)
     }
 
-    /// Copies of the content that are under way, in order of peer ids.
+    /// Returns the copies of the content that are under way, in order of peer ids.
     pub(crate) fn assignments_of(&self, content: ContentId) -> impl Iterator<Item = (PeerId, &Assignment)> {
         self.assignments.of(content)
     }
@@ -124,42 +122,42 @@ impl Replicas {
         self.assignments.len()
     }
 
-    /// Bytes of all assignments that have not arrived.
+    /// Returns the bytes of all assignments that have not arrived.
     pub(crate) fn bytes_under_way(&self) -> u64 {
         self.assignments.bytes()
     }
 
-    /// Those of them that count against the budget of repair.
+    /// Returns the bytes under way that count against the budget of repair.
     pub(crate) const fn budgeted_bytes(&self) -> u64 {
         self.assignments.budgeted()
     }
 
-    /// Contents that are not, or may not be, as they should be.
+    /// Returns the number of contents that lack something, or may do so.
     pub(crate) fn agenda_len(&self) -> usize {
         self.agenda.len()
     }
 
-    /// Whether the content is looked at as soon as its turn comes.
+    /// Returns whether the content is looked at as soon as its turn comes.
     pub(crate) fn is_due(&self, content: ContentId) -> bool {
         self.agenda.is_due(content)
     }
 
-    /// Whether the content waits for its turn in the budget of repair.
+    /// Returns whether the content waits for its turn in the budget of repair.
     pub(crate) fn is_queued(&self, content: ContentId) -> bool {
         self.agenda.is_queued(content)
     }
 
-    /// Bytes a second that arrive at assigned peers.
+    /// Returns the bytes a second that arrive at assigned peers.
     pub(crate) fn rate(&self, now: Timestamp) -> u64 {
         self.pace.rate(now)
     }
 
-    /// The time until this many bytes have arrived; none if there are none or nothing moves.
+    /// Returns the time until this many bytes have arrived; none if there are none or nothing moves.
     pub(crate) fn time_for(&self, now: Timestamp, bytes: u64) -> Option<Duration> {
         self.pace.time_for(now, bytes)
     }
 
-    /// A peer as people see it.
+    /// Describes a peer to users.
     pub(crate) fn describe(&self, peer: &Peer) -> PeerInfo {
         PeerInfo {
             id: peer.id(),
@@ -174,7 +172,7 @@ impl Replicas {
         }
     }
 
-    /// Takes in that names refer to contents otherwise than before.
+    /// Follows a change of the references from names to contents.
     pub(crate) fn follow(&mut self, now: Timestamp, change: &RefChange, timing: &Timing) {
         for (content, fragments) in change.learned() {
             self.holders.settle(*content, *fragments);
@@ -188,7 +186,7 @@ impl Replicas {
         }
     }
 
-    /// Takes in that the last name of a content is gone.
+    /// Makes a content an orphan: its last name is gone.
     fn orphan(&mut self, content: ContentId, fragments: u32, due: Timestamp) {
         self.assignments.cancel_content(content);
         self.holders.unsettle(content, fragments);
@@ -201,7 +199,7 @@ impl Replicas {
         }
     }
 
-    /// Refuses a publisher that has been told to drop the content.
+    /// Checks that the publisher has not been told to drop the content.
     pub(crate) fn check_not_evicting(&self, content: ContentId, publisher: PeerId) -> Result<(), Rejection> {
         match self.holders.get(content, publisher) {
             Some(held) if held.is_evicting => Err(Rejection::Evicting(content)),
@@ -209,7 +207,7 @@ impl Replicas {
         }
     }
 
-    /// Takes in a publisher: to publish is to say that one holds everything, and keeps it.
+    /// Registers a publisher: by publishing, a peer says that it holds everything and keeps it.
     pub(crate) fn register_publisher(&mut self, manifest: &Manifest, publisher: PeerId) {
         let content = manifest.content();
         if manifest.fragment_count() > 0 {
@@ -219,14 +217,14 @@ impl Replicas {
         self.agenda.mark(content);
     }
 
-    /// Puts everything on the agenda that the peer holds: what it counts for may have changed.
+    /// Puts the peer's contents on the agenda, because its holdings may count differently now.
     pub(crate) fn mark_held_by(&mut self, peer: PeerId) {
         for content in self.holders.contents_of(peer).into_iter().flatten() {
             self.agenda.mark(*content);
         }
     }
 
-    /// Gives up everything that the peer was to copy.
+    /// Gives up the peer's assignments.
     pub(crate) fn cancel_assignments(&mut self, peer: PeerId) {
         for content in self.assignments.of_peer(peer) {
             self.assignments.cancel(content, peer);
@@ -234,7 +232,7 @@ impl Replicas {
         }
     }
 
-    /// Forgets everything about a peer that is gone: what it held no longer counts.
+    /// Forgets everything about a peer that is gone.
     pub(crate) fn lose_peer(&mut self, peer: PeerId) {
         self.cancel_assignments(peer);
         self.evictions.retain(|(_, other), _| *other != peer);
@@ -255,14 +253,14 @@ impl Replicas {
         self.swept = None;
     }
 
-    /// What the peer keeps of named contents.
+    /// Returns the peer's kept holdings of named contents.
     pub(crate) fn kept_by(&self, peer: PeerId, names: &Names) -> Vec<Holding> {
         let contents = self.holders.contents_of(peer).into_iter().flatten();
         let kept = contents.filter_map(|content| {
             let held = self.holders.get(*content, peer)?;
             let manifest = names.content(*content)?.manifest();
             let fragments = held.fragments.to_set(manifest.fragment_count());
-            // Of what it was only about to hold nothing is there.
+            // Of a content that it was only about to hold, it has nothing.
             (held.keeps && !held.is_evicting && !fragments.is_empty()).then_some(Holding {
                 content: *content,
                 fragments,
@@ -274,12 +272,12 @@ impl Replicas {
         kept.collect()
     }
 
-    /// Believes what was written down of a peer that is away.
+    /// Believes the holdings that are noted of a peer that is away.
     pub(crate) fn believe(&mut self, peer: PeerId, holdings: &[Holding], names: &Names) {
         for holding in holdings {
             let known = names.content(holding.content);
             let count = known.map(|content| content.manifest().fragment_count());
-            // Its name may have been removed since, or the same bytes published in other fragments.
+            // The name may have been removed since, or the same bytes published in other fragments.
             if count != Some(holding.fragments.capacity()) {
                 continue;
             }
@@ -360,14 +358,14 @@ impl Replicas {
     }
 }
 
-/// Looks that only tests take.
+/// Questions that only tests ask.
 #[cfg(test)]
 impl Replicas {
     pub(crate) fn holdings(&self) -> impl Iterator<Item = (ContentId, &Held)> {
         self.holders.iter()
     }
 
-    /// Bytes within the budget that are on their way to a peer, and from it.
+    /// Returns the bytes within the budget that are on their way to a peer, and from it.
     pub(crate) fn budgeted_of(&self, peer: PeerId) -> (u64, u64) {
         (
             self.assignments.load(peer).budgeted,

@@ -1,4 +1,4 @@
-//! How fast replicas are being made: bytes that arrive at assigned peers, over half a minute to a minute.
+//! Pace of repair: bytes that arrive at assigned peers, over half a minute to a minute.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Bytes have arrived.
+    /// Counts bytes that have arrived.
     pub(super) fn add(&mut self, now: Timestamp, bytes: u64) {
         *self = self.at(now);
         self.current = self.current.saturating_add(bytes);
     }
 
-    /// Bytes a second.
+    /// Returns bytes a second.
     pub(super) fn rate(&self, now: Timestamp) -> u64 {
         let Self {
             began,
@@ -30,13 +30,13 @@ impl Pace {
         } = self.at(now);
         let elapsed = now.since(began);
         let span = if before > 0 { WINDOW + elapsed } else { elapsed };
-        // Less than a second says nothing.
+        // A shorter span proves nothing.
         let millis = span.max(Duration::from_secs(1)).as_millis();
         let rate = u128::from(before.saturating_add(current)) * 1_000 / millis;
         u64::try_from(rate).unwrap_or(u64::MAX)
     }
 
-    /// When so many bytes will have arrived; none if there are none or nothing moves.
+    /// Returns the time until this many bytes have arrived; none if there are none or nothing moves.
     pub(super) fn time_for(&self, now: Timestamp, bytes: u64) -> Option<Duration> {
         let rate = self.rate(now);
         (bytes > 0 && rate > 0).then(|| Duration::from_secs(bytes.div_ceil(rate)))

@@ -1,6 +1,6 @@
-//! Working off the agenda: which content is looked at, and what is ordered about it.
+//! Planning: works off the agenda and orders copies and evictions.
 //!
-//! The work of one tick is bounded, so that the writer is never held up for long; what is left comes next tick.
+//! The work of one tick is bounded, so that the writer is never held up for long; the rest comes next tick.
 //! Planning again when nothing has changed orders nothing.
 
 use rand::Rng;
@@ -15,17 +15,19 @@ use crate::state::peers::Peers;
 /// Contents assessed in one tick.
 const ASSESS_LIMIT: usize = 4096;
 
-/// Contents planned in one tick, and as many again of those that were queued: with a quarter of a second between ticks, a thousand a second.
+/// Contents planned in one tick, and as many again of those that were queued: with a quarter of a second
+/// between ticks, a thousand a second.
 const PLAN_LIMIT: usize = 256;
 
-/// Contents times peers considered in one tick: keeps a tick below some tens of milliseconds in a large cluster.
+/// Contents times peers considered in one tick: keeps a tick below some tens of milliseconds in a large
+/// cluster.
 const PLAN_WORK: usize = 1 << 16;
 
 /// Contents that the sweep passes in one tick, whether or not anything happened to them.
 const SWEEP_LIMIT: usize = 256;
 
 impl Replicas {
-    /// Assesses contents that something happened to, and makes them ready; returns these.
+    /// Assesses contents that something happened to, makes them ready, and returns them.
     pub(crate) fn assess_due(&mut self, cx: &Context<'_>) -> Vec<ContentId> {
         self.sweep(cx);
         self.survey_room(cx.peers);
@@ -38,7 +40,7 @@ impl Replicas {
         due
     }
 
-    /// Orders what can be ordered about the contents that are ready, and about those whose turn in the budget it is.
+    /// Plans for the contents that are ready, and for those whose turn in the budget has come.
     pub(crate) fn plan(&mut self, cx: &Context<'_>, rng: &mut impl Rng, out: &mut Outcome) {
         let limit = (PLAN_WORK / cx.peers.count().max(1)).clamp(1, PLAN_LIMIT);
         for id in self.agenda.ready(limit) {
@@ -53,7 +55,7 @@ impl Replicas {
         }
     }
 
-    /// Orders what can be ordered about the content now. `has_turn` says that the budget of repair is for it.
+    /// Orders copies and evictions of one content. `has_turn` says that the budget of repair is for it.
     fn plan_content(
         &mut self,
         cx: &Context<'_>,
@@ -70,7 +72,7 @@ impl Replicas {
             None => (RepairResult::Settled, self.evict_orphan(cx, id, out)),
         };
         match (result, again) {
-            // What else there is to do about it is looked at when it has its copies.
+            // A surplus is looked at when the content has its copies.
             (RepairResult::Queued, _) => self.agenda.queue(id),
             (RepairResult::Waits(until), again) => {
                 self.agenda.wait(id, again.map_or(until, |at| at.min(until)))
@@ -80,9 +82,10 @@ impl Replicas {
         }
     }
 
-    /// The priority of the content, smallest first: the live replicas of its most endangered fragment.
+    /// Returns the priority of the content, smallest first: the live replicas of its most endangered
+    /// fragment.
     ///
-    /// What cannot be helped because nobody has it comes after what can be.
+    /// Fragments that nobody has are left out, because they cannot be helped.
     fn priority(&self, content: &Content, peers: &Peers) -> u32 {
         let assessment = self.assess(content, peers);
         let has_source = |index: &FragmentIndex| assessment.sourced().contains(*index);
@@ -98,7 +101,7 @@ impl Replicas {
         fewest.unwrap_or(u32::MAX)
     }
 
-    /// Puts contents on the agenda that are not as they should be without anyone having noticed.
+    /// Puts contents on the agenda that lack replicas although no change was noticed.
     fn sweep(&mut self, cx: &Context<'_>) {
         let next: Vec<_> = cx.names.contents_after(self.swept).take(SWEEP_LIMIT).collect();
         self.swept = next.last().copied().filter(|_| next.len() == SWEEP_LIMIT);

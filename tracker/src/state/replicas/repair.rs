@@ -1,10 +1,11 @@
-//! Bringing one content back to its target: who is to copy what from whom.
+//! Repair of one content: which peers copy which fragments, and from whom.
 //!
-//! Extent by extent: a run of fragments is copied to the same peers, so that a content may be larger than any single
-//! disk and a peer still holds long runs.
+//! Repair goes extent by extent: a run of fragments is copied to the same peers, so that a content may be
+//! larger than any single disk and a peer still holds long runs.
 //!
-//! What is *urgent*, because one replica is left even if everyone who has just fallen silent comes back, is ordered at
-//! once. Everything else has to fit into the budget of repair ([`RepairBudget`](super::repair_budget::RepairBudget)), and comes in its turn.
+//! A copy is *urgent* when one replica is left even if every peer that has just fallen silent comes back; it
+//! is ordered at once. Every other copy has to fit into the budget of repair
+//! ([`RepairBudget`](super::repair_budget::RepairBudget)), and comes in its turn.
 
 use std::collections::BTreeMap;
 
@@ -20,9 +21,9 @@ use crate::state::command::Outcome;
 use crate::state::names::Content;
 use crate::state::peers::Peers;
 
-/// Bytes that are placed together. What is left at the end of a disk is less than an extent: of the 50 GiB that a peer
-/// lends by default, 1 GiB is 2 %. Smaller extents would fill disks better and make a content depend on more sets of
-/// peers; the largest content (1 TiB) has 1,024 of these, each planned by itself.
+/// Bytes that are placed together. The unused end of a disk is less than an extent: of the 50 GiB that a peer
+/// lends by default, 1 GiB is 2 %. Smaller extents would fill disks better and make a content depend on more
+/// sets of peers; the largest content (1 TiB) has 1,024 of these, each planned by itself.
 const EXTENT_BYTES: u64 = 1 << 30;
 
 /// Assignments that one peer has at a time: enough to keep it busy between two ticks.
@@ -31,34 +32,34 @@ const MAX_ASSIGNMENTS: usize = 256;
 /// Sources named in an assignment; the peer finds more by itself.
 const MAX_SOURCES: usize = 16;
 
-/// What is left to be done about a content's copies.
+/// Result of a repair: what is left to do about the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RepairResult {
-    /// Nothing: all that it lacks has been ordered.
+    /// Nothing is left: all missing copies have been ordered.
     Settled,
-    /// Some cannot be made before then, or before something happens.
+    /// Some copies cannot be made before this time, or before something happens.
     Waits(Timestamp),
-    /// Some are to be ordered when the budget has room.
+    /// Some copies are to be ordered when the budget has room.
     Queued,
 }
 
-/// What is known of one content while it is repaired.
+/// Plan for one content while it is repaired.
 struct Plan {
     manifest: Manifest,
     assessment: Assessment,
     target: usize,
-    /// Whether the budget does not matter.
+    /// Whether the copies are urgent, so that the budget does not matter.
     is_urgent: bool,
     /// Peers that share the content in place: replica sets are looked for around them.
     publishers: Vec<PeerId>,
-    /// What each peer keeps or is copying.
+    /// Fragments that each peer keeps or is copying.
     kept: BTreeMap<PeerId, FragmentSet>,
-    /// What each peer is to copy by this plan.
+    /// Fragments that each peer is to copy by this plan.
     chosen: BTreeMap<PeerId, FragmentSet>,
 }
 
 impl Replicas {
-    /// Orders the copies that the content lacks: when they are urgent or it `has_turn`.
+    /// Orders the copies that the content lacks, if they are urgent or the content `has_turn`.
     pub(super) fn repair(
         &mut self,
         cx: &Context<'_>,
@@ -103,14 +104,14 @@ impl Replicas {
                 break;
             }
         }
-        // One order a peer, however many extents: each carries the whole manifest.
+        // Each peer gets one order, however many extents: an order carries the whole manifest.
         for (peer, fragments) in std::mem::take(&mut plan.chosen) {
             self.send(cx, &plan.manifest, peer, fragments, rng, out);
         }
         result
     }
 
-    /// Assigns copies of one extent, of which some fragments are so many copies short.
+    /// Assigns copies of one extent; `short` says how many copies each fragment lacks.
     fn repair_extent(
         &mut self,
         cx: &Context<'_>,
@@ -123,7 +124,7 @@ impl Replicas {
         let all = short.len();
         short.retain(|index, _| plan.assessment.sourced().contains(*index));
         let has_sources = short.len() == all;
-        // Each round assigns at least one copy of what is short, so it ends.
+        // Each round assigns at least one copy of a short fragment, so the loop ends.
         while !short.is_empty() {
             if !plan.is_urgent && !self.budget.has_room(&self.assignments) {
                 return RepairResult::Queued;
@@ -157,7 +158,8 @@ impl Replicas {
         if has_sources { RepairResult::Settled } else { waits }
     }
 
-    /// Takes a copy into the budget: from whom it will come. None when all who have it are busy with that.
+    /// Charges a copy to the budget and to the peers that it will come from. None when all of its sources are
+    /// busy with repair.
     fn charge(
         &mut self,
         peers: &Peers,
@@ -184,7 +186,7 @@ impl Replicas {
         Some(Charge::Budget(free))
     }
 
-    /// Who makes the next copy, and of which of the short fragments.
+    /// Chooses the peer that makes the next copy, and the short fragments that it copies.
     fn choose(
         &self,
         cx: &Context<'_>,
@@ -196,7 +198,7 @@ impl Replicas {
         let id = plan.manifest.content();
         let is_part = |has: &FragmentSet| extent.iter().any(|index| has.contains(*index));
         let mut keepers: Vec<_> = plan.kept.iter().filter(|(_, has)| is_part(has)).collect();
-        // Whoever keeps a part of the extent is completed first: that is the least to copy.
+        // A peer that keeps a part of the extent is completed first, because that is the least to copy.
         let completing = keepers.iter().filter_map(|(peer, has)| {
             let mut lacks = short.clone();
             lacks.subtract(has);
@@ -215,7 +217,7 @@ impl Replicas {
             target: plan.target,
             bytes: plan.manifest.bytes_in(short),
         };
-        // What it has already, for itself, takes no more room when it is kept.
+        // Bytes that the peer holds for itself already take no more room when it keeps them.
         let has = |peer| {
             let mut has = short.clone();
             let held = self.holders.get(id, peer)?;
@@ -234,7 +236,7 @@ impl Replicas {
         chosen.map(|peer| (peer, short.clone()))
     }
 
-    /// What each peer keeps of the content or is copying of it.
+    /// Returns the fragments that each peer keeps of the content or is copying.
     fn kept(&self, manifest: &Manifest, peers: &Peers) -> BTreeMap<PeerId, FragmentSet> {
         let (id, count) = (manifest.content(), manifest.fragment_count());
         let replicas = self.holders.of(id).iter().filter(|held| held.is_staying(peers));
@@ -249,7 +251,7 @@ impl Replicas {
         kept
     }
 
-    /// Whether the peer can be given a part of the content.
+    /// Returns whether the peer can be given a part of the content.
     pub(crate) fn readiness(
         &self,
         now: Timestamp,
@@ -273,7 +275,7 @@ impl Replicas {
         }
     }
 
-    /// Tells the peer what has been assigned to it.
+    /// Sends the peer its assignment.
     fn send(
         &self,
         cx: &Context<'_>,
@@ -296,8 +298,8 @@ impl Replicas {
         out.send(session.id(), order);
     }
 
-    /// Whom to fetch these fragments from: live ones before suspect ones, whoever repair leaves time before whoever is
-    /// busy with it, whoever has all of them before whoever has some, otherwise at random.
+    /// Returns peers to fetch these fragments from: live before suspect, idle before busy with repair,
+    /// holders of all before holders of some, otherwise in random order.
     pub(super) fn sources(
         &self,
         peers: &Peers,
@@ -332,8 +334,28 @@ impl Replicas {
         addressed.take(MAX_SOURCES).collect()
     }
 
-    /// Copies under way, those on live peers apart.
-    pub(crate) fn under_way(&self, manifest: &Manifest, peers: &Peers) -> UnderWay {
+    /// Returns the bytes of the missing copies that could be made and that no peer has been asked for.
+    pub(crate) fn bytes_lacking(&self, content: &Content, assessment: &Assessment, peers: &Peers) -> u64 {
+        let (manifest, target) = (content.manifest(), content.target().get());
+        let under_way = self.under_way(manifest, peers);
+        let lacking = |index| {
+            let committed = committed(assessment, &under_way, index, target);
+            let can_be_made = u32::from(assessment.sourced().contains(index));
+            u64::from(target.saturating_sub(committed) * can_be_made)
+        };
+        if assessment.is_uniform() && assessment.sourced().is_full() && under_way.is_empty() {
+            let first = manifest.indices().next();
+            return first.map_or(0, |first| lacking(first) * manifest.length());
+        }
+        let length_of = |index| u64::from(manifest.len_of(index));
+        manifest
+            .indices()
+            .map(|index| lacking(index) * length_of(index))
+            .sum()
+    }
+
+    /// Counts the copies under way, and those on live peers.
+    fn under_way(&self, manifest: &Manifest, peers: &Peers) -> UnderWay {
         let count = manifest.fragment_count();
         let mut tallies = UnderWay {
             all: Tally::new(),
@@ -349,20 +371,20 @@ impl Replicas {
     }
 }
 
-/// Copies that have been asked for.
-pub(crate) struct UnderWay {
+/// Copies that are under way, for each fragment.
+struct UnderWay {
     all: Tally,
     live: Tally,
 }
 
 impl UnderWay {
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.all.is_uniform()
     }
 }
 
-/// Whether some fragment that can be copied has one replica left at most, those on peers that have just fallen silent
-/// counted; a content that wants one has to have lost it.
+/// Returns whether some fragment that can be copied has at most one replica left, replicas on peers that have
+/// just fallen silent included. A content whose target is one is urgent when it has none.
 pub(crate) fn is_urgent(manifest: &Manifest, assessment: &Assessment, target: u32) -> bool {
     let is_low = |present| present < target.min(2);
     if assessment.sourced().is_full() {
@@ -372,16 +394,12 @@ pub(crate) fn is_urgent(manifest: &Manifest, assessment: &Assessment, target: u3
     sourced.any(|index| is_low(assessment.present().of(index)))
 }
 
-/// Replicas that the fragment has or will have, as far as one may rely on them; those on draining peers are not among them.
+/// Counts the replicas that the fragment has or will have and that may be relied upon; those on draining
+/// peers are not among them.
 ///
-/// A suspect peer usually comes back, so its replicas count for the grace time; unless at most one copy is left
-/// without it, and few others fell silent with it.
-pub(crate) fn committed(
-    assessment: &Assessment,
-    under_way: &UnderWay,
-    index: FragmentIndex,
-    target: u32,
-) -> u32 {
+/// A suspect peer usually comes back, so its replicas count for the grace time; unless at most one copy is
+/// left without it, and few others fell silent with it.
+fn committed(assessment: &Assessment, under_way: &UnderWay, index: FragmentIndex, target: u32) -> u32 {
     let is_endangered = target > 1 && assessment.expected().of(index) <= 1;
     if is_endangered {
         assessment.staying().of(index) + under_way.live.of(index)
@@ -390,7 +408,7 @@ pub(crate) fn committed(
     }
 }
 
-/// The runs of fragments that are placed together.
+/// Returns the runs of fragments that are placed together.
 pub(crate) fn extents(manifest: &Manifest) -> Vec<Vec<FragmentIndex>> {
     let run =
         usize::try_from(EXTENT_BYTES / u64::from(manifest.fragment_length().get())).unwrap_or(usize::MAX);

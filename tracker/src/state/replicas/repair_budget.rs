@@ -1,19 +1,19 @@
-//! Whether another copy fits into the budget of repair.
+//! Budget of repair: whether another copy fits.
 //!
-//! What is under way is counted by [`Assignments`]; what the rate allows is saved up here, for a few seconds at most,
-//! and may be overdrawn by the last copy that began. Pure; time only comes in as a value.
+//! [`Assignments`] counts the bytes that are under way. The bytes that the rate allows are saved up here, for
+//! a few seconds at most, and the last copy that began may overdraw them.
 
 use std::time::Duration;
 
 use shared::model::{PeerId, Timestamp};
 
 use super::assignments::Assignments;
-use crate::budget::Budget;
+use crate::policy::Budget;
 
-/// The rate saves up for this long: longer than ticks may be apart.
+/// Time for which the rate saves up: longer than the time between two ticks.
 const SAVES: Duration = Duration::from_secs(3);
 
-/// The budget, and what was spent of the rate.
+/// The budget, and the bytes that may begin.
 #[derive(Debug)]
 pub(super) struct RepairBudget {
     budget: Budget,
@@ -31,7 +31,7 @@ impl RepairBudget {
         }
     }
 
-    /// Goes by another budget. What was saved or overdrawn at another rate says nothing about the new one.
+    /// Adopts another budget. Bytes saved or overdrawn at another rate do not count for the new one.
     pub(super) fn adopt(&mut self, budget: Budget) {
         if self.budget.rate != budget.rate {
             self.saved = 0;
@@ -50,30 +50,30 @@ impl RepairBudget {
         (self.saved, self.at) = ((self.saved + earned).min(most), now);
     }
 
-    /// A copy of so many bytes begins.
+    /// Takes the bytes of a copy that begins.
     pub(super) fn take(&mut self, bytes: u64) {
         if self.budget.rate.is_some() {
             self.saved -= i128::from(bytes);
         }
     }
 
-    /// Whether the cluster can take on another copy.
+    /// Returns whether the cluster can take on another copy.
     pub(super) fn has_room(&self, under_way: &Assignments) -> bool {
         let is_affordable = self.budget.rate.is_none() || self.saved > 0;
         is_affordable && under_way.budgeted() < self.budget.total
     }
 
-    /// Whether the peer can be given another copy.
+    /// Returns whether the peer can be given another copy.
     pub(super) fn has_target(&self, under_way: &Assignments, peer: PeerId) -> bool {
         under_way.load(peer).budgeted < self.budget.per_target
     }
 
-    /// Whether another copy can be made from the peer.
+    /// Returns whether another copy can be made from the peer.
     pub(super) fn has_source(&self, under_way: &Assignments, peer: PeerId) -> bool {
         under_way.taken_from(peer) < self.budget.per_source
     }
 
-    /// The limits.
+    /// Returns the limits.
     pub(super) const fn limits(&self) -> &Budget {
         &self.budget
     }

@@ -1,15 +1,15 @@
-//! Room on the peers: what is free, and who is fuller than the others.
+//! Room on the peers: free bytes, and peers that are fuller than others.
 
 use shared::model::PeerId;
 
 use super::Replicas;
 use crate::state::peers::{Peer, Peers};
 
-/// Shares of a whole are counted in these.
+/// Unit of shares: the whole.
 const WHOLE: u64 = 1 << 16;
 
 impl Replicas {
-    /// Bytes of the peer's capacity that are neither used nor reserved.
+    /// Returns the bytes of the peer's capacity that are neither used nor reserved.
     pub(crate) fn free(&self, peer: &Peer) -> u64 {
         let reserved = self.assignments.load(peer.id()).bytes;
         peer.capacity()
@@ -17,18 +17,18 @@ impl Replicas {
             .saturating_sub(reserved)
     }
 
-    /// The same of a peer that may be unknown, and has none then.
+    /// Returns the free bytes of a peer that may be unknown, and has none then.
     pub(super) fn free_on(&self, peer: PeerId, peers: &Peers) -> u64 {
         peers.get(peer).map_or(0, |peer| self.free(peer))
     }
 
-    /// Whether less than half of the average share of its capacity is free.
+    /// Returns whether less than half of the average share of its capacity is free.
     pub(super) fn is_fuller(&self, peer: PeerId, peers: &Peers) -> bool {
         let capacity = peers.get(peer).map_or(0, Peer::capacity);
         share(self.free_on(peer, peers).into(), capacity.into()) < self.free_share / 2
     }
 
-    /// Takes the average anew; once a tick is often enough for what it decides.
+    /// Computes the average free share; once a tick is often enough for the decisions that use it.
     pub(super) fn survey_room(&mut self, peers: &Peers) {
         let ready = peers.iter().filter(|peer| peer.ready_session().is_some());
         let (free, capacity) = ready.fold((0_u128, 0_u128), |(free, capacity), peer| {

@@ -5,13 +5,12 @@ use std::time::Duration;
 use shared::model::{ByteRate, ContentRef, ReasonCode};
 
 use super::fleet::{Fleet, MIB, content};
-use crate::budget::Budget;
-use crate::policy::Policy;
+use crate::policy::{Budget, Policy};
 use crate::state::Command;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// From the break of a connection until its peer is lost.
+/// Time from the break of a connection until its peer is lost.
 const GRACE: Duration = Duration::from_secs(5);
 
 fn policy(budget: Budget) -> Policy {
@@ -22,8 +21,8 @@ fn policy(budget: Budget) -> Policy {
     }
 }
 
-/// Loses a peer of a fleet of 60 with 3,000 contents of 4 MiB; returns its bytes and how long it took to have them again
-/// elsewhere, from when it was noticed.
+/// Loses a peer of a fleet of 60 with 3,000 contents of 4 MiB; returns its bytes, and the time from the
+/// notice until other peers had them again.
 fn lose_one(budget: Budget, link: u64) -> (u64, Duration) {
     let mut fleet = Fleet::new(policy(budget), 60, 0);
     let contents = fleet.fill(3_000, 4, |_| 3);
@@ -72,8 +71,8 @@ fn a_lost_peer_is_restored_as_quickly_as_the_rate_allows() {
     clippy::print_stdout,
     reason = "a ratio, for the docs"
 )]
-fn a_lost_peer_is_restored_as_quickly_as_the_fewest_links_that_the_budget_fills() {
-    // So much under way keeps four peers busy at least, whoever they are; more when it is spread over more.
+fn a_lost_peer_is_restored_as_quickly_as_the_budget_fills_links() {
+    // The bytes under way keep at least four peers busy, and more when they are spread over more.
     let budget = Budget {
         per_target: 16 * MIB,
         per_source: 16 * MIB,
@@ -119,7 +118,7 @@ fn another_budget_counts_for_what_is_still_to_be_repaired() {
 }
 
 #[test]
-fn no_more_is_under_way_than_the_budget_and_one_copy_and_several_peers_copy_at_once() {
+fn the_budget_bounds_copies_under_way_and_several_peers_copy_at_once() {
     let budget = Budget {
         per_target: 16 * MIB,
         per_source: 16 * MIB,
@@ -157,7 +156,7 @@ fn the_most_endangered_come_first_and_the_last_replica_does_not_wait() {
     };
     let mut fleet = Fleet::new(policy(budget), 30, 0);
     let contents = fleet.fill(60, 4, |n| [4, 3, 2][n as usize % 3]);
-    // Slow enough that nothing ends meanwhile.
+    // The link is slow enough that no copy ends meanwhile.
     fleet.link = 1;
     let of = |fleet: &Fleet, at: usize| {
         fleet
@@ -182,11 +181,11 @@ fn the_most_endangered_come_first_and_the_last_replica_does_not_wait() {
     });
     let waiting = waiting.expect("a content that waits for the budget");
     assert!(lost(&fleet, waiting) >= 2);
-    // Whatever has one replica left was ordered all the same.
+    // Contents with one replica left were ordered all the same.
     for at in (0..60).filter(|at| lost(&fleet, *at) == 1) {
         assert!(fleet.orders.contains(&contents[at].content()), "{at}");
     }
-    // The budget has room again: what has two replicas left comes before what has three.
+    // The budget has room again: contents with two replicas left come before those with three.
     fleet.orders.clear();
     fleet.link = 100 * MIB;
     let fewest: Vec<_> = (0..60).map(|at| lost(&fleet, at)).collect();

@@ -35,7 +35,7 @@ fn a_collection_is_bound_with_its_parts_or_not_at_all() {
         (part.content, part.collection, manifest),
         (film.content(), None, film)
     );
-    // Again is the same; nobody without a session binds any of it.
+    // A repetition changes nothing; a peer without a session binds none of it.
     let again = world.publish_collection(1, "tree", &catalog, &[pack.clone(), content(3, 5)], 1);
     assert_eq!(again, bound);
     let parts = Some(Parts::new(vec![content(4, 1)]).expect("one"));
@@ -67,7 +67,7 @@ fn a_collection_is_replicated_when_all_of_it_is() {
 }
 
 #[test]
-fn what_the_next_revision_does_not_refer_to_any_more_goes_and_the_rest_stays() {
+fn parts_that_the_next_revision_lacks_go_and_the_rest_stays() {
     let mut world = World::with_peers(1);
     let (old, new) = (content(1, 1), content(2, 1));
     let (kept, changed, fresh) = (content(3, 2), content(4, 2), content(5, 2));
@@ -137,7 +137,7 @@ fn a_snapshot_tells_publishers_of_a_catalog_from_those_of_its_parts() {
         assert_eq!(publishers(&catalog), [peer(1), peer(2)]);
         assert_eq!(publishers(&part), [peer(1)]);
     }
-    // Who shares the bytes under no name any longer is no publisher of them.
+    // A peer that shares the bytes under no name any longer is no publisher of them.
     world.remove("file", None).expect("bound");
     world.remove("a", None).expect("bound");
     let known = replayed(&world);

@@ -1,4 +1,4 @@
-//! What contents survive, and why they are below their targets.
+//! Losses that contents survive, and reasons for which they are below their targets.
 
 use std::time::Duration;
 
@@ -185,7 +185,7 @@ fn a_survey_of_many_contents_takes_several_steps_and_counts_each_once() {
     for n in 0..3_000_u16 {
         let [high, low] = n.to_be_bytes();
         let bytes = content(high, 1 + u32::from(low));
-        // Not whole, so that every fragment is looked at.
+        // The holder is partial, so that every fragment is looked at.
         world.holds_unchecked(2, &bytes, some(&bytes, [0]), true);
     }
     let (mut surveying, mut steps) = (Surveying::default(), 1);

@@ -1,4 +1,5 @@
-//! What watchers are told: every change once, in order, and through a restart; or that something cannot be told any more.
+//! Watchers are sent every change once, in order, and through a restart; or the notice that events are
+//! missing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,10 +14,10 @@ use crate::state::State;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A state, the fewest replicas (more than the target are as good as the target), and the revision that stands so.
+/// State, fewest replicas (at most the target), and revision of a name.
 type Stands = (Revision, ContentState, u32);
 
-/// Somebody who follows the feed, and knows nothing else but what it looks at when the feed says that it should.
+/// Reader that follows the feed, and looks at the state only when the feed says so.
 pub(super) struct Reader {
     position: FeedPosition,
     names: BTreeMap<Name, Revision>,
@@ -38,7 +39,7 @@ impl Reader {
         reader
     }
 
-    /// Reads everything that is new.
+    /// Reads all new events.
     pub(super) fn read(&mut self, state: &State) -> Vec<FeedEvent> {
         let (mut all, mut has_more, mut wants_look) = (Vec::new(), true, false);
         while has_more {
@@ -97,7 +98,8 @@ impl Reader {
         }
     }
 
-    /// Asserts that it knows what names there are, and (when they have had time to be told) how everything stands.
+    /// Asserts that the reader knows all names and, once there was time for all events, the health of their
+    /// contents.
     pub(super) fn check(&self, state: &State, is_calm: bool) {
         let names: BTreeMap<_, _> = state
             .list("", None, 1000)
@@ -139,7 +141,7 @@ fn peers(state: &State) -> BTreeMap<PeerId, PeerState> {
     all.map(|peer| (peer.id, peer.state)).collect()
 }
 
-/// Events in a word or two.
+/// Returns events in a word or two each.
 fn told(events: &[FeedEvent]) -> Vec<String> {
     let one = |event: &FeedEvent| match event {
         FeedEvent::Published(bound) => format!("published {}@{}", bound.name, bound.revision),
@@ -271,7 +273,7 @@ fn a_restart_hides_no_change_of_a_name_and_blames_nobody() {
     world.publish(1, "a", &bytes, 2);
     world.obey();
     drop(reader.read(&world.state));
-    // Journaled, and not read before the crash.
+    // These facts are journaled, and were not read before the crash.
     world.publish(1, "b", &content(2, 1), 1);
     world.remove("b", None).expect("removed");
     world.restart();
@@ -305,7 +307,7 @@ fn what_a_snapshot_has_swallowed_or_a_backup_lost_is_a_gap() {
     world.publish(1, "b", &content(2, 1), 1);
     let since = world.journal.last().cloned().expect("just published");
     let mut lost = Reader::new(&world.state);
-    // From the snapshot and what came since.
+    // Replays the snapshot and the later records.
     world.journal = snapshot.clone();
     world.journal.push(since);
     world.restart();
@@ -314,7 +316,7 @@ fn what_a_snapshot_has_swallowed_or_a_backup_lost_is_a_gap() {
     drop(early.read(&world.state));
     assert_eq!(early.gaps, 1);
     early.check(&world.state, false);
-    // From the snapshot alone: the publication of b is lost with the end of the journal.
+    // Replays the snapshot alone: the publication of b is lost with the end of the journal.
     world.journal = snapshot;
     world.restart();
     drop(lost.read(&world.state));

@@ -1,4 +1,4 @@
-//! Many peers around a state, with links that take their time: what repair costs and how long it takes, in virtual time.
+//! Fleet: many peers with links around a state, to measure the cost and the time of repair in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -11,23 +11,23 @@ use shared::model::{
 use crate::policy::Policy;
 use crate::state::{Command, Effect, Publish, Reply, SessionId, State};
 
-/// As in production.
+/// Tick of production.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Heartbeats come every so many ticks.
+/// Ticks between two heartbeats.
 const HEARTBEAT: u64 = 8;
 
-/// One fragment.
+/// Length of a fragment.
 pub(super) const MIB: u64 = 1 << 20;
 
-/// A peer with a link.
+/// Peer with a link.
 struct Member {
     session: Option<SessionId>,
     sequence: u64,
     zone: Option<String>,
     holds: BTreeMap<ContentId, Manifest>,
     jobs: VecDeque<(Manifest, FragmentSet)>,
-    /// Bytes that its link has brought and that make no whole fragment yet.
+    /// Bytes that its link has brought and that are no whole fragment yet.
     credit: u64,
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Fleet {
     pub(super) copied: u64,
     /// Holdings that were listed by peers that came back.
     pub(super) listed: usize,
-    /// Who was told to copy what, in order.
+    /// Assignments, in order.
     pub(super) orders: Vec<ContentId>,
 }
 
@@ -56,7 +56,7 @@ fn id_of(number: usize) -> PeerId {
     PeerId::from_bytes(bytes)
 }
 
-/// A content of so many fragments of 1 MiB.
+/// Returns a content of this many fragments of 1 MiB.
 pub(super) fn content(number: u32, fragments: u32) -> Manifest {
     let length = FragmentLength::new(MIB).expect("a power of two");
     let root = |index: u32| {
@@ -71,7 +71,7 @@ pub(super) fn content(number: u32, fragments: u32) -> Manifest {
 }
 
 impl Fleet {
-    /// So many peers, all connected, in so many zones (none for 0).
+    /// Creates a fleet of connected peers in this many zones (none for 0).
     pub(super) fn new(policy: impl Into<Policy>, peers: usize, zones: usize) -> Self {
         let zone = |n: usize| (zones > 0).then(|| format!("zone-{}", n % zones));
         let member = |n| Member {
@@ -122,7 +122,7 @@ impl Fleet {
         reply
     }
 
-    /// The peer connects and says what it holds.
+    /// Connects a peer, which announces its holdings.
     pub(super) fn up(&mut self, number: usize) {
         if self.is_up(number) {
             return;
@@ -140,7 +140,7 @@ impl Fleet {
             used: 0,
             epoch: Epoch::new(0),
             mark: None,
-            // Some are older and do not say it in short.
+            // Older peers do not send digests.
             holdings: (!number.is_multiple_of(4)).then(|| {
                 let holdings: Vec<_> = member.holds.values().map(all_of).collect();
                 holdings.iter().collect()
@@ -168,7 +168,7 @@ impl Fleet {
         );
     }
 
-    /// Its connection breaks; what it was about to copy is forgotten.
+    /// Breaks the connection of a peer; its assignments are forgotten.
     pub(super) fn down(&mut self, number: usize) {
         let member = &mut self.members[number];
         member.jobs.clear();
@@ -210,7 +210,7 @@ impl Fleet {
         }));
     }
 
-    /// A tick passes: links bring what they can, what is whole is announced, time is noticed.
+    /// Lets a tick pass: links bring bytes, peers announce whole fragments, the state ticks.
     pub(super) fn tick(&mut self) {
         self.now = self.now.after(TICK);
         self.ticks += 1;
@@ -262,7 +262,7 @@ impl Fleet {
         }
     }
 
-    /// Passes time until every content has its replicas; at most this long.
+    /// Lets time pass until every content has its replicas; at most this long.
     pub(super) fn until_replicated(&mut self, contents: &[Manifest], most: Duration) -> Duration {
         let from = self.now;
         while !self.is_replicated(contents) {
@@ -283,17 +283,17 @@ impl Fleet {
         })
     }
 
-    /// Bytes that the peer holds.
+    /// Returns the bytes that the peer holds.
     pub(super) fn bytes_of(&self, number: usize) -> u64 {
         self.members[number].holds.values().map(Manifest::length).sum()
     }
 
-    /// Bytes that all hold.
+    /// Returns the bytes that all peers hold.
     pub(super) fn stored(&self) -> u64 {
         (0..self.members.len()).map(|number| self.bytes_of(number)).sum()
     }
 
-    /// How many peers have something to copy.
+    /// Returns how many peers have something to copy.
     pub(super) fn busy(&self) -> usize {
         self.members
             .iter()
@@ -301,7 +301,7 @@ impl Fleet {
             .count()
     }
 
-    /// Who holds the content.
+    /// Returns the holders of the content.
     pub(super) fn holders(&self, manifest: &Manifest) -> BTreeSet<usize> {
         let holds = |member: &Member| member.holds.contains_key(&manifest.content());
         (0..self.members.len())
@@ -309,7 +309,7 @@ impl Fleet {
             .collect()
     }
 
-    /// Publishes contents of so many MiB in turn, waits for their replicas, and forgets what that took.
+    /// Publishes contents of this many MiB in turn, waits for their replicas, and resets the counters.
     pub(super) fn fill(&mut self, count: u32, mib: u32, replicas: impl Fn(u32) -> u32) -> Vec<Manifest> {
         let contents: Vec<_> = (0..count).map(|n| content(n, mib)).collect();
         for (number, manifest) in contents.iter().enumerate() {

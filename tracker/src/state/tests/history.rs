@@ -1,4 +1,4 @@
-//! A journal that was restored from an older backup: it is noticed, and does no harm.
+//! Journals restored from an older backup: the tracker notices, and does no harm.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::state::{Closing, Fact, Record, Rejection};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Two peers; one name before the backup, one after it, which both peers' heartbeats have seen. Returns the world with
-/// its tracker restored from the backup, and what the journal lacks.
+/// Restores a tracker with two peers, one name before the backup, and one after it that both peers'
+/// heartbeats have seen. Returns the world, and the facts that the journal lacks.
 fn restored() -> (World, usize) {
     let mut world = World::with_peers(2);
     world.publish(1, "old", &content(1, 2), 1);
@@ -64,12 +64,12 @@ fn restarts_and_snapshots_without_loss_are_no_gap() {
 }
 
 #[test]
-fn histories_that_parted_are_told_apart_even_when_the_other_one_is_longer() {
+fn diverged_histories_differ_even_when_the_other_one_is_longer() {
     let (mut world, _) = restored();
     let backup = world.journal.clone();
     world.hello(1, 1, Epoch::new(1)).expect("welcome");
     world.say(1, Report::Heartbeat { used: 0 }).expect("heard");
-    // The same backup again: the same epoch, begun at another time, and much happens in it.
+    // The same backup again: the same epoch, begun at another time, and with many facts.
     world.journal = backup;
     world.journal.pop();
     world.now = world.now.after(MINUTE);
@@ -94,7 +94,7 @@ fn nothing_is_evicted_for_having_no_name_until_the_loss_is_accepted() {
     }
     world.pass(MINUTE * 5, &[]);
     assert_eq!(world.evicted(), [], "its name may be what is missing");
-    // The publisher adds it again; nothing is in the way.
+    // The publisher can add the content again.
     world.publish(1, "new", &lost, 1);
     world.remove("new", None).expect("removed");
     world.journal.push(Record {
@@ -110,7 +110,7 @@ fn nothing_is_evicted_for_having_no_name_until_the_loss_is_accepted() {
 }
 
 #[test]
-fn a_restored_tracker_takes_over_from_newer_epochs_only_when_it_was_declared() {
+fn only_a_declared_restoration_takes_over_from_newer_epochs() {
     let (mut world, _) = restored();
     let seen = Epoch::new(9);
     let refused = world
@@ -132,7 +132,7 @@ fn a_restored_tracker_takes_over_from_newer_epochs_only_when_it_was_declared() {
     world.hello(2, 1, Epoch::new(3)).expect("welcome");
 }
 
-/// What `tracker restored` says of a journal.
+/// Applies `tracker restored` to a journal.
 fn declare(world: &mut World) {
     let facts = world.state.restored();
     let at = world.now;
@@ -140,7 +140,7 @@ fn declare(world: &mut World) {
 }
 
 #[test]
-fn whoever_has_seen_one_fact_more_than_the_backup_has_is_believed_although_restoring_adds_some() {
+fn a_mark_one_fact_beyond_the_backup_proves_a_gap_after_restoration() {
     for lost in 1..4 {
         let mut world = World::with_peers(2);
         world.publish(1, "old", &content(1, 2), 1);
@@ -164,7 +164,7 @@ fn whoever_has_seen_one_fact_more_than_the_backup_has_is_believed_although_resto
 }
 
 #[test]
-fn no_revision_that_may_have_been_given_since_the_backup_is_given_to_another_binding() {
+fn no_revision_given_since_the_backup_is_given_to_another_binding() {
     let (mut world, _) = restored();
     declare(&mut world);
     world.restart();
@@ -184,7 +184,8 @@ fn no_revision_that_may_have_been_given_since_the_backup_is_given_to_another_bin
         world.publish(1, "another", &content(5, 2), 1).revision.get(),
         1_000_001
     );
-    // A removal takes the next one all the same, so that it can be told from what it removes; nothing was bound then.
+    // A removal takes the next revision all the same, so that it differs from the removed one; no binding was
+    // lost by that.
     assert_eq!(world.remove("old", None), Ok(1_000_003));
     world.journal = world.state.records();
     world.restart();

@@ -1,4 +1,5 @@
-//! Peers that are told to drop a content and keep it: they have a reason, and say so by announcing it again.
+//! Insistence: peers that are told to drop a content and keep it have a reason, and announce the content
+//! again.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::state::Rejection;
 use crate::timing::Timing;
 
 #[test]
-fn a_peer_that_keeps_what_it_was_told_to_drop_may_publish_it_and_is_left_alone_for_a_while() {
+fn a_peer_that_keeps_an_evicted_content_has_time_to_publish_it() {
     let mut world = World::with_peers(2);
     let bytes = content(1, 2);
     world.holds(1, &bytes, bytes.all_fragments(), true);
@@ -28,7 +29,7 @@ fn a_peer_that_keeps_what_it_was_told_to_drop_may_publish_it_and_is_left_alone_f
 }
 
 #[test]
-fn a_surplus_replica_that_its_peer_insists_on_does_not_keep_others_from_being_trimmed() {
+fn one_insisting_peer_does_not_keep_others_from_being_trimmed() {
     let mut world = World::with_peers(4);
     let bytes = content(1, 2);
     world.publish(1, "a", &bytes, 2);
@@ -36,7 +37,7 @@ fn a_surplus_replica_that_its_peer_insists_on_does_not_keep_others_from_being_tr
     for n in 2..=4 {
         world.holds(n, &bytes, bytes.all_fragments(), true);
     }
-    // Whoever is asked first insists; two more are to go until two are left beside it.
+    // The peer that is asked first insists; two more are to go until two are left beside it.
     let mut insists = None;
     for _ in 0..1_000 {
         world.pass(Duration::from_secs(5), &[]);
@@ -95,14 +96,14 @@ fn a_tracker_that_starts_anew_is_told_whose_copy_was_assigned() {
     (1..=3).for_each(|n| world.announce(n, Vec::new(), true));
     world.pass(Duration::from_secs(302), &[]);
     assert_eq!(world.evicted(), [(peer(2), EvictReason::Surplus)]);
-    // What it published it keeps; it says so, and is not asked again.
+    // The peer keeps the content that it published, says so, and is not asked again.
     world.holds(2, &bytes, bytes.all_fragments(), true);
     world.pass(Duration::from_secs(302), &[]);
     assert_eq!(world.evicted(), []);
 }
 
 #[test]
-fn a_publish_that_is_repeated_late_does_not_bring_back_what_was_lost_since() {
+fn a_late_repetition_of_a_publish_brings_back_no_lost_copy() {
     let mut world = World::with_peers(2);
     let bytes = content(1, 4);
     world.publish(1, "a", &bytes, 2);
@@ -113,7 +114,7 @@ fn a_publish_that_is_repeated_late_does_not_bring_back_what_was_lost_since() {
 }
 
 #[test]
-fn a_peer_that_is_full_can_be_told_to_keep_what_it_has_fetched_for_itself() {
+fn a_full_peer_can_be_told_to_keep_its_own_fetched_copy() {
     let mut world = World::with_peers(1);
     let bytes = content(1, 4);
     world.join_zone(2, "small", bytes.length());

@@ -1,4 +1,4 @@
-//! The state as stories.
+//! Tests of the state, as stories.
 
 mod budget;
 mod collections;

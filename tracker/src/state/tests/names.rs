@@ -89,7 +89,7 @@ fn publishing_the_same_again_changes_nothing() {
         .expect("a retry succeeds");
     assert_eq!(again, first);
     assert_eq!(world.journal.len(), journaled, "nothing is journaled");
-    // Another target is another wish.
+    // Another target is another publication.
     let more = world.publish(1, "a", &bytes, 3);
     assert_eq!(more.revision, Revision::new(2));
     assert_eq!(world.health(&bytes).target.get(), 3);
@@ -248,12 +248,12 @@ fn a_rename_moves_the_binding_at_once_and_touches_no_copy() {
     );
     world.pass(std::time::Duration::from_secs(120), &[]);
     assert_eq!(world.take_orders(), [], "every copy is where it should be");
-    // Asking again after a lost answer, or after a restart.
+    // A retry after a lost answer, or after a restart.
     assert_eq!(world.rename("a", "b", Some(1)), Ok(bound.clone()));
     world.restart();
     assert_eq!(world.rename("a", "b", Some(1)), Ok(bound));
     assert_eq!(world.bound("b"), Some((1, bytes.content())));
-    // The old name is as good as removed: its next revision follows the tombstone.
+    // The old name counts as removed: its next revision follows the tombstone.
     world.hello(1, 2, Epoch::new(2)).expect("welcome");
     world.announce(1, Vec::new(), true);
     assert_eq!(world.publish(1, "a", &bytes, 1).revision.get(), 3);

@@ -1,4 +1,4 @@
-//! Maintenance, drain, and other targets.
+//! Modes: maintenance, drain, and changed targets.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -92,7 +92,7 @@ fn nobody_is_let_go_while_a_replica_would_be_missing() {
     let status = world.drain_status(3);
     assert!(!status.is_safe);
     assert_eq!(status.reasons[0].code, ReasonCode::TooFewPeers);
-    // Most of it elsewhere is not enough either.
+    // Most fragments elsewhere are not enough either.
     world.join(4);
     world.tick();
     world.holds(4, &bytes, some(&bytes, [0, 1, 2]), true);
@@ -101,7 +101,7 @@ fn nobody_is_let_go_while_a_replica_would_be_missing() {
     assert_eq!(status.bytes_left, bytes.length() / 4);
     world.holds(4, &bytes, bytes.all_fragments(), true);
     assert!(world.drain_status(3).is_safe);
-    // Whoever takes its place must stay.
+    // A peer that takes its place must stay.
     world.disconnect(4);
     assert!(!world.drain_status(3).is_safe);
 }
@@ -184,7 +184,7 @@ fn in_safe_mode_and_while_it_is_away_nobody_knows_whether_a_peer_can_go() {
     assert!(!status.is_safe && status.reasons[0].code == ReasonCode::SafeMode);
 }
 
-/// Of a content with three replicas one is on a peer that goes for so long.
+/// Takes a peer with one of three replicas away for this long.
 fn ten_minutes_of_maintenance() -> (World, Manifest, u8) {
     let mut world = World::with_peers(5);
     let bytes = content(1, 4);
@@ -227,7 +227,7 @@ fn a_peer_that_comes_back_from_maintenance_has_missed_nothing() {
     assert_eq!(world.content_state(&bytes), ContentState::Replicated);
 }
 
-/// The tracker restarts; everyone is back but one.
+/// Restarts the tracker; all peers are back but one.
 fn restart_without(world: &mut World, bytes: &Manifest, away: u8) {
     let holders: Vec<_> = world.replicas(bytes).into_iter().map(number).collect();
     world.restart();
@@ -242,7 +242,7 @@ fn restart_without(world: &mut World, bytes: &Manifest, away: u8) {
 }
 
 #[test]
-fn a_tracker_that_restarts_during_a_maintenance_knows_what_the_absent_peer_keeps() {
+fn a_restart_during_a_maintenance_keeps_the_absent_peers_holdings() {
     let (mut world, bytes, away) = ten_minutes_of_maintenance();
     world.say(away, Report::Leave).expect("it may leave");
     world.tick();
@@ -264,10 +264,11 @@ fn a_tracker_that_restarts_during_a_maintenance_knows_what_the_absent_peer_keeps
 }
 
 #[test]
-fn what_a_peer_kept_when_it_went_away_is_forgotten_when_it_is_back_and_when_it_is_not_wanted_any_more() {
+fn what_a_peer_kept_when_it_went_away_is_forgotten_in_the_end() {
     let (mut world, bytes, away) = ten_minutes_of_maintenance();
     let counted = |world: &World| world.state.replicas.holders_of(bytes.content()).len();
-    // It was only its connection; then it falls silent together with the tracker, and who knows what it has done since.
+    // Only the connection had broken; then the peer falls silent together with the tracker, and its holdings
+    // are unknown.
     world.disconnect(away);
     world.tick();
     world.hello(away, 1, Epoch::new(1)).expect("welcome");

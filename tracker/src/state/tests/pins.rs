@@ -1,4 +1,4 @@
-//! What was pinned and acknowledged, kept outside the state: none of it may get lost, whatever happens.
+//! Pins that were acknowledged, kept outside the state: none may get lost, whatever happens.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::Timing;
 use crate::state::{Command, Rejection, Reply, State};
 
 impl World {
-    /// So many revisions of every name are remembered from now on.
+    /// Changes how many revisions of every name are remembered.
     pub(super) fn keep(&mut self, revisions: u32) {
         let limit = RevisionLimit::new(revisions).expect("in bounds");
         self.apply(Command::KeepRevisions(limit))
             .expect("it can always be changed");
     }
 
-    /// Pins or unpins `NAME@REV`, of which the count may have been seen.
+    /// Pins or unpins `NAME@REV`; the pin count may have been seen.
     pub(super) fn set_pin(
         &mut self,
         text: &str,
@@ -35,11 +35,11 @@ impl World {
     }
 }
 
-/// Revisions that are pinned as far as the story was told, and what they were bound to.
+/// Pinned revisions as the story knows them, and their contents.
 #[derive(Debug, Default)]
 pub(super) struct Pins(BTreeMap<String, ContentId>);
 
-/// Everything that is known of names and contents, apart from what watchers were told.
+/// Returns everything that is known of names and contents, apart from the state of the feed.
 fn facts(state: &State) -> String {
     let names: Vec<_> = state.names.histories_after(None).collect();
     let contents = state.names.contents_after(None).map(|id| {
@@ -64,7 +64,7 @@ impl Pins {
         }
     }
 
-    /// All that is pinned can be had, in a tracker that starts on a snapshot too.
+    /// Asserts that every pinned content is available, also in a tracker that starts from a snapshot.
     pub(super) fn check(&self, world: &World) {
         let mut copy = State::new(Timing::default(), 7);
         let snapshot = world.state.records();

@@ -1,4 +1,5 @@
-//! Anything may happen in any order: the invariants hold after every step, and calm heals everything.
+//! Random histories: anything may happen in any order. The invariants hold after every step, and calm heals
+//! everything.
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ enum Step {
         peer: u8,
         what: What,
     },
-    /// Something is heard of the session that was opened so many sessions ago.
+    /// Message of the session that was opened `back` sessions ago.
     Stray {
         back: u64,
         sequence: u64,
@@ -43,7 +44,7 @@ enum Step {
         content: u8,
         target: u32,
         expectation: u64,
-        /// Of a collection: which contents.
+        /// Parts of a collection, as a bit mask.
         parts: Option<u8>,
     },
     Remove {
@@ -72,7 +73,7 @@ enum Step {
         is_pinned: bool,
         seen: Option<u32>,
     },
-    /// The n-th order that waits is carried out, or gets lost.
+    /// Carries out the n-th order that waits, or loses it.
     Obey {
         nth: prop::sample::Index,
         is_lost: bool,
@@ -149,7 +150,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Contents of 0 to 3 fragments.
+/// Returns a content of 0 to 3 fragments.
 fn bytes(n: u8) -> Manifest {
     content(n, u32::from(n) - 1)
 }
@@ -230,7 +231,7 @@ fn report(what: &What) -> Report {
     }
 }
 
-/// Rejections are as good as successes here: what counts is that nothing breaks.
+/// Carries out a step, which may be rejected: only the invariants count.
 fn act(world: &mut World, pins: &mut Pins, step: &Step) {
     match *step {
         Step::Hello {
@@ -291,7 +292,7 @@ fn act(world: &mut World, pins: &mut Pins, step: &Step) {
             }
         }
         Step::Pass { millis } => {
-            // Mostly in steps, sometimes at a leap.
+            // Time passes mostly in steps, sometimes at a leap.
             for _ in 0..if millis % 8 == 0 { 1 } else { 8 } {
                 world.now = world.now.after(Duration::from_millis(millis / 8));
                 world.tick();
@@ -302,7 +303,7 @@ fn act(world: &mut World, pins: &mut Pins, step: &Step) {
     }
 }
 
-/// Whoever is told that it can go is missed by nobody: counted anew, fragment by fragment.
+/// Asserts that a peer that can go is not missed: replicas are counted anew, fragment by fragment.
 fn check_who_can_go(world: &World) {
     let known = world.state.peers(None, 100).peers;
     for leaver in known.iter().filter(|info| info.mode == PeerMode::Draining) {
@@ -342,7 +343,7 @@ fn check_who_can_go(world: &World) {
     }
 }
 
-/// A world in which little is kept for long.
+/// Returns a world in which the past is soon forgotten.
 fn forgetful() -> World {
     World::timed(Timing {
         history_grace: Duration::from_secs(20),
@@ -351,7 +352,7 @@ fn forgetful() -> World {
     })
 }
 
-/// Nothing goes wrong any more: everyone is connected, tells what it holds, and does what it is told.
+/// Calms the world: every peer is connected, announces its holdings, and obeys its orders.
 fn calm(world: &mut World) {
     for n in 1..=PEERS {
         let incarnation = world
@@ -383,7 +384,7 @@ fn calm(world: &mut World) {
         world.pass(Duration::from_secs(5), &[]);
         for (to, order) in world.take_orders() {
             let order = match order {
-                // What was held before stays.
+                // Fragments that were held before stay.
                 Order::Assign {
                     epoch,
                     manifest,
@@ -407,7 +408,8 @@ fn calm(world: &mut World) {
     }
 }
 
-/// Random histories in one run of the tests: `PROPTEST_CASES`, by default as many as take some seconds.
+/// Returns the number of random histories in one run of the tests: `PROPTEST_CASES`, by default as many as
+/// take some seconds. A failure prints its seed, and stores it in `proptest-regressions`.
 fn cases() -> u32 {
     let given = std::env::var("PROPTEST_CASES").ok();
     given.map_or(200, |given| given.parse().expect("PROPTEST_CASES is a number"))
@@ -419,7 +421,7 @@ proptest! {
     #[test]
     fn whatever_happens_the_invariants_hold_and_calm_heals(steps in proptest::collection::vec(step(), 1..60)) {
         let (mut world, mut pins) = (forgetful(), Pins::default());
-        // One reads at every step, one when all is over.
+        // One reader reads at every step, one when all is over.
         let (mut reader, mut sleeper) = (Reader::new(&world.state), Reader::new(&world.state));
         let mut newest = [0; NAMES.len()];
         for step in steps {
@@ -450,7 +452,7 @@ proptest! {
                 continue;
             };
             if health.state == ContentState::Unavailable {
-                // Lost for good: some fragment was dropped by its last holder.
+                // The content is lost: the last holder of some fragment dropped it.
                 continue;
             }
             prop_assert_eq!(health.state, ContentState::Replicated);

@@ -1,4 +1,5 @@
-//! A peer that is back lists what the tracker does not know of it, and nothing else; afterwards both agree.
+//! Reconciliation: a peer that is back lists only what the tracker does not know of it; afterwards both
+//! agree.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use super::world::{World, content, peer};
 use crate::Timing;
 use crate::state::{Command, Reply, SessionId, State};
 
-/// One peer and a state, without anything else.
+/// One peer and a state.
 struct Pair {
     state: State,
     now: Timestamp,
@@ -74,7 +75,7 @@ impl Pair {
         applied.reply.expect("in sequence");
     }
 
-    /// What the tracker believes of the peer.
+    /// Returns the holdings that the tracker believes.
     fn believed(&self) -> BTreeMap<ContentId, (FragmentSet, bool, bool)> {
         let all = self
             .state
@@ -110,7 +111,7 @@ fn id(n: u32) -> ContentId {
     ContentId::from_bytes(*shared::hash::leaf(&n.to_be_bytes()).as_bytes())
 }
 
-/// How a peer came to what it holds: nobody asked it to keep it, it published it, it was assigned.
+/// Origin of a holding: not kept, published, assigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum How {
     Fetched,
@@ -122,7 +123,7 @@ fn how() -> impl Strategy<Value = How> {
     prop_oneof![Just(How::Fetched), Just(How::Published), Just(How::Assigned)]
 }
 
-/// Of a content of eight fragments, those whose bits are set.
+/// Returns the fragments, of eight, whose bits are set.
 fn holding(n: u32, bits: u8, how: How) -> Holding {
     Holding {
         content: id(n),
@@ -220,7 +221,7 @@ fn what_is_being_evicted_is_listed_so_that_it_is_decided_anew() {
     world.pass(Duration::from_secs(3), &[]);
     let evicted = world.evicted();
     assert_eq!(evicted.iter().map(|(who, _)| *who).collect::<Vec<_>>(), [peer(1)]);
-    // It never got the order.
+    // The peer never got the order.
     let held = Holding {
         content: bytes.content(),
         fragments: bytes.all_fragments(),

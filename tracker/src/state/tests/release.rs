@@ -1,4 +1,4 @@
-//! Users who drop their copies: the tracker lets go whom the others can do without.
+//! Release: users drop their copies, as far as the other peers make up for them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn release(world: &mut World, n: u8, what: &Manifest) -> Result<(), Rejection> {
     world.apply(command).map(drop)
 }
 
-/// A content with a target of two, which peers 1 to 3 keep and peer 4 has fetched for itself.
+/// Publishes a content with a target of two, which peers 1 to 3 keep and peer 4 has fetched for itself.
 fn three_of_two() -> (World, Manifest) {
     let (mut world, data) = (World::with_peers(4), content(1, 2));
     world.publish(1, "data", &data, 2);
@@ -28,7 +28,7 @@ fn three_of_two() -> (World, Manifest) {
 }
 
 #[test]
-fn of_several_who_forget_at_once_only_as_many_go_as_the_others_make_up_for() {
+fn of_several_releases_at_once_only_those_that_can_be_spared_succeed() {
     let (mut world, data) = three_of_two();
     release(&mut world, 2, &data).expect("two are left");
     assert_eq!(world.evicted(), [(peer(2), EvictReason::Released)]);
@@ -41,7 +41,7 @@ fn of_several_who_forget_at_once_only_as_many_go_as_the_others_make_up_for() {
     assert_eq!(release(&mut world, 1, &data), Err(missed));
     release(&mut world, 4, &data).expect("nobody relies on it");
     world.take_orders();
-    // It has refused the order: it counts again, and someone else can go.
+    // The peer has refused the order: its copy counts again, and another one can go.
     world.holds(2, &data, data.all_fragments(), true);
     release(&mut world, 3, &data).expect("two are left");
     assert!(release(&mut world, 2, &data).is_err());

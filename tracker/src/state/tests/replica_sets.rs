@@ -1,4 +1,4 @@
-//! Few replica sets, also in the whole: with many publishers, and when peers come and go.
+//! Replica sets stay few with many publishers, and when peers come and go.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn many_publishers_and_a_peer_that_is_lost_make_few_sets() {
     assert!(first.iter().all(|set| set.len() == 3));
     assert!(first.len() <= bound, "{} sets", first.len());
 
-    // Who takes over what was lost is in a set with those who are left.
+    // A peer that takes over a lost replica is in a set with the keepers that are left.
     let gone = PEERS;
     world.disconnect(gone);
     world.pass(SECOND * 5, &[gone]);
@@ -53,7 +53,8 @@ fn many_publishers_and_a_peer_that_is_lost_make_few_sets() {
     );
     assert!(second.len() <= bound, "{} sets after a loss", second.len());
 
-    // It returns with what it had, and the surplus is trimmed: what is left may be no run of a ring any more.
+    // The peer returns with its replicas, and the surplus is trimmed: the rest may be no run of a ring any
+    // more.
     world.hello(gone, 2, Epoch::new(1)).expect("welcome");
     for (n, bytes) in contents().enumerate() {
         let had = before.get(n).is_some_and(|set| set.contains(&peer(gone)));

@@ -1,4 +1,4 @@
-//! Placement, repair, trimming, eviction.
+//! Replicas: placement, repair, trimming, eviction.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -377,7 +377,7 @@ fn a_surplus_is_trimmed_later_and_never_below_the_target() {
     );
     world.pass(SECOND * 5, &[]);
     assert_eq!(world.take_orders(), []);
-    // The peer has announced something meanwhile and ignores the order: it is decided anew.
+    // The peer has announced something meanwhile and ignores the order, so the decision is made anew.
     world.holds(evicted[0].0.as_bytes()[0], &bytes, bytes.all_fragments(), true);
     assert_eq!(world.replicas(&bytes).len(), 4);
 }

@@ -1,4 +1,4 @@
-//! What a restart keeps, and safe mode.
+//! Restarts: facts that are kept, and safe mode.
 
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ fn in_safe_mode_nothing_is_repaired_given_up_or_evicted() {
         1,
         "publishing goes on"
     );
-    // It does not last for ever: whoever has not come back is lost now.
+    // Safe mode ends: a peer that has not come back is lost now.
     world.pass(SECOND * 2, &[2, 3, 4]);
     assert!(!world.state.is_in_safe_mode());
     assert_eq!(world.peer_state(2), PeerState::Lost);

@@ -1,4 +1,4 @@
-//! The past of names: what is kept of it, for how long, and what a pin does.
+//! Past revisions of names: how long they are kept, and pins.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::state::{Rejection, State};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A world whose tracker remembers so many revisions.
+/// Returns a world whose tracker remembers this many revisions.
 fn remembering(revisions: u32, peers: u8) -> World {
     let mut world = World::with_peers(peers);
     world.keep(revisions);
@@ -21,7 +21,7 @@ fn pin(world: &mut World, text: &str) -> Result<RevisionEntry, Rejection> {
     world.set_pin(text, true, None)
 }
 
-/// The revisions of a name as `3 current, 2 kept`.
+/// Returns the revisions of a name as `3 current, 2 kept`.
 fn past(world: &World, text: &str) -> String {
     let all = world.state.revisions(&name(text)).expect("it is remembered");
     let told: Vec<_> = all
@@ -41,7 +41,7 @@ fn complaint(world: &World, text: &str) -> String {
 }
 
 fn wait(world: &mut World, duration: Duration) {
-    // Hours of heartbeats one by one would take long: the peers' orders do not matter meanwhile.
+    // Hours of heartbeats one by one would take long, and the peers' orders do not matter meanwhile.
     let end = world.now.after(duration);
     while world.now < end {
         world.now = end.min(world.now.after(Duration::from_secs(4)));
@@ -53,7 +53,7 @@ fn wait(world: &mut World, duration: Duration) {
 }
 
 #[test]
-fn a_superseded_revision_stays_at_its_target_for_the_grace_time_and_is_collected_then() {
+fn a_superseded_revision_is_kept_for_the_grace_time_and_collected_then() {
     let mut world = remembering(8, 3);
     let (old, new) = (content(1, 2), content(2, 2));
     world.publish(1, "a", &old, 2);
@@ -229,7 +229,7 @@ fn a_name_of_its_own_comes_before_a_revision_of_another() {
     );
     assert_eq!(resolved(&world, "a@1@1"), Ok(own), "and so are its revisions");
     assert_eq!(past(&world, "a@1"), "1 current");
-    // What it meant does not turn into something else by its removal.
+    // The removal does not give the name another meaning.
     world.remove("a@1", None).expect("removed");
     assert_eq!(
         resolved(&world, "a@1"),
@@ -322,7 +322,7 @@ fn past_revisions_of_a_collection_keep_their_parts() {
     wait(&mut world, HOUR * 2);
     assert_eq!(past(&world, "tree"), "3 current, 2 collected, 1 pinned");
     assert!(world.state.health(other.content()).is_err());
-    // Unpinned it is let go; the same collection is bound, so it can be had and pinned again all the same.
+    // Unpinned it is collected; the same collection is bound, so it is available and can be pinned again.
     world.set_pin("tree@1", false, None).expect("it is pinned");
     wait(&mut world, HOUR * 2);
     assert_eq!(past(&world, "tree"), "3 current, 2 collected, 1 kept");
@@ -434,7 +434,7 @@ fn a_forgotten_name_is_as_safe_from_old_publications_as_a_tombstone() {
             "after revision {followed}: {late:?}"
         );
     }
-    // After a restart, from a snapshot too.
+    // The same holds after a restart from a snapshot.
     let mut copy = State::new(Timing::default(), 4);
     world
         .state
@@ -442,7 +442,7 @@ fn a_forgotten_name_is_as_safe_from_old_publications_as_a_tombstone() {
         .into_iter()
         .for_each(|record| copy.replay(record));
     assert_eq!(copy.head(&name("a")), (Revision::new(8), None));
-    // Whoever asks now follows what it is told, be the name new or not.
+    // A caller that asks now gets the newest revision, be the name new or not.
     let anew = world.try_publish(1, "new", &bytes, 1, Expectation::Revision(Revision::new(8)));
     assert_eq!(anew.map(|bound| bound.revision.get()), Ok(9));
     assert_eq!(

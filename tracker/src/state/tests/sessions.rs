@@ -161,7 +161,7 @@ fn a_repeated_message_has_one_effect_and_a_missing_one_is_noticed() {
 }
 
 #[test]
-fn what_a_returning_peer_does_not_announce_is_gone_when_its_inventory_is_complete() {
+fn a_complete_inventory_ends_the_holdings_that_were_not_announced() {
     let mut world = World::with_peers(1);
     let (kept, lost) = (content(1, 2), content(2, 2));
     world.publish(1, "kept", &kept, 1);

@@ -1,4 +1,5 @@
-//! Peers that come and go faster than they are given up cost next to nothing, one by one and by the zone.
+//! Storms: peers that come and go faster than they are given up cost next to nothing, one by one and by the
+//! zone.
 
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 #[expect(clippy::print_stdout, reason = "figures for the docs")]
-fn a_thousand_peers_that_flap_for_a_minute_cost_less_than_a_hundredth_of_what_is_stored() {
+fn a_thousand_flapping_peers_cost_less_than_a_hundredth_of_the_data() {
     const PEERS: usize = 1_000;
     let mut fleet = Fleet::new(Timing::default(), PEERS, 0);
     let contents = fleet.fill(3_000, 1, |n| 2 + n % 2);
     fleet.link = 100 << 20;
     let stored = fleet.stored();
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-    // Everyone is up for a while, then down for less than the grace time of 4 s.
+    // Every peer is up for a while, then down for less than the grace time of 4 s.
     let mut next: Vec<_> = (0..PEERS)
         .map(|_| fleet.now.after(Duration::from_millis(rng.random_range(0..5_000))))
         .collect();
@@ -101,6 +102,6 @@ fn one_peer_that_flaps_costs_no_more_than_the_budget_and_is_copied_once() {
         fleet.up(5);
         fleet.pass(SECOND * 4);
     }
-    // Its contents had one live replica each time; the copies that were made then are there the next time.
+    // Its contents had one live replica each time; copies made then are there the next time.
     assert!(fleet.ordered <= fleet.bytes_of(5), "{} bytes", fleet.ordered);
 }

@@ -1,4 +1,4 @@
-//! A small world around a state: peers that do what they are told when the story says so, and a clock.
+//! World: a state, a clock, and peers that obey their orders when the story says so.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub(super) fn target(replicas: u32) -> ReplicationTarget {
     ReplicationTarget::new(replicas).expect("in bounds")
 }
 
-/// A content of this many fragments of 64 KiB; the seed tells contents apart.
+/// Returns a content of this many fragments of 64 KiB; the seed tells contents apart.
 pub(super) fn content(seed: u8, fragments: u32) -> Manifest {
     content_in(FragmentLength::MIN, seed, fragments)
 }
@@ -45,7 +45,7 @@ pub(super) fn content_in(fragment_length: FragmentLength, seed: u8, fragments: u
     Manifest::from_roots(length, fragment_length, roots.collect()).expect("as many roots as fragments")
 }
 
-/// The fragments with these numbers.
+/// Returns the fragments with these numbers.
 pub(super) fn some(manifest: &Manifest, numbers: impl IntoIterator<Item = u32>) -> FragmentSet {
     let mut set = manifest.no_fragments();
     for n in numbers {
@@ -72,10 +72,10 @@ pub(super) struct World {
     /// Orders that were sent and that the story has not looked at yet.
     pub(super) orders: Vec<(PeerId, Order)>,
     pub(super) closed: Vec<(SessionId, Closing)>,
-    /// What the peers remember of the tracker's history.
+    /// Marks that the peers remember.
     pub(super) marks: BTreeMap<PeerId, Mark>,
     sessions: u64,
-    /// So much is going on that checking everything at every step would take too long.
+    /// Whether the world is too large to check every invariant at every step.
     is_crowded: bool,
 }
 
@@ -103,7 +103,7 @@ impl World {
         world
     }
 
-    /// A world with peers 1 to `count`.
+    /// Creates a world with peers 1 to `count`.
     pub(super) fn with_peers(count: u8) -> Self {
         let mut world = Self::new();
         (1..=count).for_each(|n| world.join(n));
@@ -132,7 +132,7 @@ impl World {
         applied.reply
     }
 
-    /// The tracker crashes and comes back with its journal; nobody is connected.
+    /// Restarts the tracker with its journal after a crash; no peer is connected.
     pub(super) fn restart(&mut self) {
         self.state = State::new(self.timing, 2);
         for record in self.journal.clone() {
@@ -179,12 +179,12 @@ impl World {
         }
     }
 
-    /// The session that was opened so many sessions ago; 0 is the latest.
+    /// Returns the session that was opened `back` sessions ago; 0 is the latest.
     pub(super) fn session_ago(&self, back: u64) -> SessionId {
         SessionId::new(self.sessions.saturating_sub(back))
     }
 
-    /// A peer joins for the first time, with nothing.
+    /// Joins a new peer, which holds nothing.
     pub(super) fn join(&mut self, n: u8) {
         self.hello(n, 1, Epoch::new(0)).expect("welcome");
         self.announce(n, Vec::new(), true);
@@ -232,7 +232,7 @@ impl World {
         self.announce_one(n, manifest.content(), fragments, (keeps, false));
     }
 
-    /// The peer says that it keeps this because it was assigned to it.
+    /// Announces fragments that a peer keeps because they were assigned to it.
     pub(super) fn holds_as_assigned(&mut self, n: u8, manifest: &Manifest, fragments: FragmentSet) {
         self.announce_one(n, manifest.content(), fragments, (true, true));
     }
@@ -248,7 +248,7 @@ impl World {
         self.announce(n, vec![holding], false);
     }
 
-    /// The same among thousands of others.
+    /// Does the same without checks, for one of thousands.
     pub(super) fn holds_unchecked(
         &mut self,
         n: u8,
@@ -323,7 +323,7 @@ impl World {
             .expect("published")
     }
 
-    /// The same among thousands of others.
+    /// Does the same without checks, for one of thousands.
     pub(super) fn publish_unchecked(&mut self, n: u8, text: &str, manifest: &Manifest, replicas: u32) {
         self.is_crowded = true;
         self.publish(n, text, manifest, replicas);
@@ -371,7 +371,7 @@ impl World {
         self.apply(Command::Tick).expect("time can always pass");
     }
 
-    /// Time passes; connected peers send heartbeats, unless they are among the `silent`.
+    /// Lets time pass; connected peers send heartbeats, unless they are among the `silent`.
     pub(super) fn pass(&mut self, duration: Duration, silent: &[u8]) {
         let end = self.now.after(duration);
         while self.now < end {
@@ -379,7 +379,7 @@ impl World {
             for id in self.peers.keys().copied().collect::<Vec<_>>() {
                 let n = id.as_bytes()[0];
                 if !silent.contains(&n) {
-                    // Whoever is disconnected is not heard.
+                    // A disconnected peer is not heard.
                     drop(self.say(n, Report::Heartbeat { used: 0 }));
                 }
             }
@@ -391,7 +391,7 @@ impl World {
         std::mem::take(&mut self.orders)
     }
 
-    /// Who has been told to copy what since last asked; panics at an eviction.
+    /// Returns the assignments since the last call; panics at an eviction.
     pub(super) fn assigned(&mut self) -> Vec<(PeerId, FragmentSet)> {
         let orders = self.take_orders().into_iter();
         orders
@@ -402,7 +402,7 @@ impl World {
             .collect()
     }
 
-    /// Who has been told to drop the content, and why; panics at an assignment.
+    /// Returns the evictions since the last call; panics at an assignment.
     pub(super) fn evicted(&mut self) -> Vec<(PeerId, EvictReason)> {
         let orders = self.take_orders().into_iter();
         orders
@@ -413,7 +413,7 @@ impl World {
             .collect()
     }
 
-    /// Every assigned peer copies at once what it was told to, every evicted one drops it; until nobody is told anything.
+    /// Has every peer obey its orders at once, until there are none.
     pub(super) fn obey(&mut self) {
         for _ in 0..20 {
             self.tick();
@@ -482,7 +482,7 @@ impl World {
         Some((found.0.revision.get(), found.0.content))
     }
 
-    /// Peers that count as replicas of every fragment of the content.
+    /// Returns peers that count as replicas of every fragment of the content.
     pub(super) fn replicas(&self, manifest: &Manifest) -> Vec<PeerId> {
         let held = self.state.replicas.holders_of(manifest.content()).iter();
         held.filter(|held| {

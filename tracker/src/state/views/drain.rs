@@ -1,14 +1,15 @@
-//! How far a peer's drain has come, and whether it can be switched off.
+//! Drain of a peer: how far it has come, and whether the peer can be switched off.
 //!
-//! A content is *left* while some fragment that the peer holds of it is below its target on live peers that stay; of what
-//! the peer holds without keeping it, one such replica is enough. Looked at step by step, as surveys are.
+//! A content is *left* while some fragment that the peer holds of it is below its target on live peers that
+//! stay; of a content that the peer holds without keeping it, one such replica is enough. Contents are looked
+//! at step by step, as in surveys.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use shared::model::{ContentId, DrainStatus, PeerId, PeerMode, Reason, ReasonCode};
 
-use crate::state::State;
+use super::State;
 use crate::state::command::Rejection;
 use crate::state::names::Content;
 use crate::state::replicas::Held;
@@ -19,7 +20,7 @@ const STEP: usize = 2_048;
 /// Contents left whose reasons are looked for: each looks at all peers.
 const EXPLAINED: u64 = 16;
 
-/// A look at a drain that has not come to its end.
+/// Survey of a drain that has not come to its end.
 #[derive(Debug)]
 pub struct DrainSurvey {
     peer: PeerId,
@@ -28,13 +29,13 @@ pub struct DrainSurvey {
     bytes: u64,
     contents_left: u64,
     bytes_left: u64,
-    /// Whether it keeps something that has no name.
+    /// Whether the peer keeps a content that has no name.
     has_nameless: bool,
     reasons: BTreeMap<ReasonCode, (String, u64)>,
 }
 
 impl DrainSurvey {
-    /// A look at this peer.
+    /// Begins a survey of this peer.
     #[must_use]
     pub const fn new(peer: PeerId) -> Self {
         Self {
@@ -50,7 +51,7 @@ impl DrainSurvey {
     }
 }
 
-/// Looks at the next contents of the peer; the result when there are no more.
+/// Looks at the next contents of the peer; returns the result when there are no more.
 pub(super) fn step(state: &State, survey: &mut DrainSurvey) -> Result<Option<DrainStatus>, Rejection> {
     let known = state.peers.get(survey.peer);
     let mode = known.ok_or(Rejection::NoSuchPeer(survey.peer))?.mode();
@@ -95,7 +96,7 @@ fn look_at(state: &State, survey: &mut DrainSurvey, content: &Content, held: &He
         return;
     }
     for Reason { code, detail } in super::reasons::reasons(state, content) {
-        // That it is being drained is known.
+        // The caller knows that the peer is being drained.
         if code == ReasonCode::Draining || code == ReasonCode::ZonesShared {
             continue;
         }
@@ -126,7 +127,7 @@ fn drained(state: &State, survey: &DrainSurvey, mode: PeerMode) -> DrainStatus {
             detail: "the tracker has restarted and waits for its peers to report".to_owned(),
         });
     }
-    // Nobody else is told to keep what has no name, and it may have had one.
+    // No other peer is told to keep a content without a name, which may have had one.
     let may_be_missed = survey.has_nameless && state.history.gap().is_some();
     if may_be_missed {
         reasons.push(Reason {

@@ -1,14 +1,14 @@
-//! Which losses would take something with them: by who keeps what, not by trying out losses.
+//! Fatal losses, computed from the sets of keepers instead of by trying out losses.
 //!
-//! A fragment is lost when all of its keepers are, so what is fatal is read off from the sets of keepers: a set of one
-//! is a fatal peer, a set of two a fatal pair, a set within one zone a fatal zone. Fragments with the same keepers are
-//! one case, and a content that every keeper has whole is one case in all.
+//! A fragment is lost when all of its keepers are, so a set of one is a fatal peer, a set of two a fatal
+//! pair, a set within one zone a fatal zone. Fragments with the same keepers are one case, and a content that
+//! every keeper has whole is one case in all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::model::{Losses, PeerId, Zone};
 
-use crate::state::State;
+use super::State;
 use crate::state::names::Content;
 use crate::state::replicas::{Fragments, Held};
 
@@ -21,7 +21,7 @@ pub(super) struct Toll {
 }
 
 impl Toll {
-    /// Adds what is fatal to one content: the sets of its fragments' keepers, and where those are.
+    /// Adds the fatal losses of one content, given the sets of its fragments' keepers and the zones of those.
     fn add<'a>(&mut self, sets: &BTreeSet<Vec<PeerId>>, zone: impl Fn(PeerId) -> Option<&'a Zone>) {
         let alone: BTreeSet<_> = sets
             .iter()
@@ -53,7 +53,7 @@ impl Toll {
         }
     }
 
-    /// The worst of each kind, and how many there are.
+    /// Returns the worst losses of each kind, and how many there are.
     pub(super) fn summary(&self) -> Losses {
         Losses {
             peers: worst(&self.peers),
@@ -73,14 +73,14 @@ fn worst<K: Ord + Clone>(tolls: &BTreeMap<K, u64>) -> Vec<K> {
     all.into_iter().map(|(key, _)| key.clone()).collect()
 }
 
-/// Whoever keeps something of the content on a live peer.
+/// Returns the live peers that keep something of the content.
 pub(super) fn keepers<'a>(state: &'a State, content: &Content) -> Vec<&'a Held> {
     let held = state.replicas.holders_of(content.id()).iter();
     held.filter(|held| held.is_replica(&state.peers) && state.peers.is_live(held.peer()))
         .collect()
 }
 
-/// Adds what is fatal to the content. Returns what that cost: looks at keepers.
+/// Adds the fatal losses of the content; returns the work: keepers looked at.
 pub(super) fn add_toll(state: &State, content: &Content, toll: &mut Toll) -> usize {
     let keepers = keepers(state, content);
     let whole: Vec<_> = keepers

@@ -1,9 +1,9 @@
-//! What can be asked without changing anything.
+//! Views: questions that change nothing.
 
 mod drain;
 mod losses;
 mod reasons;
-pub(super) mod survey;
+mod survey;
 
 use rand::Rng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
@@ -17,14 +17,15 @@ use super::State;
 use super::command::Rejection;
 use super::history::Gap;
 use super::names::{Bound, Content, Hold, NameHistory, Revised};
-use survey::Surveying;
 
 pub use drain::DrainSurvey;
+pub use survey::Surveying;
 
-/// Bitmaps in one location: with a manifest of 2 MiB it stays below the 4 MiB that gRPC clients read by default.
+/// Bitmaps in one location: with a manifest of 2 MiB it stays below the 4 MiB that gRPC clients read by
+/// default.
 const MAX_BITMAP_BYTES: u32 = 1 << 20;
 
-/// Some of the peers, and what goes with them.
+/// Page of the list of peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeersPage {
     /// In order of their ids.
@@ -58,19 +59,19 @@ pub struct Status {
     pub assignments: usize,
     /// Contents that are not, or may not be, as they should be.
     pub contents_to_look_at: usize,
-    /// What is known to be missing from the journal.
+    /// Known gap of the journal.
     pub gap: Option<Gap>,
 }
 
 impl State {
-    /// At which revision a name is, and what that bound it to, if it did.
+    /// Returns the newest revision of a name, and the content that it is bound to, if it is bound.
     #[must_use]
     pub fn head(&self, name: &Name) -> (Revision, Option<ContentId>) {
         let content = self.names.binding(name).map(|bound| bound.content);
         (self.names.revision(name), content)
     }
 
-    /// What a name is bound to, or the first name of a content.
+    /// Returns the binding of a name, or of the first name of a content.
     ///
     /// # Errors
     /// [`Rejection::NoSuchName`], [`Rejection::NoSuchContent`].
@@ -79,7 +80,8 @@ impl State {
         Ok((binding, content.manifest().clone()))
     }
 
-    /// Up to `limit` names that begin with `prefix` and come after `after`, and whether there are more.
+    /// Returns up to `limit` names that begin with `prefix` and come after `after`, and whether there are
+    /// more.
     #[must_use]
     pub fn list(&self, prefix: &str, after: Option<&Name>, limit: usize) -> (Vec<Listing>, bool) {
         let mut names = self.names.names_after(prefix, after);
@@ -101,7 +103,7 @@ impl State {
         (page, names.next().is_some())
     }
 
-    /// Where a content's fragments are. When there are more than `max_holders`, `rng` chooses.
+    /// Returns the holders of a content. When there are more than `max_holders`, `rng` chooses.
     ///
     /// # Errors
     /// As [`Self::resolve`].
@@ -140,7 +142,7 @@ impl State {
         })
     }
 
-    /// How a content's replicas stand; of a collection's catalog, with those of its parts.
+    /// Returns the health of a content; of a collection's catalog, together with its parts.
     ///
     /// # Errors
     /// [`Rejection::NoSuchContent`].
@@ -152,7 +154,7 @@ impl State {
         Ok(self.health_with_parts(known))
     }
 
-    /// Up to `limit` peers that come after `after`.
+    /// Returns up to `limit` peers that come after `after`.
     #[must_use]
     pub fn peers(&self, after: Option<PeerId>, limit: usize) -> PeersPage {
         let mut members = self.peers.after(after);
@@ -217,7 +219,7 @@ impl State {
         self.replicas.health_with_parts(content, &self.names, &self.peers)
     }
 
-    /// Everything that is remembered of a name, the newest revision first.
+    /// Returns the remembered revisions of a name, the newest first.
     ///
     /// # Errors
     /// [`Rejection::NoSuchName`], when nothing is.
@@ -227,7 +229,7 @@ impl State {
         Ok(all.map(|revised| self.entry(history, revised)).collect())
     }
 
-    /// A revision as people see it.
+    /// Describes a revision to users.
     pub(super) fn entry(&self, history: &NameHistory, revised: &Revised) -> RevisionEntry {
         let bound = revised.bound();
         let there = bound.filter(|bound| self.names.is_there(history, bound));
@@ -249,19 +251,20 @@ impl State {
         }
     }
 
-    /// The events after a position, as far as they fit into a page; without a position, where the feed is now.
+    /// Returns the events after a position, as far as they fit into a page; without a position, the end of
+    /// the feed.
     #[must_use]
     pub fn events_after(&self, after: Option<FeedPosition>) -> FeedPage {
         self.feed.after(after, &self.history)
     }
 
-    /// Looks at the next contents; the result when there are no more.
+    /// Looks at the next contents; returns the result when there are no more.
     #[must_use]
     pub fn survey_step(&self, surveying: &mut Surveying) -> Option<Survey> {
         survey::step(self, surveying)
     }
 
-    /// Which losses a content would survive, and what is done about it.
+    /// Returns which losses a content would survive, and the repair that is under way.
     ///
     /// # Errors
     /// [`Rejection::NoSuchName`], [`Rejection::NoSuchContent`].
@@ -270,7 +273,7 @@ impl State {
         Ok(survey::durability(self, binding, content))
     }
 
-    /// Why a content is below its target.
+    /// Returns why a content is below its target.
     ///
     /// # Errors
     /// As [`Self::durability`].
@@ -285,7 +288,7 @@ impl State {
         })
     }
 
-    /// Looks at the next contents of a peer that is to leave; the result when there are no more.
+    /// Looks at the next contents of a peer that is to leave; returns the result when there are no more.
     ///
     /// # Errors
     /// [`Rejection::NoSuchPeer`].

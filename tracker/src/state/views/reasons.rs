@@ -1,6 +1,6 @@
-//! Why a content is below its target: what the planning would run into, in codes and words.
+//! Reasons for which a content is below its target, in codes and words.
 //!
-//! Looks and changes nothing. What is said is what repair goes by, so that the words are true: the same counts, the same
+//! The reasons are computed from what repair goes by, so that they are true: the same counts, the same
 //! readiness of peers.
 
 use std::collections::BTreeSet;
@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use shared::model::{ByteCount, PeerId, PeerMode, Reason, ReasonCode, Timestamp, format_duration};
 
+use super::State;
 use super::losses::keepers;
-use super::survey::lacking;
 use crate::placement::Readiness;
-use crate::state::State;
 use crate::state::names::Content;
 use crate::state::peers::Life;
 use crate::state::replicas::Assessment;
@@ -29,19 +28,19 @@ fn counted(count: usize, noun: &str) -> String {
     }
 }
 
-/// What those who could make a copy lack.
+/// Peers that could make a copy, by what they lack.
 #[derive(Default)]
 struct Helpers {
-    /// On active mode, connected, and without a replica.
+    /// Active, connected, and without a replica.
     all: usize,
     without_room: usize,
     busy: usize,
     cooling: usize,
-    /// Could be given something.
+    /// Peers that could be given a copy.
     ready: usize,
 }
 
-/// Why the content is not as it should be, the gravest reason first; empty when it is.
+/// Returns why the content is not as it should be, the gravest reason first; empty when it is.
 pub(super) fn reasons(state: &State, content: &Content) -> Vec<Reason> {
     let fragments = content.manifest().fragment_count();
     if fragments == 0 {
@@ -148,7 +147,7 @@ fn copy_reasons(state: &State, content: &Content, assessment: &Assessment, reaso
         let detail = format!("{} copying {bytes}", counted(peers, "peer"));
         reasons.push(reason(ReasonCode::Copying, detail));
     }
-    if lacking(state, content, assessment) == 0 || state.is_in_safe_mode() {
+    if state.replicas.bytes_lacking(content, assessment, &state.peers) == 0 || state.is_in_safe_mode() {
         return;
     }
     if state.replicas.is_due(id) {
@@ -203,7 +202,7 @@ fn copy_reasons(state: &State, content: &Content, assessment: &Assessment, reaso
 fn helpers_of(state: &State, content: &Content, is_urgent: bool) -> Helpers {
     let now = state.peers.ticked_at();
     let id = content.id();
-    // The smallest extent is what a peer must have room for at least.
+    // A peer must have room for the smallest extent at least.
     let bytes_of = |extent: &Vec<_>| {
         extent
             .iter()

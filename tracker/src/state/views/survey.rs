@@ -1,19 +1,18 @@
-//! How safe one content is, and how safe all of them are.
+//! Durability of one content, and of all of them.
 //!
-//! All of them are looked at step by step, so that no reader holds the writer up for long; what changes in between may be
-//! counted as it was or as it is.
+//! A survey of all contents goes step by step, so that no reader holds the writer up for long; a content that
+//! changes in between may be counted as it was or as it is.
 
 use std::collections::BTreeSet;
 
 use shared::model::{Binding, ContentId, ContentState, Durability, Endangered, Repair, Survey};
 
+use super::State;
 use super::losses::{Toll, add_toll, keepers};
 use super::reasons::reasons;
-use crate::state::State;
 use crate::state::names::Content;
-use crate::state::replicas::{Assessment, committed};
 
-/// Looks at keepers in one step: some milliseconds.
+/// Keepers looked at in one step: some milliseconds.
 const STEP: usize = 20_000;
 
 /// A survey that has not come to its end.
@@ -25,7 +24,7 @@ pub struct Surveying {
     after: Option<ContentId>,
 }
 
-/// Looks at the next contents; the result when there are no more.
+/// Looks at the next contents; returns the result when there are no more.
 pub(super) fn step(state: &State, surveying: &mut Surveying) -> Option<Survey> {
     let mut cost = 0;
     while cost < STEP {
@@ -68,7 +67,7 @@ fn survey_one(state: &State, content: &Content, surveying: &mut Surveying) -> us
     }
     let losses = health.fewest.saturating_sub(1).min(3);
     survey.survives[losses as usize] += 1;
-    let waiting = lacking(state, content, &state.replicas.assess(content, &state.peers));
+    let waiting = bytes_lacking(state, content);
     survey.repair.bytes_waiting = survey.repair.bytes_waiting.saturating_add(waiting);
     if health.state != ContentState::Replicated
         && let Some(name) = content.names().first()
@@ -86,7 +85,7 @@ fn survey_one(state: &State, content: &Content, surveying: &mut Surveying) -> us
     add_toll(state, content, &mut surveying.toll)
 }
 
-/// Which losses a content would survive, and what is done about it.
+/// Returns which losses a content would survive, and the repair that is under way.
 pub(super) fn durability(state: &State, binding: Binding, content: &Content) -> Durability {
     let health = state.replicas.health_of(content, &state.peers);
     let mut toll = Toll::default();
@@ -102,7 +101,7 @@ pub(super) fn durability(state: &State, binding: Binding, content: &Content) -> 
         .assignments_of(binding.content)
         .map(|(_, job)| job.bytes())
         .sum();
-    let waiting = lacking(state, content, &state.replicas.assess(content, &state.peers));
+    let waiting = bytes_lacking(state, content);
     Durability {
         name: binding.name,
         content: binding.content,
@@ -118,7 +117,7 @@ pub(super) fn durability(state: &State, binding: Binding, content: &Content) -> 
     }
 }
 
-/// Everything that is under way comes before it is over: nobody can say in which order.
+/// Estimates when repair is over, assuming that all copies under way come first: their order is not known.
 fn repair_of(state: &State, bytes_under_way: u64, bytes_waiting: u64) -> Repair {
     let is_done = bytes_under_way == 0 && bytes_waiting == 0;
     let ahead = state.replicas.bytes_under_way().saturating_add(bytes_waiting);
@@ -131,20 +130,7 @@ fn repair_of(state: &State, bytes_under_way: u64, bytes_waiting: u64) -> Repair 
     }
 }
 
-/// Bytes of the copies that the content lacks, that could be made and that nobody has been asked for.
-pub(super) fn lacking(state: &State, content: &Content, assessment: &Assessment) -> u64 {
-    let target = content.target().get();
-    let under_way = state.replicas.under_way(content.manifest(), &state.peers);
-    let lacking = |index| {
-        let committed = committed(assessment, &under_way, index, target);
-        let can_be_made = u32::from(assessment.sourced().contains(index));
-        u64::from(target.saturating_sub(committed) * can_be_made)
-    };
-    let length_of = |index| u64::from(content.manifest().len_of(index));
-    if assessment.is_uniform() && assessment.sourced().is_full() && under_way.is_empty() {
-        let first = content.manifest().indices().next();
-        return first.map_or(0, |first| lacking(first) * content.manifest().length());
-    }
-    let indices = content.manifest().indices();
-    indices.map(|index| lacking(index) * length_of(index)).sum()
+fn bytes_lacking(state: &State, content: &Content) -> u64 {
+    let assessment = state.replicas.assess(content, &state.peers);
+    state.replicas.bytes_lacking(content, &assessment, &state.peers)
 }

@@ -1,4 +1,4 @@
-//! What a watcher is told of what happens, in which order, and what it is not told twice.
+//! The events that a watcher prints, in which order, and never twice.
 
 use std::time::Duration;
 
@@ -318,7 +318,7 @@ fn a_restart_in_the_middle_is_followed_without_a_miss_or_a_repetition() {
 }
 
 #[test]
-fn after_a_gap_it_is_said_that_there_was_one_and_everything_is_looked_at() {
+fn after_a_gap_the_watcher_says_so_and_looks_at_everything() {
     let mut follower = Follower::default();
     drop(follower.read(page(1, 0, vec![]), None));
     drop(follower.look(at(&[], &[])));

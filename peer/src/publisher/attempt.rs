@@ -1,0 +1,326 @@
+//! One attempt at a publication, without I/O: what is done next, and what follows from each answer.
+//!
+//! Invariants: a publication may only follow the revision that was written down before the tracker was first asked to
+//! bind; a publication that was settled is never asked for again; its content is protected from eviction from before the
+//! store is looked at until the attempt is over.
+
+use shared::ErrorCode;
+use shared::model::{ContentId, Expectation, Manifest, Parts, Revision};
+
+use crate::store::{Publication, PublicationState};
+
+/// An attempt at one publication.
+#[derive(Debug)]
+pub struct Attempt {
+    publication: Publication,
+    step: Step,
+}
+
+/// The answer that an attempt waits for.
+#[derive(Debug)]
+enum Step {
+    Protecting,
+    AskingHead,
+    /// The state, with the revision to follow, is being written down.
+    WritingDown(PublicationState),
+    LookingUp(Revision),
+    Binding,
+    Settling(Outcome),
+    Over,
+}
+
+/// An instruction to whoever drives an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Protect the content and its parts from eviction until the attempt is over; then [`Input::Protected`].
+    Protect,
+    /// Ask the tracker for the name's revision: [`Input::Head`].
+    AskHead,
+    /// Put this state in place of the attempted publication's in the outbox: [`Input::Written`].
+    Write(PublicationState),
+    /// Look at the copy in the store: [`Input::Held`].
+    LookUp,
+    /// Ask the tracker to bind the name: [`Input::Bound`].
+    Bind(Box<Bind>),
+    /// The attempt is over.
+    Done(Outcome),
+}
+
+/// The parts of a request to bind that the attempt decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// The content.
+    pub manifest: Manifest,
+    /// The contents that a collection refers to; none for a file.
+    pub parts: Option<Parts>,
+    /// What the name has to be at.
+    pub expectation: Expectation,
+}
+
+/// An answer to an [`Output`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The content and its parts are protected.
+    Protected,
+    /// The name's revision, and the content that it bound.
+    Head(Revision, Option<ContentId>),
+    /// Whether the outbox still had the publication as it was attempted.
+    Written(bool),
+    /// The content and its parts, when all of it is held.
+    Held(Option<(Manifest, Option<Parts>)>),
+    /// The name is bound at this revision.
+    Bound(Revision),
+    /// The output could not be carried out, or the tracker refused, for this reason.
+    Failed(ErrorCode, String),
+}
+
+/// The outcome of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The name is bound at this revision.
+    Published(Revision),
+    /// It was refused, or stays pending: see [`is_final`].
+    Failed(ErrorCode, String),
+    /// The user withdrew it, or added another file under the name.
+    Withdrawn,
+}
+
+impl Attempt {
+    /// Begins an attempt at a publication as the outbox has it.
+    #[must_use]
+    pub fn begin(publication: Publication) -> (Self, Output) {
+        let (step, output) = match &publication.state {
+            PublicationState::Pending(_) => (Step::Protecting, Output::Protect),
+            PublicationState::Published(revision) => {
+                (Step::Over, Output::Done(Outcome::Published(*revision)))
+            }
+            PublicationState::Refused(reason) => {
+                let refused = Outcome::Failed(ErrorCode::Conflict, reason.clone());
+                (Step::Over, Output::Done(refused))
+            }
+        };
+        (Self { publication, step }, output)
+    }
+
+    /// Returns the publication as the outbox has it as far as this attempt knows.
+    #[must_use]
+    pub const fn publication(&self) -> &Publication {
+        &self.publication
+    }
+
+    /// Takes the answer to the last output and returns the next one.
+    pub fn handle(&mut self, input: Input) -> Output {
+        let step = std::mem::replace(&mut self.step, Step::Over);
+        match (step, input) {
+            (Step::Settling(_), Input::Failed(code, reason)) => Output::Done(Outcome::Failed(code, reason)),
+            (_, Input::Failed(code, reason)) => self.settle(Outcome::Failed(code, reason)),
+            (Step::Protecting, Input::Protected) => match self.publication.state {
+                PublicationState::Pending(Some(base)) => self.go(Step::LookingUp(base), Output::LookUp),
+                _ => self.go(Step::AskingHead, Output::AskHead),
+            },
+            (Step::AskingHead, Input::Head(revision, bound)) => self.follow(revision, bound),
+            (Step::WritingDown(state), Input::Written(true)) => {
+                self.publication.state = state;
+                self.handle_written()
+            }
+            (Step::WritingDown(_), Input::Written(false)) => Output::Done(Outcome::Withdrawn),
+            (Step::LookingUp(base), Input::Held(Some((manifest, parts)))) => {
+                let expectation = Expectation::Revision(base);
+                let bind = Bind {
+                    manifest,
+                    parts,
+                    expectation,
+                };
+                self.go(Step::Binding, Output::Bind(Box::new(bind)))
+            }
+            (Step::LookingUp(_), Input::Held(None)) => {
+                let text = format!(
+                    "the file of {} is no longer shared here; add it again",
+                    self.publication.name
+                );
+                self.settle(Outcome::Failed(ErrorCode::NotFound, text))
+            }
+            (Step::Binding, Input::Bound(revision)) => self.settle(Outcome::Published(revision)),
+            // Where it is another publication by now, there is nothing to settle; the answer is true all the same.
+            (Step::Settling(outcome), Input::Written(_)) => Output::Done(outcome),
+            (step, input) => {
+                let text = format!("{input:?} is no answer to {step:?}");
+                Output::Done(Outcome::Failed(ErrorCode::Internal, text))
+            }
+        }
+    }
+
+    /// The name is at this revision: that is written down before a binding is asked for.
+    fn follow(&mut self, head: Revision, bound: Option<ContentId>) -> Output {
+        let is_taken = bound.is_some_and(|bound| bound != self.publication.content);
+        if is_taken && !self.publication.update {
+            let text = format!(
+                "{} is bound to another content; update it, or choose another name",
+                self.publication.name
+            );
+            return self.settle(Outcome::Failed(ErrorCode::Conflict, text));
+        }
+        let state = PublicationState::Pending(Some(head));
+        self.go(Step::WritingDown(state.clone()), Output::Write(state))
+    }
+
+    /// The revision to follow is written down.
+    fn handle_written(&mut self) -> Output {
+        self.step = Step::Protecting;
+        self.handle(Input::Protected)
+    }
+
+    /// Settles the publication by an outcome; it stays as it is when that is not final.
+    fn settle(&mut self, outcome: Outcome) -> Output {
+        let state = match &outcome {
+            Outcome::Published(revision) => PublicationState::Published(*revision),
+            Outcome::Failed(code, reason) if is_final(*code) => PublicationState::Refused(reason.clone()),
+            Outcome::Failed(..) | Outcome::Withdrawn => return Output::Done(outcome),
+        };
+        self.go(Step::Settling(outcome), Output::Write(state))
+    }
+
+    fn go(&mut self, step: Step, output: Output) -> Output {
+        self.step = step;
+        output
+    }
+}
+
+/// Whether the tracker's answer will be the same the next time.
+#[must_use]
+pub const fn is_final(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::InvalidArgument | ErrorCode::Conflict | ErrorCode::NotFound | ErrorCode::PermissionDenied
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::model::{Digest, FragmentLength, Name, ReplicationTarget};
+
+    use super::*;
+
+    const BASE: Revision = Revision::new(4);
+
+    fn publication(update: bool) -> Publication {
+        Publication {
+            name: Name::new("a").expect("a name"),
+            content: ContentId::from_bytes([1; 32]),
+            target: ReplicationTarget::new(2).expect("in bounds"),
+            update,
+            state: PublicationState::Pending(None),
+        }
+    }
+
+    fn held() -> Input {
+        let roots = vec![Digest::from_bytes([1; 32])];
+        let manifest = Manifest::from_roots(10, FragmentLength::MIN, roots).expect("one fragment");
+        Input::Held(Some((manifest, None)))
+    }
+
+    /// An attempt that has asked for the name's revision.
+    fn asking(update: bool) -> Attempt {
+        let (mut attempt, output) = Attempt::begin(publication(update));
+        assert_eq!(output, Output::Protect);
+        assert_eq!(attempt.handle(Input::Protected), Output::AskHead);
+        attempt
+    }
+
+    /// An attempt that has asked the tracker to bind the name.
+    fn binding() -> Attempt {
+        let mut attempt = asking(false);
+        let followed = PublicationState::Pending(Some(BASE));
+        assert_eq!(attempt.handle(Input::Head(BASE, None)), Output::Write(followed));
+        assert_eq!(attempt.handle(Input::Written(true)), Output::LookUp);
+        let Output::Bind(bind) = attempt.handle(held()) else {
+            panic!("it asks");
+        };
+        assert_eq!(bind.expectation, Expectation::Revision(BASE));
+        attempt
+    }
+
+    #[test]
+    fn the_revision_to_follow_is_written_down_once() {
+        let mut first = binding();
+        let lost = Input::Failed(ErrorCode::Unavailable, "away".to_owned());
+        let Output::Done(Outcome::Failed(ErrorCode::Unavailable, _)) = first.handle(lost) else {
+            panic!("it stays pending");
+        };
+        // Whatever became of the name since: an attempt that got no answer is repeated as it was.
+        let (mut again, _) = Attempt::begin(first.publication().clone());
+        assert_eq!(again.handle(Input::Protected), Output::LookUp);
+        let Output::Bind(bind) = again.handle(held()) else {
+            panic!("it asks");
+        };
+        assert_eq!(bind.expectation, Expectation::Revision(BASE));
+    }
+
+    #[test]
+    fn a_name_of_another_content_is_taken_over_only_when_asked_to() {
+        let other = Some(ContentId::from_bytes([2; 32]));
+        let own = Some(publication(false).content);
+        let goes_on = |update, bound| {
+            let output = asking(update).handle(Input::Head(BASE, bound));
+            matches!(output, Output::Write(PublicationState::Pending(_)))
+        };
+        assert!(!goes_on(false, other));
+        assert!(goes_on(true, other) && goes_on(false, own) && goes_on(false, None));
+    }
+
+    #[test]
+    fn an_answer_settles_the_publication_and_a_settled_one_is_not_asked_again() {
+        let mut attempt = binding();
+        let bound = Revision::new(5);
+        let state = PublicationState::Published(bound);
+        assert_eq!(attempt.handle(Input::Bound(bound)), Output::Write(state.clone()));
+        let done = Output::Done(Outcome::Published(bound));
+        assert_eq!(attempt.handle(Input::Written(false)), done);
+        let settled = Publication {
+            state,
+            ..publication(false)
+        };
+        assert_eq!(Attempt::begin(settled).1, done);
+    }
+
+    #[test]
+    fn a_refusal_is_final_and_a_failure_of_the_disk_is_told() {
+        let refused = |attempt: &mut Attempt| {
+            let output = attempt.handle(Input::Failed(ErrorCode::Conflict, "bound".to_owned()));
+            assert_eq!(
+                output,
+                Output::Write(PublicationState::Refused("bound".to_owned()))
+            );
+        };
+        let mut attempt = binding();
+        refused(&mut attempt);
+        let Output::Done(Outcome::Failed(ErrorCode::Conflict, _)) = attempt.handle(Input::Written(true))
+        else {
+            panic!("it is over");
+        };
+        let mut attempt = binding();
+        refused(&mut attempt);
+        let disk = Input::Failed(ErrorCode::Internal, "the disk".to_owned());
+        assert!(matches!(
+            attempt.handle(disk),
+            Output::Done(Outcome::Failed(ErrorCode::Internal, _))
+        ));
+    }
+
+    #[test]
+    fn a_withdrawn_publication_and_a_file_that_is_gone_are_not_asked_for() {
+        let mut attempt = asking(false);
+        attempt.handle(Input::Head(BASE, None));
+        assert_eq!(
+            attempt.handle(Input::Written(false)),
+            Output::Done(Outcome::Withdrawn)
+        );
+        let mut attempt = asking(false);
+        attempt.handle(Input::Head(BASE, None));
+        attempt.handle(Input::Written(true));
+        assert!(matches!(
+            attempt.handle(Input::Held(None)),
+            Output::Write(PublicationState::Refused(_))
+        ));
+    }
+}

@@ -1,0 +1,439 @@
+//! Keeps a peer in its network: dials trackers with back-off, and drives a [`Session`] over sockets and the disk.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::RemoteError;
+use proto::client::{CatalogClient, Orders, SessionClient, UpkeepClient};
+use proto::messages::FromTracker;
+use proto::messages::control::{EntryPoint, SessionStatus};
+use shared::ErrorCode;
+use shared::model::{ContentId, Epoch, Hello, HostPort, Numbered, Order, Report, Welcome, Zone};
+use shared::runtime::{Backoff, Clock};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::entrance::{self, Acquaintances, Found as Tracker, Known};
+use super::machine::{End, Found, Input, LookUp, Output, Session};
+use super::protected::Protected;
+use super::{Connection, NetworkStatus, Wish};
+use crate::assignments::{Assignment, Assignments};
+use crate::blocking::{blocking, try_blocking};
+use crate::fetch::Arrivals;
+use crate::identity::Identity;
+use crate::store::FragmentStore;
+
+/// Between the first attempts to reach a tracker, and at most.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The tracker gets this long to take a message before the session is given up.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The parts of the node that a session needs.
+#[derive(Debug)]
+pub struct SessionDeps {
+    /// Who this peer is.
+    pub identity: Arc<Identity>,
+    /// Where other peers dial it.
+    pub address: HostPort,
+    /// Its failure domain; a change is told by registering anew.
+    pub zone: watch::Receiver<Option<Zone>>,
+    /// The fragments that it holds.
+    pub store: Arc<dyn FragmentStore>,
+    /// The fragments that are arriving.
+    pub arrivals: Arrivals,
+    /// Carries out the tracker's orders.
+    pub assignments: Assignments,
+    /// Assignments that could not be carried out.
+    pub failures: mpsc::Receiver<Report>,
+    /// Where the addresses last known are kept.
+    pub acquaintances: Acquaintances,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// The loop's state.
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) deps: SessionDeps,
+    pub(super) wishes: watch::Receiver<Wish>,
+    pub(super) status: watch::Sender<NetworkStatus>,
+    pub(super) connection: watch::Sender<Option<Connection>>,
+    pub(super) known: watch::Sender<Option<Known>>,
+    pub(super) protected: Protected,
+}
+
+/// Why a session ended without a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// There is another wish, or what the tracker was told of this peer has changed.
+    Anew,
+    /// The node stops.
+    Stopping,
+}
+
+/// What one session is about.
+struct Attempt<'a> {
+    wish: u64,
+    entry: &'a EntryPoint,
+    tracker: Tracker,
+    was_welcomed: bool,
+}
+
+/// Changes that may have to be announced.
+struct Changes {
+    store: broadcast::Receiver<ContentId>,
+    fetching: broadcast::Receiver<ContentId>,
+}
+
+impl Changes {
+    /// The content that changed next. Cancel-safe.
+    async fn next(&mut self) -> Result<ContentId, RecvError> {
+        tokio::select! {
+            change = self.store.recv() => change,
+            change = self.fetching.recv() => change,
+        }
+    }
+}
+
+type Opened = (Welcome, mpsc::Sender<Numbered<Report>>, Orders);
+
+/// The connection to the tracker.
+enum Wire {
+    /// Hello is not said yet.
+    Idle,
+    /// Hello is said.
+    Opening(Pin<Box<dyn Future<Output = Result<Opened, RemoteError>> + Send>>),
+    Open(mpsc::Sender<Numbered<Report>>, Orders),
+}
+
+impl Driver {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let acquaintances = self.deps.acquaintances.clone();
+        if let Ok(known) = blocking(move || acquaintances.read()).await {
+            self.known.send_replace(known);
+        }
+        while !stop.is_cancelled() {
+            let wish = self.wishes.borrow_and_update().clone();
+            let Some(entry) = wish.entry else {
+                self.publish_status(wish.number, SessionStatus::Offline);
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    changed = self.wishes.changed() => if changed.is_err() { break },
+                }
+                continue;
+            };
+            self.publish_connecting(wish.number, String::new());
+            let mut was_welcomed = false;
+            let outcome = self.enter(wish.number, &entry, &stop, &mut was_welcomed).await;
+            self.connection.send_replace(None);
+            if was_welcomed || outcome.is_ok() {
+                backoff.reset();
+            }
+            let failure = match outcome {
+                Ok(Ended::Stopping) => break,
+                Ok(Ended::Anew) => continue,
+                Err(failure) => failure,
+            };
+            let wait = backoff.next_wait();
+            info!(%failure, wait_ms = wait.as_millis(), "no session with a tracker");
+            self.publish_connecting(wish.number, failure.to_string());
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(wait) => {}
+                changed = self.wishes.changed() => {
+                    backoff.reset();
+                    if changed.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        let wish = self.wishes.borrow().number;
+        self.publish_status(wish, SessionStatus::Offline);
+    }
+
+    fn publish_status(&self, wish: u64, status: SessionStatus) {
+        self.status.send_replace(NetworkStatus { wish, status });
+    }
+
+    fn publish_connecting(&self, wish: u64, reason: String) {
+        self.publish_status(
+            wish,
+            SessionStatus::Connecting {
+                tracker: None,
+                reason,
+            },
+        );
+    }
+
+    /// Tries every way into the network until a tracker welcomes this peer, and stays in that session to its end.
+    async fn enter(
+        &mut self,
+        wish: u64,
+        entry: &EntryPoint,
+        stop: &CancellationToken,
+        was_welcomed: &mut bool,
+    ) -> Result<Ended, RemoteError> {
+        let known = self.known.borrow().clone();
+        let mut failure = None;
+        for way in entrance::ways(entry, known.as_ref()) {
+            let found = tokio::select! {
+                () = stop.cancelled() => return Ok(Ended::Stopping),
+                _ = self.wishes.changed() => return Ok(Ended::Anew),
+                found = entrance::find(&way) => found,
+            };
+            let outcome = match found {
+                Ok(tracker) => {
+                    let mut attempt = Attempt {
+                        wish,
+                        entry,
+                        tracker,
+                        was_welcomed: false,
+                    };
+                    let outcome = self.session(&mut attempt, stop).await;
+                    *was_welcomed = attempt.was_welcomed;
+                    let tracker = &attempt.tracker.tracker;
+                    outcome.map_err(|error| match *was_welcomed {
+                        true => error,
+                        false => error.context(format!("tracker {tracker}")),
+                    })
+                }
+                Err(error) => Err(error),
+            };
+            match outcome {
+                // The failure that is told is about what the user named.
+                Err(error) if !*was_welcomed => failure = failure.or(Some(error)),
+                outcome => return outcome,
+            }
+        }
+        let nothing = || RemoteError::new(ErrorCode::Unavailable, "there is no way into the network");
+        Err(failure.unwrap_or_else(nothing))
+    }
+
+    /// Registers with a tracker and serves it until it fails, another wish comes or the node stops.
+    async fn session(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        stop: &CancellationToken,
+    ) -> Result<Ended, RemoteError> {
+        // Subscribed before anything is looked up, so that no change falls between.
+        let mut changes = Changes {
+            store: self.deps.store.subscribe(),
+            fetching: self.deps.arrivals.subscribe_fetching(),
+        };
+        let (mut session, mut outputs) = Session::begin(self.hello(), self.protected.clone());
+        let (mut wire, mut ended) = (Wire::Idle, Ended::Anew);
+        loop {
+            while !outputs.is_empty() {
+                for output in std::mem::take(&mut outputs) {
+                    if let Output::Close(end) = output {
+                        wire.hang_up().await;
+                        return closed(end, ended);
+                    }
+                    let answer = self.carry_out(output, attempt, &mut wire).await?;
+                    if let Some(found) = answer {
+                        outputs = session.handle(self.deps.clock.now(), Input::Found(found));
+                    }
+                }
+            }
+            let due = session.next_timer().map(|at| at.since(self.deps.clock.now()));
+            let used = || self.deps.store.usage().used;
+            let is_open = session.is_open();
+            let input = tokio::select! {
+                () = stop.cancelled() => {
+                    ended = Ended::Stopping;
+                    Input::Leave
+                }
+                _ = self.wishes.changed() => Input::Leave,
+                Ok(()) = self.deps.zone.changed() => Input::Leave,
+                input = wire.next() => input?,
+                change = changes.next() => match change {
+                    Ok(content) => Input::Changed(content),
+                    Err(RecvError::Lagged(missed)) => Input::ChangesMissed(missed),
+                    Err(RecvError::Closed) => return Ok(Ended::Stopping),
+                },
+                () = self.protected.ended() => Input::ProtectionEnded,
+                Some(failure) = self.deps.failures.recv(), if is_open => Input::Failed(failure),
+                () = sleep(due) => Input::TimeUp { used: used() },
+            };
+            outputs = session.handle(self.deps.clock.now(), input);
+        }
+    }
+
+    fn hello(&mut self) -> Hello {
+        let deps = &mut self.deps;
+        let usage = deps.store.usage();
+        Hello {
+            peer: deps.identity.peer(),
+            incarnation: deps.identity.incarnation(),
+            address: deps.address.clone(),
+            zone: deps.zone.borrow_and_update().clone(),
+            capacity: usage.capacity,
+            used: usage.used,
+            epoch: deps.identity.epoch(),
+            mark: deps.identity.mark(),
+            holdings: None,
+        }
+    }
+
+    /// Does what the session says; the answer if that was a look-up.
+    async fn carry_out(
+        &self,
+        output: Output,
+        attempt: &mut Attempt<'_>,
+        wire: &mut Wire,
+    ) -> Result<Option<Found>, RemoteError> {
+        match output {
+            Output::LookUp(look_up) => return self.look_up(look_up).await.map(Some),
+            Output::Hello(hello) => {
+                let client = SessionClient::new(&attempt.tracker.tracker)?;
+                *wire = Wire::Opening(Box::pin(async move { client.open(*hello).await }));
+            }
+            Output::RaiseEpoch(epoch) => {
+                let identity = Arc::clone(&self.deps.identity);
+                try_blocking(move || identity.raise_epoch(epoch)).await?;
+                attempt.was_welcomed = true;
+                self.remember(Known::of(attempt.entry, &attempt.tracker)).await;
+            }
+            Output::Opened(epoch) => self.opened(attempt, epoch)?,
+            Output::Report(report) => wire.send(report).await?,
+            Output::Obey(order) => self.obey(order).await,
+            Output::Refused(refusal) => debug!(%refusal, "order not carried out"),
+            // The loop ends with it.
+            Output::Close(_) => {}
+        }
+        Ok(None)
+    }
+
+    async fn look_up(&self, look_up: LookUp) -> Result<Found, RemoteError> {
+        let (store, arrivals) = (Arc::clone(&self.deps.store), self.deps.arrivals.clone());
+        blocking(move || look_up.answer(&*store, |content| arrivals.is_fetching(content))).await
+    }
+
+    fn opened(&self, attempt: &Attempt<'_>, epoch: Epoch) -> Result<(), RemoteError> {
+        let tracker = attempt.tracker.tracker.clone();
+        info!(%tracker, %epoch, "welcomed by the tracker");
+        self.connection.send_replace(Some(Connection {
+            epoch,
+            catalog: CatalogClient::new(&tracker)?,
+            upkeep: UpkeepClient::new(&tracker)?,
+            tracker: tracker.clone(),
+        }));
+        self.publish_status(attempt.wish, SessionStatus::Connected { tracker });
+        Ok(())
+    }
+
+    /// Keeps the addresses for the next start, and for other peers that ask this one.
+    async fn remember(&self, mut new: Known) {
+        if let Some(old) = self.known.borrow().as_ref().filter(|old| old.entry == new.entry) {
+            // Entered by a tracker that was remembered: the webserver that named it is still good to know.
+            new.webserver = new.webserver.or_else(|| old.webserver.clone());
+        }
+        if self.known.borrow().as_ref() == Some(&new) {
+            return;
+        }
+        self.known.send_replace(Some(new.clone()));
+        let acquaintances = self.deps.acquaintances.clone();
+        if let Ok(Err(error)) = blocking(move || acquaintances.write(&new)).await {
+            warn!(%error, "cannot write down by which addresses the network was entered");
+        }
+    }
+
+    async fn obey(&self, order: Order) {
+        match order {
+            Order::Assign {
+                epoch,
+                manifest,
+                fragments,
+                sources,
+            } => self.deps.assignments.accept(Assignment {
+                epoch,
+                manifest,
+                fragments,
+                sources,
+            }),
+            Order::Evict { content, reason, .. } => {
+                if let Err(error) = self.deps.assignments.evict(content, reason).await {
+                    warn!(content = %content.short(), %error, "cannot evict");
+                }
+            }
+            Order::Remember(mark) => {
+                let identity = Arc::clone(&self.deps.identity);
+                if let Err(error) = try_blocking(move || identity.remember(mark)).await {
+                    warn!(%error, "cannot write down how far the tracker's history had come");
+                }
+            }
+        }
+    }
+}
+
+impl Wire {
+    /// The tracker's next message. Cancel-safe.
+    async fn next(&mut self) -> Result<Input, RemoteError> {
+        match self {
+            Self::Idle => std::future::pending().await,
+            Self::Opening(opening) => {
+                let (welcome, reports, orders) = opening.await?;
+                *self = Self::Open(reports, orders);
+                Ok(Input::Welcomed(welcome))
+            }
+            Self::Open(_, orders) => match orders.next().await? {
+                Some(FromTracker::Order(order)) => Ok(Input::Ordered(order)),
+                Some(FromTracker::Welcome(welcome)) => Ok(Input::Welcomed(welcome)),
+                None => Err(RemoteError::new(
+                    ErrorCode::Unavailable,
+                    "the tracker ended the session",
+                )),
+            },
+        }
+    }
+
+    async fn send(&mut self, report: Numbered<Report>) -> Result<(), RemoteError> {
+        use mpsc::error::SendTimeoutError::{Closed, Timeout};
+        let (code, text) = match self {
+            Self::Open(reports, _) => match reports.send_timeout(report, SEND_TIMEOUT).await {
+                Ok(()) => return Ok(()),
+                Err(Timeout(_)) => (ErrorCode::DeadlineExceeded, "the tracker takes no messages"),
+                Err(Closed(_)) => (ErrorCode::Unavailable, "the tracker ended the session"),
+            },
+            Self::Idle | Self::Opening(_) => (ErrorCode::Internal, "a report before Welcome"),
+        };
+        Err(RemoteError::new(code, text))
+    }
+
+    /// Ends our side and waits a moment for the tracker to end its own, so that the last messages are heard.
+    async fn hang_up(self) {
+        if let Self::Open(reports, mut orders) = self {
+            drop(reports);
+            let end = async { while let Ok(Some(_)) = orders.next().await {} };
+            drop(tokio::time::timeout(Duration::from_secs(1), end).await);
+        }
+    }
+}
+
+/// The outcome of a session that ended itself; `ended` is why it was told to leave.
+fn closed(end: End, ended: Ended) -> Result<Ended, RemoteError> {
+    match end {
+        End::Left => Ok(ended),
+        End::ChangesMissed(missed) => {
+            let text =
+                format!("{missed} changes of the store were missed; saying hello again to tell what differs");
+            Err(RemoteError::new(ErrorCode::Unavailable, text))
+        }
+        End::Protocol(what) => Err(RemoteError::new(ErrorCode::Internal, what)),
+    }
+}
+
+/// Waits so long; for ever if there is nothing to wait for. Cancel-safe.
+async fn sleep(wait: Option<Duration>) {
+    match wait {
+        Some(wait) => tokio::time::sleep(wait).await,
+        None => std::future::pending().await,
+    }
+}

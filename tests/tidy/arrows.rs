@@ -1,0 +1,240 @@
+//! The tables of who may import whom, and the circles that are allowed.
+
+/// A module at the top of a crate and the modules that it may import; `lib` is the crate's root file.
+pub(crate) type Row = (&'static str, &'static [&'static str]);
+
+/// The vocabulary is below everything; `settings` and `runtime` need each other (telemetry has settings,
+/// settings follow their file in a task), their files make no circle.
+pub(crate) const SHARED: &[Row] = &[
+    ("collection", &["error", "model"]),
+    ("error", &[]),
+    ("hash", &["model"]),
+    ("json", &["model"]),
+    ("language", &["lib"]),
+    ("model", &["hash"]),
+    ("runtime", &["error", "model", "settings"]),
+    ("settings", &["error", "language", "lib", "model", "runtime"]),
+];
+
+/// Clients stand on messages; nothing but `client` dials.
+pub(crate) const PROTO: &[Row] = &[
+    ("accept", &["opening", "v1"]),
+    ("client", &["dial", "messages", "status", "v1"]),
+    ("dial", &["status"]),
+    ("frame", &["messages"]),
+    ("http", &["messages", "status"]),
+    ("messages", &["status", "v1"]),
+    ("opening", &[]),
+    ("status", &[]),
+    ("v1", &[]),
+];
+
+/// `state` is the heart: it knows no journal, no wire and no clock. The borders `rpc` and `http` never meet.
+pub(crate) const TRACKER: &[Row] = &[
+    ("budget", &[]),
+    ("config", &["budget", "policy", "timing"]),
+    ("http", &["ledger", "state"]),
+    ("journal", &["state"]),
+    ("ledger", &["journal", "policy", "state"]),
+    ("offline", &["journal", "state", "timing"]),
+    ("placement", &[]),
+    ("policy", &["budget", "timing"]),
+    ("rpc", &["ledger", "state"]),
+    ("server", &["config", "http", "journal", "ledger", "rpc"]),
+    ("state", &["budget", "placement", "policy", "timing"]),
+    ("timing", &[]),
+];
+
+/// The store's traits stand in its root, so every module imports `lib`.
+pub(crate) const STORE: &[Row] = &[
+    ("collected", &["disk", "error", "files", "lib"]),
+    (
+        "disk",
+        &[
+            "error",
+            "files",
+            "handles",
+            "index",
+            "kept",
+            "layout",
+            "lib",
+            "publications",
+            "recovery",
+            "slot",
+        ],
+    ),
+    ("error", &[]),
+    ("export", &["disk", "error", "files", "kept", "lib", "room"]),
+    ("files", &["error"]),
+    (
+        "fragment_io",
+        &["disk", "error", "files", "handles", "lib", "slot"],
+    ),
+    ("handles", &["error"]),
+    ("index", &["error", "files", "kept", "lib", "publications"]),
+    ("kept", &["error", "files", "lib"]),
+    ("layout", &["error", "files", "kept", "lib"]),
+    ("memory", &["disk", "error", "files", "kept", "lib"]),
+    ("publications", &[]),
+    (
+        "publish",
+        &["disk", "error", "files", "kept", "layout", "lib", "settle"],
+    ),
+    ("recovery", &["error", "files", "index", "kept", "layout", "lib"]),
+    ("room", &["error", "files", "kept", "layout", "lib"]),
+    (
+        "settle",
+        &["disk", "error", "files", "index", "kept", "lib", "room", "slot"],
+    ),
+    ("slot", &["kept"]),
+    (
+        "staged_upload",
+        &["disk", "error", "files", "kept", "layout", "lib", "publish"],
+    ),
+    ("verify", &["error", "lib"]),
+];
+
+/// `operations` is what a node does; the borders `rpc`, `http`, `cli` and `menu` stand on it or on a client
+/// and do not call each other, except that `cli` opens the menu.
+pub(crate) const PEER: &[Row] = &[
+    (
+        "assignments",
+        &["blocking", "collection", "eviction", "fetch", "identity"],
+    ),
+    ("blocking", &[]),
+    (
+        "cli",
+        &[
+            "collection",
+            "json",
+            "menu",
+            "node",
+            "settings",
+            "terminal",
+            "values",
+            "words",
+        ],
+    ),
+    ("collection", &[]),
+    ("eviction", &[]),
+    ("fetch", &["limiter"]),
+    ("http", &["blocking", "json", "operations", "values"]),
+    ("identity", &[]),
+    ("json", &[]),
+    ("limiter", &[]),
+    ("menu", &["collection", "settings", "terminal", "words"]),
+    (
+        "node",
+        &[
+            "assignments",
+            "blocking",
+            "fetch",
+            "http",
+            "identity",
+            "limiter",
+            "operations",
+            "publisher",
+            "rpc",
+            "scrubber",
+            "session",
+            "sources",
+        ],
+    ),
+    (
+        "operations",
+        &[
+            "blocking",
+            "collection",
+            "fetch",
+            "identity",
+            "limiter",
+            "publisher",
+            "scrubber",
+            "session",
+            "values",
+        ],
+    ),
+    ("publisher", &["blocking", "collection", "identity", "session"]),
+    ("rpc", &["fetch", "limiter", "operations", "session"]),
+    ("scrubber", &["blocking"]),
+    ("session", &["assignments", "blocking", "fetch", "identity"]),
+    ("settings", &["node", "words"]),
+    ("sources", &["fetch", "session"]),
+    ("terminal", &["blocking", "json", "node", "settings", "words"]),
+    ("values", &[]),
+    ("words", &[]),
+];
+
+/// `directory` is the heart.
+pub(crate) const WEBSERVER: &[Row] = &[
+    ("config", &["directory"]),
+    ("directory", &[]),
+    ("http", &["directory"]),
+    ("prober", &["config", "directory", "rpc"]),
+    ("rpc", &["directory"]),
+    ("webserver", &["config", "directory", "http", "prober", "rpc"]),
+];
+
+/// The simulations (`dst`, `swarm_sim`) know nothing of real programs.
+pub(crate) const TESTS: &[Row] = &[
+    (
+        "bench",
+        &["cluster", "content", "eventually", "lab", "outcome", "program"],
+    ),
+    ("binaries", &[]),
+    (
+        "chaos",
+        &[
+            "bench",
+            "binaries",
+            "cluster",
+            "content",
+            "eventually",
+            "lab",
+            "outcome",
+            "program",
+        ],
+    ),
+    ("cluster", &["binaries", "eventually", "outcome", "program"]),
+    ("content", &[]),
+    ("dst", &[]),
+    ("eventually", &[]),
+    ("interruption", &["eventually"]),
+    (
+        "lab",
+        &["bench", "binaries", "content", "eventually", "outcome", "program"],
+    ),
+    ("outcome", &[]),
+    ("program", &["binaries", "eventually"]),
+    ("swarm_sim", &[]),
+    ("terminal", &["eventually"]),
+];
+
+/// Every crate's table, by the crate's name.
+pub(crate) const CRATES: &[(&str, &[Row])] = &[
+    ("shared", SHARED),
+    ("proto", PROTO),
+    ("tracker", TRACKER),
+    ("store", STORE),
+    ("peer", PEER),
+    ("webserver", WEBSERVER),
+    ("harness", TESTS),
+];
+
+/// Circles that stay, each with its reason; ARCHITECTURE.md has them as well.
+pub(crate) const CIRCLES: &[(&[&str], &str)] = &[(
+    &[
+        "tests/src/dst/calls.rs",
+        "tests/src/dst/connections.rs",
+        "tests/src/dst/oracle.rs",
+        "tests/src/dst/peer.rs",
+        "tests/src/dst/peer/copying.rs",
+        "tests/src/dst/peer/publishing.rs",
+        "tests/src/dst/peer/session.rs",
+        "tests/src/dst/pins.rs",
+        "tests/src/dst/restoration.rs",
+        "tests/src/dst/tracker.rs",
+        "tests/src/dst/world.rs",
+    ],
+    "the simulated world is one struct; its events are told in a file for each part",
+)];
