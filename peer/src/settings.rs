@@ -1,7 +1,8 @@
 //! The settings of a peer: flags, environment and file; `shared::settings` decides which place wins.
 //!
-//! [`table`] lists them all; those of a node are in [`crate::node::settings`]. Arguments of a single invocation (`--name`, `--output`, `--force`, …) are flags
-//! only. [`gather`] reads the places, [`Options`] is the result.
+//! [`table`] lists them all; those of a node are in [`crate::node::settings`]. Arguments of a single
+//! invocation (`--name`, `--output`, `--force`, …) are flags only. [`gather`] reads the places, [`Options`]
+//! is the result.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

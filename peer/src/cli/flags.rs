@@ -59,8 +59,8 @@ pub(super) struct CommonFlags {
     pub(super) lang: Option<Language>,
 }
 
-/// Flags of a command that runs a node, or may have to: those of the settings that describe one. Their texts are read
-/// as settings.
+/// Flags of a command that runs a node, or may have to: those of the settings that describe one. Their texts
+/// are read as settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFlags {
     are_given: bool,

@@ -7,10 +7,11 @@ use shared::model::ByteCount;
 
 /// Bytes of blocks that transfers may have in memory: at least 16 MiB.
 ///
-/// A third is for uploads (blocks read and not yet taken by the connection), two thirds for fetches (blocks asked for
-/// and not yet verified and written). Fetches get more because their blocks are on the way for as long as the line is;
-/// an upload only reads a chunk ahead. The budget is for blocks: the program itself, its index, and the buffers of
-/// connections (up to 16 MiB of window for a source that sends faster than the disk writes) come on top.
+/// A third is for uploads (blocks read and not yet taken by the connection), two thirds for fetches (blocks
+/// asked for and not yet verified and written). Fetches get more because their blocks are on the way for as
+/// long as the line is; an upload only reads a chunk ahead. The budget is for blocks: the program itself, its
+/// index, and the buffers of connections (up to 16 MiB of window for a source that sends faster than the disk
+/// writes) come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemoryBudget(u64);
 

@@ -1,8 +1,8 @@
 //! A node: one running peer, wired together.
 //!
-//! [`NodeHandle::start`] opens the store, begins a run, binds the port and enters the network; [`NodeHandle::run_until`] keeps it
-//! running until it is told to stop. The command line and the menu talk to it through its `Control` service like to
-//! any other node, so there is one path for all of them.
+//! [`NodeHandle::start`] opens the store, begins a run, binds the port and enters the network;
+//! [`NodeHandle::run_until`] keeps it running until it is told to stop. The command line and the menu talk to
+//! it through its `Control` service like to any other node, so there is one path for all of them.
 
 mod config;
 mod memory;

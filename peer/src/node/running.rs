@@ -1,8 +1,8 @@
 //! The files by which a command finds the node that runs on a data directory.
 //!
-//! A running node writes `node.json` beside its data, readable by its owner only, and holds the directory's lock. A
-//! killed node leaves the file behind, so that it counts only while the directory is locked. Beside it, as private,
-//! `http-token` has the header for the node's HTTP side: `curl -H @DIR/http-token`.
+//! A running node writes `node.json` beside its data, readable by its owner only, and holds the directory's
+//! lock. A killed node leaves the file behind, so that it counts only while the directory is locked. Beside
+//! it, as private, `http-token` has the header for the node's HTTP side: `curl -H @DIR/http-token`.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};

@@ -1,8 +1,8 @@
 //! Settings of a node: the key of each with its flag and English help, its value, and its effect on a
 //! running node. The Spanish help is in `words/help.rs`.
 //!
-//! A new setting is a key in [`TABLE`] and a field of [`NodeSettings`], plus an entry in [`EFFECTS`] when it takes
-//! effect at once or a use in [`NodeHandle::start`](super::NodeHandle::start) when it does not.
+//! A new setting is a key in [`TABLE`] and a field of [`NodeSettings`], plus an entry in [`EFFECTS`] when it
+//! takes effect at once or a use in [`NodeHandle::start`](super::NodeHandle::start) when it does not.
 
 use std::ffi::OsStr;
 use std::num::NonZeroU16;
@@ -109,8 +109,8 @@ const DEFAULT_SLOTS: NonZeroU16 = NonZeroU16::new(DEFAULT_UPLOAD_SLOTS as u16).e
 /// The effect of a setting on a running node.
 type Effect = fn(&Adjustable, &NodeSettings);
 
-/// The effects of the settings that take effect at once. A rate that `peer limit` has set stays until the setting
-/// itself changes.
+/// The effects of the settings that take effect at once. A rate that `peer limit` has set stays until the
+/// setting itself changes.
 static EFFECTS: [(&dyn Setting, Effect); 6] = [
     (&CAPACITY, |node, to| node.set_capacity(to.capacity)),
     (&ZONE, |node, to| drop(node.zone.send_replace(to.zone.clone()))),
@@ -124,7 +124,8 @@ static EFFECTS: [(&dyn Setting, Effect); 6] = [
     }),
 ];
 
-/// The parts of a running node that settings change; cheap to clone. A change also counts for transfers under way.
+/// The parts of a running node that settings change; cheap to clone. A change also counts for transfers under
+/// way.
 #[derive(Clone, Debug)]
 pub struct Adjustable {
     pub(super) uploads: Limiter,
