@@ -1,9 +1,9 @@
 //! Carries out the tracker's orders: hold these fragments, hold this content no longer.
 //!
-//! Assignments wait in a bounded queue and a few are worked on at a time: room is made first, then the fragments are
-//! fetched from other holders, verified and synced; the announce that follows from the store's change is the
-//! answer. An assignment that cannot be carried out is reported with its reason, so that the tracker chooses another
-//! peer.
+//! Assignments wait in a bounded queue and a few are worked on at a time: room is made first, then the
+//! fragments are fetched from other holders, verified and synced; the announce that follows from the store's
+//! change is the answer. An assignment that cannot be carried out is reported with its reason, so that the
+//! tracker chooses another peer.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,8 +68,8 @@ impl AssignmentQueue {
         has_place
     }
 
-    /// Takes the first assignment that is still to be carried out. An order of a tracker that is gone is not: the
-    /// present tracker decides anew.
+    /// Takes the first assignment that is still to be carried out. An order of a tracker that is gone is not:
+    /// the present tracker decides anew.
     pub fn next(&mut self, epoch: Epoch) -> Option<Assignment> {
         std::iter::from_fn(|| self.0.pop_front()).find(|assignment| assignment.epoch >= epoch)
     }
@@ -143,7 +143,8 @@ impl Assignments {
         act(&mut self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Carries out an order to hold a content no longer. A content whose publication waits for the tracker stays.
+    /// Carries out an order to hold a content no longer. A content whose publication waits for the tracker
+    /// stays.
     ///
     /// # Errors
     /// When the store fails; nothing is lost then, and the tracker will ask again.

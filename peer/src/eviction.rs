@@ -51,7 +51,8 @@ impl Eviction {
         }
     }
 
-    /// Carries it out on a store, and returns the bytes freed; none when nothing was to be done. Blocks on the disk.
+    /// Carries the eviction out on a store, and returns the bytes freed; none for a refusal. Blocks on the
+    /// disk.
     ///
     /// # Errors
     /// When the store fails.

@@ -1,8 +1,8 @@
-//! The peer's identity: an id for good, an incarnation per run, the newest epoch and the latest mark of the tracker's
-//! history, a token for its own commands.
+//! The peer's identity: an id for good, an incarnation per run, the newest epoch and the latest mark of the
+//! tracker's history, a token for its own commands.
 //!
-//! Invariants: ids, incarnations and epochs are durable before they are used; the incarnation grows with every start, the
-//! epoch never falls.
+//! Invariants: ids, incarnations and epochs are durable before they are used; the incarnation grows with
+//! every start, the epoch never falls.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -83,7 +83,8 @@ impl Identity {
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a mark in place of the one before: in memory at once, durably when it returns. Blocks on the disk.
+    /// Keeps a mark in place of the one before: in memory at once, durably when it returns. Blocks on the
+    /// disk.
     ///
     /// # Errors
     /// When the store's index fails.

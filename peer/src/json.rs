@@ -171,7 +171,7 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         active_fetches: status.active_fetches,
         active_uploads: status.active_uploads,
         limits: limits(&status.limits),
-        culprits: status.culprits.iter().map(Into::into).collect(),
+        culprits: status.source_faults.iter().map(Into::into).collect(),
         scrub: Scrubbing {
             done: status.scrub.done,
             total: status.scrub.total,
@@ -275,7 +275,7 @@ mod tests {
                 upload: ByteRate::new(7),
                 download: None,
             },
-            culprits: vec![SourceFault {
+            source_faults: vec![SourceFault {
                 peer: PeerId::from_bytes([2; 16]),
                 address: "127.0.0.1:2".parse().expect("an address"),
                 kind: FaultKind::Stalled,

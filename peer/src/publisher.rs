@@ -1,12 +1,12 @@
 //! Brings publications from the outbox to the tracker.
 //!
-//! A publication is written to the outbox before anything is asked of the tracker, and settled there after the
-//! tracker has answered. So one that was made while no tracker could be reached, or that a crash interrupted, is
-//! made when the next session begins; one that was settled is never made again.
+//! A publication is written to the outbox before anything is asked of the tracker, and settled there after
+//! the tracker has answered. So one that was made while no tracker could be reached, or that a crash
+//! interrupted, is made when the next session begins; one that was settled is never made again.
 //!
-//! Before the first attempt the name's revision is written down, and every attempt may only follow that one. So an
-//! attempt whose answer got lost is never repeated over what others have done to the name since: a name that was
-//! published, and then removed by someone, does not come back.
+//! Before the first attempt the name's revision is written down, and every attempt may only follow that one.
+//! So an attempt whose answer got lost is never repeated over what others have done to the name since: a name
+//! that was published, and then removed by someone, does not come back.
 
 mod attempt;
 mod rounds;
@@ -67,17 +67,17 @@ impl Publisher {
     /// Starts making pending publications whenever a session begins.
     #[must_use]
     pub fn start(
-        store: Arc<DiskStore>,
-        identity: Arc<Identity>,
-        network: Network,
-        clock: Clock,
+        store: &Arc<DiskStore>,
+        identity: &Arc<Identity>,
+        network: &Network,
+        clock: &Clock,
         tasks: &Tasks,
     ) -> Self {
         let publisher = Self(Arc::new(Inner {
-            store,
-            identity,
-            network,
-            clock,
+            store: Arc::clone(store),
+            identity: Arc::clone(identity),
+            network: network.clone(),
+            clock: clock.clone(),
             turn: Mutex::new(()),
             remains: Notify::new(),
             names: Names::default(),
@@ -103,8 +103,9 @@ impl Publisher {
         Ok(publications)
     }
 
-    /// Waits until nobody else here publishes under this name: from before a publication is written to the outbox until its
-    /// answer is there. Otherwise one would make the other's publication and take its answer for its own.
+    /// Waits until nobody else here publishes under this name: from before a publication is written to the
+    /// outbox until its answer is there. Otherwise one would make the other's publication and take its answer
+    /// for its own.
     pub async fn turn(&self, name: &Name) -> OwnedMutexGuard<()> {
         let lock = {
             let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,8 +118,8 @@ impl Publisher {
     /// Makes one publication that is in the outbox, now.
     ///
     /// # Errors
-    /// When the tracker refuses (then it is settled as refused), or cannot be reached (then it stays pending), or the user
-    /// has withdrawn it or added something else under the name meanwhile.
+    /// When the tracker refuses (then it is settled as refused), or cannot be reached (then it stays
+    /// pending), or the user has withdrawn it or added something else under the name meanwhile.
     pub async fn publish(&self, wanted: &Publication) -> Result<Binding, RemoteError> {
         let mut unsettled = Unsettled(Some(&self.0.remains));
         let outcome = self.attempt(wanted).await;

@@ -1,24 +1,22 @@
 //! The settings of a peer: flags, environment and file; `shared::settings` decides which place wins.
 //!
-//! [`TABLE`] lists them all. Arguments of a single invocation (`--name`, `--output`, `--force`, …) are flags
-//! only. [`gather`] reads the places, [`Options`] is the result.
+//! [`table`] lists them all; those of a node are in [`crate::node::settings`]. Arguments of a single
+//! invocation (`--name`, `--output`, `--force`, …) are flags only. [`gather`] reads the places, [`Options`]
+//! is the result.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
-use std::num::NonZeroU16;
+use std::ffi::OsString;
 use std::path::PathBuf;
-use std::str::FromStr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use proto::messages::control::{EntryPoint, RateLimits};
+use proto::messages::control::EntryPoint;
 use shared::language::Language;
-use shared::model::{
-    ByteCount, ByteRate, FragmentLength, HostPort, ParseByteRateError, ReplicationTarget, Zone,
-};
+use shared::model::{FragmentLength, HostPort, ReplicationTarget};
 use shared::runtime::telemetry::{LOG, LOG_FORMAT};
-use shared::settings::{self, Env, Key, Places, Table, Values, duration, path, text, truth, whole};
+use shared::settings::{self, Env, Key, Places, Setting, Table, Values, duration, path, text, truth, whole};
 
-use crate::node::{MemoryBudget, MemoryBudgetError, NodeLimits};
+use crate::node::{self, NodeSettings};
 use crate::words;
 
 static DATA_DIR: Key<PathBuf> = Key::new("data_dir", path)
@@ -29,21 +27,38 @@ static PEER: Key<HostPort> = Key::new("peer", text).each_command();
 static WEBSERVER: Key<HostPort> = Key::new("webserver", text)
     .or("127.0.0.1:50051")
     .told("where the network was entered the last time, else 127.0.0.1:50051")
-    .instead_of(&["tracker", "join"]);
-static TRACKER: Key<HostPort> = Key::new("tracker", text).instead_of(&["webserver", "join"]);
-static JOIN: Key<HostPort> = Key::new("join", text).instead_of(&["webserver", "tracker"]);
-static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
+    .instead_of(&["tracker", "join"])
+    .flag(
+        "webserver",
+        "HOST:PORT",
+        "Enter the network through this webserver",
+    );
+static TRACKER: Key<HostPort> = Key::new("tracker", text).instead_of(&["webserver", "join"]).flag(
+    "tracker",
+    "HOST:PORT",
+    "Enter the network through this tracker",
+);
+static JOIN: Key<HostPort> = Key::new("join", text).instead_of(&["webserver", "tracker"]).flag(
+    "join",
+    "PEER:PORT",
+    "Enter the network of this peer, which names its webserver and trackers",
+);
+static HOST: Key<String> = Key::new("host", text).or("127.0.0.1").flag(
+    "host",
+    "HOST",
+    "The address to listen on; an address other than loopback exposes the node to the network",
+);
 static PORT: Key<u16> = Key::new("port", whole)
     .or("50053")
-    .told("50053 for `serve`, otherwise 0");
-static ADVERTISE: Key<HostPort> = Key::new("advertise", text).told("the address that it listens on");
-static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB").at_once();
-static ZONE: Key<Zone> = Key::new("zone", text).at_once();
-static UPLOAD_LIMIT: Key<RateLimit> = Key::new("upload_limit", text).or("none").at_once();
-static DOWNLOAD_LIMIT: Key<RateLimit> = Key::new("download_limit", text).or("none").at_once();
-static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", whole).or("8").at_once();
-static MEMORY: Key<MemoryBudget> = Key::new("memory", memory).or("96MiB");
-static SCRUB_RATE: Key<RateLimit> = Key::new("scrub_rate", text).or("8MiB/s").at_once();
+    .told("50053 for `serve`, otherwise 0")
+    .flag("port", "PORT", "The port to listen on; 0 picks a free one");
+static ADVERTISE: Key<HostPort> = Key::new("advertise", text)
+    .told("the address that it listens on")
+    .flag(
+        "advertise",
+        "HOST:PORT",
+        "The address at which other peers dial this one",
+    );
 static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").each_command();
 static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
     .told("what suits the file's size")
@@ -56,33 +71,27 @@ pub(crate) static LANG: Key<Language> = Key::new("lang", text)
     .each_command();
 static TIMEOUT: Key<Duration> = Key::new("timeout", duration).each_command();
 
-/// Every setting of a peer.
-pub static TABLE: Table = &[
-    &DATA_DIR,
-    &PEER,
-    &WEBSERVER,
-    &TRACKER,
-    &JOIN,
-    &HOST,
-    &PORT,
-    &ADVERTISE,
-    &CAPACITY,
-    &ZONE,
-    &UPLOAD_LIMIT,
-    &DOWNLOAD_LIMIT,
-    &UPLOAD_SLOTS,
-    &MEMORY,
-    &SCRUB_RATE,
-    &REPLICAS,
-    &FRAGMENT_LENGTH,
-    &JSON,
-    &QUIET,
-    &NO_PROGRESS,
-    &TIMEOUT,
-    &LANG,
-    &LOG,
-    &LOG_FORMAT,
-];
+/// Every setting of a peer: those of the program, and those of its node.
+#[must_use]
+pub fn table() -> Table {
+    static BEFORE: [&dyn Setting; 8] = [
+        &DATA_DIR, &PEER, &WEBSERVER, &TRACKER, &JOIN, &HOST, &PORT, &ADVERTISE,
+    ];
+    static AFTER: [&dyn Setting; 9] = [
+        &REPLICAS,
+        &FRAGMENT_LENGTH,
+        &JSON,
+        &QUIET,
+        &NO_PROGRESS,
+        &TIMEOUT,
+        &LANG,
+        &LOG,
+        &LOG_FORMAT,
+    ];
+    static TABLE: LazyLock<Vec<&dyn Setting>> =
+        LazyLock::new(|| [&BEFORE, node::settings::TABLE, &AFTER].concat());
+    &TABLE
+}
 
 const DEFAULT_WEBSERVER: &str = "127.0.0.1:50051";
 
@@ -101,12 +110,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// The address at which other peers dial it.
     pub advertise: Option<HostPort>,
-    /// Bytes that it lends for replicas.
-    pub capacity: u64,
-    /// Its failure domain.
-    pub zone: Option<Zone>,
-    /// Limits of its transfers.
-    pub limits: NodeLimits,
+    /// Capacity, zone and limits of it.
+    pub node: NodeSettings,
     /// Replicas wanted of added contents.
     pub replicas: ReplicationTarget,
     /// The fragment length of added contents; none derives it from their length.
@@ -126,24 +131,6 @@ pub struct Style {
     pub quiet: bool,
     /// No progress display.
     pub no_progress: bool,
-}
-
-/// A limit of a rate as people write it: a rate, or `none`, `unlimited` or `0`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateLimit(
-    /// The rate; none is unlimited.
-    pub Option<ByteRate>,
-);
-
-impl FromStr for RateLimit {
-    type Err = ParseByteRateError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "none" | "unlimited" | "0" => Ok(Self(None)),
-            rate => rate.parse().map(|rate| Self(Some(rate))),
-        }
-    }
 }
 
 /// Settings that cannot be used; each is a usage error.
@@ -187,7 +174,7 @@ pub fn default_entry() -> EntryPoint {
 /// # Errors
 /// When one of them cannot be used.
 pub fn places(flags: &BTreeMap<String, OsString>, env: Env<'_>) -> Result<Places, settings::SettingsError> {
-    Ok(Places::new(TABLE, flags, env)?.or(&DATA_DIR, default_data_dir(env)))
+    Ok(Places::new(table(), flags, env)?.or(&DATA_DIR, default_data_dir(env)))
 }
 
 /// Lays the flags over the environment and the environment over the file, and fills in the defaults.
@@ -219,13 +206,6 @@ impl Options {
         let entry = tracker
             .or(webserver)
             .or_else(|| values.said(&JOIN).map(EntryPoint::Peer));
-        let default = NodeLimits::default();
-        let limits = NodeLimits {
-            rates: rates(values),
-            upload_slots: values.get(&UPLOAD_SLOTS).unwrap_or(default.upload_slots),
-            memory: values.get(&MEMORY).unwrap_or(default.memory),
-            scrub: values.get(&SCRUB_RATE).map_or(default.scrub, |rate| rate.0),
-        };
         let is_set = |key| values.get(key).unwrap_or(false);
         Ok(Self {
             data_dir,
@@ -234,9 +214,7 @@ impl Options {
             host: values.get(&HOST).unwrap_or_default(),
             port: values.said(&PORT),
             advertise: values.get(&ADVERTISE),
-            capacity: values.get(&CAPACITY).map_or(0, ByteCount::get),
-            zone: values.get(&ZONE),
-            limits,
+            node: NodeSettings::of(values),
             replicas: values.get(&REPLICAS).unwrap_or(ReplicationTarget::DEFAULT),
             fragment_length: values.get(&FRAGMENT_LENGTH),
             style: Style {
@@ -246,28 +224,6 @@ impl Options {
             },
             timeout: values.get(&TIMEOUT),
         })
-    }
-}
-
-fn memory(text: &OsStr) -> Result<MemoryBudget, String> {
-    let size: ByteCount = settings::text(text)?;
-    MemoryBudget::new(size.get()).map_err(|error| memory_mistake(&error))
-}
-
-/// Says why a memory budget is refused.
-pub(crate) fn memory_mistake(error: &MemoryBudgetError) -> String {
-    match error {
-        MemoryBudgetError::TooSmall(size) => words::too_little_memory(size),
-        MemoryBudgetError::Size(error) => settings::mistake(error),
-    }
-}
-
-/// Returns the limits of a node's rates.
-fn rates(values: &Values) -> RateLimits {
-    let rate = |key| values.get(key).and_then(|limit: RateLimit| limit.0);
-    RateLimits {
-        upload: rate(&UPLOAD_LIMIT),
-        download: rate(&DOWNLOAD_LIMIT),
     }
 }
 

@@ -1,17 +1,17 @@
-//! Small values under keys: what a script wants to share that is no file.
+//! Small values under keys, which scripts share without a file.
 //!
-//! A value is a content like any other, bound to the name `values/KEY`, so it is verified, replicated and repaired, changes by
+//! A value is a content, bound to the name `values/KEY`: it is verified, replicated and repaired, changes by
 //! compare-and-set, and is removed with its name. Only its length is bounded.
 
 use shared::model::{Name, NameError};
 
-/// No value is longer: 64 KiB, a single fragment.
+/// Bytes of the longest value: 64 KiB, a single fragment.
 pub const MAX_VALUE: u64 = 64 << 10;
 
-/// What the names of all values begin with.
+/// The beginning of the names of all values.
 pub const PREFIX: &str = "values/";
 
-/// The name of the value under a key.
+/// Returns the name of the value under a key.
 ///
 /// # Errors
 /// When the key makes no name.

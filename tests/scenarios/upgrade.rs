@@ -54,7 +54,7 @@ fn a_cluster_goes_on_from_the_data_of_c2d455a() -> Result<()> {
     }
     assert_eq!(reader.run(["value", "setting"]).expect(0).stdout.trim(), "42");
     for gone in ["gone", "before"] {
-        drop(reader.run(["locate", gone]).expect(3));
+        assert_eq!(reader.run(["locate", gone]).code, 3, "{gone}");
     }
     Ok(())
 }

@@ -18,11 +18,11 @@ use tracker::{Args, Command, Config, StartError, Tracker, offline};
 async fn main() -> ExitCode {
     let invocation = Invocation::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let outcome = match invocation.args.command.clone() {
-        None => run(&invocation).await.map_err(|error| told(&error)),
+        None => run(&invocation).await.map_err(|error| failure_of(&error)),
         Some(Command::SelfCommand(chore)) => do_chore(chore, &invocation),
         Some(command) => prepare(&invocation)
             .and_then(|(_, values)| Config::of(&values))
-            .map_err(|error| told(&error))
+            .map_err(|error| failure_of(&error))
             .and_then(|config| visit(command, &config.data_dir)),
     };
     match outcome {
@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
 }
 
 /// Returns the message of an error, and its exit code.
-fn told(error: &(impl Coded + std::fmt::Display)) -> (u8, String) {
+fn failure_of(error: &(impl Coded + std::fmt::Display)) -> (u8, String) {
     (error.code().exit_code(), error.to_string())
 }
 
@@ -94,15 +94,15 @@ fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
         Command::SelfCommand(_) => {}
         Command::Check { dir } => {
             let dir = dir.as_deref().unwrap_or(data_dir);
-            let sound = offline::check(dir).map_err(|error| told(&error))?;
+            let sound = offline::check(dir).map_err(|error| failure_of(&error))?;
             say(format_args!("{} is {sound}", dir.display()));
         }
         Command::Restored => {
-            offline::declare_restored(data_dir, &Clock::system()).map_err(|error| told(&error))?;
+            offline::declare_restored(data_dir, &Clock::system()).map_err(|error| failure_of(&error))?;
             say(format_args!("noted in {}; start the tracker", data_dir.display()));
         }
         Command::AcceptLoss => {
-            let gap = offline::accept_loss(data_dir, &Clock::system()).map_err(|error| told(&error))?;
+            let gap = offline::accept_loss(data_dir, &Clock::system()).map_err(|error| failure_of(&error))?;
             let what = gap.map_or(
                 "nothing was known to be missing",
                 |_| "accepted; start the tracker",
@@ -110,7 +110,7 @@ fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
             say(format_args!("{what}"));
         }
         Command::Backup { target } => {
-            let sound = offline::back_up(data_dir, &target).map_err(|error| told(&error))?;
+            let sound = offline::back_up(data_dir, &target).map_err(|error| failure_of(&error))?;
             say(format_args!("{} is {sound}", target.display()));
         }
     }

@@ -22,7 +22,7 @@ use super::send::{ReceiveArgs, SendArgs};
 use super::upkeep::{DrainArgs, MaintenanceArgs};
 use super::values::{PutArgs, ValueArgs};
 use super::watch::WatchArgs;
-use crate::settings::TABLE;
+use crate::settings::table;
 use crate::words;
 
 const AFTER_HELP: &str = "\
@@ -191,7 +191,7 @@ pub struct Invocation {
 /// Usage errors, and help or the version when the user asked for them.
 pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
-    let settings = settings::flags::said(TABLE, &matches);
+    let settings = settings::flags::said(table(), &matches);
     let Cli {
         common,
         node: outer,
@@ -231,7 +231,7 @@ pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation,
 /// Returns the English definition of the command line, with defaults and environment variables in its help.
 #[must_use]
 pub fn definition() -> clap::Command {
-    settings::flags::with_twins(TABLE, Cli::command())
+    settings::flags::with_twins(table(), Cli::command())
 }
 
 /// Returns the definition of the command line in the language in force.

@@ -11,8 +11,6 @@ use shared::settings;
 
 use super::flags::GiveUpError;
 use super::ticket::ParseTicketError;
-use crate::node::MemoryBudgetError;
-use crate::settings::memory_mistake;
 use crate::words;
 
 /// Returns the mistake, and where to read more.
@@ -91,9 +89,6 @@ fn mistake(error: &(dyn Error + 'static)) -> String {
         Some(NamedRevisionError::Name(error)) => return words::name_error(error),
         None => {}
     }
-    if let Some(error) = error.downcast_ref::<MemoryBudgetError>() {
-        return memory_mistake(error);
-    }
     if let Some(ParseTicketError(text)) = error.downcast_ref() {
         return words::no_ticket(format_args!("{text:?}"));
     }
@@ -129,7 +124,6 @@ mod tests {
     use super::super::flags::GiveUp;
     use super::super::ticket::Ticket;
     use super::*;
-    use crate::node::MemoryBudget;
 
     fn told_of(line: &str) -> String {
         let words = std::iter::once("peer")
@@ -200,8 +194,6 @@ mod tests {
             let error = text.parse::<NamedRevision>().expect_err("no revision");
             assert_eq!(mistake(&error), error.to_string());
         }
-        let small = "1MiB".parse::<MemoryBudget>().expect_err("too little");
-        assert_eq!(mistake(&small), small.to_string());
         let ticket = "x".parse::<Ticket>().expect_err("no line");
         assert_eq!(mistake(&ticket), ticket.to_string());
         let patience = "x".parse::<GiveUp>().expect_err("no duration");

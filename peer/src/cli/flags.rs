@@ -4,21 +4,18 @@
 //! The settings among them have no defaults here, and are only checked: [`crate::settings`] lays their texts
 //! over the environment and the file, and its table has their defaults and their names in the help.
 
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgMatches, Args, FromArgMatches};
 use shared::collection::Selection;
 use shared::language::Language;
-use shared::model::{ByteCount, HostPort, ParseDurationError, Zone, parse_duration};
+use shared::model::{HostPort, ParseDurationError, parse_duration};
 use shared::runtime::telemetry::{LogFilter, LogFormat};
-use shared::settings::flags::one_of;
-use shared::settings::number;
+use shared::settings::flags::{are_given, arguments, one_of};
 
-use crate::node::MemoryBudget;
-use crate::settings::RateLimit;
+use crate::settings::table;
 use crate::terminal::exit::{Exit, Failure};
 use crate::words;
 
@@ -62,59 +59,42 @@ pub(super) struct CommonFlags {
     pub(super) lang: Option<Language>,
 }
 
-/// Flags of a command that runs a node, or may have to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+/// Flags of a command that runs a node, or may have to: those of the settings that describe one. Their texts
+/// are read as settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFlags {
-    /// Enter the network through this webserver
-    #[arg(
-        long,
-        value_name = "HOST:PORT",
-        conflicts_with_all = ["tracker", "join"],
-        help_heading = "Running a node"
-    )]
-    pub(super) webserver: Option<HostPort>,
-    /// Enter the network through this tracker
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Running a node")]
-    pub(super) tracker: Option<HostPort>,
-    /// Enter the network of this peer, which names its webserver and trackers
-    #[arg(
-        long,
-        value_name = "PEER:PORT",
-        conflicts_with = "tracker",
-        help_heading = "Running a node"
-    )]
-    pub(super) join: Option<HostPort>,
-    /// The address to listen on; an address other than loopback exposes the node to the network
-    #[arg(long, help_heading = "Running a node")]
-    pub(super) host: Option<String>,
-    /// The port to listen on; 0 picks a free one
-    #[arg(long, value_parser = number::<u16>, help_heading = "Running a node")]
-    pub(super) port: Option<u16>,
-    /// The address at which other peers dial this one
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Running a node")]
-    pub(super) advertise: Option<HostPort>,
-    /// Space that the node lends to the cluster for replicas
-    #[arg(long, value_name = "SIZE", help_heading = "Running a node")]
-    pub(super) capacity: Option<ByteCount>,
-    /// The failure domain, such as a rack or a site
-    #[arg(long, value_name = "NAME", help_heading = "Running a node")]
-    pub(super) zone: Option<Zone>,
-    /// Limit of sending to all peers together, such as 10MB/s, 512KiB/s, 80Mbit/s or none; `peer limit`
-    /// changes it while the node runs
-    #[arg(long, value_name = "RATE", help_heading = "Running a node")]
-    pub(super) upload_limit: Option<RateLimit>,
-    /// Limit of receiving from all peers together, in the same way
-    #[arg(long, value_name = "RATE", help_heading = "Running a node")]
-    pub(super) download_limit: Option<RateLimit>,
-    /// Simultaneous uploads; four more wait in line, further requests are refused
-    #[arg(long, value_name = "N", value_parser = number::<NonZeroU16>, help_heading = "Running a node")]
-    pub(super) upload_slots: Option<NonZeroU16>,
-    /// Memory for blocks of transfers, at least 16MiB: a third for uploads, the rest for downloads
-    #[arg(long, value_name = "SIZE", help_heading = "Running a node")]
-    pub(super) memory: Option<MemoryBudget>,
-    /// Rate of rereading held data in the background, to find damage; none: never
-    #[arg(long, value_name = "RATE", help_heading = "Running a node")]
-    pub(super) scrub_rate: Option<RateLimit>,
+    are_given: bool,
+}
+
+#[cfg(test)]
+impl NodeFlags {
+    /// Any of the flags.
+    pub(super) const fn given() -> Self {
+        Self { are_given: true }
+    }
+}
+
+impl Args for NodeFlags {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command.args(arguments(table(), "Running a node"))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for NodeFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self {
+            are_given: are_given(table(), matches),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// Arguments of a command that may have to run a node.

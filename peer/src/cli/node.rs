@@ -8,7 +8,7 @@ use shared::json::{Forgotten, VerifyLine};
 use shared::model::{ByteCount, ContentRef};
 
 use super::context::Context;
-use crate::settings::RateLimit;
+use crate::node::RateLimit;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::progress::{Amount, Progress, Unit};
 use crate::terminal::show;

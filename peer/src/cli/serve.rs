@@ -5,7 +5,7 @@ use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
 use shared::settings::{Values, follow};
 
-use crate::node::{Adjustable, NodeHandle};
+use crate::node::NodeHandle;
 use crate::settings::{Gathered, Options};
 use crate::terminal::attach::{entry_or_default, node_config};
 use crate::terminal::exit::Failure;
@@ -40,7 +40,7 @@ pub(super) async fn run(
         // `is_usable` has accepted them.
         if let Ok(options) = Options::of(values) {
             for change in changed {
-                adjust(&adjustable, change.name, &options);
+                adjustable.apply(change.name, &options.node);
             }
         }
     });
@@ -56,18 +56,4 @@ pub(super) async fn run(
 /// Checks that a node can be run with these values.
 pub(super) fn is_usable(values: &Values) -> Result<(), String> {
     Options::of(values).map(drop).map_err(|error| error.to_string())
-}
-
-/// Applies a changed setting. A rate that `peer limit` has set stays until the setting itself changes.
-fn adjust(node: &Adjustable, setting: &str, options: &Options) {
-    let limits = options.limits;
-    match setting {
-        "upload_limit" => node.uploads.set(limits.rates.upload),
-        "download_limit" => node.downloads.set(limits.rates.download),
-        "upload_slots" => node.slots.resize(limits.upload_slots.get().into()),
-        "scrub_rate" => drop(node.scrub.send_replace(limits.scrub)),
-        "capacity" => node.lend(options.capacity),
-        "zone" => node.enter(options.zone.clone()),
-        _ => {}
-    }
 }

@@ -1,7 +1,7 @@
-//! A directory that is written to by name, never by path: whatever lies there, nothing is written elsewhere.
+//! A directory that is written to by name, never by path, so that nothing is written elsewhere.
 //!
-//! Every name is one part of a path (a catalog has no others), looked up in an open directory, and no symbolic
-//! link is followed. So neither a hostile catalog nor a link that was there before leads outside.
+//! Every name is one part of a path (a catalog has no others), looked up in an open directory, and no
+//! symbolic link is followed. So neither a hostile catalog nor a link that was there before leads outside.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -18,13 +18,13 @@ use crate::store::{set_file_metadata, times};
 #[derive(Debug)]
 pub(super) struct Directory {
     fd: OwnedFd,
-    /// It was made just now: nothing can be in the way.
+    /// Whether the directory was made just now, so that nothing can be in the way.
     is_new: bool,
 }
 
 const OPEN_DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::RDONLY).union(OFlags::CLOEXEC);
 
-/// What only its owner may use, until its mode is set.
+/// The mode of a new directory, until its own mode is set.
 const PRIVATE: FsMode = FsMode::RWXU;
 
 impl Directory {
@@ -49,7 +49,7 @@ impl Directory {
             fd => fd?,
         };
         if !is_new {
-            // It may have been made read-only by the restoration before.
+            // An earlier restoration may have made it read-only.
             let mode = FsMode::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
             if !mode.contains(PRIVATE) {
                 rustix::fs::fchmod(&fd, mode | PRIVATE)?;
@@ -83,8 +83,8 @@ impl Directory {
         Ok(rustix::fs::utimensat(&self.fd, name, &times(modified), flags)?)
     }
 
-    /// Writes a file, unless it is there with these bytes; replaces another file or link only if `overwrite` says so.
-    /// It appears complete.
+    /// Writes a file, unless it is there with these bytes; replaces another file or link only if `overwrite`
+    /// says so. The file appears complete.
     pub(super) fn file(
         &self,
         name: &str,
@@ -105,18 +105,18 @@ impl Directory {
         let written = write(&file, bytes, holes).and_then(|()| set_file_metadata(&file, attributes));
         let moved = written.and_then(|()| self.move_in(&partial, name, overwrite));
         if moved.is_err() {
-            // What made it fail is told.
+            // The failure of the move is reported, not that of the clean-up.
             rustix::fs::unlinkat(&self.fd, &partial, AtFlags::empty()).ok();
         }
         moved
     }
 
-    /// The regular file of that name, if it has these bytes.
+    /// Returns the regular file of that name, if it has these bytes.
     fn same(&self, name: &str, bytes: &[u8]) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.fd, name, flags, FsMode::empty()) {
             Ok(fd) => File::from(fd),
-            // Whatever it is: it is not the same.
+            // Anything that cannot be opened is not the same.
             Err(_) => return Ok(None),
         };
         let metadata = file.metadata()?;
@@ -134,7 +134,7 @@ impl Directory {
             false => RenameFlags::NOREPLACE,
         };
         match rustix::fs::renameat_with(&self.fd, partial, &self.fd, name, flags) {
-            // Not every file system can; then a second link that must be new does the same.
+            // Not every file system has this flag; a second link, which must be new, does the same.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if !overwrite => {
                 rustix::fs::linkat(&self.fd, partial, &self.fd, name, AtFlags::empty())?;
                 Ok(rustix::fs::unlinkat(&self.fd, partial, AtFlags::empty())?)
@@ -148,12 +148,12 @@ impl Directory {
     }
 }
 
-/// A hidden name that nobody else has; `peer add` takes it for what it is.
+/// Makes a hidden name that nobody else has; `peer add` leaves such names out.
 fn partial() -> String {
     format!(".{:016x}.enjambre-part", rand::random::<u64>())
 }
 
-/// Writes all bytes but those in holes that are zeros.
+/// Writes all bytes except holes of zeros.
 fn write(mut file: &File, bytes: &[u8], holes: &[Range<u64>]) -> io::Result<()> {
     if holes.is_empty() {
         return file.write_all(bytes);

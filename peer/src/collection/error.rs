@@ -11,22 +11,22 @@ use crate::store::StoreError;
 /// Why a directory cannot be published or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectionError {
-    /// Something in it cannot be in a collection, or the catalog is none.
+    /// An entry cannot be in a collection, or the bytes are no catalog.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Something that only the user can do something about, in words.
+    /// A reason that the user can remove, in words.
     #[error("{0}")]
     Refused(String),
     /// A file of the collection was changed or removed since it was added.
     #[error("a file of the directory has changed since it was added; add it again")]
     PartGone,
-    /// The collection's parts do not have what its catalog says.
+    /// The parts of the collection do not hold the bytes that its catalog names.
     #[error("the collection is broken: {0}; whoever published it should add it again")]
     Broken(String),
-    /// Something else is where a file belongs.
+    /// Another file is in the place.
     #[error("{} exists already", path.display())]
     Exists {
         /// The place.
@@ -35,17 +35,17 @@ pub enum CollectionError {
     /// The operating system refused.
     #[error("cannot {act} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The verb.
         act: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// Why not.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
 
 impl CollectionError {
-    /// The operating system refused to do something to a path.
+    /// Makes an error of the operating system's refusal to act on a path.
     pub(super) fn io(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
             io::ErrorKind::AlreadyExists => Self::Exists {

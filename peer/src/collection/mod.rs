@@ -1,11 +1,12 @@
-//! Directories of the user's, published as collections and restored from them.
+//! Directories of the user, published as collections and restored from them.
 //!
-//! What a collection is, and every rule about what may be in one, is in [`shared::collection`]. Here is what it takes to
-//! read a directory ([`scan`]), to make contents of it ([`publish`]) and to write it again ([`restore`]). All of it is
-//! synchronous and waits for the disk; none of it knows the network.
+//! The rules of collections are in [`shared::collection`]. This module reads a directory ([`scan`]), makes
+//! contents of it ([`publish`]) and writes it again ([`restore`]). It is synchronous, waits for the disk, and
+//! knows no network.
 //!
-//! Invariants: what is published is what was read, or nothing is; nothing is written outside of the directory that is
-//! restored to, whatever a catalog says and whatever lies there already; a file appears complete or not at all.
+//! Invariants: the published bytes are those that were read, or nothing is published; no catalog, and no file
+//! that is there already, makes a restoration write outside its directory; a file appears complete or not at
+//! all.
 
 mod directory;
 mod error;
@@ -26,10 +27,10 @@ use crate::store::{DiskStore, FragmentStore, Publication, StoreError, VerifiedRe
 
 pub use error::CollectionError;
 
-/// The catalog that a content is, all of which is held.
+/// Reads the catalog that a held content is.
 ///
 /// # Errors
-/// When it is not held, damaged, or no catalog.
+/// When the content is not held, damaged, or no catalog.
 pub fn read_catalog(store: &impl FragmentStore, content: ContentId) -> Result<Catalog, CollectionError> {
     let entry = store.entry(content).ok_or(StoreError::UnknownContent(content))?;
     if entry.manifest.length() > MAX_BYTES as u64 {
@@ -39,10 +40,10 @@ pub fn read_catalog(store: &impl FragmentStore, content: ContentId) -> Result<Ca
     Ok(Catalog::decode(&bytes)?)
 }
 
-/// What a collection that was added here refers to; nothing when the content is none.
+/// Returns the parts of a collection that was added here; none when the content is no collection.
 ///
 /// # Errors
-/// When any of it is not held here any more.
+/// When a part is not held here any more.
 pub fn parts_held(store: &DiskStore, content: ContentId) -> Result<Option<Parts>, CollectionError> {
     if !store.is_collection(content)? {
         return Ok(None);
@@ -58,11 +59,12 @@ pub fn parts_held(store: &DiskStore, content: ContentId) -> Result<Option<Parts>
         .map_err(|error| CollectionError::Refused(error.to_string()))
 }
 
-/// What the collections refer to that wait to be published: it is nobody's yet but theirs, whether this run of the node
-/// made them or an earlier one.
+/// Returns the parts of the collections that wait to be published: nothing else refers to those parts yet,
+/// whether this run of the node made them or an earlier one.
 ///
 /// # Errors
-/// When the store fails. A collection whose catalog is gone or damaged cannot be published any more and keeps nothing.
+/// When the store fails. A collection whose catalog is gone or damaged cannot be published any more and keeps
+/// nothing.
 pub fn pending_parts(
     store: &DiskStore,
     publications: &[Publication],

@@ -1,7 +1,7 @@
 //! Making contents of a directory: packs of small files, large files where they lie, and the catalog.
 //!
-//! A file that lies unchanged in a pack of the revision before is not packed again. Unchanged means that its bytes are
-//! those in the pack: all of them are compared.
+//! A file that lies unchanged in a pack of the revision before is not packed again. Unchanged means that its
+//! bytes are those in the pack: all of them are compared.
 
 use std::collections::HashMap;
 use std::fs::File as OpenFile;
@@ -16,12 +16,12 @@ use super::error::CollectionError;
 use super::scan::{Found, Scanned, Step, attributes_of, holes, scan};
 use crate::store::{DiskStore, FragmentStore as _, StoreError, VerifiedReader};
 
-/// A directory, and what it is to be called.
+/// A directory, and the name that its collection gets.
 #[derive(Debug)]
 pub struct Source<'a> {
     /// The directory.
     pub root: &'a Path,
-    /// What is wanted of it.
+    /// The entries that are wanted.
     pub selection: &'a Selection,
     /// The collection's name.
     pub name: &'a Name,
@@ -33,11 +33,11 @@ pub struct Source<'a> {
 
 /// Watches the work and may stop it.
 pub struct Watcher<'a> {
-    /// Told the bytes that were read so far, and those in all.
+    /// Receives the bytes read so far, and the bytes in all.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
     /// Stops the work when set.
     pub cancelled: &'a AtomicBool,
-    /// Told every content that the collection will refer to, so that it is kept until then.
+    /// Receives every content that the collection will refer to, and keeps it until then.
     pub hold: &'a dyn Fn(ContentId),
 }
 
@@ -59,7 +59,8 @@ pub struct Made {
 /// Makes the contents of a collection, held durably when this returns.
 ///
 /// # Errors
-/// What cannot be in a collection, by name; files that cannot be read or change meanwhile; a store that is full.
+/// Entries that cannot be in a collection, by name; files that cannot be read or that change meanwhile; a
+/// full store.
 pub fn make(store: &DiskStore, source: &Source<'_>, watcher: &Watcher<'_>) -> Result<Made, CollectionError> {
     let scanned = scan(source.root, source.selection, source.own)?;
     // Every rule is checked before the first byte is read.
@@ -160,7 +161,7 @@ fn build(
     Ok(builder.finish()?)
 }
 
-/// Packs small files that do not lie in a pack already; where all of them lie then.
+/// Packs small files that do not lie in a pack already, and returns the places of all of them.
 fn pack<'a>(
     store: &DiskStore,
     source: &Source<'_>,
@@ -219,7 +220,8 @@ fn pack<'a>(
     Ok(places)
 }
 
-/// Where small files lay in the revision before, in packs that are here: manifest, offset, length.
+/// Returns the places of small files in the packs of the revision before that are held: manifest, offset,
+/// length.
 fn packed_before(store: &DiskStore, before: Option<&Catalog>) -> HashMap<String, (Manifest, u64, u64)> {
     let mut packs: HashMap<ContentId, Option<Manifest>> = HashMap::new();
     let mut places = HashMap::new();
@@ -246,7 +248,10 @@ fn open(found: &Found) -> Result<OpenFile, CollectionError> {
     OpenFile::open(&found.place).map_err(CollectionError::io("read", &found.place))
 }
 
-/// The bytes of a small file, if it is still the one that was found.
+/// Reads the bytes of a small file.
+///
+/// # Errors
+/// When the file has changed since it was found.
 fn read(found: &Found) -> Result<Vec<u8>, CollectionError> {
     use std::io::Read as _;
     let file = open(found)?;

@@ -1,7 +1,8 @@
 //! Writing a collection into a directory.
 //!
-//! In three steps, so that the directory has its times in the end: the directories, then (by the caller, who fetches them
-//! in place) the large files, then the small files and links from packs, and last the modes and times of the directories.
+//! In three steps, so that the directory has its times in the end: the directories, then (by the caller, who
+//! fetches them in place) the large files, then the small files and links from packs, and last the modes and
+//! times of the directories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,17 +16,17 @@ use super::directory::Directory;
 use super::error::CollectionError;
 use crate::store::{FragmentStore, VerifiedReader};
 
-/// What is to be restored of a collection, and where.
+/// The restoration of a collection, or of a part of it, into a directory.
 #[derive(Debug)]
 pub struct Restoration {
     catalog: Catalog,
-    /// The places in the catalog that are wanted; a directory before what is in it.
+    /// The entries of the catalog that are wanted, by place; a directory before its entries.
     wanted: BTreeSet<usize>,
-    /// The directory of the collection that becomes the output.
+    /// The directory of the collection that becomes the output directory.
     top: Option<usize>,
-    /// The directory that it goes into.
+    /// The directory that is written to.
     output: PathBuf,
-    /// What a single file or link is called there.
+    /// The name that a single file or link gets there.
     single: Option<String>,
     overwrite: bool,
 }
@@ -33,20 +34,20 @@ pub struct Restoration {
 /// A large file that is wanted.
 #[derive(Clone, Debug)]
 pub struct Large {
-    /// What it is.
+    /// Its content.
     pub content: ContentId,
     /// Its bytes, mode, time and holes.
     pub file: File,
-    /// Where it goes.
+    /// The path that it is written to.
     pub output: PathBuf,
 }
 
 impl Restoration {
-    /// Of a collection, or the directory `inside` of it, what is selected goes into the directory `output`; if it is a
-    /// file or link that is `inside`, that becomes `output` itself.
+    /// Plans to write the selected entries of a collection, or of its directory `inside`, into the directory
+    /// `output`. A file or link `inside` becomes `output` itself.
     ///
     /// # Errors
-    /// When there is no such directory in the collection.
+    /// When the collection has no such path.
     pub fn new(
         catalog: Catalog,
         inside: Option<&str>,
@@ -79,7 +80,7 @@ impl Restoration {
         for at in range {
             if selection.is_all() || selection.takes(&catalog.path(at)) {
                 let mut next = Some(at);
-                // With the directories that it is in.
+                // With its parent directories.
                 while let Some(at) = next.filter(|at| Some(*at) != top) {
                     if !wanted.insert(at) {
                         break;
@@ -98,7 +99,7 @@ impl Restoration {
         })
     }
 
-    /// Bytes of the files that are wanted.
+    /// Returns the bytes of the files that are wanted.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.files()
@@ -115,7 +116,7 @@ impl Restoration {
             })
     }
 
-    /// The large files that are wanted.
+    /// Returns the large files that are wanted.
     pub fn large(&self) -> impl Iterator<Item = Large> + '_ {
         self.files().filter_map(|(at, file)| match file.data {
             Data::Whole(content) => Some(Large {
@@ -127,7 +128,7 @@ impl Restoration {
         })
     }
 
-    /// The packs that are needed, and which bytes of them.
+    /// Returns the packs that are needed, and the ranges of their bytes.
     #[must_use]
     pub fn packs(&self) -> BTreeMap<ContentId, Vec<Range<u64>>> {
         let mut packs: BTreeMap<ContentId, Vec<Range<u64>>> = BTreeMap::new();
@@ -144,7 +145,7 @@ impl Restoration {
         packs
     }
 
-    /// What an entry is called where it goes.
+    /// Returns the name of an entry in the output.
     fn name(&self, at: usize) -> &str {
         match &self.single {
             Some(name) => name,
@@ -152,7 +153,7 @@ impl Restoration {
         }
     }
 
-    /// Where an entry goes: below the output, by names that are no paths.
+    /// Returns the path of an entry in the output; its names are no paths.
     fn place(&self, at: usize) -> PathBuf {
         let mut names = Vec::new();
         let mut next = Some(at);
@@ -221,7 +222,7 @@ impl Restoration {
         )
     }
 
-    /// Visits everything wanted with the directory that it lies in, open.
+    /// Visits every wanted entry with its parent directory, which is open.
     fn walk(
         &self,
         mut visit: impl FnMut(&Directory, usize, &Path) -> Result<(), CollectionError>,

@@ -1,7 +1,8 @@
-//! Reading a directory: what is in it, in the order of a catalog.
+//! Reading a directory: its entries, in the order of a catalog.
 //!
-//! Links are not followed. What cannot be in a collection is refused by name, unless it is excluded: special files,
-//! and names that are not UTF-8 (they could not be shown, chosen, or written on every system).
+//! Links are not followed. Entries that cannot be in a collection are refused by name, unless they are
+//! excluded: special files, and names that are not UTF-8 (they could not be shown, chosen, or written on
+//! every system).
 
 use std::fs::{self, Metadata};
 use std::ops::Range;
@@ -13,10 +14,10 @@ use shared::collection::{Attributes, Builder, Mode, ModifiedAt, Selection};
 
 use super::error::CollectionError;
 
-/// Files that a fetch is writing end so; they are no one's.
+/// The end of the names of files that a fetch is writing; they belong to nobody.
 const PARTIAL: &str = ".enjambre-part";
 
-/// No tree is followed deeper, so that reading one ends.
+/// The depth of the deepest tree that is followed, so that reading ends.
 const MAX_DEPTH: usize = 128;
 
 /// A step on the way through a directory.
@@ -24,9 +25,9 @@ const MAX_DEPTH: usize = 128;
 pub enum Step {
     /// A directory begins.
     Enter(String, Attributes),
-    /// It ends.
+    /// A directory ends.
     Leave,
-    /// A symbolic link: its name, where it leads, when it was made.
+    /// A symbolic link: its name, its target, its time.
     Link(String, String, ModifiedAt),
     /// A regular file.
     File(Found),
@@ -39,7 +40,7 @@ pub struct Found {
     pub name: String,
     /// Its path from the directory that is read.
     pub path: String,
-    /// Where it is.
+    /// Its path in the file system.
     pub place: PathBuf,
     /// Mode and time.
     pub attributes: Attributes,
@@ -49,10 +50,10 @@ pub struct Found {
     pub is_sparse: bool,
 }
 
-/// What is in a directory.
+/// The entries of a directory.
 #[derive(Debug)]
 pub struct Scanned {
-    /// What the directory itself has.
+    /// Mode and time of the directory itself.
     pub root: Attributes,
     /// In the order of a catalog.
     pub steps: Vec<Step>,
@@ -60,7 +61,7 @@ pub struct Scanned {
     pub length: u64,
 }
 
-/// Mode and time of something.
+/// Returns mode and time of a file.
 #[must_use]
 pub fn attributes_of(metadata: &Metadata) -> Attributes {
     let nanos = u32::try_from(metadata.mtime_nsec()).unwrap_or_default();
@@ -78,7 +79,7 @@ fn unreachable_time() -> ModifiedAt {
 /// Reads a directory; `own` is the node's data directory, which may not be in it.
 ///
 /// # Errors
-/// What cannot be in a collection, by name; what cannot be read.
+/// Entries that cannot be in a collection, by name; entries that cannot be read.
 pub fn scan(root: &Path, selection: &Selection, own: &Path) -> Result<Scanned, CollectionError> {
     let metadata = fs::metadata(root).map_err(CollectionError::io("read", root))?;
     let mut scanned = Scanned {
@@ -142,7 +143,7 @@ fn directory(
                 scanned.steps.push(Step::Leave);
             }
         } else if !selection.takes(&path) {
-            // Nothing of it is wanted.
+            // The entry is not wanted.
         } else if kind.is_symlink() {
             let target = fs::read_link(&place).map_err(CollectionError::io("read", &place))?;
             let target = target
@@ -168,7 +169,7 @@ fn directory(
     Ok(())
 }
 
-/// The holes of a file, as far as the file system tells.
+/// Returns the holes of a file, as far as the file system tells them.
 #[must_use]
 pub fn holes(file: &fs::File, length: u64) -> Vec<Range<u64>> {
     let mut holes = Vec::new();
@@ -180,7 +181,7 @@ pub fn holes(file: &fs::File, length: u64) -> Vec<Range<u64>> {
         if start >= length {
             break;
         }
-        // After the last data there is none.
+        // No data follows the last hole.
         let end = rustix::fs::seek(file, SeekFrom::Data(start))
             .unwrap_or(length)
             .min(length);

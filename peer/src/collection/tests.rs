@@ -1,4 +1,4 @@
-//! Round trips on real directories, and surroundings that mean harm.
+//! Round trips on real directories, and hostile surroundings.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -72,7 +72,7 @@ impl Node {
     }
 }
 
-/// What can be seen of a tree: path, kind, mode, time, bytes or target.
+/// Lists a tree: path, kind, mode, time, bytes or target.
 fn seen(root: &Path) -> Vec<String> {
     let mut all = Vec::new();
     let mut next = vec![root.to_owned()];
@@ -112,7 +112,7 @@ fn usual() -> Node {
 }
 
 #[test]
-fn what_was_added_is_restored_and_again_changes_nothing() {
+fn an_added_directory_is_restored_and_again_changes_nothing() {
     let node = usual();
     let catalog = node.add(&Selection::default(), None).expect("added");
     node.restore(&catalog, None, "out", false).expect("restored");
@@ -140,7 +140,7 @@ fn a_part_of_it_is_restored_by_its_path() {
 }
 
 #[test]
-fn an_unchanged_directory_is_the_same_collection_and_a_changed_one_keeps_its_packs() {
+fn an_unchanged_directory_is_the_same_a_changed_one_keeps_its_packs() {
     let node = Node::new();
     for n in 0..200 {
         node.write(&format!("f{n:03}"), &[n; 4_000]);
@@ -206,7 +206,7 @@ fn links_that_are_there_already_lead_nothing_outside() {
 }
 
 #[test]
-fn what_cannot_be_in_a_collection_is_refused_by_name_and_can_be_left_out() {
+fn a_forbidden_entry_is_refused_by_name_and_can_be_left_out() {
     use std::os::unix::ffi::OsStrExt as _;
     let node = Node::new();
     node.write("good", b"x");
@@ -242,7 +242,7 @@ fn holes_of_small_files_stay_holes() {
 }
 
 #[test]
-fn what_a_collection_refers_to_is_kept_while_its_publication_waits_also_after_a_restart() {
+fn parts_are_kept_while_a_publication_waits_also_after_a_restart() {
     let node = Node::new();
     node.write("a", b"small");
     node.write("b/c", &[7; 200_000]);

@@ -19,8 +19,8 @@ use crate::operations::access::Access;
 use crate::operations::reader::{ReadTimeouts, Readable};
 use crate::operations::resolve::{WantedKind, resolve};
 
-/// Longer than a holder takes to restart or the tracker to find others, shorter than clients and proxies wait; and longer
-/// than a client that is alive takes nothing.
+/// Longer than a holder takes to restart or the tracker to find others, shorter than clients and proxies
+/// wait; and longer than a client that is alive takes nothing.
 const TIMEOUTS: ReadTimeouts = ReadTimeouts {
     sources: Some(Duration::from_secs(45)),
     receiver: Some(Duration::from_secs(60)),
@@ -124,9 +124,9 @@ fn needs_token(what: &str) -> HttpError {
     )
 }
 
-/// Begins to send a range of the content, and returns when its first bytes are here, so that missing bytes become an
-/// error and not an answer that breaks off. An answer that cannot be completed after that breaks off: it is shorter than
-/// its `Content-Length`, which no client takes for the whole.
+/// Begins to send a range of the content, and returns when its first bytes are here, so that missing bytes
+/// become an error and not an answer that breaks off. An answer that cannot be completed after that breaks
+/// off: it is shorter than its `Content-Length`, which no client takes for the whole.
 async fn begin(
     api: &Api,
     access: Access,

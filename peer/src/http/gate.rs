@@ -1,8 +1,9 @@
 //! The gate of the HTTP side: which requests may come in at all, by their headers. Pure.
 //!
-//! Who may read and who may change something is decided in [`operations::access`](crate::operations::access). Browsers make
-//! it harder, because a web page of anybody's runs on this machine too: so a request must have been sent to this node by a
-//! name that nobody else can point here, and not by a page of another origin. See ADR 0023.
+//! Who may read and who may change something is decided in [`operations::access`](crate::operations::access).
+//! Browsers make it harder, because a web page of anybody's runs on this machine too: so a request must have
+//! been sent to this node by a name that nobody else can point here, and not by a page of another origin. See
+//! ADR 0023.
 
 use std::net::IpAddr;
 
@@ -41,7 +42,8 @@ impl Gate {
     /// Returns the access of a request.
     ///
     /// # Errors
-    /// When it has none: it comes from another machine, or from somebody else's page, or brings a wrong token.
+    /// When it has none: it comes from another machine, or from somebody else's page, or brings a wrong
+    /// token.
     pub(super) fn judge(&self, asked: &Asked<'_>) -> Result<Access, HttpError> {
         let text = |name: &HeaderName| {
             let value = asked.headers.get(name);

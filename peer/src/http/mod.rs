@@ -1,10 +1,10 @@
-//! The HTTP side of a node, so that `curl` is enough to use it: health for everyone; status, files and values for the
-//! node's own machine.
+//! The HTTP side of a node, so that `curl` is enough to use it: health for everyone; status, files and values
+//! for the node's own machine.
 //!
-//! Read [`gate`] for who may do what, [`files`] and [`values`] for what can be read, [`publishing`] for what can be changed,
-//! [`questions`] for JSON. Bytes come in by way of [`receiving`], bounded in memory, room and time. Every handler calls the
-//! node's [`operations`](crate::operations), as the `Control` service does. This border knows no wire types and no TLS,
-//! and it is not a way for other peers to fetch.
+//! Read [`gate`] for who may do what, [`files`] and [`values`] for what can be read, [`publishing`] for what
+//! can be changed, [`questions`] for JSON. Bytes come in by way of [`receiving`], bounded in memory, room and
+//! time. Every handler calls the node's [`operations`](crate::operations), as the `Control` service does.
+//! This border knows no wire types and no TLS, and it is not a way for other peers to fetch.
 
 mod files;
 mod gate;
@@ -28,8 +28,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::operations::Node;
 use gate::{Asked, Gate};
 
-/// Files that are sent at once, and received at once. More would only be slower; a client that asks for more is told to
-/// come back.
+/// Files that are sent at once, and received at once. More would only be slower; a client that asks for more
+/// is told to come back.
 const MAX_DOWNLOADS: usize = 64;
 const MAX_UPLOADS: usize = 16;
 

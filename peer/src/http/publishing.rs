@@ -1,7 +1,8 @@
 //! Publishing what a request brings, and removing names.
 //!
-//! A name changes by compare-and-set: conditions are judged against the revision that the name has when the request comes, and
-//! the publication may follow that very revision only. So two conditional requests at once cannot both succeed.
+//! A name changes by compare-and-set: conditions are judged against the revision that the name has when the
+//! request comes, and the publication may follow that very revision only. So two conditional requests at once
+//! cannot both succeed.
 
 use std::time::Duration;
 
@@ -220,7 +221,8 @@ impl Outcome {
     }
 }
 
-/// Answers 201 for a new name, 200 for one that was bound, and 202 while the replicas that were asked for are missing.
+/// Answers 201 for a new name, 200 for one that was bound, and 202 while the replicas that were asked for are
+/// missing.
 fn answer(
     name: &Name,
     manifest: &Manifest,

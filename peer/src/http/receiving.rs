@@ -18,8 +18,8 @@ use crate::store::{DiskStore, StagedUpload};
 /// Bytes that are written together.
 const PIECE: usize = 1 << 20;
 
-/// Bytes that a client must send in [`LEAST_TIME`], unless the body ends: 1 KiB/s. A slower one would keep its place for
-/// ever.
+/// Bytes that a client must send in [`LEAST_TIME`], unless the body ends: 1 KiB/s. A slower one would keep
+/// its place for ever.
 const LEAST: usize = 64 << 10;
 
 /// The time for [`LEAST`] bytes.
@@ -59,7 +59,8 @@ fn within(length: u64, limit: Option<u64>) -> Result<(), HttpError> {
     }
 }
 
-/// Gathers the frames that come next: enough to be worth a write, or those of [`LEAST_TIME`]; none at the end.
+/// Gathers the frames that come next: enough to be worth a write, or those of [`LEAST_TIME`]; none at the
+/// end.
 async fn gather(frames: &mut BodyDataStream) -> Result<Vec<Bytes>, HttpError> {
     let (mut gathered, mut length) = (Vec::new(), 0);
     let late = tokio::time::sleep(LEAST_TIME);

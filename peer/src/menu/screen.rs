@@ -176,7 +176,7 @@ mod tests {
             active_fetches: 0,
             active_uploads: 0,
             limits: proto::messages::control::RateLimits::default(),
-            culprits: Vec::new(),
+            source_faults: Vec::new(),
         }
     }
 

@@ -1,26 +1,27 @@
-//! How much memory a node's transfers may take.
+//! The memory that a node's transfers may take.
 
 use std::fmt;
 use std::str::FromStr;
 
 use shared::model::ByteCount;
 
-/// Bytes of blocks that may be in memory for transfers: at least 16 MiB.
+/// Bytes of blocks that transfers may have in memory: at least 16 MiB.
 ///
-/// A third is for uploads (blocks read and not yet taken by the connection), two thirds for fetches (blocks asked for
-/// and not yet verified and written). Fetches get more because what they ask for is on its way for as long as the line
-/// is; an upload only reads a chunk ahead. The budget is for blocks: the program itself, its index, and the buffers
-/// of connections (up to 16 MiB of window for a source that sends faster than we write) come on top.
+/// A third is for uploads (blocks read and not yet taken by the connection), two thirds for fetches (blocks
+/// asked for and not yet verified and written). Fetches get more because their blocks are on the way for as
+/// long as the line is; an upload only reads a chunk ahead. The budget is for blocks: the program itself, its
+/// index, and the buffers of connections (up to 16 MiB of window for a source that sends faster than the disk
+/// writes) come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MemoryBudget(u64);
 
 /// Text was not a memory budget.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemoryBudgetError {
-    /// It is not even a size.
+    /// The text is no size.
     #[error(transparent)]
     Size(#[from] shared::model::ParseByteCountError),
-    /// Too little to transfer with.
+    /// The size is too little to transfer with.
     #[error("{0} is too little memory for transfers; give at least 16MiB")]
     TooSmall(ByteCount),
 }
@@ -29,13 +30,13 @@ impl MemoryBudget {
     /// The least: ten chunks of uploads, and most of the longest fragment.
     pub const MIN: Self = Self(16 << 20);
 
-    /// What makes one pair as fast as its disks and the swarm as fast as its lines, and leaves a small machine alone.
+    /// Enough for one pair to be as fast as its disks, and for a swarm to be as fast as its lines.
     pub const DEFAULT: Self = Self(96 << 20);
 
-    /// A budget of so many bytes.
+    /// Makes a budget of a number of bytes.
     ///
     /// # Errors
-    /// When it is less than [`MemoryBudget::MIN`].
+    /// When the number is less than [`MemoryBudget::MIN`].
     pub const fn new(bytes: u64) -> Result<Self, MemoryBudgetError> {
         if bytes < Self::MIN.0 {
             return Err(MemoryBudgetError::TooSmall(ByteCount::new(bytes)));

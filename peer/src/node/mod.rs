@@ -1,13 +1,13 @@
 //! A node: one running peer, wired together.
 //!
-//! [`NodeHandle::start`] opens the store, begins a run, binds the port and enters the network; [`NodeHandle::run_until`] keeps it
-//! running until it is told to stop. The command line and the menu talk to it through its `Control` service like to
-//! any other node, so there is one path for all of them.
+//! [`NodeHandle::start`] opens the store, begins a run, binds the port and enters the network;
+//! [`NodeHandle::run_until`] keeps it running until it is told to stop. The command line and the menu talk to
+//! it through its `Control` service like to any other node, so there is one path for all of them.
 
-mod adjustable;
 mod config;
 mod memory;
 mod running;
+pub mod settings;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -23,10 +23,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::info;
 
-pub use adjustable::Adjustable;
-pub use config::{NodeConfig, NodeLimits};
+pub use config::NodeConfig;
 pub use memory::{MemoryBudget, MemoryBudgetError};
 pub use running::{RunningNode, find_running};
+pub use settings::{Adjustable, NodeSettings, RateLimit};
 
 use crate::assignments::Assignments;
 use crate::blocking::try_blocking;
@@ -40,19 +40,19 @@ use crate::session::{Acquaintances, Network, SessionDeps};
 use crate::sources::TrackerSources;
 use crate::store::{DiskStore, StoreError};
 
-/// By what the node of a data directory has entered its network the last time.
+/// Returns the entry by which the node of a data directory was last in a network.
 #[must_use]
 pub fn last_entry(data_dir: &Path) -> Option<EntryPoint> {
     Acquaintances::of(data_dir).last_entry()
 }
 
-/// How long everything under way may take to end.
+/// The time that everything under way has to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often the files that users share are looked at for changes.
+/// The time between two looks at the files that users share.
 const WATCH_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A running peer.
+/// A running node, as the program that started it sees it.
 #[derive(Debug)]
 pub struct NodeHandle {
     address: SocketAddr,
@@ -70,15 +70,15 @@ pub enum NodeError {
     Store {
         /// The data directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: Failure,
     },
-    /// The port is taken, or the address is not ours.
+    /// The port is taken, or the address is not one of this machine.
     #[error("cannot listen on {address}: {source}; choose another --port, or --port 0 for any free one")]
     Listen {
-        /// What was asked for.
+        /// The address that was asked for.
         address: String,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
     /// The file that tells commands about the node cannot be written.
@@ -86,10 +86,10 @@ pub enum NodeError {
     Announce {
         /// The data directory.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Something that the node cannot do without has failed while it ran.
+    /// A task that the node cannot do without has failed.
     #[error("the node stopped because of a failure inside; its log says which")]
     Failed,
 }
@@ -118,7 +118,7 @@ impl NodeHandle {
         let (store, identity) = open(&config).await?;
         let (listener, address) = listen(&config).await?;
         let clock = Clock::system();
-        let zone = watch::Sender::new(config.zone.clone());
+        let zone = watch::Sender::new(config.settings.zone.clone());
         let sources = TrackerSources::new(identity.peer());
         let fetcher = Fetcher::new(
             store.clone(),
@@ -127,14 +127,14 @@ impl NodeHandle {
             clock.clone(),
             identity.peer(),
             zone.subscribe(),
-            Limits::within(config.limits.memory.for_fetches()),
+            Limits::within(config.settings.memory.for_fetches()),
         );
-        fetcher.limiter().set(config.limits.rates.download);
+        fetcher.limiter().set(config.settings.download_limit);
         let (assignments, failures) = Assignments::start(&store, &identity, &fetcher, &tasks);
         let advertised = config
             .advertise
             .clone()
-            .unwrap_or_else(|| reachable(address).into());
+            .unwrap_or_else(|| loopback(address).into());
         let deps = SessionDeps {
             identity: Arc::clone(&identity),
             address: advertised.clone(),
@@ -148,18 +148,11 @@ impl NodeHandle {
         };
         let network = Network::start(deps, config.entry.clone(), &tasks);
         sources.follow(network.clone());
-        let publisher = Publisher::start(
-            Arc::clone(&store),
-            Arc::clone(&identity),
-            network.clone(),
-            clock.clone(),
-            &tasks,
-        );
-        let transfer = transfer_service(&config.limits, store.clone(), &fetcher, &tasks, &clock);
-        let adjustable = Adjustable::new(&config.limits, zone, &store, &transfer, &fetcher);
+        let publisher = Publisher::start(&store, &identity, &network, &clock, &tasks);
+        let transfer = transfer_service(&config.settings, store.clone(), &fetcher, &tasks, &clock);
+        let adjustable = Adjustable::new(&config.settings, zone, &store, &transfer, &fetcher);
         let scrub = adjustable.scrub.subscribe();
         let scrubber = Scrubber::start(Arc::clone(&store), scrub, clock.clone(), &tasks);
-        let directory = DirectoryService::server(network.clone());
         let node = Arc::new(Node {
             store: Arc::clone(&store),
             identity: Arc::clone(&identity),
@@ -176,16 +169,9 @@ impl NodeHandle {
             zone: adjustable.zone.subscribe(),
             data_dir: config.data_dir.clone(),
         });
-        let services = Services::new().add(transfer.into_server()).await;
-        let services = services.add(ControlService::server(Arc::clone(&node))).await;
-        let (grpc, _health) = services.add(directory).await.into_router();
         let token = identity.token().to_owned();
         announce(&config, address, &token)?;
-        tasks.spawn(
-            "accept",
-            OnExit::ShutDown,
-            accept::serve(listener, crate::http::router(node, grpc), tasks.clone()),
-        );
+        serve(listener, transfer, node).await;
         tasks.spawn("watch-files", OnExit::ShutDown, watch_files(store, tasks.clone()));
         info!(peer = %identity.peer(), incarnation = %identity.incarnation(), %address, "node started");
         Ok(Self {
@@ -197,34 +183,34 @@ impl NodeHandle {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address on which the node listens.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where its own commands dial it.
+    /// Returns the address that the node's own commands dial.
     #[must_use]
     pub fn control_address(&self) -> HostPort {
         loopback(self.address).into()
     }
 
-    /// What proves that a command may change something.
+    /// Returns the token that proves the right to change something.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// What of it can be changed while it runs.
+    /// Returns the handles to everything that can be changed while the node runs.
     #[must_use]
     pub fn adjustable(&self) -> Adjustable {
         self.adjustable.clone()
     }
 
-    /// Runs until `shutdown` completes or something fails that the node cannot do without; then stops.
+    /// Runs until `shutdown` completes or an indispensable task fails; then stops.
     ///
     /// # Errors
-    /// When it was a failure that ended it.
+    /// When a failure ended the node.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
         let failed = tokio::select! {
             () = shutdown => false,
@@ -242,7 +228,7 @@ impl NodeHandle {
 }
 
 async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), NodeError> {
-    let (data_dir, capacity) = (config.data_dir.clone(), config.capacity);
+    let (data_dir, capacity) = (config.data_dir.clone(), config.settings.capacity);
     try_blocking(move || {
         let store = Arc::new(DiskStore::open(&data_dir, capacity)?);
         let identity = Arc::new(Identity::begin(Arc::clone(&store))?);
@@ -257,7 +243,7 @@ async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), No
 
 /// Serves what the store holds and what the fetcher is receiving, within limits.
 fn transfer_service(
-    limits: &NodeLimits,
+    settings: &NodeSettings,
     store: Arc<DiskStore>,
     fetcher: &Fetcher,
     tasks: &Tasks,
@@ -269,10 +255,21 @@ fn transfer_service(
         Arc::clone(fetcher.counters()),
         fetcher.arrivals().clone(),
         clock.clone(),
-        limits.upload_slots.get().into(),
+        settings.upload_slots.get().into(),
     );
-    service.limiter().set(limits.rates.upload);
-    service.with_memory(limits.memory.for_uploads())
+    service.limiter().set(settings.upload_limit);
+    service.with_memory(settings.memory.for_uploads())
+}
+
+/// Starts to answer other peers, the node's own commands, and HTTP, on one port.
+async fn serve(listener: TcpListener, transfer: TransferService, node: Arc<Node>) {
+    let services = Services::new().add(transfer.into_server()).await;
+    let services = services.add(ControlService::server(Arc::clone(&node))).await;
+    let services = services.add(DirectoryService::server(node.network.clone())).await;
+    let (grpc, _health) = services.into_router();
+    let tasks = node.tasks.clone();
+    let serving = accept::serve(listener, crate::http::router(node, grpc), tasks.clone());
+    tasks.spawn("accept", OnExit::ShutDown, serving);
 }
 
 async fn listen(config: &NodeConfig) -> Result<(TcpListener, SocketAddr), NodeError> {
@@ -286,7 +283,7 @@ async fn listen(config: &NodeConfig) -> Result<(TcpListener, SocketAddr), NodeEr
     Ok((listener, address))
 }
 
-/// Tells commands about the node.
+/// Writes the files by which commands find the node.
 fn announce(config: &NodeConfig, address: SocketAddr, token: &str) -> Result<(), NodeError> {
     let running = RunningNode {
         address: loopback(address).into(),
@@ -298,7 +295,7 @@ fn announce(config: &NodeConfig, address: SocketAddr, token: &str) -> Result<(),
     })
 }
 
-/// Where the node is reached from the same machine.
+/// Returns an address that can be dialled: an unspecified one becomes loopback.
 fn loopback(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -307,12 +304,7 @@ fn loopback(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Where other peers reach the node when nobody said so: an unspecified address is none that can be dialled.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    loopback(address)
-}
-
-/// Withdraws files that their owners changed or deleted.
+/// Withdraws shared files that their owners have changed or deleted.
 async fn watch_files(store: Arc<DiskStore>, tasks: Tasks) {
     let mut interval = tokio::time::interval(WATCH_INTERVAL);
     loop {

@@ -1,9 +1,8 @@
-//! How a command finds the node that runs on a data directory.
+//! The files by which a command finds the node that runs on a data directory.
 //!
-//! A running node writes `node.json` beside its data, readable by its owner only, and holds the directory's lock. The
-//! file alone says nothing (a killed node leaves it behind): only together with the lock it does. Beside it,
-//! as private, `http-token` has the header that proves to the node's HTTP side what the token proves to `Control`:
-//! `curl -H @DIR/http-token`.
+//! A running node writes `node.json` beside its data, readable by its owner only, and holds the directory's
+//! lock. A killed node leaves the file behind, so that it counts only while the directory is locked. Beside
+//! it, as private, `http-token` has the header for the node's HTTP side: `curl -H @DIR/http-token`.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
@@ -14,7 +13,7 @@ use shared::model::HostPort;
 
 const FILE_NAME: &str = "node.json";
 
-/// What `curl -H @FILE` reads, so that the token is on no command line, where others could see it.
+/// The file for `curl -H @FILE`, which keeps the token off the command line, where others could see it.
 const HEADER_NAME: &str = "http-token";
 
 /// The lock that a store holds for as long as it is open.
@@ -23,9 +22,9 @@ const LOCK_NAME: &str = "lock";
 /// A node that runs on some data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningNode {
-    /// Where its control service is dialled.
+    /// The address of its `Control` service.
     pub address: HostPort,
-    /// What proves that the caller may read the data directory.
+    /// The proof that the caller may read the data directory.
     pub token: String,
 }
 
@@ -35,7 +34,7 @@ struct NodeFile {
     token: String,
 }
 
-/// The node that runs on a data directory, if one does.
+/// Returns the node that runs on a data directory, if one does.
 #[must_use]
 pub fn find_running(data_dir: &Path) -> Option<RunningNode> {
     if !is_locked(&data_dir.join(LOCK_NAME)) {
@@ -49,7 +48,7 @@ pub fn find_running(data_dir: &Path) -> Option<RunningNode> {
     })
 }
 
-/// Writes the files; half-written ones are never seen.
+/// Writes the files; nobody sees a half-written one.
 pub(super) fn announce(data_dir: &Path, node: &RunningNode) -> io::Result<()> {
     let file = NodeFile {
         address: node.address.to_string(),
@@ -65,7 +64,7 @@ pub(super) fn announce(data_dir: &Path, node: &RunningNode) -> io::Result<()> {
 
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let temporary = path.with_extension("new");
-    // One that an earlier node left behind might be readable by others.
+    // A file that an earlier node left behind might be readable by others.
     drop(std::fs::remove_file(&temporary));
     let mut options = OpenOptions::new();
     options
@@ -77,9 +76,9 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     std::fs::rename(&temporary, path)
 }
 
-/// Takes the files away when the node stops.
+/// Removes the files when the node stops.
 pub(super) fn withdraw(data_dir: &Path) {
-    // What stays behind says nothing without the lock.
+    // A file that stays behind does not count without the lock.
     for name in [FILE_NAME, HEADER_NAME] {
         drop(std::fs::remove_file(data_dir.join(name)));
     }
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_node_is_found_while_its_directory_is_locked_and_not_after() {
+    fn a_node_is_found_only_while_its_directory_is_locked() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let node = RunningNode {
             address: "127.0.0.1:1".parse().expect("an address"),

@@ -1,8 +1,8 @@
 //! Access to a node: which callers may read its state, and which may change it. Pure.
 //!
-//! The rule (ADR 0009): a node answers only the machine that it runs on, and only the token of its data directory allows
-//! a change. The token proves that the caller may read that directory. Every border asks here; what only one of them
-//! needs, such as the headers that browsers send, is decided at that border.
+//! The rule (ADR 0009): a node answers only the machine that it runs on, and only the token of its data
+//! directory allows a change. The token proves that the caller may read that directory. Every border asks
+//! here; what only one of them needs, such as the headers that browsers send, is decided at that border.
 
 use std::net::IpAddr;
 
@@ -56,8 +56,8 @@ impl AccessRule {
         }
     }
 
-    /// Whether a host is this machine: loopback, or the address of the node, which its own commands dial when the node
-    /// listens on one interface only.
+    /// Whether a host is this machine: loopback, or the address of the node, which its own commands dial when
+    /// the node listens on one interface only.
     pub(crate) fn is_own(&self, host: &str) -> bool {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         host == self.address.host() || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())

@@ -47,8 +47,8 @@ pub(crate) async fn add(node: &Node, add: Add, events: &Events<AddEvent>) -> Res
         .map(drop)
 }
 
-/// Publishes a content that is held here and whose user counts `length` bytes; with `wait`, waits for its replicas too.
-/// Returns none while the publication waits for a connection.
+/// Publishes a content that is held here and whose user counts `length` bytes; with `wait`, waits for its
+/// replicas too. Returns none while the publication waits for a connection.
 ///
 /// # Errors
 /// As the contract says.
@@ -128,8 +128,8 @@ async fn reading<T: Send + 'static, E: Coded + Send + 'static>(
     events.during(work, stop, progress).await
 }
 
-/// Makes a collection of a directory. Returns the manifest of its catalog, the bytes of its files, and guards that keep
-/// its parts until it is published.
+/// Makes a collection of a directory. Returns the manifest of its catalog, the bytes of its files, and guards
+/// that keep its parts until it is published.
 async fn collect(
     node: &Node,
     add: &Add,
@@ -213,8 +213,9 @@ async fn share(node: &Node, add: &Add, events: &Events<AddEvent>) -> Result<Mani
     reading(events, hash).await
 }
 
-/// Takes a refused publication back. The file stays shared until the tracker says otherwise: it may count as a replica
-/// already, of a content that has other names, and only the tracker knows when nothing refers to it.
+/// Takes a refused publication back. The file stays shared until the tracker says otherwise: it may count as
+/// a replica already, of a content that has other names, and only the tracker knows when nothing refers to
+/// it.
 ///
 /// A later publication under the same name is another one, and stays.
 async fn undo(node: &Node, publication: Publication) -> Result<(), Failure> {

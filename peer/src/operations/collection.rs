@@ -176,7 +176,7 @@ pub(crate) async fn file_in(
     Ok((manifest, sources, start..end.ok_or_else(short)?))
 }
 
-/// Tells that a catalog is damaged, whatever is wrong with it: its publisher published it so.
+/// Reports any fault of a catalog as damage: its publisher published it so.
 fn broken(error: CollectionError) -> Failure {
     match error {
         CollectionError::Catalog(error @ CatalogError::Version(_)) => Failure::of(&error),

@@ -1,4 +1,5 @@
-//! Getting a content: resolve it, make room, fetch the missing fragments, and put the file where the user wants it.
+//! Getting a content: resolve it, make room, fetch the missing fragments, and put the file where the user
+//! wants it.
 
 use proto::messages::control::{Get, GetEvent};
 use shared::Failure;
@@ -11,8 +12,8 @@ use super::resolve::{Wanted, WantedKind, is_there, resolve};
 use crate::blocking::blocking;
 use crate::store::{Entry, FragmentStore as _, Place, Purpose, StoreError};
 
-/// Attempts to fetch and deliver a content of which fragments turn out to be damaged when they are to be delivered: a
-/// disk on which everything rots at once is not worth more.
+/// Attempts to fetch and deliver a content of which fragments turn out to be damaged when they are to be
+/// delivered: a disk on which everything rots at once is not worth more.
 const ATTEMPTS: u32 = 3;
 
 /// Gets a content into a file, or a collection into a directory.
@@ -67,8 +68,8 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
     report.done(tally.totals()).await
 }
 
-/// Whether the bytes are at the output already, in a file that the node does not share: a copy, or another program's
-/// file. The same command then succeeds twice, and the file stays untouched.
+/// Whether the bytes are at the output already, in a file that the node does not share: a copy, or another
+/// program's file. The same command then succeeds twice, and the file stays untouched.
 async fn is_delivered(node: &Node, get: &Get, manifest: &Manifest) -> Result<bool, Failure> {
     let entry = node.entry(manifest.content()).await?;
     // In place it may be here in part.
@@ -94,8 +95,8 @@ async fn prepare(node: &Node, get: &Get, wanted: &Wanted) -> Result<Entry, Failu
         .await
 }
 
-/// Puts a complete content where the user wants it, if it is not there already. Returns false when fragments turn out to
-/// be damaged and have to be fetched again, which is an error in the last attempt.
+/// Puts a complete content where the user wants it, if it is not there already. Returns false when fragments
+/// turn out to be damaged and have to be fetched again, which is an error in the last attempt.
 async fn deliver(node: &Node, get: &Get, manifest: &Manifest, is_last: bool) -> Result<bool, Failure> {
     let (content, get) = (manifest.content(), get.clone());
     node.with_store(move |store| match store.entry(content) {

@@ -1,4 +1,5 @@
-//! Ingest: bytes that arrive one after the other enter the store, without an async thread that waits for the disk.
+//! Ingest: bytes that arrive one after the other enter the store, without an async thread that waits for the
+//! disk.
 //!
 //! The callers decide how much may come, and how slowly.
 
@@ -10,7 +11,8 @@ use shared::{ErrorCode, Failure};
 use crate::blocking::try_blocking;
 use crate::store::{DiskStore, StagedUpload};
 
-/// The async side of a [`StagedUpload`]. Dropping it removes the bytes on a thread that may wait for the disk.
+/// The async side of a [`StagedUpload`]. Dropping it removes the bytes on a thread that may wait for the
+/// disk.
 pub(crate) struct Ingest(Option<StagedUpload>);
 
 impl Ingest {
@@ -29,7 +31,8 @@ impl Ingest {
         self.0.as_ref().map_or(0, StagedUpload::length)
     }
 
-    /// Writes the bytes that come next. After an error, and after its future was dropped, nothing more can come.
+    /// Writes the bytes that come next. After an error, and after its future was dropped, nothing more can
+    /// come.
     ///
     /// # Errors
     /// As [`StagedUpload::append`].

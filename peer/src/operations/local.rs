@@ -1,4 +1,5 @@
-//! The node itself: its status and limits, the copies that it holds, and the names that its user removes or renames.
+//! The node itself: its status and limits, the copies that it holds, and the names that its user removes or
+//! renames.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         active_fetches: node.fetcher.active(),
         active_uploads: node.counters.uploads(),
         limits: limits(node),
-        culprits: node.fetcher.source_faults(),
+        source_faults: node.fetcher.source_faults(),
         scrub: node.scrubber.status(),
     })
 }
@@ -146,7 +147,7 @@ pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Fai
         Err(error) => Err(error),
     };
     match removed {
-        // It was only ever here.
+        // The name was never published.
         Err(error) if is_pending && matches!(error.code(), ErrorCode::NotFound | ErrorCode::Unavailable) => {
             Ok(Revision::NONE)
         }
@@ -154,7 +155,8 @@ pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Fai
     }
 }
 
-/// Renames for everyone. The rename names the present revision, so that a repetition after a lost answer changes nothing.
+/// Renames for everyone. The rename names the present revision, so that a repetition after a lost answer
+/// changes nothing.
 ///
 /// # Errors
 /// As the contract says.
@@ -167,7 +169,8 @@ pub(crate) async fn rename(node: &Node, mut rename: Rename) -> Result<Binding, F
     catalog.rename(&rename).await
 }
 
-/// Pins or unpins a revision. The request names the present count of pins, so that a repetition changes nothing.
+/// Pins or unpins a revision. The request names the present count of pins, so that a repetition changes
+/// nothing.
 ///
 /// # Errors
 /// As the contract says.
@@ -182,8 +185,8 @@ pub(crate) async fn pin(node: &Node, mut wish: PinWish) -> Result<RevisionEntry,
     catalog.pin(&wish).await
 }
 
-/// Drops this node's copy of a content and returns the bytes that became free. Without `force`, the tracker decides
-/// whether the other peers' copies are enough.
+/// Drops this node's copy of a content and returns the bytes that became free. Without `force`, the tracker
+/// decides whether the other peers' copies are enough.
 ///
 /// # Errors
 /// As the contract says.
@@ -244,9 +247,9 @@ async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failu
     .await
 }
 
-/// Asks the tracker to let this node drop its copy, and returns the bytes that became free. The tracker decides for one
-/// node after the other, and its order comes in the session: two nodes that looked for other copies themselves could
-/// rely on each other.
+/// Asks the tracker to let this node drop its copy, and returns the bytes that became free. The tracker
+/// decides for one node after the other, and its order comes in the session: two nodes that looked for other
+/// copies themselves could rely on each other.
 async fn released(node: &Node, content: ContentId) -> Result<u64, Failure> {
     let refuse = |error: Failure| {
         let text = format!("{error}; --force forgets it all the same");
@@ -292,7 +295,8 @@ async fn is_gone(
     }
 }
 
-/// Reads one content or everything again. Withdraws damaged fragments, which the tracker then repairs from other peers.
+/// Reads one content or everything again. Withdraws damaged fragments, which the tracker then repairs from
+/// other peers.
 ///
 /// # Errors
 /// When nothing of the content is held here, or the store fails.

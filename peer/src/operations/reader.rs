@@ -1,10 +1,10 @@
-//! Reading a content, or a range of it, as a sequence of bytes: missing fragments are fetched, every block is verified,
-//! then handed on.
+//! Reading a content, or a range of it, as a sequence of bytes: missing fragments are fetched, every block is
+//! verified, then handed on.
 //!
-//! Reading goes in windows: while one is handed on the next is fetched, so the first bytes come before the last ones are
-//! here, and memory is bounded whatever the length. The receiver of the bytes may be slow: nothing is fetched further
-//! ahead than one window. A content that cannot be completed ends with an error, or early when nobody takes that error,
-//! so that callers count the bytes that they pass on.
+//! Reading goes in windows: while one is handed on the next is fetched, so the first bytes come before the
+//! last ones are here, and memory is bounded whatever the length. The receiver of the bytes may be slow:
+//! nothing is fetched further ahead than one window. A content that cannot be completed ends with an error,
+//! or early when nobody takes that error, so that callers count the bytes that they pass on.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -85,8 +85,8 @@ impl Readable {
         })
     }
 
-    /// Makes a reader of a range of the content, and room for its missing fragments. Returns none when fragments are
-    /// missing and may not be fetched.
+    /// Makes a reader of a range of the content, and room for its missing fragments. Returns none when
+    /// fragments are missing and may not be fetched.
     ///
     /// # Errors
     /// When there is no room.

@@ -1,7 +1,8 @@
-//! Reports of long operations: events for the caller, at their beginning, several times a second, and at their end.
+//! Reports of long operations: events for the caller, at their beginning, several times a second, and at
+//! their end.
 //!
-//! [`Events`] is the way to the caller and owns the loop that reports while work is under way. [`Report`] makes the
-//! events of one `get`, and [`FetchTally`] adds up the fetches that it is made of.
+//! [`Events`] is the way to the caller and owns the loop that reports while work is under way. [`Report`]
+//! makes the events of one `get`, and [`FetchTally`] adds up the fetches that it is made of.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,8 +60,8 @@ impl<T> Events<T> {
         self.0.closed().await;
     }
 
-    /// Runs work to its end. Meanwhile sends `progress` at every interval, except to a caller that is slow, and calls
-    /// `stop` once when the caller goes; the work then decides how it ends.
+    /// Runs work to its end. Meanwhile sends `progress` at every interval, except to a caller that is slow,
+    /// and calls `stop` once when the caller goes; the work then decides how it ends.
     pub(super) async fn during<R>(
         &self,
         work: impl Future<Output = R>,
@@ -101,7 +102,7 @@ pub(super) struct Report<'a, T> {
 }
 
 impl<'a, T: From<GetEvent>> Report<'a, T> {
-    /// Reports the start of a `get` that began at `begun`, of which so many bytes are here already.
+    /// Reports the start of a `get` that began at `begun`; `already_held` of its bytes are here.
     ///
     /// # Errors
     /// Cancelled when the caller has gone; the other methods too.

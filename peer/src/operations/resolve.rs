@@ -31,7 +31,8 @@ pub(crate) enum WantedKind {
     Inside(String),
 }
 
-/// Finds the content that a name or id means now: the tracker says it, or, without a tracker, the node's own store.
+/// Finds the content that a name or id means now: the tracker says it, or, without a tracker, the node's own
+/// store.
 ///
 /// # Errors
 /// Unavailable without a tracker, unless an id is held here; NotFound.

@@ -1,7 +1,8 @@
 //! Contents that come from standard input and go to standard output: `peer add -` and `peer get --output -`.
 //!
-//! The bytes go the ways of [`super::ingest`] and [`super::reader`], as those of HTTP do. Nothing is published before its
-//! sender has said that all bytes were sent, and nothing counts as read before its last byte was sent.
+//! The bytes go the ways of [`super::ingest`] and [`super::reader`], as those of HTTP do. Nothing is
+//! published before its sender has said that all bytes were sent, and nothing counts as read before its last
+//! byte was sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

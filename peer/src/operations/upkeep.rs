@@ -1,5 +1,5 @@
-//! Questions about upkeep that the tracker and the node answer together: the tracker knows the network, the node knows
-//! its own fetches and its outbox.
+//! Questions about upkeep that the tracker and the node answer together: the tracker knows the network, the
+//! node knows its own fetches and its outbox.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::Node;
 use crate::blocking::blocking;
 use crate::store::FragmentStore as _;
 
-/// Returns how far a drain is, of this node unless a peer is named. Publications that no tracker has heard of keep this
-/// node from being safe.
+/// Returns how far a drain is, of this node unless a peer is named. Publications that no tracker has heard of
+/// keep this node from being safe.
 ///
 /// # Errors
 /// As the contract says.

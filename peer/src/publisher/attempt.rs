@@ -1,8 +1,8 @@
 //! One attempt at a publication, without I/O: what is done next, and what follows from each answer.
 //!
-//! Invariants: a publication may only follow the revision that was written down before the tracker was first asked to
-//! bind; a publication that was settled is never asked for again; its content is protected from eviction from before the
-//! store is looked at until the attempt is over.
+//! Invariants: a publication may only follow the revision that was written down before the tracker was first
+//! asked to bind; a publication that was settled is never asked for again; its content is protected from
+//! eviction from before the store is looked at until the attempt is over.
 
 use shared::ErrorCode;
 use shared::model::{ContentId, Expectation, Manifest, Parts, Revision};
@@ -141,7 +141,8 @@ impl Attempt {
                 self.settle(Outcome::Failed(ErrorCode::NotFound, text))
             }
             (Step::Binding, Input::Bound(revision)) => self.settle(Outcome::Published(revision)),
-            // Where it is another publication by now, there is nothing to settle; the answer is true all the same.
+            // Where it is another publication by now, there is nothing to settle; the answer is true all the
+            // same.
             (Step::Settling(outcome), Input::Written(_)) => Output::Done(outcome),
             (step, input) => {
                 let text = format!("{input:?} is no answer to {step:?}");
@@ -269,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_settles_the_publication_and_a_settled_one_is_not_asked_again() {
+    fn a_settled_publication_is_not_asked_for_again() {
         let mut attempt = binding();
         let bound = Revision::new(5);
         let state = PublicationState::Published(bound);

@@ -1,7 +1,7 @@
 //! When the outbox is gone through, and which publication of it comes next. Pure.
 //!
-//! Invariants: while connected, a publication that is pending is tried again within [`RETRY_WAIT`] of the last attempt;
-//! nothing is tried without a connection; one publication is tried at a time.
+//! Invariants: while connected, a publication that is pending is tried again within [`RETRY_WAIT`] of the
+//! last attempt; nothing is tried without a connection; one publication is tried at a time.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The `Control` service: requests of this node's own commands.
 //!
-//! Handlers decode, make one call, encode. Long requests (`add`, `get`, `verify`, …) run as tasks that end when their
-//! caller goes away; questions that only the tracker can answer are passed on to it as they came.
+//! Handlers decode, make one call, encode. Long requests (`add`, `get`, `verify`, …) run as tasks that end
+//! when their caller goes away; questions that only the tracker can answer are passed on to it as they came.
 
 use std::pin::Pin;
 use std::sync::Arc;

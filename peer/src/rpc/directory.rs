@@ -1,7 +1,7 @@
 //! The `Directory` service of a peer: the webserver and trackers by which others can enter its network.
 //!
-//! The service only says addresses, to every caller that reaches the peer's port. A peer vouches for nobody: a caller
-//! that enters by a peer trusts it about the tracker, as it would trust a webserver.
+//! The service only says addresses, to every caller that reaches the peer's port. A peer vouches for nobody:
+//! a caller that enters by a peer trusts it about the tracker, as it would trust a webserver.
 
 use proto::v1;
 use proto::v1::directory_server::{Directory, DirectoryServer};

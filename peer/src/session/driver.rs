@@ -1,4 +1,5 @@
-//! Keeps a peer in its network: dials trackers with back-off, and drives a [`Session`] over sockets and the disk.
+//! Keeps a peer in its network: dials trackers with back-off, and drives a [`Session`] over sockets and the
+//! disk.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -108,7 +109,7 @@ enum Wire {
     Idle,
     /// Hello is said.
     Opening(Pin<Box<dyn Future<Output = Result<Opened, RemoteError>> + Send>>),
-    Open(mpsc::Sender<Numbered<Report>>, Orders),
+    Open(mpsc::Sender<Numbered<Report>>, Box<Orders>),
 }
 
 impl Driver {
@@ -172,7 +173,8 @@ impl Driver {
         );
     }
 
-    /// Tries every way into the network until a tracker welcomes this peer, and stays in that session to its end.
+    /// Tries every way into the network until a tracker welcomes this peer, and stays in that session to its
+    /// end.
     async fn enter(
         &mut self,
         wish: u64,
@@ -380,7 +382,7 @@ impl Wire {
             Self::Idle => std::future::pending().await,
             Self::Opening(opening) => {
                 let (welcome, reports, orders) = opening.await?;
-                *self = Self::Open(reports, orders);
+                *self = Self::Open(reports, Box::new(orders));
                 Ok(Input::Welcomed(welcome))
             }
             Self::Open(_, orders) => match orders.next().await? {

@@ -1,8 +1,10 @@
-//! The entrance to a network: from the address that the user names to a tracker, and the memory for the next time.
+//! The entrance to a network: from the address that the user names to a tracker, and the memory for the next
+//! time.
 //!
-//! [`ways`] decides (pure) which addresses are tried, in which order: the one that the user names, and, if the network was
-//! entered by it the last time, the addresses that were known then. [`Acquaintances`] is the file `network.json` in the
-//! data directory. It is only a help: a file that cannot be read or written is as good as none.
+//! [`ways`] decides (pure) which addresses are tried, in which order: the one that the user names, and, if
+//! the network was entered by it the last time, the addresses that were known then. [`Acquaintances`] is the
+//! file `network.json` in the data directory. It is only a help: a file that cannot be read or written is as
+//! good as none.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

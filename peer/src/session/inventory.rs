@@ -1,7 +1,7 @@
 //! What the tracker was told in a session, and which of its orders may be obeyed. Pure.
 //!
-//! Invariants: the sequence numbers of a session have no gaps; an eviction is obeyed only when it comes from the
-//! session's epoch and takes into account everything that happened to its content, told or not told yet.
+//! Invariants: the sequence numbers of a session have no gaps; an eviction is obeyed only when it comes from
+//! the session's epoch and takes into account everything that happened to its content, told or not told yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,9 +82,9 @@ impl Inventory {
 
     /// Takes note of an order, obeyed or refused.
     ///
-    /// An eviction is answered by announcing what is here now, even if nothing has changed: the tracker does not count
-    /// the copy, and takes no publication of it, until it hears of it again. An assignment is answered too: an
-    /// eviction that was ordered before must not undo it when it is repeated meanwhile.
+    /// An eviction is answered by announcing what is here now, even if nothing has changed: the tracker does
+    /// not count the copy, and takes no publication of it, until it hears of it again. An assignment is
+    /// answered too: an eviction that was ordered before must not undo it when it is repeated meanwhile.
     pub(super) fn answer(&mut self, order: &Order) {
         let (epoch, content) = match order {
             Order::Evict { epoch, content, .. } => (*epoch, *content),
@@ -146,7 +146,8 @@ impl Inventory {
         }
     }
 
-    /// Judges whether an order may be carried out now; `is_protected` says which contents are being published.
+    /// Judges whether an order may be carried out now; `is_protected` says which contents are being
+    /// published.
     ///
     /// # Errors
     /// Why not.

@@ -1,16 +1,20 @@
 //! One session with one tracker, without I/O: from Hello to the end of the connection.
 //!
-//! A [`Session`] is told what happens ([`Input`]) and returns what is to be done ([`Output`]). `driver` drives it over
-//! sockets and disks; the simulated cluster of `tests` drives the same code over simulated ones. A driver
+//! A [`Session`] is told what happens ([`Input`]) and returns what is to be done ([`Output`]). `driver`
+//! drives it over sockets and disks; the simulated cluster of `tests` drives the same code over simulated
+//! ones. A driver
 //!
-//! * carries out outputs in their order, and answers a look-up with [`Input::Found`]. Other inputs may come between: the
+//! * carries out outputs in their order, and answers a look-up with [`Input::Found`]. Other inputs may come
+//!   between: the
 //!   session obeys no eviction of a content while it is being looked up;
 //! * gives [`Input::TimeUp`] when the time of [`Session::next_timer`] has come;
-//! * drops the session when an output cannot be carried out or the connection is lost. A new session tells everything
+//! * drops the session when an output cannot be carried out or the connection is lost. A new session tells
+//!   everything
 //!   anew, so nothing of an old one matters.
 //!
-//! Invariants: a change is announced [`ANNOUNCE_DELAY`] after it was noticed, or with an announce that comes sooner; the
-//! end of a protection is announced at once; what happens between Hello and Welcome is announced after the listing.
+//! Invariants: a change is announced [`ANNOUNCE_DELAY`] after it was noticed, or with an announce that comes
+//! sooner; the end of a protection is announced at once; what happens between Hello and Welcome is announced
+//! after the listing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -103,7 +107,7 @@ pub enum Output {
 }
 
 /// Why a session ends by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It was told to leave.
     Left,
@@ -523,12 +527,12 @@ mod tests {
         let mut driven = Driven::open();
         driven.tell(Input::Changed(content(1)));
         for n in 2..6 {
-            assert_eq!(announced(&driven.wait(9)), [vec![]; 0]);
+            assert!(announced(&driven.wait(9)).is_empty());
             driven.tell(Input::Changed(content(n)));
         }
         let all: Vec<_> = (1..6).map(content).collect();
         assert_eq!(announced(&driven.wait(14)), [all]);
-        assert_eq!(announced(&driven.wait(1_000)), [vec![]; 0]);
+        assert!(announced(&driven.wait(1_000)).is_empty());
     }
 
     #[test]

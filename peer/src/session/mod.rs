@@ -1,8 +1,9 @@
 //! The peer's session with a tracker: finding one, staying registered, announcing holdings, obeying orders.
 //!
-//! [`Network`] is the handle: it takes wishes (enter by this webserver or tracker, leave) and shows the session's status.
-//! The loop behind it (`driver`) dials with back-off as long as a network is wished for. [`Session`] (`machine`) decides
-//! what is said and obeyed in one session, without I/O; every session announces everything anew.
+//! [`Network`] is the handle: it takes wishes (enter by this webserver or tracker, leave) and shows the
+//! session's status. The loop behind it (`driver`) dials with back-off as long as a network is wished for.
+//! [`Session`] (`machine`) decides what is said and obeyed in one session, without I/O; every session
+//! announces everything anew.
 
 mod driver;
 mod entrance;
@@ -125,8 +126,8 @@ impl Network {
         })
     }
 
-    /// Returns the tracker as [`Self::connection`] does, after a moment's wait for a session that is being entered: a
-    /// command may follow a node's start closely.
+    /// Returns the tracker as [`Self::connection`] does, after a moment's wait for a session that is being
+    /// entered: a command may follow a node's start closely.
     ///
     /// # Errors
     /// As [`Self::connection`].

@@ -1,9 +1,10 @@
 //! Contents that must not be evicted because they are being published.
 //!
-//! A publication is acknowledged on another connection than the one that brings orders, so an eviction that the
-//! tracker decided before it knew of the publication may arrive after it. Therefore a content is protected from
-//! before its publication until it has been announced once more after it: orders that the tracker gives after it
-//! has seen that announce know of the publication, and older ones are refused by their sequence number.
+//! A publication is acknowledged on another connection than the one that brings orders, so an eviction that
+//! the tracker decided before it knew of the publication may arrive after it. Therefore a content is
+//! protected from before its publication until it has been announced once more after it: orders that the
+//! tracker gives after it has seen that announce know of the publication, and older ones are refused by their
+//! sequence number.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,8 @@ pub struct Protected(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The number of publications of each content under way; 0 when all have ended and the content was not announced since.
+    /// The number of publications of each content under way; 0 when all have ended and the content was not
+    /// announced since.
     under_way: Mutex<BTreeMap<ContentId, u32>>,
     ended: Notify,
 }
@@ -60,8 +62,8 @@ impl Protected {
         self.0.ended.notified().await;
     }
 
-    /// Takes out the contents whose publications have all ended. The caller announces them at once, and obeys no eviction of
-    /// them before that.
+    /// Takes out the contents whose publications have all ended. The caller announces them at once, and obeys
+    /// no eviction of them before that.
     pub fn take_ended(&self) -> Vec<ContentId> {
         self.lock()
             .extract_if(.., |_, under_way| *under_way == 0)

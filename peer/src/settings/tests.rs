@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use shared::model::ByteRate;
+
 use super::*;
+use crate::node::RateLimit;
 
 /// An environment of our own.
 fn env(variables: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + use<> {
@@ -62,7 +65,7 @@ fn every_setting_means_the_same_in_the_file_and_in_the_environment() {
     let nothing = told("", &[home]).expect("valid");
     assert_eq!(
         SAMPLES.map(|(key, _)| key).to_vec(),
-        TABLE.iter().map(|one| one.name()).collect::<Vec<_>>()
+        table().iter().map(|one| one.name()).collect::<Vec<_>>()
     );
     for (key, value) in SAMPLES {
         let variable = format!("ENJAMBRE_{}", key.to_ascii_uppercase());
@@ -100,14 +103,9 @@ fn a_file_with_a_bad_value_is_refused() {
 #[test]
 fn what_nobody_says_is_as_the_code_has_it() {
     let options = Options::told(&[("data_dir", "/data")]);
-    assert_eq!(
-        options.limits,
-        NodeLimits::default(),
-        "the table has the same defaults"
-    );
     assert_eq!(options.replicas, ReplicationTarget::DEFAULT);
     assert_eq!((options.port, options.entry.clone()), (None, None));
-    assert_eq!((options.host.as_str(), options.capacity), ("127.0.0.1", 50 << 30));
+    assert_eq!(options.host, "127.0.0.1");
     assert_eq!(
         WEBSERVER.read(DEFAULT_WEBSERVER.as_ref()),
         Ok(address("127.0.0.1:50051"))
@@ -117,11 +115,13 @@ fn what_nobody_says_is_as_the_code_has_it() {
 #[test]
 fn a_limit_can_be_lifted_by_a_stronger_place() {
     let file = "data_dir = '/d'\nupload_limit = '10MB/s'\ndownload_limit = '80Mbit/s'";
-    let rates = told(file, &[("ENJAMBRE_UPLOAD_LIMIT", "none")])
+    let node = told(file, &[("ENJAMBRE_UPLOAD_LIMIT", "none")])
         .expect("valid")
-        .limits
-        .rates;
-    assert_eq!((rates.upload, rates.download), (None, ByteRate::new(10_000_000)));
+        .node;
+    assert_eq!(
+        (node.upload_limit, node.download_limit),
+        (None, ByteRate::new(10_000_000))
+    );
 }
 
 #[test]

@@ -29,10 +29,8 @@ pub fn node_config(options: &Options, port: u16, entry: Option<EntryPoint>) -> N
         port: options.port.unwrap_or(port),
         advertise: options.advertise.clone(),
         data_dir: options.data_dir.clone(),
-        capacity: options.capacity,
-        zone: options.zone.clone(),
         entry,
-        limits: options.limits,
+        settings: options.node.clone(),
     }
 }
 

@@ -314,7 +314,7 @@ pub fn status(status: &Status) -> String {
             ),
         ),
     ]);
-    for (n, known) in status.culprits.iter().enumerate() {
+    for (n, known) in status.source_faults.iter().enumerate() {
         lines.push((if n == 0 { words::label_faults() } else { "" }, fault(known)));
     }
     lines.push((words::label_scrubbing(), scrubbing(&status.scrub)));

@@ -11,6 +11,32 @@ use clap::{Arg, ArgMatches, Command, Parser};
 use super::key::Table;
 use super::place::CONFIG;
 
+/// Makes the flags of the settings that have one, under a heading of the help. Their values are only checked.
+pub fn arguments(table: Table, heading: &'static str) -> impl Iterator<Item = Arg> {
+    table.iter().filter_map(move |setting| {
+        let flag = setting.flag()?;
+        let check = move |text: &str| setting.check_flag(text).map(|()| text.to_owned());
+        let argument = Arg::new(setting.name())
+            .long(flag.long)
+            .value_name(flag.value)
+            .help(flag.help)
+            .help_heading(heading)
+            .conflicts_with_all(setting.silences())
+            .value_parser(check);
+        Some(argument)
+    })
+}
+
+/// Whether the command line has any of the flags that [`arguments`] makes.
+#[must_use]
+pub fn are_given(table: Table, matches: &ArgMatches) -> bool {
+    let flags = table.iter().filter(|setting| setting.flag().is_some());
+    let sources = flags.map(|setting| matches.value_source(setting.name()));
+    sources
+        .into_iter()
+        .any(|source| source == Some(ValueSource::CommandLine))
+}
+
 /// Reads a value that is one of a few texts, which completions then offer.
 #[must_use]
 pub fn one_of<T>(texts: &'static [&'static str]) -> impl TypedValueParser<Value = T>

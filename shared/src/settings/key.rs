@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::mistake::{WholeError, mistake};
+use super::mistake::{ValueError, WholeError, mistake};
 use super::words;
 use crate::model::parse_duration;
 
@@ -47,6 +47,17 @@ impl Effect {
     }
 }
 
+/// The flag of a setting on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// The flag without its dashes.
+    pub long: &'static str,
+    /// The name of its value in the help.
+    pub value: &'static str,
+    /// The help in English.
+    pub help: &'static str,
+}
+
 /// A setting whose values are `T`s.
 #[derive(Clone, Copy)]
 pub struct Key<T: 'static> {
@@ -57,6 +68,7 @@ pub struct Key<T: 'static> {
     effect: Effect,
     silences: &'static [&'static str],
     is_list: bool,
+    flag: Option<Flag>,
 }
 
 /// Properties of a setting without its type.
@@ -74,6 +86,13 @@ pub trait Setting: Sync + fmt::Debug {
     fn silences(&self) -> &'static [&'static str];
     /// Whether it may have several values: a list in the file, separated by commas elsewhere.
     fn is_list(&self) -> bool;
+    /// The flag that is made of the setting; none when the program defines one itself.
+    fn flag(&self) -> Option<Flag>;
+    /// Checks that a text is a value of the setting, for readers who see the text.
+    ///
+    /// # Errors
+    /// The reason why it is none.
+    fn check_flag(&self, text: &str) -> Result<(), ValueError>;
     /// Whether a text is a value of it.
     ///
     /// # Errors
@@ -98,7 +117,15 @@ impl<T> Key<T> {
             effect: Effect::AtRestart,
             silences: &[],
             is_list: false,
+            flag: None,
         }
+    }
+
+    /// Gives the setting a flag of the command line, with its help in English.
+    #[must_use]
+    pub const fn flag(mut self, long: &'static str, value: &'static str, help: &'static str) -> Self {
+        self.flag = Some(Flag { long, value, help });
+        self
     }
 
     /// Sets the default value.
@@ -175,6 +202,14 @@ impl<T> Setting for Key<T> {
 
     fn is_list(&self) -> bool {
         self.is_list
+    }
+
+    fn flag(&self) -> Option<Flag> {
+        self.flag
+    }
+
+    fn check_flag(&self, text: &str) -> Result<(), ValueError> {
+        self.read(text.as_ref()).map(drop).map_err(ValueError)
     }
 
     fn check(&self, text: &OsStr) -> Result<(), String> {

@@ -22,6 +22,11 @@ pub struct WholeError {
     pub(super) most: u64,
 }
 
+/// A text that is no value of a setting; the message is in the language in force.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ValueError(pub(super) String);
+
 /// Returns the fault of a value, in the language in force.
 #[must_use]
 pub fn mistake(error: &(dyn Error + 'static)) -> String {
@@ -63,7 +68,10 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(ParseLogFormatError(text)) = error.downcast_ref() {
         return Some(words::no_log_format(quoted(text)));
     }
-    // The error speaks the language in force itself.
+    // These errors speak the language in force themselves.
+    if let Some(ValueError(text)) = error.downcast_ref() {
+        return Some(text.clone());
+    }
     error.downcast_ref::<WholeError>().map(ToString::to_string)
 }
 

@@ -85,11 +85,13 @@ planted! {
     6 "one replica too many is trimmed", "tracker/src/state/replicas/evictions.rs":
         ">= enough(held.peer)" => ">= enough(held.peer) - 1";
     6 "an eviction is obeyed that does not know of the latest announce", "peer/src/session/inventory.rs":
-        "Some(&sent) if sent > as_of =>" => "Some(&sent) if false && sent > as_of =>";
+        "Some(&sent) if sent > as_of =>" => "Some(&sent) if false && sent > as_of =>",
+        test "peer" "--lib" "an_eviction_that_does_not_know";
     6 "an eviction is obeyed that a publication under way forbids", "peer/src/session/inventory.rs":
         "if is_protected(content) {" => "if false && is_protected(content) {";
     6 "an eviction is obeyed while the content is looked up for an announce", "peer/src/session/inventory.rs":
-        " || self.looked_up.contains(&content);" => ";";
+        " || self.looked_up.contains(&content);" => ";",
+        test "peer" "--lib" "a_change_during_a_look_up";
     6 "safe mode is none", "tracker/src/state/tick.rs":
         "if self.is_in_safe_mode() {" => "if false {";
     6 "a copy is released, however few would be left", "tracker/src/state/replicas/evictions.rs":
@@ -110,7 +112,8 @@ planted! {
         "self.inventory = Inventory::new(); self.inventory.welcomed(welcome.epoch);";
     7 "the end of a protection is not announced", "peer/src/session/machine.rs":
         "self.inventory.note(content);
-            self.announce_at" => "self.announce_at";
+            self.announce_at" => "self.announce_at",
+        test "peer" "--lib" "the_end_of_a_protection";
     7 "a publication that failed for a passing reason is not tried again", "peer/src/publisher/rounds.rs":
         "if self.is_connected && self.next_at.is_none() {" => "if false {";
     6 "what a peer kept when it went away is believed when it has been back", "tracker/src/state/peers/mod.rs":
@@ -142,7 +145,7 @@ planted! {
         "under_way.load(peer).budgeted < self.budget.per_target" => "true";
     11 "every request for an upload waits its turn", "peer/src/rpc/transfer/slots.rs":
         "if self.0.busy.load(Ordering::SeqCst) <= self.0.most.load(Ordering::SeqCst) {" => "if true {",
-        test "peer" "--lib" "whoever_was_refused";
+        test "peer" "--lib" "refused_peers_hear_of_room";
     12 "a name may lead out of a directory", "shared/src/model/name.rs":
         "\".\" | \"..\" => return" => "\".\" => return",
         test "shared" "--lib" "names_that_could_leave";

@@ -1,4 +1,4 @@
-//! What people, browsers and scripts see: health, and read-only JSON. On the same port as gRPC.
+//! The HTTP side: health, and read-only JSON, for people, browsers and scripts. On the same port as gRPC.
 
 mod json;
 
@@ -19,7 +19,7 @@ use crate::ledger::{Ledger, LedgerError};
 /// Fragments times holders in one answer: about 10 MB of JSON.
 const MAX_HOLDINGS: u32 = 1 << 18;
 
-/// What the handlers share.
+/// State of the handlers.
 #[derive(Clone, Debug)]
 struct Api {
     ledger: Ledger,
@@ -42,7 +42,7 @@ pub(crate) fn router(ledger: Ledger, tasks: Tasks, grpc: Router) -> Router {
     with_grpc(routes, grpc, "nothing here; the API is below /api/v1/")
 }
 
-/// Whether requests are answered; in safe mode they are, but replicas are not repaired yet.
+/// Answers whether requests are answered; in safe mode they are, but replicas are not repaired yet.
 async fn readyz(State(api): State<Api>) -> Response {
     match api.ledger.read(crate::state::State::is_in_safe_mode).await {
         Ok(is_in_safe_mode) if !api.tasks.token().is_cancelled() => json(Ready {

@@ -112,7 +112,7 @@ fn audit_name(names: &Names, fact: &NameFact) -> Result<(), String> {
         NameFact::RevisionsKept(_) | NameFact::FloorRaised(_) => Ok(()),
         NameFact::Collected { name, revision } => require(
             past(names, name, *revision).is_some_and(|bound| !bound.pins().is_pinned()),
-            || format!("{name}@{revision} is let go, which is current, pinned or unknown"),
+            || format!("{name}@{revision} is collected, which is current, pinned or unknown"),
         ),
         NameFact::PinChanged { name, revision, pins } => {
             let history = names.history(name);

@@ -140,7 +140,7 @@ impl State {
                 released.map(|()| Reply::Done)
             }
             Command::OpenSession { session, hello } => self
-                .open_session(now, session, hello, &mut out)
+                .open_session(now, session, &hello, &mut out)
                 .map(Reply::Welcomed),
             Command::Report { session, report } => {
                 self.report(now, session, report, &mut out).map(|()| Reply::Done)
@@ -156,7 +156,7 @@ impl State {
         };
         let touched = self.peers.take_touched();
         self.feed
-            .tell_peers(touched, &self.peers, &self.replicas, self.history.facts());
+            .push_peers(touched, &self.peers, &self.replicas, self.history.facts());
         Applied {
             reply,
             records: out.records,
@@ -298,7 +298,7 @@ impl State {
     /// Makes a fact true; the only place where facts change. Returns the changed references to contents.
     fn evolve(&mut self, record: Record) -> RefChange {
         self.history.evolve(&record.fact, record.at);
-        self.feed.tell_fact(&record, &self.names, self.history.facts());
+        self.feed.push_fact(&record, &self.names, self.history.facts());
         self.peers.evolve(&record.fact, record.at);
         self.names.evolve(record.fact, record.at)
     }

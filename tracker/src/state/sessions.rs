@@ -22,7 +22,7 @@ impl State {
         &mut self,
         now: Timestamp,
         id: SessionId,
-        hello: Hello,
+        hello: &Hello,
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
         if hello.epoch > self.history.epoch() && self.history.is_restored() {
@@ -56,7 +56,7 @@ impl State {
             unconfirmed.retain(|content| listing.contains(*content));
         }
         let lease_until = now.after(self.timing.lease);
-        if let Some(old) = self.peers.open(id, &hello, unconfirmed, lease_until) {
+        if let Some(old) = self.peers.open(id, hello, unconfirmed, lease_until) {
             out.close(old, Closing::Replaced);
         }
         self.replicas.mark_held_by(peer);

@@ -17,7 +17,7 @@ impl State {
         }
         if self.peers.leave_safe_mode(now) {
             self.replicas.sweep_anew();
-            self.feed.tell(self.history.facts(), FeedEvent::Settled);
+            self.feed.push(self.history.facts(), FeedEvent::Settled);
         }
         for fact in self.peers.returned() {
             self.commit(now, fact, out);
@@ -80,6 +80,6 @@ impl State {
         replicas.plan(&cx, rng, out);
         let facts = self.history.facts();
         self.feed
-            .tell_standings(&mut self.names, &self.peers, &self.replicas, facts);
+            .push_health(&mut self.names, &self.peers, &self.replicas, facts);
     }
 }

@@ -8,7 +8,7 @@ use super::super::complaint::complaint;
 use super::super::flags::{GiveUp, Globs};
 use super::super::upkeep::Switch;
 use super::*;
-use crate::settings::RateLimit;
+use crate::node::RateLimit;
 use crate::terminal::adding::Wait;
 
 /// Arguments of a command without flags of a node.
@@ -71,10 +71,7 @@ fn the_commands_that_pass_things_on_are_read() {
         (
             "value a/key --webserver h:1".to_owned(),
             Command::Value(WithNode {
-                node: NodeFlags {
-                    webserver: "h:1".parse().ok(),
-                    ..NodeFlags::default()
-                },
+                node: NodeFlags::given(),
                 args: ValueArgs {
                     key: "a/key".to_owned(),
                 },
@@ -396,7 +393,7 @@ fn every_setting_is_a_flag_whose_help_has_default_and_variable() {
         help.push_str(&sub.render_long_help().to_string());
     }
     let plain = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for setting in TABLE {
+    for setting in table() {
         let flag = format!("--{}", setting.name().replace('_', "-"));
         assert!(plain.contains(&flag), "{flag} is in no help");
         let twin = format!("[env: {}]", setting.variable());

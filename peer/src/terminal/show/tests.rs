@@ -122,7 +122,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
             upload: ByteRate::new(10 << 20),
             download: None,
         },
-        culprits: vec![
+        source_faults: vec![
             SourceFault {
                 peer: PeerId::from_bytes([2; 16]),
                 address: "127.0.0.1:2".parse().expect("an address"),

@@ -62,7 +62,7 @@ pub struct Status {
     /// Limits of the transfer rates.
     pub limits: RateLimits,
     /// Sources that lied, stalled or were much slower than others since the node started, the latest first.
-    pub culprits: Vec<SourceFault>,
+    pub source_faults: Vec<SourceFault>,
     /// Progress of the scrub.
     pub scrub: Scrub,
 }

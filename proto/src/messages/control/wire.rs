@@ -77,7 +77,7 @@ impl TryFrom<v1::StatusReply> for Status {
                 upload: ByteRate::new(wire.upload_limit),
                 download: ByteRate::new(wire.download_limit),
             },
-            culprits: wire
+            source_faults: wire
                 .culprits
                 .into_iter()
                 .map(TryInto::try_into)
@@ -142,7 +142,7 @@ impl From<Status> for v1::StatusReply {
             active_uploads: status.active_uploads,
             upload_limit: limit(status.limits.upload),
             download_limit: limit(status.limits.download),
-            culprits: status.culprits.into_iter().map(Into::into).collect(),
+            culprits: status.source_faults.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -545,7 +545,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn culprits_survive_the_wire_and_need_an_offence() {
+    fn source_faults_survive_the_wire_and_need_a_kind() {
         for (kind, rate) in [
             (FaultKind::Lied, None),
             (FaultKind::Stalled, None),

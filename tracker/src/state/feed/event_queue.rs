@@ -111,7 +111,7 @@ mod tests {
         FeedEvent::EpochBegun(Epoch::new(n))
     }
 
-    fn told<'a>(events: Option<impl Iterator<Item = (Place, &'a FeedEvent)>>) -> Option<Vec<u64>> {
+    fn numbers<'a>(events: Option<impl Iterator<Item = (Place, &'a FeedEvent)>>) -> Option<Vec<u64>> {
         events.map(|events| events.map(|(place, _)| place.sequence).collect())
     }
 
@@ -119,10 +119,10 @@ mod tests {
     fn who_comes_back_is_told_what_it_missed_and_nothing_twice() {
         let mut feed = EventQueue::default();
         (1..=3).for_each(|n| feed.push(n, event(n)));
-        assert_eq!(told(feed.after(0)), Some(vec![1, 2, 3]));
-        assert_eq!(told(feed.after(2)), Some(vec![3]));
-        assert_eq!(told(feed.after(3)), Some(vec![]));
-        assert_eq!(told(feed.after(4)), None, "of another run");
+        assert_eq!(numbers(feed.after(0)), Some(vec![1, 2, 3]));
+        assert_eq!(numbers(feed.after(2)), Some(vec![3]));
+        assert_eq!(numbers(feed.after(3)), Some(vec![]));
+        assert_eq!(numbers(feed.after(4)), None, "of another run");
     }
 
     #[test]
@@ -134,9 +134,9 @@ mod tests {
         assert_eq!(feed.after(2).map(|rest| rest.len()), Some(CAPACITY));
         feed.forget(all + 5);
         assert!(feed.after(all).is_none() && feed.after_facts(all).is_none());
-        assert_eq!(told(feed.after_facts(all + 5)), Some(vec![]));
+        assert_eq!(numbers(feed.after_facts(all + 5)), Some(vec![]));
         feed.push(all + 6, event(1));
-        assert_eq!(told(feed.after_facts(all + 5)), Some(vec![all + 2]));
+        assert_eq!(numbers(feed.after_facts(all + 5)), Some(vec![all + 2]));
         feed.check();
     }
 
@@ -146,8 +146,8 @@ mod tests {
         for facts in [1, 2, 2, 2, 3] {
             feed.push(facts, event(facts));
         }
-        assert_eq!(told(feed.after_facts(1)), Some(vec![2, 3, 4, 5]));
-        assert_eq!(told(feed.after_facts(2)), Some(vec![5]));
+        assert_eq!(numbers(feed.after_facts(1)), Some(vec![2, 3, 4, 5]));
+        assert_eq!(numbers(feed.after_facts(2)), Some(vec![5]));
     }
 
     proptest! {

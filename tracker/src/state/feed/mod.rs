@@ -90,13 +90,13 @@ impl Feed {
     }
 
     /// Adds an event; `facts` is how many facts there are, its own included.
-    pub(crate) fn tell(&mut self, facts: u64, event: FeedEvent) {
+    pub(crate) fn push(&mut self, facts: u64, event: FeedEvent) {
         self.queue.push(facts, event);
     }
 
     /// Adds the event of a fact that comes about, or is replayed; the fact is counted already and not true
     /// yet.
-    pub(crate) fn tell_fact(&mut self, record: &Record, names: &Names, facts: u64) {
+    pub(crate) fn push_fact(&mut self, record: &Record, names: &Names, facts: u64) {
         let event = match &record.fact {
             // The same revision again means one publisher more, which is no event.
             Fact::Published {
@@ -151,11 +151,11 @@ impl Feed {
             }
             _ => return,
         };
-        self.tell(facts, event);
+        self.push(facts, event);
     }
 
     /// Adds events for peers whose state has changed.
-    pub(crate) fn tell_peers(
+    pub(crate) fn push_peers(
         &mut self,
         touched: Vec<PeerId>,
         peers: &Peers,
@@ -173,7 +173,7 @@ impl Feed {
                 has_left: state.0 == PeerState::Lost && peer.has_left(),
                 peer: replicas.describe(peer),
             };
-            self.tell(facts, event);
+            self.push(facts, event);
         }
     }
 
@@ -192,23 +192,17 @@ impl Feed {
     }
 
     /// Adds events for contents whose health differs from what was sent.
-    pub(crate) fn tell_standings(
-        &mut self,
-        names: &mut Names,
-        peers: &Peers,
-        replicas: &Replicas,
-        facts: u64,
-    ) {
+    pub(crate) fn push_health(&mut self, names: &mut Names, peers: &Peers, replicas: &Replicas, facts: u64) {
         self.credit = WORK.min(self.credit + WORK);
         while self.credit > 0
             && let Some(id) = self.next_dirty()
         {
-            self.credit -= self.tell_standing(id, names, peers, replicas, facts);
+            self.credit -= self.push_health_of(id, names, peers, replicas, facts);
         }
     }
 
     /// Adds the events of one content; returns the work: contents counted, and names.
-    fn tell_standing(
+    fn push_health_of(
         &mut self,
         id: ContentId,
         names: &mut Names,
@@ -242,7 +236,7 @@ impl Feed {
                 revision,
                 health,
             };
-            self.tell(facts, event);
+            self.push(facts, event);
         }
         cost
     }

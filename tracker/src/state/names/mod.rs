@@ -227,14 +227,6 @@ impl Names {
         self.names.range::<str, _>((from, Edge::Unbounded))
     }
 
-    pub(crate) const fn limit(&self) -> RevisionLimit {
-        self.limit
-    }
-
-    pub(crate) const fn floor(&self) -> Revision {
-        self.floor
-    }
-
     pub(crate) fn content(&self, id: ContentId) -> Option<&Content> {
         self.contents.get(&id)
     }

@@ -153,7 +153,7 @@ impl Bound {
     }
 
     /// Returns the binding as users see it.
-    pub(crate) fn told(&self) -> RevisedContent {
+    pub(crate) fn revised_content(&self) -> RevisedContent {
         RevisedContent {
             content: self.content,
             length: self.length,

@@ -12,8 +12,8 @@ impl Names {
     /// Returns the shortest list of facts that leads to these names; `at` is the time of those that have none
     /// of their own.
     pub(crate) fn records(&self, at: Timestamp) -> impl Iterator<Item = Record> + '_ {
-        let limit = Some(self.limit()).filter(|limit| *limit != RevisionLimit::ONE);
-        let floor = Some(self.floor()).filter(|floor| *floor != Revision::NONE);
+        let limit = Some(self.limit).filter(|limit| *limit != RevisionLimit::ONE);
+        let floor = Some(self.floor).filter(|floor| *floor != Revision::NONE);
         let stamped = move |fact| Record {
             at,
             fact: Fact::Name(fact),
@@ -81,7 +81,7 @@ impl Names {
             return Some(Past::Removed);
         };
         let Hold::Kept { since } = bound.hold else {
-            let (was, pins) = (bound.told(), bound.pins);
+            let (was, pins) = (bound.revised_content(), bound.pins);
             return Some(Past::Collected { was, pins });
         };
         let content = self.content(bound.content)?;
@@ -154,7 +154,7 @@ impl Names {
             revisions.is_sorted_by(|one, next| one.revision < next.revision),
             || "its revisions are not in order".to_owned(),
         )?;
-        let most = self.limit().get() as usize + MAX_PINS;
+        let most = self.limit.get() as usize + MAX_PINS;
         require(revisions.len() <= most, || {
             format!("{} revisions are remembered, {most} may be", revisions.len())
         })?;

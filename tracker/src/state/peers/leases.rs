@@ -2,19 +2,21 @@
 //!
 //! 1. The heartbeats stop and the lease runs out ([`Peers::expire_leases`]), or the session breaks
 //!    ([`Peers::close`]): the peer is *suspect*. Its replicas still count, so that nothing is copied for a
-//!    reconnect, and its contents are put on the agenda. A content with one live replica left is repaired at once.
-//! 2. When many peers fall silent together, something between them and the tracker has failed: a switch, a zone.
-//!    In such an *outage* ([`Peers::notice_outage`]) even the last live replica waits, for the grace time at most:
-//!    copying everything would take all peers' time, and most of them are back in a moment. A peer in
-//!    [maintenance](super::modes) is waited for until its time is over, and its holdings are
+//!    reconnect, and its contents are put on the agenda. A content with one live replica left is repaired at
+//!    once.
+//! 2. When many peers fall silent together, something between them and the tracker has failed: a switch, a
+//!    zone. In such an *outage* ([`Peers::notice_outage`]) even the last live replica waits, for the grace
+//!    time at most: copying everything would take all peers' time, and most of them are back in a moment. A
+//!    peer in [maintenance](super::modes) is waited for until its time is over, and its holdings are
 //!    [noted](super::absences).
 //! 3. After the grace time ([`Peers::overdue`]) the fact `PeerGone` is journaled and the peer is *lost*. Its
 //!    holdings, assignments and evictions are forgotten, and its contents are put on the agenda again.
 //! 4. Planning (`replicas/planning.rs`) assesses those contents, the most endangered first. Repair
-//!    (`replicas/repair.rs`) finds the missing copies, placement chooses peers, and orders go out as far as the
-//!    budget allows.
-//! 5. The chosen peers announce the copies (`replicas/inventory.rs`), and the contents are at their targets. Should
-//!    the lost peer come back, its hello lists its holdings, which count again, and the surplus is trimmed later.
+//!    (`replicas/repair.rs`) finds the missing copies, placement chooses peers, and orders go out as far as
+//!    the budget allows.
+//! 5. The chosen peers announce the copies (`replicas/inventory.rs`), and the contents are at their targets.
+//!    Should the lost peer come back, its hello lists its holdings, which count again, and the surplus is
+//!    trimmed later.
 //!
 //! `tick.rs` takes these steps, in this order, at every tick of the clock.
 

@@ -75,7 +75,7 @@ impl Replicas {
             // A surplus is looked at when the content has its copies.
             (RepairResult::Queued, _) => self.agenda.queue(id),
             (RepairResult::Waits(until), again) => {
-                self.agenda.wait(id, again.map_or(until, |at| at.min(until)))
+                self.agenda.wait(id, again.map_or(until, |at| at.min(until)));
             }
             (RepairResult::Settled, Some(until)) => self.agenda.wait(id, until),
             (RepairResult::Settled, None) => self.agenda.settle(id),

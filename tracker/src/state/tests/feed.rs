@@ -142,7 +142,7 @@ fn peers(state: &State) -> BTreeMap<PeerId, PeerState> {
 }
 
 /// Returns events in a word or two each.
-fn told(events: &[FeedEvent]) -> Vec<String> {
+fn summaries(events: &[FeedEvent]) -> Vec<String> {
     let one = |event: &FeedEvent| match event {
         FeedEvent::Published(bound) => format!("published {}@{}", bound.name, bound.revision),
         FeedEvent::Renamed { from, tombstone, to } => {
@@ -176,7 +176,7 @@ fn every_change_of_a_name_is_told_once_and_in_order() {
         "renamed a@3 to b@1",
         "removed b@2",
     ];
-    assert_eq!(told(&reader.read(&world.state)), expected);
+    assert_eq!(summaries(&reader.read(&world.state)), expected);
     reader.check(&world.state, false);
 }
 
@@ -188,24 +188,24 @@ fn replicas_are_told_as_they_appear_go_and_come_back() {
     world.publish(1, "a", &bytes, 2);
     world.tick();
     assert_eq!(
-        told(&reader.read(&world.state)),
+        summaries(&reader.read(&world.state)),
         ["published a@1", "a degraded 1"]
     );
     world.obey();
-    assert_eq!(told(&reader.read(&world.state)), ["a replicated 2"]);
+    assert_eq!(summaries(&reader.read(&world.state)), ["a replicated 2"]);
     world.pass(SECOND * 5, &[]);
     assert_eq!(reader.read(&world.state), [], "nothing happens");
     world.disconnect(2);
     world.tick();
     assert_eq!(
-        told(&reader.read(&world.state)),
+        summaries(&reader.read(&world.state)),
         ["2 suspect active", "a degraded 1"]
     );
     world.hello(2, 1, Epoch::new(0)).expect("welcome");
     world.holds(2, &bytes, bytes.all_fragments(), true);
     world.tick();
     assert_eq!(
-        told(&reader.read(&world.state)),
+        summaries(&reader.read(&world.state)),
         ["2 live active", "a replicated 2"]
     );
     world.set_target("a", 1).expect("another target");
@@ -227,11 +227,11 @@ fn another_name_of_a_content_is_told_how_it_stands() {
     drop(reader.read(&world.state));
     world.publish(1, "b", &bytes, 1);
     world.tick();
-    let events = told(&reader.read(&world.state));
+    let events = summaries(&reader.read(&world.state));
     assert_eq!(events, ["published b@1", "a replicated 1", "b replicated 1"]);
     world.rename("b", "c", None).expect("renamed");
     world.tick();
-    assert!(told(&reader.read(&world.state)).contains(&"c replicated 1".to_owned()));
+    assert!(summaries(&reader.read(&world.state)).contains(&"c replicated 1".to_owned()));
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_part_that_is_lost_is_told_of_the_collection() {
     drop(reader.read(&world.state));
     world.holds(2, &pack, pack.no_fragments(), false);
     world.tick();
-    assert_eq!(told(&reader.read(&world.state)), ["tree degraded 1"]);
+    assert_eq!(summaries(&reader.read(&world.state)), ["tree degraded 1"]);
 }
 
 #[test]
@@ -252,16 +252,16 @@ fn peers_are_told_as_they_come_fall_silent_leave_and_drain() {
     let mut world = World::with_peers(2);
     let mut reader = Reader::new(&world.state);
     world.join(3);
-    assert_eq!(told(&reader.read(&world.state)), ["3 live active"]);
+    assert_eq!(summaries(&reader.read(&world.state)), ["3 live active"]);
     world.pass(SECOND * 12, &[3]);
-    assert_eq!(told(&reader.read(&world.state)), ["3 suspect active"]);
+    assert_eq!(summaries(&reader.read(&world.state)), ["3 suspect active"]);
     world.pass(SECOND * 120, &[3]);
-    assert_eq!(told(&reader.read(&world.state)), ["3 lost active"]);
+    assert_eq!(summaries(&reader.read(&world.state)), ["3 lost active"]);
     world.hello(3, 1, Epoch::new(0)).expect("welcome");
     world.set_peer_mode(3, RequestedMode::Drain).expect("known");
     world.say(3, Report::Leave).expect("it may leave");
     let expected = ["3 live active", "3 live draining", "3 left"];
-    assert_eq!(told(&reader.read(&world.state)), expected);
+    assert_eq!(summaries(&reader.read(&world.state)), expected);
     reader.check(&world.state, true);
 }
 
@@ -278,16 +278,16 @@ fn a_restart_hides_no_change_of_a_name_and_blames_nobody() {
     world.remove("b", None).expect("removed");
     world.restart();
     let expected = ["published b@1", "removed b@2", "epoch 2"];
-    assert_eq!(told(&reader.read(&world.state)), expected);
+    assert_eq!(summaries(&reader.read(&world.state)), expected);
     world.tick();
     assert_eq!(reader.read(&world.state), [], "who is silent is waited for");
     world.hello(1, 1, Epoch::new(1)).expect("welcome");
     world.announce(1, Vec::new(), false);
     world.holds(1, &bytes, bytes.all_fragments(), true);
     world.announce(1, Vec::new(), true);
-    assert_eq!(told(&reader.read(&world.state)), ["1 live active"]);
+    assert_eq!(summaries(&reader.read(&world.state)), ["1 live active"]);
     world.pass(SECOND * 70, &[2]);
-    let events = told(&reader.read(&world.state));
+    let events = summaries(&reader.read(&world.state));
     assert_eq!(
         events[..3],
         ["settled", "a degraded 1", "2 lost active"],
@@ -311,7 +311,7 @@ fn what_a_snapshot_has_swallowed_or_a_backup_lost_is_a_gap() {
     world.journal = snapshot.clone();
     world.journal.push(since);
     world.restart();
-    assert_eq!(told(&late.read(&world.state)), ["published b@1", "epoch 2"]);
+    assert_eq!(summaries(&late.read(&world.state)), ["published b@1", "epoch 2"]);
     assert_eq!(late.gaps, 0);
     drop(early.read(&world.state));
     assert_eq!(early.gaps, 1);
@@ -334,7 +334,7 @@ fn whoever_reads_too_slowly_is_told_so_and_looks_again() {
     }
     let mut quick = Reader::new(&world.state);
     world.publish_unchecked(1, "last", &bytes, 1);
-    assert_eq!(told(&quick.read(&world.state)), ["published last@1"]);
+    assert_eq!(summaries(&quick.read(&world.state)), ["published last@1"]);
     drop(reader.read(&world.state));
     assert_eq!((reader.gaps, quick.gaps), (1, 0));
     reader.check(&world.state, false);

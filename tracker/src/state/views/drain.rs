@@ -113,14 +113,14 @@ fn drained(state: &State, survey: &DrainSurvey, mode: PeerMode) -> DrainStatus {
     let known = state.peers.get(survey.peer);
     let is_known = known.is_some_and(|peer| peer.ready_session().is_some());
     let is_connected = known.is_some_and(|peer| peer.session().is_some());
-    let told = |(code, (detail, count)): (&ReasonCode, &(String, u64))| Reason {
+    let reason = |(code, (detail, count)): (&ReasonCode, &(String, u64))| Reason {
         code: *code,
         detail: match count {
             1 => detail.clone(),
             n => format!("{detail} (and {} more like it)", n - 1),
         },
     };
-    let mut reasons: Vec<_> = survey.reasons.iter().map(told).collect();
+    let mut reasons: Vec<_> = survey.reasons.iter().map(reason).collect();
     if state.is_in_safe_mode() && !survey.reasons.contains_key(&ReasonCode::SafeMode) {
         reasons.push(Reason {
             code: ReasonCode::SafeMode,

@@ -246,7 +246,7 @@ impl State {
             at: revised.at(),
             state,
             pins: bound.map(Bound::pins).unwrap_or_default(),
-            bound: bound.map(Bound::told),
+            bound: bound.map(Bound::revised_content),
             health: content.map(|content| self.health_with_parts(content)),
         }
     }

@@ -1,0 +1,229 @@
+//! Settings of a node: the key of each with its flag and English help, its value, and its effect on a
+//! running node. The Spanish help is in `words/help.rs`.
+//!
+//! A new setting is a key in [`TABLE`] and a field of [`NodeSettings`], plus an entry in [`EFFECTS`] when it
+//! takes effect at once or a use in [`NodeHandle::start`](super::NodeHandle::start) when it does not.
+
+use std::ffi::OsStr;
+use std::num::NonZeroU16;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use shared::model::{ByteCount, ByteRate, ParseByteRateError, Zone};
+use shared::settings::{self, Key, Setting, Table, Values, text, whole};
+use tokio::sync::watch;
+
+use super::memory::MemoryBudget;
+use crate::fetch::Fetcher;
+use crate::limiter::Limiter;
+use crate::rpc::{DEFAULT_UPLOAD_SLOTS, TransferService, UploadSlots};
+use crate::store::DiskStore;
+use crate::words;
+
+static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB").at_once().flag(
+    "capacity",
+    "SIZE",
+    "Space that the node lends to the cluster for replicas",
+);
+static ZONE: Key<Zone> =
+    Key::new("zone", text)
+        .at_once()
+        .flag("zone", "NAME", "The failure domain, such as a rack or a site");
+static UPLOAD_LIMIT: Key<RateLimit> = Key::new("upload_limit", text).or("none").at_once().flag(
+    "upload-limit",
+    "RATE",
+    "Limit of sending to all peers together, such as 10MB/s, 512KiB/s, 80Mbit/s or none; `peer limit` changes it while the node runs",
+);
+static DOWNLOAD_LIMIT: Key<RateLimit> = Key::new("download_limit", text).or("none").at_once().flag(
+    "download-limit",
+    "RATE",
+    "Limit of receiving from all peers together, in the same way",
+);
+static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", whole).or("8").at_once().flag(
+    "upload-slots",
+    "N",
+    "Simultaneous uploads; four more wait in line, further requests are refused",
+);
+static MEMORY: Key<MemoryBudget> = Key::new("memory", memory).or("96MiB").flag(
+    "memory",
+    "SIZE",
+    "Memory for blocks of transfers, at least 16MiB: a third for uploads, the rest for downloads",
+);
+static SCRUB_RATE: Key<RateLimit> = Key::new("scrub_rate", text).or("8MiB/s").at_once().flag(
+    "scrub-rate",
+    "RATE",
+    "Rate of rereading held data in the background, to find damage; none: never",
+);
+
+/// Every setting of a node.
+pub static TABLE: Table = &[
+    &CAPACITY,
+    &ZONE,
+    &UPLOAD_LIMIT,
+    &DOWNLOAD_LIMIT,
+    &UPLOAD_SLOTS,
+    &MEMORY,
+    &SCRUB_RATE,
+];
+
+/// The values of a node's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// Bytes that the node lends to the cluster for replicas.
+    pub capacity: u64,
+    /// The failure domain.
+    pub zone: Option<Zone>,
+    /// The limit on sending to all peers together; none is unlimited.
+    pub upload_limit: Option<ByteRate>,
+    /// The limit on receiving from all peers together; none is unlimited.
+    pub download_limit: Option<ByteRate>,
+    /// Simultaneous uploads; further requests are refused.
+    pub upload_slots: NonZeroU16,
+    /// Bytes of blocks in memory.
+    pub memory: MemoryBudget,
+    /// The rate of rereading held data in the background; none: never.
+    pub scrub_rate: Option<ByteRate>,
+}
+
+impl NodeSettings {
+    /// Returns the values that the settings have.
+    #[must_use]
+    pub fn of(values: &Values) -> Self {
+        let rate = |key| values.get(key).and_then(|limit: RateLimit| limit.0);
+        Self {
+            capacity: values.get(&CAPACITY).map_or(0, ByteCount::get),
+            zone: values.get(&ZONE),
+            upload_limit: rate(&UPLOAD_LIMIT),
+            download_limit: rate(&DOWNLOAD_LIMIT),
+            upload_slots: values.get(&UPLOAD_SLOTS).unwrap_or(DEFAULT_SLOTS),
+            memory: values.get(&MEMORY).unwrap_or(MemoryBudget::DEFAULT),
+            scrub_rate: rate(&SCRUB_RATE),
+        }
+    }
+}
+
+/// The default of the upload service.
+#[expect(clippy::cast_possible_truncation, reason = "192 fits")]
+const DEFAULT_SLOTS: NonZeroU16 = NonZeroU16::new(DEFAULT_UPLOAD_SLOTS as u16).expect("some slots");
+
+/// The effect of a setting on a running node.
+type Effect = fn(&Adjustable, &NodeSettings);
+
+/// The effects of the settings that take effect at once. A rate that `peer limit` has set stays until the
+/// setting itself changes.
+static EFFECTS: [(&dyn Setting, Effect); 6] = [
+    (&CAPACITY, |node, to| node.set_capacity(to.capacity)),
+    (&ZONE, |node, to| drop(node.zone.send_replace(to.zone.clone()))),
+    (&UPLOAD_LIMIT, |node, to| node.uploads.set(to.upload_limit)),
+    (&DOWNLOAD_LIMIT, |node, to| node.downloads.set(to.download_limit)),
+    (&UPLOAD_SLOTS, |node, to| {
+        node.slots.resize(to.upload_slots.get().into())
+    }),
+    (&SCRUB_RATE, |node, to| {
+        node.scrub.send_replace(to.scrub_rate);
+    }),
+];
+
+/// The parts of a running node that settings change; cheap to clone. A change also counts for transfers under
+/// way.
+#[derive(Clone, Debug)]
+pub struct Adjustable {
+    pub(super) uploads: Limiter,
+    downloads: Limiter,
+    slots: UploadSlots,
+    pub(super) scrub: watch::Sender<Option<ByteRate>>,
+    pub(super) zone: watch::Sender<Option<Zone>>,
+    store: Arc<DiskStore>,
+}
+
+impl Adjustable {
+    pub(super) fn new(
+        settings: &NodeSettings,
+        zone: watch::Sender<Option<Zone>>,
+        store: &Arc<DiskStore>,
+        transfer: &TransferService,
+        fetcher: &Fetcher,
+    ) -> Self {
+        Self {
+            uploads: transfer.limiter().clone(),
+            downloads: fetcher.limiter().clone(),
+            slots: transfer.slots().clone(),
+            scrub: watch::Sender::new(settings.scrub_rate),
+            zone,
+            store: Arc::clone(store),
+        }
+    }
+
+    /// Applies a setting that has changed, if it takes effect at once.
+    pub fn apply(&self, changed: &str, settings: &NodeSettings) {
+        for (_, effect) in EFFECTS.iter().filter(|(setting, _)| setting.name() == changed) {
+            effect(self, settings);
+        }
+    }
+
+    /// Changes the bytes that the node lends. Contents that are held stay, also when they are more.
+    fn set_capacity(&self, bytes: u64) {
+        self.store.set_capacity(bytes);
+        // The tracker learns capacity and zone from a hello, so that a session begins anew.
+        self.zone.send_modify(|_| {});
+    }
+}
+
+/// A limit of a rate as people write it: a rate, or `none`, `unlimited` or `0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit(
+    /// The rate; none is unlimited.
+    pub Option<ByteRate>,
+);
+
+impl FromStr for RateLimit {
+    type Err = ParseByteRateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "none" | "unlimited" | "0" => Ok(Self(None)),
+            rate => rate.parse().map(|rate| Self(Some(rate))),
+        }
+    }
+}
+
+fn memory(text: &OsStr) -> Result<MemoryBudget, String> {
+    let size: ByteCount = settings::text(text)?;
+    MemoryBudget::new(size.get()).map_err(|_| words::too_little_memory(size))
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::settings::{Effect as When, Env, Places};
+
+    use super::*;
+
+    #[test]
+    fn every_setting_that_changes_at_once_has_an_effect() {
+        let at_once = TABLE.iter().filter(|setting| setting.effect() == When::AtOnce);
+        let with_effect = EFFECTS.iter().map(|(setting, _)| setting.name());
+        assert_eq!(
+            at_once.map(|setting| setting.name()).collect::<Vec<_>>(),
+            with_effect.collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn the_table_has_the_defaults_of_the_code() {
+        let env: Env<'_> = &|_| None;
+        let places = Places::new(TABLE, &std::collections::BTreeMap::new(), env).expect("nothing is said");
+        let settings = NodeSettings::of(&places.values().expect("nothing is said"));
+        assert_eq!(
+            settings,
+            NodeSettings {
+                capacity: 50 << 30,
+                zone: None,
+                upload_limit: None,
+                download_limit: None,
+                upload_slots: DEFAULT_SLOTS,
+                memory: MemoryBudget::DEFAULT,
+                scrub_rate: Some(crate::scrubber::DEFAULT_RATE),
+            }
+        );
+    }
+}
