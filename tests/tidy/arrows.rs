@@ -140,6 +140,7 @@ pub(crate) const PEER: &[Row] = &[
             "scrubber",
             "session",
             "sources",
+            "words",
         ],
     ),
     (
