@@ -1,12 +1,13 @@
 //! A peer: stores fragments, serves them, fetches the ones it lacks directly from other peers. It is also the
 //! tool that people use.
 //!
-//! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks, [`limiter`] no faster than it
-//! may; [`session`] is its life in a network, [`assignments`] (and [`eviction`]) what the tracker orders,
-//! [`publisher`] what its user publishes; [`scrubber`] finds rot. `operations` is everything that a user can ask of
-//! a node; [`rpc`] and `http` are the borders over it; [`node`] wires all of that together. [`cli`] is the command
-//! line, [`menu`] the program without a command; both ask a node through its `Control` service and share
-//! [`settings`] and [`terminal`]. `words` is everything that both say to people, in English and in Spanish.
+//! Read in this order: [`store`] is what a peer holds; [`fetch`] gets what it lacks, [`limiter`] no faster
+//! than it may; [`session`] is its life in a network, [`assignments`] (and [`eviction`]) what the tracker
+//! orders, [`publisher`] what its user publishes; [`scrubber`] finds rot. `operations` is everything that a
+//! user can ask of a node; [`rpc`] and `http` are the borders over it; [`node`] wires all of that together.
+//! [`cli`] is the command line, [`menu`] the program without a command; both ask a node through its `Control`
+//! service and share [`settings`] and [`terminal`]. `words` is everything that both say to people, in English
+//! and in Spanish.
 
 pub mod assignments;
 mod blocking;

@@ -91,7 +91,8 @@ where
 /// hashed.
 ///
 /// # Errors
-/// The node's error; [`Exit::TargetNotMet`] when the time runs out, or the events end, before the replicas exist.
+/// The node's error; [`Exit::TargetNotMet`] when the time runs out, or the events end, before the replicas
+/// exist.
 pub async fn follow(
     out: &Output,
     clock: &Clock,

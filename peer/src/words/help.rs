@@ -1,8 +1,8 @@
 //! The Spanish help. The English is in the doc comments of the command line.
 //!
-//! Each table has a line `KEY: TEXT` for each entry. A key is made of ids of clap: `get` is a command, `get.output` an
-//! argument of it, and `.content` that argument of every command without an entry of its own. The test in
-//! `cli/help.rs` finds missing and unused entries.
+//! Each table has a line `KEY: TEXT` for each entry. A key is made of ids of clap: `get` is a command,
+//! `get.output` an argument of it, and `.content` that argument of every command without an entry of its own.
+//! The test in `cli/help.rs` finds missing and unused entries.
 
 /// Returns the Spanish help of a command, by its path.
 #[must_use]
