@@ -234,7 +234,7 @@ fn long_comments(path: &str, text: &str) -> Vec<String> {
 }
 
 #[test]
-fn test_names_are_short() {
+fn names_of_tests_are_short() {
     let mut long = Vec::new();
     for (path, text) in texts("rs") {
         let tokens: TokenStream = text.parse().expect("Rust");

@@ -117,7 +117,7 @@ static EFFECTS: [(&dyn Setting, Effect); 6] = [
     (&UPLOAD_LIMIT, |node, to| node.uploads.set(to.upload_limit)),
     (&DOWNLOAD_LIMIT, |node, to| node.downloads.set(to.download_limit)),
     (&UPLOAD_SLOTS, |node, to| {
-        node.slots.resize(to.upload_slots.get().into())
+        node.slots.resize(to.upload_slots.get().into());
     }),
     (&SCRUB_RATE, |node, to| {
         node.scrub.send_replace(to.scrub_rate);

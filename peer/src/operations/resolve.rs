@@ -38,9 +38,7 @@ pub(crate) enum WantedKind {
 /// Unavailable without a tracker, unless an id is held here; NotFound.
 pub(crate) async fn resolve(node: &Node, content: &ContentRef) -> Result<Wanted, Failure> {
     match named(node, content).await {
-        Err(error) if error.code() == ErrorCode::NotFound => {
-            inside(node, content).await?.map_or(Err(error), Ok)
-        }
+        Err(error) if error.code() == ErrorCode::NotFound => inside(node, content).await?.ok_or(error),
         wanted => wanted,
     }
 }

@@ -17,7 +17,7 @@ use crate::store::{
 };
 use crate::values::{MAX_VALUE, name_of};
 
-fn invalid(why: impl ToString) -> Failure {
+fn invalid(why: &impl ToString) -> Failure {
     Failure::new(ErrorCode::InvalidArgument, why.to_string())
 }
 
@@ -26,11 +26,11 @@ fn invalid(why: impl ToString) -> Failure {
 /// # Errors
 /// As the contract says.
 pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -> Result<(), Failure> {
-    let name = name_of(&put.key).map_err(invalid)?;
+    let name = name_of(&put.key).map_err(|error| invalid(&error))?;
     let length = put.value.len() as u64;
     if length > MAX_VALUE {
         let (length, most) = (ByteCount::new(length), ByteCount::new(MAX_VALUE));
-        return Err(invalid(format!(
+        return Err(invalid(&format!(
             "a value of {length} is too long: at most {most}; add it as a file"
         )));
     }
@@ -56,7 +56,7 @@ pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -
 /// # Errors
 /// As the contract says.
 pub(crate) async fn get(node: &Node, key: &str) -> Result<Value, Failure> {
-    let asked = ContentRef::Name(name_of(key).map_err(invalid)?);
+    let asked = ContentRef::Name(name_of(key).map_err(|error| invalid(&error))?);
     let wanted = resolve(node, &asked).await?;
     let (content, manifest) = (wanted.manifest.content(), wanted.manifest);
     if wanted.kind != WantedKind::File || manifest.length() > MAX_VALUE {

@@ -21,7 +21,7 @@ use crate::dst::world::{Act, World};
 const LONGEST_LOOK: Millis = 20;
 
 /// A change is announced by then: it waits for its delay, and for a look that has begun before.
-const ANNOUNCED_BY: Millis = ANNOUNCE_DELAY.as_millis() as Millis + 2 * LONGEST_LOOK;
+const ANNOUNCED_BY: Millis = ANNOUNCE_DELAY.subsec_millis() as Millis + 2 * LONGEST_LOOK;
 
 /// A session and what its driver remembers.
 pub(in crate::dst) struct SimSession {
