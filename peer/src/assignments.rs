@@ -22,7 +22,7 @@ use crate::collection::{CollectionError, pending_parts};
 use crate::eviction::Eviction;
 use crate::fetch::{FetchError, Fetcher, Progress};
 use crate::identity::Identity;
-use crate::store::{DiskStore, FragmentStore as _, Purpose};
+use store::{DiskStore, FragmentStore as _, Purpose};
 
 /// Assignments that wait; each carries a manifest. A tracker that has more will try again or elsewhere.
 const MAX_WAITING: usize = 256;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use shared::model::{ContentId, EvictReason};
 
-use crate::store::{FragmentStore, Publication, Role, StoreError};
+use store::{FragmentStore, Publication, Role, StoreError};
 
 /// The action that follows from an order to hold a content no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ mod tests {
     use shared::model::{Name, ReplicationTarget, Revision};
 
     use super::*;
-    use crate::store::PublicationState;
+    use store::PublicationState;
 
     fn publication(name: &str, content: ContentId, state: PublicationState) -> Publication {
         Publication {

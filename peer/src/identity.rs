@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use shared::model::{Epoch, Incarnation, Mark, PeerId, Timestamp};
 
-use crate::store::{DiskStore, StoreError};
+use store::{DiskStore, StoreError};
 
 const PEER_KEY: &str = "peer_id";
 const INCARNATION_KEY: &str = "incarnation";

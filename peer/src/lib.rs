@@ -34,5 +34,4 @@ mod tests;
 pub mod values;
 mod words;
 
-pub use ::store;
 pub use node::{NodeConfig, NodeError, NodeHandle, NodeSettings, RunningNode, find_running};

@@ -26,7 +26,7 @@ use crate::blocking::{blocking, try_blocking};
 use crate::collection;
 use crate::identity::Identity;
 use crate::session::{Connection, Network, ProtectionGuard};
-use crate::store::{DiskStore, FragmentStore as _, Publication, PublicationState};
+use store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
 pub use attempt::{Attempt, Bind, Input, Outcome, Output, is_final};
 pub use rounds::{Next, RETRY_WAIT, Rounds};

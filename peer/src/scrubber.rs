@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::blocking::{blocking, try_blocking};
-use crate::store::{DiskStore, Entry, FragmentStore, verify_fragment};
+use store::{DiskStore, Entry, FragmentStore, verify_fragment};
 
 /// Default rate: a disk does twenty times that, and a terabyte takes a day and a half.
 pub const DEFAULT_RATE: ByteRate = ByteRate::new(8 << 20).expect("more than nothing");
@@ -191,7 +191,7 @@ mod tests {
     use shared::model::{FragmentLength, Manifest};
 
     use super::*;
-    use crate::store::Purpose;
+    use store::Purpose;
 
     /// Puts a content of three fragments into the store.
     fn fill(store: &DiskStore, seed: u8) -> Manifest {

@@ -18,8 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fetch::{FetchError, Fetched, Fetcher, FindSources, Limits, Progress};
 use crate::rpc::UPLOADS_IN_LINE;
-use crate::store::{FragmentStore, MemoryStore, Purpose};
 use neighbour::{Gate, Known, Neighbour, Tampered, content, hold, read_back, some, store};
+use store::{FragmentStore, MemoryStore, Purpose};
 
 const FRAGMENT: usize = 64 << 10;
 

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, CWD, Mode as FsMode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use shared::collection::{Attributes, ModifiedAt};
 
-use crate::store::{set_file_metadata, times};
+use store::{set_file_metadata, times};
 
 /// An open directory.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use shared::collection::CatalogError;
 use shared::{Coded, ErrorCode};
 
-use crate::store::StoreError;
+use store::StoreError;
 
 /// Why a directory cannot be published or restored.
 #[derive(Debug, thiserror::Error)]

@@ -23,7 +23,7 @@ use shared::collection::{Catalog, CatalogError, MAX_BYTES};
 use shared::model::{ContentId, Manifest, Parts};
 use shared::{Coded as _, ErrorCode};
 
-use crate::store::{DiskStore, FragmentStore, Publication, StoreError, VerifiedReader};
+use store::{DiskStore, FragmentStore, Publication, StoreError, VerifiedReader};
 
 pub use error::CollectionError;
 

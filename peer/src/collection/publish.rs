@@ -14,7 +14,7 @@ use shared::model::{ContentId, Manifest, Name};
 
 use super::error::CollectionError;
 use super::scan::{Found, Scanned, Step, attributes_of, holes, scan};
-use crate::store::{DiskStore, FragmentStore as _, StoreError, VerifiedReader};
+use store::{DiskStore, FragmentStore as _, StoreError, VerifiedReader};
 
 /// A directory, and the name that its collection gets.
 #[derive(Debug)]

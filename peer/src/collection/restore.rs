@@ -14,7 +14,7 @@ use shared::model::{ContentId, FragmentSet, Manifest};
 
 use super::directory::Directory;
 use super::error::CollectionError;
-use crate::store::{FragmentStore, VerifiedReader};
+use store::{FragmentStore, VerifiedReader};
 
 /// The restoration of a collection, or of a part of it, into a directory.
 #[derive(Debug)]

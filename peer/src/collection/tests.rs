@@ -11,7 +11,7 @@ use shared::model::{ContentId, Name, ReplicationTarget, Revision};
 use super::publish::{Source, Watcher, make};
 use super::restore::Restoration;
 use super::{CollectionError, parts_held, pending_parts, read_catalog};
-use crate::store::{DiskStore, FragmentStore as _, Publication, PublicationState};
+use store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
 struct Node {
     store: DiskStore,

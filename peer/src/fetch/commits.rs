@@ -13,7 +13,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tracing::warn;
 
 use super::arrivals::Arrival;
-use crate::store::{FragmentStore, StoreError};
+use store::{FragmentStore, StoreError};
 
 /// A verified and written fragment.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use super::counters::Counters;
 use super::limits::Limits;
 use super::source_faults::SourceFaults;
 use crate::limiter::Limiter;
-use crate::store::FragmentStore;
+use store::FragmentStore;
 
 /// A directory of the peers that hold fragments of a content.
 pub trait FindSources: Send + Sync + 'static {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::model::{ContentId, format_duration};
 use shared::{Coded, ErrorCode};
 
-use crate::store::StoreError;
+use store::StoreError;
 
 /// The reason for which a fetch ended early. Committed fragments stay held, whatever the error.
 #[derive(Clone, Debug, thiserror::Error)]

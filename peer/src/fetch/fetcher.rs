@@ -21,7 +21,7 @@ use super::limits::Limits;
 use super::progress::{Fetched, Progress};
 use super::session::Session;
 use crate::limiter::Limiter;
-use crate::store::{FragmentStore, StoreError};
+use store::{FragmentStore, StoreError};
 
 /// Calls that may wait for a job to take notice of them.
 const CALLS: usize = 64;

@@ -22,7 +22,7 @@ use super::commits::Delivery;
 use super::counters::{Intake, Meter};
 use super::scheduler::Failure;
 use crate::limiter::Limiter;
-use crate::store::{FragmentStore, StoreError};
+use store::{FragmentStore, StoreError};
 
 /// Partial fragments that are kept while no request works on them: their leaves take up to 32 KiB each.
 const MAX_PARTIALS: usize = 64;

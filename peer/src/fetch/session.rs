@@ -30,7 +30,7 @@ use super::scheduler::{Action, Event, Failure, Scheduler, SchedulerSummary};
 use super::source_faults::judge;
 use super::sources::Sources;
 use super::speeds::Speeds;
-use crate::store::Entry;
+use store::Entry;
 
 /// Interval at which the scheduler is told the time, and callers their progress.
 const TICK: Duration = Duration::from_millis(100);

@@ -26,7 +26,7 @@ use crate::blocking::try_blocking;
 use crate::operations::access::Access;
 use crate::operations::report::Events;
 use crate::operations::{add, local};
-use crate::store::{Publication, PublicationState};
+use store::{Publication, PublicationState};
 
 /// The longest wait for replicas.
 const MAX_WAIT: Duration = Duration::from_secs(3600);

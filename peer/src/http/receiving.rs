@@ -13,7 +13,7 @@ use shared::model::ByteCount;
 use tokio_stream::StreamExt as _;
 
 use crate::operations::ingest::Ingest;
-use crate::store::{DiskStore, StagedUpload};
+use store::{DiskStore, StagedUpload};
 
 /// Bytes that are written together.
 const PIECE: usize = 1 << 20;

@@ -38,7 +38,7 @@ use crate::rpc::{ControlService, DirectoryService, TransferService};
 use crate::scrubber::Scrubber;
 use crate::session::{Acquaintances, Network, SessionDeps};
 use crate::sources::TrackerSources;
-use crate::store::{DiskStore, StoreError};
+use store::{DiskStore, StoreError};
 
 /// Returns the entry by which the node of a data directory was last in a network.
 #[must_use]

@@ -17,8 +17,8 @@ use super::memory::MemoryBudget;
 use crate::fetch::Fetcher;
 use crate::limiter::Limiter;
 use crate::rpc::{DEFAULT_UPLOAD_SLOTS, TransferService, UploadSlots};
-use crate::store::DiskStore;
 use crate::words;
+use store::DiskStore;
 
 static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB").at_once().flag(
     "capacity",

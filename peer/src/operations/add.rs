@@ -17,7 +17,7 @@ use crate::blocking::{blocking, try_blocking};
 use crate::collection::publish::{Source, Watcher, make};
 use crate::collection::{CollectionError, read_catalog};
 use crate::session::{Connection, ProtectionGuard};
-use crate::store::{Publication, PublicationState, StoreError};
+use store::{Publication, PublicationState, StoreError};
 
 /// The wait before the tracker is asked again after a watch has broken.
 const WATCH_WAIT: Duration = Duration::from_millis(500);

@@ -17,7 +17,7 @@ use super::resolve::{Wanted, WantedKind, is_there, locate, resolve};
 use crate::blocking::{blocking, try_blocking};
 use crate::collection::restore::{Large, Restoration, fragments_of};
 use crate::collection::{CollectionError, read_catalog};
-use crate::store::{Entry, FragmentStore as _, Place, Purpose, Role};
+use store::{Entry, FragmentStore as _, Place, Purpose, Role};
 
 /// Parts that are fetched at once: enough to hide each other's waits, few enough to share the wire's memory.
 const PARTS_AT_ONCE: usize = 4;

@@ -10,7 +10,7 @@ use super::Node;
 use super::report::{Events, FetchTally, Report, Subject};
 use super::resolve::{Wanted, WantedKind, is_there, resolve};
 use crate::blocking::blocking;
-use crate::store::{Entry, FragmentStore as _, Place, Purpose, StoreError};
+use store::{Entry, FragmentStore as _, Place, Purpose, StoreError};
 
 /// Attempts to fetch and deliver a content of which fragments turn out to be damaged when they are to be
 /// delivered: a disk on which everything rots at once is not worth more.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use shared::{ErrorCode, Failure};
 
 use crate::blocking::try_blocking;
-use crate::store::{DiskStore, StagedUpload};
+use store::{DiskStore, StagedUpload};
 
 /// The async side of a [`StagedUpload`]. Dropping it removes the bytes on a thread that may wait for the
 /// disk.

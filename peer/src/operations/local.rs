@@ -18,7 +18,7 @@ use super::Node;
 use super::report::Events;
 use crate::blocking::blocking;
 use crate::scrubber::{Finding, look_at};
-use crate::store::{Entry, FragmentStore as _, Place, Roles, StoreError};
+use store::{Entry, FragmentStore as _, Place, Roles, StoreError};
 
 /// The wait for an order of the tracker to drop a copy, after which it is asked for again.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);

@@ -39,7 +39,7 @@ use crate::limiter::Limiter;
 use crate::publisher::Publisher;
 use crate::scrubber::Scrubber;
 use crate::session::Network;
-use crate::store::{DiskStore, Entry, FragmentStore as _};
+use store::{DiskStore, Entry, FragmentStore as _};
 
 /// The running parts of one node, on which every operation acts.
 #[derive(Debug)]

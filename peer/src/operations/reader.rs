@@ -22,7 +22,7 @@ use super::collection::file_in;
 use super::report::FetchTally;
 use super::resolve::{Wanted, WantedKind};
 use super::{Node, stopping};
-use crate::store::{DiskStore, FragmentStore as _, Purpose, Role, StoreError, read_verified};
+use store::{DiskStore, FragmentStore as _, Purpose, Role, StoreError, read_verified};
 
 /// Bytes of the longest window, unless it is one fragment: enough for several sources to work on.
 const WINDOW: u64 = 32 << 20;

@@ -21,7 +21,7 @@ use super::resolve::resolve;
 use super::{Node, stopping};
 use crate::blocking::try_blocking;
 use crate::fetch::Progress;
-use crate::store::{Publication, PublicationState};
+use store::{Publication, PublicationState};
 
 /// Publishes the bytes that the steps bring.
 ///

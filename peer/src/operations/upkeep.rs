@@ -10,7 +10,7 @@ use shared::{Coded as _, ErrorCode, Failure};
 
 use super::Node;
 use crate::blocking::blocking;
-use crate::store::FragmentStore as _;
+use store::FragmentStore as _;
 
 /// Returns how far a drain is, of this node unless a peer is named. Publications that no tracker has heard of
 /// keep this node from being safe.

@@ -12,10 +12,8 @@ use super::add::publish;
 use super::collection::hold;
 use super::report::{Events, FetchTally};
 use super::resolve::{WantedKind, resolve};
-use crate::store::{
-    DiskStore, FragmentStore as _, Publication, PublicationState, StoreError, VerifiedReader,
-};
 use crate::values::{MAX_VALUE, name_of};
+use store::{DiskStore, FragmentStore as _, Publication, PublicationState, StoreError, VerifiedReader};
 
 fn invalid(why: &impl ToString) -> Failure {
     Failure::new(ErrorCode::InvalidArgument, why.to_string())

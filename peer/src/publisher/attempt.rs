@@ -7,7 +7,7 @@
 use shared::ErrorCode;
 use shared::model::{ContentId, Expectation, Manifest, Parts, Revision};
 
-use crate::store::{Publication, PublicationState};
+use store::{Publication, PublicationState};
 
 /// An attempt at one publication.
 #[derive(Debug)]

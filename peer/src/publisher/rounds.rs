@@ -10,7 +10,7 @@ use shared::ErrorCode;
 use shared::model::Timestamp;
 
 use super::attempt::is_final;
-use crate::store::Publication;
+use store::Publication;
 
 /// Publications that failed for a passing reason are tried again this often.
 pub const RETRY_WAIT: Duration = Duration::from_secs(5);
@@ -84,7 +84,7 @@ mod tests {
     use shared::model::{ContentId, Name, ReplicationTarget};
 
     use super::*;
-    use crate::store::PublicationState;
+    use store::PublicationState;
 
     const START: Timestamp = Timestamp::from_millis(1_000);
 

@@ -34,7 +34,7 @@ pub use slots::Slots;
 
 use crate::fetch::{Arrivals, Counters};
 use crate::limiter::Limiter;
-use crate::store::{Entry, FragmentStore, StoreError, verify_fragment};
+use store::{Entry, FragmentStore, StoreError, verify_fragment};
 
 /// Followers at once: bitmaps are small, but each follower is a task and a stream.
 const MAX_FOLLOWERS: usize = 256;

@@ -25,7 +25,7 @@ use crate::assignments::{Assignment, Assignments};
 use crate::blocking::{blocking, try_blocking};
 use crate::fetch::Arrivals;
 use crate::identity::Identity;
-use crate::store::FragmentStore;
+use store::FragmentStore;
 
 /// Between the first attempts to reach a tracker, and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(200);

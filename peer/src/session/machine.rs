@@ -26,7 +26,7 @@ use shared::model::{
 
 use super::inventory::{Inventory, Refusal};
 use super::protected::Protected;
-use crate::store::{Entry, FragmentStore};
+use store::{Entry, FragmentStore};
 
 /// Changes within this time are announced together: a fetch commits many fragments a second.
 pub const ANNOUNCE_DELAY: Duration = Duration::from_millis(50);
@@ -362,7 +362,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::store::{MemoryStore, Place, Purpose, Roles};
+    use store::{MemoryStore, Place, Purpose, Roles};
 
     const EPOCH: Epoch = Epoch::new(5);
     const HEARTBEAT: Duration = Duration::from_secs(2);

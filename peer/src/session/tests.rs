@@ -24,8 +24,8 @@ use super::{Acquaintances, Network, SessionDeps};
 use crate::assignments::Assignments;
 use crate::fetch::{Arrivals, Fetcher, Limits};
 use crate::identity::Identity;
-use crate::store::{DiskStore, MemoryStore};
 use crate::tests::neighbour::Known;
+use store::{DiskStore, MemoryStore};
 
 const EPOCH: Epoch = Epoch::new(1);
 

@@ -15,7 +15,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::fetch::{Counters, FindSources};
 use crate::rpc::{DEFAULT_UPLOAD_SLOTS, TransferService};
-use crate::store::{Entry, FragmentStore, MemoryStore, Purpose, Role, StoreError, Usage};
+use store::{Entry, FragmentStore, MemoryStore, Purpose, Role, StoreError, Usage};
 
 /// Makes some bytes and their manifest, in the shortest fragments.
 pub(crate) fn content(length: usize) -> (Manifest, Vec<u8>) {

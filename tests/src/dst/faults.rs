@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use peer::session::Input;
-use peer::store::{Entry, FragmentStore as _, MemoryStore};
 use rand::RngExt as _;
 use shared::model::{Hello, Incarnation, Numbered, Report};
+use store::{Entry, FragmentStore as _, MemoryStore};
 use tracker::state::{Command, SessionId};
 
 use super::connections::End;

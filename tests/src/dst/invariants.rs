@@ -1,10 +1,10 @@
 //! The invariants 1 to 6 of ARCHITECTURE.md, checked while a history runs.
 
-use peer::store::FragmentStore as _;
 use shared::model::{
     ContentId, ContentState, Epoch, EvictReason, FragmentIndex, Incarnation, Location, Order, PeerId,
     PeerState,
 };
+use store::FragmentStore as _;
 
 use super::connections::ConnectionId;
 use super::contents;

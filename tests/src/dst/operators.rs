@@ -1,9 +1,9 @@
 //! Operations of users: add, update, pin, put if absent, compare and set, remove, rename, read, get, forget,
 //! verify.
 
-use peer::store::{FragmentStore as _, Publication, PublicationState, Purpose as StorePurpose};
 use rand::RngExt as _;
 use shared::model::{ContentId, ContentRef, Expectation, Name, ReplicationTarget, Revision};
+use store::{FragmentStore as _, Publication, PublicationState, Purpose as StorePurpose};
 use tracker::state::Publish;
 
 use super::calls::{ATTEMPTS, Answered, Outcome, Purpose, Question};

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use peer::assignments::AssignmentQueue;
 use peer::publisher::Rounds;
 use peer::session::{Input, Protected, ProtectionGuard};
-use peer::store::{FragmentStore as _, MemoryStore, Publication};
 use rand::RngExt as _;
 use shared::model::{ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Report};
+use store::{FragmentStore as _, MemoryStore, Publication};
 use tokio::sync::broadcast;
 
 use super::connections::End;

@@ -1,7 +1,7 @@
 //! Quiescence: when the faults have stopped, everything must soon come to rest as it should be (invariant 7).
 
-use peer::store::FragmentStore as _;
 use shared::model::{ContentRef, ContentState, PeerState};
+use store::FragmentStore as _;
 
 use super::contents;
 use super::world::{Event, World};

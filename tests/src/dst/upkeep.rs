@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use peer::store::Publication;
 use rand::RngExt as _;
 use shared::model::{PeerMode, RequestedMode};
+use store::Publication;
 use tracker::state::{Command, DrainSurvey};
 
 use super::calls::{Purpose, Question};

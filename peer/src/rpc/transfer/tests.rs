@@ -11,8 +11,8 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::*;
-use crate::store::StoreError;
 use crate::tests::neighbour::{Gate, Neighbour, Tampered, content, hold, some, store};
+use store::StoreError;
 
 const FRAGMENT: usize = 64 << 10;
 
@@ -349,10 +349,10 @@ async fn a_manifest_is_described_as_it_is() {
 /// Makes a relay at which the first block of a fragment has arrived.
 fn arriving(manifest: &Manifest, bytes: &[u8]) -> (Arc<dyn FragmentStore>, Arrivals, impl Fn(u32) + use<>) {
     let index = manifest.index(0).expect("a fragment");
-    let store: Arc<dyn FragmentStore> = Arc::new(crate::store::MemoryStore::new(1 << 30));
+    let store: Arc<dyn FragmentStore> = Arc::new(store::MemoryStore::new(1 << 30));
     let wanted = manifest.all_fragments();
     store
-        .prepare(manifest, crate::store::Purpose::Assigned(wanted))
+        .prepare(manifest, store::Purpose::Assigned(wanted))
         .expect("there is room");
     let first_fragment = bytes[..FRAGMENT].to_vec();
     let leaves = shared::hash::leaves(&first_fragment);

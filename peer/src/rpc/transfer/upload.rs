@@ -19,7 +19,7 @@ use super::slots::{Place, Slots, Turn};
 use super::{HandedOut, TransferService, blocking, fragment_of, refusal, withdraw_if_bad};
 use crate::fetch::{Arrivals, Passing, Upload};
 use crate::limiter::Limiter;
-use crate::store::{Entry, FragmentStore, StoreError};
+use store::{Entry, FragmentStore, StoreError};
 
 /// Approximate number of chunks in a fragment. A chunk is verified, and passed on, only as a whole, so the
 /// time that a relay adds to the way of a block is a small part of the time of a fragment, however long

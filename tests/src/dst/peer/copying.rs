@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use peer::assignments::{WORKERS, failure_to_prepare};
-use peer::store::{FragmentStore as _, Purpose, StoreError, verify_fragment};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use shared::Coded as _;
@@ -13,6 +12,7 @@ use shared::hash::FragmentProof;
 use shared::model::{
     AssignmentFailure, ContentId, ContentRef, Digest, FragmentIndex, FragmentSet, Manifest, PeerId, Report,
 };
+use store::{FragmentStore as _, Purpose, StoreError, verify_fragment};
 
 use super::PeerNumber;
 use crate::dst::calls::{Answered, Outcome, Purpose as CallPurpose, Question};

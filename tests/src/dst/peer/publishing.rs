@@ -3,9 +3,9 @@
 
 use peer::publisher::{Attempt, Bind, Input, Next, Outcome, Output, is_final};
 use peer::session::ProtectionGuard;
-use peer::store::{FragmentStore as _, Publication, PublicationState};
 use shared::ErrorCode;
 use shared::model::Name;
+use store::{FragmentStore as _, Publication, PublicationState};
 use tracker::state::Publish;
 
 use super::PeerNumber;

@@ -6,9 +6,9 @@
 use peer::assignments::Assignment;
 use peer::eviction::Eviction;
 use peer::session::{ANNOUNCE_DELAY, End as SessionEnd, Found, Input, LookUp, Output, Session};
-use peer::store::{FragmentStore as _, Publication};
 use rand::RngExt as _;
 use shared::model::{AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Order, Timestamp};
+use store::{FragmentStore as _, Publication};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::{PeerNumber, SimPeer};
