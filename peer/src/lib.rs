@@ -27,7 +27,7 @@ pub mod rpc;
 pub mod scrubber;
 pub mod session;
 pub mod settings;
-pub mod sources;
+pub mod source_finder;
 pub mod terminal;
 #[cfg(test)]
 mod tests;

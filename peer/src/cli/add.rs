@@ -12,10 +12,10 @@ use shared::model::{FragmentLength, Name, ReplicationTarget};
 use super::context::Context;
 use super::flags::Globs;
 use super::plan;
-use super::streams::{self, StdinFailure};
+use super::standard_streams::{self, StdinFailure};
 use crate::terminal::adding::{AddEvents, Wait, follow};
-use crate::terminal::disk::{file_to_add, is_standard, name_of, off_thread, shown};
 use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::paths::{file_to_add, is_standard, name_of, off_thread, shown};
 use crate::words;
 
 /// Arguments of `peer add`.
@@ -128,7 +128,7 @@ pub(super) async fn begin(
     if std::io::stdin().is_terminal() {
         context.out.note(words::reading_the_terminal());
     }
-    let (steps, stdin) = streams::input(AddStream {
+    let (steps, stdin) = standard_streams::input(AddStream {
         name: add.name,
         target: add.target,
         fragment_length: add.fragment_length,

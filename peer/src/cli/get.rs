@@ -11,12 +11,12 @@ use shared::model::{ContentRef, Name};
 use super::context::Context;
 use super::flags::{GiveUp, Globs};
 use super::plan;
-use super::streams::{StdoutReader, StdoutSink};
-use crate::terminal::disk::{destination, is_standard, off_thread, place};
+use super::standard_streams::{StdoutReader, StdoutSink};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::{Target, follow, get_failure};
 use crate::terminal::listing::locate;
 use crate::terminal::missing::explain;
+use crate::terminal::paths::{destination, is_standard, off_thread, place};
 use crate::words;
 
 /// The longest time without a received byte, unless `--give-up-after` or `--timeout` says otherwise: longer

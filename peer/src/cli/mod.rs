@@ -17,7 +17,7 @@ mod node;
 mod plan;
 mod send;
 mod serve;
-mod streams;
+mod standard_streams;
 mod ticket;
 mod upkeep;
 mod values;

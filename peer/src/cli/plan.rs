@@ -23,10 +23,10 @@ use shared::{Coded as _, ErrorCode};
 use super::context::Context;
 use crate::collection::scan;
 use crate::terminal::attach::{self, Attached};
-use crate::terminal::disk::{Destination, destination, is_standard, off_thread, place};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::get_failure;
 use crate::terminal::listing::{all_peers, locate};
+use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place};
 use crate::words;
 
 /// A file or directory before it is added.

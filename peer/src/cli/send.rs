@@ -24,8 +24,8 @@ use super::ticket::Ticket;
 use crate::node::last_entry;
 use crate::terminal::adding::AddEvents as _;
 use crate::terminal::attach::{self, Attached};
-use crate::terminal::disk::{name_of, off_thread, shown};
 use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::paths::{name_of, off_thread, shown};
 use crate::terminal::show;
 use crate::words;
 

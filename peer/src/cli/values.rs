@@ -10,7 +10,7 @@ use shared::json::Value;
 use shared::model::{ByteCount, Name, ReplicationTarget};
 
 use super::context::Context;
-use super::streams;
+use super::standard_streams;
 use crate::terminal::adding::{Wait, follow};
 use crate::terminal::exit::{Exit, Failure};
 use crate::values::{MAX_VALUE, name_of};
@@ -91,7 +91,7 @@ fn name(key: &str) -> Result<Name, Failure> {
 /// Reads the value, if it is short enough; of a longer input only as much as shows that.
 async fn read(value: OsString) -> Result<Vec<u8>, Failure> {
     let bytes = if value == "-" {
-        streams::beginning(MAX_VALUE + 1).await?
+        standard_streams::beginning(MAX_VALUE + 1).await?
     } else {
         value.into_vec()
     };

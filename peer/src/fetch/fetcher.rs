@@ -16,10 +16,10 @@ use super::arrivals::Arrivals;
 use super::callers::{Call, Caller};
 use super::context::{Context, FindSources};
 use super::counters::{Counters, Received};
+use super::driver::Driver;
 use super::error::FetchError;
 use super::limits::Limits;
 use super::progress::{Fetched, Progress};
-use super::session::Session;
 use crate::limiter::Limiter;
 use store::{FragmentStore, StoreError};
 
@@ -228,7 +228,7 @@ impl Job {
         call
     }
 
-    async fn open(&self, caller: Caller) -> Result<Session, (Caller, FetchError)> {
+    async fn open(&self, caller: Caller) -> Result<Driver, (Caller, FetchError)> {
         let (store, content) = (Arc::clone(&self.context.store), self.content);
         let entry = match tokio::task::spawn_blocking(move || store.entry(content)).await {
             Ok(Some(entry)) => entry,
@@ -241,6 +241,6 @@ impl Job {
         if entry.manifest != caller.manifest {
             return Err((caller, FetchError::OtherManifest(content)));
         }
-        Ok(Session::new(Arc::clone(&self.context), entry, caller))
+        Ok(Driver::new(Arc::clone(&self.context), entry, caller))
     }
 }

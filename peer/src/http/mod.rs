@@ -1,7 +1,8 @@
 //! The HTTP side of a node, so that `curl` is enough to use it: health for everyone; status, files and values
 //! for the node's own machine.
 //!
-//! Read [`gate`] for who may do what, [`files`] and [`values`] for what can be read, [`publishing`] for what
+//! [`operations::access`](crate::operations::access) decides who may do what, and [`gate`] refuses pages of
+//! other origins. Read [`files`] and [`values`] for what can be read, [`publishing`] for what
 //! can be changed, [`questions`] for JSON. Bytes come in by way of [`receiving`], bounded in memory, room and
 //! time. Every handler calls the node's [`operations`](crate::operations), as the `Control` service does.
 //! This border knows no wire types and no TLS, and it is not a way for other peers to fetch.

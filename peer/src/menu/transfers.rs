@@ -8,11 +8,11 @@ use shared::{Coded as _, ErrorCode};
 
 use super::completion::Completes;
 use super::{Menu, answer, preview, screen};
-use crate::terminal::disk::{destination, file_to_add, name_of, off_thread, place};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::{Target, get_failure};
 use crate::terminal::listing::{all_names, locate};
 use crate::terminal::missing::explain;
+use crate::terminal::paths::{destination, file_to_add, name_of, off_thread, place};
 use crate::terminal::table::shortened;
 use crate::terminal::{adding, getting};
 use crate::words;

@@ -37,7 +37,7 @@ use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
 use crate::scrubber::Scrubber;
 use crate::session::{Acquaintances, Network, SessionDeps};
-use crate::sources::TrackerSources;
+use crate::source_finder::TrackerSources;
 use store::{DiskStore, StoreError};
 
 /// Returns the entry by which the node of a data directory was last in a network.

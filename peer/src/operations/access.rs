@@ -1,8 +1,14 @@
 //! Access to a node: which callers may read its state, and which may change it. Pure.
 //!
-//! The rule (ADR 0009): a node answers only the machine that it runs on, and only the token of its data
-//! directory allows a change. The token proves that the caller may read that directory. Every border asks
-//! here; what only one of them needs, such as the headers that browsers send, is decided at that border.
+//! The rule (ADR 0009): questions about a node are for the machine that it runs on, and changes for a caller
+//! that has the token of its data directory as well. The token proves that the caller may read that directory.
+//!
+//! | service | callers |
+//! |---|---|
+//! | `Control`, HTTP files, values and status | this machine: `Read`; with the token: `Change` |
+//! | `Transfer`, `Directory`, health, `/healthz`, `/readyz` | every caller; they change nothing |
+//!
+//! Headers that browsers send are judged at the HTTP border (`http/gate.rs`).
 
 use std::net::IpAddr;
 

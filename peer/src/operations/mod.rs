@@ -19,7 +19,7 @@ pub(crate) mod local;
 pub(crate) mod reader;
 pub(crate) mod report;
 pub(crate) mod resolve;
-pub(crate) mod stream;
+pub(crate) mod standard_streams;
 pub(crate) mod upkeep;
 pub(crate) mod values;
 

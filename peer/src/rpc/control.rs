@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::forward;
 use crate::operations::access::{Access, AccessRule, Denied};
 use crate::operations::report::Events;
-use crate::operations::{Node, add, collection, feed, get, local, stream, upkeep, values};
+use crate::operations::{Node, add, collection, feed, get, local, standard_streams, upkeep, values};
 
 /// The service; cheap to clone.
 #[derive(Clone, Debug)]
@@ -162,7 +162,7 @@ impl Control for ControlService {
             step.map_err(|error| Failure::of(&error))
         });
         Ok(self.start("add-stream", |node, events| async move {
-            stream::add(&node, steps, &events).await
+            standard_streams::add(&node, steps, &events).await
         }))
     }
 
@@ -171,7 +171,7 @@ impl Control for ControlService {
         self.admit(&request, Access::Change)?;
         let content = content(request.into_inner().r#ref)?;
         Ok(self.start("read", |node, events| async move {
-            stream::read(&node, &content, &events).await
+            standard_streams::read(&node, &content, &events).await
         }))
     }
 

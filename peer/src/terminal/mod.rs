@@ -10,12 +10,12 @@
 
 pub mod adding;
 pub mod attach;
-pub mod disk;
 pub mod exit;
 pub mod getting;
 pub mod listing;
 pub mod missing;
 pub mod output;
+pub mod paths;
 pub mod progress;
 pub mod show;
 pub mod table;

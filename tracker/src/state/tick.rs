@@ -6,7 +6,7 @@ use shared::model::{FeedEvent, PeerMode, Timestamp};
 
 use super::State;
 use super::command::{Closing, Outcome};
-use super::peers::facts_of_absence;
+use super::peers::facts_of_maintenance;
 use super::record::Fact;
 
 impl State {
@@ -42,7 +42,7 @@ impl State {
             self.replicas.mark_held_by(peer);
         }
         for peer in self.peers.newly_away(now) {
-            for fact in facts_of_absence(peer, &self.replicas.kept_by(peer, &self.names)) {
+            for fact in facts_of_maintenance(peer, &self.replicas.kept_by(peer, &self.names)) {
                 self.commit(now, fact, out);
             }
         }

@@ -8,7 +8,7 @@
 //!    zone. In such an *outage* ([`Peers::notice_outage`]) even the last live replica waits, for the grace
 //!    time at most: copying everything would take all peers' time, and most of them are back in a moment. A
 //!    peer in [maintenance](super::modes) is waited for until its time is over, and its holdings are
-//!    [noted](super::absences).
+//!    [noted](super::maintenance_holdings).
 //! 3. After the grace time ([`Peers::overdue`]) the fact `PeerGone` is journaled and the peer is *lost*. Its
 //!    holdings, assignments and evictions are forgotten, and its contents are put on the agenda again.
 //! 4. Planning (`replicas/planning.rs`) assesses those contents, the most endangered first. Repair
@@ -18,7 +18,8 @@
 //!    Should the lost peer come back, its hello lists its holdings, which count again, and the surplus is
 //!    trimmed later.
 //!
-//! `tick.rs` takes these steps, in this order, at every tick of the clock.
+//! `tick.rs` takes these steps at every tick of the clock; it notices an outage after it has given up
+//! overdue peers.
 
 use std::collections::BTreeSet;
 

@@ -4,8 +4,8 @@
 //! lost peer has none. This part knows no names, and of holdings only those of peers that are away for
 //! maintenance; the others are in [`replicas`](super::replicas).
 
-mod absences;
 mod leases;
+mod maintenance_holdings;
 mod modes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +17,10 @@ use shared::model::{
 use super::command::{Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
 use crate::placement::Rings;
-use absences::Absences;
 use leases::SafeMode;
+use maintenance_holdings::MaintenanceHoldings;
 
-pub(crate) use absences::facts_of_absence;
+pub(crate) use maintenance_holdings::facts_of_maintenance;
 
 /// Limit of peers: every tick looks at their leases one by one.
 const MAX_PEERS: usize = 20_000;
@@ -35,7 +35,7 @@ pub(crate) struct Peers {
     /// Peers that may have changed since the last event.
     touched: Vec<PeerId>,
     /// Holdings of peers that are away for maintenance.
-    absences: Absences,
+    absences: MaintenanceHoldings,
     safe_mode: Option<SafeMode>,
     /// Whether many peers have fallen silent together.
     has_outage: bool,

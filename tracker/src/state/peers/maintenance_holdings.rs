@@ -21,9 +21,9 @@ const PER_FACT: usize = 256;
 
 /// Notes about peers that are away.
 #[derive(Debug, Default)]
-pub(super) struct Absences(BTreeMap<PeerId, Vec<Holding>>);
+pub(super) struct MaintenanceHoldings(BTreeMap<PeerId, Vec<Holding>>);
 
-impl Absences {
+impl MaintenanceHoldings {
     /// Notes the holdings of a peer, or more of them.
     pub(super) fn note(&mut self, peer: PeerId, holdings: Vec<Holding>, is_more: bool) {
         let known = self.0.entry(peer).or_default();
@@ -43,13 +43,13 @@ impl Absences {
         let facts = self
             .0
             .iter()
-            .flat_map(|(peer, holdings)| facts_of_absence(*peer, holdings));
+            .flat_map(|(peer, holdings)| facts_of_maintenance(*peer, holdings));
         facts.map(move |fact| Record { at, fact })
     }
 }
 
 /// Returns the facts that note the holdings of a peer.
-pub(crate) fn facts_of_absence(peer: PeerId, holdings: &[Holding]) -> impl Iterator<Item = Fact> + '_ {
+pub(crate) fn facts_of_maintenance(peer: PeerId, holdings: &[Holding]) -> impl Iterator<Item = Fact> + '_ {
     let chunks = holdings.chunks(PER_FACT).enumerate();
     chunks.map(move |(number, holdings)| Fact::WentAway {
         peer,

@@ -17,7 +17,6 @@ use tracing::{debug, error, info, warn};
 use super::arrivals::Fetching;
 use super::callers::{Call, Caller, Callers, Update};
 use super::commits::{Commits, Committed, Committing};
-use super::connection::SourceConnection;
 use super::context::Context;
 use super::counters::Intake;
 use super::error::FetchError;
@@ -25,8 +24,9 @@ use super::limits::Limits;
 use super::progress::{Circumstances, waiting_for};
 use super::report::Report;
 use super::request::{Outcome, Partials, Request};
-use super::running::{Begun, Made, Running};
+use super::running_requests::{Begun, Made, Running};
 use super::scheduler::{Action, Event, Failure, Scheduler, SchedulerSummary};
+use super::source_connection::SourceConnection;
 use super::source_faults::judge;
 use super::sources::Sources;
 use super::speeds::Speeds;
@@ -56,7 +56,7 @@ enum End {
 }
 
 /// See the [module](self).
-pub(super) struct Session {
+pub(super) struct Driver {
     context: Arc<Context>,
     manifest: Manifest,
     scheduler: Scheduler,
@@ -82,7 +82,7 @@ pub(super) struct Session {
     last_received: (u64, Timestamp),
 }
 
-impl Session {
+impl Driver {
     pub(super) fn new(context: Arc<Context>, entry: Entry, first: Caller) -> Self {
         let Entry { manifest, held, .. } = entry;
         let (limits, now) = (context.limits, context.clock.now());
