@@ -1,7 +1,8 @@
 //! Access to a node: which callers may read its state, and which may change it. Pure.
 //!
 //! The rule (ADR 0009): questions about a node are for the machine that it runs on, and changes for a caller
-//! that has the token of its data directory as well. The token proves that the caller may read that directory.
+//! that has the token of its data directory as well. The token proves that the caller may read that
+//! directory.
 //!
 //! | service | callers |
 //! |---|---|
