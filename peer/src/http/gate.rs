@@ -1,6 +1,6 @@
 //! The gate of the HTTP side: which requests may come in at all, by their headers. Pure.
 //!
-//! Who may read and who may change something is decided in [`operations::access`](crate::operations::access).
+//! [`operations::access`](crate::operations::access) decides who may read and who may change something.
 //! Browsers make it harder, because a web page of anybody's runs on this machine too: so a request must have
 //! been sent to this node by a name that nobody else can point here, and not by a page of another origin. See
 //! ADR 0023.

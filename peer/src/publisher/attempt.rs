@@ -53,7 +53,7 @@ pub struct Bind {
     pub manifest: Manifest,
     /// The contents that a collection refers to; none for a file.
     pub parts: Option<Parts>,
-    /// What the name has to be at.
+    /// The revision that the name must have.
     pub expectation: Expectation,
 }
 
@@ -79,7 +79,7 @@ pub enum Input {
 pub enum Outcome {
     /// The name is bound at this revision.
     Published(Revision),
-    /// It was refused, or stays pending: see [`is_final`].
+    /// The tracker refused the publication, or it stays pending: see [`is_final`].
     Failed(ErrorCode, String),
     /// The user withdrew it, or added another file under the name.
     Withdrawn,

@@ -37,7 +37,7 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// The parts of the node that a session needs.
 #[derive(Debug)]
 pub struct SessionDeps {
-    /// Who this peer is.
+    /// The id of this peer and its counters.
     pub identity: Arc<Identity>,
     /// Where other peers dial it.
     pub address: HostPort,
@@ -77,7 +77,7 @@ enum Ended {
     Stopping,
 }
 
-/// What one session is about.
+/// The parameters of one session.
 struct Attempt<'a> {
     wish: u64,
     entry: &'a EntryPoint,

@@ -1,4 +1,4 @@
-//! What the tracker was told in a session, and which of its orders may be obeyed. Pure.
+//! The tracker's knowledge of this peer in one session, and the orders that may be obeyed. Pure.
 //!
 //! Invariants: the sequence numbers of a session have no gaps; an eviction is obeyed only when it comes from
 //! the session's epoch and takes into account everything that happened to its content, told or not told yet.
@@ -11,7 +11,7 @@ use shared::model::{ContentId, Epoch, Holding, Numbered, Order, Report};
 /// Bytes of bitmaps in one announce; a message stays far below gRPC's 4 MiB.
 const MAX_ANNOUNCE_BYTES: usize = 1 << 20;
 
-/// What the tracker was told in this session, and what it has yet to be told.
+/// The contents that the tracker was told of in this session, and those that it has yet to be told of.
 #[derive(Debug)]
 pub(super) struct Inventory {
     /// The tracker's; 0 before Welcome.

@@ -109,7 +109,7 @@ pub enum Output {
 /// Why a session ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It was told to leave.
+    /// The driver asked the session to leave.
     Left,
     /// Changes were missed: a new session tells what differs.
     ChangesMissed(u64),

@@ -1,7 +1,7 @@
 //! The store in memory: the twin of [`DiskStore`](super::DiskStore) for tests of code that uses a store.
 //!
-//! It keeps to the same rules and makes the same changes; files are only remembered by name, never touched.
-//! The faults of disks are injected by `faults`.
+//! The store in memory keeps to the same rules and makes the same changes; files are only remembered by
+//! name, never touched. The faults of disks are injected by `faults`.
 
 mod faults;
 

@@ -68,8 +68,8 @@ impl Tasks {
 
     /// Starts a task under a name.
     ///
-    /// It should end soon after [`Tasks::token`] is cancelled. A panic is logged and, like any end of a task
-    /// that the program cannot do without, begins the shutdown.
+    /// The task should end soon after [`Tasks::token`] is cancelled. A panic is logged and, like any end of
+    /// a task that the program cannot do without, begins the shutdown.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the place where tasks are spawned"

@@ -28,17 +28,17 @@ pub struct Shown {
 pub struct ShownSetting {
     /// As the file has it; a dot separates the table from the key in it.
     pub key: &'static str,
-    /// As it was written; null when it is not set.
+    /// The text of the value as it was written; null when the setting is not set.
     pub value: Option<String>,
     /// `default`, `file`, `environment` or `flag`; null when it is not set.
     pub from: Option<&'static str>,
     /// The line of the file; null when it is not from there.
     pub line: Option<usize>,
-    /// Its twin in the environment.
+    /// The variable of the environment with the same effect.
     pub variable: String,
     /// When a change in the file takes effect: `at_once`, `at_restart` or `each_command`.
     pub takes_effect: &'static str,
-    /// The same for people.
+    /// The time of that, for people.
     #[serde(skip)]
     effect: Effect,
 }
@@ -51,13 +51,13 @@ pub struct Checked {
     pub file: Option<PathBuf>,
     /// Whether it can be used.
     pub valid: bool,
-    /// What is wrong; empty when it can be used.
+    /// The problems; empty when the file can be used.
     pub problems: Vec<CheckedProblem>,
     /// The keys in the file of which a running program takes a change only when it is started again.
     pub at_restart: Vec<&'static str>,
 }
 
-/// One thing that is wrong.
+/// One problem of a file.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckedProblem {
@@ -65,7 +65,7 @@ pub struct CheckedProblem {
     pub line: Option<usize>,
     /// The key; null when it is not about one that exists.
     pub key: Option<String>,
-    /// What is wrong, and what to do.
+    /// The problem, and its remedy.
     pub reason: String,
 }
 

@@ -1,7 +1,7 @@
 //! A wire that changes bytes: a TCP proxy before a peer, through which all others reach it.
 //!
-//! It changes bytes from the peer only: those are the fragments. It deliberately knows nothing of HTTP/2, so
-//! it hits frames, headers and payloads alike.
+//! The proxy changes bytes from the peer only: those are the fragments. It deliberately knows nothing of
+//! HTTP/2, so it hits frames, headers and payloads alike.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -1,7 +1,8 @@
 //! The specification of two names, against which histories are checked. Written from the contract of
 //! `Catalog`, not from the tracker's code.
 //!
-//! It has two names because a rename changes two at once; no other operation on one concerns the other.
+//! The model has two names because a rename changes two at once; no other operation on one concerns the
+//! other.
 
 use shared::model::{ContentId, Expectation, Revision};
 

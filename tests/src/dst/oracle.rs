@@ -1,7 +1,7 @@
 //! The oracle, kept outside the system: operations and their answers, acknowledged replicas, destroyed
 //! copies.
 //!
-//! It learns only what callers learn, and what the history itself has done to disks.
+//! The oracle learns only what callers learn, and what the history itself has done to disks.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ struct Operation {
     from: u64,
     answer: Answer,
     until: Option<u64>,
-    /// It is known to have had no effect.
+    /// The operation is known to have had no effect.
     is_void: bool,
     /// Its answer is of the only attempt there was.
     is_single: bool,

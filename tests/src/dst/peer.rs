@@ -40,7 +40,7 @@ pub(super) struct SimPeer {
     /// Fragments whose bytes have rotted; the store does not know.
     pub(super) rotten: BTreeSet<(ContentId, FragmentIndex)>,
     pub(super) is_disk_broken: bool,
-    /// It will never be back.
+    /// The peer never comes back.
     pub(super) is_gone: bool,
     // The process.
     pub(super) run: u64,

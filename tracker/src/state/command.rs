@@ -298,7 +298,7 @@ pub enum Rejection {
         /// The message that came.
         got: u64,
     },
-    /// The same content is known in other fragments.
+    /// The content is known in fragments of another length.
     #[error("content {content} is shared in fragments of {known}; publish it with that fragment length")]
     OtherFragments {
         /// The content.
