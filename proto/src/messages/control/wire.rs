@@ -521,19 +521,19 @@ impl TryFrom<v1::Culprit> for SourceFault {
 }
 
 impl From<SourceFault> for v1::Culprit {
-    fn from(culprit: SourceFault) -> Self {
-        let offence = match culprit.kind {
+    fn from(fault: SourceFault) -> Self {
+        let offence = match fault.kind {
             FaultKind::Lied => v1::Offence::Lied,
             FaultKind::Stalled => v1::Offence::Stalled,
             FaultKind::Slow => v1::Offence::Slow,
         };
         Self {
-            peer_id: culprit.peer.as_bytes().to_vec().into(),
-            address: culprit.address.to_string(),
+            peer_id: fault.peer.as_bytes().to_vec().into(),
+            address: fault.address.to_string(),
             offence: offence.into(),
-            times: culprit.times,
-            ago_ms: u64::try_from(culprit.ago.as_millis()).unwrap_or(u64::MAX),
-            bytes_per_second: culprit.rate.map_or(0, ByteRate::get),
+            times: fault.times,
+            ago_ms: u64::try_from(fault.ago.as_millis()).unwrap_or(u64::MAX),
+            bytes_per_second: fault.rate.map_or(0, ByteRate::get),
         }
     }
 }
@@ -551,7 +551,7 @@ mod tests {
             (FaultKind::Stalled, None),
             (FaultKind::Slow, ByteRate::new(30_000)),
         ] {
-            let culprit = SourceFault {
+            let fault = SourceFault {
                 peer: PeerId::from_bytes([7; 16]),
                 address: "host:1".parse().expect("an address"),
                 kind,
