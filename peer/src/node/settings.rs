@@ -1,7 +1,7 @@
 //! Settings of a node: the key of each with its flag and English help, its value, and its effect on a
 //! running node. The Spanish help is in `words/help.rs`.
 //!
-//! A new setting is a key in [`TABLE`] and a field of [`NodeSettings`], plus an entry in [`EFFECTS`] when it
+//! A new setting is a key in [`TABLE`] and a field of [`NodeSettings`], plus an entry in `EFFECTS` when it
 //! takes effect at once or a use in [`NodeHandle::start`](super::NodeHandle::start) when it does not.
 
 use std::ffi::OsStr;
