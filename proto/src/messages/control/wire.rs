@@ -559,8 +559,8 @@ mod tests {
                 ago: Duration::from_millis(1500),
                 rate,
             };
-            let mut wire = v1::Culprit::from(culprit.clone());
-            assert_eq!(wire.clone().try_into(), Ok(culprit));
+            let mut wire = v1::Culprit::from(fault.clone());
+            assert_eq!(wire.clone().try_into(), Ok(fault));
             wire.offence = 0;
             assert_eq!(SourceFault::try_from(wire), Err(Invalid::Missing("offence")));
         }
