@@ -22,7 +22,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use proto::accept::RemoteAddr;
-use proto::http::{HttpError, with_grpc};
+use proto::http::{HttpError, with_fallback, with_grpc};
 use shared::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -104,9 +104,8 @@ pub(crate) fn router(node: Arc<Node>, grpc: Router) -> Router {
         .route("/readyz", get(async || "ready\n"))
         .merge(gated);
     with_grpc(
-        routes,
+        with_fallback(routes, "nothing here; the API is below /api/v1/ and /files/"),
         grpc,
-        "nothing here; the API is below /api/v1/ and /files/",
     )
 }
 

@@ -35,12 +35,15 @@ pub fn for_any_origin(mut response: Response) -> Response {
     response
 }
 
-/// Merges the routes of a program's gRPC services into its HTTP routes; answers every other path with
-/// `nothing_here`. gRPC clients read a 404 as "unimplemented", so one answer serves both.
-pub fn with_grpc(routes: Router, grpc: Router, nothing_here: &'static str) -> Router {
-    routes
-        .merge(grpc)
-        .fallback(async move || HttpError::new(shared::ErrorCode::NotFound, nothing_here))
+/// Answers every path that has no route with `nothing_here`.
+pub fn with_fallback(routes: Router, nothing_here: &'static str) -> Router {
+    routes.fallback(async move || HttpError::new(shared::ErrorCode::NotFound, nothing_here))
+}
+
+/// Merges the routes of a program's gRPC services into its HTTP routes, whose fallback stays. gRPC clients
+/// read a 404 as "unimplemented", so one answer serves both.
+pub fn with_grpc(routes: Router, grpc: Router) -> Router {
+    routes.merge(grpc.reset_fallback())
 }
 
 /// The query of a request; an unknown parameter is an error.

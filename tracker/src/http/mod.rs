@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use proto::http::{HttpError, PageQuery, Params, Segment, for_any_origin, json, with_grpc};
+use proto::http::{HttpError, PageQuery, Params, Segment, for_any_origin, json, with_fallback, with_grpc};
 use proto::messages::{Locate, Page};
 use shared::json::{Detail, History, Located, Names, Paged, Ready};
 use shared::model::{ContentId, ContentRef, Name, PeerId};
@@ -37,9 +37,10 @@ pub(crate) fn router(ledger: Ledger, tasks: Tasks, grpc: Router) -> Router {
         .route("/api/v1/contents/{id}", get(content))
         .route("/api/v1/peers", get(peers))
         .route("/api/v1/status", get(status))
-        .layer(map_response(async |response: Response| for_any_origin(response)))
         .with_state(Api { ledger, tasks });
-    with_grpc(routes, grpc, "nothing here; the API is below /api/v1/")
+    let routes = with_fallback(routes, "nothing here; the API is below /api/v1/")
+        .layer(map_response(async |response: Response| for_any_origin(response)));
+    with_grpc(routes, grpc)
 }
 
 /// Answers whether requests are answered; in safe mode they are, but replicas are not repaired yet.

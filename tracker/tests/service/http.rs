@@ -16,6 +16,13 @@ async fn get(address: SocketAddr, path: &str) -> (u16, String) {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("receive");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let is_open = head
+        .to_ascii_lowercase()
+        .contains("\r\naccess-control-allow-origin: *");
+    assert!(
+        is_open,
+        "pages of other origins may read every answer, also to {path}: {head}"
+    );
     (head[9..12].parse().expect("a status"), body.to_owned())
 }
 

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
-use proto::http::{json, with_grpc};
+use proto::http::{json, with_fallback, with_grpc};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -39,9 +39,8 @@ pub(crate) fn router(directory: watch::Receiver<Directory>, grpc: Router) -> Rou
         .merge(page::routes())
         .with_state(front);
     with_grpc(
-        routes,
+        with_fallback(routes, "nothing here; the API of the trackers is below /api/"),
         grpc,
-        "nothing here; the API of the trackers is below /api/",
     )
 }
 

@@ -172,7 +172,7 @@ fn copy_reasons(state: &State, content: &Content, assessment: &Assessment, reaso
         let target = counted(content.target().get() as usize, "replica");
         let able = state.peers.iter().filter(|peer| peer.can_be_given()).count();
         let detail = format!(
-            "{target} wanted, {} on active mode; each has one already or none can be given",
+            "{target} wanted, {} in active mode; each has one already or none can be given",
             counted(able, "peer")
         );
         reasons.push(reason(ReasonCode::TooFewPeers, detail));
