@@ -32,32 +32,42 @@ static WEBSERVER: Key<HostPort> = Key::new("webserver", text)
         "webserver",
         "HOST:PORT",
         "Enter the network through this webserver",
+        "Entrar en la red a través de este servidor web",
     );
 static TRACKER: Key<HostPort> = Key::new("tracker", text).instead_of(&["webserver", "join"]).flag(
     "tracker",
     "HOST:PORT",
     "Enter the network through this tracker",
+    "Entrar en la red a través de este tracker",
 );
 static JOIN: Key<HostPort> = Key::new("join", text).instead_of(&["webserver", "tracker"]).flag(
     "join",
     "PEER:PORT",
     "Enter the network of this peer, which names its webserver and trackers",
+    "Entrar en la red de este nodo, que indica su servidor web y sus trackers",
 );
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1").flag(
     "host",
     "HOST",
     "The address to listen on; an address other than loopback exposes the node to the network",
+    "La dirección en la que escuchar; una que no sea loopback expone el nodo a la red",
 );
 static PORT: Key<u16> = Key::new("port", whole)
     .or("50053")
     .told("50053 for `serve`, otherwise 0")
-    .flag("port", "PORT", "The port to listen on; 0 picks a free one");
+    .flag(
+        "port",
+        "PORT",
+        "The port to listen on; 0 picks a free one",
+        "El puerto en el que escuchar; con 0 se elige uno libre",
+    );
 static ADVERTISE: Key<HostPort> = Key::new("advertise", text)
     .told("the address that it listens on")
     .flag(
         "advertise",
         "HOST:PORT",
         "The address at which other peers dial this one",
+        "La dirección por la que los demás nodos llaman a este",
     );
 static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").each_command();
 static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)

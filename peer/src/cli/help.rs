@@ -6,8 +6,9 @@
 use clap::builder::Str;
 use clap::{Arg, Command};
 use shared::language::{self, Language};
+use shared::settings::Flag;
 
-use crate::words;
+use crate::{settings, words};
 
 /// Returns the command with its help in the language in force.
 #[must_use]
@@ -57,7 +58,7 @@ fn argument_in_spanish(mut argument: Arg, path: &str) -> Arg {
         let are_shown = takes_values && !possible.is_empty() && !argument.is_hide_possible_values_set();
         let possible = are_shown.then(|| possible.join(", "));
         let parts = [
-            Some(words::argument_help(path, &id).unwrap_or(parts.text).to_owned()),
+            Some(help_of(path, &id).unwrap_or(parts.text).to_owned()),
             default.map(words::default_value),
             possible.map(words::values_are),
             parts.variable.map(|variable| format!("[env: {variable}]")),
@@ -81,6 +82,17 @@ fn argument_in_spanish(mut argument: Arg, path: &str) -> Arg {
     } else {
         argument.value_names(names)
     }
+}
+
+/// Returns the Spanish help of an argument: a setting with a flag brings its own.
+fn help_of(path: &str, id: &str) -> Option<&'static str> {
+    words::argument_help(path, id).or_else(|| Some(flag_of(id)?.spanish))
+}
+
+/// Returns the flag of the setting with this name, if it has one.
+fn flag_of(name: &str) -> Option<Flag> {
+    let setting = settings::table().iter().find(|setting| setting.name() == name)?;
+    setting.flag()
 }
 
 /// The parts of an argument's help.
@@ -153,7 +165,9 @@ mod tests {
                 continue;
             };
             let id = argument.get_id();
-            helps.insert(format!("{path}.{id}"));
+            if flag_of(id.as_str()).is_none() {
+                helps.insert(format!("{path}.{id}"));
+            }
             // A number, an address or a path is the same in every language.
             let is_phrase = |text: &str| text.contains(' ') || text == "everything";
             if HelpParts::of(&help).default.is_some_and(is_phrase) {

@@ -1,7 +1,6 @@
-//! Settings of a node: the key of each with its flag and English help, its value, and its effect on a
-//! running node. The Spanish help is in `words/help.rs`.
+//! Settings of a node: the key of each with its flag and help, its value, and its effect on a running node.
 //!
-//! A new setting is a key in [`TABLE`] and a field of [`NodeSettings`], plus an entry in `EFFECTS` when it
+//! A new setting takes three places: its key, its line in `node_settings!`, and an entry in `EFFECTS` when it
 //! takes effect at once or a use in [`NodeHandle::start`](super::NodeHandle::start) when it does not.
 
 use std::ffi::OsStr;
@@ -24,82 +23,89 @@ static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB").at_once
     "capacity",
     "SIZE",
     "Space that the node lends to the cluster for replicas",
+    "Espacio que el nodo presta al clúster para réplicas",
 );
-static ZONE: Key<Zone> =
-    Key::new("zone", text)
-        .at_once()
-        .flag("zone", "NAME", "The failure domain, such as a rack or a site");
+static ZONE: Key<Zone> = Key::new("zone", text).at_once().flag(
+    "zone",
+    "NAME",
+    "The failure domain, such as a rack or a site",
+    "El dominio de fallo, como un armario o una sede",
+);
 static UPLOAD_LIMIT: Key<RateLimit> = Key::new("upload_limit", text).or("none").at_once().flag(
     "upload-limit",
     "RATE",
-    "Limit of sending to all peers together, such as 10MB/s, 512KiB/s, 80Mbit/s or none; `peer limit` changes it while the node runs",
-);
+    "Limit of sending to all peers together, such as 10MB/s, 512KiB/s, 80Mbit/s or none; `peer limit` changes it while the node runs", "Límite de envío a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s, 80Mbit/s o none; `peer limit` lo cambia con el nodo en marcha");
 static DOWNLOAD_LIMIT: Key<RateLimit> = Key::new("download_limit", text).or("none").at_once().flag(
     "download-limit",
     "RATE",
     "Limit of receiving from all peers together, in the same way",
+    "Límite de recepción de todos los nodos juntos, del mismo modo",
 );
 static UPLOAD_SLOTS: Key<NonZeroU16> = Key::new("upload_slots", whole).or("8").at_once().flag(
     "upload-slots",
     "N",
     "Simultaneous uploads; four more wait in line, further requests are refused",
+    "Envíos simultáneos; otros cuatro esperan en cola, las demás peticiones se rechazan",
 );
 static MEMORY: Key<MemoryBudget> = Key::new("memory", memory).or("96MiB").flag(
     "memory",
     "SIZE",
     "Memory for blocks of transfers, at least 16MiB: a third for uploads, the rest for downloads",
+    "Memoria para bloques de transferencias, al menos 16MiB: un tercio para envíos, el resto para descargas",
 );
 static SCRUB_RATE: Key<RateLimit> = Key::new("scrub_rate", text).or("8MiB/s").at_once().flag(
     "scrub-rate",
     "RATE",
     "Rate of rereading held data in the background, to find damage; none: never",
+    "Ritmo al que se releen los datos en segundo plano, para hallar daños; none: nunca",
 );
 
-/// Every setting of a node.
-pub static TABLE: Table = &[
-    &CAPACITY,
-    &ZONE,
-    &UPLOAD_LIMIT,
-    &DOWNLOAD_LIMIT,
-    &UPLOAD_SLOTS,
-    &MEMORY,
-    &SCRUB_RATE,
-];
+/// Makes the table of settings, and the struct of their values, of one line for each.
+macro_rules! node_settings {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $key:ident, $value:expr;)*) => {
+        /// Every setting of a node.
+        pub static TABLE: Table = &[$(&$key),*];
 
-/// The values of a node's settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeSettings {
-    /// Bytes that the node lends to the cluster for replicas.
-    pub capacity: u64,
-    /// The failure domain.
-    pub zone: Option<Zone>,
-    /// The limit on sending to all peers together; none is unlimited.
-    pub upload_limit: Option<ByteRate>,
-    /// The limit on receiving from all peers together; none is unlimited.
-    pub download_limit: Option<ByteRate>,
-    /// Simultaneous uploads; further requests are refused.
-    pub upload_slots: NonZeroU16,
-    /// Bytes of blocks in memory.
-    pub memory: MemoryBudget,
-    /// The rate of rereading held data in the background; none: never.
-    pub scrub_rate: Option<ByteRate>,
+        /// The values of a node's settings.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct NodeSettings {
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        impl NodeSettings {
+            /// Returns the values that the settings have.
+            #[must_use]
+            pub fn of(values: &Values) -> Self {
+                Self { $($field: value(values, &$key, $value)),* }
+            }
+        }
+    };
 }
 
-impl NodeSettings {
-    /// Returns the values that the settings have.
-    #[must_use]
-    pub fn of(values: &Values) -> Self {
-        let rate = |key| values.get(key).and_then(|limit: RateLimit| limit.0);
-        Self {
-            capacity: values.get(&CAPACITY).map_or(0, ByteCount::get),
-            zone: values.get(&ZONE),
-            upload_limit: rate(&UPLOAD_LIMIT),
-            download_limit: rate(&DOWNLOAD_LIMIT),
-            upload_slots: values.get(&UPLOAD_SLOTS).unwrap_or(DEFAULT_SLOTS),
-            memory: values.get(&MEMORY).unwrap_or(MemoryBudget::DEFAULT),
-            scrub_rate: rate(&SCRUB_RATE),
-        }
-    }
+node_settings! {
+    /// Bytes that the node lends to the cluster for replicas.
+    capacity: u64 = CAPACITY, |size| size.map_or(0, ByteCount::get);
+    /// The failure domain.
+    zone: Option<Zone> = ZONE, |zone| zone;
+    /// The limit on sending to all peers together; none is unlimited.
+    upload_limit: Option<ByteRate> = UPLOAD_LIMIT, rate;
+    /// The limit on receiving from all peers together; none is unlimited.
+    download_limit: Option<ByteRate> = DOWNLOAD_LIMIT, rate;
+    /// Simultaneous uploads; further requests are refused.
+    upload_slots: NonZeroU16 = UPLOAD_SLOTS, |slots| slots.unwrap_or(DEFAULT_SLOTS);
+    /// Bytes of blocks in memory.
+    memory: MemoryBudget = MEMORY, |memory| memory.unwrap_or(MemoryBudget::DEFAULT);
+    /// The rate of rereading held data in the background; none: never.
+    scrub_rate: Option<ByteRate> = SCRUB_RATE, rate;
+}
+
+/// Reads a setting and converts it.
+fn value<T, U>(values: &Values, key: &Key<T>, convert: impl FnOnce(Option<T>) -> U) -> U {
+    convert(values.get(key))
+}
+
+fn rate(limit: Option<RateLimit>) -> Option<ByteRate> {
+    limit.and_then(|limit| limit.0)
 }
 
 /// The default of the upload service.
@@ -111,7 +117,7 @@ type Effect = fn(&Adjustable, &NodeSettings);
 
 /// The effects of the settings that take effect at once. A rate that `peer limit` has set stays until the
 /// setting itself changes.
-static EFFECTS: [(&dyn Setting, Effect); 6] = [
+static EFFECTS: &[(&dyn Setting, Effect)] = &[
     (&CAPACITY, |node, to| node.set_capacity(to.capacity)),
     (&ZONE, |node, to| drop(node.zone.send_replace(to.zone.clone()))),
     (&UPLOAD_LIMIT, |node, to| node.uploads.set(to.upload_limit)),

@@ -105,20 +105,6 @@ pub(crate) const HELP: &str = "
 .config: Un archivo TOML con ajustes de los que lista `config show`; un nodo en marcha sigue los cambios de sus límites, capacidad, zona y registro
 .lang: El idioma de los mensajes: en o es
 
-.webserver: Entrar en la red a través de este servidor web
-.tracker: Entrar en la red a través de este tracker
-.join: Entrar en la red de este nodo, que indica su servidor web y sus trackers
-.host: La dirección en la que escuchar; una que no sea loopback expone el nodo a la red
-.port: El puerto en el que escuchar; con 0 se elige uno libre
-.advertise: La dirección por la que los demás nodos llaman a este
-.capacity: Espacio que el nodo presta al clúster para réplicas
-.zone: El dominio de fallo, como un armario o una sede
-.upload_limit: Límite de envío a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s, 80Mbit/s o none; `peer limit` lo cambia con el nodo en marcha
-.download_limit: Límite de recepción de todos los nodos juntos, del mismo modo
-.upload_slots: Envíos simultáneos; otros cuatro esperan en cola, las demás peticiones se rechazan
-.memory: Memoria para bloques de transferencias, al menos 16MiB: un tercio para envíos, el resto para descargas
-.scrub_rate: Ritmo al que se releen los datos en segundo plano, para hallar daños; none: nunca
-
 peer: Publique archivos una vez, conserve copias verificadas en muchas máquinas, descárguelos a la velocidad del cable
 serve: Arrancar un nodo hasta SIGINT o SIGTERM
 add: Publicar un archivo, sin copiarlo, o un directorio

@@ -56,6 +56,8 @@ pub struct Flag {
     pub value: &'static str,
     /// The help in English.
     pub help: &'static str,
+    /// The help in Spanish.
+    pub spanish: &'static str,
 }
 
 /// A setting whose values are `T`s.
@@ -121,10 +123,21 @@ impl<T> Key<T> {
         }
     }
 
-    /// Gives the setting a flag of the command line, with its help in English.
+    /// Gives the setting a flag of the command line, with its help in English and in Spanish.
     #[must_use]
-    pub const fn flag(mut self, long: &'static str, value: &'static str, help: &'static str) -> Self {
-        self.flag = Some(Flag { long, value, help });
+    pub const fn flag(
+        mut self,
+        long: &'static str,
+        value: &'static str,
+        help: &'static str,
+        spanish: &'static str,
+    ) -> Self {
+        self.flag = Some(Flag {
+            long,
+            value,
+            help,
+            spanish,
+        });
         self
     }
 
