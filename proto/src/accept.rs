@@ -5,7 +5,7 @@
 //! and for the drain.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +59,31 @@ const FRAME_BYTES: u32 = 64 << 10;
 /// Remote address of a connection; in the extensions of every request.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteAddr(pub SocketAddr);
+
+/// The two addresses of a connection; in the extensions of every request. A listener on all of IPv6 sees
+/// addresses of IPv4 inside addresses of IPv6; here they are plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The caller's address.
+    pub remote: IpAddr,
+    /// The address that the caller has reached.
+    pub local: IpAddr,
+}
+
+impl Ends {
+    /// Makes the ends of a connection.
+    #[must_use]
+    pub const fn new(remote: IpAddr, local: IpAddr) -> Self {
+        Self {
+            remote: remote.to_canonical(),
+            local: local.to_canonical(),
+        }
+    }
+
+    fn of(stream: &TcpStream, remote: SocketAddr) -> io::Result<Self> {
+        Ok(Self::new(remote.ip(), stream.local_addr()?.ip()))
+    }
+}
 
 /// gRPC services of one program, with health and reflection.
 #[derive(Debug)]
@@ -179,6 +204,10 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
                 continue;
             }
         };
+        // A connection without addresses is closed already.
+        let Ok(ends) = Ends::of(&stream, remote) else {
+            continue;
+        };
         if let Err(error) = prepare(&stream, remote) {
             debug!(%error, %remote, "cannot set a connection's options");
         }
@@ -186,6 +215,7 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
             .clone()
             .map_request(move |mut request: http::Request<Incoming>| {
                 request.extensions_mut().insert(RemoteAddr(remote));
+                request.extensions_mut().insert(ends);
                 request
             });
         let connection = connection_builder()

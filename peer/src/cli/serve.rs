@@ -31,7 +31,7 @@ pub(super) async fn run(
         places,
     } = settings;
     let shutdown = shutdown_signal(tasks);
-    let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)));
+    let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)), false);
     let failed = |error| Failure::of(words::run_a_node(), &error);
     let node = NodeHandle::start(config, tasks.clone()).await.map_err(failed)?;
     let (adjustable, stop) = (node.adjustable(), tasks.token().clone());

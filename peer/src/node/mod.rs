@@ -20,7 +20,7 @@ use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode, Failure};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::info;
 
 pub use config::NodeConfig;
@@ -48,6 +48,9 @@ pub fn last_entry(data_dir: &Path) -> Option<EntryPoint> {
 
 /// The time that everything under way has to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Reports to the tracker that wait for a session.
+const REPORTS: usize = 256;
 
 /// The time between two looks at the files that users share.
 const WATCH_INTERVAL: Duration = Duration::from_secs(10);
@@ -130,7 +133,8 @@ impl NodeHandle {
             Limits::within(config.settings.memory.for_fetches()),
         );
         fetcher.limiter().set(config.settings.download_limit);
-        let (assignments, failures) = Assignments::start(&store, &identity, &fetcher, &tasks);
+        let (reporter, reports) = mpsc::channel(REPORTS);
+        let assignments = Assignments::start(&store, &identity, &fetcher, &tasks, reporter.clone());
         let advertised = config
             .advertise
             .clone()
@@ -142,7 +146,9 @@ impl NodeHandle {
             store: store.clone(),
             arrivals: fetcher.arrivals().clone(),
             assignments,
-            failures,
+            is_transient: config.is_transient,
+            reports,
+            reporter,
             acquaintances: Acquaintances::of(&config.data_dir),
             clock: clock.clone(),
         };
@@ -265,7 +271,8 @@ fn transfer_service(
 async fn serve(listener: TcpListener, transfer: TransferService, node: Arc<Node>) {
     let services = Services::new().add(transfer.into_server()).await;
     let services = services.add(ControlService::server(Arc::clone(&node))).await;
-    let services = services.add(DirectoryService::server(node.network.clone())).await;
+    let directory = DirectoryService::server(node.network.clone(), node.identity.peer());
+    let services = services.add(directory).await;
     let (grpc, _health) = services.into_router();
     let tasks = node.tasks.clone();
     let serving = accept::serve(listener, crate::http::router(node, grpc), tasks.clone());

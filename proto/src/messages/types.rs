@@ -1,9 +1,9 @@
 //! The words that several services share.
 
 use shared::model::{
-    Binding, CollectionSize, ContentId, ContentRef, ContentState, Digest, FragmentLength, FragmentSet,
-    Health, Holder, HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerMode, PeerState,
-    ReplicationTarget, Revision, Timestamp, Zone,
+    Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure, Digest, FragmentLength,
+    FragmentSet, Health, Holder, HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerMode,
+    PeerState, Reach, ReplicationTarget, Revision, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
@@ -245,7 +245,35 @@ impl TryFrom<v1::Peer> for PeerInfo {
             incarnation: Incarnation::new(wire.incarnation),
             contents: wire.contents,
             mode: ModeOf::from(wire.duty).0,
+            reach: match wire.unreachable {
+                Some(unreachable) => Reach::Unreachable(unreachable.try_into()?),
+                None if wire.is_unconfirmed => Reach::Unconfirmed,
+                None => Reach::Reachable,
+            },
+            is_visitor: wire.is_visitor,
         })
+    }
+}
+
+impl TryFrom<v1::Unreachable> for DialFailure {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Unreachable) -> Result<Self, Invalid> {
+        Ok(Self {
+            address: parsed::<HostPort>("address", &wire.address)?,
+            error: wire.error,
+            since: Timestamp::from_millis(wire.since_ms),
+        })
+    }
+}
+
+impl From<DialFailure> for v1::Unreachable {
+    fn from(failure: DialFailure) -> Self {
+        Self {
+            address: failure.address.to_string(),
+            error: failure.error,
+            since_ms: failure.since.as_millis(),
+        }
     }
 }
 
@@ -266,6 +294,12 @@ impl From<PeerInfo> for v1::Peer {
             incarnation: peer.incarnation.get(),
             contents: peer.contents,
             duty: Some(peer.mode.into()),
+            is_unconfirmed: peer.reach == Reach::Unconfirmed,
+            unreachable: match peer.reach {
+                Reach::Unreachable(failure) => Some(failure.into()),
+                Reach::Reachable | Reach::Unconfirmed => None,
+            },
+            is_visitor: peer.is_visitor,
         }
     }
 }

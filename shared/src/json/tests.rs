@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json, to_value};
 use super::*;
 use crate::model::{
     Binding, ContentState, Digest, DrainStatus, FragmentLength, FragmentSet, Health, Holder, Incarnation,
-    Listing, Location, Losses, Manifest, PeerId, PeerInfo, PeerMode, PeerState, Reason, ReasonCode, Repair,
-    ReplicationTarget, Revision as RevisionNumber, Survey, Timestamp, Why,
+    Listing, Location, Losses, Manifest, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason, ReasonCode,
+    Repair, ReplicationTarget, Revision as RevisionNumber, Survey, Timestamp, Why,
 };
 
 fn value(shape: impl Serialize) -> Json {
@@ -26,6 +26,8 @@ fn peer(byte: u8, zone: Option<&str>) -> PeerInfo {
         incarnation: Incarnation::new(7),
         contents: 2,
         mode: PeerMode::Active,
+        reach: Reach::Reachable,
+        is_visitor: false,
     }
 }
 

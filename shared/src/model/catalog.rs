@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    ContentId, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode, ReplicationTarget,
-    Revision, Timestamp, Zone,
+    ContentId, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode, Reach,
+    ReplicationTarget, Revision, Timestamp, Zone,
 };
 
 /// A name and its content.
@@ -130,7 +130,7 @@ pub struct PeerInfo {
     pub state: PeerState,
     /// Bytes that it lends for replicas in all.
     pub capacity: u64,
-    /// Bytes of that which are neither used nor reserved.
+    /// Bytes of that which are neither used nor reserved, as far as the disk has them.
     pub free: u64,
     /// Latest run of the peer.
     pub incarnation: Incarnation,
@@ -138,6 +138,18 @@ pub struct PeerInfo {
     pub contents: u32,
     /// Mode of the peer.
     pub mode: PeerMode,
+    /// Whether other peers can dial it.
+    pub reach: Reach,
+    /// Whether it keeps nothing for others; a lost one has kept nothing.
+    pub is_visitor: bool,
+}
+
+impl PeerInfo {
+    /// Returns whether the peer has gone and is missed by nobody.
+    #[must_use]
+    pub fn is_gone_visitor(&self) -> bool {
+        self.is_visitor && self.state == PeerState::Lost
+    }
 }
 
 /// A peer and the fragments of one content that it has announced.

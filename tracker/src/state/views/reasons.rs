@@ -12,9 +12,8 @@ use super::State;
 use super::losses::keepers;
 use crate::placement::Readiness;
 use crate::state::names::Content;
-use crate::state::peers::Life;
-use crate::state::replicas::Assessment;
-use crate::state::replicas::{extents, is_urgent};
+use crate::state::peers::{Life, Peer, Standing};
+use crate::state::replicas::{Assessment, Purpose, extents, is_urgent};
 
 fn reason(code: ReasonCode, detail: String) -> Reason {
     Reason { code, detail }
@@ -49,7 +48,7 @@ pub(super) fn reasons(state: &State, content: &Content) -> Vec<Reason> {
     let assessment = state.replicas.assess(content, &state.peers);
     let target = content.target().get();
     let mut reasons = Vec::new();
-    if assessment.staying().min(fragments) < target {
+    if assessment.spare().min(fragments) < target {
         if state.is_in_safe_mode() {
             let detail = "the tracker has restarted and waits for its peers to report";
             reasons.push(reason(ReasonCode::SafeMode, detail.to_owned()));
@@ -63,14 +62,47 @@ pub(super) fn reasons(state: &State, content: &Content) -> Vec<Reason> {
 }
 
 fn source_reasons(state: &State, content: &Content, assessment: &Assessment, reasons: &mut Vec<Reason>) {
-    let missing = assessment.sourced().complement().len() as usize;
-    if missing > 0 {
-        let detail = format!("no peer that is there has {}", counted(missing, "fragment"));
+    let held = state.replicas.holders_of(content.id()).iter();
+    let offered = held.filter(|held| held.counts(Purpose::Offer, &state.peers));
+    let mut missing = assessment.sourced().complement();
+    let (mut out_of_reach, mut unconfirmed) = (Vec::new(), 0);
+    for held in offered.clone() {
+        let Some(peer) = state.peers.get(held.peer()) else {
+            continue;
+        };
+        match peer.standing() {
+            Standing::Unreachable { .. } => {
+                out_of_reach.push(peer);
+                missing.subtract(&held.fragments().to_set(missing.capacity()));
+            }
+            Standing::Unconfirmed { .. } => unconfirmed += 1,
+            Standing::Unknown | Standing::Reachable => {}
+        }
+    }
+    if !missing.is_empty() {
+        let fragments = counted(missing.len() as usize, "fragment");
+        let detail = format!("no peer that is there has {fragments}");
         reasons.push(reason(ReasonCode::NoSource, detail));
     }
+    if !out_of_reach.is_empty() {
+        let holders = counted(out_of_reach.len(), "holder");
+        let detail = format!(
+            "{holders} out of reach of other peers: {}",
+            addresses(&out_of_reach)
+        );
+        reasons.push(reason(ReasonCode::Unreachable, detail));
+    }
+    if unconfirmed > 0 {
+        let detail = format!(
+            "{} not dialled by another peer yet",
+            counted(unconfirmed, "holder")
+        );
+        reasons.push(reason(ReasonCode::Unconfirmed, detail));
+    }
     let mut live = content.manifest().no_fragments();
-    let held = state.replicas.holders_of(content.id()).iter();
-    for held in held.filter(|held| held.is_source(&state.peers) && state.peers.is_live(held.peer())) {
+    for held in
+        offered.filter(|held| held.counts(Purpose::Read, &state.peers) && state.peers.is_live(held.peer()))
+    {
         live.union_with(&held.fragments().to_set(live.capacity()));
     }
     let mut away = assessment.sourced().clone();
@@ -82,6 +114,20 @@ fn source_reasons(state: &State, content: &Content, assessment: &Assessment, rea
     }
 }
 
+/// Lists addresses that were dialled in vain, with the errors.
+fn addresses(peers: &[&Peer]) -> String {
+    const LISTED: usize = 3;
+    let failures = peers.iter().filter_map(|peer| match peer.standing() {
+        Standing::Unreachable { failure, .. } => Some(format!("{}: {}", failure.address, failure.error)),
+        Standing::Unknown | Standing::Unconfirmed { .. } | Standing::Reachable => None,
+    });
+    let mut listed: Vec<_> = failures.take(LISTED).collect();
+    if peers.len() > LISTED {
+        listed.push(format!("and {} more", peers.len() - LISTED));
+    }
+    listed.join("; ")
+}
+
 fn holder_reasons(state: &State, content: &Content, reasons: &mut Vec<Reason>) {
     let now = state.peers.ticked_at();
     let id = content.id();
@@ -89,7 +135,7 @@ fn holder_reasons(state: &State, content: &Content, reasons: &mut Vec<Reason>) {
         .replicas
         .holders_of(id)
         .iter()
-        .filter(|held| held.is_replica(&state.peers));
+        .filter(|held| held.counts(Purpose::Remain, &state.peers));
     let (mut silent, mut last) = (0, Duration::ZERO);
     let (mut draining, mut pending) = (0, 0);
     let mut maintenance: Vec<(PeerId, Timestamp)> = Vec::new();
@@ -176,6 +222,20 @@ fn copy_reasons(state: &State, content: &Content, assessment: &Assessment, reaso
             counted(able, "peer")
         );
         reasons.push(reason(ReasonCode::TooFewPeers, detail));
+        let is_out = |peer: &&Peer| matches!(peer.standing(), Standing::Unreachable { .. });
+        let live = state.peers.iter().filter(|peer| peer.is_live());
+        let out: Vec<_> = live
+            .filter(is_out)
+            .filter(|peer| state.replicas.held(id, peer.id()).is_none())
+            .collect();
+        if !out.is_empty() {
+            let peers = counted(out.len(), "peer");
+            let detail = format!(
+                "{peers} out of reach of other peers and given nothing: {}",
+                addresses(&out)
+            );
+            reasons.push(reason(ReasonCode::Unreachable, detail));
+        }
     }
     if helpers.without_room > 0 {
         let detail = format!("{} without room for a copy", of_all(helpers.without_room));
@@ -222,8 +282,8 @@ fn helpers_of(state: &State, content: &Content, is_urgent: bool) -> Helpers {
             continue;
         }
         helpers.all += 1;
-        let has_room = state.replicas.free(peer) >= least && !peer.is_full(now);
-        match state.replicas.readiness(now, &state.peers, id, who, is_urgent) {
+        let has_room = state.replicas.free(peer).min(peer.largest_copy(now)) >= least;
+        match state.replicas.readiness(&state.peers, id, who, is_urgent) {
             _ if !has_room => helpers.without_room += 1,
             Readiness::Ready => helpers.ready += 1,
             Readiness::Busy => helpers.busy += 1,

@@ -11,6 +11,7 @@ use super::State;
 use super::losses::{Toll, add_toll, keepers};
 use super::reasons::reasons;
 use crate::state::names::Content;
+use crate::state::replicas::Purpose;
 
 /// Keepers looked at in one step: some milliseconds.
 const STEP: usize = 20_000;
@@ -94,7 +95,7 @@ pub(super) fn durability(state: &State, binding: Binding, content: &Content) -> 
     let keepers = keepers(state, content);
     let draining = keepers.iter().filter(|held| state.peers.is_draining(held.peer()));
     let held = state.replicas.holders_of(binding.content).iter();
-    let others = held.filter(|held| held.is_source(&state.peers));
+    let others = held.filter(|held| held.counts(Purpose::Read, &state.peers));
     let (live, silent): (Vec<_>, Vec<_>) = others.partition(|held| state.peers.is_live(held.peer()));
     let under_way = state
         .replicas
