@@ -1,5 +1,5 @@
-//! The `Directory` service of a peer: the webserver and trackers by which others can enter its network, and who
-//! it is.
+//! The `Directory` service of a peer: the webserver and trackers by which others can enter its network, and
+//! who it is.
 //!
 //! The service only says addresses, to every caller that reaches the peer's port. A peer vouches for nobody:
 //! a caller that enters by a peer trusts it about the tracker, as it would trust a webserver.

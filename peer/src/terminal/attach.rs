@@ -93,8 +93,8 @@ pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<HostPor
     }
 }
 
-/// Runs a node in this process, in no network yet; the caller stops it. A node that `is_transient` runs for one
-/// command only.
+/// Runs a node in this process, in no network yet; the caller stops it. A node that `is_transient` runs for
+/// one command only.
 ///
 /// # Errors
 /// When the data directory or the address cannot be used.

@@ -37,7 +37,8 @@ impl State {
         match self.peers.get(peer).map(|peer| peer.standing()) {
             Some(Standing::Unreachable { failure, grace }) => {
                 tracing::warn!(%peer, address = %failure.address, error = failure.error, "a peer is out of reach");
-                // Nobody can read a copy there; one that is under way may still be made while it is waited for.
+                // Nobody can read a copy there; one that is under way may still be made while it is waited
+                // for.
                 if grace.is_none() {
                     self.replicas.cancel_assignments(peer);
                 }

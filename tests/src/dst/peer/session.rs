@@ -358,8 +358,8 @@ impl World {
         }
     }
 
-    /// Tells the tracker whether a peer was there when this one dialled it. Sometimes the network between them
-    /// fails.
+    /// Tells the tracker whether a peer was there when this one dialled it. Sometimes the network between
+    /// them fails.
     pub(in crate::dst) fn dialled(&mut self, number: PeerNumber, probe: u64, subject: PeerId) {
         let is_there = self.peers.iter().any(|peer| peer.is_up && peer.id == subject);
         let has_failed = !self.is_quiescent && self.rng.random_bool(0.1);

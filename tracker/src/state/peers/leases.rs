@@ -35,8 +35,8 @@ const FEW: usize = 2;
 /// Share of the peers in a large cluster that may do so: one of this many.
 const ONE_OF: usize = 50;
 
-/// Time for which a peer is remembered that has gone and kept nothing: long enough to look who was there. Every
-/// command with a data directory of its own is such a peer.
+/// Time for which a peer is remembered that has gone and kept nothing: long enough to look who was there.
+/// Every command with a data directory of its own is such a peer.
 const FORGET_VISITOR: Duration = Duration::from_hours(1);
 
 /// Safe mode: the time after a restart in which some holders are unknown.

@@ -144,9 +144,8 @@ impl Replicas {
 }
 
 impl Replicas {
-    /// Returns the health of a content as it is promised to users: only durable replicas count. Planning counts
-    /// silent peers too, out of patience with short interruptions, but they are no
-    /// durability.
+    /// Returns the health of a content as it is promised to users: only durable replicas count. Planning
+    /// counts silent peers too, out of patience with short interruptions, but they are no durability.
     pub(crate) fn health_of(&self, content: &Content, peers: &Peers) -> Health {
         let assessment = self.assess(content, peers);
         let fragments = content.manifest().fragment_count();

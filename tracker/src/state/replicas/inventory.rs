@@ -146,8 +146,8 @@ impl Replicas {
         })
     }
 
-    /// Gives up an assignment that the peer reports as failed; returns its bytes when the peer has no room for
-    /// them.
+    /// Gives up an assignment that the peer reports as failed; returns its bytes when the peer has no room
+    /// for them.
     pub(crate) fn assignment_failed(
         &mut self,
         cx: &Context<'_>,

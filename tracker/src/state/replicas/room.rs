@@ -9,7 +9,8 @@ use crate::state::peers::{Peer, Peers};
 const WHOLE: u64 = 1 << 16;
 
 impl Replicas {
-    /// Returns the bytes of the peer's capacity that are neither used nor reserved, as far as its disk has them.
+    /// Returns the bytes of the peer's capacity that are neither used nor reserved, as far as its disk has
+    /// them.
     pub(crate) fn free(&self, peer: &Peer) -> u64 {
         let reserved = self.assignments.load(peer.id()).bytes;
         let lent = peer.capacity().saturating_sub(peer.used());
