@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::accept::{self, Services};
+use shared::refusal::of_listening;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
@@ -96,11 +97,7 @@ impl Coded for StartError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Config(error) => error.code(),
-            Self::Listen { source, .. } => match source.kind() {
-                io::ErrorKind::AddrInUse => ErrorCode::Conflict,
-                io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
-                _ => ErrorCode::InvalidArgument,
-            },
+            Self::Listen { source, .. } => of_listening(source),
             Self::Journal(error) => error.code(),
             Self::Failed => ErrorCode::Internal,
         }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::accept::{self, Services};
+use shared::refusal::of_listening;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
@@ -69,11 +70,7 @@ impl Coded for StartError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Config(error) => error.code(),
-            Self::Listen { source, .. } => match source.kind() {
-                io::ErrorKind::AddrInUse => ErrorCode::Conflict,
-                io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
-                _ => ErrorCode::InvalidArgument,
-            },
+            Self::Listen { source, .. } => of_listening(source),
             Self::Failed => ErrorCode::Internal,
         }
     }

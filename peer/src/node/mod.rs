@@ -17,6 +17,7 @@ use std::time::Duration;
 use proto::accept::{self, Services};
 use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
+use shared::refusal::of_listening;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode, Failure};
 use tokio::net::TcpListener;
@@ -98,12 +99,8 @@ impl Coded for NodeError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Store { source, .. } => source.code(),
-            Self::Listen { source, .. } | Self::Announce { source, .. } => match source.kind() {
-                std::io::ErrorKind::AddrInUse => ErrorCode::Conflict,
-                std::io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
-                std::io::ErrorKind::StorageFull => ErrorCode::Exhausted,
-                _ => ErrorCode::InvalidArgument,
-            },
+            Self::Listen { source, .. } => of_listening(source),
+            Self::Announce { source, .. } => source.into(),
             Self::Failed => ErrorCode::Internal,
         }
     }
