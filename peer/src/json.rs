@@ -67,6 +67,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             received,
             wasted,
             waiting_for,
+            from,
         } => GetLine::Progress {
             held: *held,
             length: *length,
@@ -74,6 +75,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             received: *received,
             wasted: *wasted,
             waiting_for: (!waiting_for.is_empty()).then(|| waiting_for.clone()),
+            from: from.iter().map(Into::into).collect(),
         },
         GetEvent::Done {
             content,
@@ -82,6 +84,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             wasted,
             elapsed,
             sources_used,
+            from,
         } => GetLine::Done {
             content: content.to_string(),
             length: *length,
@@ -90,6 +93,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             wasted: *wasted,
             elapsed_ms: millis(*elapsed),
             sources_used: *sources_used,
+            from: from.iter().map(Into::into).collect(),
         },
     }
 }
