@@ -104,8 +104,6 @@ pub enum SessionStatus {
     Offline,
     /// Dialling, or waiting to dial again.
     Connecting {
-        /// The tracker that was tried last, if one is known.
-        tracker: Option<HostPort>,
         /// Reason for the missing session.
         reason: String,
     },

@@ -44,17 +44,9 @@ impl TryFrom<v1::StatusReply> for Status {
         let session = match wire.session() {
             v1::SessionState::Unspecified => return Err(Invalid::Missing("session")),
             v1::SessionState::Offline => SessionStatus::Offline,
-            v1::SessionState::Connecting => {
-                let tracker = if wire.tracker.is_empty() {
-                    None
-                } else {
-                    Some(tracker()?)
-                };
-                SessionStatus::Connecting {
-                    tracker,
-                    reason: wire.reason.clone(),
-                }
-            }
+            v1::SessionState::Connecting => SessionStatus::Connecting {
+                reason: wire.reason.clone(),
+            },
             v1::SessionState::Connected => SessionStatus::Connected { tracker: tracker()? },
         };
         Ok(Self {
@@ -116,7 +108,7 @@ impl From<Status> for v1::StatusReply {
     fn from(status: Status) -> Self {
         let (session, tracker, reason) = match status.session {
             SessionStatus::Offline => (v1::SessionState::Offline, None, String::new()),
-            SessionStatus::Connecting { tracker, reason } => (v1::SessionState::Connecting, tracker, reason),
+            SessionStatus::Connecting { reason } => (v1::SessionState::Connecting, None, reason),
             SessionStatus::Connected { tracker } => {
                 (v1::SessionState::Connected, Some(tracker), String::new())
             }
