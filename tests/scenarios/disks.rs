@@ -140,3 +140,51 @@ fn files_that_the_system_refuses_have_their_codes() -> Result<()> {
     }
     Ok(())
 }
+
+/// Runs a program with a small disk at `disk`, in a mount namespace of its own; `before` is shell that prepares
+/// the disk.
+fn on_a_small_disk(disk: &Path, before: &str, program: &str, line: &[&str]) -> Outcome {
+    let prepare = format!(
+        "mount -t tmpfs -o size=1m none {0} && cd {0} && {before} && exec \"$@\"",
+        text(disk)
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &prepare, "sh"]);
+    let output = command.arg(binaries::path(program)).args(line).output();
+    output.expect("util-linux is there").into()
+}
+
+#[test]
+#[ignore = "needs root, to mount a small disk"]
+fn a_start_on_a_full_or_read_only_disk_says_so() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let disk = directory.path().join("disk");
+    fs::create_dir(&disk)?;
+    let data = disk.join("data");
+    // Nothing is left; a few pages are left, which are enough for some of the files; and nothing can be written.
+    let full = "mkdir data && (dd if=/dev/zero of=fill bs=4k 2>/dev/null || true)";
+    let nearly = "mkdir data && dd if=/dev/zero of=fill bs=4k count=248 2>/dev/null";
+    let read_only = "mkdir data && mount -o remount,ro .";
+    for (before, code) in [(full, 9), (nearly, 9), (read_only, 4)] {
+        for (program, serve) in [
+            ("tracker", &["--port", "0", "--data-dir", text(&data)][..]),
+            (
+                "peer",
+                &[
+                    "serve",
+                    "--port",
+                    "0",
+                    "--data-dir",
+                    text(&data),
+                    "--tracker",
+                    "127.0.0.1:9",
+                ],
+            ),
+        ] {
+            let outcome = on_a_small_disk(&disk, before, program, serve);
+            assert_eq!(outcome.code, code, "{program}, {before}: {}", outcome.stderr);
+            assert!(!outcome.stderr.contains("internal"), "{}", outcome.stderr);
+        }
+    }
+    Ok(())
+}
