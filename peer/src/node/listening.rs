@@ -28,8 +28,8 @@ pub(super) struct Listening {
 impl Listening {
     /// Opens the ports; with port 0, one number that is free on both addresses.
     ///
-    /// When another program has the port at 127.0.0.1, such as a second node with another `host`, the node runs
-    /// all the same: its commands dial the address of the settings then, and a warning says so.
+    /// When another program has the port at 127.0.0.1, such as a second node with another `host`, the node
+    /// runs all the same: its commands dial the address of the settings then, and a warning says so.
     ///
     /// # Errors
     /// When the address of the settings cannot be had.

@@ -66,8 +66,8 @@ impl AccessRule {
     }
 }
 
-/// Whether the caller at the other end is on this machine: at loopback, at the address that it has reached, or
-/// at another address of the machine (from which the kernel dials a second address of one interface). No
+/// Whether the caller at the other end is on this machine: at loopback, at the address that it has reached,
+/// or at another address of the machine (from which the kernel dials a second address of one interface). No
 /// other machine can hold a connection from such an address, because the answers to it do not leave this one.
 /// The address that the node advertises proves nothing: others may be told a name, or a translated address.
 fn is_this_machine(ends: Ends, has_address: impl FnOnce(IpAddr) -> bool) -> bool {

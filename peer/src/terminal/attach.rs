@@ -131,8 +131,8 @@ pub fn described(entry: &EntryPoint) -> String {
     }
 }
 
-/// Chooses the node to talk to, and the token: a token is shown only to the node that it belongs to. A name or
-/// address that leads to the running node is as good as its own.
+/// Chooses the node to talk to, and the token: a token is shown only to the node that it belongs to. A name
+/// or address that leads to the running node is as good as its own.
 async fn meant(peer: Option<&HostPort>, running: Option<RunningNode>) -> Option<(HostPort, Option<String>)> {
     let own = |running: RunningNode| (running.address, Some(running.token));
     let Some(peer) = peer else {
