@@ -144,15 +144,6 @@ pub const fn of_sqlite(extended: i32) -> ErrorCode {
     }
 }
 
-/// Judges the reason why an address cannot be listened on; a name that nobody knows has no number.
-#[must_use]
-pub fn of_listening(error: &io::Error) -> ErrorCode {
-    match error.into() {
-        ErrorCode::Internal => ErrorCode::InvalidArgument,
-        code => code,
-    }
-}
-
 /// Whether a result code of SQLite says that a file could not be opened, read or written, and not why.
 #[must_use]
 pub const fn is_vague(extended: i32) -> bool {

@@ -24,6 +24,7 @@ pub(crate) const PROTO: &[Row] = &[
     ("dial", &["status"]),
     ("frame", &["messages"]),
     ("http", &["messages", "status"]),
+    ("listen", &[]),
     ("messages", &["status", "v1"]),
     ("opening", &[]),
     ("status", &[]),
