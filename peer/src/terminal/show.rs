@@ -251,11 +251,7 @@ pub(super) fn runs(fragments: &FragmentSet, most: usize) -> Vec<String> {
 pub fn session(session: &SessionStatus) -> String {
     match session {
         SessionStatus::Offline => words::offline().to_owned(),
-        SessionStatus::Connecting { tracker: None, .. } => words::connecting().to_owned(),
-        SessionStatus::Connecting {
-            tracker: Some(tracker),
-            ..
-        } => words::connecting_with(tracker),
+        SessionStatus::Connecting { .. } => words::connecting().to_owned(),
         SessionStatus::CopyOf { tracker, .. } => words::refused_by(tracker),
         SessionStatus::Connected { tracker } => words::connected_with(tracker),
     }
@@ -303,7 +299,7 @@ pub fn status(status: &Status) -> String {
         (words::label_network(), session(&status.session)),
     ];
     match &status.session {
-        SessionStatus::Connecting { reason, .. } if !reason.is_empty() => {
+        SessionStatus::Connecting { reason } if !reason.is_empty() => {
             lines.push(("", one_line(&words::told(reason))));
         }
         SessionStatus::CopyOf { of, .. } => lines.push(("", words::is_a_copy(of))),

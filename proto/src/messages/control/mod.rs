@@ -11,8 +11,8 @@ use std::time::Duration;
 pub use entries::{EntryKind, Listed};
 use shared::collection::Selection;
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentRef, Epoch, FragmentLength, Health, HostPort, Incarnation, Name,
-    PeerId, ReplicationTarget, SourceFault, Zone,
+    Binding, ByteRate, ContentId, ContentRef, Epoch, FetchSource, FragmentLength, Health, HostPort,
+    Incarnation, Name, PeerId, ReplicationTarget, SourceFault, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -104,8 +104,6 @@ pub enum SessionStatus {
     Offline,
     /// Dialling, or waiting to dial again.
     Connecting {
-        /// The tracker that was tried last, if one is known.
-        tracker: Option<HostPort>,
         /// Reason for the missing session.
         reason: String,
     },
@@ -244,6 +242,8 @@ pub enum GetEvent {
         wasted: u64,
         /// Reason for little or no progress; empty when all is well.
         waiting_for: String,
+        /// The sources, and the part that each has given.
+        from: Vec<FetchSource>,
     },
     /// Complete, verified, synced and in place; last.
     Done {
@@ -259,6 +259,8 @@ pub enum GetEvent {
         elapsed: Duration,
         /// Peers that served at least one fragment.
         sources_used: u32,
+        /// Peers that gave something, or were asked.
+        from: Vec<FetchSource>,
     },
 }
 
