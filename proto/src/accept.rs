@@ -56,10 +56,6 @@ const UNSENT_BYTES: u32 = 32 << 10;
 /// Fewer, larger frames: fewer wake-ups on the data path.
 const FRAME_BYTES: u32 = 64 << 10;
 
-/// Remote address of a connection; in the extensions of every request.
-#[derive(Clone, Copy, Debug)]
-pub struct RemoteAddr(pub SocketAddr);
-
 /// The two addresses of a connection; in the extensions of every request. A listener on all of IPv6 sees
 /// addresses of IPv4 inside addresses of IPv6; here they are plain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,13 +204,12 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
         let Ok(ends) = Ends::of(&stream, remote) else {
             continue;
         };
-        if let Err(error) = prepare(&stream, remote) {
+        if let Err(error) = prepare(&stream, ends) {
             debug!(%error, %remote, "cannot set a connection's options");
         }
         let service = router
             .clone()
             .map_request(move |mut request: http::Request<Incoming>| {
-                request.extensions_mut().insert(RemoteAddr(remote));
                 request.extensions_mut().insert(ends);
                 request
             });
@@ -241,11 +236,11 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
     }
 }
 
-fn prepare(stream: &TcpStream, remote: SocketAddr) -> io::Result<()> {
+fn prepare(stream: &TcpStream, ends: Ends) -> io::Result<()> {
     stream.set_nodelay(true)?;
     // Over loopback there is no line to wait for, and it would cost a twentieth of the speed.
     #[cfg(target_os = "linux")]
-    if !remote.ip().is_loopback() {
+    if !ends.remote.is_loopback() {
         socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
     }
     Ok(())

@@ -95,6 +95,9 @@ pub(super) async fn network(context: &Context<'_>, args: NetworkArgs) -> Result<
     for line in show::out_of_reach(&view.peers) {
         context.out.note(&line);
     }
+    for sentence in show::copies(&view.peers) {
+        context.out.note(&sentence);
+    }
     if view.in_safe_mode {
         context.out.note(words::safe_mode());
     }

@@ -116,6 +116,7 @@ fn peer_state(peer: &PeerInfo) -> String {
         mode.map(words::mode_word),
         peer.is_visitor.then(words::visiting),
         reach.filter(|_| peer.state != PeerState::Lost),
+        peer.copy.is_some().then(words::copied),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
@@ -129,6 +130,14 @@ pub fn out_of_reach(peers: &[PeerInfo]) -> Vec<String> {
         words::dialled_in_vain(peer.id.short(), &failure.address, one_line(&failure.error))
     };
     failed.map(line).collect()
+}
+
+/// Returns a sentence for each peer of whose data directory a copy was refused.
+pub fn copies(peers: &[PeerInfo]) -> impl Iterator<Item = String> + '_ {
+    peers.iter().filter_map(|peer| {
+        let copy = peer.copy.as_ref()?;
+        Some(words::copy_refused(peer.id.short(), &peer.address, copy))
+    })
 }
 
 /// Returns the table of the network's peers.
@@ -260,11 +269,8 @@ pub(super) fn runs(fragments: &FragmentSet, most: usize) -> Vec<String> {
 pub fn session(session: &SessionStatus) -> String {
     match session {
         SessionStatus::Offline => words::offline().to_owned(),
-        SessionStatus::Connecting { tracker: None, .. } => words::connecting().to_owned(),
-        SessionStatus::Connecting {
-            tracker: Some(tracker),
-            ..
-        } => words::connecting_with(tracker),
+        SessionStatus::Connecting { .. } => words::connecting().to_owned(),
+        SessionStatus::CopyOf { tracker, .. } => words::refused_by(tracker),
         SessionStatus::Connected { tracker } => words::connected_with(tracker),
     }
 }
@@ -310,10 +316,12 @@ pub fn status(status: &Status) -> String {
         (words::label_address(), status.address.to_string()),
         (words::label_network(), session(&status.session)),
     ];
-    if let SessionStatus::Connecting { reason, .. } = &status.session
-        && !reason.is_empty()
-    {
-        lines.push(("", one_line(&words::told(reason))));
+    match &status.session {
+        SessionStatus::Connecting { reason } if !reason.is_empty() => {
+            lines.push(("", one_line(&words::told(reason))));
+        }
+        SessionStatus::CopyOf { of, .. } => lines.push(("", words::is_a_copy(of))),
+        _ => {}
     }
     if let Some(host) = status.visitor_host {
         lines.push(("", words::visitor(&status.address, host)));

@@ -225,6 +225,11 @@ impl From<PeerMode> for v1::Duty {
     }
 }
 
+/// An address; none when the text is empty.
+pub(super) fn some_address(field: &'static str, text: &str) -> Result<Option<HostPort>, Invalid> {
+    (!text.is_empty()).then(|| parsed(field, text)).transpose()
+}
+
 impl TryFrom<v1::Peer> for PeerInfo {
     type Error = Invalid;
 
@@ -251,6 +256,7 @@ impl TryFrom<v1::Peer> for PeerInfo {
                 None => Reach::Reachable,
             },
             is_visitor: wire.is_visitor,
+            copy: some_address("copy_address", &wire.copy_address)?,
         })
     }
 }
@@ -294,6 +300,7 @@ impl From<PeerInfo> for v1::Peer {
             incarnation: peer.incarnation.get(),
             contents: peer.contents,
             duty: Some(peer.mode.into()),
+            copy_address: peer.copy.map(|copy| copy.to_string()).unwrap_or_default(),
             is_unconfirmed: peer.reach == Reach::Unconfirmed,
             unreachable: match peer.reach {
                 Reach::Unreachable(failure) => Some(failure.into()),

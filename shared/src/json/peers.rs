@@ -45,6 +45,9 @@ pub struct NetworkPeer {
     incarnation: u64,
     /// `active`, `maintenance` or `draining`.
     duty: &'static str,
+    /// Address of a copy of the peer's data directory that was refused within the last hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy: Option<String>,
     #[serde(flatten)]
     access: Access,
 }
@@ -91,6 +94,8 @@ pub struct ListedPeer {
     incarnation: u64,
     contents: u32,
     duty: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy: Option<String>,
     #[serde(flatten)]
     access: Access,
 }
@@ -108,7 +113,8 @@ pub struct NodeStatus {
     pub capacity: u64,
     pub used: u64,
     pub contents: u32,
-    /// `offline`, `connecting` or `connected`.
+    /// `offline`, `connecting`, `connected`, or `refused`: nothing is tried before the user has done
+    /// something.
     pub session: &'static str,
     /// Set when the node is a visitor because no other machine can dial its address: an address on which it
     /// could listen.
@@ -131,6 +137,18 @@ pub struct NodeStatus {
     pub culprits: Vec<AccusedPeer>,
     /// Progress of reading everything again in the background.
     pub scrub: Scrubbing,
+}
+
+/// `peer new-id`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NewId {
+    /// The id from now on.
+    pub id: String,
+    /// The id until now.
+    pub previous: String,
+    /// Names that were still to be published; the directory with the previous id does that.
+    pub left: Vec<String>,
 }
 
 /// Progress of scrubbing.
@@ -248,6 +266,7 @@ impl Network {
             incarnation: peer.incarnation.get(),
             duty: peer.mode.word(),
             access: peer.into(),
+            copy: peer.copy.as_ref().map(ToString::to_string),
         };
         Self {
             epoch,
@@ -272,6 +291,7 @@ impl Peers {
             contents: peer.contents,
             duty: peer.mode.word(),
             access: peer.into(),
+            copy: peer.copy.as_ref().map(ToString::to_string),
         };
         Self {
             peers: peers.iter().map(listed).collect(),

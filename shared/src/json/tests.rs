@@ -28,6 +28,7 @@ fn peer(byte: u8, zone: Option<&str>) -> PeerInfo {
         mode: PeerMode::Active,
         reach: Reach::Reachable,
         is_visitor: false,
+        copy: None,
     }
 }
 

@@ -9,6 +9,7 @@ mod catalog;
 mod digest_buckets;
 mod durability;
 mod feed;
+mod fetch_source;
 mod fragment;
 mod id;
 mod manifest;
@@ -29,11 +30,12 @@ pub use catalog::{
 pub use digest_buckets::{DigestBuckets, DigestBucketsError, Holding, HoldingsDigest};
 pub use durability::{Durability, Endangered, FetchStanding, Losses, Repair, Survey, Why};
 pub use feed::{FeedEvent, FeedPage, FeedPosition};
+pub use fetch_source::{FetchSource, FetchSourceState};
 pub use fragment::{
     BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentLengthError, FragmentSet,
     FragmentSetError, MAX_FRAGMENTS,
 };
-pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision};
+pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision, RunId};
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
 pub use name::{ContentRef, Name, NameError};
 pub use peer::{
@@ -47,6 +49,7 @@ pub use revision::{
     RevisionLimitError, RevisionState,
 };
 pub use session::{
-    Answer, AssignmentFailure, EvictReason, Hello, Numbered, Order, Report, RunTraits, Source, Welcome,
+    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, Numbered, Order, Report, RunTraits, Source,
+    Welcome,
 };
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};

@@ -22,6 +22,7 @@ fn peer() -> PeerInfo {
         mode: shared::model::PeerMode::Active,
         reach: shared::model::Reach::Reachable,
         is_visitor: false,
+        copy: None,
     }
 }
 
@@ -110,7 +111,6 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         contents: 2,
         visitor_host: None,
         session: SessionStatus::Connecting {
-            tracker: None,
             reason: "refused\u{1b}[2J".to_owned(),
         },
         epoch: Epoch::new(0),

@@ -12,8 +12,8 @@ use std::time::Duration;
 pub use entries::{EntryKind, Listed};
 use shared::collection::Selection;
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentRef, Epoch, FragmentLength, Health, HostPort, Incarnation, Name,
-    PeerId, ReplicationTarget, SourceFault, Zone,
+    Binding, ByteRate, ContentId, ContentRef, Epoch, FetchSource, FragmentLength, Health, HostPort,
+    Incarnation, Name, PeerId, ReplicationTarget, SourceFault, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -108,16 +108,38 @@ pub enum SessionStatus {
     Offline,
     /// Dialling, or waiting to dial again.
     Connecting {
-        /// The tracker that was tried last, if one is known.
-        tracker: Option<HostPort>,
         /// Reason for the missing session.
         reason: String,
+    },
+    /// Refused by a tracker, because the data directory is a copy; nothing is tried until the user connects
+    /// again.
+    CopyOf {
+        /// Address of the tracker.
+        tracker: HostPort,
+        /// Address of the node with the other copy.
+        of: HostPort,
     },
     /// Welcomed by a tracker.
     Connected {
         /// Address of the tracker.
         tracker: HostPort,
     },
+}
+
+impl SessionStatus {
+    /// Returns why there is no session although one is wished for; none when there is one, or no attempt has
+    /// failed yet.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Connecting { reason, .. } if !reason.is_empty() => Some(reason.clone()),
+            Self::CopyOf { of, .. } => Some(format!(
+                "this data directory is a copy of the one at {of}; stop this node and give the directory an id of its \
+                 own with `peer new-id`"
+            )),
+            Self::Offline | Self::Connecting { .. } | Self::Connected { .. } => None,
+        }
+    }
 }
 
 /// Way into a network.
@@ -224,6 +246,8 @@ pub enum GetEvent {
         wasted: u64,
         /// Reason for little or no progress; empty when all is well.
         waiting_for: String,
+        /// The sources, and the part that each has given.
+        from: Vec<FetchSource>,
     },
     /// Complete, verified, synced and in place; last.
     Done {
@@ -239,6 +263,8 @@ pub enum GetEvent {
         elapsed: Duration,
         /// Peers that served at least one fragment.
         sources_used: u32,
+        /// Peers that gave something, or were asked.
+        from: Vec<FetchSource>,
     },
 }
 

@@ -4,6 +4,7 @@
 //! lost peer has none. This part knows no names, and of holdings only those of peers that are away for
 //! maintenance; the others are in [`replicas`](super::replicas).
 
+mod copies;
 mod leases;
 mod maintenance_holdings;
 mod modes;
@@ -19,6 +20,7 @@ use shared::model::{
 use super::command::{Origin, Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
 use crate::placement::Rings;
+use copies::{Copied, Rivals, Run};
 use leases::SafeMode;
 use maintenance_holdings::MaintenanceHoldings;
 use reach::{Probe, Reachability};
@@ -78,6 +80,8 @@ pub(crate) struct Peer {
     has_told: bool,
     /// Whether it is lost and kept nothing.
     kept_nothing: bool,
+    /// The latest copy of its data directory that was refused.
+    copied: Option<Copied>,
 }
 
 /// Belief of the tracker about a peer's life.
@@ -92,6 +96,11 @@ pub(crate) enum Life {
 #[derive(Debug)]
 pub(crate) struct Session {
     id: SessionId,
+    /// The run that said hello, and others that did so since.
+    run: Run,
+    rivals: Rivals,
+    /// Time of the last message.
+    heard_at: Timestamp,
     /// Number of the last message that was taken in.
     sequence: u64,
     /// Facts of the last mark that it was sent.
@@ -194,6 +203,11 @@ impl Peer {
 
     pub(crate) const fn has_left(&self) -> bool {
         self.has_left
+    }
+
+    /// Returns the address of a copy of its data directory that was refused a short while ago.
+    pub(crate) fn copy(&self) -> Option<&HostPort> {
+        self.copied.as_ref().map(Copied::address)
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -391,6 +405,7 @@ impl Peers {
                     reach: Reachability::new(),
                     has_told: false,
                     kept_nothing: false,
+                    copied: None,
                 };
                 self.peers.insert(id, peer);
             }
@@ -481,14 +496,22 @@ impl Peers {
         peer.reach.greet(hello, origin, now, must_wait);
         peer.life = Life::Live { lease_until };
         self.sessions.insert(id, hello.peer);
-        let old = peer.session.replace(Session {
+        let mut session = Session {
             id,
+            run: Run::of(hello),
+            rivals: Rivals::default(),
+            heard_at: now,
             sequence: 1,
             sent_facts: 0,
             unconfirmed: Some(unconfirmed),
-        })?;
-        self.sessions.remove(&old.id);
-        Some(old.id)
+        };
+        let mut old = peer.session.take();
+        if let Some(old) = &mut old {
+            session.succeed(old);
+            self.sessions.remove(&old.id);
+        }
+        peer.session = Some(session);
+        old.map(|old| old.id)
     }
 
     /// Checks the number of a session's next message and returns the peer; none when the message was taken in

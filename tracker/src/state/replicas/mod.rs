@@ -173,6 +173,7 @@ impl Replicas {
             mode: peer.mode(),
             reach: peer.reach(),
             is_visitor: peer.is_visitor(),
+            copy: peer.copy().cloned(),
         }
     }
 

@@ -116,7 +116,7 @@ fn copies_on_peers_that_nobody_reaches_are_no_replicas() {
     let failure = network.reach(3).failure().cloned().expect("a failure");
     assert_eq!(
         (failure.address, failure.error.as_str()),
-        (address(3), "connection refused")
+        (address(3, None), "connection refused")
     );
     let bytes = content(1, 2);
     network.world.publish(1, "a", &bytes, 3);

@@ -7,7 +7,7 @@ use shared::model::{
     Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Epoch, EvictReason, Expectation,
     FragmentLength, FragmentSet, Health, Hello, Holding, HostPort, Incarnation, Manifest, Mark, Name,
     Numbered, Order, Parts, PeerId, PeerMode, PeerState, ReplicationTarget, Report, RequestedMode, Revision,
-    RunTraits, Timestamp, Welcome,
+    RunId, RunTraits, Timestamp, Welcome,
 };
 
 use crate::state::replicas::Purpose;
@@ -24,8 +24,9 @@ pub(super) fn peer(n: u8) -> PeerId {
 }
 
 /// Returns the usual address of a peer.
-pub(super) fn address(n: u8) -> HostPort {
-    format!("10.0.0.{n}:50053").parse().expect("an address")
+pub(super) fn address(n: u8, run: Option<u8>) -> HostPort {
+    let text = format!("10.0.{}.{n}:50053", run.unwrap_or(0));
+    text.parse().expect("an address")
 }
 
 pub(super) fn name(text: &str) -> Name {
@@ -157,6 +158,17 @@ impl World {
     }
 
     pub(super) fn hello(&mut self, n: u8, incarnation: u64, epoch: Epoch) -> Result<Welcome, Rejection> {
+        self.hello_of_run(n, incarnation, epoch, None)
+    }
+
+    /// Says hello as this run of a peer; an older peer says none.
+    pub(super) fn hello_of_run(
+        &mut self,
+        n: u8,
+        incarnation: u64,
+        epoch: Epoch,
+        run: Option<u8>,
+    ) -> Result<Welcome, Rejection> {
         self.sessions += 1;
         let session = SessionId::new(self.sessions);
         let known = self.peers.get(&peer(n)).cloned();
@@ -165,7 +177,8 @@ impl World {
         let hello = Hello {
             peer: peer(n),
             incarnation: Incarnation::new(incarnation),
-            address: self.addresses.get(&n).cloned().unwrap_or_else(|| address(n)),
+            run: run.map(|run| RunId::from_bytes([run; 16])),
+            address: self.addresses.get(&n).cloned().unwrap_or_else(|| address(n, run)),
             zone: zone.map(|zone| zone.parse().expect("a zone")),
             capacity,
             used: 0,

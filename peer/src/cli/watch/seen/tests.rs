@@ -47,6 +47,7 @@ fn peer(state: PeerState, mode: PeerMode) -> PeerInfo {
         mode,
         reach: shared::model::Reach::Reachable,
         is_visitor: false,
+        copy: None,
     }
 }
 
