@@ -15,7 +15,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tracing::info;
 
 use super::Node;
+use super::extent::{self, held, nothing_held};
 use super::report::Events;
+use super::resolve::{inside, no_directory};
 use crate::blocking::blocking;
 use crate::scrubber::{Finding, look_at};
 use store::{Entry, FragmentStore as _, Place, Roles, StoreError};
@@ -213,26 +215,33 @@ pub(crate) async fn forget(
 
 /// Returns the record of the content that this node holds under a name or id.
 async fn find(node: &Node, reference: &ContentRef) -> Result<Entry, Failure> {
-    let missing = || {
-        Failure::new(
-            ErrorCode::NotFound,
-            format!("nothing of {reference} is held by this node"),
-        )
-    };
     let id = match reference {
         ContentRef::Id(id) => *id,
+        ContentRef::Inside(_) => return Err(only_whole(node, reference, no_directory(reference)).await?),
         ContentRef::Name(name) => match node.catalog().await {
             Ok(catalog) => match catalog.resolve(reference).await {
                 Ok((binding, _)) => binding.content,
-                Err(error) if error.code() == ErrorCode::NotFound => {
-                    named_here(node, name).await?.ok_or(error)?
-                }
-                Err(error) => return Err(error),
+                Err(error) if error.code() == ErrorCode::NotFound => match named_here(node, name).await? {
+                    Some(id) => id,
+                    None => return Err(only_whole(node, reference, error.into()).await?),
+                },
+                Err(error) => return Err(error.into()),
             },
             Err(error) => named_here(node, name).await?.ok_or(error)?,
         },
     };
-    node.entry(id).await?.ok_or_else(missing)
+    node.entry(id).await?.ok_or_else(|| nothing_held(reference))
+}
+
+/// Returns the failure for a name that is not bound: the one given, or, of a path inside a directory, that a
+/// directory is one thing.
+async fn only_whole(node: &Node, reference: &ContentRef, error: Failure) -> Result<Failure, Failure> {
+    let around = inside(node, reference).await?.and_then(|wanted| wanted.directory);
+    Ok(around.map_or(error, |directory| {
+        let why =
+            format!("{reference} is inside the directory {directory}, which can only be dropped as a whole");
+        Failure::new(ErrorCode::FailedPrecondition, why)
+    }))
 }
 
 async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failure> {
@@ -306,27 +315,41 @@ pub(crate) async fn verify(
     events: &Events<Verified>,
 ) -> Result<(), Failure> {
     let store = Arc::clone(&node.store);
-    let entries = match what {
-        Some(reference) => vec![find(node, &reference).await?],
-        None => blocking(move || store.entries()).await?,
+    let (entries, mut damaged) = match what {
+        Some(reference) => held_of(node, &reference).await?,
+        None => (blocking(move || store.entries()).await?, 0),
     };
     let total = entries
         .iter()
         .map(|entry| entry.manifest.bytes_in(&entry.held))
         .sum();
-    let mut verified = Verified {
-        done: 0,
-        total,
-        damaged: 0,
-    };
-    events.tell(verified).await?;
+    let mut done = 0;
+    events.tell(Verified { done, total, damaged }).await?;
     for entry in entries {
         for index in entry.held.iter() {
             let finding = look_at(&node.store, entry.manifest.content(), index).await?;
-            verified.damaged += u32::from(finding == Finding::Damaged);
-            verified.done += u64::from(entry.manifest.len_of(index));
-            events.tell(verified).await?;
+            damaged += u32::from(finding == Finding::Damaged);
+            done += u64::from(entry.manifest.len_of(index));
+            events.tell(Verified { done, total, damaged }).await?;
         }
     }
     Ok(())
+}
+
+/// Returns the records of everything that the node holds of a file, a directory or a path inside one, and the
+/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again, because
+/// the catalog tells which parts there are.
+async fn held_of(node: &Node, reference: &ContentRef) -> Result<(Vec<Entry>, u32), Failure> {
+    let mut damaged = 0;
+    let mut held = held(node, reference).await?;
+    if held.is_catalog_damaged {
+        for entry in &held.content {
+            for index in entry.held.iter() {
+                let finding = look_at(&node.store, entry.manifest.content(), index).await?;
+                damaged += u32::from(finding == Finding::Damaged);
+            }
+        }
+        held = extent::held(node, reference).await?;
+    }
+    Ok((held.content.into_iter().chain(held.parts).collect(), damaged))
 }
