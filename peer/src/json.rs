@@ -67,6 +67,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             received,
             wasted,
             waiting_for,
+            from,
         } => GetLine::Progress {
             held: *held,
             length: *length,
@@ -74,6 +75,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             received: *received,
             wasted: *wasted,
             waiting_for: (!waiting_for.is_empty()).then(|| waiting_for.clone()),
+            from: from.iter().map(Into::into).collect(),
         },
         GetEvent::Done {
             content,
@@ -82,6 +84,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             wasted,
             elapsed,
             sources_used,
+            from,
         } => GetLine::Done {
             content: content.to_string(),
             length: *length,
@@ -90,6 +93,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             wasted: *wasted,
             elapsed_ms: millis(*elapsed),
             sources_used: *sources_used,
+            from: from.iter().map(Into::into).collect(),
         },
     }
 }
@@ -146,7 +150,7 @@ pub(crate) fn entry(listed: &Listed) -> EntryLine<'_> {
 pub(crate) fn status(status: &Status) -> NodeStatus {
     let (session, tracker, reason) = match &status.session {
         SessionStatus::Offline => ("offline", None, None),
-        SessionStatus::Connecting { tracker, reason } => ("connecting", tracker.as_ref(), Some(reason)),
+        SessionStatus::Connecting { reason } => ("connecting", None, Some(reason)),
         SessionStatus::Connected { tracker } => ("connected", Some(tracker), None),
     };
     NodeStatus {
@@ -301,15 +305,13 @@ mod tests {
             "scrub": {"done": 1, "total": 2, "damaged": 3, "rounds": 4},
         });
         assert_eq!(value(super::status(&status)), expected);
-        let tracker = "t:1".parse().expect("an address");
         status.session = SessionStatus::Connecting {
-            tracker: Some(tracker),
             reason: "refused".to_owned(),
         };
         let told = value(super::status(&status));
         assert_eq!(
             (&told["session"], &told["tracker"], &told["reason"]),
-            (&json!("connecting"), &json!("t:1"), &json!("refused"))
+            (&json!("connecting"), &Value::Null, &json!("refused"))
         );
     }
 

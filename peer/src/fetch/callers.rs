@@ -1,6 +1,6 @@
 //! Callers that wait for the same session, and the calls by which they reach a job.
 
-use shared::model::{FetchStanding, FragmentSet, Manifest, Source, Timestamp};
+use shared::model::{FetchSource, FetchStanding, FragmentSet, Manifest, Source, Timestamp};
 use tokio::sync::{oneshot, watch};
 
 use super::counters::Received;
@@ -46,6 +46,7 @@ pub(super) struct Update<'a> {
     pub(super) sources_used: u32,
     pub(super) sources: u32,
     pub(super) waiting_for: Option<String>,
+    pub(super) from: Vec<FetchSource>,
 }
 
 /// The callers of one session; all have the same manifest.
@@ -115,6 +116,7 @@ impl Callers {
                 received_bytes: received.bytes,
                 wasted_bytes: received.wasted,
                 waiting_for: update.waiting_for.clone().filter(|_| !is_done),
+                from: update.from.clone(),
             };
             caller.progress.send_if_modified(|last| {
                 let has_changed = *last != progress;

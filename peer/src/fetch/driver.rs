@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::model::{
-    BLOCK_LENGTH, ByteRate, FaultKind, FetchStanding, FragmentIndex, FragmentSet, Manifest, PeerId, Source,
-    Timestamp,
+    BLOCK_LENGTH, ByteRate, FaultKind, FetchSource, FetchStanding, FragmentIndex, FragmentSet, Manifest,
+    PeerId, Source, Timestamp,
 };
 use shared::runtime::OnExit;
 use tokio::sync::mpsc;
@@ -191,10 +191,11 @@ impl Driver {
         match report {
             // Events of a connection that has been ended no longer count.
             Report::Event(event) => {
-                if event
-                    .source()
-                    .is_some_and(|source| self.sources.get(source).is_some())
+                if let Some(source) = event.source()
+                    && self.sources.get(source).is_some()
                 {
+                    self.sources
+                        .heard_of(source, !matches!(event, Event::Left { .. }));
                     self.apply(event);
                 }
             }
@@ -489,6 +490,9 @@ impl Driver {
             waiting_for: waiting_for(&summary)
                 .map(|reason| reason.detail)
                 .or_else(|| self.speeds.complaint()),
+            from: self
+                .sources
+                .told(|source| self.running.asked_of(source, FetchSource::MAX_ASKED)),
         };
         if self.callers.update(&update) && !self.callers.is_empty() {
             self.apply(Event::Want(self.callers.wanted()));

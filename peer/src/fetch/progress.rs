@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{ByteCount, ByteRate, Reason, ReasonCode};
+use shared::model::{ByteCount, ByteRate, FetchSource, Reason, ReasonCode};
 
 use super::scheduler::SchedulerSummary;
 
@@ -21,6 +21,8 @@ pub struct Progress {
     pub wasted_bytes: u64,
     /// Reason why nothing comes, little comes, or not everything can come; in words for a person.
     pub waiting_for: Option<String>,
+    /// The sources since the fetch began, and the part that each has given: at most [`FetchSource::MAX`].
+    pub from: Vec<FetchSource>,
 }
 
 /// Result of a fetch.

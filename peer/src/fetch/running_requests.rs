@@ -76,6 +76,13 @@ impl Running {
             .for_each(|made| made.token.cancel());
     }
 
+    /// Returns the first fragments that the source is being asked for.
+    pub(super) fn asked_of(&self, source: PeerId, most: usize) -> Vec<u32> {
+        let asked = self.requests.values();
+        let of_source = asked.filter(|made| made.source == source && !made.token.is_cancelled());
+        of_source.take(most).map(|made| made.fragment.get()).collect()
+    }
+
     /// Cancels all requests.
     pub(super) fn cancel_all(&self) {
         self.requests.values().for_each(|made| made.token.cancel());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proto::client::TransferClient;
 use rand::seq::SliceRandom as _;
-use shared::model::{HostPort, PeerId, Source, Timestamp, Zone};
+use shared::model::{FetchSource, FetchSourceState, HostPort, PeerId, Source, Timestamp, Zone};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -42,6 +42,17 @@ pub(super) struct Connected {
     pub(super) stall: Duration,
 }
 
+/// Part that a peer has given.
+#[derive(Clone, Debug)]
+struct Given {
+    address: HostPort,
+    fragments: u32,
+    /// Bytes of the connections that have ended.
+    bytes: u64,
+    /// Whether it has answered on the present connection.
+    is_heard: bool,
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Sources {
@@ -51,8 +62,8 @@ pub(super) struct Sources {
     connected: BTreeMap<PeerId, Connected>,
     /// Peers to which the session has ever been connected.
     tried: BTreeSet<PeerId>,
-    /// Peers that delivered a fragment.
-    used: BTreeSet<PeerId>,
+    /// Part that each peer has given, of those that delivered a fragment or were connected.
+    given: BTreeMap<PeerId, Given>,
     last_find: Option<Timestamp>,
     /// Number of searches: they are frequent at first, when a swarm comes together, and then less and less.
     finds: u32,
@@ -61,14 +72,14 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn new(own: PeerId, zone: Option<Zone>, limits: Limits) -> Self {
-        let (connected, tried, used) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        let (connected, tried, given) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
         Self {
             limits,
             own,
             zone,
             connected,
             tried,
-            used,
+            given,
             last_find: None,
             finds: 0,
             is_finding: false,
@@ -109,6 +120,13 @@ impl Sources {
             // An answer may name a peer twice.
             if self.connected.insert(source.peer, connected.clone()).is_none() {
                 self.tried.insert(source.peer);
+                let given = self.given.entry(source.peer).or_insert_with(|| Given {
+                    address: connected.address.clone(),
+                    fragments: 0,
+                    bytes: 0,
+                    is_heard: false,
+                });
+                given.address = connected.address.clone();
                 added.push((source.peer, connected));
             }
         }
@@ -165,7 +183,44 @@ impl Sources {
     pub(super) fn remove(&mut self, source: PeerId) {
         if let Some(connected) = self.connected.remove(&source) {
             connected.token.cancel();
+            if let Some(given) = self.given.get_mut(&source) {
+                given.bytes += connected.meter.bytes();
+                given.is_heard = false;
+            }
         }
+    }
+
+    /// Notes that the source has answered, or that its answer has ended.
+    pub(super) fn heard_of(&mut self, source: PeerId, is_heard: bool) {
+        if let Some(given) = self.given.get_mut(&source) {
+            given.is_heard = is_heard;
+        }
+    }
+
+    /// Returns the sources and the part that each has given, those with the most first; `asked` has the
+    /// fragments that a source is being asked for.
+    pub(super) fn told(&self, asked: impl Fn(PeerId) -> Vec<u32>) -> Vec<FetchSource> {
+        let told = |(peer, given): (&PeerId, &Given)| {
+            let connected = self.connected.get(peer);
+            let asked = asked(*peer);
+            FetchSource {
+                peer: *peer,
+                address: given.address.clone(),
+                state: match connected {
+                    None => FetchSourceState::Gone,
+                    Some(_) if !given.is_heard => FetchSourceState::Connecting,
+                    Some(_) if asked.is_empty() => FetchSourceState::Idle,
+                    Some(_) => FetchSourceState::Asked,
+                },
+                fragments: given.fragments,
+                bytes: given.bytes + connected.map_or(0, |connected| connected.meter.bytes()),
+                asked,
+            }
+        };
+        let mut sources: Vec<_> = self.given.iter().map(told).collect();
+        sources.sort_by_key(|source| (std::cmp::Reverse(source.bytes), source.peer));
+        sources.truncate(FetchSource::MAX);
+        sources
     }
 
     /// Ends all connections.
@@ -177,7 +232,9 @@ impl Sources {
 
     /// Notes that the source delivered a fragment.
     pub(super) fn delivered(&mut self, source: PeerId) {
-        self.used.insert(source);
+        if let Some(given) = self.given.get_mut(&source) {
+            given.fragments += 1;
+        }
         if let Some(connected) = self.connected.get_mut(&source) {
             connected.stall = self.limits.stall;
         }
@@ -197,7 +254,8 @@ impl Sources {
 
     /// Number of peers that delivered a fragment.
     pub(super) fn used(&self) -> u32 {
-        u32::try_from(self.used.len()).unwrap_or(u32::MAX)
+        let used = self.given.values().filter(|given| given.fragments > 0).count();
+        u32::try_from(used).unwrap_or(u32::MAX)
     }
 
     /// Whether it is time to search for sources; if so, the search counts as begun.
@@ -281,6 +339,38 @@ mod tests {
         assert_eq!(chosen(&mut sources, 1..21, 21..41), (1, 2));
         assert!(sources.is_full());
         assert_eq!(chosen(&mut sources, 1..21, 21..41), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn the_part_that_a_source_gave_is_told_after_it_has_gone_too() {
+        let mut sources = sources("", 8);
+        let added = sources.add(vec![source(1, ""), source(2, "")], |_| false);
+        let (one, two) = (PeerId::from_bytes([1; 16]), PeerId::from_bytes([2; 16]));
+        let states = |sources: &Sources, asked: &[u32]| -> Vec<_> {
+            let of = |peer| if peer == one { asked.to_vec() } else { Vec::new() };
+            let mut told = sources.told(of);
+            told.sort_by_key(|source| source.peer);
+            told.into_iter()
+                .map(|source| (source.state, source.fragments, source.asked))
+                .collect()
+        };
+        let connecting = (FetchSourceState::Connecting, 0, Vec::new());
+        assert_eq!(states(&sources, &[]), [connecting.clone(), connecting.clone()]);
+        sources.heard_of(one, true);
+        assert_eq!(
+            states(&sources, &[3, 7])[0],
+            (FetchSourceState::Asked, 0, vec![3, 7])
+        );
+        sources.delivered(one);
+        assert_eq!(states(&sources, &[])[0], (FetchSourceState::Idle, 1, Vec::new()));
+        sources.remove(one);
+        sources.remove(two);
+        let gone = [
+            (FetchSourceState::Gone, 1, Vec::new()),
+            (FetchSourceState::Gone, 0, Vec::new()),
+        ];
+        assert_eq!(states(&sources, &[]), gone);
+        assert_eq!((sources.used(), added.len()), (1, 2));
     }
 
     #[tokio::test]

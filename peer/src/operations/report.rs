@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::messages::control::GetEvent;
-use shared::model::{ContentId, FragmentSet, Manifest, Name, Source, Timestamp};
+use shared::model::{
+    ContentId, FetchSource, FetchSourceState, FragmentSet, Manifest, Name, Source, Timestamp,
+};
 use shared::{Coded as _, ErrorCode, Failure};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -152,6 +154,7 @@ impl<'a, T: From<GetEvent>> Report<'a, T> {
                 received: now.received_bytes,
                 wasted: now.wasted_bytes,
                 waiting_for: now.waiting_for.unwrap_or_default(),
+                from: now.from,
             };
             event.into()
         };
@@ -167,18 +170,21 @@ impl<'a, T: From<GetEvent>> Report<'a, T> {
             wasted: totals.wasted,
             elapsed: self.node.clock.now().since(self.begun),
             sources_used: totals.sources_used,
+            from: totals.from,
         };
         self.events.tell(done.into()).await
     }
 }
 
 /// Sums over fetches that have ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Totals {
     pub(super) received: u64,
     pub(super) wasted: u64,
     /// The most sources that served one of the fetches.
     pub(super) sources_used: u32,
+    /// The sources of all fetches.
+    pub(super) from: Vec<FetchSource>,
 }
 
 /// The sum of several fetches that are one operation to its caller; cheap to clone.
@@ -227,8 +233,10 @@ impl FetchTally {
 
     fn end(&self, content: ContentId, fetched: Option<&Fetched>) {
         let mut tally = self.lock();
-        if let Some((_, is_running)) = tally.latest.get_mut(&content) {
+        let tally = &mut *tally;
+        if let Some((shown, is_running)) = tally.latest.get_mut(&content) {
             *is_running = false;
+            FetchSource::add_all(&mut tally.ended.from, &shown.borrow().from);
         }
         if let Some(fetched) = fetched {
             tally.ended.received += fetched.received_bytes;
@@ -239,7 +247,7 @@ impl FetchTally {
 
     /// Returns the sums over the fetches that have ended.
     pub(super) fn totals(&self) -> Totals {
-        self.lock().ended
+        self.lock().ended.clone()
     }
 
     /// Returns how far all fetches are together.
@@ -248,8 +256,13 @@ impl FetchTally {
         let mut sum = Progress {
             received_bytes: tally.ended.received,
             wasted_bytes: tally.ended.wasted,
+            from: tally.ended.from.clone(),
             ..Progress::default()
         };
+        // A connection of a fetch that has ended says nothing about the others.
+        for source in &mut sum.from {
+            (source.state, source.asked) = (FetchSourceState::Gone, Vec::new());
+        }
         for (shown, is_running) in tally.latest.values() {
             let now = shown.borrow();
             sum.held_bytes += now.held_bytes;
@@ -257,6 +270,7 @@ impl FetchTally {
                 sum.received_bytes += now.received_bytes;
                 sum.wasted_bytes += now.wasted_bytes;
                 sum.sources = sum.sources.max(now.sources);
+                FetchSource::add_all(&mut sum.from, &now.from);
                 sum.waiting_for = sum.waiting_for.take().or_else(|| now.waiting_for.clone());
             }
         }

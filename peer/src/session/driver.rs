@@ -164,13 +164,7 @@ impl Driver {
     }
 
     fn publish_connecting(&self, wish: u64, reason: String) {
-        self.publish_status(
-            wish,
-            SessionStatus::Connecting {
-                tracker: None,
-                reason,
-            },
-        );
+        self.publish_status(wish, SessionStatus::Connecting { reason });
     }
 
     /// Tries every way into the network until a tracker welcomes this peer, and stays in that session to its

@@ -117,7 +117,7 @@ impl Network {
                 SessionStatus::Offline => {
                     "this node is not connected to a network; connect it first".to_owned()
                 }
-                SessionStatus::Connecting { reason, .. } if !reason.is_empty() => reason,
+                SessionStatus::Connecting { reason } if !reason.is_empty() => reason,
                 SessionStatus::Connecting { .. } | SessionStatus::Connected { .. } => {
                     "this node is still connecting to its network; try again".to_owned()
                 }

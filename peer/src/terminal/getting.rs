@@ -12,6 +12,7 @@ use shared::{Coded as _, ErrorCode};
 use super::exit::{Exit, Failure};
 use super::output::Output;
 use super::progress::{Amount, Progress, Unit, percent};
+use super::sources::summary;
 use crate::{json, words};
 
 /// Events of a fetch.
@@ -112,9 +113,13 @@ pub async fn follow(
                 wasted,
                 elapsed,
                 sources_used,
+                from,
                 ..
             } => {
                 drop(progress.take());
+                for line in summary(&from) {
+                    out.note(&line);
+                }
                 let how = how_line(received, wasted, elapsed, sources_used);
                 let (length, elapsed) = (ByteCount::new(length), format_duration(elapsed));
                 match target.output {

@@ -2,8 +2,8 @@
 //!
 //! [`attach`] reaches the running node or runs one, [`listing`] reads all pages of a listing. [`adding`] and
 //! [`getting`] follow a publication and a fetch event by event; [`missing`] tells why a fetch got nothing.
-//! [`show`] is text for people, [`table`] and [`progress`] are its forms, [`output`] writes it. [`paths`]
-//! looks at this machine's paths. [`exit`] has the exit codes and the failure that carries one.
+//! [`show`] and [`sources`] are text for people, [`table`] and [`progress`] are its forms, [`output`] writes
+//! it. [`paths`] looks at this machine's paths. [`exit`] has the exit codes and the failure that carries one.
 //!
 //! Nothing here touches a data directory or a wire type: a node is asked through
 //! `proto::client::ControlClient`.
@@ -18,4 +18,5 @@ pub mod output;
 pub mod paths;
 pub mod progress;
 pub mod show;
+pub mod sources;
 pub mod table;

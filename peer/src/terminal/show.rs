@@ -274,11 +274,7 @@ pub(super) fn runs(fragments: &FragmentSet, most: usize) -> Vec<String> {
 pub fn session(session: &SessionStatus) -> String {
     match session {
         SessionStatus::Offline => words::offline().to_owned(),
-        SessionStatus::Connecting { tracker: None, .. } => words::connecting().to_owned(),
-        SessionStatus::Connecting {
-            tracker: Some(tracker),
-            ..
-        } => words::connecting_with(tracker),
+        SessionStatus::Connecting { .. } => words::connecting().to_owned(),
         SessionStatus::Connected { tracker } => words::connected_with(tracker),
     }
 }
@@ -324,7 +320,7 @@ pub fn status(status: &Status) -> String {
         (words::label_address(), status.address.to_string()),
         (words::label_network(), session(&status.session)),
     ];
-    if let SessionStatus::Connecting { reason, .. } = &status.session
+    if let SessionStatus::Connecting { reason } = &status.session
         && !reason.is_empty()
     {
         lines.push(("", one_line(&words::told(reason))));

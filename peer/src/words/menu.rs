@@ -51,7 +51,6 @@ shared::messages! {
     fn no_answer() { en: "no answer from the peer", es: "el nodo no responde" }
     fn offline() { en: "offline", es: "sin conexión" }
     fn connecting() { en: "connecting", es: "conectando" }
-    fn connecting_with(tracker) { en: "connecting {tracker}", es: "conectando {tracker}" }
     fn connected() { en: "connected", es: "conectado" }
     fn connected_with(tracker) { en: "connected {tracker}", es: "conectado {tracker}" }
 

@@ -13,6 +13,29 @@ shared::messages! {
     fn fewest_of(fewest, target) { en: "fewest {fewest} of {target}", es: "mínimo {fewest} de {target}" }
     fn sources(count) { en: ["1 source", "{count} sources"], es: ["1 fuente", "{count} fuentes"] }
 
+    // The sources of a fetch.
+    fn source_asked(address, fragments, name) {
+        en: "asking {address} for fragments {fragments} of {name} …",
+        es: "pidiendo a {address} los fragmentos {fragments} de {name} …"
+    }
+    fn source_asked_for_one(address, fragment, name) {
+        en: "asking {address} for fragment {fragment} of {name} …",
+        es: "pidiendo a {address} el fragmento {fragment} de {name} …"
+    }
+    fn source_connecting(address, name) {
+        en: "connecting to {address} for {name} …",
+        es: "conectando con {address} para {name} …"
+    }
+    fn source_idle(address, name) {
+        en: "connected to {address} for {name} …",
+        es: "conectado con {address} para {name} …"
+    }
+    fn source_gone(address, name) { en: "{address} has left {name}", es: "{address} ya no da {name}" }
+    fn source_received(doing, given) { en: "{doing} received {given}", es: "{doing} recibido {given}" }
+    fn given(fragments, bytes) { en: "{fragments}, {bytes}", es: "{fragments}, {bytes}" }
+    fn received_from(address, given) { en: "received from {address}: {given}", es: "recibido de {address}: {given}" }
+    fn and_more_peers(peers) { en: "and from {peers} more", es: "y de {peers} más" }
+
     // Adding.
     fn sharing(name, length, fragments, id) {
         en: "sharing {name}: {length} in {fragments}\nid {id}",

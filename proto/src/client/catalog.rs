@@ -22,7 +22,6 @@ const COLLECTION_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct CatalogClient {
     inner: Generated<Channel>,
-    patience: Patience,
 }
 
 impl CatalogClient {
@@ -33,18 +32,10 @@ impl CatalogClient {
     pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
         Ok(Self {
             inner: Generated::new(dial::channel(tracker)?),
-            patience: Patience::DEFAULT,
         })
     }
 
-    /// Sets other deadlines and attempts.
-    #[must_use]
-    pub const fn with_patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
-        self
-    }
-
-    /// Makes a call with the client's patience; both messages pass as they are.
+    /// Makes a call; both messages pass as they are.
     ///
     /// # Errors
     /// As the contract says, for this and all that follow.
@@ -56,7 +47,7 @@ impl CatalogClient {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        unary(self.patience, &self.inner, request, call).await
+        unary(Patience::DEFAULT, &self.inner, request, call).await
     }
 
     /// Binds a name; see the contract.
@@ -79,7 +70,7 @@ impl CatalogClient {
     async fn publish_collection(&self, publish: &Publish, parts: &Parts) -> Result<Binding, RemoteError> {
         let patience = Patience {
             deadline: COLLECTION_DEADLINE,
-            ..self.patience
+            ..Patience::DEFAULT
         };
         let messages = publication(publish, parts);
         let reply =
@@ -229,7 +220,7 @@ impl CatalogClient {
         };
         let mut client = self.inner.clone();
         Ok(Incoming::new(
-            begun(self.patience.deadline, "tracker", client.watch(request)).await?,
+            begun(Patience::DEFAULT.deadline, "tracker", client.watch(request)).await?,
         ))
     }
 
@@ -244,7 +235,7 @@ impl CatalogClient {
         let mut client = self.inner.clone();
         Ok(Incoming::new(
             begun(
-                self.patience.deadline,
+                Patience::DEFAULT.deadline,
                 "tracker",
                 client.events(v1::EventsRequest::from(after)),
             )

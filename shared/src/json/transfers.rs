@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Replicas;
-use crate::model::ContentId;
+use crate::model::{ContentId, FetchSource};
 
 /// The line of `peer serve`, printed when the node is ready.
 #[derive(Debug, Serialize)]
@@ -117,6 +117,8 @@ pub enum GetLine {
         wasted: u64,
         /// The reason why little or nothing moves; null when all is well.
         waiting_for: Option<String>,
+        /// The sources, and the part that each has given; at most 64.
+        from: Vec<FetchedFrom>,
     },
     /// The result.
     Done {
@@ -134,7 +136,40 @@ pub enum GetLine {
         elapsed_ms: u64,
         /// Peers that served at least one block.
         sources_used: u32,
+        /// The sources, and the part that each has given; at most 64.
+        from: Vec<FetchedFrom>,
     },
+}
+
+/// A source of a fetch.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FetchedFrom {
+    /// Its id.
+    pub id: String,
+    /// The address at which it is dialled, `HOST:PORT`.
+    pub address: String,
+    /// `connecting`, `idle`, `asked` or `gone`.
+    pub state: &'static str,
+    /// Fragments that it has delivered.
+    pub fragments: u32,
+    /// Bytes that have come from it.
+    pub bytes: u64,
+    /// Fragments that it is being asked for; the first 8 of them.
+    pub asked: Vec<u32>,
+}
+
+impl From<&FetchSource> for FetchedFrom {
+    fn from(source: &FetchSource) -> Self {
+        Self {
+            id: source.peer.to_string(),
+            address: source.address.to_string(),
+            state: source.state.word(),
+            fragments: source.fragments,
+            bytes: source.bytes,
+            asked: source.asked.clone(),
+        }
+    }
 }
 
 /// A line of `peer verify`: `progress` several times, `done`.

@@ -7,6 +7,7 @@ use shared::model::{ContentId, Timestamp};
 use shared::runtime::ManualClock;
 
 use super::super::output::tests::Captured;
+use super::super::sources::tests::source;
 use super::*;
 use crate::settings::Style;
 
@@ -44,6 +45,7 @@ fn progress() -> GetEvent {
         received: 1024,
         wasted: 0,
         waiting_for: "no peer that is online holds what is missing".to_owned(),
+        from: vec![source(1, 1, &[3])],
     }
 }
 
@@ -55,6 +57,7 @@ fn done() -> GetEvent {
         wasted: 30,
         elapsed: Duration::from_millis(1500),
         sources_used: 2,
+        from: vec![source(1, 2, &[]), source(2, 1, &[])],
     }
 }
 
@@ -115,7 +118,9 @@ async fn a_fetch_says_what_it_fetches_and_where_it_went() {
     );
     assert_eq!(
         played.stderr,
-        "fetching models/x: 4.0 KiB in 1 fragment, 25% of it is here already\n"
+        "fetching models/x: 4.0 KiB in 1 fragment, 25% of it is here already\n\
+         received from 192.168.20.1:50053: 2 fragments, 2.0 KiB\n\
+         received from 192.168.20.2:50053: 1 fragment, 1.0 KiB\n"
     );
     assert_eq!(
         played.how_far,
@@ -133,6 +138,7 @@ async fn wasted_bytes_are_told_when_they_are_more_than_one_in_a_hundred() {
         wasted: 31,
         elapsed: Duration::from_secs(1),
         sources_used: 2,
+        from: Vec::new(),
     };
     let played = play(false, [Ok(started()), Ok(done)]).await;
     assert_eq!(
@@ -150,15 +156,21 @@ async fn with_json_every_event_is_a_line() {
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect();
     let id = CONTENT.to_string();
+    let from = |number: u8, state: &str, fragments: u32, asked: &[u32]| {
+        serde_json::json!({"id": format!("{number:02x}").repeat(16), "address": format!("192.168.20.{number}:50053"),
+            "state": state, "fragments": fragments, "bytes": fragments * 1024, "asked": asked})
+    };
     assert_eq!(
         lines,
         [
             serde_json::json!({"event": "started", "name": "another/name", "content": id, "length": 4096,
                 "fragments": 1, "already_held": 1024}),
             serde_json::json!({"event": "progress", "held": 2048, "length": 4096, "sources": 0,
-                "received": 1024, "wasted": 0, "waiting_for": "no peer that is online holds what is missing"}),
+                "received": 1024, "wasted": 0, "waiting_for": "no peer that is online holds what is missing",
+                "from": [from(1, "asked", 1, &[3])]}),
             serde_json::json!({"event": "done", "content": id, "length": 4096, "output": "/tmp/x",
-                "received": 3072, "wasted": 30, "elapsed_ms": 1500, "sources_used": 2}),
+                "received": 3072, "wasted": 30, "elapsed_ms": 1500, "sources_used": 2,
+                "from": [from(1, "idle", 2, &[]), from(2, "idle", 1, &[])]}),
         ]
     );
     assert_eq!(played.stderr, "");
@@ -188,6 +200,7 @@ async fn a_stalled_fetch_is_given_up_and_a_moving_one_is_not() {
             received,
             wasted: 0,
             waiting_for: "no peer that is online holds what is missing".to_owned(),
+            from: Vec::new(),
         })
     };
     let (patience, pause) = (Some(Duration::from_secs(60)), Duration::from_secs(50));

@@ -140,7 +140,6 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         used: 1 << 29,
         contents: 2,
         session: SessionStatus::Connecting {
-            tracker: None,
             reason: "refused\u{1b}[2J".to_owned(),
         },
         epoch: Epoch::new(0),

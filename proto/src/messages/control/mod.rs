@@ -13,8 +13,8 @@ pub use entries::{EntryKind, Listed};
 pub use plan::Planned;
 use shared::collection::Selection;
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentRef, Epoch, FragmentLength, Health, HostPort, Incarnation, Name,
-    PeerId, ReplicationTarget, SourceFault, Zone,
+    Binding, ByteRate, ContentId, ContentRef, Epoch, FetchSource, FragmentLength, Health, HostPort,
+    Incarnation, Name, PeerId, ReplicationTarget, SourceFault, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -106,8 +106,6 @@ pub enum SessionStatus {
     Offline,
     /// Dialling, or waiting to dial again.
     Connecting {
-        /// The tracker that was tried last, if one is known.
-        tracker: Option<HostPort>,
         /// Reason for the missing session.
         reason: String,
     },
@@ -222,6 +220,8 @@ pub enum GetEvent {
         wasted: u64,
         /// Reason for little or no progress; empty when all is well.
         waiting_for: String,
+        /// The sources, and the part that each has given.
+        from: Vec<FetchSource>,
     },
     /// Complete, verified, synced and in place; last.
     Done {
@@ -237,6 +237,8 @@ pub enum GetEvent {
         elapsed: Duration,
         /// Peers that served at least one fragment.
         sources_used: u32,
+        /// Peers that gave something, or were asked.
+        from: Vec<FetchSource>,
     },
 }
 

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::collection::Selection;
-use shared::model::{ByteRate, Epoch, FaultKind, FragmentLength, HostPort, Incarnation, SourceFault};
+use shared::model::{
+    ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation,
+    SourceFault,
+};
 
 use super::{
     Add, AddEvent, EntryPoint, Get, GetEvent, LimitChange, LocalContent, LocalRole, RateLimits, Scrub,
@@ -41,17 +44,9 @@ impl TryFrom<v1::StatusReply> for Status {
         let session = match wire.session() {
             v1::SessionState::Unspecified => return Err(Invalid::Missing("session")),
             v1::SessionState::Offline => SessionStatus::Offline,
-            v1::SessionState::Connecting => {
-                let tracker = if wire.tracker.is_empty() {
-                    None
-                } else {
-                    Some(tracker()?)
-                };
-                SessionStatus::Connecting {
-                    tracker,
-                    reason: wire.reason.clone(),
-                }
-            }
+            v1::SessionState::Connecting => SessionStatus::Connecting {
+                reason: wire.reason.clone(),
+            },
             v1::SessionState::Connected => SessionStatus::Connected { tracker: tracker()? },
         };
         Ok(Self {
@@ -113,7 +108,7 @@ impl From<Status> for v1::StatusReply {
     fn from(status: Status) -> Self {
         let (session, tracker, reason) = match status.session {
             SessionStatus::Offline => (v1::SessionState::Offline, None, String::new()),
-            SessionStatus::Connecting { tracker, reason } => (v1::SessionState::Connecting, tracker, reason),
+            SessionStatus::Connecting { reason } => (v1::SessionState::Connecting, None, reason),
             SessionStatus::Connected { tracker } => {
                 (v1::SessionState::Connected, Some(tracker), String::new())
             }
@@ -360,6 +355,7 @@ impl TryFrom<v1::GetEvent> for GetEvent {
                 received: progress.received,
                 wasted: progress.wasted,
                 waiting_for: progress.waiting_for,
+                from: sources(progress.from)?,
             },
             Event::Done(done) => Self::Done {
                 content: content_id(&done.content_id)?,
@@ -368,6 +364,7 @@ impl TryFrom<v1::GetEvent> for GetEvent {
                 wasted: done.wasted,
                 elapsed: Duration::from_millis(done.elapsed_ms),
                 sources_used: done.sources_used,
+                from: sources(done.from)?,
             },
         })
     }
@@ -397,6 +394,7 @@ impl From<GetEvent> for v1::GetEvent {
                 received,
                 wasted,
                 waiting_for,
+                from,
             } => Event::Progress(v1::FetchProgress {
                 held,
                 length,
@@ -404,6 +402,7 @@ impl From<GetEvent> for v1::GetEvent {
                 waiting_for,
                 received,
                 wasted,
+                from: from.into_iter().map(Into::into).collect(),
             }),
             GetEvent::Done {
                 content,
@@ -412,6 +411,7 @@ impl From<GetEvent> for v1::GetEvent {
                 wasted,
                 elapsed,
                 sources_used,
+                from,
             } => Event::Done(Done {
                 content_id: content.as_bytes().to_vec().into(),
                 length,
@@ -419,9 +419,57 @@ impl From<GetEvent> for v1::GetEvent {
                 wasted,
                 elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
                 sources_used,
+                from: from.into_iter().map(Into::into).collect(),
             }),
         };
         Self { event: Some(event) }
+    }
+}
+
+fn sources(wire: Vec<v1::FetchSource>) -> Result<Vec<FetchSource>, Invalid> {
+    let sources = wire.into_iter().take(FetchSource::MAX);
+    sources.map(TryInto::try_into).collect()
+}
+
+impl TryFrom<v1::FetchSource> for FetchSource {
+    type Error = Invalid;
+
+    fn try_from(mut wire: v1::FetchSource) -> Result<Self, Invalid> {
+        let state = match wire.state() {
+            v1::FetchSourceState::Unspecified => return Err(Invalid::Missing("state")),
+            v1::FetchSourceState::Connecting => FetchSourceState::Connecting,
+            v1::FetchSourceState::Idle => FetchSourceState::Idle,
+            v1::FetchSourceState::Asked => FetchSourceState::Asked,
+            v1::FetchSourceState::Gone => FetchSourceState::Gone,
+        };
+        wire.asked.truncate(Self::MAX_ASKED);
+        Ok(Self {
+            peer: peer_id(&wire.peer_id)?,
+            address: parsed("address", &wire.address)?,
+            state,
+            fragments: wire.fragments,
+            bytes: wire.bytes,
+            asked: wire.asked,
+        })
+    }
+}
+
+impl From<FetchSource> for v1::FetchSource {
+    fn from(source: FetchSource) -> Self {
+        let state = match source.state {
+            FetchSourceState::Connecting => v1::FetchSourceState::Connecting,
+            FetchSourceState::Idle => v1::FetchSourceState::Idle,
+            FetchSourceState::Asked => v1::FetchSourceState::Asked,
+            FetchSourceState::Gone => v1::FetchSourceState::Gone,
+        };
+        Self {
+            peer_id: source.peer.as_bytes().to_vec().into(),
+            address: source.address.to_string(),
+            state: state.into(),
+            fragments: source.fragments,
+            bytes: source.bytes,
+            asked: source.asked,
+        }
     }
 }
 
@@ -543,6 +591,39 @@ mod tests {
     use shared::model::PeerId;
 
     use super::*;
+
+    #[test]
+    fn the_sources_of_a_fetch_survive_the_wire_and_need_a_state() {
+        let of = |state| FetchSource {
+            peer: PeerId::from_bytes([7; 16]),
+            address: "192.168.20.85:50053".parse().expect("an address"),
+            state,
+            fragments: 3,
+            bytes: 3 << 20,
+            asked: vec![4, 9],
+        };
+        let states = [
+            FetchSourceState::Connecting,
+            FetchSourceState::Idle,
+            FetchSourceState::Asked,
+            FetchSourceState::Gone,
+        ];
+        let progress = GetEvent::Progress {
+            held: 1,
+            length: 2,
+            sources: 4,
+            received: 1,
+            wasted: 0,
+            waiting_for: String::new(),
+            from: states.map(of).to_vec(),
+        };
+        let mut wire = v1::GetEvent::from(progress.clone());
+        assert_eq!(wire.clone().try_into(), Ok(progress));
+        if let Some(v1::get_event::Event::Progress(progress)) = &mut wire.event {
+            progress.from[2].state = 0;
+        }
+        assert_eq!(GetEvent::try_from(wire), Err(Invalid::Missing("state")));
+    }
 
     #[test]
     fn source_faults_survive_the_wire_and_need_a_kind() {

@@ -1,0 +1,134 @@
+//! Sources of a fetch as text: which peer is asked for which fragments, and what has come from it. Pure.
+
+use shared::model::{ByteCount, FetchSource, FetchSourceState};
+
+use crate::words;
+
+/// Sources that are shown at most; the others are counted.
+pub const SHOWN: usize = 6;
+
+/// Returns a line such as `asking 192.168.20.85:50053 for fragments 3, 7 of file2 … received 11 fragments,
+/// 683.6 KiB`.
+#[must_use]
+pub fn asking(source: &FetchSource, name: &str) -> String {
+    let address = &source.address;
+    let doing = match (source.state, source.asked.as_slice()) {
+        (FetchSourceState::Connecting, _) => words::source_connecting(address, name),
+        (FetchSourceState::Gone, _) => words::source_gone(address, name),
+        (FetchSourceState::Idle, _) | (_, []) => words::source_idle(address, name),
+        (FetchSourceState::Asked, [one]) => words::source_asked_for_one(address, one, name),
+        (FetchSourceState::Asked, some) => {
+            let numbers: Vec<String> = some.iter().map(ToString::to_string).collect();
+            let more = if some.len() == FetchSource::MAX_ASKED {
+                ", …"
+            } else {
+                ""
+            };
+            words::source_asked(address, format!("{}{more}", numbers.join(", ")), name)
+        }
+    };
+    match source.bytes {
+        0 => doing,
+        _ => words::source_received(doing, given(source)),
+    }
+}
+
+/// Returns lines about the sources that gave something, such as `received from 10.0.0.2:50053: 150 fragments,
+/// 150.0 MiB`, with the number of the others when there are many.
+#[must_use]
+pub fn summary(from: &[FetchSource]) -> Vec<String> {
+    let giving: Vec<_> = from.iter().filter(|source| source.bytes > 0).collect();
+    let line = |source: &&FetchSource| words::received_from(&source.address, given(source));
+    let mut lines: Vec<String> = giving.iter().take(SHOWN).map(line).collect();
+    if giving.len() > SHOWN {
+        lines.push(words::and_more_peers(words::peers((giving.len() - SHOWN) as u64)));
+    }
+    lines
+}
+
+fn given(source: &FetchSource) -> String {
+    let fragments = words::fragments(source.fragments.into());
+    words::given(fragments, ByteCount::new(source.bytes))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use shared::language::{Language, here};
+    use shared::model::PeerId;
+
+    use super::*;
+
+    /// A source that is asked for some fragments and has given others, of 1 KiB each.
+    pub(crate) fn source(number: u8, fragments: u32, asked: &[u32]) -> FetchSource {
+        FetchSource {
+            peer: PeerId::from_bytes([number; 16]),
+            address: format!("192.168.20.{number}:50053").parse().expect("an address"),
+            state: if asked.is_empty() {
+                FetchSourceState::Idle
+            } else {
+                FetchSourceState::Asked
+            },
+            fragments,
+            bytes: u64::from(fragments) << 10,
+            asked: asked.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_source_is_told_with_what_it_is_asked_for_and_what_it_gave() {
+        let told = |source| asking(&source, "file2");
+        assert_eq!(
+            told(source(85, 0, &[3, 7])),
+            "asking 192.168.20.85:50053 for fragments 3, 7 of file2 …"
+        );
+        assert_eq!(
+            told(source(85, 11, &[12])),
+            "asking 192.168.20.85:50053 for fragment 12 of file2 … received 11 fragments, 11.0 KiB"
+        );
+        let _spanish = here(Language::Spanish);
+        assert_eq!(
+            told(source(85, 1, &[3, 7])),
+            "pidiendo a 192.168.20.85:50053 los fragmentos 3, 7 de file2 … recibido 1 fragmento, 1.0 KiB"
+        );
+    }
+
+    #[test]
+    fn every_state_of_a_source_has_its_words() {
+        let states = [
+            FetchSourceState::Gone,
+            FetchSourceState::Connecting,
+            FetchSourceState::Idle,
+            FetchSourceState::Asked,
+        ];
+        let told = states.map(|state| {
+            let source = FetchSource {
+                state,
+                ..source(1, 0, &[0])
+            };
+            asking(&source, "x")
+        });
+        assert_eq!(
+            told,
+            [
+                "192.168.20.1:50053 has left x",
+                "connecting to 192.168.20.1:50053 for x …",
+                "connected to 192.168.20.1:50053 for x …",
+                "asking 192.168.20.1:50053 for fragment 0 of x …",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_summary_names_who_gave_something_and_counts_the_rest() {
+        let mut from: Vec<_> = (1..=9).map(|number| source(number, 10, &[])).collect();
+        from.push(source(10, 0, &[]));
+        let lines = summary(&from);
+        assert_eq!(
+            lines[0],
+            "received from 192.168.20.1:50053: 10 fragments, 10.0 KiB"
+        );
+        assert_eq!(lines.last().map(String::as_str), Some("and from 3 peers more"));
+        assert_eq!(lines.len(), SHOWN + 1);
+        assert_eq!(summary(&[]), Vec::<String>::new());
+    }
+}
