@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::forward;
 use crate::operations::access::{Access, AccessRule, Denied};
 use crate::operations::report::Events;
-use crate::operations::{Node, add, collection, feed, get, local, standard_streams, upkeep, values};
+use crate::operations::{Node, add, collection, feed, forget, get, local, standard_streams, upkeep, values};
 
 /// The service; cheap to clone.
 #[derive(Clone, Debug)]
@@ -241,7 +241,7 @@ impl Control for ControlService {
         self.admit(&request, Access::Change)?;
         let request = request.into_inner();
         let content = content(request.r#ref)?;
-        let forgotten = local::forget(&self.node, &content, request.force).await;
+        let forgotten = forget::forget(&self.node, &content, request.force).await;
         reply(forgotten.map(|(content, freed)| v1::ForgetReply {
             content_id: content.as_bytes().to_vec().into(),
             freed,
