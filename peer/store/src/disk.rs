@@ -90,6 +90,12 @@ impl DiskStore {
         })
     }
 
+    /// Returns whether there is an index in a data directory: a store was opened there before.
+    #[must_use]
+    pub fn exists(data_dir: &Path) -> bool {
+        Layout::index_of(data_dir).exists()
+    }
+
     /// Sets the bytes that are used for fragments at most from now on; fragments that are there stay.
     pub fn set_capacity(&self, capacity: u64) {
         self.capacity.store(capacity, Ordering::Relaxed);

@@ -7,6 +7,7 @@
 //! Deliberately absent: files. The index knows records only.
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use shared::model::{
     ContentId, Digest, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
 };
+use shared::refusal::{is_vague, probe};
 
 use super::copies::{MAX_COPIES, UserFile};
 use super::files::FileIdentity;
@@ -91,6 +93,18 @@ pub(super) struct Index {
 impl Index {
     /// Opens the index, or makes an empty one.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        // The system says more about a file that cannot be opened than SQLite does.
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(StoreError::io("open", path))?;
+        Self::begin(path).map_err(|error| explained(error, path))
+    }
+
+    fn begin(path: &Path) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
         if verdict != "ok" {
@@ -375,6 +389,23 @@ impl Index {
     pub(super) fn withdraw_publication(&self, name: &Name) -> Result<bool, StoreError> {
         let delete = "DELETE FROM publications WHERE name = ? AND state = 0";
         Ok(self.connection.execute(delete, [name.as_str()])? > 0)
+    }
+}
+
+/// Asks the disk for the reason of a failure for which SQLite gives none.
+fn explained(error: StoreError, path: &Path) -> StoreError {
+    let is_vague = match &error {
+        StoreError::Index(cause) => cause
+            .sqlite_error()
+            .is_some_and(|told| is_vague(told.extended_code)),
+        _ => false,
+    };
+    match path.parent().filter(|_| is_vague) {
+        Some(directory) => match probe(directory) {
+            Err(source) => StoreError::io("write into", directory)(source),
+            Ok(()) => error,
+        },
+        None => error,
     }
 }
 

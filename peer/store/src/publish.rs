@@ -229,9 +229,8 @@ impl DiskStore {
         if after != identity || FileIdentity::at(&path) != Some(identity) {
             return Err(StoreError::ChangedWhileRead { path });
         }
-        // Bytes after the end of an unchanged file mean that its length means nothing.
-        let past_end = file.read_at(&mut [0], identity.size);
-        if past_end.map_err(StoreError::io("read", &path))? > 0 {
+        // An unchanged file that does not simply end where its length says has a length that means nothing.
+        if !matches!(file.read_at(&mut [0], identity.size), Ok(0)) {
             let kind = "made up while it is read, as files in /proc are";
             return Err(StoreError::NotAFile { path, kind });
         }
