@@ -25,7 +25,7 @@ pub(crate) async fn drain_status(node: &Node, peer: Option<PeerId>) -> Result<Dr
     let peer = peer.unwrap_or(own);
     let mut status = node.upkeep().await?.drain_status(peer).await?;
     let pending = match peer == own {
-        true => node.publisher.pending().await?.len(),
+        true => node.with_store(|store| store.count_pending()).await?,
         false => 0,
     };
     if pending > 0 {

@@ -24,7 +24,7 @@ use super::forward;
 use crate::operations::access::{Access, AccessRule, Denied};
 use crate::operations::report::Events;
 use crate::operations::{
-    Node, add, collection, extent, feed, get, local, plan, standard_streams, upkeep, values,
+    Node, add, collection, extent, feed, forget, get, local, plan, standard_streams, upkeep, values,
 };
 
 /// The service; cheap to clone.
@@ -246,7 +246,7 @@ impl Control for ControlService {
         self.admit(&request, Access::Change)?;
         let request = request.into_inner();
         let content = content(request.r#ref)?;
-        let forgotten = local::forget(&self.node, &content, request.force).await;
+        let forgotten = forget::forget(&self.node, &content, request.force).await;
         reply(forgotten.map(|(content, freed)| v1::ForgetReply {
             content_id: content.as_bytes().to_vec().into(),
             freed,
