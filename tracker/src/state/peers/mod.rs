@@ -270,6 +270,11 @@ impl Peers {
         self.get(id).is_some_and(Peer::is_live)
     }
 
+    pub(crate) fn is_in_reach(&self, id: PeerId) -> bool {
+        let standing = self.get(id).map(Peer::standing);
+        standing.is_some_and(|standing| !matches!(standing, Standing::Unreachable { .. }))
+    }
+
     pub(crate) fn is_lost(&self, id: PeerId) -> bool {
         self.get(id).is_none_or(Peer::is_lost)
     }

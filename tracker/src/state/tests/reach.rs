@@ -103,7 +103,7 @@ impl Network {
         let why = self
             .world
             .state
-            .why(&ContentRef::Name(name(text)))
+            .why(&ContentRef::Name(name(text)).into())
             .expect("known");
         why.reasons.iter().map(|reason| reason.code).collect()
     }
@@ -130,7 +130,7 @@ fn copies_on_peers_that_nobody_reaches_are_no_replicas() {
     let durability = network
         .world
         .state
-        .durability(&ContentRef::Name(name("a")))
+        .durability(&ContentRef::Name(name("a")).into())
         .expect("known");
     assert_eq!(durability.survives_any, 1);
     assert!(
@@ -144,7 +144,7 @@ fn copies_on_peers_that_nobody_reaches_are_no_replicas() {
     let found = network
         .world
         .state
-        .locate(&ContentRef::Name(name("a")), 8, None, &mut rand::rng());
+        .locate(&ContentRef::Name(name("a")).into(), 8, None, &mut rand::rng());
     let last = found.expect("known").holders.pop().expect("holders");
     assert_eq!(last.peer.id, peer(3), "readers are offered it last");
 }
