@@ -49,8 +49,8 @@ static JOIN: Key<HostPort> = Key::new("join", text).instead_of(&["webserver", "t
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1").flag(
     "host",
     "HOST",
-    "The address to listen on; an address other than loopback exposes the node to the network",
-    "La dirección en la que escuchar; una que no sea loopback expone el nodo a la red",
+    "The address to listen on, beside 127.0.0.1; an address other than loopback exposes the node to the network",
+    "La dirección en la que escuchar, además de 127.0.0.1; una que no sea loopback expone el nodo a la red",
 );
 static PORT: Key<u16> = Key::new("port", whole)
     .or("50053")

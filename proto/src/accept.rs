@@ -5,7 +5,7 @@
 //! and for the drain.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,9 +56,30 @@ const UNSENT_BYTES: u32 = 32 << 10;
 /// Fewer, larger frames: fewer wake-ups on the data path.
 const FRAME_BYTES: u32 = 64 << 10;
 
-/// Remote address of a connection; in the extensions of every request.
-#[derive(Clone, Copy, Debug)]
-pub struct RemoteAddr(pub SocketAddr);
+/// The two addresses of a connection; in the extensions of every request. A listener on all of IPv6 sees
+/// addresses of IPv4 inside addresses of IPv6; here they are plain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The caller's address.
+    pub remote: IpAddr,
+    /// The address that the caller has reached.
+    pub local: IpAddr,
+}
+
+impl Ends {
+    /// Makes the ends of a connection.
+    #[must_use]
+    pub const fn new(remote: IpAddr, local: IpAddr) -> Self {
+        Self {
+            remote: remote.to_canonical(),
+            local: local.to_canonical(),
+        }
+    }
+
+    fn of(stream: &TcpStream, remote: SocketAddr) -> io::Result<Self> {
+        Ok(Self::new(remote.ip(), stream.local_addr()?.ip()))
+    }
+}
 
 /// gRPC services of one program, with health and reflection.
 #[derive(Debug)]
@@ -179,13 +200,17 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
                 continue;
             }
         };
-        if let Err(error) = prepare(&stream, remote) {
+        // A connection without addresses is closed already.
+        let Ok(ends) = Ends::of(&stream, remote) else {
+            continue;
+        };
+        if let Err(error) = prepare(&stream, ends) {
             debug!(%error, %remote, "cannot set a connection's options");
         }
         let service = router
             .clone()
             .map_request(move |mut request: http::Request<Incoming>| {
-                request.extensions_mut().insert(RemoteAddr(remote));
+                request.extensions_mut().insert(ends);
                 request
             });
         let connection = connection_builder()
@@ -211,11 +236,11 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
     }
 }
 
-fn prepare(stream: &TcpStream, remote: SocketAddr) -> io::Result<()> {
+fn prepare(stream: &TcpStream, ends: Ends) -> io::Result<()> {
     stream.set_nodelay(true)?;
     // Over loopback there is no line to wait for, and it would cost a twentieth of the speed.
     #[cfg(target_os = "linux")]
-    if !remote.ip().is_loopback() {
+    if !ends.remote.is_loopback() {
         socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT_BYTES)?;
     }
     Ok(())

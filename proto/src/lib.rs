@@ -5,7 +5,7 @@
 //! `shared::model`, and back. [`status`] maps errors to gRPC and HTTP in one place. [`client`] has a typed
 //! client for every service, with deadlines and retries; [`dial`] and [`accept`] are the only places where
 //! connections are made and taken. [`frame`] writes the one message that is too large to be copied.
-//! [`http`] has the parts of HTTP that the three programs share.
+//! [`listen`] takes ports. [`http`] has the parts of HTTP that the three programs share.
 
 pub mod accept;
 pub mod client;
@@ -14,6 +14,7 @@ pub mod frame;
 #[cfg(test)]
 mod hostile;
 pub mod http;
+pub mod listen;
 pub mod messages;
 mod opening;
 pub mod status;

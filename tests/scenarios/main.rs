@@ -4,6 +4,8 @@
 //! the output of the commands. Tests that need no processes are beside the code.
 
 mod collections;
+mod copies;
+mod disks;
 mod endings;
 mod foreign;
 mod fragmentation;

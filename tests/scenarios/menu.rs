@@ -128,7 +128,7 @@ fn a_file_inside_a_directory_is_found_listed_and_fetched() -> Result<()> {
         "2",
         "--wait",
     ];
-    let _ = cluster.peer(0).run(add).expect(0);
+    drop(cluster.peer(0).run(add).expect(0));
     let lines = [
         "c",
         cluster.webserver.address(),

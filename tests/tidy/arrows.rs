@@ -12,6 +12,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("json", &["model"]),
     ("language", &["lib"]),
     ("model", &["hash"]),
+    ("refusal", &["error", "lib"]),
     ("runtime", &["error", "model", "settings"]),
     ("settings", &["error", "language", "lib", "model", "runtime"]),
 ];
@@ -23,6 +24,7 @@ pub(crate) const PROTO: &[Row] = &[
     ("dial", &["status"]),
     ("frame", &["messages"]),
     ("http", &["messages", "status"]),
+    ("listen", &[]),
     ("messages", &["status", "v1"]),
     ("opening", &[]),
     ("status", &[]),

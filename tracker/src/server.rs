@@ -1,10 +1,10 @@
 //! Server: the tracker as a whole. It binds, runs until it is told to stop, and drains.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::accept::{self, Services};
+use proto::listen::{self, ListenError};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
@@ -67,13 +67,8 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}{}", advice(source))]
-    Listen {
-        /// Host and port as they were given.
-        address: String,
-        /// The cause.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -82,25 +77,11 @@ pub enum StartError {
     Failed,
 }
 
-fn advice(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => "; choose another port with --port, or 0 for any free one",
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need special rights, choose another with --port"
-        }
-        _ => "; check --host and --port",
-    }
-}
-
 impl Coded for StartError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Config(error) => error.code(),
-            Self::Listen { source, .. } => match source.kind() {
-                io::ErrorKind::AddrInUse => ErrorCode::Conflict,
-                io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
-                _ => ErrorCode::InvalidArgument,
-            },
+            Self::Listen(error) => error.code(),
             Self::Journal(error) => error.code(),
             Self::Failed => ErrorCode::Internal,
         }
@@ -121,14 +102,8 @@ impl Tracker {
     /// # Errors
     /// As [`Self::bind`].
     pub async fn bind_with(config: Config, parts: Parts) -> Result<Self, StartError> {
-        let listen_error = |source| StartError::Listen {
-            address: format!("{}:{}", config.host, config.port),
-            source,
-        };
-        let listener = TcpListener::bind((config.host.as_str(), config.port))
-            .await
-            .map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
+        let listener = listen::bind(&config.host, config.port).await?;
+        let address = listener.local_addr().map_err(|_| StartError::Failed)?;
         if !address.ip().is_loopback() {
             warn!(%address, "whoever can reach this address can publish, remove and join");
         }

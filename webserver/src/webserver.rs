@@ -1,11 +1,11 @@
 //! The webserver as a whole: bind, run until a signal, drain.
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::accept::{self, Services};
+use proto::listen::{self, ListenError};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
@@ -36,27 +36,12 @@ pub enum StartError {
     /// The settings make no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The listening address cannot be used.
-    #[error("cannot listen on {address}: {source}{}", advice(source))]
-    Listen {
-        /// Host and port as they were given.
-        address: String,
-        /// Cause.
-        source: io::Error,
-    },
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// A necessary task has ended; the log has its name and the cause.
     #[error("stopped by itself because a part of it failed; the log has the details")]
     Failed,
-}
-
-fn advice(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => "; choose another port with --port, or 0 for any free one",
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need special rights, choose another with --port"
-        }
-        _ => "; check --host and --port",
-    }
 }
 
 impl From<TrackersError> for StartError {
@@ -69,11 +54,7 @@ impl Coded for StartError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Config(error) => error.code(),
-            Self::Listen { source, .. } => match source.kind() {
-                io::ErrorKind::AddrInUse => ErrorCode::Conflict,
-                io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
-                _ => ErrorCode::InvalidArgument,
-            },
+            Self::Listen(error) => error.code(),
             Self::Failed => ErrorCode::Internal,
         }
     }
@@ -87,14 +68,8 @@ impl Webserver {
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let clock = Clock::system();
         let directory = Directory::new(config.trackers.clone(), clock.now())?;
-        let listen_error = |source| StartError::Listen {
-            address: format!("{}:{}", config.host, config.port),
-            source,
-        };
-        let listener = TcpListener::bind((config.host.as_str(), config.port))
-            .await
-            .map_err(listen_error)?;
-        let address = listener.local_addr().map_err(listen_error)?;
+        let listener = listen::bind(&config.host, config.port).await?;
+        let address = listener.local_addr().map_err(|_| StartError::Failed)?;
         if !address.ip().is_loopback() {
             warn!(%address, "everyone who can reach this address sees the page and the addresses of the trackers");
         }

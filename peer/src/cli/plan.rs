@@ -109,7 +109,10 @@ fn find(
     selection: &Selection,
     own: &Path,
 ) -> Result<Found, Failure> {
-    let failed = |why: String| Failure::new(Exit::Internal, words::cannot(words::read(path.display()), why));
+    let failed = |error: &std::io::Error| {
+        let why = words::cannot(words::read(path.display()), words::io_error(error));
+        Failure::new(error.into(), why)
+    };
     if path.is_dir() {
         let scanned =
             scan::scan(path, selection, own).map_err(|error| Failure::of(words::read_directory(), &error))?;
@@ -122,15 +125,12 @@ fn find(
             files: Some(scanned.steps.iter().filter(is_file).count()),
         });
     }
-    let file = std::fs::File::open(path).map_err(|error| failed(words::io_error(&error)))?;
-    let length = file
-        .metadata()
-        .map_err(|error| failed(words::io_error(&error)))?
-        .len();
+    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
+    let length = file.metadata().map_err(|error| failed(&error))?.len();
     let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(length));
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let manifest: Manifest = hash_content(&file, length, fragment_length, threads, |_, _| Ok(()))
-        .map_err(|error| failed(words::io_error(&error)))?;
+        .map_err(|error| failed(&error))?;
     Ok(Found {
         length,
         fragment_length,

@@ -146,7 +146,7 @@ async fn entry(context: &Context<'_>, node: &Attached) -> Result<EntryPoint, Fai
             Ok(webserver.unwrap_or_else(|| EntryPoint::Tracker(tracker.clone())))
         }
         SessionStatus::Connected { .. } => Ok(attach::entry_or_default(context.options)),
-        SessionStatus::Offline | SessionStatus::Connecting { .. } => {
+        SessionStatus::Offline | SessionStatus::Connecting { .. } | SessionStatus::CopyOf { .. } => {
             Err(Failure::new(Exit::Unreachable, words::cannot_send_offline()))
         }
     }

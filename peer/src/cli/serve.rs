@@ -7,10 +7,9 @@ use shared::settings::{Values, follow};
 
 use crate::node::NodeHandle;
 use crate::settings::{Gathered, Options};
-use crate::terminal::attach::{entry_or_default, node_config};
+use crate::terminal::attach::{cannot_run, entry_or_default, node_config};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
-use crate::words;
 
 /// The port at which other peers and scripts expect a node.
 const DEFAULT_PORT: u16 = 50053;
@@ -32,7 +31,7 @@ pub(super) async fn run(
     } = settings;
     let shutdown = shutdown_signal(tasks);
     let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)));
-    let failed = |error| Failure::of(words::run_a_node(), &error);
+    let failed = |error| cannot_run(&error);
     let node = NodeHandle::start(config, tasks.clone()).await.map_err(failed)?;
     let (adjustable, stop) = (node.adjustable(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, changed| {

@@ -70,6 +70,9 @@ pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
     let document = Network::new(&view.peers, view.epoch.get(), view.in_safe_mode);
     context.out.json(&document);
     context.out.line(&show::peers(&view.peers).render());
+    for sentence in show::copies(&view.peers) {
+        context.out.note(&sentence);
+    }
     if view.in_safe_mode {
         context.out.note(words::safe_mode());
     }

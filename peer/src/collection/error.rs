@@ -69,12 +69,7 @@ impl Coded for CollectionError {
             Self::PartGone => ErrorCode::NotFound,
             Self::Broken(_) => ErrorCode::Corrupt,
             Self::Exists { .. } => ErrorCode::Conflict,
-            Self::Io { source, .. } => match source.kind() {
-                io::ErrorKind::NotFound => ErrorCode::NotFound,
-                io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorCode::Exhausted,
-                _ => ErrorCode::Internal,
-            },
+            Self::Io { source, .. } => source.into(),
         }
     }
 }

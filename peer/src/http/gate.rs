@@ -10,7 +10,9 @@ use std::net::IpAddr;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
+use proto::accept::Ends;
 use proto::http::HttpError;
+use proto::listen::has_address;
 use proto::messages::control::TOKEN_KEY;
 use shared::ErrorCode;
 use shared::model::HostPort;
@@ -23,8 +25,8 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The parts of a request that the gate looks at.
 #[derive(Debug)]
 pub(super) struct Asked<'a> {
-    /// The address at the other end of the connection.
-    pub(super) remote: Option<IpAddr>,
+    /// The ends of the connection.
+    pub(super) ends: Option<Ends>,
     /// The authority of the request's target, which HTTP/2 has in place of `Host`.
     pub(super) authority: Option<&'a Authority>,
     pub(super) headers: &'a HeaderMap,
@@ -32,11 +34,16 @@ pub(super) struct Asked<'a> {
 
 /// The gate of one node.
 #[derive(Debug)]
-pub(super) struct Gate(AccessRule);
+pub(super) struct Gate {
+    rule: AccessRule,
+    /// The address that its owner has others dial: a name of this machine that nobody else can point here.
+    advertised: HostPort,
+}
 
 impl Gate {
-    pub(super) const fn new(token: String, address: HostPort) -> Self {
-        Self(AccessRule::new(token, address))
+    pub(super) const fn new(token: String, advertised: HostPort) -> Self {
+        let rule = AccessRule::new(token);
+        Self { rule, advertised }
     }
 
     /// Returns the access of a request.
@@ -51,7 +58,8 @@ impl Gate {
         };
         let bearer = text(&AUTHORIZATION).map(|value| value.strip_prefix("Bearer ").unwrap_or_default());
         let token = bearer.or_else(|| text(&HeaderName::from_static(TOKEN_KEY)));
-        let access = self.0.judge(asked.remote, token.map(str::as_bytes));
+        let token = token.map(str::as_bytes);
+        let access = self.rule.judge(asked.ends, token, has_address);
         if access == Err(Denied::OtherMachine) {
             return denied("a node answers HTTP only to the machine it runs on");
         }
@@ -59,7 +67,7 @@ impl Gate {
         let Some(host) = asked.authority.cloned().or(named) else {
             return denied("the request does not say which host it is for");
         };
-        if !self.0.is_own(host.host()) && !host.host().eq_ignore_ascii_case("localhost") {
+        if !self.is_own(host.host(), asked.ends) {
             return denied("the request is for another host; use 127.0.0.1, localhost or the node's address");
         }
         let is_same_origin = |origin: &str| origin.strip_prefix("http://") == Some(host.as_str());
@@ -69,6 +77,20 @@ impl Gate {
             return denied("a node does not answer web pages of others");
         }
         access.or_else(|_| denied("the token is not this node's; it has a new one after every start"))
+    }
+
+    /// Whether a host is this machine, as the caller has reached it.
+    fn is_own(&self, host: &str, ends: Option<Ends>) -> bool {
+        let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        match inside.unwrap_or(host).parse::<IpAddr>() {
+            Ok(ip) => {
+                let ip = ip.to_canonical();
+                ip.is_loopback() || ends.is_some_and(|ends| ends.local == ip)
+            }
+            Err(_) => ["localhost", self.advertised.host()]
+                .iter()
+                .any(|own| host.eq_ignore_ascii_case(own)),
+        }
     }
 }
 
@@ -82,15 +104,24 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
+    /// Judges a request that has come to the same address as it came from, or else to 127.0.0.1.
     fn judge(remote: &str, headers: &[(&str, &str)]) -> Option<Access> {
-        let gate = Gate::new(TOKEN.to_owned(), "10.0.0.7:50053".parse().expect("an address"));
+        let is_own = ["10.0.0.7", "::ffff:10.0.0.7", "2001:db8::7", "fe80::7"].contains(&remote);
+        judge_at(remote, if is_own { remote } else { "127.0.0.1" }, headers)
+    }
+
+    fn judge_at(remote: &str, local: &str, headers: &[(&str, &str)]) -> Option<Access> {
+        let gate = Gate::new(TOKEN.to_owned(), "node.lan:50053".parse().expect("an address"));
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name: HeaderName = name.parse().expect("a name");
             map.append(name, value.parse().expect("a value"));
         }
         let asked = Asked {
-            remote: remote.parse().ok(),
+            ends: remote
+                .parse()
+                .ok()
+                .map(|remote| Ends::new(remote, local.parse().expect("an address"))),
             authority: None,
             headers: &map,
         };
@@ -105,7 +136,14 @@ mod tests {
             ("127.0.0.1", "LocalHost:1"),
             ("127.0.0.1", "localhost"),
             ("::1", "[::1]:50053"),
+            ("::1", "[::1]"),
+            ("127.0.0.1", "[::ffff:127.0.0.1]:50053"),
             ("10.0.0.7", "10.0.0.7:50053"),
+            ("10.0.0.7", "127.0.0.1:50053"),
+            ("10.0.0.7", "Node.LAN:50053"),
+            ("::ffff:10.0.0.7", "10.0.0.7:50053"),
+            ("2001:db8::7", "[2001:db8::7]:50053"),
+            ("fe80::7", "[fe80::7]:50053"),
         ] {
             assert_eq!(
                 judge(remote, &[("host", host)]),
@@ -165,6 +203,11 @@ mod tests {
             "evil.example:50053",
             "127.0.0.1.evil.example",
             "localhost.evil.example",
+            "evil.node.lan",
+            // Addresses that the request has not come to.
+            "10.0.0.70",
+            "10.0.0.8:50053",
+            "[2001:db8::8]:50053",
             "",
             "a b",
         ] {

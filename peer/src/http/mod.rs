@@ -21,7 +21,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use proto::accept::RemoteAddr;
+use proto::accept::Ends;
 use proto::http::{HttpError, with_fallback, with_grpc};
 use shared::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -111,9 +111,8 @@ pub(crate) fn router(node: Arc<Node>, grpc: Router) -> Router {
 
 /// Lets requests through that have any access, and passes the access on.
 async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let remote = request.extensions().get::<RemoteAddr>();
     let asked = Asked {
-        remote: remote.map(|remote| remote.0.ip()),
+        ends: request.extensions().get::<Ends>().copied(),
         authority: request.uri().authority(),
         headers: request.headers(),
     };

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::completion::Completes;
 use super::editor::{Answer, LineEditor, Question};
 use super::screen::{COLUMNS, wrapped};
-use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::exit::Failure;
 use crate::terminal::output::{Liveness, Output, visible};
 use crate::words;
 
@@ -105,7 +105,7 @@ impl<'a> Console<'a> {
     /// When the operating system has no thread or no signal handler left for it.
     pub fn standard(out: &'a Output, tasks: &Tasks) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
-            Failure::new(Exit::Internal, words::cannot_open_menu(words::io_error(&error)))
+            Failure::new((&error).into(), words::cannot_open_menu(words::io_error(&error)))
         };
         let is_terminal = std::io::stdin().is_terminal();
         let source = match Before::of_terminal() {
@@ -321,8 +321,8 @@ fn columns_of_terminal() -> usize {
         .unwrap_or(COLUMNS)
 }
 
-/// Starts a thread that edits lines, and one that prints above them. They are no tasks: a read of stdin cannot
-/// be cancelled, so the end must not wait for it.
+/// Starts a thread that edits lines, and one that prints above them. They are no tasks: a read of stdin
+/// cannot be cancelled, so the end must not wait for it.
 fn edited(before: Before) -> std::io::Result<Source> {
     let (questions, asked) = mpsc::channel(1);
     let (answered, answers) = mpsc::channel(1);

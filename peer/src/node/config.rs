@@ -10,7 +10,7 @@ use super::settings::NodeSettings;
 /// The configuration of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeConfig {
-    /// The address to listen on, such as `127.0.0.1`; anything but loopback exposes the node.
+    /// The address to listen on beside 127.0.0.1; anything but loopback exposes the node.
     pub host: String,
     /// The port to listen on; 0 picks one.
     pub port: u16,

@@ -5,21 +5,22 @@
 //! it through its `Control` service like to any other node, so there is one path for all of them.
 
 mod config;
+mod listening;
 mod memory;
 mod running;
 pub mod settings;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use proto::accept::{self, Services};
+use proto::listen::ListenError;
 use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode, Failure};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::info;
 
@@ -28,10 +29,12 @@ pub use memory::{MemoryBudget, MemoryBudgetError};
 pub use running::{RunningNode, find_running};
 pub use settings::{Adjustable, NodeSettings, RateLimit};
 
+use listening::Listening;
+
 use crate::assignments::Assignments;
 use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
-use crate::identity::Identity;
+use crate::identity::{self, Identity, Renewed};
 use crate::operations::Node;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
@@ -46,6 +49,22 @@ pub fn last_entry(data_dir: &Path) -> Option<EntryPoint> {
     Acquaintances::of(data_dir).last_entry()
 }
 
+/// Gives a data directory on which no node runs an id of its own; none when it has no id yet.
+///
+/// # Errors
+/// When the data directory is in use or unusable.
+pub async fn new_id(data_dir: &Path, capacity: u64) -> Result<Option<Renewed>, NodeError> {
+    let path = data_dir.to_owned();
+    let renewed = try_blocking(move || match DiskStore::exists(&path) {
+        true => identity::renew(&DiskStore::open(&path, capacity)?),
+        false => Ok(None),
+    });
+    renewed.await.map_err(|source| NodeError::Store {
+        path: data_dir.to_owned(),
+        source,
+    })
+}
+
 /// The time that everything under way has to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -56,6 +75,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct NodeHandle {
     address: SocketAddr,
+    control: SocketAddr,
     token: String,
     data_dir: PathBuf,
     adjustable: Adjustable,
@@ -73,14 +93,9 @@ pub enum NodeError {
         /// The cause.
         source: Failure,
     },
-    /// The port is taken, or the address is not one of this machine.
-    #[error("cannot listen on {address}: {source}; choose another --port, or --port 0 for any free one")]
-    Listen {
-        /// The address that was asked for.
-        address: String,
-        /// The cause.
-        source: std::io::Error,
-    },
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The file that tells commands about the node cannot be written.
     #[error("cannot write into the data directory {}: {source}", path.display())]
     Announce {
@@ -98,12 +113,8 @@ impl Coded for NodeError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Store { source, .. } => source.code(),
-            Self::Listen { source, .. } | Self::Announce { source, .. } => match source.kind() {
-                std::io::ErrorKind::AddrInUse => ErrorCode::Conflict,
-                std::io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
-                std::io::ErrorKind::StorageFull => ErrorCode::Exhausted,
-                _ => ErrorCode::InvalidArgument,
-            },
+            Self::Listen(error) => error.code(),
+            Self::Announce { source, .. } => source.into(),
             Self::Failed => ErrorCode::Internal,
         }
     }
@@ -116,7 +127,8 @@ impl NodeHandle {
     /// When the data directory is in use or unusable, or the port is not free. Nothing runs then.
     pub async fn start(config: NodeConfig, tasks: Tasks) -> Result<Self, NodeError> {
         let (store, identity) = open(&config).await?;
-        let (listener, address) = listen(&config).await?;
+        let listening = Listening::start(&config.host, config.port).await?;
+        let (address, control) = (listening.address, listening.control);
         let clock = Clock::system();
         let zone = watch::Sender::new(config.settings.zone.clone());
         let sources = TrackerSources::new(identity.peer());
@@ -134,7 +146,7 @@ impl NodeHandle {
         let advertised = config
             .advertise
             .clone()
-            .unwrap_or_else(|| loopback(address).into());
+            .unwrap_or_else(|| listening.dialled().into());
         let deps = SessionDeps {
             identity: Arc::clone(&identity),
             address: advertised.clone(),
@@ -170,12 +182,13 @@ impl NodeHandle {
             data_dir: config.data_dir.clone(),
         });
         let token = identity.token().to_owned();
-        announce(&config, address, &token)?;
-        serve(listener, transfer, node).await;
+        announce(&config, &listening, &token)?;
+        serve(listening, transfer, node).await;
         tasks.spawn("watch-files", OnExit::ShutDown, watch_files(store, tasks.clone()));
         info!(peer = %identity.peer(), incarnation = %identity.incarnation(), %address, "node started");
         Ok(Self {
             address,
+            control,
             token,
             data_dir: config.data_dir,
             adjustable,
@@ -192,7 +205,7 @@ impl NodeHandle {
     /// Returns the address that the node's own commands dial.
     #[must_use]
     pub fn control_address(&self) -> HostPort {
-        loopback(self.address).into()
+        self.control.into()
     }
 
     /// Returns the token that proves the right to change something.
@@ -231,6 +244,8 @@ async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), No
     let (data_dir, capacity) = (config.data_dir.clone(), config.settings.capacity);
     try_blocking(move || {
         let store = Arc::new(DiskStore::open(&data_dir, capacity)?);
+        // A killed node may have left files behind, or they were copied here: they speak of another node.
+        running::withdraw(&data_dir);
         let identity = Arc::new(Identity::begin(Arc::clone(&store))?);
         Ok::<_, StoreError>((store, identity))
     })
@@ -261,47 +276,32 @@ fn transfer_service(
     service.with_memory(settings.memory.for_uploads())
 }
 
-/// Starts to answer other peers, the node's own commands, and HTTP, on one port.
-async fn serve(listener: TcpListener, transfer: TransferService, node: Arc<Node>) {
+/// Starts to answer other peers, the node's own commands, and HTTP, on one port. Each listener has its own
+/// places for connections, so that others never take those of this machine.
+async fn serve(listening: Listening, transfer: TransferService, node: Arc<Node>) {
     let services = Services::new().add(transfer.into_server()).await;
     let services = services.add(ControlService::server(Arc::clone(&node))).await;
     let services = services.add(DirectoryService::server(node.network.clone())).await;
     let (grpc, _health) = services.into_router();
     let tasks = node.tasks.clone();
-    let serving = accept::serve(listener, crate::http::router(node, grpc), tasks.clone());
-    tasks.spawn("accept", OnExit::ShutDown, serving);
-}
-
-async fn listen(config: &NodeConfig) -> Result<(TcpListener, SocketAddr), NodeError> {
-    let failed = |source| NodeError::Listen {
-        address: format!("{}:{}", config.host, config.port),
-        source,
-    };
-    let bound = TcpListener::bind((config.host.as_str(), config.port)).await;
-    let listener = bound.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
+    let router = crate::http::router(node, grpc);
+    for listener in listening.into_listeners() {
+        let serving = accept::serve(listener, router.clone(), tasks.clone());
+        tasks.spawn("accept", OnExit::ShutDown, serving);
+    }
 }
 
 /// Writes the files by which commands find the node.
-fn announce(config: &NodeConfig, address: SocketAddr, token: &str) -> Result<(), NodeError> {
+fn announce(config: &NodeConfig, listening: &Listening, token: &str) -> Result<(), NodeError> {
     let running = RunningNode {
-        address: loopback(address).into(),
+        address: listening.control.into(),
+        listens: listening.addresses().map(Into::into).collect(),
         token: token.to_owned(),
     };
     running::announce(&config.data_dir, &running).map_err(|source| NodeError::Announce {
         path: config.data_dir.clone(),
         source,
     })
-}
-
-/// Returns an address that can be dialled: an unspecified one becomes loopback.
-fn loopback(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 /// Withdraws shared files that their owners have changed or deleted.

@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -22,8 +23,10 @@ const LOCK_NAME: &str = "lock";
 /// A node that runs on some data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunningNode {
-    /// The address of its `Control` service.
+    /// The address at which this machine's commands dial it.
     pub address: HostPort,
+    /// Every address on which it listens.
+    pub listens: Vec<HostPort>,
     /// The proof that the caller may read the data directory.
     pub token: String,
 }
@@ -31,6 +34,8 @@ pub struct RunningNode {
 #[derive(serde::Serialize, serde::Deserialize)]
 struct NodeFile {
     address: String,
+    #[serde(default)]
+    listens: Vec<String>,
     token: String,
 }
 
@@ -44,14 +49,29 @@ pub fn find_running(data_dir: &Path) -> Option<RunningNode> {
     let file: NodeFile = serde_json::from_str(&text).ok()?;
     Some(RunningNode {
         address: file.address.parse().ok()?,
+        listens: file.listens.iter().filter_map(|text| text.parse().ok()).collect(),
         token: file.token,
     })
+}
+
+impl RunningNode {
+    /// Whether connections to an address come to this node.
+    pub(crate) fn listens_on(&self, address: SocketAddr, has_address: impl Fn(IpAddr) -> bool) -> bool {
+        let ip = address.ip().to_canonical();
+        let takes = |own: &HostPort| {
+            let host: Option<IpAddr> = own.host().parse().ok();
+            let is_there = |own: IpAddr| own == ip || (own.is_unspecified() && has_address(ip));
+            own.port() == address.port() && host.is_some_and(is_there)
+        };
+        takes(&self.address) || self.listens.iter().any(takes)
+    }
 }
 
 /// Writes the files; nobody sees a half-written one.
 pub(super) fn announce(data_dir: &Path, node: &RunningNode) -> io::Result<()> {
     let file = NodeFile {
         address: node.address.to_string(),
+        listens: node.listens.iter().map(ToString::to_string).collect(),
         token: node.token.clone(),
     };
     let text = serde_json::to_string(&file).map_err(io::Error::other)?;
@@ -98,6 +118,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let node = RunningNode {
             address: "127.0.0.1:1".parse().expect("an address"),
+            listens: vec!["[::]:1".parse().expect("an address")],
             token: "secret".to_owned(),
         };
         assert_eq!(find_running(dir.path()), None);
@@ -112,5 +133,38 @@ mod tests {
         assert_eq!(find_running(dir.path()), Some(node));
         withdraw(dir.path());
         assert_eq!(find_running(dir.path()), None);
+    }
+
+    #[test]
+    fn a_node_is_known_by_every_address_on_which_it_listens() {
+        let node = |listens: &[&str]| RunningNode {
+            address: "127.0.0.1:1".parse().expect("an address"),
+            listens: listens
+                .iter()
+                .map(|one| one.parse().expect("an address"))
+                .collect(),
+            token: "secret".to_owned(),
+        };
+        let is_own = |ip: IpAddr| ip.is_loopback() || ip == IpAddr::from([10, 0, 0, 7]);
+        for (listens, address, is_it) in [
+            (&[][..], "127.0.0.1:1", true),
+            (&[], "[::ffff:127.0.0.1]:1", true),
+            (&[], "127.0.0.1:2", false),
+            (&[], "10.0.0.7:1", false),
+            (&["10.0.0.7:1", "127.0.0.1:1"], "10.0.0.7:1", true),
+            (&["10.0.0.8:1"], "10.0.0.7:1", false),
+            (&["0.0.0.0:1"], "10.0.0.7:1", true),
+            (&["[::]:1"], "10.0.0.7:1", true),
+            (&["[::]:1"], "[::1]:1", true),
+            (&["[::]:1"], "10.0.0.9:1", false),
+            (&["[::]:1"], "10.0.0.7:2", false),
+        ] {
+            let address = address.parse().expect("an address");
+            assert_eq!(
+                node(listens).listens_on(address, is_own),
+                is_it,
+                "{listens:?} {address}"
+            );
+        }
     }
 }

@@ -13,7 +13,7 @@
 
 use std::net::IpAddr;
 
-use shared::model::HostPort;
+use proto::accept::Ends;
 
 /// The right that a caller has, or that a request needs; a higher one includes the lower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,23 +37,25 @@ pub(crate) enum Denied {
 #[derive(Debug)]
 pub(crate) struct AccessRule {
     token: String,
-    address: HostPort,
 }
 
 impl AccessRule {
-    /// Makes the rule of the node with this token, which other peers dial at `address`.
-    pub(crate) const fn new(token: String, address: HostPort) -> Self {
-        Self { token, address }
+    /// Makes the rule of the node with this token.
+    pub(crate) const fn new(token: String) -> Self {
+        Self { token }
     }
 
-    /// Returns the right of a caller with this address that shows this token, if it shows one.
+    /// Returns the right of a caller whose connection has these ends and who shows this token, if any.
     ///
     /// # Errors
     /// The reason why the caller has no right at all.
-    pub(crate) fn judge(&self, remote: Option<IpAddr>, token: Option<&[u8]>) -> Result<Access, Denied> {
-        // A listener on all of IPv6 sees IPv4 callers with an address inside an address.
-        let remote = remote.map(|remote| remote.to_canonical());
-        if !remote.is_some_and(|remote| self.is_own(&remote.to_string())) {
+    pub(crate) fn judge(
+        &self,
+        ends: Option<Ends>,
+        token: Option<&[u8]>,
+        has_address: impl FnOnce(IpAddr) -> bool,
+    ) -> Result<Access, Denied> {
+        if !ends.is_some_and(|ends| is_this_machine(ends, has_address)) {
             return Err(Denied::OtherMachine);
         }
         match token {
@@ -62,13 +64,14 @@ impl AccessRule {
             Some(_) => Err(Denied::WrongToken),
         }
     }
+}
 
-    /// Whether a host is this machine: loopback, or the address of the node, which its own commands dial when
-    /// the node listens on one interface only.
-    pub(crate) fn is_own(&self, host: &str) -> bool {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        host == self.address.host() || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
-    }
+/// Whether the caller at the other end is on this machine: at loopback, at the address that it has reached,
+/// or at another address of the machine (from which the kernel dials a second address of one interface). No
+/// other machine can hold a connection from such an address, because the answers to it do not leave this one.
+/// The address that the node advertises proves nothing: others may be told a name, or a translated address.
+fn is_this_machine(ends: Ends, has_address: impl FnOnce(IpAddr) -> bool) -> bool {
+    ends.remote.is_loopback() || ends.remote == ends.local || has_address(ends.remote)
 }
 
 /// Compares in a time that does not depend on where the first difference is.
@@ -83,51 +86,70 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
+    fn ends(remote: &str, local: &str) -> Option<Ends> {
+        let ip = |text: &str| text.parse().expect("an address");
+        Some(Ends::new(ip(remote), ip(local)))
+    }
+
     #[test]
-    fn the_table_of_callers_and_rights() {
-        let rule = AccessRule::new(TOKEN.to_owned(), "10.0.0.7:50053".parse().expect("an address"));
-        let longer = format!("{TOKEN}0");
-        for (remote, token, access) in [
-            ("127.0.0.1", None, Ok(Access::Read)),
-            ("127.0.0.9", None, Ok(Access::Read)),
-            ("::1", None, Ok(Access::Read)),
-            ("::ffff:127.0.0.1", None, Ok(Access::Read)),
-            ("10.0.0.7", None, Ok(Access::Read)),
-            ("127.0.0.1", Some(TOKEN), Ok(Access::Change)),
-            ("10.0.0.7", Some(TOKEN), Ok(Access::Change)),
-            ("127.0.0.1", Some(""), Err(Denied::WrongToken)),
-            ("127.0.0.1", Some("0123"), Err(Denied::WrongToken)),
-            ("127.0.0.1", Some(&*longer), Err(Denied::WrongToken)),
-            ("10.0.0.8", None, Err(Denied::OtherMachine)),
-            ("10.0.0.8", Some(TOKEN), Err(Denied::OtherMachine)),
-            ("192.168.0.1", Some(TOKEN), Err(Denied::OtherMachine)),
-            ("::2", Some(TOKEN), Err(Denied::OtherMachine)),
-            ("0.0.0.0", Some(TOKEN), Err(Denied::OtherMachine)),
+    fn this_machine_is_known_by_the_two_ends_of_a_connection() {
+        let rule = AccessRule::new(TOKEN.to_owned());
+        // The machine has a second address on the interface of 10.0.0.7.
+        let has_address = |ip: IpAddr| ["10.0.0.7", "10.0.0.9"].map(|own| own.parse()).contains(&Ok(ip));
+        for (remote, local) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("127.0.0.9", "127.0.0.1"),
+            ("::1", "::1"),
+            ("::ffff:127.0.0.1", "::ffff:127.0.0.1"),
+            ("10.0.0.7", "10.0.0.7"),
+            ("::ffff:10.0.0.7", "::ffff:10.0.0.7"),
+            ("10.0.0.7", "10.0.0.9"),
+            ("10.0.0.9", "127.0.0.1"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("fe80::7", "fe80::7"),
         ] {
-            let judged = rule.judge(remote.parse().ok(), token.map(str::as_bytes));
-            assert_eq!(judged, access, "{remote} {token:?}");
+            let judged = rule.judge(ends(remote, local), None, has_address);
+            assert_eq!(judged, Ok(Access::Read), "{remote} to {local}");
         }
+        for (remote, local) in [
+            ("10.0.0.8", "10.0.0.7"),
+            ("10.0.0.70", "10.0.0.7"),
+            ("::ffff:10.0.0.8", "::ffff:10.0.0.7"),
+            ("192.168.0.1", "10.0.0.7"),
+            ("::2", "::1"),
+            ("fe80::8", "fe80::7"),
+            ("2001:db8::8", "2001:db8::7"),
+            ("0.0.0.0", "10.0.0.7"),
+        ] {
+            for token in [None, Some(TOKEN.as_bytes())] {
+                let judged = rule.judge(ends(remote, local), token, has_address);
+                assert_eq!(judged, Err(Denied::OtherMachine), "{remote} to {local}");
+            }
+        }
+        let nowhere = rule.judge(None, Some(TOKEN.as_bytes()), has_address);
         assert_eq!(
-            rule.judge(None, Some(TOKEN.as_bytes())),
+            nowhere,
             Err(Denied::OtherMachine),
-            "a connection without an address"
+            "a connection without addresses"
         );
     }
 
     #[test]
-    fn the_hosts_of_this_machine() {
-        let rule = AccessRule::new(TOKEN.to_owned(), "10.0.0.7:50053".parse().expect("an address"));
-        for own in ["127.0.0.1", "[::1]", "::1", "10.0.0.7"] {
-            assert!(rule.is_own(own), "{own}");
-        }
-        for other in [
-            "10.0.0.70",
-            "127.0.0.1.evil.example",
-            "evil.example",
-            "",
-            "localhost",
+    fn only_the_token_of_this_run_gives_the_right_to_change() {
+        let rule = AccessRule::new(TOKEN.to_owned());
+        let longer = format!("{TOKEN}0");
+        let capital = TOKEN.to_ascii_uppercase();
+        for (token, access) in [
+            (None, Ok(Access::Read)),
+            (Some(TOKEN), Ok(Access::Change)),
+            (Some(""), Err(Denied::WrongToken)),
+            (Some("0123"), Err(Denied::WrongToken)),
+            (Some(&*longer), Err(Denied::WrongToken)),
+            (Some(&*capital), Err(Denied::WrongToken)),
         ] {
-            assert!(!rule.is_own(other), "{other}");
+            let own = ends("127.0.0.1", "127.0.0.1");
+            let judged = rule.judge(own, token.map(str::as_bytes), |_| false);
+            assert_eq!(judged, access, "{token:?}");
         }
     }
 }

@@ -6,7 +6,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use proto::accept::RemoteAddr;
+use proto::accept::Ends;
+use proto::listen::has_address;
 use proto::messages::control::{AddStep, EntryPoint, Get, SetLimits, TOKEN_KEY};
 use proto::messages::{asked, peer_or_self};
 use proto::status::{from_status, to_status};
@@ -38,20 +39,17 @@ impl ControlService {
     /// Makes the service of one node, ready to be served.
     pub(crate) fn server(node: Arc<Node>) -> ControlServer<Self> {
         let token = node.identity.token().to_owned();
-        let rule = Arc::new(AccessRule::new(token, node.address.clone()));
+        let rule = Arc::new(AccessRule::new(token));
         ControlServer::new(Self { node, rule })
     }
 
     fn admit<T>(&self, request: &Request<T>, needed: Access) -> Result<(), Status> {
-        let remote = request.extensions().get::<RemoteAddr>();
+        let ends = request.extensions().get::<Ends>().copied();
         let token = request.metadata().get(TOKEN_KEY);
         // A token of another run of the node is no reason to refuse a question.
         let token = token.filter(|_| needed == Access::Change);
-        let remote = remote.map(|remote| remote.0.ip());
-        let why = match self
-            .rule
-            .judge(remote, token.map(|token| token.as_encoded_bytes()))
-        {
+        let token = token.map(|token| token.as_encoded_bytes());
+        let why = match self.rule.judge(ends, token, has_address) {
             Ok(access) if access >= needed => return Ok(()),
             Err(Denied::OtherMachine) => "a node takes commands only from the machine it runs on",
             Ok(_) | Err(Denied::WrongToken) => {

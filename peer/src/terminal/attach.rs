@@ -2,13 +2,15 @@
 //! needed.
 
 use proto::client::ControlClient;
+use proto::listen::has_address;
 use proto::messages::control::{EntryPoint, SessionStatus, Status};
+use shared::Coded as _;
 use shared::model::HostPort;
 use shared::runtime::Tasks;
 
 use super::exit::{Exit, Failure};
 use crate::blocking::blocking;
-use crate::node::{NodeConfig, NodeHandle, RunningNode, find_running, last_entry};
+use crate::node::{NodeConfig, NodeError, NodeHandle, RunningNode, find_running, last_entry};
 use crate::settings::{Options, default_entry};
 use crate::words;
 
@@ -42,7 +44,7 @@ pub async fn find(options: &Options) -> Result<Option<Attached>, Failure> {
     let data_dir = options.data_dir.clone();
     let looked = blocking(move || find_running(&data_dir)).await;
     let running = looked.map_err(|error| Failure::of(words::look_for_node(), &error))?;
-    let Some((address, token)) = meant(options.peer.as_ref(), running) else {
+    let Some((address, token)) = meant(options.peer.as_ref(), running).await else {
         return Ok(None);
     };
     reach(&address, token.as_deref()).await.map(Some)
@@ -95,9 +97,18 @@ pub async fn run(options: &Options, tasks: &Tasks) -> Result<(NodeHandle, Contro
     let config = node_config(options, 0, None);
     let node = NodeHandle::start(config, tasks.clone())
         .await
-        .map_err(|error| Failure::of(words::run_a_node(), &error))?;
+        .map_err(|error| cannot_run(&error))?;
     let client = client(&node.control_address(), Some(node.token()))?;
     Ok((node, client))
+}
+
+/// Returns the failure of a command whose node does not start or has ended.
+#[must_use]
+pub fn cannot_run(error: &NodeError) -> Failure {
+    match error {
+        NodeError::Listen(why) => Failure::new(why.code().into(), words::listen_error(why)),
+        _ => Failure::of(words::run_a_node(), error),
+    }
 }
 
 /// Returns the network that a node of this process enters: the one that the settings name, or else its last
@@ -126,25 +137,21 @@ pub fn described(entry: &EntryPoint) -> String {
     }
 }
 
-/// Chooses the node to talk to, and the token: a token is shown only to the node that it belongs to.
-fn meant(peer: Option<&HostPort>, running: Option<RunningNode>) -> Option<(HostPort, Option<String>)> {
-    match (peer, running) {
-        (Some(peer), Some(running)) if is_same(peer, &running.address) => {
-            Some((peer.clone(), Some(running.token)))
-        }
-        (Some(peer), _) => Some((peer.clone(), None)),
-        (None, Some(running)) => Some((running.address, Some(running.token))),
-        (None, None) => None,
-    }
-}
-
-/// Whether two addresses are the same; loopback has several names.
-fn is_same(a: &HostPort, b: &HostPort) -> bool {
-    let host = |address: &HostPort| match address.host() {
-        "localhost" | "::1" => "127.0.0.1".to_owned(),
-        other => other.to_ascii_lowercase(),
+/// Chooses the node to talk to, and the token: a token is shown only to the node that it belongs to. A name
+/// or address that leads to the running node is as good as its own.
+async fn meant(peer: Option<&HostPort>, running: Option<RunningNode>) -> Option<(HostPort, Option<String>)> {
+    let own = |running: RunningNode| (running.address, Some(running.token));
+    let Some(peer) = peer else {
+        return running.map(own);
     };
-    a.port() == b.port() && host(a) == host(b)
+    if let Some(running) = running {
+        let found = tokio::net::lookup_host((peer.host(), peer.port())).await;
+        let is_there = |address| running.listens_on(address, has_address);
+        if found.is_ok_and(|mut found| found.any(is_there)) {
+            return Some(own(running));
+        }
+    }
+    Some((peer.clone(), None))
 }
 
 async fn reach(address: &HostPort, token: Option<&str>) -> Result<Attached, Failure> {
@@ -169,28 +176,31 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    fn running() -> Option<RunningNode> {
-        Some(RunningNode {
-            address: address("127.0.0.1:50053"),
-            token: "secret".to_owned(),
-        })
-    }
-
-    #[test]
-    fn a_token_is_shown_only_to_the_node_that_it_belongs_to() {
-        let token = Some("secret".to_owned());
+    #[tokio::test]
+    async fn a_token_is_shown_only_to_the_node_that_it_belongs_to() {
         let own = address("127.0.0.1:50053");
-        assert_eq!(meant(None, running()), Some((own.clone(), token.clone())));
-        assert_eq!(meant(Some(&own), running()), Some((own.clone(), token.clone())));
-        let by_name = address("localhost:50053");
-        assert_eq!(meant(Some(&by_name), running()), Some((by_name.clone(), token)));
-        for other in ["127.0.0.1:50054", "10.0.0.1:50053"] {
-            assert_eq!(
-                meant(Some(&address(other)), running()),
-                Some((address(other), None))
-            );
+        let running = || {
+            Some(RunningNode {
+                address: own.clone(),
+                listens: vec![address("127.0.0.2:50053"), own.clone()],
+                token: "secret".to_owned(),
+            })
+        };
+        let it = Some((own.clone(), Some("secret".to_owned())));
+        assert_eq!(meant(None, running()).await, it);
+        for same in ["127.0.0.1:50053", "127.0.0.2:50053", "localhost:50053"] {
+            assert_eq!(meant(Some(&address(same)), running()).await, it, "{same}");
         }
-        assert_eq!(meant(Some(&own), None), Some((own, None)));
-        assert_eq!(meant(None, None), None);
+        for other in [
+            "127.0.0.1:50054",
+            "127.0.0.3:50053",
+            "192.0.2.1:50053",
+            "nowhere.invalid:50053",
+        ] {
+            let other = address(other);
+            assert_eq!(meant(Some(&other), running()).await, Some((other, None)));
+        }
+        assert_eq!(meant(Some(&own), None).await, Some((own, None)));
+        assert_eq!(meant(None, None).await, None);
     }
 }

@@ -67,8 +67,7 @@ pub fn file_to_add(path: &Path) -> Result<PathBuf, Failure> {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
                 cannot(Exit::NotFound, words::no_such_file())
             }
-            std::io::ErrorKind::PermissionDenied => cannot(Exit::NotAllowed, &words::io_error(&error)),
-            _ => cannot(Exit::Internal, &words::io_error(&error)),
+            _ => cannot((&error).into(), &words::io_error(&error)),
         }),
     }
 }

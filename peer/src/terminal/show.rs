@@ -144,6 +144,25 @@ pub fn mine(contents: &[&LocalContent]) -> Table {
     table
 }
 
+/// Returns the life of a peer, its mode if it is not active, and whether a copy of it was refused.
+fn peer_words(peer: &PeerInfo) -> String {
+    let mode = (peer.mode != PeerMode::Active).then(|| words::mode_word(peer.mode));
+    let copied = peer.copy.is_some().then(words::copied);
+    let words: Vec<_> = std::iter::once(words::peer_state(peer.state))
+        .chain(mode)
+        .chain(copied)
+        .collect();
+    words.join(", ")
+}
+
+/// Returns a sentence for each peer of whose data directory a copy was refused.
+pub fn copies(peers: &[PeerInfo]) -> impl Iterator<Item = String> + '_ {
+    peers.iter().filter_map(|peer| {
+        let copy = peer.copy.as_ref()?;
+        Some(words::copy_refused(peer.id.short(), &peer.address, copy))
+    })
+}
+
 /// Returns the table of the network's peers.
 #[must_use]
 pub fn peers(peers: &[PeerInfo]) -> Table {
@@ -163,10 +182,7 @@ pub fn peers(peers: &[PeerInfo]) -> Table {
             peer.zone
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
-            match peer.mode {
-                PeerMode::Active => words::peer_state(peer.state).to_owned(),
-                mode => format!("{}, {}", words::peer_state(peer.state), words::mode_word(mode)),
-            },
+            peer_words(peer),
             ByteCount::new(peer.free).to_string(),
             ByteCount::new(peer.capacity).to_string(),
             peer.contents.to_string(),
@@ -277,6 +293,7 @@ pub fn session(session: &SessionStatus) -> String {
     match session {
         SessionStatus::Offline => words::offline().to_owned(),
         SessionStatus::Connecting { .. } => words::connecting().to_owned(),
+        SessionStatus::CopyOf { tracker, .. } => words::refused_by(tracker),
         SessionStatus::Connected { tracker } => words::connected_with(tracker),
     }
 }
@@ -322,10 +339,12 @@ pub fn status(status: &Status) -> String {
         (words::label_address(), status.address.to_string()),
         (words::label_network(), session(&status.session)),
     ];
-    if let SessionStatus::Connecting { reason } = &status.session
-        && !reason.is_empty()
-    {
-        lines.push(("", one_line(&words::told(reason))));
+    match &status.session {
+        SessionStatus::Connecting { reason } if !reason.is_empty() => {
+            lines.push(("", one_line(&words::told(reason))));
+        }
+        SessionStatus::CopyOf { of, .. } => lines.push(("", words::is_a_copy(of))),
+        _ => {}
     }
     if let Some(zone) = &status.zone {
         lines.push((words::label_zone(), zone.to_string()));

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use proto::listen::{ListenError, ListenFault};
+use rustix::io::Errno;
 use shared::collection::{MAX_PATTERN, SelectionError};
 use shared::language::{self, Language};
 use shared::model::{NameError, Reason, ReasonCode};
@@ -132,6 +134,37 @@ shared::messages! {
         es: "no se puede leer la entrada estándar: {error}"
     }
 
+    // Listening.
+    fn listen(address) { en: "listen on {address}", es: "escuchar en {address}" }
+    fn host_unresolvable() {
+        en: "no address is known for this host; give --host a name or address of this machine, and --port the port",
+        es: "no se conoce ninguna dirección de ese host; dé en --host un nombre o una dirección de esta máquina, y en --port el puerto"
+    }
+    fn host_not_of_this_machine() {
+        en: "this machine does not have the address; give --host one of its own",
+        es: "esta máquina no tiene esa dirección; dé en --host una suya"
+    }
+    fn host_is_a_group() {
+        en: "this is an address of many machines; give --host one of this machine's own",
+        es: "es una dirección de muchas máquinas; dé en --host una de esta máquina"
+    }
+    fn host_needs_interface() {
+        en: "a link-local address needs its interface; give --host both, such as fe80::1%eth0",
+        es: "una dirección de enlace local necesita su interfaz; dé las dos en --host, por ejemplo fe80::1%eth0"
+    }
+    fn port_in_use() {
+        en: "the port is in use; choose another with --port, or 0 for any free one",
+        es: "el puerto está ocupado; elija otro con --port, o 0 para uno cualquiera que esté libre"
+    }
+    fn port_needs_rights() {
+        en: "ports below 1024 need special rights; choose another with --port",
+        es: "los puertos por debajo de 1024 exigen permisos especiales; elija otro con --port"
+    }
+    fn address_refused(error) {
+        en: "the system refuses the address ({error}); check --host and --port",
+        es: "el sistema rechaza la dirección ({error}); revise --host y --port"
+    }
+
     // Patterns.
     fn glob_length(max, got) {
         en: "a pattern has 1 to {max} bytes, this one has {got}",
@@ -152,7 +185,7 @@ fn kind(code: ErrorCode) -> &'static str {
         ErrorCode::Exhausted => "no queda sitio o capacidad",
         ErrorCode::Unavailable => "no hay conexión o no responde",
         ErrorCode::DeadlineExceeded => "ha tardado demasiado",
-        ErrorCode::Corrupt => "los bytes no coinciden con su hash",
+        ErrorCode::Corrupt => "los bytes están dañados o no se pueden leer",
         ErrorCode::Cancelled => "se ha cancelado",
         ErrorCode::Internal => "error interno",
     }
@@ -204,9 +237,31 @@ pub(crate) fn io_error(error: &io::Error) -> String {
         io::ErrorKind::BrokenPipe => "el lector se ha ido",
         io::ErrorKind::InvalidFilename => "el nombre de archivo es demasiado largo",
         io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => "el sistema no tiene recursos ahora",
+        io::ErrorKind::FileTooLarge => "el archivo es demasiado grande",
+        io::ErrorKind::ResourceBusy | io::ErrorKind::ExecutableFileBusy => "otro programa lo está usando",
+        io::ErrorKind::TimedOut => "el disco o la red no responde",
+        io::ErrorKind::StaleNetworkFileHandle => "el disco de red ya no lo tiene",
+        io::ErrorKind::InvalidInput => "el sistema no lo admite",
+        _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => "hay un bucle de enlaces simbólicos",
+        _ if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => "el disco falla",
         _ => return quoted(&error.to_string()),
     };
     known.to_owned()
+}
+
+/// Says why an address cannot be listened on.
+#[must_use]
+pub(crate) fn listen_error(error: &ListenError) -> String {
+    let why = match error.fault {
+        ListenFault::Unresolvable => host_unresolvable().to_owned(),
+        ListenFault::NotOfThisMachine => host_not_of_this_machine().to_owned(),
+        ListenFault::Group => host_is_a_group().to_owned(),
+        ListenFault::NeedsInterface => host_needs_interface().to_owned(),
+        ListenFault::InUse => port_in_use().to_owned(),
+        ListenFault::LowPort => port_needs_rights().to_owned(),
+        ListenFault::Other => address_refused(io_error(&error.source)),
+    };
+    cannot(listen(&error.address), why)
 }
 
 /// Says why a pattern is refused.

@@ -1,5 +1,5 @@
-//! Reports of nodes and trackers in Spanish. Messages on the wire are English; those that users meet are known
-//! here by their form, and the others are quoted.
+//! Reports of nodes and trackers in Spanish. Messages on the wire are English; those that users meet are
+//! known here by their form, and the others are quoted.
 
 /// English forms and their Spanish; `{}` stands for a part that is the same in both, or a report itself.
 const KNOWN: &[(&str, &str)] = &[

@@ -14,6 +14,7 @@ use shared::collection::{Attributes, ModifiedAt};
 use shared::hash::{self, FragmentProof, ReadAt, hash_content};
 use shared::model::{ContentId, FragmentIndex, FragmentLength, Manifest, Name};
 
+use super::copies::UserFile;
 use super::files::FileIdentity;
 use super::verify::read_verified;
 use super::{DiskStore, Entry, FragmentStore, Place, Purpose, Role, StoreError};
@@ -118,6 +119,10 @@ impl DiskStore {
             return Err(StoreError::Changed {
                 path: path.to_owned(),
             });
+        }
+        if let Some(identity) = identity {
+            let path = path.to_owned();
+            index.change_copy(content, &UserFile { path, identity }, updated)?;
         }
         if let Some(slot) = self.slots.get(content) {
             let is_shared = {

@@ -2,7 +2,9 @@
 
 mod model;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use shared::model::FragmentLength;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -18,6 +20,105 @@ fn both(capacity: u64, story: impl Fn(&dyn FragmentStore, &Path)) {
     story(&MemoryStore::new(capacity), directory.path());
     let disk = DiskStore::open(&directory.path().join("node"), capacity).expect("opens");
     story(&disk, directory.path());
+}
+
+/// Files of a user's, which come and go.
+trait Users: FragmentStore {
+    fn add(&self, content: &Content, path: &Path);
+    fn lose(&self, path: &Path);
+}
+
+impl Users for MemoryStore {
+    fn add(&self, content: &Content, path: &Path) {
+        self.share(&content.manifest, &content.bytes, path.to_owned(), None)
+            .expect("the bytes are right");
+    }
+
+    fn lose(&self, path: &Path) {
+        self.remove_file(path);
+    }
+}
+
+impl Users for DiskStore {
+    fn add(&self, content: &Content, path: &Path) {
+        if std::fs::read(path).ok().as_ref() != Some(&content.bytes) {
+            std::fs::write(path, &content.bytes).expect("writes");
+        }
+        let stop = AtomicBool::new(false);
+        self.add_file(
+            path,
+            None,
+            Some(FragmentLength::MIN),
+            NonZeroUsize::MIN,
+            &|_| {},
+            &stop,
+        )
+        .expect("adds");
+    }
+
+    fn lose(&self, path: &Path) {
+        std::fs::remove_file(path).expect("removes");
+        self.check_files();
+    }
+}
+
+/// Runs a story with files on an empty store of each kind.
+fn both_users(story: impl Fn(&dyn Users, &Path)) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let home = directory.path().canonicalize().expect("exists");
+    story(&MemoryStore::new(0), &home);
+    let disk = DiskStore::open(&home.join("node"), 0).expect("opens");
+    story(&disk, &home);
+}
+
+#[test]
+fn a_content_stays_while_one_of_its_files_does() {
+    let (content, other) = (Content::new(150_000, 1), Content::new(150_000, 2));
+    both_users(|store, home| {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| home.join(name));
+        // A path that is given twice is one file, and the first stays the place.
+        for path in [&a, &b, &a, &c, &d, &b] {
+            store.add(&content, path);
+        }
+        let place = || store.entry(content.id()).expect("kept").place;
+        assert_eq!(place(), Place::File(a.clone()));
+        store.add(&other, &c);
+        let mut changes = store.subscribe();
+        store.lose(&a);
+        store.lose(&d);
+        assert_eq!(place(), Place::File(b.clone()), "c has other bytes by now");
+        (0..3).for_each(|n| content.read(store, n).map(drop).expect("reads"));
+        assert_eq!(
+            changes.try_recv(),
+            Err(TryRecvError::Empty),
+            "nothing was withdrawn"
+        );
+        store.lose(&b);
+        assert!(content.held(store).is_empty(), "no file is left");
+        assert_eq!(changes.try_recv(), Ok(content.id()));
+        other.read(store, 0).expect("reads");
+        store.add(&content, &b);
+        store.add(&content, &a);
+        store.forget(content.id()).expect("known");
+        store.add(&content, &d);
+        store.lose(&d);
+        assert!(content.held(store).is_empty(), "forgotten files do not come back");
+    });
+}
+
+#[test]
+fn a_file_that_is_damaged_gives_way_to_an_equal_one() {
+    let content = Content::new(150_000, 1);
+    both_users(|store, home| {
+        let (a, b) = (home.join("a"), home.join("b"));
+        store.add(&content, &a);
+        store.add(&content, &b);
+        store.withdraw(content.id(), &content.set(&[1])).expect("known");
+        assert_eq!(store.entry(content.id()).expect("kept").place, Place::File(b));
+        assert_eq!(content.held(store), [0, 1, 2]);
+        store.withdraw(content.id(), &content.set(&[1])).expect("known");
+        assert_eq!(content.held(store), [0, 2]);
+    });
 }
 
 #[test]

@@ -87,6 +87,12 @@ impl DiskStore {
         })
     }
 
+    /// Returns whether there is an index in a data directory: a store was opened there before.
+    #[must_use]
+    pub fn exists(data_dir: &Path) -> bool {
+        Layout::index_of(data_dir).exists()
+    }
+
     /// Sets the bytes that are used for fragments at most from now on; fragments that are there stay.
     pub fn set_capacity(&self, capacity: u64) {
         self.capacity.store(capacity, Ordering::Relaxed);
@@ -107,9 +113,11 @@ impl DiskStore {
                 (content, has_any && FileIdentity::at(&path) != identity)
             };
             if is_other {
-                changed.push(content);
                 if let Err(error) = self.withdraw_lost(&self.index(), &slot) {
                     warn!(%content, %error, "a changed file could not be withdrawn; it is not served either");
+                }
+                if slot.kept().held.is_empty() {
+                    changed.push(content);
                 }
             }
         }
@@ -145,13 +153,43 @@ impl DiskStore {
         Ok(())
     }
 
-    /// Withdraws the fragments that the files of a content cannot hold (any more).
+    /// Withdraws fragments, whatever other files there are.
+    pub(super) fn withdraw_here(
+        &self,
+        index: &Index,
+        slot: &Slot,
+        fragments: &FragmentSet,
+    ) -> Result<(), StoreError> {
+        let mut next = slot.kept().durable();
+        if next.withdraw(fragments)? {
+            self.change(index, slot, |kept| kept.held = next.held.clone())?;
+            self.notify(next.content());
+        }
+        Ok(())
+    }
+
+    /// Whether the slot is still the one of its content: a later record must not be overwritten.
+    pub(super) fn is_current(&self, slot: &Slot) -> bool {
+        let content = slot.kept().content();
+        let current = self.slots.get(content);
+        current.is_some_and(|current| current.number == slot.number)
+    }
+
+    /// Withdraws the fragments that the files of a content cannot hold (any more). Where an equal file of the
+    /// user's is left, the content moves there and nothing is lost.
     pub(super) fn withdraw_lost(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
-        let kept = slot.kept().durable();
-        let provable = provable(&self.layout, &kept);
-        if provable == kept.held {
+        let lost = || {
+            let kept = slot.kept().durable();
+            let provable = provable(&self.layout, &kept);
+            (provable != kept.held).then_some((kept, provable))
+        };
+        if lost().is_none() || !self.is_current(slot) {
             return Ok(());
         }
+        self.move_to_copy(index, slot)?;
+        let Some((kept, provable)) = lost() else {
+            return Ok(());
+        };
         warn!(content = %kept.content(), place = ?kept.place, "fragments are no longer on disk; not held any more");
         self.handles.close(slot.number);
         self.change(index, slot, |kept| {
@@ -258,10 +296,10 @@ impl FragmentStore for DiskStore {
     fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
         let index = self.index();
         let slot = self.slot(content)?;
-        let mut next = slot.kept().durable();
-        if next.withdraw(fragments)? {
-            self.change(&index, &slot, |kept| kept.held = next.held.clone())?;
-            self.notify(content);
+        let is_lost = slot.kept().durable().withdraw(fragments)?;
+        // An equal file is not damaged in the same place.
+        if is_lost && !self.move_to_copy(&index, &slot)? {
+            self.withdraw_here(&index, &slot, fragments)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use shared::model::{ContentId, Manifest};
 
+use super::copies::UserFile;
 use super::files::{self, FileIdentity};
 use super::kept::partial_beside;
 use super::room::check_output;
@@ -14,8 +15,8 @@ use super::{DiskStore, Place, StoreError};
 
 impl DiskStore {
     /// Copies a complete content to `output` (an absolute path), and verifies every block on the way. The
-    /// output appears complete and synced, or not at all. Does nothing when the content is kept in that very
-    /// file.
+    /// output appears complete and synced, or not at all, and is remembered as a copy. Does nothing when the
+    /// content is kept in that very file.
     ///
     /// # Errors
     /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`] (names the first missing fragment),
@@ -42,13 +43,15 @@ impl DiskStore {
         self.index().add_temporary(&copy)?;
         let done = self
             .copy(&entry.manifest, &copy)
-            .and_then(|()| files::move_file(&copy, output, overwrite))
+            .and_then(|identity| files::move_file(&copy, output, overwrite).map(|()| identity))
             .or_else(|error| files::remove(&copy).and(Err(error)));
-        self.index().remove_temporary(&copy)?;
-        done
+        let index = self.index();
+        index.remove_temporary(&copy)?;
+        let (path, identity) = (output.to_owned(), done?);
+        self.remember_copy(&index, content, &UserFile { path, identity })
     }
 
-    fn copy(&self, manifest: &Manifest, to: &Path) -> Result<(), StoreError> {
+    fn copy(&self, manifest: &Manifest, to: &Path) -> Result<FileIdentity, StoreError> {
         let available = files::free_space(to.parent().unwrap_or(Path::new("/")))?;
         let needed = manifest.length();
         if needed > available {
@@ -80,6 +83,7 @@ impl DiskStore {
         if let Some(error) = damaged {
             return Err(error);
         }
-        file.sync_all().map_err(StoreError::io("sync", to))
+        file.sync_all().map_err(StoreError::io("sync", to))?;
+        FileIdentity::of_file(&file).map_err(StoreError::io("look at", to))
     }
 }

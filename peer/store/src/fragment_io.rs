@@ -15,18 +15,21 @@ use shared::model::{Digest, FragmentIndex};
 use super::files::{self, FileIdentity};
 use super::handles::Part;
 use super::slot::Slot;
-use super::{DiskStore, FragmentStore as _, Place, StoreError};
+use super::{DiskStore, Place, StoreError};
 
 impl DiskStore {
     /// Withdraws a fragment that cannot be read, and all fragments that are lost with it.
     pub(super) fn lose(&self, slot: &Slot, index: FragmentIndex) -> Result<StoreError, StoreError> {
         let content = slot.kept().content();
-        self.withdraw_lost(&self.index(), slot)?;
+        let locked = self.index();
+        self.withdraw_lost(&locked, slot)?;
         let mut lost = slot.kept().manifest.no_fragments();
         if index.get() < lost.capacity() {
             lost.insert(index);
         }
-        self.withdraw(content, &lost)?;
+        if self.is_current(slot) {
+            self.withdraw_here(&locked, slot, &lost)?;
+        }
         Ok(StoreError::Damaged { content, index })
     }
 
@@ -37,13 +40,26 @@ impl DiskStore {
             (kept.place.clone(), kept.identity, self.layout.own_data(&kept))
         };
         if let Place::File(path) = place {
-            if FileIdentity::at(&path) != identity {
-                self.withdraw_lost(&self.index(), slot)?;
-                return Err(StoreError::Changed { path });
+            let open = || {
+                self.handles.get(slot.number, Part::Data, || {
+                    files::open_users(&path).map_err(StoreError::io("open", &path))
+                })
+            };
+            let is_right = |file: &File| FileIdentity::of_file(file).ok() == identity;
+            if FileIdentity::at(&path) == identity {
+                let file = open()?;
+                if is_right(&file) {
+                    return Ok(file);
+                }
+                // The file was opened where the content was before.
+                self.handles.close(slot.number);
+                let file = open()?;
+                if is_right(&file) {
+                    return Ok(file);
+                }
             }
-            return self.handles.get(slot.number, Part::Data, || {
-                files::open_users(&path).map_err(StoreError::io("open", &path))
-            });
+            self.withdraw_lost(&self.index(), slot)?;
+            return Err(StoreError::Changed { path });
         }
         let path = own.unwrap_or_default();
         self.handles.get(slot.number, Part::Data, || {
@@ -58,7 +74,8 @@ impl DiskStore {
         })
     }
 
-    /// Reads a range of a file that holds a fragment; withdraws the fragment if the range cannot be read.
+    /// Reads a range of a file that holds a fragment. What cannot be read from one of the user's files is read
+    /// from an equal one; where there is none, the fragment is withdrawn.
     pub(super) fn read_part(
         &self,
         slot: &Slot,
@@ -66,32 +83,41 @@ impl DiskStore {
         index: FragmentIndex,
         range: Range<u64>,
     ) -> Result<Bytes, StoreError> {
-        let open = || {
-            if part == Part::Data {
-                self.data(slot)
-            } else {
-                self.leaves(slot)
-            }
-        };
-        let was_at = slot.kept().place.clone();
-        let file = match open() {
-            // The file was renamed between the look at its place and the opening.
-            Err(StoreError::Io { .. }) if slot.kept().place != was_at => open()?,
-            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
-                return Err(self.lose(slot, index)?);
-            }
-            other => other?,
-        };
-        match files::read_range(&file, range) {
-            Err(error) if files::means_lost(&error) => Err(self.lose(slot, index)?),
-            other => other.map_err(|source| {
+        let read = || {
+            let file = match part {
+                Part::Data => self.data(slot)?,
+                Part::Leaves => self.leaves(slot)?,
+            };
+            files::read_range(&file, range.clone()).map_err(|source| {
                 let kept = slot.kept();
                 let path = self
                     .layout
                     .own_data(&kept)
                     .unwrap_or_else(|| self.layout.leaves(kept.content()));
                 StoreError::io("read", &path)(source)
-            }),
+            })
+        };
+        loop {
+            let was_at = slot.kept().place.clone();
+            let error = match read() {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => error,
+            };
+            // The file was renamed meanwhile, or lost, and the content is in another one.
+            if part == Part::Data && slot.kept().place != was_at {
+                continue;
+            }
+            let (is_lost, is_closed) = match &error {
+                StoreError::Io { source, .. } => (
+                    files::means_lost(source) || source.kind() == ErrorKind::NotFound,
+                    source.kind() == ErrorKind::PermissionDenied,
+                ),
+                _ => (false, false),
+            };
+            if part == Part::Data && (is_lost || is_closed) && self.leave(slot, &was_at)? {
+                continue;
+            }
+            return Err(if is_lost { self.lose(slot, index)? } else { error });
         }
     }
 

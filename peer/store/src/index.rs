@@ -7,6 +7,7 @@
 //! Deliberately absent: files. The index knows records only.
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,9 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use shared::model::{
     ContentId, Digest, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
 };
+use shared::refusal::{is_vague, probe};
 
+use super::copies::{MAX_COPIES, UserFile};
 use super::files::FileIdentity;
 use super::kept::Kept;
 use super::{Place, Publication, PublicationState, Role, Roles, StoreError};
@@ -58,6 +61,20 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
+/// Parts of the schema that came later. Programs that do not know them work without them, so the format is the
+/// same: a copy that such a program did not keep up to date has another identity by then, or still has the
+/// bytes.
+const ADDITIONS: &str = "
+    CREATE TABLE IF NOT EXISTS copies (
+        path BLOB PRIMARY KEY,
+        content BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        modified INTEGER NOT NULL,
+        inode INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX IF NOT EXISTS copies_of ON copies (content);
+";
+
 /// The roles and their bits in the index.
 const ROLE_BITS: [(Role, i64); 3] = [(Role::Published, 1), (Role::Assigned, 2), (Role::Fetched, 4)];
 
@@ -70,6 +87,18 @@ pub(super) struct Index {
 impl Index {
     /// Opens the index, or makes an empty one.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        // The system says more about a file that cannot be opened than SQLite does.
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(StoreError::io("open", path))?;
+        Self::begin(path).map_err(|error| explained(error, path))
+    }
+
+    fn begin(path: &Path) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
         if verdict != "ok" {
@@ -94,6 +123,7 @@ impl Index {
                 )));
             }
         }
+        connection.execute_batch(ADDITIONS)?;
         Ok(Self { connection })
     }
 
@@ -142,7 +172,78 @@ impl Index {
         let change = self.connection.transaction()?;
         change.execute("DELETE FROM holdings WHERE content = ?", [content.as_bytes()])?;
         change.execute("DELETE FROM contents WHERE content = ?", [content.as_bytes()])?;
+        change.execute("DELETE FROM copies WHERE content = ?", [content.as_bytes()])?;
         Ok(change.commit()?)
+    }
+
+    /// Returns the copies of a content, in the order in which they came.
+    pub(super) fn copies(&self, content: ContentId) -> Result<Vec<UserFile>, StoreError> {
+        let mut select = self.connection.prepare_cached(
+            "SELECT path, size, modified, inode FROM copies WHERE content = ? ORDER BY rowid",
+        )?;
+        let copy = |row: &Row<'_>| {
+            let identity = FileIdentity {
+                size: row.get::<_, i64>(1)?.cast_unsigned(),
+                modified: row.get(2)?,
+                inode: row.get::<_, i64>(3)?.cast_unsigned(),
+            };
+            let path = path_from(row.get(0)?);
+            Ok(UserFile { path, identity })
+        };
+        let copies = select.query_map([content.as_bytes()], copy)?;
+        Ok(copies.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes a copy as the newest of a content's; it is one of no other content from now on.
+    pub(super) fn add_copy(&self, content: ContentId, copy: &UserFile) -> Result<(), StoreError> {
+        let change = self.connection.unchecked_transaction()?;
+        change
+            .prepare_cached("INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?, ?)")?
+            .execute(params![
+                copy.path.as_os_str().as_bytes(),
+                content.as_bytes(),
+                copy.identity.size.cast_signed(),
+                copy.identity.modified,
+                copy.identity.inode.cast_signed(),
+            ])?;
+        change
+            .prepare_cached(
+                "DELETE FROM copies WHERE rowid IN
+                 (SELECT rowid FROM copies WHERE content = ? ORDER BY rowid DESC LIMIT -1 OFFSET ?)",
+            )?
+            .execute(params![content.as_bytes(), MAX_COPIES])?;
+        Ok(change.commit()?)
+    }
+
+    /// Notes a new identity of a copy, if it is one of this content and had the other identity.
+    pub(super) fn change_copy(
+        &self,
+        content: ContentId,
+        before: &UserFile,
+        now: FileIdentity,
+    ) -> Result<(), StoreError> {
+        self.connection.execute(
+            "UPDATE copies SET size = ?, modified = ?, inode = ?
+             WHERE path = ? AND content = ? AND size = ? AND modified = ? AND inode = ?",
+            params![
+                now.size.cast_signed(),
+                now.modified,
+                now.inode.cast_signed(),
+                before.path.as_os_str().as_bytes(),
+                content.as_bytes(),
+                before.identity.size.cast_signed(),
+                before.identity.modified,
+                before.identity.inode.cast_signed(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn remove_copy(&self, path: &Path) -> Result<(), StoreError> {
+        let path = path.as_os_str().as_bytes();
+        self.connection
+            .execute("DELETE FROM copies WHERE path = ?", [path])?;
+        Ok(())
     }
 
     /// Returns the files outside the store that were to exist for a short time only.
@@ -224,6 +325,23 @@ impl Index {
     pub(super) fn withdraw_publication(&self, name: &Name) -> Result<bool, StoreError> {
         let delete = "DELETE FROM publications WHERE name = ? AND state = 0";
         Ok(self.connection.execute(delete, [name.as_str()])? > 0)
+    }
+}
+
+/// Asks the disk for the reason of a failure for which SQLite gives none.
+fn explained(error: StoreError, path: &Path) -> StoreError {
+    let is_vague = match &error {
+        StoreError::Index(cause) => cause
+            .sqlite_error()
+            .is_some_and(|told| is_vague(told.extended_code)),
+        _ => false,
+    };
+    match path.parent().filter(|_| is_vague) {
+        Some(directory) => match probe(directory) {
+            Err(source) => StoreError::io("write into", directory)(source),
+            Ok(()) => error,
+        },
+        None => error,
     }
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use shared::hash::{FragmentProof, VerifiedBlocks};
 use shared::model::{BLOCK_LENGTH, BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
 
+use super::copies::UserFile;
 use super::files::FileIdentity;
 use super::{Entry, Place, Purpose, Role, Roles, StoreError};
 
@@ -133,21 +134,15 @@ impl Kept {
     }
 
     /// Makes the record of a content whose bytes are all in a user's file.
-    pub(super) fn in_file(
-        manifest: &Manifest,
-        path: PathBuf,
-        identity: FileIdentity,
-        roles: Roles,
-        name: Option<Name>,
-    ) -> Self {
+    pub(super) fn in_file(manifest: &Manifest, file: UserFile, roles: Roles, name: Option<Name>) -> Self {
         Self {
             manifest: manifest.clone(),
             held: manifest.all_fragments(),
             wanted: manifest.all_fragments(),
             roles,
             name,
-            place: Place::File(path),
-            identity: Some(identity),
+            place: Place::File(file.path),
+            identity: Some(file.identity),
             written: BTreeMap::new(),
         }
     }
@@ -179,6 +174,12 @@ impl Kept {
             identity: self.identity,
             written: BTreeMap::new(),
         }
+    }
+
+    /// Moves to another file of the user's that has the same bytes.
+    pub(super) fn move_to(&mut self, file: UserFile) {
+        self.place = Place::File(file.path);
+        self.identity = Some(file.identity);
     }
 
     pub(super) const fn content(&self) -> ContentId {

@@ -11,6 +11,7 @@
 //! The interface is synchronous because disks are: callers run it on blocking threads.
 
 mod collected;
+mod copies;
 mod disk;
 mod error;
 mod export;

@@ -14,6 +14,7 @@ use shared::hash::{FragmentProof, VerifiedBlocks};
 use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest};
 use tokio::sync::broadcast;
 
+use super::copies::{MAX_COPIES, UserFile};
 use super::disk::CHANGES;
 use super::kept::Kept;
 use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage};
@@ -39,6 +40,8 @@ struct Held {
     /// Bytes of the whole content, written or not.
     data: Vec<u8>,
     proofs: BTreeMap<FragmentIndex, FragmentProof>,
+    /// Other files with the same bytes, in the order in which they came.
+    copies: Vec<(UserFile, Vec<u8>)>,
 }
 
 impl MemoryStore {
@@ -90,6 +93,28 @@ impl State {
             .remove(&content)
             .ok_or(StoreError::UnknownContent(content))?;
         Ok(held.kept.reserved())
+    }
+}
+
+impl Held {
+    /// Moves from the user's file in which the content is to the next of its copies; false when there is none.
+    fn move_to_copy(&mut self) -> bool {
+        if self.copies.is_empty() || !matches!(self.kept.place, Place::File(_)) {
+            return false;
+        }
+        let (file, data) = self.copies.remove(0);
+        self.kept.move_to(file);
+        self.data = data;
+        true
+    }
+
+    fn remember_copy(&mut self, file: UserFile, data: Vec<u8>) {
+        if self.kept.place == Place::File(file.path.clone()) {
+            return;
+        }
+        self.copies.push((file, data));
+        let surplus = self.copies.len().saturating_sub(MAX_COPIES as usize);
+        self.copies.drain(..surplus);
     }
 }
 
@@ -149,6 +174,7 @@ impl FragmentStore for MemoryStore {
                         kept: next,
                         data,
                         proofs: BTreeMap::new(),
+                        copies: Vec::new(),
                     },
                 );
             }
@@ -208,7 +234,12 @@ impl FragmentStore for MemoryStore {
     }
 
     fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {
-        if self.state().get(content)?.kept.withdraw(fragments)? {
+        let mut state = self.state();
+        let held = state.get(content)?;
+        let is_lost = held.kept.durable().withdraw(fragments)?;
+        if is_lost && !held.move_to_copy() {
+            held.kept.withdraw(fragments)?;
+            drop(state);
             self.notify(content);
         }
         Ok(())

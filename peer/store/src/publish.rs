@@ -16,6 +16,7 @@ use std::time::Duration;
 use shared::hash::{ReadAt, hash_content};
 use shared::model::{Digest, FragmentLength, Manifest, Name};
 
+use super::copies::UserFile;
 use super::files::{self, FileIdentity};
 use super::kept::Kept;
 use super::layout::make_directory_of;
@@ -135,8 +136,9 @@ impl DiskStore {
     ///
     /// A symbolic link is followed once, now. `progress` is called with the bytes hashed so far, from any
     /// thread; setting `cancelled` stops the work within a read. Without a fragment length, the content's
-    /// length decides. A content that is here completely keeps its place and its fragment length; the file
-    /// becomes the place of a content that is here in part. Returns the manifest that is kept.
+    /// length decides. A content that is here completely keeps its place and its fragment length, and the file
+    /// is remembered as a copy; the file becomes the place of a content that is here in part. Returns the
+    /// manifest that is kept.
     ///
     /// # Errors
     /// [`StoreError::NotAFile`], [`StoreError::ChangedWhileRead`], [`StoreError::Cancelled`],
@@ -191,13 +193,12 @@ impl DiskStore {
         if after != identity || FileIdentity::at(&path) != Some(identity) {
             return Err(StoreError::ChangedWhileRead { path });
         }
-        // Bytes after the end of an unchanged file mean that its length means nothing.
-        let past_end = file.read_at(&mut [0], identity.size);
-        if past_end.map_err(StoreError::io("read", &path))? > 0 {
+        // An unchanged file that does not simply end where its length says has a length that means nothing.
+        if !matches!(file.read_at(&mut [0], identity.size), Ok(0)) {
             let kind = "made up while it is read, as files in /proc are";
             return Err(StoreError::NotAFile { path, kind });
         }
-        self.share(&manifest, spool, path, identity, name)
+        self.share(&manifest, spool, UserFile { path, identity }, name)
     }
 
     /// Shares a user's file whose leaves are known.
@@ -205,14 +206,15 @@ impl DiskStore {
         &self,
         manifest: &Manifest,
         leaves: LeafSpool,
-        path: PathBuf,
-        identity: FileIdentity,
+        file: UserFile,
         name: Option<Name>,
     ) -> Result<Manifest, StoreError> {
         let mut index = self.index();
+        // The file has these bytes now, whatever it had before.
+        index.remove_copy(&file.path)?;
         let Some(slot) = self.slots.get(manifest.content()) else {
             let roles = Roles::default().with(Role::Published, true);
-            let kept = Kept::in_file(manifest, path, identity, roles, name);
+            let kept = Kept::in_file(manifest, file, roles, name);
             leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
             index.insert(&kept)?;
             self.begin(kept);
@@ -225,6 +227,7 @@ impl DiskStore {
             name.or_else(|| old.name.clone()),
         );
         if old.held.is_full() {
+            self.remember_copy(&index, manifest.content(), &file)?;
             self.change(&index, &slot, |kept| {
                 (kept.roles, kept.name) = (roles, name.clone());
             })?;
@@ -232,7 +235,7 @@ impl DiskStore {
             return Ok(old.manifest);
         }
         // Other peers know the content by the fragments that it has here already; the leaves are the same.
-        let kept = Kept::in_file(&old.manifest, path, identity, roles, name);
+        let kept = Kept::in_file(&old.manifest, file, roles, name);
         leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
         note_partial(&index, &old)?;
         index.insert(&kept)?;

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use shared::model::{Digest, FragmentSet};
 use tracing::{info, warn};
 
+use super::copies::successor;
 use super::files::{self, FileIdentity};
 use super::index::Index;
 use super::kept::Kept;
@@ -28,7 +29,7 @@ pub(super) fn recover(layout: &Layout, index: &Index) -> Result<Vec<Kept>, Store
     }
     let mut all = index.load()?;
     for kept in &mut all {
-        if settle(layout, kept) {
+        if settle(layout, index, kept)? {
             index.update(kept)?;
         }
     }
@@ -43,20 +44,29 @@ pub(super) fn recover(layout: &Layout, index: &Index) -> Result<Vec<Kept>, Store
     Ok(all)
 }
 
-/// Drops the fragments that one record cannot prove, and finishes a rename that was made but not noted;
-/// returns whether the record changed.
-fn settle(layout: &Layout, kept: &mut Kept) -> bool {
+/// Drops the fragments that one record cannot prove, unless an equal file of the user's can, and finishes a
+/// rename that was made but not noted; returns whether the record changed.
+fn settle(layout: &Layout, index: &Index, kept: &mut Kept) -> Result<bool, StoreError> {
     let adopted = adopt_output(kept);
-    let lost = {
+    let lost = |kept: &Kept| {
         let mut lost = kept.held.clone();
         lost.subtract(&provable(layout, kept));
         lost
     };
+    if !lost(kept).is_empty()
+        && let Some(next) = successor(index, kept.content(), &kept.place, kept.identity)?
+    {
+        let path = next.path.clone();
+        kept.move_to(next);
+        index.update(kept)?;
+        index.remove_copy(&path)?;
+    }
+    let lost = lost(kept);
     if !lost.is_empty() {
         warn!(content = %kept.content(), fragments = lost.len(), "fragments are no longer on disk; not held any more");
         kept.held.subtract(&lost);
     }
-    adopted || !lost.is_empty()
+    Ok(adopted || !lost.is_empty())
 }
 
 /// Adopts the output of a partial file that was renamed just before a crash: the very file that the index

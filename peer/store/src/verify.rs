@@ -9,7 +9,8 @@ use super::{FragmentStore, StoreError};
 /// Blocks that are read at a time: many enough for the disk, few beside everything else in memory.
 const READ_BLOCKS: u32 = (1 << 20) / BLOCK_LENGTH;
 
-/// Reads blocks of a held fragment and checks them. Withdraws a damaged fragment.
+/// Reads blocks of a held fragment and checks them. Withdraws a damaged fragment, unless it is in an equal file
+/// of the user's as well: then it is read from there.
 ///
 /// # Errors
 /// As [`FragmentStore::read`]; [`StoreError::Damaged`] also when the bytes do not match the proof.
@@ -20,12 +21,17 @@ pub fn read_verified(
     span: BlockSpan,
 ) -> Result<Bytes, StoreError> {
     let (content, index) = (manifest.content(), proof.index());
-    let bytes = store.read(content, index, span)?;
-    if proof.check(span.first(), &bytes).is_ok() {
-        return Ok(bytes);
+    loop {
+        let bytes = store.read(content, index, span)?;
+        if proof.check(span.first(), &bytes).is_ok() {
+            return Ok(bytes);
+        }
+        store.withdraw(content, &manifest.only(index))?;
+        let is_held = |entry: super::Entry| entry.manifest == *manifest && entry.held.contains(index);
+        if !store.entry(content).is_some_and(is_held) {
+            return Err(StoreError::Damaged { content, index });
+        }
     }
-    store.withdraw(content, &manifest.only(index))?;
-    Err(StoreError::Damaged { content, index })
 }
 
 /// Reads a whole fragment as [`read_verified`] does, and passes it on piece by piece.

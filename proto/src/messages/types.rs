@@ -225,6 +225,11 @@ impl From<PeerMode> for v1::Duty {
     }
 }
 
+/// An address; none when the text is empty.
+pub(super) fn some_address(field: &'static str, text: &str) -> Result<Option<HostPort>, Invalid> {
+    (!text.is_empty()).then(|| parsed(field, text)).transpose()
+}
+
 impl TryFrom<v1::Peer> for PeerInfo {
     type Error = Invalid;
 
@@ -245,6 +250,7 @@ impl TryFrom<v1::Peer> for PeerInfo {
             incarnation: Incarnation::new(wire.incarnation),
             contents: wire.contents,
             mode: ModeOf::from(wire.duty).0,
+            copy: some_address("copy_address", &wire.copy_address)?,
         })
     }
 }
@@ -266,6 +272,7 @@ impl From<PeerInfo> for v1::Peer {
             incarnation: peer.incarnation.get(),
             contents: peer.contents,
             duty: Some(peer.mode.into()),
+            copy_address: peer.copy.map(|copy| copy.to_string()).unwrap_or_default(),
         }
     }
 }

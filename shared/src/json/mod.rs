@@ -22,7 +22,7 @@ pub use names::{
     Revision, Targeted,
 };
 pub use peers::{
-    AccusedPeer, Gap, Limits, ListedPeer, LocatedPeer, Network, NetworkPeer, NodeStatus, Peers, Ready,
+    AccusedPeer, Gap, Limits, ListedPeer, LocatedPeer, Network, NetworkPeer, NewId, NodeStatus, Peers, Ready,
     Scrubbing, TrackerStatus,
 };
 pub use transfers::{

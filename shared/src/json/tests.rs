@@ -26,6 +26,7 @@ fn peer(byte: u8, zone: Option<&str>) -> PeerInfo {
         incarnation: Incarnation::new(7),
         contents: 2,
         mode: PeerMode::Active,
+        copy: None,
     }
 }
 

@@ -138,6 +138,8 @@ pub struct PeerInfo {
     pub contents: u32,
     /// Mode of the peer.
     pub mode: PeerMode,
+    /// Address of a copy of the peer's data directory that was refused a short while ago.
+    pub copy: Option<HostPort>,
 }
 
 /// A peer and the fragments of one content that it has announced.

@@ -32,7 +32,7 @@ pub use fragment::{
     BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentLengthError, FragmentSet,
     FragmentSetError, MAX_FRAGMENTS,
 };
-pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision};
+pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision, RunId};
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
 pub use name::{ContentRef, Name, NameError};
 pub use peer::{
@@ -44,5 +44,7 @@ pub use revision::{
     NamedRevision, NamedRevisionError, PinCount, PinWish, RevisedContent, RevisionEntry, RevisionLimit,
     RevisionLimitError, RevisionState,
 };
-pub use session::{AssignmentFailure, EvictReason, Hello, Numbered, Order, Report, Source, Welcome};
+pub use session::{
+    AssignmentFailure, EvictReason, Hello, HelloRefusal, Numbered, Order, Report, Source, Welcome,
+};
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};

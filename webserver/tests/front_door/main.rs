@@ -287,7 +287,7 @@ async fn a_busy_port_is_said_in_one_line() {
         ..Config::on_free_port(vec![nobody().await])
     };
     let error = Webserver::bind(config).await.expect_err("the port is taken");
-    assert!(matches!(error, StartError::Listen { .. }));
+    assert!(matches!(error, StartError::Listen(_)));
     assert_eq!(error.code().exit_code(), 5);
     let text = error.to_string();
     assert!(

@@ -20,6 +20,7 @@ fn peer() -> PeerInfo {
         incarnation: Incarnation::new(1),
         contents: 2,
         mode: shared::model::PeerMode::Active,
+        copy: None,
     }
 }
 

@@ -1,15 +1,16 @@
 //! Faults and other actions of disks and users, for tests: files that are added, power that fails, bits that
 //! rot.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use shared::hash::{FragmentProof, leaves};
 use shared::model::{ContentId, FragmentIndex, Manifest, Name};
 
+use super::super::copies::UserFile;
 use super::super::files::FileIdentity;
 use super::super::kept::Kept;
-use super::super::{Entry, FragmentStore as _, Role, Roles, StoreError};
-use super::{Held, MemoryStore, in_memory};
+use super::super::{Entry, FragmentStore as _, Place, Role, Roles, StoreError};
+use super::{Held, MemoryStore, State, in_memory};
 
 impl MemoryStore {
     /// Shares a user's file, as [`DiskStore::add_file`](crate::DiskStore::add_file) does; returns the entry.
@@ -26,26 +27,52 @@ impl MemoryStore {
         let content = manifest.content();
         let mut state = self.state();
         let published = |roles: Roles| roles.with(Role::Published, true);
+        let identity = FileIdentity {
+            size: manifest.length(),
+            modified: 0,
+            inode: 0,
+        };
+        let file = UserFile { path, identity };
+        state.forget_copies(&file.path);
         let old = state.contents.get_mut(&content);
         if let Some(held) = old.filter(|held| held.kept.held.is_full()) {
             held.kept.roles = published(held.kept.roles);
+            held.remember_copy(file, bytes.to_vec());
         } else {
             let old = state.contents.get(&content).map(|held| &held.kept);
             let manifest = old.map_or(manifest, |old| &old.manifest).clone();
             let roles = published(old.map_or_else(Roles::default, |old| old.roles));
             let proofs = proofs(&manifest, bytes)?;
-            let identity = FileIdentity {
-                size: manifest.length(),
-                modified: 0,
-                inode: 0,
+            let kept = Kept::in_file(&manifest, file, roles, name);
+            let (data, copies) = (bytes.to_vec(), Vec::new());
+            let held = Held {
+                kept,
+                data,
+                proofs,
+                copies,
             };
-            let kept = Kept::in_file(&manifest, path, identity, roles, name);
-            let data = bytes.to_vec();
-            state.contents.insert(content, Held { kept, data, proofs });
+            state.contents.insert(content, held);
         }
         drop(state);
         self.notify(content);
         self.entry(content).ok_or(StoreError::UnknownContent(content))
+    }
+
+    /// Removes a file of the user's, or changes it: no content is in it any more.
+    pub fn remove_file(&self, path: &Path) {
+        let mut state = self.state();
+        state.forget_copies(path);
+        state.outputs.remove(path);
+        let place = Place::File(path.to_owned());
+        let mut changed = Vec::new();
+        for (content, held) in &mut state.contents {
+            if held.kept.place == place && !held.move_to_copy() {
+                held.kept.held = held.kept.manifest.no_fragments();
+                changed.push(*content);
+            }
+        }
+        drop(state);
+        changed.into_iter().for_each(|content| self.notify(content));
     }
 
     /// Cuts the power: blocks that were written and not committed are as good as gone.
@@ -81,6 +108,15 @@ impl MemoryStore {
         let bytes = held.data.get(in_memory(manifest.range(index)));
         let intact = |bytes| FragmentProof::verify(manifest, index, leaves(bytes)).is_ok();
         held.kept.held.contains(index) && bytes.is_some_and(intact)
+    }
+}
+
+impl State {
+    /// Takes a file out of all copies: it has other bytes from now on, or is noted anew.
+    fn forget_copies(&mut self, path: &Path) {
+        for held in self.contents.values_mut() {
+            held.copies.retain(|(copy, _)| copy.path != path);
+        }
     }
 }
 
