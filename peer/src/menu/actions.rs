@@ -100,13 +100,13 @@ impl Menu<'_> {
         // The tracker refuses when it is the last copy, and cannot be asked when it is away.
         if let Err(error) = &forgotten
             && error.code() == ErrorCode::FailedPrecondition
-            && self.console.is_terminal()
         {
             let told = Failure::of(words::forget(&name), error).to_string();
             // The flag is the command's; here is a question.
             let told: Vec<&str> = told.split("; ").filter(|part| !part.contains("--")).collect();
             self.console.say(&one_line(&told.join("; ")));
-            if !self.confirmed(&words::ask_forget_last(&name)).await {
+            // A script gives up no last copy.
+            if !self.console.is_terminal() || !self.confirmed(&words::ask_forget_last(&name)).await {
                 self.console.say(words::nothing_forgotten());
                 return Ok(());
             }

@@ -238,10 +238,10 @@ impl<'a> Console<'a> {
                 printing,
                 ..
             } => {
-                let text = question.to_owned();
+                let text = wrapped(question, columns_of_terminal());
                 if *is_open {
                     // The terminal still shows the question before this one.
-                    self.out.text(question);
+                    self.out.text(&text);
                 } else if questions.send(Question { text, completes }).await.is_err() {
                     self.is_over = true;
                     return Answer::End;

@@ -129,7 +129,9 @@ pub fn mine(contents: &[LocalContent]) -> Vec<&LocalContent> {
     let is_mine = |content: &&LocalContent| {
         !content.is_part && content.name.is_some() && content.role != LocalRole::Assigned
     };
-    contents.iter().filter(is_mine).collect()
+    let mut mine: Vec<_> = contents.iter().filter(is_mine).collect();
+    mine.sort_by(|a, b| a.name.cmp(&b.name));
+    mine
 }
 
 /// Returns the user's list, and a line about what is kept for others.

@@ -133,19 +133,21 @@ impl Transfer {
                 ..
             } => {
                 self.amount = Amount::new(already_held, length);
-                self.rate.observe(now, already_held);
+                self.rate.observe(now, 0);
                 let line = started_line(self.work.name(), self.amount, fragments);
                 self.told.push(line);
             }
             GetEvent::Progress {
                 held,
                 length,
+                received,
                 waiting_for,
                 from,
                 ..
             } => {
                 self.amount = Amount::new(held, length);
-                self.rate.observe(now, held);
+                // What was here before says nothing about the speed.
+                self.rate.observe(now, received);
                 (self.waiting_for, self.from) = (waiting_for, from);
             }
             GetEvent::Done {

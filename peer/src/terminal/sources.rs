@@ -126,7 +126,7 @@ pub(crate) mod tests {
         assert_eq!(
             told,
             [
-                "192.168.20.1:50053 has left x",
+                "192.168.20.1:50053 has gone from x …",
                 "connecting to 192.168.20.1:50053 for x …",
                 "connected to 192.168.20.1:50053 for x …",
                 "asking 192.168.20.1:50053 for fragment 0 of x …",

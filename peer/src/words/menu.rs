@@ -166,8 +166,8 @@ shared::messages! {
         es: "hay {most} transferencias en curso, que es lo máximo; espere a una o cancele una con 10"
     }
     fn ask_transfer() {
-        en: "a number follows one, c and a number cancels, r and a number resumes, Enter goes back: ",
-        es: "un número la sigue, c y un número la cancela, r y un número la reanuda, Intro vuelve: "
+        en: "a number follows one, c NUMBER cancels, r NUMBER resumes, Enter: back: ",
+        es: "un número la sigue, c NÚMERO la cancela, r NÚMERO la reanuda, Intro: menú: "
     }
     fn bad_wish(text) {
         en: "{text} is none of these: a number, c and a number, r and a number",

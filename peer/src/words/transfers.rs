@@ -33,7 +33,7 @@ shared::messages! {
         en: "connected to {address} for {name} …",
         es: "conectado con {address} para {name} …"
     }
-    fn source_gone(address, name) { en: "{address} has left {name}", es: "{address} ya no da {name}" }
+    fn source_gone(address, name) { en: "{address} has gone from {name} …", es: "{address} ya no da {name} …" }
     fn source_received(doing, given) { en: "{doing} received {given}", es: "{doing} recibido {given}" }
     fn given_by(address, given) { en: "{address} … {given}", es: "{address} … {given}" }
     fn given(fragments, bytes) { en: "{fragments}, {bytes}", es: "{fragments}, {bytes}" }
