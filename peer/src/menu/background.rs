@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use proto::client::ControlClient;
-use shared::model::ContentRef;
 use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -99,9 +98,9 @@ impl Background {
                 Ok(())
             }
             Work::Get(get, name) => {
-                let (content, reference) = (get.content.clone(), ContentRef::Name(name));
+                let content = get.content.clone();
                 let fetching = async {
-                    let failed = |error| Failure::of(words::get(&reference), &error);
+                    let failed = |error| Failure::of(words::get(&name), &error);
                     let mut events = client.get(get).await.map_err(failed)?;
                     while let Some(event) = events.next().await.map_err(failed)? {
                         self.update(number, |transfer, now| transfer.fetched(event, now));

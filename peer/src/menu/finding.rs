@@ -9,7 +9,7 @@ use shared::{Coded as _, ErrorCode};
 use super::completion::Completes;
 use super::transfer::Work;
 use super::{Menu, answer, screen};
-use crate::terminal::exit::Failure;
+use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::listing::{all_names, locate};
 use crate::terminal::paths::{destination, off_thread, place};
 use crate::terminal::show;
@@ -24,7 +24,8 @@ const MAX_ENTRIES: usize = 100_000;
 /// Something to be fetched.
 struct Found {
     content: ContentRef,
-    name: Name,
+    /// A name, or a path inside a directory.
+    name: String,
 }
 
 impl Menu<'_> {
@@ -42,19 +43,20 @@ impl Menu<'_> {
             }
         };
         let home = self.home.clone();
-        let question = words::ask_where_to_save(found.name.file_name());
+        let file_name = found.name.rsplit('/').next().unwrap_or_default().to_owned();
+        let question = words::ask_where_to_save(&file_name);
         let paths = Completes::Paths(home.clone());
         let output = loop {
             let Some(line) = self.asked_for(&question, paths.clone()).await else {
                 self.console.say(words::nothing_fetched());
                 return Ok(());
             };
-            let (home, name) = (home.clone(), found.name.clone());
+            let (home, name) = (home.clone(), file_name.clone());
             let placed = off_thread(move || {
                 let typed = answer::path(&line, home.as_deref());
                 let destination = destination(typed.as_deref())?;
                 let output = place(&destination, Some(&name));
-                Ok::<_, Failure>(output.unwrap_or_else(|| PathBuf::from(name.file_name())))
+                Ok::<_, Failure>(output.unwrap_or_else(|| PathBuf::from(name)))
             });
             match placed.await? {
                 Ok(output) => break output,
@@ -78,6 +80,10 @@ impl Menu<'_> {
         let failed = |error| Failure::of(words::find(&quoted), &error).hint(words::one_connects());
         if let Ok(content) = text.parse::<ContentRef>() {
             match locate(&self.client, content.clone(), 1).await {
+                Ok(location) if is_inside(text, &location.binding.name) => {
+                    let name = text.to_owned();
+                    return Ok(Some(Found { content, name }));
+                }
                 Ok(location) => return self.look_at(location).await,
                 Err(error)
                     if error.code() == ErrorCode::NotFound && matches!(content, ContentRef::Name(_)) => {}
@@ -118,6 +124,7 @@ impl Menu<'_> {
         }
         // By its id: the name may be bound to another content by the time of the fetch.
         let content = ContentRef::Id(location.binding.content);
+        let name = name.to_string();
         Ok(Some(Found { content, name }))
     }
 
@@ -146,17 +153,12 @@ impl Menu<'_> {
         let Some(entry) = fitting.get(at) else {
             return Ok(None);
         };
-        let name: Result<Name, _> = format!("{directory}/{}", entry.path).parse();
-        match name {
-            Ok(name) => Ok(Some(Found {
-                content: ContentRef::Name(name.clone()),
-                name,
-            })),
-            Err(error) => {
-                self.console.say(&words::name_error(&error));
-                Ok(None)
-            }
-        }
+        let name = format!("{directory}/{}", entry.path);
+        let content = name.parse().map_err(|error| {
+            let why = words::cannot(words::find(&name), words::name_error(&error));
+            Failure::new(Exit::Usage, why)
+        })?;
+        Ok(Some(Found { content, name }))
     }
 
     /// Returns the entries of a directory, for which the node may have to fetch its catalog.
@@ -216,6 +218,12 @@ impl Menu<'_> {
             }
         }
     }
+}
+
+/// Whether a text is a path inside the directory of that name.
+fn is_inside(text: &str, name: &Name) -> bool {
+    let rest = text.strip_prefix(name.as_str());
+    rest.is_some_and(|rest| rest.contains('/'))
 }
 
 /// Returns the directory of the network that a path leads into, and the path in it.

@@ -4,7 +4,7 @@
 //! latest of those that have ended, with their results, so that they can be looked at and resumed.
 
 use proto::messages::control::{Add, AddEvent, Get, GetEvent};
-use shared::model::{ByteCount, FetchSource, Name, Timestamp, format_duration};
+use shared::model::{ByteCount, FetchSource, Timestamp, format_duration};
 
 use crate::terminal::adding::{Added, shared_line};
 use crate::terminal::exit::{Exit, Failure};
@@ -25,8 +25,8 @@ const MAX_LISTED: usize = 32;
 pub enum Work {
     /// Publish a file or directory.
     Add(Add),
-    /// Fetch a content; the name is the one that the user chose.
-    Get(Get, Name),
+    /// Fetch a content; the text is what the user chose: a name, or a path inside a directory.
+    Get(Get, String),
 }
 
 /// State of a transfer.
@@ -69,9 +69,9 @@ pub struct Transfer {
 impl Work {
     /// Returns the name under which it is published or fetched.
     #[must_use]
-    pub const fn name(&self) -> &Name {
+    pub fn name(&self) -> &str {
         match self {
-            Self::Add(add) => &add.name,
+            Self::Add(add) => add.name.as_str(),
             Self::Get(_, name) => name,
         }
     }
@@ -160,7 +160,7 @@ impl Transfer {
                 ..
             } => {
                 let name = self.work.name();
-                self.told.extend(summary(&from, name.as_str()));
+                self.told.extend(summary(&from, name));
                 let how = how_line(received, wasted, elapsed, sources_used);
                 if let Work::Get(get, _) = &self.work {
                     let (amount, time) = (ByteCount::new(length), format_duration(elapsed));
@@ -198,8 +198,8 @@ impl Transfer {
                     return;
                 };
                 self.amount = Amount::new(added.length, added.length);
-                if is_pending {
-                    self.told.push(shared_line(self.work.name(), &added, true));
+                if let (true, Work::Add(add)) = (is_pending, &self.work) {
+                    self.told.push(shared_line(&add.name, &added, true));
                     self.state = State::Done;
                 }
                 // Otherwise the line comes with the publication, which the tracker may still refuse.
@@ -319,7 +319,7 @@ pub(super) mod tests {
     use std::time::Duration;
 
     use shared::collection::Selection;
-    use shared::model::{ContentId, ContentRef};
+    use shared::model::{ContentId, ContentRef, Name};
 
     use super::*;
     use crate::terminal::sources::tests::source;
@@ -332,7 +332,7 @@ pub(super) mod tests {
             overwrite: false,
             selection: Selection::default(),
         };
-        Work::Get(get, Name::new(name).expect("a name"))
+        Work::Get(get, name.to_owned())
     }
 
     fn started(already_held: u64) -> GetEvent {

@@ -101,7 +101,7 @@ impl Menu<'_> {
 
     /// Tells each source once, when it is asked first: a transcript does not move.
     fn tell_asked(&self, transfer: &Transfer, asked: &mut BTreeSet<shared::model::PeerId>) {
-        let name = transfer.work.name().as_str();
+        let name = transfer.work.name();
         for source in &transfer.from {
             if source.state == FetchSourceState::Asked && asked.insert(source.peer) {
                 self.console.say(&asking(source, name, usize::MAX));

@@ -18,7 +18,7 @@ const FIRST_IMPRESSION: Duration = Duration::from_secs(2);
 /// Returns the view of a transfer: whom it asks for what, why it waits, and how far it is.
 #[must_use]
 pub fn live(transfer: &Transfer, columns: usize, now: Timestamp) -> Vec<String> {
-    let name = transfer.work.name().as_str();
+    let name = transfer.work.name();
     let mut sources: Vec<_> = transfer.from.iter().collect();
     sources.sort_by_key(|source| (source.state == FetchSourceState::Gone, Reverse(source.bytes)));
     // The last column stays free: some terminals begin a new line when it is filled.
