@@ -97,7 +97,7 @@ pub(crate) mod tests {
         );
         let narrow = |columns| asking(&source(85, 11, &[9, 3, 7]), "file2", columns);
         assert_eq!(
-            narrow(87),
+            narrow(88),
             "asking 192.168.20.85:50053 for fragments 3, … of file2 … received 11 fragments, 11.0 KiB"
         );
         assert_eq!(narrow(60), "192.168.20.85:50053 … 11 fragments, 11.0 KiB");
