@@ -196,13 +196,23 @@ impl Driver {
                 {
                     self.sources
                         .heard_of(source, !matches!(event, Event::Left { .. }));
+                    if matches!(event, Event::Joined { .. }) {
+                        self.sources.reached(source);
+                    }
                     self.apply(event);
+                }
+            }
+            Report::Unreached(source, error) => {
+                // Once for each time that it was in reach.
+                if self.sources.unreached(source, &error) {
+                    self.context.finder.report_unreached(source, &error);
                 }
             }
             Report::Ended { number, outcome } => return self.ended(number, outcome),
             Report::Disconnected(source) => self.disconnect(source),
             Report::Found(found) => {
                 self.sources.end_find();
+                self.sources.found(&found);
                 self.make_room_for(&found);
                 self.connect(found);
             }
@@ -283,7 +293,7 @@ impl Driver {
                 missing: summary.pending,
                 tried: self.sources.tried(),
                 waited,
-                reason: waiting_for(&summary)
+                reason: waiting_for(&summary, &self.sources.failures())
                     .map_or_else(|| "the sources are too slow".to_owned(), |reason| reason.detail),
             }),
             _ => Ok(()),
@@ -487,7 +497,7 @@ impl Driver {
             received: self.intake.received(),
             sources_used: self.sources.used(),
             sources: summary.serving,
-            waiting_for: waiting_for(&summary)
+            waiting_for: waiting_for(&summary, &self.sources.failures())
                 .map(|reason| reason.detail)
                 .or_else(|| self.speeds.complaint()),
             from: self
@@ -515,6 +525,7 @@ impl Driver {
         let limiter = &self.context.limiter;
         let circumstances = Circumstances {
             summary,
+            unreached: self.sources.failures(),
             limit: limiter.rate().filter(|_| limiter.holds_up()),
             memory: self
                 .waits_for_memory(summary.in_flight)

@@ -42,6 +42,8 @@ pub struct Fetched {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Circumstances {
     pub(super) summary: SchedulerSummary,
+    /// Failures to dial sources, in words.
+    pub(super) unreached: String,
     /// The limit on downloads, when it has held requests up lately.
     pub(super) limit: Option<ByteRate>,
     /// Bytes that all fetches together may have asked for, when others have taken them all.
@@ -59,7 +61,7 @@ impl Circumstances {
             return Vec::new();
         }
         let reason = |code, detail| Reason { code, detail };
-        let mut reasons: Vec<_> = waiting_for(&self.summary).into_iter().collect();
+        let mut reasons: Vec<_> = waiting_for(&self.summary, &self.unreached).into_iter().collect();
         reasons.extend(self.memory.map(|bytes| {
             let all = ByteCount::new(bytes);
             let detail = format!("other fetches here have asked for all that may be in memory ({all})");
@@ -79,7 +81,7 @@ impl Circumstances {
 }
 
 /// Returns the reason for which the sources deliver nothing, or not everything.
-pub(super) fn waiting_for(summary: &SchedulerSummary) -> Option<Reason> {
+pub(super) fn waiting_for(summary: &SchedulerSummary, unreached: &str) -> Option<Reason> {
     let fragments = |n: u32| {
         if n == 1 {
             "1 of the fragments".to_owned()
@@ -90,6 +92,9 @@ pub(super) fn waiting_for(summary: &SchedulerSummary) -> Option<Reason> {
     let missing = summary.pending.saturating_sub(summary.in_flight);
     let (code, detail) = if summary.pending == 0 {
         return None;
+    } else if summary.unsourced > 0 && !unreached.is_empty() {
+        let detail = format!("holders exist but cannot be reached: {unreached}");
+        (ReasonCode::Unreachable, detail)
     } else if summary.unsourced > 0 && summary.unsourced == summary.pending {
         let detail = "no peer that is online holds what is missing".to_owned();
         (ReasonCode::NoSource, detail)
@@ -164,9 +169,20 @@ mod tests {
                 None,
             ),
         ] {
-            let told = waiting_for(&summary).map(|reason| reason.detail);
+            let told = waiting_for(&summary, "").map(|reason| reason.detail);
             assert_eq!(told.as_deref(), words, "{summary:?}");
         }
+        let summary = SchedulerSummary {
+            unsourced: 10,
+            sources: 0,
+            ..summary
+        };
+        let told = waiting_for(&summary, "10.0.0.7:5: connection refused").expect("a reason");
+        assert_eq!(told.code, ReasonCode::Unreachable);
+        assert_eq!(
+            told.detail,
+            "holders exist but cannot be reached: 10.0.0.7:5: connection refused"
+        );
     }
 
     #[test]
@@ -181,6 +197,7 @@ mod tests {
         };
         let all = Circumstances {
             summary,
+            unreached: String::new(),
             limit: ByteRate::new(1 << 20),
             memory: Some(64 << 20),
             is_disk_behind: true,

@@ -114,6 +114,18 @@ shared::messages! {
         en: "cannot use the data directory {path}: {reason}",
         es: "no vale el directorio de datos {path}: {reason}"
     }
+    fn wildcard_host(host) {
+        en: "--host {host} listens on every address of this machine, and others must be told which one to dial: add --advertise HOST:PORT",
+        es: "--host {host} escucha en todas las direcciones de esta máquina, y hay que decir a los demás a cuál llamar: añada --advertise HOST:PUERTO"
+    }
+    fn many_hosts(host) {
+        en: "--host {host} stands for many machines; give an address of this one",
+        es: "--host {host} designa muchas máquinas; indique una dirección de esta"
+    }
+    fn undialable(address) {
+        en: "nobody can dial --advertise {address}: it stands for every address, or for many machines; give the one at which others reach this machine",
+        es: "nadie puede llamar a --advertise {address}: designa todas las direcciones, o muchas máquinas; indique aquella en la que los demás alcanzan esta máquina"
+    }
     fn menu_has_no_json() {
         en: "--json goes with a command; the menu is for people",
         es: "--json va con una orden; el menú es para personas"
@@ -300,6 +312,9 @@ fn quoted(english: &str) -> String {
     format!("«{english}»")
 }
 
+/// Beginning of the reason of a fetch whose known sources cannot be dialled.
+const UNREACHED: &str = "holders exist but cannot be reached: ";
+
 /// Returns the Spanish of a reason why a fetch waits, if it is one of a node's own.
 fn known_reason(detail: &str) -> Option<String> {
     let between = |begin, end| detail.strip_prefix(begin)?.strip_suffix(end);
@@ -308,6 +323,12 @@ fn known_reason(detail: &str) -> Option<String> {
             "ningún nodo conectado tiene lo que falta".to_owned()
         }
         "the only source is busy" => "la única fuente está ocupada".to_owned(),
+        _ if let Some(failures) = detail.strip_prefix(UNREACHED) => {
+            format!(
+                "hay nodos que lo tienen, pero no se alcanzan: {}",
+                quoted(failures)
+            )
+        }
         _ => match between("no peer that is online holds ", " of the fragments") {
             Some(number) => format!("ningún nodo conectado tiene {number} de los fragmentos"),
             None => format!(
