@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use shared::ErrorCode;
-use shared::collection::Selection;
+use shared::collection::{Rules, Selection};
 use shared::model::{ByteCount, FragmentLength, Manifest};
 
 use crate::collection::scan::{self, Step};
@@ -25,7 +25,7 @@ pub(super) fn of(
         .file_name()
         .map_or_else(|| shown.clone(), |name| name.to_string_lossy().into_owned());
     if path.is_dir() {
-        let scanned = scan::scan(path, &Selection::default(), own)
+        let scanned = scan::scan(path, &Selection::default(), Rules::default(), own)
             .map_err(|error| Failure::of(words::add(&shown), &error))?;
         return Ok(directory(&name, scanned.length, &scanned.steps));
     }

@@ -57,6 +57,7 @@ impl Menu<'_> {
             update: false,
             wait: false,
             selection: shared::collection::Selection::default(),
+            rules: shared::collection::Rules::default(),
         };
         match self.publish(add.clone()).await {
             Err(failure) if failure.exit() == Exit::Conflict && self.console.is_terminal() => {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use entries::{EntryKind, Listed};
 pub use plan::Planned;
-use shared::collection::Selection;
+use shared::collection::{Rules, Selection, Unsupported};
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Epoch, FetchSource, FragmentLength, Health, HostPort,
     Incarnation, Name, PeerId, ReplicationTarget, SourceFault, Zone,
@@ -168,6 +168,8 @@ pub struct Add {
     pub wait: bool,
     /// Selected entries of a directory.
     pub selection: Selection,
+    /// Rules for the entries of a directory.
+    pub rules: Rules,
 }
 
 /// Event of an [`Add`].
@@ -199,6 +201,8 @@ pub enum AddEvent {
     Replicas(Health),
     /// Bytes of a stream that have come so far.
     Received(u64),
+    /// Entries of a directory that were left out.
+    LeftOut(Unsupported),
 }
 
 /// Fetch a content into a file.
