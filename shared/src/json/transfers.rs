@@ -306,7 +306,7 @@ pub struct AddPlan {
 pub struct LeftOutEntry {
     /// Path below the directory.
     pub path: String,
-    /// `special`, `not_utf8`, `link`, `case`, `unreadable`, `vanished`, …: docs/directories.md lists them.
+    /// `special`, `not_utf8`, `link`, `case`, `unreadable`, `vanished`, …: docs/json.md lists them.
     pub reason: &'static str,
 }
 
