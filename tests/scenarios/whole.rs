@@ -1,4 +1,5 @@
-//! A directory is its catalog and all of its parts, for every question about it; and what is inside has names.
+//! A directory is its catalog and all of its parts, for every question about it; and what is inside has
+//! names.
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;

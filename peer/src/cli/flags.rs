@@ -134,15 +134,15 @@ impl Globs {
 /// Rules for the entries of a directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
 pub struct EntryRules {
-    /// Links of a directory that lead out of it: keep takes them as they are, skip leaves them out, follow takes
-    /// what they lead to in their place [default: they are refused]
+    /// Links of a directory that lead out of it: keep takes them as they are, skip leaves them out, follow
+    /// takes what they lead to in their place [default: they are refused]
     #[arg(long, value_name = "HOW", hide_possible_values = true)]
     pub links: Option<Links>,
     /// keep takes names of a directory that differ only in case
     #[arg(long, value_name = "HOW", hide_possible_values = true)]
     pub case: Option<Case>,
-    /// Leave out what a directory has and cannot be published: pipes, names that are not UTF-8, what cannot be
-    /// read or is removed meanwhile
+    /// Leave out what a directory has and cannot be published: pipes, names that are not UTF-8, what cannot
+    /// be read or is removed meanwhile
     #[arg(long)]
     pub skip_unsupported: bool,
 }

@@ -178,8 +178,8 @@ impl Found {
 }
 
 impl Directory {
-    /// Returns whether a published directory has the same entries, with the same modes, times and lengths: then
-    /// adding it again changes nothing. A node that cannot tell is no reason to refuse.
+    /// Returns whether a published directory has the same entries, with the same modes, times and lengths:
+    /// then adding it again changes nothing. A node that cannot tell is no reason to refuse.
     async fn is_listed_as(&self, client: &ControlClient, content: &ContentRef) -> bool {
         let mut here = listed(&self.scanned.steps).into_iter();
         let Ok(mut entries) = client.entries(content).await else {

@@ -152,7 +152,8 @@ struct Lost<'a> {
 }
 
 impl<'a> Lost<'a> {
-    /// Returns the result of reading a file; none when the file has changed or gone meanwhile, and is left out.
+    /// Returns the result of reading a file; none when the file has changed or gone meanwhile, and is left
+    /// out.
     fn unless_left_out<T>(
         &mut self,
         found: &'a Found,

@@ -1,8 +1,8 @@
 //! Reading a directory: its entries, in the order of a catalog.
 //!
-//! Links are not followed unless that is asked for. Entries that cannot be in a collection are refused, all of
-//! them in one answer, or left out: special files, names that are not UTF-8 (they could not be shown, chosen,
-//! or written on every system), what cannot be read, and what breaks a rule of catalogs.
+//! Links are not followed unless that is asked for. Entries that cannot be in a collection are refused, all
+//! of them in one answer, or left out: special files, names that are not UTF-8 (they could not be shown,
+//! chosen, or written on every system), what cannot be read, and what breaks a rule of catalogs.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};

@@ -507,7 +507,8 @@ pub fn drain(status: &DrainStatus) -> String {
     with_reasons(text, &status.reasons)
 }
 
-/// Returns, of the name that was asked for, the reasons why a content is below its target, and the state of its fetch.
+/// Returns, of the name that was asked for, the reasons why a content is below its target, and the state of
+/// its fetch.
 #[must_use]
 pub fn why(name: &str, why: &Why) -> String {
     let health = &why.health;

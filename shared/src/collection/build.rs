@@ -56,7 +56,8 @@ impl Builder {
         Self::under(root, Rules::default())
     }
 
-    /// An empty collection in which links may lead out, or names may differ only in case, if the rules say so.
+    /// An empty collection in which links may lead out, or names may differ only in case, if the rules say
+    /// so.
     #[must_use]
     pub fn under(root: Attributes, rules: Rules) -> Self {
         let own = Open {
