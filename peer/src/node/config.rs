@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
+use shared::settings::InForce;
 
 use super::settings::NodeSettings;
 
@@ -22,4 +23,6 @@ pub struct NodeConfig {
     pub entry: Option<EntryPoint>,
     /// Capacity, zone, limits.
     pub settings: NodeSettings,
+    /// All settings as they were said, for those who ask the node.
+    pub in_force: InForce,
 }

@@ -9,6 +9,7 @@ use proto::messages::control::{
 };
 use proto::messages::{Remove, Rename};
 use shared::model::{Binding, ContentId, ContentRef, Name, PinWish, Revision, RevisionEntry};
+use shared::settings::{InForce, Origin};
 use shared::{Coded as _, ErrorCode, Failure};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -68,6 +69,32 @@ fn limits(node: &Node) -> RateLimits {
         upload: node.uploads.rate(),
         download: node.fetcher.limiter().rate(),
     }
+}
+
+/// Returns the settings in force: as they were said, except what has been changed or found out since.
+pub(crate) fn settings(node: &Node) -> InForce {
+    let mut in_force = node.settings.borrow().clone();
+    let settings = &mut in_force.settings;
+    let mut is = |key: &str, value: String, origin: Option<Origin>| {
+        let said = settings.get(key).map(|(_, origin)| *origin);
+        let origin = origin.or(said).unwrap_or(Origin::Default);
+        settings.insert(key.to_owned(), (value, origin));
+    };
+    is("port", node.listens.port().to_string(), None);
+    is("advertise", node.address.to_string(), None);
+    is("data_dir", node.data_dir.display().to_string(), None);
+    let limits = limits(node);
+    for (key, rate) in [
+        ("upload_limit", limits.upload),
+        ("download_limit", limits.download),
+    ] {
+        let said = settings.get(key).and_then(|(text, _)| text.parse().ok());
+        if said != rate {
+            let text = rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
+            settings.insert(key.to_owned(), (text, Origin::Command));
+        }
+    }
+    in_force
 }
 
 /// Changes the rates at which the node may transfer, and returns them.
@@ -238,13 +265,24 @@ async fn find(node: &Node, reference: &ContentRef) -> Result<Entry, Failure> {
 async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failure> {
     let (store, name) = (Arc::clone(&node.store), name.clone());
     blocking(move || {
-        let entry = store
-            .entries()
-            .into_iter()
-            .find(|entry| entry.name.as_ref() == Some(&name));
-        entry.map(|entry| entry.manifest.content())
+        let entries = store.entries();
+        let named = entries.iter().find(|entry| entry.name.as_ref() == Some(&name));
+        let content = |entry: &Entry| entry.manifest.content();
+        if let (None, Some(ids)) = (named, ContentId::beginning_with(name.as_str())) {
+            let mut begun = entries.iter().map(content).filter(|id| ids.contains(id));
+            return match (begun.next(), begun.next()) {
+                (Some(one), Some(other)) => Err(several(&name, one, other)),
+                (one, _) => Ok(one),
+            };
+        }
+        Ok(named.map(content))
     })
-    .await
+    .await?
+}
+
+fn several(digits: &Name, one: ContentId, other: ContentId) -> Failure {
+    let text = format!("several contents begin with {digits}, such as {one} and {other}; give more digits");
+    Failure::new(ErrorCode::InvalidArgument, text)
 }
 
 /// Asks the tracker to let this node drop its copy, and returns the bytes that became free. The tracker

@@ -23,6 +23,7 @@ pub(crate) mod standard_streams;
 pub(crate) mod upkeep;
 pub(crate) mod values;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ use proto::client::{CatalogClient, UpkeepClient};
 use shared::Failure;
 use shared::model::{ContentId, HostPort, Timestamp, Zone};
 use shared::runtime::{Clock, Tasks};
+use shared::settings::InForce;
 use tokio::sync::watch;
 
 use crate::blocking::{blocking, try_blocking};
@@ -66,6 +68,10 @@ pub(crate) struct Node {
     pub(crate) tasks: Tasks,
     /// The address that other peers dial.
     pub(crate) address: HostPort,
+    /// The address on which the node listens for them.
+    pub(crate) listens: SocketAddr,
+    /// The settings as they were said.
+    pub(crate) settings: watch::Receiver<InForce>,
     /// The failure domain.
     pub(crate) zone: watch::Receiver<Option<Zone>>,
     /// The directory of the node's data.

@@ -156,7 +156,7 @@ impl Attempt {
         let is_taken = bound.is_some_and(|bound| bound != self.publication.content);
         if is_taken && !self.publication.update {
             let text = format!(
-                "{} is bound to another content; update it, or choose another name",
+                "{} is bound to another content; add it with --update, or under another --name",
                 self.publication.name
             );
             return self.settle(Outcome::Failed(ErrorCode::Conflict, text));

@@ -195,10 +195,13 @@ impl Driver {
                     let outcome = self.session(&mut attempt, stop).await;
                     *was_welcomed = attempt.was_welcomed;
                     let tracker = &attempt.tracker.tracker;
-                    outcome.map_err(|error| match *was_welcomed {
-                        true => error,
-                        false => error.context(format!("tracker {tracker}")),
-                    })
+                    match outcome {
+                        Err(error) if !*was_welcomed => {
+                            let error = error.context(format!("tracker {tracker}"));
+                            Err(entrance::explained(&way, error).await)
+                        }
+                        outcome => outcome,
+                    }
                 }
                 Err(error) => Err(error),
             };

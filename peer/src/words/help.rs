@@ -178,7 +178,7 @@ watch: Seguir los sucesos de la red: publicaciones, retiradas, réplicas, nodos;
 watch.exec: Ejecutar esto por cada suceso, uno tras otro: `sh -c ORDEN`, con el suceso en JSON en su entrada estándar y en ENJAMBRE_EVENT, ENJAMBRE_NAME y ENJAMBRE_PEER
 
 config: Mostrar o comprobar los ajustes
-config show: Mostrar cada ajuste como está en vigor, y de dónde viene
+config show: Mostrar el valor de cada ajuste, y de dónde viene
 config show.json: Como un documento JSON
 config check: Decir todo lo que está mal en un archivo de configuración; código de salida 2 si hay algo
 config check.file: El archivo

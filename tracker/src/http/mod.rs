@@ -88,8 +88,15 @@ async fn history(State(api): State<Api>, Segment(name): Segment) -> Result<Respo
 }
 
 async fn content(State(api): State<Api>, Segment(id): Segment) -> Result<Response, HttpError> {
-    let id: ContentId = id.parse().map_err(HttpError::invalid)?;
-    locate(&api, ContentRef::Id(id)).await
+    let what = match id.parse() {
+        Ok(id) => ContentRef::Id(id),
+        // The beginning of an id reads as a name.
+        Err(error) => match ContentId::beginning_with(&id).map(|_| Name::new(id)) {
+            Some(Ok(beginning)) => ContentRef::Name(beginning),
+            _ => return Err(HttpError::invalid(error)),
+        },
+    };
+    locate(&api, what).await
 }
 
 async fn locate(api: &Api, what: ContentRef) -> Result<Response, HttpError> {

@@ -1,6 +1,7 @@
 //! The `Control` service in domain types: messages between a node and its own command line.
 
 mod entries;
+mod settings;
 mod streams;
 mod values;
 mod wire;

@@ -196,6 +196,7 @@ impl State {
     }
 
     fn find(&self, what: &ContentRef) -> Result<(Binding, &Content), Rejection> {
+        let what = &self.names.spelled_out(what)?;
         let binding = self.names.meant(what)?;
         // A part of a collection is asked for by its id, and its name is the collection's.
         let id = match what {
