@@ -86,9 +86,11 @@ impl Coded for ListenError {
         match self.fault {
             ListenFault::InUse => ErrorCode::Conflict,
             ListenFault::LowPort => ErrorCode::PermissionDenied,
-            ListenFault::Other if self.source.kind() == io::ErrorKind::PermissionDenied => {
-                ErrorCode::PermissionDenied
-            }
+            ListenFault::Other => match (&self.source).into() {
+                // A name that nobody knows has no number of the system's.
+                ErrorCode::Internal => ErrorCode::InvalidArgument,
+                code => code,
+            },
             _ => ErrorCode::InvalidArgument,
         }
     }

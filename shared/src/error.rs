@@ -4,7 +4,7 @@
 //! HTTP, a process exit). The mapping to gRPC and HTTP lives in `proto::status`; the exit codes and the retry
 //! policy are here because they depend on nothing else.
 
-use std::{fmt, io};
+use std::fmt;
 
 /// Kind of a failure, as far as the other side has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,11 +27,11 @@ pub enum ErrorCode {
     Unavailable,
     /// The call took longer than the caller allowed.
     DeadlineExceeded,
-    /// Bytes do not match their digest.
+    /// Bytes do not match their digest, or the disk cannot give them back.
     Corrupt,
     /// The caller went away or asked to stop.
     Cancelled,
-    /// A defect or a failing machine; details are in the log of the side that failed.
+    /// A defect; details are in the log of the side that failed.
     Internal,
 }
 
@@ -101,25 +101,6 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-impl From<&io::Error> for ErrorCode {
-    /// Maps a refusal of the operating system to a kind of failure.
-    fn from(error: &io::Error) -> Self {
-        use io::ErrorKind;
-        match error.kind() {
-            ErrorKind::NotFound => Self::NotFound,
-            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::PermissionDenied,
-            ErrorKind::AddrInUse | ErrorKind::AlreadyExists => Self::Conflict,
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Exhausted,
-            ErrorKind::InvalidInput
-            | ErrorKind::AddrNotAvailable
-            | ErrorKind::IsADirectory
-            | ErrorKind::NotADirectory
-            | ErrorKind::InvalidFilename => Self::InvalidArgument,
-            _ => Self::Internal,
-        }
-    }
-}
-
 /// Formats an error and its causes in one line; a message that contains its cause is not followed by the
 /// cause again.
 #[must_use]
@@ -186,6 +167,8 @@ impl Coded for Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[derive(Debug, thiserror::Error)]

@@ -30,7 +30,7 @@ fn exit_codes_are_as_promised() -> Result<()> {
 
     for (code, name, outcome) in [
         (0, "done", of_peer(&["status", "--json"])),
-        (1, "internal", with_a_full_stdout(&cluster)),
+        (9, "unwritten", with_a_full_stdout(&cluster)),
         (2, "usage", of_peer(&["fetch", "--json"])),
         (3, "not_found", of_peer(&["get", "no-such-name", "--json"])),
         (4, "not_allowed", without_the_token(&cluster)),
@@ -53,7 +53,7 @@ fn exit_codes_are_as_promised() -> Result<()> {
         ),
     ] {
         let outcome = outcome.expect(code);
-        if !["done", "internal"].contains(&name) {
+        if !["done", "unwritten"].contains(&name) {
             assert_eq!(outcome.json()["error"]["code"], name, "{}", outcome.stdout);
             assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
         }

@@ -199,7 +199,7 @@ fn an_input_that_breaks_off_leaves_nothing_behind() -> Result<()> {
         "{}",
         outcome.stderr
     );
-    assert_eq!(outcome.expect(1).stdout, "");
+    assert_eq!(outcome.expect(2).stdout, "");
     assert_eq!(peer.run(["locate", "half"]).code, 3);
     Ok(())
 }
@@ -222,7 +222,7 @@ fn a_reader_that_has_enough_ends_a_get_well() -> Result<()> {
     let full = File::options().write(true).open("/dev/full")?;
     let mut command = cluster.peer(1).command(["get", "long", "--output", "-"]);
     let outcome: Outcome = command.stdout(full).output()?.into();
-    let outcome = outcome.expect(1);
+    let outcome = outcome.expect(9);
     assert!(
         outcome.stderr.contains("cannot write the result"),
         "{}",

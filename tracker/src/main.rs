@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use shared::Coded;
-use shared::runtime::self_command::SelfCommand;
+use shared::runtime::self_command::{self, SelfCommand, print};
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{Clock, OnExit, Tasks, shutdown_signal};
 use shared::settings::{Places, Values, flags, follow};
@@ -16,14 +16,9 @@ use tracker::{Args, Command, Config, StartError, Tracker, offline};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let invocation = Invocation::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    let outcome = match invocation.args.command.clone() {
-        None => run(&invocation).await.map_err(|error| failure_of(&error)),
-        Some(Command::SelfCommand(chore)) => do_chore(chore, &invocation),
-        Some(command) => prepare(&invocation)
-            .and_then(|(_, values)| Config::of(&values))
-            .map_err(|error| failure_of(&error))
-            .and_then(|config| visit(command, &config.data_dir)),
+    let outcome = match Invocation::read(std::env::args_os()) {
+        Ok(invocation) => perform(&invocation).await,
+        Err(instead) => self_command::answer(&instead),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,6 +27,17 @@ async fn main() -> ExitCode {
             drop(writeln!(std::io::stderr(), "tracker: {text}"));
             ExitCode::from(code)
         }
+    }
+}
+
+async fn perform(invocation: &Invocation) -> Result<(), (u8, String)> {
+    match invocation.args.command.clone() {
+        None => run(invocation).await.map_err(|error| failure_of(&error)),
+        Some(Command::SelfCommand(chore)) => do_chore(chore, invocation),
+        Some(command) => prepare(invocation)
+            .and_then(|(_, values)| Config::of(&values))
+            .map_err(|error| failure_of(&error))
+            .and_then(|config| visit(command, &config.data_dir)),
     }
 }
 
@@ -77,7 +83,11 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
     });
     tasks.spawn("settings", OnExit::Continue, following);
     // The parent process may have closed stdout; that is no reason not to serve.
-    say(format_args!("tracker ready on {}", tracker.local_addr()));
+    drop(writeln!(
+        std::io::stdout(),
+        "tracker ready on {}",
+        tracker.local_addr()
+    ));
     tracker.run_until(shutdown).await
 }
 
@@ -91,15 +101,15 @@ fn do_chore(chore: SelfCommand, invocation: &Invocation) -> Result<(), (u8, Stri
 fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
     match command {
         // These commands ran before, without a data directory.
-        Command::SelfCommand(_) => {}
+        Command::SelfCommand(_) => Ok(()),
         Command::Check { dir } => {
             let dir = dir.as_deref().unwrap_or(data_dir);
             let sound = offline::check(dir).map_err(|error| failure_of(&error))?;
-            say(format_args!("{} is {sound}", dir.display()));
+            print(&format!("{} is {sound}", dir.display()))
         }
         Command::Restored => {
             offline::declare_restored(data_dir, &Clock::system()).map_err(|error| failure_of(&error))?;
-            say(format_args!("noted in {}; start the tracker", data_dir.display()));
+            print(&format!("noted in {}; start the tracker", data_dir.display()))
         }
         Command::AcceptLoss => {
             let gap = offline::accept_loss(data_dir, &Clock::system()).map_err(|error| failure_of(&error))?;
@@ -107,17 +117,11 @@ fn visit(command: Command, data_dir: &Path) -> Result<(), (u8, String)> {
                 "nothing was known to be missing",
                 |_| "accepted; start the tracker",
             );
-            say(format_args!("{what}"));
+            print(what)
         }
         Command::Backup { target } => {
             let sound = offline::back_up(data_dir, &target).map_err(|error| failure_of(&error))?;
-            say(format_args!("{} is {sound}", target.display()));
+            print(&format!("{} is {sound}", target.display()))
         }
     }
-    Ok(())
-}
-
-/// Prints a line for the parent process, if it listens.
-fn say(line: std::fmt::Arguments<'_>) {
-    drop(writeln!(std::io::stdout(), "{line}"));
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use shared::Coded as _;
-use shared::runtime::self_command::SelfCommand;
+use shared::runtime::self_command::{self, SelfCommand};
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
 use shared::settings::{Values, flags, follow};
@@ -15,13 +15,9 @@ use webserver::{Args, Config, ConfigError, StartError, Webserver, refuse_other_p
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let invocation = Invocation::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
-    let outcome = match invocation.args.command.clone() {
-        None => {
-            let told = |error: StartError| (error.code().exit_code(), error.to_string());
-            run(&invocation).await.map_err(told)
-        }
-        Some(Command::SelfCommand(chore)) => do_chore(chore, &invocation),
+    let outcome = match Invocation::read(std::env::args_os()) {
+        Ok(invocation) => perform(&invocation).await,
+        Err(instead) => self_command::answer(&instead),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -30,6 +26,16 @@ async fn main() -> ExitCode {
             drop(writeln!(std::io::stderr(), "webserver: {text}"));
             ExitCode::from(code)
         }
+    }
+}
+
+async fn perform(invocation: &Invocation) -> Result<(), (u8, String)> {
+    match invocation.args.command.clone() {
+        None => {
+            let told = |error: StartError| (error.code().exit_code(), error.to_string());
+            run(invocation).await.map_err(told)
+        }
+        Some(Command::SelfCommand(chore)) => do_chore(chore, invocation),
     }
 }
 

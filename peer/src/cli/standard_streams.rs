@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::exit::Failure;
 use crate::terminal::getting::GetEvents;
 use crate::words;
 
@@ -84,7 +84,11 @@ pub(super) async fn beginning(most: u64) -> Result<Vec<u8>, Failure> {
 }
 
 fn unreadable(error: &io::Error) -> Failure {
-    Failure::new(Exit::Internal, words::cannot_read_input(words::io_error(error)))
+    Failure::new(error.into(), words::cannot_read_input(words::io_error(error)))
+}
+
+fn unwritable(error: &io::Error) -> Failure {
+    Failure::new(error.into(), words::cannot_write_result(words::io_error(error)))
 }
 
 /// Sends the input, and its end when it is reached.
@@ -123,14 +127,9 @@ impl StdoutSink {
     /// # Errors
     /// When the operating system has no thread left, or there is no standard output.
     pub(super) fn standard() -> Result<Self, Failure> {
-        let failed = |error| {
-            Failure::new(
-                Exit::Internal,
-                words::cannot_write_result(words::io_error(&error)),
-            )
-        };
         // A descriptor of its own: the library's writer searches everything for line ends.
-        let output = File::from(io::stdout().as_fd().try_clone_to_owned().map_err(failed)?);
+        let output = io::stdout().as_fd().try_clone_to_owned();
+        let output = File::from(output.map_err(|error| unwritable(&error))?);
         Self::to(output)
     }
 
@@ -186,10 +185,7 @@ impl StdoutSink {
     pub(super) fn judge(self, result: Result<(), Failure>) -> Result<(), Failure> {
         match self.failure {
             Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Some(error) => Err(Failure::new(
-                Exit::Internal,
-                words::cannot_write_result(words::io_error(&error)),
-            )),
+            Some(error) => Err(unwritable(&error)),
             None => result,
         }
     }
@@ -256,7 +252,7 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Failur
     let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(work);
     spawned
         .map(drop)
-        .map_err(|error| Failure::new(Exit::Internal, words::no_thread(words::io_error(&error))))
+        .map_err(|error| Failure::new((&error).into(), words::no_thread(words::io_error(&error))))
 }
 
 #[cfg(test)]
@@ -264,6 +260,7 @@ mod tests {
     use shared::model::ReplicationTarget;
 
     use super::*;
+    use crate::terminal::exit::Exit;
 
     fn begin() -> AddStream {
         AddStream {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::completion::Completes;
 use super::editor::{self, Answer, Question};
 use super::screen::{COLUMNS, wrapped};
-use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::exit::Failure;
 use crate::terminal::output::{Output, visible};
 use crate::words;
 
@@ -87,7 +87,7 @@ impl<'a> Console<'a> {
     /// When the operating system has no thread or no signal handler left for it.
     pub fn standard(out: &'a Output, tasks: &Tasks) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
-            Failure::new(Exit::Internal, words::cannot_open_menu(words::io_error(&error)))
+            Failure::new((&error).into(), words::cannot_open_menu(words::io_error(&error)))
         };
         let is_terminal = std::io::stdin().is_terminal();
         let source = match Before::of_terminal() {

@@ -3,7 +3,7 @@
 //! Scripts rely on the numbers. A node's error arrives as an [`ErrorCode`] and keeps its exit code; [`Exit`]
 //! adds the endings that only the command line knows (incomplete, target not met).
 
-use std::fmt;
+use std::{fmt, io};
 
 use shared::language::{self, Language};
 use shared::{Coded, ErrorCode};
@@ -15,7 +15,7 @@ use crate::words;
 pub enum Exit {
     /// The command did its work.
     Done,
-    /// A defect or a failing machine.
+    /// A defect.
     Internal,
     /// The command line, the environment, the configuration file or a request makes no sense.
     Usage,
@@ -29,7 +29,7 @@ pub enum Exit {
     Unreachable,
     /// A fragment has no live holder: the content cannot be completed now.
     Incomplete,
-    /// Bytes do not match their digest.
+    /// Bytes do not match their digest, or the disk cannot give them back.
     Integrity,
     /// The disk is full, or the capacity lent is used up.
     Full,
@@ -114,6 +114,12 @@ impl From<ErrorCode> for Exit {
             ErrorCode::Cancelled => Self::Interrupted,
             ErrorCode::Internal => Self::Internal,
         }
+    }
+}
+
+impl From<&io::Error> for Exit {
+    fn from(error: &io::Error) -> Self {
+        ErrorCode::from(error).into()
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use shared::json::ErrorLine;
 
-use super::exit::{Exit, Failure};
+use super::exit::Failure;
 use crate::settings::Style;
 use crate::words;
 
@@ -161,7 +161,7 @@ impl Output {
     pub fn finish(&self) -> Result<(), Failure> {
         match &lock(&self.out).failure {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
-                Exit::Internal,
+                error.into(),
                 words::cannot_write_result(words::io_error(error)),
             )),
             _ => Ok(()),
@@ -206,6 +206,7 @@ pub(crate) mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::terminal::exit::Exit;
 
     /// Keeps the written bytes.
     #[derive(Clone, Debug, Default)]

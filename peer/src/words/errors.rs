@@ -3,6 +3,7 @@
 use std::io;
 
 use proto::listen::{ListenError, ListenFault};
+use rustix::io::Errno;
 use shared::collection::{MAX_PATTERN, SelectionError};
 use shared::language::{self, Language};
 use shared::model::{NameError, Reason, ReasonCode};
@@ -192,7 +193,7 @@ fn kind(code: ErrorCode) -> &'static str {
         ErrorCode::Exhausted => "no queda sitio o capacidad",
         ErrorCode::Unavailable => "no hay conexión o no responde",
         ErrorCode::DeadlineExceeded => "ha tardado demasiado",
-        ErrorCode::Corrupt => "los bytes no coinciden con su hash",
+        ErrorCode::Corrupt => "los bytes están dañados o no se pueden leer",
         ErrorCode::Cancelled => "se ha cancelado",
         ErrorCode::Internal => "error interno",
     }
@@ -241,6 +242,13 @@ pub(crate) fn io_error(error: &io::Error) -> String {
         io::ErrorKind::BrokenPipe => "el lector se ha ido",
         io::ErrorKind::InvalidFilename => "el nombre de archivo es demasiado largo",
         io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => "el sistema no tiene recursos ahora",
+        io::ErrorKind::FileTooLarge => "el archivo es demasiado grande",
+        io::ErrorKind::ResourceBusy | io::ErrorKind::ExecutableFileBusy => "otro programa lo está usando",
+        io::ErrorKind::TimedOut => "el disco o la red no responde",
+        io::ErrorKind::StaleNetworkFileHandle => "el disco de red ya no lo tiene",
+        io::ErrorKind::InvalidInput => "el sistema no lo admite",
+        _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => "hay un bucle de enlaces simbólicos",
+        _ if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => "el disco falla",
         _ => return quoted(&error.to_string()),
     };
     known.to_owned()

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use shared::model::{ContentId, FragmentIndex, ManifestError};
+use shared::refusal::of_sqlite;
 use shared::{Coded, ErrorCode};
 
 /// The reason for which the store could not do something.
@@ -125,16 +126,20 @@ pub enum StoreError {
 }
 
 fn advice(error: &rusqlite::Error) -> &'static str {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => "; make room on the disk of the data directory",
-        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied) => {
-            "; make the data directory writable for this user"
-        }
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    match (code_of(error), error.sqlite_error_code()) {
+        (ErrorCode::Exhausted, _) => "; make room on the disk of the data directory",
+        (ErrorCode::PermissionDenied, _) => "; make the data directory writable for this user",
+        (_, Some(DatabaseCorrupt | NotADatabase)) => {
             "; move the data directory away and start with an empty one"
         }
         _ => "",
     }
+}
+
+fn code_of(error: &rusqlite::Error) -> ErrorCode {
+    let told = error.sqlite_error();
+    told.map_or(ErrorCode::Internal, |told| of_sqlite(told.extended_code))
 }
 
 impl Coded for StoreError {
@@ -153,16 +158,7 @@ impl Coded for StoreError {
             | Self::InPlace { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => source.into(),
             Self::Torn(_) => ErrorCode::Corrupt,
-            Self::Index(error) => match error.sqlite_error_code() {
-                Some(rusqlite::ErrorCode::DiskFull) => ErrorCode::Exhausted,
-                Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied) => {
-                    ErrorCode::PermissionDenied
-                }
-                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-                    ErrorCode::Corrupt
-                }
-                _ => ErrorCode::Internal,
-            },
+            Self::Index(error) => code_of(error),
         }
     }
 }

@@ -21,7 +21,7 @@ pub use catalog::CatalogClient;
 pub use control::ControlClient;
 pub use directory::{DirectoryClient, Gateways, TrackerEntry};
 pub use identify::{Program, identify, misdirected};
-pub use session::{Orders, SessionClient};
+pub use session::{NotWelcome, Orders, SessionClient};
 pub use transfer::{Availability, Following, TransferClient};
 pub use upkeep::UpkeepClient;
 

@@ -133,6 +133,35 @@ fn document(value: &impl serde::Serialize) -> String {
     text
 }
 
+/// Prints a line of text on stdout, the result of a command.
+///
+/// # Errors
+/// An exit code and a message when it cannot be printed; a reader that has closed the pipe is no failure.
+pub fn print(line: &str) -> Result<(), (u8, String)> {
+    Finished::fine(format!("{line}\n")).tell()
+}
+
+/// Prints the help or the version that clap gives instead of arguments, or its complaint, which ends the
+/// program.
+///
+/// # Errors
+/// As [`print`].
+pub fn answer(instead: &clap::Error) -> Result<(), (u8, String)> {
+    if instead.use_stderr() {
+        instead.exit();
+    }
+    let printed = instead.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn unwritten(error: &std::io::Error) -> (u8, String) {
+    let code = ErrorCode::from(error).exit_code();
+    (code, format!("cannot write to standard output: {error}"))
+}
+
 impl Finished {
     /// Prints the output on stdout; a failure of the command or of printing becomes an exit code and a
     /// message.
@@ -146,10 +175,7 @@ impl Finished {
         match (self.failure, printed) {
             (Some((code, text)), _) => Err((code.exit_code(), text)),
             // The reader has closed the pipe.
-            (None, Err(error)) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                let code = ErrorCode::Internal.exit_code();
-                Err((code, format!("cannot write to standard output: {error}")))
-            }
+            (None, Err(error)) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(unwritten(&error)),
             (None, _) => Ok(()),
         }
     }

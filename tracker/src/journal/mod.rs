@@ -18,6 +18,7 @@ mod torn;
 
 use std::path::PathBuf;
 
+use shared::refusal::of_sqlite;
 use shared::{Coded, ErrorCode};
 
 use crate::state::Record;
@@ -129,15 +130,18 @@ pub enum JournalError {
 }
 
 fn advice(source: &rusqlite::Error) -> &'static str {
-    match source.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => {
+    match code_of(source) {
+        ErrorCode::Exhausted => {
             "; make room and start the tracker again: what was acknowledged is in the journal"
         }
-        Some(rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied) => {
-            "; make the data directory writable for this user"
-        }
+        ErrorCode::PermissionDenied => "; make the data directory writable for this user",
         _ => "",
     }
+}
+
+fn code_of(error: &rusqlite::Error) -> ErrorCode {
+    let told = error.sqlite_error();
+    told.map_or(ErrorCode::Internal, |told| of_sqlite(told.extended_code))
 }
 
 impl Coded for JournalError {
@@ -146,25 +150,9 @@ impl Coded for JournalError {
             Self::Missing(_) => ErrorCode::NotFound,
             Self::Exists(_) => ErrorCode::Conflict,
             Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
-            Self::Io { source, .. } => match source.kind() {
-                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-                    ErrorCode::PermissionDenied
-                }
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorCode::Exhausted,
-                _ => ErrorCode::Internal,
-            },
+            Self::Io { source, .. } => source.into(),
             Self::Damaged { .. } => ErrorCode::Corrupt,
-            Self::Engine {
-                source: rusqlite::Error::SqliteFailure(failure, _),
-                ..
-            } => match failure.code {
-                rusqlite::ErrorCode::DiskFull => ErrorCode::Exhausted,
-                rusqlite::ErrorCode::ReadOnly | rusqlite::ErrorCode::PermissionDenied => {
-                    ErrorCode::PermissionDenied
-                }
-                _ => ErrorCode::Internal,
-            },
-            Self::Engine { .. } => ErrorCode::Internal,
+            Self::Engine { source, .. } => code_of(source),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use shared::hash;
+use shared::refusal::{is_vague, probe};
 
 use super::directory::{Directory, failed};
 use super::{Journal, JournalError, Replayed, codec};
@@ -361,6 +362,13 @@ fn failure(path: &Path, source: rusqlite::Error) -> JournalError {
             path,
             what: "it has no head".to_owned(),
         },
+        rusqlite::Error::SqliteFailure(told, _) if is_vague(told.extended_code) => {
+            // The disk says more than SQLite does.
+            match path.parent().map(|directory| (directory, probe(directory))) {
+                Some((directory, Err(refused))) => failed("write into", directory)(refused),
+                _ => JournalError::Engine { path, source },
+            }
+        }
         _ => JournalError::Engine { path, source },
     }
 }

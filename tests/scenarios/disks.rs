@@ -1,0 +1,190 @@
+//! Disks that are full, read-only or otherwise unwilling have the same exit codes everywhere, and none of them
+//! is an internal error.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+use harness::{Cluster, Outcome, binaries};
+
+use crate::publish;
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the harness makes text paths")
+}
+
+fn run(program: &str, arguments: &[&str]) -> Outcome {
+    let mut command = Command::new(binaries::path(program));
+    let output = command.args(arguments).stdin(Stdio::null()).output();
+    output.expect("the program is there").into()
+}
+
+#[track_caller]
+fn fills_the_output(mut command: Command) {
+    let full = File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("Linux has it");
+    let output = command.stdin(Stdio::null()).stdout(full).stderr(Stdio::piped());
+    let output = output
+        .spawn()
+        .and_then(std::process::Child::wait_with_output)
+        .expect("the program is there");
+    let outcome = Outcome::from(output);
+    assert_eq!(outcome.code, 9, "{command:?}: {}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("standard output"),
+        "{command:?}: {}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_result_that_has_no_room_ends_every_command_with_nine() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    publish(&cluster, 0, "data", 1000, 1)?;
+    let offline = cluster.path("offline");
+    let tracker = run(
+        "tracker",
+        &[
+            "backup",
+            text(&offline),
+            "--data-dir",
+            text(&cluster.path("tracker")),
+        ],
+    );
+    drop(tracker.expect(0));
+    for (program, line) in [
+        ("tracker", &["--help"][..]),
+        ("tracker", &["--version"]),
+        ("tracker", &["config", "show"]),
+        ("tracker", &["completions", "bash"]),
+        ("tracker", &["check", text(&offline)]),
+        ("webserver", &["--help"]),
+        ("webserver", &["--version"]),
+        ("webserver", &["config", "show", "--json"]),
+        ("peer", &["--help"]),
+        ("peer", &["--version"]),
+        ("peer", &["get", "--help"]),
+        ("peer", &["config", "show"]),
+        ("peer", &["completions", "zsh"]),
+    ] {
+        let mut command = Command::new(binaries::path(program));
+        command.args(line);
+        fills_the_output(command);
+    }
+    let copy = cluster.path("copy");
+    for line in [
+        &["list"][..],
+        &["list", "--json"],
+        &["status"],
+        &["network"],
+        &["history", "data"],
+        &["locate", "data"],
+        &["why", "data"],
+        &["durability"],
+        &["verify"],
+        &["put", "key", "value"],
+        &["value", "key"],
+        &["get", "data", "--output", "-"],
+        &["get", "data", "--output", text(&copy)],
+        &["get", "data", "--dry-run"],
+    ] {
+        fills_the_output(cluster.peer(0).command(line));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_data_directory_that_is_none_has_the_same_code_for_all() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let (file, around) = (directory.path().join("file"), directory.path().join("loop"));
+    fs::write(&file, b"x")?;
+    symlink(&around, &around)?;
+    let (below, long) = (file.join("below"), directory.path().join("n".repeat(300)));
+    for (path, code) in [(&file, 5), (&below, 2), (&around, 5), (&long, 2)] {
+        for (program, serve) in [
+            ("tracker", &["--port", "0", "--data-dir", text(path)][..]),
+            ("peer", &["serve", "--port", "0", "--data-dir", text(path)]),
+        ] {
+            let outcome = run(program, serve);
+            assert_eq!(outcome.code, code, "{program} {serve:?}: {}", outcome.stderr);
+            assert!(!outcome.stderr.contains("internal"), "{}", outcome.stderr);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn files_that_the_system_refuses_have_their_codes() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    publish(&cluster, 0, "data", 1000, 1)?;
+    let (around, file) = (cluster.path("loop"), cluster.path("data.bin"));
+    symlink(&around, &around)?;
+    let below = file.join("below");
+    let long = cluster.path(&"n".repeat(300));
+    for (line, code) in [
+        (&["add", text(&around)][..], 2),
+        (&["add", text(&around), "--dry-run"], 2),
+        (&["add", text(&long)], 2),
+        (&["add", "/proc/self/mem", "--name", "mem"], 2),
+        (&["get", "data", "--output", text(&around)], 5),
+        (&["get", "data", "--output", text(&below)], 2),
+        (&["get", "data", "--output", text(&long)], 2),
+    ] {
+        let outcome = cluster.peer(0).run(line);
+        assert_eq!(outcome.code, code, "{line:?}: {}", outcome.stderr);
+        assert!(!outcome.stderr.contains("internal"), "{}", outcome.stderr);
+    }
+    Ok(())
+}
+
+/// Runs a program with a small disk at `disk`, in a mount namespace of its own; `before` is shell that prepares
+/// the disk.
+fn on_a_small_disk(disk: &Path, before: &str, program: &str, line: &[&str]) -> Outcome {
+    let prepare = format!(
+        "mount -t tmpfs -o size=1m none {0} && cd {0} && {before} && exec \"$@\"",
+        text(disk)
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", &prepare, "sh"]);
+    let output = command.arg(binaries::path(program)).args(line).output();
+    output.expect("util-linux is there").into()
+}
+
+#[test]
+#[ignore = "needs root, to mount a small disk"]
+fn a_start_on_a_full_or_read_only_disk_says_so() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let disk = directory.path().join("disk");
+    fs::create_dir(&disk)?;
+    let data = disk.join("data");
+    // Nothing is left; a few pages are left, which are enough for some of the files; and nothing can be written.
+    let full = "mkdir data && (dd if=/dev/zero of=fill bs=4k 2>/dev/null || true)";
+    let nearly = "mkdir data && dd if=/dev/zero of=fill bs=4k count=248 2>/dev/null";
+    let read_only = "mkdir data && mount -o remount,ro .";
+    for (before, code) in [(full, 9), (nearly, 9), (read_only, 4)] {
+        for (program, serve) in [
+            ("tracker", &["--port", "0", "--data-dir", text(&data)][..]),
+            (
+                "peer",
+                &[
+                    "serve",
+                    "--port",
+                    "0",
+                    "--data-dir",
+                    text(&data),
+                    "--tracker",
+                    "127.0.0.1:9",
+                ],
+            ),
+        ] {
+            let outcome = on_a_small_disk(&disk, before, program, serve);
+            assert_eq!(outcome.code, code, "{program}, {before}: {}", outcome.stderr);
+            assert!(!outcome.stderr.contains("internal"), "{}", outcome.stderr);
+        }
+    }
+    Ok(())
+}
