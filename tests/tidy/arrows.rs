@@ -23,7 +23,7 @@ pub(crate) const PROTO: &[Row] = &[
     ("client", &["dial", "messages", "status", "v1"]),
     ("dial", &["status"]),
     ("frame", &["messages"]),
-    ("http", &["messages", "status"]),
+    ("http", &["accept", "messages", "status"]),
     ("listen", &[]),
     ("messages", &["status", "v1"]),
     ("opening", &[]),

@@ -142,7 +142,8 @@ impl Webserver {
             .add(DirectoryService::server(receiver.clone()))
             .await
             .into_router();
-        let router = http::router(receiver.clone(), grpc);
+        let gate = self.config.borrow().gate();
+        let router = http::router(receiver.clone(), gate, grpc);
         let (listener, serving) = (self.listener, tasks.clone());
         tasks.spawn("accept", OnExit::ShutDown, async move {
             let mut directory = receiver;

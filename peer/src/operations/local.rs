@@ -246,33 +246,35 @@ async fn only_whole(node: &Node, reference: &ContentRef, error: Failure) -> Resu
 /// Returns the content that a name means as far as this node knows: the one that was published under it, or
 /// else the one that came first under it. A name that was refused means nothing.
 async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failure> {
-    let name = name.clone();
-    node.with_store(move |store| {
-        let published = store.publication(&name)?;
+    let known = name.clone();
+    let named = node.with_store(move |store| {
+        let name = &known;
+        let published = store.publication(name)?;
         let refused = match published {
             Some(publication) if publication.is_name() => return Ok(Some(publication.content)),
             other => other.map(|publication| publication.content),
         };
         let contents = store.entries().into_iter();
-        let mut labelled = contents.filter(|entry| entry.name.as_ref() == Some(&name));
+        let mut labelled = contents.filter(|entry| entry.name.as_ref() == Some(name));
         let content = labelled.find_map(|entry| {
             let content = entry.manifest.content();
             (Some(content) != refused).then_some(content)
         });
-        let content = match content {
-            None => begun_with(&store.entries(), &name),
-            found => Ok(found),
-        };
         Ok::<_, StoreError>(content)
-    })
-    .await?
+    });
+    match named.await? {
+        None => begun_with(node, name).await,
+        content => Ok(content),
+    }
 }
 
 /// Returns the content that is held here and whose id begins with the digits that a name consists of.
-fn begun_with(entries: &[Entry], digits: &Name) -> Result<Option<ContentId>, Failure> {
+async fn begun_with(node: &Node, digits: &Name) -> Result<Option<ContentId>, Failure> {
     let Some(ids) = ContentId::beginning_with(digits.as_str()) else {
         return Ok(None);
     };
+    let store = Arc::clone(&node.store);
+    let entries = blocking(move || store.entries()).await?;
     let all = entries.iter().map(|entry| entry.manifest.content());
     let mut begun = all.filter(|id| ids.contains(id));
     match (begun.next(), begun.next()) {

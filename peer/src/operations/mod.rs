@@ -118,7 +118,7 @@ impl Node {
     }
 
     /// Returns the store's record of a content, if the node holds anything of it.
-    async fn entry(&self, content: ContentId) -> Result<Option<Entry>, Failure> {
+    pub(crate) async fn entry(&self, content: ContentId) -> Result<Option<Entry>, Failure> {
         let store = Arc::clone(&self.store);
         blocking(move || store.entry(content)).await
     }

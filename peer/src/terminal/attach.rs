@@ -60,7 +60,9 @@ pub async fn find(options: &Options) -> Result<Option<Attached>, Failure> {
     reach(&address, token.as_deref()).await.map(Some)
 }
 
-fn of_another_user(hidden: Hidden, data_dir: &Path) -> Failure {
+/// Returns the failure of a command on a data directory that this user may not look into.
+#[must_use]
+pub fn of_another_user(hidden: Hidden, data_dir: &Path) -> Failure {
     let why = match hidden {
         Hidden::Node => words::node_of_another_user(data_dir.display()),
         Hidden::Directory => words::directory_of_another_user(data_dir.display()),
