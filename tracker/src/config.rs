@@ -71,8 +71,8 @@ pub struct Args {
     /// machine's own name; repeat it or separate them with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub allowed_hosts: Vec<String>,
-    /// Origins whose pages may read the HTTP API, such as http://10.0.0.1:8080, beside that of a webserver on the
-    /// same host and port 50051; repeat it or separate them with commas
+    /// Origins whose pages may read the HTTP API, such as http://10.0.0.1:8080, beside that of a webserver on
+    /// the same host and port 50051; repeat it or separate them with commas
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub allowed_origins: Vec<Origin>,
     /// Revisions of every name that are remembered, the current one included, 1 to 64; pinned ones are

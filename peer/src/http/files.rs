@@ -29,8 +29,8 @@ const TIMEOUTS: ReadTimeouts = ReadTimeouts {
 /// Clients ask each time whether the name still means the same bytes.
 const NO_CACHE: &str = "no-cache";
 
-/// Published files are anybody's, and a browser would run a page among them with this node's origin, which may
-/// read everything here. In a sandbox it has an origin of its own and runs no script.
+/// Published files are anybody's, and a browser would run a page among them with this node's origin, which
+/// may read everything here. In a sandbox it has an origin of its own and runs no script.
 const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
 
 /// Returns a tag that only these bytes have.

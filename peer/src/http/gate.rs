@@ -1,8 +1,8 @@
 //! The gate of a node's HTTP side: which requests may come in, and with which right. Pure.
 //!
-//! [`operations::access`](crate::operations::access) decides who may read and who may change something, by the
-//! connection and the token; [`proto::http::Gate`] refuses pages of other origins, by the headers. See ADR
-//! 0023.
+//! [`operations::access`](crate::operations::access) decides who may read and who may change something, by
+//! the connection and the token; [`proto::http::Gate`] refuses pages of other origins, by the headers. See
+//! ADR 0023.
 
 use http::header::{AUTHORIZATION, HeaderName};
 use proto::http::{Addresses, Asked, Gate as HeaderGate, HttpError};
@@ -21,8 +21,8 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Makes the gate of a node with this token. Its owner has others dial it at `advertised`: that is a name of
-    /// this machine that nobody else can point here.
+    /// Makes the gate of a node with this token. Its owner has others dial it at `advertised`: that is a name
+    /// of this machine that nobody else can point here.
     pub(super) fn new(token: String, advertised: &HostPort) -> Self {
         let names = machine_name().into_iter().chain([advertised.host().to_owned()]);
         Self {

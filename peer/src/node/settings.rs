@@ -189,8 +189,8 @@ pub struct RateLimit(
     pub Option<ByteRate>,
 );
 
-/// A slower transfer of a block of 16 KiB takes longer than its readers wait. A number without a unit is meant
-/// to be of megabytes or megabits then.
+/// A slower transfer of a block of 16 KiB takes longer than its readers wait. A number without a unit is
+/// meant to be of megabytes or megabits then.
 const SLOWEST: u64 = 1000;
 
 impl FromStr for RateLimit {

@@ -54,8 +54,8 @@ macro_rules! byte_id {
                 &self.0
             }
 
-            /// The ids that begin with these hexadecimal digits; none unless they are at least eight and fewer
-            /// than an id has.
+            /// The ids that begin with these hexadecimal digits; none unless they are at least eight and
+            /// fewer than an id has.
             #[must_use]
             pub fn beginning_with(digits: &str) -> Option<RangeInclusive<Self>> {
                 if !(SHORTEST_PREFIX..$len * 2).contains(&digits.len()) {

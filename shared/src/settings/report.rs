@@ -36,8 +36,8 @@ pub struct ShownSetting {
     pub key: &'static str,
     /// The text of the value as it was written; null when the setting is not set.
     pub value: Option<String>,
-    /// `default`, `file`, `environment`, `flag` or `command` (a change while the program runs); null when it is
-    /// not set.
+    /// `default`, `file`, `environment`, `flag` or `command` (a change while the program runs); null when it
+    /// is not set.
     pub from: Option<&'static str>,
     /// The line of the file; null when it is not from there.
     pub line: Option<usize>,

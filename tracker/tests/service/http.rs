@@ -75,10 +75,12 @@ async fn people_and_scripts_can_read_what_there_is() {
     assert_eq!(located["content"], json!(bytes.content().to_string()));
     assert_eq!(located["fragments"].as_array().map(Vec::len), Some(5));
     let id = member.id.to_string();
-    assert_eq!(located["fragments"][4], json!({"index": 4, "holders": [id]}));
+    let last = &located["fragments"][4];
+    assert_eq!((&last["index"], &last["holders"]), (&json!(4), &json!([id])));
+    let peer = &located["peers"][0];
     assert_eq!(
-        located["peers"],
-        json!([{"id": id, "addr": "127.0.0.1:6001", "zone": null, "state": "live", "keeps": true}])
+        (&peer["id"], &peer["state"], &peer["keeps"]),
+        (&json!(id), &json!("live"), &json!(true))
     );
     assert_eq!(
         get_json(at, &format!("/api/v1/contents/{}", bytes.content())).await,

@@ -153,8 +153,8 @@ impl Names {
         }
     }
 
-    /// Returns the content whose id begins with the digits of a name that nothing is bound to; the name itself
-    /// otherwise.
+    /// Returns the content whose id begins with the digits of a name that nothing is bound to; the name
+    /// itself otherwise.
     pub(crate) fn spelled_out(&self, what: &ContentRef) -> Result<ContentRef, Rejection> {
         let ContentRef::Name(name) = what else {
             return Ok(what.clone());
