@@ -13,6 +13,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("language", &["lib"]),
     ("model", &["hash"]),
     ("refusal", &["error", "lib"]),
+    ("own_data", &[]),
     ("runtime", &["error", "model", "settings"]),
     ("settings", &["error", "language", "lib", "model", "runtime"]),
 ];

@@ -25,7 +25,7 @@ use shared::{Coded as _, ErrorCode};
 
 use store::{DiskStore, Entry, FragmentStore, Place, Publication, StoreError, VerifiedReader};
 
-pub use error::CollectionError;
+pub use error::{CollectionError, require_foreign};
 
 /// Reads the catalog that a held content is.
 ///

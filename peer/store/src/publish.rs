@@ -189,6 +189,7 @@ impl DiskStore {
         cancelled: &AtomicBool,
     ) -> Result<HashedFile, StoreError> {
         let (path, file, identity) = open_regular(path)?;
+        self.layout.require_foreign_file(&path, &file)?;
         let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(identity.size));
         Manifest::count_fragments(identity.size, fragment_length)?;
         let spool = LeafSpool::create(self.layout.spool(rand::random()))?;

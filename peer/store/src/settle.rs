@@ -29,6 +29,7 @@ impl DiskStore {
             return Err(StoreError::Changed { path: partial });
         }
         self.change(index, slot, |kept| kept.identity = Some(identity))?;
+        self.layout.require_foreign(&output)?;
         files::move_file(&partial, &output, overwrite)?;
         self.change(index, slot, |kept| kept.place = Place::File(output.clone()))?;
         self.handles.close(slot.number);
@@ -46,7 +47,7 @@ impl DiskStore {
             output, overwrite, ..
         } = &next.place
         {
-            check_output(output, *overwrite)?;
+            check_output(&self.layout, output, *overwrite)?;
         }
         self.require_capacity(&next, old)?;
         if let Some(old) = old {
@@ -117,7 +118,7 @@ impl DiskStore {
             return self.settle_in(index, next, Some(&old));
         }
         if let Some((output, overwrite)) = next.output_of(purpose) {
-            check_output(output, overwrite)?;
+            check_output(&self.layout, output, overwrite)?;
         }
         self.require_capacity(&next, Some(&old))?;
         let is_anew = make_room(&self.layout, &next, &old.wanted)?;
