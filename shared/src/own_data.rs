@@ -86,7 +86,8 @@ impl OwnData {
             || may_be_linked && self.all.get_or_init(|| self.inodes()).contains(&metadata.ino())
     }
 
-    /// Whether a path leads to the data directory or into it. Where nothing is there yet, its directory counts.
+    /// Whether a path leads to the data directory or into it. Where nothing is there yet, its directory
+    /// counts.
     #[must_use]
     pub fn holds(&self, path: &Path) -> bool {
         let Some(there) = path.ancestors().find_map(|path| path.canonicalize().ok()) else {

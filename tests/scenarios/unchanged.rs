@@ -1,5 +1,5 @@
-//! Commands that change no more than they say: equal files, refused publications, forgotten directories, and a
-//! node's own data.
+//! Commands that change no more than they say: equal files, refused publications, forgotten directories, and
+//! a node's own data.
 
 use std::fs;
 use std::path::Path;
@@ -109,6 +109,16 @@ fn a_publication_that_is_refused_changes_nothing() -> Result<()> {
     // The output of a fetch is taken.
     let taken = ["get", "aa.bin", "--output", text(&cc)];
     drop(peer.run(taken).expect(5));
+    assert_eq!((kept(peer), used(peer)), before);
+    // A name that went, or that became another one, means the content no longer.
+    add(peer, &aa, "second", 0);
+    add(peer, &aa, "third", 0);
+    drop(peer.run(["rename", "second", "fourth"]).expect(0));
+    drop(peer.run(["remove", "third"]).expect(0));
+    for gone in ["second", "third"] {
+        drop(peer.run(["forget", gone, "--force"]).expect(3));
+    }
+    drop(peer.run(["remove", "fourth"]).expect(0));
     assert_eq!((kept(peer), used(peer)), before);
     drop(peer.run(["forget", "bb.bin", "--force"]).expect(0));
     let left = kept(peer);

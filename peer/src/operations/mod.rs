@@ -1,10 +1,10 @@
 //! Operations of a node: everything that its user can ask of it, and nothing about how the user asks.
 //!
 //! [`Node`] is the state that all operations share. [`add`], [`get`], [`stream`] and [`values`] move
-//! contents, [`collection`] moves directories, [`forget`] drops copies, [`local`] and [`upkeep`] are about this node and its copies,
-//! [`feed`] follows the network. Below them: [`resolve`] finds the content of a name, [`reader`] hands a
-//! content out as bytes, [`ingest`] takes bytes in, [`report`] tells callers how far a long operation is,
-//! [`access`] says who may ask for what.
+//! contents, [`collection`] moves directories, [`forget`] drops copies, [`local`] and [`upkeep`] are about
+//! this node and its copies, [`feed`] follows the network. Below them: [`resolve`] finds the content of a
+//! name, [`reader`] hands a content out as bytes, [`ingest`] takes bytes in, [`report`] tells callers how far
+//! a long operation is, [`access`] says who may ask for what.
 //!
 //! Invariant: this module knows no gRPC, no HTTP and no terminal. Borders (`rpc`, `http`) decode a request,
 //! call one function here, and encode its answer; they never call each other.

@@ -61,9 +61,9 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
-/// Parts of the schema that came later. Programs that do not know them work without them, so the format is the
-/// same: a copy that such a program did not keep up to date has another identity by then, or still has the
-/// bytes.
+/// Parts of the schema that came later. Programs that do not know them work without them, so the format is
+/// the same: a copy that such a program did not keep up to date has another identity by then, or still has
+/// the bytes.
 const ADDITIONS: &str = "
     CREATE TABLE IF NOT EXISTS copies (
         path BLOB PRIMARY KEY,
@@ -347,6 +347,36 @@ impl Index {
         let before = self.publication(&publication.name)?;
         put_publication(&self.connection, publication)?;
         Ok(before)
+    }
+
+    /// Notes that a name has another name now: the settled publication of this content, and all labels.
+    pub(super) fn rename(
+        &mut self,
+        from: &Name,
+        to: &Name,
+        content: ContentId,
+        revision: Revision,
+    ) -> Result<(), StoreError> {
+        let settled = self.publication(from)?.filter(|known| {
+            known.content == content && matches!(known.state, PublicationState::Published(_))
+        });
+        let change = self.connection.transaction()?;
+        if let Some(settled) = settled {
+            forget_publication(&change, &settled)?;
+            let (name, state) = (to.clone(), PublicationState::Published(revision));
+            put_publication(
+                &change,
+                &Publication {
+                    name,
+                    state,
+                    ..settled
+                },
+            )?;
+        }
+        change
+            .prepare_cached("UPDATE holdings SET name = ? WHERE name = ?")?
+            .execute([to.as_str(), from.as_str()])?;
+        Ok(change.commit()?)
     }
 
     /// Puts the publication that had the name before in place of one that still asks for the same.

@@ -152,8 +152,8 @@ impl ReadAt for CancellableFile<'_> {
 }
 
 impl DiskStore {
-    /// Hashes a user's file and shares it in place, durably; see [`Self::hash_file`]. Returns the manifest that
-    /// is kept.
+    /// Hashes a user's file and shares it in place, durably; see [`Self::hash_file`]. Returns the manifest
+    /// that is kept.
     ///
     /// # Errors
     /// As [`Self::hash_file`]; [`StoreError::Index`].
@@ -243,9 +243,10 @@ impl DiskStore {
         })
     }
 
-    /// Shares a file that was hashed, durably. A content that is here completely keeps its place, its name and
-    /// its fragment length, and the file is remembered as a copy; the file becomes the place of a content that
-    /// is here in part. Returns the manifest that is kept, and whether the file is a copy that was unknown.
+    /// Shares a file that was hashed, durably. A content that is here completely keeps its place, its name
+    /// and its fragment length, and the file is remembered as a copy; the file becomes the place of a content
+    /// that is here in part. Returns the manifest that is kept, and whether the file is a copy that was
+    /// unknown.
     pub(super) fn share(
         &self,
         hashed: HashedFile,

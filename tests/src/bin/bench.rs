@@ -1,5 +1,5 @@
-//! `cargo bench-enjambre pair|swarm|add|small|tree|outbox|resume|watch|tracker|all`: our times beside those of
-//! the tools installed here, in one run.
+//! `cargo bench-enjambre pair|swarm|add|small|tree|outbox|resume|watch|tracker|all`: our times beside those
+//! of the tools installed here, in one run.
 //!
 //! docs/benchmarks.md has the requirements and explains the results.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
