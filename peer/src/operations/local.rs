@@ -1,6 +1,7 @@
 //! The node itself: its status and limits, the copies that it holds, and the names that its user removes or
 //! renames.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proto::messages::control::{
@@ -12,10 +13,13 @@ use shared::{Coded as _, ErrorCode, Failure};
 use tracing::info;
 
 use super::Node;
+use super::extent::{self, held, nothing_held};
 use super::report::Events;
+use super::resolve::{inside, no_directory};
 use crate::blocking::{blocking, try_blocking};
+use crate::collection::read_catalog;
 use crate::scrubber::{Finding, look_at};
-use store::{Entry, FragmentStore as _, Place, Publication, PublicationState, Roles, StoreError};
+use store::{DiskStore, Entry, FragmentStore as _, Place, Publication, PublicationState, Roles, StoreError};
 
 /// Entries of the longest listing.
 const MAX_LISTED: usize = 10_000;
@@ -84,12 +88,25 @@ pub(crate) fn set_limits(node: &Node, set: SetLimits) -> RateLimits {
 /// When the store cannot be read.
 pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
     node.with_store(|store| {
+        let entries: Vec<Entry> = store.entries().into_iter().take(MAX_LISTED).collect();
+        let collections = collections(store, &entries)?;
+        let parts: BTreeSet<ContentId> = collections
+            .values()
+            .flat_map(|(parts, ..)| parts)
+            .copied()
+            .collect();
         let local = |entry: Entry| {
             let content = entry.manifest.content();
             let publications = store.publications_of(content)?;
             let is_pending = publications.iter().any(Publication::is_pending);
+            let is_named = publications.iter().any(Publication::is_name);
             Ok(LocalContent {
                 content,
+                // A part that was also added by itself is no mere part.
+                is_part: parts.contains(&content) && !is_named,
+                collection: collections
+                    .get(&content)
+                    .map(|(_, length, held)| (*length, *held)),
                 name: name_of(entry.name, &publications),
                 length: entry.manifest.length(),
                 fragments: entry.manifest.fragment_count(),
@@ -102,10 +119,51 @@ pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
                 is_pending,
             })
         };
-        let entries = store.entries().into_iter().take(MAX_LISTED);
-        entries.map(local).collect::<Result<_, StoreError>>()
+        entries.into_iter().map(local).collect::<Result<_, StoreError>>()
     })
     .await
+}
+
+/// The parts of a directory, the bytes of its files, and about how many of them are held.
+type Held = (Vec<ContentId>, u64, u64);
+
+/// Returns the directories of which the user has added or fetched the catalogs.
+fn collections(store: &DiskStore, entries: &[Entry]) -> Result<BTreeMap<ContentId, Held>, StoreError> {
+    let mut named: BTreeMap<&Name, u32> = BTreeMap::new();
+    for name in entries.iter().filter_map(|entry| entry.name.as_ref()) {
+        *named.entry(name).or_default() += 1;
+    }
+    let held: BTreeMap<ContentId, &Entry> = entries
+        .iter()
+        .map(|entry| (entry.manifest.content(), entry))
+        .collect();
+    let mut collections = BTreeMap::new();
+    for entry in entries {
+        let content = entry.manifest.content();
+        // The parts of a fetched directory go by its name too; nothing else is worth reading.
+        let may_be = entry.place == Place::Store
+            && entry.held.is_full()
+            && (store.is_collection(content)?
+                || entry.name.as_ref().is_some_and(|name| named.get(name) > Some(&1)));
+        let Some(catalog) = may_be.then(|| read_catalog(store, content).ok()).flatten() else {
+            continue;
+        };
+        let length = catalog.length();
+        let parts = catalog.parts().iter().map(|part| held.get(part).copied());
+        let (mut bytes, mut is_complete) = (0_u64, true);
+        for part in parts {
+            bytes += part.map_or(0, |part| part.manifest.bytes_in(&part.held));
+            is_complete &= part.is_some_and(|part| part.held.is_full());
+        }
+        // Parts can be shared, and packs fetched in part: only the end is exact.
+        let bytes = if is_complete {
+            length
+        } else {
+            bytes.min(length.saturating_sub(1))
+        };
+        collections.insert(content, (catalog.parts().to_vec(), length, bytes));
+    }
+    Ok(collections)
 }
 
 /// Returns the name by which a content is shown: the one under which it came first, unless its publications
@@ -201,26 +259,33 @@ pub(crate) async fn pin(node: &Node, mut wish: PinWish) -> Result<RevisionEntry,
 
 /// Returns the record of the content that this node holds under a name or id.
 pub(super) async fn find(node: &Node, reference: &ContentRef) -> Result<Entry, Failure> {
-    let missing = || {
-        Failure::new(
-            ErrorCode::NotFound,
-            format!("nothing of {reference} is held by this node"),
-        )
-    };
     let id = match reference {
         ContentRef::Id(id) => *id,
+        ContentRef::Inside(_) => return Err(only_whole(node, reference, no_directory(reference)).await?),
         ContentRef::Name(name) => match node.catalog().await {
             Ok(catalog) => match catalog.resolve(reference).await {
                 Ok((binding, _)) => binding.content,
-                Err(error) if error.code() == ErrorCode::NotFound => {
-                    named_here(node, name).await?.ok_or(error)?
-                }
+                Err(error) if error.code() == ErrorCode::NotFound => match named_here(node, name).await? {
+                    Some(id) => id,
+                    None => return Err(only_whole(node, reference, error).await?),
+                },
                 Err(error) => return Err(error),
             },
             Err(error) => named_here(node, name).await?.ok_or(error)?,
         },
     };
-    node.entry(id).await?.ok_or_else(missing)
+    node.entry(id).await?.ok_or_else(|| nothing_held(reference))
+}
+
+/// Returns the failure for a name that is not bound: the one given, or, of a path inside a directory, that a
+/// directory is one thing.
+async fn only_whole(node: &Node, reference: &ContentRef, error: Failure) -> Result<Failure, Failure> {
+    let around = inside(node, reference).await?.and_then(|wanted| wanted.directory);
+    Ok(around.map_or(error, |directory| {
+        let why =
+            format!("{reference} is inside the directory {directory}, which can only be dropped as a whole");
+        Failure::new(ErrorCode::FailedPrecondition, why)
+    }))
 }
 
 /// Returns the content that a name means as far as this node knows: the one that was published under it, or
@@ -257,27 +322,41 @@ pub(crate) async fn verify(
     events: &Events<Verified>,
 ) -> Result<(), Failure> {
     let store = Arc::clone(&node.store);
-    let entries = match what {
-        Some(reference) => vec![find(node, &reference).await?],
-        None => blocking(move || store.entries()).await?,
+    let (entries, mut damaged) = match what {
+        Some(reference) => held_of(node, &reference).await?,
+        None => (blocking(move || store.entries()).await?, 0),
     };
     let total = entries
         .iter()
         .map(|entry| entry.manifest.bytes_in(&entry.held))
         .sum();
-    let mut verified = Verified {
-        done: 0,
-        total,
-        damaged: 0,
-    };
-    events.tell(verified).await?;
+    let mut done = 0;
+    events.tell(Verified { done, total, damaged }).await?;
     for entry in entries {
         for index in entry.held.iter() {
             let finding = look_at(&node.store, entry.manifest.content(), index).await?;
-            verified.damaged += u32::from(finding == Finding::Damaged);
-            verified.done += u64::from(entry.manifest.len_of(index));
-            events.tell(verified).await?;
+            damaged += u32::from(finding == Finding::Damaged);
+            done += u64::from(entry.manifest.len_of(index));
+            events.tell(Verified { done, total, damaged }).await?;
         }
     }
     Ok(())
+}
+
+/// Returns the records of everything that the node holds of a file, a directory or a path inside one, and the
+/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again, because
+/// the catalog tells which parts there are.
+async fn held_of(node: &Node, reference: &ContentRef) -> Result<(Vec<Entry>, u32), Failure> {
+    let mut damaged = 0;
+    let mut held = held(node, reference).await?;
+    if held.is_catalog_damaged {
+        for entry in &held.content {
+            for index in entry.held.iter() {
+                let finding = look_at(&node.store, entry.manifest.content(), index).await?;
+                damaged += u32::from(finding == Finding::Damaged);
+            }
+        }
+        held = extent::held(node, reference).await?;
+    }
+    Ok((held.content.into_iter().chain(held.parts).collect(), damaged))
 }

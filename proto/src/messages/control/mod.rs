@@ -1,6 +1,7 @@
 //! The `Control` service in domain types: messages between a node and its own command line.
 
 mod entries;
+mod plan;
 mod streams;
 mod values;
 mod wire;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use entries::{EntryKind, Listed};
+pub use plan::Planned;
 use shared::collection::Selection;
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Epoch, FetchSource, FragmentLength, Health, HostPort,
@@ -283,6 +285,10 @@ pub struct LocalContent {
     pub path: Option<PathBuf>,
     /// Whether its publication waits for a connection.
     pub is_pending: bool,
+    /// Whether it is a part of a directory of which the catalog is here too.
+    pub is_part: bool,
+    /// Of the catalog of a directory: the bytes of its files, and about how many of them are held.
+    pub collection: Option<(u64, u64)>,
 }
 
 /// Reason for which a node holds a content; the strongest one when there are several.
