@@ -43,6 +43,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         used: usage.used,
         contents: u32::try_from(contents).unwrap_or(u32::MAX),
         session: node.network.status(),
+        visitor_host: node.network.visitor_host(),
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         uptime: node.clock.now().since(node.started),

@@ -31,6 +31,7 @@ use tokio::sync::broadcast;
 use tracing::warn;
 
 use super::files::FileIdentity;
+use super::files::free_space;
 use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
@@ -326,6 +327,11 @@ impl FragmentStore for DiskStore {
             capacity: self.capacity.load(Ordering::Relaxed),
             used: self.slots.reserved() + self.staged.load(Ordering::Relaxed),
         }
+    }
+
+    fn disk_free(&self) -> Option<u64> {
+        let index = self.layout.index();
+        free_space(index.parent()?).ok()
     }
 
     fn subscribe(&self) -> broadcast::Receiver<ContentId> {
