@@ -29,6 +29,7 @@ mod terminal;
 mod upgrade;
 mod upkeep;
 mod watching;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

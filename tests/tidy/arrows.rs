@@ -88,7 +88,9 @@ pub(crate) const STORE: &[Row] = &[
     ("room", &["error", "files", "kept", "layout", "lib"]),
     (
         "settle",
-        &["disk", "error", "files", "index", "kept", "lib", "room", "slot"],
+        &[
+            "copies", "disk", "error", "files", "index", "kept", "lib", "room", "slot",
+        ],
     ),
     ("slot", &["kept"]),
     (

@@ -12,7 +12,7 @@ use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::{Target, get_failure};
 use crate::terminal::listing::{all_names, locate};
 use crate::terminal::missing::explain;
-use crate::terminal::paths::{destination, file_to_add, name_of, off_thread, place};
+use crate::terminal::paths::{destination, file_to_add, name_of, off_thread, place, umask};
 use crate::terminal::table::shortened;
 use crate::terminal::{adding, getting};
 use crate::words;
@@ -163,6 +163,8 @@ impl Menu<'_> {
             output: output.clone(),
             overwrite: exists,
             selection: shared::collection::Selection::default(),
+            umask: umask(),
+            directory: None,
         };
         self.fetch(get, &location.binding.name).await
     }

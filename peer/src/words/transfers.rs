@@ -11,6 +11,12 @@ shared::messages! {
     fn bytes_done(percent, total, rate) { en: "{percent}% of {total}, {rate}/s", es: "{percent} % de {total}, {rate}/s" }
     fn fragments_word() { en: "fragments", es: "fragmentos" }
     fn fewest_of(fewest, target) { en: "fewest {fewest} of {target}", es: "mínimo {fewest} de {target}" }
+    fn writing_files(done, total) {
+        en: "writing files, {done} of {total}",
+        es: "escribiendo archivos, {done} de {total}"
+    }
+    fn looking_at_disk() { en: "looking at what is there", es: "mirando lo que hay" }
+    fn phase_connecting() { en: "connecting", es: "conectando" }
     fn sources(count) { en: ["1 source", "{count} sources"], es: ["1 fuente", "{count} fuentes"] }
 
     // The sources of a fetch.

@@ -1,10 +1,12 @@
 //! The life of a content's data: into a place of its own, more of it there, on to its output, and away.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use shared::model::Manifest;
+use shared::model::{ContentId, Manifest};
 use tracing::warn;
 
+use super::copies::UserFile;
 use super::files::{self, FileIdentity};
 use super::index::Index;
 use super::kept::Kept;
@@ -29,10 +31,37 @@ impl DiskStore {
             return Err(StoreError::Changed { path: partial });
         }
         self.change(index, slot, |kept| kept.identity = Some(identity))?;
-        files::move_file(&partial, &output, overwrite)?;
+        match files::move_file(&partial, &output, overwrite) {
+            // On another disk an export brings it to its output, without the index's lock.
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::CrossesDevices => return Ok(()),
+            moved => moved?,
+        }
         self.change(index, slot, |kept| kept.place = Place::File(output.clone()))?;
         self.handles.close(slot.number);
         Ok(())
+    }
+
+    /// Keeps a content in its output, to which an export has brought it from a partial file on another disk;
+    /// returns whether that was so.
+    pub(super) fn finish_elsewhere(
+        &self,
+        index: &Index,
+        content: ContentId,
+        file: &UserFile,
+    ) -> Result<bool, StoreError> {
+        let slot = self.slot(content)?;
+        let Some((partial, output, _)) = slot.kept().complete_partial() else {
+            return Ok(false);
+        };
+        if output != file.path {
+            return Ok(false);
+        }
+        index.add_temporary(&partial)?;
+        self.change(index, &slot, |kept| kept.move_to(file.clone()))?;
+        self.handles.close(slot.number);
+        files::remove(&partial)?;
+        index.remove_temporary(&partial)?;
+        Ok(true)
     }
 
     /// Keeps a content in a new place; `old` is its record before.
