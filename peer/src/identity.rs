@@ -1,5 +1,5 @@
-//! The peer's identity: an id for good, an incarnation per run, the newest epoch and the latest mark of the
-//! tracker's history, a token for its own commands.
+//! The peer's identity: an id for good, an incarnation and a random id per run, the newest epoch and the
+//! latest mark of the tracker's history, a token for its own commands.
 //!
 //! Invariants: ids, incarnations and epochs are durable before they are used; the incarnation grows with
 //! every start, the epoch never falls.
@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use shared::model::{Epoch, Incarnation, Mark, PeerId, Timestamp};
+use shared::model::{Epoch, Incarnation, Mark, Name, PeerId, RunId, Timestamp};
 
 use store::{DiskStore, StoreError};
 
@@ -17,11 +17,54 @@ const INCARNATION_KEY: &str = "incarnation";
 const EPOCH_KEY: &str = "epoch";
 const MARK_KEY: &str = "mark";
 
+/// The outcome of giving a data directory another id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The id until now.
+    pub previous: PeerId,
+    /// The id from now on.
+    pub peer: PeerId,
+    /// Names that were still to be published; the directory with the previous id does that.
+    pub left: Vec<Name>,
+}
+
+/// Gives a store an id of its own, which keeps its data; none when the store has no id yet.
+///
+/// The runs are counted anew. Publications under way are forgotten: the directory that keeps the previous id
+/// has them too, and made twice they could undo what others did to the name in between. The epoch and the
+/// mark stay, because they say what was seen of the network, by whomever.
+///
+/// # Errors
+/// When the store's index fails. The store may have forgotten publications then; it has one of the two ids.
+pub fn renew(store: &DiskStore) -> Result<Option<Renewed>, StoreError> {
+    let Some(previous) = read_peer(store)? else {
+        return Ok(None);
+    };
+    let mut left = Vec::new();
+    for publication in store.publications()? {
+        if publication.is_pending() && store.forget_publication(&publication)? {
+            left.push(publication.name);
+        }
+    }
+    let peer = PeerId::random();
+    store.meta_set(INCARNATION_KEY, &0_u64.to_be_bytes())?;
+    store.meta_set(PEER_KEY, peer.as_bytes())?;
+    Ok(Some(Renewed { previous, peer, left }))
+}
+
+fn read_peer(store: &DiskStore) -> Result<Option<PeerId>, StoreError> {
+    let bytes = store.meta_get(PEER_KEY)?;
+    Ok(bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(PeerId::from_bytes))
+}
+
 /// The identity of one run of this peer.
 pub struct Identity {
     store: Arc<DiskStore>,
     peer: PeerId,
-    incarnation: Incarnation,
+    incarnation: AtomicU64,
+    run: RunId,
     epoch: AtomicU64,
     mark: Mutex<Option<Mark>>,
     token: String,
@@ -33,11 +76,8 @@ impl Identity {
     /// # Errors
     /// When the store's index fails.
     pub fn begin(store: Arc<DiskStore>) -> Result<Self, StoreError> {
-        let peer = match store
-            .meta_get(PEER_KEY)?
-            .and_then(|bytes| <[u8; PeerId::LEN]>::try_from(bytes).ok())
-        {
-            Some(bytes) => PeerId::from_bytes(bytes),
+        let peer = match read_peer(&store)? {
+            Some(peer) => peer,
             None => {
                 let peer = PeerId::random();
                 store.meta_set(PEER_KEY, peer.as_bytes())?;
@@ -52,7 +92,8 @@ impl Identity {
         Ok(Self {
             store,
             peer,
-            incarnation,
+            incarnation: AtomicU64::new(incarnation.get()),
+            run: RunId::random(),
             epoch,
             mark,
             token,
@@ -67,8 +108,28 @@ impl Identity {
 
     /// Returns the number of this run.
     #[must_use]
-    pub const fn incarnation(&self) -> Incarnation {
-        self.incarnation
+    pub fn incarnation(&self) -> Incarnation {
+        Incarnation::new(self.incarnation.load(Ordering::SeqCst))
+    }
+
+    /// Returns the random id of this run.
+    #[must_use]
+    pub const fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Goes on as a run after `last`, durably when it returns: the data directory was restored, and does not
+    /// know the runs since. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the store's index fails.
+    pub fn raise_incarnation(&self, last: Incarnation) -> Result<(), StoreError> {
+        if last >= self.incarnation() {
+            let next = last.get().saturating_add(1);
+            self.store.meta_set(INCARNATION_KEY, &next.to_be_bytes())?;
+            self.incarnation.fetch_max(next, Ordering::SeqCst);
+        }
+        Ok(())
     }
 
     /// Returns the newest epoch seen; 0 when none was.
@@ -119,7 +180,7 @@ impl fmt::Debug for Identity {
         // The token is a secret.
         f.debug_struct("Identity")
             .field("peer", &self.peer)
-            .field("incarnation", &self.incarnation)
+            .field("incarnation", &self.incarnation())
             .finish_non_exhaustive()
     }
 }
@@ -178,5 +239,50 @@ mod tests {
         );
         assert_eq!(second.mark(), Some(mark));
         assert_ne!(second.token(), token);
+        second
+            .raise_incarnation(Incarnation::new(1))
+            .expect("an older run changes nothing");
+        assert_eq!(second.incarnation(), Incarnation::new(2));
+        second.raise_incarnation(Incarnation::new(8)).expect("durable");
+        assert_eq!(second.incarnation(), Incarnation::new(9));
+        let run = second.run();
+        drop(second);
+        let third = begin();
+        assert_eq!(third.incarnation(), Incarnation::new(10));
+        assert_ne!(third.run(), run);
+    }
+
+    #[test]
+    fn a_copy_gets_an_id_and_leaves_what_was_begun_to_the_original() {
+        use shared::model::{ContentId, ReplicationTarget, Revision};
+        use store::{Publication, PublicationState};
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(DiskStore::open(dir.path(), 1 << 20).expect("opens"));
+        assert_eq!(renew(&store).expect("read"), None, "there is no id yet");
+        let first = Identity::begin(Arc::clone(&store)).expect("begins");
+        first.raise_epoch(Epoch::new(7)).expect("durable");
+        let publication = |name: &str, state| Publication {
+            name: name.parse().expect("a name"),
+            content: ContentId::EMPTY,
+            target: ReplicationTarget::DEFAULT,
+            update: true,
+            state,
+        };
+        let done = publication("done", PublicationState::Published(Revision::new(1)));
+        let begun = publication("begun", PublicationState::Pending(None));
+        for publication in [&done, &begun] {
+            store.put_publication(publication).expect("durable");
+        }
+        let renewed = renew(&store).expect("durable").expect("it had an id");
+        assert_eq!(renewed.previous, first.peer());
+        assert_eq!(renewed.left, [begun.name]);
+        assert_eq!(store.publications().expect("read"), [done]);
+        let second = Identity::begin(store).expect("begins");
+        assert_eq!(
+            (second.peer(), second.incarnation()),
+            (renewed.peer, Incarnation::new(1))
+        );
+        assert_ne!(second.peer(), first.peer());
+        assert_eq!(second.epoch(), Epoch::new(7));
     }
 }

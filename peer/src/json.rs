@@ -157,10 +157,11 @@ pub(crate) fn entry(listed: &Listed) -> EntryLine<'_> {
 /// State of a node.
 #[must_use]
 pub(crate) fn status(status: &Status) -> NodeStatus {
-    let (session, tracker, reason) = match &status.session {
-        SessionStatus::Offline => ("offline", None, None),
-        SessionStatus::Connecting { reason } => ("connecting", None, Some(reason)),
-        SessionStatus::Connected { tracker } => ("connected", Some(tracker), None),
+    let (session, tracker) = match &status.session {
+        SessionStatus::Offline => ("offline", None),
+        SessionStatus::Connecting { .. } => ("connecting", None),
+        SessionStatus::CopyOf { tracker, .. } => ("refused", Some(tracker)),
+        SessionStatus::Connected { tracker } => ("connected", Some(tracker)),
     };
     NodeStatus {
         id: status.peer.to_string(),
@@ -174,7 +175,7 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         contents: status.contents,
         session,
         tracker: tracker.map(ToString::to_string),
-        reason: reason.cloned(),
+        reason: status.session.reason(),
         epoch: status.epoch.get(),
         pending_publications: status.pending_publications,
         uptime_ms: millis(status.uptime),

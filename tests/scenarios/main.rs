@@ -4,6 +4,7 @@
 //! the output of the commands. Tests that need no processes are beside the code.
 
 mod collections;
+mod copies;
 mod disks;
 mod endings;
 mod foreign;
@@ -26,6 +27,7 @@ mod settings;
 mod shapes;
 mod streams;
 mod terminal;
+mod unchanged;
 mod upgrade;
 mod upkeep;
 mod watching;

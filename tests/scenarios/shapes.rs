@@ -140,6 +140,9 @@ fn unending(cluster: &Cluster, checked: &mut Checked) -> Result<()> {
         .args(["--webserver", cluster.webserver.address()])
         .stderr(Stdio::null());
     checked.lines(&["serve"], "serve", &first(serve)?);
+    // That node has ended, and its data directory is there.
+    let renewed = cluster.outsider("served", ["new-id", "--json"]).expect(0);
+    checked.lines(&["new-id"], "new-id", &renewed.stdout);
     Ok(())
 }
 

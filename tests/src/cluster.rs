@@ -114,6 +114,16 @@ impl Cluster {
         self.directory().join(name)
     }
 
+    /// Adds a peer on a copy of another one's data directory, as that is now; returns its number.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn add_copy(&mut self, of: usize) -> Result<usize> {
+        let original = self.peer(of).data_dir().to_owned();
+        copy(&original, &self.path(&format!("peer-{}", self.peers.len())))?;
+        self.add_peer(None)
+    }
+
     /// Adds a peer that enters by the webserver; returns its number.
     ///
     /// # Errors
@@ -278,7 +288,10 @@ impl Peer {
 }
 
 /// Copies the files below a directory into another one.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+///
+/// # Errors
+/// When one cannot be read or written.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to).with_context(|| format!("make {}", to.display()))?;
     for entry in std::fs::read_dir(from).with_context(|| format!("list {}", from.display()))? {
         let entry = entry.context("list a directory")?;

@@ -92,6 +92,8 @@ pub enum Command {
     Limit(LimitArgs),
     /// Show the network's peers
     Network,
+    /// Give the data directory an id of its own, when it is a copy of another node's; no node may run on it
+    NewId,
     /// Read the node's data again (of one content, or everything), and withdraw damaged fragments
     Verify {
         /// The content to read

@@ -1,14 +1,14 @@
-//! The commands about this node: `status`, `limit`, `verify`, `forget`.
+//! The commands about this node: `status`, `limit`, `verify`, `forget`, `new-id`.
 
 use clap::Args;
 use proto::client::Incoming;
 use proto::messages::control::{LimitChange, SetLimits, Verified};
 use proto::{Invalid, RemoteError};
-use shared::json::{Forgotten, VerifyLine};
+use shared::json::{Forgotten, NewId, VerifyLine};
 use shared::model::{ByteCount, ContentRef};
 
 use super::context::Context;
-use crate::node::RateLimit;
+use crate::node::{self, RateLimit, find_running};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::progress::{Amount, Progress, Unit};
 use crate::terminal::show;
@@ -88,11 +88,43 @@ pub(super) async fn forget(context: &Context<'_>, args: ForgetArgs) -> Result<()
     Ok(())
 }
 
+/// Gives the data directory an id of its own.
+pub(super) async fn new_id(context: &Context<'_>) -> Result<(), Failure> {
+    let data_dir = &context.options.data_dir;
+    if let Some(running) = find_running(data_dir) {
+        let why = words::node_runs_there(&running.address);
+        return Err(Failure::new(
+            Exit::Conflict,
+            words::cannot(words::give_new_id(), why),
+        ));
+    }
+    let renewed = node::new_id(data_dir, context.options.node.capacity).await;
+    let renewed = renewed.map_err(|error| Failure::of(words::give_new_id(), &error))?;
+    let Some(renewed) = renewed else {
+        return Err(Failure::new(Exit::NotFound, words::no_id_yet(data_dir.display())));
+    };
+    for name in &renewed.left {
+        context.out.note(&words::left_to_the_original(name));
+    }
+    context
+        .out
+        .line(&words::has_new_id(renewed.peer, data_dir.display()));
+    context.out.json(&NewId {
+        id: renewed.peer.to_string(),
+        previous: renewed.previous.to_string(),
+        left: renewed.left.iter().map(ToString::to_string).collect(),
+    });
+    Ok(())
+}
+
 pub(super) async fn verify(context: &Context<'_>, what: Option<ContentRef>) -> Result<(), Failure> {
     let client = context.require().await?.client;
     let failed = |error: RemoteError| Failure::of(words::verify_held(), &error);
     let mut events = client.verify(what.as_ref()).await.map_err(failed)?;
     let verified = follow_verify(context, &mut events).await.map_err(failed)?;
+    if let Some(content) = &what {
+        context.note_hidden(&client, content).await;
+    }
     context.out.json(&VerifyLine::Done(json::verified(verified)));
     let bytes = ByteCount::new(verified.done);
     match verified.damaged {

@@ -146,7 +146,7 @@ async fn entry(context: &Context<'_>, node: &Attached) -> Result<EntryPoint, Fai
             Ok(webserver.unwrap_or_else(|| EntryPoint::Tracker(tracker.clone())))
         }
         SessionStatus::Connected { .. } => Ok(attach::entry_or_default(context.options)),
-        SessionStatus::Offline | SessionStatus::Connecting { .. } => {
+        SessionStatus::Offline | SessionStatus::Connecting { .. } | SessionStatus::CopyOf { .. } => {
             Err(Failure::new(Exit::Unreachable, words::cannot_send_offline()))
         }
     }
@@ -202,5 +202,5 @@ pub(super) async fn receive(context: &Context<'_>, args: ReceiveArgs) -> Result<
         dry_run: false,
         globs: Globs::default(),
     };
-    get::fetch(context, get, Some(name), Some(entry)).await
+    get::fetch(context, get, Some(name.file_name().to_owned()), Some(entry)).await
 }

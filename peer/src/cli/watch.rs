@@ -229,6 +229,7 @@ fn text(event: &Event) -> Option<String> {
         Event::PeerLost(peer) if peer.left => about(|id, at| words::peer_left(id, at), peer),
         Event::PeerLost(peer) => about(|id, at| words::peer_lost(id, at), peer),
         Event::PeerReturned(peer) => about(|id, at| words::peer_returned(id, at), peer),
+        Event::PeerCopied(peer) => about(|id, at| words::peer_copied(id, at), peer),
         Event::PeerDraining(peer) => about(|id, at| words::peer_draining(id, at), peer),
         Event::PeerInMaintenance(peer) => about(|id, at| words::peer_in_maintenance(id, at), peer),
         Event::PeerActive(peer) => about(|id, at| words::peer_active(id, at), peer),

@@ -65,7 +65,7 @@ impl Restoration {
     /// flag says so; the second takes permissions from everything that is written.
     ///
     /// # Errors
-    /// When the collection has no such path.
+    /// When the collection has no such path, or nothing of it is selected.
     pub fn new(
         catalog: Catalog,
         inside: Option<&str>,
@@ -107,6 +107,9 @@ impl Restoration {
                 }
             }
         }
+        if wanted.is_empty() && !selection.is_all() {
+            return Err(CollectionError::NothingSelected);
+        }
         Ok(Self {
             catalog,
             wanted,
@@ -127,6 +130,12 @@ impl Restoration {
         self.files()
             .map(|(_, file)| file.length)
             .fold(0, u64::saturating_add)
+    }
+
+    /// Returns the number of files that are wanted.
+    #[must_use]
+    pub fn file_count(&self) -> u64 {
+        self.files().count() as u64
     }
 
     fn files(&self) -> impl Iterator<Item = (usize, &File)> {

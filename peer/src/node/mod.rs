@@ -34,7 +34,7 @@ use listening::Listening;
 use crate::assignments::Assignments;
 use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
-use crate::identity::Identity;
+use crate::identity::{self, Identity, Renewed};
 use crate::operations::Node;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
@@ -47,6 +47,22 @@ use store::{DiskStore, StoreError};
 #[must_use]
 pub fn last_entry(data_dir: &Path) -> Option<EntryPoint> {
     Acquaintances::of(data_dir).last_entry()
+}
+
+/// Gives a data directory on which no node runs an id of its own; none when it has no id yet.
+///
+/// # Errors
+/// When the data directory is in use or unusable.
+pub async fn new_id(data_dir: &Path, capacity: u64) -> Result<Option<Renewed>, NodeError> {
+    let path = data_dir.to_owned();
+    let renewed = try_blocking(move || match DiskStore::exists(&path) {
+        true => identity::renew(&DiskStore::open(&path, capacity)?),
+        false => Ok(None),
+    });
+    renewed.await.map_err(|source| NodeError::Store {
+        path: data_dir.to_owned(),
+        source,
+    })
 }
 
 /// The time that everything under way has to end.
@@ -228,6 +244,8 @@ async fn open(config: &NodeConfig) -> Result<(Arc<DiskStore>, Arc<Identity>), No
     let (data_dir, capacity) = (config.data_dir.clone(), config.settings.capacity);
     try_blocking(move || {
         let store = Arc::new(DiskStore::open(&data_dir, capacity)?);
+        // A killed node may have left files behind, or they were copied here: they speak of another node.
+        running::withdraw(&data_dir);
         let identity = Arc::new(Identity::begin(Arc::clone(&store))?);
         Ok::<_, StoreError>((store, identity))
     })

@@ -8,7 +8,7 @@ use shared::{ErrorCode, Failure};
 use tokio_util::sync::CancellationToken;
 
 use super::Node;
-use super::add::publish;
+use super::add::{Ready, begin, publish};
 use super::collection::hold;
 use super::report::{Events, FetchTally};
 use super::resolve::{WantedKind, resolve};
@@ -32,9 +32,9 @@ pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -
             "a value of {length} is too long: at most {most}; add it as a file"
         )));
     }
-    let kept = name.clone();
-    let manifest = node
-        .with_store(move |store| store.keep_bytes(&put.value, &kept))
+    let (kept, mut addition) = (name.clone(), begin(node));
+    let manifest = addition
+        .run(move |addition| addition.bytes(&put.value, &kept))
         .await?;
     let _guard = node.network.protect(manifest.content());
     let publication = Publication {
@@ -44,9 +44,13 @@ pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -
         update: true,
         state: PublicationState::Pending(None),
     };
-    publish(node, publication, &manifest, length, put.wait, events)
-        .await
-        .map(drop)
+    let ready = Ready {
+        publication,
+        manifest,
+        length,
+        addition,
+    };
+    publish(node, ready, put.wait, events).await.map(drop)
 }
 
 /// Returns the value under a key, fetched if it is not here.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::client::{CatalogClient, Orders, SessionClient, UpkeepClient};
+use proto::client::{CatalogClient, NotWelcome, Orders, SessionClient, UpkeepClient};
 use proto::messages::FromTracker;
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
@@ -30,6 +30,9 @@ use store::FragmentStore;
 /// Between the first attempts to reach a tracker, and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// Between two attempts while another run of this peer may have ended without the tracker's notice.
+const CONTESTED_WAIT: Duration = Duration::from_secs(1);
 
 /// The tracker gets this long to take a message before the session is given up.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -69,12 +72,16 @@ pub(super) struct Driver {
 }
 
 /// Why a session ended without a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Ended {
     /// There is another wish, or what the tracker was told of this peer has changed.
     Anew,
     /// The node stops.
     Stopping,
+    /// Another run of this peer may have ended without the tracker's notice.
+    Contested,
+    /// The data directory is a copy of the one at this address: the user has to do something first.
+    CopyOf(HostPort),
 }
 
 /// The parameters of one session.
@@ -108,7 +115,7 @@ enum Wire {
     /// Hello is not said yet.
     Idle,
     /// Hello is said.
-    Opening(Pin<Box<dyn Future<Output = Result<Opened, RemoteError>> + Send>>),
+    Opening(Pin<Box<dyn Future<Output = Result<Opened, NotWelcome>> + Send>>),
     Open(mpsc::Sender<Numbered<Report>>, Box<Orders>),
 }
 
@@ -139,6 +146,23 @@ impl Driver {
             let failure = match outcome {
                 Ok(Ended::Stopping) => break,
                 Ok(Ended::Anew) => continue,
+                Ok(Ended::Contested) => {
+                    // No reason is published: nothing is wrong unless it stays so.
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        () = tokio::time::sleep(CONTESTED_WAIT) => {}
+                        changed = self.wishes.changed() => if changed.is_err() { break },
+                    }
+                    continue;
+                }
+                Ok(Ended::CopyOf(_)) => {
+                    // The status says so, until the user wishes for something else.
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        changed = self.wishes.changed() => if changed.is_err() { break },
+                    }
+                    continue;
+                }
                 Err(failure) => failure,
             };
             let wait = backoff.next_wait();
@@ -161,6 +185,18 @@ impl Driver {
 
     fn publish_status(&self, wish: u64, status: SessionStatus) {
         self.status.send_replace(NetworkStatus { wish, status });
+    }
+
+    /// Says that the data directory is a copy, so that there is no session until the user has done something.
+    fn stay_out(&self, wish: u64, tracker: &HostPort, of: &HostPort) {
+        warn!(
+            %tracker,
+            copy_of = %of,
+            "this data directory is a copy of the one of another node: this node stays out of the network; stop it \
+             and give the directory an id of its own with `peer new-id`"
+        );
+        let (tracker, of) = (tracker.clone(), of.clone());
+        self.publish_status(wish, SessionStatus::CopyOf { tracker, of });
     }
 
     fn publish_connecting(&self, wish: u64, reason: String) {
@@ -195,6 +231,9 @@ impl Driver {
                     let outcome = self.session(&mut attempt, stop).await;
                     *was_welcomed = attempt.was_welcomed;
                     let tracker = &attempt.tracker.tracker;
+                    if let Ok(Ended::CopyOf(of)) = &outcome {
+                        self.stay_out(wish, tracker, of);
+                    }
                     outcome.map_err(|error| match *was_welcomed {
                         true => error,
                         false => error.context(format!("tracker {tracker}")),
@@ -268,6 +307,7 @@ impl Driver {
         Hello {
             peer: deps.identity.peer(),
             incarnation: deps.identity.incarnation(),
+            run: Some(deps.identity.run()),
             address: deps.address.clone(),
             zone: deps.zone.borrow_and_update().clone(),
             capacity: usage.capacity,
@@ -296,6 +336,11 @@ impl Driver {
                 try_blocking(move || identity.raise_epoch(epoch)).await?;
                 attempt.was_welcomed = true;
                 self.remember(Known::of(attempt.entry, &attempt.tracker)).await;
+            }
+            Output::RaiseIncarnation(last) => {
+                let identity = Arc::clone(&self.deps.identity);
+                try_blocking(move || identity.raise_incarnation(last)).await?;
+                info!(run = %self.deps.identity.incarnation(), "a later run was in the network: this data directory comes from a backup");
             }
             Output::Opened(epoch) => self.opened(attempt, epoch)?,
             Output::Report(report) => wire.send(report).await?,
@@ -375,13 +420,21 @@ impl Wire {
         match self {
             Self::Idle => std::future::pending().await,
             Self::Opening(opening) => {
-                let (welcome, reports, orders) = opening.await?;
-                *self = Self::Open(reports, Box::new(orders));
-                Ok(Input::Welcomed(welcome))
+                let opened = opening.await;
+                *self = Self::Idle;
+                match opened {
+                    Ok((welcome, reports, orders)) => {
+                        *self = Self::Open(reports, Box::new(orders));
+                        Ok(Input::Welcomed(welcome))
+                    }
+                    Err(NotWelcome::Refused(refusal)) => Ok(Input::Refused(refusal)),
+                    Err(NotWelcome::Failed(error)) => Err(error),
+                }
             }
             Self::Open(_, orders) => match orders.next().await? {
                 Some(FromTracker::Order(order)) => Ok(Input::Ordered(order)),
                 Some(FromTracker::Welcome(welcome)) => Ok(Input::Welcomed(welcome)),
+                Some(FromTracker::Refused(refusal)) => Ok(Input::Refused(refusal)),
                 None => Err(RemoteError::new(
                     ErrorCode::Unavailable,
                     "the tracker ended the session",
@@ -417,6 +470,9 @@ impl Wire {
 fn closed(end: End, ended: Ended) -> Result<Ended, RemoteError> {
     match end {
         End::Left => Ok(ended),
+        End::ContestedBy(_) => Ok(Ended::Contested),
+        End::CopyOf(address) => Ok(Ended::CopyOf(address)),
+        End::OldRun => Ok(Ended::Anew),
         End::ChangesMissed(missed) => {
             let text =
                 format!("{missed} changes of the store were missed; saying hello again to tell what differs");

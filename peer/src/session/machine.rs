@@ -20,8 +20,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use shared::model::{
-    ContentId, DigestBuckets, Epoch, FragmentSet, Hello, Holding, HoldingsDigest, Numbered, Order, Report,
-    Timestamp, Welcome,
+    ContentId, DigestBuckets, Epoch, FragmentSet, Hello, HelloRefusal, Holding, HoldingsDigest, HostPort,
+    Incarnation, Numbered, Order, Report, Timestamp, Welcome,
 };
 
 use super::inventory::{Inventory, Refusal};
@@ -66,6 +66,8 @@ pub enum Input {
     Found(Found),
     /// The tracker's answer to Hello.
     Welcomed(Welcome),
+    /// The tracker's answer to Hello in place of Welcome.
+    Refused(HelloRefusal),
     /// An order of the tracker.
     Ordered(Order),
     /// The store's copy of a content changed, or its fetching began or ended.
@@ -94,6 +96,8 @@ pub enum Output {
     Hello(Box<Hello>),
     /// Keep the tracker's epoch: durably, before the next output.
     RaiseEpoch(Epoch),
+    /// Go on as a run after this one: durably, before the next output.
+    RaiseIncarnation(Incarnation),
     /// The session is open: orders are obeyed, failures of assignments can be reported.
     Opened(Epoch),
     /// Send a report.
@@ -107,7 +111,7 @@ pub enum Output {
 }
 
 /// Why a session ends by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// The driver asked the session to leave.
     Left,
@@ -115,6 +119,14 @@ pub enum End {
     ChangesMissed(u64),
     /// The tracker broke the protocol.
     Protocol(&'static str),
+    /// Another run of this peer, at this address, may have ended without the tracker's notice: a new
+    /// session is to be tried in a moment.
+    ContestedBy(HostPort),
+    /// The data directory is a copy of the one at this address: no session is to be tried.
+    CopyOf(HostPort),
+    /// The tracker knows a later run of this peer: the data directory comes from a backup. A new session is
+    /// to be tried at once.
+    OldRun,
 }
 
 /// A question about the store.
@@ -222,6 +234,10 @@ impl Session {
             (_, Phase::Closed) => Vec::new(),
             (Input::Found(found), _) => self.found(now, found),
             (Input::Welcomed(welcome), Phase::Greeting) => self.welcomed(welcome),
+            (Input::Refused(refusal), Phase::Greeting) => self.refused(refusal),
+            (Input::Refused(_), _) => {
+                self.close(End::Protocol("the tracker refused a hello that it had answered"))
+            }
             (Input::Welcomed(_), _) => self.close(End::Protocol("the tracker sent Welcome twice")),
             (Input::Ordered(_), Phase::Introducing(_) | Phase::Greeting) => {
                 self.close(End::Protocol("the tracker sent an order before Welcome"))
@@ -265,6 +281,17 @@ impl Session {
             Output::RaiseEpoch(welcome.epoch),
             Output::LookUp(LookUp::Listing(welcome.listing)),
         ]
+    }
+
+    fn refused(&mut self, refusal: HelloRefusal) -> Vec<Output> {
+        match refusal {
+            HelloRefusal::ContestedBy(address) => self.close(End::ContestedBy(address)),
+            HelloRefusal::CopyOf(address) => self.close(End::CopyOf(address)),
+            HelloRefusal::OlderThan(run) => {
+                let raise = Output::RaiseIncarnation(run);
+                std::iter::once(raise).chain(self.close(End::OldRun)).collect()
+            }
+        }
     }
 
     fn found(&mut self, now: Timestamp, found: Found) -> Vec<Output> {
@@ -357,9 +384,7 @@ impl Session {
 mod tests {
     use std::sync::Arc;
 
-    use shared::model::{
-        AssignmentFailure, Digest, EvictReason, FragmentLength, Incarnation, Manifest, PeerId,
-    };
+    use shared::model::{AssignmentFailure, Digest, EvictReason, FragmentLength, Manifest, PeerId};
 
     use super::*;
     use store::{MemoryStore, Place, Purpose, Roles};
@@ -371,6 +396,7 @@ mod tests {
         Hello {
             peer: PeerId::from_bytes([1; 16]),
             incarnation: Incarnation::new(1),
+            run: None,
             address: "10.0.0.1:1".parse().expect("an address"),
             zone: None,
             capacity: 1 << 20,
@@ -650,6 +676,26 @@ mod tests {
             panic!("{outputs:?}")
         };
         assert!(driven.welcome().is_empty(), "it is over");
+    }
+
+    #[test]
+    fn a_copy_of_a_data_directory_gives_up_and_a_restored_one_counts_on() {
+        let ended = |refusal| Driven::greeting().tell(Input::Refused(refusal));
+        let address: HostPort = "10.0.0.2:1".parse().expect("an address");
+        let contested = ended(HelloRefusal::ContestedBy(address.clone()));
+        assert!(
+            matches!(&contested[..], [Output::Close(End::ContestedBy(_))]),
+            "{contested:?}"
+        );
+        let copy = ended(HelloRefusal::CopyOf(address));
+        assert!(matches!(&copy[..], [Output::Close(End::CopyOf(_))]), "{copy:?}");
+        let restored = ended(HelloRefusal::OlderThan(Incarnation::new(7)));
+        let [Output::RaiseIncarnation(run), Output::Close(End::OldRun)] = &restored[..] else {
+            panic!("{restored:?}")
+        };
+        assert_eq!(run.get(), 7);
+        let late = Driven::open().tell(Input::Refused(HelloRefusal::OlderThan(Incarnation::new(7))));
+        assert!(matches!(&late[..], [Output::Close(End::Protocol(_))]), "{late:?}");
     }
 
     #[test]

@@ -113,16 +113,14 @@ impl Network {
     /// Unavailable, with the reason, when there is none now.
     pub fn connection(&self) -> Result<Connection, RemoteError> {
         self.connection.borrow().clone().ok_or_else(|| {
-            let why = match self.status() {
-                SessionStatus::Offline => {
-                    "this node is not connected to a network; connect it first".to_owned()
-                }
-                SessionStatus::Connecting { reason } if !reason.is_empty() => reason,
-                SessionStatus::Connecting { .. } | SessionStatus::Connected { .. } => {
-                    "this node is still connecting to its network; try again".to_owned()
-                }
-            };
-            RemoteError::new(ErrorCode::Unavailable, why)
+            let status = self.status();
+            refusal(&status).unwrap_or_else(|| {
+                let why = match status {
+                    SessionStatus::Offline => "this node is not connected to a network; connect it first",
+                    _ => "this node is still connecting to its network; try again",
+                };
+                RemoteError::new(ErrorCode::Unavailable, why)
+            })
         })
     }
 
@@ -162,12 +160,12 @@ impl Network {
     /// The reason of the first failure; the loop goes on trying.
     pub async fn enter(&self, entry: EntryPoint) -> Result<Connection, RemoteError> {
         let decided = self.wish_for(Some(entry), |status| match status {
-            SessionStatus::Connected { .. } | SessionStatus::Offline => true,
             SessionStatus::Connecting { reason, .. } => !reason.is_empty(),
+            SessionStatus::Connected { .. } | SessionStatus::CopyOf { .. } | SessionStatus::Offline => true,
         });
-        match decided.await? {
-            SessionStatus::Connecting { reason, .. } => Err(RemoteError::new(ErrorCode::Unavailable, reason)),
-            SessionStatus::Offline | SessionStatus::Connected { .. } => self.connection(),
+        match refusal(&decided.await?) {
+            Some(refusal) => Err(refusal),
+            None => self.connection(),
         }
     }
 
@@ -206,4 +204,13 @@ impl Network {
             .map(|now| now.status.clone())
             .map_err(|_| RemoteError::new(ErrorCode::Cancelled, "the node is stopping"))
     }
+}
+
+/// Returns why there is no session, as far as an attempt has told.
+fn refusal(status: &SessionStatus) -> Option<RemoteError> {
+    let code = match status {
+        SessionStatus::CopyOf { .. } => ErrorCode::FailedPrecondition,
+        _ => ErrorCode::Unavailable,
+    };
+    status.reason().map(|reason| RemoteError::new(code, reason))
 }

@@ -104,6 +104,35 @@ shared::messages! {
         es: "en el último minuto no ha llegado nada"
     }
 
+    // Copies of data directories.
+    fn copied() { en: "copied", es: "copiado" }
+    fn refused_by(tracker) {
+        en: "refused by the tracker at {tracker}",
+        es: "rechazado por el tracker en {tracker}"
+    }
+    fn is_a_copy(address) {
+        en: "this data directory is a copy of the one at {address}; stop this node and give the directory an id of its own with `peer new-id`",
+        es: "este directorio de datos es una copia del que hay en {address}; pare este nodo y dele al directorio un id propio con `peer new-id`"
+    }
+    fn copy_refused(peer, address, copy) {
+        en: "peer {peer} at {address}: a copy of its data directory, at {copy}, was refused; `peer new-id` gives the copy an id of its own",
+        es: "nodo {peer} en {address}: se rechazó una copia de su directorio de datos, en {copy}; `peer new-id` le da a la copia un id propio"
+    }
+    fn give_new_id() { en: "give this data directory a new id", es: "dar un id nuevo a este directorio de datos" }
+    fn node_runs_there(address) {
+        en: "a node runs on it, at {address}; stop that node first",
+        es: "hay un nodo en marcha con él, en {address}; párelo antes"
+    }
+    fn no_id_yet(data_dir) {
+        en: "{data_dir} has no id yet: a node that starts there draws one",
+        es: "{data_dir} aún no tiene id: un nodo que arranque ahí lo sortea"
+    }
+    fn has_new_id(peer, data_dir) { en: "{data_dir} has the id {peer} now", es: "{data_dir} tiene ahora el id {peer}" }
+    fn left_to_the_original(name) {
+        en: "{name} was still to be published: that is left to the directory with the old id; add it again if this one is to do it",
+        es: "{name} aún estaba por publicar: queda para el directorio con el id antiguo; vuelva a añadirlo si debe hacerlo este"
+    }
+
     // `watch`.
     fn watching(names, peers) {
         en: "watching {names} names and {peers} peers",
@@ -143,6 +172,10 @@ shared::messages! {
     fn peer_in_maintenance(peer, address) {
         en: "peer in maintenance: {peer} at {address}",
         es: "nodo en mantenimiento: {peer} en {address}"
+    }
+    fn peer_copied(peer, address) {
+        en: "peer copied: a copy of the data directory of {peer} at {address} was refused",
+        es: "nodo copiado: se rechazó una copia del directorio de datos de {peer} en {address}"
     }
     fn peer_active(peer, address) { en: "peer active: {peer} at {address}", es: "nodo activo: {peer} en {address}" }
     fn not_followed(elapsed) {

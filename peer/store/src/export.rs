@@ -54,7 +54,7 @@ impl DiskStore {
         if self.finish_elsewhere(&index, content, &file)? {
             return Ok(());
         }
-        self.remember_copy(&index, content, &file)
+        self.remember_copy(&index, content, &file).map(drop)
     }
 
     fn copy(&self, manifest: &Manifest, to: &Path) -> Result<FileIdentity, StoreError> {

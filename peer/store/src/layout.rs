@@ -82,7 +82,12 @@ impl Layout {
     }
 
     pub(super) fn index(&self) -> PathBuf {
-        self.root.join("index.db")
+        Self::index_of(&self.root)
+    }
+
+    /// Returns the index of a data directory.
+    pub(super) fn index_of(data_dir: &Path) -> PathBuf {
+        data_dir.join("index.db")
     }
 
     /// Refuses a directory that has fragments and no index: an empty index would take them all for leftovers.

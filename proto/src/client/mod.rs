@@ -19,7 +19,7 @@ use tonic::{Response, Status, Streaming};
 pub use catalog::CatalogClient;
 pub use control::ControlClient;
 pub use directory::{DirectoryClient, Gateways, TrackerEntry};
-pub use session::{Orders, SessionClient};
+pub use session::{NotWelcome, Orders, SessionClient};
 pub use transfer::{Availability, Following, TransferClient};
 pub use upkeep::UpkeepClient;
 

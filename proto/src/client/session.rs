@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::ErrorCode;
-use shared::model::{Hello, HostPort, Numbered, Report, Welcome};
+use shared::model::{Hello, HelloRefusal, HostPort, Numbered, Report, Welcome};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -20,6 +20,33 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Messages of a peer that wait to be sent; a session that is slower than this is broken.
 const OUTBOX_MESSAGES: usize = 256;
+
+/// Why there is no session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotWelcome {
+    /// The tracker refused the hello for good.
+    Refused(HelloRefusal),
+    /// The call failed, or the tracker refused the hello for now.
+    Failed(RemoteError),
+}
+
+impl From<RemoteError> for NotWelcome {
+    fn from(error: RemoteError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<NotWelcome> for RemoteError {
+    fn from(not: NotWelcome) -> Self {
+        match not {
+            NotWelcome::Refused(refusal) => {
+                let text = format!("another run of this peer is in the way: {refusal:?}");
+                Self::new(ErrorCode::FailedPrecondition, text)
+            }
+            NotWelcome::Failed(error) => error,
+        }
+    }
+}
 
 /// Opens sessions with one tracker.
 #[derive(Clone, Debug)]
@@ -47,7 +74,7 @@ impl SessionClient {
     pub async fn open(
         &self,
         hello: Hello,
-    ) -> Result<(Welcome, mpsc::Sender<Numbered<Report>>, Orders), RemoteError> {
+    ) -> Result<(Welcome, mpsc::Sender<Numbered<Report>>, Orders), NotWelcome> {
         let (reports_tx, reports_rx) = mpsc::channel::<Numbered<Report>>(OUTBOX_MESSAGES);
         let first = Numbered {
             sequence: 1,
@@ -64,10 +91,11 @@ impl SessionClient {
             let mut orders: Orders = Incoming::new(client.open(up).await.map_err(from_status)?.into_inner());
             match orders.next().await? {
                 Some(FromTracker::Welcome(welcome)) => Ok((welcome, orders)),
-                _ => Err(RemoteError::new(
+                Some(FromTracker::Refused(refusal)) => Err(NotWelcome::Refused(refusal)),
+                _ => Err(NotWelcome::Failed(RemoteError::new(
                     ErrorCode::Internal,
                     "the tracker did not answer with Welcome",
-                )),
+                ))),
             }
         };
         let (welcome, orders) = tokio::time::timeout(WELCOME_TIMEOUT, greeting)

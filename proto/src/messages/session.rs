@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use shared::model::{
-    AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, Holding, HoldingsDigest,
-    HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, Numbered, Order, Report, Source, Timestamp,
-    Welcome,
+    AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, HelloRefusal, Holding,
+    HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, Numbered, Order, Report, RunId,
+    Source, Timestamp, Welcome,
 };
 
 use super::types::{content_id, peer_id, zone, zone_text};
@@ -32,6 +32,8 @@ pub enum FromPeer {
 pub enum FromTracker {
     /// First.
     Welcome(Welcome),
+    /// First and last.
+    Refused(HelloRefusal),
     /// Ever after.
     Order(Order),
 }
@@ -132,6 +134,7 @@ impl TryFrom<v1::Hello> for Hello {
         Ok(Self {
             peer: peer_id(&wire.peer_id)?,
             incarnation: Incarnation::new(wire.incarnation),
+            run: run_id(&wire.run_id)?,
             address: parsed::<HostPort>("address", &wire.address)?,
             zone: zone(&wire.zone)?,
             capacity: wire.capacity,
@@ -168,6 +171,10 @@ impl From<Hello> for v1::Hello {
         Self {
             peer_id: hello.peer.as_bytes().to_vec().into(),
             incarnation: hello.incarnation.get(),
+            run_id: hello
+                .run
+                .map(|run| run.as_bytes().to_vec().into())
+                .unwrap_or_default(),
             address: hello.address.to_string(),
             capacity: hello.capacity,
             used: hello.used,
@@ -240,6 +247,7 @@ impl TryFrom<v1::FromTracker> for FromTracker {
 
     fn try_from(wire: v1::FromTracker) -> Result<Self, Invalid> {
         use v1::from_tracker::Message;
+        use v1::refused::Why;
         let buckets = |bytes: bytes::Bytes| {
             DigestBuckets::from_bytes(&bytes).map_err(|error| Invalid::field("listing", error))
         };
@@ -272,6 +280,11 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 as_of_sequence: evict.as_of_sequence,
             }),
             Message::Mark(mark) => Self::Order(Order::Remember(mark.into())),
+            Message::Refused(refused) => Self::Refused(match required("why", refused.why)? {
+                Why::ContestedBy(address) => HelloRefusal::ContestedBy(parsed("contested_by", &address)?),
+                Why::CopyOf(address) => HelloRefusal::CopyOf(parsed("copy_of", &address)?),
+                Why::OlderThan(run) => HelloRefusal::OlderThan(Incarnation::new(run)),
+            }),
         })
     }
 }
@@ -279,7 +292,16 @@ impl TryFrom<v1::FromTracker> for FromTracker {
 impl From<FromTracker> for v1::FromTracker {
     fn from(message: FromTracker) -> Self {
         use v1::from_tracker::Message;
+        use v1::refused::Why;
         let message = match message {
+            FromTracker::Refused(refusal) => {
+                let why = match refusal {
+                    HelloRefusal::ContestedBy(address) => Why::ContestedBy(address.to_string()),
+                    HelloRefusal::CopyOf(address) => Why::CopyOf(address.to_string()),
+                    HelloRefusal::OlderThan(run) => Why::OlderThan(run.get()),
+                };
+                Message::Refused(v1::Refused { why: Some(why) })
+            }
             FromTracker::Welcome(welcome) => Message::Welcome(v1::Welcome {
                 epoch: welcome.epoch.get(),
                 lease_ms: millis(welcome.lease),
@@ -318,6 +340,15 @@ impl From<FromTracker> for v1::FromTracker {
         Self {
             message: Some(message),
         }
+    }
+}
+
+/// The id of a run; none from peers that have no such ids.
+fn run_id(bytes: &[u8]) -> Result<Option<RunId>, Invalid> {
+    match <[u8; RunId::LEN]>::try_from(bytes) {
+        Ok(bytes) => Ok(Some(RunId::from_bytes(bytes))),
+        Err(_) if bytes.is_empty() => Ok(None),
+        Err(_) => Err(Invalid::field("run_id", "must have 16 bytes, or none")),
     }
 }
 

@@ -8,9 +8,9 @@ use prost::Message as _;
 use shared::hash::ContentHasher;
 use shared::model::{
     CollectionSize, ContentId, DigestBuckets, Epoch, EvictReason, FragmentLength, FragmentSet, Hello,
-    Holding, Incarnation, Manifest, Mark, Name, NamedRevision, Numbered, Order, PeerId, PinCount, PinWish,
-    ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState, Source, Timestamp,
-    Welcome,
+    HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Name, NamedRevision, Numbered, Order,
+    PeerId, PinCount, PinWish, ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry,
+    RevisionState, RunId, Source, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -54,6 +54,7 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
             FromPeer::Hello(Hello {
                 peer: PeerId::from_bytes(id),
                 incarnation: Incarnation::new(run),
+                run: (run % 2 == 1).then(|| RunId::from_bytes(id)),
                 address: "[::1]:50053".parse().expect("an address"),
                 zone: (run % 2 == 0).then(|| "rack-7".parse().expect("a zone")),
                 capacity,
@@ -114,6 +115,19 @@ proptest! {
             },
         ] {
             let sent = FromTracker::Order(order);
+            prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
+        }
+    }
+
+    #[test]
+    fn a_refused_hello_survives_the_wire(run: u64) {
+        let address: HostPort = "10.0.0.1:50053".parse().expect("an address");
+        for refusal in [
+            HelloRefusal::ContestedBy(address.clone()),
+            HelloRefusal::CopyOf(address),
+            HelloRefusal::OlderThan(Incarnation::new(run)),
+        ] {
+            let sent = FromTracker::Refused(refusal);
             prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
         }
     }
@@ -243,6 +257,7 @@ fn an_unchanged_peer_says_so_in_a_thousandth_of_a_listing() {
     let hello = size(FromPeer::Hello(Hello {
         peer: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(1),
+        run: Some(RunId::from_bytes([2; 16])),
         address: "10.0.0.1:50053".parse().expect("an address"),
         zone: None,
         capacity: 1 << 40,

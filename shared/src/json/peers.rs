@@ -15,10 +15,6 @@ pub struct LocatedPeer {
     pub(super) addr: String,
     pub(super) zone: Option<String>,
     pub(super) state: String,
-    /// Whether the peer keeps its fragments as replicas; only the tracker tells.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(skip))]
-    pub(super) keeps: Option<bool>,
 }
 
 /// `peer network`.
@@ -45,6 +41,9 @@ pub struct NetworkPeer {
     incarnation: u64,
     /// `active`, `maintenance` or `draining`.
     duty: &'static str,
+    /// Address of a copy of the peer's data directory that was refused within the last hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy: Option<String>,
 }
 
 /// Peers as the tracker's HTTP API lists them.
@@ -67,6 +66,8 @@ pub struct ListedPeer {
     incarnation: u64,
     contents: u32,
     duty: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy: Option<String>,
 }
 
 /// `peer status`.
@@ -82,7 +83,8 @@ pub struct NodeStatus {
     pub capacity: u64,
     pub used: u64,
     pub contents: u32,
-    /// `offline`, `connecting` or `connected`.
+    /// `offline`, `connecting`, `connected`, or `refused`: nothing is tried before the user has done
+    /// something.
     pub session: &'static str,
     pub tracker: Option<String>,
     /// The reason for having no session; null when there is one or none is wanted.
@@ -102,6 +104,18 @@ pub struct NodeStatus {
     pub culprits: Vec<AccusedPeer>,
     /// Progress of reading everything again in the background.
     pub scrub: Scrubbing,
+}
+
+/// `peer new-id`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NewId {
+    /// The id from now on.
+    pub id: String,
+    /// The id until now.
+    pub previous: String,
+    /// Names that were still to be published; the directory with the previous id does that.
+    pub left: Vec<String>,
 }
 
 /// Progress of scrubbing.
@@ -187,7 +201,6 @@ impl From<&PeerInfo> for LocatedPeer {
             addr: peer.address.to_string(),
             zone: peer.zone.as_ref().map(ToString::to_string),
             state: peer.state.to_string(),
-            keeps: None,
         }
     }
 }
@@ -203,6 +216,7 @@ impl Network {
             contents: peer.contents,
             incarnation: peer.incarnation.get(),
             duty: peer.mode.word(),
+            copy: peer.copy.as_ref().map(ToString::to_string),
         };
         Self {
             epoch,
@@ -226,6 +240,7 @@ impl Peers {
             incarnation: peer.incarnation.get(),
             contents: peer.contents,
             duty: peer.mode.word(),
+            copy: peer.copy.as_ref().map(ToString::to_string),
         };
         Self {
             peers: peers.iter().map(listed).collect(),

@@ -37,6 +37,7 @@ fn the_published_schemas_are_those_of_the_types() {
         ("locate", schema::<Located>()),
         ("maintenance", schema::<ModeReport>()),
         ("network", schema::<Network>()),
+        ("new-id", schema::<NewId>()),
         ("pin", schema::<Pinned>()),
         ("remove", schema::<Removed>()),
         ("rename", schema::<Renamed>()),

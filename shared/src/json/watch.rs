@@ -98,6 +98,8 @@ pub enum Event {
     PeerDraining(Peer),
     /// A peer is in maintenance: it may be away for a while.
     PeerInMaintenance(Peer),
+    /// Another node was refused because it runs on a copy of this peer's data directory.
+    PeerCopied(Peer),
     /// A peer's drain or maintenance is over.
     PeerActive(Peer),
     /// The network could not be followed for a while; changes of peers and replicas in that time may be

@@ -17,6 +17,11 @@ pub struct ContentId([u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId([u8; 16]);
 
+/// The identity of one run of a peer: random, drawn anew by every start and kept in memory only. Two
+/// processes never have the same, not even on copies of one data directory.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId([u8; 16]);
+
 /// Text was not the hexadecimal form of an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} must be {expected} hexadecimal digits, got {got:?}")]
@@ -87,6 +92,7 @@ macro_rules! byte_id {
 byte_id!(Digest, 32, "digest");
 byte_id!(ContentId, 32, "content id");
 byte_id!(PeerId, 16, "peer id");
+byte_id!(RunId, 16, "run id");
 
 /// Fills `out` from lower- or upper-case hexadecimal digits; false unless `text` is exactly that.
 fn decode_hex(text: &str, out: &mut [u8]) -> bool {
@@ -128,6 +134,14 @@ impl From<Digest> for ContentId {
 impl From<ContentId> for Digest {
     fn from(id: ContentId) -> Self {
         Self(id.0)
+    }
+}
+
+impl RunId {
+    /// Draws the id of a run from the operating system's randomness.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(rand::random())
     }
 }
 

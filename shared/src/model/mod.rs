@@ -22,8 +22,8 @@ mod time;
 
 pub use amount::{ByteCount, ByteRate, ParseByteCountError, ParseByteRateError};
 pub use catalog::{
-    Binding, CollectionSize, ContentState, Expectation, Health, Holder, Listing, Location, PeerInfo,
-    PeerState,
+    Asked, Binding, CollectionSize, ContentState, Expectation, Extent, Health, Holder, Listing, Location,
+    PeerInfo, PeerState, Share, Whole,
 };
 pub use digest_buckets::{DigestBuckets, DigestBucketsError, Holding, HoldingsDigest};
 pub use durability::{Durability, Endangered, FetchStanding, Losses, Repair, Survey, Why};
@@ -34,9 +34,9 @@ pub use fragment::{
     BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentLengthError, FragmentSet,
     FragmentSetError, MAX_FRAGMENTS,
 };
-pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision};
+pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision, RunId};
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
-pub use name::{ContentRef, Name, NameError};
+pub use name::{ContentRef, Name, NameError, PathInside};
 pub use peer::{
     DrainStatus, FaultKind, HostPort, HostPortError, PeerMode, ReplicationTarget, ReplicationTargetError,
     RequestedMode, SourceFault, Zone, ZoneError,
@@ -46,5 +46,7 @@ pub use revision::{
     NamedRevision, NamedRevisionError, PinCount, PinWish, RevisedContent, RevisionEntry, RevisionLimit,
     RevisionLimitError, RevisionState,
 };
-pub use session::{AssignmentFailure, EvictReason, Hello, Numbered, Order, Report, Source, Welcome};
+pub use session::{
+    AssignmentFailure, EvictReason, Hello, HelloRefusal, Numbered, Order, Report, Source, Welcome,
+};
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     ContentId, DigestBuckets, Epoch, FragmentSet, Holding, HoldingsDigest, HostPort, Incarnation, Manifest,
-    Mark, PeerId, PeerInfo, Zone,
+    Mark, PeerId, PeerInfo, RunId, Zone,
 };
 
 /// Identity of a peer; the first message of a session.
@@ -14,6 +14,8 @@ pub struct Hello {
     pub peer: PeerId,
     /// Run of the peer.
     pub incarnation: Incarnation,
+    /// Tells the run from those of copies of its data directory; none from peers that draw no such ids.
+    pub run: Option<RunId>,
     /// Address at which other peers can dial the peer.
     pub address: HostPort,
     /// Failure domain.
@@ -90,6 +92,17 @@ pub struct Welcome {
     /// Buckets in which the tracker's knowledge differs from the peer's digests: the peer lists these. `None`
     /// means all.
     pub listing: Option<DigestBuckets>,
+}
+
+/// The tracker's answer to a [`Hello`] in whose way another run of the peer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HelloRefusal {
+    /// Another run has a session, and may have ended unnoticed: the hello is to be said again in a moment.
+    ContestedBy(HostPort),
+    /// Another run goes on with its session, on another copy of the data directory.
+    CopyOf(HostPort),
+    /// A later run of the peer was in the network: the data directory comes from a backup.
+    OlderThan(Incarnation),
 }
 
 /// A holder offered to a fetcher.

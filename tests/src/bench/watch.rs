@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use proto::RemoteError;
 use proto::client::{CatalogClient, SessionClient};
 use proto::messages::Publish;
 use serde_json::{Value, json};
@@ -197,6 +198,7 @@ impl Member {
         let hello = Hello {
             peer: id,
             incarnation: Incarnation::new(1),
+            run: None,
             address: "127.0.0.1:9".parse()?,
             zone: None,
             capacity: 1 << 40,
@@ -205,7 +207,8 @@ impl Member {
             mark: None,
             holdings: None,
         };
-        let (welcome, reports, orders) = SessionClient::new(tracker)?.open(hello).await?;
+        let opened = SessionClient::new(tracker)?.open(hello).await;
+        let (welcome, reports, orders) = opened.map_err(RemoteError::from)?;
         let first = Report::Announce {
             holdings: Vec::new(),
             completes_inventory: true,

@@ -203,6 +203,7 @@ impl World {
         let hello = Hello {
             peer: peer.id,
             incarnation: Incarnation::new(incarnation - 1),
+            run: None,
             address: "10.0.0.1:9".parse().expect("an address"),
             zone: None,
             capacity: peer.capacity,

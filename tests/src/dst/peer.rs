@@ -11,7 +11,7 @@ use peer::assignments::AssignmentQueue;
 use peer::publisher::Rounds;
 use peer::session::{Input, Protected, ProtectionGuard};
 use rand::RngExt as _;
-use shared::model::{ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Report};
+use shared::model::{ContentId, Epoch, FragmentIndex, Incarnation, Mark, Name, PeerId, Report, RunId};
 use store::{FragmentStore as _, MemoryStore, Publication};
 use tokio::sync::broadcast;
 
@@ -44,6 +44,8 @@ pub(super) struct SimPeer {
     pub(super) is_gone: bool,
     // The process.
     pub(super) run: u64,
+    /// Drawn by every start.
+    run_id: RunId,
     pub(super) is_up: bool,
     pub(super) session: Option<SimSession>,
     protected: Protected,
@@ -110,6 +112,7 @@ impl World {
             is_disk_broken: false,
             is_gone: false,
             run: 0,
+            run_id: RunId::from_bytes([0; 16]),
             is_up: false,
             session: None,
             protected: Protected::default(),
@@ -130,10 +133,12 @@ impl World {
 
     pub(super) fn start_peer(&mut self, number: PeerNumber) {
         let delay = self.rng.random_range(1..300);
+        let run_id = RunId::from_bytes(self.rng.random());
         let peer = &mut self.peers[number];
         if peer.is_up || peer.is_gone {
             return;
         }
+        peer.run_id = run_id;
         peer.is_up = true;
         peer.run += 1;
         peer.incarnation += 1;

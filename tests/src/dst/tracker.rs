@@ -10,7 +10,7 @@ use std::time::Duration;
 use rand::RngExt as _;
 use shared::model::{ContentRef, Incarnation, Name, PeerId, Timestamp};
 use tracker::ledger::{Batch, Done, Snapshots, begin};
-use tracker::state::{Command, Effect, Reply, SessionId, State};
+use tracker::state::{Command, Effect, Rejection, Reply, SessionId, State};
 
 use super::calls::{Answered, CallId, Failure, Outcome, Question};
 use super::connections::{ConnectionId, Down, Up};
@@ -251,6 +251,11 @@ impl World {
                     self.submit(Command::CloseSession { session }, Tag::Nobody);
                 }
             }
+            (Tag::Hello(connection, _, peer, incarnation), Err(Rejection::CopyOf(_))) if connection != 0 => {
+                self.violated(format_args!(
+                    "run {incarnation} of {peer} was called a copy, and there is none"
+                ));
+            }
             (Tag::Hello(connection, ..) | Tag::Report(connection), answer) => {
                 let why = answer.map_or_else(|error| error.to_string(), |_| String::new());
                 self.end_connection(connection, why);
@@ -404,7 +409,7 @@ impl World {
                 .resolve(&by_name(name))
                 .map(|(binding, _)| Answered::Bound(binding)),
             Question::Locate(what, except) => state
-                .locate(what, HOLDERS, *except, &mut self.rng)
+                .locate(&what.clone().into(), HOLDERS, *except, &mut self.rng)
                 .map(|location| Answered::Location(Box::new(location))),
             Question::Publish(_)
             | Question::Pin(_)

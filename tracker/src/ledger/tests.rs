@@ -32,6 +32,7 @@ fn hello(incarnation: u64) -> Hello {
     Hello {
         peer: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(incarnation),
+        run: None,
         address: "127.0.0.1:1".parse().expect("an address"),
         zone: None,
         capacity: 0,

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::debug;
 
 use super::refused;
-use crate::ledger::{Ledger, Orders};
+use crate::ledger::{Ledger, LedgerError, Orders};
 use crate::state::{Closing, SessionId};
 
 /// Time in which a peer that opens a session has to say hello.
@@ -53,10 +53,17 @@ impl Session for SessionService {
     ) -> Result<Response<Self::OpenStream>, Status> {
         let mut up = request.into_inner();
         let hello = hello(&mut up).await?;
-        let peer = hello.peer;
-        let (session, welcome, orders) = self.ledger.open_session(hello).await.map_err(refused)?;
-        debug!(%peer, %session, "session opened");
+        let (peer, has_run) = (hello.peer, hello.run.is_some());
         let (down, stream) = mpsc::channel(DOWN_MESSAGES);
+        let (session, welcome, orders) = match self.ledger.open_session(hello).await {
+            Ok(opened) => opened,
+            Err(LedgerError::Rejected(rejection)) if has_run && let Some(why) = rejection.refusal() => {
+                drop(down.try_send(Ok(FromTracker::Refused(why).into())));
+                return Ok(Response::new(Box::pin(ReceiverStream::new(stream))));
+            }
+            Err(error) => return Err(refused(error)),
+        };
+        debug!(%peer, %session, "session opened");
         // The channel has room: nothing has been sent yet.
         drop(down.try_send(Ok(FromTracker::Welcome(welcome).into())));
         let (ledger, token) = (self.ledger.clone(), self.tasks.token().clone());

@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, Epoch, FragmentLength, Hello, Incarnation, Name, Numbered, Order, PeerId, PeerMode,
-    PinWish, ReplicationTarget, Report, RequestedMode, Revision, RevisionEntry, RevisionLimit, Welcome,
+    Binding, ContentId, Epoch, FragmentLength, Hello, HelloRefusal, HostPort, Incarnation, Name, Numbered,
+    Order, PeerId, PeerMode, PinWish, ReplicationTarget, Report, RequestedMode, Revision, RevisionEntry,
+    RevisionLimit, Welcome,
 };
 use shared::{Coded, ErrorCode};
 
@@ -213,6 +214,16 @@ pub enum Rejection {
     /// Nothing is bound to the name.
     #[error("no name {0:?}")]
     NoSuchName(String),
+    /// Nothing is bound to the name, but a collection is to a beginning of it.
+    #[error(
+        "no name {path:?}: it is a path inside the directory {collection:?}, and the tracker does not know what is inside; ask a peer"
+    )]
+    InCollection {
+        /// The text.
+        path: String,
+        /// Name of the collection.
+        collection: String,
+    },
     /// No name refers to the content.
     #[error("no content {0}")]
     NoSuchContent(ContentId),
@@ -277,6 +288,19 @@ pub enum Rejection {
         /// The run that was named.
         given: Incarnation,
     },
+    /// Another run of the peer had a session a moment ago.
+    #[error(
+        "another run of peer {peer} has a session, at {address}; if it has ended, this one is welcome in a moment"
+    )]
+    Contested {
+        /// The peer.
+        peer: PeerId,
+        /// Address of the run with the session.
+        address: HostPort,
+    },
+    /// Another run of the peer has a session and was heard since.
+    #[error("this data directory is a copy of the one at {0}; give it an id of its own with `peer new-id`")]
+    CopyOf(HostPort),
     /// The peer has seen a newer tracker than this one.
     #[error(
         "this tracker is in epoch {current}, the peer has seen epoch {seen}: a newer tracker took over, or this one was restored from an older backup (then stop it, run tracker restored, and start it again)"
@@ -350,10 +374,24 @@ pub enum Rejection {
     NotServing,
 }
 
+impl Rejection {
+    /// Returns what the peer is told, if another run of it is in its way.
+    #[must_use]
+    pub fn refusal(&self) -> Option<HelloRefusal> {
+        match self {
+            Self::Contested { address, .. } => Some(HelloRefusal::ContestedBy(address.clone())),
+            Self::CopyOf(address) => Some(HelloRefusal::CopyOf(address.clone())),
+            Self::OlderIncarnation { current, .. } => Some(HelloRefusal::OlderThan(*current)),
+            _ => None,
+        }
+    }
+}
+
 impl Coded for Rejection {
     fn code(&self) -> ErrorCode {
         match self {
             Self::NoSuchName(_)
+            | Self::InCollection { .. }
             | Self::NoSuchRevision { .. }
             | Self::NoSuchContent(_)
             | Self::NoSuchPeer(_) => ErrorCode::NotFound,
@@ -363,11 +401,14 @@ impl Coded for Rejection {
             | Self::Evicting(_)
             | Self::Draining(_)
             | Self::Missed { .. }
+            | Self::CopyOf(_)
             | Self::NameMayBeMissing(_) => ErrorCode::FailedPrecondition,
             Self::OlderIncarnation { .. } | Self::OlderEpoch { .. } | Self::StaleSession => ErrorCode::Stale,
             Self::OutOfSequence { .. } | Self::MaintenanceTooLong(_) => ErrorCode::InvalidArgument,
             Self::TooManyPeers(_) | Self::TooManyPins { .. } => ErrorCode::Exhausted,
-            Self::NotServing | Self::NotAnnounced { .. } | Self::NotAllKnown => ErrorCode::Unavailable,
+            Self::NotServing | Self::NotAnnounced { .. } | Self::NotAllKnown | Self::Contested { .. } => {
+                ErrorCode::Unavailable
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! A session's messages are numbered from 1 (the hello). A number that was seen before is ignored, so a
 //! repeated message has one effect; a gap is a breach of the protocol. Messages of a session that is not its
-//! peer's current one are refused and change nothing.
+//! peer's current one are refused and change nothing. While a session is live, only its own run replaces
+//! it; the hello of another run comes from a copy of the data directory, or too early (`peers/copies.rs`).
 //!
 //! A tracker that was restored from an older backup knows names that were removed since, lacks names that
 //! were published since, and may be in an epoch that its peers have passed. The tracker cannot repair that:
@@ -25,6 +26,7 @@ impl State {
         hello: &Hello,
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
+        self.peers.contest(now, hello, self.timing.heartbeat)?;
         if hello.epoch > self.history.epoch() && self.history.is_restored() {
             self.raise_epoch(now, hello.epoch, out);
         }
@@ -56,7 +58,7 @@ impl State {
             unconfirmed.retain(|content| listing.contains(*content));
         }
         let lease_until = now.after(self.timing.lease);
-        if let Some(old) = self.peers.open(id, hello, unconfirmed, lease_until) {
+        if let Some(old) = self.peers.open(id, hello, unconfirmed, now, lease_until) {
             out.close(old, Closing::Replaced);
         }
         self.replicas.mark_held_by(peer);
@@ -78,7 +80,7 @@ impl State {
         let Some(peer) = self.peers.receive(id, &report)? else {
             return Ok(());
         };
-        if self.peers.renew(peer, now.after(self.timing.lease)) {
+        if self.peers.renew(peer, now, now.after(self.timing.lease)) {
             self.replicas.mark_held_by(peer);
         }
         match report.message {

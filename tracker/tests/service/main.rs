@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use proto::client::{CatalogClient, Orders, SessionClient};
+use proto::client::{CatalogClient, NotWelcome, Orders, SessionClient};
 use proto::messages::{FromTracker, List, Locate, Page, Publish, Remove};
 use shared::hash::ContentHasher;
 use shared::model::{
@@ -64,6 +64,7 @@ fn hello(n: u8, incarnation: u64, epoch: u64) -> Hello {
     Hello {
         peer: PeerId::from_bytes([n; 16]),
         incarnation: Incarnation::new(incarnation),
+        run: None,
         address: format!("127.0.0.1:{}", 6000 + u16::from(n))
             .parse()
             .expect("an address"),
@@ -209,7 +210,7 @@ async fn a_content_is_published_replicated_located_watched_and_removed() {
     {}
 
     let locate = Locate {
-        content: ContentRef::Name(name("models/a")),
+        content: ContentRef::Name(name("models/a")).into(),
         max_holders: 256,
         except: Some(publisher.id),
     };
@@ -299,7 +300,12 @@ async fn sessions_that_break_the_rules_are_ended_with_a_reason() {
     let client = SessionClient::new(&tracker.address.into()).expect("an address");
     let refused = |hello| {
         let client = client.clone();
-        async move { client.open(hello).await.map(drop).expect_err("refused").code() }
+        async move {
+            match client.open(hello).await.map(drop).expect_err("refused") {
+                NotWelcome::Failed(error) => error.code(),
+                NotWelcome::Refused(refusal) => panic!("told an older peer {refusal:?}"),
+            }
+        }
     };
     assert_eq!(
         refused(hello(1, 1, 9)).await,
@@ -307,20 +313,25 @@ async fn sessions_that_break_the_rules_are_ended_with_a_reason() {
         "it has seen a newer tracker"
     );
 
-    let mut first = Member::join(&tracker, hello(1, 1, 0)).await;
-    let mut second = Member::join(&tracker, hello(1, 2, 0)).await;
-    assert_eq!(first.end().await, ErrorCode::Stale, "a newer run has taken over");
+    let mut first = Member::join(&tracker, hello(1, 2, 0)).await;
     assert_eq!(
-        refused(hello(1, 1, 0)).await,
-        ErrorCode::Stale,
-        "an older run comes too late"
+        refused(hello(1, 3, 0)).await,
+        ErrorCode::Unavailable,
+        "another run has a session"
     );
+    let mut second = Member::join(&tracker, hello(1, 2, 0)).await;
+    assert_eq!(first.end().await, ErrorCode::Stale, "the run has a newer session");
     second.sequence += 5;
     second.announce(Vec::new(), false).await;
     assert_eq!(
         second.end().await,
         ErrorCode::InvalidArgument,
         "messages are missing"
+    );
+    assert_eq!(
+        refused(hello(1, 1, 0)).await,
+        ErrorCode::Stale,
+        "an older run comes too late"
     );
 
     let early = publish(&second, "a", &manifest(1), 1);

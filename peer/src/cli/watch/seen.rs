@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use shared::json::{Event, WatchedPeer};
 use shared::model::{
-    Binding, ContentState, FeedEvent, Health, Name, PeerId, PeerInfo, PeerMode, PeerState, Revision,
+    Binding, ContentState, FeedEvent, Health, HostPort, Name, PeerId, PeerInfo, PeerMode, PeerState, Revision,
 };
 
 /// The names and peers of a network at one moment.
@@ -44,6 +44,7 @@ struct SeenPeer {
     state: PeerState,
     mode: PeerMode,
     has_left: bool,
+    copy: Option<HostPort>,
 }
 
 impl SeenName {
@@ -258,8 +259,10 @@ impl Seen {
             PeerMode::Maintenance { .. } => Some(Event::PeerInMaintenance(about())),
             PeerMode::Draining => Some(Event::PeerDraining(about())),
         };
+        let is_copied = now.copy.is_some() && before.is_none_or(|before| before.copy != now.copy);
+        let copied = is_copied.then(|| Event::PeerCopied(about()));
         self.peers.insert(id, now);
-        life.into_iter().chain(mode).collect()
+        life.into_iter().chain(mode).chain(copied).collect()
     }
 }
 
@@ -270,6 +273,7 @@ impl SeenPeer {
             state: peer.state,
             mode: peer.mode,
             has_left,
+            copy: peer.copy.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod entries;
 mod fetch;
+mod plan;
 mod streams;
 mod values;
 mod wire;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use entries::{EntryKind, Listed};
+pub use plan::Planned;
 use shared::collection::{Mode, Selection};
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Epoch, FetchPhase, FetchSource, FragmentLength, Health,
@@ -108,11 +110,35 @@ pub enum SessionStatus {
         /// Reason for the missing session.
         reason: String,
     },
+    /// Refused by a tracker, because the data directory is a copy; nothing is tried until the user connects
+    /// again.
+    CopyOf {
+        /// Address of the tracker.
+        tracker: HostPort,
+        /// Address of the node with the other copy.
+        of: HostPort,
+    },
     /// Welcomed by a tracker.
     Connected {
         /// Address of the tracker.
         tracker: HostPort,
     },
+}
+
+impl SessionStatus {
+    /// Returns why there is no session although one is wished for; none when there is one, or no attempt has
+    /// failed yet.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Connecting { reason, .. } if !reason.is_empty() => Some(reason.clone()),
+            Self::CopyOf { of, .. } => Some(format!(
+                "this data directory is a copy of the one at {of}; stop this node and give the directory an id of its \
+                 own with `peer new-id`"
+            )),
+            Self::Offline | Self::Connecting { .. } | Self::Connected { .. } => None,
+        }
+    }
 }
 
 /// Way into a network.

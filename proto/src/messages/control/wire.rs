@@ -45,6 +45,10 @@ impl TryFrom<v1::StatusReply> for Status {
         let session = match wire.session() {
             v1::SessionState::Unspecified => return Err(Invalid::Missing("session")),
             v1::SessionState::Offline => SessionStatus::Offline,
+            v1::SessionState::Connecting if !wire.copy_of.is_empty() => SessionStatus::CopyOf {
+                tracker: tracker()?,
+                of: parsed("copy_of", &wire.copy_of)?,
+            },
             v1::SessionState::Connecting => SessionStatus::Connecting {
                 reason: wire.reason.clone(),
             },
@@ -107,14 +111,16 @@ impl From<Scrub> for v1::Scrub {
 
 impl From<Status> for v1::StatusReply {
     fn from(status: Status) -> Self {
-        let (session, tracker, reason) = match status.session {
-            SessionStatus::Offline => (v1::SessionState::Offline, None, String::new()),
-            SessionStatus::Connecting { reason } => (v1::SessionState::Connecting, None, reason),
-            SessionStatus::Connected { tracker } => {
-                (v1::SessionState::Connected, Some(tracker), String::new())
-            }
+        let reason = status.session.reason().unwrap_or_default();
+        let (session, tracker, copy_of) = match status.session {
+            SessionStatus::Offline => (v1::SessionState::Offline, None, None),
+            SessionStatus::Connecting { .. } => (v1::SessionState::Connecting, None, None),
+            SessionStatus::CopyOf { tracker, of } => (v1::SessionState::Connecting, Some(tracker), Some(of)),
+            SessionStatus::Connected { tracker } => (v1::SessionState::Connected, Some(tracker), None),
         };
+        let text = |address: Option<HostPort>| address.map(|address| address.to_string()).unwrap_or_default();
         Self {
+            copy_of: text(copy_of),
             scrub: Some(status.scrub.into()),
             peer_id: status.peer.as_bytes().to_vec().into(),
             incarnation: status.incarnation.get(),
@@ -126,7 +132,7 @@ impl From<Status> for v1::StatusReply {
             used: status.used,
             contents: status.contents,
             session: session.into(),
-            tracker: tracker.map(|tracker| tracker.to_string()).unwrap_or_default(),
+            tracker: text(tracker),
             epoch: status.epoch.get(),
             reason,
             pending_publications: status.pending_publications,

@@ -132,6 +132,7 @@ impl Peer {
         let hello = Hello {
             peer: self.id,
             incarnation: Incarnation::new(1),
+            run: None,
             address: format!("10.0.0.1:{}", 1_024 + self.number % 60_000)
                 .parse()
                 .expect("an address and a port"),

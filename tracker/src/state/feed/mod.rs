@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound as Edge;
 
 use shared::model::{
-    Binding, ContentId, FeedEvent, FeedPage, FeedPosition, Mark, Name, PeerId, PeerMode, PeerState, Revision,
+    Binding, ContentId, FeedEvent, FeedPage, FeedPosition, HostPort, Mark, Name, PeerId, PeerMode, PeerState,
+    Revision,
 };
 
 use super::history::History;
@@ -34,7 +35,7 @@ const WORK: i64 = 1 << 14;
 pub(crate) struct Feed {
     queue: EventQueue,
     /// State of each peer that watchers were sent last.
-    peers: BTreeMap<PeerId, (PeerState, PeerMode)>,
+    peers: BTreeMap<PeerId, (PeerState, PeerMode, Option<HostPort>)>,
     /// Contents of bindings whose health may differ from what was sent.
     dirty: BTreeSet<ContentId>,
     /// The content that was looked at last: they take turns.
@@ -163,16 +164,16 @@ impl Feed {
         facts: u64,
     ) {
         for peer in touched.into_iter().filter_map(|id| peers.get(id)) {
-            let state = (peer.life().state(), peer.mode());
+            let state = (peer.life().state(), peer.mode(), peer.copy().cloned());
             let is_waited_for = peers.is_in_safe_mode() && state.0 == PeerState::Suspect;
             if is_waited_for || self.peers.get(&peer.id()) == Some(&state) {
                 continue;
             }
-            self.peers.insert(peer.id(), state);
             let event = FeedEvent::Peer {
                 has_left: state.0 == PeerState::Lost && peer.has_left(),
                 peer: replicas.describe(peer),
             };
+            self.peers.insert(peer.id(), state);
             self.push(facts, event);
         }
     }

@@ -4,6 +4,7 @@
 //! lost peer has none. This part knows no names, and of holdings only those of peers that are away for
 //! maintenance; the others are in [`replicas`](super::replicas).
 
+mod copies;
 mod leases;
 mod maintenance_holdings;
 mod modes;
@@ -17,6 +18,7 @@ use shared::model::{
 use super::command::{Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
 use crate::placement::Rings;
+use copies::{Copied, Rivals, Run};
 use leases::SafeMode;
 use maintenance_holdings::MaintenanceHoldings;
 
@@ -62,6 +64,8 @@ pub(crate) struct Peer {
     session: Option<Session>,
     /// Whether it is lost because it left.
     has_left: bool,
+    /// The latest copy of its data directory that was refused.
+    copied: Option<Copied>,
 }
 
 /// Belief of the tracker about a peer's life.
@@ -76,6 +80,11 @@ pub(crate) enum Life {
 #[derive(Debug)]
 pub(crate) struct Session {
     id: SessionId,
+    /// The run that said hello, and others that did so since.
+    run: Run,
+    rivals: Rivals,
+    /// Time of the last message.
+    heard_at: Timestamp,
     /// Number of the last message that was taken in.
     sequence: u64,
     /// Facts of the last mark that it was sent.
@@ -163,6 +172,11 @@ impl Peer {
 
     pub(crate) const fn has_left(&self) -> bool {
         self.has_left
+    }
+
+    /// Returns the address of a copy of its data directory that was refused a short while ago.
+    pub(crate) fn copy(&self) -> Option<&HostPort> {
+        self.copied.as_ref().map(Copied::address)
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -343,6 +357,7 @@ impl Peers {
                     progress_at: Timestamp::default(),
                     session: None,
                     has_left: false,
+                    copied: None,
                 };
                 self.peers.insert(id, peer);
             }
@@ -421,6 +436,7 @@ impl Peers {
         id: SessionId,
         hello: &Hello,
         unconfirmed: BTreeSet<ContentId>,
+        now: Timestamp,
         lease_until: Timestamp,
     ) -> Option<SessionId> {
         self.touch(hello.peer);
@@ -428,14 +444,22 @@ impl Peers {
         (peer.used, peer.is_full_until, peer.has_left) = (hello.used, Timestamp::default(), false);
         peer.life = Life::Live { lease_until };
         self.sessions.insert(id, hello.peer);
-        let old = peer.session.replace(Session {
+        let mut session = Session {
             id,
+            run: Run::of(hello),
+            rivals: Rivals::default(),
+            heard_at: now,
             sequence: 1,
             sent_facts: 0,
             unconfirmed: Some(unconfirmed),
-        })?;
-        self.sessions.remove(&old.id);
-        Some(old.id)
+        };
+        let mut old = peer.session.take();
+        if let Some(old) = &mut old {
+            session.succeed(old);
+            self.sessions.remove(&old.id);
+        }
+        peer.session = Some(session);
+        old.map(|old| old.id)
     }
 
     /// Checks the number of a session's next message and returns the peer; none when the message was taken in

@@ -169,6 +169,7 @@ impl Replicas {
             incarnation: peer.incarnation(),
             contents: u32::try_from(self.holders.count_of(peer.id())).unwrap_or(u32::MAX),
             mode: peer.mode(),
+            copy: peer.copy().cloned(),
         }
     }
 

@@ -134,6 +134,7 @@ impl Fleet {
         let hello = Hello {
             peer: id_of(number),
             incarnation: Incarnation::new(1),
+            run: None,
             address: format!("10.0.0.1:{}", 1 + number).parse().expect("an address"),
             zone: member.zone.as_deref().map(|zone| zone.parse().expect("a zone")),
             capacity: 1 << 50,

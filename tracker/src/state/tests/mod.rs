@@ -2,6 +2,7 @@
 
 mod budget;
 mod collections;
+mod copies;
 mod durability;
 mod feed;
 mod fleet;

@@ -373,6 +373,9 @@ fn calm(world: &mut World) {
                 })
             })
             .collect();
+        if world.peers.contains_key(&peer(n)) {
+            world.disconnect(n);
+        }
         world.hello(n, incarnation, Epoch::new(0)).expect("welcome");
         world.announce(n, held, true);
         world

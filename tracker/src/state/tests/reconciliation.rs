@@ -41,6 +41,7 @@ impl Pair {
         let hello = Hello {
             peer: peer(1),
             incarnation: Incarnation::new(1),
+            run: None,
             address: "10.0.0.1:1".parse().expect("an address"),
             zone: None,
             capacity: 1 << 40,

@@ -420,6 +420,7 @@ fn a_forgotten_name_is_as_safe_from_old_publications_as_a_tombstone() {
         "2 removed, 1 pinned",
         "what keeps something is not forgotten"
     );
+    world.disconnect(1);
     world.hello(1, 2, world.state.epoch()).expect("welcome");
     world.announce(1, Vec::new(), true);
     for followed in 0..8 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::model::{
     Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Epoch, EvictReason, Expectation,
     FragmentLength, FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Mark, Name, Numbered, Order,
-    Parts, PeerId, PeerMode, PeerState, ReplicationTarget, Report, RequestedMode, Revision, Timestamp,
+    Parts, PeerId, PeerMode, PeerState, ReplicationTarget, Report, RequestedMode, Revision, RunId, Timestamp,
     Welcome,
 };
 
@@ -144,6 +144,17 @@ impl World {
     }
 
     pub(super) fn hello(&mut self, n: u8, incarnation: u64, epoch: Epoch) -> Result<Welcome, Rejection> {
+        self.hello_of_run(n, incarnation, epoch, None)
+    }
+
+    /// Says hello as this run of a peer; an older peer says none.
+    pub(super) fn hello_of_run(
+        &mut self,
+        n: u8,
+        incarnation: u64,
+        epoch: Epoch,
+        run: Option<u8>,
+    ) -> Result<Welcome, Rejection> {
         self.sessions += 1;
         let session = SessionId::new(self.sessions);
         let known = self.peers.get(&peer(n)).cloned();
@@ -152,7 +163,10 @@ impl World {
         let hello = Hello {
             peer: peer(n),
             incarnation: Incarnation::new(incarnation),
-            address: format!("10.0.0.{n}:50053").parse().expect("an address"),
+            run: run.map(|run| RunId::from_bytes([run; 16])),
+            address: format!("10.0.{}.{n}:50053", run.unwrap_or(0))
+                .parse()
+                .expect("an address"),
             zone: zone.map(|zone| zone.parse().expect("a zone")),
             capacity,
             used: 0,

@@ -45,6 +45,7 @@ fn peer(state: PeerState, mode: PeerMode) -> PeerInfo {
         incarnation: Incarnation::new(1),
         contents: 0,
         mode,
+        copy: None,
     }
 }
 

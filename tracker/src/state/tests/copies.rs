@@ -1,0 +1,266 @@
+//! Copies of a data directory: one run keeps the session, and no live peer is called a copy of a dead one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use shared::model::{Epoch, FeedEvent, HelloRefusal, Numbered, PeerState, Report, Timestamp};
+
+use super::world::{World, content, target};
+use crate::state::{Command, Rejection, SessionId};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A peer of which run 1 has a session and a replicated content.
+fn world() -> World {
+    let mut world = World::new();
+    world.hello_of_run(1, 5, Epoch::new(0), Some(1)).expect("welcome");
+    world.announce(1, Vec::new(), true);
+    world
+}
+
+/// Says hello as a run, whose incarnation is as given.
+fn knock(world: &mut World, incarnation: u64, run: u8) -> Result<(), Rejection> {
+    world
+        .hello_of_run(1, incarnation, Epoch::new(1), Some(run))
+        .map(drop)
+}
+
+fn is_contested(answer: Result<(), Rejection>) -> bool {
+    matches!(answer, Err(Rejection::Contested { .. }))
+}
+
+fn is_copy(answer: Result<(), Rejection>) -> bool {
+    matches!(answer, Err(Rejection::CopyOf(address)) if address.to_string() == "10.0.1.1:50053")
+}
+
+#[test]
+fn the_run_that_came_first_keeps_the_session_and_copies_are_refused() {
+    let mut world = world();
+    let before = world.journal.len();
+    // Whatever the incarnations: copies were started more often, less often, or as often.
+    for (incarnation, run) in [(5, 2), (9, 3), (2, 4)] {
+        assert!(
+            is_contested(knock(&mut world, incarnation, run)),
+            "nothing is known yet"
+        );
+    }
+    world.pass(SECOND, &[]);
+    assert!(
+        is_contested(knock(&mut world, 5, 2)),
+        "that message may have been on its way"
+    );
+    world.pass(SECOND * 3, &[]);
+    for (incarnation, run) in [(5, 2), (9, 3), (2, 4)] {
+        assert!(is_copy(knock(&mut world, incarnation, run)));
+        assert!(is_copy(knock(&mut world, incarnation, run)), "and stays one");
+    }
+    assert!(is_contested(knock(&mut world, 6, 5)), "a new run begins anew");
+    assert_eq!(world.peer_state(1), PeerState::Live);
+    assert_eq!(world.closed, []);
+    assert_eq!(world.journal.len(), before, "nothing of it is journaled");
+}
+
+#[test]
+fn a_restart_whose_end_was_not_noticed_is_welcome_after_the_lease() {
+    let mut world = world();
+    world.pass(SECOND, &[]);
+    for _ in 0..9 {
+        assert!(is_contested(knock(&mut world, 6, 2)));
+        world.pass(SECOND, &[1]);
+    }
+    world.pass(SECOND * 2, &[1]);
+    assert_eq!(world.peer_state(1), PeerState::Suspect);
+    knock(&mut world, 6, 2).expect("the old run has fallen silent");
+    assert_eq!(world.peer_state(1), PeerState::Live);
+}
+
+#[test]
+fn a_restart_is_welcome_at_once_when_the_old_connection_breaks() {
+    let mut world = world();
+    assert!(is_contested(knock(&mut world, 6, 2)));
+    // What the old run sent before it died arrives now.
+    world.say(1, Report::Heartbeat { used: 0 }).expect("heard");
+    world.disconnect(1);
+    knock(&mut world, 6, 2).expect("welcome");
+}
+
+#[test]
+fn the_same_run_comes_back_whatever_others_say() {
+    let mut world = world();
+    assert!(is_contested(knock(&mut world, 5, 2)));
+    knock(&mut world, 5, 1).expect("it is the run with the session");
+    world.announce(1, Vec::new(), true);
+    world.pass(SECOND * 3, &[]);
+    assert!(
+        is_copy(knock(&mut world, 5, 2)),
+        "a reconnect does not give a copy more time"
+    );
+}
+
+#[test]
+fn the_trackers_own_absence_makes_no_copy_of_a_restart() {
+    let mut world = world();
+    assert!(is_contested(knock(&mut world, 6, 2)));
+    // Leases are begun anew, and nothing was heard.
+    world.now = world.now.after(SECOND * 60);
+    world.tick();
+    assert!(is_contested(knock(&mut world, 6, 2)));
+    world.pass(SECOND * 11, &[1]);
+    knock(&mut world, 6, 2).expect("welcome");
+}
+
+#[test]
+fn older_peers_are_told_apart_by_their_runs_and_addresses() {
+    let mut world = World::with_peers(1);
+    world
+        .hello(1, 1, Epoch::new(1))
+        .expect("the same run may come back");
+    world.announce(1, Vec::new(), true);
+    assert!(matches!(
+        world.hello(1, 2, Epoch::new(1)),
+        Err(Rejection::Contested { .. })
+    ));
+    world.pass(SECOND * 4, &[]);
+    let refused = world.hello(1, 2, Epoch::new(1)).expect_err("a copy");
+    assert!(matches!(refused.refusal(), Some(HelloRefusal::CopyOf(_))));
+}
+
+#[test]
+fn a_restored_backup_is_told_how_far_the_runs_have_come() {
+    let mut world = world();
+    world.disconnect(1);
+    let refused = knock(&mut world, 3, 2).expect_err("an older run");
+    let Some(HelloRefusal::OlderThan(run)) = refused.refusal() else {
+        panic!("{refused:?}")
+    };
+    knock(&mut world, run.get() + 1, 2).expect("it counts on from there");
+}
+
+#[test]
+fn people_are_shown_a_copy_for_an_hour() {
+    let mut world = world();
+    let shown = |world: &World| world.state.peers(None, 9).peers[0].copy.clone();
+    assert!(is_contested(knock(&mut world, 5, 2)));
+    world.pass(SECOND * 4, &[]);
+    let position = world.state.events_after(None).position;
+    assert_eq!(shown(&world), None);
+    assert!(is_copy(knock(&mut world, 5, 2)));
+    let copy = shown(&world).expect("shown");
+    assert_eq!(copy.to_string(), "10.0.2.1:50053");
+    let events = world.state.events_after(Some(position)).events;
+    assert!(
+        matches!(&events[..], [FeedEvent::Peer { peer, .. }] if peer.copy.as_ref() == Some(&copy)),
+        "{events:?}"
+    );
+    world.pass(SECOND * 3600, &[]);
+    assert_eq!(shown(&world), None);
+}
+
+#[test]
+fn two_copies_do_not_change_what_is_replicated() {
+    let mut world = world();
+    world.join(2);
+    let bytes = content(1, 2);
+    world.publish(1, "a", &bytes, 2);
+    world.holds(1, &bytes, bytes.all_fragments(), true);
+    world.obey();
+    assert_eq!(world.health(&bytes).fewest, 2);
+    for _ in 0..30 {
+        assert!(knock(&mut world, 5, 2).is_err());
+        world.pass(SECOND, &[]);
+        assert_eq!(world.health(&bytes).fewest, target(2).get());
+    }
+}
+
+/// A step of a directory's story.
+#[derive(Clone, Debug)]
+enum Step {
+    /// The process of a directory starts, dies with or without notice, or says something.
+    Starts(usize),
+    Dies(usize, bool),
+    Beats(usize),
+    /// It tries to enter.
+    Knocks(usize),
+    Waits(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let directory = 0..3_usize;
+    prop_oneof![
+        1 => directory.clone().prop_map(Step::Starts),
+        1 => (directory.clone(), any::<bool>()).prop_map(|(n, noticed)| Step::Dies(n, noticed)),
+        4 => directory.clone().prop_map(Step::Beats),
+        4 => directory.prop_map(Step::Knocks),
+        4 => (100..3_000_u64).prop_map(Step::Waits),
+    ]
+}
+
+/// A process on one of the copies.
+#[derive(Clone, Debug, Default)]
+struct Process {
+    run: u8,
+    is_up: bool,
+    started: Timestamp,
+    session: Option<(SessionId, u64)>,
+}
+
+proptest! {
+    #[test]
+    fn only_a_run_beside_a_live_one_is_called_a_copy(steps in proptest::collection::vec(step(), 1..120)) {
+        let mut world = World::new();
+        let mut copies = vec![Process::default(); 3];
+        let mut runs = 0;
+        // When each run was last heard.
+        let mut heard_at = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Starts(n) if !copies[n].is_up => {
+                    runs += 1;
+                    copies[n] = Process { run: runs, is_up: true, started: world.now, session: None };
+                }
+                Step::Dies(n, is_noticed) => {
+                    let died = std::mem::take(&mut copies[n]);
+                    if let (true, Some((session, _))) = (is_noticed, died.session) {
+                        world.apply(Command::CloseSession { session }).expect("always possible");
+                    }
+                }
+                Step::Beats(n) => {
+                    if let Some((session, sequence)) = &mut copies[n].session {
+                        *sequence += 1;
+                        let report = Numbered { sequence: *sequence, message: Report::Heartbeat { used: 0 } };
+                        let session = *session;
+                        let heard = world.apply(Command::Report { session, report });
+                        prop_assert!(heard.is_ok(), "a live run lost its session: {:?}", heard);
+                        heard_at.insert(copies[n].run, world.now);
+                    }
+                }
+                Step::Knocks(n) if copies[n].is_up && copies[n].session.is_none() => {
+                    match world.hello_of_run(1, 1, Epoch::new(1), Some(copies[n].run)) {
+                        Ok(_) => {
+                            copies[n].session = Some((world.session_ago(0), 1));
+                            // A run that was silent for a lease has lost its place.
+                            for (other, copy) in copies.iter_mut().enumerate() {
+                                copy.session.take_if(|_| other != n);
+                            }
+                        }
+                        Err(Rejection::CopyOf(_)) => {
+                            let Process { run, started, .. } = copies[n];
+                            let is_beside = |(other, at): (&u8, &Timestamp)| *other != run && *at > started;
+                            prop_assert!(heard_at.iter().any(is_beside), "no other run was there with it");
+                        }
+                        Err(refused) => prop_assert!(is_contested(Err(refused))),
+                    }
+                }
+                Step::Waits(millis) => {
+                    world.now = world.now.after(Duration::from_millis(millis));
+                    world.tick();
+                    if world.state.peers(None, 9).peers.iter().any(|peer| peer.state == PeerState::Lost) {
+                        copies.iter_mut().for_each(|copy| copy.session = None);
+                    }
+                }
+                Step::Starts(_) | Step::Knocks(_) => {}
+            }
+        }
+    }
+}
