@@ -26,7 +26,7 @@ use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::get_failure;
 use crate::terminal::listing::{all_peers, locate};
-use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place};
+use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place, umask};
 use crate::words;
 
 /// A file or directory before it is added.
@@ -171,6 +171,8 @@ pub(super) async fn get(
         },
         overwrite: true,
         selection: selection.clone(),
+        umask: umask(),
+        directory: None,
     };
     let planned = client
         .plan(get)
