@@ -75,7 +75,7 @@ pub(super) async fn get(
         WantedKind::File | WantedKind::Collection => None,
     };
     let catalog = fetch_catalog(node, wanted, &tally, &cancel).await?;
-    let get = &continued(node, get, &name).await?;
+    let get = &continued(node, get).await?;
     let of = get.clone();
     let restoration = try_blocking(move || {
         let inside = inside.as_deref();
@@ -115,11 +115,11 @@ pub(super) async fn get(
     for (parts, is_last) in [(packs, false), (large, true)] {
         if is_last {
             let (of, store) = (Arc::clone(&restoration), Arc::clone(&node.store));
-            let (output, begun_as) = (get.output.clone(), name.clone());
+            let (output, asked) = (get.output.clone(), get.content.to_string());
             let making = try_blocking(move || {
                 of.check_bytes(&*store)?;
                 if std::fs::symlink_metadata(&output).is_err() {
-                    store.note_restoration(&output, Some(&begun_as))?;
+                    store.note_restoration(&output, Some(&asked))?;
                 }
                 of.make_directories()
             });
@@ -146,13 +146,13 @@ pub(super) async fn get(
 }
 
 /// Goes on where an earlier call left a directory incomplete, if the user named that directory again.
-async fn continued(node: &Node, get: &Get, name: &Name) -> Result<Get, Failure> {
+async fn continued(node: &Node, get: &Get) -> Result<Get, Failure> {
     let Some(directory) = get.directory.clone() else {
         return Ok(get.clone());
     };
-    let (of, begun_as) = (directory.clone(), name.clone());
+    let (of, asked) = (directory.clone(), get.content.to_string());
     let is_unfinished = node
-        .with_store(move |store| store.is_unfinished(&of, &begun_as))
+        .with_store(move |store| store.is_unfinished(&of, &asked))
         .await?;
     Ok(Get {
         output: if is_unfinished {

@@ -158,25 +158,26 @@ impl DiskStore {
         Ok(())
     }
 
-    /// Notes that a directory is being restored from a collection of this name, or that it is complete.
+    /// Notes that a directory is being restored from what was asked for in these words, or that it is complete.
     ///
     /// # Errors
     /// [`StoreError::Index`].
-    pub fn note_restoration(&self, directory: &Path, name: Option<&Name>) -> Result<(), StoreError> {
+    pub fn note_restoration(&self, directory: &Path, asked: Option<&str>) -> Result<(), StoreError> {
         let key = restoration_key(directory);
-        match name {
-            Some(name) => self.meta_set(&key, name.as_str().as_bytes()),
+        match asked {
+            Some(asked) => self.meta_set(&key, asked.as_bytes()),
             None => self.index().meta_remove(&key),
         }
     }
 
-    /// Whether the restoration of a directory from a collection of this name was begun, and not completed.
+    /// Whether the restoration of a directory from what is asked for in these words was begun, and not
+    /// completed.
     ///
     /// # Errors
     /// [`StoreError::Index`].
-    pub fn is_unfinished(&self, directory: &Path, name: &Name) -> Result<bool, StoreError> {
+    pub fn is_unfinished(&self, directory: &Path, asked: &str) -> Result<bool, StoreError> {
         let begun = self.meta_get(&restoration_key(directory))?;
-        Ok(begun.is_some_and(|begun| begun == name.as_str().as_bytes()))
+        Ok(begun.is_some_and(|begun| begun == asked.as_bytes()))
     }
 
     /// Runs work that may leave files at these paths behind when the process is killed; the next start removes
