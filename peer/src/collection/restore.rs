@@ -1,10 +1,10 @@
 //! Writing a collection into a directory.
 //!
-//! First everything is looked at, and what is in the way, may not be written to or has too long a name is an
-//! error before anything is written. After that in three steps, so that the directory has its times in the
-//! end: the directories, then (by the caller, who fetches them in place) the large files, then the small files
-//! and links from packs, and last the modes and times of the directories. A file system has no transaction
-//! over many files: a disk that fills up or fails in the middle leaves the files that were written until then,
+//! First everything is looked at: obstacles, missing rights and names that are too long are errors before
+//! anything is written. After that in three steps, so that the directory has its times in the end: the
+//! directories, then (by the caller, who fetches them in place) the large files, then the small files and
+//! links from packs, and last the modes and times of the directories. A file system has no transaction over
+//! many files: a disk that fills up or fails in the middle leaves the files that were written until then,
 //! each of them complete.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -378,7 +378,7 @@ fn a_restoration_that_ends_early_leaves_modes_as_they_were() {
 }
 
 #[test]
-fn a_file_that_was_being_written_when_the_process_was_killed_goes_at_the_next_start() {
+fn what_a_killed_process_was_writing_goes_at_the_next_start() {
     let node = usual();
     let catalog = node.add(&Selection::default(), None).expect("added");
     node.restore(&catalog, None, "out", false).expect("restored");

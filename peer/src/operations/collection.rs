@@ -108,7 +108,7 @@ pub(super) async fn get(
     };
     let checking = find_large(needed, get.overwrite);
     let needed = report.during(checking, &cancel, || tally.checking()).await?;
-    // What is in the way of a small file is known when the packs are here, and nothing is written before that.
+    // What is in the way of a small file is known when the packs are here; nothing is written before that.
     let (packs, large): (Vec<_>, Vec<_>) = needed
         .into_iter()
         .partition(|part| matches!(part.what, What::Pack(_)));

@@ -171,8 +171,8 @@ pub fn asked_name(content: &ContentRef, told: &Name) -> String {
 #[derive(Clone, Copy, Debug)]
 struct Stall {
     since: Timestamp,
-    /// Phase, and bytes held and received at that time: a long fragment can be on its way for minutes before it
-    /// is held.
+    /// Phase, and bytes held and received at that time: a long fragment can be on its way for minutes before
+    /// it is held.
     had: Option<(FetchPhase, u64, u64)>,
 }
 

@@ -158,7 +158,7 @@ impl DiskStore {
         Ok(())
     }
 
-    /// Notes that a directory is being restored from what was asked for in these words, or that it is complete.
+    /// Notes that a directory is being restored from what was asked for in these words, or is complete.
     ///
     /// # Errors
     /// [`StoreError::Index`].
@@ -180,8 +180,8 @@ impl DiskStore {
         Ok(begun.is_some_and(|begun| begun == asked.as_bytes()))
     }
 
-    /// Runs work that may leave files at these paths behind when the process is killed; the next start removes
-    /// them.
+    /// Runs work that may leave files at these paths behind when the process is killed; the next start
+    /// removes them.
     ///
     /// # Errors
     /// The errors of the work; [`StoreError::Index`].

@@ -57,8 +57,8 @@ impl FileIdentity {
     }
 }
 
-/// Returns the words for a file that is more than bytes in a file system; none for a regular file, a directory
-/// or a link.
+/// Returns the words for a file that is more than bytes in a file system; none for a regular file, a
+/// directory or a link.
 #[must_use]
 pub fn special_kind(kind: FileType) -> Option<&'static str> {
     match kind {

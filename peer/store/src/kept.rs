@@ -253,7 +253,7 @@ impl Kept {
                 output, overwrite, ..
             } = &mut next.place
             {
-                // An output that was given up must not come about when the content is wanted in another place.
+                // An output that was given up must not come about when the content is wanted elsewhere.
                 *overwrite = *may || *overwrite && output == asked;
                 output.clone_from(asked);
             }

@@ -160,8 +160,9 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// Reserves capacity and disk before anything is fetched. A content that is here keeps its place,
     /// whatever the purpose: a caller that wanted the content in an output file exports it afterwards. (A
     /// content of which no fragment is held moves: its file is gone or was changed, or another output is
-    /// asked for before anything was fetched. A partial file becomes the output that is asked for last.) A complete content takes on the fragment length of the
-    /// manifest; otherwise the entry's manifest is the valid one.
+    /// asked for before anything was fetched. A partial file becomes the output that is asked for last.) A
+    /// complete content takes on the fragment length of the manifest; otherwise the entry's manifest is the
+    /// valid one.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::OtherFragments`] (the content is
