@@ -256,6 +256,8 @@ mod tests {
             role: LocalRole::Assigned,
             path: None,
             is_pending: false,
+            is_part: false,
+            collection: None,
         };
         let expected = json!({"contents": [{
             "content": "00".repeat(32), "name": null, "length": 0, "fragments": 0, "fragments_held": 0,

@@ -117,8 +117,14 @@ pub fn cannot_run(error: &NodeError) -> Failure {
 pub fn entry_or_default(options: &Options) -> EntryPoint {
     let named = options.entry.clone();
     named
-        .or_else(|| last_entry(&options.data_dir))
+        .or_else(|| last_network(options))
         .unwrap_or_else(default_entry)
+}
+
+/// Returns the network in which the node of the data directory was last.
+#[must_use]
+pub fn last_network(options: &Options) -> Option<EntryPoint> {
+    last_entry(&options.data_dir)
 }
 
 /// Returns text such as `the webserver at HOST:PORT`.

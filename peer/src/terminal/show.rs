@@ -10,6 +10,7 @@ use shared::model::{
 };
 
 use super::output::one_line;
+use super::progress::{Amount, percent};
 use super::table::Align::{Left, Right};
 use super::table::Table;
 use crate::words;
@@ -97,6 +98,46 @@ pub fn contents(contents: &[LocalContent]) -> Table {
             role,
             content.content.short(),
             place,
+        ]);
+    }
+    table
+}
+
+/// Returns the table of the contents that a user has added and fetched; a directory is one row.
+#[must_use]
+pub fn mine(contents: &[&LocalContent]) -> Table {
+    let mut table = Table::new(&[
+        (words::title_name(), Left),
+        (words::title_size(), Right),
+        (words::title_held(), Right),
+        (words::title_role(), Left),
+        (words::title_where(), Left),
+    ]);
+    for content in contents {
+        let length = content.collection.map_or(content.length, |(length, _)| length);
+        let (held, all) = match content.collection {
+            Some((length, held)) => (held, length),
+            None => (content.fragments_held.into(), content.fragments.into()),
+        };
+        let name = content
+            .name
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        let slash = if content.collection.is_some() { "/" } else { "" };
+        let part = percent(Amount::new(held, all));
+        table.row([
+            format!("{name}{slash}"),
+            ByteCount::new(length).to_string(),
+            format!("{part}%"),
+            if content.is_pending {
+                words::pending().to_owned()
+            } else {
+                words::role(content.role).to_owned()
+            },
+            content.path.as_ref().map_or_else(
+                || words::in_the_store().to_owned(),
+                |path| one_line(&path.display().to_string()),
+            ),
         ]);
     }
     table

@@ -213,7 +213,10 @@ pub(crate) fn name_error(error: &NameError) -> String {
 pub(crate) fn error(error: &impl Coded) -> String {
     match language::current() {
         Language::English => error.to_string(),
-        Language::Spanish => reported(kind(error.code()), error),
+        Language::Spanish => match super::reports::spanish(&error.to_string()) {
+            Some(told) => format!("{}: {told}", kind(error.code())),
+            None => reported(kind(error.code()), error),
+        },
     }
 }
 
@@ -285,7 +288,7 @@ pub(crate) fn reason(reason: &Reason) -> String {
 pub(crate) fn told(remark: &str) -> String {
     match language::current() {
         Language::English => remark.to_owned(),
-        Language::Spanish => quoted(remark),
+        Language::Spanish => super::reports::spanish(remark).unwrap_or_else(|| quoted(remark)),
     }
 }
 

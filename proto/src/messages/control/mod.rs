@@ -295,6 +295,10 @@ pub struct LocalContent {
     pub path: Option<PathBuf>,
     /// Whether its publication waits for a connection.
     pub is_pending: bool,
+    /// Whether it is a part of a directory of which the catalog is here too.
+    pub is_part: bool,
+    /// Of the catalog of a directory: the bytes of its files, and about how many of them are held.
+    pub collection: Option<(u64, u64)>,
 }
 
 /// Reason for which a node holds a content; the strongest one when there are several.

@@ -522,6 +522,10 @@ impl TryFrom<v1::LocalContent> for LocalContent {
             role,
             path: (!wire.path.is_empty()).then(|| PathBuf::from(&wire.path)),
             is_pending: wire.is_pending,
+            is_part: wire.is_part,
+            collection: wire
+                .collection_length
+                .map(|length| (length, wire.collection_held)),
         })
     }
 }
@@ -542,6 +546,9 @@ impl From<LocalContent> for v1::LocalContent {
             role: role.into(),
             path: content.path.map(text_of).unwrap_or_default(),
             is_pending: content.is_pending,
+            is_part: content.is_part,
+            collection_length: content.collection.map(|(length, _)| length),
+            collection_held: content.collection.map_or(0, |(_, held)| held),
         }
     }
 }
