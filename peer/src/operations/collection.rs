@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use proto::messages::control::{Get, GetEvent, Listed};
 use shared::collection::{Catalog, CatalogError, Data, Kind, MAX_BYTES};
 use shared::model::{ContentId, ContentRef, FragmentLength, FragmentSet, Manifest, Name, Source, Timestamp};
+use shared::own_data::OwnData;
 use shared::{ErrorCode, Failure};
 use tokio_util::sync::CancellationToken;
 
@@ -76,7 +77,7 @@ pub(super) async fn get(
     };
     let catalog = fetch_catalog(node, wanted, &tally, &cancel).await?;
     let get = &continued(node, get).await?;
-    let of = get.clone();
+    let (of, data_dir) = (get.clone(), node.data_dir.clone());
     let restoration = try_blocking(move || {
         let inside = inside.as_deref();
         let restoration = Restoration::new(
@@ -86,6 +87,7 @@ pub(super) async fn get(
             &of.output,
             (of.overwrite, of.umask),
         )?;
+        restoration.require_foreign(&OwnData::look(&data_dir))?;
         restoration.check()?;
         Ok::<_, CollectionError>(restoration)
     });
