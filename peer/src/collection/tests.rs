@@ -516,8 +516,14 @@ fn the_data_directory_is_in_no_collection_and_gets_none() {
     let own = shared::own_data::OwnData::look(&node.path("data"));
     let into = |output: &str| {
         let all = Selection::default();
-        let restoration =
-            Restoration::new(catalog.clone(), None, &all, &node.path(output), true).expect("all");
+        let restoration = Restoration::new(
+            catalog.clone(),
+            None,
+            &all,
+            &node.path(output),
+            (true, Mode::of(0)),
+        )
+        .expect("all");
         restoration.require_foreign(&own)
     };
     for output in ["data", "data/new", "way", "way/new", ""] {
