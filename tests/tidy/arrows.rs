@@ -12,7 +12,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("json", &["model"]),
     ("language", &["lib"]),
     ("model", &["hash"]),
-    ("refusal", &["error", "lib"]),
+    ("refusal", &["error"]),
     ("own_data", &[]),
     ("runtime", &["error", "model", "settings"]),
     ("settings", &["error", "language", "lib", "model", "runtime"]),

@@ -16,7 +16,7 @@ use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::{Target, follow, get_failure};
 use crate::terminal::listing::locate;
 use crate::terminal::missing::explain;
-use crate::terminal::paths::{destination, is_standard, off_thread, place};
+use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place, umask};
 use crate::words;
 
 /// The longest time without a received byte, unless `--give-up-after` or `--timeout` says otherwise: longer
@@ -90,6 +90,11 @@ pub(super) async fn fetch(
         output: output.clone(),
         overwrite: args.force,
         selection: args.globs.selection()?,
+        umask: umask(),
+        directory: match destination {
+            Destination::Directory(directory) => Some(directory),
+            Destination::File(_) => None,
+        },
     };
     let how_far = |held: &str| context.set_last_words(words::kept_so_far(held, &args.content));
     let fetched = async {

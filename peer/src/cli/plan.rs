@@ -27,7 +27,7 @@ use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::get_failure;
 use crate::terminal::listing::{all_peers, locate};
-use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place};
+use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place, umask};
 use crate::words;
 
 /// The longest wait for the number of peers before something is added.
@@ -220,6 +220,8 @@ pub(super) async fn get(
         },
         overwrite: true,
         selection: selection.clone(),
+        umask: umask(),
+        directory: None,
     };
     let planned = client
         .plan(get)

@@ -14,6 +14,12 @@ shared::messages! {
     fn adding(name) { en: "adding {name}", es: "añadiendo {name}" }
     fn publishing(name) { en: "publishing {name}", es: "publicando {name}" }
     fn fewest_of(fewest, target) { en: "fewest {fewest} of {target}", es: "mínimo {fewest} de {target}" }
+    fn writing_files(done, total) {
+        en: "writing files, {done} of {total}",
+        es: "escribiendo archivos, {done} de {total}"
+    }
+    fn looking_at_disk() { en: "looking at what is there", es: "mirando lo que hay" }
+    fn phase_connecting() { en: "connecting", es: "conectando" }
     fn sources(count) { en: ["1 source", "{count} sources"], es: ["1 fuente", "{count} fuentes"] }
 
     // The sources of a fetch.
