@@ -40,11 +40,13 @@ struct NodeFile {
 }
 
 /// A data directory of which this user may not know whether a node runs there, or which one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Hidden {
     /// A node runs there, and its files are for another user.
+    #[error("a node of another user runs there")]
     Node,
     /// The directory is for another user.
+    #[error("this user may not read the data directory")]
     Directory,
 }
 
