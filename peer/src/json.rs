@@ -7,10 +7,10 @@ use proto::messages::control::{
 };
 use shared::collection::Mode;
 use shared::json::{
-    AddLine, Contents, EntryLine, GetLine, HeldContent, LeftOutEntry, Limits, NodeStatus, Scrubbing,
-    VerifiedSoFar, millis,
+    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, LeftOutEntry, Limits, NodeStatus,
+    Scrubbing, VerifiedSoFar, millis,
 };
-use shared::model::ByteRate;
+use shared::model::{ByteRate, FetchPhase};
 
 /// An event of an addition as a line of `peer add`.
 #[must_use]
@@ -58,6 +58,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             length,
             fragments,
             already_held,
+            ..
         } => GetLine::Started {
             name: name.to_string(),
             content: content.to_string(),
@@ -72,6 +73,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             received,
             wasted,
             waiting_for,
+            phase,
             from,
         } => GetLine::Progress {
             held: *held,
@@ -79,7 +81,13 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             sources: *sources,
             received: *received,
             wasted: *wasted,
-            waiting_for: (!waiting_for.is_empty()).then(|| waiting_for.clone()),
+            waiting_for: waiting_for.as_ref().map(ToString::to_string),
+            waiting_code: waiting_for.as_ref().map(|waiting| waiting.code().as_str()),
+            phase: phase.word(),
+            files: match *phase {
+                FetchPhase::Writing { done, total } => Some(FilesWritten { done, total }),
+                _ => None,
+            },
             from: from.iter().map(Into::into).collect(),
         },
         GetEvent::Done {
@@ -170,6 +178,7 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         used: status.used,
         contents: status.contents,
         session,
+        visitor_host: status.visitor_host.map(|host| host.to_string()),
         tracker: tracker.map(ToString::to_string),
         reason: status.session.reason(),
         epoch: status.epoch.get(),
@@ -274,6 +283,7 @@ mod tests {
             capacity: 100,
             used: 40,
             contents: 2,
+            visitor_host: None,
             session: SessionStatus::Offline,
             epoch: Epoch::new(3),
             pending_publications: 1,

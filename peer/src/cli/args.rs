@@ -19,7 +19,7 @@ use super::help;
 use super::names::{ListArgs, PinArgs};
 use super::node::{ForgetArgs, LimitArgs};
 use super::send::{ReceiveArgs, SendArgs};
-use super::upkeep::{DrainArgs, MaintenanceArgs};
+use super::upkeep::{DrainArgs, MaintenanceArgs, NetworkArgs};
 use super::values::{PutArgs, ValueArgs};
 use super::watch::WatchArgs;
 use crate::settings::table;
@@ -82,7 +82,7 @@ pub enum Command {
     List(ListArgs),
     /// Show who holds which fragments of a content
     Locate {
-        /// A name, or an id of 64 hexadecimal digits
+        /// A name, or an id, of which the first 8 digits are enough
         #[arg(value_name = "NAME|ID")]
         content: ContentRef,
     },
@@ -91,7 +91,7 @@ pub enum Command {
     /// Show the limits of the node's transfers, or change them, at once and until the node restarts
     Limit(LimitArgs),
     /// Show the network's peers
-    Network,
+    Network(NetworkArgs),
     /// Give the data directory an id of its own, when it is a copy of another node's; no node may run on it
     NewId,
     /// Read the node's data again (of one content, or everything), and withdraw damaged fragments
@@ -125,13 +125,13 @@ pub enum Command {
     Maintenance(MaintenanceArgs),
     /// Show which losses the contents would survive, which contents are in danger, and the progress of repair
     Durability {
-        /// A name, or an id of 64 hexadecimal digits [default: everything]
+        /// A name, or an id, of which the first 8 digits are enough [default: everything]
         #[arg(value_name = "NAME|ID")]
         content: Option<ContentRef>,
     },
     /// Show why a content has fewer replicas than wanted, and why its fetch on this peer waits
     Why {
-        /// A name, or an id of 64 hexadecimal digits
+        /// A name, or an id, of which the first 8 digits are enough
         #[arg(value_name = "NAME|ID")]
         content: ContentRef,
     },

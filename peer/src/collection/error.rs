@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use shared::collection::{CatalogError, EntryFault, Unsupported};
+use shared::own_data::OwnData;
 use shared::{Coded, ErrorCode};
 
 use store::StoreError;
@@ -42,6 +43,14 @@ pub enum CollectionError {
     Exists {
         /// The place.
         path: PathBuf,
+    },
+    /// A device, a pipe or a socket is in the place.
+    #[error("{} is {kind}, which is never replaced; move it away", path.display())]
+    Special {
+        /// The place.
+        path: PathBuf,
+        /// Kind of the thing there, in words.
+        kind: &'static str,
     },
     /// The operating system refused.
     #[error("cannot {act} {}: {source}", path.display())]
@@ -97,11 +106,29 @@ impl Coded for CollectionError {
             Self::Unsupported(unsupported) if unsupported.is_only(EntryFault::Unreadable) => {
                 ErrorCode::PermissionDenied
             }
-            Self::Refused(_) | Self::Unsupported(_) => ErrorCode::InvalidArgument,
+            Self::Refused(_) | Self::Unsupported(_) | Self::Special { .. } => ErrorCode::InvalidArgument,
             Self::PartGone | Self::NothingSelected => ErrorCode::NotFound,
             Self::Broken(_) => ErrorCode::Corrupt,
             Self::Exists { .. } => ErrorCode::Conflict,
             Self::Io { source, .. } => source.into(),
         }
     }
+}
+
+/// Refuses a file that is in the node's data directory, by whatever path.
+///
+/// # Errors
+/// When it is.
+pub fn require_foreign(path: &Path, own: &Path) -> Result<(), CollectionError> {
+    let own = OwnData::look(own);
+    match own.holds(path) {
+        true => Err(in_own_data(path, &own)),
+        false => Ok(()),
+    }
+}
+
+/// Refuses a place in the node's data directory.
+pub(super) fn in_own_data(path: &Path, own: &OwnData) -> CollectionError {
+    let (path, root) = (path.to_owned(), own.root().to_owned());
+    StoreError::OwnData { path, root }.into()
 }

@@ -17,8 +17,9 @@ use shared::collection::{
     Selection, Unsupported,
 };
 use shared::model::ContentId;
+use shared::own_data::OwnData;
 
-use super::error::CollectionError;
+use super::error::{CollectionError, in_own_data};
 
 /// The end of the names of files that a fetch is writing; they belong to nobody.
 const PARTIAL: &str = ".enjambre-part";
@@ -92,6 +93,10 @@ pub fn scan(
     rules: Rules,
     own: &Path,
 ) -> Result<Scanned, CollectionError> {
+    let own = &OwnData::look(own);
+    if own.holds(root) {
+        return Err(in_own_data(root, own));
+    }
     let metadata = fs::metadata(root).map_err(CollectionError::io("read", root))?;
     let names = names_in(root).map_err(CollectionError::io("read", root))?;
     let attributes = attributes_of(&metadata);
@@ -144,7 +149,7 @@ fn names_in(directory: &Path) -> io::Result<Vec<OsString>> {
 struct Scan<'a> {
     selection: &'a Selection,
     rules: Rules,
-    own: &'a Path,
+    own: &'a OwnData,
     /// Checks every rule about entries.
     builder: Builder,
     /// The directories above, so that followed links end.
@@ -247,6 +252,9 @@ impl Scan<'_> {
         if !metadata.is_file() {
             return Err(EntryFault::Special.into());
         }
+        if self.own.is_file(metadata) {
+            return Err(EntryFault::OwnData.into());
+        }
         if rustix::fs::accessat(CWD, place, Access::READ_OK, AtFlags::EACCESS).is_err() {
             return Err(EntryFault::Unreadable.into());
         }
@@ -279,7 +287,7 @@ impl Scan<'_> {
         name: &str,
         metadata: &Metadata,
     ) -> Result<(), Refusal> {
-        if place == self.own {
+        if self.own.is_directory(metadata) {
             return Err(EntryFault::OwnData.into());
         }
         let names = names_in(place)?;

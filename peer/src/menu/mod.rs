@@ -89,7 +89,7 @@ pub async fn run(options: &Options, out: &Output, tasks: &Tasks) -> Result<(), F
     let client = match attach::find(options).await? {
         Some(Attached { client, .. }) => client,
         None => {
-            let (node, client) = attach::run(options, tasks).await?;
+            let (node, client) = attach::run(options, false, tasks).await?;
             own = Some(node);
             client
         }
@@ -340,8 +340,8 @@ impl<'a> Menu<'a> {
                 self.tell_published(before.as_ref()).await;
             }
             Some(Err(error)) => {
-                let what = words::connect_to(attach::described(&entry));
-                self.complain(&Failure::of(what, &error).hint(words::connects_in_background()));
+                let failure = attach::cannot_enter(&entry, &error).await;
+                self.complain(&failure.hint(words::connects_in_background()));
             }
             None => self.console.say(words::connect_goes_on()),
         }

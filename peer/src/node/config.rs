@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
+use shared::settings::InForce;
 
 use super::settings::NodeSettings;
 
@@ -20,6 +21,10 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The network to enter at the start; none stays offline until told.
     pub entry: Option<EntryPoint>,
+    /// Whether the node runs for one command only: it keeps nothing for others.
+    pub is_transient: bool,
     /// Capacity, zone, limits.
     pub settings: NodeSettings,
+    /// All settings as they were said, for those who ask the node.
+    pub in_force: InForce,
 }

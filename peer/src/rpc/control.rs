@@ -295,6 +295,14 @@ impl Control for ControlService {
         Ok(Response::new(local::set_limits(&self.node, set).into()))
     }
 
+    async fn settings(
+        &self,
+        request: Request<v1::SettingsRequest>,
+    ) -> Result<Response<v1::SettingsReply>, Status> {
+        self.admit(&request, Access::Read)?;
+        Ok(Response::new(local::settings(&self.node).into()))
+    }
+
     async fn drain_status(
         &self,
         request: Request<v1::DrainStatusRequest>,
@@ -374,6 +382,17 @@ impl Control for ControlService {
         }
         forward::to_upkeep(&self.node, request, |mut tracker, request| async move {
             tracker.set_duty(request).await
+        })
+        .await
+    }
+
+    async fn forget_peer(
+        &self,
+        request: Request<v1::ForgetPeerRequest>,
+    ) -> Result<Response<v1::ForgetPeerReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        forward::to_upkeep(&self.node, request, |mut tracker, request| async move {
+            tracker.forget_peer(request).await
         })
         .await
     }

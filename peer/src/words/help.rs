@@ -121,7 +121,7 @@ add.replicas: Réplicas que se quieren de cada fragmento, de 1 a 32, contando la
 .case: keep toma de un directorio nombres que solo difieren en mayúsculas
 .skip_unsupported: Dejar fuera de un directorio lo que no puede publicarse: tuberías, nombres que no son UTF-8, lo que no se puede leer o se borra entretanto
 get: Descargar y verificar un archivo o un directorio; continúa una descarga anterior, y sirve mientras descarga
-.content: Un nombre, o un id de 64 cifras hexadecimales
+.content: Un nombre, o un id, del que bastan las 8 primeras cifras
 get.output: El archivo que escribir, o el directorio en el que ponerlo; - escribe en la salida estándar
 .force: Reemplazar los archivos que ya existan, cada uno cuando esté completo
 .give_up_after: Abandonar cuando no haya llegado nada en este tiempo, con el código de salida 6, o 7 si ningún nodo lo tiene; none: nunca
@@ -142,6 +142,8 @@ limit: Mostrar los límites de las transferencias del nodo, o cambiarlos, en el 
 limit.upload: Límite de envío a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s o 80Mbit/s, o `none`
 limit.download: Límite de recepción de todos los nodos juntos, o `none`
 network: Mostrar los nodos de la red
+network.all: También los nodos que se han ido y no guardaban nada
+network.remove: Quitar de la lista, para todos, un nodo perdido
 new-id: Dar al directorio de datos un id propio, cuando es copia del de otro nodo; no puede haber un nodo en marcha con él
 verify: Releer los datos del nodo (de un contenido, o todos), y retirar los fragmentos dañados
 verify.content: El contenido que releer
@@ -182,7 +184,7 @@ watch: Seguir los sucesos de la red: publicaciones, retiradas, réplicas, nodos;
 watch.exec: Ejecutar esto por cada suceso, uno tras otro: `sh -c ORDEN`, con el suceso en JSON en su entrada estándar y en ENJAMBRE_EVENT, ENJAMBRE_NAME y ENJAMBRE_PEER
 
 config: Mostrar o comprobar los ajustes
-config show: Mostrar cada ajuste como está en vigor, y de dónde viene
+config show: Mostrar el valor de cada ajuste, y de dónde viene
 config show.json: Como un documento JSON
 config check: Decir todo lo que está mal en un archivo de configuración; código de salida 2 si hay algo
 config check.file: El archivo

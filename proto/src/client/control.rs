@@ -5,8 +5,9 @@ use std::time::Duration;
 use shared::ErrorCode;
 use shared::model::{
     Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, HostPort,
-    Location, Name, PeerMode, PinWish, RequestedMode, Revision, RevisionEntry, Survey, Why,
+    Location, Name, PeerId, PeerMode, PinWish, RequestedMode, Revision, RevisionEntry, Survey, Why,
 };
+use shared::settings::InForce;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -309,6 +310,19 @@ impl ControlClient {
         Ok(reply.into())
     }
 
+    /// Returns the settings in force in the node.
+    ///
+    /// # Errors
+    /// As the contract says; UNAVAILABLE from a node that is too old to tell.
+    pub async fn settings(&self) -> Result<InForce, RemoteError> {
+        let reply = self
+            .call(v1::SettingsRequest {}, |mut client, request| async move {
+                client.settings(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
+    }
+
     /// Returns the revisions that are remembered of a name, the newest first.
     ///
     /// # Errors
@@ -420,6 +434,20 @@ impl ControlClient {
             })
             .await?;
         Ok(reply.try_into()?)
+    }
+
+    /// Has the tracker forget a peer that is lost.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn forget_peer(&self, peer: PeerId) -> Result<(), RemoteError> {
+        let request = v1::ForgetPeerRequest {
+            peer_id: peer.as_bytes().to_vec().into(),
+        };
+        let forgotten = self.call(request, |mut client, request| async move {
+            client.forget_peer(request).await
+        });
+        forgotten.await.map(drop)
     }
 
     /// Returns how far the node's drain is.

@@ -3,22 +3,26 @@
 //! Every type here has private fields, a constructor that validates, and (where it has a text form) a
 //! `Display` and a `FromStr` that agree. Nothing here performs I/O, reads a clock or knows a wire format.
 
+mod address;
 mod amount;
 mod catalog;
 mod digest_buckets;
 mod durability;
 mod feed;
+mod fetch_progress;
 mod fetch_source;
 mod fragment;
 mod id;
 mod manifest;
 mod name;
 mod peer;
+mod reach;
 mod reason;
 mod revision;
 mod session;
 mod time;
 
+pub use address::{Undialable, is_loopback, undialable};
 pub use amount::{ByteCount, ByteRate, ParseByteCountError, ParseByteRateError};
 pub use catalog::{
     Asked, Binding, CollectionSize, ContentState, Expectation, Extent, Health, Holder, Listing, Location,
@@ -27,6 +31,7 @@ pub use catalog::{
 pub use digest_buckets::{DigestBuckets, DigestBucketsError, Holding, HoldingsDigest};
 pub use durability::{Durability, Endangered, FetchStanding, Losses, Repair, Survey, Why};
 pub use feed::{FeedEvent, FeedPage, FeedPosition};
+pub use fetch_progress::{FetchPhase, Waiting};
 pub use fetch_source::{FetchSource, FetchSourceState};
 pub use fragment::{
     BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentLengthError, FragmentSet,
@@ -39,12 +44,14 @@ pub use peer::{
     DrainStatus, FaultKind, HostPort, HostPortError, PeerMode, ReplicationTarget, ReplicationTargetError,
     RequestedMode, SourceFault, Zone, ZoneError,
 };
+pub use reach::{DialFailure, Reach};
 pub use reason::{Reason, ReasonCode};
 pub use revision::{
     NamedRevision, NamedRevisionError, PinCount, PinWish, RevisedContent, RevisionEntry, RevisionLimit,
     RevisionLimitError, RevisionState,
 };
 pub use session::{
-    AssignmentFailure, EvictReason, Hello, HelloRefusal, Numbered, Order, Report, Source, Welcome,
+    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, Numbered, Order, Report, RunTraits, Source,
+    Welcome,
 };
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};
