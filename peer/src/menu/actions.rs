@@ -134,7 +134,8 @@ impl Menu<'_> {
     }
 
     pub(super) async fn peers(&mut self) -> Result<(), Failure> {
-        let view = listing::all_peers(&self.client).await?;
+        let mut view = listing::all_peers(&self.client).await?;
+        view.peers.retain(|peer| !peer.is_gone_visitor());
         let columns = self.console.columns();
         self.console
             .say_as_it_is(&show::peers(&view.peers).render_within(columns));

@@ -89,7 +89,7 @@ pub async fn run(options: &Options, out: &Output, tasks: &Tasks) -> Result<(), F
     let client = match attach::find(options).await? {
         Some(Attached { client, .. }) => client,
         None => {
-            let (node, client) = attach::run(options, tasks).await?;
+            let (node, client) = attach::run(options, false, tasks).await?;
             own = Some(node);
             client
         }

@@ -212,6 +212,7 @@ mod tests {
             scrub: proto::messages::control::Scrub::default(),
             used: 0,
             contents: 0,
+            visitor_host: None,
             session: SessionStatus::Offline,
             epoch: Epoch::new(0),
             pending_publications: 0,

@@ -21,7 +21,7 @@ impl Scene {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("data");
         let options = Options::told(&[("data_dir", data_dir.to_str().expect("UTF-8"))]);
-        let config: NodeConfig = attach::node_config(&options, 0, None);
+        let config: NodeConfig = attach::node_config(&options, 0, None, false);
         let node = NodeHandle::start(config, Tasks::new()).await.expect("a node");
         Self { dir, node, options }
     }

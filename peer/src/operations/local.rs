@@ -19,7 +19,7 @@ use super::resolve::{inside, no_directory};
 use crate::blocking::{blocking, try_blocking};
 use crate::collection::read_catalog;
 use crate::scrubber::{Finding, look_at};
-use store::{DiskStore, Entry, FragmentStore as _, Place, Publication, Roles, StoreError};
+use store::{DiskStore, Entry, FragmentStore as _, Place, Publication, PublicationState, Roles, StoreError};
 
 /// Entries of the longest listing.
 const MAX_LISTED: usize = 10_000;
@@ -43,6 +43,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         used: usage.used,
         contents: u32::try_from(contents).unwrap_or(u32::MAX),
         session: node.network.status(),
+        visitor_host: node.network.visitor_host(),
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         uptime: node.clock.now().since(node.started),
@@ -203,11 +204,23 @@ pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Fai
         Err(error) => Err(error),
     };
     match removed {
+        Ok(revision) => {
+            // The content may have other names, and this one is none of them any more.
+            let name = remove.name.clone();
+            node.with_store(move |store| match store.publication(&name)? {
+                Some(known) if matches!(known.state, PublicationState::Published(at) if at < revision) => {
+                    store.forget_publication(&known)
+                }
+                _ => Ok(false),
+            })
+            .await?;
+            Ok(revision)
+        }
         // The name was never published.
         Err(error) if is_pending && matches!(error.code(), ErrorCode::NotFound | ErrorCode::Unavailable) => {
             Ok(Revision::NONE)
         }
-        removed => removed,
+        Err(error) => Err(error),
     }
 }
 
@@ -222,7 +235,11 @@ pub(crate) async fn rename(node: &Node, mut rename: Rename) -> Result<Binding, F
         let (revision, _) = catalog.head(&rename.from).await?;
         rename.expected = (revision != Revision::NONE).then_some(revision);
     }
-    catalog.rename(&rename).await
+    let binding = catalog.rename(&rename).await?;
+    let (content, revision) = (binding.content, binding.revision);
+    node.with_store(move |store| store.rename(&rename.from, &rename.to, content, revision))
+        .await?;
+    Ok(binding)
 }
 
 /// Pins or unpins a revision. The request names the present count of pins, so that a repetition changes
@@ -283,12 +300,14 @@ async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failu
             other => other.map(|publication| publication.content),
         };
         let contents = store.entries().into_iter();
-        let mut labelled = contents.filter(|entry| entry.name.as_ref() == Some(&name));
-        let content = labelled.find_map(|entry| {
-            let content = entry.manifest.content();
-            (Some(content) != refused).then_some(content)
-        });
-        Ok::<_, StoreError>(content)
+        let labelled = contents.filter(|entry| entry.name.as_ref() == Some(&name));
+        // A content that has other names was only called so once.
+        let is_nameless = |content: &ContentId| {
+            let names = store.publications_of(*content).unwrap_or_default();
+            Some(*content) != refused && !names.iter().any(Publication::is_name)
+        };
+        let labelled = labelled.map(|entry| entry.manifest.content());
+        Ok::<_, StoreError>(labelled.into_iter().find(is_nameless))
     })
     .await
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
-    Binding, ByteCount, ByteRate, ContentState, DrainStatus, Durability, FragmentSet, Health, Listing,
-    Location, Losses, Name, PeerId, PeerInfo, PeerMode, Reason, Repair, Revision, RevisionEntry,
-    RevisionState, Share, SourceFault, Survey, Timestamp, Why, format_duration,
+    Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet, Health,
+    Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason, Repair, Revision,
+    RevisionEntry, RevisionState, Share, SourceFault, Survey, Timestamp, Why, format_duration,
 };
 
 use super::output::one_line;
@@ -103,6 +103,35 @@ pub fn contents(contents: &[LocalContent]) -> Table {
     table
 }
 
+/// Returns words such as `live, visitor, unreachable`.
+fn peer_state(peer: &PeerInfo) -> String {
+    let reach = match peer.reach {
+        Reach::Reachable => None,
+        Reach::Unconfirmed => Some(words::unconfirmed()),
+        Reach::Unreachable(_) => Some(words::out_of_reach()),
+    };
+    let mode = Some(peer.mode).filter(|mode| *mode != PeerMode::Active);
+    let words = [
+        Some(words::peer_state(peer.state)),
+        mode.map(words::mode_word),
+        peer.is_visitor.then(words::visiting),
+        reach.filter(|_| peer.state != PeerState::Lost),
+        peer.copy.is_some().then(words::copied),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the failures to dial peers, one line each.
+#[must_use]
+pub fn out_of_reach(peers: &[PeerInfo]) -> Vec<String> {
+    let failed = peers.iter().filter(|peer| peer.state == PeerState::Live);
+    let failed = failed.filter_map(|peer| Some((peer, peer.reach.failure()?)));
+    let line = |(peer, failure): (&PeerInfo, &DialFailure)| {
+        words::dialled_in_vain(peer.id.short(), &failure.address, one_line(&failure.error))
+    };
+    failed.map(line).collect()
+}
+
 /// Returns the table of the contents that a user has added and fetched; a directory is one row.
 #[must_use]
 pub fn mine(contents: &[&LocalContent]) -> Table {
@@ -181,7 +210,7 @@ pub fn peers(peers: &[PeerInfo]) -> Table {
             peer.zone
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
-            peer_words(peer),
+            peer_state(peer),
             ByteCount::new(peer.free).to_string(),
             ByteCount::new(peer.capacity).to_string(),
             peer.contents.to_string(),
@@ -384,6 +413,9 @@ pub fn status(status: &Status) -> String {
         }
         SessionStatus::CopyOf { of, .. } => lines.push(("", words::is_a_copy(of))),
         _ => {}
+    }
+    if let Some(host) = status.visitor_host {
+        lines.push(("", words::visitor(&status.address, host)));
     }
     if let Some(zone) = &status.zone {
         lines.push((words::label_zone(), zone.to_string()));

@@ -324,6 +324,8 @@ fn reason_code(code: ReasonCode) -> &'static str {
         ReasonCode::SafeMode => "el tracker espera a sus nodos tras reiniciar",
         ReasonCode::JournalGap => "al registro del tracker le falta una parte",
         ReasonCode::NoSource => "algún fragmento no está en ningún nodo vivo",
+        ReasonCode::Unreachable => "los demás nodos no alcanzan a algunos que lo tienen",
+        ReasonCode::Unconfirmed => "ningún otro nodo ha llamado aún a uno que lo guarda",
         ReasonCode::SourceAway => "algún fragmento solo está en nodos que acaban de callar",
         ReasonCode::GraceRunning => "un nodo que lo guarda acaba de callar",
         ReasonCode::Maintenance => "un nodo que lo guarda está en mantenimiento",

@@ -6,6 +6,7 @@ mod streams;
 mod values;
 mod wire;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -67,6 +68,9 @@ pub struct Status {
     pub source_faults: Vec<SourceFault>,
     /// Progress of the scrub.
     pub scrub: Scrub,
+    /// Set when the node is a visitor because no other machine can dial its address: the address on which it
+    /// could listen.
+    pub visitor_host: Option<IpAddr>,
 }
 
 /// Limits of a node's transfer rates with all its peers together; `None` means unlimited.

@@ -70,6 +70,10 @@ impl TryFrom<v1::StatusReply> for Status {
             bytes_sent: wire.bytes_sent,
             bytes_received: wire.bytes_received,
             bytes_wasted: wire.bytes_wasted,
+            visitor_host: match wire.visitor_host.as_str() {
+                "" => None,
+                host => Some(parsed("visitor_host", host)?),
+            },
             active_fetches: wire.active_fetches,
             active_uploads: wire.active_uploads,
             limits: RateLimits {
@@ -119,6 +123,7 @@ impl From<Status> for v1::StatusReply {
         };
         let text = |address: Option<HostPort>| address.map(|address| address.to_string()).unwrap_or_default();
         Self {
+            visitor_host: status.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
             copy_of: text(copy_of),
             scrub: Some(status.scrub.into()),
             peer_id: status.peer.as_bytes().to_vec().into(),

@@ -80,7 +80,15 @@ fn a_restart_is_welcome_at_once_when_the_old_connection_breaks() {
     let mut world = world();
     assert!(is_contested(knock(&mut world, 6, 2)));
     // What the old run sent before it died arrives now.
-    world.say(1, Report::Heartbeat { used: 0 }).expect("heard");
+    world
+        .say(
+            1,
+            Report::Heartbeat {
+                used: 0,
+                disk_free: None,
+            },
+        )
+        .expect("heard");
     world.disconnect(1);
     knock(&mut world, 6, 2).expect("welcome");
 }
@@ -228,7 +236,7 @@ proptest! {
                 Step::Beats(n) => {
                     if let Some((session, sequence)) = &mut copies[n].session {
                         *sequence += 1;
-                        let report = Numbered { sequence: *sequence, message: Report::Heartbeat { used: 0 } };
+                        let report = Numbered { sequence: *sequence, message: Report::Heartbeat { used: 0, disk_free: None } };
                         let session = *session;
                         let heard = world.apply(Command::Report { session, report });
                         prop_assert!(heard.is_ok(), "a live run lost its session: {:?}", heard);
