@@ -9,6 +9,7 @@ use proto::messages::control::{
 };
 use proto::messages::{Remove, Rename};
 use shared::model::{Binding, ContentId, ContentRef, Name, PinWish, Revision, RevisionEntry};
+use shared::settings::{InForce, Origin};
 use shared::{Coded as _, ErrorCode, Failure};
 use tracing::info;
 
@@ -19,7 +20,7 @@ use super::resolve::{inside, no_directory};
 use crate::blocking::{blocking, try_blocking};
 use crate::collection::read_catalog;
 use crate::scrubber::{Finding, look_at};
-use store::{DiskStore, Entry, FragmentStore as _, Place, Publication, Roles, StoreError};
+use store::{DiskStore, Entry, FragmentStore as _, Place, Publication, PublicationState, Roles, StoreError};
 
 /// Entries of the longest listing.
 const MAX_LISTED: usize = 10_000;
@@ -64,6 +65,32 @@ fn limits(node: &Node) -> RateLimits {
         upload: node.uploads.rate(),
         download: node.fetcher.limiter().rate(),
     }
+}
+
+/// Returns the settings in force: as they were said, except what has been changed or found out since.
+pub(crate) fn settings(node: &Node) -> InForce {
+    let mut in_force = node.settings.borrow().clone();
+    let settings = &mut in_force.settings;
+    for (key, value) in [
+        ("port", node.listens.port().to_string()),
+        ("advertise", node.address.to_string()),
+        ("data_dir", node.data_dir.display().to_string()),
+    ] {
+        let origin = settings.get(key).map_or(Origin::Default, |(_, origin)| *origin);
+        settings.insert(key.to_owned(), (value, origin));
+    }
+    let limits = limits(node);
+    for (key, rate) in [
+        ("upload_limit", limits.upload),
+        ("download_limit", limits.download),
+    ] {
+        let said = settings.get(key).and_then(|(text, _)| text.parse().ok());
+        if said != rate {
+            let text = rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
+            settings.insert(key.to_owned(), (text, Origin::Command));
+        }
+    }
+    in_force
 }
 
 /// Changes the rates at which the node may transfer, and returns them.
@@ -204,11 +231,23 @@ pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Fai
         Err(error) => Err(error),
     };
     match removed {
+        Ok(revision) => {
+            // The content may have other names, and this one is none of them any more.
+            let name = remove.name.clone();
+            node.with_store(move |store| match store.publication(&name)? {
+                Some(known) if matches!(known.state, PublicationState::Published(at) if at < revision) => {
+                    store.forget_publication(&known)
+                }
+                _ => Ok(false),
+            })
+            .await?;
+            Ok(revision)
+        }
         // The name was never published.
         Err(error) if is_pending && matches!(error.code(), ErrorCode::NotFound | ErrorCode::Unavailable) => {
             Ok(Revision::NONE)
         }
-        removed => removed,
+        Err(error) => Err(error),
     }
 }
 
@@ -223,7 +262,11 @@ pub(crate) async fn rename(node: &Node, mut rename: Rename) -> Result<Binding, F
         let (revision, _) = catalog.head(&rename.from).await?;
         rename.expected = (revision != Revision::NONE).then_some(revision);
     }
-    catalog.rename(&rename).await
+    let binding = catalog.rename(&rename).await?;
+    let (content, revision) = (binding.content, binding.revision);
+    node.with_store(move |store| store.rename(&rename.from, &rename.to, content, revision))
+        .await?;
+    Ok(binding)
 }
 
 /// Pins or unpins a revision. The request names the present count of pins, so that a repetition changes
@@ -276,22 +319,48 @@ async fn only_whole(node: &Node, reference: &ContentRef, error: Failure) -> Resu
 /// Returns the content that a name means as far as this node knows: the one that was published under it, or
 /// else the one that came first under it. A name that was refused means nothing.
 async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failure> {
-    let name = name.clone();
-    node.with_store(move |store| {
-        let published = store.publication(&name)?;
+    let known = name.clone();
+    let named = node.with_store(move |store| {
+        let name = &known;
+        let published = store.publication(name)?;
         let refused = match published {
             Some(publication) if publication.is_name() => return Ok(Some(publication.content)),
             other => other.map(|publication| publication.content),
         };
         let contents = store.entries().into_iter();
-        let mut labelled = contents.filter(|entry| entry.name.as_ref() == Some(&name));
-        let content = labelled.find_map(|entry| {
-            let content = entry.manifest.content();
-            (Some(content) != refused).then_some(content)
-        });
-        Ok::<_, StoreError>(content)
-    })
-    .await
+        let labelled = contents.filter(|entry| entry.name.as_ref() == Some(name));
+        // A content that has other names was only called so once.
+        let is_nameless = |content: &ContentId| {
+            let names = store.publications_of(*content).unwrap_or_default();
+            Some(*content) != refused && !names.iter().any(Publication::is_name)
+        };
+        let labelled = labelled.map(|entry| entry.manifest.content());
+        Ok::<_, StoreError>(labelled.into_iter().find(is_nameless))
+    });
+    match named.await? {
+        None => begun_with(node, name).await,
+        content => Ok(content),
+    }
+}
+
+/// Returns the content that is held here and whose id begins with the digits that a name consists of.
+async fn begun_with(node: &Node, digits: &Name) -> Result<Option<ContentId>, Failure> {
+    let Some(ids) = ContentId::beginning_with(digits.as_str()) else {
+        return Ok(None);
+    };
+    let store = Arc::clone(&node.store);
+    let entries = blocking(move || store.entries()).await?;
+    let all = entries.iter().map(|entry| entry.manifest.content());
+    let mut begun = all.filter(|id| ids.contains(id));
+    match (begun.next(), begun.next()) {
+        (Some(one), Some(other)) => Err(several(digits, one, other)),
+        (one, _) => Ok(one),
+    }
+}
+
+fn several(digits: &Name, one: ContentId, other: ContentId) -> Failure {
+    let text = format!("several contents begin with {digits}, such as {one} and {other}; give more digits");
+    Failure::new(ErrorCode::InvalidArgument, text)
 }
 
 /// Reads one content or everything again. Withdraws damaged fragments, which the tracker then repairs from
@@ -327,8 +396,8 @@ pub(crate) async fn verify(
 }
 
 /// Returns the records of everything that the node holds of a file, a directory or a path inside one, and the
-/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again, because
-/// the catalog tells which parts there are.
+/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again,
+/// because the catalog tells which parts there are.
 async fn held_of(node: &Node, reference: &ContentRef) -> Result<(Vec<Entry>, u32), Failure> {
     let mut damaged = 0;
     let mut held = held(node, reference).await?;

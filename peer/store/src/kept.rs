@@ -252,16 +252,17 @@ impl Kept {
             if let Place::Partial {
                 output, overwrite, ..
             } = &mut next.place
-                && output == asked
             {
-                *overwrite |= *may;
+                // An output that was given up must not come about when the content is wanted elsewhere.
+                *overwrite = *may || *overwrite && output == asked;
+                output.clone_from(asked);
             }
         }
         Ok(next)
     }
 
-    /// Returns the output that a fetch into another file than the content's own asks for, and whether it may be
-    /// replaced. A fetch that could not write it in the end must not change the record before.
+    /// Returns the output that a fetch into another file than the content's own asks for, and whether it may
+    /// be replaced. A fetch that could not write it in the end must not change the record before.
     pub(super) fn output_of<'a>(&self, purpose: &'a Purpose) -> Option<(&'a Path, bool)> {
         let Purpose::Fetched {
             output: asked,

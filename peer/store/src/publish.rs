@@ -8,11 +8,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::fs::FileType;
 use shared::hash::{ReadAt, hash_content};
 use shared::model::{ContentId, Digest, FragmentLength, Manifest, Name};
 
@@ -152,8 +153,8 @@ impl ReadAt for CancellableFile<'_> {
 }
 
 impl DiskStore {
-    /// Hashes a user's file and shares it in place, durably; see [`Self::hash_file`]. Returns the manifest that
-    /// is kept.
+    /// Hashes a user's file and shares it in place, durably; see [`Self::hash_file`]. Returns the manifest
+    /// that is kept.
     ///
     /// # Errors
     /// As [`Self::hash_file`]; [`StoreError::Index`].
@@ -189,6 +190,7 @@ impl DiskStore {
         cancelled: &AtomicBool,
     ) -> Result<HashedFile, StoreError> {
         let (path, file, identity) = open_regular(path)?;
+        self.layout.require_foreign_file(&path, &file)?;
         let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(identity.size));
         Manifest::count_fragments(identity.size, fragment_length)?;
         let spool = LeafSpool::create(self.layout.spool(rand::random()))?;
@@ -242,9 +244,10 @@ impl DiskStore {
         })
     }
 
-    /// Shares a file that was hashed, durably. A content that is here completely keeps its place, its name and
-    /// its fragment length, and the file is remembered as a copy; the file becomes the place of a content that
-    /// is here in part. Returns the manifest that is kept, and whether the file is a copy that was unknown.
+    /// Shares a file that was hashed, durably. A content that is here completely keeps its place, its name
+    /// and its fragment length, and the file is remembered as a copy; the file becomes the place of a content
+    /// that is here in part. Returns the manifest that is kept, and whether the file is a copy that was
+    /// unknown.
     pub(super) fn share(
         &self,
         hashed: HashedFile,
@@ -293,15 +296,11 @@ impl DiskStore {
 fn open_regular(asked: &Path) -> Result<(PathBuf, File, FileIdentity), StoreError> {
     let path = asked.canonicalize().map_err(StoreError::io("read", asked))?;
     let refuse_others = |metadata: &fs::Metadata| {
-        let kind = metadata.file_type();
-        let kind = match () {
-            () if kind.is_file() => return Ok(()),
-            () if kind.is_dir() => "a directory",
-            () if kind.is_fifo() => "a pipe",
-            () if kind.is_socket() => "a socket",
-            () if kind.is_block_device() || kind.is_char_device() => "a device",
-            () => "something else",
-        };
+        if metadata.is_file() {
+            return Ok(());
+        }
+        let special = files::special_kind(FileType::from_raw_mode(metadata.mode()));
+        let kind = special.unwrap_or("a directory");
         Err(StoreError::NotAFile {
             path: asked.to_owned(),
             kind,

@@ -1,13 +1,16 @@
 //! The life of a content's data: into a place of its own, more of it there, on to its output, and away.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
-use shared::model::Manifest;
+use shared::model::{ContentId, Manifest};
 use tracing::warn;
 
+use super::copies::UserFile;
 use super::files::{self, FileIdentity};
 use super::index::Index;
 use super::kept::Kept;
+use super::recovery::successor;
 use super::room::{check_output, make_room};
 use super::slot::Slot;
 use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
@@ -29,10 +32,73 @@ impl DiskStore {
             return Err(StoreError::Changed { path: partial });
         }
         self.change(index, slot, |kept| kept.identity = Some(identity))?;
-        files::move_file(&partial, &output, overwrite)?;
+        self.layout.require_foreign(&output)?;
+        match files::move_file(&partial, &output, overwrite) {
+            // On another disk an export brings it to its output, without the index's lock.
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::CrossesDevices => return Ok(()),
+            moved => moved?,
+        }
         self.change(index, slot, |kept| kept.place = Place::File(output.clone()))?;
         self.handles.close(slot.number);
         Ok(())
+    }
+
+    /// Keeps a content in its output, to which an export has brought it from a partial file on another disk;
+    /// returns whether that was so.
+    pub(super) fn finish_elsewhere(
+        &self,
+        index: &Index,
+        content: ContentId,
+        file: &UserFile,
+    ) -> Result<bool, StoreError> {
+        let slot = self.slot(content)?;
+        let Some((partial, output, _)) = slot.kept().complete_partial() else {
+            return Ok(false);
+        };
+        if output != file.path {
+            return Ok(false);
+        }
+        index.add_temporary(&partial)?;
+        self.change(index, &slot, |kept| kept.move_to(file.clone()))?;
+        self.handles.close(slot.number);
+        files::remove(&partial)?;
+        index.remove_temporary(&partial)?;
+        Ok(true)
+    }
+
+    /// Moves a content from the user's file in which it is to an equal one; returns false when there is none.
+    pub(super) fn move_to_copy(&self, index: &Index, slot: &Slot) -> Result<bool, StoreError> {
+        let kept = slot.kept().durable();
+        let Some(next) = successor(index, kept.content(), &kept.place, kept.identity)? else {
+            return Ok(false);
+        };
+        self.change(index, slot, |kept| kept.move_to(next.clone()))?;
+        self.handles.close(slot.number);
+        index.remove_copy(&next.path)?;
+        Ok(true)
+    }
+
+    /// Leaves a user's file that cannot be read, if the content is still there and an equal file can take its
+    /// place.
+    pub(super) fn leave(&self, slot: &Slot, place: &Place) -> Result<bool, StoreError> {
+        let index = self.index();
+        let is_there = self.slots.is_current(slot) && slot.kept().place == *place;
+        Ok(is_there && self.move_to_copy(&index, slot)?)
+    }
+
+    /// Remembers a file that has the bytes of a content, which is all here. Returns false when the content is
+    /// in that very file.
+    pub(super) fn remember_copy(
+        &self,
+        index: &Index,
+        content: ContentId,
+        copy: &UserFile,
+    ) -> Result<bool, StoreError> {
+        let is_in_use = |slot: &Arc<Slot>| slot.kept().place == Place::File(copy.path.clone());
+        match self.slots.get(content) {
+            Some(slot) if !is_in_use(&slot) => index.add_copy(content, copy).map(|()| true),
+            _ => Ok(false),
+        }
     }
 
     /// Keeps a content in a new place; `old` is its record before.
@@ -46,7 +112,7 @@ impl DiskStore {
             output, overwrite, ..
         } = &next.place
         {
-            check_output(output, *overwrite)?;
+            check_output(&self.layout, output, *overwrite)?;
         }
         self.require_capacity(&next, old)?;
         if let Some(old) = old {
@@ -117,7 +183,7 @@ impl DiskStore {
             return self.settle_in(index, next, Some(&old));
         }
         if let Some((output, overwrite)) = next.output_of(purpose) {
-            check_output(output, overwrite)?;
+            check_output(&self.layout, output, overwrite)?;
         }
         self.require_capacity(&next, Some(&old))?;
         let is_anew = make_room(&self.layout, &next, &old.wanted)?;
