@@ -5,6 +5,7 @@
 
 mod collections;
 mod copies;
+mod defaults;
 mod disks;
 mod endings;
 mod foreign;

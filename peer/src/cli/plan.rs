@@ -47,12 +47,15 @@ pub(super) async fn add(
     selection: Selection,
     is_update: bool,
 ) -> Result<(), Failure> {
+    let node = attach::find(context.options).await?;
+    let defaults = node.as_ref().map(|node| node.status.defaults).unwrap_or_default();
     let found = {
-        let (path, length) = (path.clone(), context.options.fragment_length);
+        let length = context.options.fragment_length.or(defaults.fragment_length);
+        let path = path.clone();
         let own = context.options.data_dir.clone();
         off_thread(move || find(&path, length, &selection, &own)).await??
     };
-    let target = context.options.replicas.get();
+    let target = context.options.replicas.unwrap_or(defaults.replicas).get();
     let mut plan = AddPlan {
         path,
         name: name.to_string(),
@@ -68,7 +71,6 @@ pub(super) async fn add(
         bytes: None,
         expected_ms: None,
     };
-    let node = attach::find(context.options).await?;
     if let Some(node) = node {
         let own = node.status.peer;
         let bound = located(&node.client, &ContentRef::Name(name.clone())).await?;
@@ -119,7 +121,7 @@ fn find(
         let is_file = |step: &&scan::Step| matches!(step, scan::Step::File(_));
         return Ok(Found {
             length: scanned.length,
-            fragment_length: FragmentLength::for_content(scanned.length),
+            fragment_length: fragment_length.unwrap_or_else(|| FragmentLength::for_content(scanned.length)),
             fragments: 0,
             content: None,
             files: Some(scanned.steps.iter().filter(is_file).count()),

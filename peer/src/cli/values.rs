@@ -56,7 +56,7 @@ pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Fail
     let put = PutValue {
         key: args.key,
         value: value.into(),
-        target: args.replicas.unwrap_or(context.options.replicas),
+        target: args.replicas.or(context.options.replicas),
         wait: args.wait.is_some(),
     };
     let refused = |error: RemoteError| Failure::of(words::put(&what), &error);

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use shared::collection::{Builder, Catalog, Data, File, Kind, LARGE_FILE, Packed, Selection, Small, plan};
-use shared::model::{ContentId, Manifest, Name};
+use shared::model::{ContentId, FragmentLength, Manifest, Name};
 
 use super::error::CollectionError;
 use super::scan::{Found, Scanned, Step, attributes_of, holes, scan};
@@ -29,6 +29,8 @@ pub struct Source<'a> {
     pub own: &'a Path,
     /// The catalog of the revision before, if its packs may be here.
     pub before: Option<&'a Catalog>,
+    /// Length of the fragments; none lets the length of each content decide.
+    pub fragment_length: Option<FragmentLength>,
 }
 
 /// Watches the work and may stop it.
@@ -84,7 +86,14 @@ pub fn make(store: &DiskStore, source: &Source<'_>, watcher: &Watcher<'_>) -> Re
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     for found in files.iter().filter(|found| found.length >= LARGE_FILE) {
         let progress = |bytes: u64| (watcher.progress)(done + bytes, total);
-        let manifest = store.add_file(&found.place, None, None, threads, &progress, watcher.cancelled)?;
+        let manifest = store.add_file(
+            &found.place,
+            None,
+            source.fragment_length,
+            threads,
+            &progress,
+            watcher.cancelled,
+        )?;
         if manifest.length() != found.length {
             return Err(changed(found));
         }
@@ -99,7 +108,7 @@ pub fn make(store: &DiskStore, source: &Source<'_>, watcher: &Watcher<'_>) -> Re
         };
         Ok((places.get(&*found.path).copied().unwrap_or(Data::Empty), holes))
     })?;
-    let manifest = store.keep_bytes(&catalog.encode()?, source.name)?;
+    let manifest = store.keep_bytes(&catalog.encode()?, source.name, source.fragment_length)?;
     (watcher.hold)(manifest.content());
     store.note_collection(manifest.content())?;
     Ok(Made {
@@ -211,7 +220,9 @@ fn pack<'a>(
             bytes.extend_from_slice(&read(files[*number])?);
             on_read(files[*number].length)?;
         }
-        let pack = store.keep_bytes(&bytes, source.name)?.content();
+        let pack = store
+            .keep_bytes(&bytes, source.name, source.fragment_length)?
+            .content();
         hold(pack);
         for (number, offset) in numbers.iter().zip(offsets) {
             places.insert(&*files[*number].path, Data::Packed(pack, offset));

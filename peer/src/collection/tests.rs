@@ -44,6 +44,7 @@ impl Node {
             name: &name,
             own: &self.path("data"),
             before,
+            fragment_length: None,
         };
         let watcher = Watcher {
             progress: &|_, _| {},
@@ -262,7 +263,7 @@ fn parts_are_kept_while_a_publication_waits_also_after_a_restart() {
     let waiting = Publication {
         name: Name::new("tree").expect("a name"),
         content,
-        target: ReplicationTarget::new(2).expect("in bounds"),
+        target: Some(ReplicationTarget::new(2).expect("in bounds")),
         update: false,
         state: PublicationState::Pending(None),
     };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use proto::messages::control::{Add, Get};
-use shared::model::{Binding, ContentRef, Listing, Location, Name, ReplicationTarget};
+use shared::model::{Binding, ContentRef, Listing, Location, Name, NetworkDefaults, ReplicationTarget};
 use shared::{Coded as _, ErrorCode};
 
 use super::completion::Completes;
@@ -30,7 +30,9 @@ impl Menu<'_> {
             self.console.say(words::nothing_added());
             return Ok(());
         };
-        let (fragment_length, own) = (self.options.fragment_length, self.options.data_dir.clone());
+        let defaults = self.defaults().await;
+        let own = self.options.data_dir.clone();
+        let fragment_length = self.options.fragment_length.or(defaults.fragment_length);
         let looking = off_thread(move || {
             let path = file_to_add(&path)?;
             let preview = preview::of(&path, fragment_length, &own)?;
@@ -46,9 +48,12 @@ impl Menu<'_> {
         let Some(name) = self.ask_name(name_of(&path).ok()).await? else {
             return Ok(());
         };
-        let Some(target) = self.ask_target().await? else {
+        let default = self.options.replicas.unwrap_or(defaults.replicas);
+        let Some(chosen) = self.ask_target(default).await? else {
             return Ok(());
         };
+        // The network's default is that of the moment of publication.
+        let target = (chosen != default).then_some(chosen).or(self.options.replicas);
         let add = Add {
             path,
             name,
@@ -86,8 +91,13 @@ impl Menu<'_> {
         }
     }
 
-    async fn ask_target(&mut self) -> Result<Option<ReplicationTarget>, Failure> {
-        let default = self.options.replicas;
+    /// Returns the defaults of the network, as far as the node knows them.
+    async fn defaults(&self) -> NetworkDefaults {
+        let status = self.client.status().await;
+        status.map_or_else(|_| NetworkDefaults::default(), |status| status.defaults)
+    }
+
+    async fn ask_target(&mut self, default: ReplicationTarget) -> Result<Option<ReplicationTarget>, Failure> {
         let Some(line) = self.asked(&words::ask_replicas(default)).await else {
             return Ok(None);
         };

@@ -65,7 +65,10 @@ pub(crate) async fn add(
     };
     let progress = || AddEvent::Received(came.load(Ordering::Relaxed));
     let staged = events.during(taking, || caller_gone.cancel(), progress).await?;
-    let (name, fragment_length) = (begin.name.clone(), begin.fragment_length);
+    let (name, fragment_length) = (
+        begin.name.clone(),
+        node.fragment_length(begin.fragment_length).await,
+    );
     let manifest = try_blocking(move || staged.keep(&name, fragment_length)).await?;
     let _guard = node.network.protect(manifest.content());
     let publication = Publication {

@@ -32,9 +32,9 @@ pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -
             "a value of {length} is too long: at most {most}; add it as a file"
         )));
     }
-    let kept = name.clone();
+    let (kept, fragment_length) = (name.clone(), node.fragment_length(None).await);
     let manifest = node
-        .with_store(move |store| store.keep_bytes(&put.value, &kept))
+        .with_store(move |store| store.keep_bytes(&put.value, &kept, fragment_length))
         .await?;
     let _guard = node.network.protect(manifest.content());
     let publication = Publication {

@@ -10,7 +10,9 @@ use proto::client::{CatalogClient, NotWelcome, Orders, SessionClient, UpkeepClie
 use proto::messages::FromTracker;
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, Epoch, Hello, HostPort, Numbered, Order, Report, Welcome, Zone};
+use shared::model::{
+    ContentId, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, Welcome, Zone,
+};
 use shared::runtime::{Backoff, Clock};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -68,6 +70,7 @@ pub(super) struct Driver {
     pub(super) status: watch::Sender<NetworkStatus>,
     pub(super) connection: watch::Sender<Option<Connection>>,
     pub(super) known: watch::Sender<Option<Known>>,
+    pub(super) defaults: watch::Sender<NetworkDefaults>,
     pub(super) protected: Protected,
 }
 
@@ -404,6 +407,9 @@ impl Driver {
                     warn!(content = %content.short(), %error, "cannot evict");
                 }
             }
+            // The session has answered.
+            Order::Ask { .. } => {}
+            Order::Adopt { defaults, .. } => drop(self.defaults.send_replace(defaults)),
             Order::Remember(mark) => {
                 let identity = Arc::clone(&self.deps.identity);
                 if let Err(error) = try_blocking(move || identity.remember(mark)).await {

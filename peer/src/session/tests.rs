@@ -115,6 +115,7 @@ impl Welcomed {
             lease: LIMIT,
             heartbeat: LIMIT,
             listing: None,
+            defaults: shared::model::NetworkDefaults::default(),
         };
         welcomed.say(FromTracker::Welcome(welcome)).await;
         while !matches!(

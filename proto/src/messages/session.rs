@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use shared::model::{
     AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, HelloRefusal, Holding,
-    HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, Numbered, Order, Report, RunId,
-    Source, Timestamp, Welcome,
+    HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, NetworkDefaults, Numbered, Order,
+    Report, RunId, Source, Timestamp, Welcome,
 };
 
-use super::types::{content_id, peer_id, zone, zone_text};
+use super::types::{
+    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, zone, zone_text,
+};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
@@ -51,6 +53,9 @@ impl TryFrom<v1::FromPeer> for Numbered<FromPeer> {
                 completes_inventory: announce.completes_inventory,
             }),
             Message::Result(result) => FromPeer::Report(result.try_into()?),
+            Message::Alive(alive) => FromPeer::Report(Report::Alive {
+                question: alive.question,
+            }),
             Message::Leave(v1::Leave {}) => FromPeer::Report(Report::Leave),
         };
         Ok(Self {
@@ -90,6 +95,7 @@ impl From<Numbered<FromPeer>> for v1::FromPeer {
                     detail,
                 })
             }
+            FromPeer::Report(Report::Alive { question }) => Message::Alive(v1::Alive { question }),
             FromPeer::Report(Report::Leave) => Message::Leave(v1::Leave {}),
         };
         Self {
@@ -257,6 +263,15 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 lease: positive("lease_ms", welcome.lease_ms)?,
                 heartbeat: positive("heartbeat_ms", welcome.heartbeat_ms)?,
                 listing: welcome.listing.map(buckets).transpose()?,
+                defaults: defaults(welcome.replicas, welcome.fragment_length)?,
+            }),
+            Message::Ask(ask) => Self::Order(Order::Ask {
+                epoch: Epoch::new(ask.epoch),
+                question: ask.question,
+            }),
+            Message::Defaults(changed) => Self::Order(Order::Adopt {
+                epoch: Epoch::new(changed.epoch),
+                defaults: defaults(changed.replicas, changed.fragment_length)?,
             }),
             Message::Assign(assign) => {
                 let manifest: Manifest = required("manifest", assign.manifest)?.try_into()?;
@@ -307,6 +322,17 @@ impl From<FromTracker> for v1::FromTracker {
                 lease_ms: millis(welcome.lease),
                 heartbeat_ms: millis(welcome.heartbeat),
                 listing: welcome.listing.map(|buckets| buckets.to_bytes().into()),
+                replicas: welcome.defaults.replicas.get(),
+                fragment_length: fragment_length_number(welcome.defaults.fragment_length),
+            }),
+            FromTracker::Order(Order::Ask { epoch, question }) => Message::Ask(v1::Ask {
+                epoch: epoch.get(),
+                question,
+            }),
+            FromTracker::Order(Order::Adopt { epoch, defaults }) => Message::Defaults(v1::Defaults {
+                epoch: epoch.get(),
+                replicas: defaults.replicas.get(),
+                fragment_length: fragment_length_number(defaults.fragment_length),
             }),
             FromTracker::Order(Order::Assign {
                 epoch,
@@ -341,6 +367,14 @@ impl From<FromTracker> for v1::FromTracker {
             message: Some(message),
         }
     }
+}
+
+/// The defaults of a network; an older tracker has none.
+pub(super) fn defaults(replicas: u32, fragment_length: u32) -> Result<NetworkDefaults, Invalid> {
+    Ok(NetworkDefaults {
+        replicas: chosen_target(replicas)?.unwrap_or(NetworkDefaults::default().replicas),
+        fragment_length: chosen_fragment_length(fragment_length)?,
+    })
 }
 
 /// The id of a run; none from peers that have no such ids.

@@ -45,6 +45,7 @@ pub use revision::{
     RevisionLimitError, RevisionState,
 };
 pub use session::{
-    AssignmentFailure, EvictReason, Hello, HelloRefusal, Numbered, Order, Report, Source, Welcome,
+    AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Report, Source,
+    Welcome,
 };
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};

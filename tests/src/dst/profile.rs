@@ -101,7 +101,12 @@ impl Profile {
             false => Budget::default(),
         };
         let timing = Self::timing();
-        Policy { timing, budget }
+        let defaults = NetworkDefaults::default();
+        Policy {
+            timing,
+            budget,
+            defaults,
+        }
     }
 
     /// Returns the tracker's durations, several times shorter than usual: their order matters.

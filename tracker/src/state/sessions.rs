@@ -16,6 +16,7 @@ use shared::model::{Epoch, Hello, Mark, Numbered, Order, PeerId, Report, Timesta
 
 use super::State;
 use super::command::{Closing, Outcome, Rejection, SessionId};
+use super::peers::Contest;
 use super::record::{Fact, NameFact, Registration};
 
 impl State {
@@ -26,7 +27,7 @@ impl State {
         hello: &Hello,
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
-        self.peers.contest(now, hello, self.timing.heartbeat)?;
+        self.contest(now, hello, out)?;
         if hello.epoch > self.history.epoch() && self.history.is_restored() {
             self.raise_epoch(now, hello.epoch, out);
         }
@@ -58,7 +59,7 @@ impl State {
             unconfirmed.retain(|content| listing.contains(*content));
         }
         let lease_until = now.after(self.timing.lease);
-        if let Some(old) = self.peers.open(id, hello, unconfirmed, now, lease_until) {
+        if let Some(old) = self.peers.open(id, hello, unconfirmed, lease_until) {
             out.close(old, Closing::Replaced);
         }
         self.replicas.mark_held_by(peer);
@@ -67,7 +68,25 @@ impl State {
             lease: self.timing.lease,
             heartbeat: self.timing.heartbeat,
             listing,
+            defaults: self.defaults,
         })
+    }
+
+    /// Checks that no other run of the peer has a live session, and has that run asked whether it lives.
+    fn contest(&mut self, now: Timestamp, hello: &Hello, out: &mut Outcome) -> Result<(), Rejection> {
+        match self.peers.contest(now, hello) {
+            Contest::None => Ok(()),
+            Contest::Refused(rejection) => Err(rejection),
+            Contest::Begun {
+                session,
+                question,
+                rejection,
+            } => {
+                let epoch = self.history.epoch();
+                out.send(session, Order::Ask { epoch, question });
+                Err(rejection)
+            }
+        }
     }
 
     pub(super) fn report(
@@ -80,7 +99,7 @@ impl State {
         let Some(peer) = self.peers.receive(id, &report)? else {
             return Ok(());
         };
-        if self.peers.renew(peer, now, now.after(self.timing.lease)) {
+        if self.peers.renew(peer, now.after(self.timing.lease)) {
             self.replicas.mark_held_by(peer);
         }
         match report.message {
@@ -116,6 +135,7 @@ impl State {
                     self.peers.set_full(peer, now.after(self.timing.cool_down));
                 }
             }
+            Report::Alive { question } => self.peers.prove(peer, question),
             // A peer in maintenance is expected back: it is suspect until its time is over.
             Report::Leave if self.peers.is_in_maintenance(peer, now) => {
                 self.close_session(now, id);

@@ -12,7 +12,7 @@ pub use entries::{EntryKind, Listed};
 use shared::collection::Selection;
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Epoch, FetchSource, FragmentLength, Health, HostPort,
-    Incarnation, Name, PeerId, ReplicationTarget, SourceFault, Zone,
+    Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -65,6 +65,8 @@ pub struct Status {
     pub source_faults: Vec<SourceFault>,
     /// Progress of the scrub.
     pub scrub: Scrub,
+    /// Defaults of the network, as it told them last.
+    pub defaults: NetworkDefaults,
 }
 
 /// Limits of a node's transfer rates with all its peers together; `None` means unlimited.
@@ -156,9 +158,9 @@ pub struct Add {
     pub path: PathBuf,
     /// The name to bind.
     pub name: Name,
-    /// Replicas wanted.
-    pub target: ReplicationTarget,
-    /// Length of the fragments; `None` lets the content's length decide.
+    /// Replicas wanted; `None` means as many as the network's default.
+    pub target: Option<ReplicationTarget>,
+    /// Length of the fragments; `None` lets the network's default, or else the content's length decide.
     pub fragment_length: Option<FragmentLength>,
     /// Whether a name that is bound to another content should be bound to this one.
     pub update: bool,

@@ -344,6 +344,7 @@ impl World {
             }
             Order::Evict { content, reason, .. } => self.evict(number, content, reason),
             Order::Remember(mark) => self.peers[number].mark = Some(mark),
+            Order::Ask { .. } | Order::Adopt { .. } => {}
         }
     }
 

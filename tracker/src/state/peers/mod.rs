@@ -18,6 +18,7 @@ use shared::model::{
 use super::command::{Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
 use crate::placement::Rings;
+pub(crate) use copies::Contest;
 use copies::{Copied, Rivals, Run};
 use leases::SafeMode;
 use maintenance_holdings::MaintenanceHoldings;
@@ -83,8 +84,6 @@ pub(crate) struct Session {
     /// The run that said hello, and others that did so since.
     run: Run,
     rivals: Rivals,
-    /// Time of the last message.
-    heard_at: Timestamp,
     /// Number of the last message that was taken in.
     sequence: u64,
     /// Facts of the last mark that it was sent.
@@ -436,7 +435,6 @@ impl Peers {
         id: SessionId,
         hello: &Hello,
         unconfirmed: BTreeSet<ContentId>,
-        now: Timestamp,
         lease_until: Timestamp,
     ) -> Option<SessionId> {
         self.touch(hello.peer);
@@ -444,22 +442,16 @@ impl Peers {
         (peer.used, peer.is_full_until, peer.has_left) = (hello.used, Timestamp::default(), false);
         peer.life = Life::Live { lease_until };
         self.sessions.insert(id, hello.peer);
-        let mut session = Session {
+        let old = peer.session.replace(Session {
             id,
             run: Run::of(hello),
             rivals: Rivals::default(),
-            heard_at: now,
             sequence: 1,
             sent_facts: 0,
             unconfirmed: Some(unconfirmed),
-        };
-        let mut old = peer.session.take();
-        if let Some(old) = &mut old {
-            session.succeed(old);
-            self.sessions.remove(&old.id);
-        }
-        peer.session = Some(session);
-        old.map(|old| old.id)
+        })?;
+        self.sessions.remove(&old.id);
+        Some(old.id)
     }
 
     /// Checks the number of a session's next message and returns the peer; none when the message was taken in

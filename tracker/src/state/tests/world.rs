@@ -445,7 +445,7 @@ impl World {
                         let fragments = FragmentSet::empty(self.capacity_of(content, peer));
                         self.announce_one(n, content, fragments, (false, false));
                     }
-                    Order::Remember(_) => {}
+                    Order::Remember(_) | Order::Ask { .. } | Order::Adopt { .. } => {}
                 }
             }
         }
