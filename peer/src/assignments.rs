@@ -151,8 +151,8 @@ impl Assignments {
     pub async fn evict(&self, content: ContentId, reason: EvictReason) -> Result<(), RemoteError> {
         let store = Arc::clone(&self.store);
         let freed = try_blocking(move || {
-            let publications = store.publications()?;
-            let parts = pending_parts(&store, &publications)?;
+            let publications = store.publications_of(content)?;
+            let parts = pending_parts(&store, &store.pending_publications()?)?;
             let eviction = Eviction::of(content, reason, &publications, &parts);
             let freed = eviction.carry_out(content, &*store)?;
             for publication in eviction.forgotten() {

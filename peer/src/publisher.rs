@@ -28,7 +28,7 @@ use crate::identity::Identity;
 use crate::session::{Connection, Network, ProtectionGuard};
 use store::{DiskStore, FragmentStore as _, Publication, PublicationState};
 
-pub use attempt::{Attempt, Bind, Input, Outcome, Output, is_final};
+pub use attempt::{Attempt, Bind, Input, Outcome, Output, conflict, is_final};
 pub use rounds::{Next, RETRY_WAIT, Rounds};
 
 /// The publisher of one node; cheap to clone.
@@ -41,8 +41,6 @@ struct Inner {
     identity: Arc<Identity>,
     network: Network,
     clock: Clock,
-    /// One publication at a time: two attempts at the same one would race for its settlement.
-    turn: Mutex<()>,
     /// A caller's attempt ended and may have left its publication pending.
     remains: Notify,
     /// Names under which a caller is publishing, or waits to: the outbox has one place for each.
@@ -78,7 +76,6 @@ impl Publisher {
             identity: Arc::clone(identity),
             network: network.clone(),
             clock: clock.clone(),
-            turn: Mutex::new(()),
             remains: Notify::new(),
             names: Names::default(),
         }));
@@ -92,35 +89,57 @@ impl Publisher {
         publisher
     }
 
-    /// Returns the publications that wait for a tracker.
-    ///
-    /// # Errors
-    /// When the outbox cannot be read.
-    pub async fn pending(&self) -> Result<Vec<Publication>, RemoteError> {
-        let store = Arc::clone(&self.0.store);
-        let mut publications = try_blocking(move || store.publications()).await?;
-        publications.retain(Publication::is_pending);
-        Ok(publications)
-    }
-
     /// Waits until nobody else here publishes under this name: from before a publication is written to the
     /// outbox until its answer is there. Otherwise one would make the other's publication and take its answer
-    /// for its own.
+    /// for its own. Publications of different names wait for nothing.
     pub async fn turn(&self, name: &Name) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
-            names.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(names.entry(name.clone()).or_default())
-        };
-        lock.lock_owned().await
+        self.lock_of(name).lock_owned().await
     }
 
-    /// Makes one publication that is in the outbox, now.
+    /// Takes the turn of a name, unless somebody has it.
+    fn try_turn(&self, name: &Name) -> Option<OwnedMutexGuard<()>> {
+        self.lock_of(name).try_lock_owned().ok()
+    }
+
+    fn lock_of(&self, name: &Name) -> Arc<Mutex<()>> {
+        let mut names = self.0.names.lock().unwrap_or_else(PoisonError::into_inner);
+        names.retain(|_, lock| Arc::strong_count(lock) > 1);
+        Arc::clone(names.entry(name.clone()).or_default())
+    }
+
+    /// Asks for the revision that a publication is to follow, before anything is changed for it. Without a
+    /// tracker that is not known yet.
+    ///
+    /// # Errors
+    /// Conflict when the name is bound to another content.
+    pub async fn follow(&self, mut publication: Publication) -> Result<Publication, RemoteError> {
+        let asked = match self.0.network.connection_soon().await {
+            Ok(connection) => connection.catalog.head(&publication.name).await,
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok((revision, bound)) => match conflict(&publication, bound) {
+                Some(text) => Err(RemoteError::new(ErrorCode::Conflict, text)),
+                None => {
+                    publication.state = PublicationState::Pending(Some(revision));
+                    Ok(publication)
+                }
+            },
+            Err(error) if is_final(error.code()) => Err(error),
+            Err(_) => Ok(publication),
+        }
+    }
+
+    /// Makes one publication that is in the outbox, now. The caller has the turn of its name.
     ///
     /// # Errors
     /// When the tracker refuses (then it is settled as refused), or cannot be reached (then it stays
     /// pending), or the user has withdrawn it or added something else under the name meanwhile.
-    pub async fn publish(&self, wanted: &Publication) -> Result<Binding, RemoteError> {
+    pub async fn publish(
+        &self,
+        wanted: &Publication,
+        _turn: &OwnedMutexGuard<()>,
+    ) -> Result<Binding, RemoteError> {
         let mut unsettled = Unsettled(Some(&self.0.remains));
         let outcome = self.attempt(wanted).await;
         if outcome
@@ -156,13 +175,17 @@ impl Publisher {
         let inner = &self.0;
         match next {
             Next::Read => {
-                let pending = self.pending().await;
+                let store = Arc::clone(&inner.store);
+                let pending = try_blocking(move || store.pending_publications()).await;
                 let pending = pending.inspect_err(|error| warn!(%error, "cannot read the outbox"));
                 rounds.read(inner.clock.now(), pending.ok());
             }
             Next::Try(publication) => {
                 let name = &publication.name;
-                let outcome = self.attempt(&publication).await;
+                let outcome = match self.try_turn(name) {
+                    Some(_turn) => self.attempt(&publication).await,
+                    None => Err(taken(name)),
+                };
                 match &outcome {
                     Ok(binding) => info!(%name, revision = %binding.revision, "published"),
                     Err(error) => warn!(%name, %error, "not published"),
@@ -185,15 +208,13 @@ impl Publisher {
         }
     }
 
-    /// Makes one publication that is in the outbox, when its turn comes.
+    /// Makes one publication that is in the outbox, in its name's turn.
     async fn attempt(&self, wanted: &Publication) -> Result<Binding, RemoteError> {
         let inner = &self.0;
-        let _turn = inner.turn.lock().await;
-        let store = Arc::clone(&inner.store);
-        let all = try_blocking(move || store.publications()).await?;
-        let publication = all
-            .into_iter()
-            .find(|known| known.asks_the_same(wanted))
+        let (store, name) = (Arc::clone(&inner.store), wanted.name.clone());
+        let known = try_blocking(move || store.publication(&name)).await?;
+        let publication = known
+            .filter(|known| known.asks_the_same(wanted))
             .ok_or_else(|| withdrawn(&wanted.name))?;
         let (mut attempt, mut output) = Attempt::begin(publication);
         let (mut guards, mut binding) = (Vec::new(), None);
@@ -289,6 +310,11 @@ async fn resolve(connection: &Connection, name: &Name, revision: Revision) -> Re
     let newer = binding.revision;
     let text = format!("{name} was published as revision {revision}, and is at revision {newer} by now");
     Err(RemoteError::new(ErrorCode::Conflict, text))
+}
+
+fn taken(name: &Name) -> RemoteError {
+    let text = format!("something is being published as {name} just now");
+    RemoteError::new(ErrorCode::Unavailable, text)
 }
 
 fn withdrawn(name: &Name) -> RemoteError {

@@ -44,7 +44,7 @@ impl FindSources for TrackerSources {
             let Some(connection) = self.network.get().and_then(|network| network.connection().ok()) else {
                 return Vec::new();
             };
-            let content = ContentRef::Id(content);
+            let content = ContentRef::Id(content).into();
             let locate = Locate {
                 content,
                 max_holders: MAX_HOLDERS,

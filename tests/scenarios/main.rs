@@ -28,6 +28,7 @@ mod settings;
 mod shapes;
 mod streams;
 mod terminal;
+mod unchanged;
 mod upgrade;
 mod upkeep;
 mod watching;

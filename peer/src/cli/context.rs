@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::client::ControlClient;
 use proto::messages::Remove;
 use proto::messages::control::EntryPoint;
+use shared::model::ContentRef;
 use shared::runtime::{Clock, Tasks};
 
 use crate::node::NodeHandle;
@@ -122,6 +123,17 @@ impl<'a> Context<'a> {
     }
 
     /// Sets the words for a command that is ended from outside.
+    /// Tells when a name hides a path inside a directory that reads the same, and how to write that path. A node
+    /// that cannot tell hides nothing that matters now.
+    pub(super) async fn note_hidden(&self, client: &ControlClient, content: &ContentRef) {
+        if content.splits().next().is_none() {
+            return;
+        }
+        if let Ok(Some(inside)) = client.shadowed(content).await {
+            self.out.note(&words::hides(content, inside));
+        }
+    }
+
     pub(super) fn set_last_words(&self, words: String) {
         self.ending().last_words = Some(words);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use proto::client::ControlClient;
 use proto::messages::control::{EntryPoint, Get};
-use shared::model::{ContentRef, Name};
+use shared::model::ContentRef;
 
 use super::context::Context;
 use super::flags::{GiveUp, Globs};
@@ -54,21 +54,19 @@ pub(super) async fn run(context: &Context<'_>, args: GetArgs) -> Result<(), Fail
         let selection = args.globs.selection()?;
         return plan::get(context, &args.content, args.output, selection).await;
     }
-    let named = match &args.content {
-        ContentRef::Name(name) => Some(name.clone()),
-        ContentRef::Id(_) => None,
-    };
+    let named = args.content.file_name().map(str::to_owned);
     fetch(context, args, named, context.options.entry.clone()).await
 }
 
-/// Fetches a content through a node in the network of `entry`; `named` is its name, if it is known already.
+/// Fetches a content through a node in the network of `entry`; `named` is the last part of its
+/// name, if it is known already.
 ///
 /// # Errors
 /// The node's error.
 pub(super) async fn fetch(
     context: &Context<'_>,
     args: GetArgs,
-    named: Option<Name>,
+    named: Option<String>,
     entry: Option<EntryPoint>,
 ) -> Result<(), Failure> {
     if args.output.as_deref().is_some_and(is_standard) {
@@ -78,13 +76,13 @@ pub(super) async fn fetch(
     let wanted = args.output.clone();
     let destination = off_thread(move || destination(wanted.as_deref())).await??;
     let client = context.find_or_run_in(entry.as_ref()).await?.client;
-    let output = match place(&destination, named.as_ref()) {
+    let output = match place(&destination, named.as_deref()) {
         Some(output) => output,
         None => {
             let located = locate(&client, args.content.clone(), 1).await;
             let located = located.map_err(|error| get_failure(&args.content, &error))?;
-            let name = located.binding.name;
-            place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()))
+            let name = located.binding.name.file_name();
+            place(&destination, Some(name)).unwrap_or_else(|| PathBuf::from(name))
         }
     };
     let get = Get {
@@ -104,7 +102,9 @@ pub(super) async fn fetch(
         };
         follow(context.out, &context.clock, &mut events, target, how_far).await
     };
-    explained(fetched.await, &client, &args.content).await
+    explained(fetched.await, &client, &args.content).await?;
+    context.note_hidden(&client, &args.content).await;
+    Ok(())
 }
 
 /// Writes a file to standard output, and nothing else there.

@@ -2,11 +2,12 @@
 
 use clap::Args;
 use proto::messages::{Locate, Remove, Rename};
-use shared::json::{Detail, History, Located, Names, Pinned, Removed, Renamed};
+use shared::json::{History, Located, Names, Pinned, Removed, Renamed};
 use shared::model::{ContentRef, Name, NamedRevision, PinWish, RevisionEntry};
 
 use super::context::Context;
 use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::getting::asked_name;
 use crate::terminal::{listing, show};
 use crate::{json, words};
 
@@ -37,7 +38,7 @@ pub(super) async fn list(context: &Context<'_>, args: ListArgs) -> Result<(), Fa
         return local_list(context).await;
     }
     let names = listing::all_names(&context.require().await?.client).await?;
-    context.out.json(&Names::new(&names, Detail::Command));
+    context.out.json(&Names::new(&names));
     if names.is_empty() {
         context.out.note(words::no_names_yet());
     } else {
@@ -57,6 +58,7 @@ async fn entries(context: &Context<'_>, content: &ContentRef) -> Result<(), Fail
             context.out.line(&show::entry(listed));
         }
     }
+    context.note_hidden(&client, content).await;
     Ok(())
 }
 
@@ -76,10 +78,12 @@ async fn local_list(context: &Context<'_>) -> Result<(), Failure> {
 pub(super) async fn locate(context: &Context<'_>, content: ContentRef) -> Result<(), Failure> {
     let client = context.require().await?.client;
     let what = words::locate(&content);
-    let location = listing::locate(&client, content, Locate::MAX_HOLDERS).await;
+    let location = listing::locate(&client, content.clone(), Locate::MAX_HOLDERS).await;
     let location = location.map_err(|error| no_such_name(what, &error))?;
-    context.out.json(&Located::new(&location, Detail::Command));
-    context.out.line(&show::location(&location));
+    context.out.json(&Located::new(&location));
+    let name = asked_name(&content, &location.binding.name);
+    context.out.line(&show::location(&name, &location));
+    context.note_hidden(&client, &content).await;
     Ok(())
 }
 
@@ -106,7 +110,8 @@ pub(super) async fn rename(context: &Context<'_>, from: Name, to: Name) -> Resul
         expected: None,
     };
     let Rename { from, to, .. } = &rename;
-    let bound = context.require().await?.client.rename(&rename).await;
+    let client = context.require().await?.client;
+    let bound = client.rename(&rename).await;
     let bound = bound.map_err(|error| Failure::of(words::rename(from, to), &error))?;
     context.out.line(&words::renamed(from, to, bound.revision));
     context.out.json(&Renamed {
@@ -115,6 +120,7 @@ pub(super) async fn rename(context: &Context<'_>, from: Name, to: Name) -> Resul
         revision: bound.revision.get(),
         content: bound.content.to_string(),
     });
+    context.note_hidden(&client, &ContentRef::Name(to.clone())).await;
     Ok(())
 }
 

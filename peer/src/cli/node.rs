@@ -122,6 +122,9 @@ pub(super) async fn verify(context: &Context<'_>, what: Option<ContentRef>) -> R
     let failed = |error: RemoteError| Failure::of(words::verify_held(), &error);
     let mut events = client.verify(what.as_ref()).await.map_err(failed)?;
     let verified = follow_verify(context, &mut events).await.map_err(failed)?;
+    if let Some(content) = &what {
+        context.note_hidden(&client, content).await;
+    }
     context.out.json(&VerifyLine::Done(json::verified(verified)));
     let bytes = ByteCount::new(verified.done);
     match verified.damaged {

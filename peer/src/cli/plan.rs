@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use proto::client::ControlClient;
 use proto::messages::Locate;
-use proto::messages::control::EntryKind;
+use proto::messages::control::Get;
 use shared::collection::Selection;
 use shared::hash::hash_content;
 use shared::json::{AddPlan, GetPlan, PlannedSource};
 use shared::model::{
-    ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Holder, Location, Manifest, Name, PeerMode,
-    PeerState, format_duration,
+    ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Location, Manifest, Name, PeerMode,
+    PeerState, Share, format_duration,
 };
 use shared::{Coded as _, ErrorCode};
 
@@ -163,69 +163,49 @@ pub(super) async fn get(
         wanted => off_thread(move || destination(wanted.as_deref())).await??,
     };
     let Attached { client, status } = context.find_or_run().await?;
-    let (mut found, mut inner) = (located(&client, content).await?, None);
-    if let (None, ContentRef::Name(path)) = (&found, content) {
-        (found, inner) = (around(&client, path).await?, Some(path));
-    }
-    let location = found.ok_or_else(|| {
-        let why = words::cannot(words::get(content), words::nothing_of_that_name());
-        Failure::new(Exit::NotFound, why).hint(words::list_shows_names())
-    })?;
-    let (binding, manifest) = (&location.binding, &location.manifest);
-    let part = if inner.is_some() || binding.collection.is_some() && !selection.is_all() {
-        Some(wanted(&client, content, &selection).await?)
-    } else {
-        None
+    // The node writes nothing; the directory stands for a file in it until the name is known.
+    let (Destination::File(path) | Destination::Directory(path)) = &destination;
+    let get = Get {
+        content: content.clone(),
+        output: match is_standard(path) {
+            true => PathBuf::from("/-"),
+            false => path.clone(),
+        },
+        overwrite: true,
+        selection: selection.clone(),
     };
-    let here = location
-        .holders
-        .iter()
-        .find(|holder| holder.peer.id == status.peer);
-    let held = here.map_or_else(|| manifest.no_fragments(), |holder| holder.fragments.clone());
-    let missing = held.complement();
-    // Which files of a collection this peer holds is unknown without its catalog.
-    let bytes = match (part, binding.collection) {
-        (Some(part), _) => part.length,
-        (None, Some(collection)) => collection.length,
-        (None, None) => manifest.bytes_in(&missing),
+    let planned = client
+        .plan(get)
+        .await
+        .map_err(|error| get_failure(content, &error))?;
+
+    let source = |share: &Share| PlannedSource {
+        id: share.peer.id.to_string(),
+        addr: share.peer.address.to_string(),
+        zone: share.peer.zone.as_ref().map(ToString::to_string),
+        state: share.peer.state.to_string(),
+        fragments: share.held,
+        bytes: share.bytes,
     };
-    let name = inner.unwrap_or(&binding.name);
-    let source = |holder: &Holder| {
-        let mut useful = holder.fragments.clone();
-        // A holder of the catalog mostly holds the files too; a catalog that is held here says nothing about
-        // the files.
-        if binding.collection.is_none() {
-            useful.subtract(&held);
-        }
-        let is_source = holder.peer.id != status.peer && !useful.is_empty();
-        is_source.then(|| PlannedSource {
-            id: holder.peer.id.to_string(),
-            addr: holder.peer.address.to_string(),
-            zone: holder.peer.zone.as_ref().map(ToString::to_string),
-            state: holder.peer.state.to_string(),
-            fragments: useful.len(),
-            bytes: manifest.bytes_in(&useful),
-        })
+    let name = match content {
+        ContentRef::Id(_) => planned.name.to_string(),
+        named => named.to_string(),
     };
+    let file_name = content.file_name().unwrap_or_else(|| planned.name.file_name());
+    let is_all = selection.is_all() && name == planned.name.as_str();
     let plan = GetPlan {
-        name: name.to_string(),
-        content: binding.content.to_string(),
-        length: match binding.collection {
-            Some(_) => bytes,
-            None => binding.length,
-        },
-        directory: binding.collection.is_some(),
-        files: part.map(|part| part.files),
-        output: place(&destination, Some(name)).unwrap_or_default(),
-        here: if binding.collection.is_some() {
-            0
-        } else {
-            manifest.bytes_in(&held)
-        },
-        bytes,
-        sources: location.holders.iter().filter_map(source).collect(),
-        available: location.health.state != shared::model::ContentState::Unavailable,
-        expected_ms: expected(bytes, status.limits.download),
+        content: planned.content.to_string(),
+        length: planned.length,
+        directory: planned.files.is_some(),
+        files: planned.files.filter(|_| !is_all),
+        output: place(&destination, Some(file_name)).unwrap_or_default(),
+        name,
+        here: planned.here,
+        bytes: planned.missing,
+        sources: planned.sources.iter().map(source).collect(),
+        source_count: planned.source_count,
+        available: planned.is_available,
+        expected_ms: expected(planned.missing, status.limits.download),
     };
     context.out.json(&plan);
     context.out.line(&get_text(&plan));
@@ -289,10 +269,7 @@ fn add_text(plan: &AddPlan) -> String {
 
 fn get_text(plan: &GetPlan) -> String {
     let (length, here) = (ByteCount::new(plan.length), ByteCount::new(plan.here));
-    let mut moved = ByteCount::new(plan.bytes).to_string();
-    if plan.directory {
-        moved = words::at_most(moved);
-    }
+    let moved = ByteCount::new(plan.bytes);
     let output = plan.output.display();
     let what = match plan.files {
         Some(files) => {
@@ -304,12 +281,12 @@ fn get_text(plan: &GetPlan) -> String {
         what,
         words::would_move(
             moved,
-            words::peers(plan.sources.len() as u64),
+            words::peers(plan.source_count.into()),
             how_long(plan.expected_ms),
         ),
     ];
     for source in &plan.sources {
-        let fragments = words::fragments(source.fragments.into());
+        let fragments = words::fragments(source.fragments);
         let has = ByteCount::new(source.bytes);
         lines.push(words::source_line(
             &source.id,
@@ -323,52 +300,6 @@ fn get_text(plan: &GetPlan) -> String {
         lines.push(words::would_wait().to_owned());
     }
     lines.join("\n")
-}
-
-/// Selected files of a collection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Part {
-    /// Number of files.
-    files: u64,
-    /// Bytes of all these files.
-    length: u64,
-}
-
-/// Returns the collection that a path is in: the longest prefix that is the name of one.
-async fn around(client: &ControlClient, path: &Name) -> Result<Option<Location>, Failure> {
-    let text = path.as_str();
-    for (at, _) in text.rmatch_indices('/') {
-        let Ok(name) = Name::new(&text[..at]) else {
-            continue;
-        };
-        let found = located(client, &ContentRef::Name(name)).await?;
-        if let Some(location) = found.filter(|location| location.binding.collection.is_some()) {
-            return Ok(Some(location));
-        }
-    }
-    Ok(None)
-}
-
-/// Counts the files of a collection that a selection takes.
-async fn wanted(
-    client: &ControlClient,
-    content: &ContentRef,
-    selection: &Selection,
-) -> Result<Part, Failure> {
-    let failed = |error| get_failure(content, &error);
-    let mut entries = client.entries(content).await.map_err(failed)?;
-    let mut part = Part::default();
-    while let Some(some) = entries.next().await.map_err(failed)? {
-        for listed in some {
-            if let EntryKind::File(_, length) = listed.kind
-                && selection.takes(&listed.path)
-            {
-                part.files += 1;
-                part.length = part.length.saturating_add(length);
-            }
-        }
-    }
-    Ok(part)
 }
 
 #[cfg(test)]

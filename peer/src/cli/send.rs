@@ -202,5 +202,5 @@ pub(super) async fn receive(context: &Context<'_>, args: ReceiveArgs) -> Result<
         dry_run: false,
         globs: Globs::default(),
     };
-    get::fetch(context, get, Some(name), Some(entry)).await
+    get::fetch(context, get, Some(name.file_name().to_owned()), Some(entry)).await
 }

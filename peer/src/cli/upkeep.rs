@@ -17,6 +17,7 @@ use super::context::Context;
 use super::names::no_such_name;
 use crate::terminal::adding::Wait;
 use crate::terminal::exit::{Exit, Failure};
+use crate::terminal::getting::asked_name;
 use crate::terminal::progress::{Amount, Progress, Unit};
 use crate::terminal::{listing, show};
 use crate::words;
@@ -82,10 +83,12 @@ pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
 pub(super) async fn durability(context: &Context<'_>, content: Option<ContentRef>) -> Result<(), Failure> {
     let client = context.require().await?.client;
     if let Some(content) = content {
-        let found = client.durability(&content).await;
+        let found = client.durability(&content.clone().into()).await;
         let found = found.map_err(|error| no_such_name(words::tell_how_safe(&content), &error))?;
         context.out.json(&Durable::from(&found));
-        context.out.line(&show::durability(&found));
+        let name = asked_name(&content, &found.name);
+        context.out.line(&show::durability(&name, &found));
+        context.note_hidden(&client, &content).await;
     } else {
         let survey = client.survey().await;
         let survey = survey.map_err(|error| Failure::of(words::tell_how_safe_all(), &error))?;
@@ -96,10 +99,13 @@ pub(super) async fn durability(context: &Context<'_>, content: Option<ContentRef
 }
 
 pub(super) async fn why(context: &Context<'_>, content: &ContentRef) -> Result<(), Failure> {
-    let why = context.require().await?.client.why(content).await;
+    let client = context.require().await?.client;
+    let why = client.why(&content.clone().into()).await;
     let why = why.map_err(|error| no_such_name(words::tell_how_it_stands(content), &error))?;
     context.out.json(&Explained::from(&why));
-    context.out.line(&show::why(&why));
+    let name = asked_name(content, &why.name);
+    context.out.line(&show::why(&name, &why));
+    context.note_hidden(&client, content).await;
     Ok(())
 }
 

@@ -20,6 +20,11 @@ pub enum CollectionError {
     /// A reason that the user can remove, in words.
     #[error("{0}")]
     Refused(String),
+    /// The user's globs take nothing.
+    #[error(
+        "nothing in the directory is selected: no path matches --include, or --exclude leaves everything out"
+    )]
+    NothingSelected,
     /// A file of the collection was changed or removed since it was added.
     #[error("a file of the directory has changed since it was added; add it again")]
     PartGone,
@@ -66,7 +71,7 @@ impl Coded for CollectionError {
             Self::Catalog(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Refused(_) => ErrorCode::InvalidArgument,
-            Self::PartGone => ErrorCode::NotFound,
+            Self::PartGone | Self::NothingSelected => ErrorCode::NotFound,
             Self::Broken(_) => ErrorCode::Corrupt,
             Self::Exists { .. } => ErrorCode::Conflict,
             Self::Io { source, .. } => source.into(),

@@ -23,7 +23,7 @@ use shared::collection::{Catalog, CatalogError, MAX_BYTES};
 use shared::model::{ContentId, Manifest, Parts};
 use shared::{Coded as _, ErrorCode};
 
-use store::{DiskStore, FragmentStore, Publication, StoreError, VerifiedReader};
+use store::{DiskStore, Entry, FragmentStore, Place, Publication, StoreError, VerifiedReader};
 
 pub use error::CollectionError;
 
@@ -81,4 +81,63 @@ pub fn pending_parts(
         }
     }
     Ok(parts)
+}
+
+/// Returns the contents that go when a content is forgotten here, besides itself: the parts of a directory that
+/// nothing else of this node's needs. Of a directory that is forgotten by its name, the revisions go too that
+/// were fetched under that name, and their parts.
+///
+/// # Errors
+/// When the store fails. A catalog that cannot be read has no parts.
+pub fn going_with(
+    store: &DiskStore,
+    entry: &Entry,
+    is_named: bool,
+) -> Result<Vec<ContentId>, CollectionError> {
+    let content = entry.manifest.content();
+    if catalog_in(store, entry).is_none() {
+        return Ok(Vec::new());
+    }
+    let (mut going, mut needed) = (Vec::new(), BTreeSet::new());
+    let mut parts = BTreeSet::new();
+    for other in store.entries() {
+        // The parts of a catalog that is only assigned are here because they are assigned as well.
+        if !other.roles.published && !other.roles.fetched {
+            continue;
+        }
+        let id = other.manifest.content();
+        let is_older = is_named && other.name.is_some() && other.name == entry.name && !other.roles.keeps();
+        let Some(catalog) = catalog_in(store, &other) else {
+            continue;
+        };
+        match id == content || is_older {
+            true => parts.extend(catalog.parts()),
+            false => needed.extend(catalog.parts().iter().copied()),
+        }
+        if is_older && id != content {
+            going.push(id);
+        }
+    }
+    for part in parts.difference(&needed) {
+        let Some(held) = store.entry(*part) else {
+            continue;
+        };
+        // A file that came under a name of its own, or that has one, is not only a part.
+        let has_name = matches!(held.place, Place::File(_)) && held.name.is_some() && held.name != entry.name;
+        let names = store.publications_of(*part)?;
+        if !has_name && !names.iter().any(Publication::is_name) {
+            going.insert(0, *part);
+        }
+    }
+    Ok(going)
+}
+
+/// Returns the catalog that a content is, if all of it is here.
+fn catalog_in(store: &DiskStore, entry: &Entry) -> Option<Catalog> {
+    let manifest = &entry.manifest;
+    let (content, first) = (manifest.content(), manifest.indices().next()?);
+    let may_be = entry.place == Place::Store && entry.held.is_full() && manifest.length() <= MAX_BYTES as u64;
+    let beginning = may_be.then(|| store.read(content, first, manifest.span(first, 0, 1)?).ok())?;
+    let may_be = Catalog::may_begin_with(&beginning?);
+    may_be.then(|| read_catalog(store, content).ok())?
 }

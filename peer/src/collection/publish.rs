@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::File as OpenFile;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use shared::collection::{Builder, Catalog, Data, File, Kind, LARGE_FILE, Packed, Selection, Small, plan};
@@ -14,7 +15,7 @@ use shared::model::{ContentId, FragmentLength, Manifest, Name};
 
 use super::error::CollectionError;
 use super::scan::{Found, Scanned, Step, attributes_of, holes, scan};
-use store::{DiskStore, FragmentStore as _, StoreError, VerifiedReader};
+use store::{Addition, DiskStore, FragmentStore as _, StoreError, VerifiedReader};
 
 /// A directory, and the name that its collection gets.
 #[derive(Debug)]
@@ -58,12 +59,16 @@ pub struct Made {
     pub length: u64,
 }
 
-/// Makes the contents of a collection, held durably when this returns.
+/// Makes the contents of a collection, held durably when this returns, and taken back with the addition.
 ///
 /// # Errors
 /// Entries that cannot be in a collection, by name; files that cannot be read or that change meanwhile; a
 /// full store.
-pub fn make(store: &DiskStore, source: &Source<'_>, watcher: &Watcher<'_>) -> Result<Made, CollectionError> {
+pub fn make(
+    addition: &mut Addition,
+    source: &Source<'_>,
+    watcher: &Watcher<'_>,
+) -> Result<Made, CollectionError> {
     let scanned = scan(source.root, source.selection, source.own)?;
     // Every rule is checked before the first byte is read.
     build(&scanned, |found| Ok((placeholder(found), Vec::new())))?;
@@ -75,7 +80,7 @@ pub fn make(store: &DiskStore, source: &Source<'_>, watcher: &Watcher<'_>) -> Re
         .copied()
         .filter(|found| found.length > 0 && found.length < LARGE_FILE)
         .collect();
-    let mut places = pack(store, source, &small, watcher.hold, &mut |bytes| {
+    let mut places = pack(addition, source, &small, watcher.hold, &mut |bytes| {
         done += bytes;
         (watcher.progress)(done, total);
         match watcher.cancelled.load(Ordering::Relaxed) {
@@ -86,9 +91,8 @@ pub fn make(store: &DiskStore, source: &Source<'_>, watcher: &Watcher<'_>) -> Re
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     for found in files.iter().filter(|found| found.length >= LARGE_FILE) {
         let progress = |bytes: u64| (watcher.progress)(done + bytes, total);
-        let manifest = store.add_file(
+        let manifest = addition.hash_and_share(
             &found.place,
-            None,
             source.fragment_length,
             threads,
             &progress,
@@ -108,9 +112,9 @@ pub fn make(store: &DiskStore, source: &Source<'_>, watcher: &Watcher<'_>) -> Re
         };
         Ok((places.get(&*found.path).copied().unwrap_or(Data::Empty), holes))
     })?;
-    let manifest = store.keep_bytes(&catalog.encode()?, source.name, source.fragment_length)?;
+    let manifest = addition.bytes(&catalog.encode()?, source.name, source.fragment_length)?;
     (watcher.hold)(manifest.content());
-    store.note_collection(manifest.content())?;
+    addition.catalog(manifest.content())?;
     Ok(Made {
         manifest,
         length: total,
@@ -172,14 +176,15 @@ fn build(
 
 /// Packs small files that do not lie in a pack already, and returns the places of all of them.
 fn pack<'a>(
-    store: &DiskStore,
+    addition: &mut Addition,
     source: &Source<'_>,
     files: &[&'a Found],
     hold: &dyn Fn(ContentId),
     on_read: &mut dyn FnMut(u64) -> Result<(), CollectionError>,
 ) -> Result<HashMap<&'a str, Data>, CollectionError> {
-    let before = packed_before(store, source.before);
-    let mut reader = VerifiedReader::new(store);
+    let store = Arc::clone(addition.store());
+    let before = packed_before(&store, source.before);
+    let mut reader = VerifiedReader::new(&*store);
     let mut small = Vec::with_capacity(files.len());
     for found in files {
         let same = before
@@ -220,9 +225,8 @@ fn pack<'a>(
             bytes.extend_from_slice(&read(files[*number])?);
             on_read(files[*number].length)?;
         }
-        let pack = store
-            .keep_bytes(&bytes, source.name, source.fragment_length)?
-            .content();
+        let pack = addition.bytes(&bytes, source.name, source.fragment_length)?;
+        let pack = pack.content();
         hold(pack);
         for (number, offset) in numbers.iter().zip(offsets) {
             places.insert(&*files[*number].path, Data::Packed(pack, offset));

@@ -47,7 +47,7 @@ impl Restoration {
     /// `output`. A file or link `inside` becomes `output` itself.
     ///
     /// # Errors
-    /// When the collection has no such path.
+    /// When the collection has no such path, or nothing of it is selected.
     pub fn new(
         catalog: Catalog,
         inside: Option<&str>,
@@ -89,6 +89,9 @@ impl Restoration {
                 }
             }
         }
+        if wanted.is_empty() && !selection.is_all() {
+            return Err(CollectionError::NothingSelected);
+        }
         Ok(Self {
             catalog,
             wanted,
@@ -105,6 +108,12 @@ impl Restoration {
         self.files()
             .map(|(_, file)| file.length)
             .fold(0, u64::saturating_add)
+    }
+
+    /// Returns the number of files that are wanted.
+    #[must_use]
+    pub fn file_count(&self) -> u64 {
+        self.files().count() as u64
     }
 
     fn files(&self) -> impl Iterator<Item = (usize, &File)> {

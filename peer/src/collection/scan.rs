@@ -88,6 +88,9 @@ pub fn scan(root: &Path, selection: &Selection, own: &Path) -> Result<Scanned, C
         length: 0,
     };
     directory(root, "", 0, selection, own, &mut scanned)?;
+    if scanned.steps.is_empty() && !selection.is_all() {
+        return Err(CollectionError::NothingSelected);
+    }
     Ok(scanned)
 }
 

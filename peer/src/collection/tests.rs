@@ -1,8 +1,10 @@
 //! Round trips on real directories, and hostile surroundings.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use shared::collection::{Catalog, Selection};
@@ -10,18 +12,18 @@ use shared::model::{ContentId, Name, ReplicationTarget, Revision};
 
 use super::publish::{Source, Watcher, make};
 use super::restore::Restoration;
-use super::{CollectionError, parts_held, pending_parts, read_catalog};
-use store::{DiskStore, FragmentStore as _, Publication, PublicationState};
+use super::{CollectionError, going_with, parts_held, pending_parts, read_catalog};
+use store::{Addition, DiskStore, FragmentStore as _, Publication, PublicationState};
 
 struct Node {
-    store: DiskStore,
+    store: Arc<DiskStore>,
     home: tempfile::TempDir,
 }
 
 impl Node {
     fn new() -> Self {
         let home = tempfile::tempdir().expect("a directory");
-        let store = DiskStore::open(&home.path().join("data"), 1 << 40).expect("opens");
+        let store = Arc::new(DiskStore::open(&home.path().join("data"), 1 << 40).expect("opens"));
         fs::create_dir(home.path().join("tree")).expect("creates");
         Self { store, home }
     }
@@ -51,10 +53,13 @@ impl Node {
             cancelled: &AtomicBool::new(false),
             hold: &|_| {},
         };
-        let made = make(&self.store, &source, &watcher)?;
+        let mut addition = Addition::begin(&self.store);
+        let made = make(&mut addition, &source, &watcher)?;
+        addition.keep();
+        drop(addition);
         let content = made.manifest.content();
         let parts = parts_held(&self.store, content)?.expect("a collection");
-        let catalog = read_catalog(&self.store, content)?;
+        let catalog = read_catalog(&*self.store, content)?;
         assert!(parts.ids().eq(catalog.parts().iter().copied()));
         Ok(catalog)
     }
@@ -69,7 +74,7 @@ impl Node {
         let all = Selection::default();
         let restoration = Restoration::new(catalog.clone(), inside, &all, &self.path(to), force)?;
         restoration.make_directories()?;
-        restoration.fill(&self.store)
+        restoration.fill(&*self.store)
     }
 }
 
@@ -279,4 +284,78 @@ fn parts_are_kept_while_a_publication_waits_also_after_a_restart() {
         ..waiting
     };
     assert_eq!(kept(&settled), []);
+}
+
+#[test]
+fn a_directory_whose_making_is_stopped_leaves_nothing() {
+    let node = Node::new();
+    for n in 0..20 {
+        node.write(&format!("small {n}"), &[n; 30_000]);
+    }
+    node.write("large", &[7; 2 << 20]);
+    let (selection, name) = (Selection::default(), Name::new("tree").expect("a name"));
+    let source = Source {
+        root: &node.path("tree"),
+        selection: &selection,
+        name: &name,
+        own: &node.path("data"),
+        before: None,
+    };
+    let cancelled = AtomicBool::new(false);
+    let watcher = Watcher {
+        progress: &|done, _| cancelled.store(done > 1_000_000, std::sync::atomic::Ordering::Relaxed),
+        cancelled: &cancelled,
+        hold: &|_| {},
+    };
+    let mut addition = Addition::begin(&node.store);
+    let error = make(&mut addition, &source, &watcher).expect_err("stopped");
+    assert_eq!(shared::Coded::code(&error), shared::ErrorCode::Cancelled);
+    assert!(node.store.usage().used > 0, "there were packs");
+    drop(addition);
+    assert!(node.store.entries().is_empty() && node.store.usage().used == 0);
+}
+
+#[test]
+fn only_the_parts_that_nothing_else_needs_go_with_a_directory() {
+    let node = Node::new();
+    node.write("same", &[1; 2 << 20]);
+    node.write("small", b"of both");
+    let both = node.add(&Selection::default(), None).expect("a collection");
+    node.write("own", &[2; 2 << 20]);
+    node.write("another", b"of the second alone");
+    let second = node
+        .add(&Selection::default(), Some(&both))
+        .expect("a collection");
+    let catalog = |of: &Catalog| {
+        let entries = node.store.entries().into_iter();
+        let mut catalogs =
+            entries.filter(|entry| read_catalog(&*node.store, entry.manifest.content()).is_ok());
+        catalogs
+            .find(|entry| read_catalog(&*node.store, entry.manifest.content()).is_ok_and(|it| it == *of))
+            .expect("it is here")
+    };
+    let going = |entry: &store::Entry| -> BTreeSet<ContentId> {
+        let going = going_with(&node.store, entry, true).expect("reads");
+        going.into_iter().collect()
+    };
+    let of = |catalog: &Catalog| catalog.parts().iter().copied().collect::<BTreeSet<_>>();
+    let (first_entry, second_entry) = (catalog(&both), catalog(&second));
+    assert_eq!(going(&first_entry), BTreeSet::new(), "the second has all of it");
+    let own: BTreeSet<_> = of(&second).difference(&of(&both)).copied().collect();
+    assert_eq!(own.len(), 2, "a large file and a pack");
+    assert_eq!(going(&second_entry), own);
+    // A part that has a name of its own stays.
+    let part = *own.first().expect("it has some");
+    let named = Publication {
+        name: Name::new("part").expect("a name"),
+        content: part,
+        target: ReplicationTarget::new(1).ok(),
+        update: false,
+        state: PublicationState::Published(Revision::new(1)),
+    };
+    node.store.put_publication(&named).expect("writes");
+    assert!(!going(&second_entry).contains(&part));
+    node.store.forget(first_entry.manifest.content()).expect("known");
+    node.store.forget_publication(&named).expect("writes");
+    assert_eq!(going(&second_entry), of(&second), "it is the last");
 }

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use proto::http::{Conditions, HttpError, Segment, Verdict, range};
 use shared::ErrorCode;
-use shared::model::{ContentRef, Name};
+use shared::model::ContentRef;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::debug;
@@ -46,12 +46,9 @@ pub(super) async fn get(
     serve(&api, access, &method, &headers, &reference(name)?).await
 }
 
-/// Reads a name or id.
+/// Reads a name, an id, or a path inside a directory.
 pub(super) fn reference(path: String) -> Result<ContentRef, HttpError> {
-    match path.parse() {
-        Ok(id) => Ok(ContentRef::Id(id)),
-        Err(_) => Name::new(path).map(ContentRef::Name).map_err(HttpError::invalid),
-    }
+    path.parse().map_err(HttpError::invalid)
 }
 
 /// Answers with the file, with the range of it that is asked for, or with "not modified".

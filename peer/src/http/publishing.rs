@@ -22,8 +22,8 @@ use shared::{Coded as _, ErrorCode, Failure};
 
 use super::Api;
 use super::receiving::receive;
-use crate::blocking::try_blocking;
 use crate::operations::access::Access;
+use crate::operations::add::Ready;
 use crate::operations::report::Events;
 use crate::operations::{add, local};
 use store::{Publication, PublicationState};
@@ -127,7 +127,9 @@ pub(super) async fn publish(
     let place = api.upload()?;
     let staged = receive(&api.node().store, body, limit).await?;
     let (kept, fragment_length) = (name.clone(), api.node().fragment_length(None).await);
-    let manifest = try_blocking(move || staged.keep(&kept, fragment_length))
+    let mut addition = add::begin(api.node());
+    let manifest = addition
+        .run(move |addition| addition.upload(staged, &kept, fragment_length))
         .await
         .map_err(HttpError::storing)?;
     drop(place);
@@ -139,7 +141,13 @@ pub(super) async fn publish(
         update: true,
         state: PublicationState::Pending(follows.map(|head| head.revision)),
     };
-    let outcome = carry_out(api, publication.clone(), &manifest, wait).await;
+    let ready = Ready {
+        publication: publication.clone(),
+        manifest: manifest.clone(),
+        length: manifest.length(),
+        addition,
+    };
+    let outcome = carry_out(api, ready, wait).await;
     let outcome = outcome.map_err(|error| {
         let (error, name) = (HttpError::from(error), &publication.name);
         match (error.is_conflict(), follows) {
@@ -180,16 +188,10 @@ async fn head(api: &Api, name: &Name, conditions: &Conditions) -> Result<Option<
 }
 
 /// Publishes, and waits for replicas if asked; replicas that are late are no failure.
-async fn carry_out(
-    api: &Api,
-    publication: Publication,
-    manifest: &Manifest,
-    wait: Option<Duration>,
-) -> Result<Outcome, Failure> {
+async fn carry_out(api: &Api, ready: Ready, wait: Option<Duration>) -> Result<Outcome, Failure> {
     let (events, mut told) = Events::channel();
-    let guard = api.node().network.protect(publication.content);
-    let (length, is_waiting) = (manifest.length(), wait.is_some());
-    let publishing = add::publish(api.node(), publication, manifest, length, is_waiting, &events);
+    let guard = api.node().network.protect(ready.publication.content);
+    let publishing = add::publish(api.node(), ready, wait.is_some(), &events);
     tokio::pin!(publishing);
     let over = tokio::time::sleep(wait.unwrap_or(MAX_WAIT));
     tokio::pin!(over);

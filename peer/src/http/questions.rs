@@ -1,14 +1,15 @@
 //! Questions that are answered in JSON, in the shapes of the command line's `--json`.
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use proto::http::{HttpError, PageQuery, Params, Segment, json};
 use proto::messages::{List, Locate};
-use shared::json::{Detail, Located, Names, Network, Paged};
+use shared::json::{Located, Names, Network, Paged};
 
 use super::Api;
 use super::files::reference;
-use crate::operations::local;
+use crate::operations::access::Access;
+use crate::operations::{local, upkeep};
 
 pub(super) async fn status(State(api): State<Api>) -> Result<Response, HttpError> {
     let status = local::status(api.node()).await?;
@@ -25,7 +26,7 @@ pub(super) async fn files(
     };
     let listed = api.node().catalog().await?.list(&list).await?;
     Ok(json(Paged {
-        page: Names::new(&listed.names, Detail::Command),
+        page: Names::new(&listed.names),
         next_page_token: listed.next,
     }))
 }
@@ -41,12 +42,16 @@ pub(super) async fn peers(
     }))
 }
 
-pub(super) async fn locate(State(api): State<Api>, Segment(name): Segment) -> Result<Response, HttpError> {
+pub(super) async fn locate(
+    State(api): State<Api>,
+    Extension(access): Extension<Access>,
+    Segment(name): Segment,
+) -> Result<Response, HttpError> {
     let locate = Locate {
-        content: reference(name)?,
+        content: reference(name)?.into(),
         max_holders: Locate::MAX_HOLDERS,
         except: None,
     };
-    let location = api.node().catalog().await?.locate(&locate).await?;
-    Ok(json(Located::new(&location, Detail::Command)))
+    let location = upkeep::locate(api.node(), &locate, access == Access::Change).await?;
+    Ok(json(Located::new(&location)))
 }

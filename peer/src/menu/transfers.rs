@@ -154,7 +154,8 @@ impl Menu<'_> {
         let (output, exists) = off_thread(move || {
             let typed = answer::path(&line, home.as_deref());
             let destination = destination(typed.as_deref())?;
-            let output = place(&destination, Some(&name)).unwrap_or_else(|| PathBuf::from(name.file_name()));
+            let output = place(&destination, Some(name.file_name()))
+                .unwrap_or_else(|| PathBuf::from(name.file_name()));
             let exists = std::fs::symlink_metadata(&output).is_ok();
             Ok::<_, Failure>((output, exists))
         })
@@ -183,6 +184,8 @@ impl Menu<'_> {
         let failed = |error| Failure::of(words::find(&quoted), &error).hint(words::one_connects());
         if let Ok(content) = text.parse::<ContentRef>() {
             match locate(&self.client, content.clone(), 1).await {
+                // The menu fetches a directory as a whole.
+                Ok(location) if is_inside(text, &location.binding.name) => {}
                 Ok(location) => return Ok(Some(location)),
                 Err(error)
                     if error.code() == ErrorCode::NotFound && matches!(content, ContentRef::Name(_)) => {}
@@ -250,6 +253,12 @@ impl Menu<'_> {
             }
         }
     }
+}
+
+/// Returns whether a text means something inside the directory of this name.
+fn is_inside(text: &str, name: &Name) -> bool {
+    let rest = text.strip_prefix(name.as_str());
+    rest.is_some_and(|rest| rest.contains('/'))
 }
 
 fn nothing_added(error: impl std::fmt::Display) -> Failure {

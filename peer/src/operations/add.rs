@@ -10,14 +10,15 @@ use proto::messages::control::{Add, AddEvent};
 use shared::collection::Catalog;
 use shared::model::{Binding, ContentId, ContentRef, ContentState, Manifest};
 use shared::{Coded, ErrorCode, Failure};
+use tokio::sync::OwnedMutexGuard;
 
 use super::report::Events;
 use super::{Node, stopping};
-use crate::blocking::{blocking, try_blocking};
+use crate::blocking::{OffThread, blocking, try_blocking};
 use crate::collection::publish::{Source, Watcher, make};
 use crate::collection::{CollectionError, read_catalog};
 use crate::session::{Connection, ProtectionGuard};
-use store::{Publication, PublicationState, StoreError};
+use store::{Addition, HashedFile, Publication, PublicationState, StoreError};
 
 /// The wait before the tracker is asked again after a watch has broken.
 const WATCH_WAIT: Duration = Duration::from_millis(500);
@@ -29,43 +30,105 @@ const WATCH_WAIT: Duration = Duration::from_millis(500);
 pub(crate) async fn add(node: &Node, mut add: Add, events: &Events<AddEvent>) -> Result<(), Failure> {
     add.fragment_length = node.fragment_length(add.fragment_length).await;
     let path = add.path.clone();
-    let (manifest, length, _guards) = if blocking(move || path.is_dir()).await? {
-        collect(node, &add, events).await?
-    } else {
-        let manifest = share(node, &add, events).await?;
-        let length = manifest.length();
-        (manifest, length, Vec::new())
-    };
-    let publication = Publication {
-        name: add.name,
-        content: manifest.content(),
+    let publication = |content| Publication {
+        name: add.name.clone(),
+        content,
         target: add.target,
         update: add.update,
         state: PublicationState::Pending(None),
     };
-    publish(node, publication, &manifest, length, add.wait, events)
+    if blocking(move || path.is_dir()).await? {
+        let (manifest, length, addition, _guards) = collect(node, &add, events).await?;
+        let ready = Ready {
+            publication: publication(manifest.content()),
+            manifest,
+            length,
+            addition,
+        };
+        return publish(node, ready, add.wait, events).await.map(drop);
+    }
+    let hashed = hash(node, &add, events).await?;
+    let turn = node.publisher.turn(&add.name).await;
+    // A name that is taken is known before anything has changed.
+    let publication = node.publisher.follow(publication(hashed.content())).await?;
+    let mut addition = begin(node);
+    let name = Some(add.name.clone());
+    let manifest = addition.run(move |addition| addition.file(hashed, name)).await?;
+    let ready = Ready {
+        publication,
+        length: manifest.length(),
+        manifest,
+        addition,
+    };
+    publish_in_turn(node, ready, turn, add.wait, events)
         .await
         .map(drop)
 }
 
-/// Publishes a content that is held here and whose user counts `length` bytes; with `wait`, waits for its
-/// replicas too. Returns none while the publication waits for a connection.
+/// A content that is held here and is to be published.
+pub(crate) struct Ready {
+    /// The wish to bind its name.
+    pub(crate) publication: Publication,
+    /// Its manifest, as it is kept.
+    pub(crate) manifest: Manifest,
+    /// Bytes that its user counts: of a directory, those of its files.
+    pub(crate) length: u64,
+    /// Changes of the store that are taken back unless the publication comes about.
+    pub(crate) addition: OffThread<Addition>,
+}
+
+/// Begins an addition to the node's store.
+pub(crate) fn begin(node: &Node) -> OffThread<Addition> {
+    OffThread::new(Addition::begin(&node.store))
+}
+
+/// Publishes a content; with `wait`, waits for its replicas too. Returns none while the publication waits for
+/// a connection.
 ///
 /// # Errors
-/// As the contract says.
+/// As the contract says. After a refusal the store is as it was before the addition.
 pub(crate) async fn publish(
     node: &Node,
-    publication: Publication,
-    manifest: &Manifest,
-    length: u64,
+    mut ready: Ready,
     wait: bool,
     events: &Events<AddEvent>,
 ) -> Result<Option<Binding>, Failure> {
+    let turn = node.publisher.turn(&ready.publication.name).await;
+    if ready.publication.state == PublicationState::Pending(None) {
+        match node.publisher.follow(ready.publication.clone()).await {
+            Ok(following) => ready.publication = following,
+            Err(refused) => {
+                let addition = ready.addition.into_inner()?;
+                blocking(move || addition.undo()).await?;
+                return Err(refused);
+            }
+        }
+    }
+    publish_in_turn(node, ready, turn, wait, events).await
+}
+
+async fn publish_in_turn(
+    node: &Node,
+    ready: Ready,
+    turn: OwnedMutexGuard<()>,
+    wait: bool,
+    events: &Events<AddEvent>,
+) -> Result<Option<Binding>, Failure> {
+    let Ready {
+        publication,
+        manifest,
+        length,
+        mut addition,
+    } = ready;
     let (name, content) = (publication.name.clone(), publication.content);
-    let mut turn = Some(node.publisher.turn(&name).await);
+    let mut turn = Some(turn);
     let wanted = publication.clone();
-    node.with_store(move |store| store.put_publication(&wanted))
-        .await?;
+    let put = move |addition: &mut Addition| {
+        let before = addition.store().put_publication(&wanted)?;
+        addition.keep();
+        Ok::<_, StoreError>(before)
+    };
+    let before = addition.run(put).await?;
     let is_pending = node.network.connection_soon().await.is_err();
     let shared = AddEvent::Shared {
         content,
@@ -83,7 +146,11 @@ pub(crate) async fn publish(
         turn.take();
         connected(node, events).await?;
     }
-    let binding = match node.publisher.publish(&publication).await {
+    let turn = match turn {
+        Some(turn) => turn,
+        None => node.publisher.turn(&name).await,
+    };
+    let binding = match node.publisher.publish(&publication, &turn).await {
         Ok(binding) => binding,
         Err(error) if error.code().is_retryable() => {
             return Err(error.context(format!(
@@ -91,7 +158,7 @@ pub(crate) async fn publish(
             )));
         }
         Err(error) => {
-            undo(node, publication).await?;
+            take_back(node, publication, before, addition).await?;
             return Err(error);
         }
     };
@@ -129,13 +196,13 @@ async fn reading<T: Send + 'static, E: Coded + Send + 'static>(
     events.during(work, stop, progress).await
 }
 
-/// Makes a collection of a directory. Returns the manifest of its catalog, the bytes of its files, and guards
-/// that keep its parts until it is published.
+/// Makes a collection of a directory. Returns the manifest of its catalog, the bytes of its files, the changes
+/// of the store, and guards that keep its parts until it is published.
 async fn collect(
     node: &Node,
     add: &Add,
     events: &Events<AddEvent>,
-) -> Result<(Manifest, u64, Vec<ProtectionGuard>), Failure> {
+) -> Result<(Manifest, u64, OffThread<Addition>, Vec<ProtectionGuard>), Failure> {
     let before = catalog_before(node, add).await?;
     let (store, network, add) = (Arc::clone(&node.store), node.network.clone(), add.clone());
     let own = node.data_dir.clone();
@@ -159,8 +226,10 @@ async fn collect(
             cancelled: &reading.is_cancelled,
             hold: &hold,
         };
-        let made = make(&store, &source, &watcher)?;
-        Ok::<_, CollectionError>((made.manifest, made.length, guards.into_inner()))
+        let mut addition = Addition::begin(&store);
+        let made = make(&mut addition, &source, &watcher)?;
+        let addition = OffThread::new(addition);
+        Ok::<_, CollectionError>((made.manifest, made.length, addition, guards.into_inner()))
     };
     reading(events, make).await
 }
@@ -178,11 +247,7 @@ async fn catalog_before(node: &Node, add: &Add) -> Result<Option<Catalog>, Failu
             Some(catalog) => Some(catalog),
             // It may have been added while there was no tracker.
             None => {
-                let publications = store.publications()?;
-                let of = publications
-                    .into_iter()
-                    .find(|publication| publication.name == name);
-                let of = of.map(|publication| publication.content);
+                let of = store.publication(&name)?.map(|publication| publication.content);
                 of.filter(|content| store.is_collection(*content).unwrap_or(false))
             }
         };
@@ -192,8 +257,8 @@ async fn catalog_before(node: &Node, add: &Add) -> Result<Option<Catalog>, Failu
     .await
 }
 
-/// Hashes a file on threads of its own and shares it in place.
-async fn share(node: &Node, add: &Add, events: &Events<AddEvent>) -> Result<Manifest, Failure> {
+/// Hashes a file on threads of its own.
+async fn hash(node: &Node, add: &Add, events: &Events<AddEvent>) -> Result<HashedFile, Failure> {
     let (store, add) = (Arc::clone(&node.store), add.clone());
     let hash = move |reading: &Reading| {
         let length = std::fs::metadata(&add.path).map_or(0, |metadata| metadata.len());
@@ -202,34 +267,30 @@ async fn share(node: &Node, add: &Add, events: &Events<AddEvent>) -> Result<Mani
         let progress = |bytes: u64| {
             reading.done.fetch_max(bytes, Ordering::Relaxed);
         };
-        let (name, cancelled) = (Some(add.name), &reading.is_cancelled);
-        store.add_file(
-            &add.path,
-            name,
-            add.fragment_length,
-            threads,
-            &progress,
-            cancelled,
-        )
+        let cancelled = &reading.is_cancelled;
+        store.hash_file(&add.path, add.fragment_length, threads, &progress, cancelled)
     };
     reading(events, hash).await
 }
 
-/// Takes a refused publication back. The file stays shared until the tracker says otherwise: it may count as
-/// a replica already, of a content that has other names, and only the tracker knows when nothing refers to
-/// it.
+/// Takes a refused publication back: outbox and store are as they were before. The few seconds for which the
+/// content was shared are less than the time after which the tracker trims a surplus, so no other replica has
+/// gone because of this one.
 ///
 /// A later publication under the same name is another one, and stays.
-async fn undo(node: &Node, publication: Publication) -> Result<(), Failure> {
+async fn take_back(
+    node: &Node,
+    refused: Publication,
+    before: Option<Publication>,
+    addition: OffThread<Addition>,
+) -> Result<(), Failure> {
+    let addition = addition.into_inner()?;
     node.with_store(move |store| {
-        let publications = store.publications()?;
-        let of = publications
-            .iter()
-            .find(|known| known.asks_the_same(&publication));
-        of.map_or(Ok(false), |known| store.forget_publication(known))
+        let taken_back = store.take_back_publication(&refused, before.as_ref());
+        addition.undo();
+        taken_back
     })
     .await
-    .map(drop)
 }
 
 fn caller_gone() -> Failure {

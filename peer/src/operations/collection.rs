@@ -12,6 +12,7 @@ use shared::{ErrorCode, Failure};
 use tokio_util::sync::CancellationToken;
 
 use super::Node;
+use super::extent::no_such_path;
 use super::report::{Events, FetchTally, Report, Subject};
 use super::resolve::{Wanted, WantedKind, is_there, locate, resolve};
 use crate::blocking::{blocking, try_blocking};
@@ -125,10 +126,7 @@ pub(crate) async fn entries(
     let _cancel_on_drop = cancel.clone().drop_guard();
     let catalog = fetch_catalog(node, wanted, &FetchTally::default(), &cancel).await?;
     let range = match kind {
-        WantedKind::Inside(path) => catalog.find(&path).ok_or_else(|| {
-            let why = format!("there is no {path:?} in the collection");
-            Failure::new(ErrorCode::NotFound, why)
-        })?,
+        WantedKind::Inside(path) => catalog.find(&path).ok_or_else(|| no_such_path(&path))?,
         WantedKind::File | WantedKind::Collection => 0..catalog.entries().len(),
     };
     let all: Vec<usize> = range.collect();
@@ -183,6 +181,21 @@ fn broken(error: CollectionError) -> Failure {
         CollectionError::Catalog(error) => Failure::of(&CollectionError::Broken(error.to_string())),
         error => Failure::of(&error),
     }
+}
+
+/// Returns the catalog of a collection, fetched if it is not here and may be.
+///
+/// # Errors
+/// PermissionDenied when it may not be fetched; the errors of fetching.
+pub(super) async fn catalog(node: &Node, wanted: Wanted, may_fetch: bool) -> Result<Catalog, Failure> {
+    let held = node.entry(wanted.manifest.content()).await?;
+    if !may_fetch && !held.is_some_and(|entry| entry.held.is_full()) {
+        let why = "the directory's catalog is not here; only who may change something can have it fetched";
+        return Err(Failure::new(ErrorCode::PermissionDenied, why));
+    }
+    let cancel = CancellationToken::new();
+    let _cancel_on_drop = cancel.clone().drop_guard();
+    fetch_catalog(node, wanted, &FetchTally::default(), &cancel).await
 }
 
 async fn fetch_catalog(

@@ -6,14 +6,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use shared::{ErrorCode, Failure};
+use shared::Failure;
 
-use crate::blocking::try_blocking;
+use crate::blocking::{OffThread, try_blocking};
 use store::{DiskStore, StagedUpload};
 
-/// The async side of a [`StagedUpload`]. Dropping it removes the bytes on a thread that may wait for the
-/// disk.
-pub(crate) struct Ingest(Option<StagedUpload>);
+/// The async side of a [`StagedUpload`].
+pub(crate) struct Ingest(OffThread<StagedUpload>);
 
 impl Ingest {
     /// Begins; takes room for all bytes at once when their number is known.
@@ -23,12 +22,12 @@ impl Ingest {
     pub(crate) async fn begin(store: &Arc<DiskStore>, length: Option<u64>) -> Result<Self, Failure> {
         let store = Arc::clone(store);
         let staged = try_blocking(move || store.stage_upload(length)).await?;
-        Ok(Self(Some(staged)))
+        Ok(Self(OffThread::new(staged)))
     }
 
     /// Bytes that have come.
     pub(crate) fn length(&self) -> u64 {
-        self.0.as_ref().map_or(0, StagedUpload::length)
+        self.0.get().map_or(0, StagedUpload::length)
     }
 
     /// Writes the bytes that come next. After an error, and after its future was dropped, nothing more can
@@ -37,32 +36,15 @@ impl Ingest {
     /// # Errors
     /// As [`StagedUpload::append`].
     pub(crate) async fn append(&mut self, pieces: Vec<Bytes>) -> Result<(), Failure> {
-        let mut staged = self.0.take().ok_or_else(lost)?;
-        let write = move || {
-            let written = pieces.iter().try_for_each(|bytes| staged.append(bytes));
-            written.map(|()| staged)
-        };
-        self.0 = Some(try_blocking(write).await?);
-        Ok(())
+        let write = move |staged: &mut StagedUpload| pieces.iter().try_for_each(|bytes| staged.append(bytes));
+        self.0.run(write).await
     }
 
     /// Ends; no more bytes come.
     ///
     /// # Errors
     /// When an append has failed before.
-    pub(crate) fn finish(mut self) -> Result<StagedUpload, Failure> {
-        self.0.take().ok_or_else(lost)
-    }
-}
-
-fn lost() -> Failure {
-    Failure::new(ErrorCode::Internal, "the bytes that came are lost")
-}
-
-impl Drop for Ingest {
-    fn drop(&mut self) {
-        if let Some(staged) = self.0.take() {
-            drop(tokio::task::spawn_blocking(move || drop(staged)));
-        }
+    pub(crate) fn finish(self) -> Result<StagedUpload, Failure> {
+        self.0.into_inner()
     }
 }

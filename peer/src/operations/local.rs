@@ -2,7 +2,6 @@
 //! renames.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use proto::messages::control::{
     LimitChange, LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified,
@@ -10,21 +9,15 @@ use proto::messages::control::{
 use proto::messages::{Remove, Rename};
 use shared::model::{Binding, ContentId, ContentRef, Name, PinWish, Revision, RevisionEntry};
 use shared::{Coded as _, ErrorCode, Failure};
-use tokio::sync::broadcast;
-use tokio::sync::broadcast::error::RecvError;
 use tracing::info;
 
 use super::Node;
+use super::extent::{self, held, nothing_held};
 use super::report::Events;
-use crate::blocking::blocking;
+use super::resolve::{inside, no_directory};
+use crate::blocking::{blocking, try_blocking};
 use crate::scrubber::{Finding, look_at};
-use store::{Entry, FragmentStore as _, Place, Roles, StoreError};
-
-/// The wait for an order of the tracker to drop a copy, after which it is asked for again.
-const RELEASE_WAIT: Duration = Duration::from_secs(1);
-
-/// The time for which a release is asked for: longer than a new session takes.
-const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
+use store::{Entry, FragmentStore as _, Place, Publication, Roles, StoreError};
 
 /// Entries of the longest listing.
 const MAX_LISTED: usize = 10_000;
@@ -35,8 +28,8 @@ const MAX_LISTED: usize = 10_000;
 /// When the store cannot be read.
 pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
     let store = Arc::clone(&node.store);
-    let (contents, usage) = blocking(move || (store.entries().len(), store.usage())).await?;
-    let pending = node.publisher.pending().await?.len();
+    let ask = move || Ok::<_, StoreError>((store.content_count(), store.usage(), store.count_pending()?));
+    let (contents, usage, pending) = try_blocking(ask).await?;
     Ok(Status {
         peer: node.identity.peer(),
         incarnation: node.identity.incarnation(),
@@ -94,18 +87,13 @@ pub(crate) fn set_limits(node: &Node, set: SetLimits) -> RateLimits {
 /// When the store cannot be read.
 pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
     node.with_store(|store| {
-        let publications = store.publications()?;
         let local = |entry: Entry| {
             let content = entry.manifest.content();
-            let mut names = publications
-                .iter()
-                .filter(|publication| publication.content == content);
-            let is_pending = names.clone().any(|publication| publication.is_pending());
-            LocalContent {
+            let publications = store.publications_of(content)?;
+            let is_pending = publications.iter().any(Publication::is_pending);
+            Ok(LocalContent {
                 content,
-                name: entry
-                    .name
-                    .or_else(|| names.next().map(|publication| publication.name.clone())),
+                name: name_of(entry.name, &publications),
                 length: entry.manifest.length(),
                 fragments: entry.manifest.fragment_count(),
                 fragments_held: entry.held.len(),
@@ -115,11 +103,26 @@ pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
                     Place::File(path) | Place::Partial { output: path, .. } => Some(path),
                 },
                 is_pending,
-            }
+            })
         };
-        Ok::<_, StoreError>(store.entries().into_iter().take(MAX_LISTED).map(local).collect())
+        let entries = store.entries().into_iter().take(MAX_LISTED);
+        entries.map(local).collect::<Result<_, StoreError>>()
     })
     .await
+}
+
+/// Returns the name by which a content is shown: the one under which it came first, unless its publications
+/// have others.
+fn name_of(label: Option<Name>, publications: &[Publication]) -> Option<Name> {
+    let mut names = publications
+        .iter()
+        .filter(|publication| publication.is_name())
+        .map(|publication| &publication.name);
+    let has_label = names.clone().any(|name| Some(name) == label.as_ref());
+    match names.next() {
+        Some(first) if !has_label => Some(first.clone()),
+        _ => label,
+    }
 }
 
 /// Returns the most telling of several roles.
@@ -136,13 +139,10 @@ const fn role(roles: Roles) -> LocalRole {
 /// # Errors
 /// As the contract says.
 pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Failure> {
-    let pending = node.publisher.pending().await?;
-    let is_pending = pending.iter().any(|publication| publication.name == remove.name);
-    if is_pending {
-        let name = remove.name.clone();
-        node.with_store(move |store| store.withdraw_publication(&name))
-            .await?;
-    }
+    let name = remove.name.clone();
+    let is_pending = node
+        .with_store(move |store| store.withdraw_publication(&name))
+        .await?;
     let removed = match node.catalog().await {
         Ok(catalog) => catalog.remove(remove).await,
         Err(error) => Err(error),
@@ -186,114 +186,56 @@ pub(crate) async fn pin(node: &Node, mut wish: PinWish) -> Result<RevisionEntry,
     catalog.pin(&wish).await
 }
 
-/// Drops this node's copy of a content and returns the bytes that became free. Without `force`, the tracker
-/// decides whether the other peers' copies are enough.
-///
-/// # Errors
-/// As the contract says.
-pub(crate) async fn forget(
-    node: &Node,
-    reference: &ContentRef,
-    force: bool,
-) -> Result<(ContentId, u64), Failure> {
-    let entry = find(node, reference).await?;
-    let content = entry.manifest.content();
-    if !force && !entry.held.is_empty() {
-        return Ok((content, released(node, content).await?));
-    }
-    let freed = node.with_store(move |store| {
-        let publications = store.publications()?;
-        let of = publications.iter().filter(|known| known.content == content);
-        for publication in of {
-            store.forget_publication(publication)?;
-        }
-        store.forget(content)
-    });
-    Ok((content, freed.await?))
-}
-
 /// Returns the record of the content that this node holds under a name or id.
-async fn find(node: &Node, reference: &ContentRef) -> Result<Entry, Failure> {
-    let missing = || {
-        Failure::new(
-            ErrorCode::NotFound,
-            format!("nothing of {reference} is held by this node"),
-        )
-    };
+pub(super) async fn find(node: &Node, reference: &ContentRef) -> Result<Entry, Failure> {
     let id = match reference {
         ContentRef::Id(id) => *id,
+        ContentRef::Inside(_) => return Err(only_whole(node, reference, no_directory(reference)).await?),
         ContentRef::Name(name) => match node.catalog().await {
             Ok(catalog) => match catalog.resolve(reference).await {
                 Ok((binding, _)) => binding.content,
-                Err(error) if error.code() == ErrorCode::NotFound => {
-                    named_here(node, name).await?.ok_or(error)?
-                }
+                Err(error) if error.code() == ErrorCode::NotFound => match named_here(node, name).await? {
+                    Some(id) => id,
+                    None => return Err(only_whole(node, reference, error).await?),
+                },
                 Err(error) => return Err(error),
             },
             Err(error) => named_here(node, name).await?.ok_or(error)?,
         },
     };
-    node.entry(id).await?.ok_or_else(missing)
+    node.entry(id).await?.ok_or_else(|| nothing_held(reference))
 }
 
+/// Returns the failure for a name that is not bound: the one given, or, of a path inside a directory, that a
+/// directory is one thing.
+async fn only_whole(node: &Node, reference: &ContentRef, error: Failure) -> Result<Failure, Failure> {
+    let around = inside(node, reference).await?.and_then(|wanted| wanted.directory);
+    Ok(around.map_or(error, |directory| {
+        let why =
+            format!("{reference} is inside the directory {directory}, which can only be dropped as a whole");
+        Failure::new(ErrorCode::FailedPrecondition, why)
+    }))
+}
+
+/// Returns the content that a name means as far as this node knows: the one that was published under it, or
+/// else the one that came first under it. A name that was refused means nothing.
 async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failure> {
-    let (store, name) = (Arc::clone(&node.store), name.clone());
-    blocking(move || {
-        let entry = store
-            .entries()
-            .into_iter()
-            .find(|entry| entry.name.as_ref() == Some(&name));
-        entry.map(|entry| entry.manifest.content())
+    let name = name.clone();
+    node.with_store(move |store| {
+        let published = store.publication(&name)?;
+        let refused = match published {
+            Some(publication) if publication.is_name() => return Ok(Some(publication.content)),
+            other => other.map(|publication| publication.content),
+        };
+        let contents = store.entries().into_iter();
+        let mut labelled = contents.filter(|entry| entry.name.as_ref() == Some(&name));
+        let content = labelled.find_map(|entry| {
+            let content = entry.manifest.content();
+            (Some(content) != refused).then_some(content)
+        });
+        Ok::<_, StoreError>(content)
     })
     .await
-}
-
-/// Asks the tracker to let this node drop its copy, and returns the bytes that became free. The tracker
-/// decides for one node after the other, and its order comes in the session: two nodes that looked for other
-/// copies themselves could rely on each other.
-async fn released(node: &Node, content: ContentId) -> Result<u64, Failure> {
-    let refuse = |error: Failure| {
-        let text = format!("{error}; --force forgets it all the same");
-        Failure::new(ErrorCode::FailedPrecondition, text)
-    };
-    let before = node.store.usage().used;
-    let mut changes = node.store.subscribe();
-    let asking = async {
-        loop {
-            let upkeep = node.upkeep().await?;
-            upkeep.release(node.identity.peer(), content).await?;
-            // An order that crossed an announce was refused, and an order may be lost with its session.
-            let gone = is_gone(node, content, &mut changes);
-            if let Ok(is_gone) = tokio::time::timeout(RELEASE_WAIT, gone).await {
-                return is_gone;
-            }
-        }
-    };
-    match tokio::time::timeout(RELEASE_PATIENCE, asking).await {
-        Ok(answer) => answer.map_err(refuse)?,
-        Err(_) => {
-            let text = format!("the tracker's leave to drop {} does not arrive", content.short());
-            return Err(refuse(Failure::new(ErrorCode::DeadlineExceeded, text)));
-        }
-    }
-    Ok(before.saturating_sub(node.store.usage().used))
-}
-
-/// Waits until nothing is held of the content.
-async fn is_gone(
-    node: &Node,
-    content: ContentId,
-    changes: &mut broadcast::Receiver<ContentId>,
-) -> Result<(), Failure> {
-    loop {
-        if node.entry(content).await?.is_none() {
-            return Ok(());
-        }
-        // Any change, and any number of missed ones, may be of this content.
-        if changes.recv().await == Err(RecvError::Closed) {
-            return Err(Failure::new(ErrorCode::Cancelled, "the node is stopping"));
-        }
-    }
 }
 
 /// Reads one content or everything again. Withdraws damaged fragments, which the tracker then repairs from
@@ -307,27 +249,41 @@ pub(crate) async fn verify(
     events: &Events<Verified>,
 ) -> Result<(), Failure> {
     let store = Arc::clone(&node.store);
-    let entries = match what {
-        Some(reference) => vec![find(node, &reference).await?],
-        None => blocking(move || store.entries()).await?,
+    let (entries, mut damaged) = match what {
+        Some(reference) => held_of(node, &reference).await?,
+        None => (blocking(move || store.entries()).await?, 0),
     };
     let total = entries
         .iter()
         .map(|entry| entry.manifest.bytes_in(&entry.held))
         .sum();
-    let mut verified = Verified {
-        done: 0,
-        total,
-        damaged: 0,
-    };
-    events.tell(verified).await?;
+    let mut done = 0;
+    events.tell(Verified { done, total, damaged }).await?;
     for entry in entries {
         for index in entry.held.iter() {
             let finding = look_at(&node.store, entry.manifest.content(), index).await?;
-            verified.damaged += u32::from(finding == Finding::Damaged);
-            verified.done += u64::from(entry.manifest.len_of(index));
-            events.tell(verified).await?;
+            damaged += u32::from(finding == Finding::Damaged);
+            done += u64::from(entry.manifest.len_of(index));
+            events.tell(Verified { done, total, damaged }).await?;
         }
     }
     Ok(())
+}
+
+/// Returns the records of everything that the node holds of a file, a directory or a path inside one, and the
+/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again, because
+/// the catalog tells which parts there are.
+async fn held_of(node: &Node, reference: &ContentRef) -> Result<(Vec<Entry>, u32), Failure> {
+    let mut damaged = 0;
+    let mut held = held(node, reference).await?;
+    if held.is_catalog_damaged {
+        for entry in &held.content {
+            for index in entry.held.iter() {
+                let finding = look_at(&node.store, entry.manifest.content(), index).await?;
+                damaged += u32::from(finding == Finding::Damaged);
+            }
+        }
+        held = extent::held(node, reference).await?;
+    }
+    Ok((held.content.into_iter().chain(held.parts).collect(), damaged))
 }

@@ -1,8 +1,9 @@
 //! Operations of a node: everything that its user can ask of it, and nothing about how the user asks.
 //!
 //! [`Node`] is the state that all operations share. [`add`], [`get`], [`stream`] and [`values`] move
-//! contents, [`collection`] moves directories, [`local`] and [`upkeep`] are about this node and its copies,
-//! [`feed`] follows the network. Below them: [`resolve`] finds the content of a name, [`reader`] hands a
+//! contents, [`collection`] moves directories, [`plan`] says what would be moved, [`forget`] drops copies,
+//! [`local`] and [`upkeep`] are about this node and its copies, [`feed`] follows the network. Below them:
+//! [`resolve`] finds the content of a name, [`extent`] all contents that belong to it, [`reader`] hands a
 //! content out as bytes, [`ingest`] takes bytes in, [`report`] tells callers how far a long operation is,
 //! [`access`] says who may ask for what.
 //!
@@ -12,10 +13,13 @@
 pub(crate) mod access;
 pub(crate) mod add;
 pub(crate) mod collection;
+pub(crate) mod extent;
 pub(crate) mod feed;
+pub(crate) mod forget;
 pub(crate) mod get;
 pub(crate) mod ingest;
 pub(crate) mod local;
+pub(crate) mod plan;
 pub(crate) mod reader;
 pub(crate) mod report;
 pub(crate) mod resolve;

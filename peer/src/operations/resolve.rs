@@ -18,6 +18,8 @@ pub(crate) struct Wanted {
     /// Peers that hold some of it.
     pub(crate) sources: Vec<Source>,
     pub(crate) kind: WantedKind,
+    /// The directory around a path that is wanted, as it was named.
+    pub(crate) directory: Option<ContentRef>,
 }
 
 /// The part of a content that is wanted.
@@ -37,26 +39,38 @@ pub(crate) enum WantedKind {
 /// # Errors
 /// Unavailable without a tracker, unless an id is held here; NotFound.
 pub(crate) async fn resolve(node: &Node, content: &ContentRef) -> Result<Wanted, Failure> {
-    match named(node, content).await {
-        Err(error) if error.code() == ErrorCode::NotFound => inside(node, content).await?.ok_or(error),
-        wanted => wanted,
-    }
+    let error = match content {
+        ContentRef::Inside(_) => no_directory(content),
+        ContentRef::Name(_) | ContentRef::Id(_) => match named(node, content).await {
+            Err(error) if error.code() == ErrorCode::NotFound => error,
+            wanted => return wanted,
+        },
+    };
+    inside(node, content).await?.ok_or(error)
 }
 
-/// Finds a path in a collection: the longest beginning of the name that is bound to a collection.
-async fn inside(node: &Node, content: &ContentRef) -> Result<Option<Wanted>, Failure> {
-    let ContentRef::Name(name) = content else {
-        return Ok(None);
-    };
-    let text = name.as_str();
-    for (at, _) in text.rmatch_indices('/') {
-        let Ok(name) = Name::new(&text[..at]) else {
-            continue;
-        };
-        match named(node, &ContentRef::Name(name)).await {
+/// Returns the failure for a path that lies in no directory.
+pub(super) fn no_directory(content: &ContentRef) -> Failure {
+    let why = format!(
+        "no directory has a name with which {:?} begins",
+        content.to_string()
+    );
+    Failure::new(ErrorCode::NotFound, why)
+}
+
+/// Finds a path in a collection: the longest beginning of the text that is bound to a collection.
+///
+/// # Errors
+/// The tracker's, NotFound excepted.
+pub(super) async fn inside(node: &Node, content: &ContentRef) -> Result<Option<Wanted>, Failure> {
+    for (directory, path) in content.splits() {
+        match named(node, &directory).await {
             Ok(wanted) if wanted.kind == WantedKind::Collection => {
-                let kind = WantedKind::Inside(text[at + 1..].to_owned());
-                return Ok(Some(Wanted { kind, ..wanted }));
+                return Ok(Some(Wanted {
+                    kind: WantedKind::Inside(path.to_owned()),
+                    directory: Some(directory),
+                    ..wanted
+                }));
             }
             Err(error) if error.code() != ErrorCode::NotFound => return Err(error),
             _ => {}
@@ -75,6 +89,7 @@ async fn named(node: &Node, content: &ContentRef) -> Result<Wanted, Failure> {
             sources: sources(&location),
             name: location.binding.name,
             manifest: location.manifest,
+            directory: None,
         }),
         // Only an id always means the same bytes; a name may have been bound anew meanwhile.
         (Err(error), ContentRef::Id(id)) if error.code().is_retryable() => {
@@ -87,6 +102,7 @@ async fn named(node: &Node, content: &ContentRef) -> Result<Wanted, Failure> {
                 sources: Vec::new(),
                 // The parts of a collection could not be found without a tracker.
                 kind: WantedKind::File,
+                directory: None,
             })
         }
         (Err(error), _) => Err(error),
@@ -101,7 +117,7 @@ pub(super) async fn locate(node: &Node, content: ContentId) -> Result<(Manifest,
 
 async fn location(node: &Node, content: ContentRef) -> Result<Location, Failure> {
     let locate = Locate {
-        content,
+        content: content.into(),
         max_holders: Locate::MAX_HOLDERS,
         except: Some(node.identity.peer()),
     };

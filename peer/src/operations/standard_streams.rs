@@ -13,13 +13,12 @@ use shared::{ErrorCode, Failure};
 use tokio_stream::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
-use super::add::publish;
+use super::add::{self as adding, Ready};
 use super::ingest::Ingest;
 use super::reader::Readable;
 use super::report::{Events, Report, Subject};
 use super::resolve::resolve;
 use super::{Node, stopping};
-use crate::blocking::try_blocking;
 use crate::fetch::Progress;
 use store::{Publication, PublicationState};
 
@@ -65,11 +64,12 @@ pub(crate) async fn add(
     };
     let progress = || AddEvent::Received(came.load(Ordering::Relaxed));
     let staged = events.during(taking, || caller_gone.cancel(), progress).await?;
-    let (name, fragment_length) = (
-        begin.name.clone(),
-        node.fragment_length(begin.fragment_length).await,
-    );
-    let manifest = try_blocking(move || staged.keep(&name, fragment_length)).await?;
+    let name = begin.name.clone();
+    let fragment_length = node.fragment_length(begin.fragment_length).await;
+    let mut addition = adding::begin(node);
+    let manifest = addition
+        .run(move |addition| addition.upload(staged, &name, fragment_length))
+        .await?;
     let _guard = node.network.protect(manifest.content());
     let publication = Publication {
         name: begin.name,
@@ -78,10 +78,13 @@ pub(crate) async fn add(
         update: begin.update,
         state: PublicationState::Pending(None),
     };
-    let length = manifest.length();
-    publish(node, publication, &manifest, length, begin.wait, events)
-        .await
-        .map(drop)
+    let ready = Ready {
+        publication,
+        length: manifest.length(),
+        manifest,
+        addition,
+    };
+    adding::publish(node, ready, begin.wait, events).await.map(drop)
 }
 
 /// Sends the bytes of a content in their order, and reports how that goes.

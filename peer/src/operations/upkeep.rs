@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use proto::messages::Locate;
 use shared::model::{
-    ByteCount, ContentId, ContentRef, DrainStatus, FetchStanding, Name, PeerId, Reason, ReasonCode, Why,
+    Asked, ByteCount, ContentId, ContentRef, DrainStatus, Durability, FetchStanding, Location, Name, PeerId,
+    Reason, ReasonCode, Why,
 };
 use shared::{Coded as _, ErrorCode, Failure};
 
 use super::Node;
+use super::extent::about;
 use crate::blocking::blocking;
 use store::FragmentStore as _;
 
@@ -22,7 +25,7 @@ pub(crate) async fn drain_status(node: &Node, peer: Option<PeerId>) -> Result<Dr
     let peer = peer.unwrap_or(own);
     let mut status = node.upkeep().await?.drain_status(peer).await?;
     let pending = match peer == own {
-        true => node.publisher.pending().await?.len(),
+        true => node.with_store(|store| store.count_pending()).await?,
         false => 0,
     };
     if pending > 0 {
@@ -39,18 +42,19 @@ pub(crate) async fn drain_status(node: &Node, peer: Option<PeerId>) -> Result<Dr
 ///
 /// # Errors
 /// As the contract says. Without a tracker the message says how far the node's fetch is.
-pub(crate) async fn why(node: &Node, content: &ContentRef) -> Result<Why, Failure> {
-    let told = async { node.upkeep().await?.why(content).await };
-    match told.await {
+pub(crate) async fn why(node: &Node, what: &Asked, may_fetch: bool) -> Result<Why, Failure> {
+    let ask = |asked: Asked| async move { Ok(node.upkeep().await?.why(&asked).await?) };
+    match about(node, what.clone(), may_fetch, ask).await {
         Ok(mut why) => {
             why.fetch = fetch_of(node, Some(why.content), Some(&why.name)).await?;
             Ok(why)
         }
         // Without a tracker a fetch is waiting all the more.
         Err(error) if error.code() == ErrorCode::Unavailable => {
-            let fetch = match content {
+            let fetch = match &what.content {
                 ContentRef::Id(content) => fetch_of(node, Some(*content), None).await,
                 ContentRef::Name(name) => fetch_of(node, None, Some(name)).await,
+                ContentRef::Inside(_) => Ok(None),
             };
             Err(match fetch? {
                 Some(fetch) => error.context(in_words(&fetch)),
@@ -59,6 +63,32 @@ pub(crate) async fn why(node: &Node, content: &ContentRef) -> Result<Why, Failur
         }
         Err(error) => Err(error),
     }
+}
+
+/// Returns which losses a file, a directory or a path inside one would survive.
+///
+/// # Errors
+/// As the contract says.
+pub(crate) async fn durability(node: &Node, what: Asked, may_fetch: bool) -> Result<Durability, Failure> {
+    let ask = |asked: Asked| async move { Ok(node.upkeep().await?.durability(&asked).await?) };
+    about(node, what, may_fetch, ask).await
+}
+
+/// Locates a file, a directory or a path inside one.
+///
+/// # Errors
+/// As the contract says.
+pub(crate) async fn locate(node: &Node, locate: &Locate, may_fetch: bool) -> Result<Location, Failure> {
+    let (max_holders, except) = (locate.max_holders, locate.except);
+    let ask = |content: Asked| async move {
+        let locate = Locate {
+            content,
+            max_holders,
+            except,
+        };
+        Ok(node.catalog().await?.locate(&locate).await?)
+    };
+    about(node, locate.content.clone(), may_fetch, ask).await
 }
 
 /// Returns the state of the fetches of a content or name, added up: of a directory there are several.

@@ -8,7 +8,7 @@ use shared::{ErrorCode, Failure};
 use tokio_util::sync::CancellationToken;
 
 use super::Node;
-use super::add::publish;
+use super::add::{Ready, begin, publish};
 use super::collection::hold;
 use super::report::{Events, FetchTally};
 use super::resolve::{WantedKind, resolve};
@@ -33,8 +33,9 @@ pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -
         )));
     }
     let (kept, fragment_length) = (name.clone(), node.fragment_length(None).await);
-    let manifest = node
-        .with_store(move |store| store.keep_bytes(&put.value, &kept, fragment_length))
+    let mut addition = begin(node);
+    let manifest = addition
+        .run(move |addition| addition.bytes(&put.value, &kept, fragment_length))
         .await?;
     let _guard = node.network.protect(manifest.content());
     let publication = Publication {
@@ -44,9 +45,13 @@ pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -
         update: true,
         state: PublicationState::Pending(None),
     };
-    publish(node, publication, &manifest, length, put.wait, events)
-        .await
-        .map(drop)
+    let ready = Ready {
+        publication,
+        manifest,
+        length,
+        addition,
+    };
+    publish(node, ready, put.wait, events).await.map(drop)
 }
 
 /// Returns the value under a key, fetched if it is not here.

@@ -153,12 +153,7 @@ impl Attempt {
 
     /// The name is at this revision: that is written down before a binding is asked for.
     fn follow(&mut self, head: Revision, bound: Option<ContentId>) -> Output {
-        let is_taken = bound.is_some_and(|bound| bound != self.publication.content);
-        if is_taken && !self.publication.update {
-            let text = format!(
-                "{} is bound to another content; update it, or choose another name",
-                self.publication.name
-            );
+        if let Some(text) = conflict(&self.publication, bound) {
             return self.settle(Outcome::Failed(ErrorCode::Conflict, text));
         }
         let state = PublicationState::Pending(Some(head));
@@ -185,6 +180,18 @@ impl Attempt {
         self.step = step;
         output
     }
+}
+
+/// Returns the reason why a publication cannot follow a name that is bound to this content.
+#[must_use]
+pub fn conflict(publication: &Publication, bound: Option<ContentId>) -> Option<String> {
+    let is_taken = bound.is_some_and(|bound| bound != publication.content);
+    (is_taken && !publication.update).then(|| {
+        format!(
+            "{} is bound to another content; add it with --update, or under another --name",
+            publication.name
+        )
+    })
 }
 
 /// Whether the tracker's answer will be the same the next time.

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use proto::accept::Ends;
 use proto::listen::has_address;
 use proto::messages::control::{AddStep, EntryPoint, Get, SetLimits, TOKEN_KEY};
-use proto::messages::{asked, peer_or_self};
+use proto::messages::{Locate, peer_or_self};
 use proto::status::{from_status, to_status};
 use proto::v1::control_server::{Control, ControlServer};
 use proto::{Invalid, v1};
-use shared::model::ContentRef;
+use shared::model::{Asked, ContentRef};
 use shared::runtime::OnExit;
 use shared::{ErrorCode, Failure};
 use tokio_stream::StreamExt as _;
@@ -23,7 +23,9 @@ use tonic::{Request, Response, Status, Streaming};
 use super::forward;
 use crate::operations::access::{Access, AccessRule, Denied};
 use crate::operations::report::Events;
-use crate::operations::{Node, add, collection, feed, get, local, standard_streams, upkeep, values};
+use crate::operations::{
+    Node, add, collection, extent, feed, forget, get, local, plan, standard_streams, upkeep, values,
+};
 
 /// The service; cheap to clone.
 #[derive(Clone, Debug)]
@@ -57,6 +59,11 @@ impl ControlService {
             }
         };
         Err(to_status(&Failure::new(ErrorCode::PermissionDenied, why)))
+    }
+
+    /// Returns whether the caller may also change something.
+    fn may_change<T>(&self, request: &Request<T>) -> bool {
+        self.admit(request, Access::Change).is_ok()
     }
 
     /// Admits a request and decodes it.
@@ -239,7 +246,7 @@ impl Control for ControlService {
         self.admit(&request, Access::Change)?;
         let request = request.into_inner();
         let content = content(request.r#ref)?;
-        let forgotten = local::forget(&self.node, &content, request.force).await;
+        let forgotten = forget::forget(&self.node, &content, request.force).await;
         reply(forgotten.map(|(content, freed)| v1::ForgetReply {
             content_id: content.as_bytes().to_vec().into(),
             freed,
@@ -298,9 +305,9 @@ impl Control for ControlService {
     }
 
     async fn why(&self, request: Request<v1::WhyRequest>) -> Result<Response<v1::WhyReply>, Status> {
-        self.admit(&request, Access::Read)?;
-        let content = asked(request.into_inner().r#ref)?;
-        reply(upkeep::why(&self.node, &content).await)
+        let may_fetch = self.may_change(&request);
+        let what: Asked = self.decode(request, Access::Read)?;
+        reply(upkeep::why(&self.node, &what, may_fetch).await)
     }
 
     async fn network_list(
@@ -318,11 +325,9 @@ impl Control for ControlService {
         &self,
         request: Request<v1::LocateRequest>,
     ) -> Result<Response<v1::LocateReply>, Status> {
-        self.admit(&request, Access::Read)?;
-        forward::to_catalog(&self.node, request, |mut tracker, request| async move {
-            tracker.locate(request).await
-        })
-        .await
+        let may_fetch = self.may_change(&request);
+        let locate: Locate = self.decode(request, Access::Read)?;
+        reply(upkeep::locate(&self.node, &locate, may_fetch).await)
     }
 
     async fn network_peers(
@@ -377,11 +382,27 @@ impl Control for ControlService {
         &self,
         request: Request<v1::DurabilityRequest>,
     ) -> Result<Response<v1::DurabilityReply>, Status> {
+        let may_fetch = self.may_change(&request);
+        let what: Asked = self.decode(request, Access::Read)?;
+        reply(upkeep::durability(&self.node, what, may_fetch).await)
+    }
+
+    async fn plan(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::PlanReply>, Status> {
+        // The catalog of a directory may have to be fetched.
+        let get: Get = self.decode(request, Access::Change)?;
+        reply(plan::get(&self.node, &get).await)
+    }
+
+    async fn shadowed(
+        &self,
+        request: Request<v1::ShadowedRequest>,
+    ) -> Result<Response<v1::ShadowedReply>, Status> {
         self.admit(&request, Access::Read)?;
-        forward::to_upkeep(&self.node, request, |mut tracker, request| async move {
-            tracker.durability(request).await
-        })
-        .await
+        let content = content(request.into_inner().r#ref)?;
+        let shadowed = extent::shadowed(&self.node, &content).await;
+        reply(shadowed.map(|shadowed| v1::ShadowedReply {
+            inside: shadowed.map(|shadowed| shadowed.inside).unwrap_or_default(),
+        }))
     }
 
     async fn survey(&self, request: Request<v1::SurveyRequest>) -> Result<Response<v1::SurveyReply>, Status> {

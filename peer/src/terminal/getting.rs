@@ -82,8 +82,8 @@ pub async fn follow(
             } => {
                 let amount = Amount::new(already_held, length);
                 let name = asked_name(content, &name);
-                out.note(&started_line(name, amount, fragments));
-                label = name.to_string();
+                out.note(&started_line(&name, amount, fragments));
+                label.clone_from(&name);
                 how_far(&format!("{}%", percent(amount)));
                 // Held bytes have not been written to standard output yet.
                 let start = target.output.map_or(Amount::new(0, length), |_| amount);
@@ -148,11 +148,12 @@ pub fn get_failure(content: &ContentRef, error: &RemoteError) -> Failure {
     }
 }
 
-/// Returns the name to show: a content may have many, and the user asked for one.
-const fn asked_name<'a>(content: &'a ContentRef, told: &'a Name) -> &'a Name {
+/// Returns the name to show: a content may have many, and the user asked for one, or for a path inside.
+#[must_use]
+pub fn asked_name(content: &ContentRef, told: &Name) -> String {
     match content {
-        ContentRef::Name(asked) => asked,
-        ContentRef::Id(_) => told,
+        ContentRef::Name(_) | ContentRef::Inside(_) => content.to_string(),
+        ContentRef::Id(_) => told.to_string(),
     }
 }
 
@@ -194,7 +195,7 @@ fn stalled_failure(content: &ContentRef, amount: Amount, stalled: Duration, wait
     Failure::new(Exit::Unreachable, words::cannot(words::get(content), why))
 }
 
-fn started_line(name: &Name, amount: Amount, fragments: u32) -> String {
+fn started_line(name: &str, amount: Amount, fragments: u32) -> String {
     let total = ByteCount::new(amount.total);
     let line = words::fetching_amount(name, total, words::fragments(fragments.into()));
     match amount.done {

@@ -91,7 +91,7 @@ pub async fn locate(
     max_holders: u32,
 ) -> Result<Location, RemoteError> {
     let locate = Locate {
-        content,
+        content: content.into(),
         max_holders,
         except: None,
     };

@@ -109,13 +109,13 @@ pub fn destination(output: Option<&Path>) -> Result<Destination, Failure> {
     }
 }
 
-/// Returns the path to write, when the destination and the name determine one.
+/// Returns the path to write, when the destination and the last part of a name determine one.
 #[must_use]
-pub fn place(destination: &Destination, name: Option<&Name>) -> Option<PathBuf> {
+pub fn place(destination: &Destination, file_name: Option<&str>) -> Option<PathBuf> {
     match destination {
         Destination::File(path) => Some(path.clone()),
         // A part of a name is never a path: it has no slash and is not made of dots.
-        Destination::Directory(directory) => name.map(|name| directory.join(name.file_name())),
+        Destination::Directory(directory) => file_name.map(|name| directory.join(name)),
     }
 }
 
@@ -159,7 +159,10 @@ mod tests {
         let name = Name::new("models/x.bin").expect("a name");
         let into = destination(Some(dir.path())).expect("a directory");
         assert_eq!(into, Destination::Directory(dir.path().to_owned()));
-        assert_eq!(place(&into, Some(&name)), Some(dir.path().join("x.bin")));
+        assert_eq!(
+            place(&into, Some(name.file_name())),
+            Some(dir.path().join("x.bin"))
+        );
         assert_eq!(place(&into, None), None, "an id has no name yet");
         let file = dir.path().join("y");
         let exactly = destination(Some(&file)).expect("a file to be");
@@ -167,7 +170,7 @@ mod tests {
         assert_eq!(place(&exactly, None), Some(file));
         let here = std::env::current_dir().expect("a directory");
         assert_eq!(
-            place(&destination(None).expect("here"), Some(&name)),
+            place(&destination(None).expect("here"), Some(name.file_name())),
             Some(here.join("x.bin"))
         );
         let missing = dir.path().join("none/");

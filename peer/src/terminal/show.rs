@@ -6,7 +6,7 @@ use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scru
 use shared::model::{
     Binding, ByteCount, ByteRate, ContentState, DrainStatus, Durability, FragmentSet, Health, Listing,
     Location, Losses, Name, PeerId, PeerInfo, PeerMode, Reason, Repair, Revision, RevisionEntry,
-    RevisionState, SourceFault, Survey, Timestamp, Why, format_duration,
+    RevisionState, Share, SourceFault, Survey, Timestamp, Why, format_duration,
 };
 
 use super::output::one_line;
@@ -52,8 +52,7 @@ pub fn names(names: &[Listing]) -> Table {
 /// Returns the length of a file, or of a directory's files.
 #[must_use]
 pub fn size(binding: &Binding) -> ByteCount {
-    let collection = binding.collection;
-    ByteCount::new(collection.map_or(binding.length, |collection| collection.length))
+    ByteCount::new(binding.size())
 }
 
 /// Returns pinned revisions such as `1,3`; only a few of many, which `peer history` lists.
@@ -174,12 +173,22 @@ pub fn removed(name: &Name, revision: Revision) -> String {
 
 /// Returns the properties of a content, and a table of its holders.
 #[must_use]
-pub fn location(location: &Location) -> String {
+pub fn location(name: &str, location: &Location) -> String {
     let (binding, manifest, health) = (&location.binding, &location.manifest, &location.health);
-    let found = words::located(&binding.name, binding.revision, ByteCount::new(binding.length));
+    let found = words::located(name, binding.revision, size(binding));
+    let fragments = words::fragments(health.fragments.into());
+    let whole = location.whole.as_ref();
+    let what = match binding.collection {
+        None => words::fragments_of(fragments, manifest.fragment_length()),
+        Some(_) => {
+            // A tracker of an earlier version does not tell how many of the parts it counts.
+            let parts = whole.map(|whole| whole.extent.contents.saturating_sub(1));
+            let parts = parts.map(|parts| words::catalog_and(words::parts(parts.into())));
+            parts.map_or_else(|| fragments.clone(), |parts| words::parts_with(parts, &fragments))
+        }
+    };
     let stands = words::located_health(
-        words::fragments(manifest.fragment_count().into()),
-        manifest.fragment_length(),
+        what,
         health.fragments_at_target,
         words::replicas(health.target.get().into()),
         health.fewest,
@@ -194,27 +203,57 @@ pub fn location(location: &Location) -> String {
         (words::title_keeps(), Left),
         (words::title_fragments(), Left),
     ]);
-    for holder in &location.holders {
-        let peer = &holder.peer;
-        table.row([
+    let row = |peer: &PeerInfo, keeps: bool, fragments: String| {
+        let zone = peer.zone.as_ref();
+        [
             peer.id.short(),
             peer.address.to_string(),
-            peer.zone
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), ToString::to_string),
+            zone.map_or_else(|| "-".to_owned(), ToString::to_string),
             words::peer_state(peer.state).to_owned(),
-            if holder.keeps { words::yes() } else { words::no() }.to_owned(),
-            ranges(&holder.fragments),
-        ]);
+            if keeps { words::yes() } else { words::no() }.to_owned(),
+            fragments,
+        ]
+    };
+    let mut shown = location.holders.len();
+    match whole.filter(|_| binding.collection.is_some()) {
+        Some(whole) => {
+            shown = whole.shares.len();
+            for share in &whole.shares {
+                let fragments = share_of(share, health.fragments.into());
+                table.row(row(&share.peer, share.kept > 0, fragments));
+            }
+        }
+        None => {
+            for holder in &location.holders {
+                table.row(row(&holder.peer, holder.keeps, ranges(&holder.fragments)));
+            }
+        }
     }
     if !table.is_empty() {
         text = format!("{text}\n\n{}", table.render());
     }
-    let shown = location.holders.len();
-    if (shown as u64) < u64::from(location.holder_count) {
-        text = format!("{text}\n{}", words::some_holders(shown, location.holder_count));
+    let (all, keepers) = whole.map_or((location.holder_count, None), |whole| {
+        (whole.holder_count, Some(whole.keeper_count))
+    });
+    if (shown as u64) < u64::from(all) {
+        text = match keepers {
+            Some(keepers) => format!("{text}\n{}", words::some_holders_keeping(shown, all, keepers)),
+            None => format!("{text}\n{}", words::some_holders(shown, all)),
+        };
     }
     text
+}
+
+/// Returns the part of a directory that a peer has: `all 40`, or `33 of 40`, and how much of it it keeps.
+fn share_of(share: &Share, all: u64) -> String {
+    let held = match share.held {
+        held if held >= all => words::all_fragments(all),
+        held => words::held_of(held, all),
+    };
+    match share.kept {
+        kept if kept == 0 || kept == share.held => held,
+        kept => words::keeping(held, kept),
+    }
 }
 
 /// Returns `all 40`, or runs such as `0-11,15,20-39 (33)`; only six runs of many.
@@ -374,11 +413,7 @@ pub fn history(revisions: &[RevisionEntry], now: Timestamp) -> Table {
     ]);
     let none = || "-".to_owned();
     for entry in revisions {
-        let size = entry.bound.map(|bound| {
-            bound
-                .collection
-                .map_or(bound.length, |collection| collection.length)
-        });
+        let size = entry.bound.map(|bound| bound.size());
         let replicas = entry
             .health
             .map(|health| format!("{}/{}", health.fewest, health.target));
@@ -431,11 +466,11 @@ pub fn drain(status: &DrainStatus) -> String {
     with_reasons(text, &status.reasons)
 }
 
-/// Returns the reasons why a content is below its target, and the state of its fetch.
+/// Returns, of the name that was asked for, the reasons why a content is below its target, and the state of its fetch.
 #[must_use]
-pub fn why(why: &Why) -> String {
+pub fn why(name: &str, why: &Why) -> String {
     let health = &why.health;
-    let mut text = stands(&why.name, health);
+    let mut text = stands(name, health);
     if why.reasons.is_empty() {
         text = format!("{text}; {}", words::as_it_should_be());
     }
@@ -448,17 +483,17 @@ pub fn why(why: &Why) -> String {
     with_reasons(format!("{text}\n{fetching}"), &fetch.reasons)
 }
 
-fn stands(name: &Name, health: &Health) -> String {
+fn stands(name: &str, health: &Health) -> String {
     let replicas = words::replicas(health.target.get().into());
     words::stands(name, words::content_state(health.state), health.fewest, replicas)
 }
 
 /// Returns the losses that a content would survive.
 #[must_use]
-pub fn durability(of: &Durability) -> String {
+pub fn durability(name: &str, of: &Durability) -> String {
     let health = &of.health;
     let kept = words::kept_by(words::peers(of.keepers.into()), of.draining, of.away, of.sources);
-    let mut text = format!("{}\nid {}\n{kept}", stands(&of.name, health), of.content);
+    let mut text = format!("{}\nid {}\n{kept}", stands(name, health), of.content);
     text = match (health.fragments, health.state) {
         (0, _) => format!("{text}\n{}", words::nothing_to_lose()),
         (_, ContentState::Unavailable) => format!("{text}\n{}", words::cannot_be_read_now()),

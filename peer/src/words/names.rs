@@ -32,14 +32,27 @@ shared::messages! {
     fn no_names_yet() { en: "there are no names in the network yet", es: "aún no hay nombres en la red" }
     fn node_holds_nothing() { en: "the node holds nothing yet", es: "en el nodo aún no hay nada" }
 
+    fn hides(name, inside) {
+        en: "{name} is a name of its own; what a directory has at this path is {inside}",
+        es: "{name} es un nombre propio; lo que un directorio tiene en esa ruta es {inside}"
+    }
+
     // The place of a content.
     fn located(name, revision, length) {
         en: "{name}  revision {revision}  {length}",
         es: "{name}  revisión {revision}  {length}"
     }
-    fn located_health(fragments, size, at_target, replicas, fewest, state) {
-        en: "{fragments} of {size}, {at_target} of them with {replicas}; the fewest is {fewest}: {state}",
-        es: "{fragments} de {size}, {at_target} de ellos con {replicas}; el mínimo es {fewest}: {state}"
+    fn located_health(what, at_target, replicas, fewest, state) {
+        en: "{what}, {at_target} of them with {replicas}; the fewest is {fewest}: {state}",
+        es: "{what}, {at_target} de ellos con {replicas}; el mínimo es {fewest}: {state}"
+    }
+    fn parts_with(parts, fragments) { en: "{parts}: {fragments}", es: "{parts}: {fragments}" }
+    fn catalog_and(parts) { en: "a directory, its catalog and {parts}", es: "un directorio, su catálogo y {parts}" }
+    fn held_of(held, all) { en: "{held} of {all}", es: "{held} de {all}" }
+    fn keeping(held, kept) { en: "{held}, keeps {kept}", es: "{held}, guarda {kept}" }
+    fn some_holders_keeping(shown, all, keepers) {
+        en: "({shown} of {all} holders, {keepers} of which keep something)",
+        es: "({shown} de {all} nodos que lo tienen; {keepers} guardan algo)"
     }
     fn some_holders(shown, all) { en: "({shown} of {all} holders)", es: "({shown} de {all} nodos que lo tienen)" }
     fn all_fragments(count) { en: "all {count}", es: "los {count}" }

@@ -8,6 +8,7 @@ shared::messages! {
     fn directories(count) { en: ["1 directory", "{count} directories"], es: ["1 directorio", "{count} directorios"] }
     fn downloads(count) { en: ["1 download", "{count} downloads"], es: ["1 descarga", "{count} descargas"] }
     fn files(count) { en: ["1 file", "{count} files"], es: ["1 archivo", "{count} archivos"] }
+    fn parts(count) { en: ["1 part", "{count} parts"], es: ["1 parte", "{count} partes"] }
     fn fragments(count) { en: ["1 fragment", "{count} fragments"], es: ["1 fragmento", "{count} fragmentos"] }
     fn links(count) { en: ["1 link", "{count} links"], es: ["1 enlace", "{count} enlaces"] }
     fn peers(count) { en: ["1 peer", "{count} peers"], es: ["1 nodo", "{count} nodos"] }

@@ -260,7 +260,6 @@ shared::messages! {
         en: "would fetch {moved} from {peers}{time}",
         es: "se traerían {moved} de {peers}{time}"
     }
-    fn at_most(amount) { en: "at most {amount}", es: "como mucho {amount}" }
     fn would_wait() {
         en: "part of it is on no live peer now: a fetch would wait",
         es: "una parte no está ahora en ningún nodo vivo: habría que esperar"

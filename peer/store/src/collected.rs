@@ -27,16 +27,14 @@ const COMMIT: usize = 64 << 20;
 const LOOK: usize = 1 << 20;
 
 impl DiskStore {
-    /// Keeps bytes as a content that the user has added: a pack, a catalog or a value, in fragments of this
-    /// length or, without one, of the length that suits them. The content is durable when this returns.
-    ///
-    /// # Errors
-    /// [`StoreError::NoRoom`], [`StoreError::Manifest`], [`StoreError::Io`], [`StoreError::Index`].
-    pub fn keep_bytes(
+    /// Keeps bytes as a content that the user has added, durably, in fragments of this length or, without one,
+    /// of the length that suits them; `touch` learns of it before.
+    pub(super) fn keep_bytes(
         &self,
         bytes: &[u8],
         name: &Name,
         fragment_length: Option<FragmentLength>,
+        touch: &mut dyn FnMut(ContentId),
     ) -> Result<Manifest, StoreError> {
         let length = bytes.len() as u64;
         let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(length));
@@ -44,6 +42,7 @@ impl DiskStore {
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let manifest = hash_content(bytes, length, fragment_length, threads, |_, _| Ok(()))
             .map_err(StoreError::io("hash", Path::new("a pack")))?;
+        touch(manifest.content());
         let purpose = Purpose::Collected {
             role: Role::Published,
             name: Some(name.clone()),
@@ -143,11 +142,13 @@ impl DiskStore {
     }
 
     /// Notes that a content is the catalog of a collection that was added here.
-    ///
-    /// # Errors
-    /// [`StoreError::Index`].
-    pub fn note_collection(&self, catalog: ContentId) -> Result<(), StoreError> {
+    pub(super) fn note_collection(&self, catalog: ContentId) -> Result<(), StoreError> {
         self.meta_set(&collection_key(catalog), &[1])
+    }
+
+    /// Forgets that a content is the catalog of a collection.
+    pub(super) fn forget_collection(&self, catalog: ContentId) -> Result<(), StoreError> {
+        self.index().meta_remove(&collection_key(catalog))
     }
 
     /// Whether a content is the catalog of a collection that was added here.

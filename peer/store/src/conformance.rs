@@ -369,6 +369,29 @@ fn a_fetch_without_any_fragment_may_change_its_output() {
 }
 
 #[test]
+fn a_fetch_that_is_refused_changes_nothing() {
+    let (content, other) = (Content::new(150_000, 1), Content::new(10, 2));
+    both(1 << 20, |store, outputs| {
+        let output = outputs.join("out");
+        store
+            .prepare(&other.manifest, other.fetched(&output, false))
+            .expect("fits");
+        other.fill(store, &[0]);
+        store
+            .prepare(&content.manifest, content.assigned(&[0, 1, 2]))
+            .expect("fits");
+        content.fill(store, &[0, 1, 2]);
+        let refused = store.prepare(&content.manifest, content.fetched(&output, false));
+        assert!(matches!(refused, Err(StoreError::OutputExists { .. })));
+        let entry = store.entry(content.id()).expect("kept");
+        assert!(entry.roles.assigned && !entry.roles.fetched);
+        store
+            .prepare(&content.manifest, content.fetched(&output, true))
+            .expect("it may be replaced");
+    });
+}
+
+#[test]
 fn damage_in_a_users_file_is_not_repaired_in_place() {
     let content = Content::new(150_000, 1);
     both(1 << 20, |store, outputs| {

@@ -103,21 +103,22 @@ impl DiskStore {
     /// place.
     pub(super) fn leave(&self, slot: &Slot, place: &Place) -> Result<bool, StoreError> {
         let index = self.index();
-        let is_there = self.is_current(slot) && slot.kept().place == *place;
+        let is_there = self.slots.is_current(slot) && slot.kept().place == *place;
         Ok(is_there && self.move_to_copy(&index, slot)?)
     }
 
-    /// Remembers a file that has the bytes of a content, which is all here.
+    /// Remembers a file that has the bytes of a content, which is all here. Returns false when the content is in
+    /// that very file.
     pub(super) fn remember_copy(
         &self,
         index: &Index,
         content: ContentId,
         copy: &UserFile,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let is_in_use = |slot: &std::sync::Arc<Slot>| slot.kept().place == Place::File(copy.path.clone());
         match self.slots.get(content) {
-            Some(slot) if !is_in_use(&slot) => index.add_copy(content, copy),
-            _ => Ok(()),
+            Some(slot) if !is_in_use(&slot) => index.add_copy(content, copy).map(|()| true),
+            _ => Ok(false),
         }
     }
 }

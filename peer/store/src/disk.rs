@@ -30,6 +30,7 @@ use shared::model::{BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, Ma
 use tokio::sync::broadcast;
 use tracing::warn;
 
+use super::additions::Additions;
 use super::files::FileIdentity;
 use super::handles::{Handles, Part};
 use super::index::Index;
@@ -54,6 +55,7 @@ pub struct DiskStore {
     /// Bytes of the capacity that staged uploads may take; changes under the index's lock.
     pub(super) staged: AtomicU64,
     changes: broadcast::Sender<ContentId>,
+    pub(super) additions: Additions,
     /// Lock on the data directory, held while the store is open.
     _lock: File,
 }
@@ -83,6 +85,7 @@ impl DiskStore {
             handles: Handles::default(),
             staged: AtomicU64::new(0),
             changes,
+            additions: Additions::default(),
             _lock: lock,
         })
     }
@@ -149,7 +152,7 @@ impl DiskStore {
         let mut next = slot.kept().durable();
         change(&mut next);
         index.update(&next)?;
-        change(&mut slot.kept());
+        self.slots.change(slot, change);
         Ok(())
     }
 
@@ -168,13 +171,6 @@ impl DiskStore {
         Ok(())
     }
 
-    /// Whether the slot is still the one of its content: a later record must not be overwritten.
-    pub(super) fn is_current(&self, slot: &Slot) -> bool {
-        let content = slot.kept().content();
-        let current = self.slots.get(content);
-        current.is_some_and(|current| current.number == slot.number)
-    }
-
     /// Withdraws the fragments that the files of a content cannot hold (any more). Where an equal file of the
     /// user's is left, the content moves there and nothing is lost.
     pub(super) fn withdraw_lost(&self, index: &Index, slot: &Slot) -> Result<(), StoreError> {
@@ -183,7 +179,7 @@ impl DiskStore {
             let provable = provable(&self.layout, &kept);
             (provable != kept.held).then_some((kept, provable))
         };
-        if lost().is_none() || !self.is_current(slot) {
+        if lost().is_none() || !self.slots.is_current(slot) {
             return Ok(());
         }
         self.move_to_copy(index, slot)?;
@@ -326,10 +322,9 @@ impl FragmentStore for DiskStore {
     }
 
     fn usage(&self) -> Usage {
-        let kept: u64 = self.slots.all().iter().map(|slot| slot.kept().reserved()).sum();
         Usage {
             capacity: self.capacity.load(Ordering::Relaxed),
-            used: kept + self.staged.load(Ordering::Relaxed),
+            used: self.slots.reserved() + self.staged.load(Ordering::Relaxed),
         }
     }
 
@@ -339,20 +334,73 @@ impl FragmentStore for DiskStore {
 }
 
 impl DiskStore {
-    /// Returns all publications, in order of names.
+    /// Returns all publications, in order of names: for tests. A node has as many as its user has files.
     ///
     /// # Errors
     /// [`StoreError::Index`].
+    #[cfg(any(test, feature = "testing"))]
     pub fn publications(&self) -> Result<Vec<Publication>, StoreError> {
         self.index().publications()
     }
 
-    /// Writes a publication, in place of an earlier one of the name. The write is durable when this returns.
+    /// Returns the publication under a name.
     ///
     /// # Errors
     /// [`StoreError::Index`].
-    pub fn put_publication(&self, publication: &Publication) -> Result<(), StoreError> {
+    pub fn publication(&self, name: &Name) -> Result<Option<Publication>, StoreError> {
+        self.index().publication(name)
+    }
+
+    /// Returns the publications of a content, in order of names.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn publications_of(&self, content: ContentId) -> Result<Vec<Publication>, StoreError> {
+        self.index().publications_of(content)
+    }
+
+    /// Returns the publications that wait for a tracker, in order of names.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn pending_publications(&self) -> Result<Vec<Publication>, StoreError> {
+        self.index().pending_publications()
+    }
+
+    /// Counts the publications that wait for a tracker.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn count_pending(&self) -> Result<u64, StoreError> {
+        self.index().count_pending()
+    }
+
+    /// Writes a publication, in place of an earlier one of the name, which is returned. The write is durable
+    /// when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn put_publication(&self, publication: &Publication) -> Result<Option<Publication>, StoreError> {
         self.index().put_publication(publication)
+    }
+
+    /// Takes a publication back that the tracker has refused: the one that had the name before is there again.
+    /// Changes nothing when the user has added something else under the name meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn take_back_publication(
+        &self,
+        refused: &Publication,
+        before: Option<&Publication>,
+    ) -> Result<(), StoreError> {
+        self.index().take_back_publication(refused, before)
+    }
+
+    /// Number of the contents that are kept.
+    #[must_use]
+    pub fn content_count(&self) -> usize {
+        self.slots.count()
     }
 
     /// Changes the state of the attempted publication, which is pending, if it is unchanged in every respect.

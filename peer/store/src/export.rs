@@ -49,6 +49,7 @@ impl DiskStore {
         index.remove_temporary(&copy)?;
         let (path, identity) = (output.to_owned(), done?);
         self.remember_copy(&index, content, &UserFile { path, identity })
+            .map(drop)
     }
 
     fn copy(&self, manifest: &Manifest, to: &Path) -> Result<FileIdentity, StoreError> {

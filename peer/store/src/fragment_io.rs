@@ -27,7 +27,7 @@ impl DiskStore {
         if index.get() < lost.capacity() {
             lost.insert(index);
         }
-        if self.is_current(slot) {
+        if self.slots.is_current(slot) {
             self.withdraw_here(&locked, slot, &lost)?;
         }
         Ok(StoreError::Damaged { content, index })

@@ -73,7 +73,13 @@ const ADDITIONS: &str = "
         inode INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX IF NOT EXISTS copies_of ON copies (content);
+    CREATE INDEX IF NOT EXISTS publications_of ON publications (content);
+    CREATE INDEX IF NOT EXISTS publications_pending ON publications (name) WHERE state = 0;
 ";
+
+/// Columns of a publication, in the order of the table.
+const PUBLICATION: &str =
+    "SELECT name, content, target, is_update, state, revision, reason FROM publications";
 
 /// The roles and their bits in the index.
 const ROLE_BITS: [(Role, i64); 3] = [(Role::Published, 1), (Role::Assigned, 2), (Role::Fetched, 4)];
@@ -194,6 +200,13 @@ impl Index {
         Ok(copies.collect::<Result<_, _>>()?)
     }
 
+    /// Whether the file at a path is one of the copies of a content.
+    pub(super) fn is_copy(&self, content: ContentId, path: &Path) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM copies WHERE path = ? AND content = ?";
+        let mut select = self.connection.prepare_cached(select)?;
+        Ok(select.exists(params![path.as_os_str().as_bytes(), content.as_bytes()])?)
+    }
+
     /// Notes a copy as the newest of a content's; it is one of no other content from now on.
     pub(super) fn add_copy(&self, content: ContentId, copy: &UserFile) -> Result<(), StoreError> {
         let change = self.connection.unchecked_transaction()?;
@@ -282,11 +295,40 @@ impl Index {
         Ok(())
     }
 
+    pub(super) fn meta_remove(&self, key: &str) -> Result<(), StoreError> {
+        self.connection.execute("DELETE FROM meta WHERE key = ?", [key])?;
+        Ok(())
+    }
+
     pub(super) fn publications(&self) -> Result<Vec<Publication>, StoreError> {
-        let mut select = self.connection.prepare(
-            "SELECT name, content, target, is_update, state, revision, reason FROM publications ORDER BY name",
-        )?;
-        let mut rows = select.query([])?;
+        self.select_publications("ORDER BY name", [])
+    }
+
+    pub(super) fn publication(&self, name: &Name) -> Result<Option<Publication>, StoreError> {
+        let mut found = self.select_publications("WHERE name = ?", [name.as_str()])?;
+        Ok(found.pop())
+    }
+
+    pub(super) fn publications_of(&self, content: ContentId) -> Result<Vec<Publication>, StoreError> {
+        self.select_publications("WHERE content = ? ORDER BY name", [content.as_bytes()])
+    }
+
+    pub(super) fn pending_publications(&self) -> Result<Vec<Publication>, StoreError> {
+        self.select_publications("WHERE state = 0 ORDER BY name", [])
+    }
+
+    pub(super) fn count_pending(&self) -> Result<u64, StoreError> {
+        let count = "SELECT count(*) FROM publications WHERE state = 0";
+        let get = |row: &Row<'_>| row.get::<_, i64>(0);
+        let count = self.connection.prepare_cached(count)?.query_row([], get)?;
+        Ok(count.cast_unsigned())
+    }
+
+    fn select_publications(&self, which: &str, of: impl Params) -> Result<Vec<Publication>, StoreError> {
+        let mut select = self
+            .connection
+            .prepare_cached(&format!("{PUBLICATION} {which}"))?;
+        let mut rows = select.query(of)?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
             all.push(publication_from(row)?);
@@ -294,8 +336,30 @@ impl Index {
         Ok(all)
     }
 
-    pub(super) fn put_publication(&self, publication: &Publication) -> Result<(), StoreError> {
-        put_publication(&self.connection, publication)
+    /// Writes a publication and returns the one that had its name before.
+    pub(super) fn put_publication(
+        &mut self,
+        publication: &Publication,
+    ) -> Result<Option<Publication>, StoreError> {
+        let before = self.publication(&publication.name)?;
+        put_publication(&self.connection, publication)?;
+        Ok(before)
+    }
+
+    /// Puts the publication that had the name before in place of one that still asks for the same.
+    pub(super) fn take_back_publication(
+        &mut self,
+        refused: &Publication,
+        before: Option<&Publication>,
+    ) -> Result<(), StoreError> {
+        let known = self.publication(&refused.name)?;
+        let Some(known) = known.filter(|known| known.asks_the_same(refused)) else {
+            return Ok(());
+        };
+        match before {
+            Some(before) => put_publication(&self.connection, before),
+            None => forget_publication(&self.connection, &known).map(drop),
+        }
     }
 
     /// Changes the state of the publication if it still is the attempted one; returns whether it was.

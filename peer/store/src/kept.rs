@@ -260,6 +260,26 @@ impl Kept {
         Ok(next)
     }
 
+    /// Returns the output that a fetch into another file than the content's own asks for, and whether it may be
+    /// replaced. A fetch that could not write it in the end must not change the record before.
+    pub(super) fn output_of<'a>(&self, purpose: &'a Purpose) -> Option<(&'a Path, bool)> {
+        let Purpose::Fetched {
+            output: asked,
+            overwrite: may,
+            ..
+        } = purpose
+        else {
+            return None;
+        };
+        match &self.place {
+            Place::File(path) if path == asked => None,
+            Place::Partial {
+                output, overwrite, ..
+            } if output == asked => Some((asked, *may || *overwrite)),
+            _ => Some((asked, *may)),
+        }
+    }
+
     /// Returns the record cut into the fragments of another manifest of the same content: possible when all
     /// fragments are held (the bytes and the leaves are the same), or when none is and nothing is in
     /// progress.

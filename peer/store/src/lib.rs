@@ -10,6 +10,7 @@
 //!
 //! The interface is synchronous because disks are: callers run it on blocking threads.
 
+mod additions;
 mod collected;
 mod copies;
 mod disk;
@@ -46,12 +47,14 @@ use shared::hash::{FragmentProof, VerifiedBlocks};
 use shared::model::{BlockSpan, ContentId, FragmentIndex, FragmentSet, Manifest, Name};
 use tokio::sync::broadcast;
 
+pub use additions::Addition;
 pub use collected::{VerifiedReader, set_file_metadata, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
+pub use publish::HashedFile;
 pub use staged_upload::StagedUpload;
 pub use verify::{read_verified, verify_fragment};
 

@@ -139,14 +139,11 @@ impl FragmentStore for MemoryStore {
             Some(old) => old.admit(manifest, &purpose, rand::random())?,
             None => Kept::new(manifest, &purpose, rand::random())?,
         };
-        if let Place::Partial {
-            output, overwrite, ..
-        } = &next.place
-            && purpose.is_to(output)
+        if let Some((output, false)) = next.output_of(&purpose)
             && state.outputs.contains(output)
-            && !overwrite
         {
-            return Err(StoreError::OutputExists { path: output.clone() });
+            let path = output.to_owned();
+            return Err(StoreError::OutputExists { path });
         }
         let needed = next
             .reserved()

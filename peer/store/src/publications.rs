@@ -40,6 +40,12 @@ impl Publication {
         matches!(self.state, PublicationState::Pending(_))
     }
 
+    /// Whether the name means the content, or will: a publication that was refused is no name.
+    #[must_use]
+    pub const fn is_name(&self) -> bool {
+        !matches!(self.state, PublicationState::Refused(_))
+    }
+
     /// Whether both publications ask for the same, whatever their states.
     #[must_use]
     pub fn asks_the_same(&self, other: &Self) -> bool {

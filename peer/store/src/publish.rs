@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use shared::hash::{ReadAt, hash_content};
-use shared::model::{Digest, FragmentLength, Manifest, Name};
+use shared::model::{ContentId, Digest, FragmentLength, Manifest, Name};
 
 use super::copies::UserFile;
 use super::files::{self, FileIdentity};
@@ -111,6 +111,26 @@ impl Drop for LeafSpool {
     }
 }
 
+/// A file of the user's that was hashed, and is not shared yet.
+#[derive(Debug)]
+pub struct HashedFile {
+    manifest: Manifest,
+    leaves: LeafSpool,
+    file: UserFile,
+}
+
+impl HashedFile {
+    /// Returns the id of its content.
+    #[must_use]
+    pub const fn content(&self) -> ContentId {
+        self.manifest.content()
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
+
 /// A file as the hashing threads read it: counts the bytes, and stops when it is cancelled.
 struct CancellableFile<'a> {
     file: &'a File,
@@ -132,17 +152,12 @@ impl ReadAt for CancellableFile<'_> {
 }
 
 impl DiskStore {
-    /// Hashes a user's file with `threads` threads and shares it in place, durably.
-    ///
-    /// A symbolic link is followed once, now. `progress` is called with the bytes hashed so far, from any
-    /// thread; setting `cancelled` stops the work within a read. Without a fragment length, the content's
-    /// length decides. A content that is here completely keeps its place and its fragment length, and the file
-    /// is remembered as a copy; the file becomes the place of a content that is here in part. Returns the
-    /// manifest that is kept.
+    /// Hashes a user's file and shares it in place, durably; see [`Self::hash_file`]. Returns the manifest that
+    /// is kept.
     ///
     /// # Errors
-    /// [`StoreError::NotAFile`], [`StoreError::ChangedWhileRead`], [`StoreError::Cancelled`],
-    /// [`StoreError::Manifest`] (too many fragments), [`StoreError::Io`], [`StoreError::Index`].
+    /// As [`Self::hash_file`]; [`StoreError::Index`].
+    #[cfg(any(test, feature = "testing"))]
     pub fn add_file(
         &self,
         path: &Path,
@@ -152,6 +167,27 @@ impl DiskStore {
         progress: &(dyn Fn(u64) + Sync),
         cancelled: &AtomicBool,
     ) -> Result<Manifest, StoreError> {
+        let hashed = self.hash_file(path, fragment_length, threads, progress, cancelled)?;
+        self.share(hashed, name).map(|(manifest, _)| manifest)
+    }
+
+    /// Hashes a user's file with `threads` threads; [`Addition::file`](super::Addition::file) shares it.
+    ///
+    /// A symbolic link is followed once, now. `progress` is called with the bytes hashed so far, from any
+    /// thread; setting `cancelled` stops the work within a read. Without a fragment length, the content's
+    /// length decides.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAFile`], [`StoreError::ChangedWhileRead`], [`StoreError::Cancelled`],
+    /// [`StoreError::Manifest`] (too many fragments), [`StoreError::Io`].
+    pub fn hash_file(
+        &self,
+        path: &Path,
+        fragment_length: Option<FragmentLength>,
+        threads: NonZeroUsize,
+        progress: &(dyn Fn(u64) + Sync),
+        cancelled: &AtomicBool,
+    ) -> Result<HashedFile, StoreError> {
         let (path, file, identity) = open_regular(path)?;
         let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(identity.size));
         Manifest::count_fragments(identity.size, fragment_length)?;
@@ -198,49 +234,58 @@ impl DiskStore {
             let kind = "made up while it is read, as files in /proc are";
             return Err(StoreError::NotAFile { path, kind });
         }
-        self.share(&manifest, spool, UserFile { path, identity }, name)
+        let file = UserFile { path, identity };
+        Ok(HashedFile {
+            manifest,
+            leaves: spool,
+            file,
+        })
     }
 
-    /// Shares a user's file whose leaves are known.
-    fn share(
+    /// Shares a file that was hashed, durably. A content that is here completely keeps its place, its name and
+    /// its fragment length, and the file is remembered as a copy; the file becomes the place of a content that
+    /// is here in part. Returns the manifest that is kept, and whether the file is a copy that was unknown.
+    pub(super) fn share(
         &self,
-        manifest: &Manifest,
-        leaves: LeafSpool,
-        file: UserFile,
+        hashed: HashedFile,
         name: Option<Name>,
-    ) -> Result<Manifest, StoreError> {
+    ) -> Result<(Manifest, bool), StoreError> {
+        let HashedFile {
+            manifest,
+            leaves,
+            file,
+        } = hashed;
         let mut index = self.index();
+        let is_known = index.is_copy(manifest.content(), &file.path)?;
         // The file has these bytes now, whatever it had before.
         index.remove_copy(&file.path)?;
         let Some(slot) = self.slots.get(manifest.content()) else {
             let roles = Roles::default().with(Role::Published, true);
-            let kept = Kept::in_file(manifest, file, roles, name);
+            let kept = Kept::in_file(&manifest, file, roles, name);
             leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
             index.insert(&kept)?;
             self.begin(kept);
-            return Ok(manifest.clone());
+            return Ok((manifest, false));
         };
         self.withdraw_lost(&index, &slot)?;
         let old = slot.kept().clone();
-        let (roles, name) = (
-            old.roles.with(Role::Published, true),
-            name.or_else(|| old.name.clone()),
-        );
+        let roles = old.roles.with(Role::Published, true);
         if old.held.is_full() {
-            self.remember_copy(&index, manifest.content(), &file)?;
-            self.change(&index, &slot, |kept| {
-                (kept.roles, kept.name) = (roles, name.clone());
-            })?;
+            let is_copy = self.remember_copy(&index, manifest.content(), &file)?;
+            if roles != old.roles {
+                self.change(&index, &slot, |kept| kept.roles = roles)?;
+            }
             self.notify(manifest.content());
-            return Ok(old.manifest);
+            return Ok((old.manifest, is_copy && !is_known));
         }
+        let name = old.name.clone().or(name);
         // Other peers know the content by the fragments that it has here already; the leaves are the same.
         let kept = Kept::in_file(&old.manifest, file, roles, name);
         leaves.become_leaves(&self.layout.leaves(manifest.content()))?;
         note_partial(&index, &old)?;
         index.insert(&kept)?;
         self.replace(&index, &old, kept)?;
-        Ok(old.manifest)
+        Ok((old.manifest, false))
     }
 }
 

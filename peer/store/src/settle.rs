@@ -116,12 +116,8 @@ impl DiskStore {
         if is_moved || next.manifest != old.manifest {
             return self.settle_in(index, next, Some(&old));
         }
-        if let Place::Partial {
-            output, overwrite, ..
-        } = &next.place
-            && purpose.is_to(output)
-        {
-            check_output(output, *overwrite)?;
+        if let Some((output, overwrite)) = next.output_of(purpose) {
+            check_output(output, overwrite)?;
         }
         self.require_capacity(&next, Some(&old))?;
         let is_anew = make_room(&self.layout, &next, &old.wanted)?;

@@ -48,7 +48,10 @@ impl Slot {
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     current: RwLock<BTreeMap<ContentId, Arc<Slot>>>,
+    /// Slots that were ever made.
     count: AtomicU64,
+    /// Bytes of the capacity that the current records take; changes under the index's lock.
+    reserved: AtomicU64,
 }
 
 impl Slots {
@@ -57,11 +60,37 @@ impl Slots {
     }
 
     /// Whether the slot is still the current one of its content.
-    pub(super) fn is_current(&self, slot: &Arc<Slot>) -> bool {
+    pub(super) fn is_current(&self, slot: &Slot) -> bool {
         let content = slot.kept().content();
         self.read()
             .get(&content)
-            .is_some_and(|current| Arc::ptr_eq(current, slot))
+            .is_some_and(|current| current.number == slot.number)
+    }
+
+    /// Number of contents.
+    pub(super) fn count(&self) -> usize {
+        self.read().len()
+    }
+
+    /// Bytes of the capacity that all contents take.
+    pub(super) fn reserved(&self) -> u64 {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
+    /// Changes the record of a slot; under the index's lock.
+    pub(super) fn change(&self, slot: &Slot, change: impl FnOnce(&mut Kept)) {
+        let is_current = self.is_current(slot);
+        let mut kept = slot.kept();
+        let before = kept.reserved();
+        change(&mut kept);
+        if is_current {
+            self.account(before, kept.reserved());
+        }
+    }
+
+    fn account(&self, before: u64, now: u64) {
+        self.reserved.fetch_add(now, Ordering::Relaxed);
+        self.reserved.fetch_sub(before, Ordering::Relaxed);
     }
 
     /// Returns all slots, in order of content ids.
@@ -71,7 +100,7 @@ impl Slots {
 
     /// Puts a record in a new slot, in place of the content's earlier slot.
     pub(super) fn put(&self, kept: Kept) -> Arc<Slot> {
-        let content = kept.content();
+        let (content, reserved) = (kept.content(), kept.reserved());
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let (writing, syncing) = (RwLock::new(()), Mutex::new(()));
         let slot = Arc::new(Slot {
@@ -80,12 +109,14 @@ impl Slots {
             writing,
             syncing,
         });
-        self.write().insert(content, Arc::clone(&slot));
+        let before = self.write().insert(content, Arc::clone(&slot));
+        self.account(before.map_or(0, |before| before.kept().reserved()), reserved);
         slot
     }
 
     pub(super) fn remove(&self, content: ContentId) {
-        self.write().remove(&content);
+        let before = self.write().remove(&content);
+        self.account(before.map_or(0, |before| before.kept().reserved()), 0);
     }
 
     fn read(&self) -> RwLockReadGuard<'_, BTreeMap<ContentId, Arc<Slot>>> {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use shared::hash::hash_content;
-use shared::model::{FragmentLength, Manifest, Name};
+use shared::model::{ContentId, FragmentLength, Manifest, Name};
 
 use super::files;
 use super::kept::Kept;
@@ -96,14 +96,16 @@ impl StagedUpload {
     }
 
     /// Keeps the bytes as a content that the user has published, in fragments of this length or, without one,
-    /// of the length that suits the content. The content is durable when this returns.
+    /// of the length that suits the content. The content is durable when this returns; `touch` learns of it
+    /// before.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::Manifest`], [`StoreError::Io`], [`StoreError::Index`].
-    pub fn keep(
+    pub(super) fn keep(
         mut self,
         name: &Name,
         fragment_length: Option<FragmentLength>,
+        touch: &mut dyn FnMut(ContentId),
     ) -> Result<Manifest, StoreError> {
         self.file.sync_all().map_err(StoreError::io("sync", &self.path))?;
         let spool = LeafSpool::create(self.store.layout.spool(rand::random()))?;
@@ -114,6 +116,7 @@ impl StagedUpload {
         let manifest = hash_content(&self.file, self.length, fragment_length, threads, put)
             .map_err(StoreError::io("hash", &self.path))?;
         spool.sync()?;
+        touch(manifest.content());
         let purpose = Purpose::Collected {
             role: Role::Published,
             name: Some(name.clone()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::ErrorCode;
 use shared::model::{
-    Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, HostPort,
+    Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, HostPort,
     Location, Name, PeerMode, PinWish, RequestedMode, Revision, RevisionEntry, Survey, Why,
 };
 use tokio_stream::{Stream, StreamExt as _};
@@ -16,8 +16,8 @@ use tonic::{Request, Response, Status as GrpcStatus, Streaming};
 
 use super::{Incoming, Patience, begun, unary};
 use crate::messages::control::{
-    Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Listed, LocalContent, PutValue, RateLimits, ReadEvent,
-    SetLimits, Status, TOKEN_KEY, Value, Verified,
+    Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Listed, LocalContent, Planned, PutValue, RateLimits,
+    ReadEvent, SetLimits, Status, TOKEN_KEY, Value, Verified,
 };
 use crate::messages::types::content_id;
 use crate::messages::{
@@ -133,6 +133,29 @@ impl ControlClient {
         let mut client = self.0.clone();
 
         started(client.get(v1::GetRequest::from(get))).await
+    }
+
+    /// Returns what [`Self::get`] would fetch, and from where.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn plan(&self, get: Get) -> Result<Planned, RemoteError> {
+        let call = |mut client: Inner, request| async move { client.plan(request).await };
+        let reply = self.call(v1::GetRequest::from(get), call).await?;
+        Ok(reply.try_into()?)
+    }
+
+    /// Returns the way to write the path inside a directory that a name hides, if it hides one.
+    ///
+    /// # Errors
+    /// As the contract says; nodes of earlier versions cannot tell.
+    pub async fn shadowed(&self, content: &ContentRef) -> Result<Option<String>, RemoteError> {
+        let request = v1::ShadowedRequest {
+            r#ref: Some(content.into()),
+        };
+        let call = |mut client: Inner, request| async move { client.shadowed(request).await };
+        let reply = self.call(request, call).await?;
+        Ok(Some(reply.inside).filter(|inside| !inside.is_empty()))
     }
 
     /// Lists the entries of a collection, some at a time.
@@ -417,10 +440,8 @@ impl ControlClient {
     ///
     /// # Errors
     /// As the contract says.
-    pub async fn durability(&self, content: &ContentRef) -> Result<Durability, RemoteError> {
-        let request = v1::DurabilityRequest {
-            r#ref: Some(content.into()),
-        };
+    pub async fn durability(&self, what: &Asked) -> Result<Durability, RemoteError> {
+        let request = v1::DurabilityRequest::from(what);
         let reply = self
             .call(request, |mut client, request| async move {
                 client.durability(request).await
@@ -447,10 +468,8 @@ impl ControlClient {
     ///
     /// # Errors
     /// As the contract says.
-    pub async fn why(&self, content: &ContentRef) -> Result<Why, RemoteError> {
-        let request = v1::WhyRequest {
-            r#ref: Some(content.into()),
-        };
+    pub async fn why(&self, what: &Asked) -> Result<Why, RemoteError> {
+        let request = v1::WhyRequest::from(what);
         let reply = self
             .call(
                 request,

@@ -1,8 +1,8 @@
 //! The client of a tracker's `Upkeep`: targets, modes of peers, durability.
 
 use shared::model::{
-    Binding, ContentId, ContentRef, DrainStatus, Durability, HostPort, PeerId, PeerMode, RequestedMode,
-    Survey, Why,
+    Asked, Binding, ContentId, DrainStatus, Durability, HostPort, PeerId, PeerMode, RequestedMode, Survey,
+    Why,
 };
 use tonic::transport::Channel;
 use tonic::{Response, Status};
@@ -92,10 +92,8 @@ impl UpkeepClient {
     ///
     /// # Errors
     /// As the contract says.
-    pub async fn durability(&self, content: &ContentRef) -> Result<Durability, RemoteError> {
-        let request = v1::DurabilityRequest {
-            r#ref: Some(content.into()),
-        };
+    pub async fn durability(&self, what: &Asked) -> Result<Durability, RemoteError> {
+        let request = v1::DurabilityRequest::from(what);
         let reply = self
             .forward(request, |mut client, request| async move {
                 client.durability(request).await
@@ -136,10 +134,8 @@ impl UpkeepClient {
     ///
     /// # Errors
     /// As the contract says.
-    pub async fn why(&self, content: &ContentRef) -> Result<Why, RemoteError> {
-        let request = v1::WhyRequest {
-            r#ref: Some(content.into()),
-        };
+    pub async fn why(&self, what: &Asked) -> Result<Why, RemoteError> {
+        let request = v1::WhyRequest::from(what);
         let reply = self
             .forward(
                 request,

@@ -1,12 +1,12 @@
 //! Requests and replies of the catalogue.
 
 use shared::model::{
-    Binding, ContentRef, Expectation, Incarnation, Listing, Location, Manifest, Name, Parts, PeerId,
-    ReplicationTarget, Revision,
+    Asked, Binding, Expectation, Incarnation, Listing, Location, Manifest, Name, Parts, PeerId,
+    ReplicationTarget, Revision, Whole,
 };
 
-use super::types::{peer_id, target};
-use super::{Invalid, parsed, required};
+use super::types::{asked, peer_id, target, wire_parts};
+use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
 /// Bind a name to a content that the publisher holds.
@@ -97,7 +97,7 @@ pub struct List {
 #[derive(Clone, Debug)]
 pub struct Locate {
     /// Content to locate.
-    pub content: ContentRef,
+    pub content: Asked,
     /// Largest number of holders: 1 to [`Locate::MAX_HOLDERS`].
     pub max_holders: u32,
     /// Leaves this peer out.
@@ -301,7 +301,7 @@ impl TryFrom<v1::LocateRequest> for Locate {
             Some(peer_id(&wire.except)?)
         };
         Ok(Self {
-            content: required("ref", wire.r#ref)?.try_into()?,
+            content: asked(wire.r#ref, wire.parts)?,
             max_holders,
             except,
         })
@@ -311,7 +311,8 @@ impl TryFrom<v1::LocateRequest> for Locate {
 impl From<&Locate> for v1::LocateRequest {
     fn from(locate: &Locate) -> Self {
         Self {
-            r#ref: Some((&locate.content).into()),
+            r#ref: Some((&locate.content.content).into()),
+            parts: wire_parts(&locate.content),
             max_holders: locate.max_holders,
             except: locate
                 .except
@@ -329,7 +330,18 @@ impl TryFrom<v1::LocateReply> for Location {
         let manifest: Manifest = required("manifest", wire.manifest)?.try_into()?;
         let count = manifest.fragment_count();
         let holders = wire.holders.into_iter().map(|holder| holder.into_holder(count));
+        let (shares, most) = (wire.shares, Locate::MAX_HOLDERS as usize);
+        let (holder_count, keeper_count) = (wire.whole_holder_count, wire.whole_keeper_count);
+        let whole = wire.extent.map(|extent| {
+            Ok::<_, Invalid>(Whole {
+                extent: extent.into(),
+                holder_count,
+                keeper_count,
+                shares: bounded("shares", most, shares)?,
+            })
+        });
         Ok(Self {
+            whole: whole.transpose()?,
             binding: required("binding", wire.binding)?.try_into()?,
             health: required("health", wire.health)?.try_into()?,
             holders: holders.collect::<Result<_, _>>()?,
@@ -341,7 +353,15 @@ impl TryFrom<v1::LocateReply> for Location {
 
 impl From<Location> for v1::LocateReply {
     fn from(location: Location) -> Self {
+        let extent = location.whole.as_ref().map(|whole| whole.extent.into());
+        let (holders, keepers, shares) = location.whole.map_or((0, 0, Vec::new()), |whole| {
+            (whole.holder_count, whole.keeper_count, whole.shares)
+        });
         Self {
+            extent,
+            whole_holder_count: holders,
+            whole_keeper_count: keepers,
+            shares: shares.into_iter().map(Into::into).collect(),
             binding: Some(location.binding.into()),
             manifest: Some((&location.manifest).into()),
             health: Some(location.health.into()),

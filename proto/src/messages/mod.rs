@@ -23,7 +23,7 @@ pub use collection::Gathering;
 pub(crate) use collection::publication;
 pub use session::{FromPeer, FromTracker, MAX_HOLDINGS, MAX_SOURCES};
 pub use transfer::{Chunk, Fetch, FetchRange};
-pub use upkeep::{SetPeerMode, SetTarget, asked, peer_or_self};
+pub use upkeep::{SetPeerMode, SetTarget, peer_or_self};
 
 use shared::{Coded, ErrorCode};
 

@@ -1,9 +1,9 @@
 //! The words that several services share.
 
 use shared::model::{
-    Binding, CollectionSize, ContentId, ContentRef, ContentState, Digest, FragmentLength, FragmentSet,
-    Health, Holder, HostPort, Incarnation, Manifest, Name, PeerId, PeerInfo, PeerMode, PeerState,
-    ReplicationTarget, Revision, Timestamp, Zone,
+    Asked, Binding, CollectionSize, ContentId, ContentRef, ContentState, Digest, Extent, FragmentLength,
+    FragmentSet, Health, Holder, HostPort, Incarnation, Manifest, Name, Parts, PeerId, PeerInfo, PeerMode,
+    PeerState, ReplicationTarget, Revision, Share, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
@@ -127,6 +127,7 @@ impl TryFrom<v1::ContentRef> for ContentRef {
         match required("ref", wire.r#ref)? {
             v1::content_ref::Ref::Name(name) => parsed("name", &name).map(Self::Name),
             v1::content_ref::Ref::ContentId(bytes) => content_id(&bytes).map(Self::Id),
+            v1::content_ref::Ref::Inside(path) => parsed("inside", &path),
         }
     }
 }
@@ -136,8 +137,73 @@ impl From<&ContentRef> for v1::ContentRef {
         let r#ref = match content {
             ContentRef::Name(name) => v1::content_ref::Ref::Name(name.to_string()),
             ContentRef::Id(id) => v1::content_ref::Ref::ContentId(id.as_bytes().to_vec().into()),
+            ContentRef::Inside(path) => v1::content_ref::Ref::Inside(path.as_str().to_owned()),
         };
         Self { r#ref: Some(r#ref) }
+    }
+}
+
+/// Decodes the subject of a question.
+pub(crate) fn asked(content: Option<v1::ContentRef>, parts: Vec<bytes::Bytes>) -> Result<Asked, Invalid> {
+    if parts.len() > Parts::MAX {
+        return Err(Invalid::field("parts", "more parts than a collection can have"));
+    }
+    Ok(Asked {
+        content: required("ref", content)?.try_into()?,
+        parts: parts
+            .iter()
+            .map(|part| content_id(part))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+pub(crate) fn wire_parts(asked: &Asked) -> Vec<bytes::Bytes> {
+    asked
+        .parts
+        .iter()
+        .map(|part| part.as_bytes().to_vec().into())
+        .collect()
+}
+
+impl From<v1::Extent> for Extent {
+    fn from(wire: v1::Extent) -> Self {
+        Self {
+            contents: wire.contents,
+            length: wire.length,
+        }
+    }
+}
+
+impl From<Extent> for v1::Extent {
+    fn from(extent: Extent) -> Self {
+        Self {
+            contents: extent.contents,
+            length: extent.length,
+        }
+    }
+}
+
+impl TryFrom<v1::Share> for Share {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Share) -> Result<Self, Invalid> {
+        Ok(Self {
+            peer: required("peer", wire.peer)?.try_into()?,
+            held: wire.held,
+            kept: wire.kept,
+            bytes: wire.bytes,
+        })
+    }
+}
+
+impl From<Share> for v1::Share {
+    fn from(share: Share) -> Self {
+        Self {
+            peer: Some(share.peer.into()),
+            held: share.held,
+            kept: share.kept,
+            bytes: share.bytes,
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use shared::model::{
-    ContentRef, DrainStatus, Durability, Endangered, FetchStanding, Losses, Name, PeerId, PeerMode, Reason,
+    Asked, DrainStatus, Durability, Endangered, FetchStanding, Losses, Name, PeerId, PeerMode, Reason,
     ReasonCode, Repair, ReplicationTarget, RequestedMode, Revision, Survey, Why,
 };
 
-use super::types::{ModeOf, content_id, peer_id, target};
+use super::types::{ModeOf, asked, content_id, peer_id, target, wire_parts};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
@@ -255,6 +255,7 @@ impl TryFrom<v1::DurabilityReply> for Durability {
             fatal: required("fatal", wire.fatal)?.try_into()?,
             repair: required("repair", wire.repair)?.into(),
             reasons: reasons(wire.reasons)?,
+            extent: wire.extent.map(Into::into),
         })
     }
 }
@@ -273,6 +274,7 @@ impl From<Durability> for v1::DurabilityReply {
             fatal: Some(of.fatal.into()),
             repair: Some(of.repair.into()),
             reasons: wire_reasons(of.reasons),
+            extent: of.extent.map(Into::into),
         }
     }
 }
@@ -356,6 +358,7 @@ impl TryFrom<v1::WhyReply> for Why {
             health: required("health", wire.health)?.try_into()?,
             reasons: reasons(wire.reasons)?,
             fetch: wire.fetch.map(TryInto::try_into).transpose()?,
+            extent: wire.extent.map(Into::into),
         })
     }
 }
@@ -392,13 +395,43 @@ impl From<Why> for v1::WhyReply {
             health: Some(why.health.into()),
             reasons: wire_reasons(why.reasons),
             fetch: why.fetch.map(Into::into),
+            extent: why.extent.map(Into::into),
         }
     }
 }
 
-/// Returns the content that a question is about.
-pub fn asked(wire: Option<v1::ContentRef>) -> Result<ContentRef, Invalid> {
-    required("ref", wire)?.try_into()
+impl TryFrom<v1::WhyRequest> for Asked {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::WhyRequest) -> Result<Self, Invalid> {
+        asked(wire.r#ref, wire.parts)
+    }
+}
+
+impl From<&Asked> for v1::WhyRequest {
+    fn from(what: &Asked) -> Self {
+        Self {
+            r#ref: Some((&what.content).into()),
+            parts: wire_parts(what),
+        }
+    }
+}
+
+impl TryFrom<v1::DurabilityRequest> for Asked {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::DurabilityRequest) -> Result<Self, Invalid> {
+        asked(wire.r#ref, wire.parts)
+    }
+}
+
+impl From<&Asked> for v1::DurabilityRequest {
+    fn from(what: &Asked) -> Self {
+        Self {
+            r#ref: Some((&what.content).into()),
+            parts: wire_parts(what),
+        }
+    }
 }
 
 #[cfg(test)]

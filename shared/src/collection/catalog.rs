@@ -1,5 +1,6 @@
 //! The catalog: the entries of a collection.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -139,6 +140,17 @@ impl Catalog {
             found = Some(at..within.end);
         }
         found
+    }
+
+    /// Returns the contents in which the files among some entries are, ascending, each once.
+    #[must_use]
+    pub fn parts_in(&self, range: Range<usize>) -> BTreeSet<ContentId> {
+        let entries = self.entries.get(range).unwrap_or_default().iter();
+        let parts = entries.filter_map(|entry| match &entry.kind {
+            Kind::File(file) => file.data.part(),
+            Kind::Directory(_) | Kind::Link { .. } => None,
+        });
+        parts.collect()
     }
 
     /// Bytes of all files.

@@ -97,6 +97,12 @@ impl Catalog {
         Ok(out.0)
     }
 
+    /// Whether a content that begins with these bytes may be a catalog.
+    #[must_use]
+    pub fn may_begin_with(bytes: &[u8]) -> bool {
+        bytes.starts_with(MAGIC)
+    }
+
     /// Reads the catalog from its bytes; takes time and memory in proportion to them, for any input.
     ///
     /// # Errors

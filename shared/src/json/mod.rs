@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use names::{
-    History, ListedName, Located, LocatedFragment, LocatedMore, Names, Pinned, Removed, Renamed, Replicas,
+    History, ListedName, Located, LocatedFragment, LocatedHolder, Names, Pinned, Removed, Renamed, Replicas,
     Revision, Targeted,
 };
 pub use peers::{
@@ -64,22 +64,6 @@ pub struct Paged<T> {
     pub page: T,
     /// The token that asks for the next page; empty on the last page.
     pub next_page_token: String,
-}
-
-/// Fields that a document has: the tracker's HTTP API tells more of a name than the commands and the peer do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// Fields of the commands and of the peer's HTTP API.
-    Command,
-    /// These and the further fields of the tracker's HTTP API.
-    Tracker,
-}
-
-impl Detail {
-    /// Returns the value of a field that only the tracker tells.
-    fn only_tracker<T>(self, value: T) -> Option<T> {
-        (self == Self::Tracker).then_some(value)
-    }
 }
 
 /// Returns whole milliseconds.

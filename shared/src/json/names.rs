@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Detail, LocatedPeer};
-use crate::model::{Binding, Health, Listing, Location, Name, RevisionEntry};
+use super::LocatedPeer;
+use crate::model::{Binding, Health, Listing, Location, Name, PeerInfo, RevisionEntry};
+
+/// Fragments times holders in one document: about 10 MB of JSON.
+const MAX_HOLDINGS: usize = 1 << 18;
 
 /// State of a content's replicas.
 #[derive(Debug, Serialize)]
@@ -36,15 +39,17 @@ pub struct ListedName {
     name: String,
     revision: u64,
     content: String,
+    /// Bytes of the file, or of all files of the directory.
     length: u64,
+    /// Whether it is a directory.
+    directory: bool,
     published_at_ms: u64,
     /// Pinned revisions in ascending order; the current one may be among them.
     pinned_revisions: Vec<u64>,
     #[serde(flatten)]
     replicas: Replicas,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(skip))]
-    copies_under_way: Option<u32>,
+    /// Fragment copies that peers have been asked for.
+    copies_under_way: u32,
 }
 
 /// `peer locate`.
@@ -54,25 +59,32 @@ pub struct Located {
     name: String,
     revision: u64,
     content: String,
+    /// Bytes of the file, or of all files of the directory.
     length: u64,
+    /// Whether it is a directory: then state, counts and peers are of its catalog and all parts that are
+    /// meant.
+    directory: bool,
+    /// Number of contents that are counted: 1 for a file; null when the tracker counts only the catalog of a
+    /// directory.
+    contents: Option<u32>,
     fragment_length: u32,
     target: u32,
     state: String,
-    #[serde(flatten)]
-    #[cfg_attr(test, schemars(skip))]
-    more: Option<LocatedMore>,
-    fragments: Vec<LocatedFragment>,
-    peers: Vec<LocatedPeer>,
-}
-
-/// Fields of [`Located`] that only the tracker tells.
-#[derive(Debug, Serialize)]
-pub struct LocatedMore {
+    /// Replicas of the fragment that has the fewest.
     fewest: u32,
+    /// Fragments that have their target.
+    fragments_at_target: u32,
+    /// Number of all fragments.
+    fragment_count: u32,
     copies_under_way: u32,
     published_at_ms: u64,
-    /// Number of all holders; `peers` may list fewer.
+    /// Number of all peers that hold something; `peers` may list fewer.
     holder_count: u32,
+    /// Number of those that keep something as replicas; null when the tracker does not tell.
+    keeper_count: Option<u32>,
+    /// Fragments of the file; of a directory, those of its catalog.
+    fragments: Vec<LocatedFragment>,
+    peers: Vec<LocatedHolder>,
 }
 
 /// The holders of one fragment.
@@ -80,7 +92,22 @@ pub struct LocatedMore {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LocatedFragment {
     index: u32,
+    /// Every listed peer that has it, cached copies included.
     holders: Vec<String>,
+    /// The peers among them that keep it as a replica.
+    keepers: Vec<String>,
+}
+
+/// A peer that holds something.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LocatedHolder {
+    #[serde(flatten)]
+    peer: LocatedPeer,
+    /// Whether it keeps something as a replica; otherwise it fetched it for itself.
+    keeps: bool,
+    fragments_held: u64,
+    fragments_kept: u64,
 }
 
 /// `peer history`.
@@ -113,6 +140,7 @@ pub struct Revision {
     pinned: bool,
     /// Null when this revision removed the name.
     content: Option<String>,
+    /// Bytes of the file, or of all files of the directory.
     length: Option<u64>,
     target: Option<u32>,
     /// Replicas of the fragment that has the fewest; null when the content has been collected.
@@ -168,7 +196,7 @@ impl From<&Health> for Replicas {
 impl Names {
     /// The names of a listing.
     #[must_use]
-    pub fn new(names: &[Listing], detail: Detail) -> Self {
+    pub fn new(names: &[Listing]) -> Self {
         let listed = |Listing {
                           binding,
                           health,
@@ -177,11 +205,12 @@ impl Names {
             name: binding.name.to_string(),
             revision: binding.revision.get(),
             content: binding.content.to_string(),
-            length: binding.length,
+            length: binding.size(),
+            directory: binding.collection.is_some(),
             published_at_ms: binding.published_at.as_millis(),
             pinned_revisions: pinned.iter().map(|revision| revision.get()).collect(),
             replicas: health.into(),
-            copies_under_way: detail.only_tracker(health.copies_under_way),
+            copies_under_way: health.copies_under_way,
         };
         Self {
             names: names.iter().map(listed).collect(),
@@ -192,42 +221,77 @@ impl Names {
 impl Located {
     /// A content's place, with its holders' bitmaps turned into a list of holders for every fragment.
     #[must_use]
-    pub fn new(location: &Location, detail: Detail) -> Self {
+    pub fn new(location: &Location) -> Self {
         let (binding, health, manifest) = (&location.binding, &location.health, &location.manifest);
-        let mut fragments: Vec<_> = manifest
-            .indices()
-            .map(|index| LocatedFragment {
-                index: index.get(),
-                holders: Vec::new(),
-            })
-            .collect();
-        for holder in &location.holders {
+        let none = |index: crate::model::FragmentIndex| LocatedFragment {
+            index: index.get(),
+            holders: Vec::new(),
+            keepers: Vec::new(),
+        };
+        let mut fragments: Vec<_> = manifest.indices().map(none).collect();
+        let most = (MAX_HOLDINGS / fragments.len().max(1)).max(1);
+        let holders = &location.holders[..location.holders.len().min(most)];
+        for holder in holders {
             for index in holder.fragments.iter() {
                 if let Some(fragment) = fragments.get_mut(index.get() as usize) {
-                    fragment.holders.push(holder.peer.id.to_string());
+                    let id = holder.peer.id.to_string();
+                    fragment.keepers.extend(holder.keeps.then(|| id.clone()));
+                    fragment.holders.push(id);
                 }
             }
         }
-        let peers = location.holders.iter().map(|holder| LocatedPeer {
-            keeps: detail.only_tracker(holder.keeps),
-            ..LocatedPeer::from(&holder.peer)
-        });
+        let whole = location.whole.as_ref();
+        let peers = match whole.filter(|_| binding.collection.is_some()) {
+            Some(whole) => {
+                let shares = whole.shares.iter();
+                shares
+                    .map(|share| LocatedHolder::new(&share.peer, share.held, share.kept))
+                    .collect()
+            }
+            None => holders
+                .iter()
+                .map(|holder| {
+                    let held = u64::from(holder.fragments.len());
+                    LocatedHolder {
+                        keeps: holder.keeps,
+                        ..LocatedHolder::new(&holder.peer, held, if holder.keeps { held } else { 0 })
+                    }
+                })
+                .collect(),
+        };
         Self {
             name: binding.name.to_string(),
             revision: binding.revision.get(),
             content: binding.content.to_string(),
-            length: binding.length,
+            length: binding.size(),
+            directory: binding.collection.is_some(),
+            contents: match binding.collection {
+                Some(_) => whole.map(|whole| whole.extent.contents),
+                None => Some(1),
+            },
             fragment_length: manifest.fragment_length().get(),
             target: health.target.get(),
             state: health.state.to_string(),
-            more: detail.only_tracker(LocatedMore {
-                fewest: health.fewest,
-                copies_under_way: health.copies_under_way,
-                published_at_ms: binding.published_at.as_millis(),
-                holder_count: location.holder_count,
-            }),
+            fewest: health.fewest,
+            fragments_at_target: health.fragments_at_target,
+            fragment_count: health.fragments,
+            copies_under_way: health.copies_under_way,
+            published_at_ms: binding.published_at.as_millis(),
+            holder_count: whole.map_or(location.holder_count, |whole| whole.holder_count),
+            keeper_count: whole.map(|whole| whole.keeper_count),
             fragments,
-            peers: peers.collect(),
+            peers,
+        }
+    }
+}
+
+impl LocatedHolder {
+    fn new(peer: &PeerInfo, held: u64, kept: u64) -> Self {
+        Self {
+            peer: peer.into(),
+            keeps: kept > 0,
+            fragments_held: held,
+            fragments_kept: kept,
         }
     }
 }
@@ -262,7 +326,7 @@ impl From<&RevisionEntry> for Revision {
             state: entry.state.to_string(),
             pinned: entry.pins.is_pinned(),
             content: entry.bound.map(|bound| bound.content.to_string()),
-            length: entry.bound.map(|bound| bound.length),
+            length: entry.bound.map(|bound| bound.size()),
             target: entry.bound.map(|bound| bound.target.get()),
             fewest: entry.health.map(|health| health.fewest),
         }

@@ -15,10 +15,6 @@ pub struct LocatedPeer {
     pub(super) addr: String,
     pub(super) zone: Option<String>,
     pub(super) state: String,
-    /// Whether the peer keeps its fragments as replicas; only the tracker tells.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(test, schemars(skip))]
-    pub(super) keeps: Option<bool>,
 }
 
 /// `peer network`.
@@ -217,7 +213,6 @@ impl From<&PeerInfo> for LocatedPeer {
             addr: peer.address.to_string(),
             zone: peer.zone.as_ref().map(ToString::to_string),
             state: peer.state.to_string(),
-            keeps: None,
         }
     }
 }

@@ -6,9 +6,9 @@ use serde_json::{Value as Json, json, to_value};
 
 use super::*;
 use crate::model::{
-    Binding, ContentState, Digest, DrainStatus, FragmentLength, FragmentSet, Health, Holder, Incarnation,
-    Listing, Location, Losses, Manifest, PeerId, PeerInfo, PeerMode, PeerState, Reason, ReasonCode, Repair,
-    ReplicationTarget, Revision as RevisionNumber, Survey, Timestamp, Why,
+    Binding, CollectionSize, ContentState, Digest, DrainStatus, Extent, FragmentLength, FragmentSet, Health,
+    Holder, Incarnation, Listing, Location, Losses, Manifest, PeerId, PeerInfo, PeerMode, PeerState, Reason,
+    ReasonCode, Repair, ReplicationTarget, Revision as RevisionNumber, Share, Survey, Timestamp, Whole, Why,
 };
 
 fn value(shape: impl Serialize) -> Json {
@@ -82,22 +82,36 @@ fn locate_lists_the_holders_of_every_fragment() {
         ],
         holder_count: 2,
         manifest: manifest.clone(),
+        whole: Some(Whole {
+            extent: Extent {
+                contents: 1,
+                length: 150_000,
+            },
+            holder_count: 300,
+            keeper_count: 299,
+            shares: Vec::new(),
+        }),
     };
     let (one, two) = ("01".repeat(16), "02".repeat(16));
     let expected = json!({
         "name": "a/x", "revision": 4, "content": manifest.content().to_string(), "length": 150_000,
-        "fragment_length": 65_536, "target": 2, "state": "degraded",
+        "directory": false, "contents": 1,
+        "fragment_length": 65_536, "target": 2, "state": "degraded", "fewest": 1, "fragments_at_target": 1,
+        "fragment_count": 3, "copies_under_way": 2, "published_at_ms": 1_700_000_000_000_u64,
+        "holder_count": 300, "keeper_count": 299,
         "fragments": [
-            {"index": 0, "holders": [one]},
-            {"index": 1, "holders": [one, two]},
-            {"index": 2, "holders": []},
+            {"index": 0, "holders": [one], "keepers": [one]},
+            {"index": 1, "holders": [one, two], "keepers": [one]},
+            {"index": 2, "holders": [], "keepers": []},
         ],
         "peers": [
-            {"id": one, "addr": "127.0.0.1:1", "zone": "rack-1", "state": "live"},
-            {"id": two, "addr": "127.0.0.1:2", "zone": null, "state": "live"},
+            {"id": one, "addr": "127.0.0.1:1", "zone": "rack-1", "state": "live", "keeps": true,
+                "fragments_held": 2, "fragments_kept": 2},
+            {"id": two, "addr": "127.0.0.1:2", "zone": null, "state": "live", "keeps": false,
+                "fragments_held": 1, "fragments_kept": 0},
         ],
     });
-    assert_eq!(value(Located::new(&location, Detail::Command)), expected);
+    assert_eq!(value(Located::new(&location)), expected);
 }
 
 #[test]
@@ -105,15 +119,15 @@ fn names_say_what_they_are_bound_to_and_how_it_stands() {
     let expected = json!({"names": [{
         "name": "a/x", "revision": 4, "content": binding().content.to_string(), "length": 150_000,
         "published_at_ms": 1_700_000_000_000_u64, "pinned_revisions": [2, 4], "state": "degraded", "target": 2, "fewest": 1,
-        "fragments_at_target": 1, "fragments": 3,
+        "fragments_at_target": 1, "fragments": 3, "directory": false, "copies_under_way": 2,
     }]});
     let listing = Listing {
         binding: binding(),
         health: health(),
         pinned: [2, 4].map(RevisionNumber::new).into(),
     };
-    assert_eq!(value(Names::new(&[listing], Detail::Command)), expected);
-    assert_eq!(value(Names::new(&[], Detail::Command)), json!({"names": []}));
+    assert_eq!(value(Names::new(&[listing])), expected);
+    assert_eq!(value(Names::new(&[])), json!({"names": []}));
 }
 
 #[test]
@@ -218,6 +232,7 @@ fn a_survey_has_every_figure() {
             detail: "words".to_owned(),
         }],
         fetch: None,
+        extent: None,
     };
     assert_eq!(
         value(Explained::from(&why))["reasons"],
@@ -226,27 +241,68 @@ fn a_survey_has_every_figure() {
 }
 
 #[test]
-fn the_tracker_tells_more_of_a_name() {
+fn a_directory_is_listed_and_located_with_all_of_its_parts() {
+    let mut bound = binding();
+    bound.collection = Some(CollectionSize {
+        parts: 2,
+        length: 9_000_000,
+    });
     let listing = Listing {
-        binding: binding(),
+        binding: bound.clone(),
         health: health(),
         pinned: [].into(),
     };
-    let told = value(Names::new(&[listing], Detail::Tracker));
-    assert_eq!(told["names"][0]["copies_under_way"], 2);
-    let location = Location {
-        binding: binding(),
+    let told = value(Names::new(&[listing]));
+    assert_eq!(
+        (&told["names"][0]["length"], &told["names"][0]["directory"]),
+        (&json!(9_000_000), &json!(true))
+    );
+    let share = |n, kept| Share {
+        peer: peer(n, None),
+        held: 40,
+        kept,
+        bytes: 1,
+    };
+    let mut location = Location {
+        binding: bound,
         health: health(),
         holders: vec![Holder {
             peer: peer(1, None),
             fragments: FragmentSet::empty(3),
             keeps: true,
         }],
-        holder_count: 2,
+        holder_count: 1,
         manifest: manifest(),
+        whole: Some(Whole {
+            extent: Extent {
+                contents: 3,
+                length: 9_150_000,
+            },
+            holder_count: 2,
+            keeper_count: 1,
+            shares: vec![share(1, 30), share(2, 0)],
+        }),
     };
-    let told = value(Located::new(&location, Detail::Tracker));
-    let more = ["fewest", "copies_under_way", "holder_count", "published_at_ms"].map(|key| told[key].clone());
-    assert_eq!(more, [1, 2, 2, 1_700_000_000_000_u64].map(Json::from));
-    assert_eq!(told["peers"][0]["keeps"], true);
+    let told = value(Located::new(&location));
+    assert_eq!(
+        (&told["contents"], &told["length"]),
+        (&json!(3), &json!(9_000_000))
+    );
+    assert_eq!(
+        (&told["holder_count"], &told["keeper_count"]),
+        (&json!(2), &json!(1))
+    );
+    let held = ["keeps", "fragments_held", "fragments_kept"].map(|key| told["peers"][1][key].clone());
+    assert_eq!(held, [json!(false), json!(40), json!(0)]);
+    // An older tracker tells of the catalog alone, and the document says so.
+    location.whole = None;
+    let told = value(Located::new(&location));
+    assert_eq!(
+        (&told["contents"], &told["keeper_count"]),
+        (&Json::Null, &Json::Null)
+    );
+    assert_eq!(
+        (&told["holder_count"], &told["peers"][0]["keeps"]),
+        (&json!(1), &json!(true))
+    );
 }

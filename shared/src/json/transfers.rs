@@ -298,7 +298,7 @@ pub struct GetPlan {
     pub content: String,
     /// Its bytes; of a directory, the bytes of the selected files.
     pub length: u64,
-    /// Whether it is a directory: then `bytes` is an upper bound.
+    /// Whether it is a directory, or something in one.
     pub directory: bool,
     /// Number of files, of a part of a directory (a path inside it, or a selection by globs); null otherwise.
     pub files: Option<u64>,
@@ -308,8 +308,10 @@ pub struct GetPlan {
     pub here: u64,
     /// Bytes that would be fetched.
     pub bytes: u64,
-    /// Holders of the missing fragments; of a directory, holders of its catalog.
+    /// Other peers that hold something of it.
     pub sources: Vec<PlannedSource>,
+    /// Number of all these peers; `sources` may list fewer.
+    pub source_count: u32,
     /// Whether every fragment is on some live peer.
     pub available: bool,
     /// Least time that fetching would take; null without a limit to compute it from.
@@ -329,7 +331,7 @@ pub struct PlannedSource {
     /// `live` or `suspect`.
     pub state: String,
     /// Number of missing fragments that it holds.
-    pub fragments: u32,
+    pub fragments: u64,
     /// Bytes of those fragments.
     pub bytes: u64,
 }

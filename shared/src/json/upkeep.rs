@@ -1,7 +1,9 @@
 //! Documents about upkeep: `drain`, `maintenance`, `durability`, `why`.
 
 use super::{Replicas, millis};
-use crate::model::{DrainStatus, Durability, Endangered, Losses, PeerMode, Reason, Repair, Survey, Why};
+use crate::model::{
+    DrainStatus, Durability, Endangered, Extent, Losses, PeerMode, Reason, Repair, Survey, Why,
+};
 use serde::Serialize;
 
 /// `peer maintenance` and `peer drain --cancel`.
@@ -63,6 +65,8 @@ pub struct Explained {
     reasons: Vec<Explanation>,
     /// Null when this peer is not fetching it.
     fetch: Option<Fetching>,
+    /// Size of everything that is counted; null when the tracker counts only the catalog of a directory.
+    extent: Option<Size>,
 }
 
 /// State of a fetch, and the reasons why it waits.
@@ -93,6 +97,25 @@ pub struct Durable {
     fatal: Fatal,
     repair: Repairing,
     reasons: Vec<Explanation>,
+    /// Size of everything that is counted; null when the tracker counts only the catalog of a directory.
+    extent: Option<Size>,
+}
+
+/// Size of a file, or of a directory with its catalog and all parts that are meant.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Size {
+    contents: u32,
+    length: u64,
+}
+
+impl From<Extent> for Size {
+    fn from(extent: Extent) -> Self {
+        Self {
+            contents: extent.contents,
+            length: extent.length,
+        }
+    }
 }
 
 /// `peer durability`.
@@ -193,6 +216,7 @@ impl From<&Why> for Explained {
                 sources: fetch.sources,
                 reasons: explanations(&fetch.reasons),
             }),
+            extent: why.extent.map(Into::into),
         }
     }
 }
@@ -211,6 +235,7 @@ impl From<&Durability> for Durable {
             fatal: (&of.fatal).into(),
             repair: (&of.repair).into(),
             reasons: explanations(&of.reasons),
+            extent: of.extent.map(Into::into),
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    ContentId, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode, ReplicationTarget,
-    Revision, Timestamp, Zone,
+    ContentId, ContentRef, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode,
+    ReplicationTarget, Revision, Timestamp, Zone,
 };
 
 /// A name and its content.
@@ -33,6 +33,69 @@ pub struct CollectionSize {
     pub parts: u32,
     /// Bytes of all of them.
     pub length: u64,
+}
+
+impl Binding {
+    /// Returns the bytes of the file, or of all files of the directory.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.collection
+            .map_or(self.length, |collection| collection.length)
+    }
+}
+
+/// Subject of a question: a file, a collection with all of its parts, or with some of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The content; of a collection, its catalog.
+    pub content: ContentRef,
+    /// Of a collection, the parts that are meant beside the catalog; empty means all.
+    pub parts: Vec<ContentId>,
+}
+
+impl From<ContentRef> for Asked {
+    fn from(content: ContentRef) -> Self {
+        Self {
+            content,
+            parts: Vec::new(),
+        }
+    }
+}
+
+/// Size of a file, or of a collection with its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Contents: 1 for a file; of a collection, its catalog and its parts.
+    pub contents: u32,
+    /// Bytes of all of them.
+    pub length: u64,
+}
+
+/// A peer, and the amount that it has of a collection's contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The peer.
+    pub peer: PeerInfo,
+    /// Fragments that it holds.
+    pub held: u64,
+    /// Fragments among them that it keeps as replicas.
+    pub kept: u64,
+    /// Bytes that it holds.
+    pub bytes: u64,
+}
+
+/// A file or a collection as a whole, and the peers that have something of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// Size of it.
+    pub extent: Extent,
+    /// Number of live and suspect peers that hold something.
+    pub holder_count: u32,
+    /// Number of those that keep something as replicas.
+    pub keeper_count: u32,
+    /// Of a collection: these peers, those that keep something first; a choice when there are more than asked
+    /// for.
+    pub shares: Vec<Share>,
 }
 
 /// State of the name that a publisher expects.
@@ -162,8 +225,11 @@ pub struct Location {
     pub manifest: Manifest,
     /// Health of the content; for a collection, of its parts too.
     pub health: Health,
-    /// Holders on live and suspect peers; a random choice when there are more than asked for.
+    /// Holders of the content itself (of a collection, of its catalog) on live and suspect peers; a random
+    /// choice when there are more than asked for.
     pub holders: Vec<Holder>,
-    /// Number of all holders.
+    /// Number of all these holders.
     pub holder_count: u32,
+    /// Everything that the health counts; trackers of earlier versions do not tell.
+    pub whole: Option<Whole>,
 }

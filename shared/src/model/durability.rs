@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ContentId, Health, Name, PeerId, Reason, Zone};
+use super::{ContentId, Extent, Health, Name, PeerId, Reason, Zone};
 
 /// Losses that would destroy data. Only kept replicas on live peers count.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Durability {
     pub repair: Repair,
     /// Reasons for being below the target, or for replicas that share a zone.
     pub reasons: Vec<Reason>,
+    /// Size of everything that this is about; trackers of earlier versions look at the catalog alone.
+    pub extent: Option<Extent>,
 }
 
 /// State of the repair.
@@ -160,4 +162,6 @@ pub struct Why {
     pub reasons: Vec<Reason>,
     /// State of its fetch on the peer that was asked; trackers know of none.
     pub fetch: Option<FetchStanding>,
+    /// As in [`Durability`].
+    pub extent: Option<Extent>,
 }

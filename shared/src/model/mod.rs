@@ -21,8 +21,8 @@ mod time;
 
 pub use amount::{ByteCount, ByteRate, ParseByteCountError, ParseByteRateError};
 pub use catalog::{
-    Binding, CollectionSize, ContentState, Expectation, Health, Holder, Listing, Location, PeerInfo,
-    PeerState,
+    Asked, Binding, CollectionSize, ContentState, Expectation, Extent, Health, Holder, Listing, Location,
+    PeerInfo, PeerState, Share, Whole,
 };
 pub use digest_buckets::{DigestBuckets, DigestBucketsError, Holding, HoldingsDigest};
 pub use durability::{Durability, Endangered, FetchStanding, Losses, Repair, Survey, Why};
@@ -34,7 +34,7 @@ pub use fragment::{
 };
 pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision, RunId};
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
-pub use name::{ContentRef, Name, NameError};
+pub use name::{ContentRef, Name, NameError, PathInside};
 pub use peer::{
     DrainStatus, FaultKind, HostPort, HostPortError, PeerMode, ReplicationTarget, ReplicationTargetError,
     RequestedMode, SourceFault, Zone, ZoneError,

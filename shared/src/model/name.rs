@@ -131,13 +131,59 @@ impl FromStr for Name {
     }
 }
 
-/// Reference to a content by people: a name, or an id (64 hexadecimal digits).
+/// Reference to a content by people: a name, an id (64 hexadecimal digits), or a path inside a directory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ContentRef {
-    /// The content to which the name is bound now.
+    /// The content to which the name is bound now; or a path inside a directory, if nothing has this name.
     Name(Name),
     /// Exactly these bytes.
     Id(ContentId),
+    /// A path inside a directory that is no name, because files may be called what names may not: `photos/x:y`.
+    Inside(PathInside),
+}
+
+/// The name or id of a directory, `/`, and a path inside, which together are no name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PathInside(String);
+
+impl PathInside {
+    /// The longest text: the longest name and the longest path of a directory's entry.
+    const MAX_BYTES: usize = Name::MAX_BYTES + 4096;
+
+    /// Returns whether a text can be the path of an entry.
+    fn is_path(text: &str) -> bool {
+        !text.is_empty() && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ContentRef {
+    /// Returns the directories and the paths in them that the text can mean, the longest directory first.
+    pub fn splits(&self) -> impl Iterator<Item = (Self, &str)> {
+        let text = match self {
+            Self::Name(name) => name.as_str(),
+            Self::Id(_) => "",
+            Self::Inside(path) => path.as_str(),
+        };
+        let all = text.rmatch_indices('/');
+        all.filter_map(|(at, _)| Some((text[..at].parse().ok()?, &text[at + 1..])))
+            .filter(|(directory, _)| !matches!(directory, Self::Inside(_)))
+    }
+
+    /// Returns the last part, under which the content is saved; none of an id.
+    #[must_use]
+    pub fn file_name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name.file_name()),
+            Self::Id(_) => None,
+            Self::Inside(path) => path.as_str().rsplit('/').next(),
+        }
+    }
 }
 
 impl fmt::Display for ContentRef {
@@ -145,6 +191,7 @@ impl fmt::Display for ContentRef {
         match self {
             Self::Name(name) => name.fmt(f),
             Self::Id(id) => id.fmt(f),
+            Self::Inside(path) => f.pad(path.as_str()),
         }
     }
 }
@@ -153,9 +200,21 @@ impl FromStr for ContentRef {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse()
-            .map(Self::Id)
-            .or_else(|_| Name::new(text).map(Self::Name))
+        if let Ok(id) = text.parse() {
+            return Ok(Self::Id(id));
+        }
+        let error = match Name::new(text) {
+            Ok(name) => return Ok(Self::Name(name)),
+            Err(error) => error,
+        };
+        let is_directory = |text: &str| Name::new(text).is_ok() || text.parse::<ContentId>().is_ok();
+        let mut splits = text.match_indices('/').map(|(at, _)| text.split_at(at));
+        let is_inside =
+            splits.any(|(directory, path)| is_directory(directory) && PathInside::is_path(&path[1..]));
+        match is_inside && text.len() <= PathInside::MAX_BYTES {
+            true => Ok(Self::Inside(PathInside(text.to_owned()))),
+            false => Err(error),
+        }
     }
 }
 
@@ -211,5 +270,45 @@ mod tests {
         let text = "ab".repeat(32);
         assert!(matches!(text.parse(), Ok(ContentRef::Id(id)) if id.to_string() == text));
         assert!(matches!("ab".parse(), Ok(ContentRef::Name(_))));
+    }
+
+    #[test]
+    fn paths_inside_directories_may_be_what_names_may_not() {
+        let read = |text: &str| text.parse::<ContentRef>();
+        let long = format!("d/{}/x", ["a"; 1000].map(|part| part.repeat(3)).join("/"));
+        for text in ["d/back\\slash", "d/e/x:y", long.as_str(), "d/\u{1}"] {
+            let inside = read(text).expect("a path inside");
+            assert!(matches!(inside, ContentRef::Inside(_)), "{text}");
+            assert_eq!(inside.to_string(), text);
+            let (directory, path) = inside.splits().last().expect("the shortest directory");
+            assert_eq!(
+                (directory, path),
+                (ContentRef::Name(Name::new("d").expect("a name")), &text[2..])
+            );
+        }
+        for text in [
+            "",
+            "x:y",
+            "back\\slash",
+            "a/../b\\c",
+            "d//x:y",
+            "/d/x:y",
+            "d/",
+            &"d/".repeat(4000),
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        // What can be a name is read as one; it may be a path inside all the same.
+        let name = read("d/e/x").expect("a name");
+        let splits: Vec<_> = name.splits().map(|(of, path)| (of.to_string(), path)).collect();
+        assert_eq!(splits, [("d/e".to_owned(), "x"), ("d".to_owned(), "e/x")]);
+        let id = "ab".repeat(32);
+        let inside: Vec<_> = read(&format!("{id}/x"))
+            .expect("read")
+            .splits()
+            .map(|(of, _)| of)
+            .collect();
+        assert!(matches!(inside[..], [ContentRef::Id(_)]));
+        assert_eq!(read("d/e/x:y").expect("read").file_name(), Some("x:y"));
     }
 }

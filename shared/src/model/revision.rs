@@ -93,6 +93,15 @@ impl NamedRevision {
     }
 }
 
+impl RevisedContent {
+    /// Returns the bytes of the file, or of all files of the directory.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.collection
+            .map_or(self.length, |collection| collection.length)
+    }
+}
+
 impl fmt::Display for NamedRevision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.name, self.revision)

@@ -105,7 +105,9 @@ impl World {
         }
         let full = keepers.iter().filter(|(_, entry)| entry.held.is_full()).count();
         let mut rng = self.rng.clone();
-        let location = state.locate(&ContentRef::Id(id), 64, None, &mut rng).ok()?;
+        let location = state
+            .locate(&ContentRef::Id(id).into(), 64, None, &mut rng)
+            .ok()?;
         let live = location
             .holders
             .iter()

@@ -409,7 +409,7 @@ impl World {
                 .resolve(&by_name(name))
                 .map(|(binding, _)| Answered::Bound(binding)),
             Question::Locate(what, except) => state
-                .locate(what, HOLDERS, *except, &mut self.rng)
+                .locate(&what.clone().into(), HOLDERS, *except, &mut self.rng)
                 .map(|location| Answered::Location(Box::new(location))),
             Question::Publish(_)
             | Question::Pin(_)

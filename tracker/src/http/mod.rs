@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use proto::http::{HttpError, PageQuery, Params, Segment, for_any_origin, json, with_fallback, with_grpc};
 use proto::messages::{Locate, Page};
-use shared::json::{Detail, History, Located, Names, Paged, Ready};
+use shared::json::{History, Located, Names, Paged, Ready};
 use shared::model::{ContentId, ContentRef, Name, PeerId};
 use shared::runtime::Tasks;
 
@@ -71,7 +71,7 @@ async fn names(State(api): State<Api>, Params(query): Params<PageQuery>) -> Resu
     let last = names.last().filter(|_| has_more);
     Ok(json(Paged {
         next_page_token: last.map(|last| last.binding.name.to_string()).unwrap_or_default(),
-        page: Names::new(&names, Detail::Tracker),
+        page: Names::new(&names),
     }))
 }
 
@@ -96,10 +96,10 @@ async fn locate(api: &Api, what: ContentRef) -> Result<Response, HttpError> {
     let read = |state: &crate::state::State| {
         let (_, manifest) = state.resolve(&what)?;
         let max_holders = (MAX_HOLDINGS / manifest.fragment_count().max(1)).clamp(1, Locate::MAX_HOLDERS);
-        state.locate(&what, max_holders as usize, None, &mut rand::rng())
+        state.locate(&what.into(), max_holders as usize, None, &mut rand::rng())
     };
     let location = api.ledger.read(read).await?.map_err(LedgerError::Rejected)?;
-    Ok(json(Located::new(&location, Detail::Tracker)))
+    Ok(json(Located::new(&location)))
 }
 
 async fn peers(State(api): State<Api>, Params(query): Params<PageQuery>) -> Result<Response, HttpError> {

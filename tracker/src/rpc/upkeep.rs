@@ -1,9 +1,10 @@
 //! Service `Upkeep`: targets, modes of peers, and durability.
 
 use proto::messages::types::{content_id, peer_id};
-use proto::messages::{Invalid, SetPeerMode, SetTarget, asked};
+use proto::messages::{Invalid, SetPeerMode, SetTarget};
 use proto::v1;
 use proto::v1::upkeep_server::{Upkeep, UpkeepServer};
+use shared::model::Asked;
 use tonic::{Request, Response, Status};
 
 use super::refused;
@@ -62,7 +63,7 @@ impl Upkeep for UpkeepService {
     }
 
     async fn durability(&self, request: Request<v1::DurabilityRequest>) -> Answer<v1::DurabilityReply> {
-        let what = asked(request.into_inner().r#ref)?;
+        let what = Asked::try_from(request.into_inner())?;
         let found = self.ledger.read(|state| state.durability(&what)).await;
         let found = found
             .map_err(refused)?
@@ -82,7 +83,7 @@ impl Upkeep for UpkeepService {
     }
 
     async fn why(&self, request: Request<v1::WhyRequest>) -> Answer<v1::WhyReply> {
-        let what = asked(request.into_inner().r#ref)?;
+        let what = Asked::try_from(request.into_inner())?;
         let found = self.ledger.read(|state| state.why(&what)).await;
         let found = found
             .map_err(refused)?

@@ -214,6 +214,16 @@ pub enum Rejection {
     /// Nothing is bound to the name.
     #[error("no name {0:?}")]
     NoSuchName(String),
+    /// Nothing is bound to the name, but a collection is to a beginning of it.
+    #[error(
+        "no name {path:?}: it is a path inside the directory {collection:?}, and the tracker does not know what is inside; ask a peer"
+    )]
+    InCollection {
+        /// The text.
+        path: String,
+        /// Name of the collection.
+        collection: String,
+    },
     /// No name refers to the content.
     #[error("no content {0}")]
     NoSuchContent(ContentId),
@@ -381,6 +391,7 @@ impl Coded for Rejection {
     fn code(&self) -> ErrorCode {
         match self {
             Self::NoSuchName(_)
+            | Self::InCollection { .. }
             | Self::NoSuchRevision { .. }
             | Self::NoSuchContent(_)
             | Self::NoSuchPeer(_) => ErrorCode::NotFound,

@@ -210,7 +210,7 @@ async fn a_content_is_published_replicated_located_watched_and_removed() {
     {}
 
     let locate = Locate {
-        content: ContentRef::Name(name("models/a")),
+        content: ContentRef::Name(name("models/a")).into(),
         max_holders: 256,
         except: Some(publisher.id),
     };

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    ContentId, Digest, Endangered, Epoch, FaultKind, FragmentLength, Holder, Incarnation, Manifest,
-    PeerState, PinCount, ReasonCode, ReplicationTarget, RevisedContent,
+    CollectionSize, ContentId, Digest, Endangered, Epoch, Extent, FaultKind, FragmentLength, Holder,
+    Incarnation, Manifest, PeerState, PinCount, ReasonCode, ReplicationTarget, RevisedContent, Share, Whole,
 };
 
 use super::*;
@@ -78,8 +78,9 @@ fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
         }],
         holder_count: 9,
         manifest,
+        whole: None,
     };
-    let told = location(&found);
+    let told = location("a/x", &found);
     let expected = format!(
         "\
 a/x  revision 4  146.5 KiB
@@ -92,6 +93,38 @@ ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
         found.binding.content
     );
     assert_eq!(told, expected);
+    // Of a directory it says how all of it stands.
+    let share = |held, kept| Share {
+        peer: peer(),
+        held,
+        kept,
+        bytes: 1,
+    };
+    let mut of_all = found.clone();
+    of_all.binding.collection = Some(CollectionSize {
+        parts: 2,
+        length: 194_720_563,
+    });
+    of_all.health.fragments = 3_001;
+    of_all.health.fragments_at_target = 2_994;
+    of_all.whole = Some(Whole {
+        extent: Extent {
+            contents: 3,
+            length: 194_870_563,
+        },
+        holder_count: 300,
+        keeper_count: 2,
+        shares: vec![share(3_001, 3_001), share(3_000, 7), share(5, 0)],
+    });
+    let told = location("a/x", &of_all);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[0], "a/x  revision 4  185.7 MiB");
+    let stands = "a directory, its catalog and 2 parts: 3001 fragments, 2994 of them with 2 replicas; the fewest is 1: degraded";
+    assert_eq!(lines[1], stands);
+    assert!(lines[5].ends_with("yes    all 3001"), "{told}");
+    assert!(lines[6].ends_with("yes    3000 of 3001, keeps 7"), "{told}");
+    assert!(lines[7].ends_with("no     5 of 3001"), "{told}");
+    assert_eq!(lines[8], "(3 of 300 holders, 2 of which keep something)");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests of the store on disk alone.
 
+mod additions;
 mod copies;
 mod crash;
 mod damage;

@@ -30,7 +30,10 @@ fn an_upload_is_a_published_content_also_after_a_restart() {
     for piece in content.bytes.chunks(7_001) {
         upload.append(piece).expect("room");
     }
-    assert_eq!(upload.keep(&name(), None).expect("kept"), content.manifest);
+    assert_eq!(
+        upload.keep(&name(), None, &mut |_| {}).expect("kept"),
+        content.manifest
+    );
     assert_eq!(store.usage().used, 300_000);
     drop(store);
     let store = DiskStore::open(directory.path(), CAPACITY).expect("opens");
@@ -74,7 +77,10 @@ fn an_upload_completes_a_partial_content_and_doubles_none() {
     for _ in 0..2 {
         let mut upload = store.stage_upload(Some(300_000)).expect("room");
         upload.append(&content.bytes).expect("room");
-        assert_eq!(upload.keep(&name(), None).expect("kept"), content.manifest);
+        assert_eq!(
+            upload.keep(&name(), None, &mut |_| {}).expect("kept"),
+            content.manifest
+        );
         assert_eq!(store.usage().used, 300_000);
         let entry = store.entry(content.id()).expect("kept");
         assert!(entry.held.is_full() && entry.roles.published && entry.roles.assigned);
@@ -91,7 +97,7 @@ fn an_empty_upload_is_a_content_and_leftovers_are_swept() {
     let empty = store
         .stage_upload(None)
         .expect("room")
-        .keep(&name(), None)
+        .keep(&name(), None, &mut |_| {})
         .expect("kept");
     assert_eq!((empty.length(), empty.fragment_count()), (0, 0));
     drop(store);

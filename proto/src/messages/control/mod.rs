@@ -1,6 +1,7 @@
 //! The `Control` service in domain types: messages between a node and its own command line.
 
 mod entries;
+mod plan;
 mod streams;
 mod values;
 mod wire;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use entries::{EntryKind, Listed};
+pub use plan::Planned;
 use shared::collection::Selection;
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Epoch, FetchSource, FragmentLength, Health, HostPort,

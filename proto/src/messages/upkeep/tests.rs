@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use prost::Message as _;
-use shared::model::{ContentId, ContentState, Health, Timestamp};
+use shared::model::{ContentId, ContentState, Extent, Health, Timestamp};
 
 use super::*;
 
@@ -96,6 +96,7 @@ proptest! {
             fatal: fatal.clone(),
             repair,
             reasons: reasons.clone(),
+            extent: Some(Extent { contents: n, length: a }),
         };
         prop_assert_eq!(v1::DurabilityReply::from(durability.clone()).try_into(), Ok(durability));
         let survey = Survey {
@@ -106,7 +107,7 @@ proptest! {
             in_safe_mode: is_safe,
         };
         prop_assert_eq!(v1::SurveyReply::from(survey.clone()).try_into(), Ok(survey));
-        let why = Why { name: name(), content: ContentId::from_bytes([2; 32]), health: health(n), reasons: reasons.clone(), fetch: None };
+        let why = Why { name: name(), content: ContentId::from_bytes([2; 32]), health: health(n), reasons: reasons.clone(), fetch: None, extent: None };
         prop_assert_eq!(v1::WhyReply::from(why.clone()).try_into(), Ok(why.clone()));
         let fetch = FetchStanding { held_bytes: a, length: b, sources: n, reasons };
         let fetched = Why { fetch: Some(fetch), ..why };
@@ -138,6 +139,7 @@ fn older_trackers_have_active_peers_and_newer_ones_new_reasons() {
         (ReasonCode::Other, "words")
     );
     let many = v1::WhyReply {
+        extent: None,
         name: "a".into(),
         content_id: vec![0; 32].into(),
         health: Some(health(1).into()),

@@ -218,6 +218,7 @@ impl Bench {
                 .push(load::rate(clients, time, clients_of.clone(), resolve).await?);
             let locate = move |mut wire: Wire<Channel>, n| async move {
                 let request = v1::LocateRequest {
+                    parts: Vec::new(),
                     r#ref: Some(about(n)),
                     max_holders: 16,
                     except: Vec::new().into(),

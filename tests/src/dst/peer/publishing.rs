@@ -231,7 +231,7 @@ impl World {
         if over.is_of_round {
             peer.rounds.tried(now, result);
         } else if result.is_err_and(is_final) {
-            // The caller takes it back. The file stays shared until the tracker says otherwise.
+            // The caller takes it back. Here the file stays shared, as after a crash just then.
             let outbox = &mut peer.outbox;
             let known = outbox.get(&publication.name);
             if known.is_some_and(|known| known.asks_the_same(publication)) {

@@ -269,6 +269,14 @@ impl Names {
             .unwrap_or_default()
     }
 
+    /// Returns the parts of the collection that a name was bound to at a revision, ascending; none for a file,
+    /// and none once the revision was collected.
+    pub(crate) fn parts_at(&self, name: &Name, revision: Revision) -> &[ContentId] {
+        let history = self.names.get(name);
+        let bound = history.and_then(|history| Some((history, history.get(revision)?.bound()?)));
+        bound.map_or(&[], |(history, bound)| history.parts_of(bound))
+    }
+
     /// Returns the parts of each collection whose catalog is this content, each ascending.
     pub(crate) fn parts_of(&self, catalog: ContentId) -> impl Iterator<Item = &[ContentId]> {
         let names = self

@@ -386,4 +386,12 @@ impl NameHistory {
         let mut same = self.holding().map(|(_, other)| other);
         same.find(|other| other.is_same(bound))
     }
+
+    /// Returns the parts of the collection that a revision was bound to, ascending; none for a file, and none
+    /// once it was collected. Of equal revisions, one that keeps the contents knows them.
+    pub(crate) fn parts_of<'a>(&'a self, bound: &'a Bound) -> &'a [ContentId] {
+        let own = bound.parts.as_deref();
+        let known = own.or_else(|| self.same_as(bound)?.parts.as_deref());
+        known.unwrap_or_default()
+    }
 }

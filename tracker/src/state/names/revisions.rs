@@ -66,7 +66,7 @@ impl Names {
     /// Returns the history of a name, or the rejection that there is none.
     pub(crate) fn known(&self, name: &Name) -> Result<&NameHistory, Rejection> {
         let history = self.history(name);
-        history.ok_or_else(|| Rejection::NoSuchName(name.as_str().to_owned()))
+        history.ok_or_else(|| self.no_such_name(&ContentRef::Name(name.clone())))
     }
 
     /// Returns the binding that a name means: its own or, if it was never a name, the revision that it reads
@@ -82,7 +82,22 @@ impl Names {
             Some((history, NamedRevision { name, revision })) => self
                 .binding_at(&name, revision)
                 .ok_or_else(|| self.missing(&name, history, revision)),
-            None => Err(Rejection::NoSuchName(name.as_str().to_owned())),
+            None => Err(self.no_such_name(&ContentRef::Name(name.clone()))),
+        }
+    }
+
+    /// Returns the rejection of a name that is not bound; it tells when the name is a path in a collection.
+    pub(crate) fn no_such_name(&self, what: &ContentRef) -> Rejection {
+        let collection = what.splits().find_map(|(around, _)| match around {
+            ContentRef::Name(name) => self.binding(&name)?.collection.map(|_| name),
+            ContentRef::Id(_) | ContentRef::Inside(_) => None,
+        });
+        match collection {
+            Some(collection) => Rejection::InCollection {
+                path: what.to_string(),
+                collection: collection.to_string(),
+            },
+            None => Rejection::NoSuchName(what.to_string()),
         }
     }
 
@@ -142,6 +157,7 @@ impl Names {
         match what {
             ContentRef::Name(name) => self.named(name),
             ContentRef::Id(id) => self.binding_of(*id).ok_or(Rejection::NoSuchContent(*id)),
+            ContentRef::Inside(_) => Err(self.no_such_name(what)),
         }
     }
 }

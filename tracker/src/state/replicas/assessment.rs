@@ -211,17 +211,28 @@ impl Replicas {
 
     /// Returns the health of a content together with the parts of the collections whose catalog it is.
     pub(crate) fn health_with_parts(&self, content: &Content, names: &Names, peers: &Peers) -> Health {
-        let mut health = self.health_of(content, peers);
+        // The same collection may have several names, and several revisions of each.
         let mut counted: Vec<&[ContentId]> = Vec::new();
         for parts in names.parts_of(content.id()) {
-            // The same collection may have several names, and several revisions of each.
-            if counted.contains(&parts) {
-                continue;
+            if !counted.contains(&parts) {
+                counted.push(parts);
             }
-            counted.push(parts);
-            for part in parts.iter().filter_map(|part| names.content(*part)) {
-                add(&mut health, self.health_of(part, peers));
-            }
+        }
+        let parts = counted.into_iter().flatten();
+        let parts = parts.filter_map(|part| names.content(*part));
+        self.health_of_all(content, parts, peers)
+    }
+
+    /// Returns the health of a content and of others that belong to it: as good as the worst of them.
+    pub(crate) fn health_of_all<'a>(
+        &self,
+        content: &Content,
+        others: impl Iterator<Item = &'a Content>,
+        peers: &Peers,
+    ) -> Health {
+        let mut health = self.health_of(content, peers);
+        for other in others {
+            add(&mut health, self.health_of(other, peers));
         }
         health
     }

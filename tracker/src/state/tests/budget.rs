@@ -173,7 +173,7 @@ fn the_most_endangered_come_first_and_the_last_replica_does_not_wait() {
     let waiting = (0..60).find(|at| {
         let why = fleet
             .state
-            .why(&ContentRef::Id(contents[*at].content()))
+            .why(&ContentRef::Id(contents[*at].content()).into())
             .expect("named");
         why.reasons
             .iter()

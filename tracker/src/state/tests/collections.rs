@@ -2,11 +2,29 @@
 
 use std::time::Duration;
 
-use shared::model::{CollectionSize, ContentRef, ContentState, Expectation, Manifest, Parts, Revision};
+use shared::model::{
+    Asked, CollectionSize, ContentRef, ContentState, Expectation, Manifest, Parts, Reason, ReasonCode,
+    Report, Revision, RevisionLimit,
+};
 
-use super::world::{World, content, name, peer};
+use super::world::{World, content, name, peer, some};
 use crate::Timing;
-use crate::state::{Rejection, State};
+use crate::state::{Command, Rejection, State, Surveying};
+
+/// A directory of two files, one of them large, of which one peer of three has everything.
+fn tree(world: &mut World) -> [Manifest; 3] {
+    let contents = [content(1, 1), content(2, 3), content(3, 5)];
+    world.publish_collection(1, "tree", &contents[0], &contents[1..], 2);
+    contents
+}
+
+fn named(text: &str) -> Asked {
+    ContentRef::Name(name(text)).into()
+}
+
+fn codes(reasons: &[Reason]) -> Vec<ReasonCode> {
+    reasons.iter().map(|reason| reason.code).collect()
+}
 
 fn is_known(world: &World, manifest: &Manifest) -> bool {
     world.state.health(manifest.content()).is_ok()
@@ -146,4 +164,131 @@ fn a_snapshot_tells_publishers_of_a_catalog_from_those_of_its_parts() {
         .content(catalog.content())
         .expect("the tree refers to it");
     assert_eq!(known.publishers().as_slice(), [peer(1)]);
+}
+
+#[test]
+fn every_view_of_a_directory_counts_its_worst_part() {
+    let mut world = World::with_peers(3);
+    let [catalog, pack, film] = tree(&mut world);
+    for all in [&catalog, &pack] {
+        world.holds(2, all, all.all_fragments(), true);
+        world.holds(3, all, all.all_fragments(), false);
+    }
+    let rng = &mut rand::rng();
+    let located = world.state.locate(&named("tree"), 256, None, rng).expect("bound");
+    let whole = located.whole.expect("told");
+    let length = catalog.length() + pack.length() + film.length();
+    assert_eq!((whole.extent.contents, whole.extent.length), (3, length));
+    assert_eq!(
+        (whole.holder_count, whole.keeper_count),
+        (3, 2),
+        "a cache is no keeper"
+    );
+    let shares: Vec<_> = whole
+        .shares
+        .iter()
+        .map(|share| (share.peer.id, share.held, share.kept))
+        .collect();
+    assert_eq!(shares, [(peer(1), 9, 9), (peer(2), 4, 4), (peer(3), 4, 0)]);
+    assert_eq!((located.health.fewest, located.health.fragments), (1, 9));
+
+    let durability = world.state.durability(&named("tree")).expect("bound");
+    assert_eq!((durability.health, durability.survives_any), (located.health, 0));
+    assert_eq!(durability.fatal.peers, [peer(1)], "the film is nowhere else");
+    assert_eq!((durability.keepers, durability.sources), (2, 1));
+    assert!(durability.repair.bytes_under_way + durability.repair.bytes_waiting >= film.length());
+
+    // The only peer with the film goes, and with it the directory.
+    world.disconnect(1);
+    world.say(1, Report::Leave).ok();
+    world.pass(Duration::from_secs(120), &[1]);
+    let why = world.state.why(&named("tree")).expect("bound");
+    assert_eq!(why.health.state, ContentState::Unavailable);
+    assert_eq!(codes(&why.reasons)[0], ReasonCode::NoSource);
+    assert!(
+        why.reasons[0].detail.contains("5 fragments"),
+        "{}",
+        why.reasons[0].detail
+    );
+    assert_eq!(why.extent.map(|extent| extent.length), Some(length));
+    let durability = world.state.durability(&named("tree")).expect("bound");
+    assert_eq!(durability.health.state, ContentState::Unavailable);
+    assert_eq!(world.state.list("", None, 9).0[0].health, why.health);
+    let history = world.state.revisions(&name("tree")).expect("bound");
+    assert_eq!(history[0].health, Some(why.health));
+    // A path inside needs the catalog and some parts only.
+    let asked = |parts: &[&Manifest]| Asked {
+        parts: parts.iter().map(|part| part.content()).collect(),
+        ..named("tree")
+    };
+    let state = |parts: &[&Manifest]| world.state.why(&asked(parts)).expect("bound").health.state;
+    assert_eq!(state(&[&pack]), ContentState::Degraded);
+    assert_eq!(state(&[&pack, &film]), ContentState::Unavailable);
+    let located = world
+        .state
+        .locate(&asked(&[&pack]), 256, None, &mut rand::rng())
+        .expect("bound");
+    assert_eq!(
+        (
+            located.health.fragments,
+            located.whole.expect("told").keeper_count
+        ),
+        (4, 1)
+    );
+}
+
+#[test]
+fn a_revision_is_its_own_parts_and_a_file_with_the_bytes_of_a_catalog_is_a_file() {
+    let mut world = World::with_peers(2);
+    world.apply(Command::KeepRevisions(RevisionLimit::default())).ok();
+    let [catalog, pack, film] = tree(&mut world);
+    let next = content(4, 2);
+    world.publish_collection(1, "tree", &next, std::slice::from_ref(&pack), 1);
+    let extent = |text: &str| {
+        world
+            .state
+            .why(&named(text))
+            .expect("bound")
+            .extent
+            .expect("told")
+    };
+    assert_eq!(extent("tree").length, next.length() + pack.length());
+    assert_eq!(
+        extent("tree@1").length,
+        catalog.length() + pack.length() + film.length()
+    );
+    world.publish(2, "file", &catalog, 1);
+    assert_eq!(
+        world
+            .state
+            .why(&named("file"))
+            .expect("bound")
+            .extent
+            .expect("told")
+            .contents,
+        1
+    );
+}
+
+#[test]
+fn a_survey_names_a_directory_once_with_its_fewest() {
+    let mut world = World::with_peers(2);
+    let [catalog, pack, _] = tree(&mut world);
+    for all in [&catalog, &pack] {
+        world.holds(2, all, some(all, [0]), true);
+    }
+    world.publish(2, "other", &content(9, 1), 2);
+    let mut surveying = Surveying::default();
+    let survey = loop {
+        if let Some(survey) = world.state.survey_step(&mut surveying) {
+            break survey;
+        }
+    };
+    assert_eq!(survey.contents, 4);
+    let names: Vec<_> = survey
+        .endangered
+        .iter()
+        .map(|one| (one.name.as_str(), one.fewest))
+        .collect();
+    assert_eq!(names, [("other", 1), ("tree", 1)]);
 }

@@ -11,7 +11,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn durability(world: &World, bytes: &Manifest) -> Durability {
     let what = ContentRef::Id(bytes.content());
-    world.state.durability(&what).expect("a known content")
+    world.state.durability(&what.into()).expect("a known content")
 }
 
 fn codes(world: &World, bytes: &Manifest) -> Vec<ReasonCode> {

@@ -71,7 +71,9 @@ fn a_draining_peer_is_given_nothing_and_what_it_was_given_goes_to_others() {
     world.publish(1, "second", &second, 3);
     world.obey();
     assert_eq!(world.health(&second).fewest, 2);
-    let why = world.state.why(&shared::model::ContentRef::Id(second.content()));
+    let why = world
+        .state
+        .why(&shared::model::ContentRef::Id(second.content()).into());
     let codes: Vec<_> = why
         .expect("known")
         .reasons
@@ -204,7 +206,9 @@ fn a_peer_in_maintenance_is_not_repaired_around_until_its_time_is_over() {
     world.pass(MINUTE * 9, &[away]);
     assert_eq!(world.take_orders(), []);
     assert_eq!(world.peer_state(away), PeerState::Suspect);
-    let why = world.state.why(&shared::model::ContentRef::Id(bytes.content()));
+    let why = world
+        .state
+        .why(&shared::model::ContentRef::Id(bytes.content()).into());
     assert_eq!(why.expect("known").reasons[0].code, ReasonCode::Maintenance);
     world.pass(MINUTE + SECOND, &[away]);
     assert_eq!(world.peer_state(away), PeerState::Lost);

@@ -21,7 +21,7 @@ pub(super) struct Toll {
 }
 
 impl Toll {
-    /// Adds the fatal losses of one content, given the sets of its fragments' keepers and the zones of those.
+    /// Adds the fatal losses of one content, or of several that are lost together, given the sets of its fragments' keepers and the zones of those.
     fn add<'a>(&mut self, sets: &BTreeSet<Vec<PeerId>>, zone: impl Fn(PeerId) -> Option<&'a Zone>) {
         let alone: BTreeSet<_> = sets
             .iter()
@@ -80,29 +80,42 @@ pub(super) fn keepers<'a>(state: &'a State, content: &Content) -> Vec<&'a Held> 
         .collect()
 }
 
-/// Adds the fatal losses of the content; returns the work: keepers looked at.
-pub(super) fn add_toll(state: &State, content: &Content, toll: &mut Toll) -> usize {
+/// Adds the fatal losses of contents that are lost together; returns the work: keepers looked at.
+pub(super) fn add_toll<'a>(
+    state: &State,
+    contents: impl Iterator<Item = &'a Content>,
+    toll: &mut Toll,
+) -> usize {
+    let (mut sets, mut cost) = (BTreeSet::new(), 0);
+    for content in contents.filter(|content| content.manifest().fragment_count() > 0) {
+        cost += keeper_sets(state, content, &mut sets);
+    }
+    toll.add(&sets, |peer| state.peers.zone(peer));
+    cost
+}
+
+/// Adds the sets of peers that keep the same fragment; returns the keepers looked at.
+fn keeper_sets(state: &State, content: &Content, sets: &mut BTreeSet<Vec<PeerId>>) -> usize {
     let keepers = keepers(state, content);
     let whole: Vec<_> = keepers
         .iter()
         .filter(|held| *held.fragments() == Fragments::All)
         .map(|held| held.peer())
         .collect();
-    let (sets, cost) = if whole.len() == keepers.len() {
-        (BTreeSet::from([whole]), keepers.len())
-    } else {
-        let having = |index| {
-            let has = |held: &&&Held| match &held.fragments() {
-                Fragments::All => true,
-                Fragments::Some(set) => set.contains(index),
-            };
-            keepers.iter().filter(has).map(|held| held.peer()).collect()
+    if whole.len() == keepers.len() {
+        sets.insert(whole);
+        return keepers.len();
+    }
+    let having = |index| {
+        let has = |held: &&&Held| match &held.fragments() {
+            Fragments::All => true,
+            Fragments::Some(set) => set.contains(index),
         };
-        let indices = content.manifest().indices();
-        let cost = indices.len() * keepers.len();
-        (indices.map(having).collect(), cost)
+        keepers.iter().filter(has).map(|held| held.peer()).collect()
     };
-    toll.add(&sets, |peer| state.peers.zone(peer));
+    let indices = content.manifest().indices();
+    let cost = indices.len() * keepers.len();
+    sets.extend(indices.map(having));
     cost
 }
 

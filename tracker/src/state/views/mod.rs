@@ -4,22 +4,24 @@ mod drain;
 mod losses;
 mod reasons;
 mod survey;
+mod whole;
 
 use rand::Rng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use shared::model::{
-    Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, Health, Holder,
-    Listing, Location, Manifest, Name, PeerId, PeerInfo, PeerState, Revision, RevisionEntry, RevisionState,
-    Survey, Why,
+    Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, Health,
+    Holder, Listing, Location, Manifest, Name, PeerId, PeerInfo, PeerState, Revision, RevisionEntry,
+    RevisionState, Survey, Why,
 };
 
 use super::State;
 use super::command::Rejection;
 use super::history::Gap;
-use super::names::{Bound, Content, Hold, NameHistory, Revised};
+use super::names::{Bound, Hold, NameHistory, Revised};
 
 pub use drain::DrainSurvey;
 pub use survey::Surveying;
+use whole::Whole;
 
 /// Bitmaps in one location: with a manifest of 2 MiB it stays below the 4 MiB that gRPC clients read by
 /// default.
@@ -76,7 +78,7 @@ impl State {
     /// # Errors
     /// [`Rejection::NoSuchName`], [`Rejection::NoSuchContent`].
     pub fn resolve(&self, what: &ContentRef) -> Result<(Binding, Manifest), Rejection> {
-        let (binding, content) = self.find(what)?;
+        let Whole { binding, content, .. } = Whole::of(self, &what.clone().into())?;
         Ok((binding, content.manifest().clone()))
     }
 
@@ -89,12 +91,12 @@ impl State {
             .by_ref()
             .take(limit)
             .filter_map(|binding| {
-                let content = self.names.content(binding.content)?;
+                let whole = Whole::of(self, &ContentRef::Name(binding.name.clone()).into()).ok()?;
                 let line = self.names.history(&binding.name);
                 let mut pinned: Vec<_> = line.into_iter().flat_map(NameHistory::pinned).collect();
                 pinned.reverse();
                 Some(Listing {
-                    health: self.health_with_parts(content),
+                    health: whole.health(self),
                     binding,
                     pinned,
                 })
@@ -103,18 +105,20 @@ impl State {
         (page, names.next().is_some())
     }
 
-    /// Returns the holders of a content. When there are more than `max_holders`, `rng` chooses.
+    /// Returns the holders of a content, and how the collection stands whose catalog it is. When there are more
+    /// than `max_holders`, `rng` chooses.
     ///
     /// # Errors
     /// As [`Self::resolve`].
     pub fn locate(
         &self,
-        what: &ContentRef,
+        what: &Asked,
         max_holders: usize,
         except: Option<PeerId>,
         rng: &mut impl Rng,
     ) -> Result<Location, Rejection> {
-        let (binding, content) = self.find(what)?;
+        let whole = Whole::of(self, what)?;
+        let (binding, content) = (&whole.binding, whole.content);
         let bitmap_bytes = content.manifest().fragment_count().div_ceil(8).max(1);
         let most = (MAX_BITMAP_BYTES / bitmap_bytes) as usize;
         let held = self.replicas.holders_of(binding.content).iter();
@@ -137,8 +141,9 @@ impl State {
             holders: holders.collect(),
             holder_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
             manifest: content.manifest().clone(),
-            health: self.health_with_parts(content),
-            binding,
+            health: whole.health(self),
+            whole: Some(whole.describe(self, max_holders, except, rng)),
+            binding: whole.binding,
         })
     }
 
@@ -147,11 +152,9 @@ impl State {
     /// # Errors
     /// [`Rejection::NoSuchContent`].
     pub fn health(&self, content: ContentId) -> Result<Health, Rejection> {
-        let known = self
-            .names
-            .content(content)
-            .ok_or(Rejection::NoSuchContent(content))?;
-        Ok(self.health_with_parts(known))
+        let known = self.names.content(content);
+        let known = known.ok_or(Rejection::NoSuchContent(content))?;
+        Ok(self.replicas.health_with_parts(known, &self.names, &self.peers))
     }
 
     /// Returns up to `limit` peers that come after `after`.
@@ -195,30 +198,6 @@ impl State {
         }
     }
 
-    fn find(&self, what: &ContentRef) -> Result<(Binding, &Content), Rejection> {
-        let binding = self.names.meant(what)?;
-        // A part of a collection is asked for by its id, and its name is the collection's.
-        let id = match what {
-            ContentRef::Name(_) => binding.content,
-            ContentRef::Id(id) => *id,
-        };
-        let content = self.names.content(id).ok_or(Rejection::NoSuchContent(id))?;
-        if id == binding.content {
-            return Ok((binding, content));
-        }
-        let part = Binding {
-            content: id,
-            length: content.manifest().length(),
-            collection: None,
-            ..binding
-        };
-        Ok((part, content))
-    }
-
-    fn health_with_parts(&self, content: &Content) -> Health {
-        self.replicas.health_with_parts(content, &self.names, &self.peers)
-    }
-
     /// Returns the remembered revisions of a name, the newest first.
     ///
     /// # Errors
@@ -240,14 +219,19 @@ impl State {
             Some(_) if there.is_some() => RevisionState::Kept,
             Some(_) => RevisionState::Collected,
         };
-        let content = there.and_then(|bound| self.names.content(bound.content()));
+        let health = there.and_then(|bound| {
+            let content = self.names.content(bound.content())?;
+            let parts = history.parts_of(bound).iter();
+            let parts = parts.filter_map(|part| self.names.content(*part));
+            Some(self.replicas.health_of_all(content, parts, &self.peers))
+        });
         RevisionEntry {
             revision: revised.revision(),
             at: revised.at(),
             state,
             pins: bound.map(Bound::pins).unwrap_or_default(),
             bound: bound.map(Bound::revised_content),
-            health: content.map(|content| self.health_with_parts(content)),
+            health,
         }
     }
 
@@ -268,22 +252,22 @@ impl State {
     ///
     /// # Errors
     /// [`Rejection::NoSuchName`], [`Rejection::NoSuchContent`].
-    pub fn durability(&self, what: &ContentRef) -> Result<Durability, Rejection> {
-        let (binding, content) = self.find(what)?;
-        Ok(survey::durability(self, binding, content))
+    pub fn durability(&self, what: &Asked) -> Result<Durability, Rejection> {
+        Ok(survey::durability(self, Whole::of(self, what)?))
     }
 
     /// Returns why a content is below its target.
     ///
     /// # Errors
     /// As [`Self::durability`].
-    pub fn why(&self, what: &ContentRef) -> Result<Why, Rejection> {
-        let (binding, content) = self.find(what)?;
+    pub fn why(&self, what: &Asked) -> Result<Why, Rejection> {
+        let whole = Whole::of(self, what)?;
         Ok(Why {
-            name: binding.name,
-            content: binding.content,
-            health: self.replicas.health_of(content, &self.peers),
-            reasons: reasons::reasons(self, content),
+            health: whole.health(self),
+            reasons: reasons::reasons(self, whole.contents()),
+            extent: Some(whole.extent()),
+            name: whole.binding.name,
+            content: whole.binding.content,
             fetch: None,
         })
     }

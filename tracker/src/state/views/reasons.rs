@@ -1,18 +1,18 @@
-//! Reasons for which a content is below its target, in codes and words.
+//! Reasons for which a file or collection is below its target, in codes and words.
 //!
 //! The reasons are computed from what repair goes by, so that they are true: the same counts, the same
 //! readiness of peers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use shared::model::{ByteCount, PeerId, PeerMode, Reason, ReasonCode, Timestamp, format_duration};
+use shared::model::{ByteCount, PeerId, PeerMode, Reason, ReasonCode, format_duration};
 
 use super::State;
 use super::losses::keepers;
 use crate::placement::Readiness;
 use crate::state::names::Content;
-use crate::state::peers::Life;
+use crate::state::peers::{Life, Session};
 use crate::state::replicas::Assessment;
 use crate::state::replicas::{extents, is_urgent};
 
@@ -40,122 +40,164 @@ struct Helpers {
     ready: usize,
 }
 
-/// Returns why the content is not as it should be, the gravest reason first; empty when it is.
-pub(super) fn reasons(state: &State, content: &Content) -> Vec<Reason> {
-    let fragments = content.manifest().fragment_count();
-    if fragments == 0 {
-        return Vec::new();
+/// A content below its target.
+struct Lacking<'a> {
+    content: &'a Content,
+    assessment: Assessment,
+}
+
+impl Lacking<'_> {
+    fn is_urgent(&self) -> bool {
+        let target = self.content.target().get();
+        is_urgent(self.content.manifest(), &self.assessment, target)
     }
-    let assessment = state.replicas.assess(content, &state.peers);
-    let target = content.target().get();
+}
+
+/// Contents whose possible helpers are looked at: of a collection with more the rest waits for the same.
+const HELPED: usize = 64;
+
+/// Returns why a file or collection is not as it should be, the gravest reason first; empty when it is.
+pub(super) fn reasons<'a>(state: &State, contents: impl Iterator<Item = &'a Content> + Clone) -> Vec<Reason> {
+    let mut full = contents.filter(|content| content.manifest().fragment_count() > 0);
+    let lacking: Vec<Lacking<'_>> = full
+        .clone()
+        .map(|content| Lacking {
+            content,
+            assessment: state.replicas.assess(content, &state.peers),
+        })
+        .filter(|one| {
+            let fragments = one.content.manifest().fragment_count();
+            one.assessment.staying().min(fragments) < one.content.target().get()
+        })
+        .collect();
     let mut reasons = Vec::new();
-    if assessment.staying().min(fragments) < target {
+    if !lacking.is_empty() {
         if state.is_in_safe_mode() {
             let detail = "the tracker has restarted and waits for its peers to report";
             reasons.push(reason(ReasonCode::SafeMode, detail.to_owned()));
         }
-        source_reasons(state, content, &assessment, &mut reasons);
-        holder_reasons(state, content, &mut reasons);
-        copy_reasons(state, content, &assessment, &mut reasons);
+        source_reasons(state, &lacking, &mut reasons);
+        holder_reasons(state, &lacking, &mut reasons);
+        copy_reasons(state, &lacking, &mut reasons);
     }
-    zone_reasons(state, content, &mut reasons);
+    reasons.extend(full.find_map(|content| zones_shared(state, content)));
     reasons
 }
 
-fn source_reasons(state: &State, content: &Content, assessment: &Assessment, reasons: &mut Vec<Reason>) {
-    let missing = assessment.sourced().complement().len() as usize;
+fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason>) {
+    let (mut missing, mut silent) = (0, 0);
+    for Lacking { content, assessment } in lacking {
+        missing += assessment.sourced().complement().len() as usize;
+        let mut live = content.manifest().no_fragments();
+        let held = state.replicas.holders_of(content.id()).iter();
+        for held in held.filter(|held| held.is_source(&state.peers) && state.peers.is_live(held.peer())) {
+            live.union_with(&held.fragments().to_set(live.capacity()));
+        }
+        let mut away = assessment.sourced().clone();
+        away.subtract(&live);
+        silent += away.len() as usize;
+    }
     if missing > 0 {
         let detail = format!("no peer that is there has {}", counted(missing, "fragment"));
         reasons.push(reason(ReasonCode::NoSource, detail));
     }
-    let mut live = content.manifest().no_fragments();
-    let held = state.replicas.holders_of(content.id()).iter();
-    for held in held.filter(|held| held.is_source(&state.peers) && state.peers.is_live(held.peer())) {
-        live.union_with(&held.fragments().to_set(live.capacity()));
-    }
-    let mut away = assessment.sourced().clone();
-    away.subtract(&live);
-    if !away.is_empty() {
-        let fragments = counted(away.len() as usize, "fragment");
+    if silent > 0 {
+        let fragments = counted(silent, "fragment");
         let detail = format!("only peers that are silent at the moment have {fragments}");
         reasons.push(reason(ReasonCode::SourceAway, detail));
     }
 }
 
-fn holder_reasons(state: &State, content: &Content, reasons: &mut Vec<Reason>) {
+fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason>) {
     let now = state.peers.ticked_at();
-    let id = content.id();
-    let holders = state
-        .replicas
-        .holders_of(id)
-        .iter()
-        .filter(|held| held.is_replica(&state.peers));
-    let (mut silent, mut last) = (0, Duration::ZERO);
-    let (mut draining, mut pending) = (0, 0);
-    let mut maintenance: Vec<(PeerId, Timestamp)> = Vec::new();
-    for peer in holders.filter_map(|held| state.peers.get(held.peer())) {
-        let is_silent = matches!(peer.life(), Life::Suspect { .. });
-        match (peer.life(), peer.mode()) {
-            (Life::Suspect { .. }, PeerMode::Maintenance { until }) if now < until => {
-                maintenance.push((peer.id(), until));
+    let (mut silent, mut maintenance) = (BTreeMap::<PeerId, Duration>::new(), BTreeMap::new());
+    let (mut draining, mut pending) = (BTreeSet::new(), BTreeSet::new());
+    for Lacking { content, .. } in lacking {
+        let holders = state.replicas.holders_of(content.id()).iter();
+        let holders = holders.filter(|held| held.is_replica(&state.peers));
+        for peer in holders.filter_map(|held| state.peers.get(held.peer())) {
+            let is_silent = matches!(peer.life(), Life::Suspect { .. });
+            match (peer.life(), peer.mode()) {
+                (Life::Suspect { .. }, PeerMode::Maintenance { until }) if now < until => {
+                    maintenance.insert(peer.id(), until);
+                }
+                (Life::Suspect { since }, _) => {
+                    let left = state.timing.grace.saturating_sub(now.since(since));
+                    silent.insert(peer.id(), left);
+                }
+                _ => {}
             }
-            (Life::Suspect { since }, _) => {
-                silent += 1;
-                last = last.max(state.timing.grace.saturating_sub(now.since(since)));
+            if peer.mode() == PeerMode::Draining {
+                draining.insert(peer.id());
             }
-            _ => {}
+            let is_unconfirmed = |session: &Session| session.is_unconfirmed(content.id());
+            if !is_silent && peer.session().is_some_and(is_unconfirmed) {
+                pending.insert(peer.id());
+            }
         }
-        draining += usize::from(peer.mode() == PeerMode::Draining);
-        let is_unconfirmed = peer.session().is_some_and(|session| session.is_unconfirmed(id));
-        pending += usize::from(!is_silent && is_unconfirmed);
     }
-    if silent > 0 {
-        let holders = counted(silent, "holder");
-        let left = format_duration(last);
+    if let Some(last) = silent.values().max() {
+        let holders = counted(silent.len(), "holder");
+        let left = format_duration(*last);
         let detail = format!("{holders} fell silent and still counts as a replica, for {left} at most");
         reasons.push(reason(ReasonCode::GraceRunning, detail));
     }
-    if let Some(until) = maintenance.iter().map(|(_, until)| *until).max() {
+    if let Some(until) = maintenance.values().max() {
         let holders = counted(maintenance.len(), "holder");
         let left = format_duration(until.since(now));
         let detail = format!("{holders} away for maintenance, for {left} at most");
         reasons.push(reason(ReasonCode::Maintenance, detail));
     }
-    if draining > 0 {
-        let detail = format!("{} being drained", counted(draining, "holder"));
+    if !draining.is_empty() {
+        let detail = format!("{} being drained", counted(draining.len(), "holder"));
         reasons.push(reason(ReasonCode::Draining, detail));
     }
-    if pending > 0 {
-        let detail = format!(
-            "{} connected again and not said yet what it holds",
-            counted(pending, "holder")
-        );
+    if !pending.is_empty() {
+        let holders = counted(pending.len(), "holder");
+        let detail = format!("{holders} connected again and not said yet what it holds");
         reasons.push(reason(ReasonCode::InventoryPending, detail));
     }
 }
 
-fn copy_reasons(state: &State, content: &Content, assessment: &Assessment, reasons: &mut Vec<Reason>) {
-    let id = content.id();
-    let (peers, bytes) = state
-        .replicas
-        .assignments_of(id)
-        .fold((0, 0), |(peers, bytes), (_, job)| {
-            (peers + 1, bytes + job.bytes())
-        });
-    if peers > 0 {
+fn copy_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason>) {
+    let jobs = lacking
+        .iter()
+        .flat_map(|one| state.replicas.assignments_of(one.content.id()));
+    let (mut peers, mut bytes) = (BTreeSet::new(), 0);
+    for (peer, job) in jobs {
+        peers.insert(peer);
+        bytes += job.bytes();
+    }
+    if !peers.is_empty() {
         let bytes = ByteCount::new(bytes);
-        let detail = format!("{} copying {bytes}", counted(peers, "peer"));
+        let detail = format!("{} copying {bytes}", counted(peers.len(), "peer"));
         reasons.push(reason(ReasonCode::Copying, detail));
     }
-    if state.replicas.bytes_lacking(content, assessment, &state.peers) == 0 || state.is_in_safe_mode() {
+    if state.is_in_safe_mode() {
         return;
     }
-    if state.replicas.is_due(id) {
+    let uncopied = lacking.iter().filter(|one| {
+        state
+            .replicas
+            .bytes_lacking(one.content, &one.assessment, &state.peers)
+            > 0
+    });
+    let (mut due, mut queued, mut stuck) = (0, 0, Vec::new());
+    for one in uncopied {
+        let id = one.content.id();
+        if state.replicas.is_due(id) {
+            due += 1;
+        } else if state.replicas.is_queued(id) {
+            queued += 1;
+        } else {
+            stuck.push(one);
+        }
+    }
+    if due > 0 {
         let detail = "its turn comes within moments";
         reasons.push(reason(ReasonCode::Queued, detail.to_owned()));
-        return;
     }
-    if state.replicas.is_queued(id) {
+    if queued > 0 {
         let (under_way, budget) = (state.replicas.budgeted_bytes(), state.replicas.budget());
         let detail = format!(
             "{} of repair under way, {} at most; more endangered contents come first",
@@ -163,13 +205,19 @@ fn copy_reasons(state: &State, content: &Content, assessment: &Assessment, reaso
             budget
         );
         reasons.push(reason(ReasonCode::RepairBudget, detail));
-        return;
     }
-    let is_urgent = is_urgent(content.manifest(), assessment, content.target().get());
-    let helpers = helpers_of(state, content, is_urgent);
-    let of_all = |count: usize| format!("{count} of {}", counted(helpers.all, "peer"));
-    if helpers.all == 0 {
-        let target = counted(content.target().get() as usize, "replica");
+    let helped = stuck.into_iter().take(HELPED).map(|one| {
+        let helpers = helpers_of(state, one.content, one.is_urgent());
+        (one.content.target().get(), helpers)
+    });
+    let helped: Vec<_> = helped.collect();
+    helper_reasons(state, &helped, due > 0, reasons);
+}
+
+/// Adds the reasons for which no peer copies contents, given their targets and possible helpers.
+fn helper_reasons(state: &State, helped: &[(u32, Helpers)], is_due: bool, reasons: &mut Vec<Reason>) {
+    if let Some((target, _)) = helped.iter().find(|(_, helpers)| helpers.all == 0) {
+        let target = counted(*target as usize, "replica");
         let able = state.peers.iter().filter(|peer| peer.can_be_given()).count();
         let detail = format!(
             "{target} wanted, {} in active mode; each has one already or none can be given",
@@ -177,24 +225,30 @@ fn copy_reasons(state: &State, content: &Content, assessment: &Assessment, reaso
         );
         reasons.push(reason(ReasonCode::TooFewPeers, detail));
     }
-    if helpers.without_room > 0 {
-        let detail = format!("{} without room for a copy", of_all(helpers.without_room));
+    // Of several contents, the one that is off worst.
+    let most = |of: fn(&Helpers) -> usize| {
+        let worst = helped
+            .iter()
+            .map(|(_, helpers)| helpers)
+            .max_by_key(|helpers| of(helpers))?;
+        let all = counted(worst.all, "peer");
+        (of(worst) > 0).then(|| format!("{} of {all}", of(worst)))
+    };
+    if let Some(full) = most(|helpers| helpers.without_room) {
+        let detail = format!("{full} without room for a copy");
         reasons.push(reason(ReasonCode::NoRoom, detail));
     }
-    if helpers.busy > 0 {
-        let detail = format!("{} with all the work that they can hold", of_all(helpers.busy));
+    if let Some(busy) = most(|helpers| helpers.busy) {
+        let detail = format!("{busy} with all the work that they can hold");
         reasons.push(reason(ReasonCode::PeersBusy, detail));
     }
-    if helpers.cooling > 0 {
+    if let Some(cooling) = most(|helpers| helpers.cooling) {
         let rest = format_duration(state.timing.cool_down);
-        let detail = format!(
-            "{} failed lately and not asked again for {rest}",
-            of_all(helpers.cooling)
-        );
+        let detail = format!("{cooling} failed lately and not asked again for {rest}");
         reasons.push(reason(ReasonCode::CoolingDown, detail));
     }
-    if helpers.ready > 0 {
-        let detail = format!("{} ready; it is looked at again soon", of_all(helpers.ready));
+    if let Some(ready) = most(|helpers| helpers.ready).filter(|_| !is_due) {
+        let detail = format!("{ready} ready; it is looked at again soon");
         reasons.push(reason(ReasonCode::Queued, detail));
     }
 }
@@ -233,7 +287,7 @@ fn helpers_of(state: &State, content: &Content, is_urgent: bool) -> Helpers {
     helpers
 }
 
-fn zone_reasons(state: &State, content: &Content, reasons: &mut Vec<Reason>) {
+fn zones_shared(state: &State, content: &Content) -> Option<Reason> {
     let keepers = keepers(state, content);
     let zones: Vec<_> = keepers
         .iter()
@@ -244,13 +298,13 @@ fn zone_reasons(state: &State, content: &Content, reasons: &mut Vec<Reason>) {
     let all: BTreeSet<_> = able.filter_map(|peer| peer.zone()).collect();
     // A content in several extents has more keepers than replicas, and needs no more zones than these.
     let wanted = zones.len().min(content.target().get() as usize).min(all.len());
-    if used.len() < wanted {
+    (used.len() < wanted).then(|| {
         let detail = format!(
             "{} in {}, and there are {}; replicas that exist stay where they are",
             counted(zones.len(), "keeper"),
             counted(used.len(), "zone"),
             counted(all.len(), "zone")
         );
-        reasons.push(reason(ReasonCode::ZonesShared, detail));
-    }
+        reason(ReasonCode::ZonesShared, detail)
+    })
 }

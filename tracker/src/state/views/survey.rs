@@ -5,15 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use shared::model::{Binding, ContentId, ContentState, Durability, Endangered, Repair, Survey};
+use shared::model::{ContentId, ContentState, Durability, Endangered, Health, Name, Repair, Survey};
 
 use super::State;
-use super::losses::{Toll, add_toll, keepers};
+use super::losses::{Toll, add_toll};
 use super::reasons::reasons;
+use super::whole::Whole;
 use crate::state::names::Content;
 
 /// Keepers looked at in one step: some milliseconds.
 const STEP: usize = 20_000;
+
+/// Names of one content that are listed as endangered: a part may be in several collections.
+const NAMES_LISTED: usize = 4;
 
 /// A survey that has not come to its end.
 #[derive(Debug, Default)]
@@ -69,51 +73,73 @@ fn survey_one(state: &State, content: &Content, surveying: &mut Surveying) -> us
     survey.survives[losses as usize] += 1;
     let waiting = bytes_lacking(state, content);
     survey.repair.bytes_waiting = survey.repair.bytes_waiting.saturating_add(waiting);
-    if health.state != ContentState::Replicated
-        && let Some(name) = content.names().first()
-    {
-        surveying.endangered.insert(Endangered {
+    if health.state != ContentState::Replicated {
+        for name in content.names().iter().take(NAMES_LISTED) {
+            surveying.note_endangered(name, &health);
+        }
+    }
+    add_toll(state, std::iter::once(content), &mut surveying.toll)
+}
+
+impl Surveying {
+    /// Lists a name as endangered, once, however many of its contents are.
+    fn note_endangered(&mut self, name: &Name, health: &Health) {
+        let mut one = Endangered {
             fewest: health.fewest,
             name: name.clone(),
             target: health.target.get(),
             copies_under_way: health.copies_under_way,
-        });
-        if surveying.endangered.len() > Survey::LISTED {
-            surveying.endangered.pop_last();
+        };
+        let listed = self.endangered.iter().find(|listed| listed.name == *name);
+        if let Some(listed) = listed.cloned() {
+            self.endangered.remove(&listed);
+            one.fewest = one.fewest.min(listed.fewest);
+            one.target = one.target.max(listed.target);
+            one.copies_under_way = one.copies_under_way.saturating_add(listed.copies_under_way);
+        }
+        self.endangered.insert(one);
+        if self.endangered.len() > Survey::LISTED {
+            self.endangered.pop_last();
         }
     }
-    add_toll(state, content, &mut surveying.toll)
 }
 
-/// Returns which losses a content would survive, and the repair that is under way.
-pub(super) fn durability(state: &State, binding: Binding, content: &Content) -> Durability {
-    let health = state.replicas.health_of(content, &state.peers);
+/// Returns which losses a file or collection would survive, and the repair that is under way.
+pub(super) fn durability(state: &State, whole: Whole<'_>) -> Durability {
+    let health = whole.health(state);
     let mut toll = Toll::default();
-    add_toll(state, content, &mut toll);
-    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let keepers = keepers(state, content);
-    let draining = keepers.iter().filter(|held| state.peers.is_draining(held.peer()));
-    let held = state.replicas.holders_of(binding.content).iter();
-    let others = held.filter(|held| held.is_source(&state.peers));
-    let (live, silent): (Vec<_>, Vec<_>) = others.partition(|held| state.peers.is_live(held.peer()));
-    let under_way = state
-        .replicas
-        .assignments_of(binding.content)
-        .map(|(_, job)| job.bytes())
+    add_toll(state, whole.contents(), &mut toll);
+    let (mut keepers, mut draining, mut away, mut sources) = (0, 0, 0, 0);
+    for (peer, keeps) in whole.shares(state, None).peers() {
+        match (state.peers.is_live(peer), keeps) {
+            (true, true) => keepers += 1,
+            (true, false) => sources += 1,
+            (false, true) => away += 1,
+            (false, false) => {}
+        }
+        draining += u32::from(keeps && state.peers.is_live(peer) && state.peers.is_draining(peer));
+    }
+    let jobs = whole
+        .contents()
+        .flat_map(|content| state.replicas.assignments_of(content.id()));
+    let under_way = jobs.map(|(_, job)| job.bytes()).sum();
+    let waiting = whole
+        .contents()
+        .map(|content| bytes_lacking(state, content))
         .sum();
-    let waiting = bytes_lacking(state, content);
     Durability {
-        name: binding.name,
-        content: binding.content,
+        reasons: reasons(state, whole.contents()),
+        extent: Some(whole.extent()),
+        name: whole.binding.name,
+        content: whole.binding.content,
         health,
         survives_any: health.fewest.saturating_sub(1),
-        draining: count(draining.count()),
-        keepers: count(keepers.len()),
-        away: count(silent.iter().filter(|held| held.keeps()).count()),
-        sources: count(live.iter().filter(|held| !held.keeps()).count()),
+        keepers,
+        draining,
+        away,
+        sources,
         fatal: toll.summary(),
         repair: repair_of(state, under_way, waiting),
-        reasons: reasons(state, content),
     }
 }
 

@@ -1,0 +1,140 @@
+//! Forgetting: this node's copy of a content goes, and its room is free.
+//!
+//! A directory is its parts: packs and large files go with its catalog, but for those that another directory or
+//! a name of this node needs. So do the older revisions that were fetched under its name: nothing else would
+//! ever free their room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use shared::model::{ByteCount, ContentId, ContentRef};
+use shared::{ErrorCode, Failure};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Node;
+use super::local::find;
+use crate::collection::going_with;
+use store::{DiskStore, FragmentStore as _, StoreError};
+
+/// The wait for an order of the tracker to drop a copy, after which it is asked for again.
+const RELEASE_WAIT: Duration = Duration::from_secs(1);
+
+/// The time for which a release is asked for: longer than a new session takes.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Contents of a directory that the tracker is asked for at once.
+const AT_ONCE: usize = 8;
+
+/// Drops this node's copy of a content, all of it, and returns the bytes that became free. Without `force`,
+/// the tracker decides for each content whether the other peers' copies are enough.
+///
+/// # Errors
+/// As the contract says. The catalog of a directory goes last, so that the command can be repeated.
+pub(crate) async fn forget(
+    node: &Node,
+    reference: &ContentRef,
+    force: bool,
+) -> Result<(ContentId, u64), Failure> {
+    let entry = find(node, reference).await?;
+    let content = entry.manifest.content();
+    let is_named = matches!(reference, ContentRef::Name(_));
+    let with_it = node
+        .with_store(move |store| going_with(store, &entry, is_named))
+        .await?;
+    let before = node.store.usage().used;
+    let freed = |node: &Node| before.saturating_sub(node.store.usage().used);
+    if force {
+        let all = with_it.into_iter().chain([content]).collect();
+        node.with_store(move |store| drop_all(store, all)).await?;
+        return Ok((content, freed(node)));
+    }
+    let count = with_it.len();
+    let refused: Vec<Failure> = stream::iter(with_it)
+        .map(|part| released(node, part))
+        .buffer_unordered(AT_ONCE)
+        .filter_map(|released| async { released.err() })
+        .collect()
+        .await;
+    let refusal = match refused.into_iter().next() {
+        None => released(node, content).await.err(),
+        Some(first) => {
+            let left = ByteCount::new(freed(node));
+            let text =
+                format!("not all {count} contents of the directory can go ({left} became free): {first}");
+            Some(Failure::new(ErrorCode::FailedPrecondition, text))
+        }
+    };
+    match refusal {
+        None => Ok((content, freed(node))),
+        Some(refusal) => {
+            let text = format!("{refusal}; --force forgets it all the same");
+            Err(Failure::new(ErrorCode::FailedPrecondition, text))
+        }
+    }
+}
+
+/// Forgets contents and the publications of them.
+fn drop_all(store: &Arc<DiskStore>, all: Vec<ContentId>) -> Result<(), StoreError> {
+    for content in all {
+        for publication in &store.publications_of(content)? {
+            store.forget_publication(publication)?;
+        }
+        match store.forget(content) {
+            // An order of the tracker has come first.
+            Ok(_) | Err(StoreError::UnknownContent(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Asks the tracker to let this node drop its copy, and waits until it is gone. The tracker decides for one
+/// node after the other, and its order comes in the session: two nodes that looked for other copies themselves
+/// could rely on each other.
+async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
+    match node.entry(content).await? {
+        None => return Ok(()),
+        Some(entry) if entry.held.is_empty() => {
+            return node.with_store(move |store| drop_all(store, vec![content])).await;
+        }
+        Some(_) => {}
+    }
+    let mut changes = node.store.subscribe();
+    let asking = async {
+        loop {
+            let upkeep = node.upkeep().await?;
+            upkeep.release(node.identity.peer(), content).await?;
+            // An order that crossed an announce was refused, and an order may be lost with its session.
+            let gone = is_gone(node, content, &mut changes);
+            if let Ok(is_gone) = tokio::time::timeout(RELEASE_WAIT, gone).await {
+                return is_gone;
+            }
+        }
+    };
+    match tokio::time::timeout(RELEASE_PATIENCE, asking).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let text = format!("the tracker's leave to drop {} does not arrive", content.short());
+            Err(Failure::new(ErrorCode::DeadlineExceeded, text))
+        }
+    }
+}
+
+/// Waits until nothing is held of the content.
+async fn is_gone(
+    node: &Node,
+    content: ContentId,
+    changes: &mut broadcast::Receiver<ContentId>,
+) -> Result<(), Failure> {
+    loop {
+        if node.entry(content).await?.is_none() {
+            return Ok(());
+        }
+        // Any change, and any number of missed ones, may be of this content.
+        if changes.recv().await == Err(RecvError::Closed) {
+            return Err(Failure::new(ErrorCode::Cancelled, "the node is stopping"));
+        }
+    }
+}

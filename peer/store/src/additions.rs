@@ -1,0 +1,218 @@
+//! Additions: changes that a publication makes to the store, and that are taken back unless it comes about.
+//!
+//! A content is here, and durable, before the tracker is asked to bind its name. When the tracker refuses, when
+//! the user stops the command, or when a later file of a directory cannot be read, the store must be as it was:
+//! no role, no file that is remembered, no byte of capacity taken. So everything that is added for a
+//! publication goes through an [`Addition`], which undoes it when it is dropped before [`Addition::keep`].
+//!
+//! Invariant: a content that several additions have touched is taken back with the last of them, and only if
+//! none of them was kept and it was not published before the first.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use shared::model::{ContentId, FragmentLength, Manifest, Name};
+use tracing::warn;
+
+use super::publish::HashedFile;
+use super::{DiskStore, FragmentStore as _, Role, StagedUpload, StoreError};
+
+/// A content that additions under way have touched.
+#[derive(Debug)]
+struct Touched {
+    additions: u32,
+    was_published: bool,
+    is_kept: bool,
+}
+
+/// The contents that additions under way have touched.
+#[derive(Debug, Default)]
+pub(super) struct Additions(Mutex<BTreeMap<ContentId, Touched>>);
+
+impl Additions {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ContentId, Touched>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn touch(&self, content: ContentId, is_published: impl FnOnce() -> bool) {
+        let mut touched = self.lock();
+        let of = touched.entry(content).or_insert_with(|| Touched {
+            additions: 0,
+            was_published: is_published(),
+            is_kept: false,
+        });
+        of.additions += 1;
+    }
+
+    /// Notes the end of an addition; returns whether the content is to be published no longer.
+    fn end(&self, content: ContentId, is_kept: bool) -> bool {
+        let mut touched = self.lock();
+        let Some(of) = touched.get_mut(&content) else {
+            return false;
+        };
+        of.additions -= 1;
+        of.is_kept |= is_kept;
+        let is_over = of.additions == 0;
+        let is_undone = is_over && !of.is_kept && !of.was_published;
+        if is_over {
+            touched.remove(&content);
+        }
+        is_undone
+    }
+}
+
+/// The changes of one addition. Its methods, and its end, may wait for the disk.
+#[derive(Debug)]
+pub struct Addition {
+    store: Arc<DiskStore>,
+    touched: Vec<ContentId>,
+    /// Copies that were not remembered before.
+    copies: Vec<(ContentId, PathBuf)>,
+    /// Catalogs that were not noted as such before.
+    catalogs: Vec<ContentId>,
+    is_kept: bool,
+}
+
+impl Addition {
+    /// Begins an addition, which has changed nothing yet.
+    #[must_use]
+    pub fn begin(store: &Arc<DiskStore>) -> Self {
+        Self {
+            store: Arc::clone(store),
+            touched: Vec::new(),
+            copies: Vec::new(),
+            catalogs: Vec::new(),
+            is_kept: false,
+        }
+    }
+
+    /// Returns the store.
+    #[must_use]
+    pub const fn store(&self) -> &Arc<DiskStore> {
+        &self.store
+    }
+
+    /// Shares a file that was hashed. Returns the manifest that is kept.
+    ///
+    /// # Errors
+    /// As [`DiskStore::add_file`].
+    pub fn file(&mut self, hashed: HashedFile, name: Option<Name>) -> Result<Manifest, StoreError> {
+        let (content, path) = (hashed.content(), hashed.path().to_owned());
+        self.touch(content);
+        let (manifest, is_new_copy) = self.store.share(hashed, name)?;
+        if is_new_copy {
+            self.copies.push((content, path));
+        }
+        Ok(manifest)
+    }
+
+    /// Hashes a user's file and shares it in place.
+    ///
+    /// # Errors
+    /// As [`DiskStore::add_file`].
+    pub fn hash_and_share(
+        &mut self,
+        path: &std::path::Path,
+        fragment_length: Option<FragmentLength>,
+        threads: NonZeroUsize,
+        progress: &(dyn Fn(u64) + Sync),
+        cancelled: &AtomicBool,
+    ) -> Result<Manifest, StoreError> {
+        let hashed = self
+            .store
+            .hash_file(path, fragment_length, threads, progress, cancelled)?;
+        self.file(hashed, None)
+    }
+
+    /// Keeps bytes as a content that the user has added: a pack, a catalog or a value. The content is durable
+    /// when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRoom`], [`StoreError::Manifest`], [`StoreError::Io`], [`StoreError::Index`].
+    pub fn bytes(
+        &mut self,
+        bytes: &[u8],
+        name: &Name,
+        fragment_length: Option<FragmentLength>,
+    ) -> Result<Manifest, StoreError> {
+        let store = Arc::clone(&self.store);
+        store.keep_bytes(bytes, name, fragment_length, &mut |content| self.touch(content))
+    }
+
+    /// Keeps the bytes of an upload; see [`StagedUpload::keep`].
+    ///
+    /// # Errors
+    /// As [`StagedUpload::keep`].
+    pub fn upload(
+        &mut self,
+        staged: StagedUpload,
+        name: &Name,
+        fragment_length: Option<FragmentLength>,
+    ) -> Result<Manifest, StoreError> {
+        staged.keep(name, fragment_length, &mut |content| self.touch(content))
+    }
+
+    /// Notes that a content is the catalog of a collection that is added here.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn catalog(&mut self, catalog: ContentId) -> Result<(), StoreError> {
+        if !self.store.is_collection(catalog)? {
+            self.store.note_collection(catalog)?;
+            self.catalogs.push(catalog);
+        }
+        Ok(())
+    }
+
+    /// Makes the changes final: the publication is in the outbox.
+    pub const fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// Takes the changes back, also after [`Self::keep`]: the tracker has refused the publication.
+    pub fn undo(mut self) {
+        self.is_kept = false;
+    }
+
+    fn touch(&mut self, content: ContentId) {
+        let is_published = || {
+            let entry = self.store.entry(content);
+            entry.is_some_and(|entry| entry.roles.published)
+        };
+        self.store.additions.touch(content, is_published);
+        self.touched.push(content);
+    }
+
+    fn take_back(&self, content: ContentId) -> Result<(), StoreError> {
+        match self.store.release(content, Role::Published) {
+            Ok(_) | Err(StoreError::UnknownContent(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for Addition {
+    fn drop(&mut self) {
+        let warn = |content: ContentId, done: Result<(), StoreError>| {
+            if let Err(error) = done {
+                warn!(content = %content.short(), %error, "an addition could not be taken back");
+            }
+        };
+        if !self.is_kept {
+            for (content, path) in &self.copies {
+                warn(*content, self.store.index().remove_copy(path));
+            }
+            for catalog in &self.catalogs {
+                warn(*catalog, self.store.forget_collection(*catalog));
+            }
+        }
+        for content in &self.touched {
+            if self.store.additions.end(*content, self.is_kept) {
+                warn(*content, self.take_back(*content));
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A file, or a collection with its parts: the one place that says which contents a name stands for.
+//!
+//! The catalog alone tells nothing about a collection: its files are in the parts. Every view of a name counts
+//! all of these contents, so that a collection is as well off as its worst part.
+
+use std::collections::{BTreeMap, HashSet};
+
+use rand::Rng;
+use rand::seq::SliceRandom as _;
+use shared::model::{Asked, Binding, ContentId, ContentRef, Extent, Health, PeerId, Share};
+
+use super::State;
+use crate::state::command::Rejection;
+use crate::state::names::Content;
+use crate::state::replicas::Fragments;
+
+/// The contents that a question is about.
+pub(crate) struct Whole<'a> {
+    pub(super) binding: Binding,
+    /// The content itself; of a collection, its catalog.
+    pub(super) content: &'a Content,
+    /// Other contents that belong to it.
+    parts: Vec<&'a Content>,
+}
+
+/// Amounts that one peer has of a whole.
+#[derive(Clone, Copy, Debug, Default)]
+struct Amount {
+    held: u64,
+    kept: u64,
+    bytes: u64,
+}
+
+/// Peers that have something of a whole.
+pub(super) struct Shares(BTreeMap<PeerId, Amount>);
+
+impl<'a> Whole<'a> {
+    /// Finds the contents that are meant.
+    pub(super) fn of(state: &'a State, asked: &Asked) -> Result<Self, Rejection> {
+        let what = state.names.spelled_out(&asked.content)?;
+        let binding = state.names.meant(&what)?;
+        // A part of a collection is asked for by its id, and its name is the collection's.
+        let id = match what {
+            ContentRef::Name(_) | ContentRef::Inside(_) => binding.content,
+            ContentRef::Id(id) => id,
+        };
+        let content = state.names.content(id).ok_or(Rejection::NoSuchContent(id))?;
+        if id != binding.content {
+            let binding = Binding {
+                content: id,
+                length: content.manifest().length(),
+                collection: None,
+                ..binding
+            };
+            return Ok(Self {
+                binding,
+                content,
+                parts: Vec::new(),
+            });
+        }
+        let only: HashSet<&ContentId> = asked.parts.iter().collect();
+        let is_meant = |part: &&ContentId| **part != id && (only.is_empty() || only.contains(part));
+        let parts = state.names.parts_at(&binding.name, binding.revision).iter();
+        Ok(Self {
+            content,
+            parts: parts
+                .filter(is_meant)
+                .filter_map(|part| state.names.content(*part))
+                .collect(),
+            binding,
+        })
+    }
+
+    /// The content itself, then the others.
+    pub(super) fn contents(&self) -> impl Iterator<Item = &'a Content> + Clone + '_ {
+        std::iter::once(self.content).chain(self.parts.iter().copied())
+    }
+
+    pub(super) fn extent(&self) -> Extent {
+        let lengths = self.contents().map(|content| content.manifest().length());
+        Extent {
+            contents: u32::try_from(1 + self.parts.len()).unwrap_or(u32::MAX),
+            length: lengths.fold(0, u64::saturating_add),
+        }
+    }
+
+    pub(super) fn health(&self, state: &State) -> Health {
+        let parts = self.parts.iter().copied();
+        state.replicas.health_of_all(self.content, parts, &state.peers)
+    }
+
+    /// Adds up the amounts that live and suspect peers have of it.
+    pub(super) fn shares(&self, state: &State, except: Option<PeerId>) -> Shares {
+        let mut shares: BTreeMap<PeerId, Amount> = BTreeMap::new();
+        for content in self.contents() {
+            let manifest = content.manifest();
+            let held = state.replicas.holders_of(content.id()).iter();
+            for held in held.filter(|held| held.is_source(&state.peers) && Some(held.peer()) != except) {
+                let (fragments, bytes) = match held.fragments() {
+                    Fragments::All => (manifest.fragment_count(), manifest.length()),
+                    Fragments::Some(set) => (set.len(), manifest.bytes_in(set)),
+                };
+                let amount = shares.entry(held.peer()).or_default();
+                amount.held += u64::from(fragments);
+                amount.kept += u64::from(if held.keeps() { fragments } else { 0 });
+                amount.bytes = amount.bytes.saturating_add(bytes);
+            }
+        }
+        Shares(shares)
+    }
+
+    /// Describes it for a location: with the shares of at most `most` peers when it is a collection.
+    pub(super) fn describe(
+        &self,
+        state: &State,
+        most: usize,
+        except: Option<PeerId>,
+        rng: &mut impl Rng,
+    ) -> shared::model::Whole {
+        let Shares(all) = self.shares(state, except);
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (holder_count, keepers) = (all.len(), all.values().filter(|amount| amount.kept > 0).count());
+        let mut chosen: Vec<_> = all.into_iter().collect();
+        if chosen.len() > most {
+            chosen.shuffle(rng);
+        }
+        chosen.sort_by_key(|(_, amount)| amount.kept == 0);
+        chosen.truncate(most);
+        let share = |(peer, amount): (PeerId, Amount)| {
+            Some(Share {
+                peer: state.replicas.describe(state.peers.get(peer)?),
+                held: amount.held,
+                kept: amount.kept,
+                bytes: amount.bytes,
+            })
+        };
+        let is_collection = self.binding.collection.is_some();
+        shared::model::Whole {
+            extent: self.extent(),
+            holder_count: count(holder_count),
+            keeper_count: count(keepers),
+            shares: match is_collection {
+                true => chosen.into_iter().filter_map(share).collect(),
+                false => Vec::new(),
+            },
+        }
+    }
+}
+
+impl Shares {
+    /// Returns the peers, each with whether it keeps something.
+    pub(super) fn peers(&self) -> impl Iterator<Item = (PeerId, bool)> + '_ {
+        self.0.iter().map(|(peer, amount)| (*peer, amount.kept > 0))
+    }
+}
