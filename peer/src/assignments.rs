@@ -30,14 +30,12 @@ const MAX_WAITING: usize = 256;
 /// Assignments carried out side by side; each uses several sources already.
 pub const WORKERS: usize = 4;
 
-/// Reports of failures that wait for a session; what does not fit is found out by the assignment's deadline.
-const FAILURES: usize = 256;
-
 /// The handle; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Assignments {
     store: Arc<DiskStore>,
     waiting: Arc<(Mutex<AssignmentQueue>, Notify)>,
+    /// What does not fit is found out by the assignment's deadline.
     failures: mpsc::Sender<Report>,
 }
 
@@ -91,15 +89,15 @@ pub const fn failure_to_prepare(code: ErrorCode) -> AssignmentFailure {
 }
 
 impl Assignments {
-    /// Starts the workers; the receiver yields reports of assignments that they cannot carry out.
+    /// Starts the workers; assignments that they cannot carry out go into `failures`.
     #[must_use]
     pub fn start(
         store: &Arc<DiskStore>,
         identity: &Arc<Identity>,
         fetcher: &Fetcher,
         tasks: &Tasks,
-    ) -> (Self, mpsc::Receiver<Report>) {
-        let (failures, reports) = mpsc::channel(FAILURES);
+        failures: mpsc::Sender<Report>,
+    ) -> Self {
         let handle = Self {
             store: Arc::clone(store),
             waiting: Arc::default(),
@@ -122,7 +120,7 @@ impl Assignments {
                 }
             });
         }
-        (handle, reports)
+        handle
     }
 
     /// Takes an order to hold fragments.

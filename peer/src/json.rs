@@ -166,6 +166,7 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         used: status.used,
         contents: status.contents,
         session,
+        visitor_host: status.visitor_host.map(|host| host.to_string()),
         tracker: tracker.map(ToString::to_string),
         reason: status.session.reason(),
         epoch: status.epoch.get(),
@@ -252,6 +253,8 @@ mod tests {
             role: LocalRole::Assigned,
             path: None,
             is_pending: false,
+            is_part: false,
+            collection: None,
         };
         let expected = json!({"contents": [{
             "content": "00".repeat(32), "name": null, "length": 0, "fragments": 0, "fragments_held": 0,
@@ -272,6 +275,7 @@ mod tests {
             capacity: 100,
             used: 40,
             contents: 2,
+            visitor_host: None,
             session: SessionStatus::Offline,
             epoch: Epoch::new(3),
             pending_publications: 1,

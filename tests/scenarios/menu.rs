@@ -35,6 +35,7 @@ fn a_file_added_before_connecting_is_published_on_connecting() -> Result<()> {
         "2",
         file.to_str().expect("text"),
         "",
+        "",
         "1",
         "1",
         cluster.webserver.address(),
@@ -63,14 +64,18 @@ fn the_menu_finds_fetches_and_removes_a_file() -> Result<()> {
         output_text,
         "p",
         "s",
-        "r",
+        "x",
         "shared",
-        "y",
         "d",
         "q",
     ];
     let outcome = menu(&cluster, "visitor", &lines)?.expect(0);
     assert_same(&original, &output);
+    assert!(
+        outcome.stdout.contains(" for shared … received "),
+        "{}",
+        outcome.stdout
+    );
     assert_eq!(
         cluster.peer(0).run(["locate", "shared"]).expect(3).code,
         3,
@@ -92,15 +97,68 @@ fn wrong_input_never_ends_the_menu() -> Result<()> {
         "\u{1b}[A",
         "2",
         missing.to_str().expect("text"),
+        "",
         "1",
         "not an address",
+        "tracker 127.0.0.1:1",
         "6",
         "no",
         "?",
         "q",
     ];
     let outcome = menu(&cluster, "confused", &lines)?.expect(0);
-    assert!(outcome.stdout.contains('?'), "{}", outcome.stdout);
+    for told in ["type HOST:PORT", "cannot connect to the tracker", "stopping"] {
+        assert!(outcome.stdout.contains(told), "{told}: {}", outcome.stdout);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_inside_a_directory_is_found_listed_and_fetched() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let inside = cluster.path("photos/2024/a.jpg");
+    std::fs::create_dir_all(cluster.path("photos/2024"))?;
+    content::write(&inside, 3000, 4)?;
+    content::write(&cluster.path("photos/large.bin"), 6 << 20, 5)?;
+    let photos = cluster.path("photos");
+    let add = [
+        "add",
+        photos.to_str().context("text")?,
+        "--replicas",
+        "2",
+        "--wait",
+    ];
+    drop(cluster.peer(0).run(add).expect(0));
+    let lines = [
+        "c",
+        cluster.webserver.address(),
+        "6",
+        "phot", // a part of the name
+        "?",    // lists what is inside
+        "1",    // and the first is the directory 2024
+        "some",
+        "6",
+        "photos/2024/a.jpg",
+        "one.jpg",
+        "6",
+        "photos",
+        "", // all of it
+        "all",
+        "4",
+        "q",
+    ];
+    let outcome = menu(&cluster, "visitor", &lines)?.expect(0);
+    let shown = &outcome.stdout;
+    assert!(shown.contains("   1  2024/"), "{shown}");
+    assert!(shown.contains("2024/a.jpg  2.9 KiB"), "{shown}");
+    assert_same(&inside, &cluster.path("some/a.jpg"));
+    assert_same(&inside, &cluster.path("one.jpg"));
+    assert_same(&inside, &cluster.path("all/2024/a.jpg"));
+    assert_same(&cluster.path("photos/large.bin"), &cluster.path("all/large.bin"));
+    // The list shows the directory with the size of all of it, and neither its packs nor its catalog.
+    let list = shown.split("NAME").last().context("my list")?;
+    let rows: Vec<&str> = list.lines().filter(|line| line.contains("photos/ ")).collect();
+    assert!(rows.len() == 1 && rows[0].contains("6.0 MiB  100%"), "{shown}");
     Ok(())
 }
 

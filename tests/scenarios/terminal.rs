@@ -77,6 +77,14 @@ impl Person {
         self.terminal.keys(keys).expect("somebody reads");
     }
 
+    /// Types a wrong answer, sees the complaint, and is asked the same again.
+    #[track_caller]
+    fn is_corrected(&mut self, line: &str, complaint: (&str, &str), question: (&str, &str)) {
+        self.types(line);
+        self.reads(complaint.0, complaint.1);
+        self.is_asked(question.0, question.1);
+    }
+
     /// Types a wrong line, sees the complaint, and is back at the menu.
     #[track_caller]
     fn errs(&mut self, line: &str, english: &str, spanish: &str) {
@@ -107,6 +115,12 @@ fn every_option(is_spanish: bool) -> Result<()> {
     looking(&mut person);
     fetching(&mut person, &cluster, &original)?;
     removing(&mut person);
+    forgetting(&mut person);
+
+    // Ctrl-C at the prompt says how to leave.
+    person.presses(keys::CTRL_C);
+    person.reads("0 or Ctrl-D leaves the menu", "con 0 o Ctrl-D se sale del menú");
+    person.sees_the_prompt();
 
     // Questions are taken back with Ctrl-C and Ctrl-D.
     for key in [keys::CTRL_C, keys::CTRL_D] {
@@ -138,15 +152,11 @@ fn every_option(is_spanish: bool) -> Result<()> {
 }
 
 fn connecting(person: &mut Person, cluster: &Cluster) {
+    let ask = ("webserver HOST:PORT", "webserver HOST:PUERTO");
     person.types("1");
-    person.is_asked("webserver HOST:PORT", "webserver HOST:PUERTO");
-    person.errs(
-        "nowhere",
-        "\"nowhere\" is not an address",
-        "\"nowhere\" no es una dirección",
-    );
-    person.types("c");
-    person.is_asked("webserver HOST:PORT", "webserver HOST:PUERTO");
+    person.is_asked(ask.0, ask.1);
+    let complaint = ("\"nowhere\" is not an address", "\"nowhere\" no es una dirección");
+    person.is_corrected("nowhere", complaint, ask);
     person.types(cluster.webserver.address());
     person.reads("connected to the tracker at", "conectado con el tracker en");
     let tracker = cluster.tracker.address();
@@ -155,14 +165,18 @@ fn connecting(person: &mut Person, cluster: &Cluster) {
 
 fn adding(person: &mut Person) {
     let ask_path = ("file or directory to add: ", "archivo o directorio que añadir: ");
+    let ask_size = (
+        "fragment size [64.0 KiB]: ",
+        "tamaño de los fragmentos [64.0 KiB]: ",
+    );
+    let ask_name = ("name [holiday.bin]: ", "nombre [holiday.bin]: ");
+    let ask_replicas = ("replicas [3]: ", "réplicas [3]: ");
     person.types("2");
     person.is_asked(ask_path.0, ask_path.1);
-    person.errs("missing", "there is no such file", "no existe");
-    person.types("2");
-    person.is_asked(ask_path.0, ask_path.1);
+    person.is_corrected("missing", ("there is no such file", "no existe"), ask_path);
     person.errs("", "nothing added", "no se ha añadido nada");
 
-    // Tab writes the rest of the path.
+    // Tab writes the rest of the path, and every wrong answer is asked for again.
     person.types("2");
     person.is_asked(ask_path.0, ask_path.1);
     person.presses("holi");
@@ -173,37 +187,35 @@ fn adding(person: &mut Person) {
         "195.3 KiB, 4 fragments of 64.0 KiB",
         "195.3 KiB, 4 fragmentos de 64.0 KiB",
     );
-    person.is_asked("name [holiday.bin]: ", "nombre [holiday.bin]: ");
-    person.errs("../up", "must not be '.' or '..'", "no puede ser '.' ni '..'");
+    person.is_asked(ask_size.0, ask_size.1);
+    person.is_corrected("100KiB", ("a power of two", "una potencia de dos"), ask_size);
+    person.types("128KiB");
+    person.reads("2 fragments of 128.0 KiB", "2 fragmentos de 128.0 KiB");
+    person.is_asked(ask_name.0, ask_name.1);
+    let dots = ("must not be '.' or '..'", "no puede ser '.' ni '..'");
+    person.is_corrected("../up", dots, ask_name);
+    person.types("");
+    person.is_asked(ask_replicas.0, ask_replicas.1);
+    person.is_corrected("many", ("choose 1 to 32", "elija de 1 a 32"), ask_replicas);
+    person.types("1");
+    person.reads("published as holiday.bin", "publicado como holiday.bin");
+    person.sees_the_prompt();
 
     person.types("2");
     person.is_asked(ask_path.0, ask_path.1);
-    person.types("holiday.bin");
-    person.is_asked("name [holiday.bin]: ", "nombre [holiday.bin]: ");
+    person.types("photos/");
+    person.reads(
+        "a directory, 1000 B in 1 file",
+        "un directorio, 1000 B en 1 archivo",
+    );
+    person.is_asked("fragment size [", "tamaño de los fragmentos [");
     person.types("");
-    person.is_asked("replicas [3]: ", "réplicas [3]: ");
-    person.errs("many", "choose 1 to 32", "elija de 1 a 32");
-
-    for (path, preview, spanish) in [
-        ("holiday.bin", "195.3 KiB", "195.3 KiB"),
-        (
-            "photos/",
-            "a directory, 1000 B in 1 file",
-            "un directorio, 1000 B en 1 archivo",
-        ),
-    ] {
-        person.types("2");
-        person.is_asked(ask_path.0, ask_path.1);
-        person.types(path);
-        person.reads(preview, spanish);
-        person.is_asked("name [", "nombre [");
-        person.reads("]: ", "]: ");
-        person.types("");
-        person.is_asked("replicas [3]: ", "réplicas [3]: ");
-        person.types("1");
-        person.reads("published as", "publicado como");
-        person.sees_the_prompt();
-    }
+    person.is_asked("name [photos]: ", "nombre [photos]: ");
+    person.types("");
+    person.is_asked(ask_replicas.0, ask_replicas.1);
+    person.types("1");
+    person.reads("published as", "publicado como");
+    person.sees_the_prompt();
 }
 
 fn looking(person: &mut Person) {
@@ -229,23 +241,18 @@ fn fetching(person: &mut Person, cluster: &Cluster, original: &Path) -> Result<(
     let ask = ("name, a part of one, or an id: ", "nombre, una parte, o un id: ");
     person.types("6");
     person.is_asked(ask.0, ask.1);
+    let nobody = ("no name contains \"nobody\"", "ningún nombre contiene \"nobody\"");
+    person.is_corrected("nobody", nobody, ask);
     person.errs("", "nothing to look for", "nada que buscar");
-    person.types("6");
-    person.is_asked(ask.0, ask.1);
-    person.errs(
-        "nobody",
-        "no name contains \"nobody\"",
-        "ningún nombre contiene \"nobody\"",
-    );
 
     // A part that is in two names, and a number that is none of them.
     person.types("6");
     person.is_asked(ask.0, ask.1);
     person.types("ho");
-    person.is_asked("which one, 1 to 2: ", "¿cuál?, de 1 a 2: ");
-    person.errs("3", "choose 1 to 2", "elija de 1 a 2");
-
-    person.types("6");
+    let which = ("which one, 1 to 2: ", "¿cuál?, de 1 a 2: ");
+    person.is_asked(which.0, which.1);
+    person.is_corrected("3", ("choose 1 to 2", "elija de 1 a 2"), which);
+    person.types("");
     person.is_asked(ask.0, ask.1);
     person.presses("shar");
     person.presses(keys::TAB);
@@ -254,71 +261,125 @@ fn fetching(person: &mut Person, cluster: &Cluster, original: &Path) -> Result<(
     person.reads("683.6 KiB in 11 fragments", "683.6 KiB en 11 fragmentos");
     person.is_asked("save as [./shared]: ", "guardar como [./shared]: ");
     person.types("from-the-menu");
+    person.reads("for shared … received ", "pedido shared a ");
     person.reads("fetched shared to", "descargado shared en");
     person.sees_the_prompt();
     assert_same(original, &cluster.path("from-the-menu"));
 
     // An existing file needs confirmation.
+    content::write(&cluster.path("in-the-way"), 100, 9)?;
     person.types("6");
     person.is_asked(ask.0, ask.1);
     person.types("shared");
     person.is_asked("save as [./shared]: ", "guardar como [./shared]: ");
-    person.types("from-the-menu");
+    person.types("in-the-way");
     person.reads("exists; replace it? [y/N] ", "ya existe; ¿reemplazarlo? [s/N] ");
     person.errs("no", "nothing fetched", "no se ha descargado nada");
 
+    // A directory, and then one file of it.
     person.types("6");
     person.is_asked(ask.0, ask.1);
     person.types("photos");
     person.reads("a directory: 1000 B", "un directorio: 1000 B");
+    person.is_asked("Enter for all of it", "Intro para todo");
+    person.types("");
     person.is_asked("save as [./photos]: ", "guardar como [./photos]: ");
     person.types("copy");
     person.reads("fetched photos to", "descargado photos en");
     person.sees_the_prompt();
-    assert_same(
-        &cluster.path("photos/2024/a.jpg"),
-        &cluster.path("copy/2024/a.jpg"),
-    );
+    person.types("6");
+    person.is_asked(ask.0, ask.1);
+    person.types("photos/2024/a.jpg");
+    person.is_asked("save as [./a.jpg]: ", "guardar como [./a.jpg]: ");
+    person.types("one.jpg");
+    person.reads("fetched photos/2024/a.jpg to", "descargado photos/2024/a.jpg en");
+    person.sees_the_prompt();
+    for copy in ["copy/2024/a.jpg", "one.jpg"] {
+        assert_same(&cluster.path("photos/2024/a.jpg"), &cluster.path(copy));
+    }
+
+    // They are all on the list of transfers, with their results.
+    person.types("10");
+    person.reads("  1  ", "  1  ");
+    person.reads("fetched photos/2024/a.jpg to", "descargado photos/2024/a.jpg en");
+    person.is_asked("a number follows one", "un número la sigue");
+    person.types("");
+    person.sees_the_prompt();
     Ok(())
 }
 
 fn removing(person: &mut Person) {
     let ask = ("name to remove: ", "nombre que retirar: ");
-    person.types("3");
-    person.is_asked(ask.0, ask.1);
-    person.errs("a//b", "contain '//'", "contener '//'");
-    person.types("3");
-    person.is_asked(ask.0, ask.1);
-    person.types("shared");
-    person.is_asked(
+    let sure = (
         "remove shared for everyone? [y/N] ",
         "¿retirar shared para todos? [s/N] ",
     );
+    person.types("11");
+    person.is_asked(ask.0, ask.1);
+    person.is_corrected("a//b", ("contain '//'", "contener '//'"), ask);
+    person.types("shared");
+    person.reads(
+        "without the name nobody finds it",
+        "sin el nombre nadie lo encuentra",
+    );
+    person.is_asked(sure.0, sure.1);
     person.errs("", "nothing removed", "no se ha retirado nada");
-    person.types("3");
+    person.types("11");
     person.is_asked(ask.0, ask.1);
     person.types("shared");
-    person.is_asked(
-        "remove shared for everyone? [y/N] ",
-        "¿retirar shared para todos? [s/N] ",
-    );
+    person.is_asked(sure.0, sure.1);
     let yes = person.in_words("y", "sí");
     person.types(yes);
     person.reads("removed shared for everyone", "retirado shared para todos");
     person.sees_the_prompt();
-    person.types("3");
+    person.types("11");
     person.is_asked(ask.0, ask.1);
     person.types("shared");
-    person.is_asked(
-        "remove shared for everyone? [y/N] ",
-        "¿retirar shared para todos? [s/N] ",
-    );
+    person.is_asked(sure.0, sure.1);
     let yes = person.in_words("y", "s");
     person.errs(
         yes,
         "cannot remove shared",
         "no se puede retirar shared: no existe",
     );
+}
+
+fn forgetting(person: &mut Person) {
+    let ask = (
+        "number or name to remove from my list",
+        "número o nombre que quitar de mi lista",
+    );
+    person.types("3");
+    person.is_asked(ask.0, ask.1);
+    person.is_corrected("99", ("is not on my list", "no está en mi lista"), ask);
+    person.errs(
+        "",
+        "nothing removed from my list",
+        "no se ha quitado nada de mi lista",
+    );
+    // The last copy is given up only when confirmed; the file stays.
+    for (answer, english, spanish) in [
+        (
+            "n",
+            "nothing removed from my list",
+            "no se ha quitado nada de mi lista",
+        ),
+        (
+            "y",
+            "removed holiday.bin from my list",
+            "holiday.bin quitado de mi lista",
+        ),
+    ] {
+        person.types("3");
+        person.is_asked(ask.0, ask.1);
+        person.types("holiday.bin");
+        person.is_asked(
+            "remove holiday.bin from my list anyway?",
+            "¿quitar holiday.bin de mi lista de todos modos?",
+        );
+        person.reads("] ", "] ");
+        person.errs(answer, english, spanish);
+    }
 }
 
 #[test]
@@ -332,7 +393,7 @@ fn at_a_terminal_every_option_works_in_spanish_too() -> Result<()> {
 }
 
 #[test]
-fn leaving_asks_while_others_fetch_and_ctrl_c_takes_a_fetch_back() -> Result<()> {
+fn transfers_go_on_in_the_background_and_leaving_asks() -> Result<()> {
     let cluster = Cluster::builder().peers(1).start()?;
     publish(&cluster, 0, "slow", 4 << 20, 1)?;
     content::write(&cluster.path("mine"), 4 << 20, 5)?;
@@ -347,16 +408,33 @@ fn leaving_asks_while_others_fetch_and_ctrl_c_takes_a_fetch_back() -> Result<()>
         person.types(line);
     }
     person.reads("fetching slow: 4.0 MiB", "");
-    person.reads("source", "");
+    person.reads(
+        &format!("asking {} for fragment", cluster.peer(0).program.address()),
+        "",
+    );
     person.presses(keys::CTRL_C);
-    person.reads("cancelled; what has been fetched is kept", "");
-    person.sees_the_prompt();
-
-    for line in ["2", "mine", "", "1"] {
+    person.reads("transfer 1 goes on in the background", "");
+    let one = format!("{tracker}, 1 transfer");
+    person.is_back(&one, &one);
+    // Something else meanwhile.
+    for line in ["2", "mine", "", "", "1"] {
         person.types(line);
     }
     person.reads("published as mine", "");
     person.sees_the_prompt();
+    person.types("10");
+    person.reads("fetching slow: ", "");
+    person.is_asked("a number follows one", "");
+    person.types("c 1");
+    person.reads("cancelled; what has been fetched is kept", "");
+    person.is_back(&tracker, &tracker);
+    person.types("t");
+    person.is_asked("a number follows one", "");
+    person.types("r 1");
+    person.reads("fetching slow: 4.0 MiB", "");
+    person.reads("asking", "");
+    person.presses(keys::CTRL_C);
+    person.is_back(&one, &one);
     let output = cluster.path("theirs");
     let mut theirs = cluster
         .peer(0)
@@ -375,7 +453,7 @@ fn leaving_asks_while_others_fetch_and_ctrl_c_takes_a_fetch_back() -> Result<()>
         uploads.as_u64() > Some(0)
     })?;
     person.types("0");
-    person.reads("under way; leave anyway? [y/N] ", "");
+    person.reads("transfers under way; leave anyway? [y/N] ", "");
     person.types("n");
     person.sees_the_prompt();
     person.presses(keys::CTRL_D);
@@ -412,12 +490,63 @@ fn a_node_that_dies_meanwhile_is_missed_and_found_again() -> Result<()> {
     person.reads("talking to the peer at", "");
     person.is_back(&tracker, &tracker);
     // Commands that need the owner work again too.
-    for line in ["2", "mine", "", "1"] {
+    for line in ["2", "mine", "", "", "1"] {
         person.types(line);
     }
     person.reads("published as mine", "");
     person.sees_the_prompt();
+    // The peer does not belong to the menu.
+    person.types("9");
+    person.is_asked("this peer runs without the menu too", "");
+    person.errs("n", "it stays in its network", "");
     person.terminal.signal(harness::Signal::TERM)?;
+    let (code, rest) = person.terminal.end()?;
+    assert_eq!(code, 0, "{rest}");
+    Ok(())
+}
+
+#[test]
+fn the_end_of_a_transfer_is_told_above_the_line_that_is_typed() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let original = publish(&cluster, 0, "slow", 1 << 20, 1)?;
+    let data_dir = cluster.path("newcomer");
+    let flags = [
+        "--download-limit",
+        "256KiB/s",
+        "--webserver",
+        cluster.webserver.address(),
+    ];
+    let mut person = Person::sits_down(&cluster, &data_dir, false, &flags)?;
+    let tracker = format!("connected {}", cluster.tracker.address());
+    person.is_back(&tracker, &tracker);
+    for line in ["6", "slow", "copy"] {
+        person.types(line);
+    }
+    person.reads("asking", "");
+    person.presses(keys::CTRL_C);
+    let one = format!("{tracker}, 1 transfer");
+    person.is_back(&one, &one);
+    person.presses("he");
+    person.reads("[1] fetched slow to", "");
+    person.presses("lp");
+    person.presses(keys::ENTER);
+    person.reads("1 c  connect to a network", "");
+    person.is_back(&tracker, &tracker);
+    assert_same(&original, &cluster.path("copy"));
+    person.presses(keys::CTRL_C);
+    person.reads("0 or Ctrl-D leaves the menu", "");
+    person.sees_the_prompt();
+    person.presses(keys::CTRL_C);
+    person.reads("stopping", "");
+    let (code, rest) = person.terminal.end()?;
+    assert_eq!(code, 0, "{rest}");
+    // The last network is offered, and Enter takes it.
+    let mut person = Person::sits_down(&cluster, &data_dir, false, &[])?;
+    person.is_asked("connect to the last network, webserver", "");
+    person.types("");
+    person.reads("connected to the tracker at", "");
+    person.is_back(&tracker, &tracker);
+    person.types("0");
     let (code, rest) = person.terminal.end()?;
     assert_eq!(code, 0, "{rest}");
     Ok(())

@@ -1,4 +1,5 @@
-//! Commands that change no more than they say: equal files, refused publications, forgotten directories.
+//! Commands that change no more than they say: equal files, refused publications, forgotten directories, and
+//! a node's own data.
 
 use std::fs;
 use std::path::Path;
@@ -109,6 +110,16 @@ fn a_publication_that_is_refused_changes_nothing() -> Result<()> {
     let taken = ["get", "aa.bin", "--output", text(&cc)];
     drop(peer.run(taken).expect(5));
     assert_eq!((kept(peer), used(peer)), before);
+    // A name that went, or that became another one, means the content no longer.
+    add(peer, &aa, "second", 0);
+    add(peer, &aa, "third", 0);
+    drop(peer.run(["rename", "second", "fourth"]).expect(0));
+    drop(peer.run(["remove", "third"]).expect(0));
+    for gone in ["second", "third"] {
+        drop(peer.run(["forget", gone, "--force"]).expect(3));
+    }
+    drop(peer.run(["remove", "fourth"]).expect(0));
+    assert_eq!((kept(peer), used(peer)), before);
     drop(peer.run(["forget", "bb.bin", "--force"]).expect(0));
     let left = kept(peer);
     assert_eq!(left.len(), 1, "{left:?}");
@@ -160,5 +171,50 @@ fn a_forgotten_directory_frees_all_that_only_it_needs() -> Result<()> {
     assert_eq!((used(reader), kept(reader).len()), alone);
     drop(reader.run(["forget", "two"]).expect(0));
     assert_eq!((used(reader), kept(reader)), (0, Vec::new()));
+    Ok(())
+}
+
+#[test]
+fn the_data_directory_of_a_node_is_neither_published_nor_overwritten() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let peer = cluster.peer(0);
+    let own = peer.data_dir();
+    let file = cluster.path("file.bin");
+    harness::content::write(&file, MIB, 1)?;
+    add(peer, &file, "file", 0);
+    let tree = cluster.path("tree");
+    fs::create_dir(&tree)?;
+    fs::write(tree.join("small"), "small")?;
+    add(peer, &tree, "tree", 0);
+    let way = cluster.path("way");
+    std::os::unix::fs::symlink(own, &way)?;
+    let linked = cluster.path("linked");
+    fs::hard_link(own.join("http-token"), &linked)?;
+    for path in [
+        own.join("http-token"),
+        own.to_owned(),
+        way.join("index.db"),
+        way.clone(),
+        linked,
+    ] {
+        let refused = peer.run(["add", text(&path), "--name", "own"]).expect(2);
+        assert!(refused.stderr.contains("data directory"), "{}", refused.stderr);
+    }
+    let parent = own.parent().expect("it is in a directory");
+    let refused = peer.run(["add", text(parent), "--name", "own"]).expect(2);
+    assert!(refused.stderr.contains("--exclude"), "{}", refused.stderr);
+    for name in ["file", "tree"] {
+        for output in [own.join("index.db"), own.join("new"), way.join("new")] {
+            let get = ["get", name, "--output", text(&output), "--force"];
+            let refused = peer.run(get).expect(2);
+            assert!(refused.stderr.contains("data directory"), "{}", refused.stderr);
+        }
+    }
+    assert!(!own.join("new").exists());
+    assert_eq!(
+        peer.status()["contents"].as_u64(),
+        Some(3),
+        "the file, a pack and its catalog"
+    );
     Ok(())
 }

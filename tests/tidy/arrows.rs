@@ -13,6 +13,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("language", &["lib"]),
     ("model", &["hash"]),
     ("refusal", &["error", "lib"]),
+    ("own_data", &[]),
     ("runtime", &["error", "model", "settings"]),
     ("settings", &["error", "language", "lib", "model", "runtime"]),
 ];
@@ -48,7 +49,12 @@ pub(crate) const TRACKER: &[Row] = &[
 
 /// The store's traits stand in its root, so every module imports `lib`.
 pub(crate) const STORE: &[Row] = &[
-    ("collected", &["disk", "error", "files", "lib", "verify"]),
+    ("additions", &["disk", "error", "lib", "publish", "staged_upload"]),
+    (
+        "collected",
+        &["copies", "disk", "error", "files", "lib", "verify"],
+    ),
+    ("copies", &["files"]),
     (
         "disk",
         &[
@@ -62,12 +68,15 @@ pub(crate) const STORE: &[Row] = &[
             "publications",
             "recovery",
             "slot",
+            "touched",
         ],
     ),
     ("error", &[]),
     (
         "export",
-        &["disk", "error", "files", "kept", "lib", "room", "verify"],
+        &[
+            "copies", "disk", "error", "files", "kept", "lib", "room", "verify",
+        ],
     ),
     ("files", &["error"]),
     (
@@ -75,26 +84,37 @@ pub(crate) const STORE: &[Row] = &[
         &["disk", "error", "files", "handles", "lib", "slot"],
     ),
     ("handles", &["error"]),
-    ("index", &["error", "files", "kept", "lib", "publications"]),
-    ("kept", &["error", "files", "lib"]),
+    (
+        "index",
+        &["copies", "error", "files", "kept", "lib", "publications"],
+    ),
+    ("kept", &["copies", "error", "files", "lib"]),
     ("layout", &["error", "files", "kept", "lib"]),
-    ("memory", &["disk", "error", "files", "kept", "lib"]),
+    ("memory", &["copies", "disk", "error", "files", "kept", "lib"]),
     ("publications", &[]),
     (
         "publish",
-        &["disk", "error", "files", "kept", "layout", "lib", "settle"],
+        &[
+            "copies", "disk", "error", "files", "kept", "layout", "lib", "settle",
+        ],
     ),
-    ("recovery", &["error", "files", "index", "kept", "layout", "lib"]),
+    (
+        "recovery",
+        &["copies", "error", "files", "index", "kept", "layout", "lib"],
+    ),
     ("room", &["error", "files", "kept", "layout", "lib"]),
     (
         "settle",
-        &["disk", "error", "files", "index", "kept", "lib", "room", "slot"],
+        &[
+            "copies", "disk", "error", "files", "index", "kept", "lib", "recovery", "room", "slot",
+        ],
     ),
     ("slot", &["kept"]),
     (
         "staged_upload",
         &["disk", "error", "files", "kept", "layout", "lib", "publish"],
     ),
+    ("touched", &[]),
     ("verify", &["error", "lib"]),
 ];
 
@@ -122,7 +142,7 @@ pub(crate) const PEER: &[Row] = &[
     ("collection", &[]),
     ("eviction", &[]),
     ("fetch", &["limiter"]),
-    ("http", &["blocking", "json", "operations", "values"]),
+    ("http", &["json", "operations", "values"]),
     ("identity", &[]),
     ("json", &[]),
     ("limiter", &[]),

@@ -19,7 +19,7 @@ use super::help;
 use super::names::{ListArgs, PinArgs};
 use super::node::{ForgetArgs, LimitArgs};
 use super::send::{ReceiveArgs, SendArgs};
-use super::upkeep::{DrainArgs, MaintenanceArgs};
+use super::upkeep::{DrainArgs, MaintenanceArgs, NetworkArgs};
 use super::values::{PutArgs, ValueArgs};
 use super::watch::WatchArgs;
 use crate::settings::table;
@@ -91,7 +91,7 @@ pub enum Command {
     /// Show the limits of the node's transfers, or change them, at once and until the node restarts
     Limit(LimitArgs),
     /// Show the network's peers
-    Network,
+    Network(NetworkArgs),
     /// Give the data directory an id of its own, when it is a copy of another node's; no node may run on it
     NewId,
     /// Read the node's data again (of one content, or everything), and withdraw damaged fragments

@@ -103,7 +103,7 @@ impl<'a> Context<'a> {
         let entry = entry
             .cloned()
             .unwrap_or_else(|| attach::entry_or_default(self.options));
-        let (node, client) = attach::run(self.options, self.tasks).await?;
+        let (node, client) = attach::run(self.options, true, self.tasks).await?;
         // Before anything else is awaited: from now on the node is stopped however the command ends.
         self.ending().own = Some(node);
         attach::enter(&client, &entry).await?;

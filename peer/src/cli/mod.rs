@@ -211,7 +211,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Locate { content } => names::locate(context, content).await,
         Command::Status => node::status(context).await,
         Command::Limit(args) => node::limit(context, args).await,
-        Command::Network => upkeep::network(context).await,
+        Command::Network(args) => upkeep::network(context, args).await,
         Command::NewId => node::new_id(context).await,
         Command::Verify { content } => node::verify(context, content).await,
         Command::History { name } => names::history(context, &name).await,

@@ -188,7 +188,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().to_str().expect("UTF-8");
         let options = Options::told(&[("data_dir", data_dir), ("upload_limit", "1000")]);
-        let config = attach::node_config(&options, 0, None);
+        let config = attach::node_config(&options, 0, None, false);
         let node = NodeHandle::start(config, Tasks::new()).await.expect("a node");
         let client = |token| ControlClient::new(&node.control_address(), token).expect("a client");
         let owner = client(Some(node.token()));

@@ -21,7 +21,7 @@ use shared::model::{
 use shared::{Coded as _, ErrorCode};
 
 use super::context::Context;
-use crate::collection::scan;
+use crate::collection::{require_foreign, scan};
 use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::get_failure;
@@ -127,6 +127,7 @@ fn find(
             files: Some(scanned.steps.iter().filter(is_file).count()),
         });
     }
+    require_foreign(path, own).map_err(|error| Failure::of(words::add(path.display()), &error))?;
     let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
     let length = file.metadata().map_err(|error| failed(&error))?.len();
     let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(length));

@@ -12,9 +12,7 @@ use proto::client::ControlClient;
 use proto::messages::Remove;
 use proto::messages::control::{Add, AddEvent, EntryPoint, SessionStatus};
 use shared::json::{SendLine, millis};
-use shared::model::{
-    Binding, ContentRef, HostPort, Name, ReplicationTarget, format_duration, parse_duration,
-};
+use shared::model::{Binding, ContentRef, Name, ReplicationTarget, format_duration, parse_duration};
 
 use super::add::{begin, source};
 use super::context::Context;
@@ -180,14 +178,9 @@ fn explain(context: &Context<'_>, ticket: &Ticket, binding: &Binding) {
     context.out.note(&words::on_another_machine(show::size(binding)));
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) =
         &ticket.entry;
-    if is_loopback(address) {
+    if address.is_loopback() {
         context.out.note(&words::only_on_this_machine(address));
     }
-}
-
-fn is_loopback(address: &HostPort) -> bool {
-    let host = address.host();
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 /// Runs `peer receive`.

@@ -30,7 +30,7 @@ pub(super) async fn run(
         places,
     } = settings;
     let shutdown = shutdown_signal(tasks);
-    let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)));
+    let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)), false);
     let failed = |error| cannot_run(&error);
     let node = NodeHandle::start(config, tasks.clone()).await.map_err(failed)?;
     let (adjustable, stop) = (node.adjustable(), tasks.token().clone());

@@ -8,8 +8,8 @@ use proto::client::ControlClient;
 use proto::messages::SetTarget;
 use shared::json::{DrainLine, Drained, Durable, Explained, ModeReport, Network, Surveyed, Targeted};
 use shared::model::{
-    ContentRef, DrainStatus, Name, PeerMode, ReplicationTarget, RequestedMode, Timestamp, format_duration,
-    parse_duration,
+    ContentRef, DrainStatus, Name, PeerId, PeerInfo, PeerMode, ReplicationTarget, RequestedMode, Timestamp,
+    format_duration, parse_duration,
 };
 use shared::{Coded as _, ErrorCode};
 
@@ -66,11 +66,36 @@ pub enum Switch {
     Off,
 }
 
-pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
-    let view = listing::all_peers(&context.require().await?.client).await?;
+/// Arguments of `peer network`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct NetworkArgs {
+    /// Also peers that have gone and kept nothing
+    #[arg(long)]
+    pub all: bool,
+    /// Remove a lost peer from the list, for everyone
+    #[arg(long, value_name = "ID", conflicts_with = "all")]
+    pub remove: Option<String>,
+}
+
+pub(super) async fn network(context: &Context<'_>, args: NetworkArgs) -> Result<(), Failure> {
+    let client = context.require().await?.client;
+    let mut view = listing::all_peers(&client).await?;
+    if let Some(id) = args.remove {
+        let peer = meant(&view.peers, &id)?;
+        let removed = client.forget_peer(peer).await;
+        removed.map_err(|error| Failure::of(words::remove_peer(&id), &error))?;
+        view.peers.retain(|other| other.id != peer);
+        context.out.note(&words::removed_peer(peer.short()));
+    }
+    if !args.all {
+        view.peers.retain(|peer| !peer.is_gone_visitor());
+    }
     let document = Network::new(&view.peers, view.epoch.get(), view.in_safe_mode);
     context.out.json(&document);
     context.out.line(&show::peers(&view.peers).render());
+    for line in show::out_of_reach(&view.peers) {
+        context.out.note(&line);
+    }
     for sentence in show::copies(&view.peers) {
         context.out.note(&sentence);
     }
@@ -78,6 +103,22 @@ pub(super) async fn network(context: &Context<'_>) -> Result<(), Failure> {
         context.out.note(words::safe_mode());
     }
     Ok(())
+}
+
+/// Returns the peer that is meant by an id, or by the beginning of it that tables show.
+fn meant(peers: &[PeerInfo], id: &str) -> Result<PeerId, Failure> {
+    const LEAST: usize = 6;
+    let wanted = id.to_ascii_lowercase();
+    let mut found = peers.iter().map(|peer| peer.id);
+    let mut found = found
+        .by_ref()
+        .filter(|peer| peer.to_string().starts_with(&wanted));
+    let refused = |exit, why: &str| Failure::new(exit, words::cannot(words::remove_peer(id), why));
+    match (found.next(), found.next()) {
+        (Some(peer), None) if wanted.len() >= LEAST => Ok(peer),
+        (Some(_), _) => Err(refused(Exit::Usage, words::id_too_short())),
+        (None, _) => Err(refused(Exit::NotFound, words::no_such_peer())),
+    }
 }
 
 pub(super) async fn durability(context: &Context<'_>, content: Option<ContentRef>) -> Result<(), Failure> {

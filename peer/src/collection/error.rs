@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use shared::collection::CatalogError;
+use shared::own_data::OwnData;
 use shared::{Coded, ErrorCode};
 
 use store::StoreError;
@@ -77,4 +78,22 @@ impl Coded for CollectionError {
             Self::Io { source, .. } => source.into(),
         }
     }
+}
+
+/// Refuses a file that is in the node's data directory, by whatever path.
+///
+/// # Errors
+/// When it is.
+pub fn require_foreign(path: &Path, own: &Path) -> Result<(), CollectionError> {
+    let own = OwnData::look(own);
+    match own.holds(path) {
+        true => Err(in_own_data(path, &own)),
+        false => Ok(()),
+    }
+}
+
+/// Refuses a place in the node's data directory.
+pub(super) fn in_own_data(path: &Path, own: &OwnData) -> CollectionError {
+    let (path, root) = (path.to_owned(), own.root().to_owned());
+    StoreError::OwnData { path, root }.into()
 }

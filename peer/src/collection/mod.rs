@@ -25,7 +25,7 @@ use shared::{Coded as _, ErrorCode};
 
 use store::{DiskStore, Entry, FragmentStore, Place, Publication, StoreError, VerifiedReader};
 
-pub use error::CollectionError;
+pub use error::{CollectionError, require_foreign};
 
 /// Reads the catalog that a held content is.
 ///
@@ -83,9 +83,9 @@ pub fn pending_parts(
     Ok(parts)
 }
 
-/// Returns the contents that go when a content is forgotten here, besides itself: the parts of a directory that
-/// nothing else of this node's needs. Of a directory that is forgotten by its name, the revisions go too that
-/// were fetched under that name, and their parts.
+/// Returns the contents that go when a content is forgotten here, besides itself: the parts of a directory
+/// that nothing else of this node's needs. Of a directory that is forgotten by its name, the revisions go too
+/// that were fetched under that name, and their parts.
 ///
 /// # Errors
 /// When the store fails. A catalog that cannot be read has no parts.

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use shared::collection::{Catalog, Data, File, Kind, Selection};
 use shared::model::{ContentId, FragmentSet, Manifest};
+use shared::own_data::OwnData;
 
 use super::directory::Directory;
-use super::error::CollectionError;
+use super::error::{CollectionError, in_own_data};
 use store::{FragmentStore, VerifiedReader};
 
 /// The restoration of a collection, or of a part of it, into a directory.
@@ -173,6 +174,24 @@ impl Restoration {
         let mut place = self.output.clone();
         place.extend(names.into_iter().rev());
         place
+    }
+
+    /// Refuses a restoration that would write into the node's data directory.
+    ///
+    /// # Errors
+    /// When the output, or a directory in it, is there.
+    pub fn require_foreign(&self, own: &OwnData) -> Result<(), CollectionError> {
+        if own.holds(&self.output) {
+            return Err(in_own_data(&self.output, own));
+        }
+        let is_directory = |at: &&usize| matches!(self.catalog.entries()[**at].kind, Kind::Directory(_));
+        for at in self.wanted.iter().filter(is_directory) {
+            let place = self.place(*at);
+            if fs::symlink_metadata(&place).is_ok_and(|there| own.is_directory(&there)) {
+                return Err(in_own_data(&place, own));
+            }
+        }
+        Ok(())
     }
 
     /// Makes the output and the directories in it.

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::SeekFrom;
 use shared::collection::{Attributes, Builder, Mode, ModifiedAt, Selection};
+use shared::own_data::OwnData;
 
-use super::error::CollectionError;
+use super::error::{CollectionError, in_own_data};
 
 /// The end of the names of files that a fetch is writing; they belong to nobody.
 const PARTIAL: &str = ".enjambre-part";
@@ -76,11 +77,15 @@ fn unreachable_time() -> ModifiedAt {
     ModifiedAt::new(0, 0).expect("no nanoseconds are less than a second")
 }
 
-/// Reads a directory; `own` is the node's data directory, which may not be in it.
+/// Reads a directory; `own` is the node's data directory, which may not be in it, nor it in that.
 ///
 /// # Errors
 /// Entries that cannot be in a collection, by name; entries that cannot be read.
 pub fn scan(root: &Path, selection: &Selection, own: &Path) -> Result<Scanned, CollectionError> {
+    let own = &OwnData::look(own);
+    if own.holds(root) {
+        return Err(in_own_data(root, own));
+    }
     let metadata = fs::metadata(root).map_err(CollectionError::io("read", root))?;
     let mut scanned = Scanned {
         root: attributes_of(&metadata),
@@ -99,7 +104,7 @@ fn directory(
     path: &str,
     depth: usize,
     selection: &Selection,
-    own: &Path,
+    own: &OwnData,
     scanned: &mut Scanned,
 ) -> Result<(), CollectionError> {
     if depth > MAX_DEPTH {
@@ -134,7 +139,7 @@ fn directory(
         let metadata = fs::symlink_metadata(&place).map_err(CollectionError::io("read", &place))?;
         let (kind, attributes) = (metadata.file_type(), attributes_of(&metadata));
         if kind.is_dir() {
-            if place == own {
+            if own.is_directory(&metadata) {
                 return Err(refused("it is the data directory of this node"));
             }
             let before = scanned.steps.len();
@@ -155,6 +160,8 @@ fn directory(
             scanned
                 .steps
                 .push(Step::Link(name, target.to_owned(), attributes.modified));
+        } else if kind.is_file() && own.is_file(&metadata) {
+            return Err(refused("it is a file of the data directory of this node"));
         } else if kind.is_file() {
             scanned.length += metadata.len();
             scanned.steps.push(Step::File(Found {

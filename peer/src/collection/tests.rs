@@ -359,3 +359,53 @@ fn only_the_parts_that_nothing_else_needs_go_with_a_directory() {
     node.store.forget_publication(&named).expect("writes");
     assert_eq!(going(&second_entry), of(&second), "it is the last");
 }
+
+#[test]
+fn the_data_directory_is_in_no_collection_and_gets_none() {
+    let node = Node::new();
+    node.write("good", b"x");
+    let token = node.path("data/token");
+    fs::write(&token, "secret").expect("writes");
+    let taken = |root: &str, excluded: &[&str]| {
+        let selection = Selection::new(Vec::new(), excluded.iter().map(|it| (*it).to_owned()).collect());
+        let scanned = super::scan::scan(
+            &node.path(root),
+            &selection.expect("patterns"),
+            &node.path("data"),
+        );
+        scanned.map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(taken("tree", &[]), Ok(()));
+    // A directory that contains it, itself, one in it, and one that a link leads to.
+    let error = taken("", &[]).expect_err("it is in there");
+    assert!(
+        error.contains("\"data\"") && error.contains("--exclude"),
+        "{error}"
+    );
+    assert_eq!(taken("", &["data"]), Ok(()));
+    symlink(node.path("data"), node.path("way")).expect("links");
+    for root in ["data", "data/contents", "way", "way/leaves"] {
+        let error = taken(root, &[]).expect_err(root);
+        assert!(error.contains("data directory of this node"), "{error}");
+    }
+    fs::hard_link(&token, node.path("tree/innocent")).expect("links");
+    let error = taken("tree", &[]).expect_err("a file of it");
+    assert!(error.contains("innocent"), "{error}");
+    fs::remove_file(node.path("tree/innocent")).expect("removes");
+
+    node.write("data/token", b"mine");
+    let catalog = node.add(&Selection::default(), None).expect("added");
+    let own = shared::own_data::OwnData::look(&node.path("data"));
+    let into = |output: &str| {
+        let all = Selection::default();
+        let restoration =
+            Restoration::new(catalog.clone(), None, &all, &node.path(output), true).expect("all");
+        restoration.require_foreign(&own)
+    };
+    for output in ["data", "data/new", "way", "way/new", ""] {
+        let refused = into(output).expect_err(output).to_string();
+        assert!(refused.contains("choose another place"), "{refused}");
+    }
+    into("out").expect("another place");
+    assert_eq!(fs::read(&token).expect("reads"), b"secret");
+}

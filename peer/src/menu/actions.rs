@@ -1,28 +1,37 @@
-//! The short options: connect, leave, lists, peers, status, remove.
+//! The short options: connect, leave, lists, peers, status, forget, remove.
 
 use proto::messages::Remove;
-use shared::model::Name;
+use proto::messages::control::LocalContent;
+use shared::model::{ByteCount, ContentRef, Name};
+use shared::{Coded as _, ErrorCode};
 
 use super::completion::Completes;
-use super::{Menu, answer};
-use crate::terminal::exit::{Exit, Failure};
+use super::{Menu, answer, screen};
+use crate::terminal::exit::Failure;
+use crate::terminal::listing::locate;
+use crate::terminal::output::one_line;
 use crate::terminal::{listing, show};
 use crate::words;
+
+/// Contents of the user's list that are numbered; the others are chosen by name.
+const MAX_NUMBERED: usize = 100;
 
 impl Menu<'_> {
     pub(super) async fn ask_and_connect(&mut self) -> Result<(), Failure> {
         let question = words::ask_entry(answer::shown(&self.entry));
-        let Some(line) = self.asked(&question).await else {
-            return Ok(());
-        };
-        match answer::entry(&line, &self.entry) {
-            Ok(entry) => self.connect(entry).await,
-            Err(complaint) => self.console.say(&complaint),
+        let default = self.entry.clone();
+        let read = |line: &str| answer::entry(line, &default);
+        if let Some(entry) = self.answered(&question, &Completes::Nothing, read).await {
+            self.connect(entry).await;
         }
         Ok(())
     }
 
     pub(super) async fn leave(&mut self) -> Result<(), Failure> {
+        if !self.is_own && !self.confirmed(words::ask_leave_network()).await {
+            self.console.say(words::stays_in_network());
+            return Ok(());
+        }
         let left = self.client.disconnect().await;
         left.map_err(|error| Failure::of(words::leave_the_network(), &error))?;
         self.console.say(words::left_the_network());
@@ -30,15 +39,85 @@ impl Menu<'_> {
     }
 
     pub(super) async fn local_list(&mut self) -> Result<(), Failure> {
+        let contents = self.held().await?;
+        let columns = self.console.columns();
+        self.console.say_as_it_is(&screen::my_list(&contents, columns));
+        Ok(())
+    }
+
+    async fn held(&self) -> Result<Vec<LocalContent>, Failure> {
         let listed = self.client.local_list().await;
-        let contents = listed.map_err(|error| Failure::of(words::list_held(), &error))?;
-        if contents.is_empty() {
+        listed.map_err(|error| Failure::of(words::list_held(), &error))
+    }
+
+    /// Takes something off the user's list: this peer drops its copy, and everything else stays.
+    pub(super) async fn forget(&mut self) -> Result<(), Failure> {
+        let contents = self.held().await?;
+        let mine = screen::mine(&contents);
+        if mine.is_empty() {
             self.console.say(words::holds_nothing());
-        } else {
-            let columns = self.console.columns();
-            self.console
-                .say_as_it_is(&show::contents(&contents).render_within(columns));
+            return Ok(());
         }
+        let names = mine.iter().filter_map(|content| content.name.as_ref());
+        let names: Vec<String> = names.map(ToString::to_string).collect();
+        let (columns, most) = (self.console.columns(), names.len().min(MAX_NUMBERED));
+        let lines = mine.iter().zip(&names).take(most).map(|(content, name)| {
+            let length = content.collection.map_or(content.length, |(length, _)| length);
+            (name.as_str(), ByteCount::new(length).to_string())
+        });
+        self.console.say_as_it_is(&screen::numbered(lines, columns));
+        let read = |line: &str| {
+            let text = line.trim().trim_end_matches('/');
+            let named = || names.iter().position(|name| name == text);
+            match text {
+                "" => Ok(None),
+                text => match answer::pick(text, most).or_else(named) {
+                    Some(at) => Ok(Some(at)),
+                    None => Err(words::not_on_my_list(format_args!("{text:?}"))),
+                },
+            }
+        };
+        let completes = Completes::Names(names.clone());
+        let chosen = self
+            .answered(words::ask_to_forget(), &completes, read)
+            .await
+            .flatten();
+        let Some(content) = chosen.and_then(|at| mine.get(at)) else {
+            self.console.say(words::nothing_forgotten());
+            return Ok(());
+        };
+        self.drop_copy(content).await
+    }
+
+    async fn drop_copy(&mut self, content: &LocalContent) -> Result<(), Failure> {
+        let name = content
+            .name
+            .as_ref()
+            .map_or_else(|| content.content.short(), ToString::to_string);
+        let reference = ContentRef::Id(content.content);
+        let client = self.client.clone();
+        let mut forgotten = client.forget(&reference, false).await;
+        // The tracker refuses when it is the last copy, and cannot be asked when it is away.
+        if let Err(error) = &forgotten
+            && error.code() == ErrorCode::FailedPrecondition
+        {
+            let told = Failure::of(words::forget(&name), error).to_string();
+            // The flag is the command's; here is a question.
+            let told: Vec<&str> = told.split("; ").filter(|part| !part.contains("--")).collect();
+            self.console.say(&one_line(&told.join("; ")));
+            // A script gives up no last copy.
+            if !self.console.is_terminal() || !self.confirmed(&words::ask_forget_last(&name)).await {
+                self.console.say(words::nothing_forgotten());
+                return Ok(());
+            }
+            forgotten = client.forget(&reference, true).await;
+        }
+        let (_, freed) = forgotten.map_err(|error| Failure::of(words::forget(&name), &error))?;
+        let line = match &content.path {
+            Some(path) => words::forgotten_file_stays(&name, path.display()),
+            None => words::forgotten(&name, ByteCount::new(freed)),
+        };
+        self.console.say(&line);
         Ok(())
     }
 
@@ -55,7 +134,8 @@ impl Menu<'_> {
     }
 
     pub(super) async fn peers(&mut self) -> Result<(), Failure> {
-        let view = listing::all_peers(&self.client).await?;
+        let mut view = listing::all_peers(&self.client).await?;
+        view.peers.retain(|peer| !peer.is_gone_visitor());
         let columns = self.console.columns();
         self.console
             .say_as_it_is(&show::peers(&view.peers).render_within(columns));
@@ -74,20 +154,22 @@ impl Menu<'_> {
 
     pub(super) async fn remove(&mut self) -> Result<(), Failure> {
         let names = self.names_to_complete().await;
-        let Some(line) = self.asked_for(words::ask_name_to_remove(), names).await else {
-            return Ok(());
+        let read = |line: &str| match line.trim() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|error| words::name_error(&error)),
         };
-        let text = line.trim();
-        if text.is_empty() {
-            let nothing = format!("{}; {}", words::nothing_removed(), words::five_lists_names());
-            self.console.say(&nothing);
-            return Ok(());
+        let asked = self.answered(words::ask_name_to_remove(), &names, read).await;
+        let name: Name = match asked {
+            Some(Some(name)) => name,
+            Some(None) | None => {
+                let nothing = format!("{}; {}", words::nothing_removed(), words::five_lists_names());
+                self.console.say(&nothing);
+                return Ok(());
+            }
+        };
+        if let Ok(location) = locate(&self.client, ContentRef::Name(name.clone()), 1).await {
+            self.console.say(&screen::to_be_lost(&location));
         }
-        let name: Name = text.parse().map_err(|error| {
-            let what = words::remove(format_args!("{text:?}"));
-            Failure::new(Exit::Usage, words::cannot(what, words::name_error(&error)))
-                .hint(words::five_lists_names())
-        })?;
         if !self.confirmed(&words::ask_remove(&name)).await {
             self.console.say(words::nothing_removed());
             return Ok(());

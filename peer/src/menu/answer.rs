@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use proto::messages::control::EntryPoint;
 use shared::language::{self, Language};
-use shared::model::HostPort;
+use shared::model::{FragmentLength, HostPort, Name, ReplicationTarget};
 
 use crate::settings::default_entry;
 use crate::terminal::table::shortened;
@@ -79,6 +79,91 @@ pub fn is_yes(line: &str) -> bool {
     }
 }
 
+/// Whether a line is no no: an empty one is a yes here.
+#[must_use]
+pub fn is_yes_unless_told(line: &str) -> bool {
+    line.trim().is_empty() || is_yes(line)
+}
+
+/// Reads the length of a fragment; an empty line takes the default.
+///
+/// # Errors
+/// The text to show, with the possible answers.
+pub fn fragment_length(
+    line: &str,
+    default: Option<FragmentLength>,
+) -> Result<Option<FragmentLength>, String> {
+    match line.trim() {
+        "" => Ok(default),
+        text => {
+            let parsed = text.parse().map(Some);
+            parsed.map_err(|_| {
+                let text = format!("{:?}", shortened(text, MAX_SHOWN));
+                words::bad_fragment_length(text, FragmentLength::MIN, FragmentLength::MAX)
+            })
+        }
+    }
+}
+
+/// Reads a number of replicas; an empty line takes the default.
+///
+/// # Errors
+/// The text to show, with the possible answers.
+pub fn replicas(line: &str, default: ReplicationTarget) -> Result<ReplicationTarget, String> {
+    match line.trim() {
+        "" => Ok(default),
+        text => text
+            .parse()
+            .map_err(|_| words::bad_replicas(shortened(text, MAX_SHOWN), ReplicationTarget::MAX)),
+    }
+}
+
+/// Reads a name; an empty line takes the default, if there is one.
+///
+/// # Errors
+/// The text to show.
+pub fn name(line: &str, default: Option<&Name>) -> Result<Name, String> {
+    match (line.trim(), default) {
+        ("", Some(default)) => Ok(default.clone()),
+        (text, _) => text.parse().map_err(|error| words::name_error(&error)),
+    }
+}
+
+/// An answer to the list of transfers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Back to the menu.
+    Back,
+    /// Follow the transfer with this number; one that has failed is resumed.
+    Follow(u32),
+    /// Cancel it.
+    Cancel(u32),
+    /// Begin it again where it ended.
+    Resume(u32),
+}
+
+/// Reads an answer to the list of transfers: a number, or `c` or `r` and a number.
+///
+/// # Errors
+/// The text to show, with the possible answers.
+pub fn wish(line: &str) -> Result<Wish, String> {
+    let text = line.trim().to_lowercase();
+    let (letter, number) = match text.strip_prefix(['c', 'r']) {
+        Some(number) => (text.chars().next(), number.trim()),
+        None => (None, text.as_str()),
+    };
+    match (letter, number.parse()) {
+        _ if text.is_empty() => Ok(Wish::Back),
+        (None, Ok(number)) => Ok(Wish::Follow(number)),
+        (Some('c'), Ok(number)) => Ok(Wish::Cancel(number)),
+        (Some('r'), Ok(number)) => Ok(Wish::Resume(number)),
+        _ => Err(words::bad_wish(format_args!(
+            "{:?}",
+            shortened(line.trim(), MAX_SHOWN)
+        ))),
+    }
+}
+
 /// Reads a number from 1 to `count` and returns it counted from 0.
 #[must_use]
 pub fn pick(line: &str, count: usize) -> Option<usize> {
@@ -143,9 +228,46 @@ mod tests {
         for line in ["", "n", "yess", "s", "sí"] {
             assert!(!is_yes(line), "{line}");
         }
+        assert!(is_yes_unless_told("") && is_yes_unless_told("y") && !is_yes_unless_told("n"));
         let _spanish = language::here(Language::Spanish);
         assert!(is_yes("S") && is_yes("sí") && is_yes("Sí ") && is_yes("y"));
         assert!(!is_yes("") && !is_yes("n") && !is_yes("no"));
+    }
+
+    #[test]
+    fn an_empty_answer_takes_the_default_and_a_wrong_one_is_explained() {
+        let some = Some(FragmentLength::MIN);
+        assert_eq!(fragment_length(" ", some), Ok(some));
+        assert_eq!(
+            fragment_length("1MiB", None),
+            Ok(FragmentLength::new(1 << 20).ok())
+        );
+        for bad in ["5", "100KiB", "32MiB", "big"] {
+            let told = fragment_length(bad, None).expect_err(bad);
+            assert!(told.contains("64.0 KiB to 16.0 MiB"), "{told}");
+        }
+        let two: ReplicationTarget = "2".parse().expect("a target");
+        assert_eq!(replicas("", two), Ok(two));
+        assert!(replicas("0", two).expect_err("none").contains("1 to 32"));
+        let default = Name::new("x").expect("a name");
+        assert_eq!(name("", Some(&default)), Ok(default));
+        assert!(name("", None).is_err() && name("../up", None).is_err());
+    }
+
+    #[test]
+    fn a_transfer_is_followed_cancelled_or_resumed_by_its_number() {
+        for (line, meant) in [
+            ("", Wish::Back),
+            (" 3 ", Wish::Follow(3)),
+            ("c 3", Wish::Cancel(3)),
+            ("C3", Wish::Cancel(3)),
+            ("r  12", Wish::Resume(12)),
+        ] {
+            assert_eq!(wish(line), Ok(meant), "{line:?}");
+        }
+        for bad in ["c", "x 3", "-1", "3 c", "99999999999"] {
+            assert!(wish(bad).expect_err(bad).contains("c and a number"), "{bad}");
+        }
     }
 
     #[test]

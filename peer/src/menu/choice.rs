@@ -12,9 +12,9 @@ pub enum Choice {
     Connect,
     /// Publish a file or a directory.
     Add,
-    /// Remove a name for everyone.
-    Remove,
-    /// List the contents that this node holds.
+    /// Drop this node's copy of a content: take it off the user's list.
+    Forget,
+    /// List what the user has added and fetched.
     LocalList,
     /// List the network's names.
     NetworkList,
@@ -26,6 +26,10 @@ pub enum Choice {
     Status,
     /// Leave the network.
     Leave,
+    /// Show the transfers: follow, cancel, resume.
+    Transfers,
+    /// Remove a name for everyone.
+    Remove,
     /// Close the menu.
     Exit,
     /// Show the menu.
@@ -48,35 +52,39 @@ const MAX_SHOWN: usize = 40;
 
 impl Choice {
     /// Every option, in the order of the menu.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Connect,
         Self::Add,
-        Self::Remove,
+        Self::Forget,
         Self::LocalList,
         Self::NetworkList,
         Self::Find,
         Self::Peers,
         Self::Status,
         Self::Leave,
+        Self::Transfers,
+        Self::Remove,
         Self::Exit,
         Self::Help,
     ];
 
     /// The number that chooses it; help has a question mark.
     #[must_use]
-    pub const fn number(self) -> char {
+    pub const fn number(self) -> &'static str {
         match self {
-            Self::Connect => '1',
-            Self::Add => '2',
-            Self::Remove => '3',
-            Self::LocalList => '4',
-            Self::NetworkList => '5',
-            Self::Find => '6',
-            Self::Peers => '7',
-            Self::Status => '8',
-            Self::Leave => '9',
-            Self::Exit => '0',
-            Self::Help => '?',
+            Self::Connect => "1",
+            Self::Add => "2",
+            Self::Forget => "3",
+            Self::LocalList => "4",
+            Self::NetworkList => "5",
+            Self::Find => "6",
+            Self::Peers => "7",
+            Self::Status => "8",
+            Self::Leave => "9",
+            Self::Transfers => "10",
+            Self::Remove => "11",
+            Self::Exit => "0",
+            Self::Help => "?",
         }
     }
 
@@ -86,20 +94,23 @@ impl Choice {
         match self {
             Self::Connect => words::option_connect(),
             Self::Add => words::option_add(),
-            Self::Remove => words::option_remove(),
+            Self::Forget => words::option_forget(),
             Self::LocalList => words::option_local(),
             Self::NetworkList => words::option_network(),
             Self::Find => words::option_find(),
             Self::Peers => words::option_peers(),
             Self::Status => words::option_status(),
             Self::Leave => words::option_leave(),
+            Self::Transfers => words::option_transfers(),
+            Self::Remove => words::option_remove(),
             Self::Exit => words::option_exit(),
             Self::Help => words::option_help(),
         }
     }
 
-    fn has_key(self, key: char) -> bool {
-        self.number() == key || self.text().starts_with(key)
+    fn has_key(self, word: &str) -> bool {
+        let letter = self.text().chars().next();
+        self.number() == word || letter.is_some_and(|letter| word.chars().eq([letter]))
     }
 }
 
@@ -115,11 +126,7 @@ pub fn parse(line: &str) -> Result<Choice, NoChoice> {
     if EXIT_WORDS.contains(&word.as_str()) {
         return Ok(Choice::Exit);
     }
-    let mut chars = word.chars();
-    let found = match (chars.next(), chars.next()) {
-        (Some(key), None) => Choice::ALL.into_iter().find(|choice| choice.has_key(key)),
-        _ => None,
-    };
+    let found = Choice::ALL.into_iter().find(|choice| choice.has_key(&word));
     found.ok_or_else(|| NoChoice(shortened(line.trim(), MAX_SHOWN)))
 }
 
@@ -140,8 +147,8 @@ mod tests {
                 let (letter, what) = choice.text().split_once("  ").expect("a letter and words");
                 let letter: char = letter.parse().expect("one letter");
                 assert!(!what.starts_with(' '), "{what:?}");
-                for key in [choice.number(), letter] {
-                    assert!(keys.insert(key), "{key} is taken twice in {language:?}");
+                for key in [choice.number().to_owned(), letter.to_string()] {
+                    assert!(keys.insert(key.clone()), "{key} is taken twice in {language:?}");
                     assert_eq!(parse(&format!(" {key}\t")), Ok(choice));
                 }
                 assert_eq!(parse(&letter.to_ascii_uppercase().to_string()), Ok(choice));
@@ -161,14 +168,14 @@ mod tests {
 
     #[test]
     fn anything_else_says_what_is_possible() {
-        for line in ["10", "x", "11", "-1", "connect me", "ñ", "\u{1b}[A"] {
+        for line in ["12", "z", "100", "-1", "01", "connect me", "ñ", "\u{1b}[A"] {
             let told = parse(line).expect_err(line).to_string();
-            assert!(told.contains("0 to 9") && !told.contains('\u{1b}'), "{told}");
+            assert!(told.contains("0 to 11") && !told.contains('\u{1b}'), "{told}");
         }
         let long = parse(&"z".repeat(1000)).expect_err("no option").to_string();
         assert!(long.len() < 120, "{long}");
         let _spanish = here(Language::Spanish);
         let told = parse("f").expect_err("an English letter").to_string();
-        assert!(told.contains("de 0 a 9"), "{told}");
+        assert!(told.contains("de 0 a 11"), "{told}");
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! At a terminal lines are edited and completed (`editor`), and output is wrapped to its width; from a pipe
 //! lines are read ahead, and the transcript shows them. A question is asked once; the caller handles a wrong
-//! answer.
+//! answer. Notices of the background appear above the line that is being typed; a view is drawn again in
+//! place, and only at a terminal.
 
 use std::io::{BufRead, IsTerminal as _, Read as _};
 
@@ -12,11 +13,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::completion::Completes;
-use super::editor::{self, Answer, Question};
+use super::editor::{Answer, LineEditor, Question};
 use super::screen::{COLUMNS, wrapped};
 use crate::terminal::exit::Failure;
-use crate::terminal::output::{Output, visible};
+use crate::terminal::output::{Liveness, Output, visible};
 use crate::words;
+
+/// Notices that may wait until the next question.
+const NOTICES: usize = 64;
 
 /// Lines typed ahead; the reader waits when there are more.
 const LINES_AHEAD: usize = 64;
@@ -47,6 +51,8 @@ enum Source {
         answers: mpsc::Receiver<Answer>,
         /// Whether a signal left a question open; its answer is the next one.
         is_open: bool,
+        /// Lines to print above the line that is being typed.
+        printing: mpsc::Sender<String>,
         /// The terminal's modes, restored at the end in any case.
         #[expect(dead_code, reason = "its drop restores the terminal")]
         before: Before,
@@ -59,6 +65,10 @@ pub struct Console<'a> {
     out: &'a Output,
     source: Source,
     interrupts: mpsc::Receiver<Interrupt>,
+    notices: mpsc::Receiver<String>,
+    notifier: mpsc::Sender<String>,
+    /// Lines of the view on the screen.
+    drawn: usize,
     is_terminal: bool,
     is_over: bool,
 }
@@ -66,16 +76,24 @@ pub struct Console<'a> {
 impl<'a> Console<'a> {
     /// Talks over any pair of channels.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         out: &'a Output,
         lines: mpsc::Receiver<String>,
         interrupts: mpsc::Receiver<Interrupt>,
         is_terminal: bool,
     ) -> Self {
+        Self::of(out, Source::Lines(lines), interrupts, is_terminal)
+    }
+
+    fn of(out: &'a Output, source: Source, interrupts: mpsc::Receiver<Interrupt>, is_terminal: bool) -> Self {
+        let (notifier, notices) = mpsc::channel(NOTICES);
         Self {
             out,
-            source: Source::Lines(lines),
+            source,
             interrupts,
+            notices,
+            notifier,
+            drawn: 0,
             is_terminal,
             is_over: false,
         }
@@ -110,13 +128,13 @@ impl<'a> Console<'a> {
                 }
             }
         });
-        Ok(Self {
-            out,
-            source: source.map_err(failed)?,
-            interrupts,
-            is_terminal,
-            is_over: false,
-        })
+        Ok(Self::of(out, source.map_err(failed)?, interrupts, is_terminal))
+    }
+
+    /// Returns the way for the background to tell something.
+    #[must_use]
+    pub fn notifier(&self) -> mpsc::Sender<String> {
+        self.notifier.clone()
     }
 
     /// Whether the user is a person, who can be asked to confirm something.
@@ -134,13 +152,10 @@ impl<'a> Console<'a> {
     /// Returns the width of the output: the terminal's current width.
     #[must_use]
     pub fn columns(&self) -> usize {
-        let size = match self.source {
-            Source::Editor { .. } => tcgetwinsize(std::io::stdout()).ok(),
-            Source::Lines(_) => None,
-        };
-        size.map(|size| usize::from(size.ws_col))
-            .filter(|columns| *columns > 0)
-            .unwrap_or(COLUMNS)
+        match self.source {
+            Source::Editor { .. } => columns_of_terminal(),
+            Source::Lines(_) => COLUMNS,
+        }
     }
 
     /// Writes text, wrapped at a terminal.
@@ -157,6 +172,30 @@ impl<'a> Console<'a> {
         self.out.text(&format!("{}\n", visible(text)));
     }
 
+    /// Whether a view can be drawn.
+    #[must_use]
+    pub fn draws(&self) -> bool {
+        self.completes() && self.out.liveness() == Liveness::Bar
+    }
+
+    /// Draws a view in place of the one before; its lines fit the terminal. No lines take it away.
+    pub fn draw(&mut self, lines: &[String]) {
+        if self.drawn == 0 && lines.is_empty() || !self.draws() {
+            return;
+        }
+        let mut text = match self.drawn {
+            0 => String::new(),
+            // To the beginning of the first line, and everything after it is cleared.
+            drawn => format!("\r\u{1b}[{drawn}A\u{1b}[J"),
+        };
+        for line in lines {
+            text.push_str(&visible(line));
+            text.push('\n');
+        }
+        self.out.text(&text);
+        self.drawn = lines.len();
+    }
+
     /// Whether Tab completes.
     #[must_use]
     pub const fn completes(&self) -> bool {
@@ -168,59 +207,75 @@ impl<'a> Console<'a> {
         self.ask_for(question, Completes::Nothing).await
     }
 
-    /// Asks for a line that Tab completes at a terminal.
+    /// Asks for a line that Tab completes at a terminal. Notices appear meanwhile.
     pub async fn ask_for(&mut self, question: &str, completes: Completes) -> Answer {
+        while let Ok(notice) = self.notices.try_recv() {
+            self.say(&notice);
+        }
         if self.is_over {
             return Answer::End;
         }
-        match &mut self.source {
+        let answer = match &mut self.source {
             Source::Lines(lines) => {
                 self.out.text(question);
-                let answer = tokio::select! {
-                    wish = self.interrupts.recv() => {
-                        self.is_over |= wish != Some(Interrupt::Interrupt);
-                        Answer::Interrupted
+                loop {
+                    tokio::select! {
+                        wish = self.interrupts.recv() => {
+                            self.is_over |= wish != Some(Interrupt::Interrupt);
+                            break Answer::Interrupted;
+                        }
+                        line = lines.recv() => break line.map_or(Answer::End, Answer::Line),
+                        Some(notice) = self.notices.recv() => {
+                            self.out.text(&format!("\n{}\n{question}", visible(&notice)));
+                        }
                     }
-                    line = lines.recv() => line.map_or(Answer::End, Answer::Line),
-                };
-                self.is_over |= answer == Answer::End;
-                match &answer {
-                    // A terminal has shown the line; a transcript of a script has not.
-                    Answer::Line(line) if !self.is_terminal => self.say(line),
-                    Answer::Line(_) => {}
-                    Answer::Interrupted | Answer::End => self.say(""),
                 }
-                answer
             }
             Source::Editor {
                 questions,
                 answers,
                 is_open,
+                printing,
                 ..
             } => {
-                let text = question.to_owned();
+                let text = wrapped(question, columns_of_terminal());
                 if *is_open {
                     // The terminal still shows the question before this one.
-                    self.out.text(question);
+                    self.out.text(&text);
                 } else if questions.send(Question { text, completes }).await.is_err() {
                     self.is_over = true;
                     return Answer::End;
                 }
                 *is_open = true;
-                tokio::select! {
-                    wish = self.interrupts.recv() => {
-                        self.is_over |= wish != Some(Interrupt::Interrupt);
-                        self.out.text("\r\n");
-                        Answer::Interrupted
-                    }
-                    answer = answers.recv() => {
-                        *is_open = false;
-                        self.is_over |= answer.is_none();
-                        answer.unwrap_or(Answer::End)
+                loop {
+                    tokio::select! {
+                        wish = self.interrupts.recv() => {
+                            self.is_over |= wish != Some(Interrupt::Interrupt);
+                            self.out.text("\r\n");
+                            return Answer::Interrupted;
+                        }
+                        answer = answers.recv() => {
+                            *is_open = false;
+                            self.is_over |= answer.is_none();
+                            return answer.unwrap_or(Answer::End);
+                        }
+                        Some(notice) = self.notices.recv() => {
+                            let text = wrapped(&visible(&notice), columns_of_terminal());
+                            // A terminal that takes nothing loses notices, not the menu.
+                            drop(printing.try_send(format!("{text}\n")));
+                        }
                     }
                 }
             }
+        };
+        self.is_over |= answer == Answer::End;
+        match &answer {
+            // A terminal has shown the line; a transcript of a script has not.
+            Answer::Line(line) if !self.is_terminal => self.say(line),
+            Answer::Line(_) => {}
+            Answer::Interrupted | Answer::End => self.say(""),
         }
+        answer
     }
 
     /// Runs work that Ctrl-C cancels; none when it did.
@@ -259,18 +314,36 @@ impl Drop for Before {
     }
 }
 
-/// Starts a thread that edits lines. It is no task: a read of stdin cannot be cancelled, so the end must not
-/// wait for it.
+fn columns_of_terminal() -> usize {
+    let size = tcgetwinsize(std::io::stdout()).ok();
+    size.map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0)
+        .unwrap_or(COLUMNS)
+}
+
+/// Starts a thread that edits lines, and one that prints above them. They are no tasks: a read of stdin
+/// cannot be cancelled, so the end must not wait for it.
 fn edited(before: Before) -> std::io::Result<Source> {
     let (questions, asked) = mpsc::channel(1);
     let (answered, answers) = mpsc::channel(1);
+    let (printing, mut printed) = mpsc::channel::<String>(NOTICES);
+    let mut editor = LineEditor::new()?;
+    let mut print = editor.printer()?;
     std::thread::Builder::new()
         .name("stdin".to_owned())
-        .spawn(move || editor::answer_questions(asked, &answered))?;
+        .spawn(move || editor.answer_questions(asked, &answered))?;
+    std::thread::Builder::new()
+        .name("notices".to_owned())
+        .spawn(move || {
+            while let Some(text) = printed.blocking_recv() {
+                print(text);
+            }
+        })?;
     Ok(Source::Editor {
         questions,
         answers,
         is_open: false,
+        printing,
         before,
     })
 }

@@ -3,13 +3,15 @@
 //! rustyline runs on a thread of its own: reading a terminal blocks and cannot be cancelled. The terminal is
 //! in raw mode only while a question is open, so Ctrl-C is a signal as usual while something is being done.
 
+use std::io;
+
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{CompletionType, Config, Context, Editor, Helper};
+use rustyline::{CompletionType, Config, Context, Editor, ExternalPrinter as _, Helper};
 use tokio::sync::mpsc;
 
 use super::completion::Completes;
@@ -34,37 +36,64 @@ pub(super) struct Question {
     pub(super) completes: Completes,
 }
 
-/// Answers questions until the sender is dropped.
-pub(super) fn answer_questions(mut questions: mpsc::Receiver<Question>, answers: &mpsc::Sender<Answer>) {
-    let config = Config::builder()
-        .completion_type(CompletionType::List)
-        // A long list is paged without a question, which would be English.
-        .completion_prompt_limit(usize::MAX)
-        // It would stay on in a shell whose menu a signal has ended.
-        .bracketed_paste(false)
-        .auto_add_history(true)
-        .build();
-    let editor = Editor::<Tab, MemHistory>::with_history(config, MemHistory::new());
-    let mut editor = match editor {
-        Ok(editor) => editor,
-        Err(error) => {
-            tracing::warn!(%error, "cannot edit lines on this terminal");
-            return;
-        }
-    };
-    while let Some(Question { text, completes }) = questions.blocking_recv() {
-        editor.set_helper(Some(Tab(completes)));
-        let answer = match editor.readline(&text) {
-            Ok(line) => Answer::Line(line),
-            Err(ReadlineError::Eof) => Answer::End,
-            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => Answer::Interrupted,
-            Err(error) => {
-                tracing::warn!(%error, "cannot read from the terminal");
+/// Editor of lines at the terminal.
+pub(super) struct LineEditor(Editor<Tab, MemHistory>);
+
+/// Prints lines above the line that is being typed, which stays.
+pub(super) type Printer = Box<dyn FnMut(String) + Send>;
+
+impl LineEditor {
+    /// Begins to edit lines at the terminal of the process.
+    ///
+    /// # Errors
+    /// When the terminal cannot be used.
+    pub(super) fn new() -> io::Result<Self> {
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            // A long list is paged without a question, which would be English.
+            .completion_prompt_limit(usize::MAX)
+            // It would stay on in a shell whose menu a signal has ended.
+            .bracketed_paste(false)
+            .auto_add_history(true)
+            .build();
+        let editor = Editor::with_history(config, MemHistory::new()).map_err(io::Error::other)?;
+        Ok(Self(editor))
+    }
+
+    /// Returns the way to print while a line is being typed. Printing may block until somebody types again.
+    ///
+    /// # Errors
+    /// When the terminal cannot be used.
+    pub(super) fn printer(&mut self) -> io::Result<Printer> {
+        let mut printer = self.0.create_external_printer().map_err(io::Error::other)?;
+        Ok(Box::new(move |text| {
+            if let Err(error) = printer.print(text) {
+                tracing::warn!(%error, "cannot print above the line that is being typed");
+            }
+        }))
+    }
+
+    /// Answers questions until the sender is dropped.
+    pub(super) fn answer_questions(
+        mut self,
+        mut questions: mpsc::Receiver<Question>,
+        answers: &mpsc::Sender<Answer>,
+    ) {
+        let editor = &mut self.0;
+        while let Some(Question { text, completes }) = questions.blocking_recv() {
+            editor.set_helper(Some(Tab(completes)));
+            let answer = match editor.readline(&text) {
+                Ok(line) => Answer::Line(line),
+                Err(ReadlineError::Eof) => Answer::End,
+                Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => Answer::Interrupted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot read from the terminal");
+                    return;
+                }
+            };
+            if answers.blocking_send(answer).is_err() {
                 return;
             }
-        };
-        if answers.blocking_send(answer).is_err() {
-            return;
         }
     }
 }

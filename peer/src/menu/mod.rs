@@ -1,23 +1,32 @@
 //! The interactive menu, which `peer` opens without a command.
 //!
 //! The menu runs a node for as long as it is open, or talks to the one that runs already on its data
-//! directory. The meaning of a line ([`choice`], [`answer`]) and the screens ([`screen`]) are pure text;
-//! [`console`] reads and writes, and the actions ask the node as the commands do. `editor` edits lines at a
-//! terminal, `completion` has the offers of Tab, `preview` shows a file before it is added. Over a pipe the
-//! menu is the same, without Tab.
+//! directory. The meaning of a line ([`choice`], [`answer`]), the transfers ([`transfer`]) and the screens
+//! ([`screen`], [`view`]) are pure; [`console`] reads and writes, and the actions ask the node as the
+//! commands do. `editor` edits lines at a terminal, `completion` has the offers of Tab, `preview` shows a
+//! file before it is added. Over a pipe the menu is the same, without Tab.
 //!
-//! Four things end the menu: option 0, the end of the input, Ctrl-C or Ctrl-D at the prompt, and SIGTERM.
-//! Before a transfer would be cut off, a person is asked.
+//! Transfers run in the `background`, a task each; at a terminal the user can follow one of them, and leave
+//! the view with Ctrl-C, while a script waits for each. A wrong answer is asked for again, and costs nothing
+//! that was answered before.
+//!
+//! Four things end the menu: option 0, the end of the input, Ctrl-C twice or Ctrl-D at the prompt, and
+//! SIGTERM. Before a transfer would be cut off, a person is asked.
 
 mod actions;
+mod adding;
 pub mod answer;
+mod background;
 pub mod choice;
 pub mod completion;
 pub mod console;
 mod editor;
+mod finding;
 mod preview;
 pub mod screen;
+pub mod transfer;
 mod transfers;
+pub mod view;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,7 +40,9 @@ use crate::settings::{Options, default_entry};
 use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::{Output, one_line};
+use crate::terminal::table::shortened;
 use crate::words;
+use background::Background;
 use choice::Choice;
 use completion::Completes;
 use console::Console;
@@ -43,12 +54,18 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// The number of such questions; publications that take longer are reported as still waiting.
 const PUBLISH_LOOKS: u32 = 50;
 
+/// The time within which a second Ctrl-C at the prompt leaves.
+const SECOND_INTERRUPT: Duration = Duration::from_secs(5);
+
+/// The interval at which a wait is shown to go on.
+const WAIT_SHOWN: Duration = Duration::from_millis(250);
+
 /// The menu of one node.
 struct Menu<'a> {
     console: Console<'a>,
-    out: &'a Output,
     clock: Clock,
     client: ControlClient,
+    background: Background,
     /// Whether the node ends with the menu.
     is_own: bool,
     /// The run of the node that answered last.
@@ -72,13 +89,14 @@ pub async fn run(options: &Options, out: &Output, tasks: &Tasks) -> Result<(), F
     let client = match attach::find(options).await? {
         Some(Attached { client, .. }) => client,
         None => {
-            let (node, client) = attach::run(options, tasks).await?;
+            let (node, client) = attach::run(options, false, tasks).await?;
             own = Some(node);
             client
         }
     };
-    let mut menu = Menu::new(console, out, client, own.is_some(), options);
+    let mut menu = Menu::new(console, client, own.is_some(), options, tasks);
     let result = menu.talk().await;
+    menu.background.cancel_all();
     if let Some(node) = own {
         menu.console.say(words::stopping());
         // A second Ctrl-C does not wait for uploads to end.
@@ -90,16 +108,18 @@ pub async fn run(options: &Options, out: &Output, tasks: &Tasks) -> Result<(), F
 impl<'a> Menu<'a> {
     fn new(
         console: Console<'a>,
-        out: &'a Output,
         client: ControlClient,
         is_own: bool,
         options: &'a Options,
+        tasks: &Tasks,
     ) -> Self {
+        let clock = Clock::system();
+        let background = Background::new(tasks.clone(), clock.clone(), console.notifier());
         Self {
             console,
-            out,
-            clock: Clock::system(),
+            clock,
             client,
+            background,
             is_own,
             run: None,
             is_lost: false,
@@ -117,15 +137,25 @@ impl<'a> Menu<'a> {
         let columns = self.console.columns();
         self.console.say(&screen::banner(&status, self.is_own, columns));
         self.console.say("");
-        if self.options.entry.is_some() && !is_connected(&status.session) {
-            self.connect(self.entry.clone()).await;
-        }
+        self.begin_in_network(&status.session).await;
+        let mut interrupted = None;
         while !self.console.is_over() {
             let status = self.current_status().await;
             let session = status.as_ref().map(|status| &status.session);
-            let prompt = screen::prompt(session, self.console.columns());
-            let choice = match self.console.ask(&prompt).await {
+            let prompt = screen::prompt(session, self.background.running(), self.console.columns());
+            let answer = self.console.ask(&prompt).await;
+            let now = self.clock.now();
+            let is_second = interrupted.is_some_and(|first| now.since(first) < SECOND_INTERRUPT);
+            interrupted = None;
+            let choice = match answer {
                 Answer::Line(line) => choice::parse(&line),
+                Answer::Interrupted
+                    if self.console.is_terminal() && !is_second && !self.console.is_over() =>
+                {
+                    interrupted = Some(now);
+                    self.console.say(words::how_to_leave());
+                    continue;
+                }
                 Answer::Interrupted | Answer::End => Ok(Choice::Exit),
             };
             match choice {
@@ -139,6 +169,29 @@ impl<'a> Menu<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Enters the network that the settings name; without one, offers a person the last one.
+    async fn begin_in_network(&mut self, session: &SessionStatus) {
+        let is_offline = *session == SessionStatus::Offline;
+        match &self.options.entry {
+            Some(entry) if !is_connected(session) => self.connect(entry.clone()).await,
+            None if is_offline => {
+                let Some(last) = attach::last_network(self.options) else {
+                    return;
+                };
+                self.entry = last.clone();
+                if !self.console.is_terminal() {
+                    return;
+                }
+                let question = words::ask_last_network(answer::shown(&last));
+                let answer = self.asked(&words::yes_unless_no(question)).await;
+                if answer.is_some_and(|line| answer::is_yes_unless_told(&line)) {
+                    self.connect(last).await;
+                }
+            }
+            Some(_) | None => {}
+        }
     }
 
     /// Returns the node's status; none when it does not answer. A restarted node has another token, and is
@@ -167,7 +220,9 @@ impl<'a> Menu<'a> {
         let result = match choice {
             Choice::Connect => self.ask_and_connect().await,
             Choice::Add => self.add().await,
+            Choice::Forget => self.forget().await,
             Choice::Remove => self.remove().await,
+            Choice::Transfers => self.transfers().await,
             Choice::LocalList => self.local_list().await,
             Choice::NetworkList => self.network_list().await,
             Choice::Find => self.find().await,
@@ -202,6 +257,45 @@ impl<'a> Menu<'a> {
         }
     }
 
+    /// Asks until the answer can be used; none when the user declines to answer.
+    async fn answered<T>(
+        &mut self,
+        question: &str,
+        completes: &Completes,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        loop {
+            let line = self.asked_for(question, completes.clone()).await?;
+            match read(&line) {
+                Ok(answer) => return Some(answer),
+                Err(complaint) => self.console.say(&one_line(&complaint)),
+            }
+        }
+    }
+
+    /// Waits for work that Ctrl-C cancels, and shows at a terminal that it goes on; none when it was
+    /// cancelled.
+    async fn while_shown<T>(&mut self, label: &str, work: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(work);
+        let begun = self.clock.now();
+        let done = loop {
+            let waiting = tokio::time::timeout(WAIT_SHOWN, &mut work);
+            match self.console.unless_interrupted(waiting).await {
+                None => break None,
+                Some(Ok(done)) => break Some(done),
+                Some(Err(_)) => {
+                    let elapsed = self.clock.now().since(begun).as_millis() / WAIT_SHOWN.as_millis();
+                    let dots = ".".repeat(usize::try_from(elapsed % 4).unwrap_or(0));
+                    let columns = self.console.columns().saturating_sub(1);
+                    self.console
+                        .draw(&[shortened(&format!("{label} {dots}"), columns)]);
+                }
+            }
+        };
+        self.console.draw(&[]);
+        done
+    }
+
     /// Asks a person whether to go on; a script goes on.
     async fn confirmed(&mut self, question: &str) -> bool {
         if !self.console.is_terminal() {
@@ -216,11 +310,13 @@ impl<'a> Menu<'a> {
         let Ok(status) = self.client.status().await else {
             return true;
         };
-        let transfers = u64::from(status.active_fetches) + u64::from(status.active_uploads);
-        if !self.is_own || transfers == 0 {
-            return true;
-        }
-        if !self.console.is_terminal() {
+        // A node that goes on without the menu goes on with its other transfers too.
+        let own = self.background.running() as u64;
+        let transfers = match self.is_own {
+            true => own.max(status.active_fetches.into()) + u64::from(status.active_uploads),
+            false => own,
+        };
+        if transfers == 0 || !self.console.is_terminal() {
             return true;
         }
         let question = words::ask_leave(words::transfers(transfers));
@@ -234,9 +330,10 @@ impl<'a> Menu<'a> {
     /// Enters a network and reports the publications that waited for it.
     async fn connect(&mut self, entry: EntryPoint) {
         let before = self.client.status().await.ok();
-        self.console.say(&words::connecting_to(attach::described(&entry)));
+        let connecting = words::connecting_to(attach::described(&entry));
+        self.console.say(&connecting);
         let client = self.client.clone();
-        match self.console.unless_interrupted(client.connect(&entry)).await {
+        match self.while_shown(&connecting, client.connect(&entry)).await {
             Some(Ok((tracker, epoch))) => {
                 self.console.say(&words::connected_to(tracker, epoch));
                 self.entry = entry;

@@ -1,7 +1,7 @@
 //! The screens of the menu: pure text, as wide as the terminal wherever names and addresses allow it.
 
-use proto::messages::control::{SessionStatus, Status};
-use shared::model::{ByteCount, ContentState, Listing, Location};
+use proto::messages::control::{LocalContent, LocalRole, SessionStatus, Status};
+use shared::model::{ByteCount, ContentState, Location};
 
 use super::choice::Choice;
 use crate::terminal::output::one_line;
@@ -16,7 +16,7 @@ pub const COLUMNS: usize = 80;
 const NARROW: usize = 60;
 
 /// Rows of the menu's left column, where there are two.
-const ROWS: usize = 5;
+const ROWS: usize = 6;
 
 /// Between the two columns.
 const GAP: usize = 4;
@@ -24,7 +24,7 @@ const GAP: usize = 4;
 /// Returns the options, in two columns if they fit.
 #[must_use]
 pub fn menu(columns: usize) -> String {
-    let options = Choice::ALL.map(|choice| format!("{} {}", choice.number(), choice.text()));
+    let options = Choice::ALL.map(|choice| format!("{:>2} {}", choice.number(), choice.text()));
     let width = |options: &[String]| {
         options
             .iter()
@@ -57,16 +57,21 @@ pub fn banner(status: &Status, is_own: bool, columns: usize) -> String {
     format!("{this_peer}\n{how_long}\n\n{}", menu(columns))
 }
 
-/// Returns the prompt; a session of none means that the node does not answer.
+/// Returns the prompt, with the number of transfers that run; a session of none means that the node does not
+/// answer.
 #[must_use]
-pub fn prompt(session: Option<&SessionStatus>, columns: usize) -> String {
+pub fn prompt(session: Option<&SessionStatus>, running: usize, columns: usize) -> String {
     let state = match session {
         None => words::no_answer().to_owned(),
         Some(SessionStatus::Connected { .. }) if columns < NARROW => words::connected().to_owned(),
         Some(SessionStatus::Connecting { .. }) if columns < NARROW => words::connecting().to_owned(),
         Some(session) => show::session(session),
     };
-    format!("enjambre [{state}]> ")
+    match running {
+        0 => format!("enjambre [{state}]> "),
+        running if columns < NARROW => format!("enjambre [{state}, {running}]> "),
+        running => format!("enjambre [{state}, {}]> ", words::transfers(running as u64)),
+    }
 }
 
 /// Returns the properties of a content before it is fetched.
@@ -99,15 +104,56 @@ pub fn found(location: &Location) -> String {
     text
 }
 
-/// Returns numbered names to choose from.
+/// Returns what a removal for everyone would cost.
 #[must_use]
-pub fn matches(names: &[Listing], columns: usize) -> String {
+pub fn to_be_lost(location: &Location) -> String {
+    let binding = &location.binding;
+    let peers = words::peers(location.holder_count.into());
+    words::removal_costs(&binding.name, show::size(binding), peers)
+}
+
+/// Returns numbered texts with their sizes, to choose from.
+#[must_use]
+pub fn numbered<'t>(texts: impl Iterator<Item = (&'t str, String)>, columns: usize) -> String {
     let room = columns.saturating_sub(20).max(12);
-    let line = |(at, Listing { binding, .. }): (usize, &Listing)| {
-        let name = shortened(binding.name.as_str(), room);
-        format!("{:>4}  {name}  {}", at + 1, show::size(binding))
+    let line = |(at, (text, size)): (usize, (&str, String))| {
+        format!("{:>4}  {}  {size}", at + 1, shortened(text, room))
     };
-    names.iter().enumerate().map(line).collect::<Vec<_>>().join("\n")
+    texts.enumerate().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What the user has on the list: added and fetched contents, without the parts of directories and without
+/// the replicas that the network keeps here.
+#[must_use]
+pub fn mine(contents: &[LocalContent]) -> Vec<&LocalContent> {
+    let is_mine = |content: &&LocalContent| {
+        !content.is_part && content.name.is_some() && content.role != LocalRole::Assigned
+    };
+    let mut mine: Vec<_> = contents.iter().filter(is_mine).collect();
+    mine.sort_by(|a, b| a.name.cmp(&b.name));
+    mine
+}
+
+/// Returns the user's list, and a line about what is kept for others.
+#[must_use]
+pub fn my_list(contents: &[LocalContent], columns: usize) -> String {
+    let mine = mine(contents);
+    let mut text = if mine.is_empty() {
+        words::holds_nothing().to_owned()
+    } else {
+        show::mine(&mine).render_within(columns)
+    };
+    let others = contents
+        .iter()
+        .filter(|content| content.role == LocalRole::Assigned);
+    let (count, bytes) = others.fold((0, 0), |(count, bytes), content| {
+        (count + 1, bytes + content.length)
+    });
+    if count > 0 {
+        let kept = words::kept_for_others(words::contents(count), ByteCount::new(bytes));
+        text = format!("{text}\n{kept}");
+    }
+    text
 }
 
 /// Returns the result of publications that waited for a connection.
@@ -167,6 +213,7 @@ mod tests {
             defaults: shared::model::NetworkDefaults::default(),
             used: 0,
             contents: 0,
+            visitor_host: None,
             session: SessionStatus::Offline,
             epoch: Epoch::new(0),
             pending_publications: 0,
@@ -188,21 +235,23 @@ mod tests {
     #[test]
     fn the_menu_shows_every_option_in_the_columns_there_are() {
         let english = [
-            "  1 c  connect to a network          6 f  find and fetch a file",
-            "  2 a  add a file or a directory     7 p  show the network's peers",
-            "  3 r  remove a name for everyone    8 s  show this peer's status",
-            "  4 l  list what this peer holds     9 d  leave the network",
-            "  5 n  list the network's files      0 q  exit",
-            "                                     ? h  show this menu",
+            "   1 c  connect to a network          7 p  show the network's peers",
+            "   2 a  add a file or a directory     8 s  show this peer's status",
+            "   3 r  remove from my list           9 d  leave the network",
+            "   4 l  show my list                 10 t  show the transfers",
+            "   5 n  list the network's files     11 x  remove a name for everyone",
+            "   6 f  find and fetch a file         0 q  exit",
+            "                                      ? h  show this menu",
         ];
         assert_eq!(menu(COLUMNS), english.join("\n"));
         let _spanish = here(Language::Spanish);
         let spanish = [
-            "  1 c  conectar con una red                6 b  buscar y descargar un archivo",
-            "  2 a  añadir un archivo o directorio      7 n  nodos de la red",
-            "  3 r  retirar un nombre para todos        8 e  estado de este nodo",
-            "  4 l  lista de lo que hay en este nodo    9 d  dejar la red",
-            "  5 v  ver los archivos de la red          0 s  salir",
+            "   1 c  conectar con una red               7 n  nodos de la red",
+            "   2 a  añadir un archivo o directorio     8 e  estado de este nodo",
+            "   3 q  quitar de mi lista                 9 d  dejar la red",
+            "   4 l  ver mi lista                      10 t  ver las transferencias",
+            "   5 v  ver los archivos de la red        11 r  retirar un nombre para todos",
+            "   6 b  buscar y descargar un archivo      0 s  salir",
             "                                           ? m  mostrar este menú",
         ];
         assert_eq!(menu(COLUMNS), spanish.join("\n"));
@@ -241,13 +290,21 @@ mod tests {
     fn the_prompt_says_how_the_session_stands() {
         let tracker = "127.0.0.1:50052".parse().expect("an address");
         let connected = SessionStatus::Connected { tracker };
-        assert_eq!(prompt(Some(&SessionStatus::Offline), 80), "enjambre [offline]> ");
         assert_eq!(
-            prompt(Some(&connected), 80),
+            prompt(Some(&SessionStatus::Offline), 0, 80),
+            "enjambre [offline]> "
+        );
+        assert_eq!(
+            prompt(Some(&connected), 0, 80),
             "enjambre [connected 127.0.0.1:50052]> "
         );
-        assert_eq!(prompt(Some(&connected), 40), "enjambre [connected]> ");
-        assert_eq!(prompt(None, 80), "enjambre [no answer from the peer]> ");
+        assert_eq!(prompt(Some(&connected), 0, 40), "enjambre [connected]> ");
+        assert_eq!(prompt(None, 0, 80), "enjambre [no answer from the peer]> ");
+        assert_eq!(
+            prompt(Some(&connected), 2, 80),
+            "enjambre [connected 127.0.0.1:50052, 2 transfers]> "
+        );
+        assert_eq!(prompt(Some(&connected), 2, 40), "enjambre [connected, 2]> ");
     }
 
     #[test]

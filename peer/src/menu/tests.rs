@@ -21,7 +21,7 @@ impl Scene {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("data");
         let options = Options::told(&[("data_dir", data_dir.to_str().expect("UTF-8"))]);
-        let config: NodeConfig = attach::node_config(&options, 0, None);
+        let config: NodeConfig = attach::node_config(&options, 0, None, false);
         let node = NodeHandle::start(config, Tasks::new()).await.expect("a node");
         Self { dir, node, options }
     }
@@ -50,8 +50,29 @@ impl Scene {
         self.open(lines_rx, interrupts_rx, is_terminal).await
     }
 
+    /// A person types these lines on a node that runs without the menu too.
+    async fn play_attached(&self, lines: &[&str]) -> String {
+        let (lines_tx, lines_rx) = mpsc::channel(lines.len());
+        for line in lines {
+            lines_tx.try_send((*line).to_owned()).expect("room");
+        }
+        drop(lines_tx);
+        let (_interrupts, interrupts_rx) = mpsc::channel(1);
+        self.open_on(false, lines_rx, interrupts_rx, true).await
+    }
+
     async fn open(
         &self,
+        lines: mpsc::Receiver<String>,
+        interrupts: mpsc::Receiver<Interrupt>,
+        is_terminal: bool,
+    ) -> String {
+        self.open_on(true, lines, interrupts, is_terminal).await
+    }
+
+    async fn open_on(
+        &self,
+        is_own: bool,
         lines: mpsc::Receiver<String>,
         interrupts: mpsc::Receiver<Interrupt>,
         is_terminal: bool,
@@ -59,7 +80,7 @@ impl Scene {
         let shown = Captured::default();
         let out = Output::new(Style::default(), false, shown.clone(), std::io::sink());
         let console = Console::new(&out, lines, interrupts, is_terminal);
-        let mut menu = Menu::new(console, &out, self.client(), true, &self.options);
+        let mut menu = Menu::new(console, self.client(), is_own, &self.options, &Tasks::new());
         menu.talk().await.expect("the menu ends well");
         shown.text()
     }
@@ -82,9 +103,10 @@ async fn the_end_of_the_input_closes_the_menu() {
 async fn a_file_added_offline_is_shared_and_waits() {
     let scene = Scene::begin().await;
     let path = scene.file("holiday.bin", 200_000);
-    let shown = scene.play(&["2", &path, "", "2", "4", "0", "s"], false).await;
+    let lines = ["2", &path, "", "", "2", "4", "10", "", "0", "s"];
+    let shown = scene.play(&lines, false).await;
     assert!(
-        shown.contains("name [holiday.bin]: \nreplicas [3]: 2\n"),
+        shown.contains("fragment size [64.0 KiB]: \nname [holiday.bin]: \nreplicas [3]: 2\n"),
         "a transcript:\n{shown}"
     );
     assert!(
@@ -92,8 +114,12 @@ async fn a_file_added_offline_is_shared_and_waits() {
         "{shown}"
     );
     assert!(shown.contains("will be published when you connect"), "{shown}");
-    assert!(shown.contains("pending"), "the local list:\n{shown}");
-    assert!(!shown.contains("transfers"), "0 left before s:\n{shown}");
+    assert!(shown.contains("pending"), "my list:\n{shown}");
+    assert!(
+        shown.contains("  1  sharing holiday.bin"),
+        "the transfers:\n{shown}"
+    );
+    assert!(!shown.contains("traffic"), "0 left before s:\n{shown}");
     let held = scene.client().local_list().await.expect("a list");
     assert_eq!(held.len(), 1);
     assert_eq!((held[0].role, held[0].is_pending), (LocalRole::Published, true));
@@ -101,66 +127,102 @@ async fn a_file_added_offline_is_shared_and_waits() {
 }
 
 #[tokio::test]
-async fn wrong_input_never_ends_the_menu_and_says_what_is_possible() {
+async fn a_chosen_fragment_size_is_shown_before_it_counts() {
+    let scene = Scene::begin().await;
+    let path = scene.file("x", 200_000);
+    let lines = ["2", &path, "100KiB", "128KiB", "", "1", "q"];
+    let shown = scene.play(&lines, false).await;
+    for told in [
+        "x: 195.3 KiB, 4 fragments of 64.0 KiB, the last of 3.3 KiB\nfragment size [64.0 KiB]: 100KiB\n",
+        "type a power of two from 64.0 KiB to 16.0 MiB",
+        "x: 195.3 KiB, 2 fragments of 128.0 KiB, the last of 67.3 KiB\nname [x]: ",
+        "sharing x: 195.3 KiB in 2 fragments of 128.0 KiB",
+    ] {
+        assert!(shown.contains(told), "{told:?} is not in:\n{shown}");
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_wrong_answer_is_asked_for_again_and_the_rest_goes_on() {
     let scene = Scene::begin().await;
     let path = scene.file("x", 10);
     let missing = format!("{path}.missing");
     let lines = [
         "99",
         "nonsense",
-        "-1",
+        "-1", // no options
         "2",
         &missing,
-        "2",
+        &path,
         "",
-        "2",
-        &path,
         "../up",
-        "2",
-        &path,
         "",
         "none",
+        "0",
+        "1", // added in spite of all
         "1",
         "not an address",
-        "6",
-        "../x",
-        "6",
-        "x",
-        "6",
-        "",
+        "tracker 127.0.0.1:1", // asked again
+        "10",
+        "77",
+        "", // no such transfer
         "3",
-        "a//b",
-        "3",
-        "",
-        "3",
+        "nobody",
+        "", // not on the list
+        "9",
+        "6",
         "x",
         "5",
         "7",
-        "9",
-        "?",
         "",
         "s",
     ];
     let shown = scene.play(&lines, false).await;
     for told in [
-        "\"99\" is not an option; type a number from 0 to 9",
+        "\"99\" is not an option; type a number from 0 to 11",
         &format!("cannot add {missing}: there is no such file"),
-        "nothing added",
         "must not be '.' or '..'",
-        "is not a number of replicas; choose 1 to 32",
+        "none is not a number of replicas; choose 1 to 32",
+        "0 is not a number of replicas",
+        "sharing x: 10 B in 1 fragment",
         "type HOST:PORT",
-        "nothing to look for",
-        "cannot remove \"a//b\"",
-        "connect it first",
+        "cannot connect to the tracker at 127.0.0.1:1",
+        "there is no transfer 77",
+        "\"nobody\" is not on my list",
+        "nothing removed from my list",
         "left the network",
+        "connect it first",
         "transfers  0 downloads, 0 uploads",
     ] {
         assert!(shown.contains(told), "{told:?} is not in:\n{shown}");
     }
-    assert!(
-        scene.client().local_list().await.expect("a list").is_empty(),
-        "nothing was added"
-    );
+    let held = scene.client().local_list().await.expect("a list");
+    assert_eq!(held.len(), 1, "one was added");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_added_when_the_user_declines() {
+    let scene = Scene::begin().await;
+    let path = scene.file("x", 10);
+    let shown = scene.play(&["2", "", "2", &path, ""], false).await;
+    assert_eq!(shown.matches("nothing added").count(), 2, "{shown}");
+    assert!(scene.client().local_list().await.expect("a list").is_empty());
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_file_taken_off_my_list_stays_on_the_disk() {
+    let scene = Scene::begin().await;
+    let path = scene.file("x", 10);
+    let lines = ["2", &path, "", "", "", "3", "1", "y", "4", "q"];
+    let shown = scene.play(&lines, true).await;
+    assert!(shown.contains("   1  x  10 B\n"), "{shown}");
+    assert!(shown.contains("removed x from my list"), "{shown}");
+    assert!(shown.contains("my list is empty"), "{shown}");
+    assert!(std::path::Path::new(&path).exists());
+    assert!(scene.client().local_list().await.expect("a list").is_empty());
     scene.end().await;
 }
 
@@ -187,9 +249,8 @@ async fn a_network_that_cannot_be_entered_leaves_the_menu_open() {
 async fn a_person_is_asked_before_a_name_goes_away() {
     let scene = Scene::begin().await;
     let path = scene.file("x", 10);
-    let shown = scene
-        .play(&["a", &path, "", "", "r", "x", "n", "r", "x", "y", "q"], true)
-        .await;
+    let lines = ["a", &path, "", "", "", "x", "x", "n", "x", "x", "y", "q"];
+    let shown = scene.play(&lines, true).await;
     assert!(
         shown.contains("remove x for everyone? [y/N] nothing removed"),
         "{shown}"
@@ -202,7 +263,7 @@ async fn a_person_is_asked_before_a_name_goes_away() {
 }
 
 #[tokio::test]
-async fn an_interrupt_takes_back_a_question_and_at_the_prompt_leaves() {
+async fn an_interrupt_takes_back_a_question_and_only_a_second_one_leaves() {
     let scene = Scene::begin().await;
     let (lines_tx, lines_rx) = mpsc::channel(4);
     let (interrupts_tx, interrupts_rx) = mpsc::channel(1);
@@ -210,18 +271,30 @@ async fn an_interrupt_takes_back_a_question_and_at_the_prompt_leaves() {
         lines_tx.send("2".to_owned()).await.expect("the menu listens");
         // Sent once the menu has taken the line and asks for a path.
         lines_tx.reserve_many(4).await.expect("the menu listens");
-        interrupts_tx
-            .send(Interrupt::Interrupt)
-            .await
-            .expect("the menu listens");
-        interrupts_tx
-            .send(Interrupt::Interrupt)
-            .await
-            .expect("the menu listens");
+        for _ in 0..3 {
+            let interrupt = interrupts_tx.send(Interrupt::Interrupt);
+            interrupt.await.expect("the menu listens");
+        }
     };
     let (shown, ()) = tokio::join!(scene.open(lines_rx, interrupts_rx, true), script);
-    assert_eq!(shown.matches("enjambre [offline]> ").count(), 2, "{shown}");
+    assert_eq!(shown.matches("enjambre [offline]> ").count(), 3, "{shown}");
     assert!(shown.contains("file or directory to add: \n"), "{shown}");
+    assert!(shown.contains("0 or Ctrl-D leaves the menu"), "{shown}");
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_runs_anyway_leaves_its_network_only_when_confirmed() {
+    let scene = Scene::begin().await;
+    let shown = scene.play_attached(&["9", "", "9", "y", "q"]).await;
+    assert!(
+        shown.contains("take it out of its network? [y/N] it stays in its network"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("take it out of its network? [y/N] left the network"),
+        "{shown}"
+    );
     scene.end().await;
 }
 

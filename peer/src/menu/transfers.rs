@@ -1,266 +1,182 @@
-//! The long options: add a file, find and fetch one. Ctrl-C cancels them.
+//! Transfers as the user sees them: begun and followed, put into the background, listed, cancelled, resumed.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use proto::messages::control::{Add, Get};
-use shared::model::{Binding, ContentRef, Listing, Location, Name, NetworkDefaults, ReplicationTarget};
-use shared::{Coded as _, ErrorCode};
+use proto::messages::control::Get;
+use shared::model::FetchSourceState;
 
+use super::answer::{self, Wish};
 use super::completion::Completes;
-use super::{Menu, answer, preview, screen};
+use super::transfer::{MAX_RUNNING, State, Transfer, Work};
+use super::{Menu, view};
 use crate::terminal::exit::{Exit, Failure};
-use crate::terminal::getting::{Target, get_failure};
-use crate::terminal::listing::{all_names, locate};
-use crate::terminal::missing::explain;
-use crate::terminal::paths::{destination, file_to_add, name_of, off_thread, place};
-use crate::terminal::table::shortened;
-use crate::terminal::{adding, getting};
+use crate::terminal::sources::asking;
 use crate::words;
 
-/// The most matches that are numbered; a longer part of the name finds fewer.
-const MAX_MATCHES: usize = 20;
+/// The interval at which a view is drawn again.
+const FRAME: Duration = Duration::from_millis(150);
 
 impl Menu<'_> {
-    pub(super) async fn add(&mut self) -> Result<(), Failure> {
-        let paths = Completes::Paths(self.home.clone());
-        let Some(line) = self.asked_for(words::ask_path(), paths).await else {
-            return Ok(());
-        };
-        let Some(path) = answer::path(&line, self.home.as_deref()) else {
-            self.console.say(words::nothing_added());
-            return Ok(());
-        };
-        let defaults = self.defaults().await;
-        let own = self.options.data_dir.clone();
-        let fragment_length = self.options.fragment_length.or(defaults.fragment_length);
-        let looking = off_thread(move || {
-            let path = file_to_add(&path)?;
-            let preview = preview::of(&path, fragment_length, &own)?;
-            Ok::<_, Failure>((path, preview))
-        });
-        // Counting a large directory takes a while.
-        let Some(looked) = self.console.unless_interrupted(looking).await else {
-            self.console.say(words::nothing_added());
-            return Ok(());
-        };
-        let (path, preview) = looked??;
-        self.console.say(&preview);
-        let Some(name) = self.ask_name(name_of(&path).ok()).await? else {
-            return Ok(());
-        };
-        let default = self.options.replicas.unwrap_or(defaults.replicas);
-        let Some(chosen) = self.ask_target(default).await? else {
-            return Ok(());
-        };
-        // The network's default is that of the moment of publication.
-        let target = (chosen != default).then_some(chosen).or(self.options.replicas);
-        let add = Add {
-            path,
-            name,
-            target,
-            fragment_length: self.options.fragment_length,
-            update: false,
-            wait: false,
-            selection: shared::collection::Selection::default(),
-        };
-        match self.publish(add.clone()).await {
-            Err(failure) if failure.exit() == Exit::Conflict && self.console.is_terminal() => {
-                self.complain(&failure);
-                if self.confirmed(&words::ask_rebind(&add.name)).await {
-                    self.publish(Add { update: true, ..add }).await?;
-                }
-                Ok(())
-            }
-            result => result,
+    /// Begins a transfer and follows it. When something is in its way, a person is asked whether to replace
+    /// that.
+    pub(super) async fn transfer(&mut self, work: Work) {
+        match self.background.begin(&self.client, work) {
+            Some(number) => self.follow_to_the_end(number).await,
+            None => self.console.say(&words::too_many_transfers(MAX_RUNNING)),
         }
     }
 
-    async fn ask_name(&mut self, default: Option<Name>) -> Result<Option<Name>, Failure> {
-        let question = default
-            .as_ref()
-            .map_or_else(|| words::ask_name().to_owned(), words::ask_name_or);
-        let Some(line) = self.asked(&question).await else {
-            return Ok(None);
+    async fn follow_to_the_end(&mut self, number: u32) {
+        self.follow(number).await;
+        let Some(transfer) = self.background.transfer(number) else {
+            return;
         };
-        match (line.trim(), default) {
-            ("", Some(default)) => Ok(Some(default)),
-            (text, _) => {
-                let parsed = text.parse::<Name>().map(Some);
-                parsed.map_err(|error| nothing_added(words::name_error(&error)))
-            }
+        if transfer.state != State::Failed(Exit::Conflict) || !self.console.is_terminal() {
+            return;
         }
-    }
-
-    /// Returns the defaults of the network, as far as the node knows them.
-    async fn defaults(&self) -> NetworkDefaults {
-        let status = self.client.status().await;
-        status.map_or_else(|_| NetworkDefaults::default(), |status| status.defaults)
-    }
-
-    async fn ask_target(&mut self, default: ReplicationTarget) -> Result<Option<ReplicationTarget>, Failure> {
-        let Some(line) = self.asked(&words::ask_replicas(default)).await else {
-            return Ok(None);
+        let question = match &transfer.work {
+            Work::Add(add) if !add.update => words::ask_rebind(&add.name),
+            Work::Get(
+                Get {
+                    overwrite: false,
+                    output,
+                    ..
+                },
+                _,
+            ) => words::ask_replace(output.display()),
+            Work::Add(_) | Work::Get(..) => return,
         };
-        match line.trim() {
-            "" => Ok(Some(default)),
-            text => {
-                let parsed = text.parse().map(Some);
-                parsed.map_err(|_| {
-                    nothing_added(words::bad_replicas(shortened(text, 20), ReplicationTarget::MAX))
-                })
-            }
-        }
-    }
-
-    async fn publish(&mut self, add: Add) -> Result<(), Failure> {
-        let (out, clock, client) = (self.out, self.clock.clone(), self.client.clone());
-        let (path, name) = (add.path.display().to_string(), add.name.clone());
-        let work = async {
-            let started = client.add(add).await;
-            let mut events = started.map_err(|error| Failure::of(words::add(&path), &error))?;
-            adding::follow(out, &clock, &mut events, &path, &name, None).await
-        };
-        match self.console.unless_interrupted(work).await {
-            Some(added) => added.map(drop),
-            None => {
-                self.console.say(words::cancelled_plainly());
-                Ok(())
-            }
-        }
-    }
-
-    pub(super) async fn find(&mut self) -> Result<(), Failure> {
-        let names = self.names_to_complete().await;
-        let Some(line) = self.asked_for(words::ask_what_to_find(), names).await else {
-            return Ok(());
-        };
-        let text = line.trim().to_owned();
-        if text.is_empty() {
-            self.console.say(words::nothing_to_find());
-            return Ok(());
-        }
-        let Some(location) = self.look_for(&text).await? else {
-            return Ok(());
-        };
-        self.console.say(&screen::found(&location));
-        let default = location.binding.name.file_name().to_owned();
-        let question = words::ask_where_to_save(default);
-        let paths = Completes::Paths(self.home.clone());
-        let Some(line) = self.asked_for(&question, paths).await else {
-            return Ok(());
-        };
-        let home = self.home.clone();
-        let name = location.binding.name.clone();
-        let (output, exists) = off_thread(move || {
-            let typed = answer::path(&line, home.as_deref());
-            let destination = destination(typed.as_deref())?;
-            let output = place(&destination, Some(name.file_name()))
-                .unwrap_or_else(|| PathBuf::from(name.file_name()));
-            let exists = std::fs::symlink_metadata(&output).is_ok();
-            Ok::<_, Failure>((output, exists))
-        })
-        .await??;
-        let shown = output.display();
-        if exists && !self.console.is_terminal() {
-            return Err(Failure::new(Exit::Conflict, words::output_exists(shown)));
-        }
-        if exists && !self.confirmed(&words::ask_replace(shown)).await {
-            self.console.say(words::nothing_fetched());
-            return Ok(());
-        }
-        // By its id: the name may have been bound to another content since.
-        let get = Get {
-            content: ContentRef::Id(location.binding.content),
-            output: output.clone(),
-            overwrite: exists,
-            selection: shared::collection::Selection::default(),
-        };
-        self.fetch(get, &location.binding.name).await
-    }
-
-    /// Finds a content by a name, an id or a part of a name; none when the user chooses none.
-    async fn look_for(&mut self, text: &str) -> Result<Option<Location>, Failure> {
-        let quoted = format!("{text:?}");
-        let failed = |error| Failure::of(words::find(&quoted), &error).hint(words::one_connects());
-        if let Ok(content) = text.parse::<ContentRef>() {
-            match locate(&self.client, content.clone(), 1).await {
-                // The menu fetches a directory as a whole.
-                Ok(location) if is_inside(text, &location.binding.name) => {}
-                Ok(location) => return Ok(Some(location)),
-                Err(error)
-                    if error.code() == ErrorCode::NotFound && matches!(content, ContentRef::Name(_)) => {}
-                Err(error) => return Err(failed(error)),
-            }
-        }
-        let mut names = all_names(&self.client).await?;
-        let part = text.to_lowercase();
-        names.retain(|listing| listing.binding.name.as_str().to_lowercase().contains(&part));
-        let Some(binding) = self.choose(text, names).await else {
-            return Ok(None);
-        };
-        let located = locate(&self.client, ContentRef::Name(binding.name), 1).await;
-        located.map(Some).map_err(failed)
-    }
-
-    /// Lets the user choose one of several names.
-    async fn choose(&mut self, text: &str, mut names: Vec<Listing>) -> Option<Binding> {
-        match names.len() {
-            0 => {
-                self.console.say(&words::no_match(format_args!("{text:?}")));
-                None
-            }
-            1 => names.pop().map(|listing| listing.binding),
-            found => {
-                let shown = found.min(MAX_MATCHES);
-                let columns = self.console.columns();
-                self.console.say(&screen::matches(&names[..shown], columns));
-                if shown < found {
-                    self.console.say(&words::more_matches(found - shown));
-                }
-                let line = self.asked(&words::ask_which(shown)).await?;
-                let picked = answer::pick(&line, shown).map(|at| names.swap_remove(at).binding);
-                if picked.is_none() {
-                    self.console.say(&words::choose_one(shown));
-                }
-                picked
-            }
-        }
-    }
-
-    async fn fetch(&mut self, get: Get, name: &Name) -> Result<(), Failure> {
-        let (out, clock, client) = (self.out, self.clock.clone(), self.client.clone());
-        let (content, output) = (get.content.clone(), get.output.clone());
-        let reference = ContentRef::Name(name.clone());
-        let work = async {
-            let started = client.get(get).await;
-            let mut events = started.map_err(|error| get_failure(&reference, &error))?;
-            // The user sees a stalled fetch, and has Ctrl-C.
-            let target = Target {
-                content: &reference,
-                output: Some(&output),
-                patience: None,
+        if !self.confirmed(&question).await {
+            let nothing = match &transfer.work {
+                Work::Add(_) => words::nothing_added(),
+                Work::Get(..) => words::nothing_fetched(),
             };
-            getting::follow(out, &clock, &mut events, target, |_| {}).await
-        };
-        match self.console.unless_interrupted(work).await {
-            Some(Err(failure)) if failure.exit() == Exit::Unreachable => {
-                Err(explain(failure, &self.client, &content).await)
+            return self.console.say(nothing);
+        }
+        let work = transfer.work.replacing();
+        if self.background.begin_again(&self.client, number, work) {
+            self.follow(number).await;
+        }
+    }
+
+    /// Shows a transfer until it ends, or until Ctrl-C: at a terminal it then goes on in the background. A
+    /// script waits for the end, and its Ctrl-C cancels.
+    async fn follow(&mut self, number: u32) {
+        self.background.follow(Some(number));
+        let (mut told, mut asked) = (0, BTreeSet::new());
+        loop {
+            let Some(transfer) = self.background.transfer(number) else {
+                break;
+            };
+            if transfer.told.len() > told || !transfer.is_running() {
+                self.console.draw(&[]);
             }
-            Some(fetched) => fetched,
-            None => {
-                self.console.say(words::fetch_cancelled());
-                Ok(())
+            for line in transfer.told.iter().skip(told) {
+                self.console.say(line);
+            }
+            told = transfer.told.len();
+            if self.console.draws() {
+                let columns = self.console.columns();
+                if transfer.is_running() {
+                    let lines = view::live(&transfer, columns, self.clock.now());
+                    self.console.draw(&lines);
+                }
+            } else {
+                self.tell_asked(&transfer, &mut asked);
+            }
+            if !transfer.is_running() {
+                break;
+            }
+            let background = self.background.clone();
+            let waiting = tokio::time::timeout(FRAME, background.ended());
+            if self.console.unless_interrupted(waiting).await.is_none() {
+                self.console.draw(&[]);
+                self.leave_view(number).await;
+                break;
+            }
+        }
+        self.background.follow(None);
+    }
+
+    /// Tells each source once, when it is asked first: a transcript does not move.
+    fn tell_asked(&self, transfer: &Transfer, asked: &mut BTreeSet<shared::model::PeerId>) {
+        let name = transfer.work.name();
+        for source in &transfer.from {
+            if source.state == FetchSourceState::Asked && asked.insert(source.peer) {
+                self.console.say(&asking(source, name, usize::MAX));
             }
         }
     }
-}
 
-/// Returns whether a text means something inside the directory of this name.
-fn is_inside(text: &str, name: &Name) -> bool {
-    let rest = text.strip_prefix(name.as_str());
-    rest.is_some_and(|rest| rest.contains('/'))
-}
+    async fn leave_view(&mut self, number: u32) {
+        if self.console.is_terminal() && !self.console.is_over() {
+            let question = words::goes_on_in_background(number);
+            self.console.say(&question);
+            return;
+        }
+        self.background.cancel(number);
+        // The end of a cancelled transfer comes at once.
+        while self
+            .background
+            .transfer(number)
+            .is_some_and(|transfer| transfer.is_running())
+        {
+            drop(tokio::time::timeout(FRAME, self.background.ended()).await);
+        }
+        let ended = self.background.transfer(number);
+        if let Some(result) = ended.as_ref().and_then(Transfer::result) {
+            self.console.say(result);
+        }
+    }
 
-fn nothing_added(error: impl std::fmt::Display) -> Failure {
-    Failure::new(Exit::Usage, words::nothing_added_because(error))
+    /// Shows the list of transfers, and does with one of them what the user wishes.
+    pub(super) async fn transfers(&mut self) -> Result<(), Failure> {
+        let all = self.background.all();
+        if all.is_empty() {
+            self.console.say(words::no_transfers());
+            return Ok(());
+        }
+        let columns = self.console.columns();
+        self.console.say_as_it_is(&view::list(&all, columns));
+        let read = |line: &str| {
+            let wish = answer::wish(line)?;
+            let number = match wish {
+                Wish::Back => return Ok(wish),
+                Wish::Follow(number) | Wish::Cancel(number) | Wish::Resume(number) => number,
+            };
+            let is_listed = all.iter().any(|transfer| transfer.number == number);
+            is_listed
+                .then_some(wish)
+                .ok_or_else(|| words::no_such_transfer(number))
+        };
+        let question = words::ask_transfer();
+        match self.answered(question, &Completes::Nothing, read).await {
+            None | Some(Wish::Back) => {}
+            Some(Wish::Follow(number)) => self.follow_to_the_end(number).await,
+            Some(Wish::Cancel(number)) => self.cancel(number).await,
+            Some(Wish::Resume(number)) => self.resume(number).await,
+        }
+        Ok(())
+    }
+
+    async fn cancel(&mut self, number: u32) {
+        if !self.background.cancel(number) {
+            return self.console.say(&words::has_ended(number));
+        }
+        self.follow(number).await;
+    }
+
+    async fn resume(&mut self, number: u32) {
+        let Some(transfer) = self.background.transfer(number) else {
+            return;
+        };
+        if transfer.is_running() || transfer.state == State::Done {
+            return self.follow_to_the_end(number).await;
+        }
+        if !self.background.begin_again(&self.client, number, transfer.work) {
+            return self.console.say(&words::too_many_transfers(MAX_RUNNING));
+        }
+        self.follow_to_the_end(number).await;
+    }
 }

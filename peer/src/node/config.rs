@@ -20,6 +20,8 @@ pub struct NodeConfig {
     pub data_dir: PathBuf,
     /// The network to enter at the start; none stays offline until told.
     pub entry: Option<EntryPoint>,
+    /// Whether the node runs for one command only: it keeps nothing for others.
+    pub is_transient: bool,
     /// Capacity, zone, limits.
     pub settings: NodeSettings,
 }

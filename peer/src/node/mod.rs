@@ -21,7 +21,7 @@ use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode, Failure};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::info;
 
 pub use config::NodeConfig;
@@ -67,6 +67,9 @@ pub async fn new_id(data_dir: &Path, capacity: u64) -> Result<Option<Renewed>, N
 
 /// The time that everything under way has to end.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Reports to the tracker that wait for a session.
+const REPORTS: usize = 256;
 
 /// The time between two looks at the files that users share.
 const WATCH_INTERVAL: Duration = Duration::from_secs(10);
@@ -142,7 +145,8 @@ impl NodeHandle {
             Limits::within(config.settings.memory.for_fetches()),
         );
         fetcher.limiter().set(config.settings.download_limit);
-        let (assignments, failures) = Assignments::start(&store, &identity, &fetcher, &tasks);
+        let (reporter, reports) = mpsc::channel(REPORTS);
+        let assignments = Assignments::start(&store, &identity, &fetcher, &tasks, reporter.clone());
         let advertised = config
             .advertise
             .clone()
@@ -154,7 +158,9 @@ impl NodeHandle {
             store: store.clone(),
             arrivals: fetcher.arrivals().clone(),
             assignments,
-            failures,
+            is_transient: config.is_transient,
+            reports,
+            reporter,
             acquaintances: Acquaintances::of(&config.data_dir),
             clock: clock.clone(),
         };
@@ -281,7 +287,8 @@ fn transfer_service(
 async fn serve(listening: Listening, transfer: TransferService, node: Arc<Node>) {
     let services = Services::new().add(transfer.into_server()).await;
     let services = services.add(ControlService::server(Arc::clone(&node))).await;
-    let services = services.add(DirectoryService::server(node.network.clone())).await;
+    let directory = DirectoryService::server(node.network.clone(), node.identity.peer());
+    let services = services.add(directory).await;
     let (grpc, _health) = services.into_router();
     let tasks = node.tasks.clone();
     let router = crate::http::router(node, grpc);

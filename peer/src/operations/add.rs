@@ -196,8 +196,8 @@ async fn reading<T: Send + 'static, E: Coded + Send + 'static>(
     events.during(work, stop, progress).await
 }
 
-/// Makes a collection of a directory. Returns the manifest of its catalog, the bytes of its files, the changes
-/// of the store, and guards that keep its parts until it is published.
+/// Makes a collection of a directory. Returns the manifest of its catalog, the bytes of its files, the
+/// changes of the store, and guards that keep its parts until it is published.
 async fn collect(
     node: &Node,
     add: &Add,

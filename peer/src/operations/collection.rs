@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use proto::messages::control::{Get, GetEvent, Listed};
 use shared::collection::{Catalog, CatalogError, Data, Kind, MAX_BYTES};
 use shared::model::{ContentId, ContentRef, FragmentLength, FragmentSet, Manifest, Name, Source, Timestamp};
+use shared::own_data::OwnData;
 use shared::{ErrorCode, Failure};
 use tokio_util::sync::CancellationToken;
 
@@ -75,10 +76,12 @@ pub(super) async fn get(
         WantedKind::File | WantedKind::Collection => None,
     };
     let catalog = fetch_catalog(node, wanted, &tally, &cancel).await?;
-    let of = get.clone();
+    let (of, data_dir) = (get.clone(), node.data_dir.clone());
     let restoration = try_blocking(move || {
         let inside = inside.as_deref();
-        Restoration::new(catalog, inside, &of.selection, &of.output, of.overwrite)
+        let restoration = Restoration::new(catalog, inside, &of.selection, &of.output, of.overwrite)?;
+        restoration.require_foreign(&OwnData::look(&data_dir))?;
+        Ok::<_, CollectionError>(restoration)
     });
     let restoration = Arc::new(restoration.await?);
     let needed = needed(node, &restoration).await?;

@@ -1,8 +1,8 @@
 //! Forgetting: this node's copy of a content goes, and its room is free.
 //!
-//! A directory is its parts: packs and large files go with its catalog, but for those that another directory or
-//! a name of this node needs. So do the older revisions that were fetched under its name: nothing else would
-//! ever free their room.
+//! A directory is its parts: packs and large files go with its catalog, but for those that another directory
+//! or a name of this node needs. So do the older revisions that were fetched under its name: nothing else
+//! would ever free their room.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,8 +91,8 @@ fn drop_all(store: &Arc<DiskStore>, all: Vec<ContentId>) -> Result<(), StoreErro
 }
 
 /// Asks the tracker to let this node drop its copy, and waits until it is gone. The tracker decides for one
-/// node after the other, and its order comes in the session: two nodes that looked for other copies themselves
-/// could rely on each other.
+/// node after the other, and its order comes in the session: two nodes that looked for other copies
+/// themselves could rely on each other.
 async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
     match node.entry(content).await? {
         None => return Ok(()),

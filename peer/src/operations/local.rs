@@ -1,6 +1,7 @@
 //! The node itself: its status and limits, the copies that it holds, and the names that its user removes or
 //! renames.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proto::messages::control::{
@@ -16,8 +17,9 @@ use super::extent::{self, held, nothing_held};
 use super::report::Events;
 use super::resolve::{inside, no_directory};
 use crate::blocking::{blocking, try_blocking};
+use crate::collection::read_catalog;
 use crate::scrubber::{Finding, look_at};
-use store::{Entry, FragmentStore as _, Place, Publication, Roles, StoreError};
+use store::{DiskStore, Entry, FragmentStore as _, Place, Publication, PublicationState, Roles, StoreError};
 
 /// Entries of the longest listing.
 const MAX_LISTED: usize = 10_000;
@@ -41,6 +43,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         used: usage.used,
         contents: u32::try_from(contents).unwrap_or(u32::MAX),
         session: node.network.status(),
+        visitor_host: node.network.visitor_host(),
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         uptime: node.clock.now().since(node.started),
@@ -87,12 +90,25 @@ pub(crate) fn set_limits(node: &Node, set: SetLimits) -> RateLimits {
 /// When the store cannot be read.
 pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
     node.with_store(|store| {
+        let entries: Vec<Entry> = store.entries().into_iter().take(MAX_LISTED).collect();
+        let collections = collections(store, &entries)?;
+        let parts: BTreeSet<ContentId> = collections
+            .values()
+            .flat_map(|(parts, ..)| parts)
+            .copied()
+            .collect();
         let local = |entry: Entry| {
             let content = entry.manifest.content();
             let publications = store.publications_of(content)?;
             let is_pending = publications.iter().any(Publication::is_pending);
+            let is_named = publications.iter().any(Publication::is_name);
             Ok(LocalContent {
                 content,
+                // A part that was also added by itself is no mere part.
+                is_part: parts.contains(&content) && !is_named,
+                collection: collections
+                    .get(&content)
+                    .map(|(_, length, held)| (*length, *held)),
                 name: name_of(entry.name, &publications),
                 length: entry.manifest.length(),
                 fragments: entry.manifest.fragment_count(),
@@ -105,10 +121,51 @@ pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
                 is_pending,
             })
         };
-        let entries = store.entries().into_iter().take(MAX_LISTED);
-        entries.map(local).collect::<Result<_, StoreError>>()
+        entries.into_iter().map(local).collect::<Result<_, StoreError>>()
     })
     .await
+}
+
+/// The parts of a directory, the bytes of its files, and about how many of them are held.
+type Held = (Vec<ContentId>, u64, u64);
+
+/// Returns the directories of which the user has added or fetched the catalogs.
+fn collections(store: &DiskStore, entries: &[Entry]) -> Result<BTreeMap<ContentId, Held>, StoreError> {
+    let mut named: BTreeMap<&Name, u32> = BTreeMap::new();
+    for name in entries.iter().filter_map(|entry| entry.name.as_ref()) {
+        *named.entry(name).or_default() += 1;
+    }
+    let held: BTreeMap<ContentId, &Entry> = entries
+        .iter()
+        .map(|entry| (entry.manifest.content(), entry))
+        .collect();
+    let mut collections = BTreeMap::new();
+    for entry in entries {
+        let content = entry.manifest.content();
+        // The parts of a fetched directory go by its name too; nothing else is worth reading.
+        let may_be = entry.place == Place::Store
+            && entry.held.is_full()
+            && (store.is_collection(content)?
+                || entry.name.as_ref().is_some_and(|name| named.get(name) > Some(&1)));
+        let Some(catalog) = may_be.then(|| read_catalog(store, content).ok()).flatten() else {
+            continue;
+        };
+        let length = catalog.length();
+        let parts = catalog.parts().iter().map(|part| held.get(part).copied());
+        let (mut bytes, mut is_complete) = (0_u64, true);
+        for part in parts {
+            bytes += part.map_or(0, |part| part.manifest.bytes_in(&part.held));
+            is_complete &= part.is_some_and(|part| part.held.is_full());
+        }
+        // Parts can be shared, and packs fetched in part: only the end is exact.
+        let bytes = if is_complete {
+            length
+        } else {
+            bytes.min(length.saturating_sub(1))
+        };
+        collections.insert(content, (catalog.parts().to_vec(), length, bytes));
+    }
+    Ok(collections)
 }
 
 /// Returns the name by which a content is shown: the one under which it came first, unless its publications
@@ -148,11 +205,23 @@ pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Fai
         Err(error) => Err(error),
     };
     match removed {
+        Ok(revision) => {
+            // The content may have other names, and this one is none of them any more.
+            let name = remove.name.clone();
+            node.with_store(move |store| match store.publication(&name)? {
+                Some(known) if matches!(known.state, PublicationState::Published(at) if at < revision) => {
+                    store.forget_publication(&known)
+                }
+                _ => Ok(false),
+            })
+            .await?;
+            Ok(revision)
+        }
         // The name was never published.
         Err(error) if is_pending && matches!(error.code(), ErrorCode::NotFound | ErrorCode::Unavailable) => {
             Ok(Revision::NONE)
         }
-        removed => removed,
+        Err(error) => Err(error),
     }
 }
 
@@ -167,7 +236,11 @@ pub(crate) async fn rename(node: &Node, mut rename: Rename) -> Result<Binding, F
         let (revision, _) = catalog.head(&rename.from).await?;
         rename.expected = (revision != Revision::NONE).then_some(revision);
     }
-    catalog.rename(&rename).await
+    let binding = catalog.rename(&rename).await?;
+    let (content, revision) = (binding.content, binding.revision);
+    node.with_store(move |store| store.rename(&rename.from, &rename.to, content, revision))
+        .await?;
+    Ok(binding)
 }
 
 /// Pins or unpins a revision. The request names the present count of pins, so that a repetition changes
@@ -228,12 +301,14 @@ async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failu
             other => other.map(|publication| publication.content),
         };
         let contents = store.entries().into_iter();
-        let mut labelled = contents.filter(|entry| entry.name.as_ref() == Some(&name));
-        let content = labelled.find_map(|entry| {
-            let content = entry.manifest.content();
-            (Some(content) != refused).then_some(content)
-        });
-        Ok::<_, StoreError>(content)
+        let labelled = contents.filter(|entry| entry.name.as_ref() == Some(&name));
+        // A content that has other names was only called so once.
+        let is_nameless = |content: &ContentId| {
+            let names = store.publications_of(*content).unwrap_or_default();
+            Some(*content) != refused && !names.iter().any(Publication::is_name)
+        };
+        let labelled = labelled.map(|entry| entry.manifest.content());
+        Ok::<_, StoreError>(labelled.into_iter().find(is_nameless))
     })
     .await
 }

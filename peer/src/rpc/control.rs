@@ -378,6 +378,17 @@ impl Control for ControlService {
         .await
     }
 
+    async fn forget_peer(
+        &self,
+        request: Request<v1::ForgetPeerRequest>,
+    ) -> Result<Response<v1::ForgetPeerReply>, Status> {
+        self.admit(&request, Access::Change)?;
+        forward::to_upkeep(&self.node, request, |mut tracker, request| async move {
+            tracker.forget_peer(request).await
+        })
+        .await
+    }
+
     async fn durability(
         &self,
         request: Request<v1::DurabilityRequest>,

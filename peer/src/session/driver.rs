@@ -1,6 +1,7 @@
 //! Keeps a peer in its network: dials trackers with back-off, and drives a [`Session`] over sockets and the
 //! disk.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use proto::messages::FromTracker;
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
 use shared::model::{
-    ContentId, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, Welcome, Zone,
+    ContentId, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, RunTraits, Welcome, Zone,
 };
 use shared::runtime::{Backoff, Clock};
 use tokio::sync::broadcast::error::RecvError;
@@ -21,6 +22,7 @@ use tracing::{debug, info, warn};
 
 use super::entrance::{self, Acquaintances, Found as Tracker, Known};
 use super::machine::{End, Found, Input, LookUp, Output, Session};
+use super::probes::Probes;
 use super::protected::Protected;
 use super::{Connection, NetworkStatus, Wish};
 use crate::assignments::{Assignment, Assignments};
@@ -54,8 +56,12 @@ pub struct SessionDeps {
     pub arrivals: Arrivals,
     /// Carries out the tracker's orders.
     pub assignments: Assignments,
-    /// Assignments that could not be carried out.
-    pub failures: mpsc::Receiver<Report>,
+    /// Whether the peer runs for one command only.
+    pub is_transient: bool,
+    /// Reports from elsewhere in the node: assignments that failed, results of probes.
+    pub reports: mpsc::Receiver<Report>,
+    /// The other end of it.
+    pub reporter: mpsc::Sender<Report>,
     /// Where the addresses last known are kept.
     pub acquaintances: Acquaintances,
     /// Tells the time.
@@ -72,6 +78,7 @@ pub(super) struct Driver {
     pub(super) known: watch::Sender<Option<Known>>,
     pub(super) defaults: watch::Sender<NetworkDefaults>,
     pub(super) protected: Protected,
+    pub(super) probes: Probes,
 }
 
 /// Why a session ended without a failure.
@@ -93,6 +100,7 @@ struct Attempt<'a> {
     entry: &'a EntryPoint,
     tracker: Tracker,
     was_welcomed: bool,
+    visitor_host: Option<IpAddr>,
 }
 
 /// Changes that may have to be announced.
@@ -230,6 +238,7 @@ impl Driver {
                         entry,
                         tracker,
                         was_welcomed: false,
+                        visitor_host: None,
                     };
                     let outcome = self.session(&mut attempt, stop).await;
                     *was_welcomed = attempt.was_welcomed;
@@ -281,7 +290,7 @@ impl Driver {
                 }
             }
             let due = session.next_timer().map(|at| at.since(self.deps.clock.now()));
-            let used = || self.deps.store.usage().used;
+            let used = || (self.deps.store.usage().used, self.deps.store.disk_free());
             let is_open = session.is_open();
             let input = tokio::select! {
                 () = stop.cancelled() => {
@@ -297,9 +306,15 @@ impl Driver {
                     Err(RecvError::Closed) => return Ok(Ended::Stopping),
                 },
                 () = self.protected.ended() => Input::ProtectionEnded,
-                Some(failure) = self.deps.failures.recv(), if is_open => Input::Failed(failure),
-                () = sleep(due) => Input::TimeUp { used: used() },
+                Some(report) = self.deps.reports.recv(), if is_open => Input::Say(report),
+                () = sleep(due) => {
+                    let (used, disk_free) = used();
+                    Input::TimeUp { used, disk_free }
+                }
             };
+            if let Input::Welcomed(welcome) = &input {
+                attempt.visitor_host = welcome.visitor_host;
+            }
             outputs = session.handle(self.deps.clock.now(), input);
         }
     }
@@ -318,6 +333,11 @@ impl Driver {
             epoch: deps.identity.epoch(),
             mark: deps.identity.mark(),
             holdings: None,
+            traits: RunTraits {
+                is_transient: deps.is_transient,
+                can_probe: true,
+                disk_free: deps.store.disk_free(),
+            },
         }
     }
 
@@ -363,10 +383,14 @@ impl Driver {
     fn opened(&self, attempt: &Attempt<'_>, epoch: Epoch) -> Result<(), RemoteError> {
         let tracker = attempt.tracker.tracker.clone();
         info!(%tracker, %epoch, "welcomed by the tracker");
+        if let Some(host) = attempt.visitor_host {
+            warn!(%host, address = %self.deps.address, "no other machine can reach this peer: it is a visitor, which keeps nothing for others; start it with `--host {host}`");
+        }
         self.connection.send_replace(Some(Connection {
             epoch,
             catalog: CatalogClient::new(&tracker)?,
             upkeep: UpkeepClient::new(&tracker)?,
+            visitor_host: attempt.visitor_host,
             tracker: tracker.clone(),
         }));
         self.publish_status(attempt.wish, SessionStatus::Connected { tracker });
@@ -410,6 +434,7 @@ impl Driver {
             // The session has answered.
             Order::Ask { .. } => {}
             Order::Adopt { defaults, .. } => drop(self.defaults.send_replace(defaults)),
+            Order::Probe { probe, address, .. } => self.probes.begin(probe, address),
             Order::Remember(mark) => {
                 let identity = Arc::clone(&self.deps.identity);
                 if let Err(error) = try_blocking(move || identity.remember(mark)).await {

@@ -94,6 +94,7 @@ impl Known {
         Gateways {
             webserver: self.webserver.clone(),
             trackers,
+            peer: None,
         }
     }
 }
@@ -161,7 +162,7 @@ fn first(gateways: &Gateways, must_be_live: bool) -> Option<Found> {
 /// Translates addresses of loopback that a peer on another machine tells: it means its own machine.
 fn seen_from(peer: &HostPort, mut gateways: Gateways) -> Gateways {
     let seen = |address: &HostPort| {
-        if !is_loopback(address) || is_loopback(peer) {
+        if !address.is_loopback() || peer.is_loopback() {
             return address.clone();
         }
         peer.on_port(address.port())
@@ -171,11 +172,6 @@ fn seen_from(peer: &HostPort, mut gateways: Gateways) -> Gateways {
     }
     gateways.webserver = gateways.webserver.as_ref().map(seen);
     gateways
-}
-
-fn is_loopback(address: &HostPort) -> bool {
-    let host = address.host();
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 /// Where the addresses last known are kept.
@@ -298,6 +294,7 @@ mod tests {
         let gateways = Gateways {
             webserver: Some(address("127.0.0.1:50051")),
             trackers: known().gateways(None).trackers,
+            peer: None,
         };
         let seen = seen_from(&address("10.0.0.7:50053"), gateways.clone());
         assert_eq!(seen.webserver, Some(address("10.0.0.7:50051")));

@@ -76,12 +76,14 @@ pub enum Input {
     ChangesMissed(u64),
     /// A publication ended.
     ProtectionEnded,
-    /// An assignment cannot be carried out.
-    Failed(Report),
+    /// There is something else to report: an assignment that failed, the result of a probe.
+    Say(Report),
     /// The time of [`Session::next_timer`] has come.
     TimeUp {
         /// Bytes in the store.
         used: u64,
+        /// Bytes that its disk has free, if it knows.
+        disk_free: Option<u64>,
     },
     /// The peer leaves this network, stops, or has to register anew.
     Leave,
@@ -98,7 +100,7 @@ pub enum Output {
     RaiseEpoch(Epoch),
     /// Go on as a run after this one: durably, before the next output.
     RaiseIncarnation(Incarnation),
-    /// The session is open: orders are obeyed, failures of assignments can be reported.
+    /// The session is open: orders are obeyed, and anything can be reported.
     Opened(Epoch),
     /// Send a report.
     Report(Numbered<Report>),
@@ -254,10 +256,10 @@ impl Session {
             }
             // The listing takes note of it.
             (Input::ProtectionEnded, _) => Vec::new(),
-            (Input::Failed(report), Phase::Open { .. }) => vec![self.report(report)],
-            // The tracker finds out by the assignment's deadline.
-            (Input::Failed(_), _) => Vec::new(),
-            (Input::TimeUp { used }, _) => self.time_up(now, used),
+            (Input::Say(report), Phase::Open { .. }) => vec![self.report(report)],
+            // The tracker finds out by its deadline.
+            (Input::Say(_), _) => Vec::new(),
+            (Input::TimeUp { used, disk_free }, _) => self.time_up(now, used, disk_free),
             (Input::Leave, phase) => {
                 let is_known = matches!(phase, Phase::Listing { .. } | Phase::Open { .. });
                 let farewell = is_known.then(|| self.report(Report::Leave));
@@ -340,7 +342,7 @@ impl Session {
         }]
     }
 
-    fn time_up(&mut self, now: Timestamp, used: u64) -> Vec<Output> {
+    fn time_up(&mut self, now: Timestamp, used: u64, disk_free: Option<u64>) -> Vec<Output> {
         let mut outputs = Vec::new();
         if let Phase::Open {
             heartbeat,
@@ -349,7 +351,7 @@ impl Session {
             && *heartbeat_at <= now
         {
             *heartbeat_at = now.after(*heartbeat);
-            outputs.push(self.report(Report::Heartbeat { used }));
+            outputs.push(self.report(Report::Heartbeat { used, disk_free }));
         }
         outputs.extend(self.announce_due(now));
         outputs
@@ -387,7 +389,9 @@ impl Session {
 mod tests {
     use std::sync::Arc;
 
-    use shared::model::{AssignmentFailure, Digest, EvictReason, FragmentLength, Manifest, PeerId};
+    use shared::model::{
+        AssignmentFailure, Digest, EvictReason, FragmentLength, Manifest, PeerId, RunTraits,
+    };
 
     use super::*;
     use store::{MemoryStore, Place, Purpose, Roles};
@@ -407,6 +411,7 @@ mod tests {
             epoch: Epoch::new(0),
             mark: None,
             holdings: None,
+            traits: RunTraits::default(),
         }
     }
 
@@ -470,6 +475,7 @@ mod tests {
                 heartbeat: HEARTBEAT,
                 listing: None,
                 defaults: shared::model::NetworkDefaults::default(),
+                visitor_host: None,
             }))
         }
 
@@ -501,7 +507,10 @@ mod tests {
         }
 
         fn time_up(&mut self) -> Vec<Output> {
-            self.tell(Input::TimeUp { used: 7 })
+            self.tell(Input::TimeUp {
+                used: 7,
+                disk_free: None,
+            })
         }
     }
 
@@ -571,7 +580,13 @@ mod tests {
         let mut driven = Driven::open();
         driven.tell(Input::Changed(content(1)));
         driven.now = driven.now.after(ANNOUNCE_DELAY);
-        let outputs = driven.session.handle(driven.now, Input::TimeUp { used: 0 });
+        let outputs = driven.session.handle(
+            driven.now,
+            Input::TimeUp {
+                used: 0,
+                disk_free: None,
+            },
+        );
         assert!(
             matches!(&outputs[..], [Output::LookUp(LookUp::Contents(_))]),
             "{outputs:?}"
@@ -656,7 +671,10 @@ mod tests {
             matches!(
                 outputs,
                 [Output::Report(Numbered {
-                    message: Report::Heartbeat { used: 7 },
+                    message: Report::Heartbeat {
+                        used: 7,
+                        disk_free: None
+                    },
                     ..
                 })]
             )
@@ -669,7 +687,7 @@ mod tests {
             failure: AssignmentFailure::NoRoom,
             detail: String::new(),
         };
-        let outputs = driven.tell(Input::Failed(failed));
+        let outputs = driven.tell(Input::Say(failed));
         assert!(
             matches!(&outputs[..], [Output::Report(Numbered { sequence: 5, .. })]),
             "{outputs:?}"

@@ -9,19 +9,23 @@ mod driver;
 mod entrance;
 mod inventory;
 mod machine;
+mod probes;
 mod protected;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::{CatalogClient, Gateways, UpkeepClient};
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, Epoch, HostPort, NetworkDefaults};
+use shared::model::{ContentId, Epoch, HostPort, NetworkDefaults, PeerId, Report};
 use shared::runtime::{OnExit, Tasks};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+
+use probes::Probes;
 
 pub use driver::SessionDeps;
 pub use entrance::Acquaintances;
@@ -43,6 +47,9 @@ pub struct Connection {
     pub catalog: CatalogClient,
     /// Its targets, modes of peers, and the safety of contents.
     pub upkeep: UpkeepClient,
+    /// Set when this peer is a visitor there because no other machine can dial its address: the address on
+    /// which it could listen.
+    pub visitor_host: Option<IpAddr>,
 }
 
 /// The handle on the peer's network; cheap to clone.
@@ -54,6 +61,7 @@ pub struct Network {
     known: watch::Receiver<Option<entrance::Known>>,
     defaults: watch::Receiver<NetworkDefaults>,
     protected: Protected,
+    reports: mpsc::Sender<Report>,
 }
 
 /// A wish of the user: the latest one counts.
@@ -85,7 +93,9 @@ impl Network {
         let (known_tx, known) = watch::channel(None);
         let (defaults_tx, defaults) = watch::channel(NetworkDefaults::default());
         let protected = Protected::default();
+        let reports = deps.reporter.clone();
         let driver = driver::Driver {
+            probes: Probes::new(reports.clone(), tasks.clone()),
             deps,
             wishes,
             status: status_tx,
@@ -102,7 +112,13 @@ impl Network {
             known,
             defaults,
             protected,
+            reports,
         }
+    }
+
+    /// Tells the tracker that a peer could not be dialled. Without room nothing happens: others may tell it.
+    pub fn report_unreached(&self, peer: PeerId, error: String) {
+        drop(self.reports.try_send(Report::Unreached { peer, error }));
     }
 
     /// Returns the session's status.
@@ -126,6 +142,12 @@ impl Network {
         };
         drop(tokio::time::timeout(ENTRY_WAIT, status.wait_for(is_settled)).await);
         self.defaults()
+    }
+
+    /// Returns the address on which this peer could listen, when it is a visitor because of its address.
+    #[must_use]
+    pub fn visitor_host(&self) -> Option<IpAddr> {
+        self.connection.borrow().as_ref()?.visitor_host
     }
 
     /// Returns the tracker that has welcomed this peer.

@@ -88,7 +88,8 @@ impl Welcomed {
         );
         let stopped = Tasks::new();
         stopped.token().cancel();
-        let (assignments, failures) = Assignments::start(&disk, &identity, &fetcher, &stopped);
+        let (reporter, reports) = mpsc::channel(1);
+        let assignments = Assignments::start(&disk, &identity, &fetcher, &stopped, reporter.clone());
         let deps = SessionDeps {
             identity,
             address: tracker.clone(),
@@ -96,7 +97,9 @@ impl Welcomed {
             store,
             arrivals: Arrivals::default(),
             assignments,
-            failures,
+            is_transient: false,
+            reports,
+            reporter,
             acquaintances: Acquaintances::of(home.path()),
             clock: Clock::system(),
         };
@@ -116,6 +119,7 @@ impl Welcomed {
             heartbeat: LIMIT,
             listing: None,
             defaults: shared::model::NetworkDefaults::default(),
+            visitor_host: None,
         };
         welcomed.say(FromTracker::Welcome(welcome)).await;
         while !matches!(

@@ -171,21 +171,10 @@ impl<'a> Shown<'a> {
                     progress.update(Amount { done, total }, "");
                 }
             }
-            AddEvent::Shared {
-                content,
-                length,
-                fragment_length,
-                fragments,
-                is_pending,
-            } => {
+            event @ AddEvent::Shared { .. } => {
                 self.progress = None;
-                let shared = Added {
-                    content,
-                    length,
-                    fragment_length,
-                    fragments,
-                    binding: None,
-                    health: None,
+                let Some((shared, is_pending)) = shared(&event) else {
+                    return;
                 };
                 let line = shared_line(self.name, &shared, is_pending);
                 // Otherwise the line comes with the publication, which the tracker may still refuse.
@@ -246,7 +235,34 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn shared_line(name: &Name, added: &Added, is_pending: bool) -> String {
+/// Returns what a node shares, and whether its publication waits; none for other events.
+#[must_use]
+pub const fn shared(event: &AddEvent) -> Option<(Added, bool)> {
+    match *event {
+        AddEvent::Shared {
+            content,
+            length,
+            fragment_length,
+            fragments,
+            is_pending,
+        } => {
+            let shared = Added {
+                content,
+                length,
+                fragment_length,
+                fragments,
+                binding: None,
+                health: None,
+            };
+            Some((shared, is_pending))
+        }
+        _ => None,
+    }
+}
+
+/// Returns the lines about a content that is shared, with its id.
+#[must_use]
+pub fn shared_line(name: &Name, added: &Added, is_pending: bool) -> String {
     let length = ByteCount::new(added.length);
     let fragments = match added.fragments {
         0 => words::no_fragments().to_owned(),

@@ -25,13 +25,19 @@ pub struct Attached {
 
 /// Returns the configuration of a node that this process runs, on `port` unless the options name one.
 #[must_use]
-pub fn node_config(options: &Options, port: u16, entry: Option<EntryPoint>) -> NodeConfig {
+pub fn node_config(
+    options: &Options,
+    port: u16,
+    entry: Option<EntryPoint>,
+    is_transient: bool,
+) -> NodeConfig {
     NodeConfig {
         host: options.host.clone(),
         port: options.port.unwrap_or(port),
         advertise: options.advertise.clone(),
         data_dir: options.data_dir.clone(),
         entry,
+        is_transient,
         settings: options.node.clone(),
     }
 }
@@ -89,12 +95,17 @@ pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<HostPor
     }
 }
 
-/// Runs a node in this process, in no network yet; the caller stops it.
+/// Runs a node in this process, in no network yet; the caller stops it. A node that `is_transient` runs for
+/// one command only.
 ///
 /// # Errors
 /// When the data directory or the address cannot be used.
-pub async fn run(options: &Options, tasks: &Tasks) -> Result<(NodeHandle, ControlClient), Failure> {
-    let config = node_config(options, 0, None);
+pub async fn run(
+    options: &Options,
+    is_transient: bool,
+    tasks: &Tasks,
+) -> Result<(NodeHandle, ControlClient), Failure> {
+    let config = node_config(options, 0, None, is_transient);
     let node = NodeHandle::start(config, tasks.clone())
         .await
         .map_err(|error| cannot_run(&error))?;
@@ -117,8 +128,14 @@ pub fn cannot_run(error: &NodeError) -> Failure {
 pub fn entry_or_default(options: &Options) -> EntryPoint {
     let named = options.entry.clone();
     named
-        .or_else(|| last_entry(&options.data_dir))
+        .or_else(|| last_network(options))
         .unwrap_or_else(default_entry)
+}
+
+/// Returns the network in which the node of the data directory was last.
+#[must_use]
+pub fn last_network(options: &Options) -> Option<EntryPoint> {
+    last_entry(&options.data_dir)
 }
 
 /// Returns text such as `the webserver at HOST:PORT`.

@@ -218,9 +218,14 @@ mod tests {
     #[test]
     fn in_spanish_the_kind_of_a_failure_is_said_and_the_reason_quoted() {
         let _spanish = language::here(Language::Spanish);
-        let error = RemoteError::new(ErrorCode::NotFound, "no name \"x\"; `peer list` shows them");
+        let error = RemoteError::new(ErrorCode::NotFound, "no name \"x\"");
+        assert_eq!(
+            Failure::of("retirar x", &error).to_string(),
+            "no se puede retirar x: no existe: no hay ningún nombre \"x\""
+        );
+        let error = RemoteError::new(ErrorCode::NotFound, "x has gone; `peer list` shows them");
         let failure = Failure::of("retirar x", &error);
-        let told = "no se puede retirar x: no existe («no name \"x\"; `peer list` shows them»)";
+        let told = "no se puede retirar x: no existe («x has gone; `peer list` shows them»)";
         assert_eq!(failure.to_string(), told);
         let hinted = failure.hint("`peer list` muestra los nombres");
         assert_eq!(

@@ -55,6 +55,15 @@ pub async fn follow(
     let content = target.content;
     let mut label = content.to_string();
     let mut progress: Option<Progress<'_>> = None;
+    // Something moves until it is known how much there is.
+    let question = words::asking_network(content);
+    let mut asking = Some(Progress::begin(
+        out,
+        clock,
+        question,
+        Unit::Bytes,
+        Amount::new(0, 0),
+    ));
     let mut stall = Stall::begin(clock.now());
     loop {
         let next = events.next();
@@ -80,6 +89,7 @@ pub async fn follow(
                 already_held,
                 ..
             } => {
+                drop(asking.take());
                 let amount = Amount::new(already_held, length);
                 let name = asked_name(content, &name);
                 out.note(&started_line(&name, amount, fragments));
@@ -116,8 +126,8 @@ pub async fn follow(
                 from,
                 ..
             } => {
-                drop(progress.take());
-                for line in summary(&from) {
+                drop((asking.take(), progress.take()));
+                for line in summary(&from, &label) {
                     out.note(&line);
                 }
                 let how = how_line(received, wasted, elapsed, sources_used);
@@ -195,7 +205,9 @@ fn stalled_failure(content: &ContentRef, amount: Amount, stalled: Duration, wait
     Failure::new(Exit::Unreachable, words::cannot(words::get(content), why))
 }
 
-fn started_line(name: &str, amount: Amount, fragments: u32) -> String {
+/// Returns the first line of a fetch, such as `fetching x: 1.0 GiB in 1024 fragments`.
+#[must_use]
+pub fn started_line(name: &str, amount: Amount, fragments: u32) -> String {
     let total = ByteCount::new(amount.total);
     let line = words::fetching_amount(name, total, words::fragments(fragments.into()));
     match amount.done {
@@ -212,7 +224,8 @@ fn remark(sources: u32, waiting_for: &str) -> String {
 }
 
 /// Returns the rate and the number of sources, such as `9.5 MiB/s from 3 peers`.
-fn how_line(received: u64, wasted: u64, elapsed: Duration, sources: u32) -> String {
+#[must_use]
+pub fn how_line(received: u64, wasted: u64, elapsed: Duration, sources: u32) -> String {
     if received == 0 {
         return words::nothing_had_to_be_fetched().to_owned();
     }

@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use shared::model::{ByteCount, Timestamp};
+use shared::model::{ByteCount, Timestamp, format_duration};
 use shared::runtime::Clock;
 
 use super::output::{Liveness, Output};
+use super::table::shortened;
 use crate::words;
 
 /// The time before the first line; a shorter operation prints none.
@@ -57,6 +58,8 @@ pub struct Progress<'a> {
     label: String,
     unit: Unit,
     shown: Shown,
+    begun: Timestamp,
+    rate: Rate,
 }
 
 #[derive(Debug)]
@@ -73,15 +76,20 @@ impl<'a> Progress<'a> {
         let shown = match out.liveness() {
             Liveness::Silent => Shown::Silent,
             Liveness::Lines => Shown::Lines(Pace::new(clock.now(), start.done)),
-            Liveness::Bar => Shown::Bar(bar(&label, unit, start)),
+            Liveness::Bar => Shown::Bar(spinner()),
         };
-        Self {
+        let begun = clock.now();
+        let progress = Self {
             out,
             clock: clock.clone(),
             label,
             unit,
             shown,
-        }
+            begun,
+            rate: Rate::new(begun),
+        };
+        progress.draw(start, "");
+        progress
     }
 
     /// The unit of the amounts.
@@ -100,11 +108,27 @@ impl<'a> Progress<'a> {
                         .note(&progress_line(&self.label, self.unit, amount, rate, remark));
                 }
             }
-            Shown::Bar(bar) => {
-                bar.set_length(amount.total);
-                bar.set_position(amount.done);
-                bar.set_message(super::output::one_line(remark));
+            Shown::Bar(_) => {
+                self.rate.observe(self.clock.now(), amount.done);
+                self.draw(amount, remark);
             }
+        }
+    }
+
+    fn draw(&self, amount: Amount, remark: &str) {
+        if let Shown::Bar(drawn) = &self.shown {
+            // A window can become another size meanwhile.
+            let size = rustix::termios::tcgetwinsize(std::io::stderr());
+            let columns = size.map_or(COLUMNS, |size| size.ws_col.into());
+            let bar = Bar {
+                label: &self.label,
+                unit: self.unit,
+                amount,
+                rate: self.rate.per_second(),
+                elapsed: self.clock.now().since(self.begun),
+                remark: &super::output::one_line(remark),
+            };
+            drawn.set_message(bar.line(columns.saturating_sub(SPINNER + 1)));
         }
     }
 }
@@ -121,42 +145,140 @@ impl Drop for Progress<'_> {
 /// The columns of a terminal that does not tell its width.
 const COLUMNS: usize = 80;
 
-/// Returns the widths of the label and the bar; the rest of a line is figures and a remark.
-///
-/// A terminal breaks a line that does not fit, and its first part stays behind when it is drawn again.
-const fn shares(columns: usize) -> (usize, Option<usize>) {
-    match columns {
-        0..56 => (12, None),
-        56..80 => (16, None),
-        80..102 => (20, Some(10)),
-        _ => (30, Some(24)),
+/// The most and the fewest columns of a bar; a narrower one says nothing.
+const BAR_COLUMNS: (usize, usize) = (6, 30);
+
+/// The columns of the spinner before a line.
+const SPINNER: usize = 2;
+
+/// The interval at which a spinner moves, whether something comes or not.
+const SPIN: Duration = Duration::from_millis(120);
+
+/// The state of an operation, as one line with a bar.
+#[derive(Clone, Copy, Debug)]
+pub struct Bar<'a> {
+    /// Such as `fetching x`.
+    pub label: &'a str,
+    /// The unit of the amount.
+    pub unit: Unit,
+    /// A total of zero is not known yet.
+    pub amount: Amount,
+    /// Amount per second.
+    pub rate: u64,
+    /// Time since the beginning.
+    pub elapsed: Duration,
+    /// The number of sources, or the reason for which nothing comes.
+    pub remark: &'a str,
+}
+
+impl Bar<'_> {
+    /// Returns the line, as detailed as the columns allow, and at most that wide.
+    #[must_use]
+    pub fn line(&self, columns: usize) -> String {
+        let label = shortened(self.label, columns / 3 + 4);
+        let mut narrowest = label.clone();
+        for figures in self.figures() {
+            let used = label.chars().count() + 2 + figures.chars().count();
+            if used > columns {
+                narrowest = format!("{label}: {figures}");
+                continue;
+            }
+            let (least, most) = BAR_COLUMNS;
+            let room = columns.saturating_sub(used + 2).min(most);
+            let is_known = self.amount.total > 0 && self.unit != Unit::Stream;
+            if room < least || !is_known {
+                return format!("{label}: {figures}");
+            }
+            let filled = usize::try_from(percent(self.amount)).unwrap_or(0) * room / 100;
+            let bar = "=".repeat(filled);
+            return format!("{label} [{bar:<room$}] {figures}");
+        }
+        shortened(&narrowest, columns)
+    }
+
+    /// Returns the figures, the most detailed first.
+    fn figures(&self) -> Vec<String> {
+        let elapsed = format!("{} s", self.elapsed.as_secs());
+        if self.amount.total == 0 && self.unit != Unit::Stream {
+            return match self.remark {
+                "" => vec![elapsed],
+                remark => vec![format!("{elapsed}, {remark}"), elapsed],
+            };
+        }
+        let how_far = how_far(self.unit, self.amount, self.rate);
+        let mut figures = vec![format!("{}%", percent(self.amount))];
+        figures.push(how_far.clone());
+        let left = self.amount.total.saturating_sub(self.amount.done);
+        let mut most = how_far;
+        if let Some(seconds) = left.checked_div(self.rate)
+            && self.unit == Unit::Bytes
+            && left > 0
+        {
+            most = words::with_time_left(most, format_duration(Duration::from_secs(seconds + 1)));
+            figures.push(most.clone());
+        }
+        if !self.remark.is_empty() {
+            figures.push(format!("{most}, {}", self.remark));
+        }
+        figures.reverse();
+        figures
     }
 }
 
-fn bar(label: &str, unit: Unit, start: Amount) -> ProgressBar {
-    let columns = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(COLUMNS, |size| size.ws_col.into());
-    let (label_width, bar_width) = shares(columns);
-    let bar = bar_width.map_or_else(String::new, |width| format!("{{bar:{width}}} "));
-    let template = match unit {
-        Unit::Bytes if bar_width.is_none() => {
-            "{prefix} {percent:>3}% {binary_bytes_per_sec} {eta} {wide_msg}".to_owned()
+/// The amount per second of the last seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    since: Timestamp,
+    done: Option<u64>,
+    per_second: u64,
+}
+
+impl Rate {
+    /// The shortest time over which a rate is taken.
+    const LEAST: Duration = Duration::from_millis(500);
+
+    /// A rate that is not known yet.
+    #[must_use]
+    pub const fn new(now: Timestamp) -> Self {
+        Self {
+            since: now,
+            done: None,
+            per_second: 0,
         }
-        Unit::Bytes => format!(
-            "{{prefix}} {bar}{{percent:>3}}% {{binary_bytes}}/{{binary_total_bytes}} {{binary_bytes_per_sec}} {{eta}} {{wide_msg}}"
-        ),
-        Unit::Stream => "{prefix} {spinner} {binary_bytes} {binary_bytes_per_sec} {wide_msg}".to_owned(),
-        Unit::Fragments => {
-            let fragments = words::fragments_word();
-            format!("{{prefix}} {bar}{{percent:>3}}% {{pos}}/{{len}} {fragments} {{wide_msg}}")
+    }
+
+    /// Takes the amount that is done now.
+    pub fn observe(&mut self, now: Timestamp, done: u64) {
+        let elapsed = now.since(self.since);
+        match self.done {
+            // What an earlier attempt has left says nothing about the speed.
+            None => (self.since, self.done) = (now, Some(done)),
+            Some(before) if elapsed >= Self::LEAST => {
+                let moved = u128::from(done.saturating_sub(before)) * 1000;
+                let rate = u64::try_from(moved / elapsed.as_millis().max(1)).unwrap_or(u64::MAX);
+                self.per_second = match self.per_second {
+                    0 => rate,
+                    known => known / 4 * 3 + rate / 4,
+                };
+                (self.since, self.done) = (now, Some(done));
+            }
+            Some(_) => {}
         }
-    };
-    let style = ProgressStyle::with_template(&template).expect("a template without anything from outside");
-    let bar = ProgressBar::with_draw_target(Some(start.total), ProgressDrawTarget::stderr())
-        .with_style(style.progress_chars("=> "))
-        .with_prefix(super::table::shortened(label, label_width))
-        .with_position(start.done);
-    // Earlier attempts say nothing about the speed of this one.
-    bar.reset_eta();
+    }
+
+    /// The amount per second.
+    #[must_use]
+    pub const fn per_second(&self) -> u64 {
+        self.per_second
+    }
+}
+
+fn spinner() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+    let style = style.expect("a template without anything from outside");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let bar = bar.with_style(style.tick_chars("|/-\\ "));
+    bar.enable_steady_tick(SPIN);
     bar
 }
 
@@ -193,17 +315,20 @@ impl Pace {
 
 /// Returns a line such as `fetching x: 45% of 1.0 GiB, 120.0 MiB/s, 3 sources`.
 fn progress_line(label: &str, unit: Unit, amount: Amount, rate: u64, remark: &str) -> String {
-    let percent = percent(amount);
-    let how_far = match unit {
-        Unit::Bytes => words::bytes_done(percent, ByteCount::new(amount.total), ByteCount::new(rate)),
-        Unit::Stream => words::bytes_so_far(ByteCount::new(amount.done), ByteCount::new(rate)),
-        Unit::Fragments => words::fragments_done(amount.done, amount.total),
-    };
-    let mut line = format!("{label}: {how_far}");
+    let mut line = format!("{label}: {}", how_far(unit, amount, rate));
     if !remark.is_empty() {
         line = format!("{line}, {remark}");
     }
     super::output::one_line(&line)
+}
+
+fn how_far(unit: Unit, amount: Amount, rate: u64) -> String {
+    let bytes = ByteCount::new;
+    match unit {
+        Unit::Bytes => words::bytes_done(percent(amount), bytes(amount.total), bytes(rate)),
+        Unit::Stream => words::bytes_so_far(bytes(amount.done), bytes(rate)),
+        Unit::Fragments => words::fragments_done(amount.done, amount.total),
+    }
 }
 
 /// Returns whole percent; 100 only when the amount is complete, or there is nothing to do.
@@ -243,16 +368,50 @@ mod tests {
 
     #[test]
     fn a_line_with_a_bar_fits_its_terminal() {
-        // `100% 1023.99 MiB/1023.99 MiB 1023.99 MiB/s 59m` and its spaces; without the bytes in a narrow one.
-        let figures = |bar: Option<usize>| bar.map_or(5 + 13 + 4, |width| width + 1 + 5 + 24 + 13 + 4);
-        for columns in [40, 56, 79, 80, 101, 102, 200] {
-            let (label, bar) = shares(columns);
-            assert!(label + 1 + figures(bar) <= columns, "{columns}");
+        let of = |label, unit, amount, remark, columns| {
+            let bar = Bar {
+                label,
+                unit,
+                amount,
+                rate: 120 << 20,
+                elapsed: Duration::from_secs(3),
+                remark,
+            };
+            bar.line(columns)
+        };
+        let amount = Amount::new(461 << 20, 1 << 30);
+        let told = |columns| of("fetching x", Unit::Bytes, amount, "3 sources", columns);
+        assert_eq!(
+            told(100),
+            "fetching x [=============                 ] 45% of 1.0 GiB, 120.0 MiB/s, 5.0s left, 3 sources"
+        );
+        assert_eq!(told(40), "fetching x: 45% of 1.0 GiB, 120.0 MiB/s");
+        assert_eq!(told(24), "fetching x [===    ] 45%");
+        let long = "fetching a/long/name/of/some/large/model.gguf";
+        for columns in [10, 20, 40, 56, 79, 80, 101, 102, 200] {
+            for unit in [Unit::Bytes, Unit::Fragments, Unit::Stream] {
+                for amount in [amount, Amount::new(0, 0), Amount::new(5, 5)] {
+                    let line = of(long, unit, amount, "no peer that is online holds it", columns);
+                    assert!(line.chars().count() <= columns, "{columns}: {line}");
+                }
+            }
         }
-        // Templates are read when a bar is made.
-        for unit in [Unit::Bytes, Unit::Fragments] {
-            drop(bar("fetching x", unit, Amount::new(1, 2)));
-        }
+        let asking = of("asking for x", Unit::Bytes, Amount::new(0, 0), "", 80);
+        assert_eq!(asking, "asking for x: 3 s");
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_seconds() {
+        let at = Timestamp::from_millis;
+        let mut rate = Rate::new(at(0));
+        rate.observe(at(0), 5000);
+        assert_eq!(rate.per_second(), 0, "an earlier attempt left them");
+        rate.observe(at(1000), 6000);
+        assert_eq!(rate.per_second(), 1000);
+        rate.observe(at(1100), 9000);
+        assert_eq!(rate.per_second(), 1000, "too soon to tell");
+        rate.observe(at(2000), 6000);
+        assert_eq!(rate.per_second(), 750, "it stands still");
     }
 
     #[test]

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
-    Binding, ByteCount, ByteRate, ContentState, DrainStatus, Durability, FragmentSet, Health, Listing,
-    Location, Losses, Name, PeerId, PeerInfo, PeerMode, Reason, Repair, Revision, RevisionEntry,
-    RevisionState, Share, SourceFault, Survey, Timestamp, Why, format_duration,
+    Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet, Health,
+    Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason, Repair, Revision,
+    RevisionEntry, RevisionState, Share, SourceFault, Survey, Timestamp, Why, format_duration,
 };
 
 use super::output::one_line;
+use super::progress::{Amount, percent};
 use super::table::Align::{Left, Right};
 use super::table::Table;
 use crate::words;
@@ -102,6 +103,75 @@ pub fn contents(contents: &[LocalContent]) -> Table {
     table
 }
 
+/// Returns words such as `live, visitor, unreachable`.
+fn peer_state(peer: &PeerInfo) -> String {
+    let reach = match peer.reach {
+        Reach::Reachable => None,
+        Reach::Unconfirmed => Some(words::unconfirmed()),
+        Reach::Unreachable(_) => Some(words::out_of_reach()),
+    };
+    let mode = Some(peer.mode).filter(|mode| *mode != PeerMode::Active);
+    let words = [
+        Some(words::peer_state(peer.state)),
+        mode.map(words::mode_word),
+        peer.is_visitor.then(words::visiting),
+        reach.filter(|_| peer.state != PeerState::Lost),
+        peer.copy.is_some().then(words::copied),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the failures to dial peers, one line each.
+#[must_use]
+pub fn out_of_reach(peers: &[PeerInfo]) -> Vec<String> {
+    let failed = peers.iter().filter(|peer| peer.state == PeerState::Live);
+    let failed = failed.filter_map(|peer| Some((peer, peer.reach.failure()?)));
+    let line = |(peer, failure): (&PeerInfo, &DialFailure)| {
+        words::dialled_in_vain(peer.id.short(), &failure.address, one_line(&failure.error))
+    };
+    failed.map(line).collect()
+}
+
+/// Returns the table of the contents that a user has added and fetched; a directory is one row.
+#[must_use]
+pub fn mine(contents: &[&LocalContent]) -> Table {
+    let mut table = Table::new(&[
+        (words::title_name(), Left),
+        (words::title_size(), Right),
+        (words::title_held(), Right),
+        (words::title_role(), Left),
+        (words::title_where(), Left),
+    ]);
+    for content in contents {
+        let length = content.collection.map_or(content.length, |(length, _)| length);
+        let (held, all) = match content.collection {
+            Some((length, held)) => (held, length),
+            None => (content.fragments_held.into(), content.fragments.into()),
+        };
+        let name = content
+            .name
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        let slash = if content.collection.is_some() { "/" } else { "" };
+        let part = percent(Amount::new(held, all));
+        table.row([
+            format!("{name}{slash}"),
+            ByteCount::new(length).to_string(),
+            format!("{part}%"),
+            if content.is_pending {
+                words::pending().to_owned()
+            } else {
+                words::role(content.role).to_owned()
+            },
+            content.path.as_ref().map_or_else(
+                || words::in_the_store().to_owned(),
+                |path| one_line(&path.display().to_string()),
+            ),
+        ]);
+    }
+    table
+}
+
 /// Returns the life of a peer, its mode if it is not active, and whether a copy of it was refused.
 fn peer_words(peer: &PeerInfo) -> String {
     let mode = (peer.mode != PeerMode::Active).then(|| words::mode_word(peer.mode));
@@ -140,7 +210,7 @@ pub fn peers(peers: &[PeerInfo]) -> Table {
             peer.zone
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
-            peer_words(peer),
+            peer_state(peer),
             ByteCount::new(peer.free).to_string(),
             ByteCount::new(peer.capacity).to_string(),
             peer.contents.to_string(),
@@ -343,6 +413,9 @@ pub fn status(status: &Status) -> String {
         }
         SessionStatus::CopyOf { of, .. } => lines.push(("", words::is_a_copy(of))),
         _ => {}
+    }
+    if let Some(host) = status.visitor_host {
+        lines.push(("", words::visitor(&status.address, host)));
     }
     if let Some(zone) = &status.zone {
         lines.push((words::label_zone(), zone.to_string()));

@@ -1,5 +1,7 @@
 //! Sources of a fetch as text: which peer is asked for which fragments, and what has come from it. Pure.
 
+use std::collections::BTreeSet;
+
 use shared::model::{ByteCount, FetchSource, FetchSourceState};
 
 use crate::words;
@@ -8,37 +10,45 @@ use crate::words;
 pub const SHOWN: usize = 6;
 
 /// Returns a line such as `asking 192.168.20.85:50053 for fragments 3, 7 of file2 … received 11 fragments,
-/// 683.6 KiB`.
+/// 683.6 KiB`; fewer fragments are named where that does not fit the columns, and then none.
 #[must_use]
-pub fn asking(source: &FetchSource, name: &str) -> String {
-    let address = &source.address;
-    let doing = match (source.state, source.asked.as_slice()) {
-        (FetchSourceState::Connecting, _) => words::source_connecting(address, name),
-        (FetchSourceState::Gone, _) => words::source_gone(address, name),
-        (FetchSourceState::Idle, _) | (_, []) => words::source_idle(address, name),
-        (FetchSourceState::Asked, [one]) => words::source_asked_for_one(address, one, name),
-        (FetchSourceState::Asked, some) => {
-            let numbers: Vec<String> = some.iter().map(ToString::to_string).collect();
-            let more = if some.len() == FetchSource::MAX_ASKED {
-                ", …"
-            } else {
-                ""
-            };
-            words::source_asked(address, format!("{}{more}", numbers.join(", ")), name)
-        }
-    };
-    match source.bytes {
+pub fn asking(source: &FetchSource, name: &str, columns: usize) -> String {
+    let fits = |line: &String| line.chars().count() <= columns;
+    let with = |doing: String| match source.bytes {
         0 => doing,
         _ => words::source_received(doing, given(source)),
+    };
+    let address = &source.address;
+    let line = match (source.state, source.asked.as_slice()) {
+        (FetchSourceState::Connecting, _) => with(words::source_connecting(address, name)),
+        (FetchSourceState::Gone, _) => with(words::source_gone(address, name)),
+        (FetchSourceState::Idle, _) | (_, []) => with(words::source_idle(address, name)),
+        (FetchSourceState::Asked, [one]) => with(words::source_asked_for_one(address, one, name)),
+        (FetchSourceState::Asked, some) => {
+            let some = BTreeSet::from_iter(some);
+            let naming = |most| {
+                let mut numbers: Vec<String> = some.iter().take(most).map(ToString::to_string).collect();
+                if most < some.len() || some.len() == FetchSource::MAX_ASKED {
+                    numbers.push("…".to_owned());
+                }
+                with(words::source_asked(address, numbers.join(", "), name))
+            };
+            let lines = (1..=some.len()).rev().map(naming);
+            lines.into_iter().find(fits).unwrap_or_else(|| naming(1))
+        }
+    };
+    if fits(&line) || source.bytes == 0 {
+        return line;
     }
+    words::given_by(address, given(source))
 }
 
-/// Returns lines about the sources that gave something, such as `received from 10.0.0.2:50053: 150 fragments,
-/// 150.0 MiB`, with the number of the others when there are many.
+/// Returns lines about the sources that gave something, such as `asked 192.168.20.85:50053 for file2 …
+/// received 11 fragments, 683.6 KiB`, with the number of the others when there are many.
 #[must_use]
-pub fn summary(from: &[FetchSource]) -> Vec<String> {
+pub fn summary(from: &[FetchSource], name: &str) -> Vec<String> {
     let giving: Vec<_> = from.iter().filter(|source| source.bytes > 0).collect();
-    let line = |source: &&FetchSource| words::received_from(&source.address, given(source));
+    let line = |source: &&FetchSource| words::received_from(&source.address, name, given(source));
     let mut lines: Vec<String> = giving.iter().take(SHOWN).map(line).collect();
     if giving.len() > SHOWN {
         lines.push(words::and_more_peers(words::peers((giving.len() - SHOWN) as u64)));
@@ -76,7 +86,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_source_is_told_with_what_it_is_asked_for_and_what_it_gave() {
-        let told = |source| asking(&source, "file2");
+        let told = |source| asking(&source, "file2", 100);
         assert_eq!(
             told(source(85, 0, &[3, 7])),
             "asking 192.168.20.85:50053 for fragments 3, 7 of file2 …"
@@ -85,6 +95,12 @@ pub(crate) mod tests {
             told(source(85, 11, &[12])),
             "asking 192.168.20.85:50053 for fragment 12 of file2 … received 11 fragments, 11.0 KiB"
         );
+        let narrow = |columns| asking(&source(85, 11, &[9, 3, 7]), "file2", columns);
+        assert_eq!(
+            narrow(88),
+            "asking 192.168.20.85:50053 for fragments 3, … of file2 … received 11 fragments, 11.0 KiB"
+        );
+        assert_eq!(narrow(60), "192.168.20.85:50053 … 11 fragments, 11.0 KiB");
         let _spanish = here(Language::Spanish);
         assert_eq!(
             told(source(85, 1, &[3, 7])),
@@ -105,12 +121,12 @@ pub(crate) mod tests {
                 state,
                 ..source(1, 0, &[0])
             };
-            asking(&source, "x")
+            asking(&source, "x", 100)
         });
         assert_eq!(
             told,
             [
-                "192.168.20.1:50053 has left x",
+                "192.168.20.1:50053 has gone from x …",
                 "connecting to 192.168.20.1:50053 for x …",
                 "connected to 192.168.20.1:50053 for x …",
                 "asking 192.168.20.1:50053 for fragment 0 of x …",
@@ -122,13 +138,13 @@ pub(crate) mod tests {
     fn the_summary_names_who_gave_something_and_counts_the_rest() {
         let mut from: Vec<_> = (1..=9).map(|number| source(number, 10, &[])).collect();
         from.push(source(10, 0, &[]));
-        let lines = summary(&from);
+        let lines = summary(&from, "x");
         assert_eq!(
             lines[0],
-            "received from 192.168.20.1:50053: 10 fragments, 10.0 KiB"
+            "asked 192.168.20.1:50053 for x … received 10 fragments, 10.0 KiB"
         );
         assert_eq!(lines.last().map(String::as_str), Some("and from 3 peers more"));
         assert_eq!(lines.len(), SHOWN + 1);
-        assert_eq!(summary(&[]), Vec::<String>::new());
+        assert_eq!(summary(&[], "x"), Vec::<String>::new());
     }
 }

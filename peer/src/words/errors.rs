@@ -213,7 +213,10 @@ pub(crate) fn name_error(error: &NameError) -> String {
 pub(crate) fn error(error: &impl Coded) -> String {
     match language::current() {
         Language::English => error.to_string(),
-        Language::Spanish => reported(kind(error.code()), error),
+        Language::Spanish => match super::reports::spanish(&error.to_string()) {
+            Some(told) => format!("{}: {told}", kind(error.code())),
+            None => reported(kind(error.code()), error),
+        },
     }
 }
 
@@ -287,7 +290,9 @@ pub(crate) fn reason(reason: &Reason) -> String {
 pub(crate) fn told(remark: &str) -> String {
     match language::current() {
         Language::English => remark.to_owned(),
-        Language::Spanish => known_reason(remark).unwrap_or_else(|| quoted(remark)),
+        Language::Spanish => known_reason(remark)
+            .or_else(|| super::reports::spanish(remark))
+            .unwrap_or_else(|| quoted(remark)),
     }
 }
 
@@ -319,6 +324,8 @@ fn reason_code(code: ReasonCode) -> &'static str {
         ReasonCode::SafeMode => "el tracker espera a sus nodos tras reiniciar",
         ReasonCode::JournalGap => "al registro del tracker le falta una parte",
         ReasonCode::NoSource => "algún fragmento no está en ningún nodo vivo",
+        ReasonCode::Unreachable => "los demás nodos no alcanzan a algunos que lo tienen",
+        ReasonCode::Unconfirmed => "ningún otro nodo ha llamado aún a uno que lo guarda",
         ReasonCode::SourceAway => "algún fragmento solo está en nodos que acaban de callar",
         ReasonCode::GraceRunning => "un nodo que lo guarda acaba de callar",
         ReasonCode::Maintenance => "un nodo que lo guarda está en mantenimiento",

@@ -139,6 +139,8 @@ limit: Mostrar los límites de las transferencias del nodo, o cambiarlos, en el 
 limit.upload: Límite de envío a todos los nodos juntos, por ejemplo 10MB/s, 512KiB/s o 80Mbit/s, o `none`
 limit.download: Límite de recepción de todos los nodos juntos, o `none`
 network: Mostrar los nodos de la red
+network.all: También los nodos que se han ido y no guardaban nada
+network.remove: Quitar de la lista, para todos, un nodo perdido
 new-id: Dar al directorio de datos un id propio, cuando es copia del de otro nodo; no puede haber un nodo en marcha con él
 verify: Releer los datos del nodo (de un contenido, o todos), y retirar los fragmentos dañados
 verify.content: El contenido que releer

@@ -4,18 +4,20 @@ shared::messages! {
     // The options: the letter that chooses one, and what it does.
     fn option_connect() { en: "c  connect to a network", es: "c  conectar con una red" }
     fn option_add() { en: "a  add a file or a directory", es: "a  añadir un archivo o directorio" }
-    fn option_remove() { en: "r  remove a name for everyone", es: "r  retirar un nombre para todos" }
-    fn option_local() { en: "l  list what this peer holds", es: "l  lista de lo que hay en este nodo" }
+    fn option_forget() { en: "r  remove from my list", es: "q  quitar de mi lista" }
+    fn option_local() { en: "l  show my list", es: "l  ver mi lista" }
     fn option_network() { en: "n  list the network's files", es: "v  ver los archivos de la red" }
     fn option_find() { en: "f  find and fetch a file", es: "b  buscar y descargar un archivo" }
     fn option_peers() { en: "p  show the network's peers", es: "n  nodos de la red" }
     fn option_status() { en: "s  show this peer's status", es: "e  estado de este nodo" }
     fn option_leave() { en: "d  leave the network", es: "d  dejar la red" }
+    fn option_transfers() { en: "t  show the transfers", es: "t  ver las transferencias" }
+    fn option_remove() { en: "x  remove a name for everyone", es: "r  retirar un nombre para todos" }
     fn option_exit() { en: "q  exit", es: "s  salir" }
     fn option_help() { en: "h  show this menu", es: "m  mostrar este menú" }
     fn no_option(line) {
-        en: "{line} is not an option; type a number from 0 to 9 or its letter, ? shows them",
-        es: "{line} no es una opción; escriba un número de 0 a 9 o su letra, ? las muestra"
+        en: "{line} is not an option; type a number from 0 to 11 or its letter, ? shows them",
+        es: "{line} no es una opción; escriba un número de 0 a 11 o su letra, ? las muestra"
     }
 
     // The beginning and the end.
@@ -35,6 +37,15 @@ shared::messages! {
     fn ask_leave(transfers) {
         en: "{transfers} under way; leave anyway?",
         es: "{transfers} en curso; ¿salir de todos modos?"
+    }
+    fn how_to_leave() {
+        en: "0 or Ctrl-D leaves the menu; so does Ctrl-C once more now",
+        es: "con 0 o Ctrl-D se sale del menú; con Ctrl-C otra vez ahora, también"
+    }
+    fn yes_unless_no(question) { en: "{question} [Y/n] ", es: "{question} [S/n] " }
+    fn ask_last_network(entry) {
+        en: "connect to the last network, {entry}?",
+        es: "¿conectar con la última red, {entry}?"
     }
     fn lost_peer() {
         en: "the peer does not answer any more; start it again with `peer serve`, or leave with 0 and open the menu again",
@@ -89,6 +100,11 @@ shared::messages! {
         es: "{published}, {left} siguen esperando; con 4 se ven"
     }
     fn leave_the_network() { en: "leave the network", es: "dejar la red" }
+    fn ask_leave_network() {
+        en: "this peer runs without the menu too, and others may use it; take it out of its network?",
+        es: "este nodo funciona también sin el menú, y otros pueden usarlo; ¿sacarlo de su red?"
+    }
+    fn stays_in_network() { en: "it stays in its network", es: "sigue en su red" }
     fn left_the_network() {
         en: "left the network; what this peer holds stays here",
         es: "fuera de la red; lo que hay en este nodo se queda aquí"
@@ -96,8 +112,12 @@ shared::messages! {
 
     // Lists.
     fn holds_nothing() {
-        en: "this peer holds nothing yet; 2 adds a file, 6 fetches one",
-        es: "en este nodo aún no hay nada; con 2 se añade un archivo, con 6 se descarga"
+        en: "my list is empty; 2 adds a file, 6 fetches one",
+        es: "mi lista está vacía; con 2 se añade un archivo, con 6 se descarga"
+    }
+    fn kept_for_others(contents, bytes) {
+        en: "and for others this peer keeps {contents}, {bytes}",
+        es: "y para otros este nodo guarda {contents}, {bytes}"
     }
     fn network_is_empty() {
         en: "the network has no files yet; 2 adds one",
@@ -105,7 +125,58 @@ shared::messages! {
     }
     fn ask_for_status() { en: "ask the peer for its status", es: "preguntar al nodo por su estado" }
 
-    // Removing.
+    // Removing from the list.
+    fn ask_to_forget() {
+        en: "number or name to remove from my list; the file itself stays: ",
+        es: "número o nombre que quitar de mi lista; el archivo mismo se queda: "
+    }
+    fn not_on_my_list(text) {
+        en: "{text} is not on my list; type a number or a name of it, or only Enter",
+        es: "{text} no está en mi lista; escriba un número o un nombre de ella, o solo Intro"
+    }
+    fn nothing_forgotten() { en: "nothing removed from my list", es: "no se ha quitado nada de mi lista" }
+    fn ask_forget_last(name) {
+        en: "remove {name} from my list anyway? the network may lose it",
+        es: "¿quitar {name} de mi lista de todos modos? la red puede perderlo"
+    }
+    fn forgotten_file_stays(name, path) {
+        en: "removed {name} from my list: this peer no longer shares it, {path} stays where it is",
+        es: "{name} quitado de mi lista: este nodo ya no lo comparte, {path} se queda donde está"
+    }
+    fn forgotten(name, freed) {
+        en: "removed {name} from my list, {freed} became free; fetched files stay where they are",
+        es: "{name} quitado de mi lista, {freed} libres; los archivos descargados se quedan donde están"
+    }
+
+    // Transfers.
+    fn ctrl_c_leaves_view() {
+        en: "(Ctrl-C puts it into the background)",
+        es: "(con Ctrl-C sigue en segundo plano)"
+    }
+    fn goes_on_in_background(number) {
+        en: "transfer {number} goes on in the background; 10 lists the transfers, follows and cancels them",
+        es: "la transferencia {number} sigue en segundo plano; con 10 se ven, se siguen y se cancelan"
+    }
+    fn no_transfers() {
+        en: "no transfers yet; 2 adds a file, 6 fetches one",
+        es: "aún no hay transferencias; con 2 se añade un archivo, con 6 se descarga"
+    }
+    fn too_many_transfers(most) {
+        en: "{most} transfers run, which is the most; wait for one or cancel one with 10",
+        es: "hay {most} transferencias en curso, que es lo máximo; espere a una o cancele una con 10"
+    }
+    fn ask_transfer() {
+        en: "a number follows one, c NUMBER cancels, r NUMBER resumes, Enter: back: ",
+        es: "un número la sigue, c NÚMERO la cancela, r NÚMERO la reanuda, Intro: menú: "
+    }
+    fn bad_wish(text) {
+        en: "{text} is none of these: a number, c and a number, r and a number",
+        es: "{text} no es nada de esto: un número, c y un número, r y un número"
+    }
+    fn no_such_transfer(number) { en: "there is no transfer {number}", es: "no hay ninguna transferencia {number}" }
+    fn has_ended(number) { en: "transfer {number} has ended already", es: "la transferencia {number} ya ha acabado" }
+
+    // Removing for everyone.
     fn ask_name_to_remove() { en: "name to remove: ", es: "nombre que retirar: " }
     fn nothing_removed() { en: "nothing removed", es: "no se ha retirado nada" }
     fn five_lists_names() { en: "5 lists the names", es: "con 5 se ven los nombres" }
@@ -113,12 +184,28 @@ shared::messages! {
         en: "5 lists the network's names, 1 connects",
         es: "con 5 se ven los nombres de la red, con 1 se conecta"
     }
+    fn removal_costs(name, size, peers) {
+        en: "{name}: {size} on {peers}; without the name nobody finds it, and the replicas are dropped; files of their users stay",
+        es: "{name}: {size} en {peers}; sin el nombre nadie lo encuentra, y se borran las réplicas; los archivos de los usuarios se quedan"
+    }
     fn ask_remove(name) { en: "remove {name} for everyone?", es: "¿retirar {name} para todos?" }
 
     // Adding.
     fn ask_path() { en: "file or directory to add: ", es: "archivo o directorio que añadir: " }
     fn nothing_added() { en: "nothing added", es: "no se ha añadido nada" }
-    fn nothing_added_because(error) { en: "nothing added: {error}", es: "no se ha añadido nada: {error}" }
+    fn ask_fragment_length(default) {
+        en: "fragment size [{default}]: ",
+        es: "tamaño de los fragmentos [{default}]: "
+    }
+    fn of_each_file() { en: "by the size of each file", es: "según el tamaño de cada archivo" }
+    fn bad_fragment_length(text, least, most) {
+        en: "{text} is no size of fragments; type a power of two from {least} to {most}, such as 1MiB",
+        es: "{text} no es un tamaño de fragmentos; escriba una potencia de dos de {least} a {most}, como 1MiB"
+    }
+    fn too_many_fragments(size) {
+        en: "with fragments of {size} there would be too many of them; choose a longer one",
+        es: "con fragmentos de {size} serían demasiados; elija uno más largo"
+    }
     fn preview_file(name, length, fragments) { en: "{name}: {length}, {fragments}", es: "{name}: {length}, {fragments}" }
     fn preview_last(fragments, size, last) {
         en: "{fragments} of {size}, the last of {last}",
@@ -154,8 +241,12 @@ shared::messages! {
     }
     fn ask_which(count) { en: "which one, 1 to {count}: ", es: "¿cuál?, de 1 a {count}: " }
     fn choose_one(count) {
-        en: "nothing fetched: choose 1 to {count}",
-        es: "no se ha descargado nada: elija de 1 a {count}"
+        en: "choose 1 to {count}, or only Enter for none",
+        es: "elija de 1 a {count}, o solo Intro para ninguno"
+    }
+    fn ask_inside() {
+        en: "Enter for all of it, or a part of a path inside, ? lists them: ",
+        es: "Intro para todo, o una parte de una ruta de dentro, ? las lista: "
     }
     fn found_file(length, fragments, size, revision) {
         en: "{length} in {fragments} of {size}, revision {revision}",
@@ -174,14 +265,10 @@ shared::messages! {
         es: "algunos fragmentos no están en ningún nodo conectado: ahora no se puede completar"
     }
     fn ask_where_to_save(default) { en: "save as [./{default}]: ", es: "guardar como [./{default}]: " }
-    fn output_exists(path) {
-        en: "cannot write {path}: it exists; save it as something else",
-        es: "no se puede escribir {path}: ya existe; guárdelo con otro nombre"
-    }
     fn ask_replace(path) { en: "{path} exists; replace it?", es: "{path} ya existe; ¿reemplazarlo?" }
     fn nothing_fetched() { en: "nothing fetched", es: "no se ha descargado nada" }
     fn fetch_cancelled() {
-        en: "cancelled; what has been fetched is kept, fetch it again to continue",
-        es: "cancelado; lo descargado se conserva, descárguelo otra vez para continuar"
+        en: "cancelled; what has been fetched is kept, 10 resumes it",
+        es: "cancelado; lo descargado se conserva, con 10 se reanuda"
     }
 }

@@ -4,8 +4,8 @@
 //! it with the same placeholders. CONTRIBUTING.md says how to add one, and docs/glossary.md has the Spanish
 //! of the project's words; a node and a peer are both *nodo*.
 //!
-//! Logs and JSON are English only. So are the reports of other programs: a Spanish sentence quotes them in «»
-//! after the Spanish words for their kind.
+//! Logs and JSON are English only. So are the reports of other programs: `reports` has the Spanish of those
+//! that users meet, and a Spanish sentence quotes the others in «» after the Spanish words for their kind.
 
 mod errors;
 mod help;
@@ -13,6 +13,7 @@ mod menu;
 mod names;
 mod network;
 mod nouns;
+mod reports;
 mod transfers;
 
 pub(crate) use errors::*;

@@ -8,6 +8,24 @@ shared::messages! {
     fn replicas_wanted(name, replicas) { en: "{name}: {replicas} wanted", es: "{name}: objetivo de {replicas}" }
     fn change_mode() { en: "change the mode of this peer", es: "cambiar el modo de este nodo" }
     fn drain_peer() { en: "drain this peer", es: "vaciar este nodo" }
+    fn remove_peer(id) { en: "remove peer {id}", es: "quitar el nodo {id}" }
+    fn removed_peer(id) { en: "peer {id} is no longer listed", es: "el nodo {id} ya no está en la lista" }
+    fn no_such_peer() { en: "there is no such peer", es: "no hay tal nodo" }
+    fn id_too_short() {
+        en: "give more of its id: several peers may be meant",
+        es: "indique más de su identificador: puede referirse a varios nodos"
+    }
+    fn visitor(address, host) {
+        en: "no other machine can reach this peer at {address}: it is a visitor, which may fetch, but keeps nothing for others, and nobody can read what it adds; start it with --host {host}",
+        es: "ninguna otra máquina alcanza este nodo en {address}: está de visita, puede descargar, pero no guarda nada para otros, y nadie puede leer lo que añada; inícielo con --host {host}"
+    }
+    fn out_of_reach() { en: "unreachable", es: "inalcanzable" }
+    fn unconfirmed() { en: "unconfirmed", es: "sin confirmar" }
+    fn visiting() { en: "visitor", es: "de visita" }
+    fn dialled_in_vain(peer, address, error) {
+        en: "peer {peer} cannot be reached by others: {address}: {error}",
+        es: "los demás no alcanzan el nodo {peer}: {address}: «{error}»"
+    }
     fn draining_label() { en: "draining", es: "vaciando" }
     fn drain_called_off() {
         en: "the drain was cancelled in the meantime",

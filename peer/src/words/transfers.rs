@@ -9,7 +9,10 @@ shared::messages! {
     fn fetching(name) { en: "fetching {name}", es: "descargando {name}" }
     fn fragments_done(done, total) { en: "{done} of {total} fragments", es: "{done} de {total} fragmentos" }
     fn bytes_done(percent, total, rate) { en: "{percent}% of {total}, {rate}/s", es: "{percent} % de {total}, {rate}/s" }
-    fn fragments_word() { en: "fragments", es: "fragmentos" }
+    fn with_time_left(line, time) { en: "{line}, {time} left", es: "{line}, quedan {time}" }
+    fn asking_network(name) { en: "asking the network for {name}", es: "preguntando a la red por {name}" }
+    fn adding(name) { en: "adding {name}", es: "añadiendo {name}" }
+    fn publishing(name) { en: "publishing {name}", es: "publicando {name}" }
     fn fewest_of(fewest, target) { en: "fewest {fewest} of {target}", es: "mínimo {fewest} de {target}" }
     fn sources(count) { en: ["1 source", "{count} sources"], es: ["1 fuente", "{count} fuentes"] }
 
@@ -30,10 +33,14 @@ shared::messages! {
         en: "connected to {address} for {name} …",
         es: "conectado con {address} para {name} …"
     }
-    fn source_gone(address, name) { en: "{address} has left {name}", es: "{address} ya no da {name}" }
+    fn source_gone(address, name) { en: "{address} has gone from {name} …", es: "{address} ya no da {name} …" }
     fn source_received(doing, given) { en: "{doing} received {given}", es: "{doing} recibido {given}" }
+    fn given_by(address, given) { en: "{address} … {given}", es: "{address} … {given}" }
     fn given(fragments, bytes) { en: "{fragments}, {bytes}", es: "{fragments}, {bytes}" }
-    fn received_from(address, given) { en: "received from {address}: {given}", es: "recibido de {address}: {given}" }
+    fn received_from(address, name, given) {
+        en: "asked {address} for {name} … received {given}",
+        es: "pedido {name} a {address} … recibido {given}"
+    }
     fn and_more_peers(peers) { en: "and from {peers} more", es: "y de {peers} más" }
 
     // Adding.

@@ -1,68 +1,22 @@
 //! Additions: changes that a publication makes to the store, and that are taken back unless it comes about.
 //!
-//! A content is here, and durable, before the tracker is asked to bind its name. When the tracker refuses, when
-//! the user stops the command, or when a later file of a directory cannot be read, the store must be as it was:
-//! no role, no file that is remembered, no byte of capacity taken. So everything that is added for a
+//! A content is here, and durable, before the tracker is asked to bind its name. When the tracker refuses,
+//! when the user stops the command, or when a later file of a directory cannot be read, the store must be as
+//! it was: no role, no file that is remembered, no byte of capacity taken. So everything that is added for a
 //! publication goes through an [`Addition`], which undoes it when it is dropped before [`Addition::keep`].
 //!
-//! Invariant: a content that several additions have touched is taken back with the last of them, and only if
-//! none of them was kept and it was not published before the first.
+//! Several additions may touch one content: see [`TouchedContents`](super::touched::TouchedContents).
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shared::model::{ContentId, FragmentLength, Manifest, Name};
 use tracing::warn;
 
 use super::publish::HashedFile;
 use super::{DiskStore, FragmentStore as _, Role, StagedUpload, StoreError};
-
-/// A content that additions under way have touched.
-#[derive(Debug)]
-struct Touched {
-    additions: u32,
-    was_published: bool,
-    is_kept: bool,
-}
-
-/// The contents that additions under way have touched.
-#[derive(Debug, Default)]
-pub(super) struct Additions(Mutex<BTreeMap<ContentId, Touched>>);
-
-impl Additions {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ContentId, Touched>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn touch(&self, content: ContentId, is_published: impl FnOnce() -> bool) {
-        let mut touched = self.lock();
-        let of = touched.entry(content).or_insert_with(|| Touched {
-            additions: 0,
-            was_published: is_published(),
-            is_kept: false,
-        });
-        of.additions += 1;
-    }
-
-    /// Notes the end of an addition; returns whether the content is to be published no longer.
-    fn end(&self, content: ContentId, is_kept: bool) -> bool {
-        let mut touched = self.lock();
-        let Some(of) = touched.get_mut(&content) else {
-            return false;
-        };
-        of.additions -= 1;
-        of.is_kept |= is_kept;
-        let is_over = of.additions == 0;
-        let is_undone = is_over && !of.is_kept && !of.was_published;
-        if is_over {
-            touched.remove(&content);
-        }
-        is_undone
-    }
-}
 
 /// The changes of one addition. Its methods, and its end, may wait for the disk.
 #[derive(Debug)]
@@ -182,7 +136,7 @@ impl Addition {
             let entry = self.store.entry(content);
             entry.is_some_and(|entry| entry.roles.published)
         };
-        self.store.additions.touch(content, is_published);
+        self.store.touched.touch(content, is_published);
         self.touched.push(content);
     }
 
@@ -210,7 +164,7 @@ impl Drop for Addition {
             }
         }
         for content in &self.touched {
-            if self.store.additions.end(*content, self.is_kept) {
+            if self.store.touched.end(*content, self.is_kept) {
                 warn(*content, self.take_back(*content));
             }
         }

@@ -26,12 +26,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use shared::hash::{FragmentProof, VerifiedBlocks};
-use shared::model::{BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, Manifest, Name};
+use shared::model::{BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, Manifest, Name, Revision};
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::additions::Additions;
 use super::files::FileIdentity;
+use super::files::free_space;
 use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
@@ -39,6 +39,7 @@ use super::layout::Layout;
 use super::publications::{Publication, PublicationState};
 use super::recovery::{provable, recover};
 use super::slot::{Slot, Slots};
+use super::touched::TouchedContents;
 use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage};
 
 /// Changes that a subscriber may lag behind before it has to look at everything.
@@ -55,7 +56,7 @@ pub struct DiskStore {
     /// Bytes of the capacity that staged uploads may take; changes under the index's lock.
     pub(super) staged: AtomicU64,
     changes: broadcast::Sender<ContentId>,
-    pub(super) additions: Additions,
+    pub(super) touched: TouchedContents,
     /// Lock on the data directory, held while the store is open.
     _lock: File,
 }
@@ -85,7 +86,7 @@ impl DiskStore {
             handles: Handles::default(),
             staged: AtomicU64::new(0),
             changes,
-            additions: Additions::default(),
+            touched: TouchedContents::default(),
             _lock: lock,
         })
     }
@@ -328,6 +329,11 @@ impl FragmentStore for DiskStore {
         }
     }
 
+    fn disk_free(&self) -> Option<u64> {
+        let index = self.layout.index();
+        free_space(index.parent()?).ok()
+    }
+
     fn subscribe(&self) -> broadcast::Receiver<ContentId> {
         self.changes.subscribe()
     }
@@ -384,8 +390,30 @@ impl DiskStore {
         self.index().put_publication(publication)
     }
 
-    /// Takes a publication back that the tracker has refused: the one that had the name before is there again.
-    /// Changes nothing when the user has added something else under the name meanwhile.
+    /// Notes that the content of a name has another name now, at this revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn rename(
+        &self,
+        from: &Name,
+        to: &Name,
+        content: ContentId,
+        revision: Revision,
+    ) -> Result<(), StoreError> {
+        let mut index = self.index();
+        index.rename(from, to, content, revision)?;
+        for slot in self.slots.all() {
+            let mut kept = slot.kept();
+            if kept.name.as_ref() == Some(from) {
+                kept.name = Some(to.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a publication back that the tracker has refused: the one that had the name before is there
+    /// again. Changes nothing when the user has added something else under the name meanwhile.
     ///
     /// # Errors
     /// [`StoreError::Index`].

@@ -80,6 +80,19 @@ pub enum StoreError {
         /// The file that was being read.
         path: PathBuf,
     },
+    /// A path leads into the node's data directory, from which nothing is published and to which nothing is
+    /// written.
+    #[error(
+        "{} is in the data directory of this node, {}; choose another place",
+        path.display(),
+        root.display()
+    )]
+    OwnData {
+        /// The path.
+        path: PathBuf,
+        /// The data directory.
+        root: PathBuf,
+    },
     /// The output of a fetch exists already.
     #[error("{} exists already", path.display())]
     OutputExists {
@@ -149,7 +162,7 @@ impl Coded for StoreError {
             Self::OutputExists { .. } => ErrorCode::Conflict,
             Self::NoRoom { .. } => ErrorCode::Exhausted,
             Self::Changed { .. } | Self::ChangedWhileRead { .. } | Self::Damaged { .. } => ErrorCode::Corrupt,
-            Self::NotAFile { .. } | Self::Manifest(_) => ErrorCode::InvalidArgument,
+            Self::NotAFile { .. } | Self::OwnData { .. } | Self::Manifest(_) => ErrorCode::InvalidArgument,
             Self::Cancelled { .. } => ErrorCode::Cancelled,
             Self::Unusable(_)
             | Self::NotPrepared { .. }

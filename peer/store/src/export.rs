@@ -38,12 +38,15 @@ impl DiskStore {
         {
             return Ok(());
         }
-        check_output(output, overwrite)?;
+        check_output(&self.layout, output, overwrite)?;
         let copy = partial_beside(output, rand::random());
         self.index().add_temporary(&copy)?;
         let done = self
             .copy(&entry.manifest, &copy)
-            .and_then(|identity| files::move_file(&copy, output, overwrite).map(|()| identity))
+            .and_then(|identity| {
+                self.layout.require_foreign(output)?;
+                files::move_file(&copy, output, overwrite).map(|()| identity)
+            })
             .or_else(|error| files::remove(&copy).and(Err(error)));
         let index = self.index();
         index.remove_temporary(&copy)?;

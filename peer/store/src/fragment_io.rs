@@ -74,8 +74,8 @@ impl DiskStore {
         })
     }
 
-    /// Reads a range of a file that holds a fragment. What cannot be read from one of the user's files is read
-    /// from an equal one; where there is none, the fragment is withdrawn.
+    /// Reads a range of a file that holds a fragment. What cannot be read from one of the user's files is
+    /// read from an equal one; where there is none, the fragment is withdrawn.
     pub(super) fn read_part(
         &self,
         slot: &Slot,

@@ -61,9 +61,9 @@ const SCHEMA: &str = "
     ) STRICT;
 ";
 
-/// Parts of the schema that came later. Programs that do not know them work without them, so the format is the
-/// same: a copy that such a program did not keep up to date has another identity by then, or still has the
-/// bytes.
+/// Parts of the schema that came later. Programs that do not know them work without them, so the format is
+/// the same: a copy that such a program did not keep up to date has another identity by then, or still has
+/// the bytes.
 const ADDITIONS: &str = "
     CREATE TABLE IF NOT EXISTS copies (
         path BLOB PRIMARY KEY,
@@ -80,6 +80,9 @@ const ADDITIONS: &str = "
 /// Columns of a publication, in the order of the table.
 const PUBLICATION: &str =
     "SELECT name, content, target, is_update, state, revision, reason FROM publications";
+
+/// Chooses the publications that wait, by the index that has no others.
+const PENDING: &str = "INDEXED BY publications_pending WHERE state = 0";
 
 /// The roles and their bits in the index.
 const ROLE_BITS: [(Role, i64); 3] = [(Role::Published, 1), (Role::Assigned, 2), (Role::Fetched, 4)];
@@ -314,13 +317,13 @@ impl Index {
     }
 
     pub(super) fn pending_publications(&self) -> Result<Vec<Publication>, StoreError> {
-        self.select_publications("WHERE state = 0 ORDER BY name", [])
+        self.select_publications(&format!("{PENDING} ORDER BY name"), [])
     }
 
     pub(super) fn count_pending(&self) -> Result<u64, StoreError> {
-        let count = "SELECT count(*) FROM publications WHERE state = 0";
+        let count = format!("SELECT count(*) FROM publications {PENDING}");
         let get = |row: &Row<'_>| row.get::<_, i64>(0);
-        let count = self.connection.prepare_cached(count)?.query_row([], get)?;
+        let count = self.connection.prepare_cached(&count)?.query_row([], get)?;
         Ok(count.cast_unsigned())
     }
 
@@ -344,6 +347,36 @@ impl Index {
         let before = self.publication(&publication.name)?;
         put_publication(&self.connection, publication)?;
         Ok(before)
+    }
+
+    /// Notes that a name has another name now: the settled publication of this content, and all labels.
+    pub(super) fn rename(
+        &mut self,
+        from: &Name,
+        to: &Name,
+        content: ContentId,
+        revision: Revision,
+    ) -> Result<(), StoreError> {
+        let settled = self.publication(from)?.filter(|known| {
+            known.content == content && matches!(known.state, PublicationState::Published(_))
+        });
+        let change = self.connection.transaction()?;
+        if let Some(settled) = settled {
+            forget_publication(&change, &settled)?;
+            let (name, state) = (to.clone(), PublicationState::Published(revision));
+            put_publication(
+                &change,
+                &Publication {
+                    name,
+                    state,
+                    ..settled
+                },
+            )?;
+        }
+        change
+            .prepare_cached("UPDATE holdings SET name = ? WHERE name = ?")?
+            .execute([to.as_str(), from.as_str()])?;
+        Ok(change.commit()?)
     }
 
     /// Puts the publication that had the name before in place of one that still asks for the same.
@@ -584,6 +617,19 @@ mod tests {
         drop(connection);
         let error = Index::open(&path).expect_err("newer");
         assert!(error.to_string().contains("format 2"), "{error}");
+    }
+
+    #[test]
+    fn no_question_about_the_outbox_reads_all_of_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let index = Index::open(&directory.path().join("index.db")).expect("a new index");
+        for which in ["WHERE name = 'a'", "WHERE content = x'00' ORDER BY name", PENDING] {
+            let explain = format!("EXPLAIN QUERY PLAN {PUBLICATION} {which}");
+            let step = |row: &Row<'_>| row.get::<_, String>("detail");
+            let plan = index.connection.query_row(&explain, [], step).expect("explains");
+            let is_part = plan.contains("publications_pending") || plan.starts_with("SEARCH");
+            assert!(is_part, "{which}: {plan}");
+        }
     }
 
     #[test]

@@ -260,8 +260,8 @@ impl Kept {
         Ok(next)
     }
 
-    /// Returns the output that a fetch into another file than the content's own asks for, and whether it may be
-    /// replaced. A fetch that could not write it in the end must not change the record before.
+    /// Returns the output that a fetch into another file than the content's own asks for, and whether it may
+    /// be replaced. A fetch that could not write it in the end must not change the record before.
     pub(super) fn output_of<'a>(&self, purpose: &'a Purpose) -> Option<(&'a Path, bool)> {
         let Purpose::Fetched {
             output: asked,

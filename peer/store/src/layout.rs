@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shared::model::ContentId;
+use shared::own_data::OwnData;
 
 use super::files::sync_directory;
 use super::kept::Kept;
@@ -79,6 +80,28 @@ impl Layout {
             .and_then(|()| file.write_all(pid.as_bytes()))
             .map_err(StoreError::io("write", &path))?;
         Ok(file)
+    }
+
+    /// Refuses a path that leads to the data directory or to something in it.
+    pub(super) fn require_foreign(&self, path: &Path) -> Result<(), StoreError> {
+        self.refuse_if(OwnData::look(&self.root).holds(path), path)
+    }
+
+    /// Refuses an open file of the data directory, whatever path led to it.
+    pub(super) fn require_foreign_file(&self, path: &Path, file: &File) -> Result<(), StoreError> {
+        let own = OwnData::look(&self.root);
+        let metadata = file.metadata().map_err(StoreError::io("look at", path))?;
+        self.refuse_if(own.is_file(&metadata) || own.holds(path), path)
+    }
+
+    fn refuse_if(&self, is_own: bool, path: &Path) -> Result<(), StoreError> {
+        match is_own {
+            true => Err(StoreError::OwnData {
+                path: path.to_owned(),
+                root: self.root.clone(),
+            }),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn index(&self) -> PathBuf {

@@ -31,6 +31,7 @@ mod room;
 mod settle;
 mod slot;
 mod staged_upload;
+mod touched;
 mod verify;
 
 #[cfg(test)]
@@ -225,6 +226,11 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
 
     /// Returns the capacity and the used part of it.
     fn usage(&self) -> Usage;
+
+    /// Returns the bytes that the store's disk has free, if it knows.
+    fn disk_free(&self) -> Option<u64> {
+        None
+    }
 
     /// Subscribes to the contents that are gained, lost or changed. A receiver that lags looks at everything.
     fn subscribe(&self) -> broadcast::Receiver<ContentId>;

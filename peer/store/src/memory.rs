@@ -97,7 +97,8 @@ impl State {
 }
 
 impl Held {
-    /// Moves from the user's file in which the content is to the next of its copies; false when there is none.
+    /// Moves from the user's file in which the content is to the next of its copies; false when there is
+    /// none.
     fn move_to_copy(&mut self) -> bool {
         if self.copies.is_empty() || !matches!(self.kept.place, Place::File(_)) {
             return false;

@@ -152,8 +152,8 @@ impl ReadAt for CancellableFile<'_> {
 }
 
 impl DiskStore {
-    /// Hashes a user's file and shares it in place, durably; see [`Self::hash_file`]. Returns the manifest that
-    /// is kept.
+    /// Hashes a user's file and shares it in place, durably; see [`Self::hash_file`]. Returns the manifest
+    /// that is kept.
     ///
     /// # Errors
     /// As [`Self::hash_file`]; [`StoreError::Index`].
@@ -189,6 +189,7 @@ impl DiskStore {
         cancelled: &AtomicBool,
     ) -> Result<HashedFile, StoreError> {
         let (path, file, identity) = open_regular(path)?;
+        self.layout.require_foreign_file(&path, &file)?;
         let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(identity.size));
         Manifest::count_fragments(identity.size, fragment_length)?;
         let spool = LeafSpool::create(self.layout.spool(rand::random()))?;
@@ -242,9 +243,10 @@ impl DiskStore {
         })
     }
 
-    /// Shares a file that was hashed, durably. A content that is here completely keeps its place, its name and
-    /// its fragment length, and the file is remembered as a copy; the file becomes the place of a content that
-    /// is here in part. Returns the manifest that is kept, and whether the file is a copy that was unknown.
+    /// Shares a file that was hashed, durably. A content that is here completely keeps its place, its name
+    /// and its fragment length, and the file is remembered as a copy; the file becomes the place of a content
+    /// that is here in part. Returns the manifest that is kept, and whether the file is a copy that was
+    /// unknown.
     pub(super) fn share(
         &self,
         hashed: HashedFile,

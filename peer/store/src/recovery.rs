@@ -11,10 +11,10 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use shared::model::{Digest, FragmentSet};
+use shared::model::{ContentId, Digest, FragmentSet};
 use tracing::{info, warn};
 
-use super::copies::successor;
+use super::copies::{Succession, UserFile, succeed};
 use super::files::{self, FileIdentity};
 use super::index::Index;
 use super::kept::Kept;
@@ -67,6 +67,32 @@ fn settle(layout: &Layout, index: &Index, kept: &mut Kept) -> Result<bool, Store
         kept.held.subtract(&lost);
     }
     Ok(adopted || !lost.is_empty())
+}
+
+/// Finds the file that takes the place of the one in which a content is, and brings the copies in the index
+/// up to date, but for that file: the record names it first, and then it is no copy any more.
+pub(super) fn successor(
+    index: &Index,
+    content: ContentId,
+    place: &Place,
+    identity: Option<FileIdentity>,
+) -> Result<Option<UserFile>, StoreError> {
+    let Place::File(lost) = place else {
+        return Ok(None);
+    };
+    let Succession { next, changed } = succeed(index.copies(content)?, lost, FileIdentity::at);
+    for path in &changed {
+        index.remove_copy(path)?;
+    }
+    let Some(next) = next else {
+        return Ok(None);
+    };
+    warn!(content = %content.short(), lost = %lost.display(), next = %next.path.display(), "a shared file is lost; an equal one is shared instead");
+    if let Some(identity) = identity.filter(|_| FileIdentity::at(lost).is_none()) {
+        let path = lost.clone();
+        index.add_copy(content, &UserFile { path, identity })?;
+    }
+    Ok(Some(next))
 }
 
 /// Adopts the output of a partial file that was renamed just before a crash: the very file that the index

@@ -105,8 +105,9 @@ fn byte_ranges(manifest: &Manifest, fragments: &FragmentSet) -> Vec<Range<u64>> 
     ranges
 }
 
-/// Refuses an output to which a file could not be moved in the end.
-pub(super) fn check_output(output: &Path, overwrite: bool) -> Result<(), StoreError> {
+/// Refuses an output to which a file could not, or must not, be moved in the end.
+pub(super) fn check_output(layout: &Layout, output: &Path, overwrite: bool) -> Result<(), StoreError> {
+    layout.require_foreign(output)?;
     let refuse = |kind: ErrorKind| Err(StoreError::io("write", output)(kind.into()));
     let has_name = output.file_name().is_some_and(|name| name != OsStr::new(""));
     if !output.is_absolute() || !has_name {

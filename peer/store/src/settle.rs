@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use shared::model::Manifest;
+use shared::model::{ContentId, Manifest};
 use tracing::warn;
 
+use super::copies::UserFile;
 use super::files::{self, FileIdentity};
 use super::index::Index;
 use super::kept::Kept;
+use super::recovery::successor;
 use super::room::{check_output, make_room};
 use super::slot::Slot;
 use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
@@ -29,10 +31,46 @@ impl DiskStore {
             return Err(StoreError::Changed { path: partial });
         }
         self.change(index, slot, |kept| kept.identity = Some(identity))?;
+        self.layout.require_foreign(&output)?;
         files::move_file(&partial, &output, overwrite)?;
         self.change(index, slot, |kept| kept.place = Place::File(output.clone()))?;
         self.handles.close(slot.number);
         Ok(())
+    }
+
+    /// Moves a content from the user's file in which it is to an equal one; returns false when there is none.
+    pub(super) fn move_to_copy(&self, index: &Index, slot: &Slot) -> Result<bool, StoreError> {
+        let kept = slot.kept().durable();
+        let Some(next) = successor(index, kept.content(), &kept.place, kept.identity)? else {
+            return Ok(false);
+        };
+        self.change(index, slot, |kept| kept.move_to(next.clone()))?;
+        self.handles.close(slot.number);
+        index.remove_copy(&next.path)?;
+        Ok(true)
+    }
+
+    /// Leaves a user's file that cannot be read, if the content is still there and an equal file can take its
+    /// place.
+    pub(super) fn leave(&self, slot: &Slot, place: &Place) -> Result<bool, StoreError> {
+        let index = self.index();
+        let is_there = self.slots.is_current(slot) && slot.kept().place == *place;
+        Ok(is_there && self.move_to_copy(&index, slot)?)
+    }
+
+    /// Remembers a file that has the bytes of a content, which is all here. Returns false when the content is
+    /// in that very file.
+    pub(super) fn remember_copy(
+        &self,
+        index: &Index,
+        content: ContentId,
+        copy: &UserFile,
+    ) -> Result<bool, StoreError> {
+        let is_in_use = |slot: &Arc<Slot>| slot.kept().place == Place::File(copy.path.clone());
+        match self.slots.get(content) {
+            Some(slot) if !is_in_use(&slot) => index.add_copy(content, copy).map(|()| true),
+            _ => Ok(false),
+        }
     }
 
     /// Keeps a content in a new place; `old` is its record before.
@@ -46,7 +84,7 @@ impl DiskStore {
             output, overwrite, ..
         } = &next.place
         {
-            check_output(output, *overwrite)?;
+            check_output(&self.layout, output, *overwrite)?;
         }
         self.require_capacity(&next, old)?;
         if let Some(old) = old {
@@ -117,7 +155,7 @@ impl DiskStore {
             return self.settle_in(index, next, Some(&old));
         }
         if let Some((output, overwrite)) = next.output_of(purpose) {
-            check_output(output, overwrite)?;
+            check_output(&self.layout, output, overwrite)?;
         }
         self.require_capacity(&next, Some(&old))?;
         let is_anew = make_room(&self.layout, &next, &old.wanted)?;

@@ -9,8 +9,8 @@ use super::{FragmentStore, StoreError};
 /// Blocks that are read at a time: many enough for the disk, few beside everything else in memory.
 const READ_BLOCKS: u32 = (1 << 20) / BLOCK_LENGTH;
 
-/// Reads blocks of a held fragment and checks them. Withdraws a damaged fragment, unless it is in an equal file
-/// of the user's as well: then it is read from there.
+/// Reads blocks of a held fragment and checks them. Withdraws a damaged fragment, unless it is in an equal
+/// file of the user's as well: then it is read from there.
 ///
 /// # Errors
 /// As [`FragmentStore::read`]; [`StoreError::Damaged`] also when the bytes do not match the proof.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::ErrorCode;
 use shared::model::{
     Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, HostPort,
-    Location, Name, PeerMode, PinWish, RequestedMode, Revision, RevisionEntry, Survey, Why,
+    Location, Name, PeerId, PeerMode, PinWish, RequestedMode, Revision, RevisionEntry, Survey, Why,
 };
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::{Ascii, MetadataValue};
@@ -420,6 +420,20 @@ impl ControlClient {
             })
             .await?;
         Ok(reply.try_into()?)
+    }
+
+    /// Has the tracker forget a peer that is lost.
+    ///
+    /// # Errors
+    /// As the contract says.
+    pub async fn forget_peer(&self, peer: PeerId) -> Result<(), RemoteError> {
+        let request = v1::ForgetPeerRequest {
+            peer_id: peer.as_bytes().to_vec().into(),
+        };
+        let forgotten = self.call(request, |mut client, request| async move {
+            client.forget_peer(request).await
+        });
+        forgotten.await.map(drop)
     }
 
     /// Returns how far the node's drain is.

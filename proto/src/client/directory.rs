@@ -1,15 +1,22 @@
-//! A webserver's list of trackers, and a peer's knowledge of its network.
+//! A webserver's list of trackers, and a peer's knowledge of its network and of itself.
 
-use shared::model::HostPort;
+use std::time::Duration;
+
+use shared::ErrorCode;
+use shared::model::{Answer, HostPort, PeerId};
 use tonic::transport::Channel;
 
 use super::{Patience, unary};
 use crate::messages::Invalid;
+use crate::messages::types::peer_id;
 use crate::v1::directory_client::DirectoryClient as Generated;
 use crate::{RemoteError, dial, v1};
 
 /// Largest number of trackers in a reply.
 const MAX_TRACKERS: usize = 64;
+
+/// A peer that is asked who it is has to answer by then: longer than any handshake in a data centre.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Talks to one webserver or peer; cheap to clone.
 #[derive(Clone, Debug)]
@@ -33,6 +40,8 @@ pub struct Gateways {
     pub webserver: Option<HostPort>,
     /// Trackers, live ones first.
     pub trackers: Vec<TrackerEntry>,
+    /// The peer that answers; a webserver and an older peer do not say it.
+    pub peer: Option<PeerId>,
 }
 
 impl DirectoryClient {
@@ -42,6 +51,20 @@ impl DirectoryClient {
     /// When the address cannot be dialled.
     pub fn new(webserver: &HostPort) -> Result<Self, RemoteError> {
         dial::channel(webserver).map(Generated::new).map(Self)
+    }
+
+    /// Returns who answers at an address.
+    ///
+    /// # Errors
+    /// When nobody does within [`PROBE_TIMEOUT`].
+    pub async fn answers_at(address: &HostPort) -> Result<Answer, RemoteError> {
+        let client = Self::new(address)?;
+        let answered = tokio::time::timeout(PROBE_TIMEOUT, client.gateways()).await;
+        let answered = answered.map_err(|_| {
+            let within = shared::model::format_duration(PROBE_TIMEOUT);
+            RemoteError::new(ErrorCode::DeadlineExceeded, format!("no answer within {within}"))
+        })?;
+        Ok(answered?.peer.map_or(Answer::Nameless, Answer::Peer))
     }
 
     /// The trackers that it knows, and for a peer its webserver.
@@ -72,6 +95,10 @@ impl TryFrom<v1::TrackersReply> for Gateways {
                 .transpose()
                 .map_err(|error| Invalid::field("webserver", error))?,
             trackers: trackers.map(TrackerEntry::try_from).collect::<Result<_, _>>()?,
+            peer: match &wire.peer_id[..] {
+                [] => None,
+                id => Some(peer_id(id)?),
+            },
         })
     }
 }
@@ -83,6 +110,10 @@ impl From<Gateways> for v1::TrackersReply {
             webserver: gateways
                 .webserver
                 .map(|address| address.to_string())
+                .unwrap_or_default(),
+            peer_id: gateways
+                .peer
+                .map(|peer| peer.as_bytes().to_vec().into())
                 .unwrap_or_default(),
         }
     }

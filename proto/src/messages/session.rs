@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use shared::model::{
-    AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, HelloRefusal, Holding,
+    Answer, AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, HelloRefusal, Holding,
     HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, NetworkDefaults, Numbered, Order,
-    Report, RunId, Source, Timestamp, Welcome,
+    Report, RunId, RunTraits, Source, Timestamp, Welcome,
 };
 
 use super::types::{
@@ -13,6 +13,7 @@ use super::types::{
 };
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
+use crate::v1::probe_result::Outcome;
 
 /// Holdings in one announce; the rest goes into the next.
 pub const MAX_HOLDINGS: usize = 1000;
@@ -47,7 +48,10 @@ impl TryFrom<v1::FromPeer> for Numbered<FromPeer> {
         use v1::from_peer::Message;
         let message = match required("message", wire.message)? {
             Message::Hello(hello) => FromPeer::Hello(hello.try_into()?),
-            Message::Heartbeat(heartbeat) => FromPeer::Report(Report::Heartbeat { used: heartbeat.used }),
+            Message::Heartbeat(heartbeat) => FromPeer::Report(Report::Heartbeat {
+                used: heartbeat.used,
+                disk_free: heartbeat.disk_free,
+            }),
             Message::Announce(announce) => FromPeer::Report(Report::Announce {
                 holdings: bounded("holdings", MAX_HOLDINGS, announce.holdings)?,
                 completes_inventory: announce.completes_inventory,
@@ -57,6 +61,11 @@ impl TryFrom<v1::FromPeer> for Numbered<FromPeer> {
                 question: alive.question,
             }),
             Message::Leave(v1::Leave {}) => FromPeer::Report(Report::Leave),
+            Message::Probed(result) => FromPeer::Report(result.try_into()?),
+            Message::Unreached(unreached) => FromPeer::Report(Report::Unreached {
+                peer: peer_id(&unreached.peer_id)?,
+                error: words(&unreached.error),
+            }),
         };
         Ok(Self {
             sequence: wire.sequence,
@@ -70,7 +79,9 @@ impl From<Numbered<FromPeer>> for v1::FromPeer {
         use v1::from_peer::Message;
         let message = match numbered.message {
             FromPeer::Hello(hello) => Message::Hello(hello.into()),
-            FromPeer::Report(Report::Heartbeat { used }) => Message::Heartbeat(v1::Heartbeat { used }),
+            FromPeer::Report(Report::Heartbeat { used, disk_free }) => {
+                Message::Heartbeat(v1::Heartbeat { used, disk_free })
+            }
             FromPeer::Report(Report::Announce {
                 holdings,
                 completes_inventory,
@@ -97,6 +108,18 @@ impl From<Numbered<FromPeer>> for v1::FromPeer {
             }
             FromPeer::Report(Report::Alive { question }) => Message::Alive(v1::Alive { question }),
             FromPeer::Report(Report::Leave) => Message::Leave(v1::Leave {}),
+            FromPeer::Report(Report::Probed { probe, outcome }) => Message::Probed(v1::ProbeResult {
+                probe,
+                outcome: Some(match outcome {
+                    Ok(Answer::Peer(peer)) => Outcome::Answered(peer.as_bytes().to_vec().into()),
+                    Ok(Answer::Nameless) => Outcome::Answered(bytes::Bytes::new()),
+                    Err(error) => Outcome::Error(error),
+                }),
+            }),
+            FromPeer::Report(Report::Unreached { peer, error }) => Message::Unreached(v1::Unreached {
+                peer_id: peer.as_bytes().to_vec().into(),
+                error,
+            }),
         };
         Self {
             sequence: numbered.sequence,
@@ -115,19 +138,34 @@ impl TryFrom<v1::AssignmentResult> for Report {
             v1::AssignmentFailure::NoSource => AssignmentFailure::NoSource,
             v1::AssignmentFailure::Store => AssignmentFailure::Store,
         };
-        const MAX_DETAIL_CHARS: usize = 1024;
-        let detail = wire
-            .detail
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_DETAIL_CHARS)
-            .collect();
         Ok(Self::AssignmentFailed {
             content: content_id(&wire.content_id)?,
             failure,
-            detail,
+            detail: words(&wire.detail),
         })
     }
+}
+
+impl TryFrom<v1::ProbeResult> for Report {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::ProbeResult) -> Result<Self, Invalid> {
+        let outcome = match required("outcome", wire.outcome)? {
+            Outcome::Answered(id) if id.is_empty() => Ok(Answer::Nameless),
+            Outcome::Answered(id) => Ok(Answer::Peer(peer_id(&id)?)),
+            Outcome::Error(error) => Err(words(&error)),
+        };
+        Ok(Self::Probed {
+            probe: wire.probe,
+            outcome,
+        })
+    }
+}
+
+/// Words of another program, short enough and without anything that moves a terminal's cursor.
+fn words(text: &str) -> String {
+    const MAX_CHARS: usize = 1024;
+    text.chars().filter(|c| !c.is_control()).take(MAX_CHARS).collect()
 }
 
 impl TryFrom<v1::Hello> for Hello {
@@ -148,6 +186,11 @@ impl TryFrom<v1::Hello> for Hello {
             epoch: Epoch::new(wire.epoch),
             mark: wire.mark.map(Mark::from),
             holdings: wire.holdings.map(digest).transpose()?,
+            traits: RunTraits {
+                is_transient: wire.is_transient,
+                can_probe: wire.can_probe,
+                disk_free: wire.disk_free,
+            },
         })
     }
 }
@@ -188,6 +231,9 @@ impl From<Hello> for v1::Hello {
             epoch: hello.epoch.get(),
             mark: hello.mark.map(Into::into),
             holdings: hello.holdings.map(|digest| digest.to_bytes().into()),
+            is_transient: hello.traits.is_transient,
+            can_probe: hello.traits.can_probe,
+            disk_free: hello.traits.disk_free,
         }
     }
 }
@@ -263,6 +309,10 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 lease: positive("lease_ms", welcome.lease_ms)?,
                 heartbeat: positive("heartbeat_ms", welcome.heartbeat_ms)?,
                 listing: welcome.listing.map(buckets).transpose()?,
+                visitor_host: match welcome.visitor_host.as_str() {
+                    "" => None,
+                    host => Some(parsed("visitor_host", host)?),
+                },
                 defaults: defaults(welcome.replicas, welcome.fragment_length)?,
             }),
             Message::Ask(ask) => Self::Order(Order::Ask {
@@ -295,6 +345,12 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 as_of_sequence: evict.as_of_sequence,
             }),
             Message::Mark(mark) => Self::Order(Order::Remember(mark.into())),
+            Message::Probe(probe) => Self::Order(Order::Probe {
+                epoch: Epoch::new(probe.epoch),
+                probe: probe.probe,
+                peer: peer_id(&probe.peer_id)?,
+                address: parsed("address", &probe.address)?,
+            }),
             Message::Refused(refused) => Self::Refused(match required("why", refused.why)? {
                 Why::ContestedBy(address) => HelloRefusal::ContestedBy(parsed("contested_by", &address)?),
                 Why::CopyOf(address) => HelloRefusal::CopyOf(parsed("copy_of", &address)?),
@@ -322,6 +378,7 @@ impl From<FromTracker> for v1::FromTracker {
                 lease_ms: millis(welcome.lease),
                 heartbeat_ms: millis(welcome.heartbeat),
                 listing: welcome.listing.map(|buckets| buckets.to_bytes().into()),
+                visitor_host: welcome.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
                 replicas: welcome.defaults.replicas.get(),
                 fragment_length: fragment_length_number(welcome.defaults.fragment_length),
             }),
@@ -362,6 +419,17 @@ impl From<FromTracker> for v1::FromTracker {
                 .into(),
             }),
             FromTracker::Order(Order::Remember(mark)) => Message::Mark(mark.into()),
+            FromTracker::Order(Order::Probe {
+                epoch,
+                probe,
+                peer,
+                address,
+            }) => Message::Probe(v1::Probe {
+                epoch: epoch.get(),
+                probe,
+                peer_id: peer.as_bytes().to_vec().into(),
+                address: address.to_string(),
+            }),
         };
         Self {
             message: Some(message),

@@ -10,7 +10,7 @@ use shared::model::{
     CollectionSize, ContentId, DigestBuckets, Epoch, EvictReason, FragmentLength, FragmentSet, Hello,
     HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Name, NamedRevision, NetworkDefaults,
     Numbered, Order, PeerId, PinCount, PinWish, ReplicationTarget, Report, RevisedContent, Revision,
-    RevisionEntry, RevisionState, RunId, Source, Timestamp, Welcome,
+    RevisionEntry, RevisionState, RunId, RunTraits, Source, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -62,6 +62,11 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
                 epoch: Epoch::new(epoch),
                 mark: (run % 2 == 0).then(|| mark(epoch, run, used)),
                 holdings: (run % 3 == 0).then(|| [&held(id[0])].into_iter().collect()),
+                traits: RunTraits {
+                    is_transient: run % 2 == 0,
+                    can_probe: run % 5 == 0,
+                    disk_free: (run % 3 == 0).then_some(run),
+                },
             })
         });
     let announce =
@@ -74,7 +79,10 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
     prop_oneof![
         hello,
         announce,
-        any::<u64>().prop_map(|used| FromPeer::Report(Report::Heartbeat { used })),
+        any::<u64>().prop_map(|used| FromPeer::Report(Report::Heartbeat {
+            used,
+            disk_free: Some(used / 2)
+        })),
         any::<u64>().prop_map(|question| FromPeer::Report(Report::Alive { question })),
         Just(FromPeer::Report(Report::Leave)),
     ]
@@ -156,6 +164,7 @@ proptest! {
                 fragment_length: (epoch % 2 == 0).then_some(FragmentLength::MIN),
                 ..NetworkDefaults::default()
             },
+            visitor_host: (epoch % 2 == 0).then(|| std::net::Ipv4Addr::from_bits(7).into()),
         });
         prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));
     }
@@ -278,6 +287,7 @@ fn an_unchanged_peer_says_so_in_a_thousandth_of_a_listing() {
         epoch: Epoch::new(1),
         mark: None,
         holdings: Some(holdings.iter().collect()),
+        traits: RunTraits::default(),
     }));
     let unchanged = hello + announce(&[]);
     assert!((4_000_000..6_000_000).contains(&listed), "{listed} bytes");

@@ -1,9 +1,9 @@
 //! The words that several services share.
 
 use shared::model::{
-    Asked, Binding, CollectionSize, ContentId, ContentRef, ContentState, Digest, Extent, FragmentLength,
-    FragmentSet, Health, Holder, HostPort, Incarnation, Manifest, Name, Parts, PeerId, PeerInfo, PeerMode,
-    PeerState, ReplicationTarget, Revision, Share, Timestamp, Zone,
+    Asked, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure, Digest, Extent,
+    FragmentLength, FragmentSet, Health, Holder, HostPort, Incarnation, Manifest, Name, Parts, PeerId,
+    PeerInfo, PeerMode, PeerState, Reach, ReplicationTarget, Revision, Share, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
@@ -331,8 +331,36 @@ impl TryFrom<v1::Peer> for PeerInfo {
             incarnation: Incarnation::new(wire.incarnation),
             contents: wire.contents,
             mode: ModeOf::from(wire.duty).0,
+            reach: match wire.unreachable {
+                Some(unreachable) => Reach::Unreachable(unreachable.try_into()?),
+                None if wire.is_unconfirmed => Reach::Unconfirmed,
+                None => Reach::Reachable,
+            },
+            is_visitor: wire.is_visitor,
             copy: some_address("copy_address", &wire.copy_address)?,
         })
+    }
+}
+
+impl TryFrom<v1::Unreachable> for DialFailure {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Unreachable) -> Result<Self, Invalid> {
+        Ok(Self {
+            address: parsed::<HostPort>("address", &wire.address)?,
+            error: wire.error,
+            since: Timestamp::from_millis(wire.since_ms),
+        })
+    }
+}
+
+impl From<DialFailure> for v1::Unreachable {
+    fn from(failure: DialFailure) -> Self {
+        Self {
+            address: failure.address.to_string(),
+            error: failure.error,
+            since_ms: failure.since.as_millis(),
+        }
     }
 }
 
@@ -354,6 +382,12 @@ impl From<PeerInfo> for v1::Peer {
             contents: peer.contents,
             duty: Some(peer.mode.into()),
             copy_address: peer.copy.map(|copy| copy.to_string()).unwrap_or_default(),
+            is_unconfirmed: peer.reach == Reach::Unconfirmed,
+            unreachable: match peer.reach {
+                Reach::Unreachable(failure) => Some(failure.into()),
+                Reach::Reachable | Reach::Unconfirmed => None,
+            },
+            is_visitor: peer.is_visitor,
         }
     }
 }

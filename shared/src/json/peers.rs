@@ -44,6 +44,30 @@ pub struct NetworkPeer {
     /// Address of a copy of the peer's data directory that was refused within the last hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     copy: Option<String>,
+    #[serde(flatten)]
+    access: Access,
+}
+
+/// How far a peer is there for others.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Access {
+    /// Whether it keeps nothing for others; a lost one has kept nothing.
+    visitor: bool,
+    /// `reachable`, `unconfirmed` (no other peer has dialled it yet) or `unreachable`.
+    reach: &'static str,
+    /// Failure to dial it; null unless it is unreachable.
+    unreachable: Option<DialFailure>,
+}
+
+/// A failure of other peers to dial a peer.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct DialFailure {
+    addr: String,
+    error: String,
+    /// Milliseconds since the Unix epoch.
+    since_ms: u64,
 }
 
 /// Peers as the tracker's HTTP API lists them.
@@ -68,6 +92,8 @@ pub struct ListedPeer {
     duty: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     copy: Option<String>,
+    #[serde(flatten)]
+    access: Access,
 }
 
 /// `peer status`.
@@ -86,6 +112,9 @@ pub struct NodeStatus {
     /// `offline`, `connecting`, `connected`, or `refused`: nothing is tried before the user has done
     /// something.
     pub session: &'static str,
+    /// Set when the node is a visitor because no other machine can dial its address: an address on which it
+    /// could listen.
+    pub visitor_host: Option<String>,
     pub tracker: Option<String>,
     /// The reason for having no session; null when there is one or none is wanted.
     pub reason: Option<String>,
@@ -186,6 +215,7 @@ pub struct TrackerStatus {
     pub live_peers: usize,
     pub suspect_peers: usize,
     pub lost_peers: usize,
+    pub unreachable_peers: usize,
     pub assignments: usize,
     /// Contents that are short of replicas, over their target, or about to be collected.
     pub contents_to_look_at: usize,
@@ -217,6 +247,20 @@ impl From<&PeerInfo> for LocatedPeer {
     }
 }
 
+impl From<&PeerInfo> for Access {
+    fn from(peer: &PeerInfo) -> Self {
+        Self {
+            visitor: peer.is_visitor,
+            reach: peer.reach.word(),
+            unreachable: peer.reach.failure().map(|failure| DialFailure {
+                addr: failure.address.to_string(),
+                error: failure.error.clone(),
+                since_ms: failure.since.as_millis(),
+            }),
+        }
+    }
+}
+
 impl Network {
     /// Peers, and the state of the tracker that told of them.
     #[must_use]
@@ -228,6 +272,7 @@ impl Network {
             contents: peer.contents,
             incarnation: peer.incarnation.get(),
             duty: peer.mode.word(),
+            access: peer.into(),
             copy: peer.copy.as_ref().map(ToString::to_string),
         };
         Self {
@@ -252,6 +297,7 @@ impl Peers {
             incarnation: peer.incarnation.get(),
             contents: peer.contents,
             duty: peer.mode.word(),
+            access: peer.into(),
             copy: peer.copy.as_ref().map(ToString::to_string),
         };
         Self {

@@ -7,8 +7,9 @@ use serde_json::{Value as Json, json, to_value};
 use super::*;
 use crate::model::{
     Binding, CollectionSize, ContentState, Digest, DrainStatus, Extent, FragmentLength, FragmentSet, Health,
-    Holder, Incarnation, Listing, Location, Losses, Manifest, PeerId, PeerInfo, PeerMode, PeerState, Reason,
-    ReasonCode, Repair, ReplicationTarget, Revision as RevisionNumber, Share, Survey, Timestamp, Whole, Why,
+    Holder, Incarnation, Listing, Location, Losses, Manifest, PeerId, PeerInfo, PeerMode, PeerState, Reach,
+    Reason, ReasonCode, Repair, ReplicationTarget, Revision as RevisionNumber, Share, Survey, Timestamp,
+    Whole, Why,
 };
 
 fn value(shape: impl Serialize) -> Json {
@@ -26,6 +27,8 @@ fn peer(byte: u8, zone: Option<&str>) -> PeerInfo {
         incarnation: Incarnation::new(7),
         contents: 2,
         mode: PeerMode::Active,
+        reach: Reach::Reachable,
+        is_visitor: false,
         copy: None,
     }
 }

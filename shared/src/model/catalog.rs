@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    ContentId, ContentRef, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode,
+    ContentId, ContentRef, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode, Reach,
     ReplicationTarget, Revision, Timestamp, Zone,
 };
 
@@ -193,7 +193,7 @@ pub struct PeerInfo {
     pub state: PeerState,
     /// Bytes that it lends for replicas in all.
     pub capacity: u64,
-    /// Bytes of that which are neither used nor reserved.
+    /// Bytes of that which are neither used nor reserved, as far as the disk has them.
     pub free: u64,
     /// Latest run of the peer.
     pub incarnation: Incarnation,
@@ -203,6 +203,18 @@ pub struct PeerInfo {
     pub mode: PeerMode,
     /// Address of a copy of the peer's data directory that was refused a short while ago.
     pub copy: Option<HostPort>,
+    /// Whether other peers can dial it.
+    pub reach: Reach,
+    /// Whether it keeps nothing for others; a lost one has kept nothing.
+    pub is_visitor: bool,
+}
+
+impl PeerInfo {
+    /// Returns whether the peer has gone and is missed by nobody.
+    #[must_use]
+    pub fn is_gone_visitor(&self) -> bool {
+        self.is_visitor && self.state == PeerState::Lost
+    }
 }
 
 /// A peer and the fragments of one content that it has announced.

@@ -3,6 +3,7 @@
 //! Every type here has private fields, a constructor that validates, and (where it has a text form) a
 //! `Display` and a `FromStr` that agree. Nothing here performs I/O, reads a clock or knows a wire format.
 
+mod address;
 mod amount;
 mod catalog;
 mod digest_buckets;
@@ -14,11 +15,13 @@ mod id;
 mod manifest;
 mod name;
 mod peer;
+mod reach;
 mod reason;
 mod revision;
 mod session;
 mod time;
 
+pub use address::{Undialable, is_loopback, undialable};
 pub use amount::{ByteCount, ByteRate, ParseByteCountError, ParseByteRateError};
 pub use catalog::{
     Asked, Binding, CollectionSize, ContentState, Expectation, Extent, Health, Holder, Listing, Location,
@@ -39,13 +42,14 @@ pub use peer::{
     DrainStatus, FaultKind, HostPort, HostPortError, PeerMode, ReplicationTarget, ReplicationTargetError,
     RequestedMode, SourceFault, Zone, ZoneError,
 };
+pub use reach::{DialFailure, Reach};
 pub use reason::{Reason, ReasonCode};
 pub use revision::{
     NamedRevision, NamedRevisionError, PinCount, PinWish, RevisedContent, RevisionEntry, RevisionLimit,
     RevisionLimitError, RevisionState,
 };
 pub use session::{
-    AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Report, Source,
-    Welcome,
+    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Report,
+    RunTraits, Source, Welcome,
 };
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};

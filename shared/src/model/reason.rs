@@ -22,6 +22,10 @@ pub enum ReasonCode {
     JournalGap,
     /// No peer has some fragment.
     NoSource,
+    /// Holders of some fragments are out of reach of other peers; or peers that could take a copy are.
+    Unreachable,
+    /// No other peer has dialled a holder yet.
+    Unconfirmed,
     /// Only peers that have just fallen silent have some fragment.
     SourceAway,
     /// A holder has just fallen silent; it counts until the grace time is over.
@@ -70,10 +74,12 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::SafeMode,
         Self::JournalGap,
         Self::NoSource,
+        Self::Unreachable,
+        Self::Unconfirmed,
         Self::SourceAway,
         Self::GraceRunning,
         Self::Maintenance,
@@ -104,6 +110,8 @@ impl ReasonCode {
             Self::SafeMode => "safe_mode",
             Self::JournalGap => "journal_gap",
             Self::NoSource => "no_source",
+            Self::Unreachable => "unreachable",
+            Self::Unconfirmed => "unconfirmed",
             Self::SourceAway => "source_away",
             Self::GraceRunning => "grace_running",
             Self::Maintenance => "maintenance",

@@ -1,5 +1,6 @@
 //! Messages between a peer and its tracker during a session.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
@@ -30,6 +31,19 @@ pub struct Hello {
     pub mark: Option<Mark>,
     /// Digests of its holdings; `None` means that it will list all of them.
     pub holdings: Option<HoldingsDigest>,
+    /// Traits of this run; an older peer has none.
+    pub traits: RunTraits,
+}
+
+/// Traits of a run of a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunTraits {
+    /// Whether the peer runs for one command only: it keeps nothing for others.
+    pub is_transient: bool,
+    /// Whether the peer dials others at the tracker's request, and tells them its id.
+    pub can_probe: bool,
+    /// Bytes that its disk has free, if it knows.
+    pub disk_free: Option<u64>,
 }
 
 /// Messages of a peer after [`Hello`].
@@ -39,6 +53,8 @@ pub enum Report {
     Heartbeat {
         /// Bytes of the capacity that are used.
         used: u64,
+        /// Bytes that the disk has free, if the peer knows.
+        disk_free: Option<u64>,
     },
     /// Fragments gained or lost.
     Announce {
@@ -63,6 +79,29 @@ pub enum Report {
     },
     /// The peer is stopping on purpose.
     Leave,
+    /// A probe is over.
+    Probed {
+        /// Number of the order.
+        probe: u64,
+        /// The answer, or the reason in words for which none came.
+        outcome: Result<Answer, String>,
+    },
+    /// A source could not be dialled.
+    Unreached {
+        /// The source.
+        peer: PeerId,
+        /// Reason in words.
+        error: String,
+    },
+}
+
+/// The answer of whoever was dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A peer with this id.
+    Peer(PeerId),
+    /// An older peer, or another program.
+    Nameless,
 }
 
 /// Reasons for which an assignment failed.
@@ -97,6 +136,9 @@ pub struct Welcome {
     /// Buckets in which the tracker's knowledge differs from the peer's digests: the peer lists these. `None`
     /// means all.
     pub listing: Option<DigestBuckets>,
+    /// Set when the peer is a visitor because no other machine can dial its address: the address from which
+    /// the tracker sees it.
+    pub visitor_host: Option<IpAddr>,
     /// Defaults of the network.
     pub defaults: NetworkDefaults,
 }
@@ -178,6 +220,17 @@ pub enum Order {
         /// it has announced something about the content since.
         as_of_sequence: u64,
     },
+    /// Dial an address, ask who answers, and report it.
+    Probe {
+        /// The tracker's epoch.
+        epoch: Epoch,
+        /// Number of the order.
+        probe: u64,
+        /// The peer that should answer.
+        peer: PeerId,
+        /// Address to dial.
+        address: HostPort,
+    },
     /// Bring this back with the next hello. Its epoch is the tracker's.
     Remember(Mark),
     /// Answer at once: another run has said hello for this peer, and may be the only one that lives.
@@ -203,6 +256,7 @@ impl Order {
         match self {
             Self::Assign { epoch, .. }
             | Self::Evict { epoch, .. }
+            | Self::Probe { epoch, .. }
             | Self::Ask { epoch, .. }
             | Self::Adopt { epoch, .. } => *epoch,
             Self::Remember(mark) => mark.epoch,

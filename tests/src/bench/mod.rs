@@ -9,6 +9,7 @@
 
 pub mod add;
 pub mod measure;
+pub mod outbox;
 pub mod pair;
 pub mod process;
 pub mod report;

@@ -16,7 +16,7 @@ use proto::messages::Publish;
 use serde_json::{Value, json};
 use shared::model::{
     Digest, Expectation, FeedEvent, FragmentLength, Hello, HostPort, Incarnation, Manifest, Name, Numbered,
-    PeerId, ReplicationTarget, Report,
+    PeerId, ReplicationTarget, Report, RunTraits,
 };
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::watch;
@@ -206,6 +206,7 @@ impl Member {
             epoch: shared::model::Epoch::new(0),
             mark: None,
             holdings: None,
+            traits: RunTraits::default(),
         };
         let opened = SessionClient::new(tracker)?.open(hello).await;
         let (welcome, reports, orders) = opened.map_err(RemoteError::from)?;
@@ -218,7 +219,10 @@ impl Member {
             let (_orders, mut every) = (orders, tokio::time::interval(welcome.heartbeat));
             let mut message = Some(first);
             for sequence in 2.. {
-                let message = message.take().unwrap_or(Report::Heartbeat { used: 0 });
+                let message = message.take().unwrap_or(Report::Heartbeat {
+                    used: 0,
+                    disk_free: None,
+                });
                 if reports.send(Numbered { sequence, message }).await.is_err() {
                     return;
                 }

@@ -1,5 +1,5 @@
-//! `cargo bench-enjambre pair|swarm|add|small|tree|resume|watch|tracker|all`: our times beside those of the
-//! tools installed here, in one run.
+//! `cargo bench-enjambre pair|swarm|add|small|tree|outbox|resume|watch|tracker|all`: our times beside those
+//! of the tools installed here, in one run.
 //!
 //! docs/benchmarks.md has the requirements and explains the results.
 #![expect(clippy::print_stdout, reason = "it talks to the person who started it")]
@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use harness::bench::report::{Table, save};
-use harness::bench::{add, pair, resume, small, swarm, tracker, tree, watch};
+use harness::bench::{add, outbox, pair, resume, small, swarm, tracker, tree, watch};
 use harness::lab::obstacle;
 use harness::{binaries, until_interrupted};
 use serde_json::Value;
@@ -63,6 +63,12 @@ enum Benchmark {
         /// Number of files of each length
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
         runs: u32,
+    },
+    /// Many small files, published one by one by one node, and its status meanwhile
+    Outbox {
+        /// Number of files
+        #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+        files: u32,
     },
     /// Fetch a directory of many small files, beside rsync -a, and again after a small change
     Tree {
@@ -147,6 +153,7 @@ fn run(benchmark: Benchmark) -> Result<()> {
         ),
         Benchmark::Add { size, runs } => show("add", add::run(size.get(), runs)?),
         Benchmark::Tree { files, runs } => show("tree", tree::run(files, runs)?),
+        Benchmark::Outbox { files } => show("outbox", outbox::run(files)?),
         Benchmark::Small { runs } => show("small", small::run(runs)?),
         Benchmark::Resume {
             size,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use peer::session::Input;
 use rand::RngExt as _;
-use shared::model::{Hello, Incarnation, Numbered, Report};
+use shared::model::{Hello, Incarnation, Numbered, Report, RunTraits};
 use store::{Entry, FragmentStore as _, MemoryStore};
 use tracker::state::{Command, SessionId};
 
@@ -211,9 +211,17 @@ impl World {
             epoch: peer.epoch,
             mark: None,
             holdings: None,
+            traits: RunTraits::default(),
         };
         let session = SessionId::new(u64::MAX - self.number());
         let tag = Tag::Hello(0, session, hello.peer, hello.incarnation);
-        self.submit(Command::OpenSession { session, hello }, tag);
+        self.submit(
+            Command::OpenSession {
+                session,
+                hello,
+                origin: None,
+            },
+            tag,
+        );
     }
 }

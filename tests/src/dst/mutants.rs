@@ -58,8 +58,8 @@ planted! {
     1 "blocks are not compared with their hashes", "shared/src/hash.rs":
         "if self.leaves.get(block as usize) != Some(&leaf(bytes)) {" =>
         "if self.leaves.get(block as usize).is_none() {";
-    2 "copies that nobody undertook to keep count as replicas", "tracker/src/state/replicas/assessment.rs":
-        "if held.keeps && is_live {" => "if is_live {";
+    2 "copies that nobody undertook to keep count as replicas", "tracker/src/state/replicas/counts.rs":
+        "Purpose::Durable => is_kept && is_sure," => "Purpose::Durable => is_sure,";
     3 "a batch of one record is answered without being journaled", "tracker/src/ledger/batch.rs":
         "if !self.records.is_empty() {" => "if self.records.len() > 1 {";
     3 "a snapshot lacks its first name", "tracker/src/state/names/snapshot.rs":
@@ -83,7 +83,7 @@ planted! {
         "self.commit(now, Fact::EpochBegun(self.history.epoch().next()), out);" =>
         "self.commit(now, Fact::EpochBegun(self.history.epoch().max(Epoch::new(1))), out);";
     6 "one replica too many is trimmed", "tracker/src/state/replicas/evictions.rs":
-        ">= enough(held.peer)" => ">= enough(held.peer) - 1";
+        ">= enough(held)" => ">= enough(held) - 1";
     6 "an eviction is obeyed that does not know of the latest announce", "peer/src/session/inventory.rs":
         "Some(&sent) if sent > as_of =>" => "Some(&sent) if false && sent > as_of =>",
         test "peer" "--lib" "an_eviction_that_does_not_know";

@@ -325,7 +325,12 @@ impl World {
                 let session = SessionId::new(process.next_session);
                 let tag = Tag::Hello(id, session, hello.peer, hello.incarnation);
                 let hello = *hello;
-                self.submit(Command::OpenSession { session, hello }, tag);
+                let command = Command::OpenSession {
+                    session,
+                    hello,
+                    origin: None,
+                };
+                self.submit(command, tag);
             }
             Up::Report(report) => {
                 let Some(session) = self

@@ -72,6 +72,8 @@ pub(super) enum Act {
     Publishes,
     Commits(ContentId),
     GivesUp(ContentId, u64),
+    /// It has dialled another peer for the tracker.
+    Dialled(u64, PeerId),
     Works,
 }
 
@@ -242,6 +244,7 @@ impl World {
             Act::Finds(connection, found) => self.finds(peer, connection, found),
             Act::TimeUp(connection) => self.time_up(peer, connection),
             Act::Notices => self.notice(peer),
+            Act::Dialled(probe, subject) => self.dialled(peer, probe, subject),
             Act::ProtectionEnds => self.tell(peer, Input::ProtectionEnded),
             Act::Publishes => self.publish_next(peer),
             Act::Commits(content) => self.commit_copy(peer, content),

@@ -21,6 +21,7 @@ pub(super) fn status(status: state::Status) -> TrackerStatus {
         live_peers: status.live_peers,
         suspect_peers: status.suspect_peers,
         lost_peers: status.lost_peers,
+        unreachable_peers: status.unreachable_peers,
         assignments: status.assignments,
         contents_to_look_at: status.contents_to_look_at,
         gap: status.gap.map(|gap| Gap {

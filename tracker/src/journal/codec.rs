@@ -38,6 +38,7 @@ const NAME_FORGOTTEN: u8 = 18;
 const FLOOR_RAISED: u8 = 19;
 const REMEMBERED: u8 = 20;
 const WENT_AWAY: u8 = 21;
+const VISITOR_GONE: u8 = 30;
 
 const ACTIVE: u8 = 0;
 const MAINTENANCE: u8 = 1;
@@ -75,6 +76,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
             out.registration(registration);
         }
         Fact::PeerGone(peer) => out.about(PEER_GONE, *peer),
+        Fact::VisitorGone(peer) => out.about(VISITOR_GONE, *peer),
         Fact::PeerForgotten(peer) => out.about(PEER_FORGOTTEN, *peer),
         Fact::Published {
             name,
@@ -165,6 +167,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
             capacity: input.u64()?,
         }),
         PEER_GONE => Fact::PeerGone(input.peer()?),
+        VISITOR_GONE => Fact::VisitorGone(input.peer()?),
         PEER_FORGOTTEN => Fact::PeerForgotten(input.peer()?),
         tag @ (PUBLISHED | COLLECTION_PUBLISHED) => Fact::Published {
             name: input.parsed()?,

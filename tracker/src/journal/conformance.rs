@@ -171,6 +171,7 @@ pub(super) fn any_record() -> impl Strategy<Value = Record> {
         any::<u64>().prop_map(|epoch| Fact::EpochBegun(Epoch::new(epoch))),
         registered,
         peer.clone().prop_map(Fact::PeerGone),
+        peer.clone().prop_map(Fact::VisitorGone),
         peer.clone().prop_map(Fact::PeerForgotten),
         (peer.clone(), mode).prop_map(|(peer, mode)| Fact::ModeChanged { peer, mode }),
         any_absence(peer),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use shared::hash;
+use shared::own_data::OwnData;
 use shared::refusal::{is_vague, probe};
 
 use super::directory::{Directory, failed};
@@ -390,6 +391,9 @@ pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), JournalError> {
     let source = Directory::journal(data_dir);
     if !source.is_file() {
         return Err(JournalError::Missing(data_dir.to_owned()));
+    }
+    if OwnData::look(data_dir).holds(target) && !Directory::journal(target).exists() {
+        return Err(JournalError::Inside(target.to_owned()));
     }
     fs::create_dir_all(target).map_err(failed("create", target))?;
     let (unfinished, copy) = (target.join(UNFINISHED), Directory::journal(target));

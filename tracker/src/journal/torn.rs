@@ -316,6 +316,12 @@ fn a_backup_of_a_running_tracker_has_all_facts_acknowledged_before() {
         back_up(&copy.path().join("nothing"), dir.path()),
         Err(JournalError::Missing(_))
     ));
+    let inside = dir.path().join("backup");
+    assert!(matches!(
+        back_up(dir.path(), &inside),
+        Err(JournalError::Inside(_))
+    ));
+    assert!(!inside.exists());
 }
 
 /// Mounts a small file system in memory; none when this user may not.

@@ -31,7 +31,7 @@ use tracing::info;
 
 use crate::journal::{Journal, JournalError};
 use crate::policy::Policy;
-use crate::state::{Command, Publish, Rejection, Reply, SessionId, State};
+use crate::state::{Command, Origin, Publish, Rejection, Reply, SessionId, State};
 use outbox::Outbox;
 use writer::{Job, Writer};
 
@@ -250,6 +250,14 @@ impl Ledger {
         }
     }
 
+    /// Forgets a peer that is lost.
+    ///
+    /// # Errors
+    /// As the contract of `Upkeep.ForgetPeer` says.
+    pub async fn forget_peer(&self, peer: PeerId) -> Result<(), LedgerError> {
+        self.submit(Command::ForgetPeer(peer), None).await.map(drop)
+    }
+
     /// Lets a peer drop its copy of a content; the order is on its way when this returns.
     ///
     /// # Errors
@@ -264,11 +272,22 @@ impl Ledger {
     ///
     /// # Errors
     /// When the hello is refused.
-    pub async fn open_session(&self, hello: Hello) -> Result<(SessionId, Welcome, Orders), LedgerError> {
+    pub async fn open_session(
+        &self,
+        hello: Hello,
+        origin: Option<Origin>,
+    ) -> Result<(SessionId, Welcome, Orders), LedgerError> {
         let session = SessionId::new(self.sessions.fetch_add(1, Ordering::Relaxed));
         let (outbox, orders) = Outbox::new();
         match self
-            .submit(Command::OpenSession { session, hello }, Some(outbox))
+            .submit(
+                Command::OpenSession {
+                    session,
+                    hello,
+                    origin,
+                },
+                Some(outbox),
+            )
             .await?
         {
             Reply::Welcomed(welcome) => Ok((session, welcome, orders)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use shared::model::{
     ContentRef, Digest, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, PeerId,
-    ReplicationTarget, Revision,
+    ReplicationTarget, Revision, RunTraits,
 };
 use shared::runtime::{Clock, Tasks};
 
@@ -40,6 +40,7 @@ fn hello(incarnation: u64) -> Hello {
         epoch: Epoch::new(0),
         mark: None,
         holdings: None,
+        traits: RunTraits::default(),
     }
 }
 
@@ -78,7 +79,7 @@ fn crash(dir: &Path) -> tempfile::TempDir {
 async fn what_was_acknowledged_is_there_after_a_crash() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (ledger, _thread) = open_dir(dir.path());
-    let (_, welcome, _orders) = ledger.open_session(hello(1)).await.expect("welcome");
+    let (_, welcome, _orders) = ledger.open_session(hello(1), None).await.expect("welcome");
     assert_eq!(welcome.epoch, Epoch::new(1));
     ledger.publish(publish("a")).await.expect("published");
     ledger.publish(publish("b")).await.expect("published");
@@ -103,7 +104,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
 async fn every_publish_of_a_storm_is_there_after_a_crash() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (ledger, _thread) = open_dir(dir.path());
-    let _session = ledger.open_session(hello(1)).await.expect("welcome");
+    let _session = ledger.open_session(hello(1), None).await.expect("welcome");
     let names: Vec<_> = (0..300).map(|n| format!("storm/{n}")).collect();
     let storm = names.iter().map(|name| ledger.publish(publish(name)));
     for answer in futures_util::future::join_all(storm).await {
@@ -120,7 +121,7 @@ async fn every_publish_of_a_storm_is_there_after_a_crash() {
 async fn many_records_make_a_snapshot_and_replay_stays_short() {
     let journal = MemoryJournal::new();
     let (ledger, thread) = open(journal.clone(), &Tasks::new());
-    let _session = ledger.open_session(hello(1)).await.expect("welcome");
+    let _session = ledger.open_session(hello(1), None).await.expect("welcome");
     for round in 0..60 {
         let wishes = (0..200).map(|n| {
             let target = ReplicationTarget::new(1 + round % 32).expect("in bounds");
@@ -214,7 +215,7 @@ async fn a_failing_journal_stops_the_tracker_before_it_answers() {
     let fails = Arc::clone(&journal.fails);
     let tasks = Tasks::new();
     let (ledger, thread) = open(journal, &tasks);
-    let (_, _, mut orders) = ledger.open_session(hello(1)).await.expect("welcome");
+    let (_, _, mut orders) = ledger.open_session(hello(1), None).await.expect("welcome");
     fails.store(true, Ordering::SeqCst);
     assert_eq!(ledger.publish(publish("a")).await, Err(LedgerError::Unavailable));
     tasks.token().cancelled().await;
@@ -233,7 +234,7 @@ async fn a_reader_waits_until_what_it_saw_is_durable() {
     let journal = Stubborn::new();
     let gate = Arc::clone(&journal.gate);
     let (ledger, thread) = open(journal, &Tasks::new());
-    let _session = ledger.open_session(hello(1)).await.expect("welcome");
+    let _session = ledger.open_session(hello(1), None).await.expect("welcome");
     let (open_gate, closed_gate) = mpsc::channel();
     *gate.lock().expect("no panic") = Some(closed_gate);
 
@@ -278,7 +279,7 @@ async fn a_session_that_nobody_waits_for_is_closed() {
     let (ledger, thread) =
         Ledger::open(journal, timing, Clock::system(), 1, &Tasks::new()).expect("an empty journal");
     {
-        let opening = ledger.open_session(hello(1));
+        let opening = ledger.open_session(hello(1), None);
         tokio::pin!(opening);
         // Polled once, so the command is on its way; then its caller goes away.
         assert!(futures_util::poll!(&mut opening).is_pending());
@@ -293,8 +294,8 @@ async fn a_session_that_nobody_waits_for_is_closed() {
 #[tokio::test]
 async fn a_replaced_session_is_told_why_it_ends() {
     let (ledger, thread) = open(MemoryJournal::new(), &Tasks::new());
-    let (first, _, mut orders) = ledger.open_session(hello(1)).await.expect("welcome");
-    let (_, _, mut newer) = ledger.open_session(hello(2)).await.expect("welcome");
+    let (first, _, mut orders) = ledger.open_session(hello(1), None).await.expect("welcome");
+    let (_, _, mut newer) = ledger.open_session(hello(2), None).await.expect("welcome");
     assert_eq!(orders.next().await, Err(Closing::Replaced));
     let report = shared::model::Numbered {
         sequence: 2,

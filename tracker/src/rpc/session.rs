@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::Stream;
+use proto::accept::Ends;
 use proto::messages::{FromPeer, FromTracker, Invalid};
 use proto::status::to_status;
 use proto::v1;
@@ -17,7 +18,7 @@ use tracing::debug;
 
 use super::refused;
 use crate::ledger::{Ledger, LedgerError, Orders};
-use crate::state::{Closing, SessionId};
+use crate::state::{Closing, Origin, SessionId};
 
 /// Time in which a peer that opens a session has to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,11 +52,13 @@ impl Session for SessionService {
         &self,
         request: Request<Streaming<v1::FromPeer>>,
     ) -> Result<Response<Self::OpenStream>, Status> {
+        let ends = request.extensions().get::<Ends>().copied();
+        let origin = ends.map(|Ends { remote, local }| Origin { remote, local });
         let mut up = request.into_inner();
         let hello = hello(&mut up).await?;
         let (peer, has_run) = (hello.peer, hello.run.is_some());
         let (down, stream) = mpsc::channel(DOWN_MESSAGES);
-        let (session, welcome, orders) = match self.ledger.open_session(hello).await {
+        let (session, welcome, orders) = match self.ledger.open_session(hello, origin).await {
             Ok(opened) => opened,
             Err(LedgerError::Rejected(rejection)) if has_run && let Some(why) = rejection.refusal() => {
                 drop(down.try_send(Ok(FromTracker::Refused(why).into())));

@@ -91,6 +91,12 @@ impl Upkeep for UpkeepService {
         Ok(Response::new(found.into()))
     }
 
+    async fn forget_peer(&self, request: Request<v1::ForgetPeerRequest>) -> Answer<v1::ForgetPeerReply> {
+        let peer = peer_id(&request.into_inner().peer_id)?;
+        self.ledger.forget_peer(peer).await.map_err(refused)?;
+        Ok(Response::new(v1::ForgetPeerReply {}))
+    }
+
     async fn release(&self, request: Request<v1::ReleaseRequest>) -> Answer<v1::ReleaseReply> {
         let request = request.into_inner();
         let (peer, content) = (peer_id(&request.peer_id)?, content_id(&request.content_id)?);

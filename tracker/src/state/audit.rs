@@ -58,6 +58,7 @@ impl State {
                 )
             }
             Fact::PeerGone(peer)
+            | Fact::VisitorGone(peer)
             | Fact::PeerForgotten(peer)
             | Fact::ModeChanged { peer, .. }
             | Fact::WentAway { peer, .. } => require(self.peers.get(*peer).is_some(), || {

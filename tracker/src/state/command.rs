@@ -1,6 +1,7 @@
 //! Commands to the state, its answers, and the effects of both.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use shared::model::{
@@ -30,6 +31,33 @@ impl SessionId {
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The address of the caller.
+    pub remote: IpAddr,
+    /// The address of this tracker that it dialled.
+    pub local: IpAddr,
+}
+
+impl Origin {
+    /// Returns whether the caller is on this machine.
+    #[must_use]
+    pub fn is_here(self) -> bool {
+        let (remote, local) = (self.remote.to_canonical(), self.local.to_canonical());
+        remote.is_loopback() || remote == local
+    }
+
+    /// Returns the caller's machine: its address, or loopback for this machine.
+    #[must_use]
+    pub fn machine(self) -> IpAddr {
+        match self.is_here() {
+            true => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            false => self.remote.to_canonical(),
+        }
     }
 }
 
@@ -78,6 +106,8 @@ pub enum Command {
         /// The requested mode.
         wish: RequestedMode,
     },
+    /// Forgets a peer that is lost.
+    ForgetPeer(PeerId),
     /// Lets a peer drop its copy of a content, because its user wants to.
     Release {
         /// The peer.
@@ -91,6 +121,8 @@ pub enum Command {
         session: SessionId,
         /// The message.
         hello: Hello,
+        /// The two ends of its connection, if they are known.
+        origin: Option<Origin>,
     },
     /// A peer reports.
     Report {
@@ -363,6 +395,9 @@ pub enum Rejection {
     /// Not all holders are known after a restart.
     #[error("not all peers have reported since the tracker started; try again in a moment")]
     NotAllKnown,
+    /// Only a peer that is lost can be forgotten.
+    #[error("peer {0} is not lost; it can be removed when it has left or was given up")]
+    NotLost(PeerId),
     /// The peer is being drained.
     #[error("peer {0} is being drained; call that off first")]
     Draining(PeerId),
@@ -400,6 +435,7 @@ impl Coded for Rejection {
             | Self::OtherFragments { .. }
             | Self::Evicting(_)
             | Self::Draining(_)
+            | Self::NotLost(_)
             | Self::Missed { .. }
             | Self::CopyOf(_)
             | Self::NameMayBeMissing(_) => ErrorCode::FailedPrecondition,

@@ -22,6 +22,7 @@ mod feed;
 mod history;
 mod names;
 mod peers;
+mod reaching;
 mod record;
 mod replicas;
 mod sessions;
@@ -49,7 +50,7 @@ use names::{Decision, Names, RefChange};
 use peers::Peers;
 use replicas::{Context, Replicas};
 
-pub use command::{Applied, Closing, Command, Effect, Publish, Rejection, Reply, SessionId};
+pub use command::{Applied, Closing, Command, Effect, Origin, Publish, Rejection, Reply, SessionId};
 pub use history::Gap;
 pub use record::{EpochBegin, Fact, NameFact, Past, Record, Registration};
 pub use views::{DrainSurvey, PeersPage, Status, Surveying};
@@ -139,13 +140,18 @@ impl State {
             Command::SetPeerMode { peer, wish } => self
                 .set_peer_mode(now, peer, wish, &mut out)
                 .map(Reply::ModeReport),
+            Command::ForgetPeer(peer) => self.forget_peer(now, peer, &mut out).map(|()| Reply::Done),
             Command::Release { peer, content } => {
                 let (cx, replicas, _) = self.context(now);
                 let released = replicas.release(&cx, peer, content, &mut out);
                 released.map(|()| Reply::Done)
             }
-            Command::OpenSession { session, hello } => self
-                .open_session(now, session, &hello, &mut out)
+            Command::OpenSession {
+                session,
+                hello,
+                origin,
+            } => self
+                .open_session(now, session, &hello, origin, &mut out)
                 .map(Reply::Welcomed),
             Command::Report { session, report } => {
                 self.report(now, session, report, &mut out).map(|()| Reply::Done)
@@ -280,6 +286,18 @@ impl State {
             self.replicas.mark_held_by(peer);
         }
         Ok(mode)
+    }
+
+    /// Forgets a peer that is lost: it may come back as a new one.
+    fn forget_peer(&mut self, now: Timestamp, peer: PeerId, out: &mut Outcome) -> Result<(), Rejection> {
+        match self.peers.get(peer) {
+            None => Err(Rejection::NoSuchPeer(peer)),
+            Some(known) if !known.is_lost() => Err(Rejection::NotLost(peer)),
+            Some(_) => {
+                self.commit(now, Fact::PeerForgotten(peer), out);
+                Ok(())
+            }
+        }
     }
 
     /// Makes true what was decided about names, and returns the answer.

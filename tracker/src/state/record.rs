@@ -27,6 +27,8 @@ pub enum Fact {
     PeerRegistered(Registration),
     /// A peer left or was given up: a restart need not wait for it.
     PeerGone(PeerId),
+    /// A peer that kept nothing left or was given up.
+    VisitorGone(PeerId),
     /// A peer has been gone for so long that nothing is remembered of it.
     PeerForgotten(PeerId),
     /// A name is bound.

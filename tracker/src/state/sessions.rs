@@ -12,11 +12,11 @@
 //! until an operator has accepted the gap, no content is evicted for having no name. Announces carry no
 //! names, so they bring none back either.
 
-use shared::model::{Epoch, Hello, Mark, Numbered, Order, PeerId, Report, Timestamp, Welcome};
+use shared::model::{Epoch, Hello, Mark, Numbered, Order, PeerId, PeerMode, Report, Timestamp, Welcome};
 
 use super::State;
-use super::command::{Closing, Outcome, Rejection, SessionId};
-use super::peers::Contest;
+use super::command::{Closing, Origin, Outcome, Rejection, SessionId};
+use super::peers::{Contest, Peer};
 use super::record::{Fact, NameFact, Registration};
 
 impl State {
@@ -25,6 +25,7 @@ impl State {
         now: Timestamp,
         id: SessionId,
         hello: &Hello,
+        origin: Option<Origin>,
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
         self.contest(now, hello, out)?;
@@ -58,8 +59,8 @@ impl State {
         if let Some(listing) = listing {
             unconfirmed.retain(|content| listing.contains(*content));
         }
-        let lease_until = now.after(self.timing.lease);
-        if let Some(old) = self.peers.open(id, hello, unconfirmed, lease_until) {
+        let times = (now, now.after(self.timing.lease));
+        if let Some(old) = self.peers.open(id, hello, unconfirmed, times, origin) {
             out.close(old, Closing::Replaced);
         }
         self.replicas.mark_held_by(peer);
@@ -69,6 +70,9 @@ impl State {
             heartbeat: self.timing.heartbeat,
             listing,
             defaults: self.defaults,
+            visitor_host: origin
+                .filter(|origin| !origin.is_here() && hello.address.is_loopback())
+                .map(|origin| origin.remote.to_canonical()),
         })
     }
 
@@ -103,8 +107,8 @@ impl State {
             self.replicas.mark_held_by(peer);
         }
         match report.message {
-            Report::Heartbeat { used } => {
-                self.peers.set_used(peer, used);
+            Report::Heartbeat { used, disk_free } => {
+                self.peers.set_used(peer, used, disk_free);
                 self.send_mark(peer, out);
             }
             Report::Announce {
@@ -131,11 +135,17 @@ impl State {
             } => {
                 tracing::debug!(%peer, content = %content.short(), ?failure, detail, "assignment failed");
                 let (cx, replicas, _) = self.context(now);
-                if replicas.assignment_failed(&cx, peer, content, failure) {
-                    self.peers.set_full(peer, now.after(self.timing.cool_down));
+                if let Some(bytes) = replicas.assignment_failed(&cx, peer, content, failure) {
+                    let until = now.after(self.timing.cool_down);
+                    self.peers.refuse_copies(peer, bytes, until, now);
                 }
             }
             Report::Alive { question } => self.peers.prove(peer, question),
+            Report::Probed { probe, outcome } => self.probed(now, peer, probe, outcome),
+            Report::Unreached { peer: subject, error } => {
+                tracing::debug!(%peer, %subject, error, "a reader could not dial a peer");
+                self.peers.unreached(subject, now);
+            }
             // A peer in maintenance is expected back: it is suspect until its time is over.
             Report::Leave if self.peers.is_in_maintenance(peer, now) => {
                 self.close_session(now, id);
@@ -155,7 +165,14 @@ impl State {
     /// Gives up a peer that is gone: its holdings no longer count.
     pub(super) fn lose(&mut self, now: Timestamp, peer: PeerId, why: Closing, out: &mut Outcome) {
         let session = self.peers.session_of(peer);
-        self.commit(now, Fact::PeerGone(peer), out);
+        // A peer that is drained comes back as one that is drained.
+        let has_told = |known: &Peer| known.has_told() && known.mode() == PeerMode::Active;
+        let is_visitor = self.peers.get(peer).is_some_and(has_told) && !self.replicas.keeps_anything(peer);
+        let fact = match is_visitor {
+            true => Fact::VisitorGone(peer),
+            false => Fact::PeerGone(peer),
+        };
+        self.commit(now, fact, out);
         if why == Closing::Left {
             self.peers.set_left(peer);
         }

@@ -23,6 +23,7 @@ impl State {
         for fact in self.peers.returned() {
             self.commit(now, fact, out);
         }
+        self.probe(now, out);
         if self.is_in_safe_mode() {
             return;
         }

@@ -12,7 +12,7 @@ use proto::messages::{FromTracker, List, Locate, Page, Publish, Remove};
 use shared::hash::ContentHasher;
 use shared::model::{
     ContentRef, ContentState, Epoch, Expectation, FragmentLength, Hello, Holding, Incarnation, Manifest,
-    Name, Numbered, Order, PeerId, ReplicationTarget, Report, Revision, Welcome,
+    Name, Numbered, Order, PeerId, ReplicationTarget, Report, Revision, RunTraits, Welcome,
 };
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
@@ -74,6 +74,7 @@ fn hello(n: u8, incarnation: u64, epoch: u64) -> Hello {
         epoch: Epoch::new(epoch),
         mark: None,
         holdings: None,
+        traits: RunTraits::default(),
     }
 }
 

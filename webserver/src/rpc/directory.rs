@@ -26,6 +26,7 @@ impl Service for DirectoryService {
     ) -> Result<Response<v1::TrackersReply>, Status> {
         let gateways = Gateways {
             webserver: None,
+            peer: None,
             trackers: self.0.borrow().live_first().map(entry).collect(),
         };
         Ok(Response::new(gateways.into()))

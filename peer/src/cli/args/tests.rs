@@ -212,7 +212,7 @@ fn every_command_is_read() {
                 Some(RateLimit(None)),
             )),
         ),
-        ("network".to_owned(), Command::Network),
+        ("network".to_owned(), Command::Network(NetworkArgs::default())),
         (
             "rename a b/c".to_owned(),
             Command::Rename {

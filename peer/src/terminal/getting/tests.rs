@@ -119,8 +119,8 @@ async fn a_fetch_says_what_it_fetches_and_where_it_went() {
     assert_eq!(
         played.stderr,
         "fetching models/x: 4.0 KiB in 1 fragment, 25% of it is here already\n\
-         received from 192.168.20.1:50053: 2 fragments, 2.0 KiB\n\
-         received from 192.168.20.2:50053: 1 fragment, 1.0 KiB\n"
+         asked 192.168.20.1:50053 for models/x … received 2 fragments, 2.0 KiB\n\
+         asked 192.168.20.2:50053 for models/x … received 1 fragment, 1.0 KiB\n"
     );
     assert_eq!(
         played.how_far,

@@ -20,6 +20,8 @@ fn peer() -> PeerInfo {
         incarnation: Incarnation::new(1),
         contents: 2,
         mode: shared::model::PeerMode::Active,
+        reach: shared::model::Reach::Reachable,
+        is_visitor: false,
         copy: None,
     }
 }
@@ -141,6 +143,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         defaults: shared::model::NetworkDefaults::default(),
         used: 1 << 29,
         contents: 2,
+        visitor_host: None,
         session: SessionStatus::Connecting {
             reason: "refused\u{1b}[2J".to_owned(),
         },

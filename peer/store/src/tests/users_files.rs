@@ -410,3 +410,61 @@ fn a_file_with_bytes_after_its_end_is_refused() {
     let refused = Node::new().add(Path::new("/proc/version"));
     assert!(matches!(refused, Err(StoreError::NotAFile { .. })), "{refused:?}");
 }
+
+#[test]
+fn nothing_of_the_data_directory_is_published_or_overwritten() {
+    let (node, content) = (Node::new(), Content::new(150_000, 1));
+    let path = node.file("mine", &content);
+    node.add(&path).expect("adds");
+    fs::write(node.path("node/token"), "secret").expect("writes");
+    fs::hard_link(node.path("node/token"), node.path("linked")).expect("links");
+    std::os::unix::fs::symlink(node.path("node"), node.path("way")).expect("links");
+    std::os::unix::fs::symlink(node.path("node/token"), node.path("alias")).expect("links");
+    let packed = Content::new(90_000, 2);
+    node.store
+        .prepare(&packed.manifest, packed.assigned(&[0, 1]))
+        .expect("fits");
+    packed.fill(&node.store, &[0, 1]);
+    let data = node.store.layout.data(packed.id());
+    fs::hard_link(&data, node.path("packed")).expect("links");
+    for own in [
+        "node/token",
+        "node/index.db",
+        "linked",
+        "way/token",
+        "alias",
+        "packed",
+        "way/lock",
+    ] {
+        let error = node.add(&node.path(own)).expect_err(own);
+        assert!(matches!(error, StoreError::OwnData { .. }), "{own}: {error}");
+        assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    }
+    let index = fs::read(node.path("node/index.db")).expect("reads");
+    for own in [
+        "node/index.db",
+        "node/new",
+        "way/index.db",
+        "node/contents/new",
+        "alias",
+        "linked",
+    ] {
+        let output = node.path(own);
+        let export = node.store.export(content.id(), &output, true);
+        assert!(
+            matches!(export, Err(StoreError::OwnData { .. })),
+            "{own}: {export:?}"
+        );
+        let other = Content::new(10, 7);
+        let fetch = node.store.prepare(&other.manifest, other.fetched(&output, true));
+        assert!(
+            matches!(fetch, Err(StoreError::OwnData { .. })),
+            "{own}: {fetch:?}"
+        );
+        assert!(node.store.entry(other.id()).is_none());
+    }
+    assert_eq!(fs::read(node.path("node/index.db")).expect("reads"), index);
+    node.store
+        .export(content.id(), &node.path("beside"), false)
+        .expect("copies");
+}

@@ -6,6 +6,7 @@ mod streams;
 mod values;
 mod wire;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,6 +70,9 @@ pub struct Status {
     pub scrub: Scrub,
     /// Defaults of the network, as it told them last.
     pub defaults: NetworkDefaults,
+    /// Set when the node is a visitor because no other machine can dial its address: the address on which it
+    /// could listen.
+    pub visitor_host: Option<IpAddr>,
 }
 
 /// Limits of a node's transfer rates with all its peers together; `None` means unlimited.
@@ -287,6 +291,10 @@ pub struct LocalContent {
     pub path: Option<PathBuf>,
     /// Whether its publication waits for a connection.
     pub is_pending: bool,
+    /// Whether it is a part of a directory of which the catalog is here too.
+    pub is_part: bool,
+    /// Of the catalog of a directory: the bytes of its files, and about how many of them are held.
+    pub collection: Option<(u64, u64)>,
 }
 
 /// Reason for which a node holds a content; the strongest one when there are several.

@@ -74,6 +74,10 @@ impl TryFrom<v1::StatusReply> for Status {
             bytes_sent: wire.bytes_sent,
             bytes_received: wire.bytes_received,
             bytes_wasted: wire.bytes_wasted,
+            visitor_host: match wire.visitor_host.as_str() {
+                "" => None,
+                host => Some(parsed("visitor_host", host)?),
+            },
             active_fetches: wire.active_fetches,
             active_uploads: wire.active_uploads,
             limits: RateLimits {
@@ -127,6 +131,7 @@ impl From<Status> for v1::StatusReply {
         };
         let text = |address: Option<HostPort>| address.map(|address| address.to_string()).unwrap_or_default();
         Self {
+            visitor_host: status.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
             copy_of: text(copy_of),
             defaults: Some(v1::Defaults {
                 epoch: status.epoch.get(),
@@ -515,6 +520,10 @@ impl TryFrom<v1::LocalContent> for LocalContent {
             role,
             path: (!wire.path.is_empty()).then(|| PathBuf::from(&wire.path)),
             is_pending: wire.is_pending,
+            is_part: wire.is_part,
+            collection: wire
+                .collection_length
+                .map(|length| (length, wire.collection_held)),
         })
     }
 }
@@ -535,6 +544,9 @@ impl From<LocalContent> for v1::LocalContent {
             role: role.into(),
             path: content.path.map(text_of).unwrap_or_default(),
             is_pending: content.is_pending,
+            is_part: content.is_part,
+            collection_length: content.collection.map(|(length, _)| length),
+            collection_held: content.collection.map_or(0, |(_, held)| held),
         }
     }
 }

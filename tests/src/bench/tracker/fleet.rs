@@ -15,7 +15,7 @@ use proto::messages::FromTracker;
 use shared::hash::leaf;
 use shared::model::{
     ContentId, Digest, Epoch, FragmentLength, FragmentSet, Hello, Holding, HoldingsDigest, HostPort,
-    Incarnation, Manifest, Name, Numbered, Order, PeerId, Report,
+    Incarnation, Manifest, Name, Numbered, Order, PeerId, Report, RunTraits,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -142,6 +142,7 @@ impl Peer {
             epoch: Epoch::new(0),
             mark: None,
             holdings: Some(all.iter().collect::<HoldingsDigest>()),
+            traits: RunTraits::default(),
         };
         let (welcome, reports, mut orders) = client.open(hello).await?;
         let mut told = Told { reports, sequence: 1 };
@@ -155,7 +156,7 @@ impl Peer {
         let mut heartbeat = tokio::time::interval(welcome.heartbeat);
         loop {
             tokio::select! {
-                _ = heartbeat.tick() => told.say(Report::Heartbeat { used: 0 }).await?,
+                _ = heartbeat.tick() => told.say(Report::Heartbeat { used: 0, disk_free: None }).await?,
                 Some(news) = self.told.recv() => {
                     self.held.extend(news.iter().copied());
                     let all = news.into_iter().map(|(content, count)| holding(content, count));
@@ -184,7 +185,7 @@ impl Peer {
                 };
                 told.announce(vec![nothing], false).await
             }
-            Order::Remember(_) => Ok(()),
+            Order::Remember(_) | Order::Probe { .. } => Ok(()),
         }
     }
 }

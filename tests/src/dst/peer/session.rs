@@ -7,7 +7,10 @@ use peer::assignments::Assignment;
 use peer::eviction::Eviction;
 use peer::session::{ANNOUNCE_DELAY, End as SessionEnd, Found, Input, LookUp, Output, Session};
 use rand::RngExt as _;
-use shared::model::{AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Order, Timestamp};
+use shared::model::{
+    Answer, AssignmentFailure, ContentId, Epoch, EvictReason, Hello, Order, PeerId, Report, RunTraits,
+    Timestamp,
+};
 use store::{FragmentStore as _, Publication};
 use tokio::sync::broadcast::error::TryRecvError;
 
@@ -85,6 +88,10 @@ impl World {
             epoch: peer.epoch,
             mark: peer.mark,
             holdings: None,
+            traits: RunTraits {
+                can_probe: !number.is_multiple_of(3),
+                ..RunTraits::default()
+            },
         };
         let (machine, outputs) = Session::begin(hello, peer.protected.clone());
         peer.session = Some(SimSession {
@@ -215,7 +222,13 @@ impl World {
         if peer.lent.len() < lent {
             self.protection_ended(number);
         }
-        self.tell(number, Input::TimeUp { used });
+        self.tell(
+            number,
+            Input::TimeUp {
+                used,
+                disk_free: None,
+            },
+        );
     }
 
     /// A guard of a protection was dropped: the session gets to know a moment later, and orders may come
@@ -267,7 +280,7 @@ impl World {
             let Some(failure) = self.peers[number].failures.pop_front() else {
                 return;
             };
-            self.tell(number, Input::Failed(failure));
+            self.tell(number, Input::Say(failure));
         }
     }
 
@@ -343,9 +356,25 @@ impl World {
                 }
             }
             Order::Evict { content, reason, .. } => self.evict(number, content, reason),
+            Order::Probe { probe, peer, .. } => {
+                let delay = self.rng.random_range(0..200);
+                self.will(number, delay, Act::Dialled(probe, peer));
+            }
             Order::Remember(mark) => self.peers[number].mark = Some(mark),
             Order::Ask { .. } | Order::Adopt { .. } => {}
         }
+    }
+
+    /// Tells the tracker whether a peer was there when this one dialled it. Sometimes the network between
+    /// them fails.
+    pub(in crate::dst) fn dialled(&mut self, number: PeerNumber, probe: u64, subject: PeerId) {
+        let is_there = self.peers.iter().any(|peer| peer.is_up && peer.id == subject);
+        let has_failed = !self.is_quiescent && self.rng.random_bool(0.1);
+        let outcome = match is_there && !has_failed {
+            true => Ok(Answer::Peer(subject)),
+            false => Err("connection refused".to_owned()),
+        };
+        self.tell(number, Input::Say(Report::Probed { probe, outcome }));
     }
 
     fn evict(&mut self, number: PeerNumber, content: ContentId, reason: EvictReason) {

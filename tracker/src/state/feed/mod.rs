@@ -19,7 +19,7 @@ use shared::model::{
 
 use super::history::History;
 use super::names::{LastSent, NameHistory, Names, size_of};
-use super::peers::Peers;
+use super::peers::{Peers, Standing};
 use super::record::{Fact, Record};
 use super::replicas::Replicas;
 use event_queue::{EventQueue, Place};
@@ -35,7 +35,7 @@ const WORK: i64 = 1 << 14;
 pub(crate) struct Feed {
     queue: EventQueue,
     /// State of each peer that watchers were sent last.
-    peers: BTreeMap<PeerId, (PeerState, PeerMode, Option<HostPort>)>,
+    peers: BTreeMap<PeerId, (PeerState, PeerMode, bool, Option<HostPort>)>,
     /// Contents of bindings whose health may differ from what was sent.
     dirty: BTreeSet<ContentId>,
     /// The content that was looked at last: they take turns.
@@ -164,7 +164,9 @@ impl Feed {
         facts: u64,
     ) {
         for peer in touched.into_iter().filter_map(|id| peers.get(id)) {
-            let state = (peer.life().state(), peer.mode(), peer.copy().cloned());
+            let is_out_of_reach = matches!(peer.standing(), Standing::Unreachable { .. });
+            let (life, mode) = (peer.life().state(), peer.mode());
+            let state = (life, mode, is_out_of_reach, peer.copy().cloned());
             let is_waited_for = peers.is_in_safe_mode() && state.0 == PeerState::Suspect;
             if is_waited_for || self.peers.get(&peer.id()) == Some(&state) {
                 continue;

@@ -22,6 +22,7 @@
 //! overdue peers.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use shared::model::{PeerId, Timestamp};
 
@@ -33,6 +34,10 @@ const FEW: usize = 2;
 
 /// Share of the peers in a large cluster that may do so: one of this many.
 const ONE_OF: usize = 50;
+
+/// Time for which a peer is remembered that has gone and kept nothing: long enough to look who was there.
+/// Every command with a data directory of its own is such a peer.
+const FORGET_VISITOR: Duration = Duration::from_hours(1);
 
 /// Safe mode: the time after a restart in which some holders are unknown.
 #[derive(Debug)]
@@ -147,8 +152,13 @@ impl Peers {
 
     /// Returns the peers that have been lost for so long that nothing is remembered of them.
     pub(crate) fn long_lost(&self, now: Timestamp, timing: &Timing) -> Vec<PeerId> {
-        let is_old =
-            |peer: &&Peer| matches!(peer.life, Life::Lost { since } if now.since(since) >= timing.forget);
+        let is_old = |peer: &&Peer| {
+            let limit = match peer.kept_nothing {
+                true => timing.forget.min(FORGET_VISITOR),
+                false => timing.forget,
+            };
+            matches!(peer.life, Life::Lost { since } if now.since(since) >= limit)
+        };
         self.iter().filter(is_old).map(Peer::id).collect()
     }
 

@@ -8,22 +8,26 @@ mod copies;
 mod leases;
 mod maintenance_holdings;
 mod modes;
+mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::model::{
-    ContentId, Hello, HostPort, Incarnation, Numbered, PeerId, PeerMode, PeerState, Report, Timestamp, Zone,
+    ContentId, Hello, HostPort, Incarnation, Numbered, PeerId, PeerMode, PeerState, Report, RunTraits,
+    Timestamp, Zone,
 };
 
-use super::command::{Rejection, SessionId};
+use super::command::{Origin, Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
 use crate::placement::Rings;
 pub(crate) use copies::Contest;
 use copies::{Copied, Rivals, Run};
 use leases::SafeMode;
 use maintenance_holdings::MaintenanceHoldings;
+use reach::{Probe, Reachability};
 
 pub(crate) use maintenance_holdings::facts_of_maintenance;
+pub(crate) use reach::Standing;
 
 /// Limit of peers: every tick looks at their leases one by one.
 const MAX_PEERS: usize = 20_000;
@@ -44,6 +48,9 @@ pub(crate) struct Peers {
     has_outage: bool,
     /// Time of the latest tick.
     ticked_at: Timestamp,
+    /// Probes that are under way, by their numbers.
+    probes: BTreeMap<u64, Probe>,
+    last_probe: u64,
 }
 
 /// A peer.
@@ -58,13 +65,22 @@ pub(crate) struct Peer {
     /// Bytes of its capacity that are used: as it last said, and those that were assigned and have arrived
     /// since.
     used: u64,
-    /// Time before which nothing is assigned to it, because it said that it has no room.
-    is_full_until: Timestamp,
+    /// Bytes that its disk has free, if it knows.
+    disk_free: Option<u64>,
+    /// The smallest copy that it has lately refused for want of room, and when it may be given such again.
+    refused: Option<(u64, Timestamp)>,
     /// Time at which an assignment of it last moved.
     progress_at: Timestamp,
     session: Option<Session>,
     /// Whether it is lost because it left.
     has_left: bool,
+    /// Traits of its latest run.
+    traits: RunTraits,
+    reach: Reachability,
+    /// Whether it has said everything that it holds, in this run of the tracker.
+    has_told: bool,
+    /// Whether it is lost and kept nothing.
+    kept_nothing: bool,
     /// The latest copy of its data directory that was refused.
     copied: Option<Copied>,
 }
@@ -164,9 +180,24 @@ impl Peer {
         self.progress_at
     }
 
-    /// Returns whether it has said of late that it has no room.
-    pub(crate) fn is_full(&self, now: Timestamp) -> bool {
-        self.is_full_until > now
+    /// Returns the bytes that its disk has free; without limit when it does not know.
+    pub(crate) fn disk_free(&self) -> u64 {
+        self.disk_free.unwrap_or(u64::MAX)
+    }
+
+    /// Returns the largest copy that it may be given, after those that it has lately refused.
+    pub(crate) fn largest_copy(&self, now: Timestamp) -> u64 {
+        let refused = self.refused.filter(|(_, until)| *until > now);
+        refused.map_or(u64::MAX, |(bytes, _)| bytes.saturating_sub(1))
+    }
+
+    /// Returns whether it runs for one command only.
+    pub(crate) const fn is_transient(&self) -> bool {
+        self.traits.is_transient
+    }
+
+    pub(crate) const fn has_told(&self) -> bool {
+        self.has_told
     }
 
     pub(crate) const fn has_left(&self) -> bool {
@@ -186,9 +217,13 @@ impl Peer {
         matches!(self.life, Life::Lost { .. })
     }
 
-    /// Returns whether it can be given work: it is active, live, and its inventory is known.
+    /// Returns whether it can be given work: it is active, live, in reach, there for more than one command,
+    /// and its inventory is known.
     pub(crate) fn can_be_given(&self) -> bool {
-        self.mode == PeerMode::Active && self.ready_session().is_some()
+        self.mode == PeerMode::Active
+            && self.ready_session().is_some()
+            && *self.standing() == Standing::Reachable
+            && !self.is_visitor()
     }
 
     /// Returns the session in which the peer can be sent orders: it is live and its inventory is known.
@@ -219,7 +254,7 @@ impl Peers {
         self.peers.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> + Clone {
         self.peers.values()
     }
 
@@ -232,6 +267,11 @@ impl Peers {
 
     pub(crate) fn is_live(&self, id: PeerId) -> bool {
         self.get(id).is_some_and(Peer::is_live)
+    }
+
+    pub(crate) fn is_in_reach(&self, id: PeerId) -> bool {
+        let standing = self.get(id).map(Peer::standing);
+        standing.is_some_and(|standing| !matches!(standing, Standing::Unreachable { .. }))
     }
 
     pub(crate) fn is_lost(&self, id: PeerId) -> bool {
@@ -311,7 +351,11 @@ impl Peers {
             }
             Fact::PeerGone(peer) => {
                 self.absences.forget(*peer);
-                self.lose(*peer, at);
+                self.lose(*peer, at, false);
+            }
+            Fact::VisitorGone(peer) => {
+                self.absences.forget(*peer);
+                self.lose(*peer, at, true);
             }
             Fact::PeerForgotten(peer) => {
                 self.absences.forget(*peer);
@@ -339,9 +383,13 @@ impl Peers {
         self.touch(id);
         match self.peers.get_mut(&id) {
             Some(peer) => {
+                if peer.registration.address != registration.address {
+                    peer.reach = Reachability::new();
+                }
                 (peer.registration, peer.registered_at) = (registration, at);
                 if peer.is_lost() {
                     peer.life = Life::Suspect { since: at };
+                    peer.kept_nothing = false;
                 }
             }
             None => {
@@ -352,10 +400,15 @@ impl Peers {
                     mode: PeerMode::Active,
                     mode_since: at,
                     used: 0,
-                    is_full_until: Timestamp::default(),
+                    disk_free: None,
+                    refused: None,
                     progress_at: Timestamp::default(),
                     session: None,
                     has_left: false,
+                    traits: RunTraits::default(),
+                    reach: Reachability::new(),
+                    has_told: false,
+                    kept_nothing: false,
                     copied: None,
                 };
                 self.peers.insert(id, peer);
@@ -396,11 +449,12 @@ impl Peers {
     }
 
     /// Makes a peer lost, and ends its session.
-    fn lose(&mut self, id: PeerId, at: Timestamp) {
+    fn lose(&mut self, id: PeerId, at: Timestamp, kept_nothing: bool) {
         self.touch(id);
         self.waits_no_longer_for(id);
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.life = Life::Lost { since: at };
+            (peer.kept_nothing, peer.has_told, peer.reach) = (kept_nothing, false, Reachability::new());
             self.rings.remove(id);
             if let Some(session) = peer.session.take() {
                 self.sessions.remove(&session.id);
@@ -435,11 +489,15 @@ impl Peers {
         id: SessionId,
         hello: &Hello,
         unconfirmed: BTreeSet<ContentId>,
-        lease_until: Timestamp,
+        (now, lease_until): (Timestamp, Timestamp),
+        origin: Option<Origin>,
     ) -> Option<SessionId> {
         self.touch(hello.peer);
+        let must_wait = self.has_probers(hello.peer);
         let peer = self.peers.get_mut(&hello.peer)?;
-        (peer.used, peer.is_full_until, peer.has_left) = (hello.used, Timestamp::default(), false);
+        (peer.used, peer.disk_free, peer.refused) = (hello.used, hello.traits.disk_free, None);
+        (peer.has_left, peer.traits) = (false, hello.traits);
+        peer.reach.greet(hello, origin, now, must_wait);
         peer.life = Life::Live { lease_until };
         self.sessions.insert(id, hello.peer);
         let old = peer.session.replace(Session {
@@ -493,10 +551,10 @@ impl Peers {
         Some(id)
     }
 
-    /// Sets how many bytes of its capacity a peer uses.
-    pub(crate) fn set_used(&mut self, id: PeerId, used: u64) {
+    /// Sets how many bytes of its capacity a peer uses, and how many its disk has free.
+    pub(crate) fn set_used(&mut self, id: PeerId, used: u64, disk_free: Option<u64>) {
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.used = used;
+            (peer.used, peer.disk_free) = (used, disk_free);
         }
     }
 
@@ -505,14 +563,16 @@ impl Peers {
     pub(crate) fn advance(&mut self, id: PeerId, arrived: u64, now: Timestamp) {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.used = peer.used.saturating_add(arrived);
+            peer.disk_free = peer.disk_free.map(|free| free.saturating_sub(arrived));
             peer.progress_at = now;
         }
     }
 
-    /// Marks a peer as full until a time.
-    pub(crate) fn set_full(&mut self, id: PeerId, until: Timestamp) {
+    /// Notes that a peer has no room for a copy of so many bytes, nor for a larger one, until a time.
+    pub(crate) fn refuse_copies(&mut self, id: PeerId, bytes: u64, until: Timestamp, now: Timestamp) {
         if let Some(peer) = self.peers.get_mut(&id) {
-            peer.is_full_until = until;
+            let least = bytes.min(peer.largest_copy(now).saturating_add(1));
+            peer.refused = Some((least, until));
         }
     }
 
@@ -527,7 +587,9 @@ impl Peers {
     /// Notes that a peer has announced everything that it holds; returns the contents that it does not hold
     /// any longer. None when it said so before.
     pub(crate) fn complete_inventory(&mut self, id: PeerId) -> Option<BTreeSet<ContentId>> {
-        let gone = self.get_mut(id)?.session.as_mut()?.unconfirmed.take()?;
+        let peer = self.get_mut(id)?;
+        let gone = peer.session.as_mut()?.unconfirmed.take()?;
+        peer.has_told = true;
         self.waits_no_longer_for(id);
         Some(gone)
     }
@@ -551,7 +613,10 @@ impl Peers {
             let gone = match peer.life {
                 Life::Lost { since } => Some(Record {
                     at: since,
-                    fact: Fact::PeerGone(peer.registration.peer),
+                    fact: match peer.kept_nothing {
+                        true => Fact::VisitorGone(peer.registration.peer),
+                        false => Fact::PeerGone(peer.registration.peer),
+                    },
                 }),
                 Life::Live { .. } | Life::Suspect { .. } => None,
             };

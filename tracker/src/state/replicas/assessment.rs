@@ -1,13 +1,11 @@
 //! Assessment of one content's replicas: counted, not remembered.
 //!
-//! A holder counts as a replica while it keeps what it holds, has not been told to drop it, and is live or
-//! suspect. Any other holder on such a peer is a source, nothing more. A collection is as well off as the
-//! worst of its contents; the tracker never reads a catalog: its publisher has said which contents belong to
-//! it.
+//! `counts.rs` says what a copy counts for. A collection is as well off as the worst of its contents; the
+//! tracker never reads a catalog: its publisher has said which contents belong to it.
 
 use shared::model::{ContentId, ContentState, FragmentIndex, FragmentSet, Health};
 
-use super::{Fragments, Held, Replicas};
+use super::{Fragments, Purpose, Replicas};
 use crate::state::names::{Content, Names};
 use crate::state::peers::Peers;
 
@@ -59,42 +57,42 @@ impl Tally {
     }
 }
 
-/// The replicas of one content.
+/// The replicas of one content, counted for every purpose.
 #[derive(Debug)]
 pub(crate) struct Assessment {
-    /// Replicas on live peers.
-    live: Tally,
-    /// Replicas on live and suspect peers.
-    present: Tally,
-    /// Replicas on live peers and, in an outage, on peers that have just fallen silent.
-    expected: Tally,
-    /// Replicas on live peers that are not being drained, which will be left.
-    staying: Tally,
-    /// Replicas on live and suspect peers that are not being drained, which may be relied upon.
-    counted: Tally,
-    /// Fragments that some live or suspect peer holds, kept or not.
+    durable: Tally,
+    spare: Tally,
+    suffice: Tally,
+    suffice_at_once: Tally,
+    remain: Tally,
+    expect: Tally,
+    /// Fragments that others can read from some peer, kept or not.
     sourced: FragmentSet,
 }
 
 impl Assessment {
-    pub(crate) const fn live(&self) -> &Tally {
-        &self.live
+    pub(crate) const fn durable(&self) -> &Tally {
+        &self.durable
     }
 
-    pub(super) const fn present(&self) -> &Tally {
-        &self.present
+    pub(crate) const fn spare(&self) -> &Tally {
+        &self.spare
     }
 
-    pub(super) const fn expected(&self) -> &Tally {
-        &self.expected
+    pub(super) const fn suffice(&self) -> &Tally {
+        &self.suffice
     }
 
-    pub(crate) const fn staying(&self) -> &Tally {
-        &self.staying
+    pub(super) const fn suffice_at_once(&self) -> &Tally {
+        &self.suffice_at_once
     }
 
-    pub(super) const fn counted(&self) -> &Tally {
-        &self.counted
+    pub(super) const fn remain(&self) -> &Tally {
+        &self.remain
+    }
+
+    pub(super) const fn expect(&self) -> &Tally {
+        &self.expect
     }
 
     pub(crate) const fn sourced(&self) -> &FragmentSet {
@@ -103,27 +101,14 @@ impl Assessment {
 
     /// Returns whether all fragments have the same counts.
     pub(crate) fn is_uniform(&self) -> bool {
-        self.live.is_uniform()
-            && self.expected.is_uniform()
-            && self.staying.is_uniform()
-            && self.counted.is_uniform()
-    }
-}
-
-impl Held {
-    /// Returns whether the holder counts as a source.
-    pub(crate) fn is_source(&self, peers: &Peers) -> bool {
-        !self.is_evicting && !peers.is_lost(self.peer)
-    }
-
-    /// Returns whether the holder counts as a replica.
-    pub(crate) fn is_replica(&self, peers: &Peers) -> bool {
-        self.keeps && self.is_source(peers)
-    }
-
-    /// Returns whether the holder counts as a replica that no other peer need make.
-    pub(super) fn is_staying(&self, peers: &Peers) -> bool {
-        self.is_replica(peers) && !peers.is_draining(self.peer)
+        let tallies = [
+            &self.durable,
+            &self.spare,
+            &self.suffice,
+            &self.suffice_at_once,
+            &self.expect,
+        ];
+        tallies.into_iter().all(Tally::is_uniform)
     }
 }
 
@@ -131,62 +116,47 @@ impl Replicas {
     /// Counts the replicas of a content.
     pub(crate) fn assess(&self, content: &Content, peers: &Peers) -> Assessment {
         let count = content.manifest().fragment_count();
-        let (mut live, mut present, mut expected) = (Tally::new(), Tally::new(), Tally::new());
-        let (mut staying, mut counted) = (Tally::new(), Tally::new());
+        let held = self.holders.of(content.id()).iter();
         let mut sourced = content.manifest().no_fragments();
-        for held in self
-            .holders
-            .of(content.id())
-            .iter()
-            .filter(|held| held.is_source(peers))
-        {
+        for held in held.clone().filter(|held| held.counts(Purpose::Read, peers)) {
             match &held.fragments {
                 Fragments::All => sourced = content.manifest().all_fragments(),
                 Fragments::Some(set) => sourced.union_with(set),
             }
-            let is_live = peers.is_live(held.peer);
-            if held.keeps && is_live {
-                live.add(&held.fragments, count);
-            }
-            if held.keeps {
-                present.add(&held.fragments, count);
-            }
-            if held.keeps && (is_live || peers.is_excused(held.peer)) {
-                expected.add(&held.fragments, count);
-            }
-            if held.is_staying(peers) {
-                counted.add(&held.fragments, count);
-                if is_live {
-                    staying.add(&held.fragments, count);
-                }
-            }
         }
+        let tally = |purpose| {
+            let mut tally = Tally::new();
+            for held in held.clone().filter(|held| held.counts(purpose, peers)) {
+                tally.add(&held.fragments, count);
+            }
+            tally
+        };
         Assessment {
-            live,
-            present,
-            expected,
-            staying,
-            counted,
+            durable: tally(Purpose::Durable),
+            spare: tally(Purpose::Spare),
+            suffice: tally(Purpose::Suffice),
+            suffice_at_once: tally(Purpose::SufficeAtOnce),
+            remain: tally(Purpose::Remain),
+            expect: tally(Purpose::Expect),
             sourced,
         }
     }
 }
 
 impl Replicas {
-    /// Returns the health of a content as it is promised to users: only replicas on live peers count.
-    /// Planning counts suspect peers too, out of patience with short interruptions, but they are no
-    /// durability.
+    /// Returns the health of a content as it is promised to users: only durable replicas count. Planning
+    /// counts silent peers too, out of patience with short interruptions, but they are no durability.
     pub(crate) fn health_of(&self, content: &Content, peers: &Peers) -> Health {
         let assessment = self.assess(content, peers);
         let fragments = content.manifest().fragment_count();
         let target = content.target().get();
-        let fewest = assessment.live().min(fragments);
+        let fewest = assessment.durable().min(fragments);
         let at_target = match fewest >= target {
             true => content.manifest().indices().len(),
             false => content
                 .manifest()
                 .indices()
-                .filter(|index| assessment.live().of(*index) >= target)
+                .filter(|index| assessment.durable().of(*index) >= target)
                 .count(),
         };
         let fragments_at_target = u32::try_from(at_target).unwrap_or(fragments);

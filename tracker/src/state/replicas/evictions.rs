@@ -6,7 +6,7 @@
 
 use shared::model::{ContentId, EvictReason, Order, PeerId, Timestamp};
 
-use super::{Context, Held, Replicas};
+use super::{Context, Held, Purpose, Replicas};
 use crate::state::command::{Outcome, Rejection};
 use crate::state::names::Content;
 
@@ -40,10 +40,10 @@ impl Replicas {
             None => {}
             Some(known) => {
                 let assessment = self.assess(known, cx.peers);
-                let itself = u32::from(held.is_staying(cx.peers) && cx.peers.is_live(peer));
+                let itself = u32::from(held.counts(Purpose::Spare, cx.peers));
                 let wanted = if held.keeps { known.target().get() } else { 1 };
                 let fragments = held.fragments.to_set(known.manifest().fragment_count());
-                let others = |index| assessment.staying().of(index).saturating_sub(itself);
+                let others = |index| assessment.spare().of(index).saturating_sub(itself);
                 let left = fragments.iter().map(others).min().unwrap_or(wanted);
                 if left < wanted {
                     return Err(Rejection::Missed {
@@ -111,16 +111,16 @@ impl Replicas {
         peers.into_iter().map(|peer| self.evict(cx, id, peer, out)).min()
     }
 
-    /// Returns the peer whose replica every fragment can do without, counting live peers that stay: first one
-    /// that is being drained, then one in the fullest zone, then the one with the least room.
+    /// Returns the peer whose replica every fragment can do without, counting spare ones: first one that is
+    /// not among these, then one in the fullest zone, then the one with the least room.
     fn superfluous(&self, cx: &Context<'_>, content: &Content) -> Option<PeerId> {
         let (id, peers) = (content.id(), cx.peers);
         let assessment = self.assess(content, peers);
         let target = content.target().get();
         // A peer that stays counts itself among those that stay.
-        let enough = |peer| target + u32::from(!peers.is_draining(peer));
+        let enough = |held: &Held| target + u32::from(held.counts(Purpose::Spare, peers));
         let can_go = |held: &&Held| {
-            held.is_replica(peers)
+            held.counts(Purpose::Remain, peers)
                 && peers.ready_session(held.peer).is_some()
                 && (held.is_assigned || !content.publishers().contains(held.peer))
                 && held.refusals < INSISTS
@@ -128,24 +128,26 @@ impl Replicas {
                     .fragments
                     .to_set(content.manifest().fragment_count())
                     .iter()
-                    .all(|index| assessment.staying().of(index) >= enough(held.peer))
+                    .all(|index| assessment.spare().of(index) >= enough(held))
         };
         let zone = |peer: PeerId| peers.zone(peer);
         let crowd = |peer: PeerId| {
-            let all = self.holders.of(id).iter().filter(|held| held.is_replica(peers));
+            let held = self.holders.of(id).iter();
+            let all = held.filter(|held| held.counts(Purpose::Remain, peers));
             all.filter(|held| zone(held.peer).is_some() && zone(held.peer) == zone(peer))
                 .count()
         };
-        let candidates = self.holders.of(id).iter().filter(can_go).map(|held| held.peer);
-        candidates.min_by_key(|peer| {
-            let crowd = std::cmp::Reverse(crowd(*peer));
+        let candidates = self.holders.of(id).iter().filter(can_go);
+        let first = candidates.min_by_key(|held| {
+            let crowd = std::cmp::Reverse(crowd(held.peer));
             (
-                !peers.is_draining(*peer),
+                held.counts(Purpose::Spare, peers),
                 crowd,
-                self.free_on(*peer, peers),
-                *peer,
+                self.free_on(held.peer, peers),
+                held.peer,
             )
-        })
+        });
+        first.map(|held| held.peer)
     }
 
     /// Orders a peer to drop a content, unless it was ordered just now. Returns when to look again.

@@ -146,21 +146,21 @@ impl Replicas {
         })
     }
 
-    /// Gives up an assignment that the peer reports as failed; returns whether the peer has no room.
+    /// Gives up an assignment that the peer reports as failed; returns its bytes when the peer has no room
+    /// for them.
     pub(crate) fn assignment_failed(
         &mut self,
         cx: &Context<'_>,
         peer: PeerId,
         content: ContentId,
         failure: AssignmentFailure,
-    ) -> bool {
-        if !self.assignments.cancel(content, peer) {
-            return false;
-        }
+    ) -> Option<u64> {
+        let bytes = self.assignments.get(content, peer)?.bytes();
+        self.assignments.cancel(content, peer);
         let until = cx.now.after(cx.timing.cool_down);
         self.assignments.cool(content, peer, until);
         self.agenda.mark(content);
-        failure == AssignmentFailure::NoRoom
+        (failure == AssignmentFailure::NoRoom).then_some(bytes)
     }
 
     /// Gives up assignments that do not move.

@@ -8,6 +8,7 @@
 mod agenda;
 mod assessment;
 mod assignments;
+mod counts;
 mod evictions;
 mod holders;
 mod inventory;
@@ -35,6 +36,7 @@ use repair_budget::RepairBudget;
 
 pub(crate) use assessment::Assessment;
 pub(crate) use assignments::Assignment;
+pub(crate) use counts::Purpose;
 pub(crate) use holders::{Fragments, Held};
 pub(crate) use repair::{extents, is_urgent};
 
@@ -165,10 +167,12 @@ impl Replicas {
             zone: peer.zone().cloned(),
             state: peer.life().state(),
             capacity: peer.capacity(),
-            free: self.free(peer),
+            free: if peer.is_lost() { 0 } else { self.free(peer) },
             incarnation: peer.incarnation(),
             contents: u32::try_from(self.holders.count_of(peer.id())).unwrap_or(u32::MAX),
             mode: peer.mode(),
+            reach: peer.reach(),
+            is_visitor: peer.is_visitor(),
             copy: peer.copy().cloned(),
         }
     }
@@ -223,6 +227,18 @@ impl Replicas {
         for content in self.holders.contents_of(peer).into_iter().flatten() {
             self.agenda.mark(*content);
         }
+    }
+
+    /// Looks again at contents that wait for a peer to make their copies.
+    pub(crate) fn wake(&mut self, cx: &Context<'_>) {
+        self.agenda.wake(cx.now, cx.timing.retry);
+    }
+
+    /// Returns whether the peer keeps any fragment.
+    pub(crate) fn keeps_anything(&self, peer: PeerId) -> bool {
+        let contents = self.holders.contents_of(peer).into_iter().flatten();
+        let mut held = contents.filter_map(|content| self.holders.get(*content, peer));
+        held.any(|held| held.keeps)
     }
 
     /// Gives up the peer's assignments.

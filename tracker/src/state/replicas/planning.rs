@@ -90,12 +90,12 @@ impl Replicas {
         let assessment = self.assess(content, peers);
         let has_source = |index: &FragmentIndex| assessment.sourced().contains(*index);
         let fewest = match assessment.sourced().is_full() {
-            true => Some(assessment.live().min(content.manifest().fragment_count())),
+            true => Some(assessment.durable().min(content.manifest().fragment_count())),
             false => content
                 .manifest()
                 .indices()
                 .filter(has_source)
-                .map(|index| assessment.live().of(index))
+                .map(|index| assessment.durable().of(index))
                 .min(),
         };
         fewest.unwrap_or(u32::MAX)
@@ -109,7 +109,7 @@ impl Replicas {
             let is_short = cx.names.content(id).is_some_and(|content| {
                 let fragments = content.manifest().fragment_count();
                 fragments > 0
-                    && self.assess(content, cx.peers).counted().min(fragments) < content.target().get()
+                    && self.assess(content, cx.peers).suffice().min(fragments) < content.target().get()
             });
             if is_short && !self.agenda.contains(id) {
                 self.agenda.mark(id);

@@ -15,7 +15,7 @@ use shared::model::{ContentId, FragmentIndex, FragmentSet, Manifest, Order, Peer
 
 use super::assessment::{Assessment, Tally};
 use super::assignments::Charge;
-use super::{Context, Replicas};
+use super::{Context, Purpose, Replicas};
 use crate::placement::{Candidate, Problem, Readiness, choose};
 use crate::state::command::Outcome;
 use crate::state::names::Content;
@@ -170,7 +170,7 @@ impl Replicas {
         let held = self.holders.of(manifest.content()).iter();
         let useful = held.filter(|held| {
             held.peer != target
-                && held.is_source(peers)
+                && held.counts(Purpose::Read, peers)
                 && peers.is_live(held.peer)
                 && held.fragments.intersects(wanted)
         });
@@ -203,8 +203,8 @@ impl Replicas {
             let mut lacks = short.clone();
             lacks.subtract(has);
             let bytes = plan.manifest.bytes_in(&lacks);
-            let readiness = self.readiness(cx.now, cx.peers, id, **peer, plan.is_urgent);
-            let can_take = readiness == Readiness::Ready && bytes <= self.free_on(**peer, cx.peers);
+            let readiness = self.readiness(cx.peers, id, **peer, plan.is_urgent);
+            let can_take = readiness == Readiness::Ready && bytes <= self.room_on(**peer, cx.peers);
             (can_take && !lacks.is_empty()).then_some((bytes, **peer, lacks))
         });
         if let Some((_, peer, lacks)) = completing.min_by_key(|(bytes, peer, _)| (*bytes, *peer)) {
@@ -227,10 +227,10 @@ impl Replicas {
         let candidate = |peer| Candidate {
             zone: cx.peers.zone(peer),
             free: self
-                .free_on(peer, cx.peers)
+                .room_on(peer, cx.peers)
                 .saturating_add(has(peer).unwrap_or(0)),
             is_fuller: self.is_fuller(peer, cx.peers),
-            readiness: self.readiness(cx.now, cx.peers, id, peer, plan.is_urgent),
+            readiness: self.readiness(cx.peers, id, peer, plan.is_urgent),
         };
         let chosen = choose(cx.peers.rings(), &problem, candidate, rng);
         chosen.map(|peer| (peer, short.clone()))
@@ -239,7 +239,8 @@ impl Replicas {
     /// Returns the fragments that each peer keeps of the content or is copying.
     fn kept(&self, manifest: &Manifest, peers: &Peers) -> BTreeMap<PeerId, FragmentSet> {
         let (id, count) = (manifest.content(), manifest.fragment_count());
-        let replicas = self.holders.of(id).iter().filter(|held| held.is_staying(peers));
+        let held = self.holders.of(id).iter();
+        let replicas = held.filter(|held| held.counts(Purpose::Suffice, peers));
         let mut kept: BTreeMap<_, _> = replicas
             .map(|held| (held.peer, held.fragments.to_set(count)))
             .collect();
@@ -254,7 +255,6 @@ impl Replicas {
     /// Returns whether the peer can be given a part of the content.
     pub(crate) fn readiness(
         &self,
-        now: Timestamp,
         peers: &Peers,
         content: ContentId,
         id: PeerId,
@@ -262,7 +262,6 @@ impl Replicas {
     ) -> Readiness {
         let is_able = peers.get(id).is_some_and(|peer| {
             peer.can_be_given()
-                && !peer.is_full(now)
                 && !self.assignments.is_cooling(content, id)
                 && self.holders.get(content, id).is_none_or(|held| !held.is_evicting)
         });
@@ -298,8 +297,8 @@ impl Replicas {
         out.send(session.id(), order);
     }
 
-    /// Returns peers to fetch these fragments from: live before suspect, idle before busy with repair,
-    /// holders of all before holders of some, otherwise in random order.
+    /// Returns peers to fetch these fragments from: live ones in reach before others, idle before busy with
+    /// repair, holders of all before holders of some, otherwise in random order.
     pub(super) fn sources(
         &self,
         peers: &Peers,
@@ -309,12 +308,13 @@ impl Replicas {
         rng: &mut impl Rng,
     ) -> Vec<Source> {
         let held = self.holders.of(manifest.content()).iter();
-        let useful = held
-            .filter(|held| held.peer != except && held.is_source(peers) && held.fragments.intersects(wanted));
+        let useful = held.filter(|held| {
+            held.peer != except && held.counts(Purpose::Offer, peers) && held.fragments.intersects(wanted)
+        });
         let mut ranked: Vec<_> = useful
             .map(|held| {
                 (
-                    !peers.is_live(held.peer),
+                    !peers.is_live(held.peer) || !held.counts(Purpose::Read, peers),
                     !self.budget.has_source(&self.assignments, held.peer),
                     !held.fragments.covers(wanted),
                     held.peer,
@@ -322,7 +322,7 @@ impl Replicas {
             })
             .collect();
         ranked.shuffle(rng);
-        ranked.sort_by_key(|(is_suspect, is_busy, has_some, _)| (*is_suspect, *is_busy, *has_some));
+        ranked.sort_by_key(|(is_away, is_busy, has_some, _)| (*is_away, *is_busy, *has_some));
         let addressed = ranked.into_iter().filter_map(|(.., peer)| {
             let known = peers.get(peer)?;
             Some(Source {
@@ -388,10 +388,10 @@ impl UnderWay {
 pub(crate) fn is_urgent(manifest: &Manifest, assessment: &Assessment, target: u32) -> bool {
     let is_low = |present| present < target.min(2);
     if assessment.sourced().is_full() {
-        return is_low(assessment.present().min(manifest.fragment_count()));
+        return is_low(assessment.remain().min(manifest.fragment_count()));
     }
     let mut sourced = assessment.sourced().iter();
-    sourced.any(|index| is_low(assessment.present().of(index)))
+    sourced.any(|index| is_low(assessment.remain().of(index)))
 }
 
 /// Counts the replicas that the fragment has or will have and that may be relied upon; those on draining
@@ -400,11 +400,11 @@ pub(crate) fn is_urgent(manifest: &Manifest, assessment: &Assessment, target: u3
 /// A suspect peer usually comes back, so its replicas count for the grace time; unless at most one copy is
 /// left without it, and few others fell silent with it.
 fn committed(assessment: &Assessment, under_way: &UnderWay, index: FragmentIndex, target: u32) -> u32 {
-    let is_endangered = target > 1 && assessment.expected().of(index) <= 1;
+    let is_endangered = target > 1 && assessment.expect().of(index) <= 1;
     if is_endangered {
-        assessment.staying().of(index) + under_way.live.of(index)
+        assessment.suffice_at_once().of(index) + under_way.live.of(index)
     } else {
-        assessment.counted().of(index) + under_way.all.of(index)
+        assessment.suffice().of(index) + under_way.all.of(index)
     }
 }
 

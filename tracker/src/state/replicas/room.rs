@@ -9,12 +9,18 @@ use crate::state::peers::{Peer, Peers};
 const WHOLE: u64 = 1 << 16;
 
 impl Replicas {
-    /// Returns the bytes of the peer's capacity that are neither used nor reserved.
+    /// Returns the bytes of the peer's capacity that are neither used nor reserved, as far as its disk has
+    /// them.
     pub(crate) fn free(&self, peer: &Peer) -> u64 {
         let reserved = self.assignments.load(peer.id()).bytes;
-        peer.capacity()
-            .saturating_sub(peer.used())
-            .saturating_sub(reserved)
+        let lent = peer.capacity().saturating_sub(peer.used());
+        lent.min(peer.disk_free()).saturating_sub(reserved)
+    }
+
+    /// Returns the bytes of a copy that the peer may be given now; nothing if the peer is unknown.
+    pub(super) fn room_on(&self, peer: PeerId, peers: &Peers) -> u64 {
+        let room = |peer: &Peer| self.free(peer).min(peer.largest_copy(peers.ticked_at()));
+        peers.get(peer).map_or(0, room)
     }
 
     /// Returns the free bytes of a peer that may be unknown, and has none then.

@@ -248,7 +248,8 @@ proptest! {
                     if let Some((session, sequence)) = &mut copies[n].session {
                         // The questions were asked in this session: there is no other.
                         let answers = asked.into_iter().map(|question| Report::Alive { question });
-                        for message in answers.chain([Report::Heartbeat { used: 0 }]) {
+                        let beat = Report::Heartbeat { used: 0, disk_free: None };
+                        for message in answers.chain([beat]) {
                             *sequence += 1;
                             let (session, sequence) = (*session, *sequence);
                             let report = Numbered { sequence, message };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shared::model::{
     ContentId, ContentState, Digest, Epoch, Expectation, FragmentLength, FragmentSet, Hello, Holding,
-    Incarnation, Manifest, Name, Numbered, Order, PeerId, ReplicationTarget, Report, Timestamp,
+    Incarnation, Manifest, Name, Numbered, Order, PeerId, ReplicationTarget, Report, RunTraits, Timestamp,
 };
 
 use crate::policy::Policy;
@@ -146,9 +146,14 @@ impl Fleet {
                 let holdings: Vec<_> = member.holds.values().map(all_of).collect();
                 holdings.iter().collect()
             }),
+            traits: RunTraits::default(),
         };
         self.sessions.insert(session, number);
-        let listing = match self.apply(Command::OpenSession { session, hello }) {
+        let listing = match self.apply(Command::OpenSession {
+            session,
+            hello,
+            origin: None,
+        }) {
             Reply::Welcomed(welcome) => welcome.listing,
             other => panic!("hello is answered by {other:?}"),
         };
@@ -228,7 +233,13 @@ impl Fleet {
                 self.say(number, report);
             }
             if (self.ticks + number as u64).is_multiple_of(HEARTBEAT) {
-                self.say(number, Report::Heartbeat { used: 0 });
+                self.say(
+                    number,
+                    Report::Heartbeat {
+                        used: 0,
+                        disk_free: None,
+                    },
+                );
             }
         }
         self.apply(Command::Tick);

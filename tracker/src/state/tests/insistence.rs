@@ -121,7 +121,13 @@ fn a_full_peer_can_be_told_to_keep_its_own_fetched_copy() {
     world.publish(1, "a", &bytes, 1);
     world.holds(2, &bytes, bytes.all_fragments(), false);
     world
-        .say(2, Report::Heartbeat { used: bytes.length() })
+        .say(
+            2,
+            Report::Heartbeat {
+                used: bytes.length(),
+                disk_free: None,
+            },
+        )
         .expect("it has a session");
     world.publish(1, "a", &bytes, 2);
     world.tick();

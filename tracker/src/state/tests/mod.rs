@@ -12,6 +12,7 @@ mod names;
 mod peer_mode;
 mod pins;
 mod random;
+mod reach;
 mod reconciliation;
 mod release;
 mod replica_sets;

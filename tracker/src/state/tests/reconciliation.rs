@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use shared::model::{
-    ContentId, Epoch, FragmentSet, Hello, Holding, HoldingsDigest, Incarnation, Numbered, Report, Timestamp,
-    Welcome,
+    ContentId, Epoch, FragmentSet, Hello, Holding, HoldingsDigest, Incarnation, Numbered, Report, RunTraits,
+    Timestamp, Welcome,
 };
 
 use super::fleet::Fleet;
@@ -49,11 +49,19 @@ impl Pair {
             epoch: Epoch::new(0),
             mark: None,
             holdings,
+            traits: RunTraits::default(),
         };
         let session = SessionId::new(self.session);
         match self
             .state
-            .apply(self.now, Command::OpenSession { session, hello })
+            .apply(
+                self.now,
+                Command::OpenSession {
+                    session,
+                    hello,
+                    origin: None,
+                },
+            )
             .reply
         {
             Ok(Reply::Welcomed(welcome)) => welcome,

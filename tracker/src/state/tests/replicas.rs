@@ -109,7 +109,9 @@ fn the_most_endangered_content_is_repaired_first() {
         .into_iter()
         .map(|(_, order)| match order {
             Order::Assign { manifest, .. } => manifest.content(),
-            Order::Evict { .. } | Order::Remember(_) => panic!("nothing else is ordered"),
+            Order::Evict { .. } | Order::Remember(_) | Order::Probe { .. } => {
+                panic!("nothing else is ordered")
+            }
         })
         .collect();
     assert_eq!(
@@ -247,7 +249,13 @@ fn what_has_arrived_uses_room_before_the_peer_says_so() {
     world.tick();
     assert_eq!(world.take_orders(), [], "64 KiB of 100 are used");
     world
-        .say(2, Report::Heartbeat { used: 0 })
+        .say(
+            2,
+            Report::Heartbeat {
+                used: 0,
+                disk_free: None,
+            },
+        )
         .expect("the peer knows better");
     world.pass(SECOND * 3, &[]);
     assert_eq!(world.assigned().len(), 1);

@@ -46,7 +46,13 @@ fn wait(world: &mut World, duration: Duration) {
     while world.now < end {
         world.now = end.min(world.now.after(Duration::from_secs(4)));
         for n in 1..=u8::try_from(world.peers.len()).expect("few") {
-            drop(world.say(n, Report::Heartbeat { used: 0 }));
+            drop(world.say(
+                n,
+                Report::Heartbeat {
+                    used: 0,
+                    disk_free: None,
+                },
+            ));
         }
         world.tick();
     }

@@ -25,7 +25,13 @@ fn a_silent_peer_becomes_suspect_and_then_lost_within_fifteen_seconds() {
     let session = world.peers[&peer(2)].session;
     assert!(matches!(world.closed[..], [(closed, Closing::Lost(_))] if closed == session));
     assert_eq!(
-        world.say(2, Report::Heartbeat { used: 0 }),
+        world.say(
+            2,
+            Report::Heartbeat {
+                used: 0,
+                disk_free: None
+            }
+        ),
         Err(Rejection::StaleSession)
     );
 }
@@ -50,7 +56,13 @@ fn a_late_heartbeat_revives_a_suspect() {
     world.pass(SECOND * 12, &[1]);
     assert_eq!(world.peer_state(1), PeerState::Suspect);
     world
-        .say(1, Report::Heartbeat { used: 0 })
+        .say(
+            1,
+            Report::Heartbeat {
+                used: 0,
+                disk_free: None,
+            },
+        )
         .expect("the session is still there");
     assert_eq!(world.peer_state(1), PeerState::Live);
 }
@@ -186,6 +198,7 @@ fn a_complete_inventory_ends_the_holdings_that_were_not_announced() {
 #[test]
 fn peers_that_have_long_been_lost_are_forgotten() {
     let mut world = World::with_peers(2);
+    world.publish(2, "a", &content(1, 1), 1);
     world.say(2, Report::Leave).expect("it may leave");
     world.now = world.now.after(Duration::from_secs(29 * 86_400));
     world.tick();

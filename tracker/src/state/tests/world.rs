@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use shared::model::{
     Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Epoch, EvictReason, Expectation,
-    FragmentLength, FragmentSet, Health, Hello, Holding, Incarnation, Manifest, Mark, Name, Numbered, Order,
-    Parts, PeerId, PeerMode, PeerState, ReplicationTarget, Report, RequestedMode, Revision, RunId, Timestamp,
-    Welcome,
+    FragmentLength, FragmentSet, Health, Hello, Holding, HostPort, Incarnation, Manifest, Mark, Name,
+    Numbered, Order, Parts, PeerId, PeerMode, PeerState, ReplicationTarget, Report, RequestedMode, Revision,
+    RunId, RunTraits, Timestamp, Welcome,
 };
 
+use crate::state::replicas::Purpose;
 use crate::state::{
-    Closing, Command, DrainSurvey, Effect, Publish, Record, Rejection, Reply, SessionId, State,
+    Closing, Command, DrainSurvey, Effect, Origin, Publish, Record, Rejection, Reply, SessionId, State,
 };
 use crate::timing::Timing;
 
@@ -20,6 +21,12 @@ pub(super) const CAPACITY: u64 = 1 << 40;
 
 pub(super) fn peer(n: u8) -> PeerId {
     PeerId::from_bytes([n; 16])
+}
+
+/// Returns the usual address of a peer.
+pub(super) fn address(n: u8, run: Option<u8>) -> HostPort {
+    let text = format!("10.0.{}.{n}:50053", run.unwrap_or(0));
+    text.parse().expect("an address")
 }
 
 pub(super) fn name(text: &str) -> Name {
@@ -74,6 +81,10 @@ pub(super) struct World {
     pub(super) closed: Vec<(SessionId, Closing)>,
     /// Marks that the peers remember.
     pub(super) marks: BTreeMap<PeerId, Mark>,
+    /// Traits of the peers, their addresses and their connections, where a story says so.
+    pub(super) traits: BTreeMap<u8, RunTraits>,
+    pub(super) addresses: BTreeMap<u8, HostPort>,
+    pub(super) origins: BTreeMap<u8, Origin>,
     sessions: u64,
     /// Whether the world is too large to check every invariant at every step.
     is_crowded: bool,
@@ -94,6 +105,9 @@ impl World {
             orders: Vec::new(),
             closed: Vec::new(),
             marks: BTreeMap::new(),
+            traits: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            origins: BTreeMap::new(),
             sessions: 0,
             is_crowded: false,
         };
@@ -164,18 +178,23 @@ impl World {
             peer: peer(n),
             incarnation: Incarnation::new(incarnation),
             run: run.map(|run| RunId::from_bytes([run; 16])),
-            address: format!("10.0.{}.{n}:50053", run.unwrap_or(0))
-                .parse()
-                .expect("an address"),
+            address: self.addresses.get(&n).cloned().unwrap_or_else(|| address(n, run)),
             zone: zone.map(|zone| zone.parse().expect("a zone")),
             capacity,
             used: 0,
             epoch,
             mark: self.marks.get(&peer(n)).copied(),
             holdings: None,
+            traits: self.traits.get(&n).copied().unwrap_or_default(),
         };
         let incarnation = hello.incarnation;
-        match self.apply(Command::OpenSession { session, hello })? {
+        let origin = self.origins.get(&n).copied();
+        let command = Command::OpenSession {
+            session,
+            hello,
+            origin,
+        };
+        match self.apply(command)? {
             Reply::Welcomed(welcome) => {
                 self.peers.insert(
                     peer(n),
@@ -394,7 +413,13 @@ impl World {
                 let n = id.as_bytes()[0];
                 if !silent.contains(&n) {
                     // A disconnected peer is not heard.
-                    drop(self.say(n, Report::Heartbeat { used: 0 }));
+                    drop(self.say(
+                        n,
+                        Report::Heartbeat {
+                            used: 0,
+                            disk_free: None,
+                        },
+                    ));
                 }
             }
             self.tick();
@@ -445,7 +470,7 @@ impl World {
                         let fragments = FragmentSet::empty(self.capacity_of(content, peer));
                         self.announce_one(n, content, fragments, (false, false));
                     }
-                    Order::Remember(_) | Order::Ask { .. } | Order::Adopt { .. } => {}
+                    Order::Remember(_) | Order::Probe { .. } | Order::Ask { .. } | Order::Adopt { .. } => {}
                 }
             }
         }
@@ -500,7 +525,8 @@ impl World {
     pub(super) fn replicas(&self, manifest: &Manifest) -> Vec<PeerId> {
         let held = self.state.replicas.holders_of(manifest.content()).iter();
         held.filter(|held| {
-            held.is_replica(&self.state.peers) && held.fragments().covers(&manifest.all_fragments())
+            held.counts(Purpose::Remain, &self.state.peers)
+                && held.fragments().covers(&manifest.all_fragments())
         })
         .map(|held| held.peer())
         .collect()

@@ -81,9 +81,9 @@ fn look_at(state: &State, survey: &mut DrainSurvey, content: &Content, held: &He
     survey.bytes = survey.bytes.saturating_add(bytes);
     let enough = if held.keeps() { content.target().get() } else { 1 };
     let assessment = state.replicas.assess(content, &state.peers);
-    let staying = assessment.staying();
+    let spare = assessment.spare();
     let mut missing = content.manifest().no_fragments();
-    for index in fragments.iter().filter(|index| staying.of(*index) < enough) {
+    for index in fragments.iter().filter(|index| spare.of(*index) < enough) {
         missing.insert(index);
     }
     if missing.is_empty() {

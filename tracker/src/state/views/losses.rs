@@ -10,7 +10,7 @@ use shared::model::{Losses, PeerId, Zone};
 
 use super::State;
 use crate::state::names::Content;
-use crate::state::replicas::{Fragments, Held};
+use crate::state::replicas::{Fragments, Held, Purpose};
 
 /// Fatal losses of one or many contents, each with the number of contents that it concerns.
 #[derive(Clone, Debug, Default)]
@@ -73,10 +73,10 @@ fn worst<K: Ord + Clone>(tolls: &BTreeMap<K, u64>) -> Vec<K> {
     all.into_iter().map(|(key, _)| key.clone()).collect()
 }
 
-/// Returns the live peers that keep something of the content.
+/// Returns the durable copies of the content, each of something of it.
 pub(super) fn keepers<'a>(state: &'a State, content: &Content) -> Vec<&'a Held> {
     let held = state.replicas.holders_of(content.id()).iter();
-    held.filter(|held| held.is_replica(&state.peers) && state.peers.is_live(held.peer()))
+    held.filter(|held| held.counts(Purpose::Durable, &state.peers))
         .collect()
 }
 

@@ -18,6 +18,8 @@ use super::State;
 use super::command::Rejection;
 use super::history::Gap;
 use super::names::{Bound, Hold, NameHistory, Revised};
+use super::peers::{Peer, Standing};
+use super::replicas::Purpose;
 
 pub use drain::DrainSurvey;
 pub use survey::Surveying;
@@ -55,8 +57,10 @@ pub struct Status {
     pub live_peers: usize,
     /// Peers that have fallen silent.
     pub suspect_peers: usize,
-    /// Peers that have left or were given up.
+    /// Peers that have left or were given up, and kept something.
     pub lost_peers: usize,
+    /// Live peers that other peers cannot dial.
+    pub unreachable_peers: usize,
     /// Assignments under way, one for each content and peer.
     pub assignments: usize,
     /// Contents that are not, or may not be, as they should be.
@@ -122,12 +126,14 @@ impl State {
         let bitmap_bytes = content.manifest().fragment_count().div_ceil(8).max(1);
         let most = (MAX_BITMAP_BYTES / bitmap_bytes) as usize;
         let held = self.replicas.holders_of(binding.content).iter();
-        let all: Vec<_> = held
-            .filter(|held| held.is_source(&self.peers) && Some(held.peer()) != except)
-            .collect();
-        let mut chosen: Vec<_> = all.sample(rng, max_holders.min(most)).copied().collect();
+        let (all, away): (Vec<_>, Vec<_>) = held
+            .filter(|held| held.counts(Purpose::Offer, &self.peers) && Some(held.peer()) != except)
+            .partition(|held| held.counts(Purpose::Read, &self.peers));
+        let most = max_holders.min(most);
+        let mut chosen: Vec<_> = all.sample(rng, most).copied().collect();
         // Sampling keeps no order; a caller that tries holders in turn should not always begin with the same.
         chosen.shuffle(rng);
+        chosen.extend(away.iter().take(most - chosen.len()));
         let count = content.manifest().fragment_count();
         let holders = chosen.into_iter().filter_map(|held| {
             let peer = self.replicas.describe(self.peers.get(held.peer())?);
@@ -139,7 +145,7 @@ impl State {
         });
         Ok(Location {
             holders: holders.collect(),
-            holder_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
+            holder_count: u32::try_from(all.len() + away.len()).unwrap_or(u32::MAX),
             manifest: content.manifest().clone(),
             health: whole.health(self),
             whole: Some(whole.describe(self, max_holders, except, rng)),
@@ -178,12 +184,10 @@ impl State {
     /// The tracker in a few numbers.
     #[must_use]
     pub fn status(&self) -> Status {
-        let count = |state| {
-            self.peers
-                .iter()
-                .filter(|peer| peer.life().state() == state)
-                .count()
-        };
+        let all = self.peers.iter();
+        let missed = all.clone().filter(|peer| !(peer.is_lost() && peer.is_visitor()));
+        let count = |state| missed.clone().filter(|peer| peer.life().state() == state).count();
+        let is_out_of_reach = |peer: &&Peer| matches!(peer.standing(), Standing::Unreachable { .. });
         Status {
             epoch: self.history.epoch(),
             is_in_safe_mode: self.is_in_safe_mode(),
@@ -192,6 +196,7 @@ impl State {
             live_peers: count(PeerState::Live),
             suspect_peers: count(PeerState::Suspect),
             lost_peers: count(PeerState::Lost),
+            unreachable_peers: all.filter(|peer| peer.is_live()).filter(is_out_of_reach).count(),
             assignments: self.replicas.assignment_count(),
             contents_to_look_at: self.replicas.agenda_len(),
             gap: self.history.gap(),

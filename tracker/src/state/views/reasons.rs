@@ -12,9 +12,8 @@ use super::State;
 use super::losses::keepers;
 use crate::placement::Readiness;
 use crate::state::names::Content;
-use crate::state::peers::{Life, Session};
-use crate::state::replicas::Assessment;
-use crate::state::replicas::{extents, is_urgent};
+use crate::state::peers::{Life, Peer, Session, Standing};
+use crate::state::replicas::{Assessment, Purpose, extents, is_urgent};
 
 fn reason(code: ReasonCode, detail: String) -> Reason {
     Reason { code, detail }
@@ -67,7 +66,7 @@ pub(super) fn reasons<'a>(state: &State, contents: impl Iterator<Item = &'a Cont
         })
         .filter(|one| {
             let fragments = one.content.manifest().fragment_count();
-            one.assessment.staying().min(fragments) < one.content.target().get()
+            one.assessment.spare().min(fragments) < one.content.target().get()
         })
         .collect();
     let mut reasons = Vec::new();
@@ -86,13 +85,30 @@ pub(super) fn reasons<'a>(state: &State, contents: impl Iterator<Item = &'a Cont
 
 fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason>) {
     let (mut missing, mut silent) = (0, 0);
+    let (mut out_of_reach, mut unconfirmed) = (BTreeMap::new(), BTreeSet::new());
     for Lacking { content, assessment } in lacking {
-        missing += assessment.sourced().complement().len() as usize;
+        let mut nowhere = assessment.sourced().complement();
         let mut live = content.manifest().no_fragments();
         let held = state.replicas.holders_of(content.id()).iter();
-        for held in held.filter(|held| held.is_source(&state.peers) && state.peers.is_live(held.peer())) {
-            live.union_with(&held.fragments().to_set(live.capacity()));
+        for held in held.filter(|held| held.counts(Purpose::Offer, &state.peers)) {
+            let Some(peer) = state.peers.get(held.peer()) else {
+                continue;
+            };
+            let fragments = held.fragments().to_set(live.capacity());
+            match peer.standing() {
+                Standing::Unreachable { .. } => {
+                    nowhere.subtract(&fragments);
+                    out_of_reach.insert(peer.id(), peer);
+                    continue;
+                }
+                Standing::Unconfirmed { .. } => drop(unconfirmed.insert(peer.id())),
+                Standing::Unknown | Standing::Reachable => {}
+            }
+            if peer.is_live() {
+                live.union_with(&fragments);
+            }
         }
+        missing += nowhere.len() as usize;
         let mut away = assessment.sourced().clone();
         away.subtract(&live);
         silent += away.len() as usize;
@@ -101,11 +117,36 @@ fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
         let detail = format!("no peer that is there has {}", counted(missing, "fragment"));
         reasons.push(reason(ReasonCode::NoSource, detail));
     }
+    if !out_of_reach.is_empty() {
+        let holders = counted(out_of_reach.len(), "holder");
+        let listed = addresses(out_of_reach.into_values());
+        let detail = format!("{holders} out of reach of other peers: {listed}");
+        reasons.push(reason(ReasonCode::Unreachable, detail));
+    }
+    if !unconfirmed.is_empty() {
+        let holders = counted(unconfirmed.len(), "holder");
+        let detail = format!("{holders} not dialled by another peer yet");
+        reasons.push(reason(ReasonCode::Unconfirmed, detail));
+    }
     if silent > 0 {
         let fragments = counted(silent, "fragment");
         let detail = format!("only peers that are silent at the moment have {fragments}");
         reasons.push(reason(ReasonCode::SourceAway, detail));
     }
+}
+
+/// Lists addresses that were dialled in vain, with the errors.
+fn addresses<'a>(peers: impl IntoIterator<Item = &'a Peer>) -> String {
+    const LISTED: usize = 3;
+    let failures = peers.into_iter().filter_map(|peer| match peer.standing() {
+        Standing::Unreachable { failure, .. } => Some(format!("{}: {}", failure.address, failure.error)),
+        Standing::Unknown | Standing::Unconfirmed { .. } | Standing::Reachable => None,
+    });
+    let all: Vec<_> = failures.collect();
+    let more = all.len().saturating_sub(LISTED);
+    let listed = all.into_iter().take(LISTED);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    listed.chain(rest).collect::<Vec<_>>().join("; ")
 }
 
 fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason>) {
@@ -114,7 +155,7 @@ fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
     let (mut draining, mut pending) = (BTreeSet::new(), BTreeSet::new());
     for Lacking { content, .. } in lacking {
         let holders = state.replicas.holders_of(content.id()).iter();
-        let holders = holders.filter(|held| held.is_replica(&state.peers));
+        let holders = holders.filter(|held| held.counts(Purpose::Remain, &state.peers));
         for peer in holders.filter_map(|held| state.peers.get(held.peer())) {
             let is_silent = matches!(peer.life(), Life::Suspect { .. });
             match (peer.life(), peer.mode()) {
@@ -224,6 +265,15 @@ fn helper_reasons(state: &State, helped: &[(u32, Helpers)], is_due: bool, reason
             counted(able, "peer")
         );
         reasons.push(reason(ReasonCode::TooFewPeers, detail));
+        let is_out = |peer: &&Peer| peer.is_live() && !state.peers.is_in_reach(peer.id());
+        let out: Vec<_> = state.peers.iter().filter(is_out).collect();
+        let is_said = |reason: &Reason| reason.code == ReasonCode::Unreachable;
+        if !out.is_empty() && !reasons.iter().any(is_said) {
+            let peers = counted(out.len(), "peer");
+            let listed = addresses(out);
+            let detail = format!("{peers} out of reach of other peers and given nothing: {listed}");
+            reasons.push(reason(ReasonCode::Unreachable, detail));
+        }
     }
     // Of several contents, the one that is off worst.
     let most = |of: fn(&Helpers) -> usize| {
@@ -276,8 +326,8 @@ fn helpers_of(state: &State, content: &Content, is_urgent: bool) -> Helpers {
             continue;
         }
         helpers.all += 1;
-        let has_room = state.replicas.free(peer) >= least && !peer.is_full(now);
-        match state.replicas.readiness(now, &state.peers, id, who, is_urgent) {
+        let has_room = state.replicas.free(peer).min(peer.largest_copy(now)) >= least;
+        match state.replicas.readiness(&state.peers, id, who, is_urgent) {
             _ if !has_room => helpers.without_room += 1,
             Readiness::Ready => helpers.ready += 1,
             Readiness::Busy => helpers.busy += 1,

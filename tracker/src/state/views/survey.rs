@@ -113,7 +113,7 @@ pub(super) fn durability(state: &State, whole: Whole<'_>) -> Durability {
     for (peer, keeps) in whole.shares(state, None).peers() {
         match (state.peers.is_live(peer), keeps) {
             (true, true) => keepers += 1,
-            (true, false) => sources += 1,
+            (true, false) => sources += u32::from(state.peers.is_in_reach(peer)),
             (false, true) => away += 1,
             (false, false) => {}
         }

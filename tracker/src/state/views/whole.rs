@@ -12,7 +12,7 @@ use shared::model::{Asked, Binding, ContentId, ContentRef, Extent, Health, PeerI
 use super::State;
 use crate::state::command::Rejection;
 use crate::state::names::Content;
-use crate::state::replicas::Fragments;
+use crate::state::replicas::{Fragments, Purpose};
 
 /// The contents that a question is about.
 pub(crate) struct Whole<'a> {
@@ -95,14 +95,17 @@ impl<'a> Whole<'a> {
         for content in self.contents() {
             let manifest = content.manifest();
             let held = state.replicas.holders_of(content.id()).iter();
-            for held in held.filter(|held| held.is_source(&state.peers) && Some(held.peer()) != except) {
+            for held in
+                held.filter(|held| held.counts(Purpose::Offer, &state.peers) && Some(held.peer()) != except)
+            {
+                let is_kept = held.counts(Purpose::Remain, &state.peers);
                 let (fragments, bytes) = match held.fragments() {
                     Fragments::All => (manifest.fragment_count(), manifest.length()),
                     Fragments::Some(set) => (set.len(), manifest.bytes_in(set)),
                 };
                 let amount = shares.entry(held.peer()).or_default();
                 amount.held += u64::from(fragments);
-                amount.kept += u64::from(if held.keeps() { fragments } else { 0 });
+                amount.kept += u64::from(if is_kept { fragments } else { 0 });
                 amount.bytes = amount.bytes.saturating_add(bytes);
             }
         }

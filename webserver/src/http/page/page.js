@@ -8,7 +8,7 @@ const PAGE_SIZE = 500;
 const TONES = {
   live: "good", replicated: "good",
   suspect: "fair", degraded: "fair", unchecked: "fair",
-  dead: "bad", lost: "bad", unavailable: "bad",
+  dead: "bad", lost: "bad", unreachable: "bad", unavailable: "bad",
 };
 
 function element(id) {
@@ -84,12 +84,17 @@ function showTrackers({ trackers }) {
 }
 
 function showPeers({ peers, in_safe_mode: inSafeMode, next_page_token: next }) {
-  show("peers", peers.map((peer) => [
-    cell(peer.id), cell(peer.address), cell(peer.zone), state(peer.state),
+  const listed = peers.filter((peer) => !(peer.visitor && peer.state === "lost"));
+  const isOut = (peer) => peer.state === "live" && peer.reach === "unreachable";
+  show("peers", listed.map((peer) => [
+    cell(peer.id), cell(peer.address), cell(peer.zone), state(isOut(peer) ? peer.reach : peer.state),
     number(bytes(peer.free)), number(bytes(peer.capacity)),
   ]), "No peer has joined yet.");
   const notes = [];
   if (inSafeMode) notes.push("The tracker has restarted and is waiting for peers to report: replicas may be missing here.");
+  for (const { id, unreachable } of listed.filter(isOut).slice(0, 5)) {
+    notes.push(`Other peers cannot reach ${id}: ${unreachable.addr}: ${unreachable.error}.`);
+  }
   if (next) notes.push(`Only the first ${peers.length} peers are shown.`);
   element("peers-note").textContent = notes.join(" ");
 }

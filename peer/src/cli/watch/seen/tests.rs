@@ -45,6 +45,8 @@ fn peer(state: PeerState, mode: PeerMode) -> PeerInfo {
         incarnation: Incarnation::new(1),
         contents: 0,
         mode,
+        reach: shared::model::Reach::Reachable,
+        is_visitor: false,
         copy: None,
     }
 }

@@ -1,0 +1,118 @@
+//! Adding a file or a directory: the questions before it is published.
+
+use std::path::PathBuf;
+
+use proto::messages::control::Add;
+use shared::model::{FragmentLength, NetworkDefaults};
+
+use super::completion::Completes;
+use super::preview::Looked;
+use super::transfer::Work;
+use super::{Menu, answer, preview};
+use crate::terminal::exit::Failure;
+use crate::terminal::paths::{file_to_add, name_of, off_thread};
+use crate::words;
+
+impl Menu<'_> {
+    pub(super) async fn add(&mut self) -> Result<(), Failure> {
+        let Some((path, looked)) = self.ask_file().await? else {
+            self.console.say(words::nothing_added());
+            return Ok(());
+        };
+        let defaults = self.defaults().await;
+        let Some(fragment_length) = self.ask_fragment_length(&looked, defaults).await else {
+            self.console.say(words::nothing_added());
+            return Ok(());
+        };
+        let own_name = name_of(&path).ok();
+        let question = own_name
+            .as_ref()
+            .map_or_else(|| words::ask_name().to_owned(), words::ask_name_or);
+        let read = |line: &str| answer::name(line, own_name.as_ref());
+        let Some(name) = self.answered(&question, &Completes::Nothing, read).await else {
+            self.console.say(words::nothing_added());
+            return Ok(());
+        };
+        let default = self.options.replicas.unwrap_or(defaults.replicas);
+        let read = |line: &str| answer::replicas(line, default);
+        let question = words::ask_replicas(default);
+        let Some(chosen) = self.answered(&question, &Completes::Nothing, read).await else {
+            self.console.say(words::nothing_added());
+            return Ok(());
+        };
+        // The network's default is that of the moment of publication.
+        let target = (chosen != default).then_some(chosen).or(self.options.replicas);
+        let add = Add {
+            path,
+            name,
+            target,
+            fragment_length,
+            update: false,
+            wait: false,
+            selection: shared::collection::Selection::default(),
+        };
+        self.transfer(Work::Add(add)).await;
+        Ok(())
+    }
+
+    /// Asks for a path until there is a file or directory, and looks at it; none when the user declines.
+    async fn ask_file(&mut self) -> Result<Option<(PathBuf, Looked)>, Failure> {
+        let paths = Completes::Paths(self.home.clone());
+        loop {
+            let Some(line) = self.asked_for(words::ask_path(), paths.clone()).await else {
+                return Ok(None);
+            };
+            let Some(path) = answer::path(&line, self.home.as_deref()) else {
+                return Ok(None);
+            };
+            let own = self.options.data_dir.clone();
+            let looking = off_thread(move || {
+                let path = file_to_add(&path)?;
+                let looked = preview::look(&path, &own)?;
+                Ok::<_, Failure>((path, looked))
+            });
+            // Counting a large directory takes a while.
+            match self.console.unless_interrupted(looking).await {
+                None => return Ok(None),
+                Some(looked) => match looked? {
+                    Ok(looked) => return Ok(Some(looked)),
+                    Err(failure) => self.complain(&failure),
+                },
+            }
+        }
+    }
+
+    /// Returns the defaults of the network, as far as the node knows them.
+    async fn defaults(&self) -> NetworkDefaults {
+        let status = self.client.status().await;
+        status.map_or_else(|_| NetworkDefaults::default(), |status| status.defaults)
+    }
+
+    /// Shows the file and its fragments, and asks for the length of a fragment until the file can have it.
+    /// The outer option is none when the user declines; the inner one leaves the length to the content.
+    async fn ask_fragment_length(
+        &mut self,
+        looked: &Looked,
+        defaults: NetworkDefaults,
+    ) -> Option<Option<FragmentLength>> {
+        // The one place where the default is chosen.
+        let default = self.options.fragment_length.or(defaults.fragment_length);
+        match looked.text(default) {
+            Ok(text) | Err(text) => self.console.say(&text),
+        }
+        let shown = default.or_else(|| looked.default_fragment_length());
+        let question = match shown {
+            Some(length) => words::ask_fragment_length(length),
+            None => words::ask_fragment_length(words::of_each_file()),
+        };
+        let read = |line: &str| {
+            let chosen = answer::fragment_length(line, default)?;
+            looked.text(chosen).map(|text| (chosen, text))
+        };
+        let (chosen, text) = self.answered(&question, &Completes::Nothing, read).await?;
+        if chosen != default {
+            self.console.say(&text);
+        }
+        Some(chosen)
+    }
+}

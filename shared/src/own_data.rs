@@ -1,0 +1,172 @@
+//! The data directory of a program, recognised by identity: nothing in it is published, and no output goes
+//! there, whatever the path says.
+//!
+//! A path may lead into a directory through links, bind mounts and `..`, and a file may have a second name
+//! outside. So files and directories are compared by device and inode, at the time of use.
+//!
+//! Invariant: whatever cannot be looked at is not taken for the program's own; opening it fails anyway.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Levels of directories below the data directory that programs make in it.
+const LEVELS: u32 = 3;
+
+/// A file or directory, whatever its path: device and inode.
+type Identity = (u64, u64);
+
+/// The files and directories of a data directory at one moment.
+#[derive(Debug)]
+pub struct OwnData {
+    root: PathBuf,
+    device: Option<u64>,
+    /// The directory itself and those in it.
+    directories: HashSet<Identity>,
+    /// The files directly in it: keys, tokens, the index.
+    files: HashSet<Identity>,
+    /// Inodes of all files in it. They are many, and asked for only when a file has a second name.
+    all: OnceLock<HashSet<u64>>,
+}
+
+fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
+
+impl OwnData {
+    /// Looks at a data directory, which need not exist.
+    #[must_use]
+    pub fn look(root: &Path) -> Self {
+        let mut own = Self {
+            root: root.to_owned(),
+            device: None,
+            directories: HashSet::new(),
+            files: HashSet::new(),
+            all: OnceLock::new(),
+        };
+        if let Ok(metadata) = fs::metadata(root) {
+            own.device = Some(metadata.dev());
+            own.directories.insert(identity(&metadata));
+        }
+        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => own.directories.insert(identity(&metadata)),
+                Ok(metadata) if metadata.is_file() => own.files.insert(identity(&metadata)),
+                _ => false,
+            };
+        }
+        own
+    }
+
+    /// Returns the path of the directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Whether this is the data directory, or a directory in it.
+    #[must_use]
+    pub fn is_directory(&self, metadata: &Metadata) -> bool {
+        self.has_directory(metadata.dev(), metadata.ino())
+    }
+
+    /// Whether the directory with this device and inode is the data directory, or a directory in it.
+    #[must_use]
+    pub fn has_directory(&self, device: u64, inode: u64) -> bool {
+        self.directories.contains(&(device, inode))
+    }
+
+    /// Whether this is a file of the data directory, by whatever name.
+    #[must_use]
+    pub fn is_file(&self, metadata: &Metadata) -> bool {
+        let may_be_linked = metadata.nlink() > 1 && Some(metadata.dev()) == self.device;
+        self.files.contains(&identity(metadata))
+            || may_be_linked && self.all.get_or_init(|| self.inodes()).contains(&metadata.ino())
+    }
+
+    /// Whether a path leads to the data directory or into it. Where nothing is there yet, its directory
+    /// counts.
+    #[must_use]
+    pub fn holds(&self, path: &Path) -> bool {
+        let Some(there) = path.ancestors().find_map(|path| path.canonicalize().ok()) else {
+            return false;
+        };
+        let is_own = |path: &Path| fs::metadata(path).is_ok_and(|metadata| self.is_directory(&metadata));
+        let is_own_file = fs::metadata(&there).is_ok_and(|there| there.is_file() && self.is_file(&there));
+        is_own_file || there.ancestors().any(is_own)
+    }
+
+    fn inodes(&self) -> HashSet<u64> {
+        let mut inodes = HashSet::new();
+        let mut next = vec![(self.root.clone(), 0)];
+        while let Some((directory, level)) = next.pop() {
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() && level < LEVELS => next.push((entry.path(), level + 1)),
+                    Ok(kind) if kind.is_file() => {
+                        inodes.insert(entry.ino());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        inodes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_data_directory_is_known_by_every_name() {
+        let home = tempfile::tempdir().expect("a directory");
+        let at = |path: &str| home.path().join(path);
+        fs::create_dir_all(at("data/contents/ab")).expect("creates");
+        fs::create_dir_all(at("other/sub")).expect("creates");
+        for file in ["data/token", "data/contents/ab/x.data", "other/mine"] {
+            fs::write(at(file), file).expect("writes");
+        }
+        symlink(at("data"), at("other/link")).expect("links");
+        symlink(at("data/contents"), at("other/deep")).expect("links");
+        fs::hard_link(at("data/token"), at("other/token")).expect("links");
+        fs::hard_link(at("data/contents/ab/x.data"), at("other/x")).expect("links");
+        fs::hard_link(at("other/mine"), at("other/again")).expect("links");
+        let own = OwnData::look(&at("data"));
+        for inside in [
+            "data",
+            "data/token",
+            "data/new",
+            "data/new/deeper",
+            "data/contents/ab/y.data",
+            "other/link",
+            "other/link/new",
+            "other/deep/ab",
+            "other/token",
+            "other/x",
+            "other/sub/../../data/new",
+        ] {
+            assert!(own.holds(&at(inside)), "{inside}");
+        }
+        for outside in [
+            "other",
+            "other/mine",
+            "other/again",
+            "other/new",
+            "dat",
+            "data2",
+            ".",
+        ] {
+            assert!(!own.holds(&at(outside)), "{outside}");
+        }
+        let metadata = |path: &str| fs::metadata(at(path)).expect("there");
+        assert!(own.is_file(&metadata("other/token")) && own.is_file(&metadata("other/x")));
+        assert!(!own.is_file(&metadata("other/again")));
+        assert!(own.is_directory(&metadata("other/deep")) && !own.is_directory(&metadata("other")));
+        assert!(!OwnData::look(&at("missing")).holds(&at("other")));
+    }
+}
