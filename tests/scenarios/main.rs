@@ -14,6 +14,7 @@ mod front_door;
 mod history;
 mod http;
 mod joining;
+mod leaving;
 mod loss;
 mod lying;
 mod menu;

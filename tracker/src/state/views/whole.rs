@@ -37,10 +37,9 @@ pub(super) struct Shares(BTreeMap<PeerId, Amount>);
 impl<'a> Whole<'a> {
     /// Finds the contents that are meant.
     pub(super) fn of(state: &'a State, asked: &Asked) -> Result<Self, Rejection> {
-        let what = state.names.spelled_out(&asked.content)?;
-        let binding = state.names.meant(&what)?;
+        let binding = state.names.meant(&asked.content)?;
         // A part of a collection is asked for by its id, and its name is the collection's.
-        let id = match what {
+        let id = match asked.content {
             ContentRef::Name(_) | ContentRef::Inside(_) => binding.content,
             ContentRef::Id(id) => id,
         };
