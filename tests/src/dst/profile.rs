@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::{Rng, RngExt as _};
-use shared::model::RevisionLimit;
+use shared::model::{NetworkDefaults, RevisionLimit};
 use tracker::{Budget, Policy, Timing};
 
 use super::queue::Millis;
