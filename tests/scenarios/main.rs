@@ -33,6 +33,7 @@ mod unchanged;
 mod upgrade;
 mod upkeep;
 mod watching;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

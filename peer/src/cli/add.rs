@@ -77,6 +77,10 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     if args.wait.is_some() && node.status.session == SessionStatus::Offline {
         return Err(Failure::new(Exit::Unreachable, words::cannot_wait_offline(shown)));
     }
+    if matches!(node.status.session, SessionStatus::Connected { .. }) {
+        plan::warn_of_few_peers(context, &node).await;
+    }
+    let is_file = !path.is_dir();
     let add = Add {
         path,
         name: name.clone(),
@@ -95,6 +99,11 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         failure = stdin.failure() => Err(failure),
         followed = followed => followed,
     };
+    if let Ok(added) = &followed
+        && is_file
+    {
+        plan::tell_other_fragments(context, added.fragment_length, &shown);
+    }
     followed
         .map(drop)
         .map_err(|failure| context.explain_leaving(failure, &name))

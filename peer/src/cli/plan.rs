@@ -7,6 +7,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proto::client::ControlClient;
 use proto::messages::Locate;
@@ -15,8 +16,8 @@ use shared::collection::Selection;
 use shared::hash::hash_content;
 use shared::json::{AddPlan, GetPlan, PlannedSource};
 use shared::model::{
-    ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Location, Manifest, Name, PeerMode,
-    PeerState, Share, format_duration,
+    ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Location, Manifest, Name, PeerId, PeerInfo,
+    PeerMode, PeerState, Share, format_duration,
 };
 use shared::{Coded as _, ErrorCode};
 
@@ -26,8 +27,11 @@ use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::get_failure;
 use crate::terminal::listing::{all_peers, locate};
-use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place};
+use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place, umask};
 use crate::words;
+
+/// The longest wait for the number of peers before something is added.
+const WARNING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A file or directory before it is added.
 struct Found {
@@ -86,12 +90,13 @@ pub(super) async fn add(
             Some(content) => located(&node.client, &ContentRef::Id(content)).await?,
             None => None,
         };
+        if let Some(location) = &there {
+            tell_other_fragments(context, location.manifest.fragment_length(), plan.path.display());
+        }
         let fewest = there.map_or(0, |location| location.health.fewest);
         let view = all_peers(&node.client).await?;
-        let takes = |peer: &&shared::model::PeerInfo| {
-            peer.id != own && peer.state == PeerState::Live && peer.mode == PeerMode::Active
-        };
-        let others = u32::try_from(view.peers.iter().filter(takes).count()).unwrap_or(u32::MAX);
+        let others = others(&view.peers, own);
+        tell_few_peers(context, others);
         // One of the replicas is the file itself.
         let copies = target.saturating_sub(fewest.max(1)).min(others);
         let bytes = found.length.saturating_mul(copies.into());
@@ -103,6 +108,49 @@ pub(super) async fn add(
     context.out.json(&plan);
     context.out.line(&add_text(&plan));
     Ok(())
+}
+
+/// Returns the number of peers beside this one that take replicas.
+fn others(peers: &[PeerInfo], own: PeerId) -> u32 {
+    let takes =
+        |peer: &&PeerInfo| peer.id != own && peer.state == PeerState::Live && peer.mode == PeerMode::Active;
+    u32::try_from(peers.iter().filter(takes).count()).unwrap_or(u32::MAX)
+}
+
+/// Says that more replicas are wanted than there are peers.
+fn tell_few_peers(context: &Context<'_>, others: u32) {
+    let (target, peers) = (context.options.replicas.get(), others.saturating_add(1));
+    if target > peers {
+        let wanted = words::replicas(target.into());
+        context
+            .out
+            .note(&words::too_few_peers(wanted, words::peers(peers.into())));
+    }
+}
+
+/// Says, before a file is added, that more replicas are wanted than there are peers. A tracker that does not
+/// answer is no reason to wait.
+pub(super) async fn warn_of_few_peers(context: &Context<'_>, node: &Attached) {
+    let view = tokio::time::timeout(WARNING_PATIENCE, all_peers(&node.client)).await;
+    if let Ok(Ok(view)) = view {
+        tell_few_peers(context, others(&view.peers, node.status.peer));
+    }
+}
+
+/// Says that the fragments of a content that is known already have another length than is wanted.
+pub(super) fn tell_other_fragments(
+    context: &Context<'_>,
+    known: FragmentLength,
+    what: impl std::fmt::Display,
+) {
+    if context
+        .options
+        .fragment_length
+        .is_some_and(|wanted| wanted != known)
+    {
+        let known = ByteCount::new(known.get().into());
+        context.out.note(&words::known_in_other_fragments(what, known));
+    }
 }
 
 fn find(
@@ -174,6 +222,8 @@ pub(super) async fn get(
         },
         overwrite: true,
         selection: selection.clone(),
+        umask: umask(),
+        directory: None,
     };
     let planned = client
         .plan(get)

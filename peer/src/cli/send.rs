@@ -117,6 +117,7 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
     if args.keep {
         return Ok(());
     }
+    context.set_last_words(words::no_longer_received(&ticket.name));
     let length = format_duration(args.length);
     context.out.note(&words::can_be_received(length));
     tokio::time::sleep(args.length).await;

@@ -38,6 +38,14 @@ pub enum CollectionError {
         /// The place.
         path: PathBuf,
     },
+    /// A device, a pipe or a socket is in the place.
+    #[error("{} is {kind}, which is never replaced; move it away", path.display())]
+    Special {
+        /// The place.
+        path: PathBuf,
+        /// Kind of the thing there, in words.
+        kind: &'static str,
+    },
     /// The operating system refused.
     #[error("cannot {act} {}: {source}", path.display())]
     Io {
@@ -71,7 +79,7 @@ impl Coded for CollectionError {
         match self {
             Self::Catalog(error) => error.code(),
             Self::Store(error) => error.code(),
-            Self::Refused(_) => ErrorCode::InvalidArgument,
+            Self::Refused(_) | Self::Special { .. } => ErrorCode::InvalidArgument,
             Self::PartGone | Self::NothingSelected => ErrorCode::NotFound,
             Self::Broken(_) => ErrorCode::Corrupt,
             Self::Exists { .. } => ErrorCode::Conflict,

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use shared::collection::{Catalog, Selection};
+use shared::Coded as _;
+use shared::collection::{Catalog, Mode, Selection};
 use shared::model::{ContentId, Name, ReplicationTarget, Revision};
 
 use super::publish::{Source, Watcher, make};
@@ -72,7 +73,10 @@ impl Node {
         force: bool,
     ) -> Result<(), CollectionError> {
         let all = Selection::default();
-        let restoration = Restoration::new(catalog.clone(), inside, &all, &self.path(to), force)?;
+        let how = (force, Mode::of(0));
+        let restoration = Restoration::new(catalog.clone(), inside, &all, &self.path(to), how)?;
+        restoration.check()?;
+        restoration.check_bytes(&*self.store)?;
         restoration.make_directories()?;
         restoration.fill(&*self.store)
     }
@@ -197,8 +201,9 @@ fn links_that_are_there_already_lead_nothing_outside() {
         symlink(&outside, node.path(&out).join("b")).expect("links");
         symlink(outside.join("victim"), node.path(&out).join("a")).expect("links");
         let refused = node.restore(&catalog, None, &out, force).expect_err("refused");
+        let first = if force { "b" } else { "a" };
         assert!(
-            matches!(&refused, CollectionError::Exists { path } if path.ends_with("b")),
+            matches!(&refused, CollectionError::Exists { path } if path.ends_with(first)),
             "{refused}"
         );
         fs::remove_file(node.path(&out).join("b")).expect("removes");
@@ -284,6 +289,120 @@ fn parts_are_kept_while_a_publication_waits_also_after_a_restart() {
         ..waiting
     };
     assert_eq!(kept(&settled), []);
+}
+
+/// Lists paths, modes, lengths and times without reading anything.
+fn standing(root: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut next = vec![root.to_owned()];
+    while let Some(path) = next.pop() {
+        let there = fs::symlink_metadata(&path).expect("is there");
+        if there.is_dir() {
+            let entries = fs::read_dir(&path).expect("lists");
+            next.extend(entries.map(|entry| entry.expect("lists").path()));
+        }
+        let time = (there.mtime(), there.mtime_nsec());
+        all.push(format!(
+            "{} {:o} {} {time:?}",
+            path.display(),
+            there.mode(),
+            there.len()
+        ));
+    }
+    all.sort();
+    all
+}
+
+/// Lays something in the way of each entry of the usual directory, and expects that nothing is written then.
+#[test]
+fn nothing_is_written_when_anything_is_in_the_way() {
+    type Lay = fn(&Path) -> std::io::Result<()>;
+    let pipe: Lay = |path| {
+        Ok(rustix::fs::mkfifoat(
+            rustix::fs::CWD,
+            path,
+            rustix::fs::Mode::RWXU,
+        )?)
+    };
+    // Where it lies, what lies there, whether it may be replaced, and the exit code.
+    let cases: [(&str, Lay, bool, u8); 9] = [
+        ("b/d", |path| fs::create_dir(path), true, 2),
+        ("b/d", |path| fs::create_dir(path), false, 2),
+        ("b/up", |path| fs::create_dir(path), true, 2),
+        ("empty", |path| fs::write(path, b"mine"), true, 5),
+        ("empty", |path| symlink("a", path), true, 5),
+        ("b/up", pipe, true, 2),
+        ("b/d", |path| symlink("/dev/null", path), true, 2),
+        // The length is right, and the bytes are not.
+        ("b/c", |path| fs::write(path, b"SECOND"), false, 5),
+        ("b/up", |path| symlink("elsewhere", path), false, 5),
+    ];
+    let node = usual();
+    let catalog = node.add(&Selection::default(), None).expect("added");
+    for (n, (place, lay, force, code)) in cases.into_iter().enumerate() {
+        let out = node.path(&format!("out {n}"));
+        fs::create_dir_all(out.join("b")).expect("creates");
+        fs::write(out.join("kept"), b"kept").expect("writes");
+        lay(&out.join(place)).expect("lies there");
+        let before = standing(&out);
+        let refused = node
+            .restore(&catalog, None, &format!("out {n}"), force)
+            .expect_err("refused");
+        assert_eq!(refused.code().exit_code(), code, "{place}: {refused}");
+        assert!(refused.to_string().contains(place), "{refused}");
+        assert_eq!(standing(&out), before, "nothing is half applied");
+    }
+}
+
+#[test]
+fn a_restoration_that_ends_early_leaves_modes_as_they_were() {
+    let node = usual();
+    let catalog = node.add(&Selection::default(), None).expect("added");
+    node.restore(&catalog, None, "out", false).expect("restored");
+    let mode = |path: &str| fs::metadata(node.path(path)).expect("is there").mode() & 0o777;
+    for (path, read_only) in [("out/b", 0o500), ("out", 0o555)] {
+        fs::set_permissions(node.path(path), fs::Permissions::from_mode(read_only)).expect("changes");
+    }
+    let (all, out) = (Selection::default(), node.path("out"));
+    let restoration = Restoration::new(catalog, None, &all, &out, (true, Mode::of(0))).expect("planned");
+    restoration.check().expect("its own directories are no obstacle");
+    restoration.make_directories().expect("all are there");
+    assert_eq!(
+        (mode("out"), mode("out/b"), mode("out/empty")),
+        (0o755, 0o700, 0o755)
+    );
+    drop(restoration);
+    assert_eq!(
+        (mode("out"), mode("out/b"), mode("out/empty")),
+        (0o555, 0o500, 0o555)
+    );
+}
+
+#[test]
+fn what_a_killed_process_was_writing_goes_at_the_next_start() {
+    let node = usual();
+    let catalog = node.add(&Selection::default(), None).expect("added");
+    node.restore(&catalog, None, "out", false).expect("restored");
+    let (all, out) = (Selection::default(), node.path("out"));
+    let restoration = Restoration::new(catalog, None, &all, &out, (true, Mode::of(0))).expect("planned");
+    let unfinished = restoration.unfinished();
+    assert_eq!(unfinished.len(), 3, "one in each directory");
+    let killed = || -> Result<(), CollectionError> {
+        for path in &unfinished {
+            fs::write(path, b"half").expect("writes");
+        }
+        panic!("killed");
+    };
+    let killed = || node.store.with_temporaries(&unfinished, killed);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(killed)).expect_err("killed");
+    // A file of the user's whose name only looks like that stays.
+    let users = node.path("out/.0123456789abcdef.enjambre-part");
+    fs::write(&users, b"mine").expect("writes");
+    let Node { store, home } = node;
+    drop(store);
+    DiskStore::open(&home.path().join("data"), 1 << 40).expect("opens again");
+    assert!(unfinished.iter().all(|path| !path.exists()));
+    assert!(users.exists());
 }
 
 #[test]
@@ -398,8 +517,14 @@ fn the_data_directory_is_in_no_collection_and_gets_none() {
     let own = shared::own_data::OwnData::look(&node.path("data"));
     let into = |output: &str| {
         let all = Selection::default();
-        let restoration =
-            Restoration::new(catalog.clone(), None, &all, &node.path(output), true).expect("all");
+        let restoration = Restoration::new(
+            catalog.clone(),
+            None,
+            &all,
+            &node.path(output),
+            (true, Mode::of(0)),
+        )
+        .expect("all");
         restoration.require_foreign(&own)
     };
     for output in ["data", "data/new", "way", "way/new", ""] {

@@ -22,6 +22,12 @@ shared::messages! {
     fn adding(name) { en: "adding {name}", es: "añadiendo {name}" }
     fn publishing(name) { en: "publishing {name}", es: "publicando {name}" }
     fn fewest_of(fewest, target) { en: "fewest {fewest} of {target}", es: "mínimo {fewest} de {target}" }
+    fn writing_files(done, total) {
+        en: "writing files, {done} of {total}",
+        es: "escribiendo archivos, {done} de {total}"
+    }
+    fn looking_at_disk() { en: "looking at what is there", es: "mirando lo que hay" }
+    fn phase_connecting() { en: "connecting", es: "conectando" }
     fn sources(count) { en: ["1 source", "{count} sources"], es: ["1 fuente", "{count} fuentes"] }
 
     // The sources of a fetch.
@@ -73,6 +79,14 @@ shared::messages! {
     fn update_or_rename() {
         en: "--update binds the name anew, --name chooses another",
         es: "--update da el nombre a este contenido, --name elige otro"
+    }
+    fn too_few_peers(replicas, peers) {
+        en: "{replicas} are wanted, and the network has {peers} that can keep one: the rest come when more peers do",
+        es: "se piden {replicas}, y la red tiene {peers} que puedan guardar una: las demás llegarán con más nodos"
+    }
+    fn known_in_other_fragments(what, length) {
+        en: "{what} is known already, in fragments of {length}; --fragment-length changes nothing for it",
+        es: "{what} ya se conoce, en fragmentos de {length}; --fragment-length no cambia nada para él"
     }
     fn cannot_wait_offline(path) {
         en: "cannot wait for replicas of {path}: the node is not connected; name a network with --webserver or --tracker, or add without --wait",
@@ -289,6 +303,10 @@ shared::messages! {
     fn can_be_received(length) {
         en: "it can be received for {length}, while this command runs",
         es: "se puede recibir durante {length}, mientras siga esta orden"
+    }
+    fn no_longer_received(name) {
+        en: "{name} can no longer be received; `send` again, or with --keep",
+        es: "{name} ya no se puede recibir; repita `send`, o con --keep"
     }
     fn cannot_send_offline() {
         en: "cannot send: the node is not connected to a network; name one with --webserver or --tracker",

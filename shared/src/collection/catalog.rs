@@ -187,6 +187,12 @@ impl Mode {
     pub const fn get(self) -> u32 {
         self.0 as u32
     }
+
+    /// The permissions without those of a mask.
+    #[must_use]
+    pub const fn without(self, mask: Self) -> Self {
+        Self(self.0 & !mask.0)
+    }
 }
 
 impl fmt::Display for Mode {

@@ -115,8 +115,14 @@ pub enum GetLine {
         received: u64,
         /// Received bytes that were of no use.
         wasted: u64,
-        /// The reason why little or nothing moves; null when all is well.
+        /// The reason why little or nothing moves; null while bytes come as they should.
         waiting_for: Option<String>,
+        /// The code of that reason; docs/reasons.md lists them.
+        waiting_code: Option<&'static str>,
+        /// `connecting`, `fetching`, `checking` (what is there already) or `writing` (files to their places).
+        phase: &'static str,
+        /// Files written so far; null unless files are being written.
+        files: Option<FilesWritten>,
         /// The sources, and the part that each has given; at most 64.
         from: Vec<FetchedFrom>,
     },
@@ -170,6 +176,16 @@ impl From<&FetchSource> for FetchedFrom {
             asked: source.asked.clone(),
         }
     }
+}
+
+/// Files that are written to their places.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FilesWritten {
+    /// Files that are written.
+    pub done: u64,
+    /// Files in all.
+    pub total: u64,
 }
 
 /// A line of `peer verify`: `progress` several times, `done`.

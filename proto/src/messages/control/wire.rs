@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shared::collection::Selection;
+use shared::collection::{Mode, Selection};
 use shared::model::{
     ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation,
     NetworkDefaults, SourceFault,
 };
 
+use super::fetch::{waiting_from, waiting_to};
 use super::{
     Add, AddEvent, EntryPoint, Get, GetEvent, LimitChange, LocalContent, LocalRole, RateLimits, Scrub,
     SessionStatus, SetLimits, Status, Verified,
@@ -334,6 +335,9 @@ impl From<AddEvent> for v1::AddEvent {
     }
 }
 
+/// The umask of commands that are older than its field, and of most users.
+const USUAL_UMASK: u32 = 0o022;
+
 impl TryFrom<v1::GetRequest> for Get {
     type Error = Invalid;
 
@@ -343,6 +347,11 @@ impl TryFrom<v1::GetRequest> for Get {
             output: absolute("output", wire.output)?,
             overwrite: wire.overwrite,
             selection: selection(wire.include, wire.exclude)?,
+            umask: Mode::of(wire.umask.unwrap_or(USUAL_UMASK)),
+            directory: match wire.directory.as_str() {
+                "" => None,
+                _ => Some(absolute("directory", wire.directory)?),
+            },
         })
     }
 }
@@ -355,6 +364,8 @@ impl From<Get> for v1::GetRequest {
             overwrite: get.overwrite,
             include: get.selection.include().to_vec(),
             exclude: get.selection.exclude().to_vec(),
+            umask: Some(get.umask.get()),
+            directory: get.directory.map(text_of).unwrap_or_default(),
         }
     }
 }
@@ -371,6 +382,9 @@ impl TryFrom<v1::GetEvent> for GetEvent {
                 length: started.length,
                 fragments: started.fragments,
                 already_held: started.already_held,
+                output: Some(started.output)
+                    .filter(|path| !path.is_empty())
+                    .map(Into::into),
             },
             Event::Progress(progress) => Self::Progress {
                 held: progress.held,
@@ -378,7 +392,8 @@ impl TryFrom<v1::GetEvent> for GetEvent {
                 sources: progress.sources,
                 received: progress.received,
                 wasted: progress.wasted,
-                waiting_for: progress.waiting_for,
+                waiting_for: waiting_from(progress.waiting, progress.waiting_for),
+                phase: progress.phase.map(Into::into).unwrap_or_default(),
                 from: sources(progress.from)?,
             },
             Event::Done(done) => Self::Done {
@@ -404,12 +419,14 @@ impl From<GetEvent> for v1::GetEvent {
                 length,
                 fragments,
                 already_held,
+                output,
             } => Event::Started(Started {
                 name: name.to_string(),
                 content_id: content.as_bytes().to_vec().into(),
                 length,
                 fragments,
                 already_held,
+                output: output.map(text_of).unwrap_or_default(),
             }),
             GetEvent::Progress {
                 held,
@@ -418,12 +435,15 @@ impl From<GetEvent> for v1::GetEvent {
                 received,
                 wasted,
                 waiting_for,
+                phase,
                 from,
             } => Event::Progress(v1::FetchProgress {
                 held,
                 length,
                 sources,
-                waiting_for,
+                waiting_for: waiting_for.as_ref().map(ToString::to_string).unwrap_or_default(),
+                waiting: waiting_for.as_ref().and_then(waiting_to),
+                phase: Some(phase.into()),
                 received,
                 wasted,
                 from: from.into_iter().map(Into::into).collect(),
@@ -619,7 +639,7 @@ impl From<SourceFault> for v1::Culprit {
 
 #[cfg(test)]
 mod tests {
-    use shared::model::PeerId;
+    use shared::model::{FetchPhase, PeerId, Waiting};
 
     use super::*;
 
@@ -645,7 +665,8 @@ mod tests {
             sources: 4,
             received: 1,
             wasted: 0,
-            waiting_for: String::new(),
+            waiting_for: Some(Waiting::NoSourceOfSome(3)),
+            phase: FetchPhase::Fetching,
             from: states.map(of).to_vec(),
         };
         let mut wire = v1::GetEvent::from(progress.clone());

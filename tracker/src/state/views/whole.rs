@@ -37,9 +37,10 @@ pub(super) struct Shares(BTreeMap<PeerId, Amount>);
 impl<'a> Whole<'a> {
     /// Finds the contents that are meant.
     pub(super) fn of(state: &'a State, asked: &Asked) -> Result<Self, Rejection> {
-        let binding = state.names.meant(&asked.content)?;
+        let what = state.names.spelled_out(&asked.content)?;
+        let binding = state.names.meant(&what)?;
         // A part of a collection is asked for by its id, and its name is the collection's.
-        let id = match asked.content {
+        let id = match what {
             ContentRef::Name(_) | ContentRef::Inside(_) => binding.content,
             ContentRef::Id(id) => id,
         };
