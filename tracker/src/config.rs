@@ -34,7 +34,7 @@ static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
     .at_once();
 
 /// Every setting of a tracker that is in no table of the file.
-static PLAIN: [&dyn Setting; 9] = [
+static PLAIN: [&dyn Setting; 11] = [
     &HOST,
     &PORT,
     &DATA_DIR,
