@@ -96,7 +96,7 @@ pub(super) async fn add(
         let fewest = there.map_or(0, |location| location.health.fewest);
         let view = all_peers(&node.client).await?;
         let others = others(&view.peers, own);
-        tell_few_peers(context, others);
+        tell_few_peers(context, target, others);
         // One of the replicas is the file itself.
         let copies = target.saturating_sub(fewest.max(1)).min(others);
         let bytes = found.length.saturating_mul(copies.into());
@@ -118,8 +118,8 @@ fn others(peers: &[PeerInfo], own: PeerId) -> u32 {
 }
 
 /// Says that more replicas are wanted than there are peers.
-fn tell_few_peers(context: &Context<'_>, others: u32) {
-    let (target, peers) = (context.options.replicas.get(), others.saturating_add(1));
+fn tell_few_peers(context: &Context<'_>, target: u32, others: u32) {
+    let peers = others.saturating_add(1);
     if target > peers {
         let wanted = words::replicas(target.into());
         context
@@ -133,7 +133,8 @@ fn tell_few_peers(context: &Context<'_>, others: u32) {
 pub(super) async fn warn_of_few_peers(context: &Context<'_>, node: &Attached) {
     let view = tokio::time::timeout(WARNING_PATIENCE, all_peers(&node.client)).await;
     if let Ok(Ok(view)) = view {
-        tell_few_peers(context, others(&view.peers, node.status.peer));
+        let target = context.options.replicas.unwrap_or(node.status.defaults.replicas);
+        tell_few_peers(context, target.get(), others(&view.peers, node.status.peer));
     }
 }
 

@@ -419,6 +419,7 @@ fn a_directory_whose_making_is_stopped_leaves_nothing() {
         name: &name,
         own: &node.path("data"),
         before: None,
+        fragment_length: None,
     };
     let cancelled = AtomicBool::new(false);
     let watcher = Watcher {
