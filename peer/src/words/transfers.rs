@@ -39,6 +39,7 @@ shared::messages! {
         en: "asking {address} for fragment {fragment} of {name} …",
         es: "pidiendo a {address} el fragmento {fragment} de {name} …"
     }
+    fn source_asked_for(address, name) { en: "asking {address} for {name} …", es: "pidiendo {name} a {address} …" }
     fn source_connecting(address, name) {
         en: "connecting to {address} for {name} …",
         es: "conectando con {address} para {name} …"
