@@ -31,7 +31,8 @@ fn what_nobody_chooses_is_as_the_tracker_says_at_that_moment() -> Result<()> {
         harness::QUICK_TIMING
     );
     let mut cluster = Cluster::builder().timing(&timing).peers(2).start()?;
-    let path = |name: &str| cluster.path(name).to_str().expect("text").to_owned();
+    let root = cluster.directory().to_owned();
+    let path = |name: &str| root.join(name).to_str().expect("text").to_owned();
     let (file, other, directory) = (path("file.bin"), path("other.bin"), path("tree"));
     content::write(std::path::Path::new(&file), MIB, 1)?;
     content::write(std::path::Path::new(&other), MIB, 2)?;
@@ -72,7 +73,7 @@ fn what_nobody_chooses_is_as_the_tracker_says_at_that_moment() -> Result<()> {
     assert_eq!(shape(peer, "third.bin"), (2, 64 << 10));
 
     // A change takes effect while everything runs.
-    std::fs::write(cluster.path("tracker.toml"), timing.replacen('1', "2", 1))?;
+    std::fs::write(root.join("tracker.toml"), timing.replacen('1', "2", 1))?;
     let now = |peer: &Peer| told(peer);
     eventually(
         "the peers to be told",
@@ -86,7 +87,7 @@ fn what_nobody_chooses_is_as_the_tracker_says_at_that_moment() -> Result<()> {
     let waiting = path("waiting.bin");
     content::write(std::path::Path::new(&waiting), MIB, 5)?;
     let _shared = cluster.peer(0).run(["add", &waiting]).expect(0);
-    std::fs::write(cluster.path("tracker.toml"), timing.replacen('1', "3", 1))?;
+    std::fs::write(root.join("tracker.toml"), timing.replacen('1', "3", 1))?;
     cluster.tracker.restart()?;
     let peer = cluster.peer(0);
     let located = || peer.run(["locate", "waiting.bin", "--json"]);
