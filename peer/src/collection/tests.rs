@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use shared::collection::{Catalog, Selection};
-use shared::model::{ContentId, Name, ReplicationTarget, Revision};
+use shared::model::{ContentId, FragmentLength, Name, ReplicationTarget, Revision};
 
 use super::publish::{Source, Watcher, make};
 use super::restore::Restoration;
@@ -334,7 +334,7 @@ fn only_the_parts_that_nothing_else_needs_go_with_a_directory() {
             .expect("it is here")
     };
     let going = |entry: &store::Entry| -> BTreeSet<ContentId> {
-        let going = going_with(&node.store, entry, true).expect("reads");
+        let going = going_with(&node.store, Some(entry), entry.name.as_ref()).expect("reads");
         going.into_iter().collect()
     };
     let of = |catalog: &Catalog| catalog.parts().iter().copied().collect::<BTreeSet<_>>();
@@ -407,4 +407,33 @@ fn the_data_directory_is_in_no_collection_and_gets_none() {
     }
     into("out").expect("another place");
     assert_eq!(fs::read(&token).expect("reads"), b"secret");
+}
+
+#[test]
+fn parts_without_a_catalog_go_with_their_name() {
+    let node = Node::new();
+    node.write("small", b"of the directory that is kept");
+    let kept = node.add(&Selection::default(), None).expect("a collection");
+    let (name, other) = (
+        Name::new("gone").expect("a name"),
+        Name::new("other").expect("a name"),
+    );
+    let fetch = |bytes: &[u8], name: &Name| -> ContentId {
+        let mut hasher = shared::hash::ContentHasher::new(bytes.len() as u64, FragmentLength::MIN);
+        hasher.update(bytes);
+        let manifest = hasher.finish().expect("the length is right");
+        let purpose = store::Purpose::Collected {
+            role: store::Role::Fetched,
+            name: Some(name.clone()),
+            fragments: manifest.all_fragments(),
+        };
+        node.store.prepare(&manifest, purpose).expect("fits");
+        manifest.content()
+    };
+    let (pack, _) = (fetch(b"a pack", &name), fetch(b"a pack of another", &other));
+    assert_eq!(going_with(&node.store, None, Some(&name)).expect("reads"), [pack]);
+    assert_eq!(going_with(&node.store, None, None).expect("reads"), []);
+    let unknown = Name::new("unknown").expect("a name");
+    assert_eq!(going_with(&node.store, None, Some(&unknown)).expect("reads"), []);
+    assert!(!kept.parts().contains(&pack));
 }
