@@ -7,9 +7,10 @@ use proto::messages::control::{
 };
 use shared::collection::Mode;
 use shared::json::{
-    AddLine, Contents, EntryLine, GetLine, HeldContent, Limits, NodeStatus, Scrubbing, VerifiedSoFar, millis,
+    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, LeftOutEntry, Limits, NodeStatus,
+    Scrubbing, VerifiedSoFar, millis,
 };
-use shared::model::ByteRate;
+use shared::model::{ByteRate, FetchPhase};
 
 /// An event of an addition as a line of `peer add`.
 #[must_use]
@@ -40,6 +41,10 @@ pub(crate) fn add_line(event: &AddEvent) -> AddLine {
         },
         AddEvent::Replicas(health) => AddLine::Replicas(health.into()),
         AddEvent::Received(done) => AddLine::Received { done: *done },
+        AddEvent::LeftOut(left_out) => AddLine::LeftOut {
+            count: left_out.count,
+            entries: LeftOutEntry::list(left_out),
+        },
     }
 }
 
@@ -53,6 +58,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             length,
             fragments,
             already_held,
+            ..
         } => GetLine::Started {
             name: name.to_string(),
             content: content.to_string(),
@@ -67,6 +73,7 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             received,
             wasted,
             waiting_for,
+            phase,
             from,
         } => GetLine::Progress {
             held: *held,
@@ -74,7 +81,13 @@ pub(crate) fn get_line(event: &GetEvent, output: &Path) -> GetLine {
             sources: *sources,
             received: *received,
             wasted: *wasted,
-            waiting_for: (!waiting_for.is_empty()).then(|| waiting_for.clone()),
+            waiting_for: waiting_for.as_ref().map(ToString::to_string),
+            waiting_code: waiting_for.as_ref().map(|waiting| waiting.code().as_str()),
+            phase: phase.word(),
+            files: match *phase {
+                FetchPhase::Writing { done, total } => Some(FilesWritten { done, total }),
+                _ => None,
+            },
             from: from.iter().map(Into::into).collect(),
         },
         GetEvent::Done {

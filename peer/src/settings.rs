@@ -14,7 +14,9 @@ use proto::messages::control::EntryPoint;
 use shared::language::Language;
 use shared::model::{FragmentLength, HostPort, ReplicationTarget};
 use shared::runtime::telemetry::{LOG, LOG_FORMAT};
-use shared::settings::{self, Env, Key, Places, Setting, Table, Values, duration, path, text, truth, whole};
+use shared::settings::{
+    self, Env, InForce, Key, Places, Setting, Table, Values, duration, path, text, truth, whole,
+};
 
 use crate::node::{self, NodeSettings};
 use crate::words;
@@ -130,6 +132,8 @@ pub struct Options {
     pub style: Style,
     /// The time after which a command gives up.
     pub timeout: Option<Duration>,
+    /// All of them as they were said.
+    pub in_force: InForce,
 }
 
 /// The form of a command's output.
@@ -233,6 +237,7 @@ impl Options {
                 no_progress: is_set(&NO_PROGRESS),
             },
             timeout: values.get(&TIMEOUT),
+            in_force: InForce::from(values),
         })
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use shared::model::{BLOCK_LENGTH, ContentId, FaultKind, Manifest, PeerId, Source, Zone};
+use shared::model::{BLOCK_LENGTH, ContentId, FaultKind, Manifest, PeerId, Source, Waiting, Zone};
 use shared::runtime::{Clock, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::watch;
@@ -262,8 +262,7 @@ async fn a_busy_source_is_waited_for_when_there_is_no_other() {
             tokio::task::yield_now().await;
         }
         let opening = async {
-            let is_waiting =
-                |progress: &Progress| progress.waiting_for.as_deref() == Some("the only source is busy");
+            let is_waiting = |progress: &Progress| progress.waiting_for == Some(Waiting::SourcesBusy(1));
             fetching.until(is_waiting).await;
             keeper.open();
         };
@@ -428,9 +427,8 @@ async fn fragments_that_a_source_gains_later_are_fetched() {
     let neighbour = Neighbour::serving(Arc::clone(&growing) as _).await;
     let fetching = Fetching::from(&manifest, &[&neighbour]);
     let story = async {
-        let words = "no peer that is online holds what is missing";
         fetching
-            .until(|progress| progress.waiting_for.as_deref() == Some(words) && progress.held_bytes > 0)
+            .until(|progress| progress.waiting_for == Some(Waiting::NoSource) && progress.held_bytes > 0)
             .await;
         hold(&*growing, &manifest, &bytes, &some(&manifest, 1..4));
     };

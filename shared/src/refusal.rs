@@ -1,7 +1,7 @@
 //! Refusals of the operating system and of SQLite, and the kind of failure that each of them is.
 //!
-//! This is the only such mapping: a full, read-only, damaged or vanished disk is the same to whoever meets it,
-//! in every program. Nothing that a disk or a user can do is [`ErrorCode::Internal`].
+//! This is the only such mapping: a full, read-only, damaged or vanished disk is the same to whoever meets
+//! it, in every program. Nothing that a disk or a user can do is [`ErrorCode::Internal`].
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -66,8 +66,8 @@ fn of_errno(errno: Errno) -> ErrorCode {
         | Errno::NETDOWN
         | Errno::NETUNREACH => ErrorCode::Unavailable,
         Errno::CANCELED | Errno::INTR => ErrorCode::Cancelled,
-        // BUSY, TXTBSY, XDEV, OPNOTSUPP and whatever else a file system may say: the request is right, and the
-        // system does not do it here and now.
+        // BUSY, TXTBSY, XDEV, OPNOTSUPP and whatever else a file system may say: the request is right, and
+        // the system does not do it here and now.
         _ => ErrorCode::FailedPrecondition,
     }
 }
@@ -150,8 +150,8 @@ pub const fn is_vague(extended: i32) -> bool {
     matches!(extended & 0xff, 10 | 14)
 }
 
-/// Writes a file into a directory and removes it again, to learn why a program that keeps the reason to itself
-/// cannot.
+/// Writes a file into a directory and removes it again, to learn why a program that keeps the reason to
+/// itself cannot.
 ///
 /// # Errors
 /// The operating system's refusal.

@@ -1,5 +1,5 @@
-//! Disks that are full, read-only or otherwise unwilling have the same exit codes everywhere, and none of them
-//! is an internal error.
+//! Disks that are full, read-only or otherwise unwilling have the same exit codes everywhere, and none of
+//! them is an internal error.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -141,8 +141,8 @@ fn files_that_the_system_refuses_have_their_codes() -> Result<()> {
     Ok(())
 }
 
-/// Runs a program with a small disk at `disk`, in a mount namespace of its own; `before` is shell that prepares
-/// the disk.
+/// Runs a program with a small disk at `disk`, in a mount namespace of its own; `before` is shell that
+/// prepares the disk.
 fn on_a_small_disk(disk: &Path, before: &str, program: &str, line: &[&str]) -> Outcome {
     let prepare = format!(
         "mount -t tmpfs -o size=1m none {0} && cd {0} && {before} && exec \"$@\"",
@@ -161,7 +161,7 @@ fn a_start_on_a_full_or_read_only_disk_says_so() -> Result<()> {
     let disk = directory.path().join("disk");
     fs::create_dir(&disk)?;
     let data = disk.join("data");
-    // Nothing is left; a few pages are left, which are enough for some of the files; and nothing can be written.
+    // Nothing is left; a few pages are left, enough for some of the files; and nothing can be written.
     let full = "mkdir data && (dd if=/dev/zero of=fill bs=4k 2>/dev/null || true)";
     let nearly = "mkdir data && dd if=/dev/zero of=fill bs=4k count=248 2>/dev/null";
     let read_only = "mkdir data && mount -o remount,ro .";

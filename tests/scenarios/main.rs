@@ -31,6 +31,8 @@ mod unchanged;
 mod upgrade;
 mod upkeep;
 mod watching;
+mod whole;
+mod writing;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

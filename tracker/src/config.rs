@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use proto::http::{Gate, Origin};
+use proto::listen::machine_name;
 use shared::model::{RevisionLimit, parse_duration};
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{
-    Env, Key, Places, Setting, SettingsError, Table, Values, flags, flags::one_of, number, path, text, whole,
+    Env, Key, Places, Setting, SettingsError, Table, Values, flags, flags::one_of, list, number, path, text,
+    whole,
 };
 use shared::{Coded, ErrorCode};
 
@@ -21,13 +24,17 @@ static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", whole).or("50052");
 static DATA_DIR: Key<PathBuf> =
     Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker");
+static ALLOWED_HOSTS: Key<Vec<String>> = Key::new("allowed_hosts", list).several();
+static ALLOWED_ORIGINS: Key<Vec<Origin>> = Key::new("allowed_origins", list).several();
 static KEEP_REVISIONS: Key<RevisionLimit> = Key::new("keep_revisions", text).or("8").at_once();
 
 /// Every setting of a tracker that is in no table of the file.
-static PLAIN: [&dyn Setting; 7] = [
+static PLAIN: [&dyn Setting; 9] = [
     &HOST,
     &PORT,
     &DATA_DIR,
+    &ALLOWED_HOSTS,
+    &ALLOWED_ORIGINS,
     &KEEP_REVISIONS,
     &HISTORY_GRACE,
     &LOG,
@@ -60,6 +67,14 @@ pub struct Args {
     /// Directory of the journal
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
+    /// Names of this machine by which HTTP requests may ask, beside addresses, localhost, --host and the
+    /// machine's own name; repeat it or separate them with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may read the HTTP API, such as http://10.0.0.1:8080, beside that of a webserver on
+    /// the same host and port 50051; repeat it or separate them with commas
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    pub allowed_origins: Vec<Origin>,
     /// Revisions of every name that are remembered, the current one included, 1 to 64; pinned ones are
     /// besides
     #[arg(long, value_name = "N")]
@@ -128,6 +143,10 @@ pub struct Config {
     pub port: u16,
     /// Directory of the journal.
     pub data_dir: PathBuf,
+    /// Names of this machine by which HTTP requests may ask.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may read the HTTP API.
+    pub allowed_origins: Vec<Origin>,
     /// Number of revisions of every name that are remembered.
     pub keep_revisions: RevisionLimit,
     /// Durations.
@@ -187,10 +206,20 @@ impl Config {
             host: "127.0.0.1".to_owned(),
             port: 0,
             data_dir: data_dir.into(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             keep_revisions: RevisionLimit::default(),
             timing: Timing::default(),
             repair: Budget::default(),
         }
+    }
+
+    /// Returns the gate of the HTTP side.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        let names = self.allowed_hosts.iter().cloned();
+        let names = names.chain([self.host.clone()]).chain(machine_name());
+        Gate::of_a_tracker(names, self.allowed_origins.clone())
     }
 
     /// Returns the policy of the state.
@@ -215,6 +244,8 @@ impl Config {
             host: values.get(&HOST).unwrap_or_default(),
             port: values.get(&PORT).unwrap_or_default(),
             data_dir: values.get(&DATA_DIR).ok_or(ConfigError::NoDataDir)?,
+            allowed_hosts: values.get(&ALLOWED_HOSTS).unwrap_or_default(),
+            allowed_origins: values.get(&ALLOWED_ORIGINS).unwrap_or_default(),
             keep_revisions: values.get(&KEEP_REVISIONS).unwrap_or_default(),
             timing,
             repair,

@@ -16,7 +16,7 @@ use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::{Target, follow, get_failure};
 use crate::terminal::listing::locate;
 use crate::terminal::missing::explain;
-use crate::terminal::paths::{destination, is_standard, off_thread, place};
+use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place, umask};
 use crate::words;
 
 /// The longest time without a received byte, unless `--give-up-after` or `--timeout` says otherwise: longer
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Arguments of `peer get`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct GetArgs {
-    /// A name, or an id of 64 hexadecimal digits
+    /// A name, or an id, of which the first 8 digits are enough
     #[arg(value_name = "NAME|ID")]
     pub content: ContentRef,
     /// The file to write, or the directory to put it in; - writes to standard output [default: ./ and the
@@ -90,6 +90,11 @@ pub(super) async fn fetch(
         output: output.clone(),
         overwrite: args.force,
         selection: args.globs.selection()?,
+        umask: umask(),
+        directory: match destination {
+            Destination::Directory(directory) => Some(directory),
+            Destination::File(_) => None,
+        },
     };
     let how_far = |held: &str| context.set_last_words(words::kept_so_far(held, &args.content));
     let fetched = async {

@@ -1,6 +1,7 @@
 //! `peer put` and `peer value`: small values under keys.
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::os::unix::ffi::OsStringExt as _;
 
 use clap::Args;
@@ -77,6 +78,10 @@ pub(super) async fn print(context: &Context<'_>, key: &str) -> Result<(), Failur
         context.out.json(&Value::new(key, value.content, &value.bytes));
     } else {
         context.out.bytes(&value.bytes);
+        // A prompt belongs on a line of its own; a file or a pipe gets the value as it is.
+        if std::io::stdout().is_terminal() && !value.bytes.ends_with(b"\n") {
+            context.out.bytes(b"\n");
+        }
     }
     Ok(())
 }

@@ -2,17 +2,32 @@
 //!
 //! Every name is one part of a path (a catalog has no others), looked up in an open directory, and no
 //! symbolic link is followed. So neither a hostile catalog nor a link that was there before leads outside.
+//!
+//! A directory that its owner may not write to is [`Unlocked`] for as long as the restoration takes.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, CWD, Mode as FsMode, OFlags, RenameFlags};
+use rustix::fs::{Access, AtFlags, CWD, FileType, Mode as FsMode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use shared::collection::{Attributes, ModifiedAt};
 
-use store::{set_file_metadata, times};
+use store::{set_file_metadata, special_kind, times};
+
+/// Finding at a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    Directory,
+    /// A regular file, and its length.
+    File(u64),
+    Link,
+    /// A device, a pipe or a socket, or a link to one.
+    Special(&'static str),
+}
 
 /// An open directory.
 #[derive(Debug)]
@@ -29,15 +44,70 @@ const PRIVATE: FsMode = FsMode::RWXU;
 
 impl Directory {
     /// Opens the directory that is restored to, by the path that the user gave.
-    pub(super) fn open(path: &std::path::Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
         let fd = rustix::fs::openat(CWD, path, OPEN_DIRECTORY, FsMode::empty())?;
         Ok(Self { fd, is_new: false })
     }
 
-    /// Goes into a directory of this one; makes it if it is missing.
+    /// Goes into a directory that is there, and changes nothing.
+    pub(super) fn go_into(&self, name: &str) -> io::Result<Self> {
+        let flags = OPEN_DIRECTORY | OFlags::NOFOLLOW;
+        let fd = rustix::fs::openat(&self.fd, name, flags, FsMode::empty())?;
+        Ok(Self { fd, is_new: false })
+    }
+
+    /// Looks at what has this name.
+    pub(super) fn look(&self, name: &str) -> io::Result<Option<Found>> {
+        let stat = match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => return Ok(None),
+            stat => stat?,
+        };
+        let kind = |stat: &Stat| FileType::from_raw_mode(stat.st_mode);
+        Ok(Some(match kind(&stat) {
+            FileType::Directory => Found::Directory,
+            FileType::RegularFile => Found::File(u64::try_from(stat.st_size).unwrap_or_default()),
+            FileType::Symlink => {
+                let end = rustix::fs::statat(&self.fd, name, AtFlags::empty());
+                end.ok()
+                    .and_then(|end| special_kind(kind(&end)))
+                    .map_or(Found::Link, Found::Special)
+            }
+            other => Found::Special(special_kind(other).unwrap_or("something else")),
+        }))
+    }
+
+    /// Refuses a directory in which this user can make nothing, not even after it was [`Unlocked`].
+    pub(super) fn require_writable(&self, may_unlock: bool) -> io::Result<()> {
+        let wanted = Access::WRITE_OK | Access::EXEC_OK;
+        match rustix::fs::accessat(&self.fd, ".", wanted, AtFlags::empty()) {
+            Err(Errno::ACCESS) if may_unlock && self.is_ours()? => Ok(()),
+            done => Ok(done?),
+        }
+    }
+
+    /// Refuses a directory whose mode and time this user cannot set.
+    pub(super) fn require_ours(&self) -> io::Result<()> {
+        if self.is_ours()? {
+            return Ok(());
+        }
+        Err(Errno::PERM.into())
+    }
+
+    fn is_ours(&self) -> io::Result<bool> {
+        let user = rustix::process::geteuid();
+        Ok(user.is_root() || rustix::fs::fstat(&self.fd)?.st_uid == user.as_raw())
+    }
+
+    /// Makes a directory of the restoration writable for it.
+    pub(super) fn unlock(&self, path: &Path, unlocked: &Unlocked) -> io::Result<()> {
+        unlocked.unlock(&self.fd, path)
+    }
+
+    /// Goes into a directory of this one, whose path is `path`; makes it if it is missing, and makes it
+    /// writable for the restoration.
     ///
     /// Fails when something else is there, a link to a directory for example.
-    pub(super) fn enter(&self, name: &str) -> io::Result<Self> {
+    pub(super) fn enter(&self, name: &str, path: &Path, unlocked: &Unlocked) -> io::Result<Self> {
         let is_new = match rustix::fs::mkdirat(&self.fd, name, PRIVATE) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
@@ -49,18 +119,18 @@ impl Directory {
             fd => fd?,
         };
         if !is_new {
-            // An earlier restoration may have made it read-only.
-            let mode = FsMode::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode);
-            if !mode.contains(PRIVATE) {
-                rustix::fs::fchmod(&fd, mode | PRIVATE)?;
-            }
+            unlocked.unlock(&fd, path)?;
         }
         Ok(Self { fd, is_new })
     }
 
-    /// Sets mode and time.
+    /// Sets mode and time. The bit by which new entries get the directory's group stays as it is: the
+    /// directory has it from its parent.
     pub(super) fn dress(self, attributes: Attributes) -> io::Result<()> {
-        set_file_metadata(&File::from(self.fd), attributes)
+        let inherited = FsMode::from_raw_mode(rustix::fs::fstat(&self.fd)?.st_mode) & FsMode::SGID;
+        let mode = FsMode::from_raw_mode(attributes.mode.get()) | inherited;
+        rustix::fs::fchmod(&self.fd, mode)?;
+        Ok(rustix::fs::futimens(&self.fd, &times(attributes.modified))?)
     }
 
     /// Makes a symbolic link, unless it is there; replaces another file or link only if `overwrite` says so.
@@ -69,50 +139,51 @@ impl Directory {
         name: &str,
         target: &str,
         modified: ModifiedAt,
-        overwrite: bool,
+        place: Placing<'_>,
     ) -> io::Result<()> {
-        let is_there = !self.is_new
-            && rustix::fs::readlinkat(&self.fd, name, Vec::new())
-                .is_ok_and(|there| there.as_bytes() == target.as_bytes());
-        if !is_there {
-            let partial = partial();
-            rustix::fs::symlinkat(target, &self.fd, &partial)?;
-            self.move_in(&partial, name, overwrite)?;
+        if self.is_new || !self.leads_to(name, target) {
+            rustix::fs::symlinkat(target, &self.fd, place.partial)?;
+            self.move_in(name, place)?;
         }
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         Ok(rustix::fs::utimensat(&self.fd, name, &times(modified), flags)?)
     }
 
-    /// Writes a file, unless it is there with these bytes; replaces another file or link only if `overwrite`
-    /// says so. The file appears complete.
+    /// Whether a symbolic link of this name leads there.
+    pub(super) fn leads_to(&self, name: &str, target: &str) -> bool {
+        rustix::fs::readlinkat(&self.fd, name, Vec::new())
+            .is_ok_and(|there| there.as_bytes() == target.as_bytes())
+    }
+
+    /// Writes a file, unless it is there with these bytes; replaces another file or link only if `place` says
+    /// so. The file appears complete.
     pub(super) fn file(
         &self,
         name: &str,
         bytes: &[u8],
         attributes: Attributes,
         holes: &[Range<u64>],
-        overwrite: bool,
+        place: Placing<'_>,
     ) -> io::Result<()> {
         if !self.is_new
             && let Some(same) = self.same(name, bytes)?
         {
             return set_file_metadata(&same, attributes);
         }
-        let partial = partial();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = FsMode::RUSR | FsMode::WUSR;
-        let file = File::from(rustix::fs::openat(&self.fd, &partial, flags, mode)?);
+        let file = File::from(rustix::fs::openat(&self.fd, place.partial, flags, mode)?);
         let written = write(&file, bytes, holes).and_then(|()| set_file_metadata(&file, attributes));
-        let moved = written.and_then(|()| self.move_in(&partial, name, overwrite));
+        let moved = written.and_then(|()| self.move_in(name, place));
         if moved.is_err() {
             // The failure of the move is reported, not that of the clean-up.
-            rustix::fs::unlinkat(&self.fd, &partial, AtFlags::empty()).ok();
+            rustix::fs::unlinkat(&self.fd, place.partial, AtFlags::empty()).ok();
         }
         moved
     }
 
     /// Returns the regular file of that name, if it has these bytes.
-    fn same(&self, name: &str, bytes: &[u8]) -> io::Result<Option<File>> {
+    pub(super) fn same(&self, name: &str, bytes: &[u8]) -> io::Result<Option<File>> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&self.fd, name, flags, FsMode::empty()) {
             Ok(fd) => File::from(fd),
@@ -128,7 +199,7 @@ impl Directory {
         Ok((there == bytes).then_some(file))
     }
 
-    fn move_in(&self, partial: &str, name: &str, overwrite: bool) -> io::Result<()> {
+    fn move_in(&self, name: &str, Placing { partial, overwrite }: Placing<'_>) -> io::Result<()> {
         let flags = match overwrite {
             true => RenameFlags::empty(),
             false => RenameFlags::NOREPLACE,
@@ -148,9 +219,73 @@ impl Directory {
     }
 }
 
+/// Way in which a file or link takes its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placing<'a> {
+    /// Name that it has until it is complete.
+    pub(super) partial: &'a str,
+    /// Whether it replaces another file or link.
+    pub(super) overwrite: bool,
+}
+
 /// Makes a hidden name that nobody else has; `peer add` leaves such names out.
-fn partial() -> String {
+pub(super) fn partial() -> String {
     format!(".{:016x}.enjambre-part", rand::random::<u64>())
+}
+
+/// Directories that were made writable for a restoration. Those that it does not finish get their modes back
+/// when this is dropped.
+#[derive(Debug, Default)]
+pub(super) struct Unlocked(Mutex<Vec<Locked>>);
+
+/// A directory as it was: where, which one, and its mode.
+#[derive(Debug)]
+struct Locked {
+    path: PathBuf,
+    file: (u64, u64),
+    mode: FsMode,
+}
+
+impl Unlocked {
+    fn unlock(&self, directory: &OwnedFd, path: &Path) -> io::Result<()> {
+        let stat = rustix::fs::fstat(directory)?;
+        let mode = FsMode::from_raw_mode(stat.st_mode);
+        if mode.contains(PRIVATE) {
+            return Ok(());
+        }
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Locked {
+                path: path.to_owned(),
+                file: (stat.st_dev, stat.st_ino),
+                mode,
+            });
+        Ok(rustix::fs::fchmod(directory, mode | PRIVATE)?)
+    }
+
+    /// Forgets the directories: they have the modes that they are to have.
+    pub(super) fn finish(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Drop for Unlocked {
+    fn drop(&mut self) {
+        let all = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // A directory before its parent, which may not be searched any more after that.
+        for locked in all.drain(..).rev() {
+            let flags = OPEN_DIRECTORY | OFlags::NOFOLLOW;
+            let Ok(directory) = rustix::fs::openat(CWD, &locked.path, flags, FsMode::empty()) else {
+                continue;
+            };
+            let is_it = rustix::fs::fstat(directory.as_fd())
+                .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == locked.file);
+            if is_it && let Err(error) = rustix::fs::fchmod(&directory, locked.mode) {
+                tracing::warn!(path = %locked.path.display(), %error, "a directory stays writable");
+            }
+        }
+    }
 }
 
 /// Writes all bytes except holes of zeros.

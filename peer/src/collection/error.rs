@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use shared::collection::CatalogError;
+use shared::collection::{CatalogError, EntryFault, Unsupported};
 use shared::own_data::OwnData;
 use shared::{Coded, ErrorCode};
 
@@ -21,6 +21,12 @@ pub enum CollectionError {
     /// A reason that the user can remove, in words.
     #[error("{0}")]
     Refused(String),
+    /// Entries that no collection can have.
+    #[error(
+        "{} cannot be in a collection: {_0}; --exclude or --skip-unsupported leaves them out{}",
+        counted(_0.count), advice(_0)
+    )]
+    Unsupported(Unsupported),
     /// The user's globs take nothing.
     #[error(
         "nothing in the directory is selected: no path matches --include, or --exclude leaves everything out"
@@ -38,6 +44,14 @@ pub enum CollectionError {
         /// The place.
         path: PathBuf,
     },
+    /// A device, a pipe or a socket is in the place.
+    #[error("{} is {kind}, which is never replaced; move it away", path.display())]
+    Special {
+        /// The place.
+        path: PathBuf,
+        /// Kind of the thing there, in words.
+        kind: &'static str,
+    },
     /// The operating system refused.
     #[error("cannot {act} {}: {source}", path.display())]
     Io {
@@ -48,6 +62,24 @@ pub enum CollectionError {
         /// The error of the operating system.
         source: io::Error,
     },
+}
+
+fn counted(count: u64) -> String {
+    match count {
+        1 => "1 entry".to_owned(),
+        n => format!("{n} entries"),
+    }
+}
+
+fn advice(unsupported: &Unsupported) -> String {
+    let mut advice = String::new();
+    if unsupported.has(&[EntryFault::Link]) {
+        advice.push_str("; --links keep, skip or follow says what to do with links that lead outside");
+    }
+    if unsupported.has(&[EntryFault::Case]) {
+        advice.push_str("; --case keep takes names that differ only in case");
+    }
+    advice
 }
 
 impl CollectionError {
@@ -71,7 +103,10 @@ impl Coded for CollectionError {
         match self {
             Self::Catalog(error) => error.code(),
             Self::Store(error) => error.code(),
-            Self::Refused(_) => ErrorCode::InvalidArgument,
+            Self::Unsupported(unsupported) if unsupported.is_only(EntryFault::Unreadable) => {
+                ErrorCode::PermissionDenied
+            }
+            Self::Refused(_) | Self::Unsupported(_) | Self::Special { .. } => ErrorCode::InvalidArgument,
             Self::PartGone | Self::NothingSelected => ErrorCode::NotFound,
             Self::Broken(_) => ErrorCode::Corrupt,
             Self::Exists { .. } => ErrorCode::Conflict,

@@ -1,19 +1,24 @@
 //! Writing a collection into a directory.
 //!
-//! In three steps, so that the directory has its times in the end: the directories, then (by the caller, who
-//! fetches them in place) the large files, then the small files and links from packs, and last the modes and
-//! times of the directories.
+//! First everything is looked at: obstacles, missing rights and names that are too long are errors before
+//! anything is written. After that in three steps, so that the directory has its times in the end: the
+//! directories, then (by the caller, who fetches them in place) the large files, then the small files and
+//! links from packs, and last the modes and times of the directories. A file system has no transaction over
+//! many files: a disk that fills up or fails in the middle leaves the files that were written until then,
+//! each of them complete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use shared::collection::{Catalog, Data, File, Kind, Selection};
+use rustix::io::Errno;
+use shared::collection::{Attributes, Catalog, Data, File, Kind, Mode, Selection};
 use shared::model::{ContentId, FragmentSet, Manifest};
 use shared::own_data::OwnData;
 
-use super::directory::Directory;
+use super::directory::{Directory, Found, Placing, Unlocked, partial};
 use super::error::{CollectionError, in_own_data};
 use store::{FragmentStore, VerifiedReader};
 
@@ -30,7 +35,17 @@ pub struct Restoration {
     /// The name that a single file or link gets there.
     single: Option<String>,
     overwrite: bool,
+    /// Permissions that nothing gets.
+    umask: Mode,
+    /// Name of a file that is being written, until it is complete.
+    partial: String,
+    unlocked: Unlocked,
+    /// Small files and links that are written.
+    written: AtomicU64,
 }
+
+/// Longest path that the system takes.
+const MAX_PATH: usize = 4095;
 
 /// A large file that is wanted.
 #[derive(Clone, Debug)]
@@ -41,11 +56,14 @@ pub struct Large {
     pub file: File,
     /// The path that it is written to.
     pub output: PathBuf,
+    /// Whether it is there already; not known at first.
+    pub is_there: bool,
 }
 
 impl Restoration {
     /// Plans to write the selected entries of a collection, or of its directory `inside`, into the directory
-    /// `output`. A file or link `inside` becomes `output` itself.
+    /// `output`. A file or link `inside` becomes `output` itself. Existing files are replaced if the first
+    /// flag says so; the second takes permissions from everything that is written.
     ///
     /// # Errors
     /// When the collection has no such path, or nothing of it is selected.
@@ -54,7 +72,7 @@ impl Restoration {
         inside: Option<&str>,
         selection: &Selection,
         output: &Path,
-        overwrite: bool,
+        (overwrite, umask): (bool, Mode),
     ) -> Result<Self, CollectionError> {
         let missing = |path: &str| CollectionError::Io {
             act: "find",
@@ -100,6 +118,10 @@ impl Restoration {
             output,
             single,
             overwrite,
+            umask,
+            partial: partial(),
+            unlocked: Unlocked::default(),
+            written: AtomicU64::new(0),
         })
     }
 
@@ -131,8 +153,12 @@ impl Restoration {
         self.files().filter_map(|(at, file)| match file.data {
             Data::Whole(content) => Some(Large {
                 content,
-                file: file.clone(),
+                file: File {
+                    attributes: self.masked(file.attributes),
+                    ..file.clone()
+                },
                 output: self.place(at),
+                is_there: false,
             }),
             _ => None,
         })
@@ -176,6 +202,99 @@ impl Restoration {
         place
     }
 
+    fn masked(&self, attributes: Attributes) -> Attributes {
+        Attributes {
+            mode: attributes.mode.without(self.umask),
+            ..attributes
+        }
+    }
+
+    /// Returns the numbers of small files and links that are written, and that are to be.
+    #[must_use]
+    pub fn small_files(&self) -> (u64, u64) {
+        let is_small = |at: &&usize| match &self.catalog.entries()[**at].kind {
+            Kind::File(file) => !matches!(file.data, Data::Whole(_)),
+            Kind::Link { .. } => true,
+            Kind::Directory(_) => false,
+        };
+        let total = self.wanted.iter().filter(is_small).count() as u64;
+        (self.written.load(Ordering::Relaxed), total)
+    }
+
+    /// Returns the paths that unfinished files can have: one in each directory.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<PathBuf> {
+        let is_directory = |at: &&usize| matches!(self.catalog.entries()[**at].kind, Kind::Directory(_));
+        let directories = self.wanted.iter().filter(is_directory).map(|at| self.place(*at));
+        directories
+            .chain([self.output.clone()])
+            .map(|directory| directory.join(&self.partial))
+            .collect()
+    }
+
+    /// Looks at everything that is to be written to, and changes nothing.
+    ///
+    /// # Errors
+    /// When something is in the way, may not be written to, or has a name that the system does not take.
+    pub fn check(&self) -> Result<(), CollectionError> {
+        let (output, longest_name) = self.check_output()?;
+        let visit = |found: Option<(&Directory, Found)>, at: usize, place: &Path| {
+            let kind = &self.catalog.entries()[at].kind;
+            let is_by_path = matches!(kind, Kind::File(file) if matches!(file.data, Data::Whole(_)));
+            if self.name(at).len() > longest_name || is_by_path && place.as_os_str().len() > MAX_PATH {
+                return Err(CollectionError::io("write", place)(Errno::NAMETOOLONG.into()));
+            }
+            match (kind, found) {
+                (_, None) | (Kind::Directory(_), Some((_, Found::Directory))) => Ok(()),
+                (Kind::Directory(_), Some(_)) => Err(CollectionError::Exists {
+                    path: place.to_owned(),
+                }),
+                (_, Some((directory, found))) => self.check_entry(directory, found, at, place),
+            }
+        };
+        self.look_through(output, visit)
+    }
+
+    /// Visits every wanted entry, with what is there already.
+    fn look_through(
+        &self,
+        output: Option<Directory>,
+        mut visit: impl FnMut(Option<(&Directory, Found)>, usize, &Path) -> Result<(), CollectionError>,
+    ) -> Result<(), CollectionError> {
+        let mut open = vec![(self.top, output, self.output.clone())];
+        for at in &self.wanted {
+            let entry = &self.catalog.entries()[*at];
+            while open.len() > 1 && open.last().is_some_and(|(of, ..)| *of != entry.parent()) {
+                open.pop();
+            }
+            let Some((_, directory, path)) = open.last() else {
+                break;
+            };
+            let place = path.join(self.name(*at));
+            let found = match directory {
+                Some(directory) => directory.look(self.name(*at)),
+                None => Ok(None),
+            };
+            let found = found.map_err(CollectionError::io("look at", &place))?;
+            let found = directory.as_ref().zip(found);
+            visit(found, *at, &place)?;
+            if !matches!(entry.kind, Kind::Directory(_)) {
+                continue;
+            }
+            let below = match found {
+                Some((directory, Found::Directory)) => {
+                    let below = directory.go_into(entry.name());
+                    let below = below.map_err(CollectionError::io("open", &place))?;
+                    check_directory(&below, &place)?;
+                    Some(below)
+                }
+                _ => None,
+            };
+            open.push((Some(*at), below, place));
+        }
+        Ok(())
+    }
+
     /// Refuses a restoration that would write into the node's data directory.
     ///
     /// # Errors
@@ -194,6 +313,89 @@ impl Restoration {
         Ok(())
     }
 
+    /// Checks the output, and returns it if it is there, and the longest name that its file system takes.
+    fn check_output(&self) -> Result<(Option<Directory>, usize), CollectionError> {
+        let longest_name = |path: &Path| {
+            let disk =
+                rustix::fs::statvfs(path).map_err(|error| CollectionError::io("look at", path)(error.into()));
+            disk.map(|disk| usize::try_from(disk.f_namemax).unwrap_or(usize::MAX))
+        };
+        for path in self.output.ancestors() {
+            match fs::metadata(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(CollectionError::io("write", &self.output)(error)),
+                Ok(_) => {
+                    let directory = Directory::open(path).map_err(CollectionError::io("open", path))?;
+                    let is_ours = path == self.output && self.single.is_none();
+                    if is_ours {
+                        check_directory(&directory, path)?;
+                    } else {
+                        let writable = directory.require_writable(false);
+                        writable.map_err(CollectionError::io("write into", path))?;
+                    }
+                    let there = (path == self.output).then_some(directory);
+                    return Ok((there, longest_name(path)?));
+                }
+            }
+        }
+        Ok((None, usize::MAX))
+    }
+
+    /// Checks that a file or link can take its place.
+    fn check_entry(
+        &self,
+        directory: &Directory,
+        found: Found,
+        at: usize,
+        place: &Path,
+    ) -> Result<(), CollectionError> {
+        let is_same = match &self.catalog.entries()[at].kind {
+            Kind::Link { target, .. } => directory.leads_to(self.name(at), target),
+            // Whether the bytes are the same is known once they are here.
+            Kind::File(file) => found == Found::File(file.length),
+            Kind::Directory(_) => false,
+        };
+        match found {
+            Found::Directory => Err(CollectionError::io("write", place)(Errno::ISDIR.into())),
+            Found::Special(kind) => Err(CollectionError::Special {
+                path: place.to_owned(),
+                kind,
+            }),
+            Found::File(_) | Found::Link if is_same || self.overwrite => Ok(()),
+            Found::File(_) | Found::Link => Err(CollectionError::Exists {
+                path: place.to_owned(),
+            }),
+        }
+    }
+
+    /// Checks, once the packs are here, that the small files that are there already have the bytes that they
+    /// are to have, unless they may be replaced.
+    ///
+    /// # Errors
+    /// When one has not, or a pack does not have what the catalog says.
+    pub fn check_bytes(&self, store: &impl FragmentStore) -> Result<(), CollectionError> {
+        if self.overwrite {
+            return Ok(());
+        }
+        let mut small = SmallFiles::of(store);
+        let visit = |found: Option<(&Directory, Found)>, at: usize, place: &Path| {
+            let (Some((directory, _)), Kind::File(file)) = (found, &self.catalog.entries()[at].kind) else {
+                return Ok(());
+            };
+            let Some(bytes) = small.bytes(file)? else {
+                return Ok(());
+            };
+            match directory.same(self.name(at), &bytes) {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) => Err(CollectionError::Exists {
+                    path: place.to_owned(),
+                }),
+                Err(error) => Err(CollectionError::io("read", place)(error)),
+            }
+        };
+        self.look_through(self.check_output()?.0, visit)
+    }
+
     /// Makes the output and the directories in it.
     ///
     /// # Errors
@@ -208,46 +410,29 @@ impl Restoration {
     /// # Errors
     /// When something is in the way, or a pack does not have what the catalog says.
     pub fn fill(&self, store: &impl FragmentStore) -> Result<(), CollectionError> {
-        let mut reader = VerifiedReader::new(store);
-        let mut manifests: BTreeMap<ContentId, Manifest> = BTreeMap::new();
-        self.walk(
-            |directory, at, place| {
-                let entry = &self.catalog.entries()[at];
-                let failed = CollectionError::io("write", place);
-                match &entry.kind {
-                    Kind::Directory(_) => Ok(()),
-                    Kind::Link { target, modified } => directory
-                        .link(self.name(at), target, *modified, self.overwrite)
-                        .map_err(failed),
-                    Kind::File(file) => {
-                        let bytes = match file.data {
-                            Data::Whole(_) => return Ok(()),
-                            Data::Empty => Vec::new(),
-                            Data::Packed(pack, offset) => {
-                                let manifest = match manifests.get(&pack) {
-                                    Some(manifest) => manifest,
-                                    None => {
-                                        let entry = store.entry(pack).ok_or(CollectionError::PartGone)?;
-                                        manifests.entry(pack).or_insert(entry.manifest)
-                                    }
-                                };
-                                reader.read(manifest, offset..offset + file.length)?
-                            }
-                        };
-                        directory
-                            .file(
-                                self.name(at),
-                                &bytes,
-                                file.attributes,
-                                &file.holes,
-                                self.overwrite,
-                            )
-                            .map_err(failed)
-                    }
+        let mut small = SmallFiles::of(store);
+        let placing = Placing {
+            partial: &self.partial,
+            overwrite: self.overwrite,
+        };
+        let write = |directory: &Directory, at: usize, place: &Path| {
+            let written = match &self.catalog.entries()[at].kind {
+                Kind::Directory(_) => return Ok(()),
+                Kind::Link { target, modified } => directory.link(self.name(at), target, *modified, placing),
+                Kind::File(file) => {
+                    let Some(bytes) = small.bytes(file)? else {
+                        return Ok(());
+                    };
+                    let attributes = self.masked(file.attributes);
+                    directory.file(self.name(at), &bytes, attributes, &file.holes, placing)
                 }
-            },
-            true,
-        )
+            };
+            self.written.fetch_add(1, Ordering::Relaxed);
+            written.map_err(CollectionError::io("write", place))
+        };
+        self.walk(write, true)?;
+        self.unlocked.finish();
+        Ok(())
     }
 
     /// Visits every wanted entry with its parent directory, which is open.
@@ -257,6 +442,10 @@ impl Restoration {
         dresses: bool,
     ) -> Result<(), CollectionError> {
         let output = Directory::open(&self.output).map_err(CollectionError::io("open", &self.output))?;
+        if self.single.is_none() {
+            let unlocked = output.unlock(&self.output, &self.unlocked);
+            unlocked.map_err(CollectionError::io("write into", &self.output))?;
+        }
         let mut open: Vec<(Option<usize>, Directory, PathBuf)> =
             vec![(self.top, output, self.output.clone())];
         for at in &self.wanted {
@@ -271,7 +460,7 @@ impl Restoration {
             visit(directory, *at, &path)?;
             if matches!(entry.kind, Kind::Directory(_)) {
                 let entered = directory
-                    .enter(entry.name())
+                    .enter(entry.name(), &path, &self.unlocked)
                     .map_err(CollectionError::io("create directory", &path))?;
                 open.push((Some(*at), entered, path));
             }
@@ -287,7 +476,7 @@ impl Restoration {
             _ => self.catalog.root(),
         };
         output
-            .dress(attributes)
+            .dress(self.masked(attributes))
             .map_err(CollectionError::io("set the time of", &path))
     }
 
@@ -301,10 +490,52 @@ impl Restoration {
             && let Kind::Directory(attributes) = self.catalog.entries()[at].kind
         {
             directory
-                .dress(attributes)
+                .dress(self.masked(attributes))
                 .map_err(CollectionError::io("set the time of", &path))?;
         }
         Ok(())
+    }
+}
+
+/// Checks a directory of the collection that is there.
+fn check_directory(directory: &Directory, path: &Path) -> Result<(), CollectionError> {
+    let writable = directory.require_writable(true);
+    writable.map_err(CollectionError::io("write into", path))?;
+    let ours = directory.require_ours();
+    ours.map_err(CollectionError::io("set the time of", path))
+}
+
+/// The small files of a collection, read from the packs that the store holds.
+struct SmallFiles<'a, S> {
+    store: &'a S,
+    reader: VerifiedReader<'a, S>,
+    manifests: BTreeMap<ContentId, Manifest>,
+}
+
+impl<'a, S: FragmentStore> SmallFiles<'a, S> {
+    const fn of(store: &'a S) -> Self {
+        Self {
+            store,
+            reader: VerifiedReader::new(store),
+            manifests: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the bytes of a file; none of a large one.
+    fn bytes(&mut self, file: &File) -> Result<Option<Vec<u8>>, CollectionError> {
+        let (pack, offset) = match file.data {
+            Data::Whole(_) => return Ok(None),
+            Data::Empty => return Ok(Some(Vec::new())),
+            Data::Packed(pack, offset) => (pack, offset),
+        };
+        let manifest = match self.manifests.get(&pack) {
+            Some(manifest) => manifest,
+            None => {
+                let entry = self.store.entry(pack).ok_or(CollectionError::PartGone)?;
+                self.manifests.entry(pack).or_insert(entry.manifest)
+            }
+        };
+        Ok(Some(self.reader.read(manifest, offset..offset + file.length)?))
     }
 }
 

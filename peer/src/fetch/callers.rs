@@ -1,6 +1,8 @@
 //! Callers that wait for the same session, and the calls by which they reach a job.
 
-use shared::model::{FetchSource, FetchStanding, FragmentSet, Manifest, Source, Timestamp};
+use shared::model::{
+    FetchPhase, FetchSource, FetchStanding, FragmentSet, Manifest, Source, Timestamp, Waiting,
+};
 use tokio::sync::{oneshot, watch};
 
 use super::counters::Received;
@@ -45,7 +47,7 @@ pub(super) struct Update<'a> {
     pub(super) received: Received,
     pub(super) sources_used: u32,
     pub(super) sources: u32,
-    pub(super) waiting_for: Option<String>,
+    pub(super) waiting_for: Option<Waiting>,
     pub(super) from: Vec<FetchSource>,
 }
 
@@ -116,6 +118,10 @@ impl Callers {
                 received_bytes: received.bytes,
                 wasted_bytes: received.wasted,
                 waiting_for: update.waiting_for.clone().filter(|_| !is_done),
+                phase: match received.bytes {
+                    0 if update.sources == 0 && !is_done => FetchPhase::Connecting,
+                    _ => FetchPhase::Fetching,
+                },
                 from: update.from.clone(),
             };
             caller.progress.send_if_modified(|last| {

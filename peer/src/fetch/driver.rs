@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared::model::{
-    BLOCK_LENGTH, ByteRate, FaultKind, FetchSource, FetchStanding, FragmentIndex, FragmentSet, Manifest,
-    PeerId, Source, Timestamp,
+    BLOCK_LENGTH, ByteRate, FaultKind, FetchSource, FetchSourceState, FetchStanding, FragmentIndex,
+    FragmentSet, Manifest, PeerId, Source, Timestamp, Waiting,
 };
 use shared::runtime::OnExit;
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ use super::context::Context;
 use super::counters::Intake;
 use super::error::FetchError;
 use super::limits::Limits;
-use super::progress::{Circumstances, waiting_for};
+use super::progress::{Circumstances, standstill, waiting_for};
 use super::report::Report;
 use super::request::{Outcome, Partials, Request};
 use super::running_requests::{Begun, Made, Running};
@@ -31,6 +31,9 @@ use super::source_faults::judge;
 use super::sources::Sources;
 use super::speeds::Speeds;
 use store::Entry;
+
+/// Time without a byte after which nothing comes any more: longer than a hiccup, shorter than a user's doubt.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Interval at which the scheduler is told the time, and callers their progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -284,7 +287,7 @@ impl Driver {
                 tried: self.sources.tried(),
                 waited,
                 reason: waiting_for(&summary)
-                    .map_or_else(|| "the sources are too slow".to_owned(), |reason| reason.detail),
+                    .map_or_else(|| "the sources are too slow".to_owned(), |why| why.to_string()),
             }),
             _ => Ok(()),
         }
@@ -481,24 +484,47 @@ impl Driver {
     fn update_callers(&mut self) -> SchedulerSummary {
         let now = self.context.clock.now();
         let summary = self.scheduler.summary(now);
+        let from = self
+            .sources
+            .told(|source| self.running.asked_of(source, FetchSource::MAX_ASKED));
         let update = Update {
             now,
             held: &self.held,
             received: self.intake.received(),
             sources_used: self.sources.used(),
             sources: summary.serving,
-            waiting_for: waiting_for(&summary)
-                .map(|reason| reason.detail)
-                .or_else(|| self.speeds.complaint()),
-            from: self
-                .sources
-                .told(|source| self.running.asked_of(source, FetchSource::MAX_ASKED)),
+            waiting_for: self.waiting_for(now, &summary, &from),
+            from,
         };
         if self.callers.update(&update) && !self.callers.is_empty() {
             self.apply(Event::Want(self.callers.wanted()));
             return self.scheduler.summary(now);
         }
         summary
+    }
+
+    /// Returns the reason for which nothing comes, or little.
+    fn waiting_for(
+        &self,
+        now: Timestamp,
+        summary: &SchedulerSummary,
+        from: &[FetchSource],
+    ) -> Option<Waiting> {
+        let (useful, since) = self.last_received;
+        let comes = useful > 0 && now.since(since) < STANDSTILL;
+        if comes || summary.pending == 0 {
+            return self.speeds.complaint(self.remaining());
+        }
+        let is_connecting = |source: &&FetchSource| source.state == FetchSourceState::Connecting;
+        let connecting = from.iter().filter(is_connecting).count();
+        standstill(summary, u32::try_from(connecting).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the bytes of the wanted fragments that are missing.
+    fn remaining(&self) -> u64 {
+        let mut missing = self.callers.wanted();
+        missing.subtract(&self.held);
+        self.manifest.bytes_in(&missing)
     }
 
     /// Whether requests that end have to wait for the disk, and then requests that would begin.
@@ -520,7 +546,7 @@ impl Driver {
                 .waits_for_memory(summary.in_flight)
                 .then_some(self.context.limits.total_in_flight_bytes),
             is_disk_behind: self.is_disk_behind(),
-            slow: self.speeds.complaint(),
+            slow: self.speeds.complaint(self.remaining()),
         };
         FetchStanding {
             held_bytes: self.manifest.bytes_in(&held),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{ByteCount, ByteRate, FetchSource, Reason, ReasonCode};
+use shared::model::{ByteRate, FetchPhase, FetchSource, Reason, Waiting};
 
 use super::scheduler::SchedulerSummary;
 
@@ -19,8 +19,10 @@ pub struct Progress {
     pub received_bytes: u64,
     /// Bytes of blocks that have been received in vain.
     pub wasted_bytes: u64,
-    /// Reason why nothing comes, little comes, or not everything can come; in words for a person.
-    pub waiting_for: Option<String>,
+    /// Reason for which nothing comes, or little; none while bytes come as they should.
+    pub waiting_for: Option<Waiting>,
+    /// Work that is being done.
+    pub phase: FetchPhase,
     /// The sources since the fetch began, and the part that each has given: at most [`FetchSource::MAX`].
     pub from: Vec<FetchSource>,
 }
@@ -49,7 +51,7 @@ pub(super) struct Circumstances {
     /// Whether arrived fragments wait for the disk.
     pub(super) is_disk_behind: bool,
     /// Complaint about slow sources.
-    pub(super) slow: Option<String>,
+    pub(super) slow: Option<Waiting>,
 }
 
 impl Circumstances {
@@ -58,59 +60,79 @@ impl Circumstances {
         if self.summary.pending == 0 {
             return Vec::new();
         }
-        let reason = |code, detail| Reason { code, detail };
-        let mut reasons: Vec<_> = waiting_for(&self.summary).into_iter().collect();
-        reasons.extend(self.memory.map(|bytes| {
-            let all = ByteCount::new(bytes);
-            let detail = format!("other fetches here have asked for all that may be in memory ({all})");
-            reason(ReasonCode::MemoryBudget, detail)
-        }));
-        reasons.extend(self.is_disk_behind.then(|| {
-            let detail = "this peer's disk is slower than its sources".to_owned();
-            reason(ReasonCode::DiskBusy, detail)
-        }));
-        reasons.extend(self.limit.map(|rate| {
-            let detail = format!("this peer downloads at most {rate}");
-            reason(ReasonCode::DownloadLimit, detail)
-        }));
-        reasons.extend(self.slow.map(|detail| reason(ReasonCode::SourcesSlow, detail)));
-        reasons
+        let all = [
+            waiting_for(&self.summary),
+            self.memory.map(Waiting::Memory),
+            self.is_disk_behind.then_some(Waiting::Disk),
+            self.limit.map(Waiting::Limit),
+            self.slow,
+        ];
+        let reason = |waiting: Waiting| Reason {
+            code: waiting.code(),
+            detail: waiting.to_string(),
+        };
+        all.into_iter().flatten().map(reason).collect()
     }
 }
 
 /// Returns the reason for which the sources deliver nothing, or not everything.
-pub(super) fn waiting_for(summary: &SchedulerSummary) -> Option<Reason> {
-    let fragments = |n: u32| {
-        if n == 1 {
-            "1 of the fragments".to_owned()
-        } else {
-            format!("{n} of the fragments")
-        }
-    };
+pub(super) const fn waiting_for(summary: &SchedulerSummary) -> Option<Waiting> {
     let missing = summary.pending.saturating_sub(summary.in_flight);
-    let (code, detail) = if summary.pending == 0 {
-        return None;
+    if summary.pending == 0 {
+        None
     } else if summary.unsourced > 0 && summary.unsourced == summary.pending {
-        let detail = "no peer that is online holds what is missing".to_owned();
-        (ReasonCode::NoSource, detail)
+        Some(Waiting::NoSource)
     } else if summary.unsourced > 0 {
-        let detail = format!("no peer that is online holds {}", fragments(summary.unsourced));
-        (ReasonCode::NoSource, detail)
+        Some(Waiting::NoSourceOfSome(summary.unsourced))
     } else if summary.in_flight == 0 && missing > 0 {
-        let detail = match summary.sources {
-            1 => "the only source is busy".to_owned(),
-            n => format!("all {n} sources are busy"),
-        };
-        (ReasonCode::SourcesBusy, detail)
+        Some(Waiting::SourcesBusy(summary.sources))
     } else {
+        None
+    }
+}
+
+/// Returns the reason for which nothing has come for a while; there always is one. So many peers are
+/// `connecting`.
+pub(super) fn standstill(summary: &SchedulerSummary, connecting: u32) -> Option<Waiting> {
+    if summary.pending == 0 {
         return None;
-    };
-    Some(Reason { code, detail })
+    }
+    if summary.unsourced > 0 && connecting > 0 {
+        // What they hold is not known yet.
+        return Some(Waiting::Connecting(connecting));
+    }
+    waiting_for(summary).or(Some(Waiting::SourcesSilent(summary.serving.max(1))))
 }
 
 #[cfg(test)]
 mod tests {
+    use shared::model::ReasonCode;
+
     use super::*;
+
+    #[test]
+    fn a_standstill_always_has_a_reason_and_a_finished_fetch_has_none() {
+        let summary = SchedulerSummary {
+            pending: 10,
+            in_flight: 10,
+            unsourced: 0,
+            sources: 2,
+            serving: 2,
+            waiting: 0,
+        };
+        assert_eq!(standstill(&summary, 0), Some(Waiting::SourcesSilent(2)));
+        let unsourced = SchedulerSummary {
+            unsourced: 10,
+            ..summary
+        };
+        assert_eq!(standstill(&unsourced, 3), Some(Waiting::Connecting(3)));
+        assert_eq!(standstill(&unsourced, 0), Some(Waiting::NoSource));
+        let done = SchedulerSummary {
+            pending: 0,
+            ..summary
+        };
+        assert_eq!(standstill(&done, 3), None);
+    }
 
     #[test]
     fn the_reason_to_wait_is_given_in_words() {
@@ -164,7 +186,7 @@ mod tests {
                 None,
             ),
         ] {
-            let told = waiting_for(&summary).map(|reason| reason.detail);
+            let told = waiting_for(&summary).map(|waiting| waiting.to_string());
             assert_eq!(told.as_deref(), words, "{summary:?}");
         }
     }
@@ -184,7 +206,7 @@ mod tests {
             limit: ByteRate::new(1 << 20),
             memory: Some(64 << 20),
             is_disk_behind: true,
-            slow: Some("2 sources send 1 KiB/s".to_owned()),
+            slow: Some(Waiting::SlowSources(2, ByteRate::new(1024))),
         };
         let codes = |of: Circumstances| -> Vec<_> { of.reasons().iter().map(|reason| reason.code).collect() };
         assert_eq!(

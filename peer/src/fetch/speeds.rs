@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::model::{ByteRate, PeerId, Timestamp};
+use shared::model::{ByteRate, PeerId, Timestamp, Waiting};
 
 /// Interval of a rate: long enough for a hiccup not to count, short enough for a user who is watching.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -19,6 +19,10 @@ const SLOW: u64 = 64 << 10;
 /// together: a member of a swarm sends little because it sends to many, and when all but one are done that
 /// one is not slow.
 const SLOWER: u64 = 8;
+
+/// Time in which nobody minds a slow source: the last bytes of a quick fetch come slowly, because there is
+/// little left to ask for.
+const MOMENT: Duration = Duration::from_secs(5);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -73,8 +77,9 @@ impl Speeds {
         self.sources.clear();
     }
 
-    /// Returns a complaint when all sources with a request in progress are slow.
-    pub(super) fn complaint(&self) -> Option<String> {
+    /// Returns a complaint when all sources with a request in progress are slow, unless the `remaining` bytes
+    /// will be here in a moment all the same.
+    pub(super) fn complaint(&self, remaining: u64) -> Option<Waiting> {
         let rates: Option<Vec<_>> = self.sources.values().map(|speed| speed.rate).collect();
         let rates = rates.filter(|rates| !rates.is_empty())?;
         let total: u64 = rates.iter().sum();
@@ -83,17 +88,14 @@ impl Speeds {
         if total >= SLOW && (is_usual(fastest, self.best) || is_usual(total, self.best_total)) {
             return None;
         }
-        let (who, sends) = match self.sources.keys().next() {
-            Some(only) if rates.len() == 1 => (only.short(), "sends"),
-            _ => (format!("{} sources", rates.len()), "send"),
-        };
-        let rate = ByteRate::new(total).map_or_else(|| "nothing".to_owned(), |rate| rate.to_string());
-        let together = if rates.len() > 1 && total > 0 {
-            " together"
-        } else {
-            ""
-        };
-        Some(format!("slow: {who} {sends} {rate}{together}"))
+        if remaining < total.saturating_mul(MOMENT.as_secs()) {
+            return None;
+        }
+        let rate = ByteRate::new(total);
+        Some(match self.sources.keys().next() {
+            Some(only) if rates.len() == 1 => Waiting::SlowSource(*only, rate),
+            _ => Waiting::SlowSources(u32::try_from(rates.len()).unwrap_or(u32::MAX), rate),
+        })
     }
 }
 
@@ -103,6 +105,20 @@ mod tests {
 
     fn peer(number: u8) -> PeerId {
         PeerId::from_bytes([number; 16])
+    }
+
+    /// Returns the complaint while much is missing.
+    fn complaint(speeds: &Speeds) -> Option<String> {
+        speeds.complaint(1 << 40).map(|waiting| waiting.to_string())
+    }
+
+    #[test]
+    fn the_last_bytes_of_a_quick_fetch_are_not_slow() {
+        let mut speeds = Speeds::default();
+        run(&mut speeds, 0..=2, &[(1, 100 << 20)]);
+        run(&mut speeds, 3..=5, &[(2, 1 << 20)]);
+        assert_eq!(speeds.complaint(4 << 20), None);
+        assert!(speeds.complaint(400 << 20).is_some());
     }
 
     /// Lets these sources send at these rates during these seconds.
@@ -117,22 +133,22 @@ mod tests {
     fn a_slow_source_is_named_once_that_is_certain() {
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=1, &[(1, 30 << 10)]);
-        assert_eq!(speeds.complaint(), None, "too early to tell");
+        assert_eq!(complaint(&speeds), None, "too early to tell");
         run(&mut speeds, 2..=2, &[(1, 30 << 10)]);
         assert_eq!(
-            speeds.complaint().as_deref(),
+            complaint(&speeds).as_deref(),
             Some("slow: 0101010101 sends 30.0 KiB/s")
         );
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=5, &[(1, 10 << 10), (2, 20 << 10)]);
         assert_eq!(
-            speeds.complaint().as_deref(),
+            complaint(&speeds).as_deref(),
             Some("slow: 2 sources send 30.0 KiB/s together")
         );
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=5, &[(1, 0)]);
         assert_eq!(
-            speeds.complaint().as_deref(),
+            complaint(&speeds).as_deref(),
             Some("slow: 0101010101 sends nothing")
         );
     }
@@ -141,14 +157,14 @@ mod tests {
     fn slow_is_much_slower_than_before_and_without_a_better_source() {
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=2, &[(1, 10 << 20), (2, 1 << 20)]);
-        assert_eq!(speeds.complaint(), None, "a quick source is sending too");
+        assert_eq!(complaint(&speeds), None, "a quick source is sending too");
         run(&mut speeds, 3..=5, &[(2, 1 << 20)]);
         assert_eq!(
-            speeds.complaint().as_deref(),
+            complaint(&speeds).as_deref(),
             Some("slow: 0202020202 sends 1.0 MiB/s")
         );
         run(&mut speeds, 6..=9, &[(3, 2 << 20)]);
-        assert_eq!(speeds.complaint(), None, "a fifth of the best is not slow");
+        assert_eq!(complaint(&speeds), None, "a fifth of the best is not slow");
     }
 
     #[test]
@@ -157,10 +173,10 @@ mod tests {
         run(&mut speeds, 0..=2, &[(1, 10 << 20)]);
         let members: Vec<_> = (2..12).map(|number| (number, 1 << 20)).collect();
         run(&mut speeds, 3..=6, &members);
-        assert_eq!(speeds.complaint(), None, "together they send as much");
+        assert_eq!(complaint(&speeds), None, "together they send as much");
         run(&mut speeds, 7..=10, &members[..1]);
         assert!(
-            speeds.complaint().is_some(),
+            complaint(&speeds).is_some(),
             "the first source has shown that more is possible"
         );
     }
@@ -169,13 +185,13 @@ mod tests {
     fn pauses_and_own_limits_are_not_held_against_a_source() {
         let mut speeds = Speeds::default();
         run(&mut speeds, 0..=3, &[(1, 1)]);
-        assert!(speeds.complaint().is_some());
+        assert!(complaint(&speeds).is_some());
         speeds.held_up();
-        assert_eq!(speeds.complaint(), None);
+        assert_eq!(complaint(&speeds), None);
         run(&mut speeds, 4..=5, &[(1, 1)]);
-        assert_eq!(speeds.complaint(), None, "too early to tell again");
+        assert_eq!(complaint(&speeds), None, "too early to tell again");
         run(&mut speeds, 6..=6, &[]);
         run(&mut speeds, 9..=9, &[(1, 1)]);
-        assert_eq!(speeds.complaint(), None, "it was not asked meanwhile");
+        assert_eq!(complaint(&speeds), None, "it was not asked meanwhile");
     }
 }

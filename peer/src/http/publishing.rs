@@ -18,7 +18,7 @@ use shared::json::Removed;
 use shared::model::{
     Binding, ContentId, ContentState, Manifest, Name, ReplicationTarget, Revision, parse_duration,
 };
-use shared::{Coded as _, ErrorCode, Failure};
+use shared::{Coded as _, Failure};
 
 use super::Api;
 use super::receiving::receive;
@@ -94,7 +94,7 @@ fn changing(access: Access) -> Result<(), HttpError> {
         return Ok(());
     }
     let why = "to change something takes the node's token: send the header in its file http-token";
-    Err(HttpError::new(ErrorCode::PermissionDenied, why))
+    Err(HttpError::unauthorized(why))
 }
 
 /// Publishes a body under a name.

@@ -11,7 +11,7 @@ use super::transfer::Work;
 use super::{Menu, answer, screen};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::listing::{all_names, locate};
-use crate::terminal::paths::{destination, off_thread, place};
+use crate::terminal::paths::{destination, off_thread, place, umask};
 use crate::terminal::show;
 use crate::words;
 
@@ -68,6 +68,8 @@ impl Menu<'_> {
             output,
             overwrite: false,
             selection: shared::collection::Selection::default(),
+            umask: umask(),
+            directory: None,
         };
         self.transfer(Work::Get(get, found.name)).await;
         Ok(())

@@ -340,8 +340,8 @@ impl<'a> Menu<'a> {
                 self.tell_published(before.as_ref()).await;
             }
             Some(Err(error)) => {
-                let what = words::connect_to(attach::described(&entry));
-                self.complain(&Failure::of(what, &error).hint(words::connects_in_background()));
+                let failure = attach::cannot_enter(&entry, &error).await;
+                self.complain(&failure.hint(words::connects_in_background()));
             }
             None => self.console.say(words::connect_goes_on()),
         }

@@ -4,7 +4,7 @@
 //! latest of those that have ended, with their results, so that they can be looked at and resumed.
 
 use proto::messages::control::{Add, AddEvent, Get, GetEvent};
-use shared::model::{ByteCount, FetchSource, Timestamp, format_duration};
+use shared::model::{ByteCount, FetchPhase, FetchSource, Timestamp, Waiting, format_duration};
 
 use crate::terminal::adding::{Added, shared_line};
 use crate::terminal::exit::{Exit, Failure};
@@ -57,8 +57,10 @@ pub struct Transfer {
     pub rate: Rate,
     /// The sources of a fetch.
     pub from: Vec<FetchSource>,
-    /// Reason for little or no progress; empty when all is well.
-    pub waiting_for: String,
+    /// Reason for little or no progress of a fetch; none when all is well.
+    pub waiting_for: Option<Waiting>,
+    /// Work that a fetch is doing.
+    pub phase: FetchPhase,
     /// Lines that stay: the beginning, the milestones and the end.
     pub told: Vec<String>,
     /// The time at which it began.
@@ -110,7 +112,8 @@ impl Transfer {
             amount: Amount::new(0, 0),
             rate: Rate::new(now),
             from: Vec::new(),
-            waiting_for: String::new(),
+            waiting_for: None,
+            phase: FetchPhase::default(),
             told: Vec::new(),
             begun: now,
             added: None,
@@ -142,13 +145,14 @@ impl Transfer {
                 length,
                 received,
                 waiting_for,
+                phase,
                 from,
                 ..
             } => {
                 self.amount = Amount::new(held, length);
                 // What was here before says nothing about the speed.
                 self.rate.observe(now, received);
-                (self.waiting_for, self.from) = (waiting_for, from);
+                (self.waiting_for, self.phase, self.from) = (waiting_for, phase, from);
             }
             GetEvent::Done {
                 length,
@@ -182,6 +186,10 @@ impl Transfer {
                 self.rate.observe(now, done);
             }
             AddEvent::Received(_) | AddEvent::Replicas(_) => {}
+            AddEvent::LeftOut(left_out) => {
+                let entries = words::faulty_entries(&left_out);
+                self.told.push(words::left_out(left_out.count, entries));
+            }
             AddEvent::Published(binding) => {
                 let shared = self
                     .added
@@ -331,6 +339,8 @@ pub(super) mod tests {
             output: "/tmp/x".into(),
             overwrite: false,
             selection: Selection::default(),
+            umask: shared::collection::Mode::of(0o022),
+            directory: None,
         };
         Work::Get(get, name.to_owned())
     }
@@ -342,6 +352,7 @@ pub(super) mod tests {
             length: 4096,
             fragments: 4,
             already_held,
+            output: None,
         }
     }
 
@@ -373,7 +384,8 @@ pub(super) mod tests {
             sources: 1,
             received: 1024,
             wasted: 0,
-            waiting_for: String::new(),
+            waiting_for: None,
+            phase: FetchPhase::Fetching,
             from: vec![source(85, 1, &[2, 3])],
         };
         transfer.fetched(progress, at(1000));

@@ -4,9 +4,10 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use shared::model::{ByteCount, FetchSourceState, Timestamp};
+use shared::model::{ByteCount, FetchPhase, FetchSourceState, Timestamp};
 
 use super::transfer::{State, Transfer, Work};
+use crate::terminal::getting::remark;
 use crate::terminal::progress::{Bar, Unit, percent};
 use crate::terminal::sources::{SHOWN, asking};
 use crate::terminal::table::shortened;
@@ -35,9 +36,7 @@ pub fn live(transfer: &Transfer, columns: usize, now: Timestamp) -> Vec<String> 
     }
     // At first no source has said yet what it holds, so that nobody is known to hold anything.
     let has_begun = now.since(transfer.begun) >= FIRST_IMPRESSION;
-    if !transfer.waiting_for.is_empty() && has_begun {
-        lines.push(words::told(&transfer.waiting_for));
-    }
+    lines.extend(standing(transfer).filter(|_| has_begun));
     let label = match (&transfer.work, transfer.amount.total) {
         (Work::Get(..), 0) => words::asking_network(name),
         (Work::Add(_), total) if total > 0 && transfer.amount.done == total => words::publishing(name),
@@ -83,15 +82,24 @@ fn running(transfer: &Transfer) -> String {
         ),
     };
     let text = format!("{}: {how_far}", transfer.work.text());
-    match transfer.waiting_for.as_str() {
-        "" => text,
-        why => format!("{text}, {}", words::told(why)),
+    match standing(transfer) {
+        None => text,
+        Some(why) => format!("{text}, {why}"),
+    }
+}
+
+/// Returns the words for what a fetch does besides fetching, or for the reason that it does little.
+fn standing(transfer: &Transfer) -> Option<String> {
+    match (transfer.phase, &transfer.waiting_for) {
+        (FetchPhase::Connecting | FetchPhase::Fetching, waiting) => waiting.as_ref().map(words::waiting),
+        (phase, _) => Some(remark(phase, 0, None)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use shared::language::{Language, here};
+    use shared::model::Waiting;
 
     use super::super::transfer::Transfers;
     use super::super::transfer::tests::get;
@@ -132,7 +140,7 @@ mod tests {
     fn no_line_of_the_view_is_wider_than_the_terminal() {
         let mut transfer = transfer();
         transfer.from = (0..40).map(|number| source(number, 100, &[7; 8])).collect();
-        transfer.waiting_for = "no peer that is online holds what is missing".to_owned();
+        transfer.waiting_for = Some(Waiting::NoSource);
         for language in Language::ALL {
             let _speaking = here(language);
             for columns in [20, 40, 56, 80, 81, 120, 200] {

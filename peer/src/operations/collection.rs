@@ -13,9 +13,8 @@ use shared::{ErrorCode, Failure};
 use tokio_util::sync::CancellationToken;
 
 use super::Node;
-use super::extent::no_such_path;
 use super::report::{Events, FetchTally, Report, Subject};
-use super::resolve::{Wanted, WantedKind, is_there, locate, resolve};
+use super::resolve::{Wanted, WantedKind, is_there, locate, no_such_path, resolve};
 use crate::blocking::{blocking, try_blocking};
 use crate::collection::restore::{Large, Restoration, fragments_of};
 use crate::collection::{CollectionError, read_catalog};
@@ -76,11 +75,19 @@ pub(super) async fn get(
         WantedKind::File | WantedKind::Collection => None,
     };
     let catalog = fetch_catalog(node, wanted, &tally, &cancel).await?;
+    let get = &continued(node, get).await?;
     let (of, data_dir) = (get.clone(), node.data_dir.clone());
     let restoration = try_blocking(move || {
         let inside = inside.as_deref();
-        let restoration = Restoration::new(catalog, inside, &of.selection, &of.output, of.overwrite)?;
+        let restoration = Restoration::new(
+            catalog,
+            inside,
+            &of.selection,
+            &of.output,
+            (of.overwrite, of.umask),
+        )?;
         restoration.require_foreign(&OwnData::look(&data_dir))?;
+        restoration.check()?;
         Ok::<_, CollectionError>(restoration)
     });
     let restoration = Arc::new(restoration.await?);
@@ -90,10 +97,9 @@ pub(super) async fn get(
         content,
         length: restoration.length(),
         fragments: needed.iter().map(|part| part.manifest.fragment_count()).sum(),
+        output: Some(get.output.clone()),
     };
     let report = Report::start(node, events, begun, subject, 0).await?;
-    let making = Arc::clone(&restoration);
-    try_blocking(move || making.make_directories()).await?;
     let context = &Context {
         node,
         get,
@@ -101,13 +107,86 @@ pub(super) async fn get(
         tally: &tally,
         cancel: &cancel,
     };
-    let fetching = stream::iter(needed)
-        .map(Ok)
-        .try_for_each_concurrent(PARTS_AT_ONCE, |part| fetch_part(context, part));
-    report.during(fetching, &cancel, || tally.now()).await?;
-    let filling = Arc::clone(&restoration);
-    node.with_store(move |store| filling.fill(&**store)).await?;
+    let checking = find_large(needed, get.overwrite);
+    let needed = report.during(checking, &cancel, || tally.checking()).await?;
+    // What is in the way of a small file is known when the packs are here; nothing is written before that.
+    let (packs, large): (Vec<_>, Vec<_>) = needed
+        .into_iter()
+        .partition(|part| matches!(part.what, What::Pack(_)));
+    for (parts, is_last) in [(packs, false), (large, true)] {
+        if is_last {
+            let (of, store) = (Arc::clone(&restoration), Arc::clone(&node.store));
+            let (output, asked) = (get.output.clone(), get.content.to_string());
+            let making = try_blocking(move || {
+                of.check_bytes(&*store)?;
+                if std::fs::symlink_metadata(&output).is_err() {
+                    store.note_restoration(&output, Some(&asked))?;
+                }
+                of.make_directories()
+            });
+            making.await?;
+        }
+        let fetching = stream::iter(parts)
+            .map(Ok)
+            .try_for_each_concurrent(PARTS_AT_ONCE, |part| fetch_part(context, part));
+        report.during(fetching, &cancel, || tally.now()).await?;
+    }
+    let (filling, unfinished) = (Arc::clone(&restoration), restoration.unfinished());
+    let output = get.output.clone();
+    let filled = node.with_store(move |store| {
+        store.with_temporaries(&unfinished, || filling.fill(&**store))?;
+        store.note_restoration(&output, None)?;
+        Ok::<_, CollectionError>(())
+    });
+    let writing = || {
+        let (done, total) = restoration.small_files();
+        tally.writing(done, total)
+    };
+    report.during(filled, &cancel, writing).await?;
     report.done(tally.totals()).await
+}
+
+/// Goes on where an earlier call left a directory incomplete, if the user named that directory again.
+async fn continued(node: &Node, get: &Get) -> Result<Get, Failure> {
+    let Some(directory) = get.directory.clone() else {
+        return Ok(get.clone());
+    };
+    let (of, asked) = (directory.clone(), get.content.to_string());
+    let is_unfinished = node
+        .with_store(move |store| store.is_unfinished(&of, &asked))
+        .await?;
+    Ok(Get {
+        output: if is_unfinished {
+            directory
+        } else {
+            get.output.clone()
+        },
+        ..get.clone()
+    })
+}
+
+/// Finds out which large files are there already, with their bytes.
+///
+/// # Errors
+/// Conflict when other bytes are in the way of one.
+async fn find_large(mut needed: Vec<Part>, overwrite: bool) -> Result<Vec<Part>, Failure> {
+    for part in &mut needed {
+        let What::Files(files) = &mut part.what else {
+            continue;
+        };
+        for large in files {
+            let (output, manifest) = (large.output.clone(), part.manifest.clone());
+            let (exists, is_same) =
+                blocking(move || (output.symlink_metadata().is_ok(), is_there(&output, &manifest))).await?;
+            if exists && !is_same && !overwrite {
+                return Err(Failure::of(&CollectionError::Exists {
+                    path: large.output.clone(),
+                }));
+            }
+            large.is_there = is_same;
+        }
+    }
+    Ok(needed)
 }
 
 /// Lists the entries of a collection.
@@ -302,8 +381,7 @@ async fn fetch_part(context: &Context<'_>, part: Part) -> Result<(), Failure> {
     };
     let mut sources = Some(part.sources);
     for large in files {
-        let (same, manifest) = (large.clone(), part.manifest.clone());
-        let is_there = blocking(move || is_there(&same.output, &manifest)).await?;
+        let is_there = large.is_there;
         if !is_there {
             let purpose = Purpose::Fetched {
                 name: Some(name.clone()),
@@ -330,7 +408,8 @@ async fn fetch_part(context: &Context<'_>, part: Part) -> Result<(), Failure> {
             store.set_metadata(
                 large.content,
                 &large.output,
-                large.file.attributes,
+                large.file.attributes.mode,
+                Some(large.file.attributes.modified),
                 &large.file.holes,
             )
         })

@@ -3,6 +3,7 @@
 
 use proto::messages::control::{Get, GetEvent};
 use shared::Failure;
+use shared::collection::Mode;
 use shared::model::Manifest;
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +12,9 @@ use super::report::{Events, FetchTally, Report, Subject};
 use super::resolve::{Wanted, WantedKind, is_there, resolve};
 use crate::blocking::blocking;
 use store::{Entry, FragmentStore as _, Place, Purpose, StoreError};
+
+/// Permissions of a new file, before the umask.
+const NEW_FILE: u32 = 0o666;
 
 /// Attempts to fetch and deliver a content of which fragments turn out to be damaged when they are to be
 /// delivered: a disk on which everything rots at once is not worth more.
@@ -32,6 +36,7 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
             content: manifest.content(),
             length: manifest.length(),
             fragments: manifest.fragment_count(),
+            output: Some(get.output.clone()),
         };
         Report::start(node, events, begun, subject, already_held)
     };
@@ -41,6 +46,8 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
         return report.done(tally.totals()).await;
     }
     let mut entry = prepare(node, get, &wanted).await?;
+    // The user's own file, or one of an earlier call.
+    let was_there = entry.held.is_full() && is_placed_at(&entry, get);
     // A content that was here before may be cut into other fragments than the catalogue says.
     let manifest = entry.manifest.clone();
     let already_held = manifest.bytes_in(&entry.held);
@@ -59,11 +66,22 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
             };
             report.during(fetching, &cancel, progress).await?;
         }
-        if deliver(node, get, &manifest, attempt == ATTEMPTS).await? {
+        let delivering = deliver(node, get, &manifest, attempt == ATTEMPTS);
+        let writing = || tally.writing(0, 1);
+        if report.during(delivering, &cancel, writing).await? {
             break;
         }
         // Some of it is damaged, and not held any more.
         entry = prepare(node, get, &wanted).await?;
+    }
+    if !was_there {
+        let (content, get) = (manifest.content(), get.clone());
+        let mode = Mode::of(NEW_FILE).without(get.umask);
+        node.with_store(move |store| {
+            store.set_metadata(content, &get.output, mode, None, &[])?;
+            store.forget_unfinished(&get.output)
+        })
+        .await?;
     }
     report.done(tally.totals()).await
 }

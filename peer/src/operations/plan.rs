@@ -92,13 +92,8 @@ async fn directory(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Fa
     let catalog = catalog(node, wanted, true).await?;
     let of = get.clone();
     let restoration = try_blocking(move || {
-        Restoration::new(
-            catalog,
-            inside.as_deref(),
-            &of.selection,
-            &of.output,
-            of.overwrite,
-        )
+        let how = (of.overwrite, of.umask);
+        Restoration::new(catalog, inside.as_deref(), &of.selection, &of.output, how)
     });
     let restoration = restoration.await?;
     let store = Arc::clone(&node.store);

@@ -287,7 +287,8 @@ async fn stalled(tally: &FetchTally, limit: Option<Duration>) -> String {
         quiet = if has == had { quiet + LOOK } else { Duration::ZERO };
         had = has;
     }
-    let why = tally.now().waiting_for.unwrap_or_default();
+    let why = tally.now().waiting_for;
+    let why = why.map_or_else(String::new, |why| why.to_string());
     format!(
         "nothing came from other peers for {}s{}{why}",
         limit.as_secs(),

@@ -5,12 +5,14 @@
 //! makes the events of one `get`, and [`FetchTally`] adds up the fetches that it is made of.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::messages::control::GetEvent;
 use shared::model::{
-    ContentId, FetchSource, FetchSourceState, FragmentSet, Manifest, Name, Source, Timestamp,
+    ContentId, FetchPhase, FetchSource, FetchSourceState, FragmentSet, Manifest, Name, Source, Timestamp,
+    Waiting,
 };
 use shared::{Coded as _, ErrorCode, Failure};
 use tokio::sync::{mpsc, watch};
@@ -92,6 +94,8 @@ pub(super) struct Subject {
     /// Bytes that the caller gets.
     pub(super) length: u64,
     pub(super) fragments: u32,
+    /// The path that is written, if one is.
+    pub(super) output: Option<PathBuf>,
 }
 
 /// Reports one `get` to its caller.
@@ -120,6 +124,7 @@ impl<'a, T: From<GetEvent>> Report<'a, T> {
             content,
             length,
             fragments,
+            output,
         } = subject;
         let started = GetEvent::Started {
             name,
@@ -127,6 +132,7 @@ impl<'a, T: From<GetEvent>> Report<'a, T> {
             length,
             fragments,
             already_held,
+            output,
         };
         events.tell(started.into()).await?;
         Ok(Self {
@@ -153,7 +159,8 @@ impl<'a, T: From<GetEvent>> Report<'a, T> {
                 sources: now.sources,
                 received: now.received_bytes,
                 wasted: now.wasted_bytes,
-                waiting_for: now.waiting_for.unwrap_or_default(),
+                waiting_for: now.waiting_for,
+                phase: now.phase,
                 from: now.from,
             };
             event.into()
@@ -215,7 +222,13 @@ impl FetchTally {
         sources: Vec<Source>,
         cancel: &CancellationToken,
     ) -> Result<(), Failure> {
-        let (progress, shown) = watch::channel(Progress::default());
+        let (progress, shown) = watch::channel(Progress {
+            waiting_for: Some(match u32::try_from(sources.len()) {
+                Ok(0) => Waiting::Searching,
+                many => Waiting::Connecting(many.unwrap_or(u32::MAX)),
+            }),
+            ..Progress::default()
+        });
         self.lock().latest.insert(manifest.content(), (shown, true));
         let fetching = node
             .fetcher
@@ -263,6 +276,7 @@ impl FetchTally {
         for source in &mut sum.from {
             (source.state, source.asked) = (FetchSourceState::Gone, Vec::new());
         }
+        let (mut running, mut waiting) = (0, Vec::new());
         for (shown, is_running) in tally.latest.values() {
             let now = shown.borrow();
             sum.held_bytes += now.held_bytes;
@@ -271,10 +285,37 @@ impl FetchTally {
                 sum.wasted_bytes += now.wasted_bytes;
                 sum.sources = sum.sources.max(now.sources);
                 FetchSource::add_all(&mut sum.from, &now.from);
-                sum.waiting_for = sum.waiting_for.take().or_else(|| now.waiting_for.clone());
+                running += 1;
+                waiting.extend(now.waiting_for.clone());
             }
         }
+        sum.phase = match sum.received_bytes {
+            _ if running == 0 => FetchPhase::Checking,
+            0 if sum.sources == 0 => FetchPhase::Connecting,
+            _ => FetchPhase::Fetching,
+        };
+        // While bytes of one come, nothing is waited for.
+        let is_standstill = running > 0 && waiting.len() == running;
+        sum.waiting_for = waiting.into_iter().next().filter(|_| is_standstill);
         sum
+    }
+
+    /// Returns the same while the disk is looked at.
+    pub(super) fn checking(&self) -> Progress {
+        Progress {
+            phase: FetchPhase::Checking,
+            waiting_for: None,
+            ..self.now()
+        }
+    }
+
+    /// Returns the same while files are written.
+    pub(super) fn writing(&self, done: u64, total: u64) -> Progress {
+        Progress {
+            phase: FetchPhase::Writing { done, total },
+            waiting_for: None,
+            ..self.now()
+        }
     }
 }
 

@@ -105,6 +105,7 @@ pub(crate) async fn read(
         content: readable.manifest.content(),
         length,
         fragments: readable.manifest.fragment_count(),
+        output: None,
     };
     let reader = readable.open(node, span, true).await?.ok_or_else(stopping)?;
     let report = Report::start(node, events, begun, subject, reader.already_held()).await?;

@@ -243,10 +243,13 @@ impl Driver {
                     if let Ok(Ended::CopyOf(of)) = &outcome {
                         self.stay_out(wish, tracker, of);
                     }
-                    outcome.map_err(|error| match *was_welcomed {
-                        true => error,
-                        false => error.context(format!("tracker {tracker}")),
-                    })
+                    match outcome {
+                        Err(error) if !*was_welcomed => {
+                            let error = error.context(format!("tracker {tracker}"));
+                            Err(entrance::explained(&way, error).await)
+                        }
+                        outcome => outcome,
+                    }
                 }
                 Err(error) => Err(error),
             };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::RemoteError;
 use proto::messages::control::GetEvent;
-use shared::model::{ByteCount, ContentRef, Name, Timestamp, format_duration};
+use shared::model::{ByteCount, ContentRef, FetchPhase, Name, Timestamp, Waiting, format_duration};
 use shared::runtime::Clock;
 use shared::{Coded as _, ErrorCode};
 
@@ -53,7 +53,7 @@ pub async fn follow(
     how_far: impl Fn(&str),
 ) -> Result<(), Failure> {
     let content = target.content;
-    let mut label = content.to_string();
+    let (mut label, mut place) = (content.to_string(), target.output.map(Path::to_owned));
     let mut progress: Option<Progress<'_>> = None;
     // Something moves until it is known how much there is.
     let question = words::asking_network(content);
@@ -71,14 +71,21 @@ pub async fn follow(
             // Progress is reported only once the content is known.
             Some(patience) => match tokio::time::timeout(patience, next).await {
                 Ok(next) => next,
-                Err(_) => return Err(stalled_failure(content, Amount::new(0, 1), patience, "")),
+                Err(_) => return Err(stalled_failure(content, Amount::new(0, 1), patience, None)),
             },
             None => next.await,
         };
         let Some(event) = next.map_err(|error| get_failure(content, &error))? else {
             break;
         };
-        if let Some(output) = target.output {
+        if let GetEvent::Started {
+            output: Some(output), ..
+        } = &event
+        {
+            // It may go on in another place than was meant.
+            place = target.output.map(|_| output.clone());
+        }
+        if let Some(output) = &place {
             out.json(&json::get_line(&event, output));
         }
         match event {
@@ -106,15 +113,18 @@ pub async fn follow(
                 sources,
                 received,
                 waiting_for,
+                phase,
                 ..
             } => {
                 let amount = Amount::new(held, length);
                 how_far(&format!("{}%", percent(amount)));
                 if let Some(progress) = &mut progress {
-                    progress.update(amount, &remark(sources, &waiting_for));
+                    progress.update(amount, &remark(phase, sources, waiting_for.as_ref()));
                 }
-                if let Some(stalled) = stall.beyond(target.patience, clock.now(), (held, received)) {
-                    return Err(stalled_failure(content, amount, stalled, &waiting_for));
+                // Its own disk is no reason to give up.
+                let patience = target.patience.filter(|_| phase.is_about_peers());
+                if let Some(stalled) = stall.beyond(patience, clock.now(), (phase, held, received)) {
+                    return Err(stalled_failure(content, amount, stalled, waiting_for.as_ref()));
                 }
             }
             GetEvent::Done {
@@ -132,7 +142,7 @@ pub async fn follow(
                 }
                 let how = how_line(received, wasted, elapsed, sources_used);
                 let (length, elapsed) = (ByteCount::new(length), format_duration(elapsed));
-                match target.output {
+                match place {
                     Some(output) => out.line(&words::fetched(&label, output.display(), length, elapsed, how)),
                     None => out.note(&words::written(&label, length, elapsed, how)),
                 }
@@ -171,8 +181,9 @@ pub fn asked_name(content: &ContentRef, told: &Name) -> String {
 #[derive(Clone, Copy, Debug)]
 struct Stall {
     since: Timestamp,
-    /// Bytes held and received at that time: a long fragment can be on its way for minutes before it is held.
-    had: Option<(u64, u64)>,
+    /// Phase, and bytes held and received at that time: a long fragment can be on its way for minutes before
+    /// it is held.
+    had: Option<(FetchPhase, u64, u64)>,
 }
 
 impl Stall {
@@ -185,7 +196,12 @@ impl Stall {
 
     /// Returns the time without a received byte when it exceeds the patience; `has` is bytes held and
     /// received.
-    fn beyond(&mut self, patience: Option<Duration>, now: Timestamp, has: (u64, u64)) -> Option<Duration> {
+    fn beyond(
+        &mut self,
+        patience: Option<Duration>,
+        now: Timestamp,
+        has: (FetchPhase, u64, u64),
+    ) -> Option<Duration> {
         if self.had != Some(has) {
             (self.since, self.had) = (now, Some(has));
         }
@@ -196,11 +212,16 @@ impl Stall {
     }
 }
 
-fn stalled_failure(content: &ContentRef, amount: Amount, stalled: Duration, waiting_for: &str) -> Failure {
+fn stalled_failure(
+    content: &ContentRef,
+    amount: Amount,
+    stalled: Duration,
+    waiting_for: Option<&Waiting>,
+) -> Failure {
     let (percent, stalled) = (percent(amount), format_duration(stalled));
     let why = match waiting_for {
-        "" => words::nothing_came(stalled, percent),
-        why => words::nothing_came_because(stalled, words::told(why), percent),
+        None => words::nothing_came(stalled, percent),
+        Some(why) => words::nothing_came_because(stalled, words::waiting(why), percent),
     };
     Failure::new(Exit::Unreachable, words::cannot(words::get(content), why))
 }
@@ -216,10 +237,15 @@ pub fn started_line(name: &str, amount: Amount, fragments: u32) -> String {
     }
 }
 
-fn remark(sources: u32, waiting_for: &str) -> String {
-    match (sources, waiting_for) {
-        (n, "") => words::sources(n.into()),
-        (_, why) => words::told(why),
+/// Returns the words for what a fetch is doing, and for the reason that it does little.
+#[must_use]
+pub fn remark(phase: FetchPhase, sources: u32, waiting_for: Option<&Waiting>) -> String {
+    match (phase, waiting_for) {
+        (FetchPhase::Writing { done, total }, _) => words::writing_files(done, total),
+        (FetchPhase::Checking, _) => words::looking_at_disk().to_owned(),
+        (_, Some(why)) => words::waiting(why),
+        (FetchPhase::Connecting, None) => words::phase_connecting().to_owned(),
+        (FetchPhase::Fetching, None) => words::sources(sources.into()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use shared::collection::Mode;
 use shared::model::Name;
 
 use super::exit::{Exit, Failure};
@@ -107,6 +108,15 @@ pub fn destination(output: Option<&Path>) -> Result<Destination, Failure> {
     } else {
         Ok(Destination::File(absolute))
     }
+}
+
+/// Returns the permissions that this process's user takes from every new file.
+#[must_use]
+pub fn umask() -> Mode {
+    // The system tells it only to whoever sets it; in between nothing is readable by others.
+    let umask = rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+    rustix::process::umask(umask);
+    Mode::of(umask.as_raw_mode())
 }
 
 /// Returns the path to write, when the destination and the last part of a name determine one.

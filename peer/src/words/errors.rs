@@ -6,7 +6,7 @@ use proto::listen::{ListenError, ListenFault};
 use rustix::io::Errno;
 use shared::collection::{MAX_PATTERN, SelectionError};
 use shared::language::{self, Language};
-use shared::model::{NameError, Reason, ReasonCode};
+use shared::model::{ByteCount, ByteRate, NameError, Reason, ReasonCode, Waiting};
 use shared::{Coded, ErrorCode};
 
 shared::messages! {
@@ -58,6 +58,14 @@ shared::messages! {
     fn too_little_memory(size) {
         en: "{size} is too little memory for transfers; give at least 16MiB",
         es: "{size} es muy poca memoria para las transferencias; dé al menos 16MiB"
+    }
+    fn too_slow(text, rate) {
+        en: "{text} means {rate}, which is too slow for any transfer; give a unit, such as 8MB/s or 80Mbit/s, or none",
+        es: "{text} significa {rate}, demasiado poco para cualquier transferencia; dé una unidad, como 8MB/s u 80Mbit/s, o none"
+    }
+    fn too_little_capacity(size) {
+        en: "{size} is less than one fragment; give a unit, such as 50GiB, or 0 to lend nothing",
+        es: "{size} es menos que un fragmento; dé una unidad, como 50GiB, o 0 para no prestar nada"
     }
     fn same_name() { en: "that is the same name", es: "es el mismo nombre" }
     fn bad_replicas(text, max) {
@@ -279,9 +287,7 @@ pub(crate) fn glob_error(error: &SelectionError) -> String {
 pub(crate) fn reason(reason: &Reason) -> String {
     match language::current() {
         Language::English => reason.detail.clone(),
-        Language::Spanish => {
-            known_reason(&reason.detail).unwrap_or_else(|| reported(reason_code(reason.code), &reason.detail))
-        }
+        Language::Spanish => reported(reason_code(reason.code), &reason.detail),
     }
 }
 
@@ -290,9 +296,7 @@ pub(crate) fn reason(reason: &Reason) -> String {
 pub(crate) fn told(remark: &str) -> String {
     match language::current() {
         Language::English => remark.to_owned(),
-        Language::Spanish => known_reason(remark)
-            .or_else(|| super::reports::spanish(remark))
-            .unwrap_or_else(|| quoted(remark)),
+        Language::Spanish => super::reports::spanish(remark).unwrap_or_else(|| quoted(remark)),
     }
 }
 
@@ -300,22 +304,38 @@ fn quoted(english: &str) -> String {
     format!("«{english}»")
 }
 
-/// Returns the Spanish of a reason why a fetch waits, if it is one of a node's own.
-fn known_reason(detail: &str) -> Option<String> {
-    let between = |begin, end| detail.strip_prefix(begin)?.strip_suffix(end);
-    Some(match detail {
-        "no peer that is online holds what is missing" => {
-            "ningún nodo conectado tiene lo que falta".to_owned()
-        }
-        "the only source is busy" => "la única fuente está ocupada".to_owned(),
-        _ => match between("no peer that is online holds ", " of the fragments") {
-            Some(number) => format!("ningún nodo conectado tiene {number} de los fragmentos"),
-            None => format!(
-                "las {} fuentes están ocupadas",
-                between("all ", " sources are busy")?
-            ),
-        },
-    })
+/// Returns the reason for which a fetch waits, in the language in force. Only the words of another version of
+/// this program are a quotation.
+#[must_use]
+pub(crate) fn waiting(why: &Waiting) -> String {
+    if language::current() == Language::English {
+        return why.to_string();
+    }
+    let sends = |rate: &Option<ByteRate>| match rate {
+        Some(rate) => format!("envía {rate}"),
+        None => "no envía nada".to_owned(),
+    };
+    match why {
+        Waiting::Searching => "buscando nodos que lo tengan".to_owned(),
+        Waiting::Connecting(1) => "conectando con 1 nodo".to_owned(),
+        Waiting::Connecting(n) => format!("conectando con {n} nodos"),
+        Waiting::NoSource => "ningún nodo conectado tiene lo que falta".to_owned(),
+        Waiting::NoSourceOfSome(n) => format!("ningún nodo conectado tiene {n} de los fragmentos"),
+        Waiting::SourcesBusy(1) => "la única fuente está ocupada".to_owned(),
+        Waiting::SourcesBusy(n) => format!("las {n} fuentes están ocupadas"),
+        Waiting::SourcesSilent(1) => "la fuente a la que se pidió no envía nada".to_owned(),
+        Waiting::SourcesSilent(n) => format!("las {n} fuentes a las que se pidió no envían nada"),
+        Waiting::SlowSource(peer, rate) => format!("lento: {} {}", peer.short(), sends(rate)),
+        Waiting::SlowSources(n, None) => format!("lento: {n} fuentes no envían nada"),
+        Waiting::SlowSources(n, Some(rate)) => format!("lento: {n} fuentes envían juntas {rate}"),
+        Waiting::Memory(bytes) => format!(
+            "otras descargas han pedido todo lo que cabe en la memoria ({})",
+            ByteCount::new(*bytes)
+        ),
+        Waiting::Disk => "el disco de este nodo es más lento que sus fuentes".to_owned(),
+        Waiting::Limit(rate) => format!("este nodo descarga como mucho a {rate}"),
+        Waiting::Other(words) => quoted(words),
+    }
 }
 
 /// Returns the Spanish words for a reason's code; English reasons say it themselves.
@@ -371,9 +391,9 @@ mod tests {
             reason_of(ReasonCode::NoRoom, detail),
             format!("ningún otro nodo tiene sitio («{detail}»)")
         );
-        assert_eq!(told("all 2 sources are busy"), "las 2 fuentes están ocupadas");
+        assert_eq!(waiting(&Waiting::SourcesBusy(2)), "las 2 fuentes están ocupadas");
         assert_eq!(
-            told("no peer that is online holds 1 of the fragments"),
+            waiting(&Waiting::NoSourceOfSome(1)),
             "ningún nodo conectado tiene 1 de los fragmentos"
         );
         assert_eq!(told("refused"), "«refused»");

@@ -6,11 +6,11 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use rustix::fs::{FallocateFlags, OFlags, Timespec, Timestamps};
-use shared::collection::{Attributes, ModifiedAt};
+use shared::collection::{Attributes, Mode, ModifiedAt};
 use shared::hash::{self, FragmentProof, ReadAt, hash_content};
 use shared::model::{ContentId, FragmentIndex, FragmentLength, Manifest, Name};
 
@@ -77,8 +77,8 @@ impl DiskStore {
         self.commit(content, &proofs)
     }
 
-    /// Sets the mode, the time and the holes of a file that holds a content, and goes on sharing it if it is
-    /// shared. Only a hole that contains nothing but zeros gives its room back.
+    /// Sets the mode, the time (if one is given) and the holes of a file that holds a content, and goes on
+    /// sharing it if it is shared. Only a hole that contains nothing but zeros gives its room back.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when there is no such file any more; [`StoreError::Io`],
@@ -87,7 +87,8 @@ impl DiskStore {
         &self,
         content: ContentId,
         path: &Path,
-        attributes: Attributes,
+        mode: Mode,
+        modified: Option<ModifiedAt>,
         holes: &[Range<u64>],
     ) -> Result<(), StoreError> {
         let index = self.index();
@@ -115,7 +116,11 @@ impl DiskStore {
                 .try_for_each(|hole| punch(file, hole))
                 .map_err(failed)?;
         }
-        set_file_metadata(&file, attributes).map_err(failed)?;
+        match modified {
+            Some(modified) => set_file_metadata(&file, Attributes { mode, modified }),
+            None => file.set_permissions(Permissions::from_mode(mode.get())),
+        }
+        .map_err(failed)?;
         let updated = FileIdentity::of_file(&file).map_err(failed)?;
         if FileIdentity::at(path) != Some(updated) {
             return Err(StoreError::Changed {
@@ -138,6 +143,59 @@ impl DiskStore {
         Ok(())
     }
 
+    /// Forgets contents that were to be written to this path, and of which some has come: another content is
+    /// there now. Nothing that is published or assigned is forgotten.
+    ///
+    /// # Errors
+    /// As [`FragmentStore::forget`].
+    pub fn forget_unfinished(&self, path: &Path) -> Result<(), StoreError> {
+        for entry in self.entries() {
+            let is_unfinished = matches!(&entry.place, Place::Partial { output, .. } if output == path);
+            if is_unfinished && !entry.roles.keeps() {
+                self.forget(entry.manifest.content())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a directory is being restored from what was asked for in these words, or is complete.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn note_restoration(&self, directory: &Path, asked: Option<&str>) -> Result<(), StoreError> {
+        let key = restoration_key(directory);
+        match asked {
+            Some(asked) => self.meta_set(&key, asked.as_bytes()),
+            None => self.index().meta_remove(&key),
+        }
+    }
+
+    /// Whether the restoration of a directory from what is asked for in these words was begun, and not
+    /// completed.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn is_unfinished(&self, directory: &Path, asked: &str) -> Result<bool, StoreError> {
+        let begun = self.meta_get(&restoration_key(directory))?;
+        Ok(begun.is_some_and(|begun| begun == asked.as_bytes()))
+    }
+
+    /// Runs work that may leave files at these paths behind when the process is killed; the next start
+    /// removes them.
+    ///
+    /// # Errors
+    /// The errors of the work; [`StoreError::Index`].
+    pub fn with_temporaries<T, E: From<StoreError>>(
+        &self,
+        paths: &[PathBuf],
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.index().change_temporaries(paths, true)?;
+        let done = work();
+        self.index().change_temporaries(paths, false)?;
+        done
+    }
+
     /// Notes that a content is the catalog of a collection that was added here.
     pub(super) fn note_collection(&self, catalog: ContentId) -> Result<(), StoreError> {
         self.meta_set(&collection_key(catalog), &[1])
@@ -155,6 +213,10 @@ impl DiskStore {
     pub fn is_collection(&self, content: ContentId) -> Result<bool, StoreError> {
         Ok(self.meta_get(&collection_key(content))?.is_some())
     }
+}
+
+fn restoration_key(directory: &Path) -> String {
+    format!("restoring {}", directory.display())
 }
 
 fn collection_key(catalog: ContentId) -> String {

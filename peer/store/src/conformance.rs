@@ -347,7 +347,7 @@ fn a_complete_fetch_is_its_output_and_takes_no_capacity() {
 }
 
 #[test]
-fn a_fetch_without_any_fragment_may_change_its_output() {
+fn a_fetch_goes_to_the_output_that_was_asked_for_last() {
     let content = Content::new(150_000, 1);
     both(0, |store, outputs| {
         store
@@ -363,8 +363,9 @@ fn a_fetch_without_any_fragment_may_change_its_output() {
         content.fill(store, &[1, 2]);
         assert_eq!(
             store.entry(content.id()).expect("kept").place,
-            Place::File(outputs.join("b"))
+            Place::File(outputs.join("c"))
         );
+        assert!(!outputs.join("a").exists() && !outputs.join("b").exists());
     });
 }
 

@@ -99,6 +99,17 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The output of a fetch is something that is no file.
+    #[error(
+        "{} is {kind}, which is never replaced; write into it with --output - and your shell's `>`",
+        path.display()
+    )]
+    Special {
+        /// The output.
+        path: PathBuf,
+        /// Kind of the thing there, in words.
+        kind: &'static str,
+    },
     /// Not enough capacity or disk.
     #[error("{needed} bytes do not fit: {available} are left of {of}")]
     NoRoom {
@@ -162,7 +173,9 @@ impl Coded for StoreError {
             Self::OutputExists { .. } => ErrorCode::Conflict,
             Self::NoRoom { .. } => ErrorCode::Exhausted,
             Self::Changed { .. } | Self::ChangedWhileRead { .. } | Self::Damaged { .. } => ErrorCode::Corrupt,
-            Self::NotAFile { .. } | Self::OwnData { .. } | Self::Manifest(_) => ErrorCode::InvalidArgument,
+            Self::NotAFile { .. } | Self::Special { .. } | Self::OwnData { .. } | Self::Manifest(_) => {
+                ErrorCode::InvalidArgument
+            }
             Self::Cancelled { .. } => ErrorCode::Cancelled,
             Self::Unusable(_)
             | Self::NotPrepared { .. }

@@ -1,7 +1,7 @@
 //! Export: copies a content of the store into a file of the user's.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use shared::model::{ContentId, Manifest};
@@ -50,9 +50,14 @@ impl DiskStore {
             .or_else(|error| files::remove(&copy).and(Err(error)));
         let index = self.index();
         index.remove_temporary(&copy)?;
-        let (path, identity) = (output.to_owned(), done?);
-        self.remember_copy(&index, content, &UserFile { path, identity })
-            .map(drop)
+        let file = UserFile {
+            path: output.to_owned(),
+            identity: done?,
+        };
+        if self.finish_elsewhere(&index, content, &file)? {
+            return Ok(());
+        }
+        self.remember_copy(&index, content, &file).map(drop)
     }
 
     fn copy(&self, manifest: &Manifest, to: &Path) -> Result<FileIdentity, StoreError> {
@@ -65,7 +70,7 @@ impl DiskStore {
                 of: "the disk",
             });
         }
-        let create = |options: &mut OpenOptions| options.write(true).create_new(true).open(to);
+        let create = |options: &mut OpenOptions| options.write(true).create_new(true).mode(0o600).open(to);
         let file = create(&mut OpenOptions::new()).map_err(StoreError::io("create", to))?;
         if needed > 0 {
             files::reserve(&file, &(0..needed)).map_err(StoreError::io("make room in", to))?;

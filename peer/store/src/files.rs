@@ -8,7 +8,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{CWD, FallocateFlags, OFlags, RenameFlags};
+use rustix::fs::{CWD, FallocateFlags, FileType, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::StoreError;
@@ -54,6 +54,19 @@ impl FileIdentity {
             .ok()
             .filter(Metadata::is_file)
             .map(|metadata| Self::of(&metadata))
+    }
+}
+
+/// Returns the words for a file that is more than bytes in a file system; none for a regular file, a
+/// directory or a link.
+#[must_use]
+pub fn special_kind(kind: FileType) -> Option<&'static str> {
+    match kind {
+        FileType::RegularFile | FileType::Directory | FileType::Symlink => None,
+        FileType::Fifo => Some("a pipe"),
+        FileType::Socket => Some("a socket"),
+        FileType::BlockDevice | FileType::CharacterDevice => Some("a device"),
+        FileType::Unknown => Some("something else"),
     }
 }
 

@@ -284,6 +284,21 @@ impl Index {
         Ok(())
     }
 
+    /// Adds or removes many at once.
+    pub(super) fn change_temporaries(&mut self, paths: &[PathBuf], is_there: bool) -> Result<(), StoreError> {
+        let change = self.connection.transaction()?;
+        let sql = match is_there {
+            true => "INSERT OR IGNORE INTO temporaries VALUES (?)",
+            false => "DELETE FROM temporaries WHERE path = ?",
+        };
+        for path in paths {
+            change
+                .prepare_cached(sql)?
+                .execute([path.as_os_str().as_bytes()])?;
+        }
+        Ok(change.commit()?)
+    }
+
     pub(super) fn meta_get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let get = |row: &Row<'_>| row.get(0);
         Ok(self

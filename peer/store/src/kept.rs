@@ -252,9 +252,10 @@ impl Kept {
             if let Place::Partial {
                 output, overwrite, ..
             } = &mut next.place
-                && output == asked
             {
-                *overwrite |= *may;
+                // An output that was given up must not come about when the content is wanted elsewhere.
+                *overwrite = *may || *overwrite && output == asked;
+                output.clone_from(asked);
             }
         }
         Ok(next)

@@ -52,6 +52,7 @@ pub use additions::Addition;
 pub use collected::{VerifiedReader, set_file_metadata, times};
 pub use disk::DiskStore;
 pub use error::StoreError;
+pub use files::special_kind;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
@@ -160,8 +161,9 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// Reserves capacity and disk before anything is fetched. A content that is here keeps its place,
     /// whatever the purpose: a caller that wanted the content in an output file exports it afterwards. (A
     /// content of which no fragment is held moves: its file is gone or was changed, or another output is
-    /// asked for before anything was fetched.) A complete content takes on the fragment length of the
-    /// manifest; otherwise the entry's manifest is the valid one.
+    /// asked for before anything was fetched. A partial file becomes the output that is asked for last.) A
+    /// complete content takes on the fragment length of the manifest; otherwise the entry's manifest is the
+    /// valid one.
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::OutputExists`], [`StoreError::OtherFragments`] (the content is

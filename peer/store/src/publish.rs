@@ -8,11 +8,12 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::fs::FileType;
 use shared::hash::{ReadAt, hash_content};
 use shared::model::{ContentId, Digest, FragmentLength, Manifest, Name};
 
@@ -295,15 +296,11 @@ impl DiskStore {
 fn open_regular(asked: &Path) -> Result<(PathBuf, File, FileIdentity), StoreError> {
     let path = asked.canonicalize().map_err(StoreError::io("read", asked))?;
     let refuse_others = |metadata: &fs::Metadata| {
-        let kind = metadata.file_type();
-        let kind = match () {
-            () if kind.is_file() => return Ok(()),
-            () if kind.is_dir() => "a directory",
-            () if kind.is_fifo() => "a pipe",
-            () if kind.is_socket() => "a socket",
-            () if kind.is_block_device() || kind.is_char_device() => "a device",
-            () => "something else",
-        };
+        if metadata.is_file() {
+            return Ok(());
+        }
+        let special = files::special_kind(FileType::from_raw_mode(metadata.mode()));
+        let kind = special.unwrap_or("a directory");
         Err(StoreError::NotAFile {
             path: asked.to_owned(),
             kind,

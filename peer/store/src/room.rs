@@ -4,8 +4,10 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use rustix::fs::FileType;
 use shared::model::{Digest, FragmentSet, Manifest};
 
 use super::files::{self, sync_directory};
@@ -65,7 +67,8 @@ fn grow(path: &Path, length: u64, ranges: &[Range<u64>], needed: u64) -> Result<
     let open = |options: &mut OpenOptions| options.read(true).write(true).open(path);
     let (file, is_new) = match open(&mut OpenOptions::new()) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let created = open(OpenOptions::new().create_new(true));
+            // Nobody else's until it is complete.
+            let created = open(OpenOptions::new().create_new(true).mode(0o600));
             (created.map_err(StoreError::io("create", path))?, true)
         }
         other => (other.map_err(StoreError::io("open", path))?, false),
@@ -113,7 +116,14 @@ pub(super) fn check_output(layout: &Layout, output: &Path, overwrite: bool) -> R
     if !output.is_absolute() || !has_name {
         return refuse(ErrorKind::InvalidInput);
     }
+    // A link to a device, such as /dev/stdout, stands for the device.
+    let special = output.metadata().ok();
+    let special = special.and_then(|there| files::special_kind(FileType::from_raw_mode(there.mode())));
     match output.symlink_metadata() {
+        Ok(_) if let Some(kind) = special.filter(|_| overwrite) => Err(StoreError::Special {
+            path: output.to_owned(),
+            kind,
+        }),
         Ok(there) if there.is_dir() => refuse(ErrorKind::IsADirectory),
         Ok(_) if !overwrite => Err(StoreError::OutputExists {
             path: output.to_owned(),

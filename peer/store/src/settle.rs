@@ -1,5 +1,6 @@
 //! The life of a content's data: into a place of its own, more of it there, on to its output, and away.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use shared::model::{ContentId, Manifest};
@@ -32,10 +33,37 @@ impl DiskStore {
         }
         self.change(index, slot, |kept| kept.identity = Some(identity))?;
         self.layout.require_foreign(&output)?;
-        files::move_file(&partial, &output, overwrite)?;
+        match files::move_file(&partial, &output, overwrite) {
+            // On another disk an export brings it to its output, without the index's lock.
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::CrossesDevices => return Ok(()),
+            moved => moved?,
+        }
         self.change(index, slot, |kept| kept.place = Place::File(output.clone()))?;
         self.handles.close(slot.number);
         Ok(())
+    }
+
+    /// Keeps a content in its output, to which an export has brought it from a partial file on another disk;
+    /// returns whether that was so.
+    pub(super) fn finish_elsewhere(
+        &self,
+        index: &Index,
+        content: ContentId,
+        file: &UserFile,
+    ) -> Result<bool, StoreError> {
+        let slot = self.slot(content)?;
+        let Some((partial, output, _)) = slot.kept().complete_partial() else {
+            return Ok(false);
+        };
+        if output != file.path {
+            return Ok(false);
+        }
+        index.add_temporary(&partial)?;
+        self.change(index, &slot, |kept| kept.move_to(file.clone()))?;
+        self.handles.close(slot.number);
+        files::remove(&partial)?;
+        index.remove_temporary(&partial)?;
+        Ok(true)
     }
 
     /// Moves a content from the user's file in which it is to an equal one; returns false when there is none.

@@ -12,6 +12,8 @@ use crate::model::ContentId;
 pub struct Catalog {
     pub(super) root: Attributes,
     pub(super) parts: Vec<ContentId>,
+    /// Whether no link leads out and no two names in a directory differ only in case.
+    pub(super) is_plain: bool,
     pub(super) entries: Vec<Entry>,
 }
 
@@ -186,6 +188,12 @@ impl Mode {
     #[must_use]
     pub const fn get(self) -> u32 {
         self.0 as u32
+    }
+
+    /// The permissions without those of a mask.
+    #[must_use]
+    pub const fn without(self, mask: Self) -> Self {
+        Self(self.0 & !mask.0)
     }
 }
 

@@ -26,8 +26,8 @@ pub use peers::{
     Scrubbing, TrackerStatus,
 };
 pub use transfers::{
-    AddLine, AddPlan, Contents, EntryLine, Forgotten, GetLine, GetPlan, HeldContent, PlannedSource, SendLine,
-    ServeLine, Value, VerifiedSoFar, VerifyLine,
+    AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent,
+    LeftOutEntry, PlannedSource, SendLine, ServeLine, Value, VerifiedSoFar, VerifyLine,
 };
 pub use upkeep::{DrainLine, Drained, Durable, Explained, ModeReport, Surveyed};
 pub use watch::{Event, Peer as WatchedPeer, WatchLine};

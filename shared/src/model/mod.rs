@@ -9,6 +9,7 @@ mod catalog;
 mod digest_buckets;
 mod durability;
 mod feed;
+mod fetch_progress;
 mod fetch_source;
 mod fragment;
 mod id;
@@ -30,6 +31,7 @@ pub use catalog::{
 pub use digest_buckets::{DigestBuckets, DigestBucketsError, Holding, HoldingsDigest};
 pub use durability::{Durability, Endangered, FetchStanding, Losses, Repair, Survey, Why};
 pub use feed::{FeedEvent, FeedPage, FeedPosition};
+pub use fetch_progress::{FetchPhase, Waiting};
 pub use fetch_source::{FetchSource, FetchSourceState};
 pub use fragment::{
     BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentLengthError, FragmentSet,

@@ -34,6 +34,7 @@ fn started() -> GetEvent {
         length: 4096,
         fragments: 1,
         already_held: 1024,
+        output: None,
     }
 }
 
@@ -44,7 +45,8 @@ fn progress() -> GetEvent {
         sources: 0,
         received: 1024,
         wasted: 0,
-        waiting_for: "no peer that is online holds what is missing".to_owned(),
+        waiting_for: Some(Waiting::NoSource),
+        phase: FetchPhase::Fetching,
         from: vec![source(1, 1, &[3])],
     }
 }
@@ -167,6 +169,7 @@ async fn with_json_every_event_is_a_line() {
                 "fragments": 1, "already_held": 1024}),
             serde_json::json!({"event": "progress", "held": 2048, "length": 4096, "sources": 0,
                 "received": 1024, "wasted": 0, "waiting_for": "no peer that is online holds what is missing",
+                "waiting_code": "no_source", "phase": "fetching", "files": null,
                 "from": [from(1, "asked", 1, &[3])]}),
             serde_json::json!({"event": "done", "content": id, "length": 4096, "output": "/tmp/x",
                 "received": 3072, "wasted": 30, "elapsed_ms": 1500, "sources_used": 2,
@@ -199,7 +202,8 @@ async fn a_stalled_fetch_is_given_up_and_a_moving_one_is_not() {
             sources: 0,
             received,
             wasted: 0,
-            waiting_for: "no peer that is online holds what is missing".to_owned(),
+            waiting_for: Some(Waiting::NoSource),
+            phase: FetchPhase::Fetching,
             from: Vec::new(),
         })
     };

@@ -162,7 +162,13 @@ fn an_exported_output_is_a_copy_also_with_other_times() {
         modified: ModifiedAt::new(1_000_000_000, 0).expect("a time"),
     };
     home.store()
-        .set_metadata(content.id(), &output, attributes, &[])
+        .set_metadata(
+            content.id(),
+            &output,
+            attributes.mode,
+            Some(attributes.modified),
+            &[],
+        )
         .expect("sets");
     home.remove("a");
     assert!(home.is_at("out", &content));

@@ -1,7 +1,9 @@
 //! The `Control` service in domain types: messages between a node and its own command line.
 
 mod entries;
+mod fetch;
 mod plan;
+mod settings;
 mod streams;
 mod values;
 mod wire;
@@ -12,10 +14,10 @@ use std::time::Duration;
 
 pub use entries::{EntryKind, Listed};
 pub use plan::Planned;
-use shared::collection::Selection;
+use shared::collection::{Mode, Rules, Selection, Unsupported};
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentRef, Epoch, FetchSource, FragmentLength, Health, HostPort,
-    Incarnation, Name, PeerId, ReplicationTarget, SourceFault, Zone,
+    Binding, ByteRate, ContentId, ContentRef, Epoch, FetchPhase, FetchSource, FragmentLength, Health,
+    HostPort, Incarnation, Name, PeerId, ReplicationTarget, SourceFault, Waiting, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -172,6 +174,8 @@ pub struct Add {
     pub wait: bool,
     /// Selected entries of a directory.
     pub selection: Selection,
+    /// Rules for the entries of a directory.
+    pub rules: Rules,
 }
 
 /// Event of an [`Add`].
@@ -203,6 +207,8 @@ pub enum AddEvent {
     Replicas(Health),
     /// Bytes of a stream that have come so far.
     Received(u64),
+    /// Entries of a directory that were left out.
+    LeftOut(Unsupported),
 }
 
 /// Fetch a content into a file.
@@ -216,6 +222,11 @@ pub struct Get {
     pub overwrite: bool,
     /// Selected entries of a collection.
     pub selection: Selection,
+    /// Permissions that nothing written gets.
+    pub umask: Mode,
+    /// Directory that the user named, when `output` is the content's name in it: a collection that was not
+    /// restored completely as that directory is continued there.
+    pub directory: Option<PathBuf>,
 }
 
 /// Event of a [`Get`].
@@ -233,6 +244,8 @@ pub enum GetEvent {
         fragments: u32,
         /// Bytes that an earlier attempt left verified on disk.
         already_held: u64,
+        /// The path that is written; none when the bytes go elsewhere, or the node does not say.
+        output: Option<PathBuf>,
     },
     /// Several times a second.
     Progress {
@@ -246,8 +259,10 @@ pub enum GetEvent {
         received: u64,
         /// Wasted bytes among them.
         wasted: u64,
-        /// Reason for little or no progress; empty when all is well.
-        waiting_for: String,
+        /// Reason for little or no progress; none while bytes come as they should.
+        waiting_for: Option<Waiting>,
+        /// Work that is being done.
+        phase: FetchPhase,
         /// The sources, and the part that each has given.
         from: Vec<FetchSource>,
     },

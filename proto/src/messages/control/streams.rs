@@ -135,6 +135,7 @@ mod tests {
             assert_eq!(v1::AddStreamRequest::from(step.clone()).try_into(), Ok(step));
         }
         let started = GetEvent::Started {
+            output: None,
             name: "a/b".parse().expect("a name"),
             content: ContentId::from_bytes([3; 32]),
             length: 5,

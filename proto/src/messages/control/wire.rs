@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shared::collection::Selection;
+use shared::collection::{EntryFault, Mode, OutsideLinks, Rules, Selection, Unsupported};
 use shared::model::{
     ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation,
     SourceFault,
 };
 
+use super::fetch::{waiting_from, waiting_to};
 use super::{
     Add, AddEvent, EntryPoint, Get, GetEvent, LimitChange, LocalContent, LocalRole, RateLimits, Scrub,
     SessionStatus, SetLimits, Status, Verified,
@@ -243,6 +244,7 @@ impl TryFrom<v1::AddRequest> for Add {
     type Error = Invalid;
 
     fn try_from(wire: v1::AddRequest) -> Result<Self, Invalid> {
+        let links = wire.links();
         Ok(Self {
             path: absolute("path", wire.path)?,
             name: parsed("name", &wire.name)?,
@@ -250,6 +252,16 @@ impl TryFrom<v1::AddRequest> for Add {
             fragment_length: chosen_fragment_length(wire.fragment_length)?,
             update: wire.update,
             wait: wire.wait,
+            rules: Rules {
+                links: match links {
+                    v1::OutsideLinks::Unspecified => OutsideLinks::Refuse,
+                    v1::OutsideLinks::Keep => OutsideLinks::Keep,
+                    v1::OutsideLinks::Skip => OutsideLinks::Skip,
+                    v1::OutsideLinks::Follow => OutsideLinks::Follow,
+                },
+                keeps_case: wire.keep_case,
+                skips_unsupported: wire.skip_unsupported,
+            },
             selection: selection(wire.include, wire.exclude)?,
         })
     }
@@ -266,6 +278,43 @@ impl From<Add> for v1::AddRequest {
             wait: add.wait,
             include: add.selection.include().to_vec(),
             exclude: add.selection.exclude().to_vec(),
+            links: match add.rules.links {
+                OutsideLinks::Refuse => v1::OutsideLinks::Unspecified,
+                OutsideLinks::Keep => v1::OutsideLinks::Keep,
+                OutsideLinks::Skip => v1::OutsideLinks::Skip,
+                OutsideLinks::Follow => v1::OutsideLinks::Follow,
+            }
+            .into(),
+            keep_case: add.rules.keeps_case,
+            skip_unsupported: add.rules.skips_unsupported,
+        }
+    }
+}
+
+impl TryFrom<v1::LeftOut> for Unsupported {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::LeftOut) -> Result<Self, Invalid> {
+        if wire.entries.len() > Self::NAMED {
+            return Err(Invalid::field("left_out", "more is listed than may be"));
+        }
+        let entry = |entry: v1::LeftOutEntry| (entry.path, EntryFault::of(&entry.code));
+        Ok(Self {
+            count: wire.count,
+            first: wire.entries.into_iter().map(entry).collect(),
+        })
+    }
+}
+
+impl From<Unsupported> for v1::LeftOut {
+    fn from(left_out: Unsupported) -> Self {
+        let entry = |(path, fault): (String, EntryFault)| v1::LeftOutEntry {
+            path,
+            code: fault.as_str().to_owned(),
+        };
+        Self {
+            count: left_out.count,
+            entries: left_out.first.into_iter().map(entry).collect(),
         }
     }
 }
@@ -291,6 +340,7 @@ impl TryFrom<v1::AddEvent> for AddEvent {
             Event::Published(binding) => Self::Published(binding.try_into()?),
             Event::Replicas(health) => Self::Replicas(health.try_into()?),
             Event::Received(bytes) => Self::Received(bytes),
+            Event::LeftOut(left_out) => Self::LeftOut(left_out.try_into()?),
         })
     }
 }
@@ -316,10 +366,14 @@ impl From<AddEvent> for v1::AddEvent {
             AddEvent::Published(binding) => Event::Published(binding.into()),
             AddEvent::Replicas(health) => Event::Replicas(health.into()),
             AddEvent::Received(bytes) => Event::Received(bytes),
+            AddEvent::LeftOut(left_out) => Event::LeftOut(left_out.into()),
         };
         Self { event: Some(event) }
     }
 }
+
+/// The umask of commands that are older than its field, and of most users.
+const USUAL_UMASK: u32 = 0o022;
 
 impl TryFrom<v1::GetRequest> for Get {
     type Error = Invalid;
@@ -330,6 +384,11 @@ impl TryFrom<v1::GetRequest> for Get {
             output: absolute("output", wire.output)?,
             overwrite: wire.overwrite,
             selection: selection(wire.include, wire.exclude)?,
+            umask: Mode::of(wire.umask.unwrap_or(USUAL_UMASK)),
+            directory: match wire.directory.as_str() {
+                "" => None,
+                _ => Some(absolute("directory", wire.directory)?),
+            },
         })
     }
 }
@@ -342,6 +401,8 @@ impl From<Get> for v1::GetRequest {
             overwrite: get.overwrite,
             include: get.selection.include().to_vec(),
             exclude: get.selection.exclude().to_vec(),
+            umask: Some(get.umask.get()),
+            directory: get.directory.map(text_of).unwrap_or_default(),
         }
     }
 }
@@ -358,6 +419,9 @@ impl TryFrom<v1::GetEvent> for GetEvent {
                 length: started.length,
                 fragments: started.fragments,
                 already_held: started.already_held,
+                output: Some(started.output)
+                    .filter(|path| !path.is_empty())
+                    .map(Into::into),
             },
             Event::Progress(progress) => Self::Progress {
                 held: progress.held,
@@ -365,7 +429,8 @@ impl TryFrom<v1::GetEvent> for GetEvent {
                 sources: progress.sources,
                 received: progress.received,
                 wasted: progress.wasted,
-                waiting_for: progress.waiting_for,
+                waiting_for: waiting_from(progress.waiting, progress.waiting_for),
+                phase: progress.phase.map(Into::into).unwrap_or_default(),
                 from: sources(progress.from)?,
             },
             Event::Done(done) => Self::Done {
@@ -391,12 +456,14 @@ impl From<GetEvent> for v1::GetEvent {
                 length,
                 fragments,
                 already_held,
+                output,
             } => Event::Started(Started {
                 name: name.to_string(),
                 content_id: content.as_bytes().to_vec().into(),
                 length,
                 fragments,
                 already_held,
+                output: output.map(text_of).unwrap_or_default(),
             }),
             GetEvent::Progress {
                 held,
@@ -405,12 +472,15 @@ impl From<GetEvent> for v1::GetEvent {
                 received,
                 wasted,
                 waiting_for,
+                phase,
                 from,
             } => Event::Progress(v1::FetchProgress {
                 held,
                 length,
                 sources,
-                waiting_for,
+                waiting_for: waiting_for.as_ref().map(ToString::to_string).unwrap_or_default(),
+                waiting: waiting_for.as_ref().and_then(waiting_to),
+                phase: Some(phase.into()),
                 received,
                 wasted,
                 from: from.into_iter().map(Into::into).collect(),
@@ -606,7 +676,7 @@ impl From<SourceFault> for v1::Culprit {
 
 #[cfg(test)]
 mod tests {
-    use shared::model::PeerId;
+    use shared::model::{FetchPhase, PeerId, Waiting};
 
     use super::*;
 
@@ -632,7 +702,8 @@ mod tests {
             sources: 4,
             received: 1,
             wasted: 0,
-            waiting_for: String::new(),
+            waiting_for: Some(Waiting::NoSourceOfSome(3)),
+            phase: FetchPhase::Fetching,
             from: states.map(of).to_vec(),
         };
         let mut wire = v1::GetEvent::from(progress.clone());

@@ -1,0 +1,294 @@
+//! Files and directories that are written: whole or not at all, with the modes of whoever asked for them, and
+//! without leftovers.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+use harness::{Cluster, Outcome, Peer, binaries, content};
+
+use crate::{MIB, PATIENCE, publish};
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the harness makes text paths")
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).expect("is there").mode() & 0o7777
+}
+
+/// Lists what is below a directory, with modes, lengths and times.
+fn standing(root: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut next = vec![root.to_owned()];
+    while let Some(path) = next.pop() {
+        let there = fs::symlink_metadata(&path).expect("is there");
+        if there.is_dir() {
+            let entries = fs::read_dir(&path).expect("lists");
+            next.extend(entries.map(|entry| entry.expect("lists").path()));
+        }
+        let time = (there.mtime(), there.mtime_nsec());
+        all.push(format!(
+            "{} {:o} {} {time:?}",
+            path.display(),
+            there.mode(),
+            there.len()
+        ));
+    }
+    all.sort();
+    all
+}
+
+fn leftovers(root: &Path) -> Vec<String> {
+    let all = standing(root).into_iter();
+    all.filter(|line| line.contains(".enjambre-part")).collect()
+}
+
+fn plant(tree: &Path) -> Result<()> {
+    fs::create_dir_all(tree.join("sub"))?;
+    fs::write(tree.join("file"), b"a small file")?;
+    fs::write(tree.join("sub/inner"), b"another")?;
+    content::write(&tree.join("sub/large"), 2 * MIB, 3)?;
+    symlink("file", tree.join("link"))?;
+    Ok(())
+}
+
+fn add(peer: &Peer, tree: &Path) {
+    let line = ["add", text(tree), "--name", "tree", "--replicas", "1", "--update"];
+    drop(peer.run(line).expect(0));
+}
+
+/// Runs a command of a peer with a umask of its own.
+fn with_umask(peer: &Peer, umask: &str, line: &[&str]) -> Outcome {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("umask {umask}; exec \"$@\""), "sh"]);
+    command.arg(binaries::path("peer")).args(line);
+    let output = command.arg("--data-dir").arg(peer.data_dir()).output();
+    output.expect("there is a shell").into()
+}
+
+#[test]
+fn what_is_in_the_way_of_a_directory_is_said_before_anything_is_written() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let (tree, copy) = (cluster.path("tree"), cluster.path("copy"));
+    plant(&tree)?;
+    let (publisher, reader) = (cluster.peer(0), cluster.peer(1));
+    add(publisher, &tree);
+    let force = ["get", "tree", "--output", text(&copy), "--force"];
+    drop(reader.run(force).expect(0));
+    // Files became directories, a directory a file, a link a directory.
+    for turn in ["file", "sub", "link", "sub/large"] {
+        let changed = cluster.path("changed");
+        fs::create_dir(&changed)?;
+        plant(&changed)?;
+        fs::write(changed.join("fresh"), b"never written")?;
+        let place = changed.join(turn);
+        if place.is_dir() {
+            fs::remove_dir_all(&place)?;
+            fs::write(&place, b"a file now")?;
+        } else {
+            fs::remove_file(&place)?;
+            fs::create_dir(&place)?;
+        }
+        add(publisher, &changed);
+        let before = standing(&copy);
+        // NAME goes into the directory that is there, under its own name; so does the first one.
+        let into = cluster.path("into");
+        fs::create_dir(&into)?;
+        fs::rename(&copy, into.join("tree"))?;
+        let refused = reader.run(["get", "tree", "--output", text(&into), "--force"]);
+        fs::rename(into.join("tree"), &copy)?;
+        fs::remove_dir(&into)?;
+        assert!([2, 5].contains(&refused.code), "{turn}: {}", refused.stderr);
+        assert!(refused.stderr.contains(turn), "{turn}: {}", refused.stderr);
+        assert_eq!(standing(&copy), before, "{turn}: nothing is half applied");
+        fs::remove_dir_all(&changed)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_written_has_the_modes_of_its_user() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    publish(&cluster, 0, "data", 100_000, 1)?;
+    let tree = cluster.path("tree");
+    plant(&tree)?;
+    fs::set_permissions(tree.join("file"), Permissions::from_mode(0o4755))?;
+    fs::set_permissions(tree.join("sub"), Permissions::from_mode(0o777))?;
+    add(cluster.peer(0), &tree);
+    let reader = cluster.peer(1);
+    for (umask, file, small, directory) in [
+        ("022", 0o644, 0o755, 0o755),
+        ("077", 0o600, 0o700, 0o700),
+        ("002", 0o664, 0o755, 0o775),
+    ] {
+        let (alone, all) = (
+            cluster.path(&format!("alone{umask}")),
+            cluster.path(&format!("all{umask}")),
+        );
+        drop(with_umask(reader, umask, &["get", "data", "--output", text(&alone)]).expect(0));
+        assert_eq!(mode(&alone), file, "umask {umask}");
+        drop(with_umask(reader, umask, &["get", "tree", "--output", text(&all)]).expect(0));
+        // Set-id bits are not kept.
+        assert_eq!(mode(&all.join("file")), small, "umask {umask}");
+        assert_eq!(mode(&all.join("sub")), directory, "umask {umask}");
+    }
+    // A directory that hands its group on keeps doing so, in new directories too.
+    let shared = cluster.path("shared");
+    fs::create_dir(&shared)?;
+    fs::set_permissions(&shared, Permissions::from_mode(0o2775))?;
+    drop(reader.run(["get", "tree", "--output", text(&shared)]).expect(0));
+    assert_eq!(mode(&shared.join("tree")) & 0o2000, 0o2000);
+    assert_eq!(mode(&shared.join("tree/sub")) & 0o2000, 0o2000);
+    assert_eq!(mode(&shared), 0o2775);
+    Ok(())
+}
+
+#[test]
+fn a_pipe_or_a_device_is_never_replaced() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    publish(&cluster, 0, "data", 1000, 1)?;
+    let (pipe, device) = (cluster.path("pipe"), cluster.path("device"));
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU)?;
+    symlink("/dev/null", &device)?;
+    for place in [&pipe, &device] {
+        let refused = cluster
+            .peer(0)
+            .run(["get", "data", "--output", text(place), "--force"]);
+        assert!(refused.stderr.contains("never replaced"), "{}", refused.stderr);
+        drop(refused.expect(2));
+    }
+    assert!(fs::symlink_metadata(&pipe)?.file_type().is_fifo());
+    assert_eq!(fs::read_link(&device)?, Path::new("/dev/null"));
+    Ok(())
+}
+
+#[test]
+fn a_killed_get_leaves_nothing_that_stays_and_goes_on_in_its_directory() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    let (tree, new) = (cluster.path("tree"), cluster.path("new"));
+    fs::create_dir(&tree)?;
+    for n in 0..3000_u32 {
+        fs::write(tree.join(format!("small {n}")), n.to_le_bytes().repeat(100))?;
+    }
+    content::write(&tree.join("large"), 3 * MIB, 9)?;
+    add(cluster.peer(0), &tree);
+    let line = ["get", "tree", "--output", text(&new)];
+    let mut command = cluster.peer(1).command(line).spawn()?;
+    // It is killed together with its node while it writes.
+    let begun = || fs::read_dir(&new).map_or(0, Iterator::count);
+    harness::eventually("files", PATIENCE, begun, |files| *files > 20)?;
+    cluster.peer_mut(1).program.kill();
+    assert!(!command.wait()?.success());
+    cluster.peer_mut(1).program.restart()?;
+    cluster.wait_for_live_peers(2)?;
+    assert_eq!(
+        leftovers(&new),
+        Vec::<String>::new(),
+        "the next start removes them"
+    );
+    drop(cluster.peer(1).run(line).expect(0));
+    assert!(!new.join("tree").exists(), "it goes on where it was");
+    assert_eq!(fs::read_dir(&new)?.count(), 3001);
+    // Complete, it is a directory like any other.
+    drop(cluster.peer(1).run(line).expect(0));
+    assert!(new.join("tree").is_dir());
+    Ok(())
+}
+
+#[test]
+fn an_output_that_was_given_up_does_not_come_back() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    publish(&cluster, 0, "data", 40 * MIB, 1)?;
+    let reader = cluster.peer(1);
+    drop(reader.run(["limit", "--download", "4MiB"]).expect(0));
+    let (given_up, wanted) = (cluster.path("given-up"), cluster.path("wanted"));
+    let line = ["get", "data", "--output", text(&given_up), "--timeout", "4s"];
+    drop(reader.run(line).expect(124));
+    drop(reader.run(["limit", "--download", "none"]).expect(0));
+    drop(reader.run(["get", "data", "--output", text(&wanted)]).expect(0));
+    assert!(!given_up.exists());
+    crate::assert_same(&cluster.path("data.bin"), &wanted);
+    assert_eq!(leftovers(cluster.directory()), Vec::<String>::new());
+    cluster.peer_mut(1).program.kill();
+    Ok(())
+}
+
+/// A node of the user `nobody`, whose files root made before.
+#[test]
+#[ignore = "needs root, to run a node as another user"]
+fn a_user_may_update_a_directory_that_is_read_only() -> Result<()> {
+    const NOBODY: u32 = 65534;
+    let cluster = Cluster::builder().peers(1).start()?;
+    let tree = cluster.path("tree");
+    plant(&tree)?;
+    let read_only = |yes: bool| {
+        fs::set_permissions(
+            tree.join("sub"),
+            Permissions::from_mode(if yes { 0o555 } else { 0o755 }),
+        )
+    };
+    read_only(true)?;
+    add(cluster.peer(0), &tree);
+    let home = tempfile::tempdir()?;
+    fs::set_permissions(home.path(), Permissions::from_mode(0o755))?;
+    let own = home.path().join("own");
+    fs::create_dir(&own)?;
+    std::os::unix::fs::chown(&own, Some(NOBODY), Some(NOBODY))?;
+    // The programs of a checkout that only root may enter.
+    let program = home.path().join("peer");
+    fs::copy(binaries::path("peer"), &program)?;
+    let (data, copy) = (own.join("data"), own.join("copy"));
+    let serve = [
+        "serve",
+        "--port",
+        "0",
+        "--data-dir",
+        text(&data),
+        "--webserver",
+        cluster.webserver.address(),
+    ];
+    let as_nobody = |line: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        command.arg(&program).args(line);
+        command
+    };
+    let mut node = as_nobody(&serve).stdout(std::process::Stdio::null()).spawn()?;
+    let run = |line: &[&str]| -> Result<Outcome> {
+        Ok(as_nobody(&[line, &["--data-dir", text(&data)]].concat())
+            .output()?
+            .into())
+    };
+    let is_up = || run(&["status"]).is_ok_and(|outcome| outcome.code == 0);
+    harness::eventually("a node", PATIENCE, is_up, |up| *up)?;
+    let get = ["get", "tree", "--output", text(&own), "--force"];
+    let story = || -> Result<()> {
+        drop(run(&["get", "tree", "--output", text(&copy)])?.expect(0));
+        assert_eq!(mode(&copy.join("sub")), 0o555);
+        fs::rename(&copy, own.join("tree"))?;
+        read_only(false)?;
+        fs::write(tree.join("sub/inner"), b"changed")?;
+        content::write(&tree.join("sub/large"), 2 * MIB, 4)?;
+        read_only(true)?;
+        add(cluster.peer(0), &tree);
+        drop(run(&get)?.expect(0));
+        assert_eq!(fs::read(own.join("tree/sub/inner"))?, b"changed");
+        assert_eq!(mode(&own.join("tree/sub")), 0o555);
+        // Root's file in place of a directory: nothing changes, the mode neither.
+        read_only(false)?;
+        fs::create_dir(tree.join("sub/deep"))?;
+        read_only(true)?;
+        add(cluster.peer(0), &tree);
+        fs::write(own.join("tree/sub/deep"), b"root's")?;
+        assert_ne!(run(&get)?.code, 0);
+        assert_eq!(mode(&own.join("tree/sub")), 0o555);
+        Ok(())
+    };
+    let told = story();
+    node.kill()?;
+    node.wait()?;
+    told
+}
