@@ -7,8 +7,8 @@ use proto::messages::control::{
 };
 use shared::collection::Mode;
 use shared::json::{
-    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, Limits, NetworkDefaults, NodeStatus,
-    Scrubbing, VerifiedSoFar, millis,
+    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, LeftOutEntry, Limits, NetworkDefaults,
+    NodeStatus, Scrubbing, VerifiedSoFar, millis,
 };
 use shared::model::{ByteRate, FetchPhase, FragmentLength};
 
@@ -41,6 +41,10 @@ pub(crate) fn add_line(event: &AddEvent) -> AddLine {
         },
         AddEvent::Replicas(health) => AddLine::Replicas(health.into()),
         AddEvent::Received(done) => AddLine::Received { done: *done },
+        AddEvent::LeftOut(left_out) => AddLine::LeftOut {
+            count: left_out.count,
+            entries: LeftOutEntry::list(left_out),
+        },
     }
 }
 

@@ -33,6 +33,7 @@ mod unchanged;
 mod upgrade;
 mod upkeep;
 mod watching;
+mod whole;
 mod writing;
 
 use std::path::{Path, PathBuf};

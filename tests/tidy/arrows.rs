@@ -9,7 +9,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("collection", &["error", "model"]),
     ("error", &[]),
     ("hash", &["model"]),
-    ("json", &["model"]),
+    ("json", &["collection", "model"]),
     ("language", &["lib"]),
     ("model", &["hash"]),
     ("refusal", &["error"]),

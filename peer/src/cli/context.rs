@@ -140,9 +140,8 @@ impl<'a> Context<'a> {
         self.ending().removal = Some((client, remove));
     }
 
-    /// Sets the words for a command that is ended from outside.
-    /// Tells when a name hides a path inside a directory that reads the same, and how to write that path. A node
-    /// that cannot tell hides nothing that matters now.
+    /// Tells when a name hides a path inside a directory that reads the same, and how to write that path. A
+    /// node that cannot tell hides nothing that matters now.
     pub(super) async fn note_hidden(&self, client: &ControlClient, content: &ContentRef) {
         if content.splits().next().is_none() {
             return;
@@ -152,6 +151,7 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Sets the words for a command that is ended from outside.
     pub(super) fn set_last_words(&self, words: String) {
         self.ending().last_words = Some(words);
     }

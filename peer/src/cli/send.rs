@@ -16,7 +16,7 @@ use shared::model::{Binding, ContentRef, Name, ReplicationTarget, format_duratio
 
 use super::add::{begin, source};
 use super::context::Context;
-use super::flags::{GiveUp, Globs};
+use super::flags::{EntryRules, GiveUp, Globs};
 use super::get::{self, GetArgs};
 use super::ticket::Ticket;
 use crate::node::last_entry;
@@ -32,6 +32,9 @@ use crate::words;
 pub struct SendArgs {
     /// The file or directory; - sends standard input, which needs --name
     pub path: PathBuf,
+    /// The rules for a directory's entries.
+    #[command(flatten)]
+    pub rules: EntryRules,
     /// The name of the received file or directory [default: the file's name]
     #[arg(long)]
     pub name: Option<Name>,
@@ -94,6 +97,7 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
         update: false,
         wait: false,
         selection: Globs::default().selection()?,
+        rules: args.rules.into(),
     };
     let binding = publish(context, &client, add, &shown).await?;
     if !args.keep {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use proto::messages::control::Add;
+use shared::collection::Rules;
 use shared::model::{FragmentLength, NetworkDefaults};
 
 use super::completion::Completes;
@@ -15,7 +16,7 @@ use crate::words;
 
 impl Menu<'_> {
     pub(super) async fn add(&mut self) -> Result<(), Failure> {
-        let Some((path, looked)) = self.ask_file().await? else {
+        let Some((path, looked, rules)) = self.ask_file().await? else {
             self.console.say(words::nothing_added());
             return Ok(());
         };
@@ -50,13 +51,15 @@ impl Menu<'_> {
             update: false,
             wait: false,
             selection: shared::collection::Selection::default(),
+            rules,
         };
         self.transfer(Work::Add(add)).await;
         Ok(())
     }
 
-    /// Asks for a path until there is a file or directory, and looks at it; none when the user declines.
-    async fn ask_file(&mut self) -> Result<Option<(PathBuf, Looked)>, Failure> {
+    /// Asks for a path until there is a file or directory, and looks at it; none when the user declines. A
+    /// person may leave out the entries of a directory that cannot be added.
+    async fn ask_file(&mut self) -> Result<Option<(PathBuf, Looked, Rules)>, Failure> {
         let paths = Completes::Paths(self.home.clone());
         loop {
             let Some(line) = self.asked_for(words::ask_path(), paths.clone()).await else {
@@ -65,19 +68,24 @@ impl Menu<'_> {
             let Some(path) = answer::path(&line, self.home.as_deref()) else {
                 return Ok(None);
             };
-            let own = self.options.data_dir.clone();
-            let looking = off_thread(move || {
-                let path = file_to_add(&path)?;
-                let looked = preview::look(&path, &own)?;
-                Ok::<_, Failure>((path, looked))
-            });
-            // Counting a large directory takes a while.
-            match self.console.unless_interrupted(looking).await {
+            match self.look(path.clone(), Rules::default()).await {
                 None => return Ok(None),
-                Some(looked) => match looked? {
+                Some(Ok(looked)) => return Ok(Some(looked)),
+                Some(Err(failure)) => self.complain(&failure),
+            }
+            let skipping = Rules {
+                skips_unsupported: true,
+                ..Rules::default()
+            };
+            if path.is_dir()
+                && self.console.is_terminal()
+                && self.confirmed(words::ask_leave_out()).await
+                && let Some(looked) = self.look(path, skipping).await
+            {
+                match looked {
                     Ok(looked) => return Ok(Some(looked)),
                     Err(failure) => self.complain(&failure),
-                },
+                }
             }
         }
     }
@@ -86,6 +94,23 @@ impl Menu<'_> {
     async fn defaults(&self) -> NetworkDefaults {
         let status = self.client.status().await;
         status.map_or_else(|_| NetworkDefaults::default(), |status| status.defaults)
+    }
+
+    /// Looks at a file or directory; none when the user interrupts.
+    async fn look(
+        &mut self,
+        path: PathBuf,
+        rules: Rules,
+    ) -> Option<Result<(PathBuf, Looked, Rules), Failure>> {
+        let own = self.options.data_dir.clone();
+        let looking = off_thread(move || {
+            let path = file_to_add(&path)?;
+            let looked = preview::look(&path, rules, &own)?;
+            Ok::<_, Failure>((path, looked, rules))
+        });
+        // Counting a large directory takes a while.
+        let looked = self.console.unless_interrupted(looking).await?;
+        Some(looked.and_then(|looked| looked))
     }
 
     /// Shows the file and its fragments, and asks for the length of a fragment until the file can have it.

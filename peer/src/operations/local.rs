@@ -397,8 +397,8 @@ pub(crate) async fn verify(
 }
 
 /// Returns the records of everything that the node holds of a file, a directory or a path inside one, and the
-/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again, because
-/// the catalog tells which parts there are.
+/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again,
+/// because the catalog tells which parts there are.
 async fn held_of(node: &Node, reference: &ContentRef) -> Result<(Vec<Entry>, u32), Failure> {
     let mut damaged = 0;
     let mut held = held(node, reference).await?;

@@ -268,7 +268,7 @@ pub fn location(name: &str, location: &Location) -> String {
             peer.id.short(),
             peer.address.to_string(),
             zone.map_or_else(|| "-".to_owned(), ToString::to_string),
-            words::peer_state(peer.state).to_owned(),
+            peer_words(peer),
             if keeps { words::yes() } else { words::no() }.to_owned(),
             fragments,
         ]
@@ -528,7 +528,8 @@ pub fn drain(status: &DrainStatus) -> String {
     with_reasons(text, &status.reasons)
 }
 
-/// Returns, of the name that was asked for, the reasons why a content is below its target, and the state of its fetch.
+/// Returns, of the name that was asked for, the reasons why a content is below its target, and the state of
+/// its fetch.
 #[must_use]
 pub fn why(name: &str, why: &Why) -> String {
     let health = &why.health;

@@ -207,6 +207,7 @@ shared::messages! {
     fn ask_remove(name) { en: "remove {name} for everyone?", es: "¿retirar {name} para todos?" }
 
     // Adding.
+    fn ask_leave_out() { en: "add the rest and leave these out?", es: "¿añadir lo demás y omitir estas?" }
     fn ask_path() { en: "file or directory to add: ", es: "archivo o directorio que añadir: " }
     fn nothing_added() { en: "nothing added", es: "no se ha añadido nada" }
     fn ask_fragment_length(default) {

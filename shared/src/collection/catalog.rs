@@ -12,6 +12,8 @@ use crate::model::ContentId;
 pub struct Catalog {
     pub(super) root: Attributes,
     pub(super) parts: Vec<ContentId>,
+    /// Whether no link leads out and no two names in a directory differ only in case.
+    pub(super) is_plain: bool,
     pub(super) entries: Vec<Entry>,
 }
 

@@ -92,6 +92,7 @@ async fn publish(cluster: &Cluster, client: &ControlClient, number: u32) -> Resu
         update: false,
         wait: false,
         selection: Selection::default(),
+        rules: shared::collection::Rules::default(),
     };
     let mut events = client.add(add).await?;
     while events.next().await?.is_some() {}

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use entries::{EntryKind, Listed};
 pub use plan::Planned;
-use shared::collection::{Mode, Selection};
+use shared::collection::{Mode, Rules, Selection, Unsupported};
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Epoch, FetchPhase, FetchSource, FragmentLength, Health,
     HostPort, Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Waiting, Zone,
@@ -176,6 +176,8 @@ pub struct Add {
     pub wait: bool,
     /// Selected entries of a directory.
     pub selection: Selection,
+    /// Rules for the entries of a directory.
+    pub rules: Rules,
 }
 
 /// Event of an [`Add`].
@@ -207,6 +209,8 @@ pub enum AddEvent {
     Replicas(Health),
     /// Bytes of a stream that have come so far.
     Received(u64),
+    /// Entries of a directory that were left out.
+    LeftOut(Unsupported),
 }
 
 /// Fetch a content into a file.

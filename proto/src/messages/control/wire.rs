@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shared::collection::{Mode, Selection};
+use shared::collection::{EntryFault, Mode, OutsideLinks, Rules, Selection, Unsupported};
 use shared::model::{
     ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation,
     NetworkDefaults, SourceFault,
@@ -257,6 +257,7 @@ impl TryFrom<v1::AddRequest> for Add {
     type Error = Invalid;
 
     fn try_from(wire: v1::AddRequest) -> Result<Self, Invalid> {
+        let links = wire.links();
         Ok(Self {
             path: absolute("path", wire.path)?,
             name: parsed("name", &wire.name)?,
@@ -264,6 +265,16 @@ impl TryFrom<v1::AddRequest> for Add {
             fragment_length: chosen_fragment_length(wire.fragment_length)?,
             update: wire.update,
             wait: wire.wait,
+            rules: Rules {
+                links: match links {
+                    v1::OutsideLinks::Unspecified => OutsideLinks::Refuse,
+                    v1::OutsideLinks::Keep => OutsideLinks::Keep,
+                    v1::OutsideLinks::Skip => OutsideLinks::Skip,
+                    v1::OutsideLinks::Follow => OutsideLinks::Follow,
+                },
+                keeps_case: wire.keep_case,
+                skips_unsupported: wire.skip_unsupported,
+            },
             selection: selection(wire.include, wire.exclude)?,
         })
     }
@@ -280,6 +291,43 @@ impl From<Add> for v1::AddRequest {
             wait: add.wait,
             include: add.selection.include().to_vec(),
             exclude: add.selection.exclude().to_vec(),
+            links: match add.rules.links {
+                OutsideLinks::Refuse => v1::OutsideLinks::Unspecified,
+                OutsideLinks::Keep => v1::OutsideLinks::Keep,
+                OutsideLinks::Skip => v1::OutsideLinks::Skip,
+                OutsideLinks::Follow => v1::OutsideLinks::Follow,
+            }
+            .into(),
+            keep_case: add.rules.keeps_case,
+            skip_unsupported: add.rules.skips_unsupported,
+        }
+    }
+}
+
+impl TryFrom<v1::LeftOut> for Unsupported {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::LeftOut) -> Result<Self, Invalid> {
+        if wire.entries.len() > Self::NAMED {
+            return Err(Invalid::field("left_out", "more is listed than may be"));
+        }
+        let entry = |entry: v1::LeftOutEntry| (entry.path, EntryFault::of(&entry.code));
+        Ok(Self {
+            count: wire.count,
+            first: wire.entries.into_iter().map(entry).collect(),
+        })
+    }
+}
+
+impl From<Unsupported> for v1::LeftOut {
+    fn from(left_out: Unsupported) -> Self {
+        let entry = |(path, fault): (String, EntryFault)| v1::LeftOutEntry {
+            path,
+            code: fault.as_str().to_owned(),
+        };
+        Self {
+            count: left_out.count,
+            entries: left_out.first.into_iter().map(entry).collect(),
         }
     }
 }
@@ -305,6 +353,7 @@ impl TryFrom<v1::AddEvent> for AddEvent {
             Event::Published(binding) => Self::Published(binding.try_into()?),
             Event::Replicas(health) => Self::Replicas(health.try_into()?),
             Event::Received(bytes) => Self::Received(bytes),
+            Event::LeftOut(left_out) => Self::LeftOut(left_out.try_into()?),
         })
     }
 }
@@ -330,6 +379,7 @@ impl From<AddEvent> for v1::AddEvent {
             AddEvent::Published(binding) => Event::Published(binding.into()),
             AddEvent::Replicas(health) => Event::Replicas(health.into()),
             AddEvent::Received(bytes) => Event::Received(bytes),
+            AddEvent::LeftOut(left_out) => Event::LeftOut(left_out.into()),
         };
         Self { event: Some(event) }
     }

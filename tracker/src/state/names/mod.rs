@@ -273,8 +273,8 @@ impl Names {
             .unwrap_or_default()
     }
 
-    /// Returns the parts of the collection that a name was bound to at a revision, ascending; none for a file,
-    /// and none once the revision was collected.
+    /// Returns the parts of the collection that a name was bound to at a revision, ascending; none for a
+    /// file, and none once the revision was collected.
     pub(crate) fn parts_at(&self, name: &Name, revision: Revision) -> &[ContentId] {
         let history = self.names.get(name);
         let bound = history.and_then(|history| Some((history, history.get(revision)?.bound()?)));

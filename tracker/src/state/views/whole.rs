@@ -1,7 +1,7 @@
 //! A file, or a collection with its parts: the one place that says which contents a name stands for.
 //!
-//! The catalog alone tells nothing about a collection: its files are in the parts. Every view of a name counts
-//! all of these contents, so that a collection is as well off as its worst part.
+//! The catalog alone tells nothing about a collection: its files are in the parts. Every view of a name
+//! counts all of these contents, so that a collection is as well off as its worst part.
 
 use std::collections::{BTreeMap, HashSet};
 
