@@ -268,7 +268,7 @@ pub fn location(name: &str, location: &Location) -> String {
             peer.id.short(),
             peer.address.to_string(),
             zone.map_or_else(|| "-".to_owned(), ToString::to_string),
-            peer_words(peer),
+            peer_state(peer),
             if keeps { words::yes() } else { words::no() }.to_owned(),
             fragments,
         ]
