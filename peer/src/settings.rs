@@ -71,9 +71,11 @@ static ADVERTISE: Key<HostPort> = Key::new("advertise", text)
         "The address at which other peers dial this one",
         "La dirección por la que los demás nodos llaman a este",
     );
-static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").each_command();
+static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text)
+    .told("the network's, else 3")
+    .each_command();
 static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
-    .told("what suits the file's size")
+    .told("the network's, else what suits the file's size")
     .each_command();
 static JSON: Key<bool> = Key::new("json", truth).or("false").each_command();
 static QUIET: Key<bool> = Key::new("quiet", truth).or("false").each_command();
@@ -124,9 +126,9 @@ pub struct Options {
     pub advertise: Option<HostPort>,
     /// Capacity, zone and limits of it.
     pub node: NodeSettings,
-    /// Replicas wanted of added contents.
-    pub replicas: ReplicationTarget,
-    /// The fragment length of added contents; none derives it from their length.
+    /// Replicas wanted of added contents; none leaves the number to the network.
+    pub replicas: Option<ReplicationTarget>,
+    /// The fragment length of added contents; none leaves it to the network, or else to their length.
     pub fragment_length: Option<FragmentLength>,
     /// The form of the output.
     pub style: Style,
@@ -240,7 +242,7 @@ impl Options {
             port: values.said(&PORT),
             advertise,
             node: NodeSettings::of(values),
-            replicas: values.get(&REPLICAS).unwrap_or(ReplicationTarget::DEFAULT),
+            replicas: values.get(&REPLICAS),
             fragment_length: values.get(&FRAGMENT_LENGTH),
             style: Style {
                 json: is_set(&JSON),

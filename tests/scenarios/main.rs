@@ -5,6 +5,7 @@
 
 mod collections;
 mod copies;
+mod defaults;
 mod disks;
 mod endings;
 mod foreign;
@@ -13,6 +14,7 @@ mod front_door;
 mod history;
 mod http;
 mod joining;
+mod leaving;
 mod loss;
 mod lying;
 mod menu;

@@ -103,6 +103,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         rules: args.rules.into(),
     };
     let (mut events, stdin) = begin(context, &node.client, add, &shown).await?;
+    context.warn_of_leaving(&name);
     let followed = follow(context.out, &context.clock, &mut events, &shown, &name, args.wait);
     let followed = tokio::select! {
         // A failed read explains why the node got no end.
@@ -117,6 +118,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     }
     followed
         .map(drop)
+        .map_err(|failure| context.explain_leaving(failure, &name))
         .map_err(|failure| failure.hint_for(Exit::Conflict, words::update_or_rename()))
 }
 

@@ -8,6 +8,7 @@ use proto::client::ControlClient;
 use proto::messages::Remove;
 use proto::messages::control::EntryPoint;
 use shared::model::ContentRef;
+use shared::model::Name;
 use shared::runtime::{Clock, Tasks};
 
 use crate::node::NodeHandle;
@@ -115,6 +116,23 @@ impl<'a> Context<'a> {
     /// Whether the command talks to a node of this process.
     pub(super) fn runs_own_node(&self) -> bool {
         self.ending().own.is_some()
+    }
+
+    /// Says, when a node of this process publishes `name`, that its copy leaves with the command: at once, and
+    /// when the command is ended from outside.
+    pub(super) fn warn_of_leaving(&self, name: &Name) {
+        if self.runs_own_node() {
+            self.out.note(&words::copy_leaves(name));
+            self.set_last_words(words::copy_left(name));
+        }
+    }
+
+    /// Adds to a failed wait for replicas that the copy of a node of this process left with the command.
+    pub(super) fn explain_leaving(&self, failure: Failure, name: &Name) -> Failure {
+        match self.runs_own_node() && failure.exit() == Exit::TargetNotMet {
+            true => Failure::new(failure.exit(), format!("{failure}; {}", words::copy_left(name))),
+            false => failure,
+        }
     }
 
     /// Removes a name when the command ends.

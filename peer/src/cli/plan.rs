@@ -58,14 +58,17 @@ pub(super) async fn add(
     name: Name,
     wanted: Wanted,
 ) -> Result<(), Failure> {
+    let node = attach::find(context.options).await?;
+    let defaults = node.as_ref().map(|node| node.status.defaults).unwrap_or_default();
     let found = {
-        let (path, length) = (path.clone(), context.options.fragment_length);
+        let length = context.options.fragment_length.or(defaults.fragment_length);
+        let path = path.clone();
         let own = context.options.data_dir.clone();
         let Wanted { selection, rules, .. } = wanted;
         off_thread(move || find(&path, length, &selection, rules, &own)).await??
     };
     let is_update = wanted.is_update;
-    let target = context.options.replicas.get();
+    let target = context.options.replicas.unwrap_or(defaults.replicas).get();
     let mut plan = AddPlan {
         path,
         name: name.to_string(),
@@ -83,7 +86,6 @@ pub(super) async fn add(
         bytes: None,
         expected_ms: None,
     };
-    let node = attach::find(context.options).await?;
     if let Some(node) = node {
         let own = node.status.peer;
         let bound = located(&node.client, &ContentRef::Name(name.clone())).await?;
@@ -111,7 +113,7 @@ pub(super) async fn add(
         let fewest = there.map_or(0, |location| location.health.fewest);
         let view = all_peers(&node.client).await?;
         let others = others(&view.peers, own);
-        tell_few_peers(context, others);
+        tell_few_peers(context, target, others);
         // One of the replicas is the file itself.
         let copies = target.saturating_sub(fewest.max(1)).min(others);
         let bytes = found.length.saturating_mul(copies.into());
@@ -133,8 +135,8 @@ fn others(peers: &[PeerInfo], own: PeerId) -> u32 {
 }
 
 /// Says that more replicas are wanted than there are peers.
-fn tell_few_peers(context: &Context<'_>, others: u32) {
-    let (target, peers) = (context.options.replicas.get(), others.saturating_add(1));
+fn tell_few_peers(context: &Context<'_>, target: u32, others: u32) {
+    let peers = others.saturating_add(1);
     if target > peers {
         let wanted = words::replicas(target.into());
         context
@@ -148,7 +150,8 @@ fn tell_few_peers(context: &Context<'_>, others: u32) {
 pub(super) async fn warn_of_few_peers(context: &Context<'_>, node: &Attached) {
     let view = tokio::time::timeout(WARNING_PATIENCE, all_peers(&node.client)).await;
     if let Ok(Ok(view)) = view {
-        tell_few_peers(context, others(&view.peers, node.status.peer));
+        let target = context.options.replicas.unwrap_or(node.status.defaults.replicas);
+        tell_few_peers(context, target.get(), others(&view.peers, node.status.peer));
     }
 }
 
@@ -186,7 +189,7 @@ fn find(
         let is_file = |step: &&scan::Step| matches!(step, scan::Step::File(_));
         return Ok(Found {
             length: scanned.length,
-            fragment_length: FragmentLength::for_content(scanned.length),
+            fragment_length: fragment_length.unwrap_or_else(|| FragmentLength::for_content(scanned.length)),
             fragments: 0,
             content: None,
             directory: Some(Directory {

@@ -92,7 +92,7 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
     let add = Add {
         path,
         name,
-        target: args.replicas.unwrap_or(context.options.replicas),
+        target: args.replicas.or(context.options.replicas),
         fragment_length: context.options.fragment_length,
         update: false,
         wait: false,

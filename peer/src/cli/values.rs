@@ -57,14 +57,16 @@ pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Fail
     let put = PutValue {
         key: args.key,
         value: value.into(),
-        target: args.replicas.unwrap_or(context.options.replicas),
+        target: args.replicas.or(context.options.replicas),
         wait: args.wait.is_some(),
     };
     let refused = |error: RemoteError| Failure::of(words::put(&what), &error);
     let mut events = node.client.put_value(put).await.map_err(refused)?;
+    context.warn_of_leaving(&name);
     follow(context.out, &context.clock, &mut events, &what, &name, args.wait)
         .await
         .map(drop)
+        .map_err(|failure| context.explain_leaving(failure, &name))
 }
 
 /// Runs `peer value`: prints the value unchanged, and nothing else.

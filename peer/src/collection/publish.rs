@@ -14,7 +14,7 @@ use shared::collection::{
     Builder, Catalog, Data, EntryFault, File, Kind, LARGE_FILE, Packed, Rules, Selection, Small, Unsupported,
     plan,
 };
-use shared::model::{ContentId, Manifest, Name};
+use shared::model::{ContentId, FragmentLength, Manifest, Name};
 use shared::{Coded as _, ErrorCode};
 
 use super::error::CollectionError;
@@ -36,6 +36,8 @@ pub struct Source<'a> {
     pub own: &'a Path,
     /// The catalog of the revision before, if its packs may be here.
     pub before: Option<&'a Catalog>,
+    /// Length of the fragments; none lets the length of each content decide.
+    pub fragment_length: Option<FragmentLength>,
 }
 
 /// Watches the work and may stop it.
@@ -101,7 +103,8 @@ pub fn make(
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     for &found in files.iter().filter(|found| found.length >= LARGE_FILE) {
         let progress = |bytes: u64| (watcher.progress)(done + bytes, total);
-        let shared = addition.hash_and_share(&found.place, threads, &progress, watcher.cancelled);
+        let length = source.fragment_length;
+        let shared = addition.hash_and_share(&found.place, length, threads, &progress, watcher.cancelled);
         let shared = shared.map_err(CollectionError::from);
         let is_same = |manifest: &Manifest| manifest.length() == found.length;
         let shared = shared.and_then(|manifest| {
@@ -134,7 +137,7 @@ pub fn make(
             holes,
         )))
     })?;
-    let manifest = addition.bytes(&catalog.encode()?, source.name)?;
+    let manifest = addition.bytes(&catalog.encode()?, source.name, source.fragment_length)?;
     (watcher.hold)(manifest.content());
     addition.catalog(manifest.content())?;
     Ok(Made {
@@ -293,7 +296,8 @@ fn pack<'a>(
         if bytes.is_empty() {
             continue;
         }
-        let pack = addition.bytes(&bytes, source.name)?.content();
+        let pack = addition.bytes(&bytes, source.name, source.fragment_length)?;
+        let pack = pack.content();
         hold(pack);
         for (number, offset) in numbers.iter().zip(offsets) {
             places.insert(&*readable[*number].path, Data::Packed(pack, offset));

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 
 use shared::Coded as _;
 use shared::collection::{Catalog, EntryFault, Kind, Mode, OutsideLinks, Rules, Selection, Unsupported};
-use shared::model::{ContentId, Name, ReplicationTarget, Revision};
+use shared::model::{ContentId, FragmentLength, Name, ReplicationTarget, Revision};
 
 use super::publish::{Source, Watcher, make};
 use super::restore::Restoration;
@@ -58,6 +58,7 @@ impl Node {
             name: &name,
             own: &self.path("data"),
             before,
+            fragment_length: None,
         };
         let watcher = Watcher {
             progress: &|_, _| {},
@@ -283,7 +284,7 @@ fn parts_are_kept_while_a_publication_waits_also_after_a_restart() {
     let waiting = Publication {
         name: Name::new("tree").expect("a name"),
         content,
-        target: ReplicationTarget::new(2).expect("in bounds"),
+        target: Some(ReplicationTarget::new(2).expect("in bounds")),
         update: false,
         state: PublicationState::Pending(None),
     };
@@ -430,6 +431,7 @@ fn a_directory_whose_making_is_stopped_leaves_nothing() {
         name: &name,
         own: &node.path("data"),
         before: None,
+        fragment_length: None,
     };
     let cancelled = AtomicBool::new(false);
     let watcher = Watcher {
@@ -465,7 +467,7 @@ fn only_the_parts_that_nothing_else_needs_go_with_a_directory() {
             .expect("it is here")
     };
     let going = |entry: &store::Entry| -> BTreeSet<ContentId> {
-        let going = going_with(&node.store, entry, true).expect("reads");
+        let going = going_with(&node.store, Some(entry), entry.name.as_ref()).expect("reads");
         going.into_iter().collect()
     };
     let of = |catalog: &Catalog| catalog.parts().iter().copied().collect::<BTreeSet<_>>();
@@ -479,7 +481,7 @@ fn only_the_parts_that_nothing_else_needs_go_with_a_directory() {
     let named = Publication {
         name: Name::new("part").expect("a name"),
         content: part,
-        target: ReplicationTarget::new(1).expect("in bounds"),
+        target: ReplicationTarget::new(1).ok(),
         update: false,
         state: PublicationState::Published(Revision::new(1)),
     };
@@ -674,6 +676,7 @@ fn files_that_change_or_vanish_while_they_are_read_are_left_out() {
             name: &name,
             own: &node.path("data"),
             before: None,
+            fragment_length: None,
         };
         // The first bytes are read after everything was found.
         let progress = |_: u64, _: u64| {
@@ -763,4 +766,33 @@ fn the_data_directory_is_in_no_collection_and_gets_none() {
     }
     into("out").expect("another place");
     assert_eq!(fs::read(&token).expect("reads"), b"secret");
+}
+
+#[test]
+fn parts_without_a_catalog_go_with_their_name() {
+    let node = Node::new();
+    node.write("small", b"of the directory that is kept");
+    let kept = node.add(&Selection::default(), None).expect("a collection");
+    let (name, other) = (
+        Name::new("gone").expect("a name"),
+        Name::new("other").expect("a name"),
+    );
+    let fetch = |bytes: &[u8], name: &Name| -> ContentId {
+        let mut hasher = shared::hash::ContentHasher::new(bytes.len() as u64, FragmentLength::MIN);
+        hasher.update(bytes);
+        let manifest = hasher.finish().expect("the length is right");
+        let purpose = store::Purpose::Collected {
+            role: store::Role::Fetched,
+            name: Some(name.clone()),
+            fragments: manifest.all_fragments(),
+        };
+        node.store.prepare(&manifest, purpose).expect("fits");
+        manifest.content()
+    };
+    let (pack, _) = (fetch(b"a pack", &name), fetch(b"a pack of another", &other));
+    assert_eq!(going_with(&node.store, None, Some(&name)).expect("reads"), [pack]);
+    assert_eq!(going_with(&node.store, None, None).expect("reads"), []);
+    let unknown = Name::new("unknown").expect("a name");
+    assert_eq!(going_with(&node.store, None, Some(&unknown)).expect("reads"), []);
+    assert!(!kept.parts().contains(&pack));
 }

@@ -109,8 +109,8 @@ pub(super) async fn publish(
 ) -> Result<Response, HttpError> {
     changing(access)?;
     let target = match query.replicas {
-        Some(replicas) => ReplicationTarget::new(replicas).map_err(HttpError::invalid)?,
-        None => ReplicationTarget::DEFAULT,
+        Some(replicas) => Some(ReplicationTarget::new(replicas).map_err(HttpError::invalid)?),
+        None => None,
     };
     let wait = match query.wait.as_deref() {
         None => None,
@@ -126,9 +126,10 @@ pub(super) async fn publish(
     let head = head(api, &name, &conditions).await?;
     let place = api.upload()?;
     let staged = receive(&api.node().store, body, limit).await?;
-    let (kept, mut addition) = (name.clone(), add::begin(api.node()));
+    let (kept, fragment_length) = (name.clone(), api.node().fragment_length(None).await);
+    let mut addition = add::begin(api.node());
     let manifest = addition
-        .run(move |addition| addition.upload(staged, &kept, None))
+        .run(move |addition| addition.upload(staged, &kept, fragment_length))
         .await
         .map_err(HttpError::storing)?;
     drop(place);

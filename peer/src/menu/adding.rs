@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use proto::messages::control::Add;
 use shared::collection::Rules;
-use shared::model::FragmentLength;
+use shared::model::{FragmentLength, NetworkDefaults};
 
 use super::completion::Completes;
 use super::preview::Looked;
@@ -20,7 +20,8 @@ impl Menu<'_> {
             self.console.say(words::nothing_added());
             return Ok(());
         };
-        let Some(fragment_length) = self.ask_fragment_length(&looked).await else {
+        let defaults = self.defaults().await;
+        let Some(fragment_length) = self.ask_fragment_length(&looked, defaults).await else {
             self.console.say(words::nothing_added());
             return Ok(());
         };
@@ -33,13 +34,15 @@ impl Menu<'_> {
             self.console.say(words::nothing_added());
             return Ok(());
         };
-        let default = self.options.replicas;
+        let default = self.options.replicas.unwrap_or(defaults.replicas);
         let read = |line: &str| answer::replicas(line, default);
         let question = words::ask_replicas(default);
-        let Some(target) = self.answered(&question, &Completes::Nothing, read).await else {
+        let Some(chosen) = self.answered(&question, &Completes::Nothing, read).await else {
             self.console.say(words::nothing_added());
             return Ok(());
         };
+        // The network's default is that of the moment of publication.
+        let target = (chosen != default).then_some(chosen).or(self.options.replicas);
         let add = Add {
             path,
             name,
@@ -87,6 +90,12 @@ impl Menu<'_> {
         }
     }
 
+    /// Returns the defaults of the network, as far as the node knows them.
+    async fn defaults(&self) -> NetworkDefaults {
+        let status = self.client.status().await;
+        status.map_or_else(|_| NetworkDefaults::default(), |status| status.defaults)
+    }
+
     /// Looks at a file or directory; none when the user interrupts.
     async fn look(
         &mut self,
@@ -106,9 +115,13 @@ impl Menu<'_> {
 
     /// Shows the file and its fragments, and asks for the length of a fragment until the file can have it.
     /// The outer option is none when the user declines; the inner one leaves the length to the content.
-    async fn ask_fragment_length(&mut self, looked: &Looked) -> Option<Option<FragmentLength>> {
+    async fn ask_fragment_length(
+        &mut self,
+        looked: &Looked,
+        defaults: NetworkDefaults,
+    ) -> Option<Option<FragmentLength>> {
         // The one place where the default is chosen.
-        let default = self.options.fragment_length;
+        let default = self.options.fragment_length.or(defaults.fragment_length);
         match looked.text(default) {
             Ok(text) | Err(text) => self.console.say(&text),
         }

@@ -98,6 +98,7 @@ pub async fn run(options: &Options, out: &Output, tasks: &Tasks) -> Result<(), F
     let result = menu.talk().await;
     menu.background.cancel_all();
     if let Some(node) = own {
+        menu.tell_unpublished().await;
         menu.console.say(words::stopping());
         // A second Ctrl-C does not wait for uploads to end.
         menu.console.unless_interrupted(node.stop()).await;
@@ -303,6 +304,16 @@ impl<'a> Menu<'a> {
         }
         let answer = self.asked(&words::yes_or_no(question)).await;
         answer.is_some_and(|line| answer::is_yes(&line))
+    }
+
+    /// Says what is still to be published when the node ends with the menu.
+    async fn tell_unpublished(&self) {
+        if let Ok(status) = self.client.status().await
+            && status.pending_publications > 0
+        {
+            let waiting = words::still_to_publish(status.pending_publications.into());
+            self.console.say(&waiting);
+        }
     }
 
     /// Whether leaving ends no transfer that the user would miss.

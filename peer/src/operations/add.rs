@@ -27,7 +27,8 @@ const WATCH_WAIT: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// As the contract says. A publication that the tracker could not be told of stays in the outbox.
-pub(crate) async fn add(node: &Node, add: Add, events: &Events<AddEvent>) -> Result<(), Failure> {
+pub(crate) async fn add(node: &Node, mut add: Add, events: &Events<AddEvent>) -> Result<(), Failure> {
+    add.fragment_length = node.fragment_length(add.fragment_length).await;
     let path = add.path.clone();
     let publication = |content| Publication {
         name: add.name.clone(),
@@ -222,6 +223,7 @@ async fn collect(
             name: &add.name,
             own: &own,
             before: before.as_ref(),
+            fragment_length: add.fragment_length,
         };
         let watcher = Watcher {
             progress: &progress,

@@ -56,6 +56,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         limits: limits(node),
         source_faults: node.fetcher.source_faults(),
         scrub: node.scrubber.status(),
+        defaults: node.network.defaults(),
     })
 }
 

@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use proto::client::{CatalogClient, UpkeepClient};
 use shared::Failure;
-use shared::model::{ContentId, HostPort, Timestamp, Zone};
+use shared::model::{ContentId, FragmentLength, HostPort, Timestamp, Zone};
 use shared::runtime::{Clock, Tasks};
 use shared::settings::InForce;
 use tokio::sync::watch;
@@ -99,6 +99,16 @@ impl Node {
     /// Unavailable, with the reason, without a tracker.
     pub(crate) async fn upkeep(&self) -> Result<UpkeepClient, Failure> {
         Ok(self.network.connection_soon().await?.upkeep)
+    }
+
+    /// Returns the length of the fragments of a content that is published: the one that was asked for, or
+    /// else the network's default; none lets the content's length decide. Waits a moment for a session that
+    /// is being entered.
+    pub(crate) async fn fragment_length(&self, asked: Option<FragmentLength>) -> Option<FragmentLength> {
+        match asked {
+            Some(asked) => Some(asked),
+            None => self.network.defaults_soon().await.fragment_length,
+        }
     }
 
     /// Runs work on the store on a thread that may wait for the disk.

@@ -146,7 +146,7 @@ fn a_file_with_a_bad_value_is_refused() {
 #[test]
 fn what_nobody_says_is_as_the_code_has_it() {
     let options = Options::told(&[("data_dir", "/data")]);
-    assert_eq!(options.replicas, ReplicationTarget::DEFAULT);
+    assert_eq!(options.replicas, None, "the network says how many");
     assert_eq!((options.port, options.entry.clone()), (None, None));
     assert_eq!(options.host, "127.0.0.1");
     assert_eq!(

@@ -1,6 +1,10 @@
 //! The interactive menu.
 
 shared::messages! {
+    fn still_to_publish(count) {
+        en: ["1 publication still waits; it is made when a node with this data directory is connected again", "{count} publications still wait; they are made when a node with this data directory is connected again"],
+        es: ["1 publicación queda pendiente; se hará cuando un nodo con este directorio de datos vuelva a conectarse", "{count} publicaciones quedan pendientes; se harán cuando un nodo con este directorio de datos vuelva a conectarse"]
+    }
     // The options: the letter that chooses one, and what it does.
     fn option_connect() { en: "c  connect to a network", es: "c  conectar con una red" }
     fn option_add() { en: "a  add a file or a directory", es: "a  añadir un archivo o directorio" }

@@ -34,6 +34,14 @@ fn entry_fault(fault: EntryFault) -> &'static str {
 }
 
 shared::messages! {
+    fn copy_leaves(name) {
+        en: "no node runs here: the copy of {name} on this machine counts for nothing, and leaves with this command",
+        es: "aquí no hay un nodo en marcha: la copia de {name} en esta máquina no cuenta, y se va con esta orden"
+    }
+    fn copy_left(name) {
+        en: "the copy of {name} on this machine left with this command; `peer serve` brings it back",
+        es: "la copia de {name} en esta máquina se fue con esta orden; `peer serve` la trae de vuelta"
+    }
     // Progress.
     fn hashing(name) { en: "hashing {name}", es: "leyendo {name}" }
     fn receiving(name) { en: "receiving {name}", es: "recibiendo {name}" }

@@ -22,8 +22,8 @@ pub use names::{
     Revision, Targeted,
 };
 pub use peers::{
-    AccusedPeer, Gap, Limits, ListedPeer, LocatedPeer, Network, NetworkPeer, NewId, NodeStatus, Peers, Ready,
-    Scrubbing, TrackerStatus,
+    AccusedPeer, Gap, Limits, ListedPeer, LocatedPeer, Network, NetworkDefaults, NetworkPeer, NewId,
+    NodeStatus, Peers, Ready, Scrubbing, TrackerStatus,
 };
 pub use transfers::{
     AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent,

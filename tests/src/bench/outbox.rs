@@ -87,7 +87,7 @@ async fn publish(cluster: &Cluster, client: &ControlClient, number: u32) -> Resu
     let add = Add {
         path,
         name: Name::new(format!("bench/{number}"))?,
-        target: ReplicationTarget::new(1)?,
+        target: Some(ReplicationTarget::new(1)?),
         fragment_length: None,
         update: false,
         wait: false,

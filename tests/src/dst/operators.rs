@@ -115,7 +115,7 @@ impl World {
         let publication = Publication {
             name: name.clone(),
             content: id,
-            target,
+            target: Some(target),
             update,
             state: PublicationState::Pending(None),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::collection::{EntryFault, Mode, OutsideLinks, Rules, Selection, Unsupported};
 use shared::model::{
     ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation,
-    SourceFault,
+    NetworkDefaults, SourceFault,
 };
 
 use super::fetch::{waiting_from, waiting_to};
@@ -14,7 +14,11 @@ use super::{
     Add, AddEvent, EntryPoint, Get, GetEvent, LimitChange, LocalContent, LocalRole, RateLimits, Scrub,
     SessionStatus, SetLimits, Status, Verified,
 };
-use crate::messages::types::{chosen_fragment_length, content_id, peer_id, target, zone, zone_text};
+use crate::messages::session::defaults;
+use crate::messages::types::{
+    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, target_number, zone,
+    zone_text,
+};
 use crate::messages::{Invalid, parsed};
 use crate::v1;
 
@@ -87,6 +91,10 @@ impl TryFrom<v1::StatusReply> for Status {
                 .map(TryInto::try_into)
                 .collect::<Result<_, _>>()?,
             scrub: wire.scrub.map(Scrub::from).unwrap_or_default(),
+            defaults: match wire.defaults {
+                Some(told) => defaults(told.replicas, told.fragment_length)?,
+                None => NetworkDefaults::default(),
+            },
         })
     }
 }
@@ -126,6 +134,11 @@ impl From<Status> for v1::StatusReply {
         Self {
             visitor_host: status.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
             copy_of: text(copy_of),
+            defaults: Some(v1::Defaults {
+                epoch: status.epoch.get(),
+                replicas: status.defaults.replicas.get(),
+                fragment_length: fragment_length_number(status.defaults.fragment_length),
+            }),
             scrub: Some(status.scrub.into()),
             peer_id: status.peer.as_bytes().to_vec().into(),
             incarnation: status.incarnation.get(),
@@ -248,7 +261,7 @@ impl TryFrom<v1::AddRequest> for Add {
         Ok(Self {
             path: absolute("path", wire.path)?,
             name: parsed("name", &wire.name)?,
-            target: target(wire.target)?,
+            target: chosen_target(wire.target)?,
             fragment_length: chosen_fragment_length(wire.fragment_length)?,
             update: wire.update,
             wait: wire.wait,
@@ -272,8 +285,8 @@ impl From<Add> for v1::AddRequest {
         Self {
             path: text_of(add.path),
             name: add.name.to_string(),
-            target: add.target.get(),
-            fragment_length: add.fragment_length.map_or(0, FragmentLength::get),
+            target: target_number(add.target),
+            fragment_length: fragment_length_number(add.fragment_length),
             update: add.update,
             wait: add.wait,
             include: add.selection.include().to_vec(),
