@@ -135,7 +135,7 @@ impl Globs {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
 pub struct EntryRules {
     /// Links of a directory that lead out of it: keep takes them as they are, skip leaves them out, follow
-    /// takes what they lead to in their place [default: they are refused]
+    /// takes what they lead to in their place; otherwise they are refused
     #[arg(long, value_name = "HOW", hide_possible_values = true)]
     pub links: Option<Links>,
     /// keep takes names of a directory that differ only in case

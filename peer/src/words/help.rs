@@ -117,7 +117,7 @@ add.replicas: Réplicas que se quieren de cada fragmento, de 1 a 32, contando la
 .fragment_length: Longitud de un fragmento, una potencia de dos de 64KiB a 16MiB
 .include: Tomar de un directorio solo lo que encaje: `*` y `?` en nombres, `**` para directorios; un patrón con barra es una ruta desde el propio directorio; puede darse varias veces
 .exclude: Dejar fuera de un directorio lo que encaje; pesa más que --include
-.links: Enlaces de un directorio que llevan fuera de él: keep los guarda tal cual, skip los deja fuera, follow toma en su lugar aquello a lo que llevan
+.links: Enlaces de un directorio que llevan fuera de él: keep los guarda tal cual, skip los deja fuera, follow toma en su lugar aquello a lo que llevan; si no, se rechazan
 .case: keep toma de un directorio nombres que solo difieren en mayúsculas
 .skip_unsupported: Dejar fuera de un directorio lo que no puede publicarse: tuberías, nombres que no son UTF-8, lo que no se puede leer o se borra entretanto
 get: Descargar y verificar un archivo o un directorio; continúa una descarga anterior, y sirve mientras descarga
