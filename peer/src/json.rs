@@ -326,6 +326,7 @@ mod tests {
             "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,
                 "ago_ms": 1500, "bytes_per_second": null}],
             "scrub": {"done": 1, "total": 2, "damaged": 3, "rounds": 4},
+            "visitor_host": null, "defaults": {"replicas": 3, "fragment_length": null},
         });
         assert_eq!(value(super::status(&status)), expected);
         status.session = SessionStatus::Connecting {

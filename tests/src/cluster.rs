@@ -150,7 +150,7 @@ impl Cluster {
         run_peer(&self.path(name), arguments)
     }
 
-    /// Waits until the tracker counts this many live peers.
+    /// Waits until the tracker counts this many live peers, and knows of each whether others reach it.
     ///
     /// # Errors
     /// When it does not in time.
@@ -165,7 +165,7 @@ impl Cluster {
             peers
                 .unwrap_or_default()
                 .iter()
-                .filter(|peer| peer["state"] == "live")
+                .filter(|peer| peer["state"] == "live" && peer["reach"] != "unconfirmed")
                 .count()
         };
         eventually("live peers", Duration::from_secs(30), ask, |live| *live == count).map(drop)

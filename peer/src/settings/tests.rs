@@ -73,7 +73,7 @@ const SAMPLES: [(&str, &str); 24] = [
     ("webserver", "web:2"),
     ("tracker", "tracker:3"),
     ("join", "peer:3"),
-    ("host", "0.0.0.0"),
+    ("host", "10.0.0.7"),
     ("port", "4"),
     ("advertise", "me:5"),
     ("capacity", "6MiB"),

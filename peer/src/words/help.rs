@@ -56,6 +56,8 @@ FORMAT: FORMATO
 FROM: DE
 GLOB: PATRÓN
 HOST: HOST
+HOW: CÓMO
+ID: ID
 HOST:PORT: HOST:PUERTO
 KEY: CLAVE
 LANGUAGE: IDIOMA
@@ -82,6 +84,7 @@ pub(crate) const DEFAULTS: &str = "
 .advertise: la dirección en la que escucha
 .lang: el del sistema, si no en
 .log: info en los servidores, si no warn
+.replicas: las de la red
 .fragment_length: la que conviene al tamaño del archivo
 .name: el del archivo
 get.output: ./ y la última parte del nombre

@@ -138,6 +138,7 @@ fn the_network_is_its_peers_and_the_tracker() {
     let expected = json!({"epoch": 3, "safe_mode": true, "peers": [{
         "id": "01".repeat(16), "addr": "127.0.0.1:1", "zone": null, "state": "live",
         "capacity": 100, "free": 60, "contents": 2, "incarnation": 7, "duty": "active",
+        "reach": "reachable", "unreachable": null, "visitor": false,
     }]});
     assert_eq!(value(Network::new(&[peer(1, None)], 3, true)), expected);
 }

@@ -295,7 +295,7 @@ async fn a_session_that_nobody_waits_for_is_closed() {
 async fn a_replaced_session_is_told_why_it_ends() {
     let (ledger, thread) = open(MemoryJournal::new(), &Tasks::new());
     let (first, _, mut orders) = ledger.open_session(hello(1), None).await.expect("welcome");
-    let (_, _, mut newer) = ledger.open_session(hello(2), None).await.expect("welcome");
+    let (_, _, mut newer) = ledger.open_session(hello(1), None).await.expect("welcome");
     assert_eq!(orders.next().await, Err(Closing::Replaced));
     let report = shared::model::Numbered {
         sequence: 2,
