@@ -96,6 +96,7 @@ mod tests {
             content,
             target: ReplicationTarget::new(2).expect("in bounds"),
             update: false,
+            metadata: None,
             state,
         }
     }

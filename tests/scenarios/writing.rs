@@ -292,3 +292,52 @@ fn a_user_may_update_a_directory_that_is_read_only() -> Result<()> {
     node.wait()?;
     told
 }
+
+#[test]
+fn a_file_keeps_mode_time_and_holes_with_its_revision() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    let (file, copy) = (cluster.path("file"), cluster.path("copy"));
+    let planted = fs::File::create(&file)?;
+    std::os::unix::fs::FileExt::write_all_at(&planted, b"island", 5 * MIB)?;
+    planted.set_len(16 * MIB)?;
+    let time = std::time::UNIX_EPOCH + std::time::Duration::new(1_600_000_000, 123_456_789);
+    planted.set_modified(time)?;
+    fs::set_permissions(&file, Permissions::from_mode(0o640))?;
+    let add = ["add", text(&file), "--replicas", "1"];
+    drop(cluster.peer(0).run(add).expect(0));
+    drop(
+        cluster
+            .peer(1)
+            .run(["get", "file", "--output", text(&copy)])
+            .expect(0),
+    );
+    crate::assert_same(&file, &copy);
+    let seen = fs::metadata(&copy)?;
+    assert_eq!(
+        (seen.mode() & 0o7777, seen.mtime(), seen.mtime_nsec()),
+        (0o640, 1_600_000_000, 123_456_789)
+    );
+    assert!(seen.blocks() * 512 < MIB, "its holes are holes");
+    let mode_of = |peer: &Peer| peer.locate("file")["mode"].as_str().map(ToOwned::to_owned);
+    // The same bytes are the same binding, whatever their metadata, until an update is asked for.
+    fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+    drop(cluster.peer(0).run(add).expect(0));
+    assert_eq!(mode_of(cluster.peer(1)).as_deref(), Some("640"));
+    drop(cluster.peer(0).run(add.into_iter().chain(["--update"])).expect(0));
+    assert_eq!(mode_of(cluster.peer(1)).as_deref(), Some("600"));
+    let history = cluster
+        .peer(1)
+        .run(["history", "file", "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(history["revisions"][0]["mode"], "600");
+    assert_eq!(history["revisions"].as_array().map(Vec::len), Some(1));
+    cluster.tracker.kill();
+    cluster.tracker.restart()?;
+    cluster.wait_for_live_peers(2)?;
+    assert_eq!(mode_of(cluster.peer(1)).as_deref(), Some("600"));
+    // Bytes that were in no file have none.
+    drop(cluster.peer(0).run(["put", "key", "value"]).expect(0));
+    assert!(cluster.peer(1).locate("values/key")["mode"].is_null());
+    Ok(())
+}

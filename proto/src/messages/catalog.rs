@@ -1,7 +1,7 @@
 //! Requests and replies of the catalogue.
 
 use shared::model::{
-    Asked, Binding, Expectation, Incarnation, Listing, Location, Manifest, Name, Parts, PeerId,
+    Asked, Binding, Expectation, FileMetadata, Incarnation, Listing, Location, Manifest, Name, Parts, PeerId,
     ReplicationTarget, Revision, Whole,
 };
 
@@ -26,6 +26,10 @@ pub struct Publish {
     pub incarnation: Incarnation,
     /// Parts of the collection, when the content is its catalog.
     pub parts: Option<Parts>,
+    /// Metadata of the file, if it is one.
+    pub metadata: Option<FileMetadata>,
+    /// Whether these metadata take the place of others when the name is bound to the content already.
+    pub replaces_metadata: bool,
 }
 
 /// Remove a name.
@@ -168,6 +172,8 @@ impl TryFrom<v1::PublishRequest> for Publish {
             publisher: peer_id(&wire.publisher)?,
             incarnation: Incarnation::new(wire.incarnation),
             parts: None,
+            metadata: wire.metadata.map(TryInto::try_into).transpose()?,
+            replaces_metadata: wire.replaces_metadata,
         })
     }
 }
@@ -181,6 +187,8 @@ impl From<&Publish> for v1::PublishRequest {
             expectation: Some(publish.expectation.into()),
             publisher: publish.publisher.as_bytes().to_vec().into(),
             incarnation: publish.incarnation.get(),
+            metadata: publish.metadata.as_ref().map(Into::into),
+            replaces_metadata: publish.replaces_metadata,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The words that several services share.
 
 use shared::model::{
-    Asked, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure, Digest, Extent,
-    FragmentLength, FragmentSet, Health, Holder, HostPort, Incarnation, Manifest, Name, Parts, PeerId,
-    PeerInfo, PeerMode, PeerState, Reach, ReplicationTarget, Revision, Share, Timestamp, Zone,
+    Asked, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure, Digest,
+    Extent, FileMetadata, FragmentLength, FragmentSet, Health, Holder, HostPort, Incarnation, Manifest, Mode,
+    ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode, PeerState, Reach, ReplicationTarget, Revision,
+    Share, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
@@ -204,6 +205,7 @@ impl TryFrom<v1::Binding> for Binding {
             target: target(wire.target)?,
             published_at: Timestamp::from_millis(wire.published_at_ms),
             collection: wire.collection.map(Into::into),
+            metadata: wire.metadata.map(TryInto::try_into).transpose()?,
         })
     }
 }
@@ -218,6 +220,45 @@ impl From<Binding> for v1::Binding {
             target: binding.target.get(),
             published_at_ms: binding.published_at.as_millis(),
             collection: binding.collection.map(Into::into),
+            metadata: binding.metadata.as_ref().map(Into::into),
+        }
+    }
+}
+
+impl TryFrom<v1::FileMetadata> for FileMetadata {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::FileMetadata) -> Result<Self, Invalid> {
+        let (holes, []) = wire.holes.as_chunks::<2>() else {
+            return Err(Invalid::Missing("end of a hole"));
+        };
+        let holes = holes.iter().map(|[start, end]| *start..*end).collect();
+        let modified = ModifiedAt::new(wire.modified_seconds, wire.modified_nanos);
+        let attributes = Attributes {
+            mode: Mode::of(wire.mode),
+            modified: modified.ok_or(Invalid::Missing("modified"))?,
+        };
+        Self::new(attributes, holes).map_err(|error| Invalid::field("metadata", error))
+    }
+}
+
+impl From<&FileMetadata> for v1::FileMetadata {
+    fn from(metadata: &FileMetadata) -> Self {
+        let ends = metadata.holes().iter().flat_map(|hole| [hole.start, hole.end]);
+        Self {
+            holes: ends.collect(),
+            ..metadata.attributes().into()
+        }
+    }
+}
+
+impl From<Attributes> for v1::FileMetadata {
+    fn from(Attributes { mode, modified }: Attributes) -> Self {
+        Self {
+            mode: mode.get(),
+            modified_seconds: modified.seconds(),
+            modified_nanos: modified.nanos(),
+            holes: Vec::new(),
         }
     }
 }

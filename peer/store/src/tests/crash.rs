@@ -300,6 +300,7 @@ fn facts_and_publications_survive() {
         content: content.id(),
         target: shared::model::ReplicationTarget::DEFAULT,
         update: true,
+        metadata: None,
         state: PublicationState::Pending(None),
     };
     let store = node.open();

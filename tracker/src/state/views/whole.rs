@@ -49,6 +49,7 @@ impl<'a> Whole<'a> {
                 content: id,
                 length: content.manifest().length(),
                 collection: None,
+                metadata: None,
                 ..binding
             };
             return Ok(Self {
