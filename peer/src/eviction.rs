@@ -94,7 +94,7 @@ mod tests {
         Publication {
             name: Name::new(name).expect("a name"),
             content,
-            target: ReplicationTarget::new(2).expect("in bounds"),
+            target: Some(ReplicationTarget::new(2).expect("in bounds")),
             update: false,
             metadata: None,
             state,

@@ -264,7 +264,7 @@ mod tests {
         let publication = |name: &str, state| Publication {
             name: name.parse().expect("a name"),
             content: ContentId::EMPTY,
-            target: ReplicationTarget::DEFAULT,
+            target: Some(ReplicationTarget::DEFAULT),
             update: true,
             metadata: None,
             state,

@@ -7,10 +7,10 @@ use proto::messages::control::{
 };
 use shared::collection::Mode;
 use shared::json::{
-    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, Limits, NodeStatus, Scrubbing,
-    VerifiedSoFar, millis,
+    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, LeftOutEntry, Limits, NetworkDefaults,
+    NodeStatus, Scrubbing, VerifiedSoFar, millis,
 };
-use shared::model::{ByteRate, FetchPhase};
+use shared::model::{ByteRate, FetchPhase, FragmentLength};
 
 /// An event of an addition as a line of `peer add`.
 #[must_use]
@@ -41,6 +41,10 @@ pub(crate) fn add_line(event: &AddEvent) -> AddLine {
         },
         AddEvent::Replicas(health) => AddLine::Replicas(health.into()),
         AddEvent::Received(done) => AddLine::Received { done: *done },
+        AddEvent::LeftOut(left_out) => AddLine::LeftOut {
+            count: left_out.count,
+            entries: LeftOutEntry::list(left_out),
+        },
     }
 }
 
@@ -187,6 +191,10 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         active_uploads: status.active_uploads,
         limits: limits(&status.limits),
         culprits: status.source_faults.iter().map(Into::into).collect(),
+        defaults: NetworkDefaults {
+            replicas: status.defaults.replicas.get(),
+            fragment_length: status.defaults.fragment_length.map(FragmentLength::get),
+        },
         scrub: Scrubbing {
             done: status.scrub.done,
             total: status.scrub.total,
@@ -308,6 +316,7 @@ mod tests {
                 damaged: 3,
                 rounds: 4,
             },
+            defaults: shared::model::NetworkDefaults::default(),
         };
         let expected = json!({
             "id": "01".repeat(16), "incarnation": 7, "addr": "127.0.0.1:1", "zone": null, "data_dir": "/d",

@@ -34,4 +34,4 @@ mod tests;
 pub mod values;
 mod words;
 
-pub use node::{NodeConfig, NodeError, NodeHandle, NodeSettings, RunningNode, find_running};
+pub use node::{Hidden, NodeConfig, NodeError, NodeHandle, NodeSettings, RunningNode, find_running};

@@ -282,7 +282,7 @@ impl Publisher {
         let publish = Publish {
             name: publication.name.clone(),
             manifest: bind.manifest,
-            target: publication.target,
+            target: publication.target.unwrap_or(self.0.network.defaults().replicas),
             expectation: bind.expectation,
             publisher: self.0.identity.peer(),
             incarnation: self.0.identity.incarnation(),

@@ -14,7 +14,9 @@ use proto::messages::control::EntryPoint;
 use shared::language::Language;
 use shared::model::{FragmentLength, HostPort, ReplicationTarget};
 use shared::runtime::telemetry::{LOG, LOG_FORMAT};
-use shared::settings::{self, Env, Key, Places, Setting, Table, Values, duration, path, text, truth, whole};
+use shared::settings::{
+    self, Env, InForce, Key, Places, Setting, Table, Values, duration, path, text, truth, whole,
+};
 
 use crate::node::{self, NodeSettings};
 use crate::words;
@@ -69,9 +71,11 @@ static ADVERTISE: Key<HostPort> = Key::new("advertise", text)
         "The address at which other peers dial this one",
         "La dirección por la que los demás nodos llaman a este",
     );
-static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").each_command();
+static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text)
+    .told("the network's, else 3")
+    .each_command();
 static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
-    .told("what suits the file's size")
+    .told("the network's, else what suits the file's size")
     .each_command();
 static JSON: Key<bool> = Key::new("json", truth).or("false").each_command();
 static QUIET: Key<bool> = Key::new("quiet", truth).or("false").each_command();
@@ -122,14 +126,16 @@ pub struct Options {
     pub advertise: Option<HostPort>,
     /// Capacity, zone and limits of it.
     pub node: NodeSettings,
-    /// Replicas wanted of added contents.
-    pub replicas: ReplicationTarget,
-    /// The fragment length of added contents; none derives it from their length.
+    /// Replicas wanted of added contents; none leaves the number to the network.
+    pub replicas: Option<ReplicationTarget>,
+    /// The fragment length of added contents; none leaves it to the network, or else to their length.
     pub fragment_length: Option<FragmentLength>,
     /// The form of the output.
     pub style: Style,
     /// The time after which a command gives up.
     pub timeout: Option<Duration>,
+    /// All of them as they were said.
+    pub in_force: InForce,
 }
 
 /// The form of a command's output.
@@ -225,7 +231,7 @@ impl Options {
             port: values.said(&PORT),
             advertise: values.get(&ADVERTISE),
             node: NodeSettings::of(values),
-            replicas: values.get(&REPLICAS).unwrap_or(ReplicationTarget::DEFAULT),
+            replicas: values.get(&REPLICAS),
             fragment_length: values.get(&FRAGMENT_LENGTH),
             style: Style {
                 json: is_set(&JSON),
@@ -233,6 +239,7 @@ impl Options {
                 no_progress: is_set(&NO_PROGRESS),
             },
             timeout: values.get(&TIMEOUT),
+            in_force: InForce::from(values),
         })
     }
 }

@@ -143,6 +143,14 @@ fn is_link_local(ip: IpAddr) -> bool {
     matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())
 }
 
+/// Returns the name that this machine has for itself, if the system tells.
+#[must_use]
+pub fn machine_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
 /// Whether this machine has an address, on any interface: whether a socket can have it. A kernel that gives
 /// sockets any address (`ip_nonlocal_bind`) does not tell; then no address is this machine's but loopback.
 #[must_use]

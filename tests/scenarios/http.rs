@@ -186,7 +186,12 @@ fn a_file_goes_in_by_http_and_comes_out_elsewhere_whole_and_in_parts() -> Result
     crate::assert_same(&source, &copy);
     // Elsewhere nothing of it is held: only the owner may have it fetched.
     let there = to.program.address();
-    send(there, "GET /files/big.one", &[], b"")?.expect(403);
+    let refused = send(there, "GET /files/big.one", &[], b"")?.expect(401);
+    assert!(
+        refused
+            .header("www-authenticate")
+            .is_some_and(|how| how.starts_with("Bearer"))
+    );
     let head = send(there, "HEAD /files/big.one", &[], b"")?.expect(200);
     assert_eq!(head.header("content-length"), Some(length.to_string()));
     let tag = head.header("etag").context("a tag")?;
@@ -218,6 +223,15 @@ fn a_file_goes_in_by_http_and_comes_out_elsewhere_whole_and_in_parts() -> Result
         b"",
     )?;
     assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(
+        (again.header("etag"), again.header("cache-control")),
+        (Some(tag.clone()), Some("no-cache".to_owned()))
+    );
+    // A HEAD has no ranges, and the unit of a range has no case.
+    let head = send(there, "HEAD /files/big.one", &[&asked], b"")?.expect(200);
+    assert_eq!(head.header("content-length"), Some(length.to_string()));
+    let unit = asked.replace("bytes", "Bytes");
+    send(there, "GET /files/big.one", &[&unit], b"")?.expect(206);
     let beyond = send(
         there,
         "GET /files/big.one",
@@ -277,6 +291,12 @@ fn a_file_in_a_directory_is_read_by_its_path() -> Result<()> {
     );
     assert!(read("tree/empty", &[&token])?.expect(200).body.is_empty());
     assert!(read("tree/large", &[&token])?.expect(200).body == std::fs::read(tree.join("large"))?);
+    // Now all of it is here, for everyone on the machine.
+    for (path, length) in [("tree/sub/small", 11), ("tree/large", 3 << 20), ("tree/empty", 0)] {
+        assert_eq!(read(path, &[])?.expect(200).body.len(), length, "{path}");
+    }
+    let empty = read("tree/empty", &["Range: bytes=0-"])?.expect(416);
+    assert_eq!(empty.header("content-range"), Some("bytes */0".to_owned()));
     read("tree/sub/none", &[&token])?.expect(404);
     read("tree/sub", &[&token])?.expect(409);
     read("tree", &[&token])?.expect(409);
@@ -331,7 +351,7 @@ fn what_may_not_be_is_refused() -> Result<()> {
     let (node, token) = (peer.program.address(), token(peer));
     let token = token.as_str();
     // Others, and pages of others.
-    send(node, "PUT /files/x", &[], b"x")?.expect(403);
+    send(node, "PUT /files/x", &[], b"x")?.expect(401);
     send(
         node,
         "PUT /files/x",
@@ -374,7 +394,14 @@ fn what_may_not_be_is_refused() -> Result<()> {
     send(node, "PUT /files/x?wait=soon", &[token], b"x")?.expect(400);
     send(node, "PUT /files/x", &[token, "Content-Range: bytes 0-0/2"], b"x")?.expect(400);
     send(node, "PUT /files/x", &[token, "If-Match: what"], b"x")?.expect(400);
-    send(node, "POST /files/x", &[token], b"x")?.expect(405);
+    let post = send(node, "POST /files/x", &[token], b"x")?.expect(405);
+    let allowed = post.header("allow").context("the methods that there are")?;
+    assert!(
+        ["GET", "PUT", "DELETE"]
+            .iter()
+            .all(|method| allowed.contains(method)),
+        "{allowed}"
+    );
     send(node, "GET /nothing", &[], b"")?.expect(404);
     send(node, "PUT /api/v1/values/long", &[token], &vec![0; 65_537])?.expect(413);
     send(
@@ -438,5 +465,34 @@ fn clients_that_send_too_much_or_too_slowly_or_break_off_leave_nothing() -> Resu
     eventually("broken uploads to be gone", PATIENCE, left, |left| *left == 0)?;
     assert_eq!(cluster.peer_mut(0).program.stop()?, 0);
     assert!(!cluster.peer(0).data_dir().join("http-token").exists());
+    Ok(())
+}
+
+#[test]
+fn a_published_page_has_its_type_and_no_rights() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let peer = cluster.peer(0);
+    let (node, token) = (peer.program.address(), token(peer));
+    let page = b"<script src=/api/v1/files></script>";
+    for (name, media) in [
+        ("page.html", "text/html; charset=utf-8"),
+        ("picture.SVG", "image/svg+xml"),
+        ("notes.txt", "text/plain; charset=utf-8"),
+        ("model.gguf", "application/octet-stream"),
+    ] {
+        send(node, &format!("PUT /files/{name}?replicas=1"), &[&token], page)?.expect(201);
+        let answer = send(node, &format!("GET /files/{name}"), &[], b"")?.expect(200);
+        assert_eq!(answer.header("content-type").as_deref(), Some(media), "{name}");
+        assert_eq!(
+            answer.header("x-content-type-options").as_deref(),
+            Some("nosniff")
+        );
+        let policy = answer.header("content-security-policy").context("a policy")?;
+        assert!(
+            policy.contains("sandbox") && !policy.contains("allow-scripts"),
+            "{policy}"
+        );
+        drop(send(node, &format!("DELETE /files/{name}"), &[&token], b"")?.expect(200));
+    }
     Ok(())
 }

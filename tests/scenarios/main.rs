@@ -5,6 +5,7 @@
 
 mod collections;
 mod copies;
+mod defaults;
 mod disks;
 mod endings;
 mod foreign;
@@ -13,6 +14,7 @@ mod front_door;
 mod history;
 mod http;
 mod joining;
+mod leaving;
 mod loss;
 mod lying;
 mod menu;
@@ -31,6 +33,7 @@ mod unchanged;
 mod upgrade;
 mod upkeep;
 mod watching;
+mod whole;
 mod writing;
 
 use std::path::{Path, PathBuf};

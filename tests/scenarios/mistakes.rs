@@ -194,3 +194,76 @@ fn the_same_twice_ends_as_it_did_once_or_says_why_not() -> Result<()> {
     assert!(same.stderr.contains("same name"), "{}", same.stderr);
     Ok(())
 }
+
+#[test]
+fn an_address_of_another_program_is_said_at_once() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let (tracker, webserver) = (cluster.tracker.address(), cluster.webserver.address());
+    let peer = cluster.peer(0).program.address();
+    let directory = tempfile::tempdir()?;
+    let data_dir = directory.path().to_str().expect("text");
+    for (flag, address, right) in [
+        ("--webserver", tracker, "--tracker"),
+        ("--webserver", peer, "--join"),
+        ("--tracker", webserver, "--webserver"),
+        ("--tracker", peer, "--join"),
+        ("--join", tracker, "--tracker"),
+        ("--join", webserver, "--webserver"),
+    ] {
+        for command in [&["serve", "--port", "0"][..], &["get", "x"]] {
+            let line = [command, &["--data-dir", data_dir, flag, address]].concat();
+            let outcome = run("peer", &line).expect(2);
+            let advice = format!("use {right} {address}");
+            assert!(outcome.stderr.contains(&advice), "{line:?}: {}", outcome.stderr);
+            assert!(!outcome.stdout.contains("ready"), "{line:?}: {}", outcome.stdout);
+        }
+    }
+    for other in [webserver, peer] {
+        let outcome = run("webserver", &["--port", "0", "--tracker", other]).expect(2);
+        assert!(outcome.stderr.contains("not a tracker"), "{}", outcome.stderr);
+        assert!(outcome.stdout.is_empty(), "{}", outcome.stdout);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_number_without_its_unit_is_refused() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    for line in [&["limit", "--upload", "8"][..], &["limit", "--download", "100"]] {
+        let outcome = cluster.peer(0).run(line).expect(2);
+        assert!(outcome.stderr.contains("MB/s"), "{}", outcome.stderr);
+    }
+    let limits = cluster.peer(0).run(["limit", "--json"]).expect(0).json();
+    assert!(limits["upload_limit"].is_null(), "{limits}");
+    for flags in [
+        ["--upload-limit", "8"],
+        ["--capacity", "50"],
+        ["--scrub-rate", "1"],
+    ] {
+        drop(run("peer", &[&["serve"], &flags[..]].concat()).expect(2));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_ids_that_tables_print_are_accepted() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let original = crate::publish(&cluster, 0, "data", 100_000, 1)?;
+    let peer = cluster.peer(0);
+    let id = peer.locate("data")["content"].as_str().expect("an id").to_owned();
+    let short = &id[..10];
+    let table = peer.run(["list"]).expect(0);
+    assert!(table.stdout.contains(short), "{}", table.stdout);
+    assert_eq!(peer.locate(short)["content"], id.as_str());
+    for command in ["why", "durability", "verify"] {
+        drop(peer.run([command, short]).expect(0));
+    }
+    let output = cluster.path("copy");
+    drop(
+        peer.run(["get", short, "--output", output.to_str().expect("text")])
+            .expect(0),
+    );
+    crate::assert_same(&original, &output);
+    drop(peer.run(["locate", "0123456789"]).expect(3));
+    Ok(())
+}

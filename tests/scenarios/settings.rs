@@ -225,3 +225,32 @@ fn a_changed_file_takes_effect_while_a_tracker_and_a_webserver_run() -> Result<(
     wait_for_log(&webserver, "the list is empty")?;
     Ok(())
 }
+
+#[test]
+fn config_show_asks_the_running_node() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let peer = cluster.peer(0);
+    drop(peer.run(["limit", "--upload", "2MB/s"]).expect(0));
+    let shown = peer.run(["config", "show", "--json"]).expect(0).json();
+    assert_eq!(shown["running"], true);
+    let setting = |key: &str| {
+        let mut all = shown["settings"].as_array().into_iter().flatten();
+        let found = all.find(|setting| setting["key"] == key);
+        let found = found.expect("it is listed");
+        (found["value"].clone(), found["from"].clone())
+    };
+    assert_eq!(setting("upload_limit"), ("1.9 MiB/s".into(), "command".into()));
+    assert_eq!(
+        setting("webserver"),
+        (cluster.webserver.address().into(), "flag".into())
+    );
+    let (_, port) = peer.program.address().rsplit_once(':').expect("a port");
+    assert_eq!(setting("port"), (port.into(), "flag".into()));
+    let nobody = cluster.outsider("nobody", ["config", "show", "--json"]).expect(0);
+    assert_eq!(nobody.json()["running"], false);
+    let text = cluster.outsider("nobody", ["config", "show"]).expect(0).stdout;
+    assert!(text.contains("no node runs on"), "{text}");
+    let tracker = run("tracker", &["config", "show", "--json"]).expect(0);
+    assert!(tracker.json()["running"].is_null());
+    Ok(())
+}

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{Outcome, Program, binaries, eventually};
 
 /// Shorter times than in production, so that stories about losses do not take minutes.
-pub(crate) const QUICK_TIMING: &str = r#"
+pub const QUICK_TIMING: &str = r#"
 history_grace = "1s"
 [timing]
 lease = "3s"

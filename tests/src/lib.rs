@@ -26,7 +26,7 @@ mod program;
 pub mod swarm_sim;
 mod terminal;
 
-pub use cluster::{Cluster, ClusterBuilder, Peer, copy};
+pub use cluster::{Cluster, ClusterBuilder, Peer, QUICK_TIMING, copy};
 pub use eventually::{Stopwatch, eventually, interrupt, is_interrupted, until_interrupted};
 pub use outcome::Outcome;
 pub use program::Program;

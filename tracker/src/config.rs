@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use shared::model::{RevisionLimit, parse_duration};
+use proto::http::{Gate, Origin};
+use proto::listen::machine_name;
+use shared::model::{FragmentLength, NetworkDefaults, ReplicationTarget, RevisionLimit, parse_duration};
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{
-    Env, Key, Places, Setting, SettingsError, Table, Values, flags, flags::one_of, number, path, text, whole,
+    Env, Key, Places, Setting, SettingsError, Table, Values, flags, flags::one_of, list, number, path, text,
+    whole,
 };
 use shared::{Coded, ErrorCode};
 
@@ -21,15 +24,26 @@ static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", whole).or("50052");
 static DATA_DIR: Key<PathBuf> =
     Key::new("data_dir", path).told("$XDG_DATA_HOME/enjambre/tracker or ~/.local/share/enjambre/tracker");
+static ALLOWED_HOSTS: Key<Vec<String>> = Key::new("allowed_hosts", list).several();
+static ALLOWED_ORIGINS: Key<Vec<Origin>> = Key::new("allowed_origins", list).several();
 static KEEP_REVISIONS: Key<RevisionLimit> = Key::new("keep_revisions", text).or("8").at_once();
 
+static REPLICAS: Key<ReplicationTarget> = Key::new("replicas", text).or("3").at_once();
+static FRAGMENT_LENGTH: Key<FragmentLength> = Key::new("fragment_length", text)
+    .told("what suits the file's size")
+    .at_once();
+
 /// Every setting of a tracker that is in no table of the file.
-static PLAIN: [&dyn Setting; 7] = [
+static PLAIN: [&dyn Setting; 11] = [
     &HOST,
     &PORT,
     &DATA_DIR,
+    &ALLOWED_HOSTS,
+    &ALLOWED_ORIGINS,
     &KEEP_REVISIONS,
     &HISTORY_GRACE,
+    &REPLICAS,
+    &FRAGMENT_LENGTH,
     &LOG,
     &LOG_FORMAT,
 ];
@@ -60,6 +74,14 @@ pub struct Args {
     /// Directory of the journal
     #[arg(long, value_name = "DIR", global = true)]
     pub data_dir: Option<PathBuf>,
+    /// Names of this machine by which HTTP requests may ask, beside addresses, localhost, --host and the
+    /// machine's own name; repeat it or separate them with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may read the HTTP API, such as http://10.0.0.1:8080, beside that of a webserver on
+    /// the same host and port 50051; repeat it or separate them with commas
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    pub allowed_origins: Vec<Origin>,
     /// Revisions of every name that are remembered, the current one included, 1 to 64; pinned ones are
     /// besides
     #[arg(long, value_name = "N")]
@@ -67,8 +89,15 @@ pub struct Args {
     /// Time for which a superseded revision keeps its content, unless it is pinned
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub history_grace: Option<Duration>,
+    /// Replicas of every fragment, 1 to 32, in the whole network, unless a publisher says otherwise
+    #[arg(long, value_name = "N")]
+    pub replicas: Option<ReplicationTarget>,
+    /// Length of a fragment, a power of two from 64KiB to 16MiB, in the whole network, unless a publisher says
+    /// otherwise
+    #[arg(long, value_name = "SIZE")]
+    pub fragment_length: Option<FragmentLength>,
     /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, keep_revisions,
-    /// history_grace, log, log_format, a table `timing` of durations, and a table `repair` of how much repair
+    /// history_grace, replicas, fragment_length, log, log_format, a table `timing` of durations, and a table `repair` of how much repair
     /// may be under way. Changes take effect while the tracker runs, but for host, port, data_dir,
     /// log_format, and lease, heartbeat, tick and safe_mode of `timing`
     #[arg(long, value_name = "FILE", global = true)]
@@ -128,8 +157,14 @@ pub struct Config {
     pub port: u16,
     /// Directory of the journal.
     pub data_dir: PathBuf,
+    /// Names of this machine by which HTTP requests may ask.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may read the HTTP API.
+    pub allowed_origins: Vec<Origin>,
     /// Number of revisions of every name that are remembered.
     pub keep_revisions: RevisionLimit,
+    /// Defaults for publishers.
+    pub defaults: NetworkDefaults,
     /// Durations.
     pub timing: Timing,
     /// Limits of repair.
@@ -187,10 +222,21 @@ impl Config {
             host: "127.0.0.1".to_owned(),
             port: 0,
             data_dir: data_dir.into(),
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             keep_revisions: RevisionLimit::default(),
+            defaults: NetworkDefaults::default(),
             timing: Timing::default(),
             repair: Budget::default(),
         }
+    }
+
+    /// Returns the gate of the HTTP side.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        let names = self.allowed_hosts.iter().cloned();
+        let names = names.chain([self.host.clone()]).chain(machine_name());
+        Gate::of_a_tracker(names, self.allowed_origins.clone())
     }
 
     /// Returns the policy of the state.
@@ -199,6 +245,7 @@ impl Config {
         Policy {
             timing: self.timing,
             budget: self.repair,
+            defaults: self.defaults,
         }
     }
 
@@ -215,7 +262,13 @@ impl Config {
             host: values.get(&HOST).unwrap_or_default(),
             port: values.get(&PORT).unwrap_or_default(),
             data_dir: values.get(&DATA_DIR).ok_or(ConfigError::NoDataDir)?,
+            allowed_hosts: values.get(&ALLOWED_HOSTS).unwrap_or_default(),
+            allowed_origins: values.get(&ALLOWED_ORIGINS).unwrap_or_default(),
             keep_revisions: values.get(&KEEP_REVISIONS).unwrap_or_default(),
+            defaults: NetworkDefaults {
+                replicas: values.get(&REPLICAS).unwrap_or(ReplicationTarget::DEFAULT),
+                fragment_length: values.get(&FRAGMENT_LENGTH),
+            },
             timing,
             repair,
         })
@@ -292,6 +345,22 @@ mod tests {
     }
 
     #[test]
+    fn the_networks_defaults_are_settings() {
+        let text = "replicas = 2\nfragment_length = '1MiB'";
+        let config = load(text, &[]).expect("valid");
+        assert_eq!(config.defaults.replicas.get(), 2);
+        assert_eq!(
+            config.defaults.fragment_length.map(FragmentLength::get),
+            Some(1 << 20)
+        );
+        let flags = ["--replicas", "5", "--fragment-length", "64KiB"];
+        let config = load(text, &flags).expect("valid");
+        assert_eq!(config.defaults.replicas.get(), 5);
+        assert_eq!(config.defaults.fragment_length, Some(FragmentLength::MIN));
+        assert_eq!(load("", &[]).expect("valid").defaults, NetworkDefaults::default());
+    }
+
+    #[test]
     fn settings_that_make_no_sense_are_usage_errors() {
         for text in [
             "ports = 1",
@@ -302,6 +371,9 @@ mod tests {
             "[repair]\ntotal = '1KiB'",
             "[repair]\nrate = '0'",
             "log = 'loud'",
+            "replicas = 33",
+            "fragment_length = '100KiB'",
+            "fragment_length = '32MiB'",
             "keep_revisions = 0",
             "keep_revisions = 65",
         ] {

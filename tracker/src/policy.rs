@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-use shared::model::{ByteCount, ByteRate};
+use shared::model::{ByteCount, ByteRate, NetworkDefaults};
 use shared::settings::{Key, Setting as _, Table, Values, text};
 
 use crate::timing::Timing;
@@ -29,6 +29,8 @@ pub struct Policy {
     pub timing: Timing,
     /// Limits of the repair that is under way.
     pub budget: Budget,
+    /// Defaults for publishers, of which peers are told.
+    pub defaults: NetworkDefaults,
 }
 
 impl From<Timing> for Policy {

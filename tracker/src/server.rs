@@ -164,7 +164,8 @@ impl Tracker {
             .add(UpkeepService::server(self.ledger.clone()))
             .await
             .into_router();
-        let router = http::router(self.ledger.clone(), tasks.clone(), grpc);
+        let gate = self.config.borrow().gate();
+        let router = http::router(self.ledger.clone(), tasks.clone(), gate, grpc);
         tasks.spawn(
             "accept",
             OnExit::ShutDown,

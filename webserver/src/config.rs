@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use proto::http::{Addresses, Gate, Origin};
+use proto::listen::machine_name;
 use shared::model::{HostPort, parse_duration};
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
@@ -25,6 +27,8 @@ const MAX_PROBING: Duration = Duration::from_secs(60);
 static TRACKER: Key<Vec<HostPort>> = Key::new("tracker", list).several().at_once();
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", whole).or("50051");
+static ALLOWED_HOSTS: Key<Vec<String>> = Key::new("allowed_hosts", list).several();
+static ALLOWED_ORIGINS: Key<Vec<Origin>> = Key::new("allowed_origins", list).several();
 static PROBE_INTERVAL: Key<Duration> = Key::new("probe_interval", duration).or("1s").at_once();
 static PROBE_DEADLINE: Key<Duration> = Key::new("probe_deadline", duration).or("1s").at_once();
 
@@ -33,6 +37,8 @@ pub static TABLE: Table = &[
     &TRACKER,
     &HOST,
     &PORT,
+    &ALLOWED_HOSTS,
+    &ALLOWED_ORIGINS,
     &PROBE_INTERVAL,
     &PROBE_DEADLINE,
     &LOG,
@@ -53,6 +59,14 @@ pub struct Args {
     /// Port to listen on; 0 picks a free one
     #[arg(long, value_parser = number::<u16>)]
     pub port: Option<u16>,
+    /// Names of this machine by which HTTP requests may ask, beside addresses, localhost, --host and the
+    /// machine's own name; repeat it or separate them with commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may read the HTTP API, beside the webserver's own; repeat it or separate them with
+    /// commas
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
+    pub allowed_origins: Vec<Origin>,
     /// Time between two health checks of a tracker
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub probe_interval: Option<Duration>,
@@ -120,6 +134,10 @@ pub struct Config {
     pub port: u16,
     /// The trackers, in order of preference.
     pub trackers: Vec<HostPort>,
+    /// Names of this machine by which HTTP requests may ask.
+    pub allowed_hosts: Vec<String>,
+    /// Origins whose pages may read the HTTP API.
+    pub allowed_origins: Vec<Origin>,
     /// Timing of the probes.
     pub probing: Probing,
 }
@@ -168,8 +186,18 @@ impl Config {
             host: "127.0.0.1".to_owned(),
             port: 0,
             trackers,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
             probing: Probing::default(),
         }
+    }
+
+    /// Returns the gate of the HTTP side.
+    #[must_use]
+    pub fn gate(&self) -> Gate {
+        let names = self.allowed_hosts.iter().cloned();
+        let names = names.chain([self.host.clone()]).chain(machine_name());
+        Gate::new(Addresses::Any, names, self.allowed_origins.clone())
     }
 
     /// Reads the configuration from the settings.
@@ -196,6 +224,8 @@ impl Config {
             host: values.get(&HOST).unwrap_or_default(),
             port: values.get(&PORT).unwrap_or_default(),
             trackers,
+            allowed_hosts: values.get(&ALLOWED_HOSTS).unwrap_or_default(),
+            allowed_origins: values.get(&ALLOWED_ORIGINS).unwrap_or_default(),
             probing,
         })
     }

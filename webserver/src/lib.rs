@@ -16,4 +16,4 @@ mod rpc;
 mod webserver;
 
 pub use config::{Args, Config, ConfigError};
-pub use webserver::{StartError, Webserver};
+pub use webserver::{StartError, Webserver, refuse_other_programs};

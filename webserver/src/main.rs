@@ -11,7 +11,7 @@ use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{OnExit, Tasks, shutdown_signal};
 use shared::settings::{Values, flags, follow};
 use webserver::config::{Command, Invocation, TABLE};
-use webserver::{Args, Config, ConfigError, StartError, Webserver};
+use webserver::{Args, Config, ConfigError, StartError, Webserver, refuse_other_programs};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -55,7 +55,9 @@ async fn run(invocation: &Invocation) -> Result<(), StartError> {
     let values = places.values().map_err(ConfigError::from)?;
     let verbosity = Verbosity::Info.raised(invocation.args.verbose);
     telemetry::start(&values, verbosity);
-    let webserver = Webserver::bind(Config::of(&values)?).await?;
+    let config = Config::of(&values)?;
+    refuse_other_programs(&config.trackers).await?;
+    let webserver = Webserver::bind(config).await?;
     let (config, stop) = (webserver.config(), tasks.token().clone());
     let following = follow(places, values, stop, is_usable, move |values, _| {
         telemetry::change(&telemetry::filter(values, verbosity));

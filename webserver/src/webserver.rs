@@ -4,8 +4,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use proto::accept::{self, Services};
+use proto::client::{Program, identify};
 use proto::listen::{self, ListenError};
+use shared::model::HostPort;
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
 use tokio::net::TcpListener;
@@ -36,6 +39,14 @@ pub enum StartError {
     /// The settings make no sense.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Another program answers at the address of a tracker.
+    #[error("{address} is a {program}, not a tracker; give --tracker the address of a tracker")]
+    NotATracker {
+        /// The address.
+        address: HostPort,
+        /// The program that answers there.
+        program: Program,
+    },
     /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -55,9 +66,29 @@ impl Coded for StartError {
         match self {
             Self::Config(error) => error.code(),
             Self::Listen(error) => error.code(),
+            Self::NotATracker { .. } => ErrorCode::InvalidArgument,
             Self::Failed => ErrorCode::Internal,
         }
     }
+}
+
+/// Refuses addresses at which another program answers. Says nothing about those at which none does: a tracker
+/// may start later.
+///
+/// # Errors
+/// [`StartError::NotATracker`].
+pub async fn refuse_other_programs(trackers: &[HostPort]) -> Result<(), StartError> {
+    let programs = join_all(trackers.iter().map(identify)).await;
+    for (address, program) in trackers.iter().zip(programs) {
+        match program {
+            None | Some(Program::Tracker) => {}
+            Some(program) => {
+                let address = address.clone();
+                return Err(StartError::NotATracker { address, program });
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Webserver {
@@ -111,7 +142,8 @@ impl Webserver {
             .add(DirectoryService::server(receiver.clone()))
             .await
             .into_router();
-        let router = http::router(receiver.clone(), grpc);
+        let gate = self.config.borrow().gate();
+        let router = http::router(receiver.clone(), gate, grpc);
         let (listener, serving) = (self.listener, tasks.clone());
         tasks.spawn("accept", OnExit::ShutDown, async move {
             let mut directory = receiver;

@@ -10,7 +10,7 @@ use proto::messages::control::{Add, AddStream, SessionStatus};
 use shared::model::{FragmentLength, Name, ReplicationTarget};
 
 use super::context::Context;
-use super::flags::Globs;
+use super::flags::{EntryRules, Globs};
 use super::plan;
 use super::standard_streams::{self, StdinFailure};
 use crate::terminal::adding::{AddEvents, Wait, follow};
@@ -26,6 +26,9 @@ pub struct AddArgs {
     /// The selection of a directory's entries.
     #[command(flatten)]
     pub globs: Globs,
+    /// The rules for a directory's entries.
+    #[command(flatten)]
+    pub rules: EntryRules,
     /// The name to bind [default: the file's name]
     #[arg(long)]
     pub name: Option<Name>,
@@ -67,7 +70,12 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         return Err(Failure::new(Exit::Usage, why));
     }
     if args.dry_run {
-        return plan::add(context, path, name, selection, args.update).await;
+        let wanted = plan::Wanted {
+            selection,
+            rules: args.rules.into(),
+            is_update: args.update,
+        };
+        return plan::add(context, path, name, wanted).await;
     }
     let node = match args.wait {
         None => context.require_sharing(&shown).await?,
@@ -77,6 +85,10 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     if args.wait.is_some() && node.status.session == SessionStatus::Offline {
         return Err(Failure::new(Exit::Unreachable, words::cannot_wait_offline(shown)));
     }
+    if matches!(node.status.session, SessionStatus::Connected { .. }) {
+        plan::warn_of_few_peers(context, &node).await;
+    }
+    let is_file = !path.is_dir();
     let add = Add {
         path,
         name: name.clone(),
@@ -85,8 +97,10 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         update: args.update,
         wait: args.wait.is_some(),
         selection,
+        rules: args.rules.into(),
     };
     let (mut events, stdin) = begin(context, &node.client, add, &shown).await?;
+    context.warn_of_leaving(&name);
     let followed = follow(context.out, &context.clock, &mut events, &shown, &name, args.wait);
     let followed = tokio::select! {
         // A failed read explains why the node got no end.
@@ -94,8 +108,14 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         failure = stdin.failure() => Err(failure),
         followed = followed => followed,
     };
+    if let Ok(added) = &followed
+        && is_file
+    {
+        plan::tell_other_fragments(context, added.fragment_length, &shown);
+    }
     followed
         .map(drop)
+        .map_err(|failure| context.explain_leaving(failure, &name))
         .map_err(|failure| failure.hint_for(Exit::Conflict, words::update_or_rename()))
 }
 

@@ -82,7 +82,7 @@ pub enum Command {
     List(ListArgs),
     /// Show who holds which fragments of a content
     Locate {
-        /// A name, or an id of 64 hexadecimal digits
+        /// A name, or an id, of which the first 8 digits are enough
         #[arg(value_name = "NAME|ID")]
         content: ContentRef,
     },
@@ -125,13 +125,13 @@ pub enum Command {
     Maintenance(MaintenanceArgs),
     /// Show which losses the contents would survive, which contents are in danger, and the progress of repair
     Durability {
-        /// A name, or an id of 64 hexadecimal digits [default: everything]
+        /// A name, or an id, of which the first 8 digits are enough [default: everything]
         #[arg(value_name = "NAME|ID")]
         content: Option<ContentRef>,
     },
     /// Show why a content has fewer replicas than wanted, and why its fetch on this peer waits
     Why {
-        /// A name, or an id of 64 hexadecimal digits
+        /// A name, or an id, of which the first 8 digits are enough
         #[arg(value_name = "NAME|ID")]
         content: ContentRef,
     },

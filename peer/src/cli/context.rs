@@ -8,6 +8,7 @@ use proto::client::ControlClient;
 use proto::messages::Remove;
 use proto::messages::control::EntryPoint;
 use shared::model::ContentRef;
+use shared::model::Name;
 use shared::runtime::{Clock, Tasks};
 
 use crate::node::NodeHandle;
@@ -117,14 +118,30 @@ impl<'a> Context<'a> {
         self.ending().own.is_some()
     }
 
+    /// Says, when a node of this process publishes `name`, that its copy leaves with the command: at once, and
+    /// when the command is ended from outside.
+    pub(super) fn warn_of_leaving(&self, name: &Name) {
+        if self.runs_own_node() {
+            self.out.note(&words::copy_leaves(name));
+            self.set_last_words(words::copy_left(name));
+        }
+    }
+
+    /// Adds to a failed wait for replicas that the copy of a node of this process left with the command.
+    pub(super) fn explain_leaving(&self, failure: Failure, name: &Name) -> Failure {
+        match self.runs_own_node() && failure.exit() == Exit::TargetNotMet {
+            true => Failure::new(failure.exit(), format!("{failure}; {}", words::copy_left(name))),
+            false => failure,
+        }
+    }
+
     /// Removes a name when the command ends.
     pub(super) fn remove_at_the_end(&self, client: ControlClient, remove: Remove) {
         self.ending().removal = Some((client, remove));
     }
 
-    /// Sets the words for a command that is ended from outside.
-    /// Tells when a name hides a path inside a directory that reads the same, and how to write that path. A node
-    /// that cannot tell hides nothing that matters now.
+    /// Tells when a name hides a path inside a directory that reads the same, and how to write that path. A
+    /// node that cannot tell hides nothing that matters now.
     pub(super) async fn note_hidden(&self, client: &ControlClient, content: &ContentRef) {
         if content.splits().next().is_none() {
             return;
@@ -134,6 +151,7 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Sets the words for a command that is ended from outside.
     pub(super) fn set_last_words(&self, words: String) {
         self.ending().last_words = Some(words);
     }

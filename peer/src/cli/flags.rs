@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{ArgMatches, Args, FromArgMatches};
-use shared::collection::Selection;
+use clap::{ArgMatches, Args, FromArgMatches, ValueEnum};
+use shared::collection::{OutsideLinks, Rules, Selection};
 use shared::language::Language;
 use shared::model::{HostPort, ParseDurationError, parse_duration};
 use shared::runtime::telemetry::{LogFilter, LogFormat};
@@ -128,6 +128,55 @@ impl Globs {
     pub fn selection(&self) -> Result<Selection, Failure> {
         Selection::new(self.include.clone(), self.exclude.clone())
             .map_err(|error| Failure::new(Exit::Usage, words::glob_error(&error)))
+    }
+}
+
+/// Rules for the entries of a directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Args)]
+pub struct EntryRules {
+    /// Links of a directory that lead out of it: keep takes them as they are, skip leaves them out, follow
+    /// takes what they lead to in their place; otherwise they are refused
+    #[arg(long, value_name = "HOW", hide_possible_values = true)]
+    pub links: Option<Links>,
+    /// keep takes names of a directory that differ only in case
+    #[arg(long, value_name = "HOW", hide_possible_values = true)]
+    pub case: Option<Case>,
+    /// Leave out what a directory has and cannot be published: pipes, names that are not UTF-8, what cannot
+    /// be read or is removed meanwhile
+    #[arg(long)]
+    pub skip_unsupported: bool,
+}
+
+/// Treatment of links that lead out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Links {
+    /// They are kept.
+    Keep,
+    /// They are left out.
+    Skip,
+    /// They are followed.
+    Follow,
+}
+
+/// Treatment of names that differ only in case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Case {
+    /// They are kept.
+    Keep,
+}
+
+impl From<EntryRules> for Rules {
+    fn from(rules: EntryRules) -> Self {
+        Self {
+            links: match rules.links {
+                None => OutsideLinks::Refuse,
+                Some(Links::Keep) => OutsideLinks::Keep,
+                Some(Links::Skip) => OutsideLinks::Skip,
+                Some(Links::Follow) => OutsideLinks::Follow,
+            },
+            keeps_case: rules.case.is_some(),
+            skips_unsupported: rules.skip_unsupported,
+        }
     }
 }
 

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Arguments of `peer get`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct GetArgs {
-    /// A name, or an id of 64 hexadecimal digits
+    /// A name, or an id, of which the first 8 digits are enough
     #[arg(value_name = "NAME|ID")]
     pub content: ContentRef,
     /// The file to write, or the directory to put it in; - writes to standard output [default: ./ and the

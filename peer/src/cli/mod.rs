@@ -30,21 +30,26 @@ use std::time::Duration;
 
 use shared::language::{self, Language};
 use shared::model::format_duration;
-use shared::runtime::self_command::SelfCommand;
+use shared::runtime::self_command::{ConfigCommand, SelfCommand};
 use shared::runtime::telemetry::{self, Verbosity};
 use shared::runtime::{Tasks, shutdown_signal};
-use shared::settings::Env;
+use shared::settings::report::Shown;
+use shared::settings::{Env, Values};
 
 use args::{Action, Command, Invocation};
 use context::Context;
 
 use crate::settings::{self, Gathered, Options, SettingsError, Style};
+use crate::terminal::attach;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
 use crate::words;
 
 /// The longest that an ended command waits for its tasks.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest that `config show` waits for a node.
+const SHOW_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Reads the command line, runs its command, and reports the result.
 pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
@@ -66,7 +71,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>, env: Env<'_>) ->
             let result = Box::pin(perform(invocation.action, settings, verbosity, &out)).await;
             (out, result)
         }
-        Err(Stop::SelfCommand(command, flags)) => self_command(command, &flags, env),
+        Err(Stop::SelfCommand(command, flags)) => self_command(command, &flags, env).await,
         Err(Stop::Answer(text)) => {
             let out = Output::standard(Style::default());
             out.text(&text);
@@ -135,13 +140,25 @@ fn prepare(arguments: &[OsString], env: Env<'_>) -> Result<(Invocation, Gathered
 }
 
 /// Shows or checks the settings, or writes completions or manual pages.
-fn self_command(
+async fn self_command(
     command: SelfCommand,
     flags: &BTreeMap<String, OsString>,
     env: Env<'_>,
 ) -> (Output, Result<(), Failure>) {
     let is_json = flags.contains_key("json");
     let places = settings::places(flags, env);
+    if let SelfCommand::Config(ConfigCommand::Show { json }) = command
+        && let Ok(values) = places
+            .as_ref()
+            .map_or_else(|_| Err(()), |places| places.values().map_err(drop))
+    {
+        let out = Output::standard(Style {
+            json: is_json,
+            ..Style::default()
+        });
+        out.bytes(shown(&values).await.printed(json).as_bytes());
+        return (out, Ok(()));
+    }
     let program = match command {
         // clap_mangen's headings are English.
         SelfCommand::Man { .. } => args::definition(),
@@ -158,6 +175,33 @@ fn self_command(
         Some((code, text)) => Err(Failure::new(code.into(), text)),
     };
     (out, result)
+}
+
+/// Returns the settings in force in the running node, or those of a start when none runs.
+async fn shown(values: &Values) -> Shown {
+    let of_a_start = |note: String| Shown::from(values).of_none_running(note);
+    let options = match Options::of(values) {
+        Ok(options) => options,
+        Err(error) => return of_a_start(words::settings_of_a_start(error)),
+    };
+    let asking = async {
+        let node = attach::find(&options).await?;
+        let Some(node) = node else { return Ok(None) };
+        let settings = node.client.settings().await;
+        settings
+            .map(Some)
+            .map_err(|error| Failure::of(words::ask_for_settings(), &error))
+    };
+    let none = || words::no_node_runs_on(options.data_dir.display());
+    match tokio::time::timeout(SHOW_TIMEOUT, asking).await {
+        Ok(Ok(Some(in_force))) => {
+            let note = words::settings_in_force(options.data_dir.display());
+            Shown::of_running(values, in_force, note)
+        }
+        Ok(Ok(None)) => of_a_start(words::settings_of_a_start(none())),
+        Ok(Err(failure)) => of_a_start(words::settings_of_a_start(failure)),
+        Err(_) => of_a_start(words::settings_of_a_start(words::node_is_silent())),
+    }
 }
 
 /// Servers log their work for operators; commands and the menu only warnings.

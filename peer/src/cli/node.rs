@@ -9,6 +9,7 @@ use shared::model::{ByteCount, ContentRef};
 
 use super::context::Context;
 use crate::node::{self, RateLimit, find_running};
+use crate::terminal::attach::of_another_user;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::progress::{Amount, Progress, Unit};
 use crate::terminal::show;
@@ -28,7 +29,7 @@ pub struct LimitArgs {
 /// Arguments of `peer forget`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct ForgetArgs {
-    /// A name, or an id of 64 hexadecimal digits
+    /// A name, or an id, of which the first 8 digits are enough
     #[arg(value_name = "NAME|ID")]
     pub content: ContentRef,
     /// Even if it is the last copy, or no tracker can tell
@@ -91,7 +92,8 @@ pub(super) async fn forget(context: &Context<'_>, args: ForgetArgs) -> Result<()
 /// Gives the data directory an id of its own.
 pub(super) async fn new_id(context: &Context<'_>) -> Result<(), Failure> {
     let data_dir = &context.options.data_dir;
-    if let Some(running) = find_running(data_dir) {
+    let running = find_running(data_dir).map_err(|hidden| of_another_user(hidden, data_dir))?;
+    if let Some(running) = running {
         let why = words::node_runs_there(&running.address);
         return Err(Failure::new(
             Exit::Conflict,

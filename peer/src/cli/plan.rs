@@ -7,16 +7,17 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proto::client::ControlClient;
 use proto::messages::Locate;
-use proto::messages::control::Get;
-use shared::collection::Selection;
+use proto::messages::control::{EntryKind, Get, Listed};
+use shared::collection::{Rules, Selection, Unsupported};
 use shared::hash::hash_content;
-use shared::json::{AddPlan, GetPlan, PlannedSource};
+use shared::json::{AddPlan, GetPlan, LeftOutEntry, PlannedSource};
 use shared::model::{
-    ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Location, Manifest, Name, PeerMode,
-    PeerState, Share, format_duration,
+    ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Location, Manifest, Name, PeerId, PeerInfo,
+    PeerMode, PeerState, Share, format_duration,
 };
 use shared::{Coded as _, ErrorCode};
 
@@ -28,6 +29,10 @@ use crate::terminal::getting::get_failure;
 use crate::terminal::listing::{all_peers, locate};
 use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place, umask};
 use crate::words;
+use store::StoreError;
+
+/// The longest wait for the number of peers before something is added.
+const WARNING_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A file or directory before it is added.
 struct Found {
@@ -36,7 +41,14 @@ struct Found {
     fragments: u32,
     /// None of a directory, whose content is known only when its catalog is made.
     content: Option<ContentId>,
-    files: Option<usize>,
+    directory: Option<Directory>,
+}
+
+/// The wishes of the user for what is added.
+pub(super) struct Wanted {
+    pub(super) selection: Selection,
+    pub(super) rules: Rules,
+    pub(super) is_update: bool,
 }
 
 /// Runs `peer add --dry-run`; `path` is absolute.
@@ -44,21 +56,27 @@ pub(super) async fn add(
     context: &Context<'_>,
     path: PathBuf,
     name: Name,
-    selection: Selection,
-    is_update: bool,
+    wanted: Wanted,
 ) -> Result<(), Failure> {
+    let node = attach::find(context.options).await?;
+    let defaults = node.as_ref().map(|node| node.status.defaults).unwrap_or_default();
     let found = {
-        let (path, length) = (path.clone(), context.options.fragment_length);
+        let length = context.options.fragment_length.or(defaults.fragment_length);
+        let path = path.clone();
         let own = context.options.data_dir.clone();
-        off_thread(move || find(&path, length, &selection, &own)).await??
+        let Wanted { selection, rules, .. } = wanted;
+        off_thread(move || find(&path, length, &selection, rules, &own)).await??
     };
-    let target = context.options.replicas.get();
+    let is_update = wanted.is_update;
+    let target = context.options.replicas.unwrap_or(defaults.replicas).get();
     let mut plan = AddPlan {
         path,
         name: name.to_string(),
         content: found.content.map(|content| content.to_string()),
         length: found.length,
-        files: found.files,
+        files: found.directory.as_ref().map(|directory| directory.files),
+        left_out: found.left_out().map_or(0, |left_out| left_out.count),
+        left_out_entries: found.left_out().map(LeftOutEntry::list).unwrap_or_default(),
         fragment_length: found.fragment_length.get(),
         fragments: found.fragments,
         target,
@@ -68,13 +86,18 @@ pub(super) async fn add(
         bytes: None,
         expected_ms: None,
     };
-    let node = attach::find(context.options).await?;
     if let Some(node) = node {
         let own = node.status.peer;
         let bound = located(&node.client, &ContentRef::Name(name.clone())).await?;
         plan.bound_to = bound
             .as_ref()
             .map(|location| location.binding.content.to_string());
+        if let (Some(directory), Some(location)) = (&found.directory, &bound) {
+            let content = ContentRef::Id(location.binding.content);
+            if location.binding.collection.is_some() && directory.is_listed_as(&node.client, &content).await {
+                plan.content.clone_from(&plan.bound_to);
+            }
+        }
         if plan.bound_to.is_some() && plan.bound_to != plan.content && !is_update {
             let adding = words::add(plan.path.display());
             let why = words::cannot(adding, words::bound_to_another(&name));
@@ -84,12 +107,13 @@ pub(super) async fn add(
             Some(content) => located(&node.client, &ContentRef::Id(content)).await?,
             None => None,
         };
+        if let Some(location) = &there {
+            tell_other_fragments(context, location.manifest.fragment_length(), plan.path.display());
+        }
         let fewest = there.map_or(0, |location| location.health.fewest);
         let view = all_peers(&node.client).await?;
-        let takes = |peer: &&shared::model::PeerInfo| {
-            peer.id != own && peer.state == PeerState::Live && peer.mode == PeerMode::Active
-        };
-        let others = u32::try_from(view.peers.iter().filter(takes).count()).unwrap_or(u32::MAX);
+        let others = others(&view.peers, own);
+        tell_few_peers(context, target, others);
         // One of the replicas is the file itself.
         let copies = target.saturating_sub(fewest.max(1)).min(others);
         let bytes = found.length.saturating_mul(copies.into());
@@ -99,36 +123,87 @@ pub(super) async fn add(
         plan.expected_ms = expected(bytes, node.status.limits.upload);
     }
     context.out.json(&plan);
-    context.out.line(&add_text(&plan));
+    context.out.line(&add_text(&plan, found.left_out()));
     Ok(())
+}
+
+/// Returns the number of peers beside this one that take replicas.
+fn others(peers: &[PeerInfo], own: PeerId) -> u32 {
+    let takes =
+        |peer: &&PeerInfo| peer.id != own && peer.state == PeerState::Live && peer.mode == PeerMode::Active;
+    u32::try_from(peers.iter().filter(takes).count()).unwrap_or(u32::MAX)
+}
+
+/// Says that more replicas are wanted than there are peers.
+fn tell_few_peers(context: &Context<'_>, target: u32, others: u32) {
+    let peers = others.saturating_add(1);
+    if target > peers {
+        let wanted = words::replicas(target.into());
+        context
+            .out
+            .note(&words::too_few_peers(wanted, words::peers(peers.into())));
+    }
+}
+
+/// Says, before a file is added, that more replicas are wanted than there are peers. A tracker that does not
+/// answer is no reason to wait.
+pub(super) async fn warn_of_few_peers(context: &Context<'_>, node: &Attached) {
+    let view = tokio::time::timeout(WARNING_PATIENCE, all_peers(&node.client)).await;
+    if let Ok(Ok(view)) = view {
+        let target = context.options.replicas.unwrap_or(node.status.defaults.replicas);
+        tell_few_peers(context, target.get(), others(&view.peers, node.status.peer));
+    }
+}
+
+/// Says that the fragments of a content that is known already have another length than is wanted.
+pub(super) fn tell_other_fragments(
+    context: &Context<'_>,
+    known: FragmentLength,
+    what: impl std::fmt::Display,
+) {
+    if context
+        .options
+        .fragment_length
+        .is_some_and(|wanted| wanted != known)
+    {
+        let known = ByteCount::new(known.get().into());
+        context.out.note(&words::known_in_other_fragments(what, known));
+    }
 }
 
 fn find(
     path: &Path,
     fragment_length: Option<FragmentLength>,
     selection: &Selection,
+    rules: Rules,
     own: &Path,
 ) -> Result<Found, Failure> {
+    let adding = || words::add(path.display());
     let failed = |error: &std::io::Error| {
-        let why = words::cannot(words::read(path.display()), words::io_error(error));
+        let why = words::cannot(adding(), words::io_error(error));
         Failure::new(error.into(), why)
     };
     if path.is_dir() {
-        let scanned =
-            scan::scan(path, selection, own).map_err(|error| Failure::of(words::read_directory(), &error))?;
+        let scanned = scan::scan(path, selection, rules, own);
+        let scanned = scanned.map_err(|error| Failure::of(adding(), &error))?;
         let is_file = |step: &&scan::Step| matches!(step, scan::Step::File(_));
         return Ok(Found {
             length: scanned.length,
-            fragment_length: FragmentLength::for_content(scanned.length),
+            fragment_length: fragment_length.unwrap_or_else(|| FragmentLength::for_content(scanned.length)),
             fragments: 0,
             content: None,
-            files: Some(scanned.steps.iter().filter(is_file).count()),
+            directory: Some(Directory {
+                files: scanned.steps.iter().filter(is_file).count(),
+                scanned,
+            }),
         });
     }
     require_foreign(path, own).map_err(|error| Failure::of(words::add(path.display()), &error))?;
     let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
     let length = file.metadata().map_err(|error| failed(&error))?.len();
     let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(length));
+    Manifest::count_fragments(length, fragment_length)
+        .map_err(|error| Failure::of(adding(), &StoreError::from(error)))?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let manifest: Manifest = hash_content(&file, length, fragment_length, threads, |_, _| Ok(()))
         .map_err(|error| failed(&error))?;
@@ -137,8 +212,76 @@ fn find(
         fragment_length,
         fragments: manifest.fragment_count(),
         content: Some(manifest.content()),
-        files: None,
+        directory: None,
     })
+}
+
+/// A directory before it is added.
+struct Directory {
+    files: usize,
+    scanned: scan::Scanned,
+}
+
+impl Found {
+    fn left_out(&self) -> Option<&Unsupported> {
+        let directory = self.directory.as_ref();
+        directory.map(|directory| &directory.scanned.left_out)
+    }
+}
+
+impl Directory {
+    /// Returns whether a published directory has the same entries, with the same modes, times and lengths:
+    /// then adding it again changes nothing. A node that cannot tell is no reason to refuse.
+    async fn is_listed_as(&self, client: &ControlClient, content: &ContentRef) -> bool {
+        let mut here = listed(&self.scanned.steps).into_iter();
+        let Ok(mut entries) = client.entries(content).await else {
+            return true;
+        };
+        loop {
+            match entries.next().await {
+                Ok(Some(some)) => {
+                    if !some.into_iter().all(|there| here.next() == Some(there)) {
+                        return false;
+                    }
+                }
+                Ok(None) => return here.next().is_none(),
+                Err(_) => return true,
+            }
+        }
+    }
+}
+
+/// Returns the entries of a directory as a node lists them.
+fn listed(steps: &[scan::Step]) -> Vec<Listed> {
+    let (mut above, mut all) = (Vec::<&str>::new(), Vec::new());
+    for step in steps {
+        let (name, kind, modified) = match step {
+            scan::Step::Leave => {
+                above.pop();
+                continue;
+            }
+            scan::Step::Enter(name, attributes) => {
+                (name, EntryKind::Directory(attributes.mode), attributes.modified)
+            }
+            scan::Step::Link(name, target, modified) => {
+                (name, EntryKind::Link(target.as_str().into()), *modified)
+            }
+            scan::Step::File(found) => {
+                let kind = EntryKind::File(found.attributes.mode, found.length);
+                (&found.name, kind, found.attributes.modified)
+            }
+        };
+        above.push(name);
+        all.push(Listed {
+            path: above.join("/"),
+            kind,
+            modified,
+        });
+        if !matches!(step, scan::Step::Enter(..)) {
+            above.pop();
+        }
+    }
+    all
 }
 
 /// Locates a content; none when there is no such name or content.
@@ -234,7 +377,7 @@ fn how_long(expected_ms: Option<u64>) -> String {
     }
 }
 
-fn add_text(plan: &AddPlan) -> String {
+fn add_text(plan: &AddPlan, left_out: Option<&Unsupported>) -> String {
     let length = ByteCount::new(plan.length);
     let pieces = match plan.files {
         Some(files) => words::files(files as u64),
@@ -248,6 +391,12 @@ fn add_text(plan: &AddPlan) -> String {
         }
         Some(bound) => lines.push(words::no_longer_stands(bound)),
         None => {}
+    }
+    if let Some(left_out) = left_out.filter(|left_out| left_out.count > 0) {
+        lines.push(words::would_leave_out(
+            left_out.count,
+            words::faulty_entries(left_out),
+        ));
     }
     lines.push(match (plan.bytes, plan.peers, plan.replicas) {
         (Some(bytes), Some(peers), Some(replicas)) => {
@@ -322,12 +471,26 @@ mod tests {
         let path = directory.path().join("file");
         std::fs::write(&path, vec![1; 100_000]).expect("writes");
         let everything = Selection::default();
-        let found = find(&path, None, &everything, Path::new("/nowhere")).expect("reads");
-        assert_eq!((found.length, found.fragments, found.files), (100_000, 2, None));
-        assert!(found.content.is_some());
-        let found = find(directory.path(), None, &everything, Path::new("/nowhere")).expect("reads");
+        let found = find(&path, None, &everything, Rules::default(), Path::new("/nowhere")).expect("reads");
         assert_eq!(
-            (found.length, found.files, found.content),
+            (found.length, found.fragments, found.directory.is_none()),
+            (100_000, 2, true)
+        );
+        assert!(found.content.is_some());
+        let found = find(
+            directory.path(),
+            None,
+            &everything,
+            Rules::default(),
+            Path::new("/nowhere"),
+        )
+        .expect("reads");
+        assert_eq!(
+            (
+                found.length,
+                found.directory.as_ref().map(|of| of.files),
+                found.content
+            ),
             (100_000, Some(1), None)
         );
     }

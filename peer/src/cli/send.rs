@@ -16,7 +16,7 @@ use shared::model::{Binding, ContentRef, Name, ReplicationTarget, format_duratio
 
 use super::add::{begin, source};
 use super::context::Context;
-use super::flags::{GiveUp, Globs};
+use super::flags::{EntryRules, GiveUp, Globs};
 use super::get::{self, GetArgs};
 use super::ticket::Ticket;
 use crate::node::last_entry;
@@ -32,6 +32,9 @@ use crate::words;
 pub struct SendArgs {
     /// The file or directory; - sends standard input, which needs --name
     pub path: PathBuf,
+    /// The rules for a directory's entries.
+    #[command(flatten)]
+    pub rules: EntryRules,
     /// The name of the received file or directory [default: the file's name]
     #[arg(long)]
     pub name: Option<Name>,
@@ -89,11 +92,12 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
     let add = Add {
         path,
         name,
-        target: args.replicas.unwrap_or(context.options.replicas),
+        target: args.replicas.or(context.options.replicas),
         fragment_length: context.options.fragment_length,
         update: false,
         wait: false,
         selection: Globs::default().selection()?,
+        rules: args.rules.into(),
     };
     let binding = publish(context, &client, add, &shown).await?;
     if !args.keep {
@@ -117,6 +121,7 @@ pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Fa
     if args.keep {
         return Ok(());
     }
+    context.set_last_words(words::no_longer_received(&ticket.name));
     let length = format_duration(args.length);
     context.out.note(&words::can_be_received(length));
     tokio::time::sleep(args.length).await;

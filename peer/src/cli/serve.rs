@@ -7,7 +7,7 @@ use shared::settings::{Values, follow};
 
 use crate::node::NodeHandle;
 use crate::settings::{Gathered, Options};
-use crate::terminal::attach::{cannot_run, entry_or_default, node_config};
+use crate::terminal::attach::{cannot_run, entry_or_default, misdirected, node_config};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
 
@@ -30,6 +30,12 @@ pub(super) async fn run(
         places,
     } = settings;
     let shutdown = shutdown_signal(tasks);
+    // An address that a person gave by mistake; one that is remembered may be another program's since.
+    if let Some(entry) = &options.entry
+        && let Some(failure) = misdirected(entry).await
+    {
+        return Err(failure);
+    }
     let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)), false);
     let failed = |error| cannot_run(&error);
     let node = NodeHandle::start(config, tasks.clone()).await.map_err(failed)?;
@@ -41,6 +47,7 @@ pub(super) async fn run(
             for change in changed {
                 adjustable.apply(change.name, &options.node);
             }
+            adjustable.tell(options.in_force);
         }
     });
     tasks.spawn("settings", OnExit::Continue, following);

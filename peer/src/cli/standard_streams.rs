@@ -265,7 +265,7 @@ mod tests {
     fn begin() -> AddStream {
         AddStream {
             name: "x".parse().expect("a name"),
-            target: ReplicationTarget::DEFAULT,
+            target: Some(ReplicationTarget::DEFAULT),
             fragment_length: None,
             update: false,
             wait: false,

@@ -204,6 +204,7 @@ pub(super) async fn drain(context: &Context<'_>, args: DrainArgs) -> Result<(), 
         Wait::Forever => None,
         Wait::AtMost(limit) => Some(context.clock.now().after(limit)),
     };
+    context.set_last_words(words::drain_goes_on_without().to_owned());
     let status = wait_until_safe(context, &client, status, limit).await?;
     context.out.json(&DrainLine::Done((&status).into()));
     context.out.line(&show::drain(&status));

@@ -1,6 +1,7 @@
 //! `peer put` and `peer value`: small values under keys.
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::os::unix::ffi::OsStringExt as _;
 
 use clap::Args;
@@ -56,14 +57,16 @@ pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Fail
     let put = PutValue {
         key: args.key,
         value: value.into(),
-        target: args.replicas.unwrap_or(context.options.replicas),
+        target: args.replicas.or(context.options.replicas),
         wait: args.wait.is_some(),
     };
     let refused = |error: RemoteError| Failure::of(words::put(&what), &error);
     let mut events = node.client.put_value(put).await.map_err(refused)?;
+    context.warn_of_leaving(&name);
     follow(context.out, &context.clock, &mut events, &what, &name, args.wait)
         .await
         .map(drop)
+        .map_err(|failure| context.explain_leaving(failure, &name))
 }
 
 /// Runs `peer value`: prints the value unchanged, and nothing else.
@@ -77,6 +80,10 @@ pub(super) async fn print(context: &Context<'_>, key: &str) -> Result<(), Failur
         context.out.json(&Value::new(key, value.content, &value.bytes));
     } else {
         context.out.bytes(&value.bytes);
+        // A prompt belongs on a line of its own; a file or a pipe gets the value as it is.
+        if std::io::stdout().is_terminal() && !value.bytes.ends_with(b"\n") {
+            context.out.bytes(b"\n");
+        }
     }
     Ok(())
 }

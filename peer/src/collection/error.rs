@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use shared::collection::CatalogError;
+use shared::collection::{CatalogError, EntryFault, Unsupported};
 use shared::own_data::OwnData;
 use shared::{Coded, ErrorCode};
 
@@ -21,6 +21,12 @@ pub enum CollectionError {
     /// A reason that the user can remove, in words.
     #[error("{0}")]
     Refused(String),
+    /// Entries that no collection can have.
+    #[error(
+        "{} cannot be in a collection: {_0}; --exclude or --skip-unsupported leaves them out{}",
+        counted(_0.count), advice(_0)
+    )]
+    Unsupported(Unsupported),
     /// The user's globs take nothing.
     #[error(
         "nothing in the directory is selected: no path matches --include, or --exclude leaves everything out"
@@ -58,6 +64,24 @@ pub enum CollectionError {
     },
 }
 
+fn counted(count: u64) -> String {
+    match count {
+        1 => "1 entry".to_owned(),
+        n => format!("{n} entries"),
+    }
+}
+
+fn advice(unsupported: &Unsupported) -> String {
+    let mut advice = String::new();
+    if unsupported.has(&[EntryFault::Link]) {
+        advice.push_str("; --links keep, skip or follow says what to do with links that lead outside");
+    }
+    if unsupported.has(&[EntryFault::Case]) {
+        advice.push_str("; --case keep takes names that differ only in case");
+    }
+    advice
+}
+
 impl CollectionError {
     /// Makes an error of the operating system's refusal to act on a path.
     pub(super) fn io(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
@@ -79,7 +103,10 @@ impl Coded for CollectionError {
         match self {
             Self::Catalog(error) => error.code(),
             Self::Store(error) => error.code(),
-            Self::Refused(_) | Self::Special { .. } => ErrorCode::InvalidArgument,
+            Self::Unsupported(unsupported) if unsupported.is_only(EntryFault::Unreadable) => {
+                ErrorCode::PermissionDenied
+            }
+            Self::Refused(_) | Self::Unsupported(_) | Self::Special { .. } => ErrorCode::InvalidArgument,
             Self::PartGone | Self::NothingSelected => ErrorCode::NotFound,
             Self::Broken(_) => ErrorCode::Corrupt,
             Self::Exists { .. } => ErrorCode::Conflict,

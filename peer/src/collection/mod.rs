@@ -20,7 +20,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use shared::collection::{Catalog, CatalogError, MAX_BYTES};
-use shared::model::{ContentId, Manifest, Parts};
+use shared::model::{ContentId, Manifest, Name, Parts};
 use shared::{Coded as _, ErrorCode};
 
 use store::{DiskStore, Entry, FragmentStore, Place, Publication, StoreError, VerifiedReader};
@@ -83,53 +83,62 @@ pub fn pending_parts(
     Ok(parts)
 }
 
-/// Returns the contents that go when a content is forgotten here, besides itself: the parts of a directory
-/// that nothing else of this node's needs. Of a directory that is forgotten by its name, the revisions go too
-/// that were fetched under that name, and their parts.
+/// Returns the contents that go when one is forgotten here, besides itself: the parts of a directory that
+/// nothing else of this node's needs, and all that was fetched into the store's own files under the name that
+/// is forgotten: older revisions, and parts whose catalog is gone.
 ///
 /// # Errors
 /// When the store fails. A catalog that cannot be read has no parts.
 pub fn going_with(
     store: &DiskStore,
-    entry: &Entry,
-    is_named: bool,
+    entry: Option<&Entry>,
+    name: Option<&Name>,
 ) -> Result<Vec<ContentId>, CollectionError> {
-    let content = entry.manifest.content();
-    if catalog_in(store, entry).is_none() {
+    let content = entry.map(|entry| entry.manifest.content());
+    let label = entry.map_or(name, |entry| entry.name.as_ref());
+    let is_older = |other: &Entry| {
+        let is_called_so = name.is_some() && other.name.as_ref() == name;
+        is_called_so && other.place == Place::Store && other.roles.fetched && !other.roles.keeps()
+    };
+    let entries = store.entries();
+    let is_directory = entry.is_some_and(|entry| catalog_in(store, entry).is_some());
+    if !is_directory && !entries.iter().any(is_older) {
         return Ok(Vec::new());
     }
-    let (mut going, mut needed) = (Vec::new(), BTreeSet::new());
-    let mut parts = BTreeSet::new();
-    for other in store.entries() {
+    let (mut going, mut parts, mut needed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for other in entries {
+        let (id, roles, is_older) = (other.manifest.content(), other.roles, is_older(&other));
         // The parts of a catalog that is only assigned are here because they are assigned as well.
-        if !other.roles.published && !other.roles.fetched {
+        if !roles.published && !roles.fetched {
             continue;
         }
-        let id = other.manifest.content();
-        let is_older = is_named && other.name.is_some() && other.name == entry.name && !other.roles.keeps();
-        let Some(catalog) = catalog_in(store, &other) else {
-            continue;
-        };
-        match id == content || is_older {
-            true => parts.extend(catalog.parts()),
-            false => needed.extend(catalog.parts().iter().copied()),
+        if is_older {
+            going.insert(id);
         }
-        if is_older && id != content {
-            going.push(id);
+        let catalog = catalog_in(store, &other);
+        let of = catalog.iter().flat_map(|catalog| catalog.parts()).copied();
+        match Some(id) == content || is_older {
+            true => parts.extend(of),
+            false => needed.extend(of),
         }
     }
-    for part in parts.difference(&needed) {
-        let Some(held) = store.entry(*part) else {
-            continue;
+    for part in parts {
+        // A file that came under a name of its own is not only a part.
+        let is_own = |held: Entry| {
+            let has_name = held.name.is_some() && held.name.as_ref() != label;
+            !matches!(held.place, Place::File(_)) || !has_name
         };
-        // A file that came under a name of its own, or that has one, is not only a part.
-        let has_name = matches!(held.place, Place::File(_)) && held.name.is_some() && held.name != entry.name;
-        let names = store.publications_of(*part)?;
-        if !has_name && !names.iter().any(Publication::is_name) {
-            going.insert(0, *part);
+        if store.entry(part).is_some_and(is_own) {
+            going.insert(part);
         }
     }
-    Ok(going)
+    let mut free = Vec::new();
+    for id in going.difference(&needed).filter(|id| Some(**id) != content) {
+        if !store.publications_of(*id)?.iter().any(Publication::is_name) {
+            free.push(*id);
+        }
+    }
+    Ok(free)
 }
 
 /// Returns the catalog that a content is, if all of it is here.

@@ -3,15 +3,19 @@
 //! A file that lies unchanged in a pack of the revision before is not packed again. Unchanged means that its
 //! bytes are those in the pack: all of them are compared.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File as OpenFile;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use shared::collection::{Builder, Catalog, Data, File, Kind, LARGE_FILE, Packed, Selection, Small, plan};
-use shared::model::{ContentId, Manifest, Name};
+use shared::collection::{
+    Builder, Catalog, Data, EntryFault, File, Kind, LARGE_FILE, Packed, Rules, Selection, Small, Unsupported,
+    plan,
+};
+use shared::model::{ContentId, FragmentLength, Manifest, Name};
+use shared::{Coded as _, ErrorCode};
 
 use super::error::CollectionError;
 use super::scan::{Found, Scanned, Step, attributes_of, holes, scan};
@@ -24,12 +28,16 @@ pub struct Source<'a> {
     pub root: &'a Path,
     /// The entries that are wanted.
     pub selection: &'a Selection,
+    /// The rules for entries.
+    pub rules: Rules,
     /// The collection's name.
     pub name: &'a Name,
     /// The node's data directory.
     pub own: &'a Path,
     /// The catalog of the revision before, if its packs may be here.
     pub before: Option<&'a Catalog>,
+    /// Length of the fragments; none lets the length of each content decide.
+    pub fragment_length: Option<FragmentLength>,
 }
 
 /// Watches the work and may stop it.
@@ -55,6 +63,8 @@ pub struct Made {
     pub manifest: Manifest,
     /// Bytes of its files.
     pub length: u64,
+    /// Entries that were left out.
+    pub left_out: Unsupported,
 }
 
 /// Makes the contents of a collection, held durably when this returns, and taken back with the addition.
@@ -67,9 +77,13 @@ pub fn make(
     source: &Source<'_>,
     watcher: &Watcher<'_>,
 ) -> Result<Made, CollectionError> {
-    let scanned = scan(source.root, source.selection, source.own)?;
     // Every rule is checked before the first byte is read.
-    build(&scanned, |found| Ok((placeholder(found), Vec::new())))?;
+    let mut scanned = scan(source.root, source.selection, source.rules, source.own)?;
+    let mut lost = Lost {
+        rules: source.rules,
+        paths: HashSet::new(),
+        left_out: std::mem::take(&mut scanned.left_out),
+    };
     let total = scanned.length;
     let mut done = 0;
     let files: Vec<&Found> = scanned.steps.iter().filter_map(found).collect();
@@ -78,7 +92,7 @@ pub fn make(
         .copied()
         .filter(|found| found.length > 0 && found.length < LARGE_FILE)
         .collect();
-    let mut places = pack(addition, source, &small, watcher.hold, &mut |bytes| {
+    let mut places = pack(addition, source, &small, &mut lost, watcher.hold, &mut |bytes| {
         done += bytes;
         (watcher.progress)(done, total);
         match watcher.cancelled.load(Ordering::Relaxed) {
@@ -87,30 +101,84 @@ pub fn make(
         }
     })?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    for found in files.iter().filter(|found| found.length >= LARGE_FILE) {
+    for &found in files.iter().filter(|found| found.length >= LARGE_FILE) {
         let progress = |bytes: u64| (watcher.progress)(done + bytes, total);
-        let manifest = addition.hash_and_share(&found.place, threads, &progress, watcher.cancelled)?;
-        if manifest.length() != found.length {
-            return Err(changed(found));
-        }
+        let length = source.fragment_length;
+        let shared = addition.hash_and_share(&found.place, length, threads, &progress, watcher.cancelled);
+        let shared = shared.map_err(CollectionError::from);
+        let is_same = |manifest: &Manifest| manifest.length() == found.length;
+        let shared = shared.and_then(|manifest| {
+            is_same(&manifest)
+                .then_some(manifest)
+                .ok_or_else(|| changed(found))
+        });
+        let Some(manifest) = lost.unless_left_out(found, shared)? else {
+            continue;
+        };
         (watcher.hold)(manifest.content());
         done += found.length;
         places.insert(&found.path, Data::Whole(manifest.content()));
     }
-    let catalog = build(&scanned, |found| {
+    let gone: u64 = files
+        .iter()
+        .filter(|found| lost.paths.contains(&*found.path))
+        .map(|found| found.length)
+        .sum();
+    let catalog = build(&scanned, source.rules, |found| {
+        if lost.paths.contains(&*found.path) {
+            return Ok(None);
+        }
         let holes = match found.is_sparse {
             true => holes(&open(found)?, found.length),
             false => Vec::new(),
         };
-        Ok((places.get(&*found.path).copied().unwrap_or(Data::Empty), holes))
+        Ok(Some((
+            places.get(&*found.path).copied().unwrap_or(Data::Empty),
+            holes,
+        )))
     })?;
-    let manifest = addition.bytes(&catalog.encode()?, source.name)?;
+    let manifest = addition.bytes(&catalog.encode()?, source.name, source.fragment_length)?;
     (watcher.hold)(manifest.content());
     addition.catalog(manifest.content())?;
     Ok(Made {
         manifest,
-        length: total,
+        length: total - gone,
+        left_out: lost.left_out,
     })
+}
+
+/// Files that were found, and could not be read then.
+struct Lost<'a> {
+    rules: Rules,
+    paths: HashSet<&'a str>,
+    left_out: Unsupported,
+}
+
+impl<'a> Lost<'a> {
+    /// Returns the result of reading a file; none when the file has changed or gone meanwhile, and is left
+    /// out.
+    fn unless_left_out<T>(
+        &mut self,
+        found: &'a Found,
+        read: Result<T, CollectionError>,
+    ) -> Result<Option<T>, CollectionError> {
+        let error = match read {
+            Ok(read) => return Ok(Some(read)),
+            Err(error) => error,
+        };
+        let fault = match (&error, error.code()) {
+            (CollectionError::Store(StoreError::ChangedWhileRead { .. }), _) => EntryFault::Changing,
+            (_, ErrorCode::NotFound) => EntryFault::Vanished,
+            (_, ErrorCode::PermissionDenied) => EntryFault::Unreadable,
+            _ => return Err(error),
+        };
+        if !self.rules.leaves_out(fault) {
+            return Err(error);
+        }
+        self.left_out.add(&found.path, fault);
+        self.paths.insert(&found.path);
+        Ok(None)
+    }
 }
 
 fn found(step: &Step) -> Option<&Found> {
@@ -134,25 +202,25 @@ fn changed(found: &Found) -> CollectionError {
     .into()
 }
 
-fn placeholder(found: &Found) -> Data {
-    match found.length {
-        0 => Data::Empty,
-        _ => Data::Whole(ContentId::EMPTY),
-    }
-}
+/// The place of a file's bytes, and its holes.
+type Placed = (Data, Vec<std::ops::Range<u64>>);
 
+/// Builds the catalog; files of which `of` returns none are not in it.
 fn build(
     scanned: &Scanned,
-    mut of: impl FnMut(&Found) -> Result<(Data, Vec<std::ops::Range<u64>>), CollectionError>,
+    rules: Rules,
+    mut of: impl FnMut(&Found) -> Result<Option<Placed>, CollectionError>,
 ) -> Result<Catalog, CollectionError> {
-    let mut builder = Builder::new(scanned.root);
+    let mut builder = Builder::under(scanned.root, rules);
     for step in &scanned.steps {
         match step {
             Step::Enter(name, attributes) => builder.enter(name, *attributes)?,
             Step::Leave => builder.leave()?,
             Step::Link(name, target, modified) => builder.link(name, target, *modified)?,
             Step::File(found) => {
-                let (data, holes) = of(found)?;
+                let Some((data, holes)) = of(found)? else {
+                    continue;
+                };
                 let file = File {
                     attributes: found.attributes,
                     length: found.length,
@@ -171,6 +239,7 @@ fn pack<'a>(
     addition: &mut Addition,
     source: &Source<'_>,
     files: &[&'a Found],
+    lost: &mut Lost<'a>,
     hold: &dyn Fn(ContentId),
     on_read: &mut dyn FnMut(u64) -> Result<(), CollectionError>,
 ) -> Result<HashMap<&'a str, Data>, CollectionError> {
@@ -178,13 +247,16 @@ fn pack<'a>(
     let before = packed_before(&store, source.before);
     let mut reader = VerifiedReader::new(&*store);
     let mut small = Vec::with_capacity(files.len());
-    for found in files {
+    let mut readable = Vec::with_capacity(files.len());
+    for &found in files {
         let same = before
             .get(&*found.path)
             .filter(|(_, _, length)| *length == found.length);
         let packed = match same {
             Some((manifest, offset, length)) => {
-                let bytes = read(found)?;
+                let Some(bytes) = lost.unless_left_out(found, read(found))? else {
+                    continue;
+                };
                 let is_same = reader
                     .read(manifest, *offset..offset + length)
                     .is_ok_and(|packed| packed == bytes);
@@ -196,6 +268,7 @@ fn pack<'a>(
             }
             None => None,
         };
+        readable.push(found);
         small.push(Small {
             path: &found.path,
             length: found.length,
@@ -206,21 +279,28 @@ fn pack<'a>(
     plan.kept.values().for_each(|packed| hold(packed.pack));
     let mut places = HashMap::with_capacity(files.len());
     for (number, packed) in &plan.kept {
-        places.insert(&*files[*number].path, Data::Packed(packed.pack, packed.offset));
-        on_read(files[*number].length)?;
+        places.insert(&*readable[*number].path, Data::Packed(packed.pack, packed.offset));
+        on_read(readable[*number].length)?;
     }
     for numbers in &plan.packs {
         let mut bytes = Vec::new();
         let mut offsets = Vec::with_capacity(numbers.len());
         for number in numbers {
+            let file = readable[*number];
+            on_read(file.length)?;
             offsets.push(bytes.len() as u64);
-            bytes.extend_from_slice(&read(files[*number])?);
-            on_read(files[*number].length)?;
+            if let Some(read) = lost.unless_left_out(file, read(file))? {
+                bytes.extend_from_slice(&read);
+            }
         }
-        let pack = addition.bytes(&bytes, source.name)?.content();
+        if bytes.is_empty() {
+            continue;
+        }
+        let pack = addition.bytes(&bytes, source.name, source.fragment_length)?;
+        let pack = pack.content();
         hold(pack);
         for (number, offset) in numbers.iter().zip(offsets) {
-            places.insert(&*files[*number].path, Data::Packed(pack, offset));
+            places.insert(&*readable[*number].path, Data::Packed(pack, offset));
         }
     }
     Ok(places)

@@ -1,26 +1,28 @@
 //! Reading a directory: its entries, in the order of a catalog.
 //!
-//! Links are not followed. Entries that cannot be in a collection are refused by name, unless they are
-//! excluded: special files, and names that are not UTF-8 (they could not be shown, chosen, or written on
-//! every system).
+//! Links are not followed unless that is asked for. Entries that cannot be in a collection are refused, all
+//! of them in one answer, or left out: special files, names that are not UTF-8 (they could not be shown,
+//! chosen, or written on every system), what cannot be read, and what breaks a rule of catalogs.
 
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::SeekFrom;
-use shared::collection::{Attributes, Builder, Mode, ModifiedAt, Selection};
-use shared::model::FileMetadata;
+use rustix::fs::{Access, AtFlags, CWD, SeekFrom};
+use shared::collection::{
+    Attributes, Builder, CatalogError, Data, EntryFault, File, Mode, ModifiedAt, OutsideLinks, Rules,
+    Selection, Unsupported,
+};
+use shared::model::{ContentId, FileMetadata};
 use shared::own_data::OwnData;
 
 use super::error::{CollectionError, in_own_data};
 
 /// The end of the names of files that a fetch is writing; they belong to nobody.
 const PARTIAL: &str = ".enjambre-part";
-
-/// The depth of the deepest tree that is followed, so that reading ends.
-const MAX_DEPTH: usize = 128;
 
 /// A step on the way through a directory.
 #[derive(Debug)]
@@ -61,6 +63,8 @@ pub struct Scanned {
     pub steps: Vec<Step>,
     /// Bytes of all files.
     pub length: u64,
+    /// Entries that are left out.
+    pub left_out: Unsupported,
 }
 
 /// Returns mode and time of a file.
@@ -78,106 +82,254 @@ fn unreachable_time() -> ModifiedAt {
     ModifiedAt::new(0, 0).expect("no nanoseconds are less than a second")
 }
 
-/// Reads a directory; `own` is the node's data directory, which may not be in it, nor it in that.
+/// Reads a directory under the rules that every catalog obeys, but for those that are relaxed; `own` is the
+/// node's data directory, which may not be in it. No file is opened.
 ///
 /// # Errors
-/// Entries that cannot be in a collection, by name; entries that cannot be read.
-pub fn scan(root: &Path, selection: &Selection, own: &Path) -> Result<Scanned, CollectionError> {
+/// All entries that cannot be in a collection, together, unless they are left out.
+pub fn scan(
+    root: &Path,
+    selection: &Selection,
+    rules: Rules,
+    own: &Path,
+) -> Result<Scanned, CollectionError> {
     let own = &OwnData::look(own);
     if own.holds(root) {
         return Err(in_own_data(root, own));
     }
     let metadata = fs::metadata(root).map_err(CollectionError::io("read", root))?;
-    let mut scanned = Scanned {
-        root: attributes_of(&metadata),
-        steps: Vec::new(),
-        length: 0,
+    let names = names_in(root).map_err(CollectionError::io("read", root))?;
+    let attributes = attributes_of(&metadata);
+    let mut scan = Scan {
+        selection,
+        rules,
+        own,
+        builder: Builder::under(attributes, rules),
+        above: vec![identity(&metadata)],
+        scanned: Scanned {
+            root: attributes,
+            steps: Vec::new(),
+            length: 0,
+            left_out: Unsupported::default(),
+        },
+        refused: Unsupported::default(),
     };
-    directory(root, "", 0, selection, own, &mut scanned)?;
+    scan.entries(root, "", names)?;
+    let Scan {
+        builder,
+        scanned,
+        refused,
+        ..
+    } = scan;
+    if refused.count > 0 {
+        return Err(CollectionError::Unsupported(refused));
+    }
+    builder.finish()?;
     if scanned.steps.is_empty() && !selection.is_all() {
         return Err(CollectionError::NothingSelected);
     }
     Ok(scanned)
 }
 
-fn directory(
-    place: &Path,
-    path: &str,
-    depth: usize,
-    selection: &Selection,
-    own: &OwnData,
-    scanned: &mut Scanned,
-) -> Result<(), CollectionError> {
-    if depth > MAX_DEPTH {
-        return Err(CollectionError::Refused(format!(
-            "{path:?} lies too deep to be in a collection"
-        )));
-    }
+/// Device and inode of a directory.
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+fn names_in(directory: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(place).map_err(CollectionError::io("read", place))? {
-        names.push(entry.map_err(CollectionError::io("read", place))?.file_name());
+    for entry in fs::read_dir(directory)? {
+        names.push(entry?.file_name());
     }
     names.sort();
-    for name in names {
-        let place = place.join(&name);
-        let shown = name.to_string_lossy();
-        let path = if path.is_empty() {
-            shown.to_string()
-        } else {
-            format!("{path}/{shown}")
-        };
-        if selection.excludes(&path) || shown.ends_with(PARTIAL) {
-            continue;
+    Ok(names)
+}
+
+/// A directory that is being read.
+struct Scan<'a> {
+    selection: &'a Selection,
+    rules: Rules,
+    own: &'a OwnData,
+    /// Checks every rule about entries.
+    builder: Builder,
+    /// The directories above, so that followed links end.
+    above: Vec<(u64, u64)>,
+    scanned: Scanned,
+    /// Entries that may not be left out.
+    refused: Unsupported,
+}
+
+/// Returns the fault that an error of the operating system stands for.
+fn fault_of(error: &io::Error) -> EntryFault {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => EntryFault::Vanished,
+        _ => EntryFault::Unreadable,
+    }
+}
+
+/// Returns the fault that breaks a rule of catalogs; none when it is not about one entry.
+const fn fault_in(error: &CatalogError) -> Option<EntryFault> {
+    match error {
+        CatalogError::Name { .. } => Some(EntryFault::Name),
+        CatalogError::LongPath { .. } => Some(EntryFault::TooLong),
+        CatalogError::CaseClash { .. } => Some(EntryFault::Case),
+        CatalogError::Link { .. } => Some(EntryFault::Link),
+        CatalogError::TooDeep { .. } => Some(EntryFault::TooDeep),
+        _ => None,
+    }
+}
+
+impl Scan<'_> {
+    /// Reads the entries of a directory.
+    fn entries(&mut self, place: &Path, path: &str, names: Vec<OsString>) -> Result<(), CollectionError> {
+        for name in names {
+            let shown = name.to_string_lossy();
+            let path = match path {
+                "" => shown.to_string(),
+                path => format!("{path}/{shown}"),
+            };
+            if self.selection.excludes(&path) || shown.ends_with(PARTIAL) {
+                continue;
+            }
+            match self.entry(&place.join(&name), &path, name.to_str()) {
+                Ok(()) => {}
+                Err(Refusal::Entry(fault)) if self.rules.leaves_out(fault) => {
+                    self.scanned.left_out.add(&path, fault);
+                }
+                Err(Refusal::Entry(fault)) => self.refused.add(&path, fault),
+                Err(Refusal::All(error)) => return Err(error),
+            }
         }
-        let refused = |why: &str| {
-            CollectionError::Refused(format!(
-                "{path:?} cannot be in a collection: {why}; --exclude leaves it out"
-            ))
-        };
-        let Some(name) = name.to_str().map(str::to_owned) else {
-            return Err(refused("its name is not UTF-8"));
-        };
-        let metadata = fs::symlink_metadata(&place).map_err(CollectionError::io("read", &place))?;
-        let (kind, attributes) = (metadata.file_type(), attributes_of(&metadata));
-        if kind.is_dir() {
-            if own.is_directory(&metadata) {
-                return Err(refused("it is the data directory of this node"));
+        Ok(())
+    }
+
+    /// Reads one entry, and a directory with its entries.
+    fn entry(&mut self, place: &Path, path: &str, name: Option<&str>) -> Result<(), Refusal> {
+        let metadata = fs::symlink_metadata(place)?;
+        let is_directory = metadata.is_dir();
+        if !is_directory && !self.selection.takes(path) {
+            return Ok(());
+        }
+        let name = name.ok_or(EntryFault::NotUtf8)?;
+        if metadata.is_symlink() {
+            return self.link(place, path, name, &metadata);
+        }
+        self.target(place, path, name, &metadata)
+    }
+
+    fn link(&mut self, place: &Path, path: &str, name: &str, metadata: &Metadata) -> Result<(), Refusal> {
+        let target = fs::read_link(place)?;
+        let target = target.to_str().ok_or(EntryFault::NotUtf8)?;
+        let modified = attributes_of(metadata).modified;
+        match self.builder.link(name, target, modified) {
+            Ok(()) => {
+                let step = Step::Link(name.to_owned(), target.to_owned(), modified);
+                self.scanned.steps.push(step);
+                Ok(())
             }
-            let before = scanned.steps.len();
-            scanned.steps.push(Step::Enter(name, attributes));
-            directory(&place, &path, depth + 1, selection, own, scanned)?;
-            if scanned.steps.len() == before + 1 && !selection.takes(&path) {
-                scanned.steps.pop();
-            } else {
-                scanned.steps.push(Step::Leave);
+            Err(CatalogError::Link { .. }) if self.rules.links == OutsideLinks::Follow => {
+                let followed = place.canonicalize().map_err(|error| match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => EntryFault::Dangling,
+                    io::ErrorKind::PermissionDenied => EntryFault::Unreadable,
+                    _ => EntryFault::Loop,
+                })?;
+                let metadata = fs::metadata(&followed)?;
+                if metadata.is_dir() && self.above.contains(&identity(&metadata)) {
+                    return Err(EntryFault::Loop.into());
+                }
+                self.target(&followed, path, name, &metadata)
             }
-        } else if !selection.takes(&path) {
-            // The entry is not wanted.
-        } else if kind.is_symlink() {
-            let target = fs::read_link(&place).map_err(CollectionError::io("read", &place))?;
-            let target = target
-                .to_str()
-                .ok_or_else(|| refused("it leads to a name that is not UTF-8"))?;
-            scanned
-                .steps
-                .push(Step::Link(name, target.to_owned(), attributes.modified));
-        } else if kind.is_file() && own.is_file(&metadata) {
-            return Err(refused("it is a file of the data directory of this node"));
-        } else if kind.is_file() {
-            scanned.length += metadata.len();
-            scanned.steps.push(Step::File(Found {
-                name,
-                path,
-                place,
-                attributes,
-                length: metadata.len(),
-                is_sparse: metadata.blocks().saturating_mul(512) < metadata.len(),
-            }));
-        } else {
-            return Err(refused("it is a device, a pipe or a socket"));
+            Err(error) => Err(error.into()),
         }
     }
-    Ok(())
+
+    /// Takes a file or directory.
+    fn target(&mut self, place: &Path, path: &str, name: &str, metadata: &Metadata) -> Result<(), Refusal> {
+        let attributes = attributes_of(metadata);
+        if metadata.is_dir() {
+            return self.directory(place, path, name, metadata);
+        }
+        if !metadata.is_file() {
+            return Err(EntryFault::Special.into());
+        }
+        if self.own.is_file(metadata) {
+            return Err(EntryFault::OwnData.into());
+        }
+        if rustix::fs::accessat(CWD, place, Access::READ_OK, AtFlags::EACCESS).is_err() {
+            return Err(EntryFault::Unreadable.into());
+        }
+        let file = File {
+            attributes,
+            length: metadata.len(),
+            data: match metadata.len() {
+                0 => Data::Empty,
+                _ => Data::Whole(ContentId::EMPTY),
+            },
+            holes: Vec::new(),
+        };
+        self.builder.file(name, file)?;
+        self.scanned.length += metadata.len();
+        self.scanned.steps.push(Step::File(Found {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            place: place.to_owned(),
+            attributes,
+            length: metadata.len(),
+            is_sparse: metadata.blocks().saturating_mul(512) < metadata.len(),
+        }));
+        Ok(())
+    }
+
+    fn directory(
+        &mut self,
+        place: &Path,
+        path: &str,
+        name: &str,
+        metadata: &Metadata,
+    ) -> Result<(), Refusal> {
+        if self.own.is_directory(metadata) {
+            return Err(EntryFault::OwnData.into());
+        }
+        let names = names_in(place)?;
+        let attributes = attributes_of(metadata);
+        self.builder.enter(name, attributes)?;
+        let before = self.scanned.steps.len();
+        self.scanned.steps.push(Step::Enter(name.to_owned(), attributes));
+        self.above.push(identity(metadata));
+        self.entries(place, path, names).map_err(Refusal::All)?;
+        self.above.pop();
+        self.builder.leave()?;
+        if self.scanned.steps.len() == before + 1 && !self.selection.takes(path) {
+            self.scanned.steps.pop();
+        } else {
+            self.scanned.steps.push(Step::Leave);
+        }
+        Ok(())
+    }
+}
+
+/// The reason why an entry is not taken, or none at all.
+enum Refusal {
+    Entry(EntryFault),
+    All(CollectionError),
+}
+
+impl From<EntryFault> for Refusal {
+    fn from(fault: EntryFault) -> Self {
+        Self::Entry(fault)
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::Entry(fault_of(&error))
+    }
+}
+
+impl From<CatalogError> for Refusal {
+    fn from(error: CatalogError) -> Self {
+        fault_in(&error).map_or_else(|| Self::All(error.clone().into()), Self::Entry)
+    }
 }
 
 /// Returns the metadata of the regular file at a path; none when it cannot be opened or is no file (any more).

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use shared::Coded as _;
-use shared::collection::{Catalog, Mode, Selection};
-use shared::model::{ContentId, Name, ReplicationTarget, Revision};
+use shared::collection::{Catalog, EntryFault, Kind, Mode, OutsideLinks, Rules, Selection, Unsupported};
+use shared::model::{ContentId, FragmentLength, Name, ReplicationTarget, Revision};
 
 use super::publish::{Source, Watcher, make};
 use super::restore::Restoration;
@@ -40,13 +40,25 @@ impl Node {
     }
 
     fn add(&self, selection: &Selection, before: Option<&Catalog>) -> Result<Catalog, CollectionError> {
+        self.add_under(selection, Rules::default(), before)
+            .map(|(catalog, _)| catalog)
+    }
+
+    fn add_under(
+        &self,
+        selection: &Selection,
+        rules: Rules,
+        before: Option<&Catalog>,
+    ) -> Result<(Catalog, Unsupported), CollectionError> {
         let name = Name::new("tree").expect("a name");
         let source = Source {
             root: &self.path("tree"),
             selection,
+            rules,
             name: &name,
             own: &self.path("data"),
             before,
+            fragment_length: None,
         };
         let watcher = Watcher {
             progress: &|_, _| {},
@@ -61,7 +73,7 @@ impl Node {
         let parts = parts_held(&self.store, content)?.expect("a collection");
         let catalog = read_catalog(&*self.store, content)?;
         assert!(parts.ids().eq(catalog.parts().iter().copied()));
-        Ok(catalog)
+        Ok((catalog, made.left_out))
     }
 
     fn restore(
@@ -272,7 +284,7 @@ fn parts_are_kept_while_a_publication_waits_also_after_a_restart() {
     let waiting = Publication {
         name: Name::new("tree").expect("a name"),
         content,
-        target: ReplicationTarget::new(2).expect("in bounds"),
+        target: Some(ReplicationTarget::new(2).expect("in bounds")),
         update: false,
         metadata: None,
         state: PublicationState::Pending(None),
@@ -416,9 +428,11 @@ fn a_directory_whose_making_is_stopped_leaves_nothing() {
     let source = Source {
         root: &node.path("tree"),
         selection: &selection,
+        rules: Rules::default(),
         name: &name,
         own: &node.path("data"),
         before: None,
+        fragment_length: None,
     };
     let cancelled = AtomicBool::new(false);
     let watcher = Watcher {
@@ -454,7 +468,7 @@ fn only_the_parts_that_nothing_else_needs_go_with_a_directory() {
             .expect("it is here")
     };
     let going = |entry: &store::Entry| -> BTreeSet<ContentId> {
-        let going = going_with(&node.store, entry, true).expect("reads");
+        let going = going_with(&node.store, Some(entry), entry.name.as_ref()).expect("reads");
         going.into_iter().collect()
     };
     let of = |catalog: &Catalog| catalog.parts().iter().copied().collect::<BTreeSet<_>>();
@@ -468,7 +482,7 @@ fn only_the_parts_that_nothing_else_needs_go_with_a_directory() {
     let named = Publication {
         name: Name::new("part").expect("a name"),
         content: part,
-        target: ReplicationTarget::new(1).expect("in bounds"),
+        target: ReplicationTarget::new(1).ok(),
         update: false,
         metadata: None,
         state: PublicationState::Published(Revision::new(1)),
@@ -478,6 +492,225 @@ fn only_the_parts_that_nothing_else_needs_go_with_a_directory() {
     node.store.forget(first_entry.manifest.content()).expect("known");
     node.store.forget_publication(&named).expect("writes");
     assert_eq!(going(&second_entry), of(&second), "it is the last");
+}
+
+/// Everything that a real directory has and a collection cannot.
+fn plant_offenders(node: &Node) {
+    use std::os::unix::ffi::OsStrExt as _;
+    node.write("good", b"good");
+    node.write("readme", b"1");
+    node.write("README", b"2");
+    node.write("con\u{1}trol", b"3");
+    let tree = node.path("tree");
+    fs::write(tree.join(std::ffi::OsStr::from_bytes(b"not\xffutf8")), b"4").expect("writes");
+    for (link, target) in [
+        ("absolute", "/etc/hostname"),
+        ("up", "../outside"),
+        ("inside", "good"),
+        ("nowhere", "none"),
+    ] {
+        std::os::unix::fs::symlink(target, tree.join(link)).expect("links");
+    }
+    drop(std::os::unix::net::UnixListener::bind(tree.join("socket")).expect("binds"));
+    rustix::fs::mkfifoat(rustix::fs::CWD, tree.join("fifo"), rustix::fs::Mode::RUSR).expect("a pipe");
+}
+
+fn refused(node: &Node, rules: Rules) -> Unsupported {
+    match node.add_under(&Selection::default(), rules, None) {
+        Err(CollectionError::Unsupported(refused)) => refused,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn faults(of: &Unsupported) -> Vec<(&str, EntryFault)> {
+    of.first
+        .iter()
+        .map(|(path, fault)| (path.as_str(), *fault))
+        .collect()
+}
+
+#[test]
+fn all_offenders_are_refused_in_one_answer_and_left_out_when_allowed() {
+    let node = Node::new();
+    plant_offenders(&node);
+    let all = refused(&node, Rules::default());
+    let expected = [
+        ("absolute", EntryFault::Link),
+        ("con\u{1}trol", EntryFault::Name),
+        ("fifo", EntryFault::Special),
+        ("not\u{fffd}utf8", EntryFault::NotUtf8),
+        ("readme", EntryFault::Case),
+        ("socket", EntryFault::Special),
+        ("up", EntryFault::Link),
+    ];
+    assert_eq!((all.count, faults(&all)), (7, expected.to_vec()));
+    let told = CollectionError::Unsupported(all).to_string();
+    assert!(
+        told.starts_with("7 entries cannot be in a collection: \"absolute\" (a link that leads outside); "),
+        "{told}"
+    );
+    assert!(
+        told.contains("--skip-unsupported") && told.contains("--links") && told.contains("--case"),
+        "{told}"
+    );
+    // The rules that are relaxed are no longer broken; the others are.
+    let skip_links = Rules {
+        links: OutsideLinks::Skip,
+        keeps_case: true,
+        ..Rules::default()
+    };
+    assert_eq!(refused(&node, skip_links).count, 4);
+    let skip = Rules {
+        skips_unsupported: true,
+        ..Rules::default()
+    };
+    let (catalog, left_out) = node.add_under(&Selection::default(), skip, None).expect("added");
+    assert_eq!(left_out.count, 7);
+    let paths: Vec<_> = (0..catalog.entries().len()).map(|at| catalog.path(at)).collect();
+    assert_eq!(paths, ["README", "good", "inside", "nowhere"]);
+    assert_eq!(
+        catalog.encode().expect("short")[4],
+        1,
+        "programs before this one read it"
+    );
+}
+
+#[test]
+fn links_that_lead_out_are_kept_left_out_or_followed() {
+    let node = Node::new();
+    node.write("good", b"good");
+    fs::create_dir_all(node.path("outside/deep")).expect("creates");
+    fs::write(node.path("outside/deep/file"), b"far").expect("writes");
+    let tree = node.path("tree");
+    for (link, target) in [
+        ("far", "../outside"),
+        ("gone", "/none/at/all"),
+        ("self", "../tree"),
+    ] {
+        std::os::unix::fs::symlink(target, tree.join(link)).expect("links");
+    }
+    let under = |links, skips_unsupported| Rules {
+        links,
+        keeps_case: false,
+        skips_unsupported,
+    };
+    let all = Selection::default();
+    let (kept, left_out) = node
+        .add_under(&all, under(OutsideLinks::Keep, false), None)
+        .expect("added");
+    assert_eq!((kept.entries().len(), left_out.count), (4, 0));
+    let bytes = kept.encode().expect("short");
+    assert_eq!(bytes[4], 2, "programs before this one refuse it");
+    assert_eq!(Catalog::decode(&bytes), Ok(kept.clone()));
+    let output = node.path("copy");
+    node.restore(&kept, None, "copy", false).expect("restored");
+    assert_eq!(
+        fs::read_link(output.join("gone")).expect("a link"),
+        Path::new("/none/at/all")
+    );
+    let (skipped, left_out) = node
+        .add_under(&all, under(OutsideLinks::Skip, false), None)
+        .expect("added");
+    assert_eq!((skipped.entries().len(), left_out.count), (1, 3));
+    // Following ends at links that lead nowhere and at those that never end.
+    let broken = refused(&node, under(OutsideLinks::Follow, false));
+    assert_eq!(
+        faults(&broken),
+        [("gone", EntryFault::Dangling), ("self", EntryFault::Loop)]
+    );
+    let (followed, _) = node
+        .add_under(&all, under(OutsideLinks::Follow, true), None)
+        .expect("added");
+    assert!(followed.find("far/deep/file").is_some());
+    assert!(
+        matches!(followed.entries()[0].kind, Kind::Directory(_)),
+        "far is the directory itself"
+    );
+}
+
+#[test]
+fn names_that_differ_only_in_case_are_taken_when_asked_for() {
+    let node = Node::new();
+    node.write("a/readme", b"1");
+    node.write("a/README", b"2");
+    let keep = Rules {
+        keeps_case: true,
+        ..Rules::default()
+    };
+    let (catalog, _) = node.add_under(&Selection::default(), keep, None).expect("added");
+    let output = node.path("copy");
+    node.restore(&catalog, None, "copy", false).expect("restored");
+    assert_eq!(fs::read(output.join("a/readme")).expect("reads"), b"1");
+    assert_eq!(fs::read(output.join("a/README")).expect("reads"), b"2");
+    // A catalog says that it is relaxed only when it is.
+    let mut bytes = catalog.encode().expect("short");
+    bytes[4] = 1;
+    assert!(Catalog::decode(&bytes).is_err());
+    node.write("b", b"3");
+    let plain = node
+        .add(
+            &Selection::new(vec!["b".to_owned()], Vec::new()).expect("a glob"),
+            None,
+        )
+        .expect("added");
+    let mut bytes = plain.encode().expect("short");
+    bytes[4] = 2;
+    assert!(Catalog::decode(&bytes).is_err());
+}
+
+#[test]
+fn files_that_change_or_vanish_while_they_are_read_are_left_out() {
+    let node = Node::new();
+    for path in ["a", "b", "c", "d"] {
+        node.write(path, path.as_bytes());
+    }
+    node.write("large", &[7; 2 << 20]);
+    let (selection, name) = (Selection::default(), Name::new("tree").expect("a name"));
+    let make_under = |skips_unsupported: bool| {
+        let tree = node.path("tree");
+        let source = Source {
+            root: &tree,
+            selection: &selection,
+            rules: Rules {
+                skips_unsupported,
+                ..Rules::default()
+            },
+            name: &name,
+            own: &node.path("data"),
+            before: None,
+            fragment_length: None,
+        };
+        // The first bytes are read after everything was found.
+        let progress = |_: u64, _: u64| {
+            drop(fs::remove_file(tree.join("c")));
+            drop(fs::write(tree.join("d"), b"longer than before"));
+            drop(fs::remove_file(tree.join("large")));
+        };
+        let watcher = Watcher {
+            progress: &progress,
+            cancelled: &AtomicBool::new(false),
+            hold: &|_| {},
+        };
+        let mut addition = Addition::begin(&node.store);
+        let made = make(&mut addition, &source, &watcher);
+        addition.keep();
+        made
+    };
+    assert!(make_under(false).is_err());
+    node.write("c", b"c");
+    node.write("d", b"d");
+    node.write("large", &[7; 2 << 20]);
+    let made = make_under(true).expect("made");
+    let expected = [
+        ("c", EntryFault::Vanished),
+        ("d", EntryFault::Changing),
+        ("large", EntryFault::Vanished),
+    ];
+    assert_eq!(faults(&made.left_out), expected);
+    assert_eq!(made.length, 2);
+    let catalog = read_catalog(&*node.store, made.manifest.content()).expect("reads");
+    let paths: Vec<_> = (0..catalog.entries().len()).map(|at| catalog.path(at)).collect();
+    assert_eq!(paths, ["a", "b"]);
 }
 
 #[test]
@@ -491,6 +724,7 @@ fn the_data_directory_is_in_no_collection_and_gets_none() {
         let scanned = super::scan::scan(
             &node.path(root),
             &selection.expect("patterns"),
+            Rules::default(),
             &node.path("data"),
         );
         scanned.map(drop).map_err(|error| error.to_string())
@@ -534,4 +768,33 @@ fn the_data_directory_is_in_no_collection_and_gets_none() {
     }
     into("out").expect("another place");
     assert_eq!(fs::read(&token).expect("reads"), b"secret");
+}
+
+#[test]
+fn parts_without_a_catalog_go_with_their_name() {
+    let node = Node::new();
+    node.write("small", b"of the directory that is kept");
+    let kept = node.add(&Selection::default(), None).expect("a collection");
+    let (name, other) = (
+        Name::new("gone").expect("a name"),
+        Name::new("other").expect("a name"),
+    );
+    let fetch = |bytes: &[u8], name: &Name| -> ContentId {
+        let mut hasher = shared::hash::ContentHasher::new(bytes.len() as u64, FragmentLength::MIN);
+        hasher.update(bytes);
+        let manifest = hasher.finish().expect("the length is right");
+        let purpose = store::Purpose::Collected {
+            role: store::Role::Fetched,
+            name: Some(name.clone()),
+            fragments: manifest.all_fragments(),
+        };
+        node.store.prepare(&manifest, purpose).expect("fits");
+        manifest.content()
+    };
+    let (pack, _) = (fetch(b"a pack", &name), fetch(b"a pack of another", &other));
+    assert_eq!(going_with(&node.store, None, Some(&name)).expect("reads"), [pack]);
+    assert_eq!(going_with(&node.store, None, None).expect("reads"), []);
+    let unknown = Name::new("unknown").expect("a name");
+    assert_eq!(going_with(&node.store, None, Some(&unknown)).expect("reads"), []);
+    assert!(!kept.parts().contains(&pack));
 }

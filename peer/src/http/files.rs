@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use proto::http::{Conditions, HttpError, Segment, Verdict, range};
+use proto::http::{Conditions, HttpError, Segment, Verdict, media_type, range};
 use shared::ErrorCode;
 use shared::model::ContentRef;
 use tokio_stream::StreamExt as _;
@@ -25,6 +25,13 @@ const TIMEOUTS: ReadTimeouts = ReadTimeouts {
     sources: Some(Duration::from_secs(45)),
     receiver: Some(Duration::from_secs(60)),
 };
+
+/// Clients ask each time whether the name still means the same bytes.
+const NO_CACHE: &str = "no-cache";
+
+/// Published files are anybody's, and a browser would run a page among them with this node's origin, which
+/// may read everything here. In a sandbox it has an origin of its own and runs no script.
+const SANDBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
 
 /// Returns a tag that only these bytes have.
 fn tag(file: &Readable) -> String {
@@ -62,13 +69,24 @@ pub(super) async fn serve(
     let conditions = Conditions::of(headers)?;
     let file = find(api, access, asked).await?;
     let (tag, length) = (tag(&file), file.span.end - file.span.start);
+    // The name that was asked for: that of a file in a directory has the file's ending.
+    let media = match asked {
+        ContentRef::Name(_) | ContentRef::Inside(_) => media_type(&asked.to_string()),
+        ContentRef::Id(_) => media_type(file.name.as_str()),
+    };
     let quoted = format!("\"{tag}\"");
     match conditions.judge(Some(&tag)) {
         Verdict::Go => {}
-        Verdict::Excluded => return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, quoted)]).into_response()),
+        Verdict::Excluded => {
+            let same = [
+                (header::ETAG, quoted),
+                (header::CACHE_CONTROL, NO_CACHE.to_owned()),
+            ];
+            return Ok((StatusCode::NOT_MODIFIED, same).into_response());
+        }
         Verdict::Other => return Err(HttpError::condition(format!("{asked} is another content now"))),
     }
-    let part = range(headers, length, &tag)?;
+    let part = range(method, headers, length, &tag)?;
     let status = if part.is_some() {
         StatusCode::PARTIAL_CONTENT
     } else {
@@ -82,13 +100,14 @@ pub(super) async fn serve(
         begin(api, access, file, range).await?
     };
     let described = [
-        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_TYPE, media.to_owned()),
         (header::CONTENT_LENGTH, (sent.end - sent.start).to_string()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::ETAG, quoted),
-        // Clients ask each time whether the name still means the same bytes.
-        (header::CACHE_CONTROL, "no-cache".to_owned()),
+        (header::CACHE_CONTROL, NO_CACHE.to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, SANDBOX.to_owned()),
+        (header::VARY, "origin".to_owned()),
     ];
     let mut response = (status, described, body).into_response();
     if let Some(part) = part
@@ -105,20 +124,21 @@ async fn find(api: &Api, access: Access, asked: &ContentRef) -> Result<Readable,
         let why = format!("{asked} is a directory; ask for a file in it, `peer list {asked}` shows them");
         return Err(HttpError::new(ErrorCode::Conflict, why));
     }
-    // Its catalog may have to be fetched.
+    // Its catalog says where the file is.
     if access < Access::Change && wanted.kind != WantedKind::File {
-        return Err(needs_token("what is in a directory"));
+        let catalog = &wanted.manifest;
+        let entry = api.node().entry(catalog.content()).await?;
+        if entry.is_none_or(|entry| entry.held.len() < catalog.fragment_count()) {
+            return Err(needs_token(&format!("the catalog of {}", wanted.name)));
+        }
     }
     Ok(Readable::of(api.node(), wanted).await?)
 }
 
 fn needs_token(what: &str) -> HttpError {
-    HttpError::new(
-        ErrorCode::PermissionDenied,
-        format!(
-            "{what} is not all here, and to fetch it takes the node's token: send the header in its file http-token"
-        ),
-    )
+    HttpError::unauthorized(format!(
+        "{what} is not all here, and to fetch it takes the node's token: send the header in its file http-token"
+    ))
 }
 
 /// Begins to send a range of the content, and returns when its first bytes are here, so that missing bytes

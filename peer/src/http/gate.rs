@@ -1,49 +1,34 @@
-//! The gate of the HTTP side: which requests may come in at all, by their headers. Pure.
+//! The gate of a node's HTTP side: which requests may come in, and with which right. Pure.
 //!
-//! [`operations::access`](crate::operations::access) decides who may read and who may change something.
-//! Browsers make it harder, because a web page of anybody's runs on this machine too: so a request must have
-//! been sent to this node by a name that nobody else can point here, and not by a page of another origin. See
+//! [`operations::access`](crate::operations::access) decides who may read and who may change something, by
+//! the connection and the token; [`proto::http::Gate`] refuses pages of other origins, by the headers. See
 //! ADR 0023.
 
-use std::net::IpAddr;
-
-use http::HeaderMap;
-use http::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
-use http::uri::Authority;
-use proto::accept::Ends;
-use proto::http::HttpError;
-use proto::listen::has_address;
+use http::header::{AUTHORIZATION, HeaderName};
+use proto::http::{Addresses, Asked, Gate as HeaderGate, HttpError};
+use proto::listen::{has_address, machine_name};
 use proto::messages::control::TOKEN_KEY;
 use shared::ErrorCode;
 use shared::model::HostPort;
 
 use crate::operations::access::{Access, AccessRule, Denied};
 
-/// The header in which browsers say whose page makes a request.
-const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// The parts of a request that the gate looks at.
-#[derive(Debug)]
-pub(super) struct Asked<'a> {
-    /// The ends of the connection.
-    pub(super) ends: Option<Ends>,
-    /// The authority of the request's target, which HTTP/2 has in place of `Host`.
-    pub(super) authority: Option<&'a Authority>,
-    pub(super) headers: &'a HeaderMap,
-}
-
 /// The gate of one node.
 #[derive(Debug)]
 pub(super) struct Gate {
     rule: AccessRule,
-    /// The address that its owner has others dial: a name of this machine that nobody else can point here.
-    advertised: HostPort,
+    headers: HeaderGate,
 }
 
 impl Gate {
-    pub(super) const fn new(token: String, advertised: HostPort) -> Self {
-        let rule = AccessRule::new(token);
-        Self { rule, advertised }
+    /// Makes the gate of a node with this token. Its owner has others dial it at `advertised`: that is a name
+    /// of this machine that nobody else can point here.
+    pub(super) fn new(token: String, advertised: &HostPort) -> Self {
+        let names = machine_name().into_iter().chain([advertised.host().to_owned()]);
+        Self {
+            rule: AccessRule::new(token),
+            headers: HeaderGate::new(Addresses::Own, names, Vec::new()),
+        }
     }
 
     /// Returns the access of a request.
@@ -52,45 +37,22 @@ impl Gate {
     /// When it has none: it comes from another machine, or from somebody else's page, or brings a wrong
     /// token.
     pub(super) fn judge(&self, asked: &Asked<'_>) -> Result<Access, HttpError> {
-        let text = |name: &HeaderName| {
-            let value = asked.headers.get(name);
-            value.map(|value| value.to_str().unwrap_or_default())
-        };
-        let bearer = text(&AUTHORIZATION).map(|value| value.strip_prefix("Bearer ").unwrap_or_default());
-        let token = bearer.or_else(|| text(&HeaderName::from_static(TOKEN_KEY)));
-        let token = token.map(str::as_bytes);
-        let access = self.rule.judge(asked.ends, token, has_address);
+        let bearer = asked.text(&AUTHORIZATION).map(bearer);
+        let token = bearer.or_else(|| asked.text(&HeaderName::from_static(TOKEN_KEY)));
+        let access = self.rule.judge(asked.ends, token.map(str::as_bytes), has_address);
         if access == Err(Denied::OtherMachine) {
             return denied("a node answers HTTP only to the machine it runs on");
         }
-        let named = text(&HOST).and_then(|host| host.parse().ok());
-        let Some(host) = asked.authority.cloned().or(named) else {
-            return denied("the request does not say which host it is for");
-        };
-        if !self.is_own(host.host(), asked.ends) {
-            return denied("the request is for another host; use 127.0.0.1, localhost or the node's address");
-        }
-        let is_same_origin = |origin: &str| origin.strip_prefix("http://") == Some(host.as_str());
-        if text(&ORIGIN).is_some_and(|origin| !is_same_origin(origin))
-            || text(&FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none")
-        {
-            return denied("a node does not answer web pages of others");
-        }
+        self.headers.judge(asked)?;
         access.or_else(|_| denied("the token is not this node's; it has a new one after every start"))
     }
+}
 
-    /// Whether a host is this machine, as the caller has reached it.
-    fn is_own(&self, host: &str, ends: Option<Ends>) -> bool {
-        let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        match inside.unwrap_or(host).parse::<IpAddr>() {
-            Ok(ip) => {
-                let ip = ip.to_canonical();
-                ip.is_loopback() || ends.is_some_and(|ends| ends.local == ip)
-            }
-            Err(_) => ["localhost", self.advertised.host()]
-                .iter()
-                .any(|own| host.eq_ignore_ascii_case(own)),
-        }
+/// Returns the token of an `Authorization` header; the name of its scheme has no case.
+fn bearer(value: &str) -> &str {
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+        _ => "",
     }
 }
 
@@ -100,6 +62,9 @@ fn denied<T>(why: &str) -> Result<T, HttpError> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+    use proto::accept::Ends;
+
     use super::*;
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -111,7 +76,7 @@ mod tests {
     }
 
     fn judge_at(remote: &str, local: &str, headers: &[(&str, &str)]) -> Option<Access> {
-        let gate = Gate::new(TOKEN.to_owned(), "node.lan:50053".parse().expect("an address"));
+        let gate = Gate::new(TOKEN.to_owned(), &"node.lan:50053".parse().expect("an address"));
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let name: HeaderName = name.parse().expect("a name");
@@ -130,7 +95,7 @@ mod tests {
 
     #[test]
     fn this_machine_may_ask_and_its_owner_may_change() {
-        let bearer = format!("Bearer {TOKEN}");
+        let (bearer, lower) = (format!("Bearer {TOKEN}"), format!("bearer {TOKEN}"));
         for (remote, host) in [
             ("127.0.0.1", "127.0.0.1:50053"),
             ("127.0.0.1", "LocalHost:1"),
@@ -150,7 +115,11 @@ mod tests {
                 Some(Access::Read),
                 "{remote} {host}"
             );
-            for token in [("authorization", bearer.as_str()), (TOKEN_KEY, TOKEN)] {
+            for token in [
+                ("authorization", bearer.as_str()),
+                ("authorization", lower.as_str()),
+                (TOKEN_KEY, TOKEN),
+            ] {
                 assert_eq!(judge(remote, &[("host", host), token]), Some(Access::Change));
             }
         }

@@ -21,13 +21,12 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use proto::accept::Ends;
-use proto::http::{HttpError, with_fallback, with_grpc};
+use proto::http::{Asked, HttpError, method_not_allowed, with_fallback, with_grpc};
 use shared::ErrorCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::operations::Node;
-use gate::{Asked, Gate};
+use gate::Gate;
 
 /// Files that are sent at once, and received at once. More would only be slower; a client that asks for more
 /// is told to come back.
@@ -71,7 +70,7 @@ fn place(places: &Arc<Semaphore>, what: &str) -> Result<OwnedSemaphorePermit, Ht
 
 /// Every route of the program.
 pub(crate) fn router(node: Arc<Node>, grpc: Router) -> Router {
-    let gate = Gate::new(node.identity.token().to_owned(), node.address.clone());
+    let gate = Gate::new(node.identity.token().to_owned(), &node.address);
     let api = Api(Arc::new(Inner {
         node,
         gate,
@@ -91,12 +90,7 @@ pub(crate) fn router(node: Arc<Node>, grpc: Router) -> Router {
             "/files/{*name}",
             get(files::get).put(publishing::put).delete(publishing::delete),
         )
-        .method_not_allowed_fallback(async || {
-            HttpError::invalid(
-                "this can be read with GET; files and values can be changed with PUT and DELETE",
-            )
-            .with_status(http::StatusCode::METHOD_NOT_ALLOWED)
-        })
+        .method_not_allowed_fallback(method_not_allowed)
         .route_layer(from_fn_with_state(api.clone(), admit))
         .with_state(api);
     let routes = Router::new()
@@ -111,12 +105,7 @@ pub(crate) fn router(node: Arc<Node>, grpc: Router) -> Router {
 
 /// Lets requests through that have any access, and passes the access on.
 async fn admit(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    let asked = Asked {
-        ends: request.extensions().get::<Ends>().copied(),
-        authority: request.uri().authority(),
-        headers: request.headers(),
-    };
-    match api.0.gate.judge(&asked) {
+    match api.0.gate.judge(&Asked::from(&request)) {
         Ok(access) => {
             request.extensions_mut().insert(access);
             next.run(request).await

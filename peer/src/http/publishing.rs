@@ -18,7 +18,7 @@ use shared::json::Removed;
 use shared::model::{
     Binding, ContentId, ContentState, Manifest, Name, ReplicationTarget, Revision, parse_duration,
 };
-use shared::{Coded as _, ErrorCode, Failure};
+use shared::{Coded as _, Failure};
 
 use super::Api;
 use super::receiving::receive;
@@ -94,7 +94,7 @@ fn changing(access: Access) -> Result<(), HttpError> {
         return Ok(());
     }
     let why = "to change something takes the node's token: send the header in its file http-token";
-    Err(HttpError::new(ErrorCode::PermissionDenied, why))
+    Err(HttpError::unauthorized(why))
 }
 
 /// Publishes a body under a name.
@@ -109,8 +109,8 @@ pub(super) async fn publish(
 ) -> Result<Response, HttpError> {
     changing(access)?;
     let target = match query.replicas {
-        Some(replicas) => ReplicationTarget::new(replicas).map_err(HttpError::invalid)?,
-        None => ReplicationTarget::DEFAULT,
+        Some(replicas) => Some(ReplicationTarget::new(replicas).map_err(HttpError::invalid)?),
+        None => None,
     };
     let wait = match query.wait.as_deref() {
         None => None,
@@ -126,9 +126,10 @@ pub(super) async fn publish(
     let head = head(api, &name, &conditions).await?;
     let place = api.upload()?;
     let staged = receive(&api.node().store, body, limit).await?;
-    let (kept, mut addition) = (name.clone(), add::begin(api.node()));
+    let (kept, fragment_length) = (name.clone(), api.node().fragment_length(None).await);
+    let mut addition = add::begin(api.node());
     let manifest = addition
-        .run(move |addition| addition.upload(staged, &kept, None))
+        .run(move |addition| addition.upload(staged, &kept, fragment_length))
         .await
         .map_err(HttpError::storing)?;
     drop(place);

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use proto::messages::control::Add;
-use shared::model::FragmentLength;
+use shared::collection::Rules;
+use shared::model::{FragmentLength, NetworkDefaults};
 
 use super::completion::Completes;
 use super::preview::Looked;
@@ -15,11 +16,12 @@ use crate::words;
 
 impl Menu<'_> {
     pub(super) async fn add(&mut self) -> Result<(), Failure> {
-        let Some((path, looked)) = self.ask_file().await? else {
+        let Some((path, looked, rules)) = self.ask_file().await? else {
             self.console.say(words::nothing_added());
             return Ok(());
         };
-        let Some(fragment_length) = self.ask_fragment_length(&looked).await else {
+        let defaults = self.defaults().await;
+        let Some(fragment_length) = self.ask_fragment_length(&looked, defaults).await else {
             self.console.say(words::nothing_added());
             return Ok(());
         };
@@ -32,13 +34,15 @@ impl Menu<'_> {
             self.console.say(words::nothing_added());
             return Ok(());
         };
-        let default = self.options.replicas;
+        let default = self.options.replicas.unwrap_or(defaults.replicas);
         let read = |line: &str| answer::replicas(line, default);
         let question = words::ask_replicas(default);
-        let Some(target) = self.answered(&question, &Completes::Nothing, read).await else {
+        let Some(chosen) = self.answered(&question, &Completes::Nothing, read).await else {
             self.console.say(words::nothing_added());
             return Ok(());
         };
+        // The network's default is that of the moment of publication.
+        let target = (chosen != default).then_some(chosen).or(self.options.replicas);
         let add = Add {
             path,
             name,
@@ -47,13 +51,15 @@ impl Menu<'_> {
             update: false,
             wait: false,
             selection: shared::collection::Selection::default(),
+            rules,
         };
         self.transfer(Work::Add(add)).await;
         Ok(())
     }
 
-    /// Asks for a path until there is a file or directory, and looks at it; none when the user declines.
-    async fn ask_file(&mut self) -> Result<Option<(PathBuf, Looked)>, Failure> {
+    /// Asks for a path until there is a file or directory, and looks at it; none when the user declines. A
+    /// person may leave out the entries of a directory that cannot be added.
+    async fn ask_file(&mut self) -> Result<Option<(PathBuf, Looked, Rules)>, Failure> {
         let paths = Completes::Paths(self.home.clone());
         loop {
             let Some(line) = self.asked_for(words::ask_path(), paths.clone()).await else {
@@ -62,28 +68,60 @@ impl Menu<'_> {
             let Some(path) = answer::path(&line, self.home.as_deref()) else {
                 return Ok(None);
             };
-            let own = self.options.data_dir.clone();
-            let looking = off_thread(move || {
-                let path = file_to_add(&path)?;
-                let looked = preview::look(&path, &own)?;
-                Ok::<_, Failure>((path, looked))
-            });
-            // Counting a large directory takes a while.
-            match self.console.unless_interrupted(looking).await {
+            match self.look(path.clone(), Rules::default()).await {
                 None => return Ok(None),
-                Some(looked) => match looked? {
+                Some(Ok(looked)) => return Ok(Some(looked)),
+                Some(Err(failure)) => self.complain(&failure),
+            }
+            let skipping = Rules {
+                skips_unsupported: true,
+                ..Rules::default()
+            };
+            if path.is_dir()
+                && self.console.is_terminal()
+                && self.confirmed(words::ask_leave_out()).await
+                && let Some(looked) = self.look(path, skipping).await
+            {
+                match looked {
                     Ok(looked) => return Ok(Some(looked)),
                     Err(failure) => self.complain(&failure),
-                },
+                }
             }
         }
     }
 
+    /// Returns the defaults of the network, as far as the node knows them.
+    async fn defaults(&self) -> NetworkDefaults {
+        let status = self.client.status().await;
+        status.map_or_else(|_| NetworkDefaults::default(), |status| status.defaults)
+    }
+
+    /// Looks at a file or directory; none when the user interrupts.
+    async fn look(
+        &mut self,
+        path: PathBuf,
+        rules: Rules,
+    ) -> Option<Result<(PathBuf, Looked, Rules), Failure>> {
+        let own = self.options.data_dir.clone();
+        let looking = off_thread(move || {
+            let path = file_to_add(&path)?;
+            let looked = preview::look(&path, rules, &own)?;
+            Ok::<_, Failure>((path, looked, rules))
+        });
+        // Counting a large directory takes a while.
+        let looked = self.console.unless_interrupted(looking).await?;
+        Some(looked.and_then(|looked| looked))
+    }
+
     /// Shows the file and its fragments, and asks for the length of a fragment until the file can have it.
     /// The outer option is none when the user declines; the inner one leaves the length to the content.
-    async fn ask_fragment_length(&mut self, looked: &Looked) -> Option<Option<FragmentLength>> {
+    async fn ask_fragment_length(
+        &mut self,
+        looked: &Looked,
+        defaults: NetworkDefaults,
+    ) -> Option<Option<FragmentLength>> {
         // The one place where the default is chosen.
-        let default = self.options.fragment_length;
+        let default = self.options.fragment_length.or(defaults.fragment_length);
         match looked.text(default) {
             Ok(text) | Err(text) => self.console.say(&text),
         }

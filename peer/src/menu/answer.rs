@@ -96,7 +96,13 @@ pub fn fragment_length(
     match line.trim() {
         "" => Ok(default),
         text => {
-            let parsed = text.parse().map(Some);
+            // People write 64k and 1M.
+            let unit = if text.ends_with(['k', 'K', 'm', 'M']) {
+                "iB"
+            } else {
+                ""
+            };
+            let parsed = format!("{text}{unit}").parse().map(Some);
             parsed.map_err(|_| {
                 let text = format!("{:?}", shortened(text, MAX_SHOWN));
                 words::bad_fragment_length(text, FragmentLength::MIN, FragmentLength::MAX)

@@ -98,6 +98,7 @@ pub async fn run(options: &Options, out: &Output, tasks: &Tasks) -> Result<(), F
     let result = menu.talk().await;
     menu.background.cancel_all();
     if let Some(node) = own {
+        menu.tell_unpublished().await;
         menu.console.say(words::stopping());
         // A second Ctrl-C does not wait for uploads to end.
         menu.console.unless_interrupted(node.stop()).await;
@@ -305,6 +306,16 @@ impl<'a> Menu<'a> {
         answer.is_some_and(|line| answer::is_yes(&line))
     }
 
+    /// Says what is still to be published when the node ends with the menu.
+    async fn tell_unpublished(&self) {
+        if let Ok(status) = self.client.status().await
+            && status.pending_publications > 0
+        {
+            let waiting = words::still_to_publish(status.pending_publications.into());
+            self.console.say(&waiting);
+        }
+    }
+
     /// Whether leaving ends no transfer that the user would miss.
     async fn may_leave(&mut self) -> bool {
         let Ok(status) = self.client.status().await else {
@@ -340,8 +351,8 @@ impl<'a> Menu<'a> {
                 self.tell_published(before.as_ref()).await;
             }
             Some(Err(error)) => {
-                let what = words::connect_to(attach::described(&entry));
-                self.complain(&Failure::of(what, &error).hint(words::connects_in_background()));
+                let failure = attach::cannot_enter(&entry, &error).await;
+                self.complain(&failure.hint(words::connects_in_background()));
             }
             None => self.console.say(words::connect_goes_on()),
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use shared::ErrorCode;
-use shared::collection::Selection;
+use shared::collection::{Rules, Selection};
 use shared::model::{ByteCount, FragmentLength, Manifest};
 
 use crate::collection::scan::{self, Step};
@@ -23,13 +23,13 @@ pub(super) struct Looked {
 ///
 /// # Errors
 /// When the path cannot be read, or contains an entry that cannot be added.
-pub(super) fn look(path: &Path, own: &Path) -> Result<Looked, Failure> {
+pub(super) fn look(path: &Path, rules: Rules, own: &Path) -> Result<Looked, Failure> {
     let shown = path.display().to_string();
     let name = path
         .file_name()
         .map_or_else(|| shown.clone(), |name| name.to_string_lossy().into_owned());
     if path.is_dir() {
-        let scanned = scan::scan(path, &Selection::default(), own)
+        let scanned = scan::scan(path, &Selection::default(), rules, own)
             .map_err(|error| Failure::of(words::add(&shown), &error))?;
         let count = |fits: fn(&Step) -> bool| scanned.steps.iter().filter(|step| fits(step)).count() as u64;
         let inside = [
@@ -121,7 +121,7 @@ mod tests {
         let looked = |length: usize| {
             let path = dir.path().join("x.bin");
             std::fs::write(&path, vec![1; length]).expect("written");
-            look(&path, Path::new("/nowhere"))
+            look(&path, Rules::default(), Path::new("/nowhere"))
                 .expect("readable")
                 .text(None)
                 .expect("few fragments")
@@ -167,13 +167,13 @@ mod tests {
         std::fs::write(photos.join("b.jpg"), [1; 24]).expect("written");
         std::os::unix::fs::symlink("b.jpg", photos.join("c.jpg")).expect("linked");
         assert_eq!(
-            look(&photos, Path::new("/nowhere"))
+            look(&photos, Rules::default(), Path::new("/nowhere"))
                 .expect("readable")
                 .text(None)
                 .expect("a directory"),
             "photos/: a directory, 1.0 KiB in 2 files, 1 directory, 1 link; small files travel together"
         );
-        let refused = look(dir.path(), &photos).expect_err("the node's own data");
+        let refused = look(dir.path(), Rules::default(), &photos).expect_err("the node's own data");
         assert!(refused.to_string().starts_with("cannot add "), "{refused}");
     }
 }

@@ -210,6 +210,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             capacity: 1 << 30,
             scrub: proto::messages::control::Scrub::default(),
+            defaults: shared::model::NetworkDefaults::default(),
             used: 0,
             contents: 0,
             visitor_host: None,

@@ -186,6 +186,10 @@ impl Transfer {
                 self.rate.observe(now, done);
             }
             AddEvent::Received(_) | AddEvent::Replicas(_) => {}
+            AddEvent::LeftOut(left_out) => {
+                let entries = words::faulty_entries(&left_out);
+                self.told.push(words::left_out(left_out.count, entries));
+            }
             AddEvent::Published(binding) => {
                 let shared = self
                     .added

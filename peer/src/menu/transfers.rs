@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proto::messages::control::Get;
-use shared::model::FetchSourceState;
+use shared::model::{FetchSourceState, PeerId};
 
 use super::answer::{self, Wish};
 use super::completion::Completes;
@@ -100,7 +100,7 @@ impl Menu<'_> {
     }
 
     /// Tells each source once, when it is asked first: a transcript does not move.
-    fn tell_asked(&self, transfer: &Transfer, asked: &mut BTreeSet<shared::model::PeerId>) {
+    fn tell_asked(&self, transfer: &Transfer, asked: &mut BTreeSet<PeerId>) {
         let name = transfer.work.name();
         for source in &transfer.from {
             if source.state == FetchSourceState::Asked && asked.insert(source.peer) {
@@ -111,9 +111,7 @@ impl Menu<'_> {
 
     async fn leave_view(&mut self, number: u32) {
         if self.console.is_terminal() && !self.console.is_over() {
-            let question = words::goes_on_in_background(number);
-            self.console.say(&question);
-            return;
+            return self.console.say(&words::goes_on_in_background(number));
         }
         self.background.cancel(number);
         // The end of a cancelled transfer comes at once.

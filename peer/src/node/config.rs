@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
+use shared::settings::InForce;
 
 use super::settings::NodeSettings;
 
@@ -24,4 +25,6 @@ pub struct NodeConfig {
     pub is_transient: bool,
     /// Capacity, zone, limits.
     pub settings: NodeSettings,
+    /// All settings as they were said, for those who ask the node.
+    pub in_force: InForce,
 }

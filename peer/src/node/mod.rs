@@ -26,7 +26,7 @@ use tracing::info;
 
 pub use config::NodeConfig;
 pub use memory::{MemoryBudget, MemoryBudgetError};
-pub use running::{RunningNode, find_running};
+pub use running::{Hidden, RunningNode, find_running};
 pub use settings::{Adjustable, NodeSettings, RateLimit};
 
 use listening::Listening;
@@ -169,6 +169,7 @@ impl NodeHandle {
         let publisher = Publisher::start(&store, &identity, &network, &clock, &tasks);
         let transfer = transfer_service(&config.settings, store.clone(), &fetcher, &tasks, &clock);
         let adjustable = Adjustable::new(&config.settings, zone, &store, &transfer, &fetcher);
+        adjustable.tell(config.in_force.clone());
         let scrub = adjustable.scrub.subscribe();
         let scrubber = Scrubber::start(Arc::clone(&store), scrub, clock.clone(), &tasks);
         let node = Arc::new(Node {
@@ -184,6 +185,8 @@ impl NodeHandle {
             clock,
             tasks: tasks.clone(),
             address: advertised,
+            listens: address,
+            settings: adjustable.in_force.subscribe(),
             zone: adjustable.zone.subscribe(),
             data_dir: config.data_dir.clone(),
         });

@@ -39,14 +39,45 @@ struct NodeFile {
     token: String,
 }
 
+/// A data directory of which this user may not know whether a node runs there, or which one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Hidden {
+    /// A node runs there, and its files are for another user.
+    #[error("a node of another user runs there")]
+    Node,
+    /// The directory is for another user.
+    #[error("this user may not read the data directory")]
+    Directory,
+}
+
 /// Returns the node that runs on a data directory, if one does.
-#[must_use]
-pub fn find_running(data_dir: &Path) -> Option<RunningNode> {
-    if !is_locked(&data_dir.join(LOCK_NAME)) {
-        return None;
+///
+/// # Errors
+/// When the directory belongs to another user.
+pub fn find_running(data_dir: &Path) -> Result<Option<RunningNode>, Hidden> {
+    let locked = is_locked(&data_dir.join(LOCK_NAME)).map_err(|error| error.kind());
+    let text = std::fs::read_to_string(data_dir.join(FILE_NAME)).map_err(|error| error.kind());
+    match told(locked, text)? {
+        Some(text) => Ok(read(&text)),
+        None => Ok(None),
     }
-    let text = std::fs::read_to_string(data_dir.join(FILE_NAME)).ok()?;
-    let file: NodeFile = serde_json::from_str(&text).ok()?;
+}
+
+/// Returns the text of the file about a running node, if one runs.
+fn told(
+    locked: Result<bool, io::ErrorKind>,
+    text: Result<String, io::ErrorKind>,
+) -> Result<Option<String>, Hidden> {
+    match (locked, text) {
+        (Err(io::ErrorKind::PermissionDenied), _) => Err(Hidden::Directory),
+        (Ok(true), Err(io::ErrorKind::PermissionDenied)) => Err(Hidden::Node),
+        (Ok(true), Ok(text)) => Ok(Some(text)),
+        _ => Ok(None),
+    }
+}
+
+fn read(text: &str) -> Option<RunningNode> {
+    let file: NodeFile = serde_json::from_str(text).ok()?;
     Some(RunningNode {
         address: file.address.parse().ok()?,
         listens: file.listens.iter().filter_map(|text| text.parse().ok()).collect(),
@@ -104,9 +135,9 @@ pub(super) fn withdraw(data_dir: &Path) {
     }
 }
 
-fn is_locked(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+fn is_locked(path: &Path) -> io::Result<bool> {
+    let file = File::open(path)?;
+    Ok(matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 #[cfg(test)]
@@ -121,18 +152,39 @@ mod tests {
             listens: vec!["[::]:1".parse().expect("an address")],
             token: "secret".to_owned(),
         };
-        assert_eq!(find_running(dir.path()), None);
+        assert_eq!(find_running(dir.path()), Ok(None));
         announce(dir.path(), &node).expect("written");
         assert_eq!(
             find_running(dir.path()),
-            None,
+            Ok(None),
             "a file that a killed node left behind"
         );
         let lock = File::create(dir.path().join(LOCK_NAME)).expect("created");
         lock.lock().expect("locked");
-        assert_eq!(find_running(dir.path()), Some(node));
+        assert_eq!(find_running(dir.path()), Ok(Some(node)));
         withdraw(dir.path());
-        assert_eq!(find_running(dir.path()), None);
+        assert_eq!(find_running(dir.path()), Ok(None));
+    }
+
+    #[test]
+    fn what_another_user_keeps_private_is_not_taken_for_nothing() {
+        use io::ErrorKind::{NotFound, PermissionDenied};
+        let text = || Ok("text".to_owned());
+        for (locked, found, expected) in [
+            (Ok(true), text(), Ok(Some("text".to_owned()))),
+            (Ok(false), text(), Ok(None)),
+            (Ok(true), Err(PermissionDenied), Err(Hidden::Node)),
+            (Ok(false), Err(PermissionDenied), Ok(None)),
+            (Ok(true), Err(NotFound), Ok(None)),
+            (Err(NotFound), Err(NotFound), Ok(None)),
+            (
+                Err(PermissionDenied),
+                Err(PermissionDenied),
+                Err(Hidden::Directory),
+            ),
+        ] {
+            assert_eq!(told(locked, found.clone()), expected, "{locked:?} {found:?}");
+        }
     }
 
     #[test]

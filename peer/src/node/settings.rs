@@ -8,8 +8,8 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use shared::model::{ByteCount, ByteRate, ParseByteRateError, Zone};
-use shared::settings::{self, Key, Setting, Table, Values, text, whole};
+use shared::model::{ByteCount, ByteRate, FragmentLength, Zone};
+use shared::settings::{self, InForce, Key, Setting, Table, ValueError, Values, mistake, text, whole};
 use tokio::sync::watch;
 
 use super::memory::MemoryBudget;
@@ -19,7 +19,7 @@ use crate::rpc::{DEFAULT_UPLOAD_SLOTS, TransferService, UploadSlots};
 use crate::words;
 use store::DiskStore;
 
-static CAPACITY: Key<ByteCount> = Key::new("capacity", text).or("50GiB").at_once().flag(
+static CAPACITY: Key<ByteCount> = Key::new("capacity", lent).or("50GiB").at_once().flag(
     "capacity",
     "SIZE",
     "Space that the node lends to the cluster for replicas",
@@ -139,6 +139,7 @@ pub struct Adjustable {
     slots: UploadSlots,
     pub(super) scrub: watch::Sender<Option<ByteRate>>,
     pub(super) zone: watch::Sender<Option<Zone>>,
+    pub(super) in_force: watch::Sender<InForce>,
     store: Arc<DiskStore>,
 }
 
@@ -156,8 +157,14 @@ impl Adjustable {
             slots: transfer.slots().clone(),
             scrub: watch::Sender::new(settings.scrub_rate),
             zone,
+            in_force: watch::Sender::new(InForce::default()),
             store: Arc::clone(store),
         }
+    }
+
+    /// Notes the settings as they are said now, for those who ask the node.
+    pub fn tell(&self, in_force: InForce) {
+        self.in_force.send_replace(in_force);
     }
 
     /// Applies a setting that has changed, if it takes effect at once.
@@ -182,14 +189,32 @@ pub struct RateLimit(
     pub Option<ByteRate>,
 );
 
+/// A slower transfer of a block of 16 KiB takes longer than its readers wait. A number without a unit is
+/// meant to be of megabytes or megabits then.
+const SLOWEST: u64 = 1000;
+
 impl FromStr for RateLimit {
-    type Err = ParseByteRateError;
+    type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.trim().to_ascii_lowercase().as_str() {
             "none" | "unlimited" | "0" => Ok(Self(None)),
-            rate => rate.parse().map(|rate| Self(Some(rate))),
+            rate => match rate.parse::<ByteRate>() {
+                Ok(rate) if rate.get() < SLOWEST => Err(ValueError(words::too_slow(text.trim(), rate))),
+                Ok(rate) => Ok(Self(Some(rate))),
+                Err(error) => Err(ValueError(mistake(&error))),
+            },
         }
+    }
+}
+
+/// Reads the bytes that a node lends: none, or enough for a fragment.
+fn lent(text: &OsStr) -> Result<ByteCount, String> {
+    let size: ByteCount = settings::text(text)?;
+    match size.get() {
+        0 => Ok(size),
+        bytes if bytes < FragmentLength::MIN.get().into() => Err(words::too_little_capacity(size)),
+        _ => Ok(size),
     }
 }
 
@@ -212,6 +237,29 @@ mod tests {
             at_once.map(|setting| setting.name()).collect::<Vec<_>>(),
             with_effect.collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn a_number_that_lacks_its_unit_is_refused_with_an_example() {
+        for text in ["8", "100", "999", "8B/s", "1kbit/s"] {
+            let refused = text.parse::<RateLimit>().expect_err(text);
+            assert!(refused.to_string().contains("MB/s"), "{refused}");
+        }
+        for (text, rate) in [
+            ("8MB/s", 8_000_000),
+            ("1000", 1000),
+            ("80Mbit/s", 10_000_000),
+            ("8kbit/s", 1000),
+        ] {
+            assert_eq!(text.parse(), Ok(RateLimit(ByteRate::new(rate))), "{text}");
+        }
+        for text in ["50", "1", "63KiB"] {
+            let refused = lent(OsStr::new(text)).expect_err(text);
+            assert!(refused.contains("GiB"), "{refused}");
+        }
+        for text in ["0", "64KiB", "50GiB"] {
+            assert!(lent(OsStr::new(text)).is_ok(), "{text}");
+        }
     }
 
     #[test]

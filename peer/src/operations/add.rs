@@ -15,7 +15,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::report::Events;
 use super::{Node, stopping};
 use crate::blocking::{OffThread, blocking, try_blocking};
-use crate::collection::publish::{Source, Watcher, make};
+use crate::collection::publish::{Made, Source, Watcher, make};
 use crate::collection::scan::metadata_of;
 use crate::collection::{CollectionError, read_catalog};
 use crate::session::{Connection, ProtectionGuard};
@@ -28,7 +28,8 @@ const WATCH_WAIT: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// As the contract says. A publication that the tracker could not be told of stays in the outbox.
-pub(crate) async fn add(node: &Node, add: Add, events: &Events<AddEvent>) -> Result<(), Failure> {
+pub(crate) async fn add(node: &Node, mut add: Add, events: &Events<AddEvent>) -> Result<(), Failure> {
+    add.fragment_length = node.fragment_length(add.fragment_length).await;
     let path = add.path.clone();
     let publication = |content, metadata| Publication {
         name: add.name.clone(),
@@ -39,13 +40,16 @@ pub(crate) async fn add(node: &Node, add: Add, events: &Events<AddEvent>) -> Res
         state: PublicationState::Pending(None),
     };
     if blocking(move || path.is_dir()).await? {
-        let (manifest, length, addition, _guards) = collect(node, &add, events).await?;
+        let (made, addition, _guards) = collect(node, &add, events).await?;
         let ready = Ready {
-            publication: publication(manifest.content(), None),
-            manifest,
-            length,
+            publication: publication(made.manifest.content(), None),
+            manifest: made.manifest,
+            length: made.length,
             addition,
         };
+        if made.left_out.count > 0 {
+            events.tell(AddEvent::LeftOut(made.left_out)).await?;
+        }
         return publish(node, ready, add.wait, events).await.map(drop);
     }
     let hashed = hash(node, &add, events).await?;
@@ -200,13 +204,13 @@ async fn reading<T: Send + 'static, E: Coded + Send + 'static>(
     events.during(work, stop, progress).await
 }
 
-/// Makes a collection of a directory. Returns the manifest of its catalog, the bytes of its files, the
-/// changes of the store, and guards that keep its parts until it is published.
+/// Makes a collection of a directory. Returns it, the changes of the store, and guards that keep its parts
+/// until it is published.
 async fn collect(
     node: &Node,
     add: &Add,
     events: &Events<AddEvent>,
-) -> Result<(Manifest, u64, OffThread<Addition>, Vec<ProtectionGuard>), Failure> {
+) -> Result<(Made, OffThread<Addition>, Vec<ProtectionGuard>), Failure> {
     let before = catalog_before(node, add).await?;
     let (store, network, add) = (Arc::clone(&node.store), node.network.clone(), add.clone());
     let own = node.data_dir.clone();
@@ -220,9 +224,11 @@ async fn collect(
         let source = Source {
             root: &add.path,
             selection: &add.selection,
+            rules: add.rules,
             name: &add.name,
             own: &own,
             before: before.as_ref(),
+            fragment_length: add.fragment_length,
         };
         let watcher = Watcher {
             progress: &progress,
@@ -232,7 +238,7 @@ async fn collect(
         let mut addition = Addition::begin(&store);
         let made = make(&mut addition, &source, &watcher)?;
         let addition = OffThread::new(addition);
-        Ok::<_, CollectionError>((made.manifest, made.length, addition, guards.into_inner()))
+        Ok::<_, CollectionError>((made, addition, guards.into_inner()))
     };
     reading(events, make).await
 }

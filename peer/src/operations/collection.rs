@@ -13,9 +13,8 @@ use shared::{ErrorCode, Failure};
 use tokio_util::sync::CancellationToken;
 
 use super::Node;
-use super::extent::no_such_path;
 use super::report::{Events, FetchTally, Report, Subject};
-use super::resolve::{Wanted, WantedKind, is_there, locate, resolve};
+use super::resolve::{Wanted, WantedKind, is_there, locate, no_such_path, resolve};
 use crate::blocking::{blocking, try_blocking};
 use crate::collection::restore::{Large, Restoration, fragments_of};
 use crate::collection::{CollectionError, read_catalog};

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use shared::collection::Catalog;
 use shared::model::{Asked, ContentId, ContentRef, Name};
@@ -10,9 +11,12 @@ use shared::{Coded as _, ErrorCode, Failure};
 
 use super::Node;
 use super::collection::catalog;
-use super::resolve::{WantedKind, inside, no_directory, resolve};
+use super::resolve::{WantedKind, inside, no_directory, no_such_path, resolve};
 use crate::blocking::blocking;
 use store::{DiskStore, Entry, FragmentStore as _};
+
+/// The time that a damaged catalog has to come from other peers.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks the tracker about a content. What it does not know may be a path inside a directory: then it is asked
 /// about the directory's catalog and the parts that the path needs. The catalog is fetched if `may_fetch`.
@@ -70,14 +74,6 @@ fn needed(catalog: &Catalog, kind: &WantedKind) -> Result<BTreeSet<ContentId>, F
     Ok(catalog.parts_in(range))
 }
 
-/// Returns the failure for a path that a directory does not have.
-pub(super) fn no_such_path(path: &str) -> Failure {
-    Failure::new(
-        ErrorCode::NotFound,
-        format!("there is no {path:?} in the directory"),
-    )
-}
-
 /// Records of the contents that this node holds of a file, a directory or a path inside one.
 pub(super) struct Held {
     /// The content itself; of a directory, its catalog.
@@ -103,7 +99,12 @@ pub(super) async fn held(node: &Node, content: &ContentRef) -> Result<Held, Fail
             );
             let has_some = !by_name(node, &name).await?.is_empty() || node.entry(id).await?.is_some();
             let read = match has_some {
-                true => catalog(node, wanted, true).await,
+                // A catalog that nobody sends must not keep the parts from being read.
+                true => tokio::time::timeout(PATIENCE, catalog(node, wanted, true))
+                    .await
+                    .unwrap_or_else(|_| {
+                        Err(Failure::new(ErrorCode::Unavailable, "no peer sends the catalog"))
+                    }),
                 false => Err(nothing_held(content)),
             };
             match read {

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use shared::model::{ByteCount, ContentId, ContentRef};
-use shared::{ErrorCode, Failure};
+use shared::{Coded as _, ErrorCode, Failure};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::Node;
+use super::extent::nothing_held;
 use super::local::find;
 use crate::collection::going_with;
 use store::{DiskStore, FragmentStore as _, StoreError};
@@ -37,12 +38,22 @@ pub(crate) async fn forget(
     reference: &ContentRef,
     force: bool,
 ) -> Result<(ContentId, u64), Failure> {
-    let entry = find(node, reference).await?;
-    let content = entry.manifest.content();
-    let is_named = matches!(reference, ContentRef::Name(_));
-    let with_it = node
-        .with_store(move |store| going_with(store, &entry, is_named))
-        .await?;
+    let (entry, missing) = match find(node, reference).await {
+        Ok(entry) => (Some(entry), None),
+        // Parts of it may be here all the same.
+        Err(error) if error.code() == ErrorCode::NotFound => (None, Some(error)),
+        Err(error) => return Err(error),
+    };
+    let name = match reference {
+        ContentRef::Name(name) => Some(name.clone()),
+        _ => None,
+    };
+    let content = entry.as_ref().map(|entry| entry.manifest.content());
+    let going = move |store: &Arc<DiskStore>| going_with(store, entry.as_ref(), name.as_ref());
+    let mut with_it = node.with_store(going).await?;
+    let Some(content) = content.or_else(|| with_it.pop()) else {
+        return Err(missing.unwrap_or_else(|| nothing_held(reference)));
+    };
     let before = node.store.usage().used;
     let freed = |node: &Node| before.saturating_sub(node.store.usage().used);
     if force {

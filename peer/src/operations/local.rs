@@ -9,6 +9,7 @@ use proto::messages::control::{
 };
 use proto::messages::{Remove, Rename};
 use shared::model::{Binding, ContentId, ContentRef, Name, PinWish, Revision, RevisionEntry};
+use shared::settings::{InForce, Origin};
 use shared::{Coded as _, ErrorCode, Failure};
 use tracing::info;
 
@@ -55,6 +56,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         limits: limits(node),
         source_faults: node.fetcher.source_faults(),
         scrub: node.scrubber.status(),
+        defaults: node.network.defaults(),
     })
 }
 
@@ -64,6 +66,32 @@ fn limits(node: &Node) -> RateLimits {
         upload: node.uploads.rate(),
         download: node.fetcher.limiter().rate(),
     }
+}
+
+/// Returns the settings in force: as they were said, except what has been changed or found out since.
+pub(crate) fn settings(node: &Node) -> InForce {
+    let mut in_force = node.settings.borrow().clone();
+    let settings = &mut in_force.settings;
+    for (key, value) in [
+        ("port", node.listens.port().to_string()),
+        ("advertise", node.address.to_string()),
+        ("data_dir", node.data_dir.display().to_string()),
+    ] {
+        let origin = settings.get(key).map_or(Origin::Default, |(_, origin)| *origin);
+        settings.insert(key.to_owned(), (value, origin));
+    }
+    let limits = limits(node);
+    for (key, rate) in [
+        ("upload_limit", limits.upload),
+        ("download_limit", limits.download),
+    ] {
+        let said = settings.get(key).and_then(|(text, _)| text.parse().ok());
+        if said != rate {
+            let text = rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
+            settings.insert(key.to_owned(), (text, Origin::Command));
+        }
+    }
+    in_force
 }
 
 /// Changes the rates at which the node may transfer, and returns them.
@@ -292,15 +320,16 @@ async fn only_whole(node: &Node, reference: &ContentRef, error: Failure) -> Resu
 /// Returns the content that a name means as far as this node knows: the one that was published under it, or
 /// else the one that came first under it. A name that was refused means nothing.
 async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failure> {
-    let name = name.clone();
-    node.with_store(move |store| {
-        let published = store.publication(&name)?;
+    let known = name.clone();
+    let named = node.with_store(move |store| {
+        let name = &known;
+        let published = store.publication(name)?;
         let refused = match published {
             Some(publication) if publication.is_name() => return Ok(Some(publication.content)),
             other => other.map(|publication| publication.content),
         };
         let contents = store.entries().into_iter();
-        let labelled = contents.filter(|entry| entry.name.as_ref() == Some(&name));
+        let labelled = contents.filter(|entry| entry.name.as_ref() == Some(name));
         // A content that has other names was only called so once.
         let is_nameless = |content: &ContentId| {
             let names = store.publications_of(*content).unwrap_or_default();
@@ -308,8 +337,31 @@ async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failu
         };
         let labelled = labelled.map(|entry| entry.manifest.content());
         Ok::<_, StoreError>(labelled.into_iter().find(is_nameless))
-    })
-    .await
+    });
+    match named.await? {
+        None => begun_with(node, name).await,
+        content => Ok(content),
+    }
+}
+
+/// Returns the content that is held here and whose id begins with the digits that a name consists of.
+async fn begun_with(node: &Node, digits: &Name) -> Result<Option<ContentId>, Failure> {
+    let Some(ids) = ContentId::beginning_with(digits.as_str()) else {
+        return Ok(None);
+    };
+    let store = Arc::clone(&node.store);
+    let entries = blocking(move || store.entries()).await?;
+    let all = entries.iter().map(|entry| entry.manifest.content());
+    let mut begun = all.filter(|id| ids.contains(id));
+    match (begun.next(), begun.next()) {
+        (Some(one), Some(other)) => Err(several(digits, one, other)),
+        (one, _) => Ok(one),
+    }
+}
+
+fn several(digits: &Name, one: ContentId, other: ContentId) -> Failure {
+    let text = format!("several contents begin with {digits}, such as {one} and {other}; give more digits");
+    Failure::new(ErrorCode::InvalidArgument, text)
 }
 
 /// Reads one content or everything again. Withdraws damaged fragments, which the tracker then repairs from
@@ -345,8 +397,8 @@ pub(crate) async fn verify(
 }
 
 /// Returns the records of everything that the node holds of a file, a directory or a path inside one, and the
-/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again, because
-/// the catalog tells which parts there are.
+/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again,
+/// because the catalog tells which parts there are.
 async fn held_of(node: &Node, reference: &ContentRef) -> Result<(Vec<Entry>, u32), Failure> {
     let mut damaged = 0;
     let mut held = held(node, reference).await?;

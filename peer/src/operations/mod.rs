@@ -27,13 +27,15 @@ pub(crate) mod standard_streams;
 pub(crate) mod upkeep;
 pub(crate) mod values;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::client::{CatalogClient, UpkeepClient};
 use shared::Failure;
-use shared::model::{ContentId, HostPort, Timestamp, Zone};
+use shared::model::{ContentId, FragmentLength, HostPort, Timestamp, Zone};
 use shared::runtime::{Clock, Tasks};
+use shared::settings::InForce;
 use tokio::sync::watch;
 
 use crate::blocking::{blocking, try_blocking};
@@ -70,6 +72,10 @@ pub(crate) struct Node {
     pub(crate) tasks: Tasks,
     /// The address that other peers dial.
     pub(crate) address: HostPort,
+    /// The address on which the node listens for them.
+    pub(crate) listens: SocketAddr,
+    /// The settings as they were said.
+    pub(crate) settings: watch::Receiver<InForce>,
     /// The failure domain.
     pub(crate) zone: watch::Receiver<Option<Zone>>,
     /// The directory of the node's data.
@@ -95,6 +101,16 @@ impl Node {
         Ok(self.network.connection_soon().await?.upkeep)
     }
 
+    /// Returns the length of the fragments of a content that is published: the one that was asked for, or
+    /// else the network's default; none lets the content's length decide. Waits a moment for a session that
+    /// is being entered.
+    pub(crate) async fn fragment_length(&self, asked: Option<FragmentLength>) -> Option<FragmentLength> {
+        match asked {
+            Some(asked) => Some(asked),
+            None => self.network.defaults_soon().await.fragment_length,
+        }
+    }
+
     /// Runs work on the store on a thread that may wait for the disk.
     ///
     /// # Errors
@@ -112,7 +128,7 @@ impl Node {
     }
 
     /// Returns the store's record of a content, if the node holds anything of it.
-    async fn entry(&self, content: ContentId) -> Result<Option<Entry>, Failure> {
+    pub(crate) async fn entry(&self, content: ContentId) -> Result<Option<Entry>, Failure> {
         let store = Arc::clone(&self.store);
         blocking(move || store.entry(content)).await
     }

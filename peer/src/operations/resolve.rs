@@ -60,6 +60,14 @@ pub(super) fn no_directory(content: &ContentRef) -> Failure {
     Failure::new(ErrorCode::NotFound, why)
 }
 
+/// Returns the failure for a path that a directory does not have.
+pub(super) fn no_such_path(path: &str) -> Failure {
+    Failure::new(
+        ErrorCode::NotFound,
+        format!("there is no {path:?} in the directory"),
+    )
+}
+
 /// Finds a path in a collection: the longest beginning of the text that is bound to a collection.
 ///
 /// # Errors

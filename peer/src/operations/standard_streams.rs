@@ -64,7 +64,8 @@ pub(crate) async fn add(
     };
     let progress = || AddEvent::Received(came.load(Ordering::Relaxed));
     let staged = events.during(taking, || caller_gone.cancel(), progress).await?;
-    let (name, fragment_length) = (begin.name.clone(), begin.fragment_length);
+    let name = begin.name.clone();
+    let fragment_length = node.fragment_length(begin.fragment_length).await;
     let mut addition = adding::begin(node);
     let manifest = addition
         .run(move |addition| addition.upload(staged, &name, fragment_length))

@@ -32,9 +32,10 @@ pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -
             "a value of {length} is too long: at most {most}; add it as a file"
         )));
     }
-    let (kept, mut addition) = (name.clone(), begin(node));
+    let (kept, fragment_length) = (name.clone(), node.fragment_length(None).await);
+    let mut addition = begin(node);
     let manifest = addition
-        .run(move |addition| addition.bytes(&put.value, &kept))
+        .run(move |addition| addition.bytes(&put.value, &kept, fragment_length))
         .await?;
     let _guard = node.network.protect(manifest.content());
     let publication = Publication {

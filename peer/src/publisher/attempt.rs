@@ -188,7 +188,7 @@ pub fn conflict(publication: &Publication, bound: Option<ContentId>) -> Option<S
     let is_taken = bound.is_some_and(|bound| bound != publication.content);
     (is_taken && !publication.update).then(|| {
         format!(
-            "{} is bound to another content; update it, or choose another name",
+            "{} is bound to another content; add it with --update, or under another --name",
             publication.name
         )
     })
@@ -215,7 +215,7 @@ mod tests {
         Publication {
             name: Name::new("a").expect("a name"),
             content: ContentId::from_bytes([1; 32]),
-            target: ReplicationTarget::new(2).expect("in bounds"),
+            target: Some(ReplicationTarget::new(2).expect("in bounds")),
             update,
             metadata: None,
             state: PublicationState::Pending(None),

@@ -92,7 +92,7 @@ mod tests {
         Publication {
             name: Name::new(name).expect("a name"),
             content: ContentId::from_bytes([1; 32]),
-            target: ReplicationTarget::new(2).expect("in bounds"),
+            target: Some(ReplicationTarget::new(2).expect("in bounds")),
             update: false,
             metadata: None,
             state: PublicationState::Pending(None),

@@ -295,6 +295,14 @@ impl Control for ControlService {
         Ok(Response::new(local::set_limits(&self.node, set).into()))
     }
 
+    async fn settings(
+        &self,
+        request: Request<v1::SettingsRequest>,
+    ) -> Result<Response<v1::SettingsReply>, Status> {
+        self.admit(&request, Access::Read)?;
+        Ok(Response::new(local::settings(&self.node).into()))
+    }
+
     async fn drain_status(
         &self,
         request: Request<v1::DrainStatusRequest>,

@@ -11,7 +11,9 @@ use proto::client::{CatalogClient, NotWelcome, Orders, SessionClient, UpkeepClie
 use proto::messages::FromTracker;
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, Epoch, Hello, HostPort, Numbered, Order, Report, RunTraits, Welcome, Zone};
+use shared::model::{
+    ContentId, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, RunTraits, Welcome, Zone,
+};
 use shared::runtime::{Backoff, Clock};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -74,6 +76,7 @@ pub(super) struct Driver {
     pub(super) status: watch::Sender<NetworkStatus>,
     pub(super) connection: watch::Sender<Option<Connection>>,
     pub(super) known: watch::Sender<Option<Known>>,
+    pub(super) defaults: watch::Sender<NetworkDefaults>,
     pub(super) protected: Protected,
     pub(super) probes: Probes,
 }
@@ -243,10 +246,13 @@ impl Driver {
                     if let Ok(Ended::CopyOf(of)) = &outcome {
                         self.stay_out(wish, tracker, of);
                     }
-                    outcome.map_err(|error| match *was_welcomed {
-                        true => error,
-                        false => error.context(format!("tracker {tracker}")),
-                    })
+                    match outcome {
+                        Err(error) if !*was_welcomed => {
+                            let error = error.context(format!("tracker {tracker}"));
+                            Err(entrance::explained(&way, error).await)
+                        }
+                        outcome => outcome,
+                    }
                 }
                 Err(error) => Err(error),
             };
@@ -428,6 +434,9 @@ impl Driver {
                     warn!(content = %content.short(), %error, "cannot evict");
                 }
             }
+            // The session has answered.
+            Order::Ask { .. } => {}
+            Order::Adopt { defaults, .. } => drop(self.defaults.send_replace(defaults)),
             Order::Probe { probe, address, .. } => self.probes.begin(probe, address),
             Order::Remember(mark) => {
                 let identity = Arc::clone(&self.deps.identity);

@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use proto::RemoteError;
-use proto::client::{DirectoryClient, Gateways, TrackerEntry};
+use proto::client::{DirectoryClient, Gateways, Program, TrackerEntry, misdirected};
 use proto::messages::control::EntryPoint;
 use serde::{Deserialize, Serialize};
 use shared::ErrorCode;
@@ -102,8 +102,35 @@ impl Known {
 /// Finds a tracker by one way.
 ///
 /// # Errors
-/// When the address does not answer, or knows no tracker.
+/// When the address does not answer, belongs to another program, or knows no tracker.
 pub(super) async fn find(way: &EntryPoint) -> Result<Found, RemoteError> {
+    let found = ask(way).await;
+    // Webservers and peers answer the same question; only a webserver is worth remembering as one.
+    match way {
+        EntryPoint::Webserver(_) | EntryPoint::Peer(_) => match misdirected(way).await {
+            Some(program) => Err(wrong_program(way, program)),
+            None => found,
+        },
+        EntryPoint::Tracker(_) => found,
+    }
+}
+
+/// Returns the failure of a session, or that of its way when another program answers there.
+pub(super) async fn explained(way: &EntryPoint, failure: RemoteError) -> RemoteError {
+    match misdirected(way).await {
+        Some(program) => wrong_program(way, program),
+        None => failure,
+    }
+}
+
+fn wrong_program(way: &EntryPoint, found: Program) -> RemoteError {
+    let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = way;
+    let (meant, flag) = (Program::meant_by(way), found.flag());
+    let text = format!("{address} is a {found}, not a {meant}; use {flag} {address}");
+    RemoteError::new(ErrorCode::InvalidArgument, text)
+}
+
+async fn ask(way: &EntryPoint) -> Result<Found, RemoteError> {
     match way {
         EntryPoint::Tracker(tracker) => Ok(Found {
             tracker: tracker.clone(),

@@ -279,8 +279,10 @@ impl Session {
         self.phase = Phase::Listing {
             heartbeat: welcome.heartbeat,
         };
+        let (epoch, defaults) = (welcome.epoch, welcome.defaults);
         vec![
-            Output::RaiseEpoch(welcome.epoch),
+            Output::RaiseEpoch(epoch),
+            Output::Obey(Order::Adopt { epoch, defaults }),
             Output::LookUp(LookUp::Listing(welcome.listing)),
         ]
     }
@@ -334,6 +336,7 @@ impl Session {
         // Whatever becomes of it, the tracker is told what is here then.
         self.inventory.answer(&order);
         vec![match judged {
+            Ok(()) if let Order::Ask { question, .. } = order => self.report(Report::Alive { question }),
             Ok(()) => Output::Obey(order),
             Err(refusal) => Output::Refused(refusal),
         }]
@@ -471,6 +474,7 @@ mod tests {
                 lease: HEARTBEAT * 5,
                 heartbeat: HEARTBEAT,
                 listing: None,
+                defaults: shared::model::NetworkDefaults::default(),
                 visitor_host: None,
             }))
         }
@@ -532,6 +536,7 @@ mod tests {
         let outputs = driven.welcome();
         let [
             Output::RaiseEpoch(EPOCH),
+            Output::Obey(Order::Adopt { .. }),
             Output::Report(Numbered {
                 sequence: 2,
                 message:
@@ -643,6 +648,19 @@ mod tests {
             "{refused:?}"
         );
         assert_eq!(announced(&driven.wait(50)), [vec![manifest().content()]]);
+    }
+
+    #[test]
+    fn a_question_is_answered_at_once() {
+        let ask = |epoch| Input::Ordered(Order::Ask { epoch, question: 7 });
+        let mut driven = Driven::open();
+        let answer = driven.tell(ask(EPOCH));
+        let [Output::Report(Numbered { message, .. })] = &answer[..] else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(*message, Report::Alive { question: 7 });
+        let refused = driven.tell(ask(Epoch::new(4)));
+        assert!(matches!(&refused[..], [Output::Refused(_)]), "{refused:?}");
     }
 
     #[test]

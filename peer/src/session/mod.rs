@@ -21,7 +21,7 @@ use proto::RemoteError;
 use proto::client::{CatalogClient, Gateways, UpkeepClient};
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, Epoch, HostPort, PeerId, Report};
+use shared::model::{ContentId, Epoch, HostPort, NetworkDefaults, PeerId, Report};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::{mpsc, watch};
 
@@ -59,6 +59,7 @@ pub struct Network {
     status: watch::Receiver<NetworkStatus>,
     connection: watch::Receiver<Option<Connection>>,
     known: watch::Receiver<Option<entrance::Known>>,
+    defaults: watch::Receiver<NetworkDefaults>,
     protected: Protected,
     reports: mpsc::Sender<Report>,
 }
@@ -90,6 +91,7 @@ impl Network {
         });
         let (connection_tx, connection) = watch::channel(None);
         let (known_tx, known) = watch::channel(None);
+        let (defaults_tx, defaults) = watch::channel(NetworkDefaults::default());
         let protected = Protected::default();
         let reports = deps.reporter.clone();
         let driver = driver::Driver {
@@ -99,6 +101,7 @@ impl Network {
             status: status_tx,
             connection: connection_tx,
             known: known_tx,
+            defaults: defaults_tx,
             protected: protected.clone(),
         };
         tasks.spawn("session", OnExit::ShutDown, driver.run(tasks.token().clone()));
@@ -107,6 +110,7 @@ impl Network {
             status,
             connection,
             known,
+            defaults,
             protected,
             reports,
         }
@@ -121,6 +125,23 @@ impl Network {
     #[must_use]
     pub fn status(&self) -> SessionStatus {
         self.status.borrow().status.clone()
+    }
+
+    /// Returns the defaults of the network, as it told them last; the program's own before that.
+    #[must_use]
+    pub fn defaults(&self) -> NetworkDefaults {
+        *self.defaults.borrow()
+    }
+
+    /// Returns the same after a moment's wait for a session that is being entered.
+    pub async fn defaults_soon(&self) -> NetworkDefaults {
+        let mut status = self.status.clone();
+        let is_settled = |now: &NetworkStatus| match &now.status {
+            SessionStatus::Connecting { reason } => !reason.is_empty(),
+            _ => true,
+        };
+        drop(tokio::time::timeout(ENTRY_WAIT, status.wait_for(is_settled)).await);
+        self.defaults()
     }
 
     /// Returns the address on which this peer could listen, when it is a visitor because of its address.

@@ -118,6 +118,7 @@ impl Welcomed {
             lease: LIMIT,
             heartbeat: LIMIT,
             listing: None,
+            defaults: shared::model::NetworkDefaults::default(),
             visitor_host: None,
         };
         welcomed.say(FromTracker::Welcome(welcome)).await;

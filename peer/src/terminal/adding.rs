@@ -198,6 +198,10 @@ impl<'a> Shown<'a> {
             }
             AddEvent::Replicas(health) => self.replicas(health),
             AddEvent::Received(done) => self.received(done),
+            AddEvent::LeftOut(left_out) => {
+                let entries = words::faulty_entries(&left_out);
+                self.out.note(&words::left_out(left_out.count, entries));
+            }
         }
     }
 

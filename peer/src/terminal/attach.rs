@@ -1,7 +1,10 @@
 //! The node that a command talks to: the running one, or one that this process runs for as long as it is
 //! needed.
 
-use proto::client::ControlClient;
+use std::path::Path;
+
+use proto::RemoteError;
+use proto::client::{ControlClient, Program};
 use proto::listen::has_address;
 use proto::messages::control::{EntryPoint, SessionStatus, Status};
 use shared::Coded as _;
@@ -10,7 +13,7 @@ use shared::runtime::Tasks;
 
 use super::exit::{Exit, Failure};
 use crate::blocking::blocking;
-use crate::node::{NodeConfig, NodeError, NodeHandle, RunningNode, find_running, last_entry};
+use crate::node::{Hidden, NodeConfig, NodeError, NodeHandle, RunningNode, find_running, last_entry};
 use crate::settings::{Options, default_entry};
 use crate::words;
 
@@ -39,6 +42,7 @@ pub fn node_config(
         entry,
         is_transient,
         settings: options.node.clone(),
+        in_force: options.in_force.clone(),
     }
 }
 
@@ -50,10 +54,26 @@ pub async fn find(options: &Options) -> Result<Option<Attached>, Failure> {
     let data_dir = options.data_dir.clone();
     let looked = blocking(move || find_running(&data_dir)).await;
     let running = looked.map_err(|error| Failure::of(words::look_for_node(), &error))?;
+    let running = match (running, &options.peer) {
+        (Ok(running), _) => running,
+        // A node that is named by its address is asked without its token.
+        (Err(_), Some(_)) => None,
+        (Err(hidden), None) => return Err(of_another_user(hidden, &options.data_dir)),
+    };
     let Some((address, token)) = meant(options.peer.as_ref(), running).await else {
         return Ok(None);
     };
     reach(&address, token.as_deref()).await.map(Some)
+}
+
+/// Returns the failure of a command on a data directory that this user may not look into.
+#[must_use]
+pub fn of_another_user(hidden: Hidden, data_dir: &Path) -> Failure {
+    let why = match hidden {
+        Hidden::Node => words::node_of_another_user(data_dir.display()),
+        Hidden::Directory => words::directory_of_another_user(data_dir.display()),
+    };
+    Failure::new(Exit::NotAllowed, words::cannot(words::reach_a_node(), why))
 }
 
 /// Returns the running node.
@@ -88,11 +108,30 @@ impl Attached {
 pub async fn enter(client: &ControlClient, entry: &EntryPoint) -> Result<HostPort, Failure> {
     match client.connect(entry).await {
         Ok((tracker, _)) => Ok(tracker),
-        Err(error) => {
-            Err(Failure::of(words::connect_to(described(entry)), &error)
-                .hint(words::check_that_it_runs_there()))
-        }
+        Err(error) => Err(cannot_enter(entry, &error)
+            .await
+            .hint(words::check_that_it_runs_there())),
     }
+}
+
+/// Returns the failure to enter a network; when another program answers at the address, the failure says so.
+pub async fn cannot_enter(entry: &EntryPoint, error: &RemoteError) -> Failure {
+    let misdirected = misdirected(entry).await;
+    misdirected.unwrap_or_else(|| Failure::of(words::connect_to(described(entry)), error))
+}
+
+/// Returns the failure of an entry point at whose address another program answers; none if the right one
+/// does, or nothing.
+pub async fn misdirected(entry: &EntryPoint) -> Option<Failure> {
+    let found = proto::client::misdirected(entry).await?;
+    let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = entry;
+    let why = match found {
+        Program::Tracker => words::that_is_a_tracker(address),
+        Program::Webserver => words::that_is_a_webserver(address),
+        Program::Peer => words::that_is_a_peer(address),
+    };
+    let what = words::connect_to(described(entry));
+    Some(Failure::new(Exit::Usage, words::cannot(what, why)))
 }
 
 /// Runs a node in this process, in no network yet; the caller stops it. A node that `is_transient` runs for

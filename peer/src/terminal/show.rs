@@ -172,17 +172,6 @@ pub fn mine(contents: &[&LocalContent]) -> Table {
     table
 }
 
-/// Returns the life of a peer, its mode if it is not active, and whether a copy of it was refused.
-fn peer_words(peer: &PeerInfo) -> String {
-    let mode = (peer.mode != PeerMode::Active).then(|| words::mode_word(peer.mode));
-    let copied = peer.copy.is_some().then(words::copied);
-    let words: Vec<_> = std::iter::once(words::peer_state(peer.state))
-        .chain(mode)
-        .chain(copied)
-        .collect();
-    words.join(", ")
-}
-
 /// Returns a sentence for each peer of whose data directory a copy was refused.
 pub fn copies(peers: &[PeerInfo]) -> impl Iterator<Item = String> + '_ {
     peers.iter().filter_map(|peer| {
@@ -279,7 +268,7 @@ pub fn location(name: &str, location: &Location) -> String {
             peer.id.short(),
             peer.address.to_string(),
             zone.map_or_else(|| "-".to_owned(), ToString::to_string),
-            words::peer_state(peer.state).to_owned(),
+            peer_state(peer),
             if keeps { words::yes() } else { words::no() }.to_owned(),
             fragments,
         ]
@@ -539,7 +528,8 @@ pub fn drain(status: &DrainStatus) -> String {
     with_reasons(text, &status.reasons)
 }
 
-/// Returns, of the name that was asked for, the reasons why a content is below its target, and the state of its fetch.
+/// Returns, of the name that was asked for, the reasons why a content is below its target, and the state of
+/// its fetch.
 #[must_use]
 pub fn why(name: &str, why: &Why) -> String {
     let health = &why.health;

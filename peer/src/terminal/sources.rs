@@ -10,20 +10,37 @@ use crate::words;
 pub const SHOWN: usize = 6;
 
 /// Returns a line such as `asking 192.168.20.85:50053 for fragments 3, 7 of file2 … received 11 fragments,
-/// 683.6 KiB`; fewer fragments are named where that does not fit the columns, and then none.
+/// 683.6 KiB`. Where that does not fit the columns, fewer fragments are named, fewer words are made, and at
+/// last no fragment is named.
 #[must_use]
 pub fn asking(source: &FetchSource, name: &str, columns: usize) -> String {
-    let fits = |line: &String| line.chars().count() <= columns;
-    let with = |doing: String| match source.bytes {
-        0 => doing,
-        _ => words::source_received(doing, given(source)),
+    let (doing, received) = (doing(source, name), received(source));
+    let with = |doing: &String, received: &String| match source.bytes {
+        0 => doing.clone(),
+        _ => words::source_received(doing, received),
     };
+    let plain = [words::source_asked_for(&source.address, name)];
+    let is_asked = source.state == FetchSourceState::Asked;
+    let shorter: &[String] = if is_asked { &plain } else { &[] };
+    let pairs = |doing: &[String]| -> Vec<String> {
+        let pairs = received
+            .iter()
+            .flat_map(|received| doing.iter().map(move |doing| (doing, received)));
+        pairs.map(|(doing, received)| with(doing, received)).collect()
+    };
+    let mut lines = pairs(&doing).into_iter().chain(pairs(shorter));
+    let fitting = lines.find(|line| line.chars().count() <= columns);
+    fitting.unwrap_or_else(|| words::given_by(&source.address, &received[1]))
+}
+
+/// Returns what a source is doing, the most detailed first.
+fn doing(source: &FetchSource, name: &str) -> Vec<String> {
     let address = &source.address;
-    let line = match (source.state, source.asked.as_slice()) {
-        (FetchSourceState::Connecting, _) => with(words::source_connecting(address, name)),
-        (FetchSourceState::Gone, _) => with(words::source_gone(address, name)),
-        (FetchSourceState::Idle, _) | (_, []) => with(words::source_idle(address, name)),
-        (FetchSourceState::Asked, [one]) => with(words::source_asked_for_one(address, one, name)),
+    match (source.state, source.asked.as_slice()) {
+        (FetchSourceState::Connecting, _) => vec![words::source_connecting(address, name)],
+        (FetchSourceState::Gone, _) => vec![words::source_gone(address, name)],
+        (FetchSourceState::Idle, _) | (_, []) => vec![words::source_idle(address, name)],
+        (FetchSourceState::Asked, [one]) => vec![words::source_asked_for_one(address, one, name)],
         (FetchSourceState::Asked, some) => {
             let some = BTreeSet::from_iter(some);
             let naming = |most| {
@@ -31,16 +48,17 @@ pub fn asking(source: &FetchSource, name: &str, columns: usize) -> String {
                 if most < some.len() || some.len() == FetchSource::MAX_ASKED {
                     numbers.push("…".to_owned());
                 }
-                with(words::source_asked(address, numbers.join(", "), name))
+                words::source_asked(address, numbers.join(", "), name)
             };
-            let lines = (1..=some.len()).rev().map(naming);
-            lines.into_iter().find(fits).unwrap_or_else(|| naming(1))
+            (1..=some.len()).rev().map(naming).collect()
         }
-    };
-    if fits(&line) || source.bytes == 0 {
-        return line;
     }
-    words::given_by(address, given(source))
+}
+
+/// Returns what a source has given, in more and in fewer words.
+fn received(source: &FetchSource) -> [String; 2] {
+    let bytes = ByteCount::new(source.bytes);
+    [given(source), words::given(source.fragments, bytes)]
 }
 
 /// Returns lines about the sources that gave something, such as `asked 192.168.20.85:50053 for file2 …
@@ -100,7 +118,15 @@ pub(crate) mod tests {
             narrow(88),
             "asking 192.168.20.85:50053 for fragments 3, … of file2 … received 11 fragments, 11.0 KiB"
         );
-        assert_eq!(narrow(60), "192.168.20.85:50053 … 11 fragments, 11.0 KiB");
+        assert_eq!(
+            narrow(79),
+            "asking 192.168.20.85:50053 for fragments 3, … of file2 … received 11, 11.0 KiB"
+        );
+        assert_eq!(
+            narrow(70),
+            "asking 192.168.20.85:50053 for file2 … received 11 fragments, 11.0 KiB"
+        );
+        assert_eq!(narrow(40), "192.168.20.85:50053 … 11, 11.0 KiB");
         let _spanish = here(Language::Spanish);
         assert_eq!(
             told(source(85, 1, &[3, 7])),

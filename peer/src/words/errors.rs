@@ -59,6 +59,14 @@ shared::messages! {
         en: "{size} is too little memory for transfers; give at least 16MiB",
         es: "{size} es muy poca memoria para las transferencias; dé al menos 16MiB"
     }
+    fn too_slow(text, rate) {
+        en: "{text} means {rate}, which is too slow for any transfer; give a unit, such as 8MB/s or 80Mbit/s, or none",
+        es: "{text} significa {rate}, demasiado poco para cualquier transferencia; dé una unidad, como 8MB/s u 80Mbit/s, o none"
+    }
+    fn too_little_capacity(size) {
+        en: "{size} is less than one fragment; give a unit, such as 50GiB, or 0 to lend nothing",
+        es: "{size} es menos que un fragmento; dé una unidad, como 50GiB, o 0 para no prestar nada"
+    }
     fn same_name() { en: "that is the same name", es: "es el mismo nombre" }
     fn bad_replicas(text, max) {
         en: "{text} is not a number of replicas; choose 1 to {max}",

@@ -117,8 +117,11 @@ add.replicas: Réplicas que se quieren de cada fragmento, de 1 a 32, contando la
 .fragment_length: Longitud de un fragmento, una potencia de dos de 64KiB a 16MiB
 .include: Tomar de un directorio solo lo que encaje: `*` y `?` en nombres, `**` para directorios; un patrón con barra es una ruta desde el propio directorio; puede darse varias veces
 .exclude: Dejar fuera de un directorio lo que encaje; pesa más que --include
+.links: Enlaces de un directorio que llevan fuera de él: keep los guarda tal cual, skip los deja fuera, follow toma en su lugar aquello a lo que llevan; si no, se rechazan
+.case: keep toma de un directorio nombres que solo difieren en mayúsculas
+.skip_unsupported: Dejar fuera de un directorio lo que no puede publicarse: tuberías, nombres que no son UTF-8, lo que no se puede leer o se borra entretanto
 get: Descargar y verificar un archivo o un directorio; continúa una descarga anterior, y sirve mientras descarga
-.content: Un nombre, o un id de 64 cifras hexadecimales
+.content: Un nombre, o un id, del que bastan las 8 primeras cifras
 get.output: El archivo que escribir, o el directorio en el que ponerlo; - escribe en la salida estándar
 .force: Reemplazar los archivos que ya existan, cada uno cuando esté completo
 .give_up_after: Abandonar cuando no haya llegado nada en este tiempo, con el código de salida 6, o 7 si ningún nodo lo tiene; none: nunca
@@ -181,7 +184,7 @@ watch: Seguir los sucesos de la red: publicaciones, retiradas, réplicas, nodos;
 watch.exec: Ejecutar esto por cada suceso, uno tras otro: `sh -c ORDEN`, con el suceso en JSON en su entrada estándar y en ENJAMBRE_EVENT, ENJAMBRE_NAME y ENJAMBRE_PEER
 
 config: Mostrar o comprobar los ajustes
-config show: Mostrar cada ajuste como está en vigor, y de dónde viene
+config show: Mostrar el valor de cada ajuste, y de dónde viene
 config show.json: Como un documento JSON
 config check: Decir todo lo que está mal en un archivo de configuración; código de salida 2 si hay algo
 config check.file: El archivo

@@ -1,6 +1,10 @@
 //! The interactive menu.
 
 shared::messages! {
+    fn still_to_publish(count) {
+        en: ["1 publication still waits; it is made when a node with this data directory is connected again", "{count} publications still wait; they are made when a node with this data directory is connected again"],
+        es: ["1 publicación queda pendiente; se hará cuando un nodo con este directorio de datos vuelva a conectarse", "{count} publicaciones quedan pendientes; se harán cuando un nodo con este directorio de datos vuelva a conectarse"]
+    }
     // The options: the letter that chooses one, and what it does.
     fn option_connect() { en: "c  connect to a network", es: "c  conectar con una red" }
     fn option_add() { en: "a  add a file or a directory", es: "a  añadir un archivo o directorio" }
@@ -83,6 +87,18 @@ shared::messages! {
     fn webserver_at(address) { en: "the webserver at {address}", es: "el servidor web en {address}" }
     fn peer_at(address) { en: "the network of the peer at {address}", es: "la red del nodo en {address}" }
     fn tracker_at(address) { en: "the tracker at {address}", es: "el tracker en {address}" }
+    fn that_is_a_tracker(address) {
+        en: "that is a tracker; use --tracker {address} (in the menu: tracker {address})",
+        es: "eso es un tracker; use --tracker {address} (en el menú: tracker {address})"
+    }
+    fn that_is_a_webserver(address) {
+        en: "that is a webserver; use --webserver {address} (in the menu: webserver {address})",
+        es: "eso es un servidor web; use --webserver {address} (en el menú: webserver {address})"
+    }
+    fn that_is_a_peer(address) {
+        en: "that is a peer; use --join {address}",
+        es: "eso es un nodo; use --join {address}"
+    }
     fn connects_in_background() {
         en: "trying again in the background, 9 gives up",
         es: "se sigue intentando en segundo plano, con 9 se abandona"
@@ -191,6 +207,7 @@ shared::messages! {
     fn ask_remove(name) { en: "remove {name} for everyone?", es: "¿retirar {name} para todos?" }
 
     // Adding.
+    fn ask_leave_out() { en: "add the rest and leave these out?", es: "¿añadir lo demás y omitir estas?" }
     fn ask_path() { en: "file or directory to add: ", es: "archivo o directorio que añadir: " }
     fn nothing_added() { en: "nothing added", es: "no se ha añadido nada" }
     fn ask_fragment_length(default) {

@@ -147,6 +147,28 @@ shared::messages! {
         en: "no node runs on {directory}; start one with `peer serve`, or name another with --data-dir or --peer",
         es: "en {directory} no funciona ningún nodo; arranque uno con `peer serve`, o indique otro con --data-dir o --peer"
     }
+    fn ask_for_settings() { en: "ask the node for its settings", es: "preguntar al nodo por sus ajustes" }
+    fn settings_in_force(directory) {
+        en: "these are in force in the node that runs on {directory}",
+        es: "estos están en vigor en el nodo que funciona en {directory}"
+    }
+    fn settings_of_a_start(why) {
+        en: "{why}; a start with the same flags, file and environment would use these",
+        es: "{why}; un arranque con las mismas opciones, archivo y entorno usaría estos"
+    }
+    fn no_node_runs_on(directory) {
+        en: "no node runs on {directory}",
+        es: "en {directory} no funciona ningún nodo"
+    }
+    fn node_is_silent() { en: "the node does not answer", es: "el nodo no responde" }
+    fn node_of_another_user(directory) {
+        en: "a node of another user runs on {directory}; run the command as that user, or name your own node with --data-dir or --peer",
+        es: "en {directory} funciona un nodo de otro usuario; dé la orden como ese usuario, o indique su propio nodo con --data-dir o --peer"
+    }
+    fn directory_of_another_user(directory) {
+        en: "the data directory {directory} cannot be read by this user; run the command as its owner, or name your own node with --data-dir or --peer",
+        es: "este usuario no puede leer el directorio de datos {directory}; dé la orden como su dueño, o indique su propio nodo con --data-dir o --peer"
+    }
     fn check_that_it_runs() {
         en: "check that it runs and that the address is a peer's",
         es: "compruebe que funciona y que la dirección es la de un nodo"

@@ -64,6 +64,10 @@ shared::messages! {
         en: "{text}; the drain goes on, `peer drain --wait` waits again",
         es: "{text}; el vaciado sigue en marcha, `peer drain --wait` vuelve a esperar"
     }
+    fn drain_goes_on_without() {
+        en: "the drain goes on; `peer drain --wait` waits again, `peer drain --cancel` ends it",
+        es: "el vaciado sigue en marcha; `peer drain --wait` vuelve a esperar, `peer drain --cancel` lo termina"
+    }
     fn about_left_comma(text, time) { en: "{text}, about {time} left", es: "{text}, queda más o menos {time}" }
 
     // Durability.

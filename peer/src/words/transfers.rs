@@ -1,6 +1,47 @@
 //! Adding, fetching and sending: progress, results and plans.
 
+use shared::collection::{EntryFault, Unsupported};
+
+/// Returns the entries that are left out, each with its fault, and the number of those that are not named.
+#[must_use]
+pub(crate) fn faulty_entries(unsupported: &Unsupported) -> String {
+    let entry =
+        |(path, fault): &(String, EntryFault)| entry_and_fault(format_args!("{path:?}"), entry_fault(*fault));
+    let named: Vec<_> = unsupported.first.iter().map(entry).collect();
+    match unsupported.unnamed() {
+        0 => named.join("; "),
+        more => and_more(named.join("; "), more),
+    }
+}
+
+fn entry_fault(fault: EntryFault) -> &'static str {
+    match fault {
+        EntryFault::NotUtf8 => fault_not_utf8(),
+        EntryFault::Special => fault_special(),
+        EntryFault::Unreadable => fault_unreadable(),
+        EntryFault::Vanished => fault_vanished(),
+        EntryFault::Changing => fault_changing(),
+        EntryFault::Name => fault_name(),
+        EntryFault::TooLong => fault_too_long(),
+        EntryFault::TooDeep => fault_too_deep(),
+        EntryFault::Case => fault_case(),
+        EntryFault::Link => fault_link(),
+        EntryFault::Dangling => fault_dangling(),
+        EntryFault::Loop => fault_loop(),
+        EntryFault::OwnData => fault_own_data(),
+        EntryFault::Other => fault_other(),
+    }
+}
+
 shared::messages! {
+    fn copy_leaves(name) {
+        en: "no node runs here: the copy of {name} on this machine counts for nothing, and leaves with this command",
+        es: "aquí no hay un nodo en marcha: la copia de {name} en esta máquina no cuenta, y se va con esta orden"
+    }
+    fn copy_left(name) {
+        en: "the copy of {name} on this machine left with this command; `peer serve` brings it back",
+        es: "la copia de {name} en esta máquina se fue con esta orden; `peer serve` la trae de vuelta"
+    }
     // Progress.
     fn hashing(name) { en: "hashing {name}", es: "leyendo {name}" }
     fn receiving(name) { en: "receiving {name}", es: "recibiendo {name}" }
@@ -31,6 +72,7 @@ shared::messages! {
         en: "asking {address} for fragment {fragment} of {name} …",
         es: "pidiendo a {address} el fragmento {fragment} de {name} …"
     }
+    fn source_asked_for(address, name) { en: "asking {address} for {name} …", es: "pidiendo {name} a {address} …" }
     fn source_connecting(address, name) {
         en: "connecting to {address} for {name} …",
         es: "conectando con {address} para {name} …"
@@ -71,6 +113,14 @@ shared::messages! {
     fn update_or_rename() {
         en: "--update binds the name anew, --name chooses another",
         es: "--update da el nombre a este contenido, --name elige otro"
+    }
+    fn too_few_peers(replicas, peers) {
+        en: "{replicas} are wanted, and the network has {peers} that can keep one: the rest come when more peers do",
+        es: "se piden {replicas}, y la red tiene {peers} que puedan guardar una: las demás llegarán con más nodos"
+    }
+    fn known_in_other_fragments(what, length) {
+        en: "{what} is known already, in fragments of {length}; --fragment-length changes nothing for it",
+        es: "{what} ya se conoce, en fragmentos de {length}; --fragment-length no cambia nada para él"
     }
     fn cannot_wait_offline(path) {
         en: "cannot wait for replicas of {path}: the node is not connected; name a network with --webserver or --tracker, or add without --wait",
@@ -221,7 +271,36 @@ shared::messages! {
         en: "{name} is bound to another content",
         es: "{name} es ya el nombre de otro contenido"
     }
-    fn read_directory() { en: "read the directory", es: "leer el directorio" }
+    fn left_out(count, entries) {
+        en: ["left out 1 entry: {entries}", "left out {count} entries: {entries}"],
+        es: ["omitida 1 entrada: {entries}", "omitidas {count} entradas: {entries}"]
+    }
+    fn would_leave_out(count, entries) {
+        en: ["1 entry would be left out: {entries}", "{count} entries would be left out: {entries}"],
+        es: ["se omitiría 1 entrada: {entries}", "se omitirían {count} entradas: {entries}"]
+    }
+    fn entry_and_fault(path, fault) { en: "{path} ({fault})", es: "{path} ({fault})" }
+    fn and_more(entries, count) { en: "{entries}; and {count} more", es: "{entries}; y {count} más" }
+    fn fault_not_utf8() { en: "a name that is not UTF-8", es: "un nombre que no es UTF-8" }
+    fn fault_special() { en: "a device, a pipe or a socket", es: "un dispositivo, una tubería o un socket" }
+    fn fault_unreadable() { en: "it cannot be read", es: "no se puede leer" }
+    fn fault_vanished() { en: "it was removed meanwhile", es: "se borró entretanto" }
+    fn fault_changing() { en: "it changes while it is read", es: "cambia mientras se lee" }
+    fn fault_name() { en: "its name has control characters", es: "su nombre tiene caracteres de control" }
+    fn fault_too_long() { en: "its path is too long", es: "su ruta es demasiado larga" }
+    fn fault_too_deep() { en: "it lies too deep", es: "está a demasiada profundidad" }
+    fn fault_case() {
+        en: "another name beside it differs only in case",
+        es: "junto a él hay otro nombre que solo difiere en mayúsculas"
+    }
+    fn fault_link() { en: "a link that leads outside", es: "un enlace que lleva fuera" }
+    fn fault_dangling() { en: "a link that leads nowhere", es: "un enlace que no lleva a ninguna parte" }
+    fn fault_loop() {
+        en: "a link to a directory that it lies in",
+        es: "un enlace a un directorio que lo contiene"
+    }
+    fn fault_own_data() { en: "the data directory of this node", es: "el directorio de datos de este nodo" }
+    fn fault_other() { en: "for another reason", es: "por otra razón" }
     fn read(path) { en: "read {path}", es: "leer {path}" }
     fn nothing_of_that_name() {
         en: "nothing has that name or id",
@@ -287,6 +366,10 @@ shared::messages! {
     fn can_be_received(length) {
         en: "it can be received for {length}, while this command runs",
         es: "se puede recibir durante {length}, mientras siga esta orden"
+    }
+    fn no_longer_received(name) {
+        en: "{name} can no longer be received; `send` again, or with --keep",
+        es: "{name} ya no se puede recibir; repita `send`, o con --keep"
     }
     fn cannot_send_offline() {
         en: "cannot send: the node is not connected to a network; name one with --webserver or --tracker",

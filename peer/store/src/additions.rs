@@ -70,11 +70,14 @@ impl Addition {
     pub fn hash_and_share(
         &mut self,
         path: &std::path::Path,
+        fragment_length: Option<FragmentLength>,
         threads: NonZeroUsize,
         progress: &(dyn Fn(u64) + Sync),
         cancelled: &AtomicBool,
     ) -> Result<Manifest, StoreError> {
-        let hashed = self.store.hash_file(path, None, threads, progress, cancelled)?;
+        let hashed = self
+            .store
+            .hash_file(path, fragment_length, threads, progress, cancelled)?;
         self.file(hashed, None)
     }
 
@@ -83,9 +86,14 @@ impl Addition {
     ///
     /// # Errors
     /// [`StoreError::NoRoom`], [`StoreError::Manifest`], [`StoreError::Io`], [`StoreError::Index`].
-    pub fn bytes(&mut self, bytes: &[u8], name: &Name) -> Result<Manifest, StoreError> {
+    pub fn bytes(
+        &mut self,
+        bytes: &[u8],
+        name: &Name,
+        fragment_length: Option<FragmentLength>,
+    ) -> Result<Manifest, StoreError> {
         let store = Arc::clone(&self.store);
-        store.keep_bytes(bytes, name, &mut |content| self.touch(content))
+        store.keep_bytes(bytes, name, fragment_length, &mut |content| self.touch(content))
     }
 
     /// Keeps the bytes of an upload; see [`StagedUpload::keep`].

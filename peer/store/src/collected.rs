@@ -27,15 +27,18 @@ const COMMIT: usize = 64 << 20;
 const LOOK: usize = 1 << 20;
 
 impl DiskStore {
-    /// Keeps bytes as a content that the user has added, durably; `touch` learns of it before.
+    /// Keeps bytes as a content that the user has added, durably, in fragments of this length or, without one,
+    /// of the length that suits them; `touch` learns of it before.
     pub(super) fn keep_bytes(
         &self,
         bytes: &[u8],
         name: &Name,
+        fragment_length: Option<FragmentLength>,
         touch: &mut dyn FnMut(ContentId),
     ) -> Result<Manifest, StoreError> {
         let length = bytes.len() as u64;
-        let fragment_length = FragmentLength::for_content(length);
+        let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(length));
+        Manifest::count_fragments(length, fragment_length)?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let manifest = hash_content(bytes, length, fragment_length, threads, |_, _| Ok(()))
             .map_err(StoreError::io("hash", Path::new("a pack")))?;

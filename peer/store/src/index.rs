@@ -489,7 +489,7 @@ fn publication_columns(publication: &Publication) -> impl Params {
     (
         publication.name.as_str(),
         publication.content.as_bytes(),
-        publication.target.get(),
+        publication.target.map_or(0, ReplicationTarget::get),
         publication.update,
         state,
         revision,
@@ -620,7 +620,10 @@ fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
     Ok(Publication {
         name: Name::new(row.get::<_, String>("name")?).map_err(damaged)?,
         content: ContentId::from_bytes(row.get("content")?),
-        target: ReplicationTarget::new(row.get("target")?).map_err(damaged)?,
+        target: match row.get("target")? {
+            0 => None,
+            number => Some(ReplicationTarget::new(number).map_err(damaged)?),
+        },
         update: row.get("is_update")?,
         metadata: row
             .get::<_, Option<Vec<u8>>>("metadata")?

@@ -12,8 +12,8 @@ pub struct Publication {
     pub name: Name,
     /// The content to which it is to be bound.
     pub content: ContentId,
-    /// Replicas wanted of every fragment.
-    pub target: ReplicationTarget,
+    /// Replicas wanted of every fragment; none means the network's default at the time of the publication.
+    pub target: Option<ReplicationTarget>,
     /// Whether a name that is bound to another content is to be bound to this one.
     pub update: bool,
     /// Metadata of the file, if it is one.

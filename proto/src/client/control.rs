@@ -7,6 +7,7 @@ use shared::model::{
     Asked, Binding, ContentId, ContentRef, DrainStatus, Durability, Epoch, FeedPage, FeedPosition, HostPort,
     Location, Name, PeerId, PeerMode, PinWish, RequestedMode, Revision, RevisionEntry, Survey, Why,
 };
+use shared::settings::InForce;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -307,6 +308,19 @@ impl ControlClient {
             })
             .await?;
         Ok(reply.into())
+    }
+
+    /// Returns the settings in force in the node.
+    ///
+    /// # Errors
+    /// As the contract says; UNAVAILABLE from a node that is too old to tell.
+    pub async fn settings(&self) -> Result<InForce, RemoteError> {
+        let reply = self
+            .call(v1::SettingsRequest {}, |mut client, request| async move {
+                client.settings(request).await
+            })
+            .await?;
+        Ok(reply.try_into()?)
     }
 
     /// Returns the revisions that are remembered of a name, the newest first.

@@ -6,6 +6,7 @@
 mod catalog;
 mod control;
 mod directory;
+mod identify;
 mod session;
 mod transfer;
 mod upkeep;
@@ -19,6 +20,7 @@ use tonic::{Response, Status, Streaming};
 pub use catalog::CatalogClient;
 pub use control::ControlClient;
 pub use directory::{DirectoryClient, Gateways, TrackerEntry};
+pub use identify::{Program, identify, misdirected};
 pub use session::{NotWelcome, Orders, SessionClient};
 pub use transfer::{Availability, Following, TransferClient};
 pub use upkeep::UpkeepClient;

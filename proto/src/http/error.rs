@@ -1,12 +1,19 @@
 //! Errors as every HTTP API of the system tells them: a status, and the body `{"error":{"code","message"}}`.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use shared::json::ErrorLine;
 use shared::{Coded, ErrorCode, describe};
 
 use super::json;
 use crate::status::to_http;
+
+/// The way to show the token (RFC 6750).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"enjambre\"");
+
+/// Seconds after which a program that is full or has no tracker may answer: transfers end and sessions begin
+/// within such a time.
+pub const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// The reason why a request is not answered as it wishes.
 #[derive(Debug)]
@@ -32,6 +39,11 @@ impl HttpError {
     /// Makes an error of a request that can never succeed.
     pub fn invalid(message: impl std::fmt::Display) -> Self {
         Self::new(ErrorCode::InvalidArgument, message.to_string())
+    }
+
+    /// Makes an error of a request that lacks the token.
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::PermissionDenied, message).with_status(StatusCode::UNAUTHORIZED)
     }
 
     /// Makes an error of conditions of the request that do not hold.
@@ -91,6 +103,16 @@ impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
         let body = ErrorLine::new(self.code.as_str(), self.message);
         let mut response = (self.status, json(body)).into_response();
+        let headers = response.headers_mut();
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            _ => {}
+        }
         if let Some(length) = self.length
             && let Ok(value) = format!("bytes */{length}").parse()
         {

@@ -1,43 +1,56 @@
 //! The parts of HTTP that the three programs share: errors, JSON, pages, the path's last part, ranges and
-//! conditions.
+//! conditions, media types, and the gate that refuses pages of others.
 //!
-//! Routes, and the question who may ask, are each program's own.
+//! Routes, and the question who may change something, are each program's own.
 
 mod conditions;
 mod error;
+mod gate;
+mod media;
 
+use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::messages::Page;
 
 pub use conditions::{Conditions, Verdict, range};
-pub use error::HttpError;
+pub use error::{HttpError, RETRY_AFTER};
+pub use gate::{Addresses, Asked, Gate, Origin, OriginError, guard};
+pub use media::media_type;
 
-/// Answers with JSON that is true only now.
+/// Answers with JSON that is true only now, and ends with a newline, for terminals.
 pub fn json(body: impl Serialize) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    let Ok(mut text) = serde_json::to_vec(&body) else {
+        let error = HttpError::new(shared::ErrorCode::Internal, "the answer is no JSON");
+        return error.into_response();
+    };
+    text.push(b'\n');
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, text).into_response()
 }
 
-/// Allows pages of other origins, such as the webserver's, to read a response.
-#[must_use]
-pub fn for_any_origin(mut response: Response) -> Response {
-    let any = HeaderValue::from_static("*");
-    response
-        .headers_mut()
-        .insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
-    response
+/// The answer to a method that a path does not have; the router adds `Allow`.
+pub async fn method_not_allowed() -> HttpError {
+    HttpError::invalid("this path does not take the method; the header Allow lists those that it takes")
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }
 
-/// Answers every path that has no route with `nothing_here`.
+/// Answers every path that has no route with `nothing_here`, and other methods than those of a route with
+/// 405.
 pub fn with_fallback(routes: Router, nothing_here: &'static str) -> Router {
-    routes.fallback(async move || HttpError::new(shared::ErrorCode::NotFound, nothing_here))
+    routes
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(async move || HttpError::new(shared::ErrorCode::NotFound, nothing_here))
 }
 
 /// Merges the routes of a program's gRPC services into its HTTP routes, whose fallback stays. gRPC clients

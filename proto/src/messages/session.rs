@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use shared::model::{
     Answer, AssignmentFailure, DigestBuckets, Epoch, EvictReason, FragmentSet, Hello, HelloRefusal, Holding,
-    HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, Numbered, Order, Report, RunId,
-    RunTraits, Source, Timestamp, Welcome,
+    HoldingsDigest, HostPort, Incarnation, MAX_FRAGMENTS, Manifest, Mark, NetworkDefaults, Numbered, Order,
+    Report, RunId, RunTraits, Source, Timestamp, Welcome,
 };
 
-use super::types::{content_id, peer_id, zone, zone_text};
+use super::types::{
+    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, zone, zone_text,
+};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 use crate::v1::probe_result::Outcome;
@@ -55,6 +57,9 @@ impl TryFrom<v1::FromPeer> for Numbered<FromPeer> {
                 completes_inventory: announce.completes_inventory,
             }),
             Message::Result(result) => FromPeer::Report(result.try_into()?),
+            Message::Alive(alive) => FromPeer::Report(Report::Alive {
+                question: alive.question,
+            }),
             Message::Leave(v1::Leave {}) => FromPeer::Report(Report::Leave),
             Message::Probed(result) => FromPeer::Report(result.try_into()?),
             Message::Unreached(unreached) => FromPeer::Report(Report::Unreached {
@@ -101,6 +106,7 @@ impl From<Numbered<FromPeer>> for v1::FromPeer {
                     detail,
                 })
             }
+            FromPeer::Report(Report::Alive { question }) => Message::Alive(v1::Alive { question }),
             FromPeer::Report(Report::Leave) => Message::Leave(v1::Leave {}),
             FromPeer::Report(Report::Probed { probe, outcome }) => Message::Probed(v1::ProbeResult {
                 probe,
@@ -307,6 +313,15 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                     "" => None,
                     host => Some(parsed("visitor_host", host)?),
                 },
+                defaults: defaults(welcome.replicas, welcome.fragment_length)?,
+            }),
+            Message::Ask(ask) => Self::Order(Order::Ask {
+                epoch: Epoch::new(ask.epoch),
+                question: ask.question,
+            }),
+            Message::Defaults(changed) => Self::Order(Order::Adopt {
+                epoch: Epoch::new(changed.epoch),
+                defaults: defaults(changed.replicas, changed.fragment_length)?,
             }),
             Message::Assign(assign) => {
                 let manifest: Manifest = required("manifest", assign.manifest)?.try_into()?;
@@ -364,6 +379,17 @@ impl From<FromTracker> for v1::FromTracker {
                 heartbeat_ms: millis(welcome.heartbeat),
                 listing: welcome.listing.map(|buckets| buckets.to_bytes().into()),
                 visitor_host: welcome.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
+                replicas: welcome.defaults.replicas.get(),
+                fragment_length: fragment_length_number(welcome.defaults.fragment_length),
+            }),
+            FromTracker::Order(Order::Ask { epoch, question }) => Message::Ask(v1::Ask {
+                epoch: epoch.get(),
+                question,
+            }),
+            FromTracker::Order(Order::Adopt { epoch, defaults }) => Message::Defaults(v1::Defaults {
+                epoch: epoch.get(),
+                replicas: defaults.replicas.get(),
+                fragment_length: fragment_length_number(defaults.fragment_length),
             }),
             FromTracker::Order(Order::Assign {
                 epoch,
@@ -409,6 +435,14 @@ impl From<FromTracker> for v1::FromTracker {
             message: Some(message),
         }
     }
+}
+
+/// The defaults of a network; an older tracker has none.
+pub(super) fn defaults(replicas: u32, fragment_length: u32) -> Result<NetworkDefaults, Invalid> {
+    Ok(NetworkDefaults {
+        replicas: chosen_target(replicas)?.unwrap_or(NetworkDefaults::default().replicas),
+        fragment_length: chosen_fragment_length(fragment_length)?,
+    })
 }
 
 /// The id of a run; none from peers that have no such ids.

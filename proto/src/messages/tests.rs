@@ -9,8 +9,8 @@ use shared::hash::ContentHasher;
 use shared::model::{
     Attributes, CollectionSize, ContentId, DigestBuckets, Epoch, EvictReason, FragmentLength, FragmentSet,
     Hello, HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Mode, ModifiedAt, Name,
-    NamedRevision, Numbered, Order, PeerId, PinCount, PinWish, ReplicationTarget, Report, RevisedContent,
-    Revision, RevisionEntry, RevisionState, RunId, RunTraits, Source, Timestamp, Welcome,
+    NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish, ReplicationTarget, Report,
+    RevisedContent, Revision, RevisionEntry, RevisionState, RunId, RunTraits, Source, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -83,6 +83,7 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
             used,
             disk_free: Some(used / 2)
         })),
+        any::<u64>().prop_map(|question| FromPeer::Report(Report::Alive { question })),
         Just(FromPeer::Report(Report::Leave)),
     ]
 }
@@ -114,6 +115,14 @@ proptest! {
         };
         for order in [
             Order::Remember(mark(epoch, sequence, 7)),
+            Order::Ask { epoch: Epoch::new(epoch), question: sequence },
+            Order::Adopt {
+                epoch: Epoch::new(epoch),
+                defaults: NetworkDefaults {
+                    replicas: ReplicationTarget::DEFAULT,
+                    fragment_length: (epoch % 2 == 0).then_some(FragmentLength::MIN),
+                },
+            },
             Order::Evict { epoch: Epoch::new(epoch), content: manifest.content(), reason: EvictReason::Surplus, as_of_sequence: sequence },
             Order::Assign {
                 epoch: Epoch::new(epoch),
@@ -151,6 +160,10 @@ proptest! {
                 buckets.insert(held(n).content);
                 buckets
             }),
+            defaults: NetworkDefaults {
+                fragment_length: (epoch % 2 == 0).then_some(FragmentLength::MIN),
+                ..NetworkDefaults::default()
+            },
             visitor_host: (epoch % 2 == 0).then(|| std::net::Ipv4Addr::from_bits(7).into()),
         });
         prop_assert_eq!(v1::FromTracker::from(sent.clone()).try_into(), Ok(sent));

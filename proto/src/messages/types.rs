@@ -43,7 +43,22 @@ pub(crate) fn target(number: u32) -> Result<ReplicationTarget, Invalid> {
     ReplicationTarget::new(number).map_err(|error| Invalid::field("target", error))
 }
 
-/// Reads a fragment length; 0 lets the content's length decide.
+/// Reads a target; 0 means the network's default.
+pub(crate) fn chosen_target(number: u32) -> Result<Option<ReplicationTarget>, Invalid> {
+    (number != 0).then(|| target(number)).transpose()
+}
+
+/// Returns the number on the wire for a target; 0 when the network's default is meant.
+pub(crate) fn target_number(target: Option<ReplicationTarget>) -> u32 {
+    target.map_or(0, ReplicationTarget::get)
+}
+
+/// Returns the number on the wire for a fragment length; 0 when none is chosen.
+pub(crate) fn fragment_length_number(length: Option<FragmentLength>) -> u32 {
+    length.map_or(0, FragmentLength::get)
+}
+
+/// Reads a fragment length; 0 lets the network's default, or else the content's length decide.
 pub(crate) fn chosen_fragment_length(bytes: u32) -> Result<Option<FragmentLength>, Invalid> {
     match bytes {
         0 => Ok(None),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::catalog::{Catalog, Data, Entry, File, Kind};
 use super::error::CatalogError;
+use super::rules::{OutsideLinks, Rules};
 use crate::model::{Attributes, ModifiedAt};
 
 /// A million entries take about 100 MiB of memory.
@@ -27,6 +28,9 @@ pub struct Builder {
     root: Attributes,
     entries: Vec<Entry>,
     parts: BTreeSet<crate::model::ContentId>,
+    rules: Rules,
+    /// Whether no entry needs relaxed rules.
+    is_plain: bool,
     /// The collection's own directory, and those that were entered and not left.
     open: Vec<Open>,
 }
@@ -47,9 +51,16 @@ impl Builder {
     /// Longest name, in bytes.
     pub const MAX_NAME: usize = MAX_NAME;
 
-    /// An empty collection.
+    /// An empty collection under the strict rules.
     #[must_use]
     pub fn new(root: Attributes) -> Self {
+        Self::under(root, Rules::default())
+    }
+
+    /// An empty collection in which links may lead out, or names may differ only in case, if the rules say
+    /// so.
+    #[must_use]
+    pub fn under(root: Attributes, rules: Rules) -> Self {
         let own = Open {
             at: None,
             path: 0,
@@ -60,6 +71,8 @@ impl Builder {
             root,
             entries: Vec::new(),
             parts: BTreeSet::new(),
+            rules,
+            is_plain: true,
             open: vec![own],
         }
     }
@@ -70,8 +83,8 @@ impl Builder {
     /// When the name is not allowed or comes out of order, or a bound is exceeded; so in the other methods.
     pub fn enter(&mut self, name: &str, attributes: Attributes) -> Result<(), CatalogError> {
         if self.open.len() > MAX_DEPTH {
-            return Err(CatalogError::TooMany {
-                what: "directories inside one another",
+            return Err(CatalogError::TooDeep {
+                path: self.shown(name),
                 max: MAX_DEPTH,
             });
         }
@@ -140,16 +153,25 @@ impl Builder {
     /// # Errors
     /// Also when the link leads out of the collection.
     pub fn link(&mut self, name: &str, target: &str, modified: ModifiedAt) -> Result<(), CatalogError> {
-        check(target, self.open.len() - 1).map_err(|why| CatalogError::Link {
-            path: self.shown(name),
-            target: target.to_owned(),
-            why,
-        })?;
+        let checked = check(target, self.open.len() - 1);
+        let is_kept = self.rules.links == OutsideLinks::Keep && is_target(target).is_ok();
+        if let Err(why) = checked
+            && !is_kept
+        {
+            return Err(CatalogError::Link {
+                path: self.shown(name),
+                target: target.to_owned(),
+                why,
+            });
+        }
+        let is_outside = checked.is_err();
         let kind = Kind::Link {
             target: target.into(),
             modified,
         };
-        self.add(name, kind).map(drop)
+        self.add(name, kind)?;
+        self.is_plain &= !is_outside;
+        Ok(())
     }
 
     /// The catalog.
@@ -169,6 +191,7 @@ impl Builder {
         Ok(Catalog {
             root: self.root,
             parts: self.parts.into_iter().collect(),
+            is_plain: self.is_plain,
             entries: self.entries,
         })
     }
@@ -179,6 +202,11 @@ impl Builder {
                 what: "entries",
                 max: MAX_ENTRIES,
             });
+        }
+        let above = self.open.last().map_or(0, |open| open.path);
+        if name.len() > MAX_NAME || above + name.len() > MAX_PATH {
+            let path = self.shown(name);
+            return Err(CatalogError::LongPath { path });
         }
         if let Some(why) = self.complaint(name) {
             let path = self.shown(name);
@@ -193,7 +221,12 @@ impl Builder {
             }
             !is_new
         });
-        if clash {
+        if clash && self.rules.keeps_case {
+            self.is_plain = false;
+            if let Some(open) = self.open.last_mut() {
+                open.last = Some(at);
+            }
+        } else if clash {
             return Err(CatalogError::CaseClash {
                 path: self.shown(name),
             });
@@ -217,7 +250,6 @@ impl Builder {
             "." | ".." => Some("its name means another directory"),
             _ if name.contains('/') => Some("its name is a path"),
             _ if name.chars().any(char::is_control) => Some("its name has control characters"),
-            _ if name.len() > MAX_NAME || open.path + name.len() > MAX_PATH => Some("its path is too long"),
             _ if last.is_some_and(|last| *last.name >= *name) => Some("it is not in order, or there twice"),
             _ => None,
         }
@@ -248,14 +280,9 @@ const MAX_TARGET: usize = 4095;
 /// meaning depends on whether the part before it is a link. As every link ends inside when those that it
 /// passes through do, all do.
 fn check(target: &str, depth: usize) -> Result<(), &'static str> {
-    if target.is_empty() || target.len() > MAX_TARGET {
-        return Err("its target is empty or too long");
-    }
+    is_target(target)?;
     if target.starts_with('/') {
         return Err("its target is absolute, and would lead elsewhere on another machine");
-    }
-    if target.chars().any(char::is_control) {
-        return Err("its target has control characters");
     }
     let (mut climbed, mut descends) = (0, false);
     for part in target.split('/') {
@@ -268,6 +295,17 @@ fn check(target: &str, depth: usize) -> Result<(), &'static str> {
         if climbed > depth {
             return Err("its target is outside of the collection");
         }
+    }
+    Ok(())
+}
+
+/// Checks that a text can be the target of a link, wherever it leads.
+fn is_target(target: &str) -> Result<(), &'static str> {
+    if target.is_empty() || target.len() > MAX_TARGET {
+        return Err("its target is empty or too long");
+    }
+    if target.chars().any(char::is_control) {
+        return Err("its target has control characters");
     }
     Ok(())
 }

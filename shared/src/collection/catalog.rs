@@ -11,6 +11,8 @@ use crate::model::{Attributes, ContentId, ModifiedAt};
 pub struct Catalog {
     pub(super) root: Attributes,
     pub(super) parts: Vec<ContentId>,
+    /// Whether no link leads out and no two names in a directory differ only in case.
+    pub(super) is_plain: bool,
     pub(super) entries: Vec<Entry>,
 }
 

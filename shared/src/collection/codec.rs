@@ -19,6 +19,7 @@
 use super::build::Builder;
 use super::catalog::{Catalog, Data, File, Kind};
 use super::error::CatalogError;
+use super::rules::{OutsideLinks, Rules};
 use crate::model::ContentId;
 use crate::model::{Attributes, Mode, ModifiedAt};
 
@@ -27,7 +28,11 @@ use crate::model::{Attributes, Mode, ModifiedAt};
 pub const MAX_BYTES: usize = 64 << 20;
 
 const MAGIC: &[u8; 4] = b"ENJC";
-const VERSION: u8 = 1;
+/// Format of catalogs in which no link leads out and no names differ only in case.
+const PLAIN: u8 = 1;
+
+/// Format of the others, which programs before it refuse.
+const RELAXED: u8 = 2;
 
 const END: u8 = 0;
 const DIRECTORY: u8 = 1;
@@ -65,7 +70,7 @@ impl Catalog {
     pub fn encode(&self) -> Result<Vec<u8>, CatalogError> {
         let mut out = Writer(Vec::new());
         out.0.extend_from_slice(MAGIC);
-        out.0.push(VERSION);
+        out.0.push(if self.is_plain { PLAIN } else { RELAXED });
         out.number(self.parts.len() as u64);
         self.parts
             .iter()
@@ -116,17 +121,22 @@ impl Catalog {
         if input.take(MAGIC.len())? != MAGIC {
             return Err(CatalogError::Malformed("it does not begin as one"));
         }
-        match input.byte()? {
-            VERSION => {}
+        let rules = match input.byte()? {
+            PLAIN => Rules::default(),
+            RELAXED => Rules {
+                links: OutsideLinks::Keep,
+                keeps_case: true,
+                ..Rules::default()
+            },
             other => return Err(CatalogError::Version(other)),
-        }
+        };
         let count = input.count(32)?;
         let parts: Vec<ContentId> = (0..count).map(|_| input.id()).collect::<Result<_, _>>()?;
         let mut before = Before::START;
         let mode = input.mode()?;
         let modified = input.time(&mut before)?;
         before.mode = mode;
-        let mut builder = Builder::new(Attributes { mode, modified });
+        let mut builder = Builder::under(Attributes { mode, modified }, rules);
         let Some((&END, entries)) = input.0.split_last() else {
             return Err(CatalogError::Malformed("it ends too early"));
         };

@@ -13,6 +13,20 @@ pub enum CatalogError {
         /// Fault of the entry.
         why: &'static str,
     },
+    /// A path that is longer than file systems allow.
+    #[error("{path:?} cannot be in a collection: its path is too long")]
+    LongPath {
+        /// The entry, as far as it can be shown.
+        path: String,
+    },
+    /// A directory inside too many others.
+    #[error("{path:?} cannot be in a collection: it lies in more than {max} directories")]
+    TooDeep {
+        /// The directory, as far as it can be shown.
+        path: String,
+        /// The limit.
+        max: usize,
+    },
     /// Two names in one directory that some file systems cannot tell apart.
     #[error("{path:?} cannot be in a collection: another name beside it differs only in case")]
     CaseClash {

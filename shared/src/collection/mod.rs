@@ -17,6 +17,7 @@ mod catalog;
 mod codec;
 mod error;
 mod packing;
+mod rules;
 mod selection;
 
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub use catalog::{Catalog, Data, Entry, File, Kind};
 pub use codec::MAX_BYTES;
 pub use error::CatalogError;
 pub use packing::{LARGE_FILE, PackPlan, Packed, Small, plan};
+pub use rules::{EntryFault, OutsideLinks, Rules, Unsupported};
 pub use selection::{MAX_PATTERN, Selection, SelectionError};

@@ -176,8 +176,8 @@ fn ten_thousand_small_files_have_a_short_catalog() {
 fn another_version_and_another_form_are_refused() {
     let bytes = tree().encode().expect("short");
     let mut newer = bytes.clone();
-    newer[4] = 2;
-    assert_eq!(Catalog::decode(&newer), Err(CatalogError::Version(2)));
+    newer[4] = 3;
+    assert_eq!(Catalog::decode(&newer), Err(CatalogError::Version(3)));
     // The number of parts, 2, in two bytes instead of one.
     let mut longer = bytes.clone();
     longer.splice(5..6, [0x82, 0]);

@@ -129,10 +129,22 @@ pub struct NodeStatus {
     pub active_uploads: u32,
     #[serde(flatten)]
     pub limits: Limits,
+    /// Defaults of the network, as it told them last, for contents whose publishers choose nothing.
+    pub defaults: NetworkDefaults,
     /// Sources that lied, stalled or were much slower than others, the latest first.
     pub culprits: Vec<AccusedPeer>,
     /// Progress of reading everything again in the background.
     pub scrub: Scrubbing,
+}
+
+/// Defaults of a network.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NetworkDefaults {
+    /// Replicas of every fragment.
+    pub replicas: u32,
+    /// Length of a fragment; null when the content's length decides.
+    pub fragment_length: Option<u32>,
 }
 
 /// `peer new-id`.

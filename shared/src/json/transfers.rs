@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::Replicas;
+use crate::collection::{EntryFault, Unsupported};
 use crate::model::{ContentId, FetchSource};
 
 /// The line of `peer serve`, printed when the node is ready.
@@ -66,6 +67,13 @@ pub enum AddLine {
     },
     /// State of the replicas.
     Replicas(Replicas),
+    /// Entries of a directory that were left out.
+    LeftOut {
+        /// Number of all of them.
+        count: u64,
+        /// The first ones, at most 20.
+        entries: Vec<LeftOutEntry>,
+    },
     /// The result.
     Done {
         /// The name asked for.
@@ -286,6 +294,10 @@ pub struct AddPlan {
     pub length: u64,
     /// Number of files of a directory; null of a file.
     pub files: Option<usize>,
+    /// Number of entries of a directory that would be left out, and the first of them.
+    pub left_out: u64,
+    /// The first of them, at most 20.
+    pub left_out_entries: Vec<LeftOutEntry>,
     /// Bytes of a fragment.
     pub fragment_length: u32,
     /// Number of fragments; 0 of a directory.
@@ -302,6 +314,28 @@ pub struct AddPlan {
     pub bytes: Option<u64>,
     /// Least time that sending would take; null without a limit to compute it from.
     pub expected_ms: Option<u64>,
+}
+
+/// An entry of a directory that was left out.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LeftOutEntry {
+    /// Path below the directory.
+    pub path: String,
+    /// `special`, `not_utf8`, `link`, `case`, `unreadable`, `vanished`, …: docs/json.md lists them.
+    pub reason: &'static str,
+}
+
+impl LeftOutEntry {
+    /// The entries that are named.
+    #[must_use]
+    pub fn list(left_out: &Unsupported) -> Vec<Self> {
+        let entry = |(path, fault): &(String, EntryFault)| Self {
+            path: path.clone(),
+            reason: fault.as_str(),
+        };
+        left_out.first.iter().map(entry).collect()
+    }
 }
 
 /// `peer get --dry-run`.

@@ -1,7 +1,12 @@
 //! Identities: of a content, a peer, a run of a peer, and the order of decisions.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
+
+/// Digits of an id that stand for the whole id, at least; tables print ten. Eight tell a million contents
+/// apart with few exceptions, which are named.
+const SHORTEST_PREFIX: usize = 8;
 
 /// A SHA-256 digest: of a block, of a node of the hash tree, of a fragment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +52,20 @@ macro_rules! byte_id {
             #[must_use]
             pub const fn as_bytes(&self) -> &[u8; $len] {
                 &self.0
+            }
+
+            /// The ids that begin with these hexadecimal digits; none unless they are at least eight and
+            /// fewer than an id has.
+            #[must_use]
+            pub fn beginning_with(digits: &str) -> Option<RangeInclusive<Self>> {
+                if !(SHORTEST_PREFIX..$len * 2).contains(&digits.len()) {
+                    return None;
+                }
+                let filled = |digit: &str| {
+                    let rest = digit.repeat($len * 2 - digits.len());
+                    format!("{digits}{rest}").parse().ok()
+                };
+                Some(filled("0")?..=filled("f")?)
             }
 
             /// The first ten hexadecimal digits, for logs and tables.
@@ -232,6 +251,33 @@ mod tests {
             &"é".repeat(32),
         ] {
             assert!(bad.parse::<ContentId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn eight_digits_or_more_stand_for_the_ids_that_begin_with_them() {
+        let id: PeerId = "0123456789abcdef0123456789abcdef".parse().expect("an id");
+        for digits in [
+            "01234567",
+            "0123456789",
+            "0123456789ABCDEF",
+            &id.to_string()[..31],
+        ] {
+            let ids = PeerId::beginning_with(digits).expect(digits);
+            assert!(ids.contains(&id), "{digits}");
+        }
+        let ids = PeerId::beginning_with(&id.short()).expect("tables print it");
+        assert!(!ids.contains(&"0123456788ffffffffffffffffffffff".parse().expect("an id")));
+        let all = id.to_string();
+        for other in [
+            "",
+            "0123456",
+            "0123456g",
+            "notes/12345678",
+            "año-12345",
+            all.as_str(),
+        ] {
+            assert_eq!(PeerId::beginning_with(other), None, "{other}");
         }
     }
 }

@@ -53,7 +53,7 @@ pub use revision::{
     RevisionLimitError, RevisionState,
 };
 pub use session::{
-    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, Numbered, Order, Report, RunTraits, Source,
-    Welcome,
+    Answer, AssignmentFailure, EvictReason, Hello, HelloRefusal, NetworkDefaults, Numbered, Order, Report,
+    RunTraits, Source, Welcome,
 };
 pub use time::{Mark, ParseDurationError, Timestamp, format_duration, parse_duration};

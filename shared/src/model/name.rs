@@ -138,7 +138,8 @@ pub enum ContentRef {
     Name(Name),
     /// Exactly these bytes.
     Id(ContentId),
-    /// A path inside a directory that is no name, because files may be called what names may not: `photos/x:y`.
+    /// A path inside a directory that is no name, because files may be called what names may not:
+    /// `photos/x:y`.
     Inside(PathInside),
 }
 

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
-    ContentId, DigestBuckets, Epoch, FragmentSet, Holding, HoldingsDigest, HostPort, Incarnation, Manifest,
-    Mark, PeerId, PeerInfo, RunId, Zone,
+    ContentId, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holding, HoldingsDigest, HostPort,
+    Incarnation, Manifest, Mark, PeerId, PeerInfo, ReplicationTarget, RunId, Zone,
 };
 
 /// Identity of a peer; the first message of a session.
@@ -72,6 +72,11 @@ pub enum Report {
         /// Words for the log.
         detail: String,
     },
+    /// The peer lives: its answer to [`Order::Ask`].
+    Alive {
+        /// Number of the question.
+        question: u64,
+    },
     /// The peer is stopping on purpose.
     Leave,
     /// A probe is over.
@@ -134,6 +139,27 @@ pub struct Welcome {
     /// Set when the peer is a visitor because no other machine can dial its address: the address from which
     /// the tracker sees it.
     pub visitor_host: Option<IpAddr>,
+    /// Defaults of the network.
+    pub defaults: NetworkDefaults,
+}
+
+/// Choices for contents whose publishers choose nothing, the same in the whole network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkDefaults {
+    /// Replicas wanted of every fragment.
+    pub replicas: ReplicationTarget,
+    /// Length of the fragments; none lets the content's length decide.
+    pub fragment_length: Option<FragmentLength>,
+}
+
+impl Default for NetworkDefaults {
+    /// Defaults where no network says anything else.
+    fn default() -> Self {
+        Self {
+            replicas: ReplicationTarget::DEFAULT,
+            fragment_length: None,
+        }
+    }
 }
 
 /// The tracker's answer to a [`Hello`] in whose way another run of the peer is.
@@ -207,6 +233,20 @@ pub enum Order {
     },
     /// Bring this back with the next hello. Its epoch is the tracker's.
     Remember(Mark),
+    /// Answer at once: another run has said hello for this peer, and may be the only one that lives.
+    Ask {
+        /// The tracker's epoch.
+        epoch: Epoch,
+        /// Number of the question.
+        question: u64,
+    },
+    /// Publish with these defaults from now on.
+    Adopt {
+        /// The tracker's epoch.
+        epoch: Epoch,
+        /// The defaults.
+        defaults: NetworkDefaults,
+    },
 }
 
 impl Order {
@@ -214,7 +254,11 @@ impl Order {
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         match self {
-            Self::Assign { epoch, .. } | Self::Evict { epoch, .. } | Self::Probe { epoch, .. } => *epoch,
+            Self::Assign { epoch, .. }
+            | Self::Evict { epoch, .. }
+            | Self::Probe { epoch, .. }
+            | Self::Ask { epoch, .. }
+            | Self::Adopt { epoch, .. } => *epoch,
             Self::Remember(mark) => mark.epoch,
         }
     }

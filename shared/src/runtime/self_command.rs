@@ -35,7 +35,7 @@ pub enum SelfCommand {
 /// `config`.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum ConfigCommand {
-    /// Show every setting as it is in effect, and where it came from
+    /// Show the value of every setting, and where it came from
     Show {
         /// As one JSON document
         #[arg(long)]
@@ -82,10 +82,7 @@ impl SelfCommand {
                 ),
             },
             Self::Config(ConfigCommand::Show { json }) => match places.and_then(|places| places.values()) {
-                Ok(values) => {
-                    let shown = Shown::from(&values);
-                    Finished::fine(if json { document(&shown) } else { shown.text() })
-                }
+                Ok(values) => Finished::fine(Shown::from(&values).printed(json)),
                 Err(error) => Finished::failed(ErrorCode::InvalidArgument, error.to_string()),
             },
             Self::Config(ConfigCommand::Check { file, json }) => check(file, json, places, validate),

@@ -25,7 +25,7 @@ pub struct WholeError {
 /// A text that is no value of a setting; the message is in the language in force.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ValueError(pub(super) String);
+pub struct ValueError(pub String);
 
 /// Returns the fault of a value, in the language in force.
 #[must_use]

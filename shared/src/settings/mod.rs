@@ -28,7 +28,7 @@ pub use follow::{Usable, follow};
 pub use key::{Effect, Flag, Key, Setting, Table, Whole, duration, list, number, path, text, truth, whole};
 pub use mistake::{ValueError, WholeError, mistake};
 pub use place::{Env, Places, SettingsError};
-pub use values::{Change, Origin, Values, changes};
+pub use values::{Change, InForce, Origin, Values, changes};
 
 #[cfg(test)]
 mod tests;

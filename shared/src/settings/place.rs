@@ -260,7 +260,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { line } => write!(f, "file, line {line}"),
-            Self::Default | Self::Environment | Self::Flag => f.write_str(self.word()),
+            Self::Default | Self::Environment | Self::Flag | Self::Command => f.write_str(self.word()),
         }
     }
 }

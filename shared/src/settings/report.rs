@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::key::{Effect, Setting};
+use super::key::{Effect, Setting, Table};
 use super::place::SettingsError;
-use super::values::{Origin, Values};
+use super::values::{InForce, Origin, Values};
 use super::words;
 
 /// A cell that is wider than this makes no column wider.
@@ -20,6 +20,12 @@ pub struct Shown {
     pub file: Option<PathBuf>,
     /// In the order of the table.
     pub settings: Vec<ShownSetting>,
+    /// True when these are the values in force in a running program, false when none runs, so that they are
+    /// those of a start; null when no program was asked.
+    pub running: Option<bool>,
+    /// The same, for people.
+    #[serde(skip)]
+    note: String,
 }
 
 /// One of them.
@@ -30,7 +36,8 @@ pub struct ShownSetting {
     pub key: &'static str,
     /// The text of the value as it was written; null when the setting is not set.
     pub value: Option<String>,
-    /// `default`, `file`, `environment` or `flag`; null when it is not set.
+    /// `default`, `file`, `environment`, `flag` or `command` (a change while the program runs); null when it
+    /// is not set.
     pub from: Option<&'static str>,
     /// The line of the file; null when it is not from there.
     pub line: Option<usize>,
@@ -71,12 +78,19 @@ pub struct CheckedProblem {
 
 impl From<&Values> for Shown {
     fn from(values: &Values) -> Self {
+        Self::of(values.table(), &InForce::from(values))
+    }
+}
+
+impl Shown {
+    fn of(table: Table, in_force: &InForce) -> Self {
         let one = |setting: &&'static dyn super::Setting| {
             let key = setting.name();
-            let origin = values.origin(key);
+            let said = in_force.settings.get(key);
+            let origin = said.map(|(_, origin)| *origin);
             ShownSetting {
                 key,
-                value: values.text(key).map(|text| text.display().to_string()),
+                value: said.map(|(text, _)| text.clone()),
                 from: origin.map(Origin::word),
                 line: match origin {
                     Some(Origin::File { line }) => Some(line),
@@ -88,13 +102,56 @@ impl From<&Values> for Shown {
             }
         };
         Self {
-            file: values.file().map(Path::to_owned),
-            settings: values.table().iter().map(one).collect(),
+            file: in_force.file.clone(),
+            settings: table.iter().map(one).collect(),
+            running: None,
+            note: words::values_of_a_start().to_owned(),
         }
     }
-}
 
-impl Shown {
+    /// Returns the values in force in a running program; those that each command has for itself are the
+    /// caller's.
+    #[must_use]
+    pub fn of_running(own: &Values, mut in_force: InForce, note: String) -> Self {
+        for setting in own.table() {
+            let key = setting.name();
+            if setting.effect() == Effect::EachCommand {
+                in_force.settings.remove(key);
+                if let Some(said) = InForce::from(own).settings.remove(key) {
+                    in_force.settings.insert(key.to_owned(), said);
+                }
+            }
+        }
+        Self {
+            running: Some(true),
+            note,
+            ..Self::of(own.table(), &in_force)
+        }
+    }
+
+    /// Says that no program is running whose values these are.
+    #[must_use]
+    pub fn of_none_running(self, note: String) -> Self {
+        Self {
+            running: Some(false),
+            note,
+            ..self
+        }
+    }
+
+    /// The report as bytes: one JSON document, or text.
+    #[must_use]
+    pub fn printed(&self, is_json: bool) -> String {
+        match is_json {
+            true => {
+                let mut text = serde_json::to_string(self).expect("reports have text keys only");
+                text.push('\n');
+                text
+            }
+            false => self.text(),
+        }
+    }
+
     /// A line for each: key, value, where from, when a change counts; and one of titles.
     #[must_use]
     pub fn text(&self) -> String {
@@ -127,7 +184,8 @@ impl Shown {
         let told = |[key, value, from, change]: &[String; 4]| {
             format!("{key:keys$}  {value:values$}  {from:origins$}  {change}\n")
         };
-        lines.iter().map(told).collect()
+        let table: String = lines.iter().map(told).collect();
+        format!("{table}{}\n", self.note)
     }
 
     /// Returns the place of a value.
@@ -137,6 +195,7 @@ impl Shown {
             (Some(_), Some(line), Some(file)) => format!("{}:{line}", file.display()),
             (Some("environment"), ..) => one.variable.clone(),
             (Some("flag"), ..) => words::from_flag().to_owned(),
+            (Some("command"), ..) => words::from_command().to_owned(),
             (Some(_), ..) => words::from_default().to_owned(),
         }
     }

@@ -20,6 +20,8 @@ pub enum Origin {
     Environment,
     /// The command line.
     Flag,
+    /// A command to the running program.
+    Command,
 }
 
 impl Origin {
@@ -31,7 +33,16 @@ impl Origin {
             Self::File { .. } => "file",
             Self::Environment => "environment",
             Self::Flag => "flag",
+            Self::Command => "command",
         }
+    }
+
+    /// Reads a word that [`Self::word`] has written, with the line of the file.
+    #[must_use]
+    pub fn told(word: &str, line: usize) -> Option<Self> {
+        let file = Self::File { line };
+        let all = [Self::Default, file, Self::Environment, Self::Flag, Self::Command];
+        all.into_iter().find(|origin| origin.word() == word)
     }
 }
 
@@ -63,7 +74,7 @@ impl Values {
     pub fn said<T>(&self, key: &Key<T>) -> Option<T> {
         match self.origin(key.name())? {
             Origin::Default => None,
-            Origin::File { .. } | Origin::Environment | Origin::Flag => self.get(key),
+            Origin::File { .. } | Origin::Environment | Origin::Flag | Origin::Command => self.get(key),
         }
     }
 
@@ -89,6 +100,28 @@ impl Values {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+}
+
+/// The settings that are in force in a program, as texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// The configuration file, if one is named.
+    pub file: Option<PathBuf>,
+    /// The value of each setting that has one, and its place.
+    pub settings: BTreeMap<String, (String, Origin)>,
+}
+
+impl From<&Values> for InForce {
+    fn from(values: &Values) -> Self {
+        let one = |(name, said): (&&str, &Said)| {
+            let text = said.text.to_string_lossy().into_owned();
+            ((*name).to_owned(), (text, said.origin))
+        };
+        Self {
+            file: values.file.clone(),
+            settings: values.said.iter().map(one).collect(),
+        }
     }
 }
 

@@ -123,6 +123,11 @@ crate::messages! {
     fn each_command() { en: "for the next command", es: "para la orden siguiente" }
     fn not_set() { en: "not set", es: "sin valor" }
     fn from_default() { en: "default", es: "por omisión" }
+    fn from_command() { en: "a command", es: "una orden" }
+    fn values_of_a_start() {
+        en: "a start with the same flags, file and environment would use these; no running program was asked",
+        es: "un arranque con las mismas opciones, archivo y entorno usaría estos; no se preguntó a ningún programa en marcha"
+    }
     fn from_flag() { en: "flag", es: "opción" }
     fn the_environment() { en: "the environment", es: "el entorno" }
     fn can_be_used(what) { en: "{what} can be used", es: "{what} vale" }

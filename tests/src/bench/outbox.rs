@@ -42,7 +42,7 @@ pub fn run(files: u32) -> Result<(Table, Value)> {
 
 #[expect(clippy::print_stdout, reason = "it talks to the person who started it")]
 async fn measure(cluster: &Cluster, files: u32) -> Result<(Table, Value)> {
-    let node = peer::find_running(cluster.peer(0).data_dir()).context("the node runs")?;
+    let node = peer::find_running(cluster.peer(0).data_dir())?.context("the node runs")?;
     let client = ControlClient::new(&node.address, Some(&node.token))?;
     let mut table = Table::new(&["published", "ms each", "status ms"]);
     let mut points = Vec::new();
@@ -87,11 +87,12 @@ async fn publish(cluster: &Cluster, client: &ControlClient, number: u32) -> Resu
     let add = Add {
         path,
         name: Name::new(format!("bench/{number}"))?,
-        target: ReplicationTarget::new(1)?,
+        target: Some(ReplicationTarget::new(1)?),
         fragment_length: None,
         update: false,
         wait: false,
         selection: Selection::default(),
+        rules: shared::collection::Rules::default(),
     };
     let mut events = client.add(add).await?;
     while events.next().await?.is_some() {}

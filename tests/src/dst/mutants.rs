@@ -79,6 +79,11 @@ planted! {
         "if order.epoch() != self.epoch {" => "if false {";
     5 "any run of a peer is welcome", "tracker/src/state/peers/mod.rs":
         "if registration.incarnation < current {" => "if false {";
+    5 "a restart is taken for a copy of the dead process", "tracker/src/state/peers/copies.rs":
+        "fate: Fate::Open," => "fate: Fate::Proved,";
+    5 "any run of a peer replaces the one in the network", "tracker/src/state/peers/copies.rs":
+        "if session.run == run {" => "if true {",
+        test "tracker" "--lib" "the_run_that_came_first";
     5 "a restart begins the same epoch again", "tracker/src/state/mod.rs":
         "self.commit(now, Fact::EpochBegun(self.history.epoch().next()), out);" =>
         "self.commit(now, Fact::EpochBegun(self.history.epoch().max(Epoch::new(1))), out);";

@@ -115,7 +115,7 @@ impl World {
         let publication = Publication {
             name: name.clone(),
             content: id,
-            target,
+            target: Some(target),
             update,
             metadata: None,
             state: PublicationState::Pending(None),

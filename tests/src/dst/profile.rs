@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::{Rng, RngExt as _};
-use shared::model::RevisionLimit;
+use shared::model::{NetworkDefaults, RevisionLimit};
 use tracker::{Budget, Policy, Timing};
 
 use super::queue::Millis;
@@ -101,7 +101,12 @@ impl Profile {
             false => Budget::default(),
         };
         let timing = Self::timing();
-        Policy { timing, budget }
+        let defaults = NetworkDefaults::default();
+        Policy {
+            timing,
+            budget,
+            defaults,
+        }
     }
 
     /// Returns the tracker's durations, several times shorter than usual: their order matters.

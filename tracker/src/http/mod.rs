@@ -4,11 +4,14 @@ mod json;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::middleware::map_response;
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
-use proto::http::{HttpError, PageQuery, Params, Segment, for_any_origin, json, with_fallback, with_grpc};
+use proto::http::{
+    Gate, HttpError, PageQuery, Params, RETRY_AFTER, Segment, guard, json, method_not_allowed, with_fallback,
+    with_grpc,
+};
 use proto::messages::{Locate, Page};
 use shared::json::{History, Located, Names, Paged, Ready};
 use shared::model::{ContentId, ContentRef, Name, PeerId};
@@ -26,20 +29,23 @@ struct Api {
     tasks: Tasks,
 }
 
-/// Every route of the program. Pages of other origins, such as the webserver's, may read them.
-pub(crate) fn router(ledger: Ledger, tasks: Tasks, grpc: Router) -> Router {
-    let routes = Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
+/// Every route of the program. Pages of other origins may read what the gate lets them.
+pub(crate) fn router(ledger: Ledger, tasks: Tasks, gate: Gate, grpc: Router) -> Router {
+    let gated = Router::new()
         .route("/api/v1/names", get(names))
         .route("/api/v1/names/{*name}", get(name))
         .route("/api/v1/history/{*name}", get(history))
         .route("/api/v1/contents/{id}", get(content))
         .route("/api/v1/peers", get(peers))
         .route("/api/v1/status", get(status))
+        .method_not_allowed_fallback(method_not_allowed)
+        .route_layer(from_fn_with_state(gate, guard));
+    let routes = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .merge(gated)
         .with_state(Api { ledger, tasks });
-    let routes = with_fallback(routes, "nothing here; the API is below /api/v1/")
-        .layer(map_response(async |response: Response| for_any_origin(response)));
+    let routes = with_fallback(routes, "nothing here; the API is below /api/v1/");
     with_grpc(routes, grpc)
 }
 
@@ -52,6 +58,7 @@ async fn readyz(State(api): State<Api>) -> Response {
         }),
         _ => (
             StatusCode::SERVICE_UNAVAILABLE,
+            [(header::RETRY_AFTER, RETRY_AFTER)],
             json(Ready {
                 ready: false,
                 in_safe_mode: false,
@@ -88,8 +95,15 @@ async fn history(State(api): State<Api>, Segment(name): Segment) -> Result<Respo
 }
 
 async fn content(State(api): State<Api>, Segment(id): Segment) -> Result<Response, HttpError> {
-    let id: ContentId = id.parse().map_err(HttpError::invalid)?;
-    locate(&api, ContentRef::Id(id)).await
+    let what = match id.parse() {
+        Ok(id) => ContentRef::Id(id),
+        // The beginning of an id reads as a name.
+        Err(error) => match ContentId::beginning_with(&id).map(|_| Name::new(id)) {
+            Some(Ok(beginning)) => ContentRef::Name(beginning),
+            _ => return Err(HttpError::invalid(error)),
+        },
+    };
+    locate(&api, what).await
 }
 
 async fn locate(api: &Api, what: ContentRef) -> Result<Response, HttpError> {

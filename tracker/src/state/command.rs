@@ -259,6 +259,9 @@ pub enum Rejection {
     /// No name refers to the content.
     #[error("no content {0}")]
     NoSuchContent(ContentId),
+    /// The beginning of an id is that of several.
+    #[error("several contents begin with {0}, such as {1} and {2}; give more digits")]
+    AmbiguousId(String, ContentId, ContentId),
     /// The name is bound, or bound to another revision than expected.
     #[error("{name:?} is bound to content {content} at revision {revision}, {expected}")]
     Bound {
@@ -440,7 +443,9 @@ impl Coded for Rejection {
             | Self::CopyOf(_)
             | Self::NameMayBeMissing(_) => ErrorCode::FailedPrecondition,
             Self::OlderIncarnation { .. } | Self::OlderEpoch { .. } | Self::StaleSession => ErrorCode::Stale,
-            Self::OutOfSequence { .. } | Self::MaintenanceTooLong(_) => ErrorCode::InvalidArgument,
+            Self::OutOfSequence { .. } | Self::MaintenanceTooLong(_) | Self::AmbiguousId(..) => {
+                ErrorCode::InvalidArgument
+            }
             Self::TooManyPeers(_) | Self::TooManyPins { .. } => ErrorCode::Exhausted,
             Self::NotServing | Self::NotAnnounced { .. } | Self::NotAllKnown | Self::Contested { .. } => {
                 ErrorCode::Unavailable

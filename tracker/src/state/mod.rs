@@ -37,7 +37,8 @@ use std::collections::BTreeSet;
 use rand::SeedableRng as _;
 use rand::rngs::Xoshiro256PlusPlus;
 use shared::model::{
-    Binding, Epoch, Parts, PeerId, PeerMode, PinWish, RequestedMode, RevisionEntry, Timestamp,
+    Binding, Epoch, NetworkDefaults, Order, Parts, PeerId, PeerMode, PinWish, RequestedMode, RevisionEntry,
+    Timestamp,
 };
 
 use crate::policy::Policy;
@@ -58,6 +59,7 @@ pub use views::{DrainSurvey, PeersPage, Status, Surveying};
 #[derive(Debug)]
 pub struct State {
     timing: Timing,
+    defaults: NetworkDefaults,
     rng: Xoshiro256PlusPlus,
     is_serving: bool,
     history: History,
@@ -71,9 +73,14 @@ impl State {
     /// Creates a state that knows nothing yet. The seed decides every random choice.
     #[must_use]
     pub fn new(policy: impl Into<Policy>, seed: u64) -> Self {
-        let Policy { timing, budget } = policy.into();
+        let Policy {
+            timing,
+            budget,
+            defaults,
+        } = policy.into();
         Self {
             timing,
+            defaults,
             rng: Xoshiro256PlusPlus::seed_from_u64(seed),
             is_serving: false,
             history: History::default(),
@@ -120,9 +127,7 @@ impl State {
                 self.decided(now, decision, &mut out).map(Reply::Published)
             }
             Command::Adopt(policy) => {
-                let Policy { timing, budget } = *policy;
-                self.timing = timing;
-                self.replicas.adopt(budget);
+                self.adopt(*policy, &mut out);
                 Ok(Reply::Done)
             }
             Command::KeepRevisions(limit) => {
@@ -196,6 +201,23 @@ impl State {
     #[must_use]
     pub const fn is_in_safe_mode(&self) -> bool {
         self.peers.is_in_safe_mode()
+    }
+
+    /// Adopts a policy, and tells peers of the defaults for publishers if those have changed.
+    fn adopt(&mut self, policy: Policy, out: &mut Outcome) {
+        let Policy {
+            timing,
+            budget,
+            defaults,
+        } = policy;
+        self.timing = timing;
+        self.replicas.adopt(budget);
+        if std::mem::replace(&mut self.defaults, defaults) != defaults {
+            let epoch = self.history.epoch();
+            for session in self.peers.sessions_of_today() {
+                out.send(session, Order::Adopt { epoch, defaults });
+            }
+        }
     }
 
     fn begin_epoch(&mut self, now: Timestamp, out: &mut Outcome) {

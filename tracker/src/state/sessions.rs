@@ -16,7 +16,7 @@ use shared::model::{Epoch, Hello, Mark, Numbered, Order, PeerId, PeerMode, Repor
 
 use super::State;
 use super::command::{Closing, Origin, Outcome, Rejection, SessionId};
-use super::peers::Peer;
+use super::peers::{Contest, Peer};
 use super::record::{Fact, NameFact, Registration};
 
 impl State {
@@ -28,7 +28,7 @@ impl State {
         origin: Option<Origin>,
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
-        self.peers.contest(now, hello, self.timing.heartbeat)?;
+        self.contest(now, hello, out)?;
         if hello.epoch > self.history.epoch() && self.history.is_restored() {
             self.raise_epoch(now, hello.epoch, out);
         }
@@ -69,10 +69,28 @@ impl State {
             lease: self.timing.lease,
             heartbeat: self.timing.heartbeat,
             listing,
+            defaults: self.defaults,
             visitor_host: origin
                 .filter(|origin| !origin.is_here() && hello.address.is_loopback())
                 .map(|origin| origin.remote.to_canonical()),
         })
+    }
+
+    /// Checks that no other run of the peer has a live session, and has that run asked whether it lives.
+    fn contest(&mut self, now: Timestamp, hello: &Hello, out: &mut Outcome) -> Result<(), Rejection> {
+        match self.peers.contest(now, hello) {
+            Contest::None => Ok(()),
+            Contest::Refused(rejection) => Err(rejection),
+            Contest::Begun {
+                session,
+                question,
+                rejection,
+            } => {
+                let epoch = self.history.epoch();
+                out.send(session, Order::Ask { epoch, question });
+                Err(rejection)
+            }
+        }
     }
 
     pub(super) fn report(
@@ -85,7 +103,7 @@ impl State {
         let Some(peer) = self.peers.receive(id, &report)? else {
             return Ok(());
         };
-        if self.peers.renew(peer, now, now.after(self.timing.lease)) {
+        if self.peers.renew(peer, now.after(self.timing.lease)) {
             self.replicas.mark_held_by(peer);
         }
         match report.message {
@@ -122,6 +140,7 @@ impl State {
                     self.peers.refuse_copies(peer, bytes, until, now);
                 }
             }
+            Report::Alive { question } => self.peers.prove(peer, question),
             Report::Probed { probe, outcome } => self.probed(now, peer, probe, outcome),
             Report::Unreached { peer: subject, error } => {
                 tracing::debug!(%peer, %subject, error, "a reader could not dial a peer");

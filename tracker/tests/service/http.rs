@@ -8,22 +8,36 @@ use tokio::net::TcpStream;
 
 use super::{Member, Served, hello, manifest, publish};
 
-/// Returns the status and the body of the answer to a GET.
-async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+/// Returns the head and the body of the answer to a request.
+async fn ask(address: SocketAddr, line: &str, headers: &[&str]) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.expect("connect");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let mut request = format!("{line} HTTP/1.1\r\nconnection: close\r\n");
+    if !headers.iter().any(|header| header.starts_with("host:")) {
+        request.push_str(&format!("host: {address}\r\n"));
+    }
+    for header in headers {
+        request.push_str(&format!("{header}\r\n"));
+    }
+    request.push_str("\r\n");
     stream.write_all(request.as_bytes()).await.expect("send");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("receive");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    let is_open = head
-        .to_ascii_lowercase()
-        .contains("\r\naccess-control-allow-origin: *");
+    (head.to_ascii_lowercase(), body.to_owned())
+}
+
+fn status(head: &str) -> u16 {
+    head[9..12].parse().expect("a status")
+}
+
+/// Returns the status and the body of the answer to a GET.
+async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let (head, body) = ask(address, &format!("GET {path}"), &[]).await;
     assert!(
-        is_open,
-        "pages of other origins may read every answer, also to {path}: {head}"
+        !head.contains("access-control-allow-origin"),
+        "no page has asked: {head}"
     );
-    (head[9..12].parse().expect("a status"), body.to_owned())
+    (status(&head), body)
 }
 
 async fn get_json(address: SocketAddr, path: &str) -> (u16, Value) {
@@ -61,10 +75,12 @@ async fn people_and_scripts_can_read_what_there_is() {
     assert_eq!(located["content"], json!(bytes.content().to_string()));
     assert_eq!(located["fragments"].as_array().map(Vec::len), Some(5));
     let id = member.id.to_string();
-    assert_eq!(located["fragments"][4], json!({"index": 4, "holders": [id]}));
+    let last = &located["fragments"][4];
+    assert_eq!((&last["index"], &last["holders"]), (&json!(4), &json!([id])));
+    let peer = &located["peers"][0];
     assert_eq!(
-        located["peers"],
-        json!([{"id": id, "addr": "127.0.0.1:6001", "zone": null, "state": "live", "keeps": true}])
+        (&peer["id"], &peer["state"], &peer["keeps"]),
+        (&json!(id), &json!("live"), &json!(true))
     );
     assert_eq!(
         get_json(at, &format!("/api/v1/contents/{}", bytes.content())).await,
@@ -112,6 +128,51 @@ async fn errors_have_one_shape() {
                 .as_str()
                 .is_some_and(|text| !text.is_empty())
         );
+    }
+    tracker.stop().await;
+}
+
+#[tokio::test]
+async fn only_the_webserver_s_page_reads_the_api_and_no_other_page() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tracker = Served::start(dir.path()).await;
+    let at = tracker.address;
+    for path in ["names", "names/a", "history/a", "contents/ab", "peers", "status"] {
+        let line = format!("GET /api/v1/{path}");
+        for page in [
+            "origin: http://evil.example",
+            "origin: http://127.0.0.1:3000",
+            "origin: null",
+            "sec-fetch-site: cross-site",
+            "host: evil.example",
+        ] {
+            let (head, body) = ask(at, &line, &[page]).await;
+            assert_eq!(status(&head), 403, "{path} {page}");
+            assert!(!head.contains("access-control"), "{head}");
+            assert!(body.starts_with("{\"error\":"), "{body}");
+        }
+        let page = ["origin: http://localhost:50051", "sec-fetch-site: same-site"];
+        let (head, _) = ask(at, &line, &page).await;
+        assert!(status(&head) != 403, "{path}: {head}");
+        assert!(
+            head.contains("\r\naccess-control-allow-origin: http://localhost:50051")
+                && head.contains("vary: origin"),
+            "{head}"
+        );
+    }
+    tracker.stop().await;
+}
+
+#[tokio::test]
+async fn another_method_is_refused_in_json_with_those_that_there_are() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let tracker = Served::start(dir.path()).await;
+    for path in ["/api/v1/names", "/healthz"] {
+        let (head, body) = ask(tracker.address, &format!("DELETE {path}"), &[]).await;
+        assert_eq!(status(&head), 405, "{path}");
+        assert!(head.contains("\r\nallow: get"), "{head}");
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!(body["error"]["code"], "invalid argument");
     }
     tracker.stop().await;
 }

@@ -8,10 +8,11 @@ use std::sync::atomic::AtomicU64;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
-use proto::http::{json, with_fallback, with_grpc};
+use proto::http::{Gate, RETRY_AFTER, guard, json, with_fallback, with_grpc};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -25,15 +26,17 @@ pub(crate) struct Front {
 }
 
 /// Every route of the program.
-pub(crate) fn router(directory: watch::Receiver<Directory>, grpc: Router) -> Router {
+pub(crate) fn router(directory: watch::Receiver<Directory>, gate: Gate, grpc: Router) -> Router {
     let front = Front {
         directory,
         turn: Arc::default(),
     };
-    let routes = Router::new()
+    let gated = Router::new()
         .route("/api/", any(redirect::to_tracker))
         .route("/api/{*rest}", any(redirect::to_tracker))
         .route("/directory.json", get(list))
+        .route_layer(from_fn_with_state(gate, guard));
+    let routes = gated
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .merge(page::routes())
@@ -51,6 +54,7 @@ async fn readyz(State(front): State<Front>) -> Response {
         Some(_) => "ready\n".into_response(),
         None => (
             StatusCode::SERVICE_UNAVAILABLE,
+            [(header::RETRY_AFTER, RETRY_AFTER)],
             format!("no tracker is alive: {}\n", directory.reasons()),
         )
             .into_response(),

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use proto::http::{HttpError, for_any_origin};
+use proto::http::HttpError;
 use shared::ErrorCode;
 use shared::model::HostPort;
 
@@ -18,19 +18,15 @@ use super::Front;
 const NO_STORE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 
 /// Sends the client to a live tracker, with the same path and query; answers 503 with the reasons when there
-/// is none. Scripts of other origins may follow: trackers show the same to everyone.
-pub(super) async fn to_tracker(State(front): State<Front>, uri: Uri) -> Response {
-    for_any_origin(redirect(&front, &uri).into_response())
-}
-
-fn redirect(front: &Front, uri: &Uri) -> Result<Response, HttpError> {
+/// is none.
+pub(super) async fn to_tracker(State(front): State<Front>, uri: Uri) -> Result<Response, HttpError> {
     let turn = front.turn.fetch_add(1, Ordering::Relaxed);
     let directory = front.directory.borrow();
     let Some(tracker) = directory.choose(turn) else {
         let message = format!("no tracker is alive; try again soon ({})", directory.reasons());
         return Err(HttpError::new(ErrorCode::Unavailable, message));
     };
-    let Ok(location) = location(tracker, uri) else {
+    let Ok(location) = location(tracker, &uri) else {
         return Err(HttpError::invalid("this path cannot be redirected"));
     };
     let headers = [(header::LOCATION, location), NO_STORE];

@@ -1,5 +1,6 @@
 //! One question to a tracker's gRPC health service.
 
+use proto::client::identify;
 use proto::dial;
 use proto::v1::catalog_server::SERVICE_NAME as CATALOG;
 use shared::model::HostPort;
@@ -25,16 +26,13 @@ pub(crate) async fn check_tracker(tracker: &HostPort) -> Result<(), String> {
                 Err("it does not know whether it is serving".to_owned())
             }
         },
-        Err(status) => Err(reason(&status)),
-    }
-}
-
-fn reason(status: &Status) -> String {
-    match status.code() {
-        Code::NotFound | Code::Unimplemented => {
-            format!("it answers, but does not serve {CATALOG}: not a tracker?")
+        Err(status) if matches!(status.code(), Code::NotFound | Code::Unimplemented) => {
+            Err(match identify(tracker).await {
+                Some(program) => format!("it is a {program}, not a tracker"),
+                None => format!("it answers, but does not serve {CATALOG}: not a tracker?"),
+            })
         }
-        _ => root_cause(status),
+        Err(status) => Err(root_cause(&status)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::model::ByteRate;
 
 use super::super::complaint::complaint;
-use super::super::flags::{GiveUp, Globs};
+use super::super::flags::{EntryRules, GiveUp, Globs};
 use super::super::upkeep::Switch;
 use super::*;
 use crate::node::RateLimit;
@@ -81,6 +81,7 @@ fn the_commands_that_pass_things_on_are_read() {
             "send x.bin --for 5m".to_owned(),
             Command::Send(plain(SendArgs {
                 path: "x.bin".into(),
+                rules: EntryRules::default(),
                 name: None,
                 replicas: None,
                 length: Duration::from_secs(300),
@@ -124,6 +125,7 @@ fn every_command_is_read() {
         dry_run: false,
         wait: None,
         globs: Globs::default(),
+        rules: EntryRules::default(),
         replicas: None,
         fragment_length: None,
     };

@@ -141,6 +141,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         version: "0.1.0".to_owned(),
         capacity: 1 << 30,
         scrub: proto::messages::control::Scrub::default(),
+        defaults: shared::model::NetworkDefaults::default(),
         used: 1 << 29,
         contents: 2,
         visitor_host: None,

@@ -57,7 +57,7 @@ fn an_addition_that_is_dropped_leaves_nothing() {
     let name: Name = "tree".parse().expect("a name");
     let mut addition = home.begin();
     home.add(&mut addition, "file", &file).expect("adds");
-    let catalog = addition.bytes(&pack.bytes, &name).expect("fits").content();
+    let catalog = addition.bytes(&pack.bytes, &name, None).expect("fits").content();
     addition.catalog(catalog).expect("writes");
     let mut upload = home.store.stage_upload(None).expect("room");
     upload.append(&Content::new(50_000, 3).bytes).expect("writes");

@@ -3,6 +3,7 @@
 mod entries;
 mod fetch;
 mod plan;
+mod settings;
 mod streams;
 mod values;
 mod wire;
@@ -13,10 +14,10 @@ use std::time::Duration;
 
 pub use entries::{EntryKind, Listed};
 pub use plan::Planned;
-use shared::collection::{Mode, Selection};
+use shared::collection::{Mode, Rules, Selection, Unsupported};
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, Epoch, FetchPhase, FetchSource, FragmentLength, Health,
-    HostPort, Incarnation, Name, PeerId, ReplicationTarget, SourceFault, Waiting, Zone,
+    HostPort, Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Waiting, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -69,6 +70,8 @@ pub struct Status {
     pub source_faults: Vec<SourceFault>,
     /// Progress of the scrub.
     pub scrub: Scrub,
+    /// Defaults of the network, as it told them last.
+    pub defaults: NetworkDefaults,
     /// Set when the node is a visitor because no other machine can dial its address: the address on which it
     /// could listen.
     pub visitor_host: Option<IpAddr>,
@@ -163,9 +166,9 @@ pub struct Add {
     pub path: PathBuf,
     /// The name to bind.
     pub name: Name,
-    /// Replicas wanted.
-    pub target: ReplicationTarget,
-    /// Length of the fragments; `None` lets the content's length decide.
+    /// Replicas wanted; `None` means as many as the network's default.
+    pub target: Option<ReplicationTarget>,
+    /// Length of the fragments; `None` lets the network's default, or else the content's length decide.
     pub fragment_length: Option<FragmentLength>,
     /// Whether a name that is bound to another content should be bound to this one.
     pub update: bool,
@@ -173,6 +176,8 @@ pub struct Add {
     pub wait: bool,
     /// Selected entries of a directory.
     pub selection: Selection,
+    /// Rules for the entries of a directory.
+    pub rules: Rules,
 }
 
 /// Event of an [`Add`].
@@ -204,6 +209,8 @@ pub enum AddEvent {
     Replicas(Health),
     /// Bytes of a stream that have come so far.
     Received(u64),
+    /// Entries of a directory that were left out.
+    LeftOut(Unsupported),
 }
 
 /// Fetch a content into a file.

@@ -7,7 +7,7 @@ use shared::model::{FragmentLength, Name, ReplicationTarget};
 
 use super::GetEvent;
 use crate::messages::parsed;
-use crate::messages::types::{chosen_fragment_length, target};
+use crate::messages::types::{chosen_fragment_length, chosen_target, fragment_length_number, target_number};
 use crate::{Invalid, v1};
 
 /// Publish the bytes that follow.
@@ -15,9 +15,9 @@ use crate::{Invalid, v1};
 pub struct AddStream {
     /// The name to bind.
     pub name: Name,
-    /// Replicas wanted.
-    pub target: ReplicationTarget,
-    /// Length of the fragments; `None` lets the content's length decide.
+    /// Replicas wanted; `None` means as many as the network's default.
+    pub target: Option<ReplicationTarget>,
+    /// Length of the fragments; `None` lets the network's default, or else the content's length decide.
     pub fragment_length: Option<FragmentLength>,
     /// Whether a name that is bound to another content should be bound to this one.
     pub update: bool,
@@ -59,7 +59,7 @@ impl TryFrom<v1::AddStreamRequest> for AddStep {
         Ok(match wire.step.ok_or(Invalid::Missing("step"))? {
             Step::Begin(begin) => Self::Begin(AddStream {
                 name: parsed("name", &begin.name)?,
-                target: target(begin.target)?,
+                target: chosen_target(begin.target)?,
                 fragment_length: chosen_fragment_length(begin.fragment_length)?,
                 update: begin.update,
                 wait: begin.wait,
@@ -76,8 +76,8 @@ impl From<AddStep> for v1::AddStreamRequest {
         let step = match step {
             AddStep::Begin(begin) => Step::Begin(Begin {
                 name: begin.name.to_string(),
-                target: begin.target.get(),
-                fragment_length: begin.fragment_length.map_or(0, FragmentLength::get),
+                target: target_number(begin.target),
+                fragment_length: fragment_length_number(begin.fragment_length),
                 update: begin.update,
                 wait: begin.wait,
             }),
@@ -121,7 +121,7 @@ mod tests {
     fn what_is_streamed_survives_the_wire() {
         let begin = AddStream {
             name: "a/b".parse().expect("a name"),
-            target: ReplicationTarget::DEFAULT,
+            target: Some(ReplicationTarget::DEFAULT),
             fragment_length: FragmentLength::new(1 << 16).ok(),
             update: true,
             wait: false,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use shared::model::{ContentId, ReplicationTarget};
 
-use crate::messages::types::{content_id, target};
+use crate::messages::types::{chosen_target, content_id, target_number};
 use crate::{Invalid, v1};
 
 /// Publish a value.
@@ -13,8 +13,8 @@ pub struct PutValue {
     pub key: String,
     /// Bytes of the value; the node bounds their number.
     pub value: Bytes,
-    /// Replicas wanted.
-    pub target: ReplicationTarget,
+    /// Replicas wanted; `None` means as many as the network's default.
+    pub target: Option<ReplicationTarget>,
     /// Whether to go on reporting until they are there.
     pub wait: bool,
 }
@@ -35,7 +35,7 @@ impl TryFrom<v1::PutValueRequest> for PutValue {
         Ok(Self {
             key: wire.key,
             value: wire.value,
-            target: target(wire.target)?,
+            target: chosen_target(wire.target)?,
             wait: wire.wait,
         })
     }
@@ -46,7 +46,7 @@ impl From<PutValue> for v1::PutValueRequest {
         Self {
             key: put.key,
             value: put.value,
-            target: put.target.get(),
+            target: target_number(put.target),
             wait: put.wait,
         }
     }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shared::collection::{Mode, Selection};
+use shared::collection::{EntryFault, Mode, OutsideLinks, Rules, Selection, Unsupported};
 use shared::model::{
     ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation,
-    SourceFault,
+    NetworkDefaults, SourceFault,
 };
 
 use super::fetch::{waiting_from, waiting_to};
@@ -14,7 +14,11 @@ use super::{
     Add, AddEvent, EntryPoint, Get, GetEvent, LimitChange, LocalContent, LocalRole, RateLimits, Scrub,
     SessionStatus, SetLimits, Status, Verified,
 };
-use crate::messages::types::{chosen_fragment_length, content_id, peer_id, target, zone, zone_text};
+use crate::messages::session::defaults;
+use crate::messages::types::{
+    chosen_fragment_length, chosen_target, content_id, fragment_length_number, peer_id, target_number, zone,
+    zone_text,
+};
 use crate::messages::{Invalid, parsed};
 use crate::v1;
 
@@ -87,6 +91,10 @@ impl TryFrom<v1::StatusReply> for Status {
                 .map(TryInto::try_into)
                 .collect::<Result<_, _>>()?,
             scrub: wire.scrub.map(Scrub::from).unwrap_or_default(),
+            defaults: match wire.defaults {
+                Some(told) => defaults(told.replicas, told.fragment_length)?,
+                None => NetworkDefaults::default(),
+            },
         })
     }
 }
@@ -126,6 +134,11 @@ impl From<Status> for v1::StatusReply {
         Self {
             visitor_host: status.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
             copy_of: text(copy_of),
+            defaults: Some(v1::Defaults {
+                epoch: status.epoch.get(),
+                replicas: status.defaults.replicas.get(),
+                fragment_length: fragment_length_number(status.defaults.fragment_length),
+            }),
             scrub: Some(status.scrub.into()),
             peer_id: status.peer.as_bytes().to_vec().into(),
             incarnation: status.incarnation.get(),
@@ -244,13 +257,24 @@ impl TryFrom<v1::AddRequest> for Add {
     type Error = Invalid;
 
     fn try_from(wire: v1::AddRequest) -> Result<Self, Invalid> {
+        let links = wire.links();
         Ok(Self {
             path: absolute("path", wire.path)?,
             name: parsed("name", &wire.name)?,
-            target: target(wire.target)?,
+            target: chosen_target(wire.target)?,
             fragment_length: chosen_fragment_length(wire.fragment_length)?,
             update: wire.update,
             wait: wire.wait,
+            rules: Rules {
+                links: match links {
+                    v1::OutsideLinks::Unspecified => OutsideLinks::Refuse,
+                    v1::OutsideLinks::Keep => OutsideLinks::Keep,
+                    v1::OutsideLinks::Skip => OutsideLinks::Skip,
+                    v1::OutsideLinks::Follow => OutsideLinks::Follow,
+                },
+                keeps_case: wire.keep_case,
+                skips_unsupported: wire.skip_unsupported,
+            },
             selection: selection(wire.include, wire.exclude)?,
         })
     }
@@ -261,12 +285,49 @@ impl From<Add> for v1::AddRequest {
         Self {
             path: text_of(add.path),
             name: add.name.to_string(),
-            target: add.target.get(),
-            fragment_length: add.fragment_length.map_or(0, FragmentLength::get),
+            target: target_number(add.target),
+            fragment_length: fragment_length_number(add.fragment_length),
             update: add.update,
             wait: add.wait,
             include: add.selection.include().to_vec(),
             exclude: add.selection.exclude().to_vec(),
+            links: match add.rules.links {
+                OutsideLinks::Refuse => v1::OutsideLinks::Unspecified,
+                OutsideLinks::Keep => v1::OutsideLinks::Keep,
+                OutsideLinks::Skip => v1::OutsideLinks::Skip,
+                OutsideLinks::Follow => v1::OutsideLinks::Follow,
+            }
+            .into(),
+            keep_case: add.rules.keeps_case,
+            skip_unsupported: add.rules.skips_unsupported,
+        }
+    }
+}
+
+impl TryFrom<v1::LeftOut> for Unsupported {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::LeftOut) -> Result<Self, Invalid> {
+        if wire.entries.len() > Self::NAMED {
+            return Err(Invalid::field("left_out", "more is listed than may be"));
+        }
+        let entry = |entry: v1::LeftOutEntry| (entry.path, EntryFault::of(&entry.code));
+        Ok(Self {
+            count: wire.count,
+            first: wire.entries.into_iter().map(entry).collect(),
+        })
+    }
+}
+
+impl From<Unsupported> for v1::LeftOut {
+    fn from(left_out: Unsupported) -> Self {
+        let entry = |(path, fault): (String, EntryFault)| v1::LeftOutEntry {
+            path,
+            code: fault.as_str().to_owned(),
+        };
+        Self {
+            count: left_out.count,
+            entries: left_out.first.into_iter().map(entry).collect(),
         }
     }
 }
@@ -292,6 +353,7 @@ impl TryFrom<v1::AddEvent> for AddEvent {
             Event::Published(binding) => Self::Published(binding.try_into()?),
             Event::Replicas(health) => Self::Replicas(health.try_into()?),
             Event::Received(bytes) => Self::Received(bytes),
+            Event::LeftOut(left_out) => Self::LeftOut(left_out.try_into()?),
         })
     }
 }
@@ -317,6 +379,7 @@ impl From<AddEvent> for v1::AddEvent {
             AddEvent::Published(binding) => Event::Published(binding.into()),
             AddEvent::Replicas(health) => Event::Replicas(health.into()),
             AddEvent::Received(bytes) => Event::Received(bytes),
+            AddEvent::LeftOut(left_out) => Event::LeftOut(left_out.into()),
         };
         Self { event: Some(event) }
     }

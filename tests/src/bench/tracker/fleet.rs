@@ -185,7 +185,7 @@ impl Peer {
                 };
                 told.announce(vec![nothing], false).await
             }
-            Order::Remember(_) | Order::Probe { .. } => Ok(()),
+            Order::Remember(_) | Order::Probe { .. } | Order::Ask { .. } | Order::Adopt { .. } => Ok(()),
         }
     }
 }

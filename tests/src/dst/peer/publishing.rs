@@ -4,7 +4,7 @@
 use peer::publisher::{Attempt, Bind, Input, Next, Outcome, Output, is_final};
 use peer::session::ProtectionGuard;
 use shared::ErrorCode;
-use shared::model::Name;
+use shared::model::{Name, ReplicationTarget};
 use store::{FragmentStore as _, Publication, PublicationState};
 use tracker::state::Publish;
 
@@ -183,7 +183,7 @@ impl World {
         let publish = Publish {
             name: publication.name,
             manifest: bind.manifest,
-            target: publication.target,
+            target: publication.target.unwrap_or(ReplicationTarget::DEFAULT),
             expectation: bind.expectation,
             publisher: peer.id,
             incarnation: peer.incarnation(),

@@ -14,7 +14,7 @@ mod revisions;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound as Edge;
+use std::ops::{Bound as Edge, RangeInclusive};
 
 use shared::model::{
     Binding, ContentId, ContentState, Health, Manifest, Name, Parts, PeerId, PinCount, ReplicationTarget,
@@ -173,6 +173,10 @@ impl Names {
 
     /// Returns the first name that is bound to a content or to a collection with it, or else the first that
     /// keeps it.
+    pub(crate) fn ids_within(&self, ids: RangeInclusive<ContentId>) -> impl Iterator<Item = ContentId> {
+        self.contents.range(ids).map(|(id, _)| *id)
+    }
+
     pub(crate) fn binding_of(&self, id: ContentId) -> Option<Binding> {
         let names = self.contents.get(&id)?.names.iter();
         let newest = |name: &Name| {
@@ -269,8 +273,8 @@ impl Names {
             .unwrap_or_default()
     }
 
-    /// Returns the parts of the collection that a name was bound to at a revision, ascending; none for a file,
-    /// and none once the revision was collected.
+    /// Returns the parts of the collection that a name was bound to at a revision, ascending; none for a
+    /// file, and none once the revision was collected.
     pub(crate) fn parts_at(&self, name: &Name, revision: Revision) -> &[ContentId] {
         let history = self.names.get(name);
         let bound = history.and_then(|history| Some((history, history.get(revision)?.bound()?)));

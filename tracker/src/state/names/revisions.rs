@@ -6,7 +6,8 @@
 //! forgotten in the end: see the floor in [`Names`].
 
 use shared::model::{
-    Binding, ContentRef, Name, NamedRevision, PinCount, PinWish, Revision, RevisionLimit, Timestamp,
+    Binding, ContentId, ContentRef, Name, NamedRevision, PinCount, PinWish, Revision, RevisionLimit,
+    Timestamp,
 };
 
 use super::{Bound, Hold, NameHistory, Names, Revised};
@@ -149,6 +150,26 @@ impl Names {
             revision,
             why,
             there: in_words(there.map(|one| one.revision.get())),
+        }
+    }
+
+    /// Returns the content whose id begins with the digits of a name that nothing is bound to; the name
+    /// itself otherwise.
+    pub(crate) fn spelled_out(&self, what: &ContentRef) -> Result<ContentRef, Rejection> {
+        let ContentRef::Name(name) = what else {
+            return Ok(what.clone());
+        };
+        let Some(ids) = ContentId::beginning_with(name.as_str()) else {
+            return Ok(what.clone());
+        };
+        if self.named(name).is_ok() {
+            return Ok(what.clone());
+        }
+        let mut found = self.ids_within(ids);
+        match (found.next(), found.next()) {
+            (Some(one), Some(other)) => Err(Rejection::AmbiguousId(name.to_string(), one, other)),
+            (Some(one), None) => Ok(ContentRef::Id(one)),
+            (None, _) => Ok(what.clone()),
         }
     }
 

@@ -2,26 +2,25 @@
 //!
 //! Every start of a peer draws a random run id, so two processes differ even when their directories,
 //! addresses and incarnations are equal. A peer has one session, and while it is live only the run that
-//! opened it may replace it. The hello of another run is one of two things, which nothing in it tells
-//! apart:
+//! opened it may replace it. The hello of another run is one of two things, which nothing in it tells apart:
 //!
-//! * a restart whose end the tracker has not noticed yet: the run with the session is dead, says nothing
-//!   more, and its connection breaks or its lease runs out. The new run is told to try again, and is then
-//!   welcome.
-//! * a copy: the run with the session goes on talking. A message that comes a heartbeat after the first
-//!   hello of the other run proves it (one that was under way when the process died comes sooner). The next
-//!   hello of the other run is refused for good, and nothing of it is noted in the journal.
+//! * a restart whose end the tracker has not noticed yet: the run with the session is dead, and its
+//!   connection breaks or its lease runs out. The new run is told to try again, and is then welcome.
+//! * a copy: the run with the session answers a question that the tracker asks it because of that hello. So
+//!   both processes live. The next hello of the other run is refused for good, and nothing of it is
+//!   journaled.
 //!
-//! So the first run that comes keeps the session whatever the others do, and no live peer is ever called a
-//! copy of a dead one. The id of the previous run is not asked for: a copy of the directory of a *running*
-//! node would name the run that it was copied from, as a restart does.
+//! So the first run that comes keeps the session whatever the others do, and no restart is ever taken for a
+//! copy, however late messages of the dead process arrive. The id of the previous run is not asked for: a
+//! copy of the directory of a *running* node would name the run that it was copied from, as a restart does.
+//! An older peer knows no questions; a run beside it is told to try again for as long as that peer lives.
 
 use std::time::Duration;
 
-use shared::model::{Hello, HostPort, Incarnation, RunId, Timestamp};
+use shared::model::{Hello, HostPort, Incarnation, PeerId, RunId, Timestamp};
 
-use super::{Peers, Session};
-use crate::state::command::Rejection;
+use super::{Peer, Peers, Session};
+use crate::state::command::{Rejection, SessionId};
 
 /// Runs of a peer that are remembered beside the one with the session.
 const MAX_RIVALS: usize = 8;
@@ -40,15 +39,47 @@ pub(super) enum Run {
 
 /// Other runs that have said hello since a session was opened, the latest last.
 #[derive(Debug, Default)]
-pub(super) struct Rivals(Vec<Rival>);
+pub(super) struct Rivals {
+    known: Vec<Rival>,
+    /// Questions that were asked in the session.
+    questions: u64,
+}
 
 #[derive(Debug)]
 struct Rival {
     run: Run,
-    /// Time of its first hello.
-    since: Timestamp,
-    /// Whether it has been refused for good.
-    is_refused: bool,
+    /// Number of the question that the run with the session was asked because of its first hello.
+    question: u64,
+    fate: Fate,
+}
+
+/// How far a rival's case is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// The question is not answered.
+    Open,
+    /// The run with the session lives.
+    Proved,
+    /// The rival was told that it is a copy.
+    Told,
+}
+
+/// Outcome of a hello while another run may have a session.
+#[derive(Debug)]
+pub(crate) enum Contest {
+    /// No other run has a live session.
+    None,
+    /// Another one has.
+    Refused(Rejection),
+    /// Another one has, and is to be asked in its session whether it lives.
+    Begun {
+        /// The session.
+        session: SessionId,
+        /// Number of the question.
+        question: u64,
+        /// The answer to the hello.
+        rejection: Rejection,
+    },
 }
 
 /// A copy of a peer's data directory that was refused.
@@ -74,61 +105,75 @@ impl Run {
 }
 
 impl Rivals {
-    /// Returns the rival with this run, which is noted if it is new.
-    fn meet(&mut self, run: Run, now: Timestamp) -> &mut Rival {
-        let known = self.0.iter().position(|rival| rival.run == run);
+    /// Returns the rival with this run, and whether it is new.
+    fn meet(&mut self, run: Run) -> (&mut Rival, bool) {
+        let known = self.known.iter().position(|rival| rival.run == run);
         let at = known.unwrap_or_else(|| {
-            if self.0.len() == MAX_RIVALS {
-                self.0.remove(0);
+            if self.known.len() == MAX_RIVALS {
+                self.known.remove(0);
             }
-            let is_refused = false;
-            self.0.push(Rival {
+            self.questions += 1;
+            self.known.push(Rival {
                 run,
-                since: now,
-                is_refused,
+                question: self.questions,
+                fate: Fate::Open,
             });
-            self.0.len() - 1
+            self.known.len() - 1
         });
-        &mut self.0[at]
+        (&mut self.known[at], known.is_none())
     }
 }
 
 impl Session {
-    /// Notes that a message came.
-    pub(super) const fn heard(&mut self, now: Timestamp) {
-        self.heard_at = now;
-    }
-
-    /// Takes over the rivals of the session before, if its run was the same.
-    pub(super) fn succeed(&mut self, old: &mut Self) {
-        if old.run == self.run {
-            self.rivals = std::mem::take(&mut old.rivals);
+    /// Notes that the run with the session has answered this question: it lives besides all earlier rivals.
+    fn prove(&mut self, question: u64) {
+        for rival in &mut self.rivals.known {
+            if rival.question <= question && rival.fate == Fate::Open {
+                rival.fate = Fate::Proved;
+            }
         }
     }
 }
 
 impl Peers {
-    /// Checks that no other run of the peer has a live session.
-    pub(crate) fn contest(
-        &mut self,
-        now: Timestamp,
-        hello: &Hello,
-        heartbeat: Duration,
-    ) -> Result<(), Rejection> {
-        let id = hello.peer;
-        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.is_live()) else {
-            return Ok(());
+    /// Returns the sessions of peers that draw run ids: they know every message of this version.
+    pub(crate) fn sessions_of_today(&self) -> impl Iterator<Item = SessionId> + '_ {
+        let sessions = self.peers.values().filter_map(|peer| peer.session.as_ref());
+        sessions.filter_map(|session| matches!(session.run, Run::Drawn(_)).then_some(session.id))
+    }
+
+    /// Judges a hello: whether another run of the peer has a live session.
+    pub(crate) fn contest(&mut self, now: Timestamp, hello: &Hello) -> Contest {
+        let peer = self.peers.get_mut(&hello.peer).filter(|peer| peer.is_live());
+        let Some(Peer {
+            session: Some(session),
+            registration,
+            copied,
+            ..
+        }) = peer
+        else {
+            return Contest::None;
         };
         let run = Run::of(hello);
-        let Some(session) = peer.session.as_mut().filter(|session| session.run != run) else {
-            return Ok(());
-        };
-        let address = peer.registration.address.clone();
-        let rival = session.rivals.meet(run, now);
-        if session.heard_at < rival.since.after(heartbeat) {
-            return Err(Rejection::Contested { peer: id, address });
+        if session.run == run {
+            return Contest::None;
         }
-        if !std::mem::replace(&mut rival.is_refused, true) {
+        let (id, address) = (hello.peer, registration.address.clone());
+        let can_answer = matches!(session.run, Run::Drawn(_));
+        let (rival, is_new) = session.rivals.meet(run);
+        if rival.fate == Fate::Open {
+            let (peer, question) = (id, rival.question);
+            let rejection = Rejection::Contested { peer, address };
+            return match is_new && can_answer {
+                true => Contest::Begun {
+                    session: session.id,
+                    question,
+                    rejection,
+                },
+                false => Contest::Refused(rejection),
+            };
+        }
+        if std::mem::replace(&mut rival.fate, Fate::Told) != Fate::Told {
             tracing::warn!(
                 peer = %id,
                 at = %address,
@@ -136,13 +181,20 @@ impl Peers {
                 "two nodes run on copies of one data directory: the one that came later is refused; \
                  `peer new-id` gives it an id of its own"
             );
-            peer.copied = Some(Copied {
+            *copied = Some(Copied {
                 address: hello.address.clone(),
                 at: now,
             });
             self.touch(id);
         }
-        Err(Rejection::CopyOf(address))
+        Contest::Refused(Rejection::CopyOf(address))
+    }
+
+    /// Takes the answer of the run that has the peer's session.
+    pub(crate) fn prove(&mut self, id: PeerId, question: u64) {
+        if let Some(session) = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut()) {
+            session.prove(question);
+        }
     }
 
     /// Forgets copies that were refused long ago.

@@ -108,15 +108,12 @@ impl Peers {
     }
 
     /// Renews the lease of a peer, because any message proves that it lives; returns whether it was suspect.
-    pub(crate) fn renew(&mut self, id: PeerId, now: Timestamp, lease_until: Timestamp) -> bool {
+    pub(crate) fn renew(&mut self, id: PeerId, lease_until: Timestamp) -> bool {
         let Some(peer) = self.get_mut(id) else {
             return false;
         };
         let was_live = peer.is_live();
         peer.life = Life::Live { lease_until };
-        if let Some(session) = &mut peer.session {
-            session.heard(now);
-        }
         !was_live
     }
 

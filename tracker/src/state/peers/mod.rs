@@ -20,6 +20,7 @@ use shared::model::{
 use super::command::{Origin, Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
 use crate::placement::Rings;
+pub(crate) use copies::Contest;
 use copies::{Copied, Rivals, Run};
 use leases::SafeMode;
 use maintenance_holdings::MaintenanceHoldings;
@@ -99,8 +100,6 @@ pub(crate) struct Session {
     /// The run that said hello, and others that did so since.
     run: Run,
     rivals: Rivals,
-    /// Time of the last message.
-    heard_at: Timestamp,
     /// Number of the last message that was taken in.
     sequence: u64,
     /// Facts of the last mark that it was sent.
@@ -501,22 +500,16 @@ impl Peers {
         peer.reach.greet(hello, origin, now, must_wait);
         peer.life = Life::Live { lease_until };
         self.sessions.insert(id, hello.peer);
-        let mut session = Session {
+        let old = peer.session.replace(Session {
             id,
             run: Run::of(hello),
             rivals: Rivals::default(),
-            heard_at: now,
             sequence: 1,
             sent_facts: 0,
             unconfirmed: Some(unconfirmed),
-        };
-        let mut old = peer.session.take();
-        if let Some(old) = &mut old {
-            session.succeed(old);
-            self.sessions.remove(&old.id);
-        }
-        peer.session = Some(session);
-        old.map(|old| old.id)
+        })?;
+        self.sessions.remove(&old.id);
+        Some(old.id)
     }
 
     /// Checks the number of a session's next message and returns the peer; none when the message was taken in

@@ -238,7 +238,7 @@ fn every_view_of_a_directory_counts_its_worst_part() {
 }
 
 #[test]
-fn a_revision_is_its_own_parts_and_a_file_with_the_bytes_of_a_catalog_is_a_file() {
+fn a_revision_is_its_own_parts_and_a_file_is_a_file() {
     let mut world = World::with_peers(2);
     world.apply(Command::KeepRevisions(RevisionLimit::default())).ok();
     let [catalog, pack, film] = tree(&mut world);

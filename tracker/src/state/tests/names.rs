@@ -46,6 +46,22 @@ fn a_published_name_can_be_resolved_and_listed() {
 }
 
 #[test]
+fn the_beginning_of_an_id_means_its_content_unless_it_is_a_name() {
+    let mut world = World::with_peers(1);
+    let (bytes, other) = (content(1, 3), content(2, 3));
+    let binding = world.publish(1, "models/a", &bytes, 1);
+    let short = bytes.content().short();
+    let resolve = |world: &World, text: &str| world.state.resolve(&ContentRef::Name(name(text)));
+    assert_eq!(resolve(&world, &short), Ok((binding, bytes.clone())));
+    assert_eq!(
+        resolve(&world, &short[..7]),
+        Err(Rejection::NoSuchName(short[..7].to_owned()))
+    );
+    let bound = world.publish(1, &short, &other, 1);
+    assert_eq!(resolve(&world, &short), Ok((bound, other)));
+}
+
+#[test]
 fn names_are_listed_in_order_by_prefix_and_page() {
     let mut world = World::with_peers(1);
     for text in ["b", "a/2", "a/10", "a", "a/1", "ab", "a0"] {

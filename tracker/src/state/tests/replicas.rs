@@ -109,9 +109,7 @@ fn the_most_endangered_content_is_repaired_first() {
         .into_iter()
         .map(|(_, order)| match order {
             Order::Assign { manifest, .. } => manifest.content(),
-            Order::Evict { .. } | Order::Remember(_) | Order::Probe { .. } => {
-                panic!("nothing else is ordered")
-            }
+            other => panic!("nothing else is ordered, and {other:?} is"),
         })
         .collect();
     assert_eq!(

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use shared::model::{ContentState, Epoch, Numbered, PeerState, Report};
+use shared::model::{
+    ContentState, Epoch, FragmentLength, NetworkDefaults, Numbered, Order, PeerState, Report,
+};
 
-use super::world::{World, content, peer, some};
+use super::world::{World, content, peer, some, target};
+use crate::policy::Policy;
 use crate::state::{Closing, Command, Rejection};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -210,6 +213,34 @@ fn peers_that_have_long_been_lost_are_forgotten() {
             .iter()
             .any(|info| info.id == peer(2))
     );
+}
+
+#[test]
+fn peers_are_told_the_defaults_when_they_come_and_when_they_change() {
+    let mut world = World::new();
+    let welcome = world.hello_of_run(1, 1, Epoch::new(0), Some(1)).expect("welcome");
+    assert_eq!(welcome.defaults, NetworkDefaults::default());
+    world.announce(1, Vec::new(), true);
+    world.join(2);
+    let defaults = NetworkDefaults {
+        replicas: target(5),
+        fragment_length: Some(FragmentLength::MIN),
+    };
+    for _ in 0..2 {
+        let policy = Policy {
+            defaults,
+            ..Policy::default()
+        };
+        world.apply(Command::Adopt(Box::new(policy))).expect("adopted");
+    }
+    let epoch = Epoch::new(1);
+    assert_eq!(
+        world.take_orders(),
+        [(peer(1), Order::Adopt { epoch, defaults })],
+        "once, and no older peer, which would not understand it"
+    );
+    let welcome = world.hello_of_run(3, 1, Epoch::new(0), Some(3)).expect("welcome");
+    assert_eq!(welcome.defaults, defaults);
 }
 
 #[test]

@@ -21,7 +21,8 @@ pub(super) struct Toll {
 }
 
 impl Toll {
-    /// Adds the fatal losses of one content, or of several that are lost together, given the sets of its fragments' keepers and the zones of those.
+    /// Adds the fatal losses of one content, or of several that are lost together, given the sets of its
+    /// fragments' keepers and the zones of those.
     fn add<'a>(&mut self, sets: &BTreeSet<Vec<PeerId>>, zone: impl Fn(PeerId) -> Option<&'a Zone>) {
         let alone: BTreeSet<_> = sets
             .iter()

@@ -109,8 +109,8 @@ impl State {
         (page, names.next().is_some())
     }
 
-    /// Returns the holders of a content, and how the collection stands whose catalog it is. When there are more
-    /// than `max_holders`, `rng` chooses.
+    /// Returns the holders of a content, and how the collection stands whose catalog it is. When there are
+    /// more than `max_holders`, `rng` chooses.
     ///
     /// # Errors
     /// As [`Self::resolve`].

@@ -1,7 +1,7 @@
 //! A file, or a collection with its parts: the one place that says which contents a name stands for.
 //!
-//! The catalog alone tells nothing about a collection: its files are in the parts. Every view of a name counts
-//! all of these contents, so that a collection is as well off as its worst part.
+//! The catalog alone tells nothing about a collection: its files are in the parts. Every view of a name
+//! counts all of these contents, so that a collection is as well off as its worst part.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -37,9 +37,10 @@ pub(super) struct Shares(BTreeMap<PeerId, Amount>);
 impl<'a> Whole<'a> {
     /// Finds the contents that are meant.
     pub(super) fn of(state: &'a State, asked: &Asked) -> Result<Self, Rejection> {
-        let binding = state.names.meant(&asked.content)?;
+        let what = state.names.spelled_out(&asked.content)?;
+        let binding = state.names.meant(&what)?;
         // A part of a collection is asked for by its id, and its name is the collection's.
-        let id = match asked.content {
+        let id = match what {
             ContentRef::Name(_) | ContentRef::Inside(_) => binding.content,
             ContentRef::Id(id) => id,
         };

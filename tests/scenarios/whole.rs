@@ -1,0 +1,221 @@
+//! A directory is its catalog and all of its parts, for every question about it; and what is inside has
+//! names.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use anyhow::Result;
+use harness::{Cluster, Peer, eventually};
+use serde_json::{Value, json};
+
+use crate::{MIB, PATIENCE};
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the harness makes text paths")
+}
+
+fn ask<const N: usize>(peer: &Peer, arguments: [&str; N]) -> Value {
+    peer.run(arguments).expect(0).json()
+}
+
+/// Plants a directory with a large file, a small one, and names that only a directory can have.
+fn plant(root: &Path) -> Result<()> {
+    fs::create_dir_all(root.join("d"))?;
+    fs::write(root.join("d/small"), vec![1; 20_000])?;
+    fs::write(root.join("d/x:y"), b"colon")?;
+    fs::write(root.join("d/back\\slash"), b"backslash")?;
+    harness::content::write(&root.join("large"), 3 * MIB, 7)?;
+    Ok(())
+}
+
+const LENGTH: u64 = 3 * MIB + 20_000 + 5 + 9;
+
+/// Flips a byte of every content that a peer's store keeps, and returns how many there are.
+fn rot(peer: &Peer) -> Result<usize> {
+    let mut rotten = 0;
+    for entry in fs::read_dir(peer.data_dir().join("contents"))? {
+        for file in fs::read_dir(entry?.path())? {
+            let file = fs::File::options().read(true).write(true).open(file?.path())?;
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, 0)?;
+            file.write_all_at(&[byte[0] ^ 0x40], 0)?;
+            rotten += 1;
+        }
+    }
+    Ok(rotten)
+}
+
+#[test]
+fn every_answer_about_a_directory_is_of_all_of_it() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    let (tree, copy) = (cluster.path("tree"), cluster.path("copy"));
+    plant(&tree)?;
+    let add = ["add", text(&tree), "--replicas", "1", "--wait", "60s"];
+    drop(cluster.peer(0).run(add).expect(0));
+    let reader = cluster.peer(1);
+    let plan = ask(reader, ["get", "tree", "--dry-run", "--json"]);
+    assert_eq!(
+        (&plan["length"], &plan["bytes"], &plan["here"]),
+        (&json!(LENGTH), &json!(LENGTH), &json!(0))
+    );
+    drop(reader.run(["get", "tree", "--output", text(&copy)]).expect(0));
+    let plan = ask(reader, ["get", "tree", "--dry-run", "--json"]);
+    assert_eq!((&plan["bytes"], &plan["here"]), (&json!(0), &json!(LENGTH)));
+
+    let listed = ask(reader, ["list", "--json"]);
+    assert_eq!(listed["names"][0]["length"], LENGTH);
+    let is_known = |located: &Value| located["holder_count"] == 2;
+    let located = eventually("both hold it", PATIENCE, || reader.locate("tree"), is_known)?;
+    assert_eq!(
+        (&located["length"], &located["directory"]),
+        (&json!(LENGTH), &json!(true))
+    );
+    assert_eq!(
+        (&located["keeper_count"], &located["fewest"]),
+        (&json!(1), &json!(1)),
+        "a copy is no replica"
+    );
+    let whole = &located["fragment_count"];
+    for peer in located["peers"].as_array().expect("peers") {
+        assert_eq!(&peer["fragments_held"], whole);
+        assert_eq!(peer["keeps"], peer["fragments_kept"] != 0);
+    }
+    let survives = ask(reader, ["durability", "tree", "--json"]);
+    assert_eq!(
+        (&survives["keepers"], &survives["sources"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(survives["extent"]["contents"], located["contents"]);
+
+    // Rot anywhere in it is damage of it; the publisher's catalog and packs are read as well.
+    let publisher = cluster.peer(0);
+    let verified = publisher.run(["verify", "tree", "--json"]).expect(0).json();
+    assert!(
+        verified["done"].as_u64().is_some_and(|done| done > LENGTH),
+        "{verified}"
+    );
+    assert!(rot(publisher)? >= 2, "a catalog and a pack");
+    let damaged = publisher.run(["verify", "tree"]).expect(8);
+    assert!(damaged.stderr.contains("damaged"), "{}", damaged.stderr);
+
+    // With the reader and the large file gone, the directory cannot be had, and says so.
+    cluster.peer_mut(1).program.stop()?;
+    fs::remove_file(tree.join("large"))?;
+    let publisher = cluster.peer(0);
+    drop(publisher.run(["verify", "tree"]));
+    let is_gone = |why: &Value| why["state"] == "unavailable";
+    let ask_why = || ask(publisher, ["why", "tree", "--json"]);
+    let why = eventually("the loss is known", PATIENCE, ask_why, is_gone)?;
+    assert_eq!(why["reasons"][0]["code"], "no_source", "{why}");
+    assert_eq!(
+        ask(publisher, ["durability", "tree", "--json"])["state"],
+        "unavailable"
+    );
+    assert_eq!(
+        ask(publisher, ["list", "--json"])["names"][0]["state"],
+        "unavailable"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_is_inside_a_directory_can_be_named() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    plant(&tree)?;
+    drop(
+        cluster
+            .peer(0)
+            .run(["add", text(&tree), "--replicas", "1"])
+            .expect(0),
+    );
+    let reader = cluster.peer(1);
+    for (path, bytes) in [
+        ("tree/d/x:y", "colon"),
+        ("tree/d/back\\slash", "backslash"),
+        ("tree@1/d/x:y", "colon"),
+    ] {
+        let output = cluster.path("one");
+        drop(
+            reader
+                .run(["get", path, "--output", text(&output), "--force"])
+                .expect(0),
+        );
+        assert_eq!(fs::read_to_string(&output)?, bytes, "{path}");
+        assert_eq!(reader.run(["get", path, "--output", "-"]).expect(0).stdout, bytes);
+        assert_eq!(
+            ask(reader, ["locate", path, "--json"])["contents"],
+            2,
+            "its catalog and its pack"
+        );
+        assert_eq!(ask(reader, ["why", path, "--json"])["state"], "replicated");
+        assert_eq!(
+            ask(reader, ["durability", path, "--json"])["extent"]["contents"],
+            2
+        );
+        assert_eq!(
+            ask(reader, ["get", path, "--dry-run", "--json"])["length"],
+            bytes.len()
+        );
+        assert_eq!(reader.run(["list", path]).expect(0).stdout.lines().count(), 1);
+        drop(reader.run(["verify", path]).expect(0));
+        let forget = reader.run(["forget", path]).expect(5);
+        assert!(forget.stderr.contains("as a whole"), "{}", forget.stderr);
+    }
+    for command in ["get", "locate", "why", "durability", "list", "verify", "forget"] {
+        let missing = reader.run([command, "tree/d/none:here"]);
+        assert!(
+            [3, 5].contains(&missing.code),
+            "{command}: {} {}",
+            missing.code,
+            missing.stderr
+        );
+        assert_eq!(
+            missing.code == 5,
+            command == "forget",
+            "{command}: {}",
+            missing.stderr
+        );
+    }
+    let out = cluster.path("out");
+    for more in [["--include", "none*"], ["--exclude", "*"]] {
+        let [option, glob] = more;
+        for dry in [&["--dry-run"][..], &[]] {
+            let get = ["get", "tree", "--output", text(&out), option, glob];
+            let refused = reader.run(get.iter().chain(dry)).expect(3);
+            assert!(
+                refused.stderr.contains("nothing in the directory is selected"),
+                "{}",
+                refused.stderr
+            );
+        }
+    }
+    let none = cluster
+        .peer(0)
+        .run(["add", text(&tree), "--name", "other", "--include", "none*"]);
+    assert_eq!(none.code, 3, "{}", none.stderr);
+
+    // A name of its own hides a path inside; both can be had, and the first says how to get the second.
+    let hiding = cluster.path("hiding");
+    fs::write(&hiding, b"hiding")?;
+    drop(
+        cluster
+            .peer(0)
+            .run(["add", text(&hiding), "--name", "tree/d/small", "--replicas", "1"])
+            .expect(0),
+    );
+    let output = cluster.path("hidden");
+    let get = reader
+        .run(["get", "tree/d/small", "--output", text(&output)])
+        .expect(0);
+    assert_eq!(fs::read(&output)?, b"hiding");
+    assert!(get.stderr.contains("tree@1/d/small"), "{}", get.stderr);
+    drop(
+        reader
+            .run(["get", "tree@1/d/small", "--output", text(&output), "--force"])
+            .expect(0),
+    );
+    assert_eq!(fs::read(&output)?, fs::read(tree.join("d/small"))?);
+    Ok(())
+}
