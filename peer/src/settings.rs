@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use proto::messages::control::EntryPoint;
 use shared::language::Language;
-use shared::model::{FragmentLength, HostPort, ReplicationTarget};
+use shared::model::{FragmentLength, HostPort, ReplicationTarget, Undialable, undialable};
 use shared::runtime::telemetry::{LOG, LOG_FORMAT};
 use shared::settings::{
     self, Env, InForce, Key, Places, Setting, Table, Values, duration, path, text, truth, whole,
@@ -158,6 +158,15 @@ pub enum SettingsError {
     /// No home directory to keep data in.
     #[error("{}", words::no_home())]
     NoHome,
+    /// A node on every address of the machine has to say which one others dial.
+    #[error("{}", words::wildcard_host(_0))]
+    WildcardHost(String),
+    /// No node can listen on an address of many machines.
+    #[error("{}", words::many_hosts(_0))]
+    ManyHosts(String),
+    /// Nobody can dial the address that others would be told.
+    #[error("{}", words::undialable(_0))]
+    Undialable(HostPort),
     /// A relative directory without a current one.
     #[error("{}", words::bad_data_dir(path.display(), words::io_error(source)))]
     DataDir {
@@ -223,13 +232,15 @@ impl Options {
             .or(webserver)
             .or_else(|| values.said(&JOIN).map(EntryPoint::Peer));
         let is_set = |key| values.get(key).unwrap_or(false);
+        let (host, advertise) = (values.get(&HOST).unwrap_or_default(), values.get(&ADVERTISE));
+        check_addresses(&host, advertise.as_ref())?;
         Ok(Self {
             data_dir,
             peer: values.get(&PEER),
             entry,
-            host: values.get(&HOST).unwrap_or_default(),
+            host,
             port: values.said(&PORT),
-            advertise: values.get(&ADVERTISE),
+            advertise,
             node: NodeSettings::of(values),
             replicas: values.get(&REPLICAS),
             fragment_length: values.get(&FRAGMENT_LENGTH),
@@ -241,6 +252,19 @@ impl Options {
             timeout: values.get(&TIMEOUT),
             in_force: InForce::from(values),
         })
+    }
+}
+
+/// Checks that others can be told where to dial a node that listens on `host`.
+fn check_addresses(host: &str, advertise: Option<&HostPort>) -> Result<(), SettingsError> {
+    match (undialable(host), advertise) {
+        (Some(Undialable::Many), _) => return Err(SettingsError::ManyHosts(host.to_owned())),
+        (Some(Undialable::Wildcard), None) => return Err(SettingsError::WildcardHost(host.to_owned())),
+        (Some(Undialable::Wildcard) | None, _) => {}
+    }
+    match advertise.filter(|address| address.undialable().is_some()) {
+        Some(address) => Err(SettingsError::Undialable(address.clone())),
+        None => Ok(()),
     }
 }
 

@@ -39,6 +39,12 @@ impl TrackerSources {
 }
 
 impl FindSources for TrackerSources {
+    fn report_unreached(&self, peer: PeerId, error: &str) {
+        if let Some(network) = self.network.get() {
+            network.report_unreached(peer, error.to_owned());
+        }
+    }
+
     fn find(&self, content: ContentId) -> BoxFuture<'_, Vec<Source>> {
         async move {
             let Some(connection) = self.network.get().and_then(|network| network.connection().ok()) else {

@@ -17,6 +17,17 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Covers 10 Gbit/s at 12 ms; smaller windows throttle a transfer to window / round trip.
 const WINDOW_BYTES: u32 = 16 << 20;
 
+/// Returns why a connection could not be made, as short as the system says it: `connection refused`.
+#[must_use]
+pub fn cause(error: &RemoteError) -> String {
+    let text = error.to_string();
+    let last = text.rsplit(": ").next().unwrap_or(&text);
+    let plain = last.split(" (os error").next().unwrap_or(last);
+    let mut chars = plain.chars();
+    let first = chars.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
+}
+
 /// A channel that dials when it is first used, and again whenever the connection is lost.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ mod lying;
 mod menu;
 mod mistakes;
 mod passing;
+mod reach;
 mod removal;
 mod replication;
 mod restart;

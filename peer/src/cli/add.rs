@@ -81,6 +81,9 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         None => context.require_sharing(&shown).await?,
         Some(_) => context.find_or_run().await?,
     };
+    if let Some(host) = node.status.visitor_host {
+        context.out.note(&words::visitor(&node.status.address, host));
+    }
     // Otherwise the command would wait until the node is connected.
     if args.wait.is_some() && node.status.session == SessionStatus::Offline {
         return Err(Failure::new(Exit::Unreachable, words::cannot_wait_offline(shown)));

@@ -7,9 +7,10 @@ use shared::settings::{Values, follow};
 
 use crate::node::NodeHandle;
 use crate::settings::{Gathered, Options};
-use crate::terminal::attach::{cannot_run, entry_or_default, misdirected, node_config};
+use crate::terminal::attach::{cannot_run, entry_or_default, misdirected, node_config, visitor_host};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::Output;
+use crate::words;
 
 /// The port at which other peers and scripts expect a node.
 const DEFAULT_PORT: u16 = 50053;
@@ -36,7 +37,8 @@ pub(super) async fn run(
     {
         return Err(failure);
     }
-    let config = node_config(&options, DEFAULT_PORT, Some(entry_or_default(&options)), false);
+    let entry = entry_or_default(&options);
+    let config = node_config(&options, DEFAULT_PORT, Some(entry.clone()), false);
     let failed = |error| cannot_run(&error);
     let node = NodeHandle::start(config, tasks.clone()).await.map_err(failed)?;
     let (adjustable, stop) = (node.adjustable(), tasks.token().clone());
@@ -52,6 +54,10 @@ pub(super) async fn run(
     });
     tasks.spawn("settings", OnExit::Continue, following);
     let address = node.local_addr();
+    let said = options.advertise.clone().unwrap_or_else(|| address.into());
+    if let Some(host) = visitor_host(&said, &entry).await {
+        out.line(&words::visitor(&said, host));
+    }
     out.line(&format!("peer ready on {address}"));
     out.json(&ServeLine::Ready {
         address: address.to_string(),

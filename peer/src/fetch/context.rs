@@ -23,6 +23,9 @@ pub trait FindSources: Send + Sync + 'static {
     /// no such peer is known, or when the directory cannot be asked. A fetch stops waiting after a few
     /// seconds.
     fn find(&self, content: ContentId) -> BoxFuture<'_, Vec<Source>>;
+
+    /// Takes note that a peer which was found could not be dialled.
+    fn report_unreached(&self, _peer: PeerId, _error: &str) {}
 }
 
 /// Everything that is shared by the jobs of one fetcher.

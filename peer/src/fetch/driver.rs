@@ -199,13 +199,23 @@ impl Driver {
                 {
                     self.sources
                         .heard_of(source, !matches!(event, Event::Left { .. }));
+                    if matches!(event, Event::Joined { .. }) {
+                        self.sources.reached(source);
+                    }
                     self.apply(event);
+                }
+            }
+            Report::Unreached(source, error) => {
+                // Once for each time that it was in reach.
+                if self.sources.unreached(source, &error) {
+                    self.context.finder.report_unreached(source, &error);
                 }
             }
             Report::Ended { number, outcome } => return self.ended(number, outcome),
             Report::Disconnected(source) => self.disconnect(source),
             Report::Found(found) => {
                 self.sources.end_find();
+                self.sources.found(&found);
                 self.make_room_for(&found);
                 self.connect(found);
             }
@@ -286,7 +296,7 @@ impl Driver {
                 missing: summary.pending,
                 tried: self.sources.tried(),
                 waited,
-                reason: waiting_for(&summary)
+                reason: waiting_for(&summary, &self.sources.failures())
                     .map_or_else(|| "the sources are too slow".to_owned(), |why| why.to_string()),
             }),
             _ => Ok(()),
@@ -515,6 +525,10 @@ impl Driver {
         if comes || summary.pending == 0 {
             return self.speeds.complaint(self.remaining());
         }
+        let failures = self.sources.failures();
+        if summary.unsourced > 0 && !failures.is_empty() {
+            return Some(Waiting::Unreached(failures));
+        }
         let is_connecting = |source: &&FetchSource| source.state == FetchSourceState::Connecting;
         let connecting = from.iter().filter(is_connecting).count();
         standstill(summary, u32::try_from(connecting).unwrap_or(u32::MAX))
@@ -541,6 +555,7 @@ impl Driver {
         let limiter = &self.context.limiter;
         let circumstances = Circumstances {
             summary,
+            unreached: self.sources.failures(),
             limit: limiter.rate().filter(|_| limiter.holds_up()),
             memory: self
                 .waits_for_memory(summary.in_flight)

@@ -44,6 +44,8 @@ pub struct Fetched {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Circumstances {
     pub(super) summary: SchedulerSummary,
+    /// Failures to dial sources, in words.
+    pub(super) unreached: String,
     /// The limit on downloads, when it has held requests up lately.
     pub(super) limit: Option<ByteRate>,
     /// Bytes that all fetches together may have asked for, when others have taken them all.
@@ -61,7 +63,7 @@ impl Circumstances {
             return Vec::new();
         }
         let all = [
-            waiting_for(&self.summary),
+            waiting_for(&self.summary, &self.unreached),
             self.memory.map(Waiting::Memory),
             self.is_disk_behind.then_some(Waiting::Disk),
             self.limit.map(Waiting::Limit),
@@ -76,10 +78,12 @@ impl Circumstances {
 }
 
 /// Returns the reason for which the sources deliver nothing, or not everything.
-pub(super) const fn waiting_for(summary: &SchedulerSummary) -> Option<Waiting> {
+pub(super) fn waiting_for(summary: &SchedulerSummary, unreached: &str) -> Option<Waiting> {
     let missing = summary.pending.saturating_sub(summary.in_flight);
     if summary.pending == 0 {
         None
+    } else if summary.unsourced > 0 && !unreached.is_empty() {
+        Some(Waiting::Unreached(unreached.to_owned()))
     } else if summary.unsourced > 0 && summary.unsourced == summary.pending {
         Some(Waiting::NoSource)
     } else if summary.unsourced > 0 {
@@ -101,7 +105,7 @@ pub(super) fn standstill(summary: &SchedulerSummary, connecting: u32) -> Option<
         // What they hold is not known yet.
         return Some(Waiting::Connecting(connecting));
     }
-    waiting_for(summary).or(Some(Waiting::SourcesSilent(summary.serving.max(1))))
+    waiting_for(summary, "").or(Some(Waiting::SourcesSilent(summary.serving.max(1))))
 }
 
 #[cfg(test)]
@@ -186,9 +190,20 @@ mod tests {
                 None,
             ),
         ] {
-            let told = waiting_for(&summary).map(|waiting| waiting.to_string());
+            let told = waiting_for(&summary, "").map(|waiting| waiting.to_string());
             assert_eq!(told.as_deref(), words, "{summary:?}");
         }
+        let summary = SchedulerSummary {
+            unsourced: 10,
+            sources: 0,
+            ..summary
+        };
+        let told = waiting_for(&summary, "10.0.0.7:5: connection refused").expect("a reason");
+        assert_eq!(told.code(), ReasonCode::Unreachable);
+        assert_eq!(
+            told.to_string(),
+            "holders exist but cannot be reached: 10.0.0.7:5: connection refused"
+        );
     }
 
     #[test]
@@ -203,6 +218,7 @@ mod tests {
         };
         let all = Circumstances {
             summary,
+            unreached: String::new(),
             limit: ByteRate::new(1 << 20),
             memory: Some(64 << 20),
             is_disk_behind: true,

@@ -12,6 +12,8 @@ pub(super) enum Report {
     Event(Event),
     /// A request ended; every request reports its end once, under its number.
     Ended { number: u64, outcome: Outcome },
+    /// A source could not be dialled, for this reason.
+    Unreached(PeerId, String),
     /// A connection to a source ended by itself.
     Disconnected(PeerId),
     /// Peers that may be sources.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proto::client::{Availability, TransferClient};
+use proto::dial;
 use shared::model::{Manifest, PeerId};
 use shared::runtime::Backoff;
 use shared::{Coded as _, ErrorCode};
@@ -82,6 +83,10 @@ impl SourceConnection {
                 }
                 Err(error) => {
                     debug!(peer = %self.source, %error, "cannot follow a source");
+                    if matches!(error.code(), ErrorCode::Unavailable | ErrorCode::DeadlineExceeded) {
+                        self.send(Report::Unreached(self.source, dial::cause(&error)))
+                            .await;
+                    }
                     self.report(Event::Left { source: self.source }).await;
                     failures += 1;
                 }

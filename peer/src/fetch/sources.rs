@@ -64,6 +64,8 @@ pub(super) struct Sources {
     tried: BTreeSet<PeerId>,
     /// Part that each peer has given, of those that delivered a fragment or were connected.
     given: BTreeMap<PeerId, Given>,
+    /// Peers that could not be dialled, with their addresses and the errors.
+    unreached: BTreeMap<PeerId, String>,
     last_find: Option<Timestamp>,
     /// Number of searches: they are frequent at first, when a swarm comes together, and then less and less.
     finds: u32,
@@ -80,6 +82,7 @@ impl Sources {
             connected,
             tried,
             given,
+            unreached: BTreeMap::new(),
             last_find: None,
             finds: 0,
             is_finding: false,
@@ -245,6 +248,36 @@ impl Sources {
         if let Some(connected) = self.connected.get_mut(&source) {
             connected.stall = (connected.stall * 2).min(LONGEST_STALL);
         }
+    }
+
+    /// Notes that a source could not be dialled; returns whether that is news.
+    pub(super) fn unreached(&mut self, source: PeerId, error: &str) -> bool {
+        let Some(connected) = self.connected.get(&source) else {
+            return false;
+        };
+        let text = format!("{}: {error}", connected.address);
+        self.unreached.insert(source, text).is_none()
+    }
+
+    /// Notes that a source was reached.
+    pub(super) fn reached(&mut self, source: PeerId) {
+        self.unreached.remove(&source);
+    }
+
+    /// Forgets failures of peers that are no longer known to hold anything. An answer that names nobody may
+    /// come from a tracker that is away.
+    pub(super) fn found(&mut self, found: &[Source]) {
+        if !found.is_empty() {
+            self.unreached
+                .retain(|peer, _| found.iter().any(|source| source.peer == *peer));
+        }
+    }
+
+    /// Returns some failures to dial sources, in words; empty when there are none.
+    pub(super) fn failures(&self) -> String {
+        const LISTED: usize = 3;
+        let listed: Vec<_> = self.unreached.values().take(LISTED).map(String::as_str).collect();
+        listed.join(", ")
     }
 
     /// Number of peers that were tried.

@@ -347,6 +347,11 @@ impl<'a> Menu<'a> {
         match self.while_shown(&connecting, client.connect(&entry)).await {
             Some(Ok((tracker, epoch))) => {
                 self.console.say(&words::connected_to(tracker, epoch));
+                if let Ok(status) = self.client.status().await
+                    && let Some(host) = status.visitor_host
+                {
+                    self.console.say(&words::visitor(&status.address, host));
+                }
                 self.entry = entry;
                 self.tell_published(before.as_ref()).await;
             }

@@ -96,6 +96,11 @@ pub enum NodeError {
         /// The cause.
         source: Failure,
     },
+    /// The name stands for every address of the machine, and nothing says which one others dial.
+    #[error(
+        "{0} listens on every address of this machine; say which one others dial with --advertise HOST:PORT"
+    )]
+    Wildcard(String),
     /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -116,6 +121,7 @@ impl Coded for NodeError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Store { source, .. } => source.code(),
+            Self::Wildcard(_) => ErrorCode::InvalidArgument,
             Self::Listen(error) => error.code(),
             Self::Announce { source, .. } => source.into(),
             Self::Failed => ErrorCode::Internal,
@@ -132,6 +138,10 @@ impl NodeHandle {
         let (store, identity) = open(&config).await?;
         let listening = Listening::start(&config.host, config.port).await?;
         let (address, control) = (listening.address, listening.control);
+        // The settings know wildcards in numbers; only the resolver knows that a name means one.
+        if config.advertise.is_none() && address.ip().is_unspecified() {
+            return Err(NodeError::Wildcard(config.host));
+        }
         let clock = Clock::system();
         let zone = watch::Sender::new(config.settings.zone.clone());
         let sources = TrackerSources::new(identity.peer());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proto::client::DirectoryClient;
+use proto::dial;
 use shared::model::{HostPort, Report};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::{Semaphore, mpsc};
@@ -38,7 +39,7 @@ impl Probes {
         self.tasks.spawn("probe", OnExit::Continue, async move {
             let outcome = DirectoryClient::answers_at(&address).await;
             debug!(%address, ?outcome, "dialled a peer for the tracker");
-            let outcome = outcome.map_err(|error| error.to_string());
+            let outcome = outcome.map_err(|error| dial::cause(&error));
             // Without a session by then, the tracker asks another peer.
             drop(reports.send(Report::Probed { probe, outcome }).await);
             drop(slot);

@@ -31,6 +31,41 @@ fn told(file: &str, variables: &[(&str, &str)]) -> Result<Options, SettingsError
     Options::of(&places.values()?)
 }
 
+#[test]
+fn a_node_says_an_address_that_others_can_dial() {
+    let said = |host: &str, advertise: Option<&str>| {
+        let flags = [("data_dir", "/d"), ("host", host)];
+        let flags = flags
+            .into_iter()
+            .chain(advertise.map(|address| ("advertise", address)));
+        let flags = flags
+            .map(|(name, value)| (name.to_owned(), OsString::from(value)))
+            .collect();
+        gather(&flags, &|_| None)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    for host in ["0.0.0.0", "::", "[::]", "0", "::ffff:0.0.0.0"] {
+        let refused = said(host, None).expect_err(host);
+        assert!(refused.contains("--advertise HOST:PORT"), "{host}: {refused}");
+        assert_eq!(said(host, Some("10.0.0.7:1")), Ok(()), "{host}");
+    }
+    for advertise in [
+        "0.0.0.0:5",
+        "[::]:5",
+        "0:5",
+        "224.0.0.1:5",
+        "[ff02::1]:5",
+        "255.255.255.255:5",
+    ] {
+        assert!(said("10.0.0.7", Some(advertise)).is_err(), "{advertise}");
+    }
+    assert!(said("239.0.0.1", Some("10.0.0.7:1")).is_err());
+    for host in ["127.0.0.1", "10.0.0.7", "::1", "a.lab"] {
+        assert_eq!(said(host, None), Ok(()), "{host}");
+    }
+}
+
 /// A value that each setting accepts and that is not its default.
 const SAMPLES: [(&str, &str); 24] = [
     ("data_dir", "/data"),

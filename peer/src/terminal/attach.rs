@@ -1,7 +1,9 @@
 //! The node that a command talks to: the running one, or one that this process runs for as long as it is
 //! needed.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use proto::RemoteError;
 use proto::client::{ControlClient, Program};
@@ -175,6 +177,27 @@ pub fn entry_or_default(options: &Options) -> EntryPoint {
 #[must_use]
 pub fn last_network(options: &Options) -> Option<EntryPoint> {
     last_entry(&options.data_dir)
+}
+
+/// Returns the address on which a node could listen, when no other machine can dial the one that it says and
+/// the network of `entry` is on another machine. It is a forecast: the tracker decides.
+pub async fn visitor_host(said: &HostPort, entry: &EntryPoint) -> Option<IpAddr> {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let (EntryPoint::Webserver(network) | EntryPoint::Tracker(network) | EntryPoint::Peer(network)) = entry;
+    if !said.is_loopback() || network.is_loopback() {
+        return None;
+    }
+    let looked = tokio::net::lookup_host((network.host().to_owned(), network.port()));
+    let remote = tokio::time::timeout(PATIENCE, looked).await.ok()?.ok()?.next()?;
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    // No datagram is sent: the system says which of its addresses it would send from.
+    let socket = tokio::net::UdpSocket::bind((any, 0)).await.ok()?;
+    socket.connect(remote).await.ok()?;
+    let own = socket.local_addr().ok()?.ip();
+    (own != remote.ip() && !own.is_loopback()).then_some(own)
 }
 
 /// Returns text such as `the webserver at HOST:PORT`.

@@ -11,6 +11,7 @@ use shared::{Coded as _, ErrorCode};
 
 use super::exit::{Exit, Failure};
 use super::listing::{all_peers, locate};
+use super::output::one_line;
 use super::show::runs;
 use crate::words;
 
@@ -21,6 +22,11 @@ const MOST: usize = 5;
 pub async fn explain(failure: Failure, client: &ControlClient, content: &ContentRef) -> Failure {
     match located(client, content).await {
         Some(location) if location.health.state == ContentState::Unavailable => {
+            let out = out_of_reach(&location);
+            if !out.is_empty() {
+                let message = format!("{failure}; {}", words::holders_out_of_reach(out.join(", ")));
+                return Failure::new(Exit::Unreachable, message);
+            }
             let peers = all_peers(client).await.map(|view| view.peers).unwrap_or_default();
             let message = format!("{failure}; {}", nobody_has(&location, &peers));
             Failure::new(Exit::Incomplete, message)
@@ -46,6 +52,22 @@ async fn located(client: &ControlClient, content: &ContentRef) -> Option<Locatio
     }
 }
 
+/// Lists the live holders that other peers cannot dial, with the errors.
+fn out_of_reach(location: &Location) -> Vec<String> {
+    let shares = location.whole.iter().flat_map(|whole| &whole.shares);
+    let holders = location.holders.iter().map(|holder| &holder.peer);
+    let all = holders.chain(shares.map(|share| &share.peer));
+    let live = all.filter(|peer| peer.state == PeerState::Live);
+    let mut failures: Vec<_> = live
+        .filter_map(|peer| peer.reach.failure())
+        .map(|failure| one_line(&format!("{}: {}", failure.address, failure.error)))
+        .collect();
+    failures.sort_unstable();
+    failures.dedup();
+    failures.truncate(MOST);
+    failures
+}
+
 /// Names the fragments that no live peer has, and the absent peers.
 fn nobody_has(location: &Location, peers: &[PeerInfo]) -> String {
     let mut missing = location.manifest.all_fragments();
@@ -59,7 +81,10 @@ fn nobody_has(location: &Location, peers: &[PeerInfo]) -> String {
         // Its parts are contents of their own.
         _ => words::nobody_has_some().to_owned(),
     };
-    let away: Vec<_> = peers.iter().filter(|peer| !live(peer.state)).collect();
+    let away: Vec<_> = peers
+        .iter()
+        .filter(|peer| !live(peer.state) && !peer.is_gone_visitor())
+        .collect();
     let mut told: Vec<String> = away
         .iter()
         .take(MOST)

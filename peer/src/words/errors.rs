@@ -122,6 +122,18 @@ shared::messages! {
         en: "cannot use the data directory {path}: {reason}",
         es: "no vale el directorio de datos {path}: {reason}"
     }
+    fn wildcard_host(host) {
+        en: "--host {host} listens on every address of this machine, and others must be told which one to dial: add --advertise HOST:PORT",
+        es: "--host {host} escucha en todas las direcciones de esta máquina, y hay que decir a los demás a cuál llamar: añada --advertise HOST:PUERTO"
+    }
+    fn many_hosts(host) {
+        en: "--host {host} stands for many machines; give an address of this one",
+        es: "--host {host} designa muchas máquinas; indique una dirección de esta"
+    }
+    fn undialable(address) {
+        en: "nobody can dial --advertise {address}: it stands for every address, or for many machines; give the one at which others reach this machine",
+        es: "nadie puede llamar a --advertise {address}: designa todas las direcciones, o muchas máquinas; indique aquella en la que los demás alcanzan esta máquina"
+    }
     fn menu_has_no_json() {
         en: "--json goes with a command; the menu is for people",
         es: "--json va con una orden; el menú es para personas"
@@ -319,6 +331,12 @@ pub(crate) fn waiting(why: &Waiting) -> String {
         Waiting::Searching => "buscando nodos que lo tengan".to_owned(),
         Waiting::Connecting(1) => "conectando con 1 nodo".to_owned(),
         Waiting::Connecting(n) => format!("conectando con {n} nodos"),
+        Waiting::Unreached(failures) => {
+            format!(
+                "hay nodos que lo tienen, pero no se alcanzan: {}",
+                quoted(failures)
+            )
+        }
         Waiting::NoSource => "ningún nodo conectado tiene lo que falta".to_owned(),
         Waiting::NoSourceOfSome(n) => format!("ningún nodo conectado tiene {n} de los fragmentos"),
         Waiting::SourcesBusy(1) => "la única fuente está ocupada".to_owned(),

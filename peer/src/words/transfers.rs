@@ -224,6 +224,10 @@ shared::messages! {
         en: "nothing arrived for {elapsed} ({why}); {percent}% is kept, run the same command again to continue",
         es: "no llegó nada en {elapsed} ({why}); se conserva el {percent} %, ejecute otra vez la misma orden para continuar"
     }
+    fn holders_out_of_reach(failures) {
+        en: "holders exist but cannot be reached: {failures}",
+        es: "hay nodos que lo tienen, pero no se alcanzan: {failures}"
+    }
     fn nobody_has(fragments, total) {
         en: "no live peer has {fragments} of its {total} fragments",
         es: "ningún nodo vivo tiene {fragments} de sus {total} fragmentos"

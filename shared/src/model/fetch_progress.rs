@@ -49,6 +49,8 @@ pub enum Waiting {
     Searching,
     /// So many peers are being dialled, or have not said yet what they hold.
     Connecting(u32),
+    /// Peers that hold it could not be dialled: their addresses, and the errors.
+    Unreached(String),
     /// No peer that is online holds anything that is missing.
     NoSource,
     /// No peer that is online holds so many of the fragments.
@@ -72,11 +74,15 @@ pub enum Waiting {
 }
 
 impl Waiting {
+    /// Beginning of the words about holders that could not be dialled.
+    pub const UNREACHED: &'static str = "holders exist but cannot be reached: ";
+
     /// Returns the code for scripts.
     #[must_use]
     pub const fn code(&self) -> ReasonCode {
         match self {
             Self::Searching | Self::NoSource | Self::NoSourceOfSome(_) => ReasonCode::NoSource,
+            Self::Unreached(_) => ReasonCode::Unreachable,
             Self::Connecting(_) | Self::SourcesBusy(_) => ReasonCode::SourcesBusy,
             Self::SourcesSilent(_) | Self::SlowSource(..) | Self::SlowSources(..) => ReasonCode::SourcesSlow,
             Self::Memory(_) => ReasonCode::MemoryBudget,
@@ -95,6 +101,7 @@ impl fmt::Display for Waiting {
             Self::Searching => f.write_str("looking for peers that hold it"),
             Self::Connecting(1) => f.write_str("connecting to 1 peer"),
             Self::Connecting(n) => write!(f, "connecting to {n} peers"),
+            Self::Unreached(failures) => write!(f, "{}{failures}", Self::UNREACHED),
             Self::NoSource => f.write_str("no peer that is online holds what is missing"),
             Self::NoSourceOfSome(n) => write!(f, "no peer that is online holds {n} of the fragments"),
             Self::SourcesBusy(1) => f.write_str("the only source is busy"),

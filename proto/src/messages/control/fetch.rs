@@ -28,7 +28,11 @@ pub(super) fn waiting_from(wire: Option<v1::fetch_progress::Waiting>, words: Str
             Code::Limit => Waiting::Limit(rate?),
         })
     });
-    known.or_else(|| (!words.is_empty()).then_some(Waiting::Other(words)))
+    let told = || match words.strip_prefix(Waiting::UNREACHED) {
+        Some(failures) => Waiting::Unreached(failures.to_owned()),
+        None => Waiting::Other(words.clone()),
+    };
+    known.or_else(|| (!words.is_empty()).then(told))
 }
 
 /// Returns a reason in codes; none for one that came in words.
@@ -46,7 +50,8 @@ pub(super) fn waiting_to(waiting: &Waiting) -> Option<v1::fetch_progress::Waitin
         Waiting::Memory(bytes) => (Code::Memory, 0, *bytes),
         Waiting::Disk => (Code::Disk, 0, 0),
         Waiting::Limit(rate) => (Code::Limit, 0, rate.get()),
-        Waiting::Other(_) => return None,
+        // Their words say it all.
+        Waiting::Unreached(_) | Waiting::Other(_) => return None,
     };
     let peer = match waiting {
         Waiting::SlowSource(peer, _) => peer.as_bytes().to_vec(),
