@@ -77,7 +77,7 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
         // Some of it is damaged, and not held any more.
         entry = prepare(node, get, &wanted).await?;
     }
-    if !was_there {
+    if !was_there || get.overwrite && wanted.metadata.is_some() {
         dress(node, get, &wanted).await?;
     }
     report.done(tally.totals()).await

@@ -78,13 +78,17 @@ const ADDITIONS: &str = "
         content BLOB NOT NULL,
         metadata BLOB NOT NULL
     ) STRICT;
+    CREATE TRIGGER IF NOT EXISTS undescribed AFTER DELETE ON publications BEGIN
+        DELETE FROM described WHERE name = old.name;
+    END;
     CREATE INDEX IF NOT EXISTS publications_of ON publications (content);
     CREATE INDEX IF NOT EXISTS publications_pending ON publications (name) WHERE state = 0;
 ";
 
-/// Columns of a publication, in the order of the table.
-const PUBLICATION: &str = "SELECT name, content, target, is_update, state, revision, reason, metadata \
-     FROM publications LEFT JOIN described USING (name, content)";
+/// Columns of a publication, in the order of the table, and its file's metadata.
+const PUBLICATION: &str = "SELECT *, (SELECT metadata FROM described
+    WHERE described.name = publications.name AND described.content = publications.content) AS metadata
+    FROM publications";
 
 /// Chooses the publications that wait, by the index that has no others.
 const PENDING: &str = "INDEXED BY publications_pending WHERE state = 0";
@@ -463,8 +467,6 @@ fn explained(error: StoreError, path: &Path) -> StoreError {
 }
 
 fn put_publication(connection: &Connection, publication: &Publication) -> Result<(), StoreError> {
-    let insert = "INSERT OR REPLACE INTO publications VALUES (?, ?, ?, ?, ?, ?, ?)";
-    connection.execute(insert, publication_columns(publication))?;
     let (name, content) = (publication.name.as_str(), publication.content.as_bytes());
     match &publication.metadata {
         Some(metadata) => connection.execute(
@@ -473,6 +475,8 @@ fn put_publication(connection: &Connection, publication: &Publication) -> Result
         )?,
         None => connection.execute("DELETE FROM described WHERE name = ?", [name])?,
     };
+    let insert = "INSERT OR REPLACE INTO publications VALUES (?, ?, ?, ?, ?, ?, ?)";
+    connection.execute(insert, publication_columns(publication))?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use shared::model::{
     ReplicationTarget, Revision, Whole,
 };
 
-use super::types::{asked, peer_id, target, wire_parts};
+use super::types::{asked, metadata_of, peer_id, target, wire_parts};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
@@ -164,15 +164,16 @@ impl TryFrom<v1::PublishRequest> for Publish {
     type Error = Invalid;
 
     fn try_from(wire: v1::PublishRequest) -> Result<Self, Invalid> {
+        let manifest: Manifest = required("manifest", wire.manifest)?.try_into()?;
         Ok(Self {
             name: parsed("name", &wire.name)?,
-            manifest: required("manifest", wire.manifest)?.try_into()?,
+            metadata: metadata_of(wire.metadata, manifest.length())?,
+            manifest,
             target: target(wire.target)?,
             expectation: required("expectation", wire.expectation)?.try_into()?,
             publisher: peer_id(&wire.publisher)?,
             incarnation: Incarnation::new(wire.incarnation),
             parts: None,
-            metadata: wire.metadata.map(TryInto::try_into).transpose()?,
             replaces_metadata: wire.replaces_metadata,
         })
     }

@@ -2,9 +2,9 @@
 
 use shared::model::{
     Asked, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure, Digest,
-    Extent, FileMetadata, FragmentLength, FragmentSet, Health, Holder, HostPort, Incarnation, Manifest, Mode,
-    ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode, PeerState, Reach, ReplicationTarget, Revision,
-    Share, Timestamp, Zone,
+    Extent, FileMetadata, FileMetadataError, FragmentLength, FragmentSet, Health, Holder, HostPort,
+    Incarnation, Manifest, Mode, ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode, PeerState, Reach,
+    ReplicationTarget, Revision, Share, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
@@ -220,7 +220,7 @@ impl TryFrom<v1::Binding> for Binding {
             target: target(wire.target)?,
             published_at: Timestamp::from_millis(wire.published_at_ms),
             collection: wire.collection.map(Into::into),
-            metadata: wire.metadata.map(TryInto::try_into).transpose()?,
+            metadata: metadata_of(wire.metadata, wire.length)?,
         })
     }
 }
@@ -237,6 +237,18 @@ impl From<Binding> for v1::Binding {
             collection: binding.collection.map(Into::into),
             metadata: binding.metadata.as_ref().map(Into::into),
         }
+    }
+}
+
+/// Reads the metadata of a file that has this length.
+pub(super) fn metadata_of(
+    wire: Option<v1::FileMetadata>,
+    length: u64,
+) -> Result<Option<FileMetadata>, Invalid> {
+    let metadata = wire.map(FileMetadata::try_from).transpose()?;
+    match metadata {
+        Some(metadata) if !metadata.fits(length) => Err(Invalid::field("metadata", FileMetadataError)),
+        metadata => Ok(metadata),
     }
 }
 

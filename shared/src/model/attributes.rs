@@ -126,6 +126,12 @@ impl FileMetadata {
         &self.holes
     }
 
+    /// Whether all holes lie in a file of this length.
+    #[must_use]
+    pub fn fits(&self, length: u64) -> bool {
+        self.holes.last().is_none_or(|hole| hole.end <= length)
+    }
+
     /// Returns the bytes that a journal or an index keeps: mode, seconds, nanoseconds, and the ends of all
     /// holes, as little-endian integers.
     #[must_use]
@@ -179,6 +185,7 @@ mod tests {
         };
         assert_eq!(attributes.mode.get(), 0o755, "set-id bits are not kept");
         let metadata = FileMetadata::new(attributes, vec![0..4096, 8192..12_288]).expect("apart");
+        assert!(metadata.fits(12_288) && !metadata.fits(12_287));
         let bytes = metadata.to_bytes();
         assert_eq!(FileMetadata::from_bytes(&bytes), Ok(metadata));
         for end in [0, 5, 15, bytes.len() - 1] {

@@ -56,7 +56,8 @@ impl Names {
             published_at: at,
             collection: publish.parts.as_ref().map(size_of),
             metadata: match bound {
-                Some(bound) if is_repeated => {
+                // Bytes that are the same are the same file, also with another target.
+                Some(bound) if bound.content == content => {
                     let replacing = publish.metadata.clone().filter(|_| publish.replaces_metadata);
                     replacing.or(bound.metadata)
                 }

@@ -7,10 +7,20 @@ use crate::state::command::{Command, Publish};
 use crate::state::{Reply, State};
 
 fn publish(world: &mut World, text: &str, manifest: &Manifest, mode: u32, replaces: bool) -> Binding {
+    publish_to(world, text, manifest, mode, (replaces, 1))
+}
+
+fn publish_to(
+    world: &mut World,
+    text: &str,
+    manifest: &Manifest,
+    mode: u32,
+    (replaces, copies): (bool, u32),
+) -> Binding {
     let publish = Publish {
         name: name(text),
         manifest: manifest.clone(),
-        target: target(1),
+        target: target(copies),
         expectation: Expectation::Anything,
         publisher: peer(1),
         incarnation: Incarnation::new(1),
@@ -59,6 +69,10 @@ fn metadata_stay_with_their_revision_and_change_only_when_asked() {
     assert_eq!(world.journal.len(), facts + 1, "nothing has changed");
     publish(&mut world, "a", &new, 0o644, false);
     assert_eq!(modes(&world.state, "a"), [Some(0o644), Some(0o600)]);
+    // Another target makes another revision of the same file.
+    let wider = publish_to(&mut world, "a", &new, 0o755, (false, 2));
+    assert!(wider.revision > replaced.revision);
+    assert_eq!(modes(&world.state, "a"), [Some(0o644), Some(0o644), Some(0o600)]);
     let renamed = world.rename("a", "b", None).expect("it is bound");
     assert_eq!(mode(&renamed), Some(Mode::of(0o644)));
     // After a restart they are the same, from the journal and from a snapshot.
@@ -69,6 +83,9 @@ fn metadata_stay_with_their_revision_and_change_only_when_asked() {
         let what: ContentRef = "b".parse().expect("a name");
         let (bound, _) = world.state.resolve(&what).expect("it is bound");
         assert_eq!(bound.metadata, Some(metadata(0o644)));
-        assert_eq!(modes(&world.state, "a"), [None, Some(0o644), Some(0o600)]);
+        assert_eq!(
+            modes(&world.state, "a"),
+            [None, Some(0o644), Some(0o644), Some(0o600)]
+        );
     }
 }
