@@ -332,7 +332,7 @@ impl From<CatalogError> for Refusal {
     }
 }
 
-/// Returns the metadata of the regular file at a path; none when it cannot be opened or is no file (any more).
+/// Returns the metadata of the regular file at a path; none when it cannot be opened or is no file.
 #[must_use]
 pub fn metadata_of(path: &Path) -> Option<FileMetadata> {
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();

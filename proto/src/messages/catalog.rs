@@ -164,9 +164,10 @@ impl TryFrom<v1::PublishRequest> for Publish {
     type Error = Invalid;
 
     fn try_from(wire: v1::PublishRequest) -> Result<Self, Invalid> {
+        let name = parsed("name", &wire.name)?;
         let manifest: Manifest = required("manifest", wire.manifest)?.try_into()?;
         Ok(Self {
-            name: parsed("name", &wire.name)?,
+            name,
             metadata: metadata_of(wire.metadata, manifest.length())?,
             manifest,
             target: target(wire.target)?,
