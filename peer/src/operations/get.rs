@@ -48,9 +48,11 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
         }
         return report.done(tally.totals()).await;
     }
+    let known = node.entry(wanted.manifest.content()).await?;
     let mut entry = prepare(node, get, &wanted).await?;
-    // The user's own file, or one of an earlier call.
-    let was_there = entry.held.is_full() && is_placed_at(&entry, get);
+    // The user's own file, or one of an earlier call. An empty file is full as soon as it is prepared.
+    let was_known = known.is_some_and(|known| is_placed_at(&known, get));
+    let was_there = was_known && entry.held.is_full() && is_placed_at(&entry, get);
     // A content that was here before may be cut into other fragments than the catalogue says.
     let manifest = entry.manifest.clone();
     let already_held = manifest.bytes_in(&entry.held);
