@@ -64,7 +64,7 @@ fn copies_behind_dead_ports_are_no_replicas() -> Result<()> {
     harness::content::write(&path, 300_000, 3)?;
     let path = path.to_str().expect("text");
     let add = ["add", path, "--replicas", "3", "--wait=4s"];
-    let _ = cluster.peer(0).run(add).expect(10);
+    drop(cluster.peer(0).run(add).expect(10));
     let durability = cluster
         .peer(0)
         .run(["durability", "three.bin", "--json"])
@@ -94,9 +94,11 @@ fn a_reader_hears_that_holders_cannot_be_reached() -> Result<()> {
     let path = cluster.path("far.bin");
     harness::content::write(&path, 300_000, 7)?;
     let path = path.to_str().expect("text");
-    let _ = cluster
-        .outsider("lonely", ["add", path, "--replicas", "2"])
-        .expect(0);
+    drop(
+        cluster
+            .outsider("lonely", ["add", path, "--replicas", "2"])
+            .expect(0),
+    );
     let state = || cluster.peer(0).locate("far.bin")["state"].clone();
     eventually("it to be unavailable", PATIENCE, state, |state| {
         *state == "unavailable"
@@ -166,7 +168,7 @@ fn addresses_that_nobody_can_dial_are_usage_errors() -> Result<()> {
         }
     }
     for address in ["0.0.0.0:5", "[::]:5", "224.0.0.1:5", "10.0.0.1:0"] {
-        let _ = line(&["serve", "--advertise", address]).expect(2);
+        drop(line(&["serve", "--advertise", address]).expect(2));
     }
     let file = cluster.path("peer.toml");
     std::fs::write(&file, "host = '0.0.0.0'\n")?;
@@ -188,7 +190,7 @@ fn a_peer_that_came_for_one_command_is_gone_when_it_leaves() -> Result<()> {
         "--webserver",
     ];
     let get = get.into_iter().chain([cluster.webserver.address()]);
-    let _ = cluster.outsider("guest", get).expect(0);
+    drop(cluster.outsider("guest", get).expect(0));
     let ids = |arguments: &[&str]| -> Vec<String> {
         let seen = cluster.peer(0).run(arguments).expect(0).json();
         let peers = seen["peers"].as_array().cloned().unwrap_or_default();
@@ -204,14 +206,18 @@ fn a_peer_that_came_for_one_command_is_gone_when_it_leaves() -> Result<()> {
         .iter()
         .find(|id| !members.contains(id))
         .expect("it is remembered");
-    let _ = cluster
-        .peer(0)
-        .run(["network", "--remove", &members[0]])
-        .expect(5);
-    let _ = cluster
-        .peer(0)
-        .run(["network", "--remove", &guest[..10]])
-        .expect(0);
+    drop(
+        cluster
+            .peer(0)
+            .run(["network", "--remove", &members[0]])
+            .expect(5),
+    );
+    drop(
+        cluster
+            .peer(0)
+            .run(["network", "--remove", &guest[..10]])
+            .expect(0),
+    );
     assert_eq!(ids(&["network", "--all", "--json"]).len(), 2);
     Ok(())
 }

@@ -178,6 +178,16 @@ fn what_is_inside_a_directory_can_be_named() -> Result<()> {
             missing.stderr
         );
     }
+    Ok(())
+}
+
+#[test]
+fn globs_that_leave_nothing_of_a_directory_are_not_found() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    plant(&tree)?;
+    let (publisher, reader) = (cluster.peer(0), cluster.peer(1));
+    drop(publisher.run(["add", text(&tree), "--replicas", "1"]).expect(0));
     let out = cluster.path("out");
     for more in [["--include", "none*"], ["--exclude", "*"]] {
         let [option, glob] = more;
@@ -195,8 +205,21 @@ fn what_is_inside_a_directory_can_be_named() -> Result<()> {
         .peer(0)
         .run(["add", text(&tree), "--name", "other", "--include", "none*"]);
     assert_eq!(none.code, 3, "{}", none.stderr);
+    Ok(())
+}
 
-    // A name of its own hides a path inside; both can be had, and the first says how to get the second.
+#[test]
+fn a_name_that_hides_a_path_inside_says_how_to_get_the_path() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    plant(&tree)?;
+    drop(
+        cluster
+            .peer(0)
+            .run(["add", text(&tree), "--replicas", "1"])
+            .expect(0),
+    );
+    let reader = cluster.peer(1);
     let hiding = cluster.path("hiding");
     fs::write(&hiding, b"hiding")?;
     drop(

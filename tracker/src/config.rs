@@ -92,14 +92,14 @@ pub struct Args {
     /// Replicas of every fragment, 1 to 32, in the whole network, unless a publisher says otherwise
     #[arg(long, value_name = "N")]
     pub replicas: Option<ReplicationTarget>,
-    /// Length of a fragment, a power of two from 64KiB to 16MiB, in the whole network, unless a publisher says
-    /// otherwise
+    /// Length of a fragment, a power of two from 64KiB to 16MiB, in the whole network, unless a publisher
+    /// says otherwise
     #[arg(long, value_name = "SIZE")]
     pub fragment_length: Option<FragmentLength>,
     /// A TOML file with any of the settings that `config show` lists: host, port, data_dir, keep_revisions,
-    /// history_grace, replicas, fragment_length, log, log_format, a table `timing` of durations, and a table `repair` of how much repair
-    /// may be under way. Changes take effect while the tracker runs, but for host, port, data_dir,
-    /// log_format, and lease, heartbeat, tick and safe_mode of `timing`
+    /// history_grace, replicas, fragment_length, log, log_format, a table `timing` of durations, and a table
+    /// `repair` of how much repair may be under way. Changes take effect while the tracker runs, but for
+    /// host, port, data_dir, log_format, and lease, heartbeat, tick and safe_mode of `timing`
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Log level: error, warn, info, debug, trace, or directives such as tracker::ledger=trace,info

@@ -118,8 +118,8 @@ impl<'a> Context<'a> {
         self.ending().own.is_some()
     }
 
-    /// Says, when a node of this process publishes `name`, that its copy leaves with the command: at once, and
-    /// when the command is ended from outside.
+    /// Says, when a node of this process publishes `name`, that its copy leaves with the command: at once,
+    /// and when the command is ended from outside.
     pub(super) fn warn_of_leaving(&self, name: &Name) {
         if self.runs_own_node() {
             self.out.note(&words::copy_leaves(name));

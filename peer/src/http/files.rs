@@ -50,11 +50,11 @@ pub(super) async fn get(
     headers: HeaderMap,
     Segment(name): Segment,
 ) -> Result<Response, HttpError> {
-    serve(&api, access, &method, &headers, &reference(name)?).await
+    serve(&api, access, &method, &headers, &reference(&name)?).await
 }
 
 /// Reads a name, an id, or a path inside a directory.
-pub(super) fn reference(path: String) -> Result<ContentRef, HttpError> {
+pub(super) fn reference(path: &str) -> Result<ContentRef, HttpError> {
     path.parse().map_err(HttpError::invalid)
 }
 

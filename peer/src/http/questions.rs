@@ -48,7 +48,7 @@ pub(super) async fn locate(
     Segment(name): Segment,
 ) -> Result<Response, HttpError> {
     let locate = Locate {
-        content: reference(name)?.into(),
+        content: reference(&name)?.into(),
         max_holders: Locate::MAX_HOLDERS,
         except: None,
     };

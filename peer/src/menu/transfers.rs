@@ -65,10 +65,7 @@ impl Menu<'_> {
     async fn follow(&mut self, number: u32) {
         self.background.follow(Some(number));
         let (mut told, mut asked) = (0, BTreeSet::new());
-        loop {
-            let Some(transfer) = self.background.transfer(number) else {
-                break;
-            };
+        while let Some(transfer) = self.background.transfer(number) {
             if transfer.told.len() > told || !transfer.is_running() {
                 self.console.draw(&[]);
             }

@@ -37,7 +37,7 @@ async fn located(node: &Node, content: Asked) -> Result<Location, Failure> {
         max_holders: Locate::MAX_HOLDERS,
         except: Some(node.identity.peer()),
     };
-    Ok(node.catalog().await?.locate(&locate).await?)
+    node.catalog().await?.locate(&locate).await
 }
 
 async fn file(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Failure> {
@@ -144,7 +144,9 @@ fn amounts(
     large: &BTreeMap<ContentId, u64>,
 ) -> (u64, u64) {
     let (mut here, mut all) = (0_u64, 0_u64);
-    let large = large.iter().map(|(content, length)| (content, vec![0..*length]));
+    let large = large
+        .iter()
+        .map(|(content, length)| (content, std::iter::once(0..*length).collect::<Vec<_>>()));
     for (content, ranges) in packs
         .iter()
         .map(|(content, ranges)| (content, ranges.clone()))

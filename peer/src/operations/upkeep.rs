@@ -43,7 +43,7 @@ pub(crate) async fn drain_status(node: &Node, peer: Option<PeerId>) -> Result<Dr
 /// # Errors
 /// As the contract says. Without a tracker the message says how far the node's fetch is.
 pub(crate) async fn why(node: &Node, what: &Asked, may_fetch: bool) -> Result<Why, Failure> {
-    let ask = |asked: Asked| async move { Ok(node.upkeep().await?.why(&asked).await?) };
+    let ask = |asked: Asked| async move { node.upkeep().await?.why(&asked).await };
     match about(node, what.clone(), may_fetch, ask).await {
         Ok(mut why) => {
             why.fetch = fetch_of(node, Some(why.content), Some(&why.name)).await?;
@@ -70,7 +70,7 @@ pub(crate) async fn why(node: &Node, what: &Asked, may_fetch: bool) -> Result<Wh
 /// # Errors
 /// As the contract says.
 pub(crate) async fn durability(node: &Node, what: Asked, may_fetch: bool) -> Result<Durability, Failure> {
-    let ask = |asked: Asked| async move { Ok(node.upkeep().await?.durability(&asked).await?) };
+    let ask = |asked: Asked| async move { node.upkeep().await?.durability(&asked).await };
     about(node, what, may_fetch, ask).await
 }
 
@@ -86,7 +86,7 @@ pub(crate) async fn locate(node: &Node, locate: &Locate, may_fetch: bool) -> Res
             max_holders,
             except,
         };
-        Ok(node.catalog().await?.locate(&locate).await?)
+        node.catalog().await?.locate(&locate).await
     };
     about(node, locate.content.clone(), may_fetch, ask).await
 }

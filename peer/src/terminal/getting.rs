@@ -57,13 +57,8 @@ pub async fn follow(
     let mut progress: Option<Progress<'_>> = None;
     // Something moves until it is known how much there is.
     let question = words::asking_network(content);
-    let mut asking = Some(Progress::begin(
-        out,
-        clock,
-        question,
-        Unit::Bytes,
-        Amount::new(0, 0),
-    ));
+    let nothing = Amount::new(0, 0);
+    let mut asking = Some(Progress::begin(out, clock, question, Unit::Bytes, nothing));
     let mut stall = Stall::begin(clock.now());
     loop {
         let next = events.next();
@@ -127,31 +122,40 @@ pub async fn follow(
                     return Err(stalled_failure(content, amount, stalled, waiting_for.as_ref()));
                 }
             }
-            GetEvent::Done {
-                length,
-                received,
-                wasted,
-                elapsed,
-                sources_used,
-                from,
-                ..
-            } => {
+            GetEvent::Done { .. } => {
                 drop((asking.take(), progress.take()));
-                for line in summary(&from, &label) {
-                    out.note(&line);
-                }
-                let how = how_line(received, wasted, elapsed, sources_used);
-                let (length, elapsed) = (ByteCount::new(length), format_duration(elapsed));
-                match place {
-                    Some(output) => out.line(&words::fetched(&label, output.display(), length, elapsed, how)),
-                    None => out.note(&words::written(&label, length, elapsed, how)),
-                }
+                done(out, &event, &label, place.as_deref());
                 return Ok(());
             }
         }
     }
     let message = words::cannot(words::get(content), words::no_result_of_get());
     Err(Failure::new(Exit::Internal, message))
+}
+
+/// Tells the end of a fetch, and what came from which peer.
+fn done(out: &Output, event: &GetEvent, label: &str, place: Option<&Path>) {
+    let GetEvent::Done {
+        length,
+        received,
+        wasted,
+        elapsed,
+        sources_used,
+        from,
+        ..
+    } = event
+    else {
+        return;
+    };
+    for line in summary(from, label) {
+        out.note(&line);
+    }
+    let how = how_line(*received, *wasted, *elapsed, *sources_used);
+    let (length, elapsed) = (ByteCount::new(*length), format_duration(*elapsed));
+    match place {
+        Some(output) => out.line(&words::fetched(label, output.display(), length, elapsed, how)),
+        None => out.note(&words::written(label, length, elapsed, how)),
+    }
 }
 
 /// Returns the failure for a node's refusal to fetch, with advice.

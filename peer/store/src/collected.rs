@@ -27,8 +27,8 @@ const COMMIT: usize = 64 << 20;
 const LOOK: usize = 1 << 20;
 
 impl DiskStore {
-    /// Keeps bytes as a content that the user has added, durably, in fragments of this length or, without one,
-    /// of the length that suits them; `touch` learns of it before.
+    /// Keeps bytes as a content that the user has added, durably, in fragments of this length or, without
+    /// one, of the length that suits them; `touch` learns of it before.
     pub(super) fn keep_bytes(
         &self,
         bytes: &[u8],

@@ -311,7 +311,7 @@ impl TryFrom<v1::LocateRequest> for Locate {
             Some(peer_id(&wire.except)?)
         };
         Ok(Self {
-            content: asked(wire.r#ref, wire.parts)?,
+            content: asked(wire.r#ref, &wire.parts)?,
             max_holders,
             except,
         })

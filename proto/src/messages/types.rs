@@ -145,7 +145,7 @@ impl From<&ContentRef> for v1::ContentRef {
 }
 
 /// Decodes the subject of a question.
-pub(crate) fn asked(content: Option<v1::ContentRef>, parts: Vec<bytes::Bytes>) -> Result<Asked, Invalid> {
+pub(crate) fn asked(content: Option<v1::ContentRef>, parts: &[bytes::Bytes]) -> Result<Asked, Invalid> {
     if parts.len() > Parts::MAX {
         return Err(Invalid::field("parts", "more parts than a collection can have"));
     }

@@ -404,7 +404,7 @@ impl TryFrom<v1::WhyRequest> for Asked {
     type Error = Invalid;
 
     fn try_from(wire: v1::WhyRequest) -> Result<Self, Invalid> {
-        asked(wire.r#ref, wire.parts)
+        asked(wire.r#ref, &wire.parts)
     }
 }
 
@@ -421,7 +421,7 @@ impl TryFrom<v1::DurabilityRequest> for Asked {
     type Error = Invalid;
 
     fn try_from(wire: v1::DurabilityRequest) -> Result<Self, Invalid> {
-        asked(wire.r#ref, wire.parts)
+        asked(wire.r#ref, &wire.parts)
     }
 }
 

@@ -101,10 +101,7 @@ pub fn encode(record: &Record) -> Vec<u8> {
                 out.parts(parts);
             }
         }
-        Fact::Removed { name, revision } => {
-            out.u8(REMOVED);
-            out.revised(name, *revision);
-        }
+        Fact::Removed { name, revision } => out.removed(name, *revision),
         Fact::Renamed {
             from,
             tombstone,
@@ -262,6 +259,11 @@ impl Writer {
 
     fn length(&mut self, value: usize) {
         self.u32(u32::try_from(value).expect("names, lists of publishers and of parts are short"));
+    }
+
+    fn removed(&mut self, name: &Name, revision: Revision) {
+        self.u8(REMOVED);
+        self.revised(name, revision);
     }
 
     fn revised(&mut self, name: &Name, revision: Revision) {

@@ -351,7 +351,7 @@ impl Ledger {
     async fn submit(&self, command: Command, outbox: Option<Outbox>) -> Result<Reply, LedgerError> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Apply {
-            command,
+            command: Box::new(command),
             outbox,
             reply,
         };

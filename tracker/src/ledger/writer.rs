@@ -21,7 +21,7 @@ const BATCH_COMMANDS: usize = 512;
 #[derive(Debug)]
 pub(super) enum Job {
     Apply {
-        command: Command,
+        command: Box<Command>,
         /// Outbox of a new session.
         outbox: Option<Outbox>,
         reply: oneshot::Sender<Result<Reply, Rejection>>,
@@ -110,7 +110,7 @@ impl Writer {
                     command,
                     outbox,
                     reply,
-                } => Some((command, outbox, Some(reply))),
+                } => Some((*command, outbox, Some(reply))),
                 Job::Stop => None,
             });
             for (command, outbox, reply) in abandoned.chain(asked) {

@@ -7,7 +7,7 @@ use v1::fetch_progress::phase::Kind;
 use v1::fetch_progress::waiting::Code;
 
 /// Reads a reason: in codes or, when it has none that this program knows, in words.
-pub(super) fn waiting_from(wire: Option<v1::fetch_progress::Waiting>, words: String) -> Option<Waiting> {
+pub(super) fn waiting_from(wire: Option<v1::fetch_progress::Waiting>, words: &str) -> Option<Waiting> {
     let known = wire.and_then(|wire| {
         let (count, rate) = (wire.count, ByteRate::new(wire.bytes));
         Some(match wire.code() {
@@ -30,7 +30,7 @@ pub(super) fn waiting_from(wire: Option<v1::fetch_progress::Waiting>, words: Str
     });
     let told = || match words.strip_prefix(Waiting::UNREACHED) {
         Some(failures) => Waiting::Unreached(failures.to_owned()),
-        None => Waiting::Other(words.clone()),
+        None => Waiting::Other(words.to_owned()),
     };
     known.or_else(|| (!words.is_empty()).then(told))
 }
@@ -119,10 +119,10 @@ mod tests {
             Waiting::Other("a reason of the past".to_owned()),
         ];
         for waiting in all {
-            let told = waiting_from(waiting_to(&waiting), waiting.to_string());
+            let told = waiting_from(waiting_to(&waiting), &waiting.to_string());
             assert_eq!(told, Some(waiting));
         }
-        assert_eq!(waiting_from(None, String::new()), None);
+        assert_eq!(waiting_from(None, ""), None);
         for phase in [
             FetchPhase::Connecting,
             FetchPhase::Fetching,

@@ -442,7 +442,7 @@ impl TryFrom<v1::GetEvent> for GetEvent {
                 sources: progress.sources,
                 received: progress.received,
                 wasted: progress.wasted,
-                waiting_for: waiting_from(progress.waiting, progress.waiting_for),
+                waiting_for: waiting_from(progress.waiting, &progress.waiting_for),
                 phase: progress.phase.map(Into::into).unwrap_or_default(),
                 from: sources(progress.from)?,
             },

@@ -37,11 +37,11 @@ fn answer(world: &mut World) {
     }
 }
 
-fn is_contested(answer: Result<(), Rejection>) -> bool {
+fn is_contested(answer: &Result<(), Rejection>) -> bool {
     matches!(answer, Err(Rejection::Contested { .. }))
 }
 
-fn is_copy(answer: Result<(), Rejection>) -> bool {
+fn is_copy(answer: &Result<(), Rejection>) -> bool {
     matches!(answer, Err(Rejection::CopyOf(address)) if address.to_string() == "10.0.1.1:50053")
 }
 
@@ -52,19 +52,19 @@ fn the_run_that_came_first_keeps_the_session_and_copies_are_refused() {
     // Whatever the incarnations: copies were started more often, less often, or as often.
     for (incarnation, run) in [(5, 2), (9, 3), (2, 4)] {
         assert!(
-            is_contested(knock(&mut world, incarnation, run)),
+            is_contested(&knock(&mut world, incarnation, run)),
             "nothing is known yet"
         );
     }
     world.pass(SECOND * 8, &[]);
-    let still = is_contested(knock(&mut world, 5, 2));
+    let still = is_contested(&knock(&mut world, 5, 2));
     assert!(still, "those messages may have been on their way");
     answer(&mut world);
     for (incarnation, run) in [(5, 2), (9, 3), (2, 4)] {
-        assert!(is_copy(knock(&mut world, incarnation, run)));
-        assert!(is_copy(knock(&mut world, incarnation, run)), "and stays one");
+        assert!(is_copy(&knock(&mut world, incarnation, run)));
+        assert!(is_copy(&knock(&mut world, incarnation, run)), "and stays one");
     }
-    assert!(is_contested(knock(&mut world, 6, 5)), "a new run begins anew");
+    assert!(is_contested(&knock(&mut world, 6, 5)), "a new run begins anew");
     assert_eq!(world.peer_state(1), PeerState::Live);
     assert_eq!(world.closed, []);
     assert_eq!(world.journal.len(), before, "nothing of it is journaled");
@@ -75,7 +75,7 @@ fn a_restart_whose_end_was_not_noticed_is_welcome_after_the_lease() {
     let mut world = world();
     world.pass(SECOND, &[]);
     for _ in 0..9 {
-        assert!(is_contested(knock(&mut world, 6, 2)));
+        assert!(is_contested(&knock(&mut world, 6, 2)));
         world.pass(SECOND, &[1]);
     }
     world.pass(SECOND * 2, &[1]);
@@ -87,11 +87,11 @@ fn a_restart_whose_end_was_not_noticed_is_welcome_after_the_lease() {
 #[test]
 fn a_restart_is_welcome_at_once_when_the_old_connection_breaks() {
     let mut world = world();
-    assert!(is_contested(knock(&mut world, 6, 2)));
+    assert!(is_contested(&knock(&mut world, 6, 2)));
     // What the old run sent before it died arrives late.
     for _ in 0..5 {
         world.pass(SECOND * 3, &[]);
-        assert!(is_contested(knock(&mut world, 6, 2)));
+        assert!(is_contested(&knock(&mut world, 6, 2)));
     }
     world.disconnect(1);
     knock(&mut world, 6, 2).expect("welcome");
@@ -100,26 +100,26 @@ fn a_restart_is_welcome_at_once_when_the_old_connection_breaks() {
 #[test]
 fn the_same_run_comes_back_whatever_others_say() {
     let mut world = world();
-    assert!(is_contested(knock(&mut world, 5, 2)));
+    assert!(is_contested(&knock(&mut world, 5, 2)));
     knock(&mut world, 5, 1).expect("it is the run with the session");
     world.announce(1, Vec::new(), true);
     world.take_orders();
     assert!(
-        is_contested(knock(&mut world, 5, 2)),
+        is_contested(&knock(&mut world, 5, 2)),
         "that hello may have been on its way"
     );
     answer(&mut world);
-    assert!(is_copy(knock(&mut world, 5, 2)));
+    assert!(is_copy(&knock(&mut world, 5, 2)));
 }
 
 #[test]
 fn the_trackers_own_absence_makes_no_copy_of_a_restart() {
     let mut world = world();
-    assert!(is_contested(knock(&mut world, 6, 2)));
+    assert!(is_contested(&knock(&mut world, 6, 2)));
     // Leases are begun anew, and nothing was heard.
     world.now = world.now.after(SECOND * 60);
     world.tick();
-    assert!(is_contested(knock(&mut world, 6, 2)));
+    assert!(is_contested(&knock(&mut world, 6, 2)));
     world.pass(SECOND * 11, &[1]);
     knock(&mut world, 6, 2).expect("welcome");
 }
@@ -154,11 +154,11 @@ fn a_restored_backup_is_told_how_far_the_runs_have_come() {
 fn people_are_shown_a_copy_for_an_hour() {
     let mut world = world();
     let shown = |world: &World| world.state.peers(None, 9).peers[0].copy.clone();
-    assert!(is_contested(knock(&mut world, 5, 2)));
+    assert!(is_contested(&knock(&mut world, 5, 2)));
     answer(&mut world);
     let position = world.state.events_after(None).position;
     assert_eq!(shown(&world), None);
-    assert!(is_copy(knock(&mut world, 5, 2)));
+    assert!(is_copy(&knock(&mut world, 5, 2)));
     let copy = shown(&world).expect("shown");
     assert_eq!(copy.to_string(), "10.0.2.1:50053");
     let events = world.state.events_after(Some(position)).events;
@@ -273,7 +273,7 @@ proptest! {
                             let is_beside = |(other, at): (&u8, &Timestamp)| *other != run && *at >= started;
                             prop_assert!(heard_at.iter().any(is_beside), "no other run was there with it");
                         }
-                        Err(refused) => prop_assert!(is_contested(Err(refused))),
+                        Err(refused) => prop_assert!(is_contested(&Err(refused))),
                     }
                 }
                 Step::Waits(millis) => {
