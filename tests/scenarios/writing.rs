@@ -113,9 +113,10 @@ fn what_is_in_the_way_of_a_directory_is_said_before_anything_is_written() -> Res
 fn what_is_written_has_the_modes_of_its_user() -> Result<()> {
     let cluster = Cluster::builder().peers(2).start()?;
     // Of bytes that were in no file, no modes are known.
+    drop(cluster.peer(0).run(["put", "key", "value"]).expect(0));
     let mut stream = cluster
         .peer(0)
-        .command(["add", "-", "--name", "data", "--replicas", "1"]);
+        .command(["add", "-", "--name", "empty", "--replicas", "1"]);
     assert!(stream.stdin(Stdio::null()).output()?.status.success());
     let tree = cluster.path("tree");
     plant(&tree)?;
@@ -132,8 +133,12 @@ fn what_is_written_has_the_modes_of_its_user() -> Result<()> {
             cluster.path(&format!("alone{umask}")),
             cluster.path(&format!("all{umask}")),
         );
-        drop(with_umask(reader, umask, &["get", "data", "--output", text(&alone)]).expect(0));
-        assert_eq!(mode(&alone), file, "umask {umask}");
+        for name in ["values/key", "empty"] {
+            let get = ["get", name, "--output", text(&alone), "--force"];
+            drop(with_umask(reader, umask, &get).expect(0));
+            assert_eq!(mode(&alone), file, "{name}, umask {umask}");
+            fs::remove_file(&alone)?;
+        }
         drop(with_umask(reader, umask, &["get", "tree", "--output", text(&all)]).expect(0));
         // Set-id bits are not kept.
         assert_eq!(mode(&all.join("file")), small, "umask {umask}");
