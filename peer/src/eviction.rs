@@ -96,6 +96,7 @@ mod tests {
             content,
             target: Some(ReplicationTarget::new(2).expect("in bounds")),
             update: false,
+            metadata: None,
             state,
         }
     }

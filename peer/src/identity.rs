@@ -266,6 +266,7 @@ mod tests {
             content: ContentId::EMPTY,
             target: Some(ReplicationTarget::DEFAULT),
             update: true,
+            metadata: None,
             state,
         };
         let done = publication("done", PublicationState::Published(Revision::new(1)));

@@ -250,6 +250,7 @@ mod tests {
             length: 150_000,
             target: ReplicationTarget::new(2).expect("a target"),
             published_at: Timestamp::from_millis(1_700_000_000_000),
+            metadata: None,
             collection: None,
         }
     }

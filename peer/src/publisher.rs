@@ -287,6 +287,8 @@ impl Publisher {
             publisher: self.0.identity.peer(),
             incarnation: self.0.identity.incarnation(),
             parts: bind.parts,
+            metadata: publication.metadata.clone(),
+            replaces_metadata: publication.update,
         };
         self.0.network.connection()?.catalog.publish(&publish).await
     }

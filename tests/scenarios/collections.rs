@@ -185,6 +185,8 @@ fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()>
             expectation: Expectation::Unbound,
             publisher: id_of(liar).parse()?,
             incarnation: Incarnation::new(status["incarnation"].as_u64().expect("a number")),
+            metadata: None,
+            replaces_metadata: false,
             parts: Some(Parts::default()),
         };
         tracker.publish(&publish).await?;

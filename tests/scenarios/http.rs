@@ -253,6 +253,7 @@ fn what_was_published_by_http_is_removed_with_its_name() -> Result<()> {
     let put = send(node, "PUT /files/a/b?replicas=1", &[&token], &[7; 100_000])?.expect(201);
     let tag = put.header("etag").context("a tag")?;
     assert_eq!(peer.status()["used"].as_u64(), Some(100_000));
+    assert!(peer.locate("a/b")["mode"].is_null(), "an upload has no mode");
     send(node, "DELETE /files/a/b", &[&token, "If-Match: \"other\""], b"")?.expect(412);
     send(
         node,

@@ -4,7 +4,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 use harness::{Cluster, Outcome, Peer, binaries, content};
@@ -112,7 +112,12 @@ fn what_is_in_the_way_of_a_directory_is_said_before_anything_is_written() -> Res
 #[test]
 fn what_is_written_has_the_modes_of_its_user() -> Result<()> {
     let cluster = Cluster::builder().peers(2).start()?;
-    publish(&cluster, 0, "data", 100_000, 1)?;
+    // Of bytes that were in no file, no modes are known.
+    drop(cluster.peer(0).run(["put", "key", "value"]).expect(0));
+    let mut stream = cluster
+        .peer(0)
+        .command(["add", "-", "--name", "empty", "--replicas", "1"]);
+    assert!(stream.stdin(Stdio::null()).output()?.status.success());
     let tree = cluster.path("tree");
     plant(&tree)?;
     fs::set_permissions(tree.join("file"), Permissions::from_mode(0o4755))?;
@@ -128,8 +133,12 @@ fn what_is_written_has_the_modes_of_its_user() -> Result<()> {
             cluster.path(&format!("alone{umask}")),
             cluster.path(&format!("all{umask}")),
         );
-        drop(with_umask(reader, umask, &["get", "data", "--output", text(&alone)]).expect(0));
-        assert_eq!(mode(&alone), file, "umask {umask}");
+        for name in ["values/key", "empty"] {
+            let get = ["get", name, "--output", text(&alone), "--force"];
+            drop(with_umask(reader, umask, &get).expect(0));
+            assert_eq!(mode(&alone), file, "{name}, umask {umask}");
+            fs::remove_file(&alone)?;
+        }
         drop(with_umask(reader, umask, &["get", "tree", "--output", text(&all)]).expect(0));
         // Set-id bits are not kept.
         assert_eq!(mode(&all.join("file")), small, "umask {umask}");
@@ -291,4 +300,72 @@ fn a_user_may_update_a_directory_that_is_read_only() -> Result<()> {
     node.kill()?;
     node.wait()?;
     told
+}
+
+/// Mode that a name keeps for its file.
+fn kept_mode(peer: &Peer, name: &str) -> Option<String> {
+    peer.locate(name)["mode"].as_str().map(ToOwned::to_owned)
+}
+
+#[test]
+fn a_file_keeps_mode_time_and_holes_with_its_revision() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    let (file, copy) = (cluster.path("file"), cluster.path("copy"));
+    let planted = fs::File::create(&file)?;
+    std::os::unix::fs::FileExt::write_all_at(&planted, b"island", 5 * MIB)?;
+    planted.set_len(16 * MIB)?;
+    let time = std::time::UNIX_EPOCH + std::time::Duration::new(1_600_000_000, 123_456_789);
+    planted.set_modified(time)?;
+    fs::set_permissions(&file, Permissions::from_mode(0o4750))?;
+    let add = ["add", text(&file), "--replicas", "1"];
+    drop(cluster.peer(0).run(add).expect(0));
+    let get = ["get", "file", "--output", text(&copy), "--force"];
+    drop(with_umask(cluster.peer(1), "022", &get).expect(0));
+    crate::assert_same(&file, &copy);
+    let seen = fs::metadata(&copy)?;
+    assert_eq!(
+        (mode(&copy), seen.mtime(), seen.mtime_nsec()),
+        (0o750, 1_600_000_000, 123_456_789)
+    );
+    assert!(seen.blocks() * 512 < MIB, "its holes are holes");
+    let narrow = cluster.path("narrow");
+    drop(
+        with_umask(
+            cluster.peer(1),
+            "077",
+            &["get", "file", "--output", text(&narrow)],
+        )
+        .expect(0),
+    );
+    assert_eq!(mode(&narrow), 0o700);
+    // The same bytes are the same binding, whatever their metadata, until an update is asked for.
+    fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+    drop(cluster.peer(0).run(add).expect(0));
+    assert_eq!(kept_mode(cluster.peer(1), "file").as_deref(), Some("750"));
+    drop(cluster.peer(0).run(add.into_iter().chain(["--update"])).expect(0));
+    assert_eq!(kept_mode(cluster.peer(1), "file").as_deref(), Some("600"));
+    let history = cluster.peer(1).run(["history", "file", "--json"]);
+    let history = history.expect(0).json();
+    assert_eq!(history["revisions"][0]["mode"], "600");
+    assert_eq!(history["revisions"].as_array().map(Vec::len), Some(1));
+    cluster.tracker.kill();
+    cluster.tracker.restart()?;
+    cluster.wait_for_live_peers(2)?;
+    assert_eq!(kept_mode(cluster.peer(1), "file").as_deref(), Some("600"));
+    drop(with_umask(cluster.peer(1), "022", &get).expect(0));
+    assert_eq!(mode(&copy), 0o600, "an output that is to be overwritten changes");
+    Ok(())
+}
+
+#[test]
+fn bytes_that_were_in_no_file_have_no_metadata() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let (publisher, reader) = (cluster.peer(0), cluster.peer(1));
+    drop(publisher.run(["put", "key", "value"]).expect(0));
+    let mut stream = publisher.command(["add", "-", "--name", "stream", "--replicas", "1"]);
+    assert!(stream.stdin(Stdio::null()).output()?.status.success());
+    for name in ["values/key", "stream"] {
+        assert_eq!(kept_mode(reader, name), None, "{name}");
+    }
+    Ok(())
 }

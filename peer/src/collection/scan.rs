@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, SeekFrom};
@@ -16,7 +16,7 @@ use shared::collection::{
     Attributes, Builder, CatalogError, Data, EntryFault, File, Mode, ModifiedAt, OutsideLinks, Rules,
     Selection, Unsupported,
 };
-use shared::model::ContentId;
+use shared::model::{ContentId, FileMetadata};
 use shared::own_data::OwnData;
 
 use super::error::{CollectionError, in_own_data};
@@ -330,6 +330,24 @@ impl From<CatalogError> for Refusal {
     fn from(error: CatalogError) -> Self {
         fault_in(&error).map_or_else(|| Self::All(error.clone().into()), Self::Entry)
     }
+}
+
+/// Returns the metadata of the regular file at a path; none when it cannot be opened or is no file.
+#[must_use]
+pub fn metadata_of(path: &Path) -> Option<FileMetadata> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)
+        .ok()?;
+    let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+    let mut holes = match metadata.blocks().saturating_mul(512) < metadata.len() {
+        true => holes(&file, metadata.len()),
+        false => Vec::new(),
+    };
+    holes.truncate(FileMetadata::MAX_HOLES);
+    FileMetadata::new(attributes_of(&metadata), holes).ok()
 }
 
 /// Returns the holes of a file, as far as the file system tells them.

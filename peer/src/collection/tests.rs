@@ -286,6 +286,7 @@ fn parts_are_kept_while_a_publication_waits_also_after_a_restart() {
         content,
         target: Some(ReplicationTarget::new(2).expect("in bounds")),
         update: false,
+        metadata: None,
         state: PublicationState::Pending(None),
     };
     let kept = |publication: &Publication| -> Vec<ContentId> {
@@ -483,6 +484,7 @@ fn only_the_parts_that_nothing_else_needs_go_with_a_directory() {
         content: part,
         target: ReplicationTarget::new(1).ok(),
         update: false,
+        metadata: None,
         state: PublicationState::Published(Revision::new(1)),
     };
     node.store.put_publication(&named).expect("writes");

@@ -139,6 +139,7 @@ pub(super) async fn publish(
         content: manifest.content(),
         target,
         update: true,
+        metadata: None,
         state: PublicationState::Pending(follows.map(|head| head.revision)),
     };
     let ready = Ready {

@@ -16,6 +16,7 @@ use super::report::Events;
 use super::{Node, stopping};
 use crate::blocking::{OffThread, blocking, try_blocking};
 use crate::collection::publish::{Made, Source, Watcher, make};
+use crate::collection::scan::metadata_of;
 use crate::collection::{CollectionError, read_catalog};
 use crate::session::{Connection, ProtectionGuard};
 use store::{Addition, HashedFile, Publication, PublicationState, StoreError};
@@ -30,17 +31,18 @@ const WATCH_WAIT: Duration = Duration::from_millis(500);
 pub(crate) async fn add(node: &Node, mut add: Add, events: &Events<AddEvent>) -> Result<(), Failure> {
     add.fragment_length = node.fragment_length(add.fragment_length).await;
     let path = add.path.clone();
-    let publication = |content| Publication {
+    let publication = |content, metadata| Publication {
         name: add.name.clone(),
         content,
         target: add.target,
         update: add.update,
+        metadata,
         state: PublicationState::Pending(None),
     };
     if blocking(move || path.is_dir()).await? {
         let (made, addition, _guards) = collect(node, &add, events).await?;
         let ready = Ready {
-            publication: publication(made.manifest.content()),
+            publication: publication(made.manifest.content(), None),
             manifest: made.manifest,
             length: made.length,
             addition,
@@ -53,7 +55,10 @@ pub(crate) async fn add(node: &Node, mut add: Add, events: &Events<AddEvent>) ->
     let hashed = hash(node, &add, events).await?;
     let turn = node.publisher.turn(&add.name).await;
     // A name that is taken is known before anything has changed.
-    let publication = node.publisher.follow(publication(hashed.content())).await?;
+    let path = add.path.clone();
+    let metadata = blocking(move || metadata_of(&path)).await?;
+    let publication = publication(hashed.content(), metadata);
+    let publication = node.publisher.follow(publication).await?;
     let mut addition = begin(node);
     let name = Some(add.name.clone());
     let manifest = addition.run(move |addition| addition.file(hashed, name)).await?;

@@ -4,7 +4,7 @@
 use proto::messages::control::{Get, GetEvent};
 use shared::Failure;
 use shared::collection::Mode;
-use shared::model::Manifest;
+use shared::model::{FileMetadata, Manifest};
 use tokio_util::sync::CancellationToken;
 
 use super::Node;
@@ -43,11 +43,16 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
     let tally = FetchTally::default();
     if is_delivered(node, get, &wanted.manifest).await? {
         let report = start(&wanted.manifest, wanted.manifest.length()).await?;
+        if get.overwrite && wanted.metadata.is_some() {
+            dress(node, get, &wanted).await?;
+        }
         return report.done(tally.totals()).await;
     }
+    let known = node.entry(wanted.manifest.content()).await?;
     let mut entry = prepare(node, get, &wanted).await?;
-    // The user's own file, or one of an earlier call.
-    let was_there = entry.held.is_full() && is_placed_at(&entry, get);
+    // The user's own file, or one of an earlier call. An empty file is full as soon as it is prepared.
+    let was_known = known.is_some_and(|known| is_placed_at(&known, get));
+    let was_there = was_known && entry.held.is_full() && is_placed_at(&entry, get);
     // A content that was here before may be cut into other fragments than the catalogue says.
     let manifest = entry.manifest.clone();
     let already_held = manifest.bytes_in(&entry.held);
@@ -74,16 +79,24 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
         // Some of it is damaged, and not held any more.
         entry = prepare(node, get, &wanted).await?;
     }
-    if !was_there {
-        let (content, get) = (manifest.content(), get.clone());
-        let mode = Mode::of(NEW_FILE).without(get.umask);
-        node.with_store(move |store| {
-            store.set_metadata(content, &get.output, mode, None, &[])?;
-            store.forget_unfinished(&get.output)
-        })
-        .await?;
+    if !was_there || get.overwrite && wanted.metadata.is_some() {
+        dress(node, get, &wanted).await?;
     }
     report.done(tally.totals()).await
+}
+
+/// Gives the output the mode, time and holes that it is to have.
+async fn dress(node: &Node, get: &Get, wanted: &Wanted) -> Result<(), Failure> {
+    let (content, get, metadata) = (wanted.manifest.content(), get.clone(), wanted.metadata.clone());
+    node.with_store(move |store| {
+        let attributes = metadata.as_ref().map(FileMetadata::attributes);
+        let mode = attributes.map_or(Mode::of(NEW_FILE), |attributes| attributes.mode);
+        let modified = attributes.map(|attributes| attributes.modified);
+        let holes = metadata.as_ref().map_or(&[][..], FileMetadata::holes);
+        store.set_metadata(content, &get.output, mode.without(get.umask), modified, holes)?;
+        store.forget_unfinished(&get.output)
+    })
+    .await
 }
 
 /// Whether the bytes are at the output already, in a file that the node does not share: a copy, or another

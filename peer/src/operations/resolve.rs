@@ -6,7 +6,7 @@ use std::path::Path;
 
 use proto::messages::Locate;
 use shared::hash::hash_content;
-use shared::model::{ContentId, ContentRef, Location, Manifest, Name, Source};
+use shared::model::{ContentId, ContentRef, FileMetadata, Location, Manifest, Name, Source};
 use shared::{Coded as _, ErrorCode, Failure};
 
 use super::Node;
@@ -18,6 +18,8 @@ pub(crate) struct Wanted {
     /// Peers that hold some of it.
     pub(crate) sources: Vec<Source>,
     pub(crate) kind: WantedKind,
+    /// Metadata that its name keeps for the file, if it is one.
+    pub(crate) metadata: Option<FileMetadata>,
     /// The directory around a path that is wanted, as it was named.
     pub(crate) directory: Option<ContentRef>,
 }
@@ -95,6 +97,7 @@ async fn named(node: &Node, content: &ContentRef) -> Result<Wanted, Failure> {
                 None => WantedKind::File,
             },
             sources: sources(&location),
+            metadata: location.binding.metadata.clone(),
             name: location.binding.name,
             manifest: location.manifest,
             directory: None,
@@ -110,6 +113,7 @@ async fn named(node: &Node, content: &ContentRef) -> Result<Wanted, Failure> {
                 sources: Vec::new(),
                 // The parts of a collection could not be found without a tracker.
                 kind: WantedKind::File,
+                metadata: None,
                 directory: None,
             })
         }

@@ -76,6 +76,7 @@ pub(crate) async fn add(
         content: manifest.content(),
         target: begin.target,
         update: begin.update,
+        metadata: None,
         state: PublicationState::Pending(None),
     };
     let ready = Ready {

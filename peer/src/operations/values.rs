@@ -43,6 +43,7 @@ pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -
         content: manifest.content(),
         target: put.target,
         update: true,
+        metadata: None,
         state: PublicationState::Pending(None),
     };
     let ready = Ready {

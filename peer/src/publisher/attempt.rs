@@ -217,6 +217,7 @@ mod tests {
             content: ContentId::from_bytes([1; 32]),
             target: Some(ReplicationTarget::new(2).expect("in bounds")),
             update,
+            metadata: None,
             state: PublicationState::Pending(None),
         }
     }

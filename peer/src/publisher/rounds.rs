@@ -94,6 +94,7 @@ mod tests {
             content: ContentId::from_bytes([1; 32]),
             target: Some(ReplicationTarget::new(2).expect("in bounds")),
             update: false,
+            metadata: None,
             state: PublicationState::Pending(None),
         }
     }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 use shared::model::{
-    ContentId, Digest, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
+    ContentId, Digest, FileMetadata, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
 };
 use shared::refusal::{is_vague, probe};
 
@@ -73,13 +73,22 @@ const ADDITIONS: &str = "
         inode INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX IF NOT EXISTS copies_of ON copies (content);
+    CREATE TABLE IF NOT EXISTS described (
+        name TEXT PRIMARY KEY,
+        content BLOB NOT NULL,
+        metadata BLOB NOT NULL
+    ) STRICT;
+    CREATE TRIGGER IF NOT EXISTS undescribed AFTER DELETE ON publications BEGIN
+        DELETE FROM described WHERE name = old.name;
+    END;
     CREATE INDEX IF NOT EXISTS publications_of ON publications (content);
     CREATE INDEX IF NOT EXISTS publications_pending ON publications (name) WHERE state = 0;
 ";
 
-/// Columns of a publication, in the order of the table.
-const PUBLICATION: &str =
-    "SELECT name, content, target, is_update, state, revision, reason FROM publications";
+/// Columns of a publication, in the order of the table, and its file's metadata.
+const PUBLICATION: &str = "SELECT *, (SELECT metadata FROM described
+    WHERE described.name = publications.name AND described.content = publications.content) AS metadata
+    FROM publications";
 
 /// Chooses the publications that wait, by the index that has no others.
 const PENDING: &str = "INDEXED BY publications_pending WHERE state = 0";
@@ -458,6 +467,14 @@ fn explained(error: StoreError, path: &Path) -> StoreError {
 }
 
 fn put_publication(connection: &Connection, publication: &Publication) -> Result<(), StoreError> {
+    let (name, content) = (publication.name.as_str(), publication.content.as_bytes());
+    match &publication.metadata {
+        Some(metadata) => connection.execute(
+            "INSERT OR REPLACE INTO described VALUES (?, ?, ?)",
+            params![name, content, metadata.to_bytes()],
+        )?,
+        None => connection.execute("DELETE FROM described WHERE name = ?", [name])?,
+    };
     let insert = "INSERT OR REPLACE INTO publications VALUES (?, ?, ?, ?, ?, ?, ?)";
     connection.execute(insert, publication_columns(publication))?;
     Ok(())
@@ -612,6 +629,11 @@ fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
             number => Some(ReplicationTarget::new(number).map_err(damaged)?),
         },
         update: row.get("is_update")?,
+        metadata: row
+            .get::<_, Option<Vec<u8>>>("metadata")?
+            .map(|bytes| FileMetadata::from_bytes(&bytes))
+            .transpose()
+            .map_err(damaged)?,
         state,
     })
 }

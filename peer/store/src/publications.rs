@@ -3,7 +3,7 @@
 //! Invariant: a publication that was once settled is never pending again, unless the user adds the name anew.
 //! So a name that another user removed while this peer was away is not published a second time.
 
-use shared::model::{ContentId, Name, ReplicationTarget, Revision};
+use shared::model::{ContentId, FileMetadata, Name, ReplicationTarget, Revision};
 
 /// A name that the user of this peer wants bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Publication {
     pub target: Option<ReplicationTarget>,
     /// Whether a name that is bound to another content is to be bound to this one.
     pub update: bool,
+    /// Metadata of the file, if it is one.
+    pub metadata: Option<FileMetadata>,
     /// State of the publication.
     pub state: PublicationState,
 }

@@ -1,11 +1,11 @@
 //! Requests and replies of the catalogue.
 
 use shared::model::{
-    Asked, Binding, Expectation, Incarnation, Listing, Location, Manifest, Name, Parts, PeerId,
+    Asked, Binding, Expectation, FileMetadata, Incarnation, Listing, Location, Manifest, Name, Parts, PeerId,
     ReplicationTarget, Revision, Whole,
 };
 
-use super::types::{asked, peer_id, target, wire_parts};
+use super::types::{asked, metadata_of, peer_id, target, wire_parts};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
@@ -26,6 +26,10 @@ pub struct Publish {
     pub incarnation: Incarnation,
     /// Parts of the collection, when the content is its catalog.
     pub parts: Option<Parts>,
+    /// Metadata of the file, if it is one.
+    pub metadata: Option<FileMetadata>,
+    /// Whether these metadata take the place of others when the name is bound to the content already.
+    pub replaces_metadata: bool,
 }
 
 /// Remove a name.
@@ -160,14 +164,18 @@ impl TryFrom<v1::PublishRequest> for Publish {
     type Error = Invalid;
 
     fn try_from(wire: v1::PublishRequest) -> Result<Self, Invalid> {
+        let name = parsed("name", &wire.name)?;
+        let manifest: Manifest = required("manifest", wire.manifest)?.try_into()?;
         Ok(Self {
-            name: parsed("name", &wire.name)?,
-            manifest: required("manifest", wire.manifest)?.try_into()?,
+            name,
+            metadata: metadata_of(wire.metadata, manifest.length())?,
+            manifest,
             target: target(wire.target)?,
             expectation: required("expectation", wire.expectation)?.try_into()?,
             publisher: peer_id(&wire.publisher)?,
             incarnation: Incarnation::new(wire.incarnation),
             parts: None,
+            replaces_metadata: wire.replaces_metadata,
         })
     }
 }
@@ -181,6 +189,8 @@ impl From<&Publish> for v1::PublishRequest {
             expectation: Some(publish.expectation.into()),
             publisher: publish.publisher.as_bytes().to_vec().into(),
             incarnation: publish.incarnation.get(),
+            metadata: publish.metadata.as_ref().map(Into::into),
+            replaces_metadata: publish.replaces_metadata,
         }
     }
 }

@@ -116,6 +116,8 @@ mod tests {
             expectation: Expectation::Unbound,
             publisher: PeerId::from_bytes([1; 16]),
             incarnation: Incarnation::new(1),
+            metadata: None,
+            replaces_metadata: false,
             parts: Some(Parts::new(parts).expect("few")),
         }
     }

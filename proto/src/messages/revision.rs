@@ -1,8 +1,8 @@
 //! Revisions of names.
 
 use shared::model::{
-    Health, NamedRevision, PinCount, PinWish, RevisedContent, Revision, RevisionEntry, RevisionState,
-    Timestamp,
+    FileMetadata, Health, NamedRevision, PinCount, PinWish, RevisedContent, Revision, RevisionEntry,
+    RevisionState, Timestamp,
 };
 
 use super::types::{content_id, target};
@@ -85,6 +85,10 @@ impl TryFrom<v1::RevisionEntry> for RevisionEntry {
                 length: wire.length,
                 target: target(wire.target)?,
                 collection: wire.collection.map(Into::into),
+                attributes: match wire.metadata {
+                    Some(metadata) => Some(FileMetadata::try_from(metadata)?.attributes()),
+                    None => None,
+                },
             }),
         };
         Ok(Self {
@@ -119,6 +123,7 @@ impl From<RevisionEntry> for v1::RevisionEntry {
             length: bound.map_or(0, |bound| bound.length),
             target: bound.map_or(0, |bound| bound.target.get()),
             collection: bound.and_then(|bound| bound.collection).map(Into::into),
+            metadata: bound.and_then(|bound| bound.attributes).map(Into::into),
             health: entry.health.map(Into::into),
         }
     }

@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use prost::Message as _;
 use shared::hash::ContentHasher;
 use shared::model::{
-    CollectionSize, ContentId, DigestBuckets, Epoch, EvictReason, FragmentLength, FragmentSet, Hello,
-    HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Name, NamedRevision, NetworkDefaults,
-    Numbered, Order, PeerId, PinCount, PinWish, ReplicationTarget, Report, RevisedContent, Revision,
-    RevisionEntry, RevisionState, RunId, RunTraits, Source, Timestamp, Welcome,
+    Attributes, CollectionSize, ContentId, DigestBuckets, Epoch, EvictReason, FragmentLength, FragmentSet,
+    Hello, HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Mode, ModifiedAt, Name,
+    NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish, ReplicationTarget, Report,
+    RevisedContent, Revision, RevisionEntry, RevisionState, RunId, RunTraits, Source, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -173,7 +173,11 @@ proptest! {
     fn revisions_survive_the_wire(revision: u64, count: u32, content in content(), kind in 0_u8..5) {
         let target = ReplicationTarget::new(count % 32 + 1).expect("in bounds");
         let collection = (count % 2 == 0).then_some(CollectionSize { parts: count, length: revision });
-        let bound = RevisedContent { content, length: revision, target, collection };
+        let attributes = (count % 3 == 0).then(|| Attributes {
+            mode: Mode::of(count),
+            modified: ModifiedAt::new(-i64::from(count), count % 1000).expect("within a second"),
+        });
+        let bound = RevisedContent { content, length: revision, target, collection, attributes };
         let (state, bound) = match kind {
             0 => (RevisionState::Current, Some(bound)),
             1 => (RevisionState::Pinned, Some(bound)),

@@ -1,9 +1,10 @@
 //! The words that several services share.
 
 use shared::model::{
-    Asked, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure, Digest, Extent,
-    FragmentLength, FragmentSet, Health, Holder, HostPort, Incarnation, Manifest, Name, Parts, PeerId,
-    PeerInfo, PeerMode, PeerState, Reach, ReplicationTarget, Revision, Share, Timestamp, Zone,
+    Asked, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure, Digest,
+    Extent, FileMetadata, FileMetadataError, FragmentLength, FragmentSet, Health, Holder, HostPort,
+    Incarnation, Manifest, Mode, ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode, PeerState, Reach,
+    ReplicationTarget, Revision, Share, Timestamp, Zone,
 };
 
 use super::{Invalid, fixed, parsed, required};
@@ -219,6 +220,7 @@ impl TryFrom<v1::Binding> for Binding {
             target: target(wire.target)?,
             published_at: Timestamp::from_millis(wire.published_at_ms),
             collection: wire.collection.map(Into::into),
+            metadata: metadata_of(wire.metadata, wire.length)?,
         })
     }
 }
@@ -233,6 +235,57 @@ impl From<Binding> for v1::Binding {
             target: binding.target.get(),
             published_at_ms: binding.published_at.as_millis(),
             collection: binding.collection.map(Into::into),
+            metadata: binding.metadata.as_ref().map(Into::into),
+        }
+    }
+}
+
+/// Reads the metadata of a file that has this length.
+pub(super) fn metadata_of(
+    wire: Option<v1::FileMetadata>,
+    length: u64,
+) -> Result<Option<FileMetadata>, Invalid> {
+    let metadata = wire.map(FileMetadata::try_from).transpose()?;
+    match metadata {
+        Some(metadata) if !metadata.fits(length) => Err(Invalid::field("metadata", FileMetadataError)),
+        metadata => Ok(metadata),
+    }
+}
+
+impl TryFrom<v1::FileMetadata> for FileMetadata {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::FileMetadata) -> Result<Self, Invalid> {
+        let (holes, []) = wire.holes.as_chunks::<2>() else {
+            return Err(Invalid::Missing("end of a hole"));
+        };
+        let holes = holes.iter().map(|[start, end]| *start..*end).collect();
+        let modified = ModifiedAt::new(wire.modified_seconds, wire.modified_nanos);
+        let attributes = Attributes {
+            mode: Mode::of(wire.mode),
+            modified: modified.ok_or(Invalid::Missing("modified"))?,
+        };
+        Self::new(attributes, holes).map_err(|error| Invalid::field("metadata", error))
+    }
+}
+
+impl From<&FileMetadata> for v1::FileMetadata {
+    fn from(metadata: &FileMetadata) -> Self {
+        let ends = metadata.holes().iter().flat_map(|hole| [hole.start, hole.end]);
+        Self {
+            holes: ends.collect(),
+            ..metadata.attributes().into()
+        }
+    }
+}
+
+impl From<Attributes> for v1::FileMetadata {
+    fn from(Attributes { mode, modified }: Attributes) -> Self {
+        Self {
+            mode: mode.get(),
+            modified_seconds: modified.seconds(),
+            modified_nanos: modified.nanos(),
+            holes: Vec::new(),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::catalog::{Attributes, Catalog, Data, Entry, File, Kind, ModifiedAt};
+use super::catalog::{Catalog, Data, Entry, File, Kind};
 use super::error::CatalogError;
 use super::rules::{OutsideLinks, Rules};
+use crate::model::{Attributes, ModifiedAt};
 
 /// A million entries take about 100 MiB of memory.
 const MAX_ENTRIES: usize = 1_000_000;

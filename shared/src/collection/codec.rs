@@ -17,10 +17,11 @@
 //! Canonical: decoding encodes the result again and compares, so every catalog has exactly one form in bytes.
 
 use super::build::Builder;
-use super::catalog::{Attributes, Catalog, Data, File, Kind, Mode, ModifiedAt};
+use super::catalog::{Catalog, Data, File, Kind};
 use super::error::CatalogError;
 use super::rules::{OutsideLinks, Rules};
 use crate::model::ContentId;
+use crate::model::{Attributes, Mode, ModifiedAt};
 
 /// No catalog is longer: it is read into memory as a whole. At 20 to 60 bytes an entry, the limit on entries
 /// is met first.

@@ -23,8 +23,9 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
+pub use crate::model::{Attributes, Mode, ModifiedAt};
 pub use build::Builder;
-pub use catalog::{Attributes, Catalog, Data, Entry, File, Kind, Mode, ModifiedAt};
+pub use catalog::{Catalog, Data, Entry, File, Kind};
 pub use codec::MAX_BYTES;
 pub use error::CatalogError;
 pub use packing::{LARGE_FILE, PackPlan, Packed, Small, plan};

@@ -18,8 +18,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use names::{
-    History, ListedName, Located, LocatedFragment, LocatedHolder, Names, Pinned, Removed, Renamed, Replicas,
-    Revision, Targeted,
+    Described, History, ListedName, Located, LocatedFragment, LocatedHolder, Names, Pinned, Removed, Renamed,
+    Replicas, Revision, Targeted,
 };
 pub use peers::{
     AccusedPeer, Gap, Limits, ListedPeer, LocatedPeer, Network, NetworkDefaults, NetworkPeer, NewId,

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use super::LocatedPeer;
-use crate::model::{Binding, Health, Listing, Location, Name, PeerInfo, RevisionEntry};
+use crate::model::{
+    Attributes, Binding, FileMetadata, Health, Listing, Location, Name, PeerInfo, RevisionEntry,
+};
 
 /// Fragments times holders in one document: about 10 MB of JSON.
 const MAX_HOLDINGS: usize = 1 << 18;
@@ -22,6 +24,33 @@ pub struct Replicas {
     fragments_at_target: u32,
     /// Number of fragments.
     fragments: u32,
+}
+
+/// Metadata of the file that was published; absent when it was none, or its name is older than metadata.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Described {
+    /// Octal permissions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    /// Time of the last modification, in seconds since the Unix epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<i64>,
+}
+
+impl From<Option<Attributes>> for Described {
+    fn from(attributes: Option<Attributes>) -> Self {
+        Self {
+            mode: attributes.map(|attributes| format!("{:03o}", attributes.mode.get())),
+            modified: attributes.map(|attributes| attributes.modified.seconds()),
+        }
+    }
+}
+
+impl From<&Binding> for Described {
+    fn from(binding: &Binding) -> Self {
+        binding.metadata.as_ref().map(FileMetadata::attributes).into()
+    }
 }
 
 /// `peer list`.
@@ -46,6 +75,8 @@ pub struct ListedName {
     published_at_ms: u64,
     /// Pinned revisions in ascending order; the current one may be among them.
     pinned_revisions: Vec<u64>,
+    #[serde(flatten)]
+    described: Described,
     #[serde(flatten)]
     replicas: Replicas,
     /// Fragment copies that peers have been asked for.
@@ -78,6 +109,8 @@ pub struct Located {
     fragment_count: u32,
     copies_under_way: u32,
     published_at_ms: u64,
+    #[serde(flatten)]
+    described: Described,
     /// Number of all peers that hold something; `peers` may list fewer.
     holder_count: u32,
     /// Number of those that keep something as replicas; null when the tracker does not tell.
@@ -143,6 +176,8 @@ pub struct Revision {
     /// Bytes of the file, or of all files of the directory.
     length: Option<u64>,
     target: Option<u32>,
+    #[serde(flatten)]
+    described: Described,
     /// Replicas of the fragment that has the fewest; null when the content has been collected.
     fewest: Option<u32>,
 }
@@ -209,6 +244,7 @@ impl Names {
             directory: binding.collection.is_some(),
             published_at_ms: binding.published_at.as_millis(),
             pinned_revisions: pinned.iter().map(|revision| revision.get()).collect(),
+            described: binding.into(),
             replicas: health.into(),
             copies_under_way: health.copies_under_way,
         };
@@ -277,6 +313,7 @@ impl Located {
             fragment_count: health.fragments,
             copies_under_way: health.copies_under_way,
             published_at_ms: binding.published_at.as_millis(),
+            described: binding.into(),
             holder_count: whole.map_or(location.holder_count, |whole| whole.holder_count),
             keeper_count: whole.map(|whole| whole.keeper_count),
             fragments,
@@ -328,6 +365,7 @@ impl From<&RevisionEntry> for Revision {
             content: entry.bound.map(|bound| bound.content.to_string()),
             length: entry.bound.map(|bound| bound.size()),
             target: entry.bound.map(|bound| bound.target.get()),
+            described: entry.bound.and_then(|bound| bound.attributes).into(),
             fewest: entry.health.map(|health| health.fewest),
         }
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    ContentId, ContentRef, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode, Reach,
-    ReplicationTarget, Revision, Timestamp, Zone,
+    ContentId, ContentRef, FileMetadata, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId,
+    PeerMode, Reach, ReplicationTarget, Revision, Timestamp, Zone,
 };
 
 /// A name and its content.
@@ -24,6 +24,8 @@ pub struct Binding {
     pub published_at: Timestamp,
     /// Size of the collection, if the content is a collection's catalog.
     pub collection: Option<CollectionSize>,
+    /// Metadata of the file that was published, if it was one.
+    pub metadata: Option<FileMetadata>,
 }
 
 /// Size of a collection: the contents to which its catalog refers.

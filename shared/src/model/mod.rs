@@ -5,6 +5,7 @@
 
 mod address;
 mod amount;
+mod attributes;
 mod catalog;
 mod digest_buckets;
 mod durability;
@@ -24,6 +25,7 @@ mod time;
 
 pub use address::{Undialable, is_loopback, undialable};
 pub use amount::{ByteCount, ByteRate, ParseByteCountError, ParseByteRateError};
+pub use attributes::{Attributes, FileMetadata, FileMetadataError, Mode, ModifiedAt};
 pub use catalog::{
     Asked, Binding, CollectionSize, ContentState, Expectation, Extent, Health, Holder, Listing, Location,
     PeerInfo, PeerState, Share, Whole,

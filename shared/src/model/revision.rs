@@ -4,7 +4,9 @@ use std::fmt;
 use std::num::NonZeroU8;
 use std::str::FromStr;
 
-use super::{CollectionSize, ContentId, Health, Name, NameError, ReplicationTarget, Revision, Timestamp};
+use super::{
+    Attributes, CollectionSize, ContentId, Health, Name, NameError, ReplicationTarget, Revision, Timestamp,
+};
 
 /// Number of revisions of a name to keep, the current one included: 1 to 64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -204,6 +206,8 @@ pub struct RevisedContent {
     pub target: ReplicationTarget,
     /// Size of the collection, if the content is a collection's catalog.
     pub collection: Option<CollectionSize>,
+    /// Mode and time of the file that was published, if it was one.
+    pub attributes: Option<Attributes>,
 }
 
 /// One revision of a name, as it is listed.

@@ -249,6 +249,8 @@ impl Member {
             expectation: Expectation::Unbound,
             publisher: self.id,
             incarnation: Incarnation::new(1),
+            metadata: None,
+            replaces_metadata: false,
             parts: None,
         };
         self.catalog.publish(&publish).await?;

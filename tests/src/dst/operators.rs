@@ -117,6 +117,7 @@ impl World {
             content: id,
             target: Some(target),
             update,
+            metadata: None,
             state: PublicationState::Pending(None),
         };
         self.put_publication(number, publication, operation);
@@ -144,6 +145,8 @@ impl World {
             expectation,
             publisher: self.peers[number].id,
             incarnation: self.peers[number].incarnation(),
+            metadata: None,
+            replaces_metadata: false,
             parts: contents::declared_parts(what.0),
         };
         let question = Question::Publish(Box::new(publish));

@@ -10,8 +10,8 @@
 use std::str::FromStr;
 
 use shared::model::{
-    CollectionSize, ContentId, Digest, Epoch, FragmentLength, FragmentSet, Holding, Incarnation,
-    MAX_FRAGMENTS, Manifest, Mark, Name, Parts, PeerId, PeerMode, PinCount, ReplicationTarget,
+    CollectionSize, ContentId, Digest, Epoch, FileMetadata, FragmentLength, FragmentSet, Holding,
+    Incarnation, MAX_FRAGMENTS, Manifest, Mark, Name, Parts, PeerId, PeerMode, PinCount, ReplicationTarget,
     RevisedContent, Revision, RevisionLimit, Timestamp,
 };
 
@@ -38,6 +38,7 @@ const NAME_FORGOTTEN: u8 = 18;
 const FLOOR_RAISED: u8 = 19;
 const REMEMBERED: u8 = 20;
 const WENT_AWAY: u8 = 21;
+const DESCRIBED: u8 = 40;
 const VISITOR_GONE: u8 = 30;
 
 const ACTIVE: u8 = 0;
@@ -202,7 +203,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
                 other => return Err(DecodeError(format!("there is no mode {other}"))),
             },
         },
-        tag @ REVISIONS_KEPT..=REMEMBERED => Fact::Name(input.name_fact(tag)?),
+        tag @ (REVISIONS_KEPT..=REMEMBERED | DESCRIBED) => Fact::Name(input.name_fact(tag)?),
         HISTORY => Fact::History {
             facts: input.u64()?,
             epochs: (0..input.u32()?)
@@ -342,6 +343,17 @@ impl Writer {
                 self.u8(PIN_CHANGED);
                 self.revised(name, *revision);
                 self.u32(pins.get());
+            }
+            NameFact::Described {
+                name,
+                revision,
+                metadata,
+            } => {
+                self.u8(DESCRIBED);
+                self.revised(name, *revision);
+                let bytes = metadata.to_bytes();
+                self.length(bytes.len());
+                self.raw(&bytes);
             }
             NameFact::NameForgotten(name) => {
                 self.u8(NAME_FORGOTTEN);
@@ -513,6 +525,14 @@ impl<'a> Reader<'a> {
                 revision: Revision::new(self.u64()?),
                 pins: self.pins()?,
             },
+            DESCRIBED => NameFact::Described {
+                name: self.parsed()?,
+                revision: Revision::new(self.u64()?),
+                metadata: {
+                    let length = self.u32()?;
+                    FileMetadata::from_bytes(self.take(length as usize)?).map_err(complaint)?
+                },
+            },
             NAME_FORGOTTEN => NameFact::NameForgotten(self.parsed()?),
             FLOOR_RAISED => NameFact::FloorRaised(Revision::new(self.u64()?)),
             REMEMBERED => NameFact::Remembered {
@@ -538,6 +558,7 @@ impl<'a> Reader<'a> {
             kind @ (PAST_COLLECTED_FILE | PAST_COLLECTED_COLLECTION) => Ok(Past::Collected {
                 pins: self.pins()?,
                 was: RevisedContent {
+                    attributes: None,
                     content: ContentId::from_bytes(self.array()?),
                     length: self.u64()?,
                     target: self.target()?,

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use shared::model::{
-    CollectionSize, ContentId, Digest, Epoch, FragmentLength, FragmentSet, Holding, Incarnation, Manifest,
-    Mark, Name, Parts, PeerId, PeerMode, PinCount, ReplicationTarget, RevisedContent, Revision,
-    RevisionLimit, Timestamp,
+    Attributes, CollectionSize, ContentId, Digest, Epoch, FileMetadata, FragmentLength, FragmentSet, Holding,
+    Incarnation, Manifest, Mark, Mode, ModifiedAt, Name, Parts, PeerId, PeerMode, PinCount,
+    ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp,
 };
 
 use super::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
@@ -45,6 +45,7 @@ fn any_revision_fact(
         proptest::option::of(size),
     )
         .prop_map(|(content, length, target, collection)| RevisedContent {
+            attributes: None,
             content: ContentId::from_bytes(content),
             length,
             target,
@@ -77,6 +78,20 @@ fn any_revision_fact(
             name,
             revision,
             pins
+        }),
+        (revised.clone(), any::<u32>()).prop_map(|((name, revision), n)| NameFact::Described {
+            name,
+            revision,
+            metadata: FileMetadata::new(
+                Attributes {
+                    mode: Mode::of(n),
+                    modified: ModifiedAt::new(-i64::from(n), n % 1000).expect("within a second"),
+                },
+                (0..u64::from(n % 4))
+                    .map(|hole| 10 * hole..10 * hole + 5)
+                    .collect(),
+            )
+            .expect("apart"),
         }),
         name.prop_map(NameFact::NameForgotten),
         any::<u64>().prop_map(|floor| NameFact::FloorRaised(Revision::new(floor))),

@@ -53,6 +53,8 @@ fn publish(name: &str) -> Publish {
         expectation: Expectation::Unbound,
         publisher: PeerId::from_bytes([1; 16]),
         incarnation: Incarnation::new(1),
+        metadata: None,
+        replaces_metadata: false,
         parts: None,
     }
 }

@@ -122,6 +122,13 @@ fn audit_name(names: &Names, fact: &NameFact) -> Result<(), String> {
                 format!("{name}@{revision} is pinned or unpinned, which is unknown or was so before")
             })
         }
+        NameFact::Described { name, revision, .. } => {
+            let history = names.history(name);
+            let bound = history.and_then(|history| history.get(*revision)?.bound());
+            require(bound.is_some(), || {
+                format!("{name}@{revision} gets metadata, which is unknown")
+            })
+        }
         NameFact::NameForgotten(name) => {
             let history = names.history(name);
             let is_over =

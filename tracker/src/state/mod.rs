@@ -256,6 +256,9 @@ impl State {
                 self.replicas.register_publisher(manifest, publisher);
             }
         }
+        if let Some(fact) = self.names.describe(&binding) {
+            self.commit(now, fact, out);
+        }
         Ok(binding)
     }
 

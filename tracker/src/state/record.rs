@@ -5,8 +5,8 @@
 //! nothing but the shortest list of facts that leads to the same state.
 
 use shared::model::{
-    Epoch, Holding, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, PeerMode, PinCount,
-    ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
+    Epoch, FileMetadata, Holding, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, PeerMode,
+    PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
 };
 
 /// A fact and the time at which it came about, by the tracker's clock.
@@ -130,6 +130,15 @@ pub enum NameFact {
         revision: Revision,
         /// Number of times that this has happened; the revision is pinned when it is odd.
         pins: PinCount,
+    },
+    /// A revision has metadata, or others than before.
+    Described {
+        /// The name.
+        name: Name,
+        /// The revision.
+        revision: Revision,
+        /// Metadata of its file.
+        metadata: FileMetadata,
     },
     /// A removed name is forgotten; the floor rises to its revision.
     NameForgotten(Name),

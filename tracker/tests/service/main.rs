@@ -162,6 +162,8 @@ fn publish(of: &Member, text: &str, manifest: &Manifest, target: u32) -> Publish
         expectation: Expectation::Unbound,
         publisher: of.id,
         incarnation: Incarnation::new(1),
+        metadata: None,
+        replaces_metadata: false,
         parts: None,
     }
 }

@@ -54,6 +54,7 @@ fn published() -> AddEvent {
         length: 300_000,
         target: target(),
         published_at: Timestamp::from_millis(1),
+        metadata: None,
         collection: None,
     })
 }

@@ -63,6 +63,7 @@ fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
             length: 150_000,
             target,
             published_at: Timestamp::from_millis(1),
+            metadata: None,
             collection: None,
         },
         health: Health {
@@ -209,6 +210,7 @@ fn a_history_is_a_table_of_what_is_there_and_what_is_not() {
         state,
         pins: PinCount::new(pins),
         bound: is_bound.then(|| RevisedContent {
+            attributes: None,
             content: ContentId::from_bytes([0xab; 32]),
             length: 2048,
             target: ReplicationTarget::new(2).expect("in bounds"),

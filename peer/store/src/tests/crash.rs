@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use shared::model::{Attributes, FileMetadata, Mode, ModifiedAt};
 use tempfile::TempDir;
 
 use super::super::files::move_file;
@@ -295,11 +296,17 @@ fn a_data_directory_has_one_node_at_a_time() {
 fn facts_and_publications_survive() {
     let (node, content) = (Node::new(), Content::new(10, 1));
     let name: shared::model::Name = "models/a".parse().expect("a name");
+    let attributes = Attributes {
+        mode: Mode::of(0o750),
+        modified: ModifiedAt::new(-1, 5).expect("within a second"),
+    };
+    let metadata = FileMetadata::new(attributes, vec![4..9]).expect("one hole");
     let pending = Publication {
         name: name.clone(),
         content: content.id(),
         target: None,
         update: true,
+        metadata: Some(metadata),
         state: PublicationState::Pending(None),
     };
     let store = node.open();

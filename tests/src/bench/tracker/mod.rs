@@ -164,6 +164,8 @@ impl Bench {
                         expectation: Expectation::Unbound,
                         publisher: holders[n as usize % holders.len()],
                         incarnation: Incarnation::new(1),
+                        metadata: None,
+                        replaces_metadata: false,
                         parts: None,
                     };
                     catalog.publish(&publish).await?;
@@ -290,6 +292,8 @@ impl Bench {
                         expectation: Expectation::Unbound,
                         publisher,
                         incarnation: Incarnation::new(1),
+                        metadata: None,
+                        replaces_metadata: false,
                         parts: None,
                     };
                     let published = catalog.publish(&publish).await;

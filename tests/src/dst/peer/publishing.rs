@@ -187,6 +187,8 @@ impl World {
             expectation: bind.expectation,
             publisher: peer.id,
             incarnation: peer.incarnation(),
+            metadata: None,
+            replaces_metadata: false,
             parts: bind.parts,
         };
         let question = Question::Publish(Box::new(publish));

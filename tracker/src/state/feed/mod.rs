@@ -115,6 +115,7 @@ impl Feed {
                 target: *target,
                 published_at: record.at,
                 collection: parts.as_ref().map(size_of),
+                metadata: None,
             }),
             Fact::Renamed {
                 from,

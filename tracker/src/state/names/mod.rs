@@ -345,6 +345,16 @@ impl Names {
             NameFact::PinChanged { name, revision, pins } => {
                 self.change(&name, |history| history.pin(revision, pins, at))
             }
+            NameFact::Described {
+                name,
+                revision,
+                metadata,
+            } => {
+                if let Some(history) = self.names.get_mut(&name) {
+                    history.describe(revision, metadata);
+                }
+                RefChange::default()
+            }
             NameFact::Remembered { name, revision, past } => self.remember(&name, revision, past, at),
             NameFact::NameForgotten(name) => {
                 if let Some(history) = self.names.remove(&name) {
@@ -385,6 +395,7 @@ impl Names {
                 publishers: Publishers::default(),
                 hold: Hold::Collected,
                 pins,
+                metadata: None,
             }),
             Past::Kept {
                 since,
@@ -424,6 +435,7 @@ impl Names {
             publishers: Publishers::of(publishers),
             hold: Hold::Current,
             pins: PinCount::default(),
+            metadata: None,
         };
         let parts = parts.into_iter().flat_map(Parts::manifests).cloned();
         let mut learned = Vec::new();
@@ -566,5 +578,6 @@ fn binding(name: &Name, revised: &Revised, bound: &Bound) -> Binding {
         target: bound.target,
         published_at: revised.at,
         collection: bound.collection,
+        metadata: bound.metadata.as_deref().cloned(),
     }
 }

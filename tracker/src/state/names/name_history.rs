@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shared::model::{
-    CollectionSize, ContentId, PeerId, PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit,
-    Timestamp,
+    CollectionSize, ContentId, FileMetadata, PeerId, PinCount, ReplicationTarget, RevisedContent, Revision,
+    RevisionLimit, Timestamp,
 };
 
 /// Remembered revisions of one name, the oldest first.
@@ -41,6 +41,8 @@ pub(crate) struct Bound {
     pub(super) publishers: Publishers,
     pub(super) hold: Hold,
     pub(super) pins: PinCount,
+    /// Metadata of the file that was published.
+    pub(super) metadata: Option<Box<FileMetadata>>,
 }
 
 /// Peers that share the contents of a binding in place, in ascending order.
@@ -159,6 +161,7 @@ impl Bound {
             length: self.length,
             target: self.target,
             collection: self.collection,
+            attributes: self.metadata.as_ref().map(|metadata| metadata.attributes()),
         }
     }
 }
@@ -236,6 +239,13 @@ impl NameHistory {
     pub(crate) fn pinned(&self) -> impl Iterator<Item = Revision> {
         let pinned = self.holding().filter(|(_, bound)| bound.pins.is_pinned());
         pinned.map(|(one, _)| one.revision)
+    }
+
+    /// Gives a revision metadata.
+    pub(crate) fn describe(&mut self, revision: Revision, metadata: FileMetadata) {
+        if let Some(bound) = self.bound_mut(revision) {
+            bound.metadata = Some(Box::new(metadata));
+        }
     }
 
     /// Adds a binding, and forgets revisions beyond the limit that are not pinned.

@@ -11,7 +11,7 @@ use shared::model::{
 
 use super::{NameHistory, Names};
 use crate::state::command::Rejection;
-use crate::state::record::Fact;
+use crate::state::record::{Fact, NameFact};
 
 /// Answer to a command, and the fact that makes it true; no fact when it is true already.
 pub(crate) type Decision<T> = Result<(T, Option<Fact>), Rejection>;
@@ -55,8 +55,30 @@ impl Names {
             target: publish.target,
             published_at: at,
             collection: publish.parts.as_ref().map(size_of),
+            metadata: match bound {
+                // Bytes that are the same are the same file, also with another target.
+                Some(bound) if bound.content == content => {
+                    let replacing = publish.metadata.clone().filter(|_| publish.replaces_metadata);
+                    replacing.or(bound.metadata)
+                }
+                _ => publish.metadata.clone(),
+            },
         };
         Ok((binding, fact))
+    }
+
+    /// Returns the fact that gives a binding the metadata that it is to have, unless it has them.
+    pub(crate) fn describe(&self, binding: &Binding) -> Option<Fact> {
+        let metadata = binding.metadata.clone()?;
+        let bound = self.binding(&binding.name)?;
+        let is_described = bound.revision != binding.revision || bound.metadata.as_ref() == Some(&metadata);
+        (!is_described).then(|| {
+            Fact::Name(NameFact::Described {
+                name: binding.name.clone(),
+                revision: binding.revision,
+                metadata,
+            })
+        })
     }
 
     /// Removes a name; answers with the revision of its tombstone.

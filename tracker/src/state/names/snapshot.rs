@@ -48,9 +48,18 @@ impl Names {
                         let (name, revision) = (name.clone(), revised.revision);
                         Fact::Name(NameFact::PinChanged { name, revision, pins })
                     });
+                    let metadata = revised.bound.as_ref().and_then(|bound| bound.metadata.as_deref());
+                    let described = metadata.map(|metadata| {
+                        Fact::Name(NameFact::Described {
+                            name: name.clone(),
+                            revision: revised.revision,
+                            metadata: metadata.clone(),
+                        })
+                    });
                     let at = revised.at;
                     fact.into_iter()
                         .chain(pinned)
+                        .chain(described)
                         .map(move |fact| Record { at, fact })
                 })
         });

@@ -212,6 +212,8 @@ impl Fleet {
             expectation: Expectation::Anything,
             publisher: id_of(number),
             incarnation: Incarnation::new(1),
+            metadata: None,
+            replaces_metadata: false,
             parts: None,
         }));
     }

@@ -8,6 +8,7 @@ mod feed;
 mod fleet;
 mod history;
 mod insistence;
+mod metadata;
 mod names;
 mod peer_mode;
 mod pins;

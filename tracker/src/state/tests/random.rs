@@ -345,11 +345,13 @@ fn check_who_can_go(world: &World) {
 
 /// Returns a world in which the past is soon forgotten.
 fn forgetful() -> World {
-    World::timed(Timing {
+    let mut world = World::timed(Timing {
         history_grace: Duration::from_secs(20),
         forget_names: Duration::from_secs(60),
         ..Timing::default()
-    })
+    });
+    world.describes = true;
+    world
 }
 
 /// Calms the world: every peer is connected, announces its holdings, and obeys its orders.

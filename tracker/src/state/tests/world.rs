@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::model::{
-    Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Epoch, EvictReason, Expectation,
-    FragmentLength, FragmentSet, Health, Hello, Holding, HostPort, Incarnation, Manifest, Mark, Name,
-    Numbered, Order, Parts, PeerId, PeerMode, PeerState, ReplicationTarget, Report, RequestedMode, Revision,
-    RunId, RunTraits, Timestamp, Welcome,
+    Attributes, Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Epoch, EvictReason,
+    Expectation, FileMetadata, FragmentLength, FragmentSet, Health, Hello, Holding, HostPort, Incarnation,
+    Manifest, Mark, Mode, ModifiedAt, Name, Numbered, Order, Parts, PeerId, PeerMode, PeerState,
+    ReplicationTarget, Report, RequestedMode, Revision, RunId, RunTraits, Timestamp, Welcome,
 };
 
 use crate::state::replicas::Purpose;
@@ -27,6 +27,15 @@ pub(super) fn peer(n: u8) -> PeerId {
 pub(super) fn address(n: u8, run: Option<u8>) -> HostPort {
     let text = format!("10.0.{}.{n}:50053", run.unwrap_or(0));
     text.parse().expect("an address")
+}
+
+/// Returns metadata with this mode, and a hole.
+pub(super) fn metadata(mode: u32) -> FileMetadata {
+    let attributes = Attributes {
+        mode: Mode::of(mode),
+        modified: ModifiedAt::new(1_700_000_000, 5).expect("within a second"),
+    };
+    FileMetadata::new(attributes, vec![0..4096]).expect("one hole")
 }
 
 pub(super) fn name(text: &str) -> Name {
@@ -88,6 +97,8 @@ pub(super) struct World {
     sessions: u64,
     /// Whether the world is too large to check every invariant at every step.
     is_crowded: bool,
+    /// Whether files are published with metadata.
+    pub(super) describes: bool,
 }
 
 impl World {
@@ -110,6 +121,7 @@ impl World {
             origins: BTreeMap::new(),
             sessions: 0,
             is_crowded: false,
+            describes: false,
         };
         world
             .apply(Command::BeginEpoch)
@@ -343,6 +355,8 @@ impl World {
                 .peers
                 .get(&peer(n))
                 .map_or(Incarnation::new(1), |peer| peer.incarnation),
+            metadata: (self.describes && parts.is_none()).then(|| metadata(0o600 + u32::from(n))),
+            replaces_metadata: n.is_multiple_of(2),
             parts,
         };
         match self.apply(Command::Publish(publish))? {

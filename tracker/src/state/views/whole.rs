@@ -50,6 +50,7 @@ impl<'a> Whole<'a> {
                 content: id,
                 length: content.manifest().length(),
                 collection: None,
+                metadata: None,
                 ..binding
             };
             return Ok(Self {

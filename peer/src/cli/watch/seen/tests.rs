@@ -30,6 +30,7 @@ fn binding(text: &str, revision: u64) -> Binding {
         length: 5,
         target: ReplicationTarget::new(3).expect("in bounds"),
         published_at: Timestamp::from_millis(1),
+        metadata: None,
         collection: None,
     }
 }
