@@ -327,6 +327,7 @@ impl Index {
         Ok(())
     }
 
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn publications(&self) -> Result<Vec<Publication>, StoreError> {
         self.select_publications("ORDER BY name", [])
     }

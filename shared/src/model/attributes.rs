@@ -191,7 +191,9 @@ mod tests {
         for end in [0, 5, 15, bytes.len() - 1] {
             assert!(FileMetadata::from_bytes(&bytes[..end]).is_err(), "{end} bytes");
         }
-        for holes in [vec![5..5], vec![0..4, 4..8], vec![8..9, 0..1], vec![9..2]] {
+        let wrong: [&[(u64, u64)]; 4] = [&[(5, 5)], &[(0, 4), (4, 8)], &[(8, 9), (0, 1)], &[(9, 2)]];
+        for holes in wrong {
+            let holes = holes.iter().map(|&(start, end)| start..end).collect();
             assert!(FileMetadata::new(attributes, holes).is_err());
         }
         let many = (0..300).map(|n| 2 * n..2 * n + 1).collect();

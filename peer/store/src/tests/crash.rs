@@ -300,7 +300,7 @@ fn facts_and_publications_survive() {
         mode: Mode::of(0o750),
         modified: ModifiedAt::new(-1, 5).expect("within a second"),
     };
-    let metadata = FileMetadata::new(attributes, vec![4..9]).expect("one hole");
+    let metadata = FileMetadata::new(attributes, std::iter::once(4..9).collect()).expect("one hole");
     let pending = Publication {
         name: name.clone(),
         content: content.id(),

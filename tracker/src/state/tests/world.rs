@@ -35,7 +35,7 @@ pub(super) fn metadata(mode: u32) -> FileMetadata {
         mode: Mode::of(mode),
         modified: ModifiedAt::new(1_700_000_000, 5).expect("within a second"),
     };
-    FileMetadata::new(attributes, vec![0..4096]).expect("one hole")
+    FileMetadata::new(attributes, std::iter::once(0..4096).collect()).expect("one hole")
 }
 
 pub(super) fn name(text: &str) -> Name {
