@@ -41,8 +41,8 @@ pub fn renew(store: &DiskStore) -> Result<Option<Renewed>, StoreError> {
         return Ok(None);
     };
     let mut left = Vec::new();
-    for publication in store.publications()? {
-        if publication.is_pending() && store.forget_publication(&publication)? {
+    for publication in store.pending_publications()? {
+        if store.forget_publication(&publication)? {
             left.push(publication.name);
         }
     }
