@@ -1,6 +1,7 @@
 //! The settings of a peer: flags, environment and file; `shared::settings` decides which place wins.
 //!
-//! [`table`] lists them all; those of a node are in [`crate::node::settings`]. Arguments of a single
+//! [`table`] lists them all; those of a node are declared in [`crate::node::settings`], which says how to add
+//! one. Arguments of a single
 //! invocation (`--name`, `--output`, `--force`, …) are flags only. [`gather`] reads the places, [`Options`]
 //! is the result.
 

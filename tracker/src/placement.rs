@@ -1,4 +1,4 @@
-//! Placement: the pure choice of the peer that holds the next replica.
+//! Placement: the pure choice of the peer that holds the next replica, for `state/replicas/repair.rs`.
 //!
 //! Replicas are not spread over *all* sets of peers but over a bounded number of them (*copysets*): with
 //! random sets every R peers that are lost at once take something with them as soon as there is enough data;

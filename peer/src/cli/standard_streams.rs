@@ -1,4 +1,5 @@
-//! The path `-`: standard input as a content to add, standard output as the place of a fetched file.
+//! The path `-`: standard input as a content to add, standard output as the place of a fetched file. The
+//! node's end is `operations/standard_streams.rs`.
 //!
 //! A thread reads or writes, because neither can be cancelled. It is no task, and a command does not wait for
 //! it at its end. A few pieces fit between the thread and the node, so the faster side waits for the slower.

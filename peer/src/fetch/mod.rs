@@ -1,5 +1,6 @@
 //! Fetching: gets the fragments that this peer lacks from other peers.
 //!
+//! The way of the bytes: `fetcher` → `driver` → [`scheduler`] → `request` → `commits` → the store.
 //! [`scheduler`] decides (pure); everything else carries out. [`Fetcher`] runs one job per content, however
 //! many callers want that content. A job connects to sources, follows what they hold, and makes the requests
 //! that the scheduler chose.

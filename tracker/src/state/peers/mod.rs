@@ -1,4 +1,5 @@
-//! Peers, their lives and their sessions: which peers can be given work, and whose replicas count.
+//! Peers, their lives and their sessions: which peers can be given work, and whose replicas count. The walk
+//! of a peer that dies begins in `leases.rs`.
 //!
 //! Invariants: a session that is known is the current one of exactly one peer; a live peer has a session; a
 //! lost peer has none. This part knows no names, and of holdings only those of peers that are away for
