@@ -1,6 +1,6 @@
 //! Transfers of the menu: each with what it does, how far it is and how it ended, and the list of them. Pure.
 //!
-//! Transfers run in the background ([`super::background`]), a bounded number at a time. The list keeps the
+//! Transfers run in the background (`background.rs`), a bounded number at a time. The list keeps the
 //! latest of those that have ended, with their results, so that they can be looked at and resumed.
 
 use proto::messages::control::{Add, AddEvent, Get, GetEvent};

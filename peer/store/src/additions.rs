@@ -96,10 +96,10 @@ impl Addition {
         store.keep_bytes(bytes, name, fragment_length, &mut |content| self.touch(content))
     }
 
-    /// Keeps the bytes of an upload; see [`StagedUpload::keep`].
+    /// Keeps the bytes of an upload; see `StagedUpload::keep`.
     ///
     /// # Errors
-    /// As [`StagedUpload::keep`].
+    /// As `StagedUpload::keep`.
     pub fn upload(
         &mut self,
         staged: StagedUpload,

@@ -56,7 +56,7 @@ impl DirectoryClient {
     /// Returns who answers at an address.
     ///
     /// # Errors
-    /// When nobody does within [`PROBE_TIMEOUT`].
+    /// When nobody does within `PROBE_TIMEOUT`.
     pub async fn answers_at(address: &HostPort) -> Result<Answer, RemoteError> {
         let client = Self::new(address)?;
         let answered = tokio::time::timeout(PROBE_TIMEOUT, client.gateways()).await;

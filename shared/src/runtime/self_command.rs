@@ -145,7 +145,7 @@ pub fn print(line: &str) -> Result<(), (u8, String)> {
 /// program.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn answer(instead: &clap::Error) -> Result<(), (u8, String)> {
     if instead.use_stderr() {
         instead.exit();
