@@ -195,7 +195,10 @@ async fn shown(values: &Values) -> Shown {
     let none = || words::no_node_runs_on(options.data_dir.display());
     match tokio::time::timeout(SHOW_TIMEOUT, asking).await {
         Ok(Ok(Some(in_force))) => {
-            let note = words::settings_in_force(options.data_dir.display());
+            let note = match &options.peer {
+                Some(address) => words::settings_in_force_at(address),
+                None => words::settings_in_force(options.data_dir.display()),
+            };
             Shown::of_running(values, in_force, note)
         }
         Ok(Ok(None)) => of_a_start(words::settings_of_a_start(none())),

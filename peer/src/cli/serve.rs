@@ -56,7 +56,8 @@ pub(super) async fn run(
     let address = node.local_addr();
     let said = options.advertise.clone().unwrap_or_else(|| address.into());
     if let Some(host) = visitor_host(&said, &entry).await {
-        out.line(&words::visitor(&said, host));
+        // Scripts take the first line of standard output for the ready one.
+        out.note(&words::visitor(&said, host));
     }
     out.line(&format!("peer ready on {address}"));
     out.json(&ServeLine::Ready {

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, SeekFrom};
@@ -258,6 +258,9 @@ impl Scan<'_> {
         if rustix::fs::accessat(CWD, place, Access::READ_OK, AtFlags::EACCESS).is_err() {
             return Err(EntryFault::Unreadable.into());
         }
+        if metadata.len() == 0 && !is_empty(place) {
+            return Err(EntryFault::Changing.into());
+        }
         let file = File {
             attributes,
             length: metadata.len(),
@@ -332,15 +335,21 @@ impl From<CatalogError> for Refusal {
     }
 }
 
+/// Opens a file for reading, and does not wait for anybody to write to it.
+fn open(path: &Path) -> io::Result<fs::File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+/// Whether a file without a length has no bytes either: files in /proc are made up while they are read.
+fn is_empty(place: &Path) -> bool {
+    open(place).is_ok_and(|file| matches!(file.read_at(&mut [0], 0), Ok(0)))
+}
+
 /// Returns the metadata of the regular file at a path; none when it cannot be opened or is no file.
 #[must_use]
 pub fn metadata_of(path: &Path) -> Option<FileMetadata> {
-    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path)
-        .ok()?;
+    let file = open(path).ok()?;
     let metadata = file.metadata().ok().filter(Metadata::is_file)?;
     let mut holes = match metadata.blocks().saturating_mul(512) < metadata.len() {
         true => holes(&file, metadata.len()),

@@ -152,6 +152,10 @@ shared::messages! {
         en: "these are in force in the node that runs on {directory}",
         es: "estos están en vigor en el nodo que funciona en {directory}"
     }
+    fn settings_in_force_at(address) {
+        en: "these are in force in the node at {address}",
+        es: "estos están en vigor en el nodo en {address}"
+    }
     fn settings_of_a_start(why) {
         en: "{why}; a start with the same flags, file and environment would use these",
         es: "{why}; un arranque con las mismas opciones, archivo y entorno usaría estos"

@@ -34,6 +34,10 @@ const KNOWN: &[(&str, &str)] = &[
         "{} es el nombre del contenido {} desde la revisión {}",
     ),
     (
+        "not all {} contents of the directory can go ({} became free): {}",
+        "no todos los {} contenidos del directorio pueden irse ({} quedaron libres): {}",
+    ),
+    (
         "{} of the {} replicas that are wanted of content {} would be left",
         "quedarían {} de las {} réplicas deseadas del contenido {}",
     ),
@@ -52,6 +56,10 @@ const KNOWN: &[(&str, &str)] = &[
     (
         "content {} is shared in fragments of {}; publish it with that fragment length",
         "el contenido {} se comparte en fragmentos de {}; publíquelo con ese tamaño",
+    ),
+    (
+        "{} bytes do not fit: {} are left of the disk",
+        "{} bytes no caben: quedan {} en el disco",
     ),
     (
         "{} bytes do not fit: {} are left of {}",
