@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound as Edge;
 
 use shared::model::{
-    Binding, ContentId, FeedEvent, FeedPage, FeedPosition, HostPort, Mark, Name, PeerId, PeerMode, PeerState,
-    Revision,
+    Binding, ContentId, FeedEvent, FeedPage, FeedPosition, Health, HostPort, Mark, Name, PeerId, PeerMode,
+    PeerState, Revision,
 };
 
 use super::history::History;
@@ -217,24 +217,38 @@ impl Feed {
         let Some(content) = names.content(id) else {
             return 1;
         };
-        let health = replicas.health_with_parts(content, names, peers);
-        let parts: usize = names.parts_of(id).map(<[_]>::len).sum();
-        let sent = LastSent::of(&health);
-        let cost = i64::try_from(1 + parts + content.names().len()).unwrap_or(i64::MAX);
-        if content.last_sent() == Some(sent) {
+        // The same bytes may be a file under one name and a collection under another.
+        let mut wholes: Vec<(&[ContentId], Health)> = Vec::new();
+        let mut told: Vec<(Name, Revision, Health)> = Vec::new();
+        for name in content.names() {
+            let Some((revised, bound)) = names.history(name).and_then(NameHistory::current) else {
+                continue;
+            };
+            if bound.content() != id {
+                continue;
+            }
+            let parts = names.parts(name);
+            let known = wholes.iter().find(|(counted, _)| *counted == parts);
+            let health = known.map(|(_, health)| *health).unwrap_or_else(|| {
+                let others = parts.iter().filter_map(|part| names.content(*part));
+                let health = replicas.health_of_all(content, others, peers);
+                wholes.push((parts, health));
+                health
+            });
+            told.push((name.clone(), revised.revision(), health));
+        }
+        let counted: usize = wholes.iter().map(|(parts, _)| 1 + parts.len()).sum();
+        let cost = i64::try_from(1 + counted + content.names().len()).unwrap_or(i64::MAX);
+        let sent: Box<[LastSent]> = wholes.iter().map(|(_, health)| LastSent::of(health)).collect();
+        if *content.last_sent() == *sent {
             return cost;
         }
-        let bound = |name: &Name| {
-            let (revised, bound) = names.history(name)?.current()?;
-            (bound.content() == id).then(|| (name.clone(), revised.revision()))
-        };
-        let told: Vec<(Name, Revision)> = content.names().iter().filter_map(bound).collect();
         names.set_last_sent(id, sent);
         if told.len() > CAPACITY {
             self.queue.forget(facts);
             return cost;
         }
-        for (name, revision) in told {
+        for (name, revision, health) in told {
             let event = FeedEvent::Standing {
                 name,
                 revision,

@@ -56,7 +56,8 @@ pub(crate) struct Content {
     names: Vec<Name>,
     /// State of its replicas that watchers were sent last; none when it is to be sent anew. It stands here,
     /// not with the feed, because three bytes beside each content cost less than a map of millions.
-    last_sent: Option<LastSent>,
+    /// One for each file or collection that is this content; none when watchers are to be sent all of them.
+    last_sent: Box<[LastSent]>,
 }
 
 /// State of a content's replicas as watchers were sent it; the rest of its health changes too often.
@@ -133,8 +134,8 @@ impl Content {
         &self.names
     }
 
-    pub(crate) const fn last_sent(&self) -> Option<LastSent> {
-        self.last_sent
+    pub(crate) const fn last_sent(&self) -> &[LastSent] {
+        &self.last_sent
     }
 }
 
@@ -448,18 +449,18 @@ impl Names {
                     target,
                     publishers: Publishers::default(),
                     names: Vec::new(),
-                    last_sent: None,
+                    last_sent: Box::default(),
                 }
             });
-            content.last_sent = None;
+            content.last_sent = Box::default();
         }
         (bound, learned)
     }
 
     /// Records what watchers were sent about the content's replicas.
-    pub(crate) fn set_last_sent(&mut self, id: ContentId, sent: LastSent) {
+    pub(crate) fn set_last_sent(&mut self, id: ContentId, sent: Box<[LastSent]>) {
         if let Some(content) = self.contents.get_mut(&id) {
-            content.last_sent = Some(sent);
+            content.last_sent = sent;
         }
     }
 
@@ -481,7 +482,7 @@ impl Names {
         };
         if let Some(content) = self.contents.get_mut(&moved.content) {
             // Watchers are to be told of the other name.
-            content.last_sent = None;
+            content.last_sent = Box::default();
         }
         let limit = self.limit;
         // In this order no content is without a name in between.
