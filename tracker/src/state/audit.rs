@@ -138,8 +138,14 @@ fn audit_name(names: &Names, fact: &NameFact) -> Result<(), String> {
             })
         }
         NameFact::Remembered { name, revision, .. } => {
-            let last = names.history(name).map_or(Revision::NONE, NameHistory::last);
-            require(*revision > last, || backwards(name, *revision, last))
+            // The past of a name that is bound comes after its binding.
+            let history = names.history(name);
+            let last = history.map_or(Revision::NONE, NameHistory::last);
+            let is_past =
+                |history: &NameHistory| history.current().is_some() && history.get(*revision).is_none();
+            require(*revision > last || history.is_some_and(is_past), || {
+                backwards(name, *revision, last)
+            })
         }
     }
 }

@@ -414,7 +414,7 @@ impl Names {
         self.change(name, |history| {
             let touched = bound.iter().flat_map(Bound::contents).collect();
             let bound = bound.map(Box::new);
-            history.push(Revised { revision, at, bound });
+            history.insert(Revised { revision, at, bound });
             touched
         })
     }

@@ -330,6 +330,15 @@ impl NameHistory {
         self.revisions.push(revised);
     }
 
+    /// Adds a revision in its place.
+    pub(crate) fn insert(&mut self, revised: Revised) {
+        let place = self
+            .revisions
+            .partition_point(|one| one.revision < revised.revision);
+        self.revisions.reserve_exact(1);
+        self.revisions.insert(place, revised);
+    }
+
     /// Forgets all but the newest revisions and the pinned ones.
     pub(crate) fn trim(&mut self, limit: RevisionLimit) -> BTreeSet<ContentId> {
         let mut touched = BTreeSet::new();

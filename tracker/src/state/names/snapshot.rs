@@ -23,45 +23,46 @@ impl Names {
         let last = floor.map(|floor| stamped(NameFact::FloorRaised(floor)));
         let names = self.histories_after(None).flat_map(move |(name, history)| {
             let count = history.revisions().len();
-            history
-                .revisions()
-                .iter()
-                .enumerate()
-                .flat_map(move |(place, revised)| {
-                    let is_last = place + 1 == count;
-                    let fact = match &revised.bound {
-                        Some(bound) if is_last && bound.hold == Hold::Current => {
-                            self.bound_fact(name, revised, bound)
-                        }
-                        None if count == 1 => Some(Fact::Removed {
-                            name: name.clone(),
-                            revision: revised.revision,
-                        }),
-                        bound => self.past(bound.as_deref()).map(|past| {
-                            let (name, revision) = (name.clone(), revised.revision);
-                            Fact::Name(NameFact::Remembered { name, revision, past })
-                        }),
-                    };
-                    let of_current = revised.bound.as_ref().filter(|bound| bound.hold == Hold::Current);
-                    let pins = of_current.map(|bound| bound.pins).filter(|pins| pins.get() > 0);
-                    let pinned = pins.map(|pins| {
+            // The current revision comes first: binding it forgets past ones beyond the limit, which pins that
+            // were taken back may have left.
+            let is_current = history.current().is_some();
+            let mut all: Vec<_> = history.revisions().iter().enumerate().collect();
+            all.rotate_right(usize::from(is_current && count > 1));
+            all.into_iter().flat_map(move |(place, revised)| {
+                let is_last = place + 1 == count;
+                let fact = match &revised.bound {
+                    Some(bound) if is_last && bound.hold == Hold::Current => {
+                        self.bound_fact(name, revised, bound)
+                    }
+                    None if count == 1 => Some(Fact::Removed {
+                        name: name.clone(),
+                        revision: revised.revision,
+                    }),
+                    bound => self.past(bound.as_deref()).map(|past| {
                         let (name, revision) = (name.clone(), revised.revision);
-                        Fact::Name(NameFact::PinChanged { name, revision, pins })
-                    });
-                    let metadata = revised.bound.as_ref().and_then(|bound| bound.metadata.as_deref());
-                    let described = metadata.map(|metadata| {
-                        Fact::Name(NameFact::Described {
-                            name: name.clone(),
-                            revision: revised.revision,
-                            metadata: metadata.clone(),
-                        })
-                    });
-                    let at = revised.at;
-                    fact.into_iter()
-                        .chain(pinned)
-                        .chain(described)
-                        .map(move |fact| Record { at, fact })
-                })
+                        Fact::Name(NameFact::Remembered { name, revision, past })
+                    }),
+                };
+                let of_current = revised.bound.as_ref().filter(|bound| bound.hold == Hold::Current);
+                let pins = of_current.map(|bound| bound.pins).filter(|pins| pins.get() > 0);
+                let pinned = pins.map(|pins| {
+                    let (name, revision) = (name.clone(), revised.revision);
+                    Fact::Name(NameFact::PinChanged { name, revision, pins })
+                });
+                let metadata = revised.bound.as_ref().and_then(|bound| bound.metadata.as_deref());
+                let described = metadata.map(|metadata| {
+                    Fact::Name(NameFact::Described {
+                        name: name.clone(),
+                        revision: revised.revision,
+                        metadata: metadata.clone(),
+                    })
+                });
+                let at = revised.at;
+                fact.into_iter()
+                    .chain(pinned)
+                    .chain(described)
+                    .map(move |fact| Record { at, fact })
+            })
         });
         first.into_iter().chain(names).chain(last)
     }
