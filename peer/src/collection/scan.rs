@@ -383,3 +383,15 @@ pub fn holes(file: &fs::File, length: u64) -> Vec<Range<u64>> {
     }
     holes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn made_up_files_are_not_taken_for_empty_ones() {
+        let empty = tempfile::NamedTempFile::new().expect("a file");
+        assert!(is_empty(empty.path()));
+        assert!(!is_empty(Path::new("/proc/self/status")));
+    }
+}

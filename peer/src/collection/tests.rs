@@ -629,21 +629,6 @@ fn links_that_lead_out_are_kept_left_out_or_followed() {
 }
 
 #[test]
-fn made_up_files_are_not_taken_for_empty_ones() {
-    let node = Node::new();
-    node.write("empty", b"");
-    symlink("/proc/self/status", node.path("tree/status")).expect("links");
-    let follow = Rules {
-        links: OutsideLinks::Follow,
-        ..Rules::default()
-    };
-    assert_eq!(
-        faults(&refused(&node, follow)),
-        [("status", EntryFault::Changing)]
-    );
-}
-
-#[test]
 fn names_that_differ_only_in_case_are_taken_when_asked_for() {
     let node = Node::new();
     node.write("a/readme", b"1");

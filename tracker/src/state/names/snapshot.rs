@@ -23,8 +23,8 @@ impl Names {
         let last = floor.map(|floor| stamped(NameFact::FloorRaised(floor)));
         let names = self.histories_after(None).flat_map(move |(name, history)| {
             let count = history.revisions().len();
-            // The current revision comes first: binding it forgets past ones beyond the limit, which pins that
-            // were taken back may have left.
+            // The current revision comes first: binding it forgets past ones beyond the limit, which pins
+            // that were taken back may have left.
             let is_current = history.current().is_some();
             let mut all: Vec<_> = history.revisions().iter().enumerate().collect();
             all.rotate_right(usize::from(is_current && count > 1));
