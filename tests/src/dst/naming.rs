@@ -71,7 +71,18 @@ pub struct NameState {
     revision: Revision,
     bound: Option<(ContentId, u32)>,
     /// The content that it was bound to when it was removed or renamed.
-    was: Option<ContentId>,
+    was: Was,
+}
+
+/// The content to which an unbound name was bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Was {
+    /// The name was never bound, or is bound now.
+    Nothing,
+    /// This content.
+    Content(ContentId),
+    /// Some content: a restored tracker remembers nothing but the removal.
+    Forgotten,
 }
 
 /// One of two names.
@@ -113,11 +124,7 @@ impl Naming {
 
 impl NameState {
     /// Returns the state of a name that is bound to `bound`, or was bound to `was`.
-    pub(super) const fn at(
-        revision: Revision,
-        bound: Option<(ContentId, u32)>,
-        was: Option<ContentId>,
-    ) -> Self {
+    pub(super) const fn at(revision: Revision, bound: Option<(ContentId, u32)>, was: Was) -> Self {
         Self { revision, bound, was }
     }
 
@@ -131,7 +138,7 @@ impl NameState {
     const UNBOUND: Self = Self {
         revision: Revision::NONE,
         bound: None,
-        was: None,
+        was: Was::Nothing,
     };
 
     fn bind(self, what: (ContentId, u32), is_allowed: bool, generation: Revision) -> (Self, Answer) {
@@ -149,7 +156,7 @@ impl NameState {
         Self {
             revision,
             bound: Some(what),
-            was: None,
+            was: Was::Nothing,
         }
     }
 
@@ -157,7 +164,9 @@ impl NameState {
         Self {
             revision: self.revision.next(),
             bound: None,
-            was: self.bound.map(|(content, _)| content),
+            was: self
+                .bound
+                .map_or(Was::Nothing, |(content, _)| Was::Content(content)),
         }
     }
 
@@ -165,7 +174,7 @@ impl NameState {
         if self.bound.is_none() {
             let is_last = expected.is_some_and(|expected| expected.next() == self.revision);
             // A name that was never bound is not removed again, whatever its revision.
-            let answer = if is_last && self.was.is_some() {
+            let answer = if is_last && self.was != Was::Nothing {
                 Answer::Done(self.revision)
             } else {
                 Answer::Missing
@@ -183,7 +192,12 @@ impl NameState {
     fn looks_renamed(self, to: Self, expected: Option<Revision>) -> bool {
         let content = to.bound.map(|(content, _)| content);
         let is_last = expected.is_some_and(|expected| expected.next() == self.revision);
-        self.bound.is_none() && is_last && self.was.is_some() && self.was == content
+        let is_same = match self.was {
+            Was::Nothing => false,
+            Was::Content(was) => content == Some(was),
+            Was::Forgotten => content.is_some(),
+        };
+        self.bound.is_none() && is_last && is_same
     }
 
     fn rename(self, to: Self, expected: Option<Revision>, generation: Revision) -> (Self, Self, Answer) {

@@ -10,7 +10,7 @@ use shared::model::{ContentId, Epoch, Incarnation, Name, Order, PeerId, Revision
 
 use super::calls::{Answered, Outcome};
 use super::linear::{Interval, MAX_OPERATIONS, is_linearizable};
-use super::naming::{Answer, Asked, Exchange, NameState, Naming, Which};
+use super::naming::{Answer, Asked, Exchange, NameState, Naming, Was, Which};
 use super::peer::PeerNumber;
 use super::pins::Pins;
 use super::restoration::Losses;
@@ -121,7 +121,7 @@ impl Oracle {
 impl Age {
     /// Returns the state of a name that the journal does not know.
     const fn unknown(&self) -> NameState {
-        NameState::at(self.generation, None, None)
+        NameState::at(self.generation, None, Was::Nothing)
     }
 }
 

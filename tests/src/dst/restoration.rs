@@ -17,7 +17,7 @@ use tracker::offline;
 use tracker::state::{Fact, State};
 
 use super::connections::ConnectionId;
-use super::naming::NameState;
+use super::naming::{NameState, Was};
 use super::oracle::number_of;
 use super::peer::PeerNumber;
 use super::pins::PinCounts;
@@ -196,10 +196,14 @@ fn name_state(state: &State, number: u64) -> NameState {
     let (revision, _) = state.head(&name);
     let bound = state.resolve(&ContentRef::Name(name.clone())).ok();
     let bound = bound.map(|(binding, _)| (binding.content, binding.target.get()));
-    // The newest binding of a removed name, for a rename that is asked for again.
-    let was = state.revisions(&name).ok().filter(|_| bound.is_none());
-    let newest = |all: Vec<RevisionEntry>| all.iter().find_map(|entry| Some(entry.bound?.content));
-    // Perhaps nothing but the removal is remembered.
-    let was = was.map(|all| newest(all).unwrap_or(ContentId::from_bytes([0; 32])));
+    // The binding that was removed, for a rename that is asked for again.
+    let is_removed = |entry: &RevisionEntry| entry.revision.next() == revision;
+    let removed = |all: Vec<RevisionEntry>| all.into_iter().find(is_removed)?.bound;
+    let was = match state.revisions(&name) {
+        Ok(all) if bound.is_none() => {
+            removed(all).map_or(Was::Forgotten, |removed| Was::Content(removed.content))
+        }
+        _ => Was::Nothing,
+    };
     NameState::at(revision, bound, was)
 }

@@ -325,8 +325,12 @@ impl World {
 
     pub(in crate::dst) fn verify(&mut self, number: PeerNumber, content: ContentId, index: FragmentIndex) {
         let peer = &mut self.peers[number];
-        if matches!(verify_fragment(&peer.store, content, index), Ok(false)) {
-            peer.rotten.remove(&(content, index));
+        let Ok(is_right) = verify_fragment(&peer.store, content, index) else {
+            return;
+        };
+        // It is withdrawn, or an equal file has taken the place of the rotten one.
+        peer.rotten.remove(&(content, index));
+        if !is_right {
             self.say(format_args!(
                 "peer {number}: withdraws {} of {}",
                 index.get(),
