@@ -35,7 +35,7 @@ pub const WORKERS: usize = 4;
 pub struct Assignments {
     store: Arc<DiskStore>,
     waiting: Arc<(Mutex<AssignmentQueue>, Notify)>,
-    /// What does not fit is found out by the assignment's deadline.
+    /// Fragments that do not fit are found out by the assignment's deadline.
     failures: mpsc::Sender<Report>,
 }
 

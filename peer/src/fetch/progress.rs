@@ -102,7 +102,7 @@ pub(super) fn standstill(summary: &SchedulerSummary, connecting: u32) -> Option<
         return None;
     }
     if summary.unsourced > 0 && connecting > 0 {
-        // What they hold is not known yet.
+        // Their holdings are not known yet.
         return Some(Waiting::Connecting(connecting));
     }
     waiting_for(summary, "").or(Some(Waiting::SourcesSilent(summary.serving.max(1))))

@@ -122,7 +122,7 @@ pub fn numbered<'t>(texts: impl Iterator<Item = (&'t str, String)>, columns: usi
     texts.enumerate().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What the user has on the list: added and fetched contents, without the parts of directories and without
+/// The user's own list: added and fetched contents, without the parts of directories and without
 /// the replicas that the network keeps here.
 #[must_use]
 pub fn mine(contents: &[LocalContent]) -> Vec<&LocalContent> {

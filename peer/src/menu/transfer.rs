@@ -150,7 +150,7 @@ impl Transfer {
                 ..
             } => {
                 self.amount = Amount::new(held, length);
-                // What was here before says nothing about the speed.
+                // Bytes that were here before say nothing about the speed.
                 self.rate.observe(now, received);
                 (self.waiting_for, self.phase, self.from) = (waiting_for, phase, from);
             }

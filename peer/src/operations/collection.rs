@@ -109,7 +109,7 @@ pub(super) async fn get(
     };
     let checking = find_large(needed, get.overwrite);
     let needed = report.during(checking, &cancel, || tally.checking()).await?;
-    // What is in the way of a small file is known when the packs are here; nothing is written before that.
+    // Obstacles to small files are known when the packs are here; nothing is written before that.
     let (packs, large): (Vec<_>, Vec<_>) = needed
         .into_iter()
         .partition(|part| matches!(part.what, What::Pack(_)));

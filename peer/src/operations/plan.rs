@@ -68,7 +68,7 @@ async fn file(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Failure
 fn useful(holders: &[Holder], manifest: &Manifest, held: &FragmentSet) -> Vec<Share> {
     let share = |holder: &Holder| {
         let mut useful = holder.fragments.clone();
-        // What is here may be cut into other fragments.
+        // The content that is here may be cut into other fragments.
         if useful.capacity() == held.capacity() {
             useful.subtract(held);
         }

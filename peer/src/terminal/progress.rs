@@ -251,7 +251,7 @@ impl Rate {
     pub fn observe(&mut self, now: Timestamp, done: u64) {
         let elapsed = now.since(self.since);
         match self.done {
-            // What an earlier attempt has left says nothing about the speed.
+            // Bytes of an earlier attempt say nothing about the speed.
             None => (self.since, self.done) = (now, Some(done)),
             Some(before) if elapsed >= Self::LEAST => {
                 let moved = u128::from(done.saturating_sub(before)) * 1000;

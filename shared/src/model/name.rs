@@ -299,7 +299,7 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
-        // What can be a name is read as one; it may be a path inside all the same.
+        // A text that can be a name is read as one; it may be a path inside all the same.
         let name = read("d/e/x").expect("a name");
         let splits: Vec<_> = name.splits().map(|(of, path)| (of.to_string(), path)).collect();
         assert_eq!(splits, [("d/e".to_owned(), "x"), ("d".to_owned(), "e/x")]);

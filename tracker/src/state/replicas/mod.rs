@@ -213,9 +213,17 @@ impl Replicas {
     }
 
     /// Registers a publisher: by publishing, a peer says that it holds everything and keeps it.
+    ///
+    /// A publication comes on another way than announces and may be older than the latest one. A publisher
+    /// that has announced a part is believed about that: it announces the rest as well when it has it.
     pub(crate) fn register_publisher(&mut self, manifest: &Manifest, publisher: PeerId) {
         let content = manifest.content();
-        if manifest.fragment_count() > 0 {
+        let known = self.holders.get(content, publisher);
+        let has_said_less = known.is_some_and(|held| match &held.fragments {
+            Fragments::All => false,
+            Fragments::Some(set) => !set.is_full(),
+        });
+        if manifest.fragment_count() > 0 && !has_said_less {
             self.holders.set(content, publisher, Fragments::All, true, false);
         }
         self.assignments.cancel(content, publisher);

@@ -49,7 +49,7 @@ fn is_copy(answer: &Result<(), Rejection>) -> bool {
 fn the_run_that_came_first_keeps_the_session_and_copies_are_refused() {
     let mut world = world();
     let before = world.journal.len();
-    // Whatever the incarnations: copies were started more often, less often, or as often.
+    // Incarnations say nothing: copies were started more often, less often, or as often.
     for (incarnation, run) in [(5, 2), (9, 3), (2, 4)] {
         assert!(
             is_contested(&knock(&mut world, incarnation, run)),
@@ -88,7 +88,7 @@ fn a_restart_whose_end_was_not_noticed_is_welcome_after_the_lease() {
 fn a_restart_is_welcome_at_once_when_the_old_connection_breaks() {
     let mut world = world();
     assert!(is_contested(&knock(&mut world, 6, 2)));
-    // What the old run sent before it died arrives late.
+    // Reports that the old run sent before it died arrive late.
     for _ in 0..5 {
         world.pass(SECOND * 3, &[]);
         assert!(is_contested(&knock(&mut world, 6, 2)));

@@ -138,7 +138,7 @@ fn copies_on_peers_that_nobody_reaches_are_no_replicas() {
         "{:?}",
         durability.reasons
     );
-    // What they announce by themselves counts for nothing either.
+    // Contents that they announce by themselves count for nothing either.
     network.world.holds_as_assigned(3, &bytes, bytes.all_fragments());
     assert_eq!(network.world.health(&bytes).fewest, 2);
     let found = network

@@ -50,6 +50,17 @@ fn a_published_content_gets_its_target_of_replicas() {
 }
 
 #[test]
+fn a_late_publication_brings_no_lost_fragment_back() {
+    let mut world = World::with_peers(1);
+    let bytes = content(1, 2);
+    world.holds(1, &bytes, some(&bytes, [1]), true);
+    world.publish(1, "a", &bytes, 1);
+    assert_eq!(world.content_state(&bytes), ContentState::Unavailable);
+    world.holds(1, &bytes, bytes.all_fragments(), true);
+    assert_eq!(world.content_state(&bytes), ContentState::Replicated);
+}
+
+#[test]
 fn a_lost_holder_is_replaced_after_the_grace_time_only() {
     let mut world = World::with_peers(4);
     let bytes = content(1, 4);
