@@ -1,8 +1,9 @@
-//! The data directory of a program, recognised by identity: nothing in it is published, and no output goes
-//! there, whatever the path says.
+//! Data directories of programs: nothing in them is published, and no output goes there, whatever the path
+//! says.
 //!
 //! A path may lead into a directory through links, bind mounts and `..`, and a file may have a second name
-//! outside. So files and directories are compared by device and inode, at the time of use.
+//! outside. So files and directories of a program's own are compared by device and inode, at the time of
+//! use. The directories of other nodes and trackers on the machine are known by the files in them.
 //!
 //! Invariant: whatever cannot be looked at is not taken for the program's own; opening it fails anyway.
 
@@ -52,10 +53,15 @@ impl OwnData {
         }
         for entry in fs::read_dir(root).into_iter().flatten().flatten() {
             match entry.metadata() {
-                Ok(metadata) if metadata.is_dir() => own.directories.insert(identity(&metadata)),
-                Ok(metadata) if metadata.is_file() => own.files.insert(identity(&metadata)),
-                _ => false,
-            };
+                Ok(metadata) if metadata.is_dir() => {
+                    own.directories.insert(identity(&metadata));
+                    own.directories.extend(directories_in(&entry.path()));
+                }
+                Ok(metadata) if metadata.is_file() => {
+                    own.files.insert(identity(&metadata));
+                }
+                _ => {}
+            }
         }
         own
     }
@@ -86,16 +92,18 @@ impl OwnData {
             || may_be_linked && self.all.get_or_init(|| self.inodes()).contains(&metadata.ino())
     }
 
-    /// Whether a path leads to the data directory or into it. Where nothing is there yet, its directory
-    /// counts.
+    /// Returns the data directory to which or into which a path leads: this one, or another program's. Where
+    /// nothing is there yet, its directory counts.
     #[must_use]
-    pub fn holds(&self, path: &Path) -> bool {
-        let Some(there) = path.ancestors().find_map(|path| path.canonicalize().ok()) else {
-            return false;
-        };
+    pub fn around(&self, path: &Path) -> Option<PathBuf> {
+        let there = path.ancestors().find_map(|path| path.canonicalize().ok())?;
         let is_own = |path: &Path| fs::metadata(path).is_ok_and(|metadata| self.is_directory(&metadata));
         let is_own_file = fs::metadata(&there).is_ok_and(|there| there.is_file() && self.is_file(&there));
-        is_own_file || there.ancestors().any(is_own)
+        if is_own_file || there.ancestors().any(is_own) {
+            return Some(self.root.clone());
+        }
+        let other = there.ancestors().find(|path| is_data_directory(path));
+        other.map(Path::to_owned)
     }
 
     fn inodes(&self) -> HashSet<u64> {
@@ -114,6 +122,20 @@ impl OwnData {
         }
         inodes
     }
+}
+
+/// Whether a node or a tracker has its data in a directory, running or not.
+#[must_use]
+pub fn is_data_directory(path: &Path) -> bool {
+    let has = |names: &[&str]| names.iter().all(|name| path.join(name).exists());
+    has(&["lock", "index.db", "contents"]) || has(&["tracker.lock", "journal.sqlite"])
+}
+
+/// Returns the identities of the directories that are entries of a directory.
+fn directories_in(directory: &Path) -> impl Iterator<Item = Identity> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories.filter_map(|entry| Some(identity(&entry.metadata().ok()?)))
 }
 
 #[cfg(test)]
@@ -150,7 +172,7 @@ mod tests {
             "other/x",
             "other/sub/../../data/new",
         ] {
-            assert!(own.holds(&at(inside)), "{inside}");
+            assert_eq!(own.around(&at(inside)), Some(at("data")), "{inside}");
         }
         for outside in [
             "other",
@@ -161,12 +183,39 @@ mod tests {
             "data2",
             ".",
         ] {
-            assert!(!own.holds(&at(outside)), "{outside}");
+            assert_eq!(own.around(&at(outside)), None, "{outside}");
         }
         let metadata = |path: &str| fs::metadata(at(path)).expect("there");
         assert!(own.is_file(&metadata("other/token")) && own.is_file(&metadata("other/x")));
         assert!(!own.is_file(&metadata("other/again")));
         assert!(own.is_directory(&metadata("other/deep")) && !own.is_directory(&metadata("other")));
-        assert!(!OwnData::look(&at("missing")).holds(&at("other")));
+        assert_eq!(OwnData::look(&at("missing")).around(&at("other")), None);
+        assert!(
+            own.is_directory(&metadata("data/contents/ab")),
+            "a bind mount of it has its identity"
+        );
+    }
+
+    #[test]
+    fn data_directories_of_other_programs_are_known_by_their_files() {
+        let home = tempfile::tempdir().expect("a directory");
+        let home = home.path().canonicalize().expect("exists");
+        let own = OwnData::look(&home.join("data"));
+        for (program, files) in [
+            ("peer", ["lock", "index.db"]),
+            ("tracker", ["tracker.lock", "journal.sqlite"]),
+        ] {
+            let root = home.join(program);
+            fs::create_dir_all(root.join("contents/ab")).expect("creates");
+            assert_eq!(own.around(&root.join("new")), None, "{program}: no data yet");
+            for file in files {
+                fs::write(root.join(file), file).expect("writes");
+            }
+            for inside in ["", "index.db", "new", "contents/ab/x.data"] {
+                let found = own.around(&root.join(inside));
+                assert_eq!(found.as_deref(), Some(root.as_path()), "{program} {inside}");
+            }
+        }
+        assert_eq!(own.around(&home), None);
     }
 }

@@ -115,20 +115,19 @@ impl Coded for CollectionError {
     }
 }
 
-/// Refuses a file that is in the node's data directory, by whatever path.
+/// Refuses a file that is in a data directory, by whatever path.
 ///
 /// # Errors
 /// When it is.
 pub fn require_foreign(path: &Path, own: &Path) -> Result<(), CollectionError> {
-    let own = OwnData::look(own);
-    match own.holds(path) {
-        true => Err(in_own_data(path, &own)),
-        false => Ok(()),
+    match OwnData::look(own).around(path) {
+        Some(root) => Err(in_data_directory(path, root)),
+        None => Ok(()),
     }
 }
 
-/// Refuses a place in the node's data directory.
-pub(super) fn in_own_data(path: &Path, own: &OwnData) -> CollectionError {
-    let (path, root) = (path.to_owned(), own.root().to_owned());
+/// Refuses a place in a data directory.
+pub(super) fn in_data_directory(path: &Path, root: PathBuf) -> CollectionError {
+    let path = path.to_owned();
     StoreError::OwnData { path, root }.into()
 }

@@ -19,7 +19,7 @@ use shared::model::{ContentId, FragmentSet, Manifest};
 use shared::own_data::OwnData;
 
 use super::directory::{Directory, Found, Placing, Unlocked, partial};
-use super::error::{CollectionError, in_own_data};
+use super::error::{CollectionError, in_data_directory};
 use store::{FragmentStore, VerifiedReader};
 
 /// The restoration of a collection, or of a part of it, into a directory.
@@ -300,14 +300,14 @@ impl Restoration {
     /// # Errors
     /// When the output, or a directory in it, is there.
     pub fn require_foreign(&self, own: &OwnData) -> Result<(), CollectionError> {
-        if own.holds(&self.output) {
-            return Err(in_own_data(&self.output, own));
+        if let Some(root) = own.around(&self.output) {
+            return Err(in_data_directory(&self.output, root));
         }
         let is_directory = |at: &&usize| matches!(self.catalog.entries()[**at].kind, Kind::Directory(_));
         for at in self.wanted.iter().filter(is_directory) {
             let place = self.place(*at);
             if fs::symlink_metadata(&place).is_ok_and(|there| own.is_directory(&there)) {
-                return Err(in_own_data(&place, own));
+                return Err(in_data_directory(&place, own.root().to_owned()));
             }
         }
         Ok(())

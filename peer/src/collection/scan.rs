@@ -17,9 +17,9 @@ use shared::collection::{
     Selection, Unsupported,
 };
 use shared::model::{ContentId, FileMetadata};
-use shared::own_data::OwnData;
+use shared::own_data::{self, OwnData};
 
-use super::error::{CollectionError, in_own_data};
+use super::error::{CollectionError, in_data_directory};
 
 /// The end of the names of files that a fetch is writing; they belong to nobody.
 const PARTIAL: &str = ".enjambre-part";
@@ -94,8 +94,8 @@ pub fn scan(
     own: &Path,
 ) -> Result<Scanned, CollectionError> {
     let own = &OwnData::look(own);
-    if own.holds(root) {
-        return Err(in_own_data(root, own));
+    if let Some(data) = own.around(root) {
+        return Err(in_data_directory(root, data));
     }
     let metadata = fs::metadata(root).map_err(CollectionError::io("read", root))?;
     let names = names_in(root).map_err(CollectionError::io("read", root))?;
@@ -290,7 +290,7 @@ impl Scan<'_> {
         name: &str,
         metadata: &Metadata,
     ) -> Result<(), Refusal> {
-        if self.own.is_directory(metadata) {
+        if self.own.is_directory(metadata) || own_data::is_data_directory(place) {
             return Err(EntryFault::OwnData.into());
         }
         let names = names_in(place)?;

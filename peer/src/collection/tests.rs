@@ -740,7 +740,7 @@ fn the_data_directory_is_in_no_collection_and_gets_none() {
     symlink(node.path("data"), node.path("way")).expect("links");
     for root in ["data", "data/contents", "way", "way/leaves"] {
         let error = taken(root, &[]).expect_err(root);
-        assert!(error.contains("data directory of this node"), "{error}");
+        assert!(error.contains("a data directory of a node"), "{error}");
     }
     fs::hard_link(&token, node.path("tree/innocent")).expect("links");
     let error = taken("tree", &[]).expect_err("a file of it");

@@ -303,7 +303,7 @@ shared::messages! {
         en: "a link to a directory that it lies in",
         es: "un enlace a un directorio que lo contiene"
     }
-    fn fault_own_data() { en: "the data directory of this node", es: "el directorio de datos de este nodo" }
+    fn fault_own_data() { en: "a data directory of a node or tracker", es: "un directorio de datos de un nodo o tracker" }
     fn fault_other() { en: "for another reason", es: "por otra razón" }
     fn read(path) { en: "read {path}", es: "leer {path}" }
     fn nothing_of_that_name() {

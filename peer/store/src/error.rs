@@ -83,7 +83,7 @@ pub enum StoreError {
     /// A path leads into the node's data directory, from which nothing is published and to which nothing is
     /// written.
     #[error(
-        "{} is in the data directory of this node, {}; choose another place",
+        "{} is in {}, a data directory of a node or tracker; choose another place",
         path.display(),
         root.display()
     )]

@@ -82,26 +82,17 @@ impl Layout {
         Ok(file)
     }
 
-    /// Refuses a path that leads to the data directory or to something in it.
+    /// Refuses a path that leads to a data directory or to something in it.
     pub(super) fn require_foreign(&self, path: &Path) -> Result<(), StoreError> {
-        self.refuse_if(OwnData::look(&self.root).holds(path), path)
+        refuse(path, OwnData::look(&self.root).around(path))
     }
 
     /// Refuses an open file of the data directory, whatever path led to it.
     pub(super) fn require_foreign_file(&self, path: &Path, file: &File) -> Result<(), StoreError> {
         let own = OwnData::look(&self.root);
         let metadata = file.metadata().map_err(StoreError::io("look at", path))?;
-        self.refuse_if(own.is_file(&metadata) || own.holds(path), path)
-    }
-
-    fn refuse_if(&self, is_own: bool, path: &Path) -> Result<(), StoreError> {
-        match is_own {
-            true => Err(StoreError::OwnData {
-                path: path.to_owned(),
-                root: self.root.clone(),
-            }),
-            false => Ok(()),
-        }
+        let is_own = own.is_file(&metadata).then(|| self.root.clone());
+        refuse(path, is_own.or_else(|| own.around(path)))
     }
 
     pub(super) fn index(&self) -> PathBuf {
@@ -214,6 +205,12 @@ fn make_directory(path: &Path) -> Result<(), StoreError> {
         .mode(0o700)
         .create(path)
         .map_err(StoreError::io("create", path))
+}
+
+/// Refuses a path for the data directory in which it is.
+fn refuse(path: &Path, root: Option<PathBuf>) -> Result<(), StoreError> {
+    let path = path.to_owned();
+    root.map_or(Ok(()), |root| Err(StoreError::OwnData { path, root }))
 }
 
 #[cfg(test)]

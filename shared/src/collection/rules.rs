@@ -123,7 +123,7 @@ impl fmt::Display for EntryFault {
             Self::Link => "a link that leads outside",
             Self::Dangling => "a link that leads nowhere",
             Self::Loop => "a link to a directory that it lies in",
-            Self::OwnData => "the data directory of this node",
+            Self::OwnData => "a data directory of a node or tracker",
             Self::Other => "for another reason",
         })
     }

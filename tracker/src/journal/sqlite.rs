@@ -392,7 +392,7 @@ pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), JournalError> {
     if !source.is_file() {
         return Err(JournalError::Missing(data_dir.to_owned()));
     }
-    if OwnData::look(data_dir).holds(target) && !Directory::journal(target).exists() {
+    if OwnData::look(data_dir).around(target).is_some() && !Directory::journal(target).exists() {
         return Err(JournalError::Inside(target.to_owned()));
     }
     fs::create_dir_all(target).map_err(failed("create", target))?;
