@@ -68,8 +68,8 @@ pub struct Timing {
     pub cool_down: Duration,
     /// Time after which a content is looked at again when its replicas cannot be made now.
     pub retry: Duration,
-    /// Time after which a peer is dialled again that was in reach: what nobody reads may be out of reach for so
-    /// long unnoticed. By default a network of 15,000 peers is dialled at the rate that the tracker allows.
+    /// Time after which a peer in reach is dialled again: a peer from which nobody reads may be out of reach
+    /// for so long unnoticed. The default needs the pace that the tracker allows with 15,000 peers.
     pub probe: Duration,
     /// Time for which replicas may be over the target before the surplus is dropped: by default most peers
     /// that come and go do so faster.
