@@ -65,7 +65,11 @@ fn every_answer_about_a_directory_is_of_all_of_it() -> Result<()> {
 
     let listed = ask(reader, ["list", "--json"]);
     assert_eq!(listed["names"][0]["length"], LENGTH);
-    let is_known = |located: &Value| located["holder_count"] == 2;
+    let has_all = |located: &Value, peer: &Value| peer["fragments_held"] == located["fragment_count"];
+    let is_known = |located: &Value| {
+        let peers = located["peers"].as_array().expect("peers");
+        peers.iter().filter(|peer| has_all(located, peer)).count() == 2
+    };
     let located = eventually("both hold it", PATIENCE, || reader.locate("tree"), is_known)?;
     assert_eq!(
         (&located["length"], &located["directory"]),
