@@ -8,7 +8,7 @@ use proto::messages::control::{
 use shared::collection::Mode;
 use shared::json::{
     AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, LeftOutEntry, Limits, NetworkDefaults,
-    NodeStatus, Scrubbing, VerifiedSoFar, millis,
+    NodeStatus, RefusedName, Scrubbing, VerifiedSoFar, millis,
 };
 use shared::model::{ByteRate, FetchPhase, FragmentLength};
 
@@ -133,6 +133,14 @@ pub(crate) fn contents(contents: &[LocalContent]) -> Contents {
         role: content.role.to_string(),
         path: content.path.clone(),
         pending: content.is_pending,
+        refused: content
+            .refused
+            .iter()
+            .map(|(name, reason)| RefusedName {
+                name: name.to_string(),
+                reason: reason.clone(),
+            })
+            .collect(),
     };
     Contents {
         contents: contents.iter().map(held).collect(),
@@ -184,6 +192,7 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         reason: status.session.reason(),
         epoch: status.epoch.get(),
         pending_publications: status.pending_publications,
+        refused_publications: status.refused_publications,
         uptime_ms: millis(status.uptime),
         bytes_sent: status.bytes_sent,
         bytes_received: status.bytes_received,
@@ -267,12 +276,13 @@ mod tests {
             role: LocalRole::Assigned,
             path: None,
             is_pending: false,
+            refused: vec![(Name::new("a").expect("a name"), "taken".to_owned())],
             is_part: false,
             collection: None,
         };
         let expected = json!({"contents": [{
             "content": "00".repeat(32), "name": null, "length": 0, "fragments": 0, "fragments_held": 0,
-            "role": "assigned", "path": null, "pending": false,
+            "role": "assigned", "path": null, "pending": false, "refused": [{"name": "a", "reason": "taken"}],
         }]});
         assert_eq!(value(contents(&[content])), expected);
     }
@@ -294,6 +304,7 @@ mod tests {
             session: SessionStatus::Offline,
             epoch: Epoch::new(3),
             pending_publications: 1,
+            refused_publications: 2,
             uptime: Duration::from_millis(1500),
             bytes_sent: 5,
             bytes_received: 6,
@@ -323,7 +334,7 @@ mod tests {
         let expected = json!({
             "id": "01".repeat(16), "incarnation": 7, "addr": "127.0.0.1:1", "zone": null, "data_dir": "/d",
             "version": "0.1.0", "capacity": 100, "used": 40, "contents": 2, "session": "offline", "tracker": null,
-            "reason": null, "epoch": 3, "pending_publications": 1, "uptime_ms": 1500, "bytes_sent": 5,
+            "reason": null, "epoch": 3, "pending_publications": 1, "refused_publications": 2, "uptime_ms": 1500, "bytes_sent": 5,
             "bytes_received": 6, "active_fetches": 0, "active_uploads": 1,
             "upload_limit": 7, "download_limit": null, "bytes_wasted": 4,
             "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,

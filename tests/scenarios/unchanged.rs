@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Result;
-use harness::{Cluster, Peer};
+use harness::{Cluster, Peer, eventually};
 use serde_json::Value;
 
-use crate::{MIB, assert_same, get};
+use crate::{MIB, PATIENCE, assert_same, get};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("the harness makes text paths")
@@ -66,7 +66,7 @@ fn the_loss_of_one_of_two_equal_files_takes_no_name_away() -> Result<()> {
     fs::remove_file(&b)?;
     publisher.program.restart()?;
     cluster.wait_for_live_peers(2)?;
-    drop(cluster.peer(1).run(["forget", "b", "--force"]).expect(0));
+    drop(cluster.peer(1).run(["forget", "a", "--force"]).expect(0));
     let output = cluster.path("b.out");
     drop(
         cluster
@@ -216,5 +216,69 @@ fn the_data_directory_of_a_node_is_neither_published_nor_overwritten() -> Result
         Some(3),
         "the file, a pack and its catalog"
     );
+    Ok(())
+}
+
+#[test]
+fn a_publication_refused_in_the_background_is_shown_until_resolved() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    let [taken, mine] = ["taken", "mine"].map(|name| cluster.path(name));
+    harness::content::write(&taken, MIB, 1)?;
+    harness::content::write(&mine, MIB, 2)?;
+    add(cluster.peer(0), &taken, "taken", 0);
+    cluster.tracker.stop()?;
+    // Nobody can say yet that the name is taken.
+    drop(
+        cluster
+            .peer(1)
+            .run(["add", text(&mine), "--name", "taken"])
+            .expect(0),
+    );
+    cluster.tracker.restart()?;
+    let refused = |peer: &Peer| peer.status()["refused_publications"].as_u64();
+    let is_refused = |count: &Option<u64>| *count == Some(1);
+    eventually("the refusal", PATIENCE, || refused(cluster.peer(1)), is_refused)?;
+    cluster.peer_mut(1).program.restart()?;
+    cluster.wait_for_live_peers(2)?;
+    let peer = cluster.peer(1);
+    assert_eq!(refused(peer), Some(1), "it survives a restart");
+    let listed = kept(peer).remove(0);
+    assert_eq!(listed["refused"][0]["name"], "taken", "{listed}");
+    let shown = peer.run(["list", "--local"]).expect(0).stdout;
+    assert!(shown.contains("refused the name taken: "), "{shown}");
+    let status = peer.run(["status"]).expect(0).stdout;
+    assert!(status.contains("list --local"), "{status}");
+    add(peer, &mine, "another", 0);
+    assert_eq!(refused(peer), Some(0), "it has a name now");
+    Ok(())
+}
+
+#[test]
+fn forget_means_the_content_that_is_here_under_the_name() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let [one, same, own] = ["one", "same", "own"].map(|name| cluster.path(name));
+    harness::content::write(&one, MIB, 1)?;
+    fs::copy(&one, &same)?;
+    harness::content::write(&own, MIB, 3)?;
+    let (peer, other) = (cluster.peer(0), cluster.peer(1));
+    add(peer, &one, "one", 0);
+    add(other, &same, "theirs", 0);
+    add(peer, &own, "shared", 0);
+    // The name means other bytes in the network by now, and those are here as "one".
+    let update = [
+        "add",
+        text(&same),
+        "--name",
+        "shared",
+        "--update",
+        "--replicas",
+        "1",
+    ];
+    drop(other.run(update).expect(0));
+    let refused = peer.run(["forget", "theirs", "--force"]).expect(5).stderr;
+    assert!(refused.contains("forget one"), "{refused}");
+    drop(peer.run(["forget", "shared", "--force"]).expect(0));
+    let names: Vec<Value> = kept(peer).into_iter().map(|held| held["name"].clone()).collect();
+    assert_eq!(names, ["one"]);
     Ok(())
 }

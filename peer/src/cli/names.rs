@@ -71,6 +71,9 @@ async fn local_list(context: &Context<'_>) -> Result<(), Failure> {
         context.out.note(words::node_holds_nothing());
     } else {
         context.out.line(&show::contents(&contents).render());
+        for line in show::refused(&contents) {
+            context.out.line(&line);
+        }
     }
     Ok(())
 }

@@ -141,7 +141,9 @@ pub fn my_list(contents: &[LocalContent], columns: usize) -> String {
     let mut text = if mine.is_empty() {
         words::holds_nothing().to_owned()
     } else {
-        show::mine(&mine).render_within(columns)
+        let refused = show::refused(mine.iter().copied());
+        let table = show::mine(&mine).render_within(columns);
+        [vec![table], refused].concat().join("\n")
     };
     let others = contents
         .iter()
@@ -218,6 +220,7 @@ mod tests {
             session: SessionStatus::Offline,
             epoch: Epoch::new(0),
             pending_publications: 0,
+            refused_publications: 0,
             uptime: Duration::ZERO,
             bytes_sent: 0,
             bytes_received: 0,

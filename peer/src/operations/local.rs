@@ -31,8 +31,14 @@ const MAX_LISTED: usize = 10_000;
 /// When the store cannot be read.
 pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
     let store = Arc::clone(&node.store);
-    let ask = move || Ok::<_, StoreError>((store.content_count(), store.usage(), store.count_pending()?));
-    let (contents, usage, pending) = try_blocking(ask).await?;
+    let ask = move || {
+        Ok::<_, StoreError>((
+            store.content_count(),
+            store.usage(),
+            (store.count_pending()?, store.count_refused()?),
+        ))
+    };
+    let (contents, usage, (pending, refused)) = try_blocking(ask).await?;
     Ok(Status {
         peer: node.identity.peer(),
         incarnation: node.identity.incarnation(),
@@ -48,6 +54,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         unreachable: node.network.unreachable(),
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
+        refused_publications: u32::try_from(refused).unwrap_or(u32::MAX),
         uptime: node.clock.now().since(node.started),
         bytes_sent: node.counters.sent(),
         bytes_received: node.counters.received(),
@@ -129,6 +136,10 @@ pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
             let content = entry.manifest.content();
             let publications = store.publications_of(content)?;
             let is_pending = publications.iter().any(Publication::is_pending);
+            let reason = |publication: &Publication| match &publication.state {
+                PublicationState::Refused(reason) => Some((publication.name.clone(), reason.clone())),
+                _ => None,
+            };
             let is_named = publications.iter().any(Publication::is_name);
             Ok(LocalContent {
                 content,
@@ -147,6 +158,7 @@ pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
                     Place::File(path) | Place::Partial { output: path, .. } => Some(path),
                 },
                 is_pending,
+                refused: publications.iter().filter_map(reason).collect(),
             })
         };
         entries.into_iter().map(local).collect::<Result<_, StoreError>>()
@@ -288,23 +300,99 @@ pub(crate) async fn pin(node: &Node, mut wish: PinWish) -> Result<RevisionEntry,
 }
 
 /// Returns the record of the content that this node holds under a name or id.
+///
+/// # Errors
+/// NotFound when there is none; FailedPrecondition when the name's content is here under other names only.
 pub(super) async fn find(node: &Node, reference: &ContentRef) -> Result<Entry, Failure> {
     let id = match reference {
         ContentRef::Id(id) => *id,
         ContentRef::Inside(_) => return Err(only_whole(node, reference, no_directory(reference)).await?),
-        ContentRef::Name(name) => match node.catalog().await {
-            Ok(catalog) => match catalog.resolve(reference).await {
-                Ok((binding, _)) => binding.content,
-                Err(error) if error.code() == ErrorCode::NotFound => match named_here(node, name).await? {
+        ContentRef::Name(name) => {
+            let bound = match node.catalog().await {
+                Ok(catalog) => match catalog.resolve(reference).await {
+                    Ok((binding, _)) => Ok(binding.content),
+                    Err(error) if error.code() == ErrorCode::NotFound => Err(error),
+                    Err(error) => return Err(error),
+                },
+                Err(error) => Err(error),
+            };
+            let known = name.clone();
+            let bound_id = bound.as_ref().ok().copied();
+            let meant = node
+                .with_store(move |store| meant_here(store, &known, bound_id))
+                .await?;
+            match (meant, bound) {
+                (Meant::Content(id), _) | (Meant::Nothing, Ok(id)) => id,
+                (Meant::Other(other), _) => return Err(is_here_as(name, &other)),
+                (Meant::Nothing, Err(error)) => match begun_with(node, name).await? {
                     Some(id) => id,
                     None => return Err(only_whole(node, reference, error).await?),
                 },
-                Err(error) => return Err(error),
-            },
-            Err(error) => named_here(node, name).await?.ok_or(error)?,
-        },
+            }
+        }
     };
     node.entry(id).await?.ok_or_else(|| nothing_held(reference))
+}
+
+/// The content of this node that a name means.
+#[derive(Debug, PartialEq, Eq)]
+enum Meant {
+    Content(ContentId),
+    /// The content that the name is bound to is here under this name only.
+    Other(Name),
+    Nothing,
+}
+
+/// Finds the content that a name means here: the one that is bound to it in the network, if the user has it
+/// under this name or under none; else the one that the user has under it. So nobody's binding of a name
+/// makes a command act on a file that the user calls something else.
+fn meant_here(store: &DiskStore, name: &Name, bound: Option<ContentId>) -> Result<Meant, StoreError> {
+    let published = store.publication(name)?;
+    let mut here: Vec<ContentId> = published
+        .iter()
+        .filter(|publication| publication.is_name())
+        .map(|publication| publication.content)
+        .collect();
+    if here.is_empty() {
+        let refused = published.map(|publication| publication.content);
+        for entry in store
+            .entries()
+            .into_iter()
+            .filter(|entry| entry.name.as_ref() == Some(name))
+        {
+            let content = entry.manifest.content();
+            // A content that has other names was only called so once.
+            let publications = store.publications_of(content)?;
+            if Some(content) != refused && !publications.iter().any(Publication::is_name) {
+                here.push(content);
+            }
+        }
+    }
+    match bound.and_then(|bound| store.entry(bound)) {
+        Some(entry) if !here.contains(&entry.manifest.content()) => {
+            let bound = entry.manifest.content();
+            let names = store.publications_of(bound)?;
+            let named = names
+                .into_iter()
+                .find(Publication::is_name)
+                .map(|publication| publication.name);
+            let fetched = entry.name.filter(|label| label != name && entry.roles.fetched);
+            Ok(match (here.first(), named.or(fetched)) {
+                (Some(own), _) => Meant::Content(*own),
+                (None, Some(other)) => Meant::Other(other),
+                (None, None) => Meant::Content(bound),
+            })
+        }
+        Some(entry) => Ok(Meant::Content(entry.manifest.content())),
+        None => Ok(here.first().map_or(Meant::Nothing, |own| Meant::Content(*own))),
+    }
+}
+
+fn is_here_as(name: &Name, other: &Name) -> Failure {
+    let text = format!(
+        "nothing is here under the name {name}; its content is here as {other}: `peer forget {other}`"
+    );
+    Failure::new(ErrorCode::FailedPrecondition, text)
 }
 
 /// Returns the failure for a name that is not bound: the one given, or, of a path inside a directory, that a
@@ -316,33 +404,6 @@ async fn only_whole(node: &Node, reference: &ContentRef, error: Failure) -> Resu
             format!("{reference} is inside the directory {directory}, which can only be dropped as a whole");
         Failure::new(ErrorCode::FailedPrecondition, why)
     }))
-}
-
-/// Returns the content that a name means as far as this node knows: the one that was published under it, or
-/// else the one that came first under it. A name that was refused means nothing.
-async fn named_here(node: &Node, name: &Name) -> Result<Option<ContentId>, Failure> {
-    let known = name.clone();
-    let named = node.with_store(move |store| {
-        let name = &known;
-        let published = store.publication(name)?;
-        let refused = match published {
-            Some(publication) if publication.is_name() => return Ok(Some(publication.content)),
-            other => other.map(|publication| publication.content),
-        };
-        let contents = store.entries().into_iter();
-        let labelled = contents.filter(|entry| entry.name.as_ref() == Some(name));
-        // A content that has other names was only called so once.
-        let is_nameless = |content: &ContentId| {
-            let names = store.publications_of(*content).unwrap_or_default();
-            Some(*content) != refused && !names.iter().any(Publication::is_name)
-        };
-        let labelled = labelled.map(|entry| entry.manifest.content());
-        Ok::<_, StoreError>(labelled.into_iter().find(is_nameless))
-    });
-    match named.await? {
-        None => begun_with(node, name).await,
-        content => Ok(content),
-    }
 }
 
 /// Returns the content that is held here and whose id begins with the digits that a name consists of.

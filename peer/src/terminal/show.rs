@@ -83,11 +83,6 @@ pub fn contents(contents: &[LocalContent]) -> Table {
             || words::in_the_store().to_owned(),
             |path| one_line(&path.display().to_string()),
         );
-        let role = if content.is_pending {
-            words::pending().to_owned()
-        } else {
-            words::role(content.role).to_owned()
-        };
         table.row([
             content
                 .name
@@ -95,12 +90,32 @@ pub fn contents(contents: &[LocalContent]) -> Table {
                 .map_or_else(|| "-".to_owned(), ToString::to_string),
             ByteCount::new(content.length).to_string(),
             format!("{}/{}", content.fragments_held, content.fragments),
-            role,
+            role(content).to_owned(),
             content.content.short(),
             place,
         ]);
     }
     table
+}
+
+/// Returns the reason for which a node holds a content, or the state of its publication.
+fn role(content: &LocalContent) -> &'static str {
+    let is_shown = |(name, _): &(Name, String)| Some(name) == content.name.as_ref();
+    match content.is_pending {
+        true => words::pending(),
+        false if content.refused.iter().any(is_shown) => words::refused(),
+        false => words::role(content.role),
+    }
+}
+
+/// Returns a line for each name that the tracker has refused.
+#[must_use]
+pub fn refused<'a>(contents: impl IntoIterator<Item = &'a LocalContent>) -> Vec<String> {
+    let of = |content: &'a LocalContent| content.refused.iter().map(move |refused| (content, refused));
+    let line = |(content, (name, reason)): (&LocalContent, &(Name, String))| {
+        words::name_refused(name, one_line(reason), content.content.short())
+    };
+    contents.into_iter().flat_map(of).map(line).collect()
 }
 
 /// Returns words such as `live, visitor, unreachable`.
@@ -158,11 +173,7 @@ pub fn mine(contents: &[&LocalContent]) -> Table {
             format!("{name}{slash}"),
             ByteCount::new(length).to_string(),
             format!("{part}%"),
-            if content.is_pending {
-                words::pending().to_owned()
-            } else {
-                words::role(content.role).to_owned()
-            },
+            role(content).to_owned(),
             content.path.as_ref().map_or_else(
                 || words::in_the_store().to_owned(),
                 |path| one_line(&path.display().to_string()),
@@ -449,6 +460,12 @@ pub fn status(status: &Status) -> String {
         lines.push((
             words::label_waiting(),
             words::to_be_published(status.pending_publications),
+        ));
+    }
+    if status.refused_publications > 0 {
+        lines.push((
+            words::label_refused(),
+            words::publications_refused(status.refused_publications),
         ));
     }
     lines.push((

@@ -23,6 +23,13 @@ shared::messages! {
     fn title_under_way() { en: "UNDER WAY", es: "EN CURSO" }
 
     fn in_the_store() { en: "store", es: "almacén" }
+    fn refused() { en: "refused", es: "rechazado" }
+    fn name_refused(name, reason, id) {
+        en: "the tracker refused the name {name}: {reason}; add the file under another name, replace the other \
+             with --update, or drop this with `peer forget {id}`",
+        es: "el tracker rechazó el nombre {name}: «{reason}»; agréguelo con otro nombre, reemplace el otro con \
+             --update o quite esto con `peer forget {id}`"
+    }
     fn pending() { en: "pending", es: "pendiente" }
     fn yes() { en: "yes", es: "sí" }
     fn no() { en: "no", es: "no" }
@@ -84,6 +91,11 @@ shared::messages! {
     fn unlimited() { en: "unlimited", es: "sin límite" }
     fn change_limits() { en: "change the node's limits", es: "cambiar los límites del nodo" }
     fn version(version, uptime) { en: "{version}, up {uptime}", es: "{version}, en marcha {uptime}" }
+    fn label_refused() { en: "refused", es: "rechazado" }
+    fn publications_refused(count) {
+        en: "{count} publications, by the tracker; `peer list --local` says why",
+        es: "{count} publicaciones, por el tracker; `peer list --local` dice por qué"
+    }
     fn to_be_published(count) { en: "{count} to be published", es: "{count} por publicar" }
     fn nothing_read_again() { en: "not begun yet", es: "aún no ha empezado" }
     fn read_again(done, total, found) {

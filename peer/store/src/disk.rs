@@ -381,6 +381,14 @@ impl DiskStore {
         self.index().count_pending()
     }
 
+    /// Counts the publications that a tracker has refused.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn count_refused(&self) -> Result<u64, StoreError> {
+        self.index().count_refused()
+    }
+
     /// Writes a publication, in place of an earlier one of the name, which is returned. The write is durable
     /// when this returns.
     ///

@@ -83,6 +83,7 @@ const ADDITIONS: &str = "
     END;
     CREATE INDEX IF NOT EXISTS publications_of ON publications (content);
     CREATE INDEX IF NOT EXISTS publications_pending ON publications (name) WHERE state = 0;
+    CREATE INDEX IF NOT EXISTS publications_refused ON publications (content) WHERE state = 2;
 ";
 
 /// Columns of a publication, in the order of the table, and its file's metadata.
@@ -92,6 +93,9 @@ const PUBLICATION: &str = "SELECT *, (SELECT metadata FROM described
 
 /// Chooses the publications that wait, by the index that has no others.
 const PENDING: &str = "INDEXED BY publications_pending WHERE state = 0";
+
+/// Chooses the publications that were refused, by the index that has no others.
+const REFUSED: &str = "INDEXED BY publications_refused WHERE state = 2";
 
 /// The roles and their bits in the index.
 const ROLE_BITS: [(Role, i64); 3] = [(Role::Published, 1), (Role::Assigned, 2), (Role::Fetched, 4)];
@@ -352,6 +356,13 @@ impl Index {
         Ok(count.cast_unsigned())
     }
 
+    pub(super) fn count_refused(&self) -> Result<u64, StoreError> {
+        let count = format!("SELECT count(*) FROM publications {REFUSED}");
+        let get = |row: &Row<'_>| row.get::<_, i64>(0);
+        let count = self.connection.prepare_cached(&count)?.query_row([], get)?;
+        Ok(count.cast_unsigned())
+    }
+
     fn select_publications(&self, which: &str, of: impl Params) -> Result<Vec<Publication>, StoreError> {
         let mut select = self
             .connection
@@ -429,12 +440,16 @@ impl Index {
         let change = self.connection.transaction()?;
         let was_there = forget_publication(&change, attempted)?;
         if was_there {
-            let state = state.clone();
             let settled = Publication {
-                state,
+                state: state.clone(),
                 ..attempted.clone()
             };
             put_publication(&change, &settled)?;
+            if matches!(state, PublicationState::Published(_)) {
+                // The user has found a name for it.
+                let delete = format!("DELETE FROM publications {REFUSED} AND content = ?");
+                change.execute(&delete, [attempted.content.as_bytes()])?;
+            }
         }
         change.commit()?;
         Ok(was_there)
@@ -661,11 +676,17 @@ mod tests {
     fn no_question_about_the_outbox_reads_all_of_it() {
         let directory = tempfile::tempdir().expect("a directory");
         let index = Index::open(&directory.path().join("index.db")).expect("a new index");
-        for which in ["WHERE name = 'a'", "WHERE content = x'00' ORDER BY name", PENDING] {
+        for which in [
+            "WHERE name = 'a'",
+            "WHERE content = x'00' ORDER BY name",
+            PENDING,
+            REFUSED,
+        ] {
             let explain = format!("EXPLAIN QUERY PLAN {PUBLICATION} {which}");
             let step = |row: &Row<'_>| row.get::<_, String>("detail");
             let plan = index.connection.query_row(&explain, [], step).expect("explains");
-            let is_part = plan.contains("publications_pending") || plan.starts_with("SEARCH");
+            let is_part =
+                ["_pending", "_refused"].iter().any(|name| plan.contains(name)) || plan.starts_with("SEARCH");
             assert!(is_part, "{which}: {plan}");
         }
     }

@@ -27,7 +27,7 @@ pub use peers::{
 };
 pub use transfers::{
     AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent,
-    LeftOutEntry, PlannedSource, SendLine, ServeLine, Value, VerifiedSoFar, VerifyLine,
+    LeftOutEntry, PlannedSource, RefusedName, SendLine, ServeLine, Value, VerifiedSoFar, VerifyLine,
 };
 pub use upkeep::{DrainLine, Drained, Durable, Explained, ModeReport, Surveyed};
 pub use watch::{Event, Peer as WatchedPeer, WatchLine};

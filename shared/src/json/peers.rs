@@ -122,6 +122,8 @@ pub struct NodeStatus {
     pub reason: Option<String>,
     pub epoch: u64,
     pub pending_publications: u32,
+    /// Publications that the tracker has refused: `peer list --local` says why.
+    pub refused_publications: u32,
     pub uptime_ms: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,

@@ -257,6 +257,18 @@ pub struct HeldContent {
     pub path: Option<PathBuf>,
     /// Whether the publication waits for a connection.
     pub pending: bool,
+    /// Names under which it was to be published, and that the tracker has refused.
+    pub refused: Vec<RefusedName>,
+}
+
+/// A name that the tracker has refused.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RefusedName {
+    /// The name.
+    pub name: String,
+    /// The tracker's reason.
+    pub reason: String,
 }
 
 /// A line of `peer list NAME`: one entry of a directory.

@@ -151,6 +151,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         },
         epoch: Epoch::new(0),
         pending_publications: 1,
+        refused_publications: 1,
         uptime: Duration::from_secs(61),
         bytes_sent: 0,
         bytes_received: 2 << 20,

@@ -53,6 +53,8 @@ pub struct Status {
     pub epoch: Epoch,
     /// Publications that wait for a connection.
     pub pending_publications: u32,
+    /// Publications that the tracker has refused.
+    pub refused_publications: u32,
     /// Since the node started.
     pub uptime: Duration,
     /// Fragment bytes sent to peers since then.
@@ -309,6 +311,8 @@ pub struct LocalContent {
     pub path: Option<PathBuf>,
     /// Whether its publication waits for a connection.
     pub is_pending: bool,
+    /// Names under which it was to be published, and the tracker's reasons against them.
+    pub refused: Vec<(Name, String)>,
     /// Whether it is a part of a directory of which the catalog is here too.
     pub is_part: bool,
     /// Of the catalog of a directory: the bytes of its files, and about how many of them are held.

@@ -71,6 +71,7 @@ impl TryFrom<v1::StatusReply> for Status {
             session,
             epoch: Epoch::new(wire.epoch),
             pending_publications: wire.pending_publications,
+            refused_publications: wire.refused_publications,
             uptime: Duration::from_millis(wire.uptime_ms),
             bytes_sent: wire.bytes_sent,
             bytes_received: wire.bytes_received,
@@ -156,6 +157,7 @@ impl From<Status> for v1::StatusReply {
             epoch: status.epoch.get(),
             reason,
             pending_publications: status.pending_publications,
+            refused_publications: status.refused_publications,
             uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
             bytes_sent: status.bytes_sent,
             bytes_received: status.bytes_received,
@@ -592,6 +594,11 @@ impl TryFrom<v1::LocalContent> for LocalContent {
             role,
             path: (!wire.path.is_empty()).then(|| PathBuf::from(&wire.path)),
             is_pending: wire.is_pending,
+            refused: wire
+                .refused
+                .into_iter()
+                .map(|refused| Ok((parsed("refused", &refused.name)?, refused.reason)))
+                .collect::<Result<_, Invalid>>()?,
             is_part: wire.is_part,
             collection: wire
                 .collection_length
@@ -616,6 +623,14 @@ impl From<LocalContent> for v1::LocalContent {
             role: role.into(),
             path: content.path.map(text_of).unwrap_or_default(),
             is_pending: content.is_pending,
+            refused: content
+                .refused
+                .into_iter()
+                .map(|(name, reason)| v1::RefusedName {
+                    name: name.to_string(),
+                    reason,
+                })
+                .collect(),
             is_part: content.is_part,
             collection_length: content.collection.map(|(length, _)| length),
             collection_held: content.collection.map_or(0, |(_, held)| held),
