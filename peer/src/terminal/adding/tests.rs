@@ -43,6 +43,7 @@ fn shared(is_pending: bool) -> AddEvent {
         fragment_length: FragmentLength::MIN,
         fragments: 5,
         is_pending,
+        directory: None,
     }
 }
 
