@@ -137,8 +137,8 @@ shared::messages! {
         es: "rechazado por el tracker en {tracker}"
     }
     fn is_a_copy(address) {
-        en: "this data directory is a copy of the one at {address}; stop this node and give the directory an id of its own with `peer new-id`",
-        es: "este directorio de datos es una copia del que hay en {address}; pare este nodo y dele al directorio un id propio con `peer new-id`"
+        en: "this data directory is a copy of the one at {address}, and stays out of the network until that one has left; stop this node and give the directory an id of its own with `peer new-id`",
+        es: "este directorio de datos es una copia del que hay en {address}, y queda fuera de la red hasta que aquel salga; pare este nodo y dele al directorio un id propio con `peer new-id`"
     }
     fn copy_refused(peer, address, copy) {
         en: "peer {peer} at {address}: a copy of its data directory, at {copy}, was refused; `peer new-id` gives the copy an id of its own",
