@@ -120,8 +120,8 @@ pub enum SessionStatus {
         /// Reason for the missing session.
         reason: String,
     },
-    /// Refused by a tracker, because the data directory is a copy; tried again now and then, because the other
-    /// node may have left.
+    /// Refused by a tracker, because the data directory is a copy; tried again seldom, because the other node
+    /// may have left.
     CopyOf {
         /// Address of the tracker.
         tracker: HostPort,
