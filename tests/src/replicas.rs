@@ -1,5 +1,5 @@
-//! Replicas, as a `locate` tells of them: copies that live peers keep. A copy that a peer fetched for its user is
-//! none: it may go at any time.
+//! Replicas, as a `locate` tells of them: copies that live peers keep. A copy that a peer fetched for its
+//! user is none: it may go at any time.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

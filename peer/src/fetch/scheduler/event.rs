@@ -16,7 +16,8 @@ pub struct Bounds {
 pub enum Event {
     /// These fragments, and no others, are to be held in the end.
     Want(FragmentSet),
-    /// These fragments were held, and have been found damaged: they are held no longer. [`Self::Want`] follows.
+    /// These fragments were held, and have been found damaged: they are held no longer. A [`Self::Want`]
+    /// follows.
     Lost(FragmentSet),
     /// A source can be asked, perhaps again, which ends a ban. The fragments that it holds follow.
     Joined {

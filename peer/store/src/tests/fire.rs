@@ -84,8 +84,8 @@ fn a_changed_index_is_refused_or_no_wrong_byte_is_believed() {
     assert!(refused > 30, "only {refused} were refused");
 }
 
-/// Held while a program is started from these tests: until it runs, it shares the files that are open, and the
-/// locks on them.
+/// Held while a program is started from these tests: until it runs, it shares the open files and the locks
+/// on them.
 pub(crate) static STARTING: Mutex<()> = Mutex::new(());
 
 fn status_of(mut command: Command) -> std::io::Result<ExitStatus> {
