@@ -12,7 +12,8 @@ use proto::messages::FromTracker;
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
 use shared::model::{
-    ContentId, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, RunTraits, Welcome, Zone,
+    ContentId, DialFailure, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, RunTraits,
+    Welcome, Zone,
 };
 use shared::runtime::{Backoff, Clock};
 use tokio::sync::broadcast::error::RecvError;
@@ -77,6 +78,7 @@ pub(super) struct Driver {
     pub(super) connection: watch::Sender<Option<Connection>>,
     pub(super) known: watch::Sender<Option<Known>>,
     pub(super) defaults: watch::Sender<NetworkDefaults>,
+    pub(super) reach: watch::Sender<Option<DialFailure>>,
     pub(super) protected: Protected,
     pub(super) probes: Probes,
 }
@@ -151,6 +153,7 @@ impl Driver {
             let mut was_welcomed = false;
             let outcome = self.enter(wish.number, &entry, &stop, &mut was_welcomed).await;
             self.connection.send_replace(None);
+            self.reach.send_replace(None);
             if was_welcomed || outcome.is_ok() {
                 backoff.reset();
             }
@@ -400,6 +403,21 @@ impl Driver {
         Ok(())
     }
 
+    /// Shows whether other peers can dial this one.
+    fn take_reach(&self, failure: Option<DialFailure>) {
+        let before = self.reach.send_replace(failure.clone());
+        match failure {
+            Some(failure) if before.is_none() => warn!(
+                address = %failure.address,
+                error = failure.error,
+                "other peers cannot dial this one: its copies count for nothing, and nobody can read what it adds; let \
+                 the port through the firewall, or start the peer with a --host or --advertise that others reach"
+            ),
+            None if before.is_some() => info!("other peers can dial this one again"),
+            _ => {}
+        }
+    }
+
     /// Keeps the addresses for the next start, and for other peers that ask this one.
     async fn remember(&self, mut new: Known) {
         if let Some(old) = self.known.borrow().as_ref().filter(|old| old.entry == new.entry) {
@@ -436,6 +454,7 @@ impl Driver {
             }
             // The session has answered.
             Order::Ask { .. } => {}
+            Order::Reach { failure, .. } => self.take_reach(failure),
             Order::Adopt { defaults, .. } => drop(self.defaults.send_replace(defaults)),
             Order::Probe { probe, address, .. } => self.probes.begin(probe, address),
             Order::Remember(mark) => {

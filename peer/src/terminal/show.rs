@@ -387,6 +387,17 @@ fn fault(fault: &SourceFault) -> String {
     words::fault(fault.peer.short(), &fault.address, kind, when)
 }
 
+/// Returns why other machines cannot reach a node and what to do; none when nothing is known to be wrong.
+#[must_use]
+pub fn own_reach(status: &Status) -> Option<String> {
+    if let Some(host) = status.visitor_host {
+        return Some(words::visitor(&status.address, host));
+    }
+    let failure = status.unreachable.as_ref()?;
+    let error = one_line(&words::told(&failure.error));
+    Some(words::cannot_be_dialled(&failure.address, error))
+}
+
 /// Returns the state of a node, a line for each property.
 #[must_use]
 pub fn status(status: &Status) -> String {
@@ -403,8 +414,8 @@ pub fn status(status: &Status) -> String {
         SessionStatus::CopyOf { of, .. } => lines.push(("", words::is_a_copy(of))),
         _ => {}
     }
-    if let Some(host) = status.visitor_host {
-        lines.push(("", words::visitor(&status.address, host)));
+    if let Some(why) = own_reach(status) {
+        lines.push(("", why));
     }
     if let Some(zone) = &status.zone {
         lines.push((words::label_zone(), zone.to_string()));

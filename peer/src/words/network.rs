@@ -19,6 +19,10 @@ shared::messages! {
         en: "no other machine can reach this peer at {address}: it is a visitor, which may fetch, but keeps nothing for others, and nobody can read what it adds; start it with --host {host}",
         es: "ninguna otra máquina alcanza este nodo en {address}: está de visita, puede descargar, pero no guarda nada para otros, y nadie puede leer lo que añada; inícielo con --host {host}"
     }
+    fn cannot_be_dialled(address, error) {
+        en: "other peers cannot reach this peer at {address}: {error}; its copies count for nothing, and nobody can read what it adds; let that port through the firewall, or start it with a --host or --advertise that others reach",
+        es: "los demás nodos no alcanzan este en {address}: {error}; sus copias no cuentan, y nadie puede leer lo que añada; abra ese puerto en el cortafuegos, o inícielo con un --host o --advertise que los demás alcancen"
+    }
     fn out_of_reach() { en: "unreachable", es: "inalcanzable" }
     fn unconfirmed() { en: "unconfirmed", es: "sin confirmar" }
     fn visiting() { en: "visitor", es: "de visita" }

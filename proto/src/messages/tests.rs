@@ -116,6 +116,14 @@ proptest! {
         for order in [
             Order::Remember(mark(epoch, sequence, 7)),
             Order::Ask { epoch: Epoch::new(epoch), question: sequence },
+            Order::Reach {
+                epoch: Epoch::new(epoch),
+                failure: (epoch % 2 == 0).then(|| shared::model::DialFailure {
+                    address: "10.0.0.1:50053".parse().expect("an address"),
+                    error: "timed out".to_owned(),
+                    since: Timestamp::from_millis(sequence),
+                }),
+            },
             Order::Adopt {
                 epoch: Epoch::new(epoch),
                 defaults: NetworkDefaults {

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
-    ContentId, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holding, HoldingsDigest, HostPort,
-    Incarnation, Manifest, Mark, PeerId, PeerInfo, ReplicationTarget, RunId, Zone,
+    ContentId, DialFailure, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holding, HoldingsDigest,
+    HostPort, Incarnation, Manifest, Mark, PeerId, PeerInfo, ReplicationTarget, RunId, Zone,
 };
 
 /// Identity of a peer; the first message of a session.
@@ -240,6 +240,13 @@ pub enum Order {
         /// Number of the question.
         question: u64,
     },
+    /// Show the user whether other peers can dial this one.
+    Reach {
+        /// The tracker's epoch.
+        epoch: Epoch,
+        /// Failure of the others; none when nothing is known to be wrong.
+        failure: Option<DialFailure>,
+    },
     /// Publish with these defaults from now on.
     Adopt {
         /// The tracker's epoch.
@@ -258,6 +265,7 @@ impl Order {
             | Self::Evict { epoch, .. }
             | Self::Probe { epoch, .. }
             | Self::Ask { epoch, .. }
+            | Self::Reach { epoch, .. }
             | Self::Adopt { epoch, .. } => *epoch,
             Self::Remember(mark) => mark.epoch,
         }

@@ -16,8 +16,9 @@ pub use entries::{EntryKind, Listed};
 pub use plan::Planned;
 use shared::collection::{Mode, Rules, Selection, Unsupported};
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentRef, Epoch, FetchPhase, FetchSource, FragmentLength, Health,
-    HostPort, Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Waiting, Zone,
+    Binding, ByteRate, ContentId, ContentRef, DialFailure, Epoch, FetchPhase, FetchSource, FragmentLength,
+    Health, HostPort, Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Waiting,
+    Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -75,6 +76,8 @@ pub struct Status {
     /// Set when the node is a visitor because no other machine can dial its address: the address on which it
     /// could listen.
     pub visitor_host: Option<IpAddr>,
+    /// Failure of other peers to dial the node; none when nothing is known to be wrong.
+    pub unreachable: Option<DialFailure>,
 }
 
 /// Limits of a node's transfer rates with all its peers together; `None` means unlimited.

@@ -125,6 +125,11 @@ impl Rivals {
 }
 
 impl Session {
+    /// Returns whether its peer knows every message of this version: it draws run ids.
+    pub(super) const fn is_of_today(&self) -> bool {
+        matches!(self.run, Run::Drawn(_))
+    }
+
     /// Notes that the run with the session has answered this question: it lives besides all earlier rivals.
     fn prove(&mut self, question: u64) {
         for rival in &mut self.rivals.known {
@@ -136,10 +141,10 @@ impl Session {
 }
 
 impl Peers {
-    /// Returns the sessions of peers that draw run ids: they know every message of this version.
+    /// Returns the sessions of peers that know every message of this version.
     pub(crate) fn sessions_of_today(&self) -> impl Iterator<Item = SessionId> + '_ {
         let sessions = self.peers.values().filter_map(|peer| peer.session.as_ref());
-        sessions.filter_map(|session| matches!(session.run, Run::Drawn(_)).then_some(session.id))
+        sessions.filter_map(|session| session.is_of_today().then_some(session.id))
     }
 
     /// Judges a hello: whether another run of the peer has a live session.
@@ -159,7 +164,7 @@ impl Peers {
             return Contest::None;
         }
         let (id, address) = (hello.peer, registration.address.clone());
-        let can_answer = matches!(session.run, Run::Drawn(_));
+        let can_answer = session.is_of_today();
         let (rival, is_new) = session.rivals.meet(run);
         if rival.fate == Fate::Open {
             let (peer, question) = (id, rival.question);

@@ -484,7 +484,11 @@ impl World {
                         let fragments = FragmentSet::empty(self.capacity_of(content, peer));
                         self.announce_one(n, content, fragments, (false, false));
                     }
-                    Order::Remember(_) | Order::Probe { .. } | Order::Ask { .. } | Order::Adopt { .. } => {}
+                    Order::Remember(_)
+                    | Order::Probe { .. }
+                    | Order::Ask { .. }
+                    | Order::Reach { .. }
+                    | Order::Adopt { .. } => {}
                 }
             }
         }
