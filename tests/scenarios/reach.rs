@@ -65,22 +65,17 @@ fn copies_behind_dead_ports_are_no_replicas() -> Result<()> {
     let path = path.to_str().expect("text");
     let add = ["add", path, "--replicas", "3", "--wait=4s"];
     drop(cluster.peer(0).run(add).expect(10));
-    let durability = cluster
-        .peer(0)
-        .run(["durability", "three.bin", "--json"])
-        .expect(0)
-        .json();
-    assert_eq!(durability["survives_any"], 1, "{durability}");
-    let why = cluster
-        .peer(0)
-        .run(["why", "three.bin", "--json"])
-        .expect(0)
-        .json()
-        .to_string();
-    assert!(
-        why.contains("\"unreachable\"") && why.contains(&format!("{dead}: connection refused")),
-        "{why}"
-    );
+    let ask = |command: &'static str| {
+        let peer = cluster.peer(0);
+        move || peer.run([command, "three.bin", "--json"]).expect(0).json()
+    };
+    eventually("the second replica", PATIENCE, ask("durability"), |durability| {
+        durability["survives_any"] == 1
+    })?;
+    eventually("the reason", PATIENCE, ask("why"), |why| {
+        let why = why.to_string();
+        why.contains("\"unreachable\"") && why.contains(&format!("{dead}: connection refused"))
+    })?;
     let shown = cluster.peer(0).run(["network"]).expect(0);
     assert!(shown.stdout.contains("live, unreachable"), "{}", shown.stdout);
     // The peer itself is told.

@@ -9,11 +9,7 @@ use anyhow::Result;
 use harness::{Cluster, Peer, eventually};
 use serde_json::{Value, json};
 
-use crate::{MIB, PATIENCE};
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("the harness makes text paths")
-}
+use crate::{MIB, PATIENCE, text};
 
 fn ask<const N: usize>(peer: &Peer, arguments: [&str; N]) -> Value {
     peer.run(arguments).expect(0).json()
