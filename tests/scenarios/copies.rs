@@ -146,16 +146,11 @@ fn a_refused_copy_comes_in_when_the_other_has_gone_for_good() -> Result<()> {
     cluster.peer_mut(0).program.stop()?;
     eventually(
         "the copy to come in",
-        VERDICT + Duration::from_secs(60),
+        PATIENCE * 2,
         || cluster.peer(copy).status(),
         |status| status["session"] == "connected",
     )?;
-    eventually(
-        "both replicas",
-        PATIENCE,
-        || fewest(cluster.peer(1), "data"),
-        |fewest| *fewest == 2,
-    )?;
+    wait_for_replicas(cluster.peer(1), "data", 2, &[])?;
     let said = cluster.peer(copy).program.log();
     assert_eq!(said.matches("copy of the one").count(), 1, "it is said once");
     Ok(())
