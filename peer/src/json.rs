@@ -193,6 +193,7 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         contents: status.contents,
         session,
         visitor_host: status.visitor_host.map(|host| host.to_string()),
+        unreachable: status.unreachable.as_ref().map(Into::into),
         tracker: tracker.map(ToString::to_string),
         reason: status.session.reason(),
         epoch: status.epoch.get(),
@@ -303,6 +304,7 @@ mod tests {
             used: 40,
             contents: 2,
             visitor_host: None,
+            unreachable: None,
             session: SessionStatus::Offline,
             epoch: Epoch::new(3),
             pending_publications: 1,
@@ -341,7 +343,7 @@ mod tests {
             "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,
                 "ago_ms": 1500, "bytes_per_second": null}],
             "scrub": {"done": 1, "total": 2, "damaged": 3, "rounds": 4},
-            "visitor_host": null, "defaults": {"replicas": 3, "fragment_length": null},
+            "visitor_host": null, "unreachable": null, "defaults": {"replicas": 3, "fragment_length": null},
         });
         assert_eq!(value(super::status(&status)), expected);
         status.session = SessionStatus::Connecting {

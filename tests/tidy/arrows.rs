@@ -218,6 +218,7 @@ pub(crate) const TESTS: &[Row] = &[
             "lab",
             "outcome",
             "program",
+            "replicas",
         ],
     ),
     ("cluster", &["binaries", "eventually", "outcome", "program"]),
@@ -230,6 +231,7 @@ pub(crate) const TESTS: &[Row] = &[
     ),
     ("outcome", &[]),
     ("program", &["binaries", "eventually"]),
+    ("replicas", &["cluster", "eventually"]),
     ("swarm_sim", &[]),
     ("terminal", &["eventually"]),
 ];

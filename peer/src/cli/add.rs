@@ -17,6 +17,7 @@ use super::standard_streams::{self, StdinFailure};
 use crate::terminal::adding::{AddEvents, Wait, follow};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::paths::{file_to_add, is_standard, name_of, off_thread, shown};
+use crate::terminal::show::own_reach;
 use crate::words;
 
 /// Arguments of `peer add`.
@@ -86,8 +87,8 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         None => context.require_sharing(&shown).await?,
         Some(_) => context.find_or_run().await?,
     };
-    if let Some(host) = node.status.visitor_host {
-        context.out.note(&words::visitor(&node.status.address, host));
+    if let Some(why) = own_reach(&node.status) {
+        context.out.note(&why);
     }
     // Otherwise the command would wait until the node is connected.
     if args.wait.is_some() && node.status.session == SessionStatus::Offline {

@@ -113,7 +113,7 @@ impl Driver {
             manifest,
         };
         session.throttle(now);
-        session.join(first);
+        session.take_in(first);
         session
     }
 
@@ -144,7 +144,7 @@ impl Driver {
             let step = tokio::select! {
                 () = stopping.cancelled() => Err(FetchError::Stopping(self.manifest.content())),
                 call = calls.recv() => match call {
-                    Some(Call::Join(caller)) => { self.join(*caller); Ok(()) }
+                    Some(Call::Join(caller)) => { self.join(*caller).await; Ok(()) }
                     Some(Call::Explain(reply)) => { drop(reply.send(self.explain())); Ok(()) }
                     Some(Call::Leave(id)) => match self.leave(id) {
                         Some(last) => return End::Deserted(Some(last)),
@@ -171,7 +171,20 @@ impl Driver {
         }
     }
 
-    fn join(&mut self, caller: Caller) {
+    /// Takes in a caller who comes later. Fragments that were held may have been found damaged since the
+    /// session began, and that may be why the caller comes: the store is asked again.
+    async fn join(&mut self, caller: Caller) {
+        let (store, content) = (Arc::clone(&self.context.store), self.manifest.content());
+        if let Ok(Some(entry)) = tokio::task::spawn_blocking(move || store.entry(content)).await {
+            let mut lost = self.held.clone();
+            lost.subtract(&entry.held);
+            self.held.subtract(&lost);
+            self.apply(Event::Lost(lost));
+        }
+        self.take_in(caller);
+    }
+
+    fn take_in(&mut self, caller: Caller) {
         let hints = self.callers.join(caller, self.intake.received());
         self.last_received.1 = self.context.clock.now();
         self.apply(Event::Want(self.callers.wanted()));

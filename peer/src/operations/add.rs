@@ -67,6 +67,8 @@ pub(crate) async fn add(node: &Node, mut add: Add, events: &Events<AddEvent>) ->
     let metadata = blocking(move || metadata_of(&path)).await?;
     let publication = publication(hashed.content(), metadata);
     let publication = node.publisher.follow(publication).await?;
+    // The node may be told just now to drop the same bytes, whose last name went a moment ago.
+    let _guard = node.network.protect(publication.content);
     let mut addition = begin(node);
     let name = Some(add.name.clone());
     let manifest = addition.run(move |addition| addition.file(hashed, name)).await?;

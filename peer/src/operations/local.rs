@@ -45,6 +45,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         contents: u32::try_from(contents).unwrap_or(u32::MAX),
         session: node.network.status(),
         visitor_host: node.network.visitor_host(),
+        unreachable: node.network.unreachable(),
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         uptime: node.clock.now().since(node.started),

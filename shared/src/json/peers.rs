@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::millis;
-use crate::model::{ByteRate, PeerInfo, SourceFault};
+use crate::model::{self, ByteRate, PeerInfo, SourceFault};
 
 /// A peer that holds a content.
 #[derive(Debug, Serialize)]
@@ -67,7 +67,7 @@ pub(super) struct Access {
 /// A failure of other peers to dial a peer.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct DialFailure {
+pub struct DialFailure {
     addr: String,
     error: String,
     /// Milliseconds since the Unix epoch.
@@ -87,12 +87,14 @@ pub struct NodeStatus {
     pub capacity: u64,
     pub used: u64,
     pub contents: u32,
-    /// `offline`, `connecting`, `connected`, or `refused`: nothing is tried before the user has done
-    /// something.
+    /// `offline`, `connecting`, `connected`, or `refused`: the user has to do something, unless another node
+    /// leaves.
     pub session: &'static str,
     /// Set when the node is a visitor because no other machine can dial its address: an address on which it
     /// could listen.
     pub visitor_host: Option<String>,
+    /// Failure of other peers to dial the node; null when nothing is known to be wrong.
+    pub unreachable: Option<DialFailure>,
     pub tracker: Option<String>,
     /// The reason for having no session; null when there is one or none is wanted.
     pub reason: Option<String>,
@@ -230,11 +232,17 @@ impl From<&PeerInfo> for Access {
         Self {
             visitor: peer.is_visitor,
             reach: peer.reach.word(),
-            unreachable: peer.reach.failure().map(|failure| DialFailure {
-                addr: failure.address.to_string(),
-                error: failure.error.clone(),
-                since_ms: failure.since.as_millis(),
-            }),
+            unreachable: peer.reach.failure().map(Into::into),
+        }
+    }
+}
+
+impl From<&model::DialFailure> for DialFailure {
+    fn from(failure: &model::DialFailure) -> Self {
+        Self {
+            addr: failure.address.to_string(),
+            error: failure.error.clone(),
+            since_ms: failure.since.as_millis(),
         }
     }
 }

@@ -16,8 +16,9 @@ pub use entries::{EntryKind, Listed};
 pub use plan::Planned;
 use shared::collection::{Mode, Rules, Selection, Unsupported};
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentRef, Epoch, FetchPhase, FetchSource, FragmentLength, Health,
-    HostPort, Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Waiting, Zone,
+    Binding, ByteRate, ContentId, ContentRef, DialFailure, Epoch, FetchPhase, FetchSource, FragmentLength,
+    Health, HostPort, Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Waiting,
+    Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -75,6 +76,8 @@ pub struct Status {
     /// Set when the node is a visitor because no other machine can dial its address: the address on which it
     /// could listen.
     pub visitor_host: Option<IpAddr>,
+    /// Failure of other peers to dial the node; none when nothing is known to be wrong.
+    pub unreachable: Option<DialFailure>,
 }
 
 /// Limits of a node's transfer rates with all its peers together; `None` means unlimited.
@@ -117,8 +120,8 @@ pub enum SessionStatus {
         /// Reason for the missing session.
         reason: String,
     },
-    /// Refused by a tracker, because the data directory is a copy; nothing is tried until the user connects
-    /// again.
+    /// Refused by a tracker, because the data directory is a copy; tried again seldom, because the other node
+    /// may have left.
     CopyOf {
         /// Address of the tracker.
         tracker: HostPort,
@@ -140,8 +143,8 @@ impl SessionStatus {
         match self {
             Self::Connecting { reason, .. } if !reason.is_empty() => Some(reason.clone()),
             Self::CopyOf { of, .. } => Some(format!(
-                "this data directory is a copy of the one at {of}; stop this node and give the directory an id of its \
-                 own with `peer new-id`"
+                "this data directory is a copy of the one at {of}, and stays out of the network until that one has \
+                 left; stop this node and give the directory an id of its own with `peer new-id`"
             )),
             Self::Offline | Self::Connecting { .. } | Self::Connected { .. } => None,
         }

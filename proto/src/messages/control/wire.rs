@@ -79,6 +79,7 @@ impl TryFrom<v1::StatusReply> for Status {
                 "" => None,
                 host => Some(parsed("visitor_host", host)?),
             },
+            unreachable: wire.unreachable.map(TryInto::try_into).transpose()?,
             active_fetches: wire.active_fetches,
             active_uploads: wire.active_uploads,
             limits: RateLimits {
@@ -133,6 +134,7 @@ impl From<Status> for v1::StatusReply {
         let text = |address: Option<HostPort>| address.map(|address| address.to_string()).unwrap_or_default();
         Self {
             visitor_host: status.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
+            unreachable: status.unreachable.map(Into::into),
             copy_of: text(copy_of),
             defaults: Some(v1::Defaults {
                 epoch: status.epoch.get(),

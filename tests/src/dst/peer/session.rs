@@ -361,7 +361,7 @@ impl World {
                 self.will(number, delay, Act::Dialled(probe, peer));
             }
             Order::Remember(mark) => self.peers[number].mark = Some(mark),
-            Order::Ask { .. } | Order::Adopt { .. } => {}
+            Order::Ask { .. } | Order::Reach { .. } | Order::Adopt { .. } => {}
         }
     }
 
