@@ -134,6 +134,29 @@ fn a_copy_of_a_running_directory_does_not_displace_it() -> Result<()> {
 }
 
 #[test]
+fn a_refused_copy_comes_in_when_the_other_has_gone_for_good() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    publish(&cluster, 0, "data", MIB, 2)?;
+    let copy = cluster.add_copy(0)?;
+    wait_for_session(cluster.peer(copy), "refused")?;
+    // A restart of the tracker gives the session back to the run that had it.
+    cluster.tracker.restart()?;
+    wait_for_session(cluster.peer(0), "connected")?;
+    assert_eq!(cluster.peer(copy).status()["session"], "refused");
+    cluster.peer_mut(0).program.stop()?;
+    eventually(
+        "the copy to come in",
+        PATIENCE * 2,
+        || cluster.peer(copy).status(),
+        |status| status["session"] == "connected",
+    )?;
+    wait_for_replicas(cluster.peer(1), "data", 2, &[])?;
+    let said = cluster.peer(copy).program.log();
+    assert_eq!(said.matches("copy of the one").count(), 1, "it is said once");
+    Ok(())
+}
+
+#[test]
 fn a_restart_is_no_copy_and_a_restored_backup_is_welcome() -> Result<()> {
     let mut cluster = Cluster::builder().peers(2).start()?;
     publish(&cluster, 0, "data", MIB, 2)?;

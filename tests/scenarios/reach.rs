@@ -78,6 +78,17 @@ fn copies_behind_dead_ports_are_no_replicas() -> Result<()> {
     })?;
     let shown = cluster.peer(0).run(["network"]).expect(0);
     assert!(shown.stdout.contains("live, unreachable"), "{}", shown.stdout);
+    // The peer itself is told.
+    let ask = || cluster.outsider("third", ["status", "--json"]).expect(0).json();
+    let told = eventually("the peer to be told", PATIENCE, ask, |status| {
+        status["unreachable"].is_object()
+    })?;
+    assert_eq!(told["unreachable"]["addr"], dead.as_str());
+    assert_eq!(told["unreachable"]["error"], "connection refused");
+    let text = cluster.outsider("third", ["status"]).expect(0).stdout;
+    let said = format!("other peers cannot reach this peer at {dead}: connection refused");
+    assert!(text.contains(&said) && text.contains("--advertise"), "{text}");
+    assert_eq!(cluster.peer(0).status()["unreachable"], Value::Null);
     Ok(())
 }
 
@@ -98,6 +109,12 @@ fn a_reader_hears_that_holders_cannot_be_reached() -> Result<()> {
     eventually("it to be unavailable", PATIENCE, state, |state| {
         *state == "unavailable"
     })?;
+    let durability = cluster.peer(0).run(["durability", "far.bin"]).expect(0).stdout;
+    let said = "part of it is only on peers that others cannot reach";
+    assert!(
+        durability.contains(said) && !durability.contains("no live peer"),
+        "{durability}"
+    );
     let output = cluster.path("copy");
     let get = [
         "get",

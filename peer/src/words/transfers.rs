@@ -357,8 +357,8 @@ shared::messages! {
         es: "se traerían {moved} de {peers}{time}"
     }
     fn would_wait() {
-        en: "part of it is on no live peer now: a fetch would wait",
-        es: "una parte no está ahora en ningún nodo vivo: habría que esperar"
+        en: "part of it can be read from no peer now: a fetch would wait",
+        es: "una parte no se puede leer ahora de ningún nodo: habría que esperar"
     }
     fn source_line(peer, address, state, fragments, length) {
         en: "  {peer} at {address}, {state}: {fragments}, {length}",

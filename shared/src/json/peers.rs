@@ -109,8 +109,8 @@ pub struct NodeStatus {
     pub capacity: u64,
     pub used: u64,
     pub contents: u32,
-    /// `offline`, `connecting`, `connected`, or `refused`: nothing is tried before the user has done
-    /// something.
+    /// `offline`, `connecting`, `connected`, or `refused`: the user has to do something, unless another node
+    /// leaves.
     pub session: &'static str,
     /// Set when the node is a visitor because no other machine can dial its address: an address on which it
     /// could listen.

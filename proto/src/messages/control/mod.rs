@@ -120,8 +120,8 @@ pub enum SessionStatus {
         /// Reason for the missing session.
         reason: String,
     },
-    /// Refused by a tracker, because the data directory is a copy; nothing is tried until the user connects
-    /// again.
+    /// Refused by a tracker, because the data directory is a copy; tried again seldom, because the other node
+    /// may have left.
     CopyOf {
         /// Address of the tracker.
         tracker: HostPort,
@@ -143,8 +143,8 @@ impl SessionStatus {
         match self {
             Self::Connecting { reason, .. } if !reason.is_empty() => Some(reason.clone()),
             Self::CopyOf { of, .. } => Some(format!(
-                "this data directory is a copy of the one at {of}; stop this node and give the directory an id of its \
-                 own with `peer new-id`"
+                "this data directory is a copy of the one at {of}, and stays out of the network until that one has \
+                 left; stop this node and give the directory an id of its own with `peer new-id`"
             )),
             Self::Offline | Self::Connecting { .. } | Self::Connected { .. } => None,
         }
