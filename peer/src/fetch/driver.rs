@@ -26,8 +26,8 @@ use super::report::Report;
 use super::request::{Outcome, Partials, Request};
 use super::running_requests::{Begun, Made, Running};
 use super::scheduler::{Action, Event, Failure, Scheduler, SchedulerSummary};
-use super::source_connection::SourceConnection;
 use super::source_faults::judge;
+use super::source_follower::SourceFollower;
 use super::sources::Sources;
 use super::speeds::Speeds;
 use store::Entry;
@@ -393,18 +393,16 @@ impl Driver {
         let now = self.context.clock.now();
         for (source, connected) in self.sources.add(offered, |peer| self.scheduler.is_out(now, peer)) {
             let (manifest, reports) = (self.manifest.clone(), self.reports.clone());
-            let connection = SourceConnection {
+            let follower = SourceFollower {
                 source,
                 is_near: connected.is_near,
                 client: connected.client,
                 manifest,
                 reports,
             };
-            self.context.tasks.spawn(
-                "fetch connection",
-                OnExit::Continue,
-                connection.run(connected.token),
-            );
+            self.context
+                .tasks
+                .spawn("source follower", OnExit::Continue, follower.run(connected.token));
         }
     }
 

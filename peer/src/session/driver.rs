@@ -26,10 +26,10 @@ use super::machine::{End, Found, Input, LookUp, Output, Session};
 use super::probes::Probes;
 use super::protected::Protected;
 use super::{Connection, NetworkStatus, Wish};
-use crate::assignments::{Assignment, Assignments};
 use crate::blocking::{blocking, try_blocking};
 use crate::fetch::Arrivals;
 use crate::identity::Identity;
+use crate::orders::{Assignment, Assignments};
 use store::FragmentStore;
 
 /// Between the first attempts to reach a tracker, and at most.
