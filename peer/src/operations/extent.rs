@@ -50,8 +50,8 @@ impl Meant {
 }
 
 /// Asks the tracker about a content. What it does not know may be a path inside a directory: then it is asked
-/// about the directory's catalog and the parts that the path needs, and the bytes of the files at the path are
-/// returned too. The catalog is fetched if `may_fetch`.
+/// about the directory's catalog and the parts that the path needs, and the bytes of the files at the path
+/// are returned too. The catalog is fetched if `may_fetch`.
 ///
 /// # Errors
 /// The tracker's; NotFound when the directory has no such path; those of fetching a catalog.

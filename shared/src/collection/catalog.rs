@@ -143,8 +143,8 @@ impl Catalog {
         found
     }
 
-    /// Returns the bytes of parts that the files among some entries need: by part, in ascending order, and each
-    /// byte once.
+    /// Returns the bytes of parts that the files among some entries need: by part, in ascending order, and
+    /// each byte once.
     #[must_use]
     pub fn spans_in(&self, range: Range<usize>) -> BTreeMap<ContentId, Vec<Range<u64>>> {
         let mut spans: BTreeMap<ContentId, Vec<Range<u64>>> = BTreeMap::new();

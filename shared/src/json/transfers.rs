@@ -244,8 +244,8 @@ pub struct VerifiedSoFar {
     pub total: u64,
     /// Fragments found damaged, and withdrawn.
     pub damaged: u32,
-    /// Bytes of the file, or of the files of the directory, that were not here when it began; 0 when everything
-    /// that the node holds is verified.
+    /// Bytes of the file, or of the files of the directory, that were not here when it began; 0 when
+    /// everything that the node holds is verified.
     pub missing: u64,
 }
 
