@@ -8,12 +8,7 @@ use anyhow::Result;
 use harness::{Cluster, Peer, eventually};
 use serde_json::Value;
 
-use crate::{MIB, PATIENCE, assert_same, get};
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("the harness makes text paths")
-}
-
+use crate::{MIB, PATIENCE, assert_same, get, text};
 fn used(peer: &Peer) -> u64 {
     peer.status()["used"].as_u64().expect("a number")
 }

@@ -121,10 +121,6 @@ pub(crate) const STORE: &[Row] = &[
 /// `operations` is what a node does; the borders `rpc`, `http`, `cli` and `menu` stand on it or on a client
 /// and do not call each other, except that `cli` opens the menu.
 pub(crate) const PEER: &[Row] = &[
-    (
-        "assignments",
-        &["blocking", "collection", "eviction", "fetch", "identity"],
-    ),
     ("blocking", &[]),
     (
         "cli",
@@ -150,13 +146,13 @@ pub(crate) const PEER: &[Row] = &[
     (
         "node",
         &[
-            "assignments",
             "blocking",
             "fetch",
             "http",
             "identity",
             "limiter",
             "operations",
+            "orders",
             "publisher",
             "rpc",
             "scrubber",
@@ -179,10 +175,14 @@ pub(crate) const PEER: &[Row] = &[
             "values",
         ],
     ),
+    (
+        "orders",
+        &["blocking", "collection", "eviction", "fetch", "identity"],
+    ),
     ("publisher", &["blocking", "collection", "identity", "session"]),
     ("rpc", &["fetch", "limiter", "operations", "session"]),
     ("scrubber", &["blocking"]),
-    ("session", &["assignments", "blocking", "fetch", "identity"]),
+    ("session", &["blocking", "fetch", "identity", "orders"]),
     ("settings", &["node", "words"]),
     ("source_finder", &["fetch", "session"]),
     ("terminal", &["blocking", "json", "node", "settings", "words"]),
@@ -218,6 +218,7 @@ pub(crate) const TESTS: &[Row] = &[
             "lab",
             "outcome",
             "program",
+            "replicas",
         ],
     ),
     ("cluster", &["binaries", "eventually", "outcome", "program"]),
@@ -230,6 +231,7 @@ pub(crate) const TESTS: &[Row] = &[
     ),
     ("outcome", &[]),
     ("program", &["binaries", "eventually"]),
+    ("replicas", &["cluster", "eventually"]),
     ("swarm_sim", &[]),
     ("terminal", &["eventually"]),
 ];

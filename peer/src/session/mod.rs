@@ -98,6 +98,7 @@ impl Network {
         let reports = deps.reporter.clone();
         let driver = driver::Driver {
             probes: Probes::new(reports.clone(), tasks.clone()),
+            was_refused: false,
             deps,
             wishes,
             status: status_tx,

@@ -5,8 +5,9 @@ use std::time::Duration;
 use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
     Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet, Health,
-    Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason, Repair, Revision,
-    RevisionEntry, RevisionState, Share, SourceFault, Survey, Timestamp, Why, format_duration,
+    Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason, ReasonCode,
+    Repair, Revision, RevisionEntry, RevisionState, Share, SourceFault, Survey, Timestamp, Why,
+    format_duration,
 };
 
 use super::output::one_line;
@@ -579,6 +580,15 @@ fn stands(name: &str, health: &Health) -> String {
     words::stands(name, words::content_state(health.state), health.fewest, replicas)
 }
 
+/// Returns why nobody can read a content: something of it is nowhere, or only where nobody reaches.
+fn unreadable(reasons: &[Reason]) -> &'static str {
+    let is_said = |code| reasons.iter().any(|reason| reason.code == code);
+    match is_said(ReasonCode::Unreachable) && !is_said(ReasonCode::NoSource) {
+        true => words::out_of_everybodys_reach(),
+        false => words::cannot_be_read_now(),
+    }
+}
+
 /// Returns the losses that a content would survive.
 #[must_use]
 pub fn durability(name: &str, of: &Durability) -> String {
@@ -587,7 +597,7 @@ pub fn durability(name: &str, of: &Durability) -> String {
     let mut text = format!("{}\nid {}\n{kept}", stands(name, health), of.content);
     text = match (health.fragments, health.state) {
         (0, _) => format!("{text}\n{}", words::nothing_to_lose()),
-        (_, ContentState::Unavailable) => format!("{text}\n{}", words::cannot_be_read_now()),
+        (_, ContentState::Unavailable) => format!("{text}\n{}", unreadable(&of.reasons)),
         _ => format!(
             "{text}\n{}\n{}",
             words::survives_any(words::peers(of.survives_any.into())),

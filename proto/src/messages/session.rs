@@ -190,6 +190,7 @@ impl TryFrom<v1::Hello> for Hello {
                 is_transient: wire.is_transient,
                 can_probe: wire.can_probe,
                 disk_free: wire.disk_free,
+                was_refused: wire.was_refused,
             },
         })
     }
@@ -234,6 +235,7 @@ impl From<Hello> for v1::Hello {
             is_transient: hello.traits.is_transient,
             can_probe: hello.traits.can_probe,
             disk_free: hello.traits.disk_free,
+            was_refused: hello.traits.was_refused,
         }
     }
 }

@@ -66,6 +66,7 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
                     is_transient: run % 2 == 0,
                     can_probe: run % 5 == 0,
                     disk_free: (run % 3 == 0).then_some(run),
+                    was_refused: run % 7 == 0,
                 },
             })
         });

@@ -44,6 +44,9 @@ pub struct RunTraits {
     pub can_probe: bool,
     /// Bytes that its disk has free, if it knows.
     pub disk_free: Option<u64>,
+    /// Whether this run was refused as a copy and has not been welcome since: it is let in when the peer is
+    /// lost.
+    pub was_refused: bool,
 }
 
 /// Messages of a peer after [`Hello`].
@@ -167,7 +170,8 @@ impl Default for NetworkDefaults {
 pub enum HelloRefusal {
     /// Another run has a session, and may have ended unnoticed: the hello is to be said again in a moment.
     ContestedBy(HostPort),
-    /// Another run goes on with its session, on another copy of the data directory.
+    /// Another run goes on with its session, on another copy of the data directory: the hello may be said
+    /// again now and then, as one that was refused.
     CopyOf(HostPort),
     /// A later run of the peer was in the network: the data directory comes from a backup.
     OlderThan(Incarnation),

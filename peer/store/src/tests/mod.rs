@@ -4,6 +4,6 @@ mod additions;
 mod copies;
 mod crash;
 mod damage;
-mod fire;
+pub(crate) mod fire;
 mod staged_upload;
 mod users_files;
