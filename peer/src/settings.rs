@@ -16,7 +16,7 @@ use shared::language::Language;
 use shared::model::{FragmentLength, HostPort, ReplicationTarget, Undialable, undialable};
 use shared::runtime::telemetry::{LOG, LOG_FORMAT};
 use shared::settings::{
-    self, Env, InForce, Key, Places, Setting, Table, Values, duration, path, text, truth, whole,
+    self, Env, InForce, Key, Places, Setting, Table, Values, duration, path, remote, text, truth, whole,
 };
 
 use crate::node::{self, NodeSettings};
@@ -26,8 +26,8 @@ static DATA_DIR: Key<PathBuf> = Key::new("data_dir", path)
     .told("~/.local/share/enjambre/peer")
     .instead_of(&["peer"]);
 // A data directory in a weaker place stays valid: its token may belong to the address.
-static PEER: Key<HostPort> = Key::new("peer", text).each_command();
-static WEBSERVER: Key<HostPort> = Key::new("webserver", text)
+static PEER: Key<HostPort> = Key::new("peer", remote).each_command();
+static WEBSERVER: Key<HostPort> = Key::new("webserver", remote)
     .or("127.0.0.1:50051")
     .told("where the network was entered the last time, else 127.0.0.1:50051")
     .instead_of(&["tracker", "join"])
@@ -37,18 +37,22 @@ static WEBSERVER: Key<HostPort> = Key::new("webserver", text)
         "Enter the network through this webserver",
         "Entrar en la red a través de este servidor web",
     );
-static TRACKER: Key<HostPort> = Key::new("tracker", text).instead_of(&["webserver", "join"]).flag(
-    "tracker",
-    "HOST:PORT",
-    "Enter the network through this tracker",
-    "Entrar en la red a través de este tracker",
-);
-static JOIN: Key<HostPort> = Key::new("join", text).instead_of(&["webserver", "tracker"]).flag(
-    "join",
-    "PEER:PORT",
-    "Enter the network of this peer, which names its webserver and trackers",
-    "Entrar en la red de este nodo, que indica su servidor web y sus trackers",
-);
+static TRACKER: Key<HostPort> = Key::new("tracker", remote)
+    .instead_of(&["webserver", "join"])
+    .flag(
+        "tracker",
+        "HOST:PORT",
+        "Enter the network through this tracker",
+        "Entrar en la red a través de este tracker",
+    );
+static JOIN: Key<HostPort> = Key::new("join", remote)
+    .instead_of(&["webserver", "tracker"])
+    .flag(
+        "join",
+        "PEER:PORT",
+        "Enter the network of this peer, which names its webserver and trackers",
+        "Entrar en la red de este nodo, que indica su servidor web y sus trackers",
+    );
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1").flag(
     "host",
     "HOST",

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use shared::ErrorCode;
 use shared::model::HostPort;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::status::RemoteError;
@@ -26,6 +28,20 @@ pub fn cause(error: &RemoteError) -> String {
     let mut chars = plain.chars();
     let first = chars.next().map(|first| first.to_ascii_lowercase());
     first.into_iter().chain(chars).collect()
+}
+
+/// Returns the first bytes that come back for a question in any protocol; none when the other side closes the
+/// connection without a word. The caller sets the deadline.
+///
+/// # Errors
+/// When the address does not take the connection.
+pub async fn first_bytes(address: &HostPort, question: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect((address.host(), address.port())).await?;
+    stream.write_all(question).await?;
+    let mut bytes = vec![0; 16];
+    let got = stream.read(&mut bytes).await?;
+    bytes.truncate(got);
+    Ok(bytes)
 }
 
 /// A channel that dials when it is first used, and again whenever the connection is lost.

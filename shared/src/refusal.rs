@@ -78,6 +78,34 @@ fn of_errno(errno: Errno) -> ErrorCode {
     }
 }
 
+/// Judges the refusal of a place that a user chose to write to. Such a place is nobody's name and no other
+/// machine: its refusal is never [`ErrorCode::NotFound`], which is about names, nor
+/// [`ErrorCode::Unavailable`], which is about programs.
+#[must_use]
+pub fn of_place(error: &io::Error) -> ErrorCode {
+    match ErrorCode::from(error) {
+        ErrorCode::NotFound => ErrorCode::InvalidArgument,
+        ErrorCode::Unavailable => ErrorCode::FailedPrecondition,
+        code => code,
+    }
+}
+
+/// Returns what a user can do about the refusal of a place that is to be written to.
+#[must_use]
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => "nothing can be created there; choose another place",
+        ErrorKind::IsADirectory => "no file replaces a directory; choose another place, or move it away",
+        ErrorKind::NotADirectory => "a part of the path is no directory; choose another place",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "the node's user may not write there; choose another place, or change its permissions"
+        }
+        ErrorKind::InvalidFilename => "choose a shorter path",
+        _ if of_place(error) == ErrorCode::Exhausted => "make room there, or choose another place",
+        _ => "choose another place",
+    }
+}
+
 /// Judges an error that has no number of the operating system's: of the standard library, or our own.
 const fn of_kind(kind: ErrorKind) -> ErrorCode {
     match kind {
@@ -213,6 +241,21 @@ mod tests {
                 assert_eq!(ErrorCode::from(&kind), ErrorCode::from(&error), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn a_place_is_no_name_and_no_network_and_has_a_remedy() {
+        for errno in 1..134 {
+            let error = io::Error::from_raw_os_error(errno);
+            let code = of_place(&error);
+            assert!(!matches!(code.exit_code(), 1 | 3 | 6), "{error}: {code}");
+            assert!(
+                remedy(&error).contains("choose") && !remedy(&error).is_empty(),
+                "{error}"
+            );
+        }
+        assert_eq!(of_place(&Errno::NOENT.into()).exit_code(), 2);
+        assert_eq!(of_place(&Errno::NOTCONN.into()).exit_code(), 5);
     }
 
     #[test]

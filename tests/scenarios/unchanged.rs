@@ -9,6 +9,7 @@ use harness::{Cluster, Peer, eventually};
 use serde_json::Value;
 
 use crate::{MIB, PATIENCE, assert_same, get, text};
+
 fn used(peer: &Peer) -> u64 {
     peer.status()["used"].as_u64().expect("a number")
 }

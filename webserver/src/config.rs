@@ -13,7 +13,8 @@ use shared::model::{HostPort, parse_duration};
 use shared::runtime::self_command::SelfCommand;
 use shared::runtime::telemetry::{LOG, LOG_FORMAT, LogFilter, LogFormat};
 use shared::settings::{
-    Env, Key, Places, SettingsError, Table, Values, duration, flags, flags::one_of, list, number, text, whole,
+    Env, Key, Places, SettingsError, Table, Values, duration, flags, flags::one_of, list, number, remotes,
+    text, whole,
 };
 use shared::{Coded, ErrorCode};
 
@@ -24,7 +25,7 @@ use crate::directory::{self, TrackersError};
 const MIN_PROBING: Duration = Duration::from_millis(10);
 const MAX_PROBING: Duration = Duration::from_secs(60);
 
-static TRACKER: Key<Vec<HostPort>> = Key::new("tracker", list).several().at_once();
+static TRACKER: Key<Vec<HostPort>> = Key::new("tracker", remotes).several().at_once();
 static HOST: Key<String> = Key::new("host", text).or("127.0.0.1");
 static PORT: Key<u16> = Key::new("port", whole).or("50051");
 static ALLOWED_HOSTS: Key<Vec<String>> = Key::new("allowed_hosts", list).several();
@@ -50,7 +51,7 @@ pub static TABLE: Table = &[
 #[command(name = "webserver", version, max_term_width = 100)]
 pub struct Args {
     /// Trackers to send clients to, in order of preference; repeat it or separate them with commas
-    #[arg(long = "tracker", value_name = "HOST:PORT", value_delimiter = ',')]
+    #[arg(long = "tracker", value_name = "HOST:PORT", value_delimiter = ',', value_parser = HostPort::remote)]
     pub tracker: Vec<HostPort>,
     /// Address to listen on; any other one than loopback exposes the page, and the addresses of the trackers,
     /// to everyone who can reach it

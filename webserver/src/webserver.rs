@@ -40,7 +40,7 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Another program answers at the address of a tracker.
-    #[error("{address} is a {program}, not a tracker; give --tracker the address of a tracker")]
+    #[error("{address} is {program}, not a tracker; give --tracker the address of a tracker")]
     NotATracker {
         /// The address.
         address: HostPort,

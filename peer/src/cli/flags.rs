@@ -26,7 +26,7 @@ pub(super) struct CommonFlags {
     #[arg(long, global = true, value_name = "DIR", help_heading = "Common")]
     pub(super) data_dir: Option<PathBuf>,
     /// The address of the running node to use; without its data directory, commands can only read from it
-    #[arg(long, global = true, value_name = "HOST:PORT", help_heading = "Common")]
+    #[arg(long, global = true, value_name = "HOST:PORT", value_parser = HostPort::remote, help_heading = "Common")]
     pub(super) peer: Option<HostPort>,
     /// Print results as JSON: one document, or one object per line for long operations, the last one the
     /// result

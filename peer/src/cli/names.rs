@@ -42,7 +42,7 @@ pub(super) async fn list(context: &Context<'_>, args: ListArgs) -> Result<(), Fa
     if names.is_empty() {
         context.out.note(words::no_names_yet());
     } else {
-        context.out.line(&show::names(&names).render());
+        context.out.table(&show::names(&names));
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ async fn local_list(context: &Context<'_>) -> Result<(), Failure> {
     if contents.is_empty() {
         context.out.note(words::node_holds_nothing());
     } else {
-        context.out.line(&show::contents(&contents).render());
+        context.out.table(&show::contents(&contents));
         for line in show::refused(&contents) {
             context.out.line(&line);
         }
@@ -135,7 +135,7 @@ pub(super) async fn history(context: &Context<'_>, name: &Name) -> Result<(), Fa
     let revisions = revisions.map_err(|error| no_such_name(words::show_history(name), &error))?;
     context.out.json(&History::new(name, &revisions));
     let table = show::history(&revisions, context.clock.now());
-    context.out.line(&table.render());
+    context.out.table(&table);
     Ok(())
 }
 

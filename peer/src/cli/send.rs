@@ -27,6 +27,12 @@ use crate::terminal::paths::{name_of, off_thread, shown};
 use crate::terminal::show;
 use crate::words;
 
+/// The longest time that a tracker takes to restart.
+const TRACKER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The time between two looks at a session.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// Arguments of `peer send`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct SendArgs {
@@ -139,7 +145,7 @@ async fn entry(context: &Context<'_>, node: &Attached) -> Result<EntryPoint, Fai
     if let Some(entry) = &context.options.entry {
         return Ok(entry.clone());
     }
-    match &node.status.session {
+    match &connected(node).await? {
         SessionStatus::Connected { tracker } if !context.runs_own_node() => {
             // A webserver leads to the network even when its tracker changes.
             let own = context
@@ -154,6 +160,29 @@ async fn entry(context: &Context<'_>, node: &Attached) -> Result<EntryPoint, Fai
         SessionStatus::Connected { .. } => Ok(attach::entry_or_default(context.options)),
         SessionStatus::Offline | SessionStatus::Connecting { .. } | SessionStatus::CopyOf { .. } => {
             Err(Failure::new(Exit::Unreachable, words::cannot_send_offline()))
+        }
+    }
+}
+
+/// Returns the session of a node, once it has one: a tracker that restarts is back in a moment.
+async fn connected(node: &Attached) -> Result<SessionStatus, Failure> {
+    let mut session = node.status.session.clone();
+    let waiting = async {
+        while let SessionStatus::Connecting { .. } = session {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let asked = node.client.status().await;
+            session = asked
+                .map_err(|error| Failure::of(words::reach_a_node(), &error))?
+                .session;
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(TRACKER_PATIENCE, waiting).await {
+        Ok(ended) => ended.map(|()| session),
+        Err(_) => {
+            let reason = session.reason().unwrap_or_default();
+            let why = words::cannot_send_now(words::told(&reason));
+            Err(Failure::new(Exit::Unreachable, why))
         }
     }
 }

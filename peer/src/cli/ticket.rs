@@ -71,7 +71,7 @@ fn parse(text: &str) -> Option<Ticket> {
         .into_iter()
         .find_map(|(scheme, entry)| Some((text.strip_prefix(scheme)?, entry)))?;
     let mut parts = rest.splitn(3, '/');
-    let address: HostPort = parts.next()?.parse().ok()?;
+    let address = HostPort::remote(parts.next()?).ok()?;
     let content = parts.next()?.parse().ok()?;
     let name = decode(parts.next()?)?;
     Some(Ticket {

@@ -95,7 +95,7 @@ pub(super) async fn network(context: &Context<'_>, args: NetworkArgs) -> Result<
     }
     let document = Network::new(&view.peers, view.epoch.get(), view.in_safe_mode);
     context.out.json(&document);
-    context.out.line(&show::peers(&view.peers).render());
+    context.out.table(&show::peers(&view.peers));
     for line in show::out_of_reach(&view.peers) {
         context.out.note(&line);
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use shared::collection::{CatalogError, EntryFault, Unsupported};
 use shared::own_data::OwnData;
+use shared::refusal::{of_place, remedy};
 use shared::{Coded, ErrorCode};
 
 use store::StoreError;
@@ -32,6 +33,9 @@ pub enum CollectionError {
         "nothing in the directory is selected: no path matches --include, or --exclude leaves everything out"
     )]
     NothingSelected,
+    /// The collection has no entry there.
+    #[error("there is no {0:?} in the directory")]
+    NoSuchPath(String),
     /// A file of the collection was changed or removed since it was added.
     #[error("a file of the directory has changed since it was added; add it again")]
     PartGone,
@@ -51,6 +55,16 @@ pub enum CollectionError {
         path: PathBuf,
         /// Kind of the thing there, in words.
         kind: &'static str,
+    },
+    /// The operating system refused to write at the place that the user chose.
+    #[error("cannot {act} {}: {source}; {}", path.display(), remedy(source))]
+    Place {
+        /// The verb.
+        act: &'static str,
+        /// The place.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
     },
     /// The operating system refused.
     #[error("cannot {act} {}: {source}", path.display())]
@@ -83,13 +97,22 @@ fn advice(unsupported: &Unsupported) -> String {
 }
 
 impl CollectionError {
-    /// Makes an error of the operating system's refusal to act on a path.
+    /// Makes an error of the operating system's refusal to read a path of the user's.
     pub(super) fn io(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            act,
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// Makes an error of the operating system's refusal to write at a place that the user chose.
+    pub(super) fn at_place(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
             io::ErrorKind::AlreadyExists => Self::Exists {
                 path: path.to_owned(),
             },
-            _ => Self::Io {
+            _ => Self::Place {
                 act,
                 path: path.to_owned(),
                 source,
@@ -107,10 +130,11 @@ impl Coded for CollectionError {
                 ErrorCode::PermissionDenied
             }
             Self::Refused(_) | Self::Unsupported(_) | Self::Special { .. } => ErrorCode::InvalidArgument,
-            Self::PartGone | Self::NothingSelected => ErrorCode::NotFound,
+            Self::PartGone | Self::NothingSelected | Self::NoSuchPath(_) => ErrorCode::NotFound,
             Self::Broken(_) => ErrorCode::Corrupt,
             Self::Exists { .. } => ErrorCode::Conflict,
             Self::Io { source, .. } => source.into(),
+            Self::Place { source, .. } => of_place(source),
         }
     }
 }

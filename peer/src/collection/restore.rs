@@ -74,11 +74,7 @@ impl Restoration {
         output: &Path,
         (overwrite, umask): (bool, Mode),
     ) -> Result<Self, CollectionError> {
-        let missing = |path: &str| CollectionError::Io {
-            act: "find",
-            path: path.into(),
-            source: std::io::ErrorKind::NotFound.into(),
-        };
+        let missing = |path: &str| CollectionError::NoSuchPath(path.to_owned());
         let mut range = 0..catalog.entries().len();
         let (mut top, mut single, mut output) = (None, None, output.to_owned());
         if let Some(path) = inside {
@@ -242,7 +238,9 @@ impl Restoration {
             let kind = &self.catalog.entries()[at].kind;
             let is_by_path = matches!(kind, Kind::File(file) if matches!(file.data, Data::Whole(_)));
             if self.name(at).len() > longest_name || is_by_path && place.as_os_str().len() > MAX_PATH {
-                return Err(CollectionError::io("write", place)(Errno::NAMETOOLONG.into()));
+                return Err(CollectionError::at_place("write", place)(
+                    Errno::NAMETOOLONG.into(),
+                ));
             }
             match (kind, found) {
                 (_, None) | (Kind::Directory(_), Some((_, Found::Directory))) => Ok(()),
@@ -275,7 +273,7 @@ impl Restoration {
                 Some(directory) => directory.look(self.name(*at)),
                 None => Ok(None),
             };
-            let found = found.map_err(CollectionError::io("look at", &place))?;
+            let found = found.map_err(CollectionError::at_place("look at", &place))?;
             let found = directory.as_ref().zip(found);
             visit(found, *at, &place)?;
             if !matches!(entry.kind, Kind::Directory(_)) {
@@ -284,7 +282,7 @@ impl Restoration {
             let below = match found {
                 Some((directory, Found::Directory)) => {
                     let below = directory.go_into(entry.name());
-                    let below = below.map_err(CollectionError::io("open", &place))?;
+                    let below = below.map_err(CollectionError::at_place("open", &place))?;
                     check_directory(&below, &place)?;
                     Some(below)
                 }
@@ -316,22 +314,22 @@ impl Restoration {
     /// Checks the output, and returns it if it is there, and the longest name that its file system takes.
     fn check_output(&self) -> Result<(Option<Directory>, usize), CollectionError> {
         let longest_name = |path: &Path| {
-            let disk =
-                rustix::fs::statvfs(path).map_err(|error| CollectionError::io("look at", path)(error.into()));
+            let disk = rustix::fs::statvfs(path)
+                .map_err(|error| CollectionError::at_place("look at", path)(error.into()));
             disk.map(|disk| usize::try_from(disk.f_namemax).unwrap_or(usize::MAX))
         };
         for path in self.output.ancestors() {
             match fs::metadata(path) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => return Err(CollectionError::io("write", &self.output)(error)),
+                Err(error) => return Err(CollectionError::at_place("write", &self.output)(error)),
                 Ok(_) => {
-                    let directory = Directory::open(path).map_err(CollectionError::io("open", path))?;
+                    let directory = Directory::open(path).map_err(CollectionError::at_place("open", path))?;
                     let is_ours = path == self.output && self.single.is_none();
                     if is_ours {
                         check_directory(&directory, path)?;
                     } else {
                         let writable = directory.require_writable(false);
-                        writable.map_err(CollectionError::io("write into", path))?;
+                        writable.map_err(CollectionError::at_place("write into", path))?;
                     }
                     let there = (path == self.output).then_some(directory);
                     return Ok((there, longest_name(path)?));
@@ -356,7 +354,7 @@ impl Restoration {
             Kind::Directory(_) => false,
         };
         match found {
-            Found::Directory => Err(CollectionError::io("write", place)(Errno::ISDIR.into())),
+            Found::Directory => Err(CollectionError::at_place("write", place)(Errno::ISDIR.into())),
             Found::Special(kind) => Err(CollectionError::Special {
                 path: place.to_owned(),
                 kind,
@@ -390,7 +388,7 @@ impl Restoration {
                 Ok(None) => Err(CollectionError::Exists {
                     path: place.to_owned(),
                 }),
-                Err(error) => Err(CollectionError::io("read", place)(error)),
+                Err(error) => Err(CollectionError::at_place("read", place)(error)),
             }
         };
         self.look_through(self.check_output()?.0, visit)
@@ -401,7 +399,7 @@ impl Restoration {
     /// # Errors
     /// When something else is in the way of one.
     pub fn make_directories(&self) -> Result<(), CollectionError> {
-        fs::create_dir_all(&self.output).map_err(CollectionError::io("create", &self.output))?;
+        fs::create_dir_all(&self.output).map_err(CollectionError::at_place("create", &self.output))?;
         self.walk(|_, _, _| Ok(()), false)
     }
 
@@ -428,7 +426,7 @@ impl Restoration {
                 }
             };
             self.written.fetch_add(1, Ordering::Relaxed);
-            written.map_err(CollectionError::io("write", place))
+            written.map_err(CollectionError::at_place("write", place))
         };
         self.walk(write, true)?;
         self.unlocked.finish();
@@ -441,10 +439,11 @@ impl Restoration {
         mut visit: impl FnMut(&Directory, usize, &Path) -> Result<(), CollectionError>,
         dresses: bool,
     ) -> Result<(), CollectionError> {
-        let output = Directory::open(&self.output).map_err(CollectionError::io("open", &self.output))?;
+        let output =
+            Directory::open(&self.output).map_err(CollectionError::at_place("open", &self.output))?;
         if self.single.is_none() {
             let unlocked = output.unlock(&self.output, &self.unlocked);
-            unlocked.map_err(CollectionError::io("write into", &self.output))?;
+            unlocked.map_err(CollectionError::at_place("write into", &self.output))?;
         }
         let mut open: Vec<(Option<usize>, Directory, PathBuf)> =
             vec![(self.top, output, self.output.clone())];
@@ -461,7 +460,7 @@ impl Restoration {
             if matches!(entry.kind, Kind::Directory(_)) {
                 let entered = directory
                     .enter(entry.name(), &path, &self.unlocked)
-                    .map_err(CollectionError::io("create directory", &path))?;
+                    .map_err(CollectionError::at_place("create directory", &path))?;
                 open.push((Some(*at), entered, path));
             }
         }
@@ -477,7 +476,7 @@ impl Restoration {
         };
         output
             .dress(self.masked(attributes))
-            .map_err(CollectionError::io("set the time of", &path))
+            .map_err(CollectionError::at_place("set the time of", &path))
     }
 
     fn leave(
@@ -491,7 +490,7 @@ impl Restoration {
         {
             directory
                 .dress(self.masked(attributes))
-                .map_err(CollectionError::io("set the time of", &path))?;
+                .map_err(CollectionError::at_place("set the time of", &path))?;
         }
         Ok(())
     }
@@ -500,9 +499,9 @@ impl Restoration {
 /// Checks a directory of the collection that is there.
 fn check_directory(directory: &Directory, path: &Path) -> Result<(), CollectionError> {
     let writable = directory.require_writable(true);
-    writable.map_err(CollectionError::io("write into", path))?;
+    writable.map_err(CollectionError::at_place("write into", path))?;
     let ours = directory.require_ours();
-    ours.map_err(CollectionError::io("set the time of", path))
+    ours.map_err(CollectionError::at_place("set the time of", path))
 }
 
 /// The small files of a collection, read from the packs that the store holds.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use proto::messages::control::EntryPoint;
 use shared::language::{self, Language};
-use shared::model::{FragmentLength, HostPort, Name, ReplicationTarget};
+use shared::model::{FragmentLength, HostPort, Name, RemoteAddressError, ReplicationTarget};
+use shared::settings::mistake;
 
 use crate::settings::default_entry;
 use crate::terminal::table::shortened;
@@ -35,8 +36,10 @@ pub fn entry(line: &str, default: &EntryPoint) -> Result<EntryPoint, String> {
     let mut words = line.split_whitespace();
     let (first, second) = (words.next(), words.next());
     let address = |text: &str| -> Result<HostPort, String> {
-        text.parse()
-            .map_err(|_| words::bad_entry(format_args!("{:?}", shortened(text, MAX_SHOWN))))
+        HostPort::remote(text).map_err(|error| match error {
+            RemoteAddressError::Form(_) => words::bad_entry(format_args!("{:?}", shortened(text, MAX_SHOWN))),
+            undialable @ RemoteAddressError::Undialable(_) => mistake(&undialable),
+        })
     };
     match (
         first.map(str::to_ascii_lowercase).as_deref(),
@@ -95,19 +98,10 @@ pub fn fragment_length(
 ) -> Result<Option<FragmentLength>, String> {
     match line.trim() {
         "" => Ok(default),
-        text => {
-            // People write 64k and 1M.
-            let unit = if text.ends_with(['k', 'K', 'm', 'M']) {
-                "iB"
-            } else {
-                ""
-            };
-            let parsed = format!("{text}{unit}").parse().map(Some);
-            parsed.map_err(|_| {
-                let text = format!("{:?}", shortened(text, MAX_SHOWN));
-                words::bad_fragment_length(text, FragmentLength::MIN, FragmentLength::MAX)
-            })
-        }
+        text => text.parse().map(Some).map_err(|_| {
+            let text = format!("{:?}", shortened(text, MAX_SHOWN));
+            words::bad_fragment_length(text, FragmentLength::MIN, FragmentLength::MAX)
+        }),
     }
 }
 
@@ -208,6 +202,10 @@ mod tests {
         for bad in ["lab", "tracker lab", "a b c", "tracker a:1 b:2", "webserver :1"] {
             let told = entry(bad, &default).expect_err(bad);
             assert!(told.contains("type HOST:PORT"), "{told}");
+        }
+        for bad in ["0.0.0.0:1", "tracker [::]:1"] {
+            let told = entry(bad, &default).expect_err(bad);
+            assert!(told.contains("nobody can dial"), "{told}");
         }
     }
 

@@ -113,7 +113,10 @@ async fn a_file_added_offline_is_shared_and_waits() {
         shown.contains("sharing holiday.bin: 195.3 KiB in 4 fragments of 64.0 KiB"),
         "{shown}"
     );
-    assert!(shown.contains("will be published when you connect"), "{shown}");
+    assert!(
+        shown.contains("will be published when the node is connected"),
+        "{shown}"
+    );
     assert!(shown.contains("pending"), "my list:\n{shown}");
     assert!(
         shown.contains("  1  sharing holiday.bin"),

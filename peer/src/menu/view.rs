@@ -4,11 +4,11 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use shared::model::{ByteCount, FetchPhase, FetchSourceState, Timestamp};
+use shared::model::{FetchPhase, FetchSourceState, Timestamp};
 
 use super::transfer::{State, Transfer, Work};
 use crate::terminal::getting::remark;
-use crate::terminal::progress::{Bar, Unit, percent};
+use crate::terminal::progress::{Bar, Unit, how_far, measured};
 use crate::terminal::sources::{SHOWN, asking};
 use crate::terminal::table::shortened;
 use crate::words;
@@ -43,10 +43,11 @@ pub fn live(transfer: &Transfer, columns: usize, now: Timestamp) -> Vec<String> 
         (Work::Add(_), _) => words::hashing(name),
         (Work::Get(..), _) => words::fetching(name),
     };
+    let (unit, amount) = measured(transfer.amount, transfer.phase);
     let bar = Bar {
         label: &label,
-        unit: Unit::Bytes,
-        amount: transfer.amount,
+        unit,
+        amount,
         rate: transfer.rate.per_second(),
         elapsed: now.since(transfer.begun),
         remark: "",
@@ -75,11 +76,10 @@ pub fn list(transfers: &[Transfer], columns: usize) -> String {
 fn running(transfer: &Transfer) -> String {
     let how_far = match transfer.amount.total {
         0 => "…".to_owned(),
-        total => words::bytes_done(
-            percent(transfer.amount),
-            ByteCount::new(total),
-            ByteCount::new(transfer.rate.per_second()),
-        ),
+        _ => {
+            let (unit, amount) = measured(transfer.amount, transfer.phase);
+            how_far(unit, amount, transfer.rate.per_second())
+        }
     };
     let text = format!("{}: {how_far}", transfer.work.text());
     match standing(transfer) {
@@ -92,6 +92,8 @@ fn running(transfer: &Transfer) -> String {
 fn standing(transfer: &Transfer) -> Option<String> {
     match (transfer.phase, &transfer.waiting_for) {
         (FetchPhase::Connecting | FetchPhase::Fetching, waiting) => waiting.as_ref().map(words::waiting),
+        // The bar says it.
+        (phase, _) if measured(transfer.amount, phase).0 == Unit::Files => None,
         (phase, _) => Some(remark(phase, 0, None)),
     }
 }
@@ -134,6 +136,16 @@ mod tests {
             "{lines:?}"
         );
         assert!(lines[3].contains("Ctrl-C"), "{lines:?}");
+    }
+
+    #[test]
+    fn the_bar_follows_files_while_they_are_written() {
+        let mut transfer = transfer();
+        (transfer.amount, transfer.from) = (Amount::new(0, 4 << 20), Vec::new());
+        transfer.phase = FetchPhase::Writing { done: 3, total: 4 };
+        let lines = live(&transfer, 100, Timestamp::from_millis(9000));
+        assert!(lines[0].contains("75%, writing files, 3 of 4"), "{lines:?}");
+        assert!(list(&[transfer], 100).contains("75%, writing files, 3 of 4"));
     }
 
     #[test]

@@ -197,13 +197,17 @@ impl FromStr for RateLimit {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "none" | "unlimited" | "0" => Ok(Self(None)),
-            rate => match rate.parse::<ByteRate>() {
-                Ok(rate) if rate.get() < SLOWEST => Err(ValueError(words::too_slow(text.trim(), rate))),
-                Ok(rate) => Ok(Self(Some(rate))),
-                Err(error) => Err(ValueError(mistake(&error))),
-            },
+        if matches!(
+            text.trim().to_ascii_lowercase().as_str(),
+            "none" | "unlimited" | "0"
+        ) {
+            return Ok(Self(None));
+        }
+        // The case of the letters matters: `Mb` may be megabits.
+        match text.parse::<ByteRate>() {
+            Ok(rate) if rate.get() < SLOWEST => Err(ValueError(words::too_slow(text.trim(), rate))),
+            Ok(rate) => Ok(Self(Some(rate))),
+            Err(error) => Err(ValueError(mistake(&error))),
         }
     }
 }

@@ -14,13 +14,14 @@ use shared::model::{
     ContentId, FetchPhase, FetchSource, FetchSourceState, FragmentSet, Manifest, Name, Source, Timestamp,
     Waiting,
 };
-use shared::{Coded as _, ErrorCode, Failure};
+use shared::{ErrorCode, Failure};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::Node;
 use crate::fetch::{FetchError, Fetched, Progress};
+use store::StoreError;
 
 /// Events that wait for a slow caller; after that the work waits.
 const QUEUE: usize = 16;
@@ -154,7 +155,7 @@ impl<'a, T: From<GetEvent>> Report<'a, T> {
         let event = || {
             let now = progress();
             let event = GetEvent::Progress {
-                held: now.held_bytes.min(self.length),
+                held: held(&now, self.length),
                 length: self.length,
                 sources: now.sources,
                 received: now.received_bytes,
@@ -181,6 +182,19 @@ impl<'a, T: From<GetEvent>> Report<'a, T> {
         };
         self.events.tell(done.into()).await
     }
+}
+
+/// Returns the bytes that the caller has: fetched ones, or, of files that are made of what was here before,
+/// as many as have been written.
+fn held(now: &Progress, length: u64) -> u64 {
+    let written = match now.phase {
+        FetchPhase::Writing { done, total } if total > 0 => {
+            let part = u128::from(length) * u128::from(done.min(total)) / u128::from(total);
+            u64::try_from(part).unwrap_or(length)
+        }
+        _ => 0,
+    };
+    now.held_bytes.max(written).min(length)
 }
 
 /// Sums over fetches that have ended.
@@ -236,10 +250,12 @@ impl FetchTally {
         let fetched = fetching.await;
         self.end(manifest.content(), fetched.as_ref().ok());
         fetched.map(drop).map_err(|error| match error {
-            error @ FetchError::Store { .. } if error.code() == ErrorCode::NotFound => Failure::new(
-                ErrorCode::NotFound,
-                "the content was removed while it was being fetched",
-            ),
+            FetchError::Store { source, .. } if matches!(*source, StoreError::UnknownContent(_)) => {
+                Failure::new(
+                    ErrorCode::NotFound,
+                    "the content was removed while it was being fetched",
+                )
+            }
             error => Failure::of(&error),
         })
     }
@@ -321,7 +337,24 @@ impl FetchTally {
 
 #[cfg(test)]
 mod tests {
+    use shared::Coded as _;
+
     use super::*;
+
+    #[test]
+    fn files_that_are_written_from_what_is_here_count_as_they_appear() {
+        let at = |held_bytes, done, total| {
+            let now = Progress {
+                held_bytes,
+                phase: FetchPhase::Writing { done, total },
+                ..Progress::default()
+            };
+            held(&now, 1000)
+        };
+        assert_eq!([at(0, 0, 8), at(0, 4, 8), at(0, 8, 8)], [0, 500, 1000]);
+        assert_eq!(at(1000, 1, 8), 1000, "it came from peers, and is held");
+        assert_eq!([at(5, 0, 0), at(2000, 0, 1)], [5, 1000]);
+    }
 
     #[tokio::test]
     async fn work_is_reported_until_it_ends_and_stopped_without_a_caller() {

@@ -125,8 +125,11 @@ pub(super) async fn explained(way: &EntryPoint, failure: RemoteError) -> RemoteE
 
 fn wrong_program(way: &EntryPoint, found: Program) -> RemoteError {
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = way;
-    let (meant, flag) = (Program::meant_by(way), found.flag());
-    let text = format!("{address} is a {found}, not a {meant}; use {flag} {address}");
+    let meant = Program::meant_by(way);
+    let text = match found.flag() {
+        Some(flag) => format!("{address} is {found}, not {meant}; use {flag} {address}"),
+        None => format!("{address} is {found}, not {meant}; check the address"),
+    };
     RemoteError::new(ErrorCode::InvalidArgument, text)
 }
 

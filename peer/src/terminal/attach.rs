@@ -1,12 +1,13 @@
 //! The node that a command talks to: the running one, or one that this process runs for as long as it is
 //! needed.
 
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::client::{ControlClient, Program};
+use proto::client::{ControlClient, Program, identify};
 use proto::listen::has_address;
 use proto::messages::control::{EntryPoint, SessionStatus, Status};
 use shared::Coded as _;
@@ -18,6 +19,9 @@ use crate::blocking::blocking;
 use crate::node::{Hidden, NodeConfig, NodeError, NodeHandle, RunningNode, find_running, last_entry};
 use crate::settings::{Options, default_entry};
 use crate::words;
+
+/// The time after which a node that has said nothing is looked at more closely.
+const SILENCE: Duration = Duration::from_secs(8);
 
 /// A node that answers.
 #[derive(Clone, Debug)]
@@ -127,13 +131,24 @@ pub async fn cannot_enter(entry: &EntryPoint, error: &RemoteError) -> Failure {
 pub async fn misdirected(entry: &EntryPoint) -> Option<Failure> {
     let found = proto::client::misdirected(entry).await?;
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = entry;
+    Some(another_program(
+        words::connect_to(described(entry)),
+        address,
+        found,
+    ))
+}
+
+/// Returns the failure of a command at whose address a program answers that cannot carry it out.
+fn another_program(what: impl Display, address: &HostPort, found: Program) -> Failure {
     let why = match found {
         Program::Tracker => words::that_is_a_tracker(address),
         Program::Webserver => words::that_is_a_webserver(address),
         Program::Peer => words::that_is_a_peer(address),
+        Program::Http => words::that_speaks_http().to_owned(),
+        Program::Tls => words::that_speaks_tls().to_owned(),
+        Program::Other => words::that_is_another_program().to_owned(),
     };
-    let what = words::connect_to(described(entry));
-    Some(Failure::new(Exit::Usage, words::cannot(what, why)))
+    Failure::new(Exit::Usage, words::cannot(what, why))
 }
 
 /// Runs a node in this process, in no network yet; the caller stops it. A node that `is_transient` runs for
@@ -229,12 +244,27 @@ async fn meant(peer: Option<&HostPort>, running: Option<RunningNode>) -> Option<
 
 async fn reach(address: &HostPort, token: Option<&str>) -> Result<Attached, Failure> {
     let client = client(address, token)?;
-    match client.status().await {
+    let answered = match tokio::time::timeout(SILENCE, client.status()).await {
+        Ok(answered) => answered,
+        // It may be a peer that is very busy.
+        Err(_) if identify(address).await == Some(Program::Peer) => client.status().await,
+        Err(_) => return Err(silent(address)),
+    };
+    match answered {
         Ok(status) => Ok(Attached { client, status }),
-        Err(error) => {
-            Err(Failure::of(words::reach_node_at(address), &error).hint(words::check_that_it_runs()))
-        }
+        Err(error) => Err(match identify(address).await {
+            Some(found) if found != Program::Peer => {
+                another_program(words::reach_node_at(address), address, found)
+            }
+            _ => Failure::of(words::reach_node_at(address), &error).hint(words::check_that_it_runs()),
+        }),
     }
+}
+
+/// Returns the failure of a command at whose address something takes connections and says nothing.
+fn silent(address: &HostPort) -> Failure {
+    let why = words::cannot(words::reach_node_at(address), words::it_says_nothing());
+    Failure::new(Exit::Unreachable, why).hint(words::check_that_it_runs())
 }
 
 fn client(address: &HostPort, token: Option<&str>) -> Result<ControlClient, Failure> {

@@ -11,7 +11,7 @@ use shared::{Coded as _, ErrorCode};
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
-use super::progress::{Amount, Progress, Unit, percent};
+use super::progress::{Amount, Progress, Unit, measured, percent};
 use super::sources::summary;
 use crate::{json, words};
 
@@ -66,7 +66,11 @@ pub async fn follow(
             // Progress is reported only once the content is known.
             Some(patience) => match tokio::time::timeout(patience, next).await {
                 Ok(next) => next,
-                Err(_) => return Err(stalled_failure(content, Amount::new(0, 1), patience, None)),
+                Err(_) => {
+                    let why =
+                        words::cannot(words::get(content), words::unanswered(format_duration(patience)));
+                    return Err(Failure::new(Exit::Unreachable, why));
+                }
             },
             None => next.await,
         };
@@ -114,7 +118,13 @@ pub async fn follow(
                 let amount = Amount::new(held, length);
                 how_far(&format!("{}%", percent(amount)));
                 if let Some(progress) = &mut progress {
-                    progress.update(amount, &remark(phase, sources, waiting_for.as_ref()));
+                    let (unit, shown) = measured(amount, phase);
+                    // The files say themselves what is being done.
+                    let remark = match unit {
+                        Unit::Files => String::new(),
+                        _ => remark(phase, sources, waiting_for.as_ref()),
+                    };
+                    progress.update_in(unit, shown, &remark);
                 }
                 // Its own disk is no reason to give up.
                 let patience = target.patience.filter(|_| phase.is_about_peers());

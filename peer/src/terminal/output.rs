@@ -14,6 +14,7 @@ use serde::Serialize;
 use shared::json::ErrorLine;
 
 use super::exit::Failure;
+use super::table::Table;
 use crate::settings::Style;
 use crate::words;
 
@@ -117,6 +118,15 @@ impl Output {
         if !self.style.json {
             self.text(&format!("{}\n", visible(text)));
         }
+    }
+
+    /// Writes a table for people: on a terminal in its columns, elsewhere each row in one line.
+    pub fn table(&self, table: &Table) {
+        let columns = rustix::termios::tcgetwinsize(io::stdout()).map(|size| usize::from(size.ws_col));
+        self.line(&match columns {
+            Ok(columns) if columns > 0 && !self.style.json => table.render_within(columns),
+            _ => table.render(),
+        });
     }
 
     /// Writes text on stdout unchanged and flushes it: prompts and screens.

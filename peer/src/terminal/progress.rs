@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use shared::model::{ByteCount, Timestamp, format_duration};
+use shared::model::{ByteCount, FetchPhase, Timestamp, format_duration};
 use shared::runtime::Clock;
 
 use super::output::{Liveness, Output};
@@ -31,6 +31,8 @@ pub enum Unit {
     Stream,
     /// Fragments.
     Fragments,
+    /// Files that are written.
+    Files,
 }
 
 /// The done and the total amount of an operation.
@@ -47,6 +49,16 @@ impl Amount {
     #[must_use]
     pub const fn new(done: u64, total: u64) -> Self {
         Self { done, total }
+    }
+}
+
+/// Returns the amount that tells how far a fetch is: its bytes, or the files while these are written from
+/// bytes that are here.
+#[must_use]
+pub const fn measured(bytes: Amount, phase: FetchPhase) -> (Unit, Amount) {
+    match phase {
+        FetchPhase::Writing { done, total } if total > 1 => (Unit::Files, Amount::new(done, total)),
+        _ => (Unit::Bytes, bytes),
     }
 }
 
@@ -96,6 +108,15 @@ impl<'a> Progress<'a> {
     #[must_use]
     pub const fn unit(&self) -> Unit {
         self.unit
+    }
+
+    /// Shows the amount, which is of another unit from now on.
+    pub fn update_in(&mut self, unit: Unit, amount: Amount, remark: &str) {
+        if self.unit != unit {
+            self.unit = unit;
+            self.rate = Rate::new(self.clock.now());
+        }
+        self.update(amount, remark);
     }
 
     /// Shows the amount, and a remark.
@@ -322,12 +343,15 @@ fn progress_line(label: &str, unit: Unit, amount: Amount, rate: u64, remark: &st
     super::output::one_line(&line)
 }
 
-fn how_far(unit: Unit, amount: Amount, rate: u64) -> String {
+/// Returns text such as `45% of 1.0 GiB, 120.0 MiB/s`.
+#[must_use]
+pub fn how_far(unit: Unit, amount: Amount, rate: u64) -> String {
     let bytes = ByteCount::new;
     match unit {
         Unit::Bytes => words::bytes_done(percent(amount), bytes(amount.total), bytes(rate)),
         Unit::Stream => words::bytes_so_far(bytes(amount.done), bytes(rate)),
         Unit::Fragments => words::fragments_done(amount.done, amount.total),
+        Unit::Files => words::files_done(percent(amount), amount.done, amount.total),
     }
 }
 
@@ -367,6 +391,35 @@ mod tests {
     }
 
     #[test]
+    fn while_files_are_written_their_number_tells_how_far_it_is() {
+        let writing = FetchPhase::Writing {
+            done: 6251,
+            total: 15_740,
+        };
+        let (unit, amount) = measured(Amount::new(0, 1 << 20), writing);
+        assert_eq!(
+            progress_line("fetching x", unit, amount, 0, ""),
+            "fetching x: 39%, writing files, 6251 of 15740"
+        );
+        let bar = Bar {
+            label: "fetching x",
+            unit,
+            amount,
+            rate: 900,
+            elapsed: Duration::from_secs(3),
+            remark: "",
+        };
+        assert_eq!(
+            bar.line(80),
+            "fetching x [===========                   ] 39%, writing files, 6251 of 15740"
+        );
+        let bytes = Amount::new(1, 2);
+        assert_eq!(measured(bytes, FetchPhase::Fetching), (Unit::Bytes, bytes));
+        let single = FetchPhase::Writing { done: 0, total: 1 };
+        assert_eq!(measured(bytes, single), (Unit::Bytes, bytes));
+    }
+
+    #[test]
     fn a_line_with_a_bar_fits_its_terminal() {
         let of = |label, unit, amount, remark, columns| {
             let bar = Bar {
@@ -389,7 +442,7 @@ mod tests {
         assert_eq!(told(24), "fetching x [===    ] 45%");
         let long = "fetching a/long/name/of/some/large/model.gguf";
         for columns in [10, 20, 40, 56, 79, 80, 101, 102, 200] {
-            for unit in [Unit::Bytes, Unit::Fragments, Unit::Stream] {
+            for unit in [Unit::Bytes, Unit::Fragments, Unit::Files, Unit::Stream] {
                 for amount in [amount, Amount::new(0, 0), Amount::new(5, 5)] {
                     let line = of(long, unit, amount, "no peer that is online holds it", columns);
                     assert!(line.chars().count() <= columns, "{columns}: {line}");

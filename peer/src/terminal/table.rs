@@ -49,8 +49,9 @@ impl Table {
         self.lines(&self.widths())
     }
 
-    /// Returns the table in at most `columns` columns: text is shortened, the widest first; where that is not
-    /// enough, each row becomes a paragraph with its first cell on a line of its own.
+    /// Returns the table in at most `columns` columns, and leaves nothing out: text goes on in the next line of
+    /// its column, the widest first; where that is not enough, each row becomes a paragraph with its first
+    /// cell on a line of its own.
     #[must_use]
     pub fn render_within(&self, columns: usize) -> String {
         let mut widths = self.widths();
@@ -84,17 +85,18 @@ impl Table {
         let mut cells = row.iter().zip(&self.columns);
         let first = cells
             .next()
-            .map_or_else(String::new, |(cell, _)| shortened(cell, columns));
+            .map_or_else(String::new, |(cell, _)| folded(cell, columns).join("\n"));
         let (mut text, mut used) = (first, columns);
         for (cell, (title, _)) in cells.filter(|(cell, _)| !cell.is_empty()) {
-            let told = shortened(&format!("{title} {cell}"), columns.saturating_sub(GAP));
-            let width = told.chars().count();
-            if used + GAP + width > columns {
-                text.push('\n');
-                used = 0;
+            for told in folded(&format!("{title} {cell}"), columns.saturating_sub(GAP)) {
+                let width = told.chars().count();
+                if used + GAP + width > columns {
+                    text.push('\n');
+                    used = 0;
+                }
+                text = format!("{text}{:GAP$}{told}", "");
+                used += GAP + width;
             }
-            text = format!("{text}{:GAP$}{told}", "");
-            used += GAP + width;
         }
         text
     }
@@ -114,20 +116,40 @@ impl Table {
             .iter()
             .map(|(title, _)| (*title).to_owned())
             .collect();
-        let lines = std::iter::once(&header).chain(&self.rows).map(|row| {
-            let cells = row.iter().zip(&self.columns).zip(widths);
-            let padded = cells.map(|((cell, (_, align)), &width)| {
-                let cell = shortened(cell, width);
-                match align {
-                    Align::Left => format!("{cell:<width$}"),
-                    Align::Right => format!("{cell:>width$}"),
-                }
-            });
-            let line = padded.collect::<Vec<_>>().join("  ");
-            line.trim_end().to_owned()
-        });
-        lines.collect::<Vec<_>>().join("\n")
+        let mut lines = Vec::new();
+        for row in std::iter::once(&header).chain(&self.rows) {
+            let cells = row.iter().zip(widths);
+            let cells: Vec<_> = cells.map(|(cell, width)| folded(cell, *width)).collect();
+            let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+            for at in 0..height {
+                let padded = cells.iter().zip(&self.columns).zip(widths);
+                let padded = padded.map(|((cell, (_, align)), &width)| {
+                    let part = cell.get(at).map_or("", String::as_str);
+                    match align {
+                        Align::Left => format!("{part:<width$}"),
+                        Align::Right => format!("{part:>width$}"),
+                    }
+                });
+                let line = padded.collect::<Vec<_>>().join("  ");
+                lines.push(line.trim_end().to_owned());
+            }
+        }
+        lines.join("\n")
     }
+}
+
+/// Returns a text as lines of at most `width` characters, broken at spaces where there are some.
+fn folded(text: &str, width: usize) -> Vec<String> {
+    let (mut lines, mut rest) = (Vec::new(), text.trim_start());
+    while let Some((end, _)) = rest.char_indices().nth(width.max(1)) {
+        // A word that ends exactly there is whole.
+        let space = rest[..end].rfind(' ').filter(|_| !rest[end..].starts_with(' '));
+        let (line, after) = rest.split_at(space.unwrap_or(end));
+        lines.push(line.trim_end().to_owned());
+        rest = after.trim_start();
+    }
+    lines.push(rest.to_owned());
+    lines
 }
 
 /// Returns the text in at most `width` characters; an ellipsis replaces the rest.
@@ -166,16 +188,17 @@ models/llama-70b.gguf  40.0 GiB  replicated
     }
 
     #[test]
-    fn a_narrow_screen_costs_the_widest_text() {
+    fn a_narrow_screen_folds_the_widest_text() {
         let narrow = table().render_within(36);
         assert!(narrow.lines().all(|line| line.chars().count() <= 36), "{narrow}");
         assert!(
-            narrow.contains("models/llama-…  40.0 GiB  replicated"),
+            narrow.contains("models/llama-7  40.0 GiB  replicated\n0b.gguf"),
             "{narrow}"
         );
         assert!(narrow.starts_with("NAME"), "{narrow}");
         let expected = "\
-models/llama-70b.gg…
+models/llama-70b.ggu
+f
   SIZE 40.0 GiB
   STATE replicated
 ñandú
@@ -185,5 +208,23 @@ models/llama-70b.gg…
             table().render_within(33).lines().nth(1),
             Some("  SIZE 40.0 GiB  STATE replicated")
         );
+    }
+
+    #[test]
+    fn no_screen_is_too_narrow_to_say_everything() {
+        let mut table = table();
+        let why = "live, unreachable at 10.0.0.7:50053: connection refused";
+        table.row(["a", "1 B", why].map(String::from));
+        for columns in [12, 20, 40, 60, 80, 200] {
+            let text = table.render_within(columns);
+            assert!(text.lines().all(|line| line.chars().count() <= columns), "{text}");
+            assert!(!text.contains('…'), "{text}");
+            for word in ["unreachable", "refused", "replicated"] {
+                assert!(columns < 20 || text.contains(word), "{columns}: {text}");
+            }
+        }
+        assert_eq!(folded("ab cd", 2), ["ab", "cd"]);
+        assert_eq!(folded("abcde", 2), ["ab", "cd", "e"]);
+        assert_eq!(folded("", 5), [""]);
     }
 }

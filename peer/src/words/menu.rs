@@ -99,6 +99,22 @@ shared::messages! {
         en: "that is a peer; use --join {address}",
         es: "eso es un nodo; use --join {address}"
     }
+    fn that_speaks_http() {
+        en: "another program answers there, which speaks HTTP; check the address",
+        es: "allí responde otro programa, que habla HTTP; revise la dirección"
+    }
+    fn that_speaks_tls() {
+        en: "another program answers there, which speaks TLS; check the address",
+        es: "allí responde otro programa, que habla TLS; revise la dirección"
+    }
+    fn that_is_another_program() {
+        en: "another program answers there; check the address",
+        es: "allí responde otro programa; revise la dirección"
+    }
+    fn it_says_nothing() {
+        en: "something takes connections there and says nothing",
+        es: "algo acepta allí la conexión y no dice nada"
+    }
     fn connects_in_background() {
         en: "trying again in the background, 9 gives up",
         es: "se sigue intentando en segundo plano, con 9 se abandona"

@@ -59,6 +59,10 @@ shared::messages! {
         en: "writing files, {done} of {total}",
         es: "escribiendo archivos, {done} de {total}"
     }
+    fn files_done(percent, done, total) {
+        en: "{percent}%, writing files, {done} of {total}",
+        es: "{percent} %, escribiendo archivos, {done} de {total}"
+    }
     fn looking_at_disk() { en: "looking at what is there", es: "mirando lo que hay" }
     fn phase_connecting() { en: "connecting", es: "conectando" }
     fn sources(count) { en: ["1 source", "{count} sources"], es: ["1 fuente", "{count} fuentes"] }
@@ -111,8 +115,8 @@ shared::messages! {
         es: "--force reemplaza archivos, y la salida no es un archivo"
     }
     fn waits_for_connection() {
-        en: "shared here; will be published when you connect",
-        es: "compartido aquí; se publicará al conectar"
+        en: "shared here; will be published when the node is connected",
+        es: "compartido aquí; se publicará cuando el nodo esté conectado"
     }
     fn published_as(name, revision, replicas) {
         en: "published as {name}, revision {revision}, {replicas} wanted",
@@ -270,8 +274,15 @@ shared::messages! {
         en: "the path is not UTF-8; choose another with --output",
         es: "la ruta no es UTF-8; elija otra con --output"
     }
-    fn no_such_directory() { en: "there is no such directory", es: "el directorio no existe" }
+    fn no_such_directory() {
+        en: "there is no such directory; create it first, or choose another place with --output",
+        es: "el directorio no existe; créelo antes, o elija otro lugar con --output"
+    }
     fn look_at_the_disk() { en: "read the disk", es: "leer el disco" }
+    fn unanswered(time) {
+        en: "the network has not answered for {time} where it is; `peer status` says whether the node has a tracker",
+        es: "la red no ha dicho en {time} dónde está; `peer status` dice si el nodo tiene un tracker"
+    }
     fn list_shows_names() { en: "`peer list` shows the names", es: "`peer list` muestra los nombres" }
     fn force_or_output() {
         en: "--force replaces it, --output chooses another place",
@@ -394,6 +405,10 @@ shared::messages! {
     fn cannot_send_offline() {
         en: "cannot send: the node is not connected to a network; name one with --webserver or --tracker",
         es: "no se puede enviar: el nodo no está conectado a ninguna red; indique una con --webserver o --tracker"
+    }
+    fn cannot_send_now(reason) {
+        en: "cannot send: the node has lost its tracker and looks for it ({reason}); try again when it is back",
+        es: "no se puede enviar: el nodo ha perdido su tracker y lo está buscando ({reason}); inténtelo cuando vuelva"
     }
     fn tracker_went_away() {
         en: "the tracker went away; the publication follows when it is back",

@@ -111,8 +111,8 @@ impl DiskStore {
             Some(file) => file.try_clone(),
             None => open(false),
         };
-        let file = file.map_err(StoreError::io("open", path))?;
-        let failed = |error| StoreError::io("set the time of", path)(error);
+        let file = file.map_err(|error| StoreError::io("open", path)(error).at_output(path))?;
+        let failed = |error| StoreError::io("set the time of", path)(error).at_output(path);
         if let Some(file) = &writable {
             holes
                 .iter()

@@ -157,6 +157,24 @@ impl DiskStore {
         Ok(())
     }
 
+    fn prepare_for(&self, manifest: &Manifest, purpose: &Purpose) -> Result<Entry, StoreError> {
+        let mut index = self.index();
+        let slot = match self.slots.get(manifest.content()) {
+            Some(slot) => self.extend(&mut index, slot, manifest, purpose)?,
+            None => {
+                let next = Kept::new(manifest, purpose, rand::random())?;
+                self.settle_in(&mut index, next, None)?
+            }
+        };
+        match self.finish(&index, &slot) {
+            // An earlier fetch cannot be moved to its output: that is not this caller's concern.
+            Err(StoreError::OutputExists { path }) if !purpose.is_to(&path) => {}
+            other => other?,
+        }
+        let entry = slot.kept().entry();
+        Ok(entry)
+    }
+
     /// Withdraws fragments, whatever other files there are.
     pub(super) fn withdraw_here(
         &self,
@@ -208,21 +226,11 @@ impl FragmentStore for DiskStore {
     }
 
     fn prepare(&self, manifest: &Manifest, purpose: Purpose) -> Result<Entry, StoreError> {
-        let mut index = self.index();
-        let slot = match self.slots.get(manifest.content()) {
-            Some(slot) => self.extend(&mut index, slot, manifest, &purpose)?,
-            None => {
-                let next = Kept::new(manifest, &purpose, rand::random())?;
-                self.settle_in(&mut index, next, None)?
-            }
-        };
-        match self.finish(&index, &slot) {
-            // An earlier fetch cannot be moved to its output: that is not this caller's concern.
-            Err(StoreError::OutputExists { path }) if !purpose.is_to(&path) => {}
-            other => other?,
-        }
-        let entry = slot.kept().entry();
-        Ok(entry)
+        let prepared = self.prepare_for(manifest, &purpose);
+        prepared.map_err(|error| match &purpose {
+            Purpose::Fetched { output, .. } => error.at_output(output),
+            _ => error,
+        })
     }
 
     fn write(&self, content: ContentId, blocks: VerifiedBlocks<'_>) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use shared::model::{ContentId, FragmentIndex, ManifestError};
-use shared::refusal::of_sqlite;
+use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
 
 /// The reason for which the store could not do something.
@@ -144,6 +144,16 @@ pub enum StoreError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The operating system refused to write at the place that the user chose.
+    #[error("cannot {act} {}: {source}; {}", path.display(), remedy(source))]
+    Place {
+        /// The action that was tried.
+        act: &'static str,
+        /// The place as the user knows it.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// The index refused.
     #[error("the index of the store failed: {0}{advice}", advice = advice(.0))]
     Index(#[source] rusqlite::Error),
@@ -183,6 +193,7 @@ impl Coded for StoreError {
             | Self::OtherFragments(_)
             | Self::InPlace { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => source.into(),
+            Self::Place { source, .. } => of_place(source),
             Self::Torn(_) => ErrorCode::Corrupt,
             Self::Index(error) => code_of(error),
         }
@@ -196,6 +207,24 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Says of a refusal of the operating system that it concerns the user's `output`, its directory, or the
+    /// file beside it that becomes the output.
+    pub(super) fn at_output(self, output: &Path) -> Self {
+        let directory = output.parent();
+        match self {
+            Self::Io { act, path, source }
+                if path == output || path.parent() == directory || directory == Some(path.as_path()) =>
+            {
+                Self::Place {
+                    act,
+                    path: output.to_owned(),
+                    source,
+                }
+            }
+            other => other,
+        }
+    }
+
     /// Adds the action and the file to an error of the operating system; for `map_err`.
     pub(super) fn io(act: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io {

@@ -22,8 +22,13 @@ impl DiskStore {
     /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`] (names the first missing fragment),
     /// [`StoreError::Damaged`] (all damaged fragments have been withdrawn; names the first),
     /// [`StoreError::Changed`] (the fragments concerned have been withdrawn), [`StoreError::OutputExists`],
-    /// [`StoreError::NoRoom`], [`StoreError::Io`], [`StoreError::Index`].
+    /// [`StoreError::NoRoom`], [`StoreError::Place`], [`StoreError::Io`], [`StoreError::Index`].
     pub fn export(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
+        let exported = self.export_to(content, output, overwrite);
+        exported.map_err(|error| error.at_output(output))
+    }
+
+    fn export_to(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
         let (entry, identity) = {
             let slot = self.slot(content)?;
             let kept = slot.kept();

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::peer::HostPort;
+use super::peer::{HostPort, HostPortError};
 
 /// Reasons for which nobody can dial an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,7 +15,34 @@ pub enum Undialable {
     Many,
 }
 
+/// A text that is no address of another program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteAddressError {
+    /// The text is no address.
+    #[error(transparent)]
+    Form(#[from] HostPortError),
+    /// Nobody can dial the address.
+    #[error(
+        "nobody can dial {0}: it stands for every address of a machine, or for many machines; give the address of \
+         one machine, such as 127.0.0.1:50051"
+    )]
+    Undialable(HostPort),
+}
+
 impl HostPort {
+    /// Reads the address of a program that is to be dialled: the one rule for every option, setting and
+    /// answer that names one.
+    ///
+    /// # Errors
+    /// When the text is no address, or nobody can dial it.
+    pub fn remote(text: &str) -> Result<Self, RemoteAddressError> {
+        let address: Self = text.parse()?;
+        match address.undialable() {
+            None => Ok(address),
+            Some(_) => Err(RemoteAddressError::Undialable(address)),
+        }
+    }
+
     /// Returns the reason for which nobody can dial the address, if there is one.
     #[must_use]
     pub fn undialable(&self) -> Option<Undialable> {
@@ -124,6 +151,28 @@ mod tests {
             "",
         ] {
             assert_eq!(undialable(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_remote_address_can_be_dialled() {
+        for text in ["10.0.0.1:5", "[::1]:5", "tracker.lab:50052", "127.1:7"] {
+            assert_eq!(HostPort::remote(text), Ok(text.parse().expect("an address")));
+        }
+        for text in [
+            "0.0.0.0:5",
+            "[::]:5",
+            "0:5",
+            "[::ffff:0.0.0.0]:5",
+            "224.0.0.1:5",
+            "255.255.255.255:5",
+        ] {
+            let refused = HostPort::remote(text).expect_err(text);
+            assert!(matches!(refused, RemoteAddressError::Undialable(_)), "{refused}");
+        }
+        for text in ["", "lab", "lab:0", "lab:70000", ":5"] {
+            let refused = HostPort::remote(text).expect_err(text);
+            assert!(matches!(refused, RemoteAddressError::Form(_)), "{refused}");
         }
     }
 

@@ -13,21 +13,84 @@ pub struct ByteCount(u64);
 
 /// Text was not an amount of bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a size; write a number with an optional unit, such as 500MB, 64KiB or 50GiB")]
+#[error(
+    "{0:?} is not a size; write a number and a unit: B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB \
+     (powers of 1024), such as 500MB or 50GiB"
+)]
 pub struct ParseByteCountError(pub(crate) String);
 
-const UNITS: [(&str, u64); 10] = [
-    ("b", 1),
-    ("kib", 1 << 10),
-    ("mib", 1 << 20),
-    ("gib", 1 << 30),
-    ("tib", 1 << 40),
-    ("kb", 1_000),
-    ("mb", 1_000_000),
-    ("gb", 1_000_000_000),
-    ("tb", 1_000_000_000_000),
-    ("", 1),
-];
+/// The unit of an amount, as far as its letters leave no doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    /// So many bytes.
+    Bytes(u64),
+    /// So many bits.
+    Bits(u64),
+    /// Bytes where only bytes make sense: `gb`, which is gigabits to many where there are rates.
+    BytesInSizes(u64),
+}
+
+/// Reads a unit. `Mb` and `Mib` are megabits by the rules and megabytes by habit, and `M` alone is a power of
+/// 1000 or of 1024: these are none.
+fn unit(text: &str) -> Option<Unit> {
+    let (prefix, rest) = match text.chars().next() {
+        Some(first) if "kKmMgGtT".contains(first) => text.split_at(1),
+        _ => ("", text),
+    };
+    let power = match prefix {
+        "" => 0,
+        "k" | "K" => 1,
+        "m" | "M" => 2,
+        "g" | "G" => 3,
+        _ => 4,
+    };
+    let (base, rest) = match rest.strip_prefix(['i', 'I']) {
+        Some(rest) if power > 0 => (1024_u64, rest),
+        _ => (1000, rest),
+    };
+    let size = base.pow(power);
+    let is_lower = text.chars().all(|c| c.is_ascii_lowercase());
+    match rest {
+        "" if text.is_empty() => Some(Unit::Bytes(1)),
+        "B" => Some(Unit::Bytes(size)),
+        "b" if is_lower && base == 1024 => Some(Unit::Bytes(size)),
+        "b" if is_lower => Some(Unit::BytesInSizes(size)),
+        "bps" => Some(Unit::Bits(size)),
+        _ if rest.eq_ignore_ascii_case("bit") || rest.eq_ignore_ascii_case("bits") => Some(Unit::Bits(size)),
+        _ => None,
+    }
+}
+
+/// Reads a number and its unit.
+fn number_and_unit(text: &str) -> Option<(&str, Unit)> {
+    let text = text.trim();
+    let split = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, rest) = text.split_at(split);
+    Some((number, unit(rest.trim())?))
+}
+
+/// Multiplies a number in decimals with a unit; none for more than there can be, and for a part of a byte
+/// that would become nothing.
+fn bytes_of(number: &str, factor: u64, divisor: u64) -> Option<u64> {
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(factor).map(|bytes| bytes / divisor);
+    }
+    let value = number.parse::<f64>().ok()?;
+    #[expect(clippy::cast_precision_loss, reason = "a fraction of a unit was asked for")]
+    let bytes = value * factor as f64 / divisor as f64;
+    // 2^63 is far above any disk and exactly representable.
+    if bytes != 0.0 && !(1.0..9_223_372_036_854_775_808.0).contains(&bytes) {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "range checked above"
+    )]
+    Some(bytes as u64)
+}
 
 impl ByteCount {
     /// Wraps a number of bytes.
@@ -61,43 +124,28 @@ impl FromStr for ByteCount {
     type Err = ParseByteCountError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = match number_and_unit(text) {
+            Some((number, Unit::Bytes(factor) | Unit::BytesInSizes(factor))) => bytes_of(number, factor, 1),
+            Some((_, Unit::Bits(_))) | None => None,
+        };
         let error = || ParseByteCountError(text.chars().take(80).collect());
-        let trimmed = text.trim();
-        let split = trimmed
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(trimmed.len());
-        let (number, unit) = trimmed.split_at(split);
-        let unit = unit.trim().to_ascii_lowercase();
-        let &(_, factor) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(error)?;
-        if let Ok(whole) = number.parse::<u64>() {
-            return whole.checked_mul(factor).map(Self).ok_or_else(error);
-        }
-        let value = number.parse::<f64>().map_err(|_| error())?;
-        #[expect(clippy::cast_precision_loss, reason = "a fraction of a unit was asked for")]
-        let bytes = value * factor as f64;
-        // 2^63 is far above any disk and exactly representable.
-        if !(0.0..9_223_372_036_854_775_808.0).contains(&bytes) {
-            return Err(error());
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "range checked above"
-        )]
-        Ok(Self(bytes as u64))
+        bytes.map(Self).ok_or_else(error)
     }
 }
 
 /// Bytes per second: at least 1, since an unlimited transfer has no rate.
 ///
 /// Text forms: those of [`ByteCount`], with or without `/s`, and bits: `10MB/s`, `1.5 MiB/s`, `300000`,
-/// `80Mbit/s`. [`fmt::Display`] prints binary units with one decimal.
+/// `80Mbit/s`, `80Mbps`; not `8Mb`, which may be either. [`fmt::Display`] prints binary units with one decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteRate(NonZeroU64);
 
 /// Text was not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a rate; write a number with an optional unit, such as 10MB/s, 512KiB/s or 80Mbit/s")]
+#[error(
+    "{0:?} is not a rate; write a number and a unit: kB/s, MB/s, GB/s or KiB/s, MiB/s, GiB/s for bytes, \
+     kbit/s, Mbit/s, Gbit/s for bits, such as 10MB/s or 80Mbit/s"
+)]
 pub struct ParseByteRateError(pub(crate) String);
 
 impl ByteRate {
@@ -128,15 +176,17 @@ impl FromStr for ByteRate {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || ParseByteRateError(text.chars().take(80).collect());
-        let lower = text.trim().to_ascii_lowercase();
-        let amount = lower.strip_suffix("/s").unwrap_or(&lower);
-        // `80mbit` without its `it` is `80mb`, of which eight make a byte.
-        let (amount, bits) = match amount.strip_suffix("it") {
-            Some(amount) if amount.ends_with('b') => (amount, 8),
-            _ => (amount, 1),
+        let amount = text.trim();
+        let amount = amount
+            .strip_suffix("/s")
+            .or_else(|| amount.strip_suffix("/S"))
+            .unwrap_or(amount);
+        let bytes = match number_and_unit(amount) {
+            Some((number, Unit::Bytes(factor))) => bytes_of(number, factor, 1),
+            Some((number, Unit::Bits(factor))) => bytes_of(number, factor, 8),
+            Some((_, Unit::BytesInSizes(_))) | None => None,
         };
-        let count: ByteCount = amount.parse().map_err(|_| error())?;
-        Self::new(count.get() / bits).ok_or_else(error)
+        bytes.and_then(Self::new).ok_or_else(error)
     }
 }
 
@@ -153,6 +203,10 @@ mod tests {
             ("1.5 gib", 3 << 29),
             ("300MB", 300_000_000),
             (" 64 KiB ", 65_536),
+            ("50gb", 50_000_000_000),
+            ("1kB", 1000),
+            ("0.5KiB", 512),
+            ("0.0", 0),
         ] {
             assert_eq!(text.parse::<ByteCount>().map(ByteCount::get), Ok(bytes), "{text}");
         }
@@ -165,6 +219,18 @@ mod tests {
             "18446744073709551615KiB",
             "1.2.3",
             "1 MiB x",
+            // Bits, perhaps.
+            "8Mb",
+            "8Mib",
+            "50Gbit",
+            "50Gbps",
+            // A power of 1000 or of 1024.
+            "8M",
+            "8k",
+            // Nothing, if it were read.
+            "0.5",
+            "0.0001KiB",
+            "10MB/s",
         ] {
             assert!(bad.parse::<ByteCount>().is_err(), "{bad:?}");
         }
@@ -200,14 +266,35 @@ mod rate_tests {
             ("8 bit", 1),
             ("1.5Gbit", 187_500_000),
             ("1Mibit/s", 1 << 17),
+            ("80mbit", 10_000_000),
+            ("80 Mbits/s", 10_000_000),
+            ("80Mbps", 10_000_000),
+            ("80mbps", 10_000_000),
+            ("8MB", 8_000_000),
+            ("8MiB", 8 << 20),
+            ("8mib/s", 8 << 20),
+            ("8kB/s", 8000),
         ] {
             assert_eq!(text.parse::<ByteRate>().map(ByteRate::get), Ok(bytes), "{text}");
         }
         for bad in [
             "", "/s", "0", "0MB/s", "7bit", "-1", "fast", "10MB/m", "it", "10it", "1 MB/s/s", "MB/s",
+            // Bits or bytes, 1000 or 1024.
+            "8Mb", "8Mb/s", "8mb", "8mb/s", "8Mib/s", "8kb", "8gb/s", "8b", "8M", "8M/s", "8MBps",
         ] {
             assert!(bad.parse::<ByteRate>().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_names_the_units() {
+        let rate = "8Mb".parse::<ByteRate>().expect_err("bits or bytes").to_string();
+        let size = "8Mb".parse::<ByteCount>().expect_err("bits or bytes").to_string();
+        assert!(
+            rate.contains("MB/s") && rate.contains("MiB/s") && rate.contains("Mbit/s"),
+            "{rate}"
+        );
+        assert!(size.contains("MB") && size.contains("MiB"), "{size}");
     }
 
     #[test]

@@ -73,7 +73,13 @@ impl FromStr for FragmentLength {
     type Err = FragmentLengthError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bytes: ByteCount = text
+        // `64k` and `1M`: of these lengths every one is a power of two, which leaves no doubt.
+        let binary = if text.trim_end().ends_with(['k', 'K', 'm', 'M']) {
+            "iB"
+        } else {
+            ""
+        };
+        let bytes: ByteCount = format!("{}{binary}", text.trim_end())
             .parse()
             .map_err(|_| FragmentLengthError(format!("{text:?}")))?;
         Self::new(bytes.get())

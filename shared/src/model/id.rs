@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// Digits of an id that stand for the whole id, at least; tables print ten. Eight tell a million contents
 /// apart with few exceptions, which are named.
-const SHORTEST_PREFIX: usize = 8;
+pub const SHORTEST_PREFIX: usize = 8;
 
 /// A SHA-256 digest: of a block, of a node of the hash tree, of a fragment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -23,7 +23,7 @@ mod revision;
 mod session;
 mod time;
 
-pub use address::{Undialable, is_loopback, undialable};
+pub use address::{RemoteAddressError, Undialable, is_loopback, undialable};
 pub use amount::{ByteCount, ByteRate, ParseByteCountError, ParseByteRateError};
 pub use attributes::{Attributes, FileMetadata, FileMetadataError, Mode, ModifiedAt};
 pub use catalog::{
@@ -39,7 +39,7 @@ pub use fragment::{
     BLOCK_LENGTH, BlockSpan, FragmentIndex, FragmentLength, FragmentLengthError, FragmentSet,
     FragmentSetError, MAX_FRAGMENTS,
 };
-pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision, RunId};
+pub use id::{ContentId, Digest, Epoch, Incarnation, ParseIdError, PeerId, Revision, RunId, SHORTEST_PREFIX};
 pub use manifest::{Manifest, ManifestError, Parts, PartsError};
 pub use name::{ContentRef, Name, NameError, PathInside};
 pub use peer::{

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::mistake::{ValueError, WholeError, mistake};
 use super::words;
-use crate::model::parse_duration;
+use crate::model::{HostPort, parse_duration};
 
 /// Every setting of one program.
 pub type Table = &'static [&'static dyn Setting];
@@ -309,6 +309,26 @@ pub fn number<T: Whole>(text: &str) -> Result<T, WholeError> {
 pub fn list<T: FromStr<Err: Error + 'static>>(text: &OsStr) -> Result<Vec<T>, String> {
     let each = |part: &str| part.trim().parse().map_err(|error: T::Err| mistake(&error));
     utf8(text)?.split(',').map(each).collect()
+}
+
+/// Reads the address of another program.
+///
+/// # Errors
+/// When it is none, or nobody can dial it.
+pub fn remote(text: &OsStr) -> Result<HostPort, String> {
+    remote_at(utf8(text)?)
+}
+
+/// Reads addresses of other programs, separated by commas.
+///
+/// # Errors
+/// When one is none, or nobody can dial it.
+pub fn remotes(text: &OsStr) -> Result<Vec<HostPort>, String> {
+    utf8(text)?.split(',').map(remote_at).collect()
+}
+
+fn remote_at(text: &str) -> Result<HostPort, String> {
+    HostPort::remote(text.trim()).map_err(|error| mistake(&error))
 }
 
 /// Reads a path, which need not be UTF-8.

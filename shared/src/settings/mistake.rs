@@ -9,7 +9,7 @@ use super::words;
 use crate::language::LanguageError;
 use crate::model::{
     FragmentLengthError, HostPortError, ParseByteCountError, ParseByteRateError, ParseDurationError,
-    ReplicationTarget, ReplicationTargetError, ZoneError,
+    RemoteAddressError, ReplicationTarget, ReplicationTargetError, ZoneError,
 };
 use crate::runtime::log_filter::{ParseLogFilterError, ParseLogFormatError};
 
@@ -49,6 +49,11 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(HostPortError(text)) = error.downcast_ref() {
         return Some(words::no_address(quoted(text)));
+    }
+    match error.downcast_ref() {
+        Some(RemoteAddressError::Form(HostPortError(text))) => return Some(words::no_address(quoted(text))),
+        Some(RemoteAddressError::Undialable(address)) => return Some(words::undialable(address)),
+        None => {}
     }
     if let Some(ZoneError(text)) = error.downcast_ref() {
         return Some(words::no_zone(quoted(text)));
@@ -95,6 +100,8 @@ mod tests {
             refused::<ByteRate>("fast"),
             parse_duration("long").expect_err("none").into(),
             refused::<HostPort>("nowhere"),
+            HostPort::remote("0.0.0.0:5").expect_err("a wildcard").into(),
+            HostPort::remote("lab").expect_err("no port").into(),
             refused::<Zone>("a zone"),
             refused::<ReplicationTarget>("33"),
             refused::<FragmentLength>("3KiB"),

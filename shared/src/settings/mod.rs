@@ -25,7 +25,10 @@ pub(crate) mod words;
 
 pub use file::Problem;
 pub use follow::{Usable, follow};
-pub use key::{Effect, Flag, Key, Setting, Table, Whole, duration, list, number, path, text, truth, whole};
+pub use key::{
+    Effect, Flag, Key, Setting, Table, Whole, duration, list, number, path, remote, remotes, text, truth,
+    whole,
+};
 pub use mistake::{ValueError, WholeError, mistake};
 pub use place::{Env, Places, SettingsError};
 pub use values::{Change, InForce, Origin, Values, changes};

@@ -71,12 +71,12 @@ crate::messages! {
         es: "{text} no es un número entero de {least} a {most}"
     }
     fn no_size(text) {
-        en: "{text} is not a size; write a number with an optional unit, such as 500MB, 64KiB or 50GiB",
-        es: "{text} no es un tamaño; escriba un número y, si quiere, una unidad, como 500MB, 64KiB o 50GiB"
+        en: "{text} is not a size; write a number and a unit: B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (powers of 1024), such as 500MB or 50GiB",
+        es: "{text} no es un tamaño; escriba un número y una unidad: B, kB, MB, GB, TB (potencias de 1000) o KiB, MiB, GiB, TiB (potencias de 1024), como 500MB o 50GiB"
     }
     fn no_rate(text) {
-        en: "{text} is not a rate; write a number with an optional unit, such as 10MB/s, 512KiB/s or 80Mbit/s",
-        es: "{text} no es una velocidad; escriba un número y, si quiere, una unidad, como 10MB/s, 512KiB/s o 80Mbit/s"
+        en: "{text} is not a rate; write a number and a unit: kB/s, MB/s, GB/s or KiB/s, MiB/s, GiB/s for bytes, kbit/s, Mbit/s, Gbit/s for bits, such as 10MB/s or 80Mbit/s",
+        es: "{text} no es una velocidad; escriba un número y una unidad: kB/s, MB/s, GB/s o KiB/s, MiB/s, GiB/s para bytes, kbit/s, Mbit/s, Gbit/s para bits, como 10MB/s u 80Mbit/s"
     }
     fn no_duration(text) {
         en: "{text} is not a duration; write a number with a unit, such as 500ms, 30s, 10m or 2h",
@@ -85,6 +85,10 @@ crate::messages! {
     fn no_address(text) {
         en: "{text} is not HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051",
         es: "{text} no es HOST:PUERTO, como 127.0.0.1:50051 o [::1]:50051"
+    }
+    fn undialable(address) {
+        en: "nobody can dial {address}: it stands for every address of a machine, or for many machines; give the address of one machine, such as 127.0.0.1:50051",
+        es: "nadie puede llamar a {address}: designa todas las direcciones de una máquina, o muchas máquinas; dé la dirección de una, como 127.0.0.1:50051"
     }
     fn no_zone(text) {
         en: "{text} is not a zone; use 1 to 64 letters, digits, '-', '_' and '.'",

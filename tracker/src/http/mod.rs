@@ -14,7 +14,7 @@ use proto::http::{
 };
 use proto::messages::{Locate, Page};
 use shared::json::{History, Located, Names, Paged, Ready};
-use shared::model::{ContentId, ContentRef, Name, PeerId};
+use shared::model::{ContentId, ContentRef, Name, PeerId, SHORTEST_PREFIX};
 use shared::runtime::Tasks;
 
 use crate::ledger::{Ledger, LedgerError};
@@ -98,9 +98,16 @@ async fn content(State(api): State<Api>, Segment(id): Segment) -> Result<Respons
     let what = match id.parse() {
         Ok(id) => ContentRef::Id(id),
         // The beginning of an id reads as a name.
-        Err(error) => match ContentId::beginning_with(&id).map(|_| Name::new(id)) {
+        Err(_) => match ContentId::beginning_with(&id).map(|_| Name::new(id.clone())) {
             Some(Ok(beginning)) => ContentRef::Name(beginning),
-            _ => return Err(HttpError::invalid(error)),
+            _ => {
+                let shown: String = id.chars().take(80).collect();
+                let why = format!(
+                    "a content id has 64 hexadecimal digits, of which the first {SHORTEST_PREFIX} or more are enough; \
+                     got {shown:?}"
+                );
+                return Err(HttpError::invalid(why));
+            }
         },
     };
     locate(&api, what).await

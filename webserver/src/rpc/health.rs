@@ -28,7 +28,7 @@ pub(crate) async fn check_tracker(tracker: &HostPort) -> Result<(), String> {
         },
         Err(status) if matches!(status.code(), Code::NotFound | Code::Unimplemented) => {
             Err(match identify(tracker).await {
-                Some(program) => format!("it is a {program}, not a tracker"),
+                Some(program) => format!("it is {program}, not a tracker"),
                 None => format!("it answers, but does not serve {CATALOG}: not a tracker?"),
             })
         }

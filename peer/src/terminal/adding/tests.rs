@@ -116,7 +116,7 @@ async fn a_file_added_offline_waits_and_says_so() {
     let (added, told) = play(false, None, false, [shared(true)]).await;
     assert_eq!(added.expect("shared").state(), "pending");
     assert!(
-        told.ends_with("shared here; will be published when you connect\n"),
+        told.ends_with("shared here; will be published when the node is connected\n"),
         "{told}"
     );
 }

@@ -232,7 +232,8 @@ impl TryFrom<v1::ConnectRequest> for EntryPoint {
     type Error = Invalid;
 
     fn try_from(wire: v1::ConnectRequest) -> Result<Self, Invalid> {
-        let address = parsed("address", &wire.address)?;
+        let address = HostPort::remote(&wire.address);
+        let address = address.map_err(|error| Invalid::field("address", error))?;
         Ok(match (wire.is_tracker, wire.is_peer) {
             (true, _) => Self::Tracker(address),
             (false, true) => Self::Peer(address),
