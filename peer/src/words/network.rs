@@ -7,6 +7,10 @@ shared::messages! {
     fn change_replicas(name) { en: "change the replicas of {name}", es: "cambiar las réplicas de {name}" }
     fn replicas_wanted(name, replicas) { en: "{name}: {replicas} wanted", es: "{name}: objetivo de {replicas}" }
     fn change_mode() { en: "change the mode of this peer", es: "cambiar el modo de este nodo" }
+    fn no_length_to_end() {
+        en: "--for says how long a maintenance lasts, and `off` ends it",
+        es: "--for dice cuánto dura un mantenimiento, y `off` lo termina"
+    }
     fn drain_peer() { en: "drain this peer", es: "vaciar este nodo" }
     fn remove_peer(id) { en: "remove peer {id}", es: "quitar el nodo {id}" }
     fn removed_peer(id) { en: "peer {id} is no longer listed", es: "el nodo {id} ya no está en la lista" }

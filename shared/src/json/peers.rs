@@ -17,7 +17,7 @@ pub struct LocatedPeer {
     pub(super) state: String,
 }
 
-/// `peer network`.
+/// `peer network`, and the peers of the HTTP APIs of peer and tracker.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Network {
@@ -25,6 +25,8 @@ pub struct Network {
     epoch: u64,
     /// Whether the tracker waits for peers to report after a restart.
     safe_mode: bool,
+    /// The same, by the word of the tracker's other documents.
+    in_safe_mode: bool,
     /// Peers in order of their ids.
     peers: Vec<NetworkPeer>,
 }
@@ -35,6 +37,8 @@ pub struct Network {
 pub struct NetworkPeer {
     #[serde(flatten)]
     peer: LocatedPeer,
+    /// The same as `addr`.
+    address: String,
     capacity: u64,
     free: u64,
     contents: u32,
@@ -68,32 +72,6 @@ pub struct DialFailure {
     error: String,
     /// Milliseconds since the Unix epoch.
     since_ms: u64,
-}
-
-/// Peers as the tracker's HTTP API lists them.
-#[derive(Debug, Serialize)]
-pub struct Peers {
-    peers: Vec<ListedPeer>,
-    epoch: u64,
-    in_safe_mode: bool,
-}
-
-/// A peer as the tracker's HTTP API lists it.
-#[derive(Debug, Serialize)]
-pub struct ListedPeer {
-    id: String,
-    address: String,
-    zone: Option<String>,
-    state: String,
-    capacity: u64,
-    free: u64,
-    incarnation: u64,
-    contents: u32,
-    duty: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    copy: Option<String>,
-    #[serde(flatten)]
-    access: Access,
 }
 
 /// `peer status`.
@@ -275,6 +253,7 @@ impl Network {
     pub fn new(peers: &[PeerInfo], epoch: u64, safe_mode: bool) -> Self {
         let peer = |peer: &PeerInfo| NetworkPeer {
             peer: peer.into(),
+            address: peer.address.to_string(),
             capacity: peer.capacity,
             free: peer.free,
             contents: peer.contents,
@@ -286,32 +265,8 @@ impl Network {
         Self {
             epoch,
             safe_mode,
+            in_safe_mode: safe_mode,
             peers: peers.iter().map(peer).collect(),
-        }
-    }
-}
-
-impl Peers {
-    /// A page of peers, and the state of the tracker.
-    #[must_use]
-    pub fn new(peers: &[PeerInfo], epoch: u64, in_safe_mode: bool) -> Self {
-        let listed = |peer: &PeerInfo| ListedPeer {
-            id: peer.id.to_string(),
-            address: peer.address.to_string(),
-            zone: peer.zone.as_ref().map(ToString::to_string),
-            state: peer.state.to_string(),
-            capacity: peer.capacity,
-            free: peer.free,
-            incarnation: peer.incarnation.get(),
-            contents: peer.contents,
-            duty: peer.mode.word(),
-            access: peer.into(),
-            copy: peer.copy.as_ref().map(ToString::to_string),
-        };
-        Self {
-            peers: peers.iter().map(listed).collect(),
-            epoch,
-            in_safe_mode,
         }
     }
 }

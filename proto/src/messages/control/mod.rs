@@ -205,6 +205,8 @@ pub enum AddEvent {
         fragments: u32,
         /// Whether the publication waits for a connection to a tracker.
         is_pending: bool,
+        /// Size of the directory, if it is one; then the fragments are those of all its contents.
+        directory: Option<DirectorySize>,
     },
     /// The name is bound, journaled by the tracker.
     Published(Binding),
@@ -214,6 +216,26 @@ pub enum AddEvent {
     Received(u64),
     /// Entries of a directory that were left out.
     LeftOut(Unsupported),
+    /// A name hides a path inside a directory.
+    Hides(Hiding),
+}
+
+/// Size of a directory that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectorySize {
+    /// Number of its files.
+    pub files: u64,
+    /// Number of its contents: its catalog, packs of small files, and large files.
+    pub contents: u32,
+}
+
+/// A name that hides a path inside a directory, because both read the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hiding {
+    /// The name.
+    pub name: Name,
+    /// The path, written so that the name does not hide it: the directory at its revision, and the path.
+    pub inside: String,
 }
 
 /// Fetch a content into a file.
@@ -358,4 +380,6 @@ pub struct Verified {
     pub total: u64,
     /// Fragments found damaged so far, and withdrawn.
     pub damaged: u32,
+    /// Bytes that were not here when the verification began.
+    pub missing: u64,
 }
