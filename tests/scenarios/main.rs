@@ -19,6 +19,7 @@ mod loss;
 mod lying;
 mod menu;
 mod mistakes;
+mod pages;
 mod passing;
 mod reach;
 mod removal;
