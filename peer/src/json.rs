@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use proto::messages::control::{
-    AddEvent, EntryKind, GetEvent, Listed, LocalContent, RateLimits, SessionStatus, Status, Verified,
+    AddEvent, EntryKind, GetEvent, Hiding, Listed, LocalContent, RateLimits, SessionStatus, Status, Verified,
 };
 use shared::collection::Mode;
 use shared::json::{
-    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, LeftOutEntry, Limits, NetworkDefaults,
-    NodeStatus, Scrubbing, VerifiedSoFar, millis,
+    AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, Hidden, LeftOutEntry, Limits,
+    NetworkDefaults, NodeStatus, Scrubbing, VerifiedSoFar, millis,
 };
 use shared::model::{ByteRate, FetchPhase, FragmentLength};
 
@@ -26,12 +26,15 @@ pub(crate) fn add_line(event: &AddEvent) -> AddLine {
             fragment_length,
             fragments,
             is_pending,
+            directory,
         } => AddLine::Shared {
             content: content.to_string(),
             length: *length,
             fragment_length: fragment_length.get(),
             fragments: *fragments,
             pending: *is_pending,
+            files: directory.map(|directory| directory.files),
+            contents: directory.map_or(1, |directory| directory.contents),
         },
         AddEvent::Published(binding) => AddLine::Published {
             name: binding.name.to_string(),
@@ -41,10 +44,20 @@ pub(crate) fn add_line(event: &AddEvent) -> AddLine {
         },
         AddEvent::Replicas(health) => AddLine::Replicas(health.into()),
         AddEvent::Received(done) => AddLine::Received { done: *done },
+        AddEvent::Hides(hiding) => AddLine::Hides(hidden(hiding)),
         AddEvent::LeftOut(left_out) => AddLine::LeftOut {
             count: left_out.count,
             entries: LeftOutEntry::list(left_out),
         },
+    }
+}
+
+/// A name that hides a path inside a directory.
+#[must_use]
+pub(crate) fn hidden(hiding: &Hiding) -> Hidden {
+    Hidden {
+        name: hiding.name.to_string(),
+        inside: hiding.inside.clone(),
     }
 }
 
@@ -118,6 +131,7 @@ pub(crate) const fn verified(verified: Verified) -> VerifiedSoFar {
         done: verified.done,
         total: verified.total,
         damaged: verified.damaged,
+        missing: verified.missing,
     }
 }
 
@@ -179,6 +193,7 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         contents: status.contents,
         session,
         visitor_host: status.visitor_host.map(|host| host.to_string()),
+        unreachable: status.unreachable.as_ref().map(Into::into),
         tracker: tracker.map(ToString::to_string),
         reason: status.session.reason(),
         epoch: status.epoch.get(),
@@ -289,6 +304,7 @@ mod tests {
             used: 40,
             contents: 2,
             visitor_host: None,
+            unreachable: None,
             session: SessionStatus::Offline,
             epoch: Epoch::new(3),
             pending_publications: 1,
@@ -327,7 +343,7 @@ mod tests {
             "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,
                 "ago_ms": 1500, "bytes_per_second": null}],
             "scrub": {"done": 1, "total": 2, "damaged": 3, "rounds": 4},
-            "visitor_host": null, "defaults": {"replicas": 3, "fragment_length": null},
+            "visitor_host": null, "unreachable": null, "defaults": {"replicas": 3, "fragment_length": null},
         });
         assert_eq!(value(super::status(&status)), expected);
         status.session = SessionStatus::Connecting {
@@ -353,9 +369,10 @@ mod tests {
             fragment_length: FragmentLength::MIN,
             fragments: 0,
             is_pending: true,
+            directory: None,
         };
         let expected = json!({"event": "shared", "content": "00".repeat(32), "length": 0, "fragment_length": 65_536,
-            "fragments": 0, "pending": true});
+            "fragments": 0, "pending": true, "files": null, "contents": 1});
         assert_eq!(value(add_line(&shared)), expected);
         let expected = json!({"event": "published", "name": "a/x", "revision": 4,
             "content": binding().content.to_string(), "target": 2});

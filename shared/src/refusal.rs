@@ -37,6 +37,13 @@ fn of_errno(errno: Errno) -> ErrorCode {
         | Errno::OVERFLOW
         | Errno::BADF
         | Errno::SPIPE
+        // The thing at the path is none that can be read or written like a file: a socket, a device.
+        | Errno::OPNOTSUPP
+        | Errno::NOSYS
+        | Errno::NOTTY
+        | Errno::NXIO
+        | Errno::NOTSOCK
+        | Errno::NOTBLK
         | Errno::ADDRNOTAVAIL
         | Errno::AFNOSUPPORT => ErrorCode::InvalidArgument,
         Errno::NOSPC
@@ -52,8 +59,7 @@ fn of_errno(errno: Errno) -> ErrorCode {
         // The disk has lost what was written to it.
         Errno::IO | Errno::UCLEAN | Errno::BADMSG => ErrorCode::Corrupt,
         // The disk, or the machine that it is in, is gone.
-        Errno::NXIO
-        | Errno::NODEV
+        Errno::NODEV
         | Errno::STALE
         | Errno::NOTCONN
         | Errno::TIMEDOUT
@@ -66,7 +72,7 @@ fn of_errno(errno: Errno) -> ErrorCode {
         | Errno::NETDOWN
         | Errno::NETUNREACH => ErrorCode::Unavailable,
         Errno::CANCELED | Errno::INTR => ErrorCode::Cancelled,
-        // BUSY, TXTBSY, XDEV, OPNOTSUPP and whatever else a file system may say: the request is right, and
+        // BUSY, TXTBSY, XDEV and whatever else a file system may say: the request is right, and
         // the system does not do it here and now.
         _ => ErrorCode::FailedPrecondition,
     }
@@ -82,6 +88,8 @@ const fn of_kind(kind: ErrorKind) -> ErrorCode {
         | ErrorKind::InvalidFilename
         | ErrorKind::IsADirectory
         | ErrorKind::NotADirectory
+        | ErrorKind::Unsupported
+        | ErrorKind::NotSeekable
         | ErrorKind::AddrNotAvailable => ErrorCode::InvalidArgument,
         ErrorKind::StorageFull
         | ErrorKind::QuotaExceeded
@@ -102,12 +110,10 @@ const fn of_kind(kind: ErrorKind) -> ErrorCode {
         | ErrorKind::StaleNetworkFileHandle
         | ErrorKind::BrokenPipe => ErrorCode::Unavailable,
         ErrorKind::Interrupted => ErrorCode::Cancelled,
-        ErrorKind::Unsupported
-        | ErrorKind::ResourceBusy
+        ErrorKind::ResourceBusy
         | ErrorKind::ExecutableFileBusy
         | ErrorKind::CrossesDevices
-        | ErrorKind::Deadlock
-        | ErrorKind::NotSeekable => ErrorCode::FailedPrecondition,
+        | ErrorKind::Deadlock => ErrorCode::FailedPrecondition,
         _ => ErrorCode::Internal,
     }
 }
@@ -187,6 +193,10 @@ mod tests {
             (Errno::ISDIR, 2),
             (Errno::LOOP, 2),
             (Errno::NAMETOOLONG, 2),
+            (Errno::OPNOTSUPP, 2),
+            (Errno::NOSYS, 2),
+            (Errno::NXIO, 2),
+            (Errno::SPIPE, 2),
             (Errno::NOSPC, 9),
             (Errno::DQUOT, 9),
             (Errno::FBIG, 9),

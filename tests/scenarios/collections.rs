@@ -11,10 +11,10 @@ use proto::messages::Publish;
 use shared::collection::{Attributes, Builder, Data, File, Mode, ModifiedAt};
 use shared::model::{ContentRef, Expectation, HostPort, Incarnation, Name, Parts, ReplicationTarget};
 
-use crate::{MIB, id_of};
+use crate::{MIB, all_below, id_of, text};
 
 /// Returns the visible state of a tree: path, mode, time, bytes or target.
-fn seen(root: &Path) -> Vec<String> {
+pub(crate) fn seen(root: &Path) -> Vec<String> {
     let mut all = Vec::new();
     let mut next = vec![root.to_owned()];
     while let Some(path) = next.pop() {
@@ -40,10 +40,6 @@ fn seen(root: &Path) -> Vec<String> {
     }
     all.sort();
     all
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("the harness makes text paths")
 }
 
 fn received(peer: &Peer) -> u64 {
@@ -192,22 +188,6 @@ fn lie(cluster: &Cluster, liar: &Peer, name: &str, catalog: &[u8]) -> Result<()>
         tracker.publish(&publish).await?;
         Ok(())
     })
-}
-
-/// Returns all paths below a directory.
-fn all_below(root: &Path) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    let mut next = vec![root.to_owned()];
-    while let Some(directory) = next.pop() {
-        for entry in fs::read_dir(directory).expect("lists") {
-            let path = entry.expect("lists").path();
-            if path.is_dir() && !path.is_symlink() {
-                next.push(path.clone());
-            }
-            all.push(path);
-        }
-    }
-    all
 }
 
 #[test]

@@ -1,29 +1,23 @@
 //! Data directories that exist twice: copied ones, cloned images, restored backups.
 
-use std::time::Duration;
-
 use anyhow::Result;
-use harness::{Cluster, Peer, eventually};
+use harness::{Cluster, Peer, Program, eventually, fewest};
 use serde_json::Value;
 
-use crate::{MIB, PATIENCE, assert_same, get, holders, id_of, publish};
-
-/// Longer than a lease and the verdict on a copy with the harness's timing.
-const VERDICT: Duration = Duration::from_secs(20);
+use crate::{MIB, PATIENCE, assert_same, get, id_of, publish, wait_for_replicas};
 
 fn wait_for_session(peer: &Peer, state: &str) -> Result<Value> {
     eventually(
         state,
-        VERDICT,
+        PATIENCE,
         || peer.status(),
         |status| status["session"] == state,
     )
 }
 
-fn fewest(peer: &Peer, name: &str) -> usize {
-    let located = peer.run(["locate", name, "--json"]);
-    let holders = holders(&located.expect(0).json());
-    holders.iter().map(Vec::len).min().unwrap_or_default()
+/// A log may be written a moment after the answer.
+fn wait_for_log(program: &Program, text: &str) -> Result<()> {
+    eventually(text, PATIENCE, || program.log().contains(text), |seen| *seen).map(drop)
 }
 
 #[test]
@@ -45,7 +39,8 @@ fn of_three_copies_one_stays_and_each_gets_an_id_of_its_own() -> Result<()> {
         };
         count("connected") == 1 && count("refused") == 2
     };
-    let settled = eventually("one to stay", VERDICT, sessions, is_settled)?;
+    let settled = eventually("one to stay", PATIENCE, sessions, is_settled)?;
+    wait_for_replicas(cluster.peer(1), "data", 2, &[])?;
     let journal = std::fs::metadata(cluster.path("tracker/journal.sqlite-wal"))
         .map(|file| file.len())
         .ok();
@@ -57,7 +52,7 @@ fn of_three_copies_one_stays_and_each_gets_an_id_of_its_own() -> Result<()> {
         .expect("one")];
     for _ in 0..10 {
         assert_eq!(sessions(), settled);
-        assert_eq!(fewest(cluster.peer(1), "data"), 2);
+        assert_eq!(fewest(&cluster.peer(1).locate("data")), 2);
     }
     let later = std::fs::metadata(cluster.path("tracker/journal.sqlite-wal"))
         .map(|file| file.len())
@@ -76,7 +71,7 @@ fn of_three_copies_one_stays_and_each_gets_an_id_of_its_own() -> Result<()> {
         assert!(reason.contains("peer new-id"), "{reason}");
         let added = cluster.peer(copy).run(["remove", "data"]).expect(5);
         assert!(added.stderr.contains("copy of the one at"), "{}", added.stderr);
-        assert!(cluster.peer(copy).program.log().contains("copy of the one"));
+        wait_for_log(&cluster.peer(copy).program, "copy of the one")?;
         let refused = cluster.peer(copy).run(["new-id"]).expect(5);
         assert!(refused.stderr.contains("a node runs on it"), "{}", refused.stderr);
     }
@@ -94,7 +89,7 @@ fn of_three_copies_one_stays_and_each_gets_an_id_of_its_own() -> Result<()> {
         "{}",
         shown.stderr
     );
-    assert!(cluster.tracker.log().contains("copies of one data directory"));
+    wait_for_log(&cluster.tracker, "copies of one data directory")?;
 
     // With ids of their own they are peers of their own, and bring what they hold.
     for copy in all.into_iter().filter(|n| *n != stays) {
@@ -120,7 +115,7 @@ fn a_copy_of_a_running_directory_does_not_displace_it() -> Result<()> {
     let status = wait_for_session(cluster.peer(copy), "refused")?;
     assert_eq!(status["id"], id_of(cluster.peer(0)).as_str());
     assert_eq!(cluster.peer(0).status()["session"], "connected");
-    assert_eq!(fewest(cluster.peer(1), "data"), 2);
+    assert_eq!(fewest(&cluster.peer(1).locate("data")), 2);
     // The copied file that commands find a node by speaks of the other node.
     cluster.peer_mut(copy).program.stop()?;
     assert_eq!(cluster.peer(copy).run(["status"]).code, 6);
@@ -135,6 +130,29 @@ fn a_copy_of_a_running_directory_does_not_displace_it() -> Result<()> {
         cluster.webserver.address(),
     ]);
     assert!(got.expect(5).stderr.contains("peer new-id"));
+    Ok(())
+}
+
+#[test]
+fn a_refused_copy_comes_in_when_the_other_has_gone_for_good() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    publish(&cluster, 0, "data", MIB, 2)?;
+    let copy = cluster.add_copy(0)?;
+    wait_for_session(cluster.peer(copy), "refused")?;
+    // A restart of the tracker gives the session back to the run that had it.
+    cluster.tracker.restart()?;
+    wait_for_session(cluster.peer(0), "connected")?;
+    assert_eq!(cluster.peer(copy).status()["session"], "refused");
+    cluster.peer_mut(0).program.stop()?;
+    eventually(
+        "the copy to come in",
+        PATIENCE * 2,
+        || cluster.peer(copy).status(),
+        |status| status["session"] == "connected",
+    )?;
+    wait_for_replicas(cluster.peer(1), "data", 2, &[])?;
+    let said = cluster.peer(copy).program.log();
+    assert_eq!(said.matches("copy of the one").count(), 1, "it is said once");
     Ok(())
 }
 
@@ -155,12 +173,7 @@ fn a_restart_is_no_copy_and_a_restored_backup_is_welcome() -> Result<()> {
     harness::copy(&backup, cluster.peer(0).data_dir())?;
     cluster.peer_mut(0).program.restart()?;
     wait_for_session(cluster.peer(0), "connected")?;
-    eventually(
-        "both replicas",
-        PATIENCE,
-        || fewest(cluster.peer(1), "data"),
-        |fewest| *fewest == 2,
-    )?;
+    wait_for_replicas(cluster.peer(1), "data", 2, &[])?;
     assert!(!cluster.tracker.log().contains("copies of one data directory"));
     Ok(())
 }

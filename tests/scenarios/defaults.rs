@@ -39,7 +39,8 @@ fn what_nobody_chooses_is_as_the_tracker_says_at_that_moment() -> Result<()> {
     std::fs::create_dir(&directory)?;
     content::write(&std::path::Path::new(&directory).join("inside.bin"), 2 * MIB, 3)?;
     let peer = cluster.peer(0);
-    assert_eq!(told(peer), (Some(1), Some(256 << 10)));
+    let is_first = |told: &(Option<u64>, Option<u64>)| *told == (Some(1), Some(256 << 10));
+    eventually("the first defaults", PATIENCE, || told(peer), is_first)?;
 
     for line in [
         vec!["add", &file],

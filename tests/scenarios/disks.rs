@@ -9,17 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::Result;
 use harness::{Cluster, Outcome, binaries};
 
-use crate::publish;
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("the harness makes text paths")
-}
-
-fn run(program: &str, arguments: &[&str]) -> Outcome {
-    let mut command = Command::new(binaries::path(program));
-    let output = command.args(arguments).stdin(Stdio::null()).output();
-    output.expect("the program is there").into()
-}
+use crate::{publish, run, text};
 
 #[track_caller]
 fn fills_the_output(mut command: Command) {

@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use harness::{Cluster, eventually};
@@ -12,7 +11,7 @@ use crate::PATIENCE;
 /// Status line and headers, and body, of a plain HTTP/1.1 GET.
 fn http_get(address: &str, path: &str) -> Result<(String, String)> {
     let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     write!(
         stream,
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
@@ -27,8 +26,13 @@ fn http_get(address: &str, path: &str) -> Result<(String, String)> {
 fn requests_are_redirected_to_a_live_tracker_and_never_to_a_dead_one() -> Result<()> {
     let mut cluster = Cluster::builder().peers(1).start()?;
     let address = cluster.webserver.address().to_owned();
-    let (head, _) = http_get(&address, "/api/v1/peers?page_size=5")?;
-    assert!(head.starts_with("HTTP/1.1 307"), "{head}");
+    let ask = |path: &'static str| {
+        let address = &address;
+        move || http_get(address, path).unwrap_or_default()
+    };
+    let is_sent_on = |(head, _): &(String, String)| head.starts_with("HTTP/1.1 307");
+    let ask_peers = ask("/api/v1/peers?page_size=5");
+    let (head, _) = eventually("a redirect", PATIENCE, ask_peers, is_sent_on)?;
     let location = format!("http://{}/api/v1/peers?page_size=5", cluster.tracker.address());
     assert!(
         head.lines()
@@ -40,16 +44,17 @@ fn requests_are_redirected_to_a_live_tracker_and_never_to_a_dead_one() -> Result
     assert!(body.contains("\"live\""), "{body}");
 
     cluster.tracker.kill();
-    let ask = || http_get(&address, "/api/v1/peers").unwrap_or_default();
-    let (_, body) = eventually("a clear refusal", PATIENCE, ask, |(head, _)| {
-        head.starts_with("HTTP/1.1 503")
-    })?;
+    let is_refused = |(head, _): &(String, String)| head.starts_with("HTTP/1.1 503");
+    let (_, body) = eventually("a clear refusal", PATIENCE, ask("/api/v1/peers"), is_refused)?;
     assert!(body.contains("tracker"), "{body}");
 
     cluster.tracker.restart()?;
-    eventually("the redirect to work again", PATIENCE, ask, |(head, _)| {
-        head.starts_with("HTTP/1.1 307")
-    })?;
+    eventually(
+        "the redirect to work again",
+        PATIENCE,
+        ask("/api/v1/peers"),
+        is_sent_on,
+    )?;
     cluster.wait_for_live_peers(1)?;
     Ok(())
 }

@@ -9,20 +9,13 @@ use serde_json::Value;
 
 use crate::{MIB, PATIENCE, assert_same, publish};
 
-/// Long enough to be observed on a busy machine, short enough to be waited for.
-const TIMING: &str = r#"
-keep_revisions = 3
-history_grace = "4s"
-[timing]
-lease = "3s"
-heartbeat = "500ms"
-grace = "1s"
-safe_mode = "10s"
-cool_down = "2s"
-trim = "5s"
-orphan = "10s"
-removed = "500ms"
-"#;
+/// The tracker's settings, with this time after which a revision without a pin goes.
+fn settings(history_grace: &str) -> String {
+    format!(
+        "keep_revisions = 3{}",
+        harness::QUICK_TIMING.replacen("1s", history_grace, 1)
+    )
+}
 
 /// Binds `data` anew to a file of this many bytes.
 fn update(cluster: &Cluster, peer: usize, file: &str, length: u64) -> Result<PathBuf> {
@@ -63,7 +56,7 @@ fn past(cluster: &Cluster) -> String {
 
 #[test]
 fn a_pinned_revision_outlives_updates_removal_and_the_trackers_death() -> Result<()> {
-    let mut cluster = Cluster::builder().peers(3).timing(TIMING).start()?;
+    let mut cluster = Cluster::builder().peers(3).timing(&settings("10m")).start()?;
     let first = publish(&cluster, 0, "data", MIB, 2)?;
     let pinned = cluster.peer(1).run(["pin", "data@1", "--json"]).expect(0).json();
     assert_eq!(
@@ -87,6 +80,7 @@ fn a_pinned_revision_outlives_updates_removal_and_the_trackers_death() -> Result
     let get = ["get", "data@2", "--output", early.to_str().expect("text")];
     assert_eq!(cluster.peer(2).run(get).expect(0).code, 0);
     assert_same(&second, &early);
+    std::fs::write(cluster.path("tracker.toml"), settings("1s"))?;
     eventually(
         "revision 2 to be collected",
         PATIENCE,
@@ -107,7 +101,12 @@ fn a_pinned_revision_outlives_updates_removal_and_the_trackers_death() -> Result
     cluster.tracker.restart()?;
     cluster.wait_for_live_peers(3)?;
     let number = cluster.add_peer(None)?;
-    assert_eq!(past(&cluster), "4 removed, 3 collected, 2 collected, 1 pinned");
+    eventually(
+        "revision 3 to be collected",
+        PATIENCE,
+        || past(&cluster),
+        |past| past == "4 removed, 3 collected, 2 collected, 1 pinned",
+    )?;
     let late = cluster.path("late");
     let get = ["get", "data@1", "--output", late.to_str().expect("text")];
     assert_eq!(cluster.peer(number).run(get).expect(0).code, 0);

@@ -5,25 +5,18 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use harness::{Cluster, eventually};
+use harness::{Cluster, eventually, keepers};
+use serde_json::Value;
 
-use crate::{MIB, PATIENCE, assert_same, get, holders, id_of, publish};
+use crate::{
+    MIB, PATIENCE, all_below, assert_same, get, id_of, keepers_of_the_first, publish, text, wait_for_replicas,
+};
 
 /// The data files of a peer's store.
 pub(crate) fn data_files(data_dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut directories = vec![data_dir.join("contents")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "data") {
-                found.push(path);
-            }
-        }
-    }
-    found
+    let is_data = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "data");
+    let all = all_below(&data_dir.join("contents")).into_iter();
+    all.filter(is_data).collect()
 }
 
 /// Damages every fragment of the only replica of 4 MiB in a store, behind the peer's back.
@@ -54,24 +47,29 @@ fn a_rotten_replica_never_reaches_a_reader_and_is_replaced() -> Result<()> {
     let mut cluster = Cluster::builder().peers(4).start()?;
     let original = publish(&cluster, 0, "data", 4 * MIB, 2)?;
     let ids: Vec<_> = (0..4).map(|number| id_of(cluster.peer(number))).collect();
-    let holding = holders(&cluster.peer(0).locate("data")).remove(0);
+    let holding = keepers_of_the_first(cluster.peer(0), "data");
     let holder = (1..4)
         .find(|number| holding.contains(&ids[*number]))
         .expect("an assigned holder");
     spoil(cluster.peer(holder).data_dir())?;
     let reader = (1..4).find(|number| *number != holder).expect("another peer");
     // The publisher cannot be done before the other one is asked.
-    drop(cluster.peer(0).run(["limit", "--upload", "2MB"]).expect(0));
-    let copy = get(&cluster, cluster.peer(reader), "data");
-    assert_same(&original, &copy);
-    let status = cluster.peer(reader).status();
-    let lied = |culprit: &&serde_json::Value| culprit["offence"] == "lied";
-    let liars: Vec<_> = status["culprits"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter(lied)
-        .collect();
+    drop(cluster.peer(0).run(["limit", "--upload", "64KiB"]).expect(0));
+    let copy = cluster.path("copy");
+    let line = ["get", "data", "--quiet", "--output", text(&copy)];
+    let mut getting = cluster.peer(reader).command(line).spawn()?;
+    let liars = |status: &Value| -> Vec<Value> {
+        let culprits = status["culprits"].as_array().cloned().unwrap_or_default();
+        culprits
+            .into_iter()
+            .filter(|culprit| culprit["offence"] == "lied")
+            .collect()
+    };
+    let ask = || cluster.peer(reader).status();
+    let status = eventually("the lie to be told of", PATIENCE, ask, |status| {
+        !liars(status).is_empty() && status["bytes_wasted"].as_u64() > Some(0)
+    })?;
+    let liars = liars(&status);
     assert_eq!(liars.len(), 1, "{status}");
     assert_eq!(
         liars[0]["id"],
@@ -79,19 +77,26 @@ fn a_rotten_replica_never_reaches_a_reader_and_is_replaced() -> Result<()> {
         "the one with the rotten copy is named"
     );
     assert_eq!(liars[0]["addr"], cluster.peer(holder).program.address());
-    assert!(
-        status["bytes_wasted"].as_u64() > Some(0),
-        "what it sent was in vain: {status}"
-    );
     // The holder knows of the damage from the reader, or finds it when asked to verify.
     let verified = cluster.peer(holder).run(["verify", "--json"]).expect(8);
     assert!(verified.stdout.contains("damaged"), "{}", verified.stdout);
+    drop(cluster.peer(0).run(["limit", "--upload", "none"]).expect(0));
+    assert!(getting.wait()?.success());
+    assert_same(&original, &copy);
     // The damaged replica is withdrawn and repaired from the publisher. (The reader's own copy is no
-    // replica.)
-    let ask = || cluster.peer(0).locate("data");
-    eventually("the repair", PATIENCE, ask, |located| {
-        located["state"] == "replicated"
-    })?;
+    // replica.) What the tracker says of a keeper is compared with what it says itself: a withdrawal takes a
+    // moment.
+    let repaired = || {
+        let located = cluster.peer(0).locate("data");
+        let here = |keeper: &String| {
+            let number = ids.iter().position(|id| id == keeper).expect("one of ours");
+            let held = cluster.peer(number).run(["list", "--local", "--json"]).expect(0);
+            held.json()["contents"][0]["fragments_held"] == located["fragment_count"]
+        };
+        let keepers = keepers(&located);
+        keepers.iter().all(|ids| ids.len() >= 2) && keepers[0].iter().all(here)
+    };
+    eventually("the repair", PATIENCE, repaired, |done| *done)?;
     // Now the publisher dies: the repaired replicas must suffice.
     cluster.peer_mut(0).program.kill();
     let newcomer = cluster.add_peer(None)?;
@@ -130,10 +135,7 @@ fn a_published_file_that_changes_is_withdrawn_and_never_served_wrong() -> Result
     eventually("the changed file to be withdrawn", PATIENCE, ask, |listed| {
         !shares_it(listed)
     })?;
-    let ask = || cluster.peer(1).locate("data");
-    eventually("the repair", PATIENCE, ask, |located| {
-        located["state"] == "replicated"
-    })?;
+    wait_for_replicas(cluster.peer(1), "data", 2, &[])?;
     assert_eq!(
         fs::read(&original)?,
         b"something else entirely",

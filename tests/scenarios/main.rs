@@ -19,6 +19,7 @@ mod loss;
 mod lying;
 mod menu;
 mod mistakes;
+mod pages;
 mod passing;
 mod reach;
 mod removal;
@@ -37,27 +38,39 @@ mod watching;
 mod whole;
 mod writing;
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Result;
-use harness::{Cluster, Peer, content, eventually};
-use serde_json::Value;
+use harness::{Cluster, Outcome, Peer, binaries, content, keepers};
 
 const MIB: u64 = 1 << 20;
 
 /// Long enough for anything on a busy machine; stories fail earlier only when they must.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+fn text(path: &Path) -> &str {
+    path.to_str().expect("the harness makes text paths")
+}
+
+/// Runs a program to its end, with nothing on its standard input.
+fn run(program: &str, arguments: &[&str]) -> Outcome {
+    let mut command = Command::new(binaries::path(program));
+    let output = command.args(arguments).stdin(Stdio::null()).output();
+    output.expect("the program is there").into()
+}
+
 /// Adds a file of this length from a peer and waits for its replicas.
 fn publish(cluster: &Cluster, peer: usize, name: &str, length: u64, replicas: u32) -> Result<PathBuf> {
     let path = cluster.path(&format!("{name}.bin"));
     content::write(&path, length, length ^ 0x5eed)?;
     let replicas = replicas.to_string();
-    let path_text = path.to_str().expect("the harness makes text paths");
     let add = [
         "add",
-        path_text,
+        text(&path),
         "--name",
         name,
         "--replicas",
@@ -77,9 +90,25 @@ fn get(cluster: &Cluster, peer: &Peer, name: &str) -> PathBuf {
         "{name}-{}.out",
         peer.program.address().replace(':', "-")
     ));
-    let get = ["get", name, "--output", output.to_str().expect("text")];
+    let get = ["get", name, "--output", text(&output)];
     assert_eq!(peer.run(get).expect(0).code, 0);
     output
+}
+
+/// Returns all paths below a directory, in which others may be at work.
+fn all_below(root: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    let mut next = vec![root.to_owned()];
+    while let Some(directory) = next.pop() {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() && !path.is_symlink() {
+                next.push(path.clone());
+            }
+            all.push(path);
+        }
+    }
+    all
 }
 
 #[track_caller]
@@ -94,27 +123,14 @@ fn assert_same(original: &Path, copy: &Path) {
     );
 }
 
-/// Returns the ids of the holders of each fragment.
-fn holders(located: &Value) -> Vec<Vec<String>> {
-    let fragments = located["fragments"].as_array().expect("fragments");
-    let ids = |fragment: &Value| {
-        let holders = fragment["holders"].as_array().expect("holders");
-        holders
-            .iter()
-            .map(|id| id.as_str().expect("an id").to_owned())
-            .collect()
-    };
-    fragments.iter().map(ids).collect()
+/// Waits until every fragment has this many replicas or more, not counting those of the `dead`.
+fn wait_for_replicas(peer: &Peer, name: &str, count: usize, dead: &[String]) -> Result<()> {
+    harness::wait_for_replicas(peer, name, count, dead, PATIENCE).map(drop)
 }
 
-/// Waits until every fragment has this many holders or more, none of which is among the `dead`.
-fn wait_for_holders(peer: &Peer, name: &str, count: usize, dead: &[String]) -> Result<Value> {
-    let is_good = |located: &Value| {
-        holders(located)
-            .iter()
-            .all(|ids| ids.len() >= count && !ids.iter().any(|id| dead.contains(id)))
-    };
-    eventually("enough holders", PATIENCE, || peer.locate(name), is_good)
+/// Returns the ids of the peers that keep the first fragment.
+fn keepers_of_the_first(peer: &Peer, name: &str) -> BTreeSet<String> {
+    keepers(&peer.locate(name)).swap_remove(0)
 }
 
 fn id_of(peer: &Peer) -> String {

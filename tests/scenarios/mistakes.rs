@@ -1,18 +1,11 @@
 //! Careless and hostile input gets a clear answer and the right exit code, and leaves nothing half-done.
 
 use std::net::TcpListener;
-use std::process::Command;
 
 use anyhow::Result;
-use harness::{Cluster, Outcome, binaries, content};
+use harness::{Cluster, content};
 
-fn run(program: &str, arguments: &[&str]) -> Outcome {
-    Command::new(binaries::path(program))
-        .args(arguments)
-        .output()
-        .expect("the program is there")
-        .into()
-}
+use crate::run;
 
 #[test]
 fn a_port_in_use_is_said_in_one_line() -> Result<()> {

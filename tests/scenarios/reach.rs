@@ -65,24 +65,30 @@ fn copies_behind_dead_ports_are_no_replicas() -> Result<()> {
     let path = path.to_str().expect("text");
     let add = ["add", path, "--replicas", "3", "--wait=4s"];
     drop(cluster.peer(0).run(add).expect(10));
-    let durability = cluster
-        .peer(0)
-        .run(["durability", "three.bin", "--json"])
-        .expect(0)
-        .json();
-    assert_eq!(durability["survives_any"], 1, "{durability}");
-    let why = cluster
-        .peer(0)
-        .run(["why", "three.bin", "--json"])
-        .expect(0)
-        .json()
-        .to_string();
-    assert!(
-        why.contains("\"unreachable\"") && why.contains(&format!("{dead}: connection refused")),
-        "{why}"
-    );
+    let ask = |command: &'static str| {
+        let peer = cluster.peer(0);
+        move || peer.run([command, "three.bin", "--json"]).expect(0).json()
+    };
+    eventually("the second replica", PATIENCE, ask("durability"), |durability| {
+        durability["survives_any"] == 1
+    })?;
+    eventually("the reason", PATIENCE, ask("why"), |why| {
+        let why = why.to_string();
+        why.contains("\"unreachable\"") && why.contains(&format!("{dead}: connection refused"))
+    })?;
     let shown = cluster.peer(0).run(["network"]).expect(0);
     assert!(shown.stdout.contains("live, unreachable"), "{}", shown.stdout);
+    // The peer itself is told.
+    let ask = || cluster.outsider("third", ["status", "--json"]).expect(0).json();
+    let told = eventually("the peer to be told", PATIENCE, ask, |status| {
+        status["unreachable"].is_object()
+    })?;
+    assert_eq!(told["unreachable"]["addr"], dead.as_str());
+    assert_eq!(told["unreachable"]["error"], "connection refused");
+    let text = cluster.outsider("third", ["status"]).expect(0).stdout;
+    let said = format!("other peers cannot reach this peer at {dead}: connection refused");
+    assert!(text.contains(&said) && text.contains("--advertise"), "{text}");
+    assert_eq!(cluster.peer(0).status()["unreachable"], Value::Null);
     Ok(())
 }
 
@@ -103,6 +109,12 @@ fn a_reader_hears_that_holders_cannot_be_reached() -> Result<()> {
     eventually("it to be unavailable", PATIENCE, state, |state| {
         *state == "unavailable"
     })?;
+    let durability = cluster.peer(0).run(["durability", "far.bin"]).expect(0).stdout;
+    let said = "part of it is only on peers that others cannot reach";
+    assert!(
+        durability.contains(said) && !durability.contains("no live peer"),
+        "{durability}"
+    );
     let output = cluster.path("copy");
     let get = [
         "get",

@@ -1,7 +1,5 @@
 //! A removed name is gone, everywhere and for good.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use harness::{Cluster, eventually};
 
@@ -89,7 +87,7 @@ fn a_peer_that_was_away_does_not_bring_a_removed_name_back() -> Result<()> {
     publish(&cluster, 0, "data", MIB, 2)?;
     cluster.peer_mut(0).program.kill();
     let removed = || cluster.peer(1).run(["remove", "data"]).code;
-    eventually("the removal", Duration::from_secs(10), removed, |code| *code == 0)?;
+    eventually("the removal", PATIENCE, removed, |code| *code == 0)?;
     cluster.peer_mut(0).program.restart()?;
     cluster.wait_for_live_peers(3)?;
     // The publisher learns that the content is unwanted; meanwhile and afterwards the name stays unbound.
@@ -136,7 +134,7 @@ fn a_bound_name_is_not_bound_to_something_else_unless_asked() -> Result<()> {
         "--replicas",
         "1",
         "--wait",
-        "30s",
+        "60s",
     ];
     let refused = cluster.peer(1).run(add).expect(5);
     assert!(refused.stderr.contains("data"), "{}", refused.stderr);

@@ -16,12 +16,9 @@ fn a_killed_fetch_continues_and_does_not_start_over() -> Result<()> {
     let mut cluster = Cluster::builder().peers(2).start()?;
     let original = publish(&cluster, 0, "data", LENGTH, 1)?;
     // However quick the machine, there is a middle in which to kill.
-    drop(
-        cluster
-            .peer(0)
-            .run(["limit", "--upload", &RATE.to_string()])
-            .expect(0),
-    );
+    let limit =
+        |cluster: &Cluster, rate: &str| drop(cluster.peer(0).run(["limit", "--upload", rate]).expect(0));
+    limit(&cluster, &RATE.to_string());
     let output = cluster.path("fetched");
     let get = [
         "get",
@@ -50,11 +47,13 @@ fn a_killed_fetch_continues_and_does_not_start_over() -> Result<()> {
             break;
         }
     }
+    limit(&cluster, "64KiB");
     cluster.peer_mut(1).program.kill();
     assert_ne!(fetching.wait()?.code(), Some(0));
     assert!(!output.exists(), "an output appears only when it is complete");
 
     cluster.peer_mut(1).program.restart()?;
+    limit(&cluster, "none");
     let ask = || cluster.peer(1).run(get);
     let outcome = eventually("the fetch to go through", PATIENCE, ask, |outcome| {
         outcome.code == 0

@@ -8,15 +8,7 @@ use anyhow::Result;
 use harness::{Cluster, Outcome, Program, binaries, eventually};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::PATIENCE;
-
-fn run(program: &str, arguments: &[&str]) -> Outcome {
-    Command::new(binaries::path(program))
-        .args(arguments)
-        .output()
-        .expect("the program is there")
-        .into()
-}
+use crate::{PATIENCE, run};
 
 #[test]
 fn every_program_lists_all_faults_of_its_file_and_does_not_start() -> Result<()> {

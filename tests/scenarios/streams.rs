@@ -177,18 +177,14 @@ fn an_input_that_breaks_off_leaves_nothing_behind() -> Result<()> {
         kill_process(Pid::from_child(&child), signal)?;
         assert_eq!(child.wait()?.code(), code);
         drop(stdin);
-        eventually(
-            "it to be gone",
-            PATIENCE,
-            || leftovers(peer.data_dir()),
-            Vec::is_empty,
-        )?;
-        let status = peer.status();
-        assert_eq!(
-            (status["used"].as_u64(), status["contents"].as_u64()),
-            (Some(0), Some(0)),
-            "{status}"
-        );
+        let left = || {
+            let status = peer.status();
+            let counted = (status["used"].as_u64(), status["contents"].as_u64());
+            (leftovers(peer.data_dir()), counted)
+        };
+        eventually("it to be gone", PATIENCE, left, |(files, counted)| {
+            files.is_empty() && *counted == (Some(0), Some(0))
+        })?;
         assert_eq!(peer.run(["locate", "half"]).code, 3);
     }
     // An unreadable input, such as a directory, is no end of input either.

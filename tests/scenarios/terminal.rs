@@ -395,7 +395,7 @@ fn at_a_terminal_every_option_works_in_spanish_too() -> Result<()> {
 #[test]
 fn transfers_go_on_in_the_background_and_leaving_asks() -> Result<()> {
     let cluster = Cluster::builder().peers(1).start()?;
-    publish(&cluster, 0, "slow", 4 << 20, 1)?;
+    publish(&cluster, 0, "slow", 32 << 20, 1)?;
     content::write(&cluster.path("mine"), 4 << 20, 5)?;
     let data_dir = cluster.path("newcomer");
     let limits = ["--upload-limit", "64KiB/s", "--download-limit", "64KiB/s"];
@@ -407,7 +407,7 @@ fn transfers_go_on_in_the_background_and_leaving_asks() -> Result<()> {
     for line in ["6", "slow", "copy"] {
         person.types(line);
     }
-    person.reads("fetching slow: 4.0 MiB", "");
+    person.reads("fetching slow: 32.0 MiB", "");
     person.reads(
         &format!("asking {} for fragment", cluster.peer(0).program.address()),
         "",
@@ -431,7 +431,7 @@ fn transfers_go_on_in_the_background_and_leaving_asks() -> Result<()> {
     person.types("t");
     person.is_asked("a number follows one", "");
     person.types("r 1");
-    person.reads("fetching slow: 4.0 MiB", "");
+    person.reads("fetching slow: 32.0 MiB", "");
     person.reads("asking", "");
     person.presses(keys::CTRL_C);
     person.is_back(&one, &one);
@@ -508,11 +508,11 @@ fn a_node_that_dies_meanwhile_is_missed_and_found_again() -> Result<()> {
 #[test]
 fn the_end_of_a_transfer_is_told_above_the_line_that_is_typed() -> Result<()> {
     let cluster = Cluster::builder().peers(1).start()?;
-    let original = publish(&cluster, 0, "slow", 1 << 20, 1)?;
+    let original = publish(&cluster, 0, "slow", 8 << 20, 1)?;
     let data_dir = cluster.path("newcomer");
     let flags = [
         "--download-limit",
-        "256KiB/s",
+        "64KiB/s",
         "--webserver",
         cluster.webserver.address(),
     ];
@@ -527,6 +527,8 @@ fn the_end_of_a_transfer_is_told_above_the_line_that_is_typed() -> Result<()> {
     let one = format!("{tracker}, 1 transfer");
     person.is_back(&one, &one);
     person.presses("he");
+    let limit = ["limit", "--download", "none"];
+    drop(cluster.outsider("newcomer", limit).expect(0));
     person.reads("[1] fetched slow to", "");
     person.presses("lp");
     person.presses(keys::ENTER);

@@ -8,11 +8,7 @@ use anyhow::Result;
 use harness::{Cluster, Peer};
 use serde_json::Value;
 
-use crate::{MIB, assert_same, get};
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("the harness makes text paths")
-}
+use crate::{MIB, assert_same, get, text};
 
 fn used(peer: &Peer) -> u64 {
     peer.status()["used"].as_u64().expect("a number")

@@ -3,17 +3,13 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use harness::{Cluster, Peer, eventually};
 use serde_json::{Value, json};
 
-use crate::{MIB, PATIENCE};
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("the harness makes text paths")
-}
+use crate::{MIB, PATIENCE, text};
 
 fn ask<const N: usize>(peer: &Peer, arguments: [&str; N]) -> Value {
     peer.run(arguments).expect(0).json()
@@ -30,6 +26,16 @@ fn plant(root: &Path) -> Result<()> {
 }
 
 const LENGTH: u64 = 3 * MIB + 20_000 + 5 + 9;
+
+/// Starts a publisher and a reader, with the planted directory published as `tree`, with one replica.
+fn published() -> Result<(Cluster, PathBuf)> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    plant(&tree)?;
+    let add = ["add", text(&tree), "--replicas", "1", "--wait", "60s"];
+    drop(cluster.peer(0).run(add).expect(0));
+    Ok((cluster, tree))
+}
 
 /// Flips a byte of every content that a peer's store keeps, and returns how many there are.
 fn rot(peer: &Peer) -> Result<usize> {
@@ -48,11 +54,8 @@ fn rot(peer: &Peer) -> Result<usize> {
 
 #[test]
 fn every_answer_about_a_directory_is_of_all_of_it() -> Result<()> {
-    let mut cluster = Cluster::builder().peers(2).start()?;
-    let (tree, copy) = (cluster.path("tree"), cluster.path("copy"));
-    plant(&tree)?;
-    let add = ["add", text(&tree), "--replicas", "1", "--wait", "60s"];
-    drop(cluster.peer(0).run(add).expect(0));
+    let (mut cluster, tree) = published()?;
+    let copy = cluster.path("copy");
     let reader = cluster.peer(1);
     let plan = ask(reader, ["get", "tree", "--dry-run", "--json"]);
     assert_eq!(
@@ -65,12 +68,15 @@ fn every_answer_about_a_directory_is_of_all_of_it() -> Result<()> {
 
     let listed = ask(reader, ["list", "--json"]);
     assert_eq!(listed["names"][0]["length"], LENGTH);
-    let has_all = |located: &Value, peer: &Value| peer["fragments_held"] == located["fragment_count"];
-    let is_known = |located: &Value| {
+    // A reader announces the catalog, the packs and the files as they come: a holder of some of them is one
+    // already.
+    let are_known = |located: &Value| {
         let peers = located["peers"].as_array().expect("peers");
-        peers.iter().filter(|peer| has_all(located, peer)).count() == 2
+        let has_all = |peer: &Value| peer["fragments_held"] == located["fragment_count"];
+        peers.len() == 2 && peers.iter().all(has_all)
     };
-    let located = eventually("both hold it", PATIENCE, || reader.locate("tree"), is_known)?;
+    let located = eventually("both to hold all", PATIENCE, || reader.locate("tree"), are_known)?;
+    assert_eq!(located["holder_count"], 2);
     assert_eq!(
         (&located["length"], &located["directory"]),
         (&json!(LENGTH), &json!(true))
@@ -80,9 +86,7 @@ fn every_answer_about_a_directory_is_of_all_of_it() -> Result<()> {
         (&json!(1), &json!(1)),
         "a copy is no replica"
     );
-    let whole = &located["fragment_count"];
     for peer in located["peers"].as_array().expect("peers") {
-        assert_eq!(&peer["fragments_held"], whole);
         assert_eq!(peer["keeps"], peer["fragments_kept"] != 0);
     }
     let survives = ask(reader, ["durability", "tree", "--json"]);
@@ -125,15 +129,7 @@ fn every_answer_about_a_directory_is_of_all_of_it() -> Result<()> {
 
 #[test]
 fn what_is_inside_a_directory_can_be_named() -> Result<()> {
-    let cluster = Cluster::builder().peers(2).start()?;
-    let tree = cluster.path("tree");
-    plant(&tree)?;
-    drop(
-        cluster
-            .peer(0)
-            .run(["add", text(&tree), "--replicas", "1"])
-            .expect(0),
-    );
+    let (cluster, _) = published()?;
     let reader = cluster.peer(1);
     for (path, bytes) in [
         ("tree/d/x:y", "colon"),
@@ -186,12 +182,206 @@ fn what_is_inside_a_directory_can_be_named() -> Result<()> {
 }
 
 #[test]
-fn globs_that_leave_nothing_of_a_directory_are_not_found() -> Result<()> {
+fn a_path_inside_has_a_size_of_its_own() -> Result<()> {
     let cluster = Cluster::builder().peers(2).start()?;
     let tree = cluster.path("tree");
     plant(&tree)?;
-    let (publisher, reader) = (cluster.peer(0), cluster.peer(1));
+    let publisher = cluster.peer(0);
+    let added = publisher
+        .run(["add", text(&tree), "--replicas", "1", "--json"])
+        .expect(0);
+    let done = added.json();
+    assert_eq!((&done["length"], &done["files"]), (&json!(LENGTH), &json!(4)));
+    assert_eq!(
+        done["contents"], 3,
+        "its catalog, a pack and a large file: {done}"
+    );
+    assert!(done["fragments"].as_u64().is_some_and(|all| all > 3), "{done}");
+    let again = publisher.run(["add", text(&tree), "--replicas", "1"]).expect(0);
+    assert!(again.stdout.contains("in 4 files"), "{}", again.stdout);
+
+    let reader = cluster.peer(1);
+    for (path, length) in [
+        ("tree/d/x:y", 5),
+        ("tree/d", 20_014),
+        ("tree/large", 3 * MIB),
+        ("tree", LENGTH),
+    ] {
+        assert_eq!(
+            ask(reader, ["locate", path, "--json"])["length"],
+            length,
+            "{path}"
+        );
+        let plan = ask(reader, ["get", path, "--dry-run", "--json"]);
+        assert_eq!(plan["length"], length, "{path}");
+    }
+    let located = reader.run(["locate", "tree/d/x:y"]).expect(0);
+    assert!(
+        located.stdout.contains("tree/d/x:y  revision 1  5 B"),
+        "{}",
+        located.stdout
+    );
+    Ok(())
+}
+
+#[test]
+fn parts_that_are_not_here_are_not_verified_silently() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let (tree, copy) = (cluster.path("tree"), cluster.path("copy"));
+    plant(&tree)?;
+    let publisher = cluster.peer(0);
     drop(publisher.run(["add", text(&tree), "--replicas", "1"]).expect(0));
+    let reader = cluster.peer(1);
+    let some = ["get", "tree", "--output", text(&copy), "--include", "d/**"];
+    drop(reader.run(some).expect(0));
+    let verify = |peer: &Peer, what: &str, code: i32| {
+        let outcome = peer.run(["verify", what, "--json"]).expect(code);
+        let mut lines = outcome
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let done = lines.find(|line| line["event"] == "done").expect("a result");
+        (done["damaged"].as_u64(), done["missing"].as_u64())
+    };
+    for what in ["tree", "tree@1", "tree/large"] {
+        assert_eq!(verify(reader, what, 7), (Some(0), Some(3 * MIB)), "{what}");
+    }
+    for what in ["tree/d", "tree/d/small", "tree@1/d/x:y"] {
+        assert_eq!(verify(reader, what, 0), (Some(0), Some(0)), "{what}");
+    }
+    let told = reader.run(["verify", "tree"]).expect(7);
+    assert!(
+        told.stderr.contains("3.0 MiB of it is not here"),
+        "{}",
+        told.stderr
+    );
+    let told = reader.run(["verify", "tree", "--lang", "es"]).expect(7);
+    assert!(told.stderr.contains("no está aquí"), "{}", told.stderr);
+    // The node lacks nothing of what it holds.
+    drop(reader.run(["verify"]).expect(0));
+
+    // The user's own file goes: it is damaged when it is read, and then it is not here.
+    fs::remove_file(tree.join("large"))?;
+    drop(publisher.run(["verify", "tree"]).expect(8));
+    assert_eq!(verify(publisher, "tree", 7), (Some(0), Some(3 * MIB)));
+    assert_eq!(verify(publisher, "tree/d/small", 0), (Some(0), Some(0)));
+    Ok(())
+}
+
+/// Rot in another fragment of a pack is no damage of a file.
+#[test]
+fn a_file_is_verified_by_the_fragments_that_it_is_in() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let tree = cluster.path("tree");
+    fs::create_dir_all(&tree)?;
+    for n in 0..8 {
+        harness::content::write(&tree.join(format!("file{n}")), 100_000, n)?;
+    }
+    let peer = cluster.peer(0);
+    let add = [
+        "add",
+        text(&tree),
+        "--replicas",
+        "1",
+        "--fragment-length",
+        "64KiB",
+    ];
+    drop(peer.run(add).expect(0));
+    drop(peer.run(["verify", "tree"]).expect(0));
+    // Of the pack the first fragment rots; the catalog is spared, because it is short.
+    for entry in fs::read_dir(peer.data_dir().join("contents"))? {
+        for file in fs::read_dir(entry?.path())? {
+            let file = fs::File::options().read(true).write(true).open(file?.path())?;
+            if file.metadata()?.len() > 400_000 {
+                let mut byte = [0];
+                file.read_exact_at(&mut byte, 0)?;
+                file.write_all_at(&[byte[0] ^ 0x40], 0)?;
+            }
+        }
+    }
+    let codes: Vec<_> = (0..8)
+        .map(|n| peer.run(["verify", &format!("tree/file{n}")]).code)
+        .collect();
+    let (sound, rotten) = (0, 8);
+    let count = |wanted: i32| codes.iter().filter(|code| **code == wanted).count();
+    assert!(count(rotten) == 1 && count(sound) >= 6, "{codes:?}");
+    Ok(())
+}
+
+#[test]
+fn options_without_effect_are_refused() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let peer = cluster.peer(0);
+    let file = cluster.path("file");
+    fs::write(&file, b"a file")?;
+    let file = text(&file);
+    drop(peer.run(["add", file, "--replicas", "1"]).expect(0));
+    let output = cluster.path("out");
+    let refused: [&[&str]; 14] = [
+        &["add", file, "--name", "x", "--include", "*"],
+        &["add", file, "--name", "x", "--exclude", "*", "--dry-run"],
+        &["add", file, "--name", "x", "--links", "keep"],
+        &["add", file, "--name", "x", "--case", "keep"],
+        &["add", file, "--name", "x", "--skip-unsupported"],
+        &["add", "-", "--name", "x", "--skip-unsupported"],
+        &["add", "-", "--name", "x", "--include", "*"],
+        &["send", file, "--links", "keep"],
+        &["get", "file", "--output", text(&output), "--include", "*"],
+        &["get", "file", "--output", text(&output), "--exclude", "*.tmp"],
+        &[
+            "get",
+            "file",
+            "--output",
+            text(&output),
+            "--include",
+            "*",
+            "--dry-run",
+        ],
+        &["get", "file", "--output", "-", "--include", "*"],
+        &["get", "file", "--output", "-", "--force"],
+        &["maintenance", "off", "--for", "1h"],
+    ];
+    for line in refused {
+        let refused = peer.run(line.iter().copied()).expect(2);
+        assert!(!refused.stderr.contains("Usage:"), "{line:?}: {}", refused.stderr);
+    }
+    assert!(!output.exists());
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_is_refused_as_the_addition_would_be() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let (one, other) = (cluster.path("one"), cluster.path("other"));
+    harness::content::write(&one, 300_000, 3)?;
+    fs::copy(&one, &other)?;
+    let add = ["add", text(&one), "--fragment-length", "64KiB", "--replicas", "1"];
+    drop(cluster.peer(0).run(add).expect(0));
+    let peer = cluster.peer(1);
+    let lines: [(&[&str], i32); 3] = [
+        (&["add", text(&other), "--fragment-length", "128KiB"], 5),
+        (&["add", "/proc/cpuinfo"], 2),
+        (&["add", "/proc/sys/kernel"], 2),
+    ];
+    for (line, code) in lines {
+        let dry = peer.run(line.iter().copied().chain(["--dry-run"]));
+        let real = peer.run(line.iter().copied());
+        assert_eq!(
+            (dry.code, real.code),
+            (code, code),
+            "{line:?}: {} {}",
+            dry.stderr,
+            real.stderr
+        );
+        assert!(!real.stderr.contains("--update"), "{}", real.stderr);
+    }
+    Ok(())
+}
+
+#[test]
+fn globs_that_leave_nothing_of_a_directory_are_not_found() -> Result<()> {
+    let (cluster, tree) = published()?;
+    let reader = cluster.peer(1);
     let out = cluster.path("out");
     for more in [["--include", "none*"], ["--exclude", "*"]] {
         let [option, glob] = more;
@@ -214,15 +404,7 @@ fn globs_that_leave_nothing_of_a_directory_are_not_found() -> Result<()> {
 
 #[test]
 fn a_name_that_hides_a_path_inside_says_how_to_get_the_path() -> Result<()> {
-    let cluster = Cluster::builder().peers(2).start()?;
-    let tree = cluster.path("tree");
-    plant(&tree)?;
-    drop(
-        cluster
-            .peer(0)
-            .run(["add", text(&tree), "--replicas", "1"])
-            .expect(0),
-    );
+    let (cluster, tree) = published()?;
     let reader = cluster.peer(1);
     let hiding = cluster.path("hiding");
     fs::write(&hiding, b"hiding")?;
@@ -244,5 +426,45 @@ fn a_name_that_hides_a_path_inside_says_how_to_get_the_path() -> Result<()> {
             .expect(0),
     );
     assert_eq!(fs::read(&output)?, fs::read(tree.join("d/small"))?);
+    Ok(())
+}
+
+#[test]
+fn a_name_that_comes_to_hide_a_path_says_so_at_once() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let (tree, file) = (cluster.path("tree"), cluster.path("file"));
+    plant(&tree)?;
+    drop(
+        cluster
+            .peer(0)
+            .run(["add", text(&tree), "--replicas", "1"])
+            .expect(0),
+    );
+    // This peer has never seen the directory's catalog.
+    let peer = cluster.peer(1);
+    fs::write(&file, b"hiding")?;
+    let add = |name: &str| {
+        peer.run(["add", text(&file), "--name", name, "--replicas", "1", "--json"])
+            .expect(0)
+    };
+    let hides = |name: &str, inside: &str| json!([{"name": name, "inside": inside}]);
+    let hiding = add("tree/d/small");
+    assert_eq!(hiding.json()["hides"], hides("tree/d/small", "tree@1/d/small"));
+    assert!(hiding.stdout.contains(r#""event":"hides""#), "{}", hiding.stdout);
+    assert_eq!(add("tree/d/none").json()["hides"], json!([]));
+    let told = peer.run(["add", text(&file), "--name", "tree/d/small"]).expect(0);
+    assert!(told.stderr.contains("tree@1/d/small"), "{}", told.stderr);
+
+    drop(add("other"));
+    let renamed = ask(peer, ["rename", "other", "tree/large", "--json"]);
+    assert_eq!(renamed["hides"], hides("tree/large", "tree@1/large"));
+    // The other way round: the names were there before the directory.
+    drop(add("later/large"));
+    drop(add("later/none"));
+    let later = cluster
+        .peer(0)
+        .run(["add", text(&tree), "--name", "later", "--json"])
+        .expect(0);
+    assert_eq!(later.json()["hides"], hides("later/large", "later@1/large"));
     Ok(())
 }

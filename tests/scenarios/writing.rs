@@ -3,47 +3,22 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Result;
 use harness::{Cluster, Outcome, Peer, binaries, content};
 
-use crate::{MIB, PATIENCE, publish};
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("the harness makes text paths")
-}
+use crate::collections::seen;
+use crate::{MIB, PATIENCE, all_below, publish, text};
 
 fn mode(path: &Path) -> u32 {
     fs::symlink_metadata(path).expect("is there").mode() & 0o7777
 }
 
-/// Lists what is below a directory, with modes, lengths and times.
-fn standing(root: &Path) -> Vec<String> {
-    let mut all = Vec::new();
-    let mut next = vec![root.to_owned()];
-    while let Some(path) = next.pop() {
-        let there = fs::symlink_metadata(&path).expect("is there");
-        if there.is_dir() {
-            let entries = fs::read_dir(&path).expect("lists");
-            next.extend(entries.map(|entry| entry.expect("lists").path()));
-        }
-        let time = (there.mtime(), there.mtime_nsec());
-        all.push(format!(
-            "{} {:o} {} {time:?}",
-            path.display(),
-            there.mode(),
-            there.len()
-        ));
-    }
-    all.sort();
-    all
-}
-
-fn leftovers(root: &Path) -> Vec<String> {
-    let all = standing(root).into_iter();
-    all.filter(|line| line.contains(".enjambre-part")).collect()
+fn leftovers(root: &Path) -> Vec<PathBuf> {
+    let is_left = |path: &PathBuf| text(path).contains(".enjambre-part");
+    all_below(root).into_iter().filter(is_left).collect()
 }
 
 fn plant(tree: &Path) -> Result<()> {
@@ -93,7 +68,7 @@ fn what_is_in_the_way_of_a_directory_is_said_before_anything_is_written() -> Res
             fs::create_dir(&place)?;
         }
         add(publisher, &changed);
-        let before = standing(&copy);
+        let before = seen(&copy);
         // NAME goes into the directory that is there, under its own name; so does the first one.
         let into = cluster.path("into");
         fs::create_dir(&into)?;
@@ -103,7 +78,7 @@ fn what_is_in_the_way_of_a_directory_is_said_before_anything_is_written() -> Res
         fs::remove_dir(&into)?;
         assert!([2, 5].contains(&refused.code), "{turn}: {}", refused.stderr);
         assert!(refused.stderr.contains(turn), "{turn}: {}", refused.stderr);
-        assert_eq!(standing(&copy), before, "{turn}: nothing is half applied");
+        assert_eq!(seen(&copy), before, "{turn}: nothing is half applied");
         fs::remove_dir_all(&changed)?;
     }
     Ok(())
@@ -182,9 +157,11 @@ fn a_killed_get_leaves_nothing_that_stays_and_goes_on_in_its_directory() -> Resu
     for n in 0..3000_u32 {
         fs::write(tree.join(format!("small {n}")), n.to_le_bytes().repeat(100))?;
     }
-    content::write(&tree.join("large"), 3 * MIB, 9)?;
+    content::write(&tree.join("large"), 24 * MIB, 9)?;
     add(cluster.peer(0), &tree);
     let line = ["get", "tree", "--output", text(&new)];
+    // However quick the machine, the large file is not there when the small ones are being written.
+    drop(cluster.peer(1).run(["limit", "--download", "1MiB"]).expect(0));
     let mut command = cluster.peer(1).command(line).spawn()?;
     // It is killed together with its node while it writes.
     let begun = || fs::read_dir(&new).map_or(0, Iterator::count);
@@ -195,9 +172,10 @@ fn a_killed_get_leaves_nothing_that_stays_and_goes_on_in_its_directory() -> Resu
     cluster.wait_for_live_peers(2)?;
     assert_eq!(
         leftovers(&new),
-        Vec::<String>::new(),
+        Vec::<PathBuf>::new(),
         "the next start removes them"
     );
+    drop(cluster.peer(1).run(["limit", "--download", "none"]).expect(0));
     drop(cluster.peer(1).run(line).expect(0));
     assert!(!new.join("tree").exists(), "it goes on where it was");
     assert_eq!(fs::read_dir(&new)?.count(), 3001);
@@ -220,7 +198,7 @@ fn an_output_that_was_given_up_does_not_come_back() -> Result<()> {
     drop(reader.run(["get", "data", "--output", text(&wanted)]).expect(0));
     assert!(!given_up.exists());
     crate::assert_same(&cluster.path("data.bin"), &wanted);
-    assert_eq!(leftovers(cluster.directory()), Vec::<String>::new());
+    assert_eq!(leftovers(cluster.directory()), Vec::<PathBuf>::new());
     cluster.peer_mut(1).program.kill();
     Ok(())
 }

@@ -23,6 +23,7 @@ mod eventually;
 pub mod lab;
 mod outcome;
 mod program;
+mod replicas;
 pub mod swarm_sim;
 mod terminal;
 
@@ -30,5 +31,6 @@ pub use cluster::{Cluster, ClusterBuilder, Peer, QUICK_TIMING, copy};
 pub use eventually::{Stopwatch, eventually, interrupt, is_interrupted, until_interrupted};
 pub use outcome::Outcome;
 pub use program::Program;
+pub use replicas::{fewest, keepers, wait_for_replicas};
 pub use rustix::process::Signal;
 pub use terminal::{Terminal, keys};

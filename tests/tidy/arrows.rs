@@ -125,10 +125,6 @@ pub(crate) const STORE: &[Row] = &[
 /// `operations` is what a node does; the borders `rpc`, `http`, `cli` and `menu` stand on it or on a client
 /// and do not call each other, except that `cli` opens the menu.
 pub(crate) const PEER: &[Row] = &[
-    (
-        "assignments",
-        &["blocking", "collection", "eviction", "fetch", "identity"],
-    ),
     ("blocking", &[]),
     (
         "cli",
@@ -154,13 +150,13 @@ pub(crate) const PEER: &[Row] = &[
     (
         "node",
         &[
-            "assignments",
             "blocking",
             "fetch",
             "http",
             "identity",
             "limiter",
             "operations",
+            "orders",
             "publisher",
             "rpc",
             "scrubber",
@@ -183,10 +179,14 @@ pub(crate) const PEER: &[Row] = &[
             "values",
         ],
     ),
+    (
+        "orders",
+        &["blocking", "collection", "eviction", "fetch", "identity"],
+    ),
     ("publisher", &["blocking", "collection", "identity", "session"]),
     ("rpc", &["fetch", "limiter", "operations", "session"]),
     ("scrubber", &["blocking"]),
-    ("session", &["assignments", "blocking", "fetch", "identity"]),
+    ("session", &["blocking", "fetch", "identity", "orders"]),
     ("settings", &["node", "words"]),
     ("source_finder", &["fetch", "session"]),
     ("terminal", &["blocking", "json", "node", "settings", "words"]),
@@ -222,6 +222,7 @@ pub(crate) const TESTS: &[Row] = &[
             "lab",
             "outcome",
             "program",
+            "replicas",
         ],
     ),
     ("cluster", &["binaries", "eventually", "outcome", "program"]),
@@ -234,6 +235,7 @@ pub(crate) const TESTS: &[Row] = &[
     ),
     ("outcome", &[]),
     ("program", &["binaries", "eventually"]),
+    ("replicas", &["cluster", "eventually"]),
     ("swarm_sim", &[]),
     ("terminal", &["eventually"]),
 ];

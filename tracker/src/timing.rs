@@ -17,6 +17,7 @@ static TICK: Key<Duration> = Key::new("timing.tick", duration).or("250ms");
 static STALL: Key<Duration> = Key::new("timing.stall", duration).or("60s").at_once();
 static COOL_DOWN: Key<Duration> = Key::new("timing.cool_down", duration).or("30s").at_once();
 static RETRY: Key<Duration> = Key::new("timing.retry", duration).or("2s").at_once();
+static PROBE: Key<Duration> = Key::new("timing.probe", duration).or("60s").at_once();
 static TRIM: Key<Duration> = Key::new("timing.trim", duration).or("5m").at_once();
 static ORPHAN: Key<Duration> = Key::new("timing.orphan", duration).or("60s").at_once();
 static REMOVED: Key<Duration> = Key::new("timing.removed", duration).or("2s").at_once();
@@ -36,6 +37,7 @@ pub(crate) static TABLE: Table = &[
     &STALL,
     &COOL_DOWN,
     &RETRY,
+    &PROBE,
     &TRIM,
     &ORPHAN,
     &REMOVED,
@@ -66,6 +68,9 @@ pub struct Timing {
     pub cool_down: Duration,
     /// Time after which a content is looked at again when its replicas cannot be made now.
     pub retry: Duration,
+    /// Time after which a peer in reach is dialled again: a peer from which nobody reads may be out of reach
+    /// for so long unnoticed. The default needs the pace that the tracker allows with 15,000 peers.
+    pub probe: Duration,
     /// Time for which replicas may be over the target before the surplus is dropped: by default most peers
     /// that come and go do so faster.
     pub trim: Duration,
@@ -114,6 +119,7 @@ impl Timing {
             stall: get(&STALL),
             cool_down: get(&COOL_DOWN),
             retry: get(&RETRY),
+            probe: get(&PROBE),
             trim: get(&TRIM),
             orphan: get(&ORPHAN),
             removed: get(&REMOVED),
@@ -135,6 +141,9 @@ impl Timing {
         }
         if self.tick < Duration::from_millis(10) || self.retry < Duration::from_millis(10) {
             return Err("timing: tick and retry must be at least 10ms");
+        }
+        if self.probe < Duration::from_secs(1) {
+            return Err("timing: probe must be at least 1s");
         }
         // A tick that comes later than half a lease is taken for an absence of the tracker's own.
         if self.lease < self.tick * 4 {

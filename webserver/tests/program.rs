@@ -9,7 +9,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn webserver(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_webserver"));

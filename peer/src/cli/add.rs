@@ -7,6 +7,7 @@ use clap::Args;
 use proto::RemoteError;
 use proto::client::ControlClient;
 use proto::messages::control::{Add, AddStream, SessionStatus};
+use shared::ErrorCode;
 use shared::model::{FragmentLength, Name, ReplicationTarget};
 
 use super::context::Context;
@@ -16,6 +17,7 @@ use super::standard_streams::{self, StdinFailure};
 use crate::terminal::adding::{AddEvents, Wait, follow};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::paths::{file_to_add, is_standard, name_of, off_thread, shown};
+use crate::terminal::show::own_reach;
 use crate::words;
 
 /// Arguments of `peer add`.
@@ -69,6 +71,10 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         let why = words::cannot(words::add(shown), words::read_once_whole());
         return Err(Failure::new(Exit::Usage, why));
     }
+    let is_file = !path.is_dir();
+    if is_file && (!selection.is_all() || args.rules != EntryRules::default()) {
+        return Err(no_entries(words::add(shown)));
+    }
     if args.dry_run {
         let wanted = plan::Wanted {
             selection,
@@ -81,8 +87,8 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         None => context.require_sharing(&shown).await?,
         Some(_) => context.find_or_run().await?,
     };
-    if let Some(host) = node.status.visitor_host {
-        context.out.note(&words::visitor(&node.status.address, host));
+    if let Some(why) = own_reach(&node.status) {
+        context.out.note(&why);
     }
     // Otherwise the command would wait until the node is connected.
     if args.wait.is_some() && node.status.session == SessionStatus::Offline {
@@ -91,7 +97,6 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     if matches!(node.status.session, SessionStatus::Connected { .. }) {
         plan::warn_of_few_peers(context, &node).await;
     }
-    let is_file = !path.is_dir();
     let add = Add {
         path,
         name: name.clone(),
@@ -111,15 +116,18 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
         failure = stdin.failure() => Err(failure),
         followed = followed => followed,
     };
-    if let Ok(added) = &followed
-        && is_file
-    {
+    if let Ok(added) = &followed {
         plan::tell_other_fragments(context, added.fragment_length, &shown);
     }
     followed
         .map(drop)
         .map_err(|failure| context.explain_leaving(failure, &name))
-        .map_err(|failure| failure.hint_for(Exit::Conflict, words::update_or_rename()))
+        .map_err(|failure| failure.hint_for_code(ErrorCode::Conflict, words::update_or_rename()))
+}
+
+/// Returns the failure of a command that is to choose among the entries of something that has none.
+pub(super) fn no_entries(what: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Usage, words::cannot(what, words::only_of_directories()))
 }
 
 /// Returns the absolute path of a file or directory to add, or `-`.

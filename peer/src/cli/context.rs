@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proto::client::ControlClient;
 use proto::messages::Remove;
-use proto::messages::control::EntryPoint;
+use proto::messages::control::{EntryPoint, Hiding};
 use shared::model::ContentRef;
 use shared::model::Name;
 use shared::runtime::{Clock, Tasks};
@@ -146,8 +146,13 @@ impl<'a> Context<'a> {
         if content.splits().next().is_none() {
             return;
         }
-        if let Ok(Some(inside)) = client.shadowed(content).await {
-            self.out.note(&words::hides(content, inside));
+        self.note_hidings(&client.hidings(content).await.unwrap_or_default());
+    }
+
+    /// Tells which names hide paths inside directories.
+    pub(super) fn note_hidings(&self, hidings: &[Hiding]) {
+        for hiding in hidings {
+            self.out.note(&words::hides(&hiding.name, &hiding.inside));
         }
     }
 

@@ -119,6 +119,10 @@ async fn print(context: &Context<'_>, args: &GetArgs, entry: Option<&EntryPoint>
         let why = words::cannot(words::get(content), words::output_is_the_file());
         return Err(Failure::new(Exit::Usage, why));
     }
+    if args.force {
+        let why = words::cannot(words::get(content), words::nothing_to_replace());
+        return Err(Failure::new(Exit::Usage, why));
+    }
     let client = context.find_or_run_in(entry).await?.client;
     let events = client.read(content).await;
     let events = events.map_err(|error| get_failure(content, &error))?;

@@ -113,14 +113,17 @@ pub(super) async fn rename(context: &Context<'_>, from: Name, to: Name) -> Resul
     let client = context.require().await?.client;
     let bound = client.rename(&rename).await;
     let bound = bound.map_err(|error| Failure::of(words::rename(from, to), &error))?;
+    let hidings = client.hidings(&ContentRef::Name(to.clone())).await;
+    let hidings = hidings.unwrap_or_default();
     context.out.line(&words::renamed(from, to, bound.revision));
     context.out.json(&Renamed {
         from: from.to_string(),
         name: to.to_string(),
         revision: bound.revision.get(),
         content: bound.content.to_string(),
+        hides: hidings.iter().map(json::hidden).collect(),
     });
-    context.note_hidden(&client, &ContentRef::Name(to.clone())).await;
+    context.note_hidings(&hidings);
     Ok(())
 }
 

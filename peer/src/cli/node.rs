@@ -129,15 +129,30 @@ pub(super) async fn verify(context: &Context<'_>, what: Option<ContentRef>) -> R
     }
     context.out.json(&VerifyLine::Done(json::verified(verified)));
     let bytes = ByteCount::new(verified.done);
-    match verified.damaged {
-        0 => {
+    let missing = ByteCount::new(verified.missing);
+    match (verified.damaged, verified.missing) {
+        (0, 0) => {
             context.out.line(&words::verified_all(bytes));
             Ok(())
         }
-        damaged => Err(Failure::new(
-            Exit::Integrity,
-            words::verified_damaged(bytes, words::damaged_withdrawn(damaged.into())),
+        (0, _) => Err(Failure::new(
+            Exit::Incomplete,
+            words::verified_some(bytes, missing),
         )),
+        (damaged, 0) => {
+            let withdrawn = words::damaged_withdrawn(damaged.into());
+            Err(Failure::new(
+                Exit::Integrity,
+                words::verified_damaged(bytes, withdrawn),
+            ))
+        }
+        (damaged, _) => {
+            let found = words::damaged_and_missing(words::damaged_withdrawn(damaged.into()), missing);
+            Err(Failure::new(
+                Exit::Integrity,
+                words::verified_damaged(bytes, found),
+            ))
+        }
     }
 }
 
@@ -155,6 +170,7 @@ where
         done: 0,
         total: 0,
         damaged: 0,
+        missing: 0,
     };
     while let Some(verified) = events.next().await? {
         context.out.json(&VerifyLine::Progress(json::verified(verified)));

@@ -13,11 +13,10 @@ use proto::client::ControlClient;
 use proto::messages::Locate;
 use proto::messages::control::{EntryKind, Get, Listed};
 use shared::collection::{Rules, Selection, Unsupported};
-use shared::hash::hash_content;
 use shared::json::{AddPlan, GetPlan, LeftOutEntry, PlannedSource};
 use shared::model::{
-    ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Location, Manifest, Name, PeerId, PeerInfo,
-    PeerMode, PeerState, Share, format_duration,
+    ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Location, Name, PeerId, PeerInfo, PeerMode,
+    PeerState, Share, format_duration,
 };
 use shared::{Coded as _, ErrorCode};
 
@@ -29,7 +28,7 @@ use crate::terminal::getting::get_failure;
 use crate::terminal::listing::{all_peers, locate};
 use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place, umask};
 use crate::words;
-use store::StoreError;
+use store::read_file;
 
 /// The longest wait for the number of peers before something is added.
 const WARNING_PATIENCE: Duration = Duration::from_secs(2);
@@ -108,7 +107,15 @@ pub(super) async fn add(
             None => None,
         };
         if let Some(location) = &there {
-            tell_other_fragments(context, location.manifest.fragment_length(), plan.path.display());
+            let known = location.manifest.fragment_length();
+            let is_here = location.holders.iter().any(|holder| holder.peer.id == own);
+            // What is held here keeps its fragments; otherwise the tracker takes no others.
+            if !is_here && known != found.fragment_length {
+                let adding = words::add(plan.path.display());
+                let why = words::known_only_in_fragments(ByteCount::new(known.get().into()));
+                return Err(Failure::new(Exit::Conflict, words::cannot(adding, why)));
+            }
+            tell_other_fragments(context, known, plan.path.display());
         }
         let fewest = there.map_or(0, |location| location.health.fewest);
         let view = all_peers(&node.client).await?;
@@ -179,10 +186,6 @@ fn find(
     own: &Path,
 ) -> Result<Found, Failure> {
     let adding = || words::add(path.display());
-    let failed = |error: &std::io::Error| {
-        let why = words::cannot(adding(), words::io_error(error));
-        Failure::new(error.into(), why)
-    };
     if path.is_dir() {
         let scanned = scan::scan(path, selection, rules, own);
         let scanned = scanned.map_err(|error| Failure::of(adding(), &error))?;
@@ -199,17 +202,12 @@ fn find(
         });
     }
     require_foreign(path, own).map_err(|error| Failure::of(words::add(path.display()), &error))?;
-    let file = std::fs::File::open(path).map_err(|error| failed(&error))?;
-    let length = file.metadata().map_err(|error| failed(&error))?.len();
-    let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(length));
-    Manifest::count_fragments(length, fragment_length)
-        .map_err(|error| Failure::of(adding(), &StoreError::from(error)))?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let manifest: Manifest = hash_content(&file, length, fragment_length, threads, |_, _| Ok(()))
-        .map_err(|error| failed(&error))?;
+    let manifest =
+        read_file(path, fragment_length, threads).map_err(|error| Failure::of(adding(), &error))?;
     Ok(Found {
-        length,
-        fragment_length,
+        length: manifest.length(),
+        fragment_length: manifest.fragment_length(),
         fragments: manifest.fragment_count(),
         content: Some(manifest.content()),
         directory: None,

@@ -14,7 +14,7 @@ use proto::messages::control::{Add, AddEvent, EntryPoint, SessionStatus};
 use shared::json::{SendLine, millis};
 use shared::model::{Binding, ContentRef, Name, ReplicationTarget, format_duration, parse_duration};
 
-use super::add::{begin, source};
+use super::add::{begin, no_entries, source};
 use super::context::Context;
 use super::flags::{EntryRules, GiveUp, Globs};
 use super::get::{self, GetArgs};
@@ -72,6 +72,9 @@ pub struct ReceiveArgs {
 pub(super) async fn send(context: &Context<'_>, args: SendArgs) -> Result<(), Failure> {
     let path = source(&args.path).await?;
     let shown = shown(&path);
+    if !path.is_dir() && args.rules != EntryRules::default() {
+        return Err(no_entries(words::send(&shown)));
+    }
     let called = match args.name {
         Some(name) => name,
         None => name_of(&path)?,

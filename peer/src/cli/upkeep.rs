@@ -47,14 +47,17 @@ pub struct DrainArgs {
     pub cancel: bool,
 }
 
+/// Length of a maintenance, unless `--for` says otherwise.
+const MAINTENANCE: Duration = Duration::from_secs(30 * 60);
+
 /// Arguments of `peer maintenance`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub struct MaintenanceArgs {
     /// Whether the maintenance begins or ends
     pub switch: Switch,
-    /// The maintenance ends by itself after this time, at most a day
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration, default_value = "30m")]
-    pub length: Duration,
+    /// The maintenance ends by itself after this time, at most a day [default: 30m]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    pub length: Option<Duration>,
 }
 
 /// On or off.
@@ -169,9 +172,13 @@ pub(super) async fn set_target(
 }
 
 pub(super) async fn maintenance(context: &Context<'_>, args: MaintenanceArgs) -> Result<(), Failure> {
-    let wish = match args.switch {
-        Switch::On => RequestedMode::Maintenance(args.length),
-        Switch::Off => RequestedMode::Active,
+    let wish = match (args.switch, args.length) {
+        (Switch::On, length) => RequestedMode::Maintenance(length.unwrap_or(MAINTENANCE)),
+        (Switch::Off, None) => RequestedMode::Active,
+        (Switch::Off, Some(_)) => {
+            let why = words::cannot(words::change_mode(), words::no_length_to_end());
+            return Err(Failure::new(Exit::Usage, why));
+        }
     };
     let mode = context.require().await?.client.set_peer_mode(wish).await;
     let mode = mode.map_err(|error| Failure::of(words::change_mode(), &error))?;

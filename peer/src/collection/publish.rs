@@ -63,6 +63,12 @@ pub struct Made {
     pub manifest: Manifest,
     /// Bytes of its files.
     pub length: u64,
+    /// Number of its files.
+    pub files: u64,
+    /// Number of its contents: the catalog and all parts.
+    pub contents: u32,
+    /// Fragments of all these contents.
+    pub fragments: u32,
     /// Entries that were left out.
     pub left_out: Unsupported,
 }
@@ -140,7 +146,20 @@ pub fn make(
     let manifest = addition.bytes(&catalog.encode()?, source.name, source.fragment_length)?;
     (watcher.hold)(manifest.content());
     addition.catalog(manifest.content())?;
+    let parts = catalog.parts().iter();
+    let of_part = |part: &ContentId| {
+        addition
+            .store()
+            .entry(*part)
+            .map(|part| part.manifest.fragment_count())
+    };
+    let fragments = parts
+        .filter_map(of_part)
+        .fold(manifest.fragment_count(), u32::saturating_add);
     Ok(Made {
+        files: catalog.file_count() as u64,
+        contents: u32::try_from(1 + catalog.parts().len()).unwrap_or(u32::MAX),
+        fragments,
         manifest,
         length: total - gone,
         left_out: lost.left_out,

@@ -258,7 +258,7 @@ impl Scan<'_> {
         if rustix::fs::accessat(CWD, place, Access::READ_OK, AtFlags::EACCESS).is_err() {
             return Err(EntryFault::Unreadable.into());
         }
-        if metadata.len() == 0 && !is_empty(place) {
+        if !ends_at(place, metadata.len())? {
             return Err(EntryFault::Changing.into());
         }
         let file = File {
@@ -341,9 +341,12 @@ fn open(path: &Path) -> io::Result<fs::File> {
     fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
-/// Whether a file without a length has no bytes either: files in /proc are made up while they are read.
-fn is_empty(place: &Path) -> bool {
-    open(place).is_ok_and(|file| matches!(file.read_at(&mut [0], 0), Ok(0)))
+/// Whether a file can be read, and ends where its length says: files in /proc and /sys are made up while they
+/// are read. Reading all of it comes later; what is certain to be refused then is refused now.
+fn ends_at(place: &Path, length: u64) -> io::Result<bool> {
+    let file = open(place)?;
+    let has_last = length == 0 || file.read_at(&mut [0], length - 1)? == 1;
+    Ok(has_last && file.read_at(&mut [0], length)? == 0)
 }
 
 /// Returns the metadata of the regular file at a path; none when it cannot be opened or is no file.
@@ -391,7 +394,16 @@ mod tests {
     #[test]
     fn made_up_files_are_not_taken_for_empty_ones() {
         let empty = tempfile::NamedTempFile::new().expect("a file");
-        assert!(is_empty(empty.path()));
-        assert!(!is_empty(Path::new("/proc/self/status")));
+        assert!(ends_at(empty.path(), 0).expect("reads"));
+        assert!(!ends_at(empty.path(), 1).expect("reads"));
+        std::fs::write(empty.path(), b"two").expect("writes");
+        assert!(ends_at(empty.path(), 3).expect("reads"));
+        assert!(!ends_at(empty.path(), 2).expect("reads"));
+        assert!(!ends_at(Path::new("/proc/self/status"), 0).expect("reads"));
+        // Its length is said to be that of a page.
+        if let Ok(made_up) = std::fs::metadata("/sys/kernel/mm/transparent_hugepage/enabled") {
+            let place = Path::new("/sys/kernel/mm/transparent_hugepage/enabled");
+            assert!(!ends_at(place, made_up.len()).expect("reads"));
+        }
     }
 }

@@ -26,8 +26,8 @@ use super::report::Report;
 use super::request::{Outcome, Partials, Request};
 use super::running_requests::{Begun, Made, Running};
 use super::scheduler::{Action, Event, Failure, Scheduler, SchedulerSummary};
-use super::source_connection::SourceConnection;
 use super::source_faults::judge;
+use super::source_follower::SourceFollower;
 use super::sources::Sources;
 use super::speeds::Speeds;
 use store::Entry;
@@ -113,7 +113,7 @@ impl Driver {
             manifest,
         };
         session.throttle(now);
-        session.join(first);
+        session.take_in(first);
         session
     }
 
@@ -144,7 +144,7 @@ impl Driver {
             let step = tokio::select! {
                 () = stopping.cancelled() => Err(FetchError::Stopping(self.manifest.content())),
                 call = calls.recv() => match call {
-                    Some(Call::Join(caller)) => { self.join(*caller); Ok(()) }
+                    Some(Call::Join(caller)) => { self.join(*caller).await; Ok(()) }
                     Some(Call::Explain(reply)) => { drop(reply.send(self.explain())); Ok(()) }
                     Some(Call::Leave(id)) => match self.leave(id) {
                         Some(last) => return End::Deserted(Some(last)),
@@ -171,7 +171,20 @@ impl Driver {
         }
     }
 
-    fn join(&mut self, caller: Caller) {
+    /// Takes in a caller who comes later. Fragments that were held may have been found damaged since the
+    /// session began, and that may be why the caller comes: the store is asked again.
+    async fn join(&mut self, caller: Caller) {
+        let (store, content) = (Arc::clone(&self.context.store), self.manifest.content());
+        if let Ok(Some(entry)) = tokio::task::spawn_blocking(move || store.entry(content)).await {
+            let mut lost = self.held.clone();
+            lost.subtract(&entry.held);
+            self.held.subtract(&lost);
+            self.apply(Event::Lost(lost));
+        }
+        self.take_in(caller);
+    }
+
+    fn take_in(&mut self, caller: Caller) {
         let hints = self.callers.join(caller, self.intake.received());
         self.last_received.1 = self.context.clock.now();
         self.apply(Event::Want(self.callers.wanted()));
@@ -380,18 +393,16 @@ impl Driver {
         let now = self.context.clock.now();
         for (source, connected) in self.sources.add(offered, |peer| self.scheduler.is_out(now, peer)) {
             let (manifest, reports) = (self.manifest.clone(), self.reports.clone());
-            let connection = SourceConnection {
+            let follower = SourceFollower {
                 source,
                 is_near: connected.is_near,
                 client: connected.client,
                 manifest,
                 reports,
             };
-            self.context.tasks.spawn(
-                "fetch connection",
-                OnExit::Continue,
-                connection.run(connected.token),
-            );
+            self.context
+                .tasks
+                .spawn("source follower", OnExit::Continue, follower.run(connected.token));
         }
     }
 

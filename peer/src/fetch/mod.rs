@@ -28,8 +28,8 @@ mod report;
 mod request;
 mod running_requests;
 pub mod scheduler;
-mod source_connection;
 mod source_faults;
+mod source_follower;
 mod sources;
 mod speeds;
 

@@ -131,6 +131,10 @@ impl Scheduler {
         let was_exhausted = self.room() == 0;
         let candidates = match event {
             Event::Want(wanted) => self.want(wanted),
+            Event::Lost(fragments) => {
+                self.held.subtract(&fragments);
+                Candidates::All
+            }
             Event::Joined { source, is_near } => {
                 self.source(source).join(is_near);
                 Candidates::One(source)

@@ -31,6 +31,11 @@ impl Gate {
         }
     }
 
+    /// Returns the part that looks at headers, which calls of gRPC pass too.
+    pub(super) const fn headers(&self) -> &HeaderGate {
+        &self.headers
+    }
+
     /// Returns the access of a request.
     ///
     /// # Errors

@@ -71,6 +71,7 @@ fn place(places: &Arc<Semaphore>, what: &str) -> Result<OwnedSemaphorePermit, Ht
 /// Every route of the program.
 pub(crate) fn router(node: Arc<Node>, grpc: Router) -> Router {
     let gate = Gate::new(node.identity.token().to_owned(), &node.address);
+    let of_calls = gate.headers().clone();
     let api = Api(Arc::new(Inner {
         node,
         gate,
@@ -100,6 +101,7 @@ pub(crate) fn router(node: Arc<Node>, grpc: Router) -> Router {
     with_grpc(
         with_fallback(routes, "nothing here; the API is below /api/v1/ and /files/"),
         grpc,
+        of_calls,
     )
 }
 

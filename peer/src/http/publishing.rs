@@ -12,9 +12,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use proto::http::{Conditions, HttpError, Params, Segment, Verdict, json};
 use proto::messages::Remove;
-use proto::messages::control::AddEvent;
-use serde::{Deserialize, Serialize};
-use shared::json::Removed;
+use proto::messages::control::{AddEvent, Hiding};
+use serde::Deserialize;
+use shared::json::{Removed, Stored};
 use shared::model::{
     Binding, ContentId, ContentState, Manifest, Name, ReplicationTarget, Revision, parse_duration,
 };
@@ -22,6 +22,7 @@ use shared::{Coded as _, Failure};
 
 use super::Api;
 use super::receiving::receive;
+use crate::json::hidden;
 use crate::operations::access::Access;
 use crate::operations::add::Ready;
 use crate::operations::report::Events;
@@ -40,20 +41,6 @@ pub(super) struct PutQuery {
     wait: Option<String>,
 }
 
-/// The answer to a publication.
-#[derive(Debug, Serialize)]
-struct Stored {
-    name: String,
-    content: String,
-    length: u64,
-    fragment_length: u32,
-    fragments: u32,
-    /// Null while the publication waits for a connection.
-    revision: Option<u64>,
-    /// `pending`, `published` or `replicated`.
-    state: &'static str,
-}
-
 /// The state of a name before it is changed.
 struct Head {
     revision: Revision,
@@ -65,6 +52,7 @@ struct Head {
 struct Outcome {
     binding: Option<Binding>,
     is_replicated: bool,
+    hidings: Vec<Hiding>,
 }
 
 pub(super) async fn put(
@@ -142,12 +130,7 @@ pub(super) async fn publish(
         metadata: None,
         state: PublicationState::Pending(follows.map(|head| head.revision)),
     };
-    let ready = Ready {
-        publication: publication.clone(),
-        manifest: manifest.clone(),
-        length: manifest.length(),
-        addition,
-    };
+    let ready = Ready::of_file(publication.clone(), manifest.clone(), addition);
     let outcome = carry_out(api, ready, wait).await;
     let outcome = outcome.map_err(|error| {
         let (error, name) = (HttpError::from(error), &publication.name);
@@ -217,6 +200,7 @@ async fn carry_out(api: &Api, ready: Ready, wait: Option<Duration>) -> Result<Ou
 impl Outcome {
     fn note(&mut self, event: Result<AddEvent, Failure>) {
         match event {
+            Ok(AddEvent::Hides(hiding)) => self.hidings.push(hiding),
             Ok(AddEvent::Published(binding)) => self.binding = Some(binding),
             Ok(AddEvent::Replicas(health)) => self.is_replicated = health.state == ContentState::Replicated,
             _ => {}
@@ -249,8 +233,11 @@ fn answer(
         length: manifest.length(),
         fragment_length: manifest.fragment_length().get(),
         fragments: manifest.fragment_count(),
+        files: None,
+        contents: 1,
         revision: outcome.binding.as_ref().map(|binding| binding.revision.get()),
         state,
+        hides: outcome.hidings.iter().map(hidden).collect(),
     };
     let tag = format!("\"{}\"", manifest.content());
     (status, [(header::ETAG, tag)], json(stored)).into_response()

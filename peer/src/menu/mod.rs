@@ -40,6 +40,7 @@ use crate::settings::{Options, default_entry};
 use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::Failure;
 use crate::terminal::output::{Output, one_line};
+use crate::terminal::show;
 use crate::terminal::table::shortened;
 use crate::words;
 use background::Background;
@@ -72,6 +73,8 @@ struct Menu<'a> {
     run: Option<Incarnation>,
     /// Whether the user knows that the node does not answer.
     is_lost: bool,
+    /// Whether the user knows that other machines cannot reach the node.
+    is_cut_off: bool,
     options: &'a Options,
     /// The default of `connect`.
     entry: EntryPoint,
@@ -124,6 +127,7 @@ impl<'a> Menu<'a> {
             is_own,
             run: None,
             is_lost: false,
+            is_cut_off: false,
             options,
             entry: options.entry.clone().unwrap_or_else(default_entry),
             home: std::env::home_dir(),
@@ -143,6 +147,11 @@ impl<'a> Menu<'a> {
         while !self.console.is_over() {
             let status = self.current_status().await;
             let session = status.as_ref().map(|status| &status.session);
+            let cut_off = status.as_ref().and_then(show::own_reach);
+            let was_cut_off = std::mem::replace(&mut self.is_cut_off, cut_off.is_some());
+            if let Some(why) = cut_off.filter(|_| !was_cut_off) {
+                self.console.say(&why);
+            }
             let prompt = screen::prompt(session, self.background.running(), self.console.columns());
             let answer = self.console.ask(&prompt).await;
             let now = self.clock.now();
@@ -347,11 +356,6 @@ impl<'a> Menu<'a> {
         match self.while_shown(&connecting, client.connect(&entry)).await {
             Some(Ok((tracker, epoch))) => {
                 self.console.say(&words::connected_to(tracker, epoch));
-                if let Ok(status) = self.client.status().await
-                    && let Some(host) = status.visitor_host
-                {
-                    self.console.say(&words::visitor(&status.address, host));
-                }
                 self.entry = entry;
                 self.tell_published(before.as_ref()).await;
             }

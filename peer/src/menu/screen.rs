@@ -214,6 +214,7 @@ mod tests {
             used: 0,
             contents: 0,
             visitor_host: None,
+            unreachable: None,
             session: SessionStatus::Offline,
             epoch: Epoch::new(0),
             pending_publications: 0,

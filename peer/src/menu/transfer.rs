@@ -186,6 +186,7 @@ impl Transfer {
                 self.rate.observe(now, done);
             }
             AddEvent::Received(_) | AddEvent::Replicas(_) => {}
+            AddEvent::Hides(hiding) => self.told.push(words::hides(hiding.name, hiding.inside)),
             AddEvent::LeftOut(left_out) => {
                 let entries = words::faulty_entries(&left_out);
                 self.told.push(words::left_out(left_out.count, entries));

@@ -31,11 +31,11 @@ pub use settings::{Adjustable, NodeSettings, RateLimit};
 
 use listening::Listening;
 
-use crate::assignments::Assignments;
 use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
 use crate::identity::{self, Identity, Renewed};
 use crate::operations::Node;
+use crate::orders::Assignments;
 use crate::publisher::Publisher;
 use crate::rpc::{ControlService, DirectoryService, TransferService};
 use crate::scrubber::Scrubber;

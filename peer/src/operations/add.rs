@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use proto::messages::control::{Add, AddEvent};
+use proto::messages::control::{Add, AddEvent, DirectorySize};
 use shared::collection::Catalog;
 use shared::model::{Binding, ContentId, ContentRef, ContentState, Manifest};
 use shared::{Coded, ErrorCode, Failure};
 use tokio::sync::OwnedMutexGuard;
 
+use super::extent::hidings_of;
 use super::report::Events;
 use super::{Node, stopping};
 use crate::blocking::{OffThread, blocking, try_blocking};
@@ -42,10 +43,17 @@ pub(crate) async fn add(node: &Node, mut add: Add, events: &Events<AddEvent>) ->
     if blocking(move || path.is_dir()).await? {
         let (made, addition, _guards) = collect(node, &add, events).await?;
         let ready = Ready {
-            publication: publication(made.manifest.content(), None),
-            manifest: made.manifest,
             length: made.length,
-            addition,
+            fragments: made.fragments,
+            directory: Some(DirectorySize {
+                files: made.files,
+                contents: made.contents,
+            }),
+            ..Ready::of_file(
+                publication(made.manifest.content(), None),
+                made.manifest,
+                addition,
+            )
         };
         if made.left_out.count > 0 {
             events.tell(AddEvent::LeftOut(made.left_out)).await?;
@@ -59,15 +67,12 @@ pub(crate) async fn add(node: &Node, mut add: Add, events: &Events<AddEvent>) ->
     let metadata = blocking(move || metadata_of(&path)).await?;
     let publication = publication(hashed.content(), metadata);
     let publication = node.publisher.follow(publication).await?;
+    // The node may be told just now to drop the same bytes, whose last name went a moment ago.
+    let _guard = node.network.protect(publication.content);
     let mut addition = begin(node);
     let name = Some(add.name.clone());
     let manifest = addition.run(move |addition| addition.file(hashed, name)).await?;
-    let ready = Ready {
-        publication,
-        length: manifest.length(),
-        manifest,
-        addition,
-    };
+    let ready = Ready::of_file(publication, manifest, addition);
     publish_in_turn(node, ready, turn, add.wait, events)
         .await
         .map(drop)
@@ -81,8 +86,30 @@ pub(crate) struct Ready {
     pub(crate) manifest: Manifest,
     /// Bytes that its user counts: of a directory, those of its files.
     pub(crate) length: u64,
+    /// Fragments; of a directory, those of its catalog and all parts.
+    pub(crate) fragments: u32,
+    /// Size of the directory, if it is one.
+    pub(crate) directory: Option<DirectorySize>,
     /// Changes of the store that are taken back unless the publication comes about.
     pub(crate) addition: OffThread<Addition>,
+}
+
+impl Ready {
+    /// A file, a value or a stream.
+    pub(crate) fn of_file(
+        publication: Publication,
+        manifest: Manifest,
+        addition: OffThread<Addition>,
+    ) -> Self {
+        Self {
+            publication,
+            length: manifest.length(),
+            fragments: manifest.fragment_count(),
+            directory: None,
+            manifest,
+            addition,
+        }
+    }
 }
 
 /// Begins an addition to the node's store.
@@ -126,6 +153,8 @@ async fn publish_in_turn(
         publication,
         manifest,
         length,
+        fragments,
+        directory,
         mut addition,
     } = ready;
     let (name, content) = (publication.name.clone(), publication.content);
@@ -142,8 +171,9 @@ async fn publish_in_turn(
         content,
         length,
         fragment_length: manifest.fragment_length(),
-        fragments: manifest.fragment_count(),
+        fragments,
         is_pending,
+        directory,
     };
     events.tell(shared).await?;
     if is_pending {
@@ -172,6 +202,10 @@ async fn publish_in_turn(
     };
     drop(turn);
     events.tell(AddEvent::Published(binding.clone())).await?;
+    // A tracker that has gone cannot tell, and the name is bound in any case.
+    for hiding in hidings_of(node, &binding, true).await.unwrap_or_default() {
+        events.tell(AddEvent::Hides(hiding)).await?;
+    }
     if wait {
         replicated(node, content, events).await?;
     }

@@ -2,9 +2,9 @@
 //! wants it.
 
 use proto::messages::control::{Get, GetEvent};
-use shared::Failure;
 use shared::collection::Mode;
 use shared::model::{FileMetadata, Manifest};
+use shared::{ErrorCode, Failure};
 use tokio_util::sync::CancellationToken;
 
 use super::Node;
@@ -27,6 +27,7 @@ const ATTEMPTS: u32 = 3;
 pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Result<(), Failure> {
     let begun = node.clock.now();
     let wanted = resolve(node, &get.content).await?;
+    require_entries(get, &wanted)?;
     if wanted.kind != WantedKind::File {
         return super::collection::get(node, get, begun, wanted, events).await;
     }
@@ -83,6 +84,21 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
         dress(node, get, &wanted).await?;
     }
     report.done(tally.totals()).await
+}
+
+/// Refuses to choose among the entries of a file.
+///
+/// # Errors
+/// InvalidArgument.
+pub(super) fn require_entries(get: &Get, wanted: &Wanted) -> Result<(), Failure> {
+    if wanted.kind != WantedKind::File || get.selection.is_all() {
+        return Ok(());
+    }
+    let why = format!(
+        "{} is a file; --include and --exclude choose among the entries of a directory",
+        get.content
+    );
+    Err(Failure::new(ErrorCode::InvalidArgument, why))
 }
 
 /// Gives the output the mode, time and holes that it is to have.

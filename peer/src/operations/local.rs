@@ -8,13 +8,13 @@ use proto::messages::control::{
     LimitChange, LocalContent, LocalRole, RateLimits, SetLimits, Status, Verified,
 };
 use proto::messages::{Remove, Rename};
-use shared::model::{Binding, ContentId, ContentRef, Name, PinWish, Revision, RevisionEntry};
+use shared::model::{Binding, ContentId, ContentRef, FragmentSet, Name, PinWish, Revision, RevisionEntry};
 use shared::settings::{InForce, Origin};
 use shared::{Coded as _, ErrorCode, Failure};
 use tracing::info;
 
 use super::Node;
-use super::extent::{self, held, nothing_held};
+use super::extent::{self, Held, nothing_held};
 use super::report::Events;
 use super::resolve::{inside, no_directory};
 use crate::blocking::{blocking, try_blocking};
@@ -45,6 +45,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         contents: u32::try_from(contents).unwrap_or(u32::MAX),
         session: node.network.status(),
         visitor_host: node.network.visitor_host(),
+        unreachable: node.network.unreachable(),
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         uptime: node.clock.now().since(node.started),
@@ -154,10 +155,10 @@ pub(crate) async fn list(node: &Node) -> Result<Vec<LocalContent>, Failure> {
 }
 
 /// The parts of a directory, the bytes of its files, and about how many of them are held.
-type Held = (Vec<ContentId>, u64, u64);
+type HeldParts = (Vec<ContentId>, u64, u64);
 
 /// Returns the directories of which the user has added or fetched the catalogs.
-fn collections(store: &DiskStore, entries: &[Entry]) -> Result<BTreeMap<ContentId, Held>, StoreError> {
+fn collections(store: &DiskStore, entries: &[Entry]) -> Result<BTreeMap<ContentId, HeldParts>, StoreError> {
     let mut named: BTreeMap<&Name, u32> = BTreeMap::new();
     for name in entries.iter().filter_map(|entry| entry.name.as_ref()) {
         *named.entry(name).or_default() += 1;
@@ -365,7 +366,7 @@ fn several(digits: &Name, one: ContentId, other: ContentId) -> Failure {
 }
 
 /// Reads one content or everything again. Withdraws damaged fragments, which the tracker then repairs from
-/// other peers.
+/// other peers, and counts the bytes of the content that are not here.
 ///
 /// # Errors
 /// When nothing of the content is held here, or the store fails.
@@ -374,42 +375,57 @@ pub(crate) async fn verify(
     what: Option<ContentRef>,
     events: &Events<Verified>,
 ) -> Result<(), Failure> {
-    let store = Arc::clone(&node.store);
-    let (entries, mut damaged) = match what {
+    let (held, damaged) = match what {
         Some(reference) => held_of(node, &reference).await?,
-        None => (blocking(move || store.entries()).await?, 0),
+        None => (everything(node).await?, 0),
     };
-    let total = entries
-        .iter()
-        .map(|entry| entry.manifest.bytes_in(&entry.held))
-        .sum();
-    let mut done = 0;
-    events.tell(Verified { done, total, damaged }).await?;
-    for entry in entries {
-        for index in entry.held.iter() {
+    let bytes = |(entry, fragments): &(Entry, FragmentSet)| entry.manifest.bytes_in(fragments);
+    let mut verified = Verified {
+        done: 0,
+        total: held.contents.iter().map(bytes).sum(),
+        damaged,
+        missing: held.missing,
+    };
+    events.tell(verified).await?;
+    for (entry, fragments) in held.contents {
+        for index in fragments.iter() {
             let finding = look_at(&node.store, entry.manifest.content(), index).await?;
-            damaged += u32::from(finding == Finding::Damaged);
-            done += u64::from(entry.manifest.len_of(index));
-            events.tell(Verified { done, total, damaged }).await?;
+            verified.damaged += u32::from(finding == Finding::Damaged);
+            verified.done += u64::from(entry.manifest.len_of(index));
+            events.tell(verified).await?;
         }
     }
     Ok(())
 }
 
-/// Returns the records of everything that the node holds of a file, a directory or a path inside one, and the
-/// number of fragments of a catalog that were found damaged on the way to it: those are fetched again,
-/// because the catalog tells which parts there are.
-async fn held_of(node: &Node, reference: &ContentRef) -> Result<(Vec<Entry>, u32), Failure> {
+/// Returns everything that the node holds; nothing of that is missing.
+async fn everything(node: &Node) -> Result<Held, Failure> {
+    let store = Arc::clone(&node.store);
+    let entries = blocking(move || store.entries()).await?;
+    let with_held = |entry: Entry| {
+        let held = entry.held.clone();
+        (entry, held)
+    };
+    Ok(Held {
+        contents: entries.into_iter().map(with_held).collect(),
+        ..Held::default()
+    })
+}
+
+/// Returns everything that the node holds of a file, a directory or a path inside one, and the number of
+/// fragments of a catalog that were found damaged on the way to it: those are fetched again, because the
+/// catalog tells which parts there are.
+async fn held_of(node: &Node, reference: &ContentRef) -> Result<(Held, u32), Failure> {
     let mut damaged = 0;
-    let mut held = held(node, reference).await?;
+    let mut held = extent::held(node, reference).await?;
     if held.is_catalog_damaged {
-        for entry in &held.content {
-            for index in entry.held.iter() {
+        for (entry, fragments) in held.contents.iter().take(1) {
+            for index in fragments.iter() {
                 let finding = look_at(&node.store, entry.manifest.content(), index).await?;
                 damaged += u32::from(finding == Finding::Damaged);
             }
         }
         held = extent::held(node, reference).await?;
     }
-    Ok((held.content.into_iter().chain(held.parts).collect(), damaged))
+    Ok((held, damaged))
 }

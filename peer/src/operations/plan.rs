@@ -14,6 +14,8 @@ use shared::model::{
 
 use super::Node;
 use super::collection::catalog;
+use super::extent::held_in;
+use super::get::require_entries;
 use super::resolve::{Wanted, WantedKind, resolve};
 use crate::blocking::try_blocking;
 use crate::collection::restore::Restoration;
@@ -25,6 +27,7 @@ use store::{DiskStore, FragmentStore as _};
 /// Those of `get` before it fetches.
 pub(crate) async fn get(node: &Node, get: &Get) -> Result<Planned, Failure> {
     let wanted = resolve(node, &get.content).await?;
+    require_entries(get, &wanted)?;
     match wanted.kind {
         WantedKind::File => file(node, get, wanted).await,
         WantedKind::Collection | WantedKind::Inside(_) => directory(node, get, wanted).await,
@@ -161,38 +164,4 @@ fn amounts(
         }
     }
     (here, all.saturating_sub(here))
-}
-
-/// Returns the bytes of a range that held fragments have.
-fn held_in(manifest: &Manifest, held: &FragmentSet, range: &Range<u64>) -> u64 {
-    let size = u64::from(manifest.fragment_length().get());
-    let needed = manifest.fragments_in(&(range.start..range.end.min(manifest.length())));
-    let overlap = |start: u64| range.end.min(start + size).saturating_sub(range.start.max(start));
-    needed
-        .iter()
-        .filter(|index| held.contains(*index))
-        .map(|index| overlap(u64::from(index.get()) * size))
-        .sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use shared::model::{Digest, FragmentLength};
-
-    use super::*;
-
-    #[test]
-    fn bytes_of_a_range_count_as_here_when_their_fragments_are() {
-        let roots = vec![Digest::from_bytes([1; 32]); 3];
-        let manifest = Manifest::from_roots(150_000, FragmentLength::MIN, roots).expect("three fragments");
-        let mut held = manifest.no_fragments();
-        held.insert(manifest.index(1).expect("three fragments"));
-        assert_eq!(held_in(&manifest, &held, &(0..150_000)), 65_536);
-        assert_eq!(held_in(&manifest, &held, &(65_000..65_546)), 10);
-        assert_eq!(held_in(&manifest, &held, &(131_072..150_000)), 0);
-        assert_eq!(
-            held_in(&manifest, &manifest.all_fragments(), &(10..149_999)),
-            149_989
-        );
-    }
 }

@@ -79,12 +79,7 @@ pub(crate) async fn add(
         metadata: None,
         state: PublicationState::Pending(None),
     };
-    let ready = Ready {
-        publication,
-        length: manifest.length(),
-        manifest,
-        addition,
-    };
+    let ready = Ready::of_file(publication, manifest, addition);
     adding::publish(node, ready, begin.wait, events).await.map(drop)
 }
 

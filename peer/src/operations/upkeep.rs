@@ -45,7 +45,7 @@ pub(crate) async fn drain_status(node: &Node, peer: Option<PeerId>) -> Result<Dr
 pub(crate) async fn why(node: &Node, what: &Asked, may_fetch: bool) -> Result<Why, Failure> {
     let ask = |asked: Asked| async move { node.upkeep().await?.why(&asked).await };
     match about(node, what.clone(), may_fetch, ask).await {
-        Ok(mut why) => {
+        Ok((mut why, _)) => {
             why.fetch = fetch_of(node, Some(why.content), Some(&why.name)).await?;
             Ok(why)
         }
@@ -71,7 +71,8 @@ pub(crate) async fn why(node: &Node, what: &Asked, may_fetch: bool) -> Result<Wh
 /// As the contract says.
 pub(crate) async fn durability(node: &Node, what: Asked, may_fetch: bool) -> Result<Durability, Failure> {
     let ask = |asked: Asked| async move { node.upkeep().await?.durability(&asked).await };
-    about(node, what, may_fetch, ask).await
+    let (durability, _) = about(node, what, may_fetch, ask).await?;
+    Ok(durability)
 }
 
 /// Locates a file, a directory or a path inside one.
@@ -88,7 +89,12 @@ pub(crate) async fn locate(node: &Node, locate: &Locate, may_fetch: bool) -> Res
         };
         node.catalog().await?.locate(&locate).await
     };
-    about(node, locate.content.clone(), may_fetch, ask).await
+    let (mut location, inside) = about(node, locate.content.clone(), may_fetch, ask).await?;
+    // The size of the files that were asked for, and not that of the directory around them.
+    if let (Some(length), Some(size)) = (inside, &mut location.binding.collection) {
+        size.length = length;
+    }
+    Ok(location)
 }
 
 /// Returns the state of the fetches of a content or name, added up: of a directory there are several.

@@ -46,12 +46,7 @@ pub(crate) async fn put(node: &Node, put: PutValue, events: &Events<AddEvent>) -
         metadata: None,
         state: PublicationState::Pending(None),
     };
-    let ready = Ready {
-        publication,
-        manifest,
-        length,
-        addition,
-    };
+    let ready = Ready::of_file(publication, manifest, addition);
     publish(node, ready, put.wait, events).await.map(drop)
 }
 

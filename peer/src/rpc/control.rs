@@ -417,10 +417,17 @@ impl Control for ControlService {
         request: Request<v1::ShadowedRequest>,
     ) -> Result<Response<v1::ShadowedReply>, Status> {
         self.admit(&request, Access::Read)?;
+        let may_fetch = self.may_change(&request);
         let content = content(request.into_inner().r#ref)?;
-        let shadowed = extent::shadowed(&self.node, &content).await;
-        reply(shadowed.map(|shadowed| v1::ShadowedReply {
-            inside: shadowed.map(|shadowed| shadowed.inside).unwrap_or_default(),
+        let hidings = extent::hidings(&self.node, &content, may_fetch).await;
+        reply(hidings.map(|hidings| {
+            let own = hidings
+                .iter()
+                .find(|hiding| hiding.name.as_str() == content.to_string());
+            v1::ShadowedReply {
+                inside: own.map(|hiding| hiding.inside.clone()).unwrap_or_default(),
+                hidings: hidings.into_iter().map(Into::into).collect(),
+            }
         }))
     }
 

@@ -12,7 +12,8 @@ use proto::messages::FromTracker;
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
 use shared::model::{
-    ContentId, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, RunTraits, Welcome, Zone,
+    ContentId, DialFailure, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, RunTraits,
+    Welcome, Zone,
 };
 use shared::runtime::{Backoff, Clock};
 use tokio::sync::broadcast::error::RecvError;
@@ -25,10 +26,10 @@ use super::machine::{End, Found, Input, LookUp, Output, Session};
 use super::probes::Probes;
 use super::protected::Protected;
 use super::{Connection, NetworkStatus, Wish};
-use crate::assignments::{Assignment, Assignments};
 use crate::blocking::{blocking, try_blocking};
 use crate::fetch::Arrivals;
 use crate::identity::Identity;
+use crate::orders::{Assignment, Assignments};
 use store::FragmentStore;
 
 /// Between the first attempts to reach a tracker, and at most.
@@ -37,6 +38,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// Between two attempts while another run of this peer may have ended without the tracker's notice.
 const CONTESTED_WAIT: Duration = Duration::from_secs(1);
+
+/// Between two attempts of a run that was refused as a copy, at most: the tracker shows a copy for as long as
+/// it asks.
+const REFUSED_WAIT: Duration = Duration::from_secs(60);
 
 /// The tracker gets this long to take a message before the session is given up.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,8 +82,11 @@ pub(super) struct Driver {
     pub(super) connection: watch::Sender<Option<Connection>>,
     pub(super) known: watch::Sender<Option<Known>>,
     pub(super) defaults: watch::Sender<NetworkDefaults>,
+    pub(super) reach: watch::Sender<Option<DialFailure>>,
     pub(super) protected: Protected,
     pub(super) probes: Probes,
+    /// Whether this run was refused as a copy and has not been welcome since.
+    pub(super) was_refused: bool,
 }
 
 /// Why a session ended without a failure.
@@ -90,7 +98,8 @@ enum Ended {
     Stopping,
     /// Another run of this peer may have ended without the tracker's notice.
     Contested,
-    /// The data directory is a copy of the one at this address: the user has to do something first.
+    /// The data directory is a copy of the one at this address: the user has to do something, unless the
+    /// other one leaves.
     CopyOf(HostPort),
 }
 
@@ -133,6 +142,7 @@ enum Wire {
 impl Driver {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+        let mut refused = Backoff::new(REFUSED_WAIT, REFUSED_WAIT);
         let acquaintances = self.deps.acquaintances.clone();
         if let Ok(known) = blocking(move || acquaintances.read()).await {
             self.known.send_replace(known);
@@ -147,10 +157,13 @@ impl Driver {
                 }
                 continue;
             };
-            self.publish_connecting(wish.number, String::new());
+            if !self.is_refused(wish.number) {
+                self.publish_connecting(wish.number, String::new());
+            }
             let mut was_welcomed = false;
             let outcome = self.enter(wish.number, &entry, &stop, &mut was_welcomed).await;
             self.connection.send_replace(None);
+            self.reach.send_replace(None);
             if was_welcomed || outcome.is_ok() {
                 backoff.reset();
             }
@@ -166,19 +179,19 @@ impl Driver {
                     }
                     continue;
                 }
-                Ok(Ended::CopyOf(_)) => {
-                    // The status says so, until the user wishes for something else.
-                    tokio::select! {
-                        () = stop.cancelled() => break,
-                        changed = self.wishes.changed() => if changed.is_err() { break },
-                    }
-                    continue;
-                }
-                Err(failure) => failure,
+                // The status says so for as long as nothing else is known.
+                Ok(Ended::CopyOf(_)) => None,
+                Err(failure) => Some(failure),
             };
-            let wait = backoff.next_wait();
-            info!(%failure, wait_ms = wait.as_millis(), "no session with a tracker");
-            self.publish_connecting(wish.number, failure.to_string());
+            let wait = match failure {
+                Some(failure) if !self.is_refused(wish.number) => {
+                    let wait = backoff.next_wait();
+                    info!(%failure, wait_ms = wait.as_millis(), "no session with a tracker");
+                    self.publish_connecting(wish.number, failure.to_string());
+                    wait
+                }
+                _ => refused.next_wait(),
+            };
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(wait) => {}
@@ -198,16 +211,29 @@ impl Driver {
         self.status.send_replace(NetworkStatus { wish, status });
     }
 
-    /// Says that the data directory is a copy, so that there is no session until the user has done something.
-    fn stay_out(&self, wish: u64, tracker: &HostPort, of: &HostPort) {
+    /// Whether the status says that the data directory is a copy.
+    fn is_refused(&self, wish: u64) -> bool {
+        let now = self.status.borrow();
+        now.wish == wish && matches!(now.status, SessionStatus::CopyOf { .. })
+    }
+
+    /// Says that the data directory is a copy, unless that was said.
+    fn stay_out(&mut self, wish: u64, tracker: &HostPort, of: &HostPort) {
+        self.was_refused = true;
+        let status = SessionStatus::CopyOf {
+            tracker: tracker.clone(),
+            of: of.clone(),
+        };
+        if self.is_refused(wish) && self.status.borrow().status == status {
+            return;
+        }
         warn!(
             %tracker,
             copy_of = %of,
-            "this data directory is a copy of the one of another node: this node stays out of the network; stop it \
-             and give the directory an id of its own with `peer new-id`"
+            "this data directory is a copy of the one of another node: this node stays out of the network for as long \
+             as that one is in it; stop this node and give the directory an id of its own with `peer new-id`"
         );
-        let (tracker, of) = (tracker.clone(), of.clone());
-        self.publish_status(wish, SessionStatus::CopyOf { tracker, of });
+        self.publish_status(wish, status);
     }
 
     fn publish_connecting(&self, wish: u64, reason: String) {
@@ -340,13 +366,14 @@ impl Driver {
                 is_transient: deps.is_transient,
                 can_probe: true,
                 disk_free: deps.store.disk_free(),
+                was_refused: self.was_refused,
             },
         }
     }
 
     /// Does what the session says; the answer if that was a look-up.
     async fn carry_out(
-        &self,
+        &mut self,
         output: Output,
         attempt: &mut Attempt<'_>,
         wire: &mut Wire,
@@ -360,7 +387,7 @@ impl Driver {
             Output::RaiseEpoch(epoch) => {
                 let identity = Arc::clone(&self.deps.identity);
                 try_blocking(move || identity.raise_epoch(epoch)).await?;
-                attempt.was_welcomed = true;
+                (attempt.was_welcomed, self.was_refused) = (true, false);
                 self.remember(Known::of(attempt.entry, &attempt.tracker)).await;
             }
             Output::RaiseIncarnation(last) => {
@@ -400,6 +427,21 @@ impl Driver {
         Ok(())
     }
 
+    /// Shows whether other peers can dial this one.
+    fn take_reach(&self, failure: Option<DialFailure>) {
+        let before = self.reach.send_replace(failure.clone());
+        match failure {
+            Some(failure) if before.is_none() => warn!(
+                address = %failure.address,
+                error = failure.error,
+                "other peers cannot dial this one: its copies count for nothing, and nobody can read what it adds; let \
+                 the port through the firewall, or start the peer with a --host or --advertise that others reach"
+            ),
+            None if before.is_some() => info!("other peers can dial this one again"),
+            _ => {}
+        }
+    }
+
     /// Keeps the addresses for the next start, and for other peers that ask this one.
     async fn remember(&self, mut new: Known) {
         if let Some(old) = self.known.borrow().as_ref().filter(|old| old.entry == new.entry) {
@@ -436,6 +478,7 @@ impl Driver {
             }
             // The session has answered.
             Order::Ask { .. } => {}
+            Order::Reach { failure, .. } => self.take_reach(failure),
             Order::Adopt { defaults, .. } => drop(self.defaults.send_replace(defaults)),
             Order::Probe { probe, address, .. } => self.probes.begin(probe, address),
             Order::Remember(mark) => {

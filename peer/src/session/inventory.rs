@@ -89,7 +89,11 @@ impl Inventory {
         let (epoch, content) = match order {
             Order::Evict { epoch, content, .. } => (*epoch, *content),
             Order::Assign { epoch, manifest, .. } => (*epoch, manifest.content()),
-            Order::Remember(_) | Order::Ask { .. } | Order::Adopt { .. } | Order::Probe { .. } => return,
+            Order::Remember(_)
+            | Order::Ask { .. }
+            | Order::Reach { .. }
+            | Order::Adopt { .. }
+            | Order::Probe { .. } => return,
         };
         if epoch == self.epoch {
             self.note(content);

@@ -124,7 +124,8 @@ pub enum End {
     /// Another run of this peer, at this address, may have ended without the tracker's notice: a new
     /// session is to be tried in a moment.
     ContestedBy(HostPort),
-    /// The data directory is a copy of the one at this address: no session is to be tried.
+    /// The data directory is a copy of the one at this address: a new session is to be tried seldom, as a run
+    /// that was refused.
     CopyOf(HostPort),
     /// The tracker knows a later run of this peer: the data directory comes from a backup. A new session is
     /// to be tried at once.

@@ -21,7 +21,7 @@ use proto::RemoteError;
 use proto::client::{CatalogClient, Gateways, UpkeepClient};
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, Epoch, HostPort, NetworkDefaults, PeerId, Report};
+use shared::model::{ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, PeerId, Report};
 use shared::runtime::{OnExit, Tasks};
 use tokio::sync::{mpsc, watch};
 
@@ -60,6 +60,7 @@ pub struct Network {
     connection: watch::Receiver<Option<Connection>>,
     known: watch::Receiver<Option<entrance::Known>>,
     defaults: watch::Receiver<NetworkDefaults>,
+    reach: watch::Receiver<Option<DialFailure>>,
     protected: Protected,
     reports: mpsc::Sender<Report>,
 }
@@ -92,16 +93,19 @@ impl Network {
         let (connection_tx, connection) = watch::channel(None);
         let (known_tx, known) = watch::channel(None);
         let (defaults_tx, defaults) = watch::channel(NetworkDefaults::default());
+        let (reach_tx, reach) = watch::channel(None);
         let protected = Protected::default();
         let reports = deps.reporter.clone();
         let driver = driver::Driver {
             probes: Probes::new(reports.clone(), tasks.clone()),
+            was_refused: false,
             deps,
             wishes,
             status: status_tx,
             connection: connection_tx,
             known: known_tx,
             defaults: defaults_tx,
+            reach: reach_tx,
             protected: protected.clone(),
         };
         tasks.spawn("session", OnExit::ShutDown, driver.run(tasks.token().clone()));
@@ -111,6 +115,7 @@ impl Network {
             connection,
             known,
             defaults,
+            reach,
             protected,
             reports,
         }
@@ -148,6 +153,12 @@ impl Network {
     #[must_use]
     pub fn visitor_host(&self) -> Option<IpAddr> {
         self.connection.borrow().as_ref()?.visitor_host
+    }
+
+    /// Returns the failure of other peers to dial this one, as the tracker told it.
+    #[must_use]
+    pub fn unreachable(&self) -> Option<DialFailure> {
+        self.reach.borrow().clone()
     }
 
     /// Returns the tracker that has welcomed this peer.

@@ -21,9 +21,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Acquaintances, Network, SessionDeps};
-use crate::assignments::Assignments;
 use crate::fetch::{Arrivals, Fetcher, Limits};
 use crate::identity::Identity;
+use crate::orders::Assignments;
 use crate::tests::neighbour::Known;
 use store::{DiskStore, MemoryStore};
 

@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use proto::RemoteError;
-use proto::messages::control::AddEvent;
-use shared::json::AddLine;
+use proto::messages::control::{AddEvent, DirectorySize, Hiding};
+use shared::json::{AddLine, Stored};
 use shared::model::{
     Binding, ByteCount, ContentId, ContentState, FragmentLength, Health, Name, ParseDurationError,
     format_duration, parse_duration,
@@ -48,12 +48,16 @@ pub struct Added {
     pub length: u64,
     /// Length of a fragment.
     pub fragment_length: FragmentLength,
-    /// Number of fragments.
+    /// Number of fragments; of a directory, those of all its contents.
     pub fragments: u32,
+    /// Size of the directory, if it is one.
+    pub directory: Option<DirectorySize>,
     /// The name's binding; none while the publication waits for a connection.
     pub binding: Option<Binding>,
     /// The last known state of the replicas.
     pub health: Option<Health>,
+    /// Names that hide paths inside directories since.
+    pub hidings: Vec<Hiding>,
 }
 
 impl Added {
@@ -127,15 +131,18 @@ pub async fn follow(
         let wanted = added.binding.as_ref().map_or(0, |binding| binding.target.get());
         out.line(&words::all_replicated(words::replicas(wanted.into())));
     }
-    out.json(&AddLine::Done {
+    out.json(&AddLine::Done(Stored {
         name: name.to_string(),
         content: added.content.to_string(),
         length: added.length,
         fragment_length: added.fragment_length.get(),
         fragments: added.fragments,
+        files: added.directory.map(|directory| directory.files),
+        contents: added.directory.map_or(1, |directory| directory.contents),
         revision: added.binding.as_ref().map(|binding| binding.revision.get()),
         state: added.state(),
-    });
+        hides: added.hidings.iter().map(json::hidden).collect(),
+    }));
     Ok(added)
 }
 
@@ -198,6 +205,12 @@ impl<'a> Shown<'a> {
             }
             AddEvent::Replicas(health) => self.replicas(health),
             AddEvent::Received(done) => self.received(done),
+            AddEvent::Hides(hiding) => {
+                self.out.note(&words::hides(&hiding.name, &hiding.inside));
+                if let Some(added) = &mut self.added {
+                    added.hidings.push(hiding);
+                }
+            }
             AddEvent::LeftOut(left_out) => {
                 let entries = words::faulty_entries(&left_out);
                 self.out.note(&words::left_out(left_out.count, entries));
@@ -249,14 +262,17 @@ pub const fn shared(event: &AddEvent) -> Option<(Added, bool)> {
             fragment_length,
             fragments,
             is_pending,
+            directory,
         } => {
             let shared = Added {
                 content,
                 length,
                 fragment_length,
                 fragments,
+                directory,
                 binding: None,
                 health: None,
+                hidings: Vec::new(),
             };
             Some((shared, is_pending))
         }
@@ -269,6 +285,11 @@ pub const fn shared(event: &AddEvent) -> Option<(Added, bool)> {
 pub fn shared_line(name: &Name, added: &Added, is_pending: bool) -> String {
     let length = ByteCount::new(added.length);
     let fragments = match added.fragments {
+        n if let Some(directory) = added.directory => words::files_in_fragments(
+            words::files(directory.files),
+            words::fragments(n.into()),
+            words::contents(directory.contents.into()),
+        ),
         0 => words::no_fragments().to_owned(),
         1 => words::fragments(1),
         n => words::fragments_of(words::fragments(n.into()), added.fragment_length),

@@ -128,6 +128,8 @@ impl From<&io::Error> for Exit {
 #[error("{message}")]
 pub struct Failure {
     exit: Exit,
+    /// The error's code, of an error that has one: several codes have the same ending.
+    code: Option<ErrorCode>,
     message: String,
 }
 
@@ -137,6 +139,7 @@ impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
+            code: None,
             message: message.into(),
         }
     }
@@ -146,7 +149,10 @@ impl Failure {
     /// Errors are English. In Spanish the error's kind is said, and its own words are quoted after that.
     #[must_use]
     pub fn of(what: impl fmt::Display, error: &impl Coded) -> Self {
-        Self::new(error.code().into(), words::cannot(what, words::error(error)))
+        Self {
+            code: Some(error.code()),
+            ..Self::new(error.code().into(), words::cannot(what, words::error(error)))
+        }
     }
 
     /// Adds advice, unless the message has some already.
@@ -167,6 +173,16 @@ impl Failure {
     #[must_use]
     pub fn hint_for(self, exit: Exit, advice: &str) -> Self {
         if self.exit == exit {
+            self.hint(advice)
+        } else {
+            self
+        }
+    }
+
+    /// Adds advice to a failure with this code.
+    #[must_use]
+    pub fn hint_for_code(self, code: ErrorCode, advice: &str) -> Self {
+        if self.code == Some(code) {
             self.hint(advice)
         } else {
             self
@@ -212,6 +228,16 @@ mod tests {
             "cannot remove x: no name \"x\"; `peer list` shows the names"
         );
         assert_eq!(failure.clone().hint("try again"), failure);
+        let taken = |code| Failure::of("add x", &RemoteError::new(code, "refused"));
+        let advised = |code| taken(code).hint_for_code(ErrorCode::Conflict, "--update");
+        assert!(advised(ErrorCode::Conflict).to_string().ends_with("--update"));
+        let other = taken(ErrorCode::FailedPrecondition);
+        assert_eq!(
+            advised(ErrorCode::FailedPrecondition),
+            other,
+            "the same ending, another reason"
+        );
+        assert_eq!(other.exit(), taken(ErrorCode::Conflict).exit());
         assert_eq!(failure.exit().status(), 3);
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 use proto::messages::control::{EntryKind, Listed, LocalContent, RateLimits, Scrub, SessionStatus, Status};
 use shared::model::{
     Binding, ByteCount, ByteRate, ContentState, DialFailure, DrainStatus, Durability, FragmentSet, Health,
-    Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason, Repair, Revision,
-    RevisionEntry, RevisionState, Share, SourceFault, Survey, Timestamp, Why, format_duration,
+    Listing, Location, Losses, Name, PeerId, PeerInfo, PeerMode, PeerState, Reach, Reason, ReasonCode,
+    Repair, Revision, RevisionEntry, RevisionState, Share, SourceFault, Survey, Timestamp, Why,
+    format_duration,
 };
 
 use super::output::one_line;
@@ -387,6 +388,17 @@ fn fault(fault: &SourceFault) -> String {
     words::fault(fault.peer.short(), &fault.address, kind, when)
 }
 
+/// Returns why other machines cannot reach a node and what to do; none when nothing is known to be wrong.
+#[must_use]
+pub fn own_reach(status: &Status) -> Option<String> {
+    if let Some(host) = status.visitor_host {
+        return Some(words::visitor(&status.address, host));
+    }
+    let failure = status.unreachable.as_ref()?;
+    let error = one_line(&words::told(&failure.error));
+    Some(words::cannot_be_dialled(&failure.address, error))
+}
+
 /// Returns the state of a node, a line for each property.
 #[must_use]
 pub fn status(status: &Status) -> String {
@@ -403,8 +415,8 @@ pub fn status(status: &Status) -> String {
         SessionStatus::CopyOf { of, .. } => lines.push(("", words::is_a_copy(of))),
         _ => {}
     }
-    if let Some(host) = status.visitor_host {
-        lines.push(("", words::visitor(&status.address, host)));
+    if let Some(why) = own_reach(status) {
+        lines.push(("", why));
     }
     if let Some(zone) = &status.zone {
         lines.push((words::label_zone(), zone.to_string()));
@@ -551,6 +563,15 @@ fn stands(name: &str, health: &Health) -> String {
     words::stands(name, words::content_state(health.state), health.fewest, replicas)
 }
 
+/// Returns why nobody can read a content: something of it is nowhere, or only where nobody reaches.
+fn unreadable(reasons: &[Reason]) -> &'static str {
+    let is_said = |code| reasons.iter().any(|reason| reason.code == code);
+    match is_said(ReasonCode::Unreachable) && !is_said(ReasonCode::NoSource) {
+        true => words::out_of_everybodys_reach(),
+        false => words::cannot_be_read_now(),
+    }
+}
+
 /// Returns the losses that a content would survive.
 #[must_use]
 pub fn durability(name: &str, of: &Durability) -> String {
@@ -559,7 +580,7 @@ pub fn durability(name: &str, of: &Durability) -> String {
     let mut text = format!("{}\nid {}\n{kept}", stands(name, health), of.content);
     text = match (health.fragments, health.state) {
         (0, _) => format!("{text}\n{}", words::nothing_to_lose()),
-        (_, ContentState::Unavailable) => format!("{text}\n{}", words::cannot_be_read_now()),
+        (_, ContentState::Unavailable) => format!("{text}\n{}", unreadable(&of.reasons)),
         _ => format!(
             "{text}\n{}\n{}",
             words::survives_any(words::peers(of.survives_any.into())),

@@ -44,6 +44,37 @@ async fn no_peer_holds_the_missing_fragments() {
 }
 
 #[tokio::test]
+async fn who_joins_a_fetch_for_a_damaged_fragment_gets_it_anew() {
+    let (manifest, bytes) = content(4 * FRAGMENT);
+    let half = Neighbour::serving(store(&manifest, &bytes, &some(&manifest, 0..2))).await;
+    let fetching = Fetching::from(&manifest, &[&half]);
+    let join = async {
+        fetching
+            .until(|progress| progress.held_bytes == 2 * FRAGMENT as u64)
+            .await;
+        // The first fetch waits for the other half; a repair of what is damaged meanwhile joins it.
+        let damaged = some(&manifest, 0..1);
+        let kept = Arc::clone(&fetching.store);
+        kept.withdraw(manifest.content(), &damaged).expect("it is held");
+        let (progress, cancel) = (watch::Sender::default(), CancellationToken::new());
+        let repair = fetching
+            .fetcher
+            .fetch(&manifest, damaged, vec![], progress, cancel);
+        let repaired = tokio::time::timeout(Duration::from_secs(60), repair).await;
+        repaired.expect("in time").expect("the source has it");
+        let held = kept.entry(manifest.content()).expect("it is here").held;
+        assert_eq!(
+            held,
+            some(&manifest, 0..2),
+            "it is held again, and not only said to be"
+        );
+        fetching.cancel.cancel();
+    };
+    let (ended, ()) = tokio::join!(fetching.run(), join);
+    assert_eq!(ended.expect_err("cancelled").code(), ErrorCode::Cancelled);
+}
+
+#[tokio::test]
 async fn the_limit_on_downloads_holds_the_fetch_up() {
     let (manifest, bytes) = content(32 * FRAGMENT);
     let source = Neighbour::serving(store(&manifest, &bytes, &manifest.all_fragments())).await;

@@ -134,6 +134,14 @@ shared::messages! {
     fn verifying() { en: "verifying", es: "verificando" }
     fn damaged_so_far(count) { en: ["1 damaged", "{count} damaged"], es: ["1 dañado", "{count} dañados"] }
     fn verified_all(length) { en: "verified {length}, nothing is damaged", es: "verificados {length}, nada está dañado" }
+    fn verified_some(length, missing) {
+        en: "verified {length}, nothing is damaged, but {missing} of it is not here; `peer get` fetches what is missing",
+        es: "verificados {length}, nada está dañado, pero {missing} no está aquí; `peer get` descarga lo que falta"
+    }
+    fn damaged_and_missing(withdrawn, missing) {
+        en: "{withdrawn}, and {missing} of it is not here",
+        es: "{withdrawn}, y {missing} no está aquí"
+    }
     fn verified_damaged(length, withdrawn) {
         en: "verified {length}: {withdrawn}; replicas come back from other peers, `peer get` restores a fetched file",
         es: "verificados {length}: {withdrawn}; las réplicas vuelven desde otros nodos, `peer get` restaura un archivo descargado"

@@ -7,6 +7,10 @@ shared::messages! {
     fn change_replicas(name) { en: "change the replicas of {name}", es: "cambiar las réplicas de {name}" }
     fn replicas_wanted(name, replicas) { en: "{name}: {replicas} wanted", es: "{name}: objetivo de {replicas}" }
     fn change_mode() { en: "change the mode of this peer", es: "cambiar el modo de este nodo" }
+    fn no_length_to_end() {
+        en: "--for says how long a maintenance lasts, and `off` ends it",
+        es: "--for dice cuánto dura un mantenimiento, y `off` lo termina"
+    }
     fn drain_peer() { en: "drain this peer", es: "vaciar este nodo" }
     fn remove_peer(id) { en: "remove peer {id}", es: "quitar el nodo {id}" }
     fn removed_peer(id) { en: "peer {id} is no longer listed", es: "el nodo {id} ya no está en la lista" }
@@ -18,6 +22,10 @@ shared::messages! {
     fn visitor(address, host) {
         en: "no other machine can reach this peer at {address}: it is a visitor, which may fetch, but keeps nothing for others, and nobody can read what it adds; start it with --host {host}",
         es: "ninguna otra máquina alcanza este nodo en {address}: está de visita, puede descargar, pero no guarda nada para otros, y nadie puede leer lo que añada; inícielo con --host {host}"
+    }
+    fn cannot_be_dialled(address, error) {
+        en: "other peers cannot reach this peer at {address}: {error}; its copies count for nothing, and nobody can read what it adds; let that port through the firewall, or start it with a --host or --advertise that others reach",
+        es: "los demás nodos no alcanzan este en {address}: {error}; sus copias no cuentan, y nadie puede leer lo que añada; abra ese puerto en el cortafuegos, o inícielo con un --host o --advertise que los demás alcancen"
     }
     fn out_of_reach() { en: "unreachable", es: "inalcanzable" }
     fn unconfirmed() { en: "unconfirmed", es: "sin confirmar" }
@@ -92,6 +100,10 @@ shared::messages! {
         en: "part of it is on no live peer: it cannot be read now",
         es: "una parte no está en ningún nodo vivo: ahora no se puede leer"
     }
+    fn out_of_everybodys_reach() {
+        en: "part of it is only on peers that others cannot reach: it cannot be read now",
+        es: "una parte solo está en nodos que los demás no alcanzan: ahora no se puede leer"
+    }
     fn survives_any(peers) { en: "survives the loss of any {peers}", es: "sobrevive a la pérdida de {peers} cualesquiera" }
     fn surveyed(contents, bytes, replicated, degraded, unavailable) {
         en: "{contents}, {bytes}: {replicated} replicated, {degraded} degraded, {unavailable} unavailable",
@@ -133,8 +145,8 @@ shared::messages! {
         es: "rechazado por el tracker en {tracker}"
     }
     fn is_a_copy(address) {
-        en: "this data directory is a copy of the one at {address}; stop this node and give the directory an id of its own with `peer new-id`",
-        es: "este directorio de datos es una copia del que hay en {address}; pare este nodo y dele al directorio un id propio con `peer new-id`"
+        en: "this data directory is a copy of the one at {address}, and stays out of the network until that one has left; stop this node and give the directory an id of its own with `peer new-id`",
+        es: "este directorio de datos es una copia del que hay en {address}, y queda fuera de la red hasta que aquel salga; pare este nodo y dele al directorio un id propio con `peer new-id`"
     }
     fn copy_refused(peer, address, copy) {
         en: "peer {peer} at {address}: a copy of its data directory, at {copy}, was refused; `peer new-id` gives the copy an id of its own",

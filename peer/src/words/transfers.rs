@@ -98,6 +98,18 @@ shared::messages! {
     }
     fn no_fragments() { en: "no fragments", es: "ningún fragmento" }
     fn fragments_of(fragments, size) { en: "{fragments} of {size}", es: "{fragments} de {size}" }
+    fn files_in_fragments(files, fragments, contents) {
+        en: "{files} ({fragments} of {contents})",
+        es: "{files} ({fragments} de {contents})"
+    }
+    fn only_of_directories() {
+        en: "it is no directory, and --include, --exclude, --links, --case and --skip-unsupported choose the entries of one",
+        es: "no es un directorio, y --include, --exclude, --links, --case y --skip-unsupported eligen las entradas de uno"
+    }
+    fn nothing_to_replace() {
+        en: "--force replaces files, and the output is no file",
+        es: "--force reemplaza archivos, y la salida no es un archivo"
+    }
     fn waits_for_connection() {
         en: "shared here; will be published when you connect",
         es: "compartido aquí; se publicará al conectar"
@@ -117,6 +129,10 @@ shared::messages! {
     fn too_few_peers(replicas, peers) {
         en: "{replicas} are wanted, and the network has {peers} that can keep one: the rest come when more peers do",
         es: "se piden {replicas}, y la red tiene {peers} que puedan guardar una: las demás llegarán con más nodos"
+    }
+    fn known_only_in_fragments(size) {
+        en: "the network knows this content in fragments of {size}; add it with that --fragment-length",
+        es: "la red conoce este contenido en fragmentos de {size}; añádalo con ese --fragment-length"
     }
     fn known_in_other_fragments(what, length) {
         en: "{what} is known already, in fragments of {length}; --fragment-length changes nothing for it",
@@ -357,8 +373,8 @@ shared::messages! {
         es: "se traerían {moved} de {peers}{time}"
     }
     fn would_wait() {
-        en: "part of it is on no live peer now: a fetch would wait",
-        es: "una parte no está ahora en ningún nodo vivo: habría que esperar"
+        en: "part of it can be read from no peer now: a fetch would wait",
+        es: "una parte no se puede leer ahora de ningún nodo: habría que esperar"
     }
     fn source_line(peer, address, state, fragments, length) {
         en: "  {peer} at {address}, {state}: {fragments}, {length}",

@@ -239,12 +239,15 @@ fn refuse(path: &Path, root: Option<PathBuf>) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::PoisonError;
     use std::sync::mpsc::{self, TryRecvError};
 
     use super::*;
+    use crate::tests::fire::STARTING;
 
     #[test]
     fn a_command_that_looks_keeps_no_node_from_starting_and_a_node_does() {
+        let _no_program_starts = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let home = tempfile::tempdir().expect("made");
         let layout = Layout::create(home.path()).expect("made");
         drop(layout.lock().expect("it is free"));

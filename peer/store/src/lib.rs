@@ -57,7 +57,7 @@ pub use files::special_kind;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
-pub use publish::HashedFile;
+pub use publish::{HashedFile, read_file};
 pub use staged_upload::StagedUpload;
 pub use verify::{read_verified, verify_fragment};
 

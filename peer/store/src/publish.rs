@@ -216,26 +216,13 @@ impl DiskStore {
             },
         );
         let manifest = match hashed {
-            Ok(manifest) => manifest,
             Err(_) if cancelled.load(Ordering::Relaxed) => return Err(StoreError::Cancelled { path }),
             Err(error) if has_spool_failed.into_inner() => {
                 return Err(StoreError::io("write", &spool.path)(error));
             }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(StoreError::ChangedWhileRead { path });
-            }
-            Err(error) => return Err(StoreError::io("read", &path)(error)),
+            hashed => checked(hashed, &path, &file, identity)?,
         };
         spool.sync()?;
-        let after = FileIdentity::of_file(&file).map_err(StoreError::io("look at", &path))?;
-        if after != identity || FileIdentity::at(&path) != Some(identity) {
-            return Err(StoreError::ChangedWhileRead { path });
-        }
-        // An unchanged file that does not simply end where its length says has a length that means nothing.
-        if !matches!(file.read_at(&mut [0], identity.size), Ok(0)) {
-            let kind = "made up while it is read, as files in /proc are";
-            return Err(StoreError::NotAFile { path, kind });
-        }
         let file = UserFile { path, identity };
         Ok(HashedFile {
             manifest,
@@ -289,6 +276,50 @@ impl DiskStore {
         index.insert(&kept)?;
         self.replace(&index, &old, kept)?;
         Ok((old.manifest, false))
+    }
+}
+
+/// Hashes a user's file as [`DiskStore::hash_file`] does, with the same refusals, and keeps nothing.
+///
+/// # Errors
+/// As [`DiskStore::hash_file`].
+pub fn read_file(
+    path: &Path,
+    fragment_length: Option<FragmentLength>,
+    threads: NonZeroUsize,
+) -> Result<Manifest, StoreError> {
+    let (path, file, identity) = open_regular(path)?;
+    let fragment_length = fragment_length.unwrap_or_else(|| FragmentLength::for_content(identity.size));
+    Manifest::count_fragments(identity.size, fragment_length)?;
+    let hashed = hash_content(&file, identity.size, fragment_length, threads, |_, _| Ok(()));
+    checked(hashed, &path, &file, identity)
+}
+
+/// Returns what was read of a file, if the file is the one that was opened and ends where its length says.
+fn checked(
+    hashed: io::Result<Manifest>,
+    path: &Path,
+    file: &File,
+    identity: FileIdentity,
+) -> Result<Manifest, StoreError> {
+    let changed = || StoreError::ChangedWhileRead {
+        path: path.to_owned(),
+    };
+    let manifest = hashed.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => changed(),
+        _ => StoreError::io("read", path)(error),
+    })?;
+    let after = FileIdentity::of_file(file).map_err(StoreError::io("look at", path))?;
+    if after != identity || FileIdentity::at(path) != Some(identity) {
+        return Err(changed());
+    }
+    // An unchanged file that does not simply end where its length says has a length that means nothing.
+    match file.read_at(&mut [0], identity.size) {
+        Ok(0) => Ok(manifest),
+        _ => Err(StoreError::NotAFile {
+            path: path.to_owned(),
+            kind: "made up while it is read, as files in /proc are",
+        }),
     }
 }
 

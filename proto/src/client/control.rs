@@ -17,8 +17,8 @@ use tonic::{Request, Response, Status as GrpcStatus, Streaming};
 
 use super::{Incoming, Patience, begun, unary};
 use crate::messages::control::{
-    Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Listed, LocalContent, Planned, PutValue, RateLimits,
-    ReadEvent, SetLimits, Status, TOKEN_KEY, Value, Verified,
+    Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Hiding, Listed, LocalContent, Planned, PutValue,
+    RateLimits, ReadEvent, SetLimits, Status, TOKEN_KEY, Value, Verified,
 };
 use crate::messages::types::content_id;
 use crate::messages::{
@@ -146,17 +146,18 @@ impl ControlClient {
         Ok(reply.try_into()?)
     }
 
-    /// Returns the way to write the path inside a directory that a name hides, if it hides one.
+    /// Returns the paths inside directories that a name hides, and those in its directory that others hide.
     ///
     /// # Errors
     /// As the contract says; nodes of earlier versions cannot tell.
-    pub async fn shadowed(&self, content: &ContentRef) -> Result<Option<String>, RemoteError> {
+    pub async fn hidings(&self, content: &ContentRef) -> Result<Vec<Hiding>, RemoteError> {
         let request = v1::ShadowedRequest {
             r#ref: Some(content.into()),
         };
         let call = |mut client: Inner, request| async move { client.shadowed(request).await };
         let reply = self.call(request, call).await?;
-        Ok(Some(reply.inside).filter(|inside| !inside.is_empty()))
+        let hidings = reply.hidings.into_iter().map(Hiding::try_from);
+        hidings.collect::<Result<_, Invalid>>().map_err(RemoteError::from)
     }
 
     /// Lists the entries of a collection, some at a time.

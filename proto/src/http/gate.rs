@@ -4,6 +4,10 @@
 //! the browser reaches. So a request must name its host by an address, or by a name that nobody else can
 //! point here (DNS rebinding), and a page that sends it must be of the program's own origin or of one that is
 //! allowed. Programs that are no browsers send no `Origin`, and are not affected by that part.
+//!
+//! gRPC calls come only as gRPC clients send them: `POST`, `application/grpc`, HTTP/2. No browser sends that to
+//! a port without TLS, and behind a proxy that would carry it a browser adds `Origin`, which is judged as above.
+//! The host of a call without a browser's marks is not judged: peers dial by names that a program need not know.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -12,9 +16,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HOST, HeaderName, ORIGIN, VARY};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE, HOST, HeaderName, ORIGIN, VARY};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use shared::ErrorCode;
 
 use super::HttpError;
@@ -35,6 +39,37 @@ pub struct Asked<'a> {
     pub authority: Option<&'a Authority>,
     /// All headers.
     pub headers: &'a HeaderMap,
+}
+
+/// The form of a request, of which gRPC has one.
+#[derive(Clone, Copy, Debug)]
+struct Form<'a> {
+    version: Version,
+    method: &'a Method,
+    content_type: &'a str,
+}
+
+impl Form<'_> {
+    /// Returns why a request is no gRPC call, and the status that says so.
+    fn fault(&self) -> Option<(StatusCode, &'static str)> {
+        let parameters = self.content_type.strip_prefix("application/grpc");
+        if self.version != Version::HTTP_2 {
+            return Some((
+                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                "gRPC calls are taken over HTTP/2 only",
+            ));
+        }
+        if self.method != Method::POST {
+            return Some((StatusCode::METHOD_NOT_ALLOWED, "gRPC calls use the method POST"));
+        }
+        match parameters.map(|rest| rest.is_empty() || rest.starts_with(['+', ';', ' '])) {
+            Some(true) => None,
+            _ => Some((
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "gRPC calls have the content type application/grpc",
+            )),
+        }
+    }
 }
 
 impl<'a> From<&'a Request> for Asked<'a> {
@@ -181,12 +216,33 @@ impl Gate {
     }
 }
 
+impl Gate {
+    /// Lets a gRPC call in.
+    ///
+    /// # Errors
+    /// When the request does not have the form of a call, or was sent by a page of others.
+    fn judge_call(&self, form: Form<'_>, asked: &Asked<'_>) -> Result<(), HttpError> {
+        let is_marked = asked.headers.contains_key(ORIGIN) || asked.headers.contains_key(FETCH_SITE);
+        if is_marked {
+            self.judge(asked)?;
+        }
+        match form.fault() {
+            Some((status, why)) => Err(HttpError::invalid(why).with_status(status)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Rules {
     fn is_host(&self, host: &str, ends: Option<Ends>) -> bool {
         match address(host) {
             Some(_) if self.addresses == Addresses::Any => true,
             Some(ip) => ip.is_loopback() || ends.is_some_and(|ends| ends.local == ip),
-            None => self.names.iter().any(|own| host.eq_ignore_ascii_case(own)),
+            // The dot of an absolute name is no part of it.
+            None => {
+                let name = host.strip_suffix('.').unwrap_or(host);
+                self.names.iter().any(|own| name.eq_ignore_ascii_case(own))
+            }
         }
     }
 
@@ -218,6 +274,20 @@ fn is_local(host: &str) -> bool {
 
 fn denied<T>(why: String) -> Result<T, HttpError> {
     Err(HttpError::new(ErrorCode::PermissionDenied, why))
+}
+
+/// Lets gRPC calls through the gate. A client reads the status of a refusal as a code of gRPC.
+pub(super) async fn guard_calls(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let asked = Asked::from(&request);
+    let form = Form {
+        version: request.version(),
+        method: request.method(),
+        content_type: asked.text(&CONTENT_TYPE).unwrap_or_default(),
+    };
+    match gate.judge_call(form, &asked) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
 }
 
 /// Lets requests through the gate, and says in the answer which page may read it.
@@ -270,6 +340,8 @@ mod tests {
             "[::1]:50053",
             "10.0.0.7",
             "NODE.lan:50053",
+            "localhost.:50053",
+            "node.lan.",
         ] {
             assert_eq!(judge(&node, &[("host", host)]), Some(None), "{host}");
         }
@@ -278,6 +350,7 @@ mod tests {
             "[2001:db8::8]",
             "evil.example",
             "localhost.evil.example",
+            "localhost..",
             "",
             "a b",
         ] {
@@ -355,6 +428,76 @@ mod tests {
         let node = Gate::new(Addresses::Own, [], Vec::new());
         let asked = [("host", "127.0.0.1:50053"), ("origin", "http://127.0.0.1:50051")];
         assert_eq!(judge(&node, &asked), None, "a node has nothing for that page");
+    }
+
+    #[test]
+    fn calls_have_the_form_that_no_page_can_send() {
+        let fault = |version, method: &Method, content_type| {
+            let form = Form {
+                version,
+                method,
+                content_type,
+            };
+            form.fault().map(|(status, _)| status.as_u16())
+        };
+        let (two, post) = (Version::HTTP_2, Method::POST);
+        for good in [
+            "application/grpc",
+            "application/grpc+proto",
+            "application/grpc;a=b",
+        ] {
+            assert_eq!(fault(two, &post, good), None, "{good}");
+        }
+        for bad in [
+            "",
+            "text/plain",
+            "application/grpc-web",
+            "application/json",
+            "application/grpcx",
+        ] {
+            assert_eq!(fault(two, &post, bad), Some(415), "{bad}");
+        }
+        for old in [Version::HTTP_10, Version::HTTP_11] {
+            assert_eq!(fault(old, &post, "application/grpc"), Some(505), "{old:?}");
+        }
+        assert_eq!(fault(two, &Method::GET, "application/grpc"), Some(405));
+    }
+
+    #[test]
+    fn calls_of_pages_are_judged_and_those_of_programs_are_not() {
+        let may_call = |gate: &Gate, headers: &[(&str, &str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                let name: HeaderName = name.parse().expect("a name");
+                map.append(name, value.parse().expect("a value"));
+            }
+            let asked = Asked {
+                ends: None,
+                authority: None,
+                headers: &map,
+            };
+            let form = Form {
+                version: Version::HTTP_2,
+                method: &Method::POST,
+                content_type: "application/grpc",
+            };
+            gate.judge_call(form, &asked).is_ok()
+        };
+        let node = Gate::new(Addresses::Own, [], Vec::new());
+        for gate in [&tracker(), &node] {
+            for program in ["127.0.0.1:50052", "192.0.2.1:50052", "an-alias.example:50052"] {
+                assert!(may_call(gate, &[("host", program)]), "{program}");
+            }
+            for (host, page) in [
+                ("127.0.0.1:50052", ("origin", "http://evil.example")),
+                ("127.0.0.1:50052", ("origin", "null")),
+                ("127.0.0.1:50052", ("sec-fetch-site", "cross-site")),
+                ("evil.example:50052", ("origin", "http://evil.example:50052")),
+                ("evil.example:50052", ("sec-fetch-site", "same-origin")),
+            ] {
+                assert!(!may_call(gate, &[("host", host), page]), "{host} {page:?}");
+            }
+        }
     }
 
     #[test]

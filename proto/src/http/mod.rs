@@ -13,6 +13,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ pub use conditions::{Conditions, Verdict, range};
 pub use error::{HttpError, RETRY_AFTER};
 pub use gate::{Addresses, Asked, Gate, Origin, OriginError, guard};
 pub use media::media_type;
+
+use gate::guard_calls;
 
 /// Answers with JSON that is true only now, and ends with a newline, for terminals.
 pub fn json(body: impl Serialize) -> Response {
@@ -54,9 +57,10 @@ pub fn with_fallback(routes: Router, nothing_here: &'static str) -> Router {
 }
 
 /// Merges the routes of a program's gRPC services into its HTTP routes, whose fallback stays. gRPC clients
-/// read a 404 as "unimplemented", so one answer serves both.
-pub fn with_grpc(routes: Router, grpc: Router) -> Router {
-    routes.merge(grpc.reset_fallback())
+/// read a 404 as "unimplemented", so one answer serves both. No call passes beside the gate.
+pub fn with_grpc(routes: Router, grpc: Router, gate: Gate) -> Router {
+    let calls = grpc.route_layer(from_fn_with_state(gate, guard_calls));
+    routes.merge(calls.reset_fallback())
 }
 
 /// The query of a request; an unknown parameter is an error.

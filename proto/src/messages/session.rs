@@ -190,6 +190,7 @@ impl TryFrom<v1::Hello> for Hello {
                 is_transient: wire.is_transient,
                 can_probe: wire.can_probe,
                 disk_free: wire.disk_free,
+                was_refused: wire.was_refused,
             },
         })
     }
@@ -234,6 +235,7 @@ impl From<Hello> for v1::Hello {
             is_transient: hello.traits.is_transient,
             can_probe: hello.traits.can_probe,
             disk_free: hello.traits.disk_free,
+            was_refused: hello.traits.was_refused,
         }
     }
 }
@@ -319,6 +321,10 @@ impl TryFrom<v1::FromTracker> for FromTracker {
                 epoch: Epoch::new(ask.epoch),
                 question: ask.question,
             }),
+            Message::Reach(told) => Self::Order(Order::Reach {
+                epoch: Epoch::new(told.epoch),
+                failure: told.unreachable.map(TryInto::try_into).transpose()?,
+            }),
             Message::Defaults(changed) => Self::Order(Order::Adopt {
                 epoch: Epoch::new(changed.epoch),
                 defaults: defaults(changed.replicas, changed.fragment_length)?,
@@ -385,6 +391,10 @@ impl From<FromTracker> for v1::FromTracker {
             FromTracker::Order(Order::Ask { epoch, question }) => Message::Ask(v1::Ask {
                 epoch: epoch.get(),
                 question,
+            }),
+            FromTracker::Order(Order::Reach { epoch, failure }) => Message::Reach(v1::OwnReach {
+                epoch: epoch.get(),
+                unreachable: failure.map(Into::into),
             }),
             FromTracker::Order(Order::Adopt { epoch, defaults }) => Message::Defaults(v1::Defaults {
                 epoch: epoch.get(),

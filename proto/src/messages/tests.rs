@@ -66,6 +66,7 @@ fn from_peer() -> impl Strategy<Value = FromPeer> {
                     is_transient: run % 2 == 0,
                     can_probe: run % 5 == 0,
                     disk_free: (run % 3 == 0).then_some(run),
+                    was_refused: run % 7 == 0,
                 },
             })
         });
@@ -116,6 +117,14 @@ proptest! {
         for order in [
             Order::Remember(mark(epoch, sequence, 7)),
             Order::Ask { epoch: Epoch::new(epoch), question: sequence },
+            Order::Reach {
+                epoch: Epoch::new(epoch),
+                failure: (epoch % 2 == 0).then(|| shared::model::DialFailure {
+                    address: "10.0.0.1:50053".parse().expect("an address"),
+                    error: "timed out".to_owned(),
+                    since: Timestamp::from_millis(sequence),
+                }),
+            },
             Order::Adopt {
                 epoch: Epoch::new(epoch),
                 defaults: NetworkDefaults {

@@ -1,6 +1,6 @@
 //! The catalog: the entries of a collection.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::model::{Attributes, ContentId, ModifiedAt};
@@ -143,31 +143,57 @@ impl Catalog {
         found
     }
 
-    /// Returns the contents in which the files among some entries are, ascending, each once.
+    /// Returns the bytes of parts that the files among some entries need: by part, in ascending order, and each
+    /// byte once.
     #[must_use]
-    pub fn parts_in(&self, range: Range<usize>) -> BTreeSet<ContentId> {
-        let entries = self.entries.get(range).unwrap_or_default().iter();
-        let parts = entries.filter_map(|entry| match &entry.kind {
-            Kind::File(file) => file.data.part(),
-            Kind::Directory(_) | Kind::Link { .. } => None,
-        });
-        parts.collect()
+    pub fn spans_in(&self, range: Range<usize>) -> BTreeMap<ContentId, Vec<Range<u64>>> {
+        let mut spans: BTreeMap<ContentId, Vec<Range<u64>>> = BTreeMap::new();
+        for file in self.files_in(range) {
+            let (part, start) = match file.data {
+                Data::Whole(part) => (part, 0),
+                Data::Packed(part, start) => (part, start),
+                Data::Empty => continue,
+            };
+            let end = start.saturating_add(file.length);
+            spans.entry(part).or_default().push(start..end);
+        }
+        for spans in spans.values_mut() {
+            spans.sort_by_key(|span| span.start);
+            spans.dedup_by(|next, last| {
+                let joins = next.start <= last.end;
+                if joins {
+                    last.end = last.end.max(next.end);
+                }
+                joins
+            });
+        }
+        spans
+    }
+
+    /// Returns the bytes of the files among some entries.
+    #[must_use]
+    pub fn length_in(&self, range: Range<usize>) -> u64 {
+        let files = self.files_in(range).map(|file| file.length);
+        files.fold(0, u64::saturating_add)
     }
 
     /// Bytes of all files.
     #[must_use]
     pub fn length(&self) -> u64 {
-        let files = self.entries.iter().map(|entry| match &entry.kind {
-            Kind::File(file) => file.length,
-            Kind::Directory(_) | Kind::Link { .. } => 0,
-        });
-        files.fold(0, u64::saturating_add)
+        self.length_in(0..self.entries.len())
+    }
+
+    fn files_in(&self, range: Range<usize>) -> impl Iterator<Item = &File> {
+        let entries = self.entries.get(range).unwrap_or_default().iter();
+        entries.filter_map(|entry| match &entry.kind {
+            Kind::File(file) => Some(file),
+            Kind::Directory(_) | Kind::Link { .. } => None,
+        })
     }
 
     /// Returns the number of files.
     #[must_use]
     pub fn file_count(&self) -> usize {
-        let is_file = |entry: &&Entry| matches!(entry.kind, Kind::File(_));
-        self.entries.iter().filter(is_file).count()
+        self.files_in(0..self.entries.len()).count()
     }
 }

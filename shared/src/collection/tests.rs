@@ -249,3 +249,28 @@ proptest! {
         prop_assert!(Catalog::decode(&whole[..cut.index(length)]).is_err());
     }
 }
+
+#[test]
+fn entries_need_each_byte_of_a_part_once() {
+    let tree = tree();
+    let all = tree.spans_in(0..tree.entries().len());
+    assert_eq!(all, [(part(1), vec![0..15]), (part(2), vec![0..20_000])].into());
+    assert_eq!((tree.length(), tree.file_count()), (20_015, 4));
+    let b = tree.find("b").expect("a directory");
+    assert_eq!(tree.spans_in(b.clone()), [(part(1), vec![10..15])].into());
+    assert_eq!(tree.length_in(b), 5);
+    let empty = tree.find("ñ").expect("a file");
+    assert!(tree.spans_in(empty).is_empty());
+
+    // Equal files have the same bytes of a part.
+    let mut builder = Builder::new(usual());
+    let mut add = || -> Result<(), CatalogError> {
+        builder.file("one", file(10, Data::Packed(part(1), 30)))?;
+        builder.file("other", file(10, Data::Packed(part(1), 30)))?;
+        builder.file("third", file(5, Data::Packed(part(1), 0)))
+    };
+    add().expect("all of it may be");
+    let twice = builder.finish().expect("complete");
+    assert_eq!(twice.spans_in(0..3), [(part(1), vec![0..5, 30..40])].into());
+    assert_eq!(twice.length(), 25);
+}

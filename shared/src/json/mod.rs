@@ -22,12 +22,12 @@ pub use names::{
     Replicas, Revision, Targeted,
 };
 pub use peers::{
-    AccusedPeer, Gap, Limits, ListedPeer, LocatedPeer, Network, NetworkDefaults, NetworkPeer, NewId,
-    NodeStatus, Peers, Ready, Scrubbing, TrackerStatus,
+    AccusedPeer, Gap, Limits, LocatedPeer, Network, NetworkDefaults, NetworkPeer, NewId, NodeStatus, Ready,
+    Scrubbing, TrackerStatus,
 };
 pub use transfers::{
-    AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent,
-    LeftOutEntry, PlannedSource, SendLine, ServeLine, Value, VerifiedSoFar, VerifyLine,
+    AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent, Hidden,
+    LeftOutEntry, PlannedSource, SendLine, ServeLine, Stored, Value, VerifiedSoFar, VerifyLine,
 };
 pub use upkeep::{DrainLine, Drained, Durable, Explained, ModeReport, Surveyed};
 pub use watch::{Event, Peer as WatchedPeer, WatchLine};

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::LocatedPeer;
+use super::{Hidden, LocatedPeer};
 use crate::model::{
     Attributes, Binding, FileMetadata, Health, Listing, Location, Name, PeerInfo, RevisionEntry,
 };
@@ -90,7 +90,7 @@ pub struct Located {
     name: String,
     revision: u64,
     content: String,
-    /// Bytes of the file, or of all files of the directory.
+    /// Bytes of the file, or of all files of the directory, or of those at the path that was asked for.
     length: u64,
     /// Whether it is a directory: then state, counts and peers are of its catalog and all parts that are
     /// meant.
@@ -204,6 +204,8 @@ pub struct Renamed {
     pub revision: u64,
     /// The content that the new name is bound to.
     pub content: String,
+    /// Paths inside directories that names hide since.
+    pub hides: Vec<Hidden>,
 }
 
 /// `peer replicas`.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::millis;
-use crate::model::{ByteRate, PeerInfo, SourceFault};
+use crate::model::{self, ByteRate, PeerInfo, SourceFault};
 
 /// A peer that holds a content.
 #[derive(Debug, Serialize)]
@@ -17,7 +17,7 @@ pub struct LocatedPeer {
     pub(super) state: String,
 }
 
-/// `peer network`.
+/// `peer network`, and the peers of the HTTP APIs of peer and tracker.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Network {
@@ -25,6 +25,8 @@ pub struct Network {
     epoch: u64,
     /// Whether the tracker waits for peers to report after a restart.
     safe_mode: bool,
+    /// The same, by the word of the tracker's other documents.
+    in_safe_mode: bool,
     /// Peers in order of their ids.
     peers: Vec<NetworkPeer>,
 }
@@ -35,6 +37,8 @@ pub struct Network {
 pub struct NetworkPeer {
     #[serde(flatten)]
     peer: LocatedPeer,
+    /// The same as `addr`.
+    address: String,
     capacity: u64,
     free: u64,
     contents: u32,
@@ -63,37 +67,11 @@ pub(super) struct Access {
 /// A failure of other peers to dial a peer.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(super) struct DialFailure {
+pub struct DialFailure {
     addr: String,
     error: String,
     /// Milliseconds since the Unix epoch.
     since_ms: u64,
-}
-
-/// Peers as the tracker's HTTP API lists them.
-#[derive(Debug, Serialize)]
-pub struct Peers {
-    peers: Vec<ListedPeer>,
-    epoch: u64,
-    in_safe_mode: bool,
-}
-
-/// A peer as the tracker's HTTP API lists it.
-#[derive(Debug, Serialize)]
-pub struct ListedPeer {
-    id: String,
-    address: String,
-    zone: Option<String>,
-    state: String,
-    capacity: u64,
-    free: u64,
-    incarnation: u64,
-    contents: u32,
-    duty: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    copy: Option<String>,
-    #[serde(flatten)]
-    access: Access,
 }
 
 /// `peer status`.
@@ -109,12 +87,14 @@ pub struct NodeStatus {
     pub capacity: u64,
     pub used: u64,
     pub contents: u32,
-    /// `offline`, `connecting`, `connected`, or `refused`: nothing is tried before the user has done
-    /// something.
+    /// `offline`, `connecting`, `connected`, or `refused`: the user has to do something, unless another node
+    /// leaves.
     pub session: &'static str,
     /// Set when the node is a visitor because no other machine can dial its address: an address on which it
     /// could listen.
     pub visitor_host: Option<String>,
+    /// Failure of other peers to dial the node; null when nothing is known to be wrong.
+    pub unreachable: Option<DialFailure>,
     pub tracker: Option<String>,
     /// The reason for having no session; null when there is one or none is wanted.
     pub reason: Option<String>,
@@ -252,11 +232,17 @@ impl From<&PeerInfo> for Access {
         Self {
             visitor: peer.is_visitor,
             reach: peer.reach.word(),
-            unreachable: peer.reach.failure().map(|failure| DialFailure {
-                addr: failure.address.to_string(),
-                error: failure.error.clone(),
-                since_ms: failure.since.as_millis(),
-            }),
+            unreachable: peer.reach.failure().map(Into::into),
+        }
+    }
+}
+
+impl From<&model::DialFailure> for DialFailure {
+    fn from(failure: &model::DialFailure) -> Self {
+        Self {
+            addr: failure.address.to_string(),
+            error: failure.error.clone(),
+            since_ms: failure.since.as_millis(),
         }
     }
 }
@@ -267,6 +253,7 @@ impl Network {
     pub fn new(peers: &[PeerInfo], epoch: u64, safe_mode: bool) -> Self {
         let peer = |peer: &PeerInfo| NetworkPeer {
             peer: peer.into(),
+            address: peer.address.to_string(),
             capacity: peer.capacity,
             free: peer.free,
             contents: peer.contents,
@@ -278,32 +265,8 @@ impl Network {
         Self {
             epoch,
             safe_mode,
+            in_safe_mode: safe_mode,
             peers: peers.iter().map(peer).collect(),
-        }
-    }
-}
-
-impl Peers {
-    /// A page of peers, and the state of the tracker.
-    #[must_use]
-    pub fn new(peers: &[PeerInfo], epoch: u64, in_safe_mode: bool) -> Self {
-        let listed = |peer: &PeerInfo| ListedPeer {
-            id: peer.id.to_string(),
-            address: peer.address.to_string(),
-            zone: peer.zone.as_ref().map(ToString::to_string),
-            state: peer.state.to_string(),
-            capacity: peer.capacity,
-            free: peer.free,
-            incarnation: peer.incarnation.get(),
-            contents: peer.contents,
-            duty: peer.mode.word(),
-            access: peer.into(),
-            copy: peer.copy.as_ref().map(ToString::to_string),
-        };
-        Self {
-            peers: peers.iter().map(listed).collect(),
-            epoch,
-            in_safe_mode,
         }
     }
 }

@@ -136,8 +136,8 @@ fn names_say_what_they_are_bound_to_and_how_it_stands() {
 
 #[test]
 fn the_network_is_its_peers_and_the_tracker() {
-    let expected = json!({"epoch": 3, "safe_mode": true, "peers": [{
-        "id": "01".repeat(16), "addr": "127.0.0.1:1", "zone": null, "state": "live",
+    let expected = json!({"epoch": 3, "safe_mode": true, "in_safe_mode": true, "peers": [{
+        "id": "01".repeat(16), "addr": "127.0.0.1:1", "address": "127.0.0.1:1", "zone": null, "state": "live",
         "capacity": 100, "free": 60, "contents": 2, "incarnation": 7, "duty": "active",
         "reach": "reachable", "unreachable": null, "visitor": false,
     }]});
@@ -164,10 +164,11 @@ fn the_short_results_are_objects_too() {
         done: 1,
         total: 2,
         damaged: 3,
+        missing: 4,
     };
     assert_eq!(
         value(VerifyLine::Done(verified())),
-        json!({"event": "done", "done": 1, "total": 2, "damaged": 3})
+        json!({"event": "done", "done": 1, "total": 2, "damaged": 3, "missing": 4})
     );
     assert_eq!(value(VerifyLine::Progress(verified()))["event"], "progress");
 }

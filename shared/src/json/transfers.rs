@@ -49,10 +49,14 @@ pub enum AddLine {
         length: u64,
         /// Bytes of a fragment.
         fragment_length: u32,
-        /// Number of fragments.
+        /// Number of fragments; of a directory, those of all its contents.
         fragments: u32,
         /// Whether the publication waits for a connection.
         pending: bool,
+        /// Number of files of a directory; null otherwise.
+        files: Option<u64>,
+        /// Number of contents: 1, or of a directory its catalog, packs of small files, and large files.
+        contents: u32,
     },
     /// The name is bound.
     Published {
@@ -65,6 +69,8 @@ pub enum AddLine {
         /// Replicas wanted.
         target: u32,
     },
+    /// A name that hides a path inside a directory; once for each, after `published`.
+    Hides(Hidden),
     /// State of the replicas.
     Replicas(Replicas),
     /// Entries of a directory that were left out.
@@ -75,22 +81,43 @@ pub enum AddLine {
         entries: Vec<LeftOutEntry>,
     },
     /// The result.
-    Done {
-        /// The name asked for.
-        name: String,
-        /// The content.
-        content: String,
-        /// Its bytes.
-        length: u64,
-        /// Bytes of a fragment.
-        fragment_length: u32,
-        /// Number of fragments.
-        fragments: u32,
-        /// The revision bound; null while the publication waits for a connection.
-        revision: Option<u64>,
-        /// `pending`, `published` or `replicated`.
-        state: &'static str,
-    },
+    Done(Stored),
+}
+
+/// The result of a publication: of `peer add` and `peer put`, and the answer to HTTP `PUT`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Stored {
+    /// The name asked for.
+    pub name: String,
+    /// The content.
+    pub content: String,
+    /// Its bytes.
+    pub length: u64,
+    /// Bytes of a fragment.
+    pub fragment_length: u32,
+    /// Number of fragments; of a directory, those of all its contents.
+    pub fragments: u32,
+    /// Number of files of a directory; null otherwise.
+    pub files: Option<u64>,
+    /// Number of contents: 1, or of a directory its catalog, packs of small files, and large files.
+    pub contents: u32,
+    /// The revision bound; null while the publication waits for a connection.
+    pub revision: Option<u64>,
+    /// `pending`, `published` or `replicated`.
+    pub state: &'static str,
+    /// Names that hide paths inside directories since.
+    pub hides: Vec<Hidden>,
+}
+
+/// A name, and a path inside a directory that reads the same: the name is meant where the text is given.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Hidden {
+    /// The name.
+    pub name: String,
+    /// The path, written so that the name does not hide it.
+    pub inside: String,
 }
 
 /// A line of `peer get`: `started`, `progress` several times, `done`.
@@ -217,6 +244,9 @@ pub struct VerifiedSoFar {
     pub total: u64,
     /// Fragments found damaged, and withdrawn.
     pub damaged: u32,
+    /// Bytes of the file, or of the files of the directory, that were not here when it began; 0 when everything
+    /// that the node holds is verified.
+    pub missing: u64,
 }
 
 /// `peer forget`.

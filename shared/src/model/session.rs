@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{
-    ContentId, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holding, HoldingsDigest, HostPort,
-    Incarnation, Manifest, Mark, PeerId, PeerInfo, ReplicationTarget, RunId, Zone,
+    ContentId, DialFailure, DigestBuckets, Epoch, FragmentLength, FragmentSet, Holding, HoldingsDigest,
+    HostPort, Incarnation, Manifest, Mark, PeerId, PeerInfo, ReplicationTarget, RunId, Zone,
 };
 
 /// Identity of a peer; the first message of a session.
@@ -44,6 +44,9 @@ pub struct RunTraits {
     pub can_probe: bool,
     /// Bytes that its disk has free, if it knows.
     pub disk_free: Option<u64>,
+    /// Whether this run was refused as a copy and has not been welcome since: it is let in when the peer is
+    /// lost.
+    pub was_refused: bool,
 }
 
 /// Messages of a peer after [`Hello`].
@@ -167,7 +170,8 @@ impl Default for NetworkDefaults {
 pub enum HelloRefusal {
     /// Another run has a session, and may have ended unnoticed: the hello is to be said again in a moment.
     ContestedBy(HostPort),
-    /// Another run goes on with its session, on another copy of the data directory.
+    /// Another run goes on with its session, on another copy of the data directory: the hello may be said
+    /// again now and then, as one that was refused.
     CopyOf(HostPort),
     /// A later run of the peer was in the network: the data directory comes from a backup.
     OlderThan(Incarnation),
@@ -240,6 +244,13 @@ pub enum Order {
         /// Number of the question.
         question: u64,
     },
+    /// Show the user whether other peers can dial this one.
+    Reach {
+        /// The tracker's epoch.
+        epoch: Epoch,
+        /// Failure of the others; none when nothing is known to be wrong.
+        failure: Option<DialFailure>,
+    },
     /// Publish with these defaults from now on.
     Adopt {
         /// The tracker's epoch.
@@ -258,6 +269,7 @@ impl Order {
             | Self::Evict { epoch, .. }
             | Self::Probe { epoch, .. }
             | Self::Ask { epoch, .. }
+            | Self::Reach { epoch, .. }
             | Self::Adopt { epoch, .. } => *epoch,
             Self::Remember(mark) => mark.epoch,
         }

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use harness::{Cluster, Outcome, binaries, content, eventually, interrupt};
+use harness::{Cluster, Outcome, binaries, content, fewest, interrupt, keepers, wait_for_replicas};
 use serde_json::Value;
 use shared::model::ByteCount;
 
 const PEERS: usize = 5;
-const REPLICAS: u64 = 3;
+const REPLICAS: usize = 3;
 const GENERATED: u64 = 256 << 20;
 
 /// Publishes a file on a small cluster of real programs, breaks the cluster, and gets the file back.
@@ -109,7 +109,7 @@ fn publish(cluster: &Cluster, file: &Path) -> Result<u64> {
     let ((), took) = timed(|| succeed(&cluster.peer(0).run(add), "add"))?;
     println!(
         "  published and replicated in {}",
-        rate(length * (REPLICAS - 1), took)
+        rate(length * (REPLICAS as u64 - 1), took)
     );
     show(&cluster.peer(0).locate("demo"));
     Ok(length)
@@ -117,6 +117,7 @@ fn publish(cluster: &Cluster, file: &Path) -> Result<u64> {
 
 fn lose_two_peers(cluster: &mut Cluster) -> Result<()> {
     let victims = victims(cluster)?;
+    let dead = victims.map(|victim| id_of(cluster, victim));
     println!("\nKilling peers {} and {} (SIGKILL) …", victims[0], victims[1]);
     for victim in victims {
         cluster.peer_mut(victim).program.kill();
@@ -124,13 +125,20 @@ fn lose_two_peers(cluster: &mut Cluster) -> Result<()> {
     let witness = (0..PEERS)
         .find(|number| !victims.contains(number))
         .context("some peer is left")?;
-    let lost = lost_replicas(&cluster.peer(witness).locate("demo"), cluster, &victims);
+    // They still count as live.
+    let kept = keepers(&cluster.peer(witness).locate("demo"));
+    let lost: usize = kept
+        .iter()
+        .map(|ids| dead.iter().filter(|id| ids.contains(*id)).count())
+        .sum();
     let (located, took) = timed(|| {
-        let ask = || cluster.peer(witness).locate("demo");
-        // Three live holders of everything, none of them dead.
-        eventually("the repair", Duration::from_secs(120), ask, |located| {
-            fewest_live(located) >= REPLICAS && lost_replicas(located, cluster, &victims) == 0
-        })
+        wait_for_replicas(
+            cluster.peer(witness),
+            "demo",
+            REPLICAS,
+            &dead,
+            Duration::from_secs(120),
+        )
     })?;
     println!(
         "  {lost} fragment replicas were lost; noticed and repaired in {:.1} s",
@@ -189,61 +197,25 @@ fn leave(cluster: &mut Cluster) {
     println!("Stop it with: kill {} ; rm -r {directory}", ids.join(" "));
 }
 
-/// The publisher, and one of the peers that hold its replicas.
+fn id_of(cluster: &Cluster, number: usize) -> String {
+    let id = &cluster.peer(number).status()["id"];
+    id.as_str().unwrap_or_default().to_owned()
+}
+
+/// The publisher, and one of the peers that keep its replicas.
 fn victims(cluster: &Cluster) -> Result<[usize; 2]> {
-    let located = cluster.peer(0).locate("demo");
-    let holders = &located["fragments"][0]["holders"];
-    let other = (1..cluster.peer_count()).find(|number| {
-        let id = &cluster.peer(*number).status()["id"];
-        holders.as_array().is_none_or(|holders| holders.contains(id))
-    });
-    Ok([0, other.context("some other peer holds a replica")?])
-}
-
-fn holders(located: &Value) -> impl Iterator<Item = Vec<&str>> {
-    let fragments = located["fragments"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    fragments.iter().map(|fragment| {
-        let holders = fragment["holders"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        holders.iter().filter_map(Value::as_str).collect()
-    })
-}
-
-/// Holders of the fragment that has the fewest.
-fn fewest_live(located: &Value) -> u64 {
-    holders(located)
-        .map(|holders| holders.len() as u64)
-        .min()
-        .unwrap_or(REPLICAS)
-}
-
-/// Returns the number of replicas that `locate` shows on killed peers.
-fn lost_replicas(located: &Value, cluster: &Cluster, victims: &[usize]) -> usize {
-    let addresses: Vec<_> = victims
-        .iter()
-        .map(|victim| cluster.peer(*victim).program.address())
-        .collect();
-    let peers = located["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let dead: Vec<_> = peers
-        .iter()
-        .filter(|peer| addresses.iter().any(|address| peer["addr"] == *address))
-        .filter_map(|peer| peer["id"].as_str())
-        .collect();
-    holders(located)
-        .map(|holders| holders.iter().filter(|holder| dead.contains(*holder)).count())
-        .sum()
+    let kept = keepers(&cluster.peer(0).locate("demo"));
+    let keeps = |number: &usize| kept.iter().all(|ids| ids.contains(&id_of(cluster, *number)));
+    let other = (1..cluster.peer_count()).find(keeps);
+    Ok([0, other.context("some other peer keeps a replica")?])
 }
 
 fn show(located: &Value) {
-    let fragments = holders(located).count();
+    let kept = keepers(located);
     println!(
-        "  {fragments} fragments; each is on {} peers or more:",
-        fewest_live(located)
+        "  {} fragments; each is kept by {} peers or more:",
+        kept.len(),
+        fewest(located)
     );
     let peers = located["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
     for peer in peers {
@@ -251,7 +223,7 @@ fn show(located: &Value) {
             peer["id"].as_str().unwrap_or_default(),
             peer["addr"].as_str().unwrap_or_default(),
         );
-        let held = holders(located).filter(|holders| holders.contains(&id)).count();
+        let held = kept.iter().filter(|ids| ids.contains(id)).count();
         let state = peer["state"].as_str().unwrap_or_default();
         println!(
             "    {}  {addr:<21} {state:<8} {held:>5} fragments",

@@ -1,4 +1,4 @@
-//! `cargo campaign wipes`: as soon as a content is acknowledged as replicated R times, R−1 of its holders are
+//! `cargo campaign wipes`: as soon as a content is acknowledged as replicated R times, R−1 of its keepers are
 //! killed and their data directories removed. The content must be readable.
 //!
 //! Wiped peers come back empty, as others. A content is removed after its trial: the next wipe may hit its
@@ -16,9 +16,9 @@ use serde_json::Value;
 
 use super::{ChaosRun, Fleet, Host, Report, locked};
 use crate::bench::report::{median, seconds};
-use crate::{Stopwatch, content, is_interrupted};
+use crate::{Stopwatch, content, is_interrupted, keepers};
 
-/// Peers besides the holders: one reads, others take over while the wiped ones come back.
+/// Peers besides the keepers: one reads, others take over while the wiped ones come back.
 const SPARE: usize = 3;
 
 /// Some contents have one fragment, some have several.
@@ -36,15 +36,15 @@ struct Trials {
     readings: Vec<Duration>,
 }
 
-/// Wipes `replicas` − 1 holders right after each of `count` acknowledgements.
+/// Wipes `replicas` − 1 keepers right after each of `count` acknowledgements.
 ///
 /// # Errors
 /// When there is nothing to wipe, or a program does not start again.
 pub fn run(replicas: u32, count: u64, seed: u64) -> Result<Report> {
     ensure!(replicas >= 2, "of one replica none can be spared");
-    let holders = usize::try_from(replicas).context("a number of peers")?;
-    let chaos = ChaosRun::new(Fleet::start(holders + SPARE)?)?;
-    let outcome = chaos.trials(holders, count, seed);
+    let keepers = usize::try_from(replicas).context("a number of peers")?;
+    let chaos = ChaosRun::new(Fleet::start(keepers + SPARE)?)?;
+    let outcome = chaos.trials(keepers, count, seed);
     chaos.end(outcome)
 }
 
@@ -93,15 +93,15 @@ impl ChaosRun {
 
         let located = publisher.run(["locate", &name, "--json"]);
         ensure!(located.code == 0, "cannot locate {name}: {}", located.stderr);
-        let holding = holding(&located.json(), &hosts);
-        if holding.len() != replicas {
+        let keeping = keeping(&located.json(), &hosts);
+        if keeping.len() < replicas {
             self.violated(format_args!(
-                "lost: {name} was acknowledged with {replicas} replicas and is on {} peers",
-                holding.len()
+                "lost: {name} was acknowledged with {replicas} replicas and is kept by {} peers",
+                keeping.len()
             ));
             return self.clean_up(&name, publisher);
         }
-        let victims = victims(&holding, publisher, number.is_multiple_of(2), rng);
+        let victims = victims(&keeping, publisher, number.is_multiple_of(2), rng);
         trials.publisher_wiped += u64::from(victims.iter().any(|victim| victim.number == publisher.number));
         let numbers: Vec<_> = victims.iter().map(|victim| victim.number).collect();
         self.note(format_args!(
@@ -113,7 +113,7 @@ impl ChaosRun {
 
         let others = hosts
             .iter()
-            .filter(|host| holding.iter().all(|holder| holder.number != host.number));
+            .filter(|host| keeping.iter().all(|keeper| keeper.number != host.number));
         let reader = others.choose(rng).context("more peers than replicas")?;
         let watch = Stopwatch::start();
         self.read(reader, &name, &digest, trials);
@@ -183,38 +183,28 @@ fn publish(publisher: &Host, path: &Path, name: &str, replicas: usize) -> bool {
     publisher.run(add).code == 0
 }
 
-/// The peers that hold all of it.
-fn holding(located: &Value, hosts: &[Arc<Host>]) -> Vec<Arc<Host>> {
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let fragments = list(&located["fragments"]);
-    let has_all = |id: &Value| {
-        fragments
-            .iter()
-            .all(|fragment| list(&fragment["holders"]).contains(id))
-    };
-    let peers = list(&located["peers"]);
-    let of_all = peers.iter().filter(|peer| has_all(&peer["id"]));
-    let addresses: Vec<_> = of_all
-        .filter_map(|peer| peer["addr"].as_str().map(str::to_owned))
-        .collect();
-    hosts
-        .iter()
-        .filter(|host| addresses.contains(&host.address))
-        .cloned()
-        .collect()
+/// The peers that keep all of it as a replica.
+fn keeping(located: &Value, hosts: &[Arc<Host>]) -> Vec<Arc<Host>> {
+    let kept = keepers(located);
+    let keeps_all = |id: &str| kept.iter().all(|ids| ids.contains(id));
+    let peers = located["peers"].as_array().into_iter().flatten();
+    let of_all = peers.filter(|peer| peer["id"].as_str().is_some_and(keeps_all));
+    let addresses: Vec<_> = of_all.filter_map(|peer| peer["addr"].as_str()).collect();
+    let hosts = hosts.iter().filter(|host| addresses.contains(&&*host.address));
+    hosts.cloned().collect()
 }
 
-/// All holders but one, with the publisher or without.
+/// All keepers but one, with the publisher or without.
 fn victims(
-    holding: &[Arc<Host>],
+    keeping: &[Arc<Host>],
     publisher: &Host,
     with_publisher: bool,
     rng: &mut SmallRng,
 ) -> Vec<Arc<Host>> {
-    let mut order: Vec<_> = holding.to_vec();
+    let mut order: Vec<_> = keeping.to_vec();
     order.shuffle(rng);
     order.sort_by_key(|host| (host.number == publisher.number) != with_publisher);
-    order.truncate(holding.len() - 1);
+    order.truncate(keeping.len() - 1);
     order
 }
 

@@ -7,7 +7,7 @@ mod session;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use peer::assignments::AssignmentQueue;
+use peer::orders::AssignmentQueue;
 use peer::publisher::Rounds;
 use peer::session::{Input, Protected, ProtectionGuard};
 use rand::RngExt as _;

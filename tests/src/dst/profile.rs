@@ -120,6 +120,7 @@ impl Profile {
             stall: Duration::from_secs(12),
             cool_down: Duration::from_secs(5),
             retry: Duration::from_secs(1),
+            probe: Duration::from_secs(15),
             trim: Duration::from_secs(15),
             orphan: Duration::from_secs(12),
             removed: Duration::from_secs(1),

@@ -178,6 +178,7 @@ impl Lab {
             return Ok(None);
         }
         let located = succeeded(self.run(0, &["locate", NAME, "--json"])?)?.json();
+        // Copies of readers count here: others read on from them.
         let holders = |fragment: &Value| fragment["holders"].as_array().map_or(0, Vec::len);
         let fragments = located["fragments"]
             .as_array()

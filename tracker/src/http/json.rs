@@ -1,13 +1,13 @@
 //! The tracker's state as the documents of [`shared::json`].
 
-use shared::json::{Gap, Paged, Peers, TrackerStatus};
+use shared::json::{Gap, Network, Paged, TrackerStatus};
 
 use crate::state::{self, PeersPage};
 
-pub(super) fn peers(page: &PeersPage) -> Paged<Peers> {
+pub(super) fn peers(page: &PeersPage) -> Paged<Network> {
     let last = page.peers.last().filter(|_| page.has_more);
     Paged {
-        page: Peers::new(&page.peers, page.epoch.get(), page.is_in_safe_mode),
+        page: Network::new(&page.peers, page.epoch.get(), page.is_in_safe_mode),
         next_page_token: last.map(|peer| peer.id.to_string()).unwrap_or_default(),
     }
 }

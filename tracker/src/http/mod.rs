@@ -39,14 +39,14 @@ pub(crate) fn router(ledger: Ledger, tasks: Tasks, gate: Gate, grpc: Router) -> 
         .route("/api/v1/peers", get(peers))
         .route("/api/v1/status", get(status))
         .method_not_allowed_fallback(method_not_allowed)
-        .route_layer(from_fn_with_state(gate, guard));
+        .route_layer(from_fn_with_state(gate.clone(), guard));
     let routes = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .merge(gated)
         .with_state(Api { ledger, tasks });
     let routes = with_fallback(routes, "nothing here; the API is below /api/v1/");
-    with_grpc(routes, grpc)
+    with_grpc(routes, grpc, gate)
 }
 
 /// Answers whether requests are answered; in safe mode they are, but replicas are not repaired yet.

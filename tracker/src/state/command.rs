@@ -366,7 +366,7 @@ pub enum Rejection {
         known: FragmentLength,
     },
     /// The publisher has been told to drop the content.
-    #[error("content {0} is being dropped by the publisher; add it again in a moment")]
+    #[error("the publisher has been told to drop content {0}, and has not answered yet")]
     Evicting(ContentId),
     /// The peer is not known.
     #[error("no peer {0}")]
@@ -436,7 +436,6 @@ impl Coded for Rejection {
             Self::Bound { .. } | Self::Unbound { .. } | Self::PinnedOtherwise { .. } => ErrorCode::Conflict,
             Self::NoSession(_)
             | Self::OtherFragments { .. }
-            | Self::Evicting(_)
             | Self::Draining(_)
             | Self::NotLost(_)
             | Self::Missed { .. }
@@ -447,9 +446,12 @@ impl Coded for Rejection {
                 ErrorCode::InvalidArgument
             }
             Self::TooManyPeers(_) | Self::TooManyPins { .. } => ErrorCode::Exhausted,
-            Self::NotServing | Self::NotAnnounced { .. } | Self::NotAllKnown | Self::Contested { .. } => {
-                ErrorCode::Unavailable
-            }
+            // The publisher's answer to the order is on its way; the publication is tried again after it.
+            Self::NotServing
+            | Self::NotAnnounced { .. }
+            | Self::NotAllKnown
+            | Self::Contested { .. }
+            | Self::Evicting(_) => ErrorCode::Unavailable,
         }
     }
 }

@@ -110,6 +110,7 @@ impl State {
             Report::Heartbeat { used, disk_free } => {
                 self.peers.set_used(peer, used, disk_free);
                 self.send_mark(peer, out);
+                self.send_reach(peer, out);
             }
             Report::Announce {
                 holdings,
@@ -220,6 +221,14 @@ impl State {
             self.close_session(now, session);
             self.peers.suspect(peer, now);
             out.close(session, Closing::NewEpoch);
+        }
+    }
+
+    /// Tells a peer whether others can dial it, unless it knows.
+    fn send_reach(&mut self, peer: PeerId, out: &mut Outcome) {
+        if let Some((session, failure)) = self.peers.reach_to_tell(peer) {
+            let epoch = self.history.epoch();
+            out.send(session, Order::Reach { epoch, failure });
         }
     }
 

@@ -18,6 +18,9 @@ use shared::{Coded as _, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 use tracker::{Config, StartError, Tracker};
 
+/// Far longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Tracker that serves until it is stopped.
 struct Served {
     address: SocketAddr,
@@ -40,7 +43,7 @@ impl Served {
 
     async fn stop(self) {
         self.stop.send(()).expect("it runs");
-        let ended = tokio::time::timeout(Duration::from_secs(10), self.ended)
+        let ended = tokio::time::timeout(PATIENCE, self.ended)
             .await
             .expect("it ends in time");
         ended.expect("no panic").expect("a clean end");
@@ -125,7 +128,7 @@ impl Member {
     }
 
     async fn order(&mut self) -> Order {
-        let next = tokio::time::timeout(Duration::from_secs(10), self.orders.next()).await;
+        let next = tokio::time::timeout(PATIENCE, self.orders.next()).await;
         match next
             .expect("an order comes in time")
             .expect("the session goes on")
@@ -136,7 +139,7 @@ impl Member {
     }
 
     async fn end(&mut self) -> ErrorCode {
-        let next = tokio::time::timeout(Duration::from_secs(10), self.orders.next()).await;
+        let next = tokio::time::timeout(PATIENCE, self.orders.next()).await;
         next.expect("the end comes in time")
             .expect_err("the session is ended with a reason")
             .code()
@@ -166,6 +169,13 @@ fn publish(of: &Member, text: &str, manifest: &Manifest, target: u32) -> Publish
         replaces_metadata: false,
         parts: None,
     }
+}
+
+/// Asks for the next state until it is as it should be.
+async fn is_replicated(mut next: impl AsyncFnMut() -> ContentState) {
+    let waiting = async { while next().await != ContentState::Replicated {} };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    waited.expect("it is replicated in time");
 }
 
 #[tokio::test]
@@ -203,14 +213,11 @@ async fn a_content_is_published_replicated_located_watched_and_removed() {
         [publisher.id]
     );
     other.holds_all(&bytes).await;
-    while watch
-        .next()
-        .await
-        .expect("an answer")
-        .expect("the content is there")
-        .state
-        != ContentState::Replicated
-    {}
+    is_replicated(async || {
+        let health = watch.next().await.expect("an answer");
+        health.expect("the content is there").state
+    })
+    .await;
 
     let locate = Locate {
         content: ContentRef::Name(name("models/a")).into(),
@@ -285,14 +292,11 @@ async fn names_survive_a_restart_and_the_epoch_moves_on() {
     assert_eq!(member.welcome.epoch, Epoch::new(2));
     member.holds_all(&bytes).await;
     let mut watch = catalog.watch(bytes.content()).await.expect("watching");
-    while watch
-        .next()
-        .await
-        .expect("an answer")
-        .expect("the content is there")
-        .state
-        != ContentState::Replicated
-    {}
+    is_replicated(async || {
+        let health = watch.next().await.expect("an answer");
+        health.expect("the content is there").state
+    })
+    .await;
     tracker.stop().await;
 }
 

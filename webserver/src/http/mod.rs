@@ -35,7 +35,7 @@ pub(crate) fn router(directory: watch::Receiver<Directory>, gate: Gate, grpc: Ro
         .route("/api/", any(redirect::to_tracker))
         .route("/api/{*rest}", any(redirect::to_tracker))
         .route("/directory.json", get(list))
-        .route_layer(from_fn_with_state(gate, guard));
+        .route_layer(from_fn_with_state(gate.clone(), guard));
     let routes = gated
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
@@ -44,6 +44,7 @@ pub(crate) fn router(directory: watch::Receiver<Directory>, gate: Gate, grpc: Ro
     with_grpc(
         with_fallback(routes, "nothing here; the API of the trackers is below /api/"),
         grpc,
+        gate,
     )
 }
 

@@ -1,7 +1,6 @@
 //! A tracker as far as a webserver and a redirected client can tell.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::extract::RawQuery;
 use axum::routing::get;
@@ -69,7 +68,7 @@ impl FakeTracker {
 
     /// Stops the tracker; its address refuses connections when this returns.
     pub(crate) async fn stop(self) {
-        assert!(self.tasks.stop(Duration::from_secs(10)).await);
+        assert!(self.tasks.stop(crate::PATIENCE).await);
     }
 }
 

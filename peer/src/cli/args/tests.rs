@@ -450,13 +450,16 @@ fn upkeep_is_read() {
         replicas: ReplicationTarget::new(2).expect("in bounds"),
     };
     assert_eq!(upkeep("replicas a/b 2"), replicas);
-    let maintenance = |switch, minutes: u64| {
-        let length = Duration::from_secs(60 * minutes);
+    let maintenance = |switch, minutes: Option<u64>| {
+        let length = minutes.map(|minutes| Duration::from_secs(60 * minutes));
         Command::Maintenance(MaintenanceArgs { switch, length })
     };
-    assert_eq!(upkeep("maintenance on"), maintenance(Switch::On, 30));
-    assert_eq!(upkeep("maintenance on --for 2h"), maintenance(Switch::On, 120));
-    assert_eq!(upkeep("maintenance off"), maintenance(Switch::Off, 30));
+    assert_eq!(upkeep("maintenance on"), maintenance(Switch::On, None));
+    assert_eq!(
+        upkeep("maintenance on --for 2h"),
+        maintenance(Switch::On, Some(120))
+    );
+    assert_eq!(upkeep("maintenance off"), maintenance(Switch::Off, None));
     assert_eq!(upkeep("durability"), Command::Durability { content: None });
     assert_eq!(
         upkeep("why a"),

@@ -16,6 +16,9 @@ pub struct Bounds {
 pub enum Event {
     /// These fragments, and no others, are to be held in the end.
     Want(FragmentSet),
+    /// These fragments were held, and have been found damaged: they are held no longer. A [`Self::Want`]
+    /// follows.
+    Lost(FragmentSet),
     /// A source can be asked, perhaps again, which ends a ban. The fragments that it holds follow.
     Joined {
         /// The source.
@@ -86,7 +89,7 @@ impl Event {
             | Self::Left { source }
             | Self::Delivered { source, .. }
             | Self::Failed { source, .. } => Some(*source),
-            Self::Want(_) | Self::PassedOn { .. } | Self::Throttled(_) | Self::Tick => None,
+            Self::Want(_) | Self::Lost(_) | Self::PassedOn { .. } | Self::Throttled(_) | Self::Tick => None,
         }
     }
 }

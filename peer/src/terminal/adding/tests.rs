@@ -43,6 +43,7 @@ fn shared(is_pending: bool) -> AddEvent {
         fragment_length: FragmentLength::MIN,
         fragments: 5,
         is_pending,
+        directory: None,
     }
 }
 
@@ -181,6 +182,7 @@ async fn with_json_every_event_is_a_line_and_the_last_one_is_the_result() {
     let expected = serde_json::json!({
         "event": "done", "name": "models/x", "content": CONTENT.to_string(), "length": 300_000,
         "fragment_length": 65_536, "fragments": 5, "revision": 4, "state": "replicated",
+        "files": null, "contents": 1, "hides": [],
     });
     assert_eq!(lines[3], expected);
 }

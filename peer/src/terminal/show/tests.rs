@@ -145,6 +145,7 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         used: 1 << 29,
         contents: 2,
         visitor_host: None,
+        unreachable: None,
         session: SessionStatus::Connecting {
             reason: "refused\u{1b}[2J".to_owned(),
         },

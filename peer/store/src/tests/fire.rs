@@ -4,7 +4,8 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use shared::{Coded as _, ErrorCode};
 
@@ -83,32 +84,41 @@ fn a_changed_index_is_refused_or_no_wrong_byte_is_believed() {
     assert!(refused > 30, "only {refused} were refused");
 }
 
+/// Held while a program is started from these tests: until it runs, it shares the open files and the locks
+/// on them.
+pub(crate) static STARTING: Mutex<()> = Mutex::new(());
+
+fn status_of(mut command: Command) -> std::io::Result<ExitStatus> {
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    command.status()
+}
+
 /// A small file system in memory; `mount` returns none when this user may not mount one.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
     fn mount() -> Option<Self> {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
-            .arg(dir.path())
-            .stderr(Stdio::null())
-            .status();
-        mounted.is_ok_and(|status| status.success()).then(|| Self(dir))
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]);
+        mount.arg(dir.path()).stderr(Stdio::null());
+        status_of(mount)
+            .is_ok_and(|status| status.success())
+            .then(|| Self(dir))
     }
 
     fn remount(&self, options: &str) {
-        let mounted = Command::new("mount")
-            .args(["-o", options])
-            .arg(self.0.path())
-            .status();
-        assert!(mounted.expect("mount").success(), "{options}");
+        let mut mount = Command::new("mount");
+        mount.args(["-o", options]).arg(self.0.path());
+        assert!(status_of(mount).expect("mount").success(), "{options}");
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(self.0.path()).status());
+        let mut unmount = Command::new("umount");
+        unmount.arg("-l").arg(self.0.path());
+        drop(status_of(unmount));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tests of the store on disk alone.
 
+pub(crate) mod fire;
+
 mod additions;
 mod copies;
 mod crash;

@@ -16,8 +16,9 @@ pub use entries::{EntryKind, Listed};
 pub use plan::Planned;
 use shared::collection::{Mode, Rules, Selection, Unsupported};
 use shared::model::{
-    Binding, ByteRate, ContentId, ContentRef, Epoch, FetchPhase, FetchSource, FragmentLength, Health,
-    HostPort, Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Waiting, Zone,
+    Binding, ByteRate, ContentId, ContentRef, DialFailure, Epoch, FetchPhase, FetchSource, FragmentLength,
+    Health, HostPort, Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Waiting,
+    Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -75,6 +76,8 @@ pub struct Status {
     /// Set when the node is a visitor because no other machine can dial its address: the address on which it
     /// could listen.
     pub visitor_host: Option<IpAddr>,
+    /// Failure of other peers to dial the node; none when nothing is known to be wrong.
+    pub unreachable: Option<DialFailure>,
 }
 
 /// Limits of a node's transfer rates with all its peers together; `None` means unlimited.
@@ -117,8 +120,8 @@ pub enum SessionStatus {
         /// Reason for the missing session.
         reason: String,
     },
-    /// Refused by a tracker, because the data directory is a copy; nothing is tried until the user connects
-    /// again.
+    /// Refused by a tracker, because the data directory is a copy; tried again seldom, because the other node
+    /// may have left.
     CopyOf {
         /// Address of the tracker.
         tracker: HostPort,
@@ -140,8 +143,8 @@ impl SessionStatus {
         match self {
             Self::Connecting { reason, .. } if !reason.is_empty() => Some(reason.clone()),
             Self::CopyOf { of, .. } => Some(format!(
-                "this data directory is a copy of the one at {of}; stop this node and give the directory an id of its \
-                 own with `peer new-id`"
+                "this data directory is a copy of the one at {of}, and stays out of the network until that one has \
+                 left; stop this node and give the directory an id of its own with `peer new-id`"
             )),
             Self::Offline | Self::Connecting { .. } | Self::Connected { .. } => None,
         }
@@ -202,6 +205,8 @@ pub enum AddEvent {
         fragments: u32,
         /// Whether the publication waits for a connection to a tracker.
         is_pending: bool,
+        /// Size of the directory, if it is one; then the fragments are those of all its contents.
+        directory: Option<DirectorySize>,
     },
     /// The name is bound, journaled by the tracker.
     Published(Binding),
@@ -211,6 +216,26 @@ pub enum AddEvent {
     Received(u64),
     /// Entries of a directory that were left out.
     LeftOut(Unsupported),
+    /// A name hides a path inside a directory.
+    Hides(Hiding),
+}
+
+/// Size of a directory that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirectorySize {
+    /// Number of its files.
+    pub files: u64,
+    /// Number of its contents: its catalog, packs of small files, and large files.
+    pub contents: u32,
+}
+
+/// A name that hides a path inside a directory, because both read the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hiding {
+    /// The name.
+    pub name: Name,
+    /// The path, written so that the name does not hide it: the directory at its revision, and the path.
+    pub inside: String,
 }
 
 /// Fetch a content into a file.
@@ -355,4 +380,6 @@ pub struct Verified {
     pub total: u64,
     /// Fragments found damaged so far, and withdrawn.
     pub damaged: u32,
+    /// Bytes that were not here when the verification began.
+    pub missing: u64,
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use shared::collection::{EntryFault, Mode, OutsideLinks, Rules, Selection, Unsupported};
 use shared::model::{
-    ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation,
+    ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation, Name,
     NetworkDefaults, SourceFault,
 };
 
 use super::fetch::{waiting_from, waiting_to};
 use super::{
-    Add, AddEvent, EntryPoint, Get, GetEvent, LimitChange, LocalContent, LocalRole, RateLimits, Scrub,
-    SessionStatus, SetLimits, Status, Verified,
+    Add, AddEvent, DirectorySize, EntryPoint, Get, GetEvent, Hiding, LimitChange, LocalContent, LocalRole,
+    RateLimits, Scrub, SessionStatus, SetLimits, Status, Verified,
 };
 use crate::messages::session::defaults;
 use crate::messages::types::{
@@ -79,6 +79,7 @@ impl TryFrom<v1::StatusReply> for Status {
                 "" => None,
                 host => Some(parsed("visitor_host", host)?),
             },
+            unreachable: wire.unreachable.map(TryInto::try_into).transpose()?,
             active_fetches: wire.active_fetches,
             active_uploads: wire.active_uploads,
             limits: RateLimits {
@@ -133,6 +134,7 @@ impl From<Status> for v1::StatusReply {
         let text = |address: Option<HostPort>| address.map(|address| address.to_string()).unwrap_or_default();
         Self {
             visitor_host: status.visitor_host.map(|ip| ip.to_string()).unwrap_or_default(),
+            unreachable: status.unreachable.map(Into::into),
             copy_of: text(copy_of),
             defaults: Some(v1::Defaults {
                 epoch: status.epoch.get(),
@@ -349,18 +351,23 @@ impl TryFrom<v1::AddEvent> for AddEvent {
                     .map_err(|error| Invalid::field("fragment_length", error))?,
                 fragments: shared.fragments,
                 is_pending: shared.is_pending,
+                directory: shared.directory.map(|directory| DirectorySize {
+                    files: directory.files,
+                    contents: directory.contents,
+                }),
             },
             Event::Published(binding) => Self::Published(binding.try_into()?),
             Event::Replicas(health) => Self::Replicas(health.try_into()?),
             Event::Received(bytes) => Self::Received(bytes),
             Event::LeftOut(left_out) => Self::LeftOut(left_out.try_into()?),
+            Event::Hides(hiding) => Self::Hides(hiding.try_into()?),
         })
     }
 }
 
 impl From<AddEvent> for v1::AddEvent {
     fn from(event: AddEvent) -> Self {
-        use v1::add_event::{Event, Shared};
+        use v1::add_event::{DirectorySize as Size, Event, Shared};
         let event = match event {
             AddEvent::Hashing { done, total } => Event::Hashing(v1::ByteProgress { done, total }),
             AddEvent::Shared {
@@ -369,19 +376,45 @@ impl From<AddEvent> for v1::AddEvent {
                 fragment_length,
                 fragments,
                 is_pending,
+                directory,
             } => Event::Shared(Shared {
                 content_id: content.as_bytes().to_vec().into(),
                 length,
                 fragment_length: fragment_length.get(),
                 fragments,
                 is_pending,
+                directory: directory.map(|directory| Size {
+                    files: directory.files,
+                    contents: directory.contents,
+                }),
             }),
             AddEvent::Published(binding) => Event::Published(binding.into()),
             AddEvent::Replicas(health) => Event::Replicas(health.into()),
             AddEvent::Received(bytes) => Event::Received(bytes),
             AddEvent::LeftOut(left_out) => Event::LeftOut(left_out.into()),
+            AddEvent::Hides(hiding) => Event::Hides(hiding.into()),
         };
         Self { event: Some(event) }
+    }
+}
+
+impl TryFrom<v1::Hiding> for Hiding {
+    type Error = Invalid;
+
+    fn try_from(wire: v1::Hiding) -> Result<Self, Invalid> {
+        Ok(Self {
+            name: Name::new(wire.name).map_err(|error| Invalid::field("name", error))?,
+            inside: wire.inside,
+        })
+    }
+}
+
+impl From<Hiding> for v1::Hiding {
+    fn from(hiding: Hiding) -> Self {
+        Self {
+            name: hiding.name.to_string(),
+            inside: hiding.inside,
+        }
     }
 }
 
@@ -630,6 +663,7 @@ impl TryFrom<v1::VerifyEvent> for Verified {
             done: progress.done,
             total: progress.total,
             damaged: wire.damaged,
+            missing: wire.missing,
         })
     }
 }
@@ -643,6 +677,7 @@ impl From<Verified> for v1::VerifyEvent {
         Self {
             progress,
             damaged: verified.damaged,
+            missing: verified.missing,
         }
     }
 }

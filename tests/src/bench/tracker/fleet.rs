@@ -185,7 +185,11 @@ impl Peer {
                 };
                 told.announce(vec![nothing], false).await
             }
-            Order::Remember(_) | Order::Probe { .. } | Order::Ask { .. } | Order::Adopt { .. } => Ok(()),
+            Order::Remember(_)
+            | Order::Probe { .. }
+            | Order::Ask { .. }
+            | Order::Reach { .. }
+            | Order::Adopt { .. } => Ok(()),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! A plain fetcher: makes room, asks for one fragment after the other, verifies, writes and syncs each. The
-//! order of the steps is that of `peer::assignments`; the choice of sources is simpler than the scheduler's.
+//! order of the steps is that of `peer::orders`; the choice of sources is simpler than the scheduler's.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use peer::assignments::{WORKERS, failure_to_prepare};
+use peer::orders::{WORKERS, failure_to_prepare};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use shared::Coded as _;

@@ -3,8 +3,8 @@
 //! Looking at the store takes time; what is found is as of some moment in between, and other inputs come
 //! meanwhile.
 
-use peer::assignments::Assignment;
 use peer::eviction::Eviction;
+use peer::orders::Assignment;
 use peer::session::{ANNOUNCE_DELAY, End as SessionEnd, Found, Input, LookUp, Output, Session};
 use rand::RngExt as _;
 use shared::model::{
@@ -361,7 +361,7 @@ impl World {
                 self.will(number, delay, Act::Dialled(probe, peer));
             }
             Order::Remember(mark) => self.peers[number].mark = Some(mark),
-            Order::Ask { .. } | Order::Adopt { .. } => {}
+            Order::Ask { .. } | Order::Reach { .. } | Order::Adopt { .. } => {}
         }
     }
 

@@ -7,8 +7,12 @@
 //! * a restart whose end the tracker has not noticed yet: the run with the session is dead, and its
 //!   connection breaks or its lease runs out. The new run is told to try again, and is then welcome.
 //! * a copy: the run with the session answers a question that the tracker asks it because of that hello. So
-//!   both processes live. The next hello of the other run is refused for good, and nothing of it is
-//!   journaled.
+//!   both processes live. The next hello of the other run is refused, and nothing of it is journaled.
+//!
+//! A run that was refused says so when it asks again, which it does seldom, and is let in only when the peer
+//! is lost: when the run with the session has left, or was away for longer than a broken connection or a
+//! restart of the tracker takes. So the run that had the session has it again, although a tracker that
+//! restarts knows no runs.
 //!
 //! So the first run that comes keeps the session whatever the others do, and no restart is ever taken for a
 //! copy, however late messages of the dead process arrive. The id of the previous run is not asked for: a
@@ -25,8 +29,8 @@ use crate::state::command::{Rejection, SessionId};
 /// Runs of a peer that are remembered beside the one with the session.
 const MAX_RIVALS: usize = 8;
 
-/// Time for which people are shown that a copy was refused.
-const SHOWN_FOR: Duration = Duration::from_secs(3600);
+/// Time for which people are shown that a copy was refused: longer than it waits before it asks again.
+const SHOWN_FOR: Duration = Duration::from_secs(90);
 
 /// A run of a peer, told from all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +97,24 @@ impl Copied {
     pub(super) const fn address(&self) -> &HostPort {
         &self.address
     }
+
+    /// Notes that a copy was refused; returns whether people are shown one now, and were not before. Of
+    /// several copies the first is shown for as long as it asks.
+    fn note(shown: &mut Option<Self>, address: &HostPort, at: Timestamp) -> bool {
+        match shown {
+            Some(copied) => {
+                if copied.address == *address {
+                    copied.at = at;
+                }
+                false
+            }
+            None => {
+                let address = address.clone();
+                *shown = Some(Self { address, at });
+                true
+            }
+        }
+    }
 }
 
 impl Run {
@@ -125,6 +147,11 @@ impl Rivals {
 }
 
 impl Session {
+    /// Returns whether its peer knows every message of this version: it draws run ids.
+    pub(super) const fn is_of_today(&self) -> bool {
+        matches!(self.run, Run::Drawn(_))
+    }
+
     /// Notes that the run with the session has answered this question: it lives besides all earlier rivals.
     fn prove(&mut self, question: u64) {
         for rival in &mut self.rivals.known {
@@ -136,15 +163,28 @@ impl Session {
 }
 
 impl Peers {
-    /// Returns the sessions of peers that draw run ids: they know every message of this version.
+    /// Returns the sessions of peers that know every message of this version.
     pub(crate) fn sessions_of_today(&self) -> impl Iterator<Item = SessionId> + '_ {
         let sessions = self.peers.values().filter_map(|peer| peer.session.as_ref());
-        sessions.filter_map(|session| matches!(session.run, Run::Drawn(_)).then_some(session.id))
+        sessions.filter_map(|session| session.is_of_today().then_some(session.id))
     }
 
     /// Judges a hello: whether another run of the peer has a live session.
     pub(crate) fn contest(&mut self, now: Timestamp, hello: &Hello) -> Contest {
-        let peer = self.peers.get_mut(&hello.peer).filter(|peer| peer.is_live());
+        let (id, run) = (hello.peer, Run::of(hello));
+        let peer = self.peers.get_mut(&id).filter(|peer| !peer.is_lost());
+        if let Some(peer) = peer
+            && hello.traits.was_refused
+            && peer.session.as_ref().is_none_or(|session| session.run != run)
+        {
+            let address = peer.address().clone();
+            if Copied::note(&mut peer.copied, &hello.address, now) {
+                warn_of_copy(id, &address, &hello.address);
+                self.touch(id);
+            }
+            return Contest::Refused(Rejection::CopyOf(address));
+        }
+        let peer = self.peers.get_mut(&id).filter(|peer| peer.is_live());
         let Some(Peer {
             session: Some(session),
             registration,
@@ -154,12 +194,11 @@ impl Peers {
         else {
             return Contest::None;
         };
-        let run = Run::of(hello);
         if session.run == run {
             return Contest::None;
         }
-        let (id, address) = (hello.peer, registration.address.clone());
-        let can_answer = matches!(session.run, Run::Drawn(_));
+        let address = registration.address.clone();
+        let can_answer = session.is_of_today();
         let (rival, is_new) = session.rivals.meet(run);
         if rival.fate == Fate::Open {
             let (peer, question) = (id, rival.question);
@@ -174,17 +213,9 @@ impl Peers {
             };
         }
         if std::mem::replace(&mut rival.fate, Fate::Told) != Fate::Told {
-            tracing::warn!(
-                peer = %id,
-                at = %address,
-                copy = %hello.address,
-                "two nodes run on copies of one data directory: the one that came later is refused; \
-                 `peer new-id` gives it an id of its own"
-            );
-            *copied = Some(Copied {
-                address: hello.address.clone(),
-                at: now,
-            });
+            warn_of_copy(id, &address, &hello.address);
+        }
+        if Copied::note(copied, &hello.address, now) {
             self.touch(id);
         }
         Contest::Refused(Rejection::CopyOf(address))
@@ -197,10 +228,23 @@ impl Peers {
         }
     }
 
-    /// Forgets copies that were refused long ago.
+    /// Forgets copies that ask no longer.
     pub(crate) fn forget_copies(&mut self, now: Timestamp) {
-        for peer in self.peers.values_mut() {
-            peer.copied.take_if(|copied| now.since(copied.at) >= SHOWN_FOR);
+        let mut gone = Vec::new();
+        for (id, peer) in &mut self.peers {
+            let is_over = |copied: &mut Copied| now.since(copied.at) >= SHOWN_FOR;
+            gone.extend(peer.copied.take_if(is_over).map(|_| *id));
         }
+        gone.into_iter().for_each(|id| self.touch(id));
     }
+}
+
+fn warn_of_copy(peer: PeerId, at: &HostPort, copy: &HostPort) {
+    tracing::warn!(
+        %peer,
+        %at,
+        %copy,
+        "two nodes run on copies of one data directory: the one that came later is refused; `peer new-id` gives it \
+         an id of its own"
+    );
 }

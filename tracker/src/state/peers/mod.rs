@@ -14,8 +14,8 @@ mod reach;
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::model::{
-    ContentId, Hello, HostPort, Incarnation, Numbered, PeerId, PeerMode, PeerState, Report, RunTraits,
-    Timestamp, Zone,
+    ContentId, DialFailure, Hello, HostPort, Incarnation, Numbered, PeerId, PeerMode, PeerState, Report,
+    RunTraits, Timestamp, Zone,
 };
 
 use super::command::{Origin, Rejection, SessionId};
@@ -105,6 +105,8 @@ pub(crate) struct Session {
     sequence: u64,
     /// Facts of the last mark that it was sent.
     sent_facts: u64,
+    /// Failure to dial it that it was told.
+    told_failure: Option<DialFailure>,
     /// Contents that it was known to hold when it said hello and has not announced since. They are dropped
     /// when its inventory is complete; none from then on.
     unconfirmed: Option<BTreeSet<ContentId>>,
@@ -507,6 +509,7 @@ impl Peers {
             rivals: Rivals::default(),
             sequence: 1,
             sent_facts: 0,
+            told_failure: None,
             unconfirmed: Some(unconfirmed),
         })?;
         self.sessions.remove(&old.id);

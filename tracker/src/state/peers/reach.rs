@@ -1,10 +1,12 @@
 //! Reachability: whether other peers can dial a peer.
 //!
 //! The tracker dials nobody. It has members dial a peer and ask who answers (`Order::Probe`): when the peer
-//! says hello, when its address has changed, and when readers could not dial it. One member that reaches the
-//! peer is enough to believe that it can be reached. Two members have to fail before it is *unreachable*,
-//! those on other machines asked first; where there are fewer others, all of them. A peer that is unreachable
-//! is tried again, less and less often.
+//! says hello, when its address has changed, when readers could not dial it, and every so often
+//! (`timing.probe`): nobody reads most copies before the others are lost. One member that reaches the peer is
+//! enough to believe that it can be reached. Two members have to fail before it is *unreachable*, those on
+//! other machines asked first; where there are fewer others, all of them. A peer that is unreachable is tried
+//! again, less and less often. A peer has one open probe, the one that was due first comes first, and probes
+//! in excess of [`PROBES`] in a tick or of [`AT_ONCE`] at a member wait.
 //!
 //! A new peer is *unconfirmed* until then. When no answer comes for a while, the peer is believed: members of
 //! earlier versions cannot dial, and a tracker that would not go on without them could not be upgraded.
@@ -38,6 +40,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Probes that begin in one tick: each looks at all members.
 const PROBES: usize = 64;
 
+/// Open probes of one member; half of what a peer makes at once.
+const AT_ONCE: usize = 8;
+
 /// Members that have to fail before a peer is unreachable.
 const WITNESSES: usize = 2;
 
@@ -68,7 +73,7 @@ pub(super) struct Reachability {
     is_stranded: bool,
     /// Members that have failed since one succeeded, and how.
     failures: BTreeMap<PeerId, String>,
-    /// Time at which it is to be dialled; none when nothing asks for it.
+    /// Time at which it is to be dialled; none while it is, and when it need not be.
     due: Option<Timestamp>,
     dialled_at: Timestamp,
     /// Number of times in a row that it was found unreachable.
@@ -156,10 +161,10 @@ impl Reachability {
         self.due = Some(now);
     }
 
-    fn succeed(&mut self) {
+    fn succeed(&mut self, next: Timestamp) {
         self.standing = Standing::Reachable;
         self.failures.clear();
-        (self.due, self.rounds) = (None, 0);
+        (self.due, self.rounds) = (Some(next), 0);
     }
 
     /// Makes the peer unreachable, or leaves it so.
@@ -235,9 +240,14 @@ impl Peers {
         if probers.is_empty() {
             return (dials, changed);
         }
-        let is_due = |peer: &&Peer| peer.is_live() && peer.reach.due.is_some_and(|due| due <= now);
-        let due: Vec<_> = self.iter().filter(is_due).map(Peer::id).take(PROBES).collect();
-        for subject in due {
+        let due = |peer: &Peer| Some((peer.reach.due.filter(|due| *due <= now)?, peer.id()));
+        let mut due: Vec<_> = self
+            .iter()
+            .filter(|peer| peer.is_live())
+            .filter_map(due)
+            .collect();
+        due.sort_unstable();
+        for (_, subject) in due.into_iter().take(PROBES) {
             let Some(chosen) = self.choose(subject, &probers) else {
                 // Everybody else has tried.
                 if self.has_failures(subject) && self.give_up(subject, now, grace) {
@@ -245,6 +255,9 @@ impl Peers {
                 }
                 continue;
             };
+            if probers[chosen].busy >= AT_ONCE {
+                continue;
+            }
             probers[chosen].busy += 1;
             let (by, session) = (probers[chosen].id, probers[chosen].session);
             self.last_probe += 1;
@@ -290,7 +303,7 @@ impl Peers {
             Ok(()) => {
                 let peer = self.get_mut(subject)?;
                 let is_news = peer.reach.standing != Standing::Reachable;
-                peer.reach.succeed();
+                peer.reach.succeed(now.after(timing.probe));
                 is_news.then_some(subject)
             }
             Err(error) => {
@@ -309,13 +322,27 @@ impl Peers {
 
     /// Notes that a reader could not dial a peer: others try.
     pub(crate) fn unreached(&mut self, subject: PeerId, now: Timestamp) {
-        let is_dialled = self.probes.values().any(|probe| probe.subject == subject);
         let Some(peer) = self.peers.get_mut(&subject).filter(|peer| peer.is_live()) else {
             return;
         };
-        if !is_dialled && !peer.reach.is_stranded && peer.reach.due.is_none() {
-            peer.reach.due = Some(now.max(peer.reach.dialled_at.after(AGAIN)));
+        let reach = &mut peer.reach;
+        let soon = now.max(reach.dialled_at.after(AGAIN));
+        // Otherwise it is being dialled, or is dialled again as often as is worth it.
+        if reach.standing == Standing::Reachable {
+            reach.due = reach.due.map(|due| due.min(soon));
         }
+    }
+
+    /// Returns what a peer is to be told of its own reach, and in which session; none when it knows.
+    pub(crate) fn reach_to_tell(&mut self, id: PeerId) -> Option<(SessionId, Option<DialFailure>)> {
+        let peer = self.peers.get_mut(&id)?;
+        let failure = peer.reach().failure().cloned();
+        let session = peer.session.as_mut()?;
+        if session.told_failure == failure || !session.is_of_today() {
+            return None;
+        }
+        session.told_failure.clone_from(&failure);
+        Some((session.id, failure))
     }
 
     /// Believes peers that nobody has confirmed for long enough, or that nobody can dial, and waits no longer

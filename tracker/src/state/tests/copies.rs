@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use shared::model::{Epoch, FeedEvent, HelloRefusal, Numbered, Order, PeerState, Report, Timestamp};
+use shared::model::{
+    Epoch, FeedEvent, HelloRefusal, Numbered, Order, PeerState, Report, RunTraits, Timestamp,
+};
 
 use super::world::{World, content, target};
 use crate::state::{Command, Rejection, SessionId};
@@ -24,6 +26,18 @@ fn knock(world: &mut World, incarnation: u64, run: u8) -> Result<(), Rejection> 
     world
         .hello_of_run(1, incarnation, Epoch::new(1), Some(run))
         .map(drop)
+}
+
+/// Says hello as a run that was refused.
+fn knock_again(world: &mut World, run: u8) -> Result<(), Rejection> {
+    let was_refused = RunTraits {
+        was_refused: true,
+        ..RunTraits::default()
+    };
+    world.traits.insert(1, was_refused);
+    let answer = knock(world, 5, run);
+    world.traits.remove(&1);
+    answer
 }
 
 /// Has the run with the session answer what it was asked.
@@ -151,23 +165,91 @@ fn a_restored_backup_is_told_how_far_the_runs_have_come() {
 }
 
 #[test]
-fn people_are_shown_a_copy_for_an_hour() {
+fn people_are_shown_a_copy_for_as_long_as_it_asks() {
     let mut world = world();
     let shown = |world: &World| world.state.peers(None, 9).peers[0].copy.clone();
     assert!(is_contested(&knock(&mut world, 5, 2)));
     answer(&mut world);
-    let position = world.state.events_after(None).position;
     assert_eq!(shown(&world), None);
+    let event = |world: &mut World, before| {
+        let events = world.state.events_after(Some(before)).events;
+        match &events[..] {
+            [FeedEvent::Peer { peer, .. }] => peer.copy.clone(),
+            _ => panic!("{events:?}"),
+        }
+    };
+    let position = world.state.events_after(None).position;
     assert!(is_copy(&knock(&mut world, 5, 2)));
     let copy = shown(&world).expect("shown");
     assert_eq!(copy.to_string(), "10.0.2.1:50053");
-    let events = world.state.events_after(Some(position)).events;
-    assert!(
-        matches!(&events[..], [FeedEvent::Peer { peer, .. }] if peer.copy.as_ref() == Some(&copy)),
-        "{events:?}"
-    );
-    world.pass(SECOND * 3600, &[]);
+    assert_eq!(event(&mut world, position), Some(copy.clone()));
+    // It asks again, and so does another one: nothing is told twice.
+    let position = world.state.events_after(None).position;
+    for _ in 0..20 {
+        world.pass(SECOND * 60, &[]);
+        assert!(is_copy(&knock_again(&mut world, 2)) && is_copy(&knock_again(&mut world, 3)));
+        assert_eq!(shown(&world), Some(copy.clone()));
+    }
+    assert_eq!(world.state.events_after(Some(position)).events, []);
+    world.pass(SECOND * 89, &[]);
+    assert_eq!(shown(&world), Some(copy));
+    world.pass(SECOND, &[]);
     assert_eq!(shown(&world), None);
+    assert_eq!(event(&mut world, position), None);
+}
+
+#[test]
+fn a_refused_run_is_let_in_when_the_other_has_gone_for_good() {
+    for does_leave in [true, false] {
+        let mut world = world();
+        assert!(is_contested(&knock(&mut world, 5, 2)));
+        answer(&mut world);
+        assert!(is_copy(&knock(&mut world, 5, 2)));
+        let before = world.journal.len();
+        for _ in 0..5 {
+            world.pass(SECOND * 30, &[]);
+            assert!(is_copy(&knock_again(&mut world, 2)));
+        }
+        assert_eq!(world.take_orders(), [], "nobody is asked again");
+        // Its session breaks: it may come back in a moment, and does.
+        world.disconnect(1);
+        assert!(is_copy(&knock_again(&mut world, 2)));
+        knock(&mut world, 5, 1).expect("it had the session");
+        world.announce(1, Vec::new(), true);
+        assert!(is_copy(&knock_again(&mut world, 2)));
+        assert_eq!(world.journal.len(), before, "nothing of it is journaled");
+        match does_leave {
+            true => world.say(1, Report::Leave).expect("heard"),
+            false => {
+                world.disconnect(1);
+                assert!(is_copy(&knock_again(&mut world, 2)));
+                world.pass(SECOND * 10, &[1]);
+            }
+        }
+        knock_again(&mut world, 2).expect("nobody else is there");
+        world.announce(1, Vec::new(), true);
+        assert!(is_contested(&knock(&mut world, 5, 1)), "now this one came later");
+    }
+}
+
+#[test]
+fn after_a_trackers_restart_the_session_goes_to_the_run_that_had_it() {
+    for comes_back in [true, false] {
+        let mut world = world();
+        world.restart();
+        world.pass(SECOND, &[1]);
+        assert!(is_copy(&knock_again(&mut world, 2)), "although it comes first");
+        world.pass(SECOND * 5, &[1]);
+        if comes_back {
+            knock(&mut world, 5, 1).expect("it had the session");
+            world.announce(1, Vec::new(), true);
+            world.pass(SECOND * 60, &[]);
+            assert!(is_copy(&knock_again(&mut world, 2)));
+        } else {
+            world.pass(SECOND * 60, &[1]);
+            knock_again(&mut world, 2).expect("the other one does not come back");
+        }
+    }
 }
 
 #[test]

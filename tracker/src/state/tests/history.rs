@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{Epoch, ReasonCode, Report, RequestedMode};
+use shared::model::{Epoch, ReasonCode, RequestedMode};
 
 use super::world::{World, content, peer};
 use crate::state::{Closing, Fact, Record, Rejection};
@@ -17,15 +17,7 @@ fn restored() -> (World, usize) {
     let backup = world.journal.clone();
     world.publish(1, "new", &content(2, 2), 1);
     for n in 1..=2 {
-        world
-            .say(
-                n,
-                Report::Heartbeat {
-                    used: 0,
-                    disk_free: None,
-                },
-            )
-            .expect("heard");
+        world.heartbeat(n, 0).expect("heard");
     }
     let lost = world.journal.len() - backup.len();
     world.journal = backup;
@@ -57,15 +49,7 @@ fn restarts_and_snapshots_without_loss_are_no_gap() {
     for round in 1..6 {
         world.publish(1, "name", &content(round, 2), 1);
         for n in 1..=2 {
-            world
-                .say(
-                    n,
-                    Report::Heartbeat {
-                        used: 0,
-                        disk_free: None,
-                    },
-                )
-                .expect("heard");
+            world.heartbeat(n, 0).expect("heard");
         }
         if round % 2 == 0 {
             world.journal = world.state.records();
@@ -84,15 +68,7 @@ fn diverged_histories_differ_even_when_the_other_one_is_longer() {
     let (mut world, _) = restored();
     let backup = world.journal.clone();
     world.hello(1, 1, Epoch::new(1)).expect("welcome");
-    world
-        .say(
-            1,
-            Report::Heartbeat {
-                used: 0,
-                disk_free: None,
-            },
-        )
-        .expect("heard");
+    world.heartbeat(1, 0).expect("heard");
     // The same backup again: the same epoch, begun at another time, and with many facts.
     world.journal = backup;
     world.journal.pop();
@@ -172,15 +148,7 @@ fn a_mark_one_fact_beyond_the_backup_proves_a_gap_after_restoration() {
         for n in 0..lost {
             world.publish(1, "new", &content(2 + n, 2), 1);
         }
-        world
-            .say(
-                2,
-                Report::Heartbeat {
-                    used: 0,
-                    disk_free: None,
-                },
-            )
-            .expect("heard");
+        world.heartbeat(2, 0).expect("heard");
         world.journal = backup;
         world.restart();
         declare(&mut world);

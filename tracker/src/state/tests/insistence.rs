@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use shared::model::{Epoch, EvictReason, Expectation, Report};
+use shared::Coded as _;
+use shared::model::{Epoch, EvictReason, Expectation};
 
 use super::world::{World, content, peer};
 use crate::state::Rejection;
@@ -17,10 +18,11 @@ fn a_peer_that_keeps_an_evicted_content_has_time_to_publish_it() {
     world.pass(Timing::default().orphan, &[]);
     assert_eq!(world.evicted(), [(peer(1), EvictReason::Unreferenced)]);
     let publish = |world: &mut World| world.try_publish(1, "a", &bytes, 1, Expectation::Unbound);
-    assert_eq!(
-        publish(&mut world),
-        Err(Rejection::Evicting(bytes.content())),
-        "the order may be carried out any moment"
+    let refused = publish(&mut world).expect_err("the order may be carried out any moment");
+    assert_eq!(refused, Rejection::Evicting(bytes.content()));
+    assert!(
+        refused.code().is_retryable(),
+        "its answer will be there in a moment"
     );
     world.holds(1, &bytes, bytes.all_fragments(), true);
     world.pass(Duration::from_secs(30), &[]);
@@ -120,15 +122,7 @@ fn a_full_peer_can_be_told_to_keep_its_own_fetched_copy() {
     world.join_zone(2, "small", bytes.length());
     world.publish(1, "a", &bytes, 1);
     world.holds(2, &bytes, bytes.all_fragments(), false);
-    world
-        .say(
-            2,
-            Report::Heartbeat {
-                used: bytes.length(),
-                disk_free: None,
-            },
-        )
-        .expect("it has a session");
+    world.heartbeat(2, bytes.length()).expect("it has a session");
     world.publish(1, "a", &bytes, 2);
     world.tick();
     assert_eq!(world.assigned(), [(peer(2), bytes.all_fragments())]);

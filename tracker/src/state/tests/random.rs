@@ -174,7 +174,11 @@ fn carry_out(world: &mut World, to: PeerId, order: Order) {
             };
             (content, manifest.no_fragments(), false)
         }
-        Order::Remember(_) | Order::Probe { .. } | Order::Ask { .. } | Order::Adopt { .. } => return,
+        Order::Remember(_)
+        | Order::Probe { .. }
+        | Order::Ask { .. }
+        | Order::Reach { .. }
+        | Order::Adopt { .. } => return,
     };
     // The session may have ended meanwhile.
     let holdings = vec![Holding {

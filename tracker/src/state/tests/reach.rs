@@ -596,3 +596,113 @@ fn free_is_what_the_disk_has() {
     assert_eq!(world.assigned(), [], "131,072 bytes do not fit");
     assert_eq!(some(&content(1, 2), [0]).len(), 1);
 }
+
+#[test]
+fn a_peer_that_is_cut_off_while_nobody_reads_is_noticed() {
+    let mut network = Network::of(4, &[]);
+    let bytes = content(1, 1);
+    network.world.publish(1, "a", &bytes, 3);
+    network.copy();
+    let holder = (2..=4)
+        .find(|n| {
+            network
+                .world
+                .state
+                .replicas
+                .held(bytes.content(), peer(*n))
+                .is_some()
+        })
+        .expect("a holder");
+    network.pass(60);
+    network.dialled.clear();
+    network.pass(60);
+    let mut dialled: Vec<_> = network.dialled.iter().map(|(_, subject)| *subject).collect();
+    dialled.sort_unstable();
+    assert_eq!(dialled, [1, 2, 3, 4], "each once in that time");
+    network.dead = vec![holder];
+    network.pass(62);
+    assert!(network.is_out(holder));
+    assert_eq!(network.world.health(&bytes).fewest, 2);
+    network.dead.clear();
+    network.pass(62);
+    assert!(!network.is_out(holder), "and so is that it is there again");
+}
+
+#[test]
+fn one_member_that_reaches_nobody_makes_nobody_unreachable() {
+    let mut network = Network::of(5, &[]);
+    network.blind = (2..=5).map(|n| (1, n)).collect();
+    for _ in 0..600 {
+        network.pass(1);
+        assert!((2..=5).all(|n| !network.is_out(n)));
+    }
+}
+
+#[test]
+fn probes_are_bounded_and_the_longest_unconfirmed_comes_first() {
+    let mut network = Network::of(60, &[]);
+    // Eight members can dial; the others were made by earlier versions.
+    let traits = std::mem::take(&mut network.world.traits);
+    for n in 1..=60 {
+        let trait_of = traits.get(&n).copied().filter(|_| n <= 8);
+        network.world.traits.insert(n, trait_of.unwrap_or_default());
+        network.world.disconnect(n);
+        network.world.join(n);
+    }
+    network.pass(20);
+    let mut last = std::collections::BTreeMap::new();
+    for round in 0..400 {
+        network.world.pass(SECOND, &[]);
+        let mut orders: Vec<_> = network.world.orders.iter().collect();
+        orders.retain(|(_, order)| matches!(order, Order::Probe { .. }));
+        let mut by_member = std::collections::BTreeMap::new();
+        for (by, order) in orders {
+            *by_member.entry(*by).or_insert(0_usize) += 1;
+            let Order::Probe { peer, .. } = order else {
+                continue;
+            };
+            let before = last.insert(*peer, round).unwrap_or(round);
+            assert!(round - before <= 70, "{peer} was forgotten");
+        }
+        assert!(by_member.values().all(|open| *open <= 8), "{by_member:?}");
+        network.dial();
+    }
+    assert_eq!(last.len(), 60);
+}
+
+#[test]
+fn a_peer_is_told_that_others_cannot_dial_it() {
+    let mut network = Network::of(3, &[]);
+    let traits = network.world.traits[&1];
+    network.world.traits.insert(4, traits);
+    let hello = |network: &mut Network| {
+        network
+            .world
+            .hello_of_run(4, 1, Epoch::new(0), Some(4))
+            .expect("welcome");
+        network.world.announce(4, Vec::new(), true);
+    };
+    let told = |network: &mut Network| {
+        network.pass(62);
+        let orders = std::mem::take(&mut network.world.orders);
+        let told = orders.into_iter().filter_map(|(to, order)| match order {
+            Order::Reach { failure, .. } => Some((to, failure.map(|failure| failure.error))),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    hello(&mut network);
+    assert_eq!(told(&mut network), [], "nothing is wrong");
+    let out = (peer(4), Some("connection refused".to_owned()));
+    network.dead = vec![1, 4];
+    assert_eq!(
+        told(&mut network),
+        [out.clone()],
+        "once; an older peer is not told"
+    );
+    assert_eq!(told(&mut network), []);
+    hello(&mut network);
+    assert_eq!(told(&mut network), [out], "and again in another session");
+    network.dead.clear();
+    assert_eq!(told(&mut network), [(peer(4), None)]);
+}

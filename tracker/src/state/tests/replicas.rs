@@ -257,15 +257,7 @@ fn what_has_arrived_uses_room_before_the_peer_says_so() {
     world.publish(1, "second", &second, 2);
     world.tick();
     assert_eq!(world.take_orders(), [], "64 KiB of 100 are used");
-    world
-        .say(
-            2,
-            Report::Heartbeat {
-                used: 0,
-                disk_free: None,
-            },
-        )
-        .expect("the peer knows better");
+    world.heartbeat(2, 0).expect("the peer knows better");
     world.pass(SECOND * 3, &[]);
     assert_eq!(world.assigned().len(), 1);
 }

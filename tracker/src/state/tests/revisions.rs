@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{ContentRef, Expectation, Manifest, Report, Revision, RevisionEntry, RevisionState};
+use shared::model::{ContentRef, Expectation, Manifest, Revision, RevisionEntry, RevisionState};
 
 use super::world::{World, content, name};
 use crate::Timing;
@@ -46,13 +46,7 @@ fn wait(world: &mut World, duration: Duration) {
     while world.now < end {
         world.now = end.min(world.now.after(Duration::from_secs(4)));
         for n in 1..=u8::try_from(world.peers.len()).expect("few") {
-            drop(world.say(
-                n,
-                Report::Heartbeat {
-                    used: 0,
-                    disk_free: None,
-                },
-            ));
+            drop(world.heartbeat(n, 0));
         }
         world.tick();
     }

@@ -24,16 +24,7 @@ fn a_silent_peer_becomes_suspect_and_then_lost_within_fifteen_seconds() {
     assert_eq!(world.peer_state(1), PeerState::Live);
     let session = world.peers[&peer(2)].session;
     assert!(matches!(world.closed[..], [(closed, Closing::Lost(_))] if closed == session));
-    assert_eq!(
-        world.say(
-            2,
-            Report::Heartbeat {
-                used: 0,
-                disk_free: None
-            }
-        ),
-        Err(Rejection::StaleSession)
-    );
+    assert_eq!(world.heartbeat(2, 0), Err(Rejection::StaleSession));
 }
 
 #[test]
@@ -55,15 +46,7 @@ fn a_late_heartbeat_revives_a_suspect() {
     let mut world = World::with_peers(1);
     world.pass(SECOND * 12, &[1]);
     assert_eq!(world.peer_state(1), PeerState::Suspect);
-    world
-        .say(
-            1,
-            Report::Heartbeat {
-                used: 0,
-                disk_free: None,
-            },
-        )
-        .expect("the session is still there");
+    world.heartbeat(1, 0).expect("the session is still there");
     assert_eq!(world.peer_state(1), PeerState::Live);
 }
 

@@ -262,6 +262,12 @@ impl World {
         .map(drop)
     }
 
+    /// Says that a peer is alive, and that this many bytes are used there.
+    pub(super) fn heartbeat(&mut self, n: u8, used: u64) -> Result<(), Rejection> {
+        let disk_free = None;
+        self.say(n, Report::Heartbeat { used, disk_free })
+    }
+
     pub(super) fn announce(&mut self, n: u8, holdings: Vec<Holding>, completes_inventory: bool) {
         self.say(
             n,
@@ -427,13 +433,7 @@ impl World {
                 let n = id.as_bytes()[0];
                 if !silent.contains(&n) {
                     // A disconnected peer is not heard.
-                    drop(self.say(
-                        n,
-                        Report::Heartbeat {
-                            used: 0,
-                            disk_free: None,
-                        },
-                    ));
+                    drop(self.heartbeat(n, 0));
                 }
             }
             self.tick();
@@ -484,7 +484,11 @@ impl World {
                         let fragments = FragmentSet::empty(self.capacity_of(content, peer));
                         self.announce_one(n, content, fragments, (false, false));
                     }
-                    Order::Remember(_) | Order::Probe { .. } | Order::Ask { .. } | Order::Adopt { .. } => {}
+                    Order::Remember(_)
+                    | Order::Probe { .. }
+                    | Order::Ask { .. }
+                    | Order::Reach { .. }
+                    | Order::Adopt { .. } => {}
                 }
             }
         }

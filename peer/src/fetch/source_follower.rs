@@ -1,4 +1,4 @@
-//! The connection to one source: follows what the source holds while the job wants it.
+//! The follower of one source: reports what the source holds while the job wants it.
 
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ const MAX_FAILURES: u32 = 4;
 /// what it holds.
 const BLIND: Duration = Duration::from_secs(30);
 
-/// A connection to a source.
+/// A follower of a source, with a connection of its own.
 #[derive(Debug)]
-pub(super) struct SourceConnection {
+pub(super) struct SourceFollower {
     pub(super) source: PeerId,
     /// Whether the source is in our zone.
     pub(super) is_near: bool,
@@ -36,7 +36,7 @@ pub(super) struct SourceConnection {
     pub(super) reports: mpsc::Sender<Report>,
 }
 
-impl SourceConnection {
+impl SourceFollower {
     /// Reports what the source holds until `token` is cancelled or the source has been out of reach for too
     /// long.
     pub(super) async fn run(self, token: CancellationToken) {
