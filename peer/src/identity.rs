@@ -78,6 +78,15 @@ impl Identity {
     pub fn begin(store: Arc<DiskStore>) -> Result<Self, StoreError> {
         let peer = match read_peer(&store)? {
             Some(peer) => peer,
+            // A new id beside fragments would make them another peer's, who holds nothing.
+            None if store.has_fragments()? => {
+                return Err(StoreError::Torn(
+                    "the index has lost this peer's id, and there are fragments in the data directory; nothing was \
+                     changed; put the index and its log back as they were, or move the data directory away and start \
+                     with an empty one"
+                        .to_owned(),
+                ));
+            }
             None => {
                 let peer = PeerId::random();
                 store.meta_set(PEER_KEY, peer.as_bytes())?;

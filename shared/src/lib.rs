@@ -4,12 +4,14 @@
 //! clocks or wire formats. Then [`hash`], the BitTorrent v2 hash tree that gives a content its identity.
 //! [`collection`] makes contents of directories. [`settings`] reads a program's settings from all their
 //! places. [`runtime`] has the needs of every service: time, tasks, signals, logs. [`language`] has messages
-//! to people in English and Spanish. [`refusal`] says which kind of failure a disk's refusal is. [`json`] has
+//! to people in English and Spanish. [`database`] looks at database files before
+//! SQLite does. [`refusal`] says which kind of failure a disk's refusal is. [`json`] has
 //! the documents that programs print and answer with. [`own_data`] recognises a program's data directory.
 //!
 //! This crate knows nothing of gRPC, protobuf or HTTP: `proto` depends on it, never the other way.
 
 pub mod collection;
+pub mod database;
 pub mod error;
 pub mod hash;
 pub mod json;

@@ -7,6 +7,7 @@ pub(crate) type Row = (&'static str, &'static [&'static str]);
 /// settings follow their file in a task), their files make no circle.
 pub(crate) const SHARED: &[Row] = &[
     ("collection", &["error", "model"]),
+    ("database", &[]),
     ("error", &[]),
     ("hash", &["model"]),
     ("json", &["collection", "model"]),
@@ -100,7 +101,9 @@ pub(crate) const STORE: &[Row] = &[
     ),
     (
         "recovery",
-        &["copies", "error", "files", "index", "kept", "layout", "lib"],
+        &[
+            "copies", "error", "files", "index", "kept", "layout", "lib", "strays",
+        ],
     ),
     ("room", &["error", "files", "kept", "layout", "lib"]),
     (
@@ -114,6 +117,7 @@ pub(crate) const STORE: &[Row] = &[
         "staged_upload",
         &["disk", "error", "files", "kept", "layout", "lib", "publish"],
     ),
+    ("strays", &["error", "files", "index", "kept", "layout", "lib"]),
     ("touched", &[]),
     ("verify", &["error", "lib"]),
 ];

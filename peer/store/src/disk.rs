@@ -71,10 +71,10 @@ impl DiskStore {
     pub fn open(data_dir: &Path, capacity: u64) -> Result<Self, StoreError> {
         let layout = Layout::create(data_dir)?;
         let lock = layout.lock()?;
-        layout.require_index()?;
-        let index = Index::open(&layout.index())?;
+        layout.examine_index()?;
+        let mut index = Index::open(&layout.index())?;
         let slots = Slots::default();
-        for kept in recover(&layout, &index)? {
+        for kept in recover(&layout, &mut index)? {
             slots.put(kept);
         }
         let (index, changes) = (Mutex::new(index), broadcast::Sender::new(CHANGES));
@@ -95,6 +95,14 @@ impl DiskStore {
     #[must_use]
     pub fn exists(data_dir: &Path) -> bool {
         Layout::index_of(data_dir).exists()
+    }
+
+    /// Whether anything is kept here, or was and is lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn has_fragments(&self) -> Result<bool, StoreError> {
+        Ok(self.slots.count() > 0 || self.layout.lost().exists())
     }
 
     /// Sets the bytes that are used for fragments at most from now on; fragments that are there stay.

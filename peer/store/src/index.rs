@@ -11,7 +11,9 @@ use std::fs::OpenOptions;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+use shared::database;
 use shared::model::{
     ContentId, Digest, FileMetadata, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
 };
@@ -104,6 +106,26 @@ const ROLE_BITS: [(Role, i64); 3] = [(Role::Published, 1), (Role::Assigned, 2), 
 #[derive(Debug)]
 pub(super) struct Index {
     connection: Connection,
+    path: PathBuf,
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        // A log that is not needed is removed with the connection, after its marker. Any other one stays.
+        let written = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
+        let directory = self.path.parent().filter(|_| matches!(written, Ok(0)));
+        if directory.is_some_and(|directory| database::unmark(directory).is_ok()) {
+            drop(keep_log(&self.connection, false));
+        }
+    }
+}
+
+/// Keeps SQLite from removing the log when the connection ends, or lets it.
+fn keep_log(connection: &Connection, keeps: bool) -> Result<(), StoreError> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keeps)?;
+    Ok(())
 }
 
 impl Index {
@@ -122,6 +144,7 @@ impl Index {
 
     fn begin(path: &Path) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
+        keep_log(&connection, true)?;
         let verdict: String = connection.pragma_query_value(None, "quick_check", |row| row.get(0))?;
         if verdict != "ok" {
             return Err(damaged(verdict.lines().next().unwrap_or_default()));
@@ -146,7 +169,13 @@ impl Index {
             }
         }
         connection.execute_batch(ADDITIONS)?;
-        Ok(Self { connection })
+        // The marker promises a log with a frame: this writes one.
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        let path = path.to_owned();
+        if let Some(directory) = path.parent() {
+            database::mark(directory).map_err(StoreError::io("write into", directory))?;
+        }
+        Ok(Self { connection, path })
     }
 
     /// Reads all records.

@@ -6,6 +6,8 @@
 //! contents/<2 hex>/<id>.data    bytes of contents that the store keeps, each fragment at its offset (sparse)
 //! leaves/<2 hex>/<id>.leaves    leaf hashes of every content, 32 bytes at each block's position (sparse)
 //! leaves/<random>.spool         leaf hashes of a file that is being added
+//! running                       there while the index has a log: without an orderly stop, the log must be there
+//! lost/                         files of the two directories that nothing refers to and that prove nothing
 //! contents/<random>.staged      bytes of a staged upload, until they are a content
 //! ```
 
@@ -15,8 +17,10 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use shared::database::{self, Verdict};
 use shared::model::ContentId;
 use shared::own_data::OwnData;
+use tracing::warn;
 
 use super::files::sync_directory;
 use super::kept::Kept;
@@ -25,6 +29,10 @@ use super::{Place, StoreError};
 /// Attempts to lock a directory at which only commands look ([`take`]). They look for microseconds, but there
 /// can be many of them, and a busy machine can hold one up just then.
 const ATTEMPTS: u32 = 1000;
+
+/// Advice for an index that cannot be used.
+const MEND: &str = "put the index and its log back as they were, or move the data directory away and start with \
+                    an empty one";
 
 /// Pause between two attempts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
@@ -104,17 +112,28 @@ impl Layout {
         data_dir.join("index.db")
     }
 
-    /// Refuses a directory that has fragments and no index: an empty index would take them all for leftovers.
-    pub(super) fn require_index(&self) -> Result<(), StoreError> {
+    /// Refuses an index that is damaged or has lost something, and a directory that has fragments and no
+    /// index.
+    pub(super) fn examine_index(&self) -> Result<(), StoreError> {
         let index = self.index();
-        if std::fs::metadata(&index).is_ok_and(|file| file.len() > 0) {
-            return Ok(());
+        match database::examine(&index).map_err(StoreError::io("read", &index))? {
+            Verdict::Absent => {}
+            Verdict::Sound => return Ok(()),
+            Verdict::Torn(what) => {
+                warn!(index = %index.display(), what, "the end of the index's log is cut, as after a crash");
+                return Ok(());
+            }
+            Verdict::Damaged(what) => {
+                return Err(StoreError::Torn(format!(
+                    "{} is damaged: {what}; nothing was changed; {MEND}",
+                    index.display()
+                )));
+            }
         }
         for directory in [self.contents(), self.leaf_files()] {
             if has_file(&directory).map_err(StoreError::io("list", &directory))? {
                 return Err(StoreError::Torn(format!(
-                    "{} is gone, but there are fragments in {}; put the index back, or move the data directory away and \
-                     start with an empty one",
+                    "{} is gone, but there are fragments in {}; {MEND}",
                     index.display(),
                     directory.display()
                 )));
@@ -129,6 +148,11 @@ impl Layout {
 
     pub(super) fn leaf_files(&self) -> PathBuf {
         self.root.join("leaves")
+    }
+
+    /// Returns the directory of the files that were found and belong to nothing.
+    pub(super) fn lost(&self) -> PathBuf {
+        self.root.join("lost")
     }
 
     pub(super) fn data(&self, content: ContentId) -> PathBuf {
@@ -199,7 +223,7 @@ pub(super) fn make_directory_of(file: &Path) -> Result<(), StoreError> {
     directory.parent().map_or(Ok(()), sync_directory)
 }
 
-fn make_directory(path: &Path) -> Result<(), StoreError> {
+pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)

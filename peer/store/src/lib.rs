@@ -31,6 +31,7 @@ mod room;
 mod settle;
 mod slot;
 mod staged_upload;
+mod strays;
 mod touched;
 mod verify;
 

@@ -3,13 +3,11 @@
 //! The index never promises more than was synced, so after a crash of the process or of the machine every
 //! held bit is true. Checked here are changes by others (files deleted, truncated or replaced), the one step
 //! that cannot be atomic (renaming a complete partial file and noting that in the index), and files that were
-//! left behind half-made.
+//! left behind half-made. Files to which nothing refers are the concern of `strays`.
 //!
 //! Outside the store's own directories only the partial and temporary files in its index are touched.
 
-use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use shared::model::{ContentId, Digest, FragmentSet};
 use tracing::{info, warn};
@@ -19,29 +17,45 @@ use super::files::{self, FileIdentity};
 use super::index::Index;
 use super::kept::Kept;
 use super::layout::Layout;
-use super::{Place, StoreError};
+use super::{Place, StoreError, strays};
 
 /// Brings index and files into agreement; returns the records.
-pub(super) fn recover(layout: &Layout, index: &Index) -> Result<Vec<Kept>, StoreError> {
+pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, StoreError> {
     for path in index.temporaries()? {
-        files::remove(&path)?;
-        index.remove_temporary(&path)?;
+        // Its disk may be away or read-only: the next start tries again.
+        match files::remove(&path) {
+            Ok(()) => index.remove_temporary(&path)?,
+            Err(error) => warn!(%error, "a file that was half-made before is left over"),
+        }
     }
-    let mut all = index.load()?;
+    let mut all = Vec::new();
+    for kept in index.load()? {
+        if is_promised_to_nobody(&kept) {
+            info!(content = %kept.content(), "forgetting a content that was to be added and of which nothing came");
+            index.delete(kept.content())?;
+            for file in [layout.data(kept.content()), layout.leaves(kept.content())] {
+                if let Err(error) = files::remove(&file) {
+                    warn!(%error, "a file of it is left over");
+                }
+            }
+        } else {
+            all.push(kept);
+        }
+    }
     for kept in &mut all {
         if settle(layout, index, kept)? {
             index.update(kept)?;
         }
     }
-    let expected = all.iter().flat_map(|kept| {
-        let data = (kept.place == Place::Store).then(|| layout.data(kept.content()));
-        data.into_iter().chain([layout.leaves(kept.content())])
-    });
-    let expected: HashSet<PathBuf> = expected.collect();
-    for directory in [layout.contents(), layout.leaf_files()] {
-        remove_strays(&directory, &expected)?;
-    }
+    strays::settle(layout, index, &mut all)?;
     Ok(all)
+}
+
+/// Whether this is a part of an addition that was interrupted: none of its bytes came, so nobody knows of it
+/// and nobody would ever drop it.
+fn is_promised_to_nobody(kept: &Kept) -> bool {
+    let is_added = kept.roles.published && !kept.roles.assigned && !kept.roles.fetched;
+    is_added && kept.place == Place::Store && kept.held.is_empty()
 }
 
 /// Drops the fragments that one record cannot prove, unless an equal file of the user's can, and finishes a
@@ -132,22 +146,4 @@ pub(super) fn provable(layout: &Layout, kept: &Kept) -> FragmentSet {
         }
     }
     provable
-}
-
-/// Removes files of the store's own to which nothing refers: they were made or emptied just before a crash.
-fn remove_strays(directory: &Path, expected: &HashSet<PathBuf>) -> Result<(), StoreError> {
-    for entry in fs::read_dir(directory).map_err(StoreError::io("list", directory))? {
-        let entry = entry.map_err(StoreError::io("list", directory))?;
-        let (path, kind) = (
-            entry.path(),
-            entry.file_type().map_err(StoreError::io("look at", directory))?,
-        );
-        if kind.is_dir() {
-            remove_strays(&path, expected)?;
-        } else if !expected.contains(&path) {
-            info!(path = %path.display(), "removing a file that nothing refers to");
-            files::remove(&path)?;
-        }
-    }
-    Ok(())
 }

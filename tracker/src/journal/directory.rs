@@ -5,14 +5,16 @@
 //! every name.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::{JournalError, log};
+use shared::database::{self, Verdict};
+use tracing::warn;
+
+use super::JournalError;
 
 const LOCK: &str = "tracker.lock";
 const JOURNAL: &str = "journal.sqlite";
-const LOG: &str = "journal.sqlite-wal";
 
 /// Content of the lock file once there is a journal.
 const BEGUN: &str = "a journal was begun here\n";
@@ -63,7 +65,7 @@ impl Directory {
     /// Checks that the journal can contain everything that was acknowledged, as far as its files tell. No
     /// program may have the file open, because opening it replays its log.
     pub(super) fn examine(path: &Path) -> Result<(), JournalError> {
-        let (journal, log) = (path.join(JOURNAL), path.join(LOG));
+        let journal = path.join(JOURNAL);
         let damaged = |what| JournalError::Damaged {
             path: journal.clone(),
             what,
@@ -73,22 +75,14 @@ impl Directory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
             Err(source) => return Err(failed("read", &path.join(LOCK))(source)),
         };
-        let length = match fs::metadata(&journal) {
-            Ok(file) => file.len(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
-            Err(source) => return Err(failed("look at", &journal)(source)),
-        };
-        // Before the first checkpoint the whole journal may be in the log.
-        if is_begun && length == 0 {
-            return Err(damaged("there was one here, and it is gone".to_owned()));
-        }
-        match File::open(&log) {
-            Ok(file) => match log::lost(BufReader::new(file)).map_err(failed("read", &log))? {
-                Some(what) => Err(damaged(what)),
-                None => Ok(()),
-            },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(source) => Err(failed("read", &log)(source)),
+        match database::examine(&journal).map_err(failed("read", &journal))? {
+            Verdict::Absent if is_begun => Err(damaged("there was one here, and it is gone".to_owned())),
+            Verdict::Damaged(what) => Err(damaged(what)),
+            Verdict::Torn(what) => {
+                warn!(journal = %journal.display(), what, "the end of the journal's log is cut, as after a crash");
+                Ok(())
+            }
+            Verdict::Absent | Verdict::Sound => Ok(()),
         }
     }
 

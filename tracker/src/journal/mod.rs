@@ -10,7 +10,6 @@ pub mod codec;
 #[cfg(test)]
 mod conformance;
 mod directory;
-mod log;
 mod memory;
 mod sqlite;
 #[cfg(test)]

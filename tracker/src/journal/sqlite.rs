@@ -6,13 +6,15 @@
 
 use std::fs::{self, File};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
-use shared::hash;
 use shared::own_data::OwnData;
 use shared::refusal::{is_vague, probe};
+use shared::{database, hash};
 
 use super::directory::{Directory, failed};
 use super::{Journal, JournalError, Replayed, codec};
@@ -54,6 +56,8 @@ pub struct SqliteJournal {
     next: i64,
     head: Head,
     begun: Option<Begun>,
+    /// Whether this is the tracker's journal, rather than a look at one.
+    writes: bool,
     /// Locked until dropped; none for a backup.
     _directory: Option<Directory>,
 }
@@ -83,11 +87,15 @@ impl SqliteJournal {
         Directory::examine(data_dir)?;
         let path = Directory::journal(data_dir);
         let connection = Connection::open(&path).map_err(|source| failure(&path, source))?;
-        let journal = Self::begin(path, connection, Some(&mut directory))?;
-        Ok(Self {
-            _directory: Some(directory),
-            ..journal
-        })
+        keep_log(&connection, &path, true)?;
+        let head = prepare(&connection, &path, true)?;
+        directory.note_begun()?;
+        // The marker promises a log with a frame: this writes one.
+        connection
+            .pragma_update(None, "user_version", VERSION)
+            .map_err(|source| failure(&path, source))?;
+        database::mark(data_dir).map_err(failed("write into", data_dir))?;
+        Self::begin(path, connection, head, Some(directory), true)
     }
 
     /// Opens the journal of a data directory for replay only: creates nothing, changes nothing.
@@ -101,23 +109,18 @@ impl SqliteJournal {
         if !path.is_file() {
             return Err(JournalError::Missing(data_dir.to_owned()));
         }
-        let connection = read_only(&path)?;
-        let journal = Self::begin(path, connection, None)?;
-        Ok(Self {
-            _directory: directory,
-            ..journal
-        })
+        let connection = undisturbed(&path)?;
+        let head = prepare(&connection, &path, false)?;
+        Self::begin(path, connection, head, directory, false)
     }
 
     fn begin(
         path: PathBuf,
         connection: Connection,
-        writes_to: Option<&mut Directory>,
+        head: Head,
+        directory: Option<Directory>,
+        writes: bool,
     ) -> Result<Self, JournalError> {
-        let head = prepare(&connection, &path, writes_to.is_some())?;
-        if let Some(directory) = writes_to {
-            directory.note_begun()?;
-        }
         let next = connection
             .query_row("SELECT max(position) FROM records", [], |row| {
                 row.get::<_, Option<i64>>(0)
@@ -130,7 +133,8 @@ impl SqliteJournal {
             next,
             head,
             begun: None,
-            _directory: None,
+            writes,
+            _directory: directory,
         })
     }
 
@@ -183,6 +187,21 @@ impl SqliteJournal {
             transaction.commit()
         };
         attempt().map_err(|source| failure(&self.path, source))
+    }
+}
+
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        let Some(directory) = self.path.parent().filter(|_| self.writes) else {
+            return;
+        };
+        // A log that is not needed is removed with the connection, after its marker. Any other one stays.
+        let written = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
+        if matches!(written, Ok(0)) && database::unmark(directory).is_ok() {
+            drop(keep_log(&self.connection, &self.path, false));
+        }
     }
 }
 
@@ -268,7 +287,44 @@ impl Journal for SqliteJournal {
 /// Opens a journal that another program may be writing to, and reads it as of one moment.
 fn read_only(path: &Path) -> Result<Connection, JournalError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags).map_err(|source| failure(path, source))
+    let connection = Connection::open_with_flags(path, flags).map_err(|source| failure(path, source))?;
+    keep_log(&connection, path, true)?;
+    Ok(connection)
+}
+
+/// Opens a journal that nobody writes to, so that no file in its directory is made, changed or removed.
+fn undisturbed(path: &Path) -> Result<Connection, JournalError> {
+    let failed = |source| failure(path, source);
+    if fs::metadata(database::log_of(path)).is_ok_and(|log| log.len() > 0) {
+        // One that reads the log would write an index of it beside it, unless it has the file to itself.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        keep_log(&connection, path, true)?;
+        connection
+            .execute_batch("PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = ON;")
+            .map_err(failed)?;
+        return Ok(connection);
+    }
+    let escaped = |byte: &u8| match byte {
+        b'/' | b'.' | b'-' | b'_' => char::from(*byte).to_string(),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte).to_string(),
+        byte => format!("%{byte:02x}"),
+    };
+    let absolute = path
+        .canonicalize()
+        .map_err(super::directory::failed("open", path))?;
+    let file: String = absolute.as_os_str().as_bytes().iter().map(escaped).collect();
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{file}?immutable=1"), flags).map_err(failed)
+}
+
+/// Keeps SQLite from removing the log when the connection ends, or lets it.
+fn keep_log(connection: &Connection, path: &Path, keeps: bool) -> Result<(), JournalError> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keeps)
+        .map(drop)
+        .map_err(|source| failure(path, source))
 }
 
 fn prepare(connection: &Connection, path: &Path, writes: bool) -> Result<Head, JournalError> {
@@ -406,6 +462,11 @@ pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), JournalError> {
             return Err(failed("replace", &unfinished)(error));
         }
         _ => {}
+    }
+    // A journal that a tracker is using is open there; one that nobody uses must prove itself first.
+    if let Ok(directory) = Directory::visit(data_dir) {
+        Directory::examine(data_dir)?;
+        drop(directory);
     }
     let connection = read_only(&source)?;
     let written = connection.execute("VACUUM INTO ?1", [unfinished.to_string_lossy().as_ref()]);

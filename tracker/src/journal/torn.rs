@@ -382,3 +382,56 @@ fn a_full_or_read_only_disk_is_reported_and_acknowledged_facts_stay() {
     let error = SqliteJournal::open(path).expect_err("nothing can be written");
     assert_eq!(error.code(), ErrorCode::PermissionDenied, "{error}");
 }
+
+/// Returns every file of a directory with its bytes.
+fn files(dir: &Path) -> BTreeSet<(std::ffi::OsString, Vec<u8>)> {
+    let entries = fs::read_dir(dir)
+        .expect("lists")
+        .map(|entry| entry.expect("lists"));
+    entries
+        .map(|entry| (entry.file_name(), fs::read(entry.path()).expect("reads")))
+        .collect()
+}
+
+#[test]
+fn a_look_at_a_journal_changes_no_byte_of_its_directory() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let killed = tempfile::tempdir().expect("a temporary directory");
+    let mut journal = SqliteJournal::open(dir.path()).expect("open");
+    (0..20).for_each(|n| journal.append(&batch(n)).expect("append"));
+    for (name, bytes) in files(dir.path()) {
+        fs::write(killed.path().join(name), bytes).expect("write");
+    }
+    drop(journal);
+    for dir in [dir.path(), killed.path()] {
+        let before = files(dir);
+        let mut records = Vec::new();
+        let mut journal = SqliteJournal::inspect(dir).expect("sound");
+        journal.replay(&mut |record| records.push(record)).expect("sound");
+        drop(journal);
+        assert!(records == batches(0..20), "{} records", records.len());
+        assert!(files(dir) == before, "a file was changed, made or removed");
+    }
+    let copy = killed.path().join("log");
+    fs::rename(killed.path().join(FILES[1]), &copy).expect("renames");
+    for harm in [None, Some(0), Some(20), Some(32)] {
+        if let Some(length) = harm {
+            fs::write(
+                killed.path().join(FILES[1]),
+                &fs::read(&copy).expect("reads")[..length],
+            )
+            .expect("writes");
+        }
+        let error = replayed(killed.path()).expect_err("its log is not whole");
+        assert!(error.to_string().contains("write-ahead log"), "{error}");
+    }
+}
+
+#[test]
+fn a_journal_of_one_byte_is_damaged_and_not_empty() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::write(dir.path().join(FILES[0]), "S").expect("write");
+    let error = SqliteJournal::open(dir.path()).expect_err("no journal");
+    assert_eq!(error.code(), ErrorCode::Corrupt, "{error}");
+    assert_eq!(fs::read(dir.path().join(FILES[0])).expect("there"), b"S");
+}

@@ -140,6 +140,12 @@ fn between_forgetting_a_content_and_removing_its_files() {
     assert!(store.entries().is_empty());
     assert!(files_below(&node.path("node/contents")).is_empty());
     assert!(files_below(&node.path("node/leaves")).is_empty());
+    let lost = [format!("{}.data", content.id())];
+    assert_eq!(
+        files_below(&node.path("node/lost"))[..1],
+        lost,
+        "nothing proves that nobody needs it"
+    );
 }
 
 /// Makes a fetch that is complete but for its last step, because another file is in the way at its output.

@@ -5,5 +5,6 @@ mod copies;
 mod crash;
 mod damage;
 pub(crate) mod fire;
+mod index_damage;
 mod staged_upload;
 mod users_files;

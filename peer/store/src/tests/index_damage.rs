@@ -1,0 +1,269 @@
+//! A damaged index or log: the store refuses it or keeps every fragment, and deletes none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use shared::ErrorCode;
+use shared::error::Coded as _;
+
+use super::super::fixture::{Content, files_below};
+use super::super::{DiskStore, FragmentStore as _, Purpose, Role};
+
+const CAPACITY: u64 = 1 << 30;
+
+/// In memory where that is possible: syncs to a disk take long.
+fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    directory.expect("a directory")
+}
+
+fn copy(from: &Path, to: &Path) {
+    for file in files_below(from) {
+        let target = to.join(&file);
+        fs::create_dir_all(target.parent().expect("below")).expect("creates");
+        fs::copy(from.join(&file), target).expect("copies");
+    }
+}
+
+/// A data directory with whole contents, as after a kill or after a clean stop, with a short or a long log.
+struct Node {
+    home: tempfile::TempDir,
+    contents: Vec<Content>,
+}
+
+impl Node {
+    fn new(count: u8, is_killed: bool) -> Self {
+        let (made, home) = (directory(), directory());
+        let contents: Vec<_> = (0..count).map(|seed| Content::new(70_000, seed)).collect();
+        let store = DiskStore::open(made.path(), CAPACITY).expect("opens");
+        for content in &contents {
+            store
+                .prepare(&content.manifest, content.assigned(&[0, 1]))
+                .expect("fits");
+            content.fill(&store, &[0, 1]);
+        }
+        if is_killed {
+            copy(made.path(), home.path());
+        } else {
+            drop(store);
+            copy(made.path(), home.path());
+        }
+        Self { home, contents }
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.home.path().join(file)
+    }
+
+    /// Returns a copy with one file harmed.
+    fn harmed(&self, file: &str, harm: impl Fn(&Path)) -> tempfile::TempDir {
+        let home = directory();
+        copy(self.home.path(), home.path());
+        harm(&home.path().join(file));
+        home
+    }
+
+    /// Counts the contents of which the whole data are somewhere below the directory.
+    fn whole(&self, home: &Path) -> usize {
+        let files: Vec<_> = files_below(home)
+            .into_iter()
+            .filter(|file| file.ends_with(".data"))
+            .collect();
+        let has = |content: &&Content| {
+            let name = format!("{}.data", content.id());
+            let mut of_it = files.iter().filter(|file| file.ends_with(&name));
+            of_it.any(|file| fs::read(home.join(file)).is_ok_and(|bytes| bytes == content.bytes))
+        };
+        self.contents.iter().filter(has).count()
+    }
+}
+
+fn refused(home: &Path) -> String {
+    let error = DiskStore::open(home, CAPACITY).expect_err("it is damaged");
+    assert_eq!(error.code(), ErrorCode::Corrupt, "{error}");
+    error.to_string()
+}
+
+#[test]
+fn a_log_that_a_kill_left_and_that_is_damaged_is_refused() {
+    for count in [1, 40] {
+        let node = Node::new(count, true);
+        let log = "index.db-wal";
+        let length = fs::metadata(node.path(log)).expect("there").len();
+        let flip = |at: usize| {
+            move |path: &Path| {
+                let mut bytes = fs::read(path).expect("reads");
+                bytes[at] ^= 1;
+                fs::write(path, bytes).expect("writes");
+            }
+        };
+        let cut = |to: u64| {
+            move |path: &Path| {
+                fs::write(path, &fs::read(path).expect("reads")[..to as usize]).expect("writes")
+            }
+        };
+        let harms: [(&str, Box<dyn Fn(&Path)>); 8] = [
+            ("bit 0 of byte 20", Box::new(flip(20))),
+            ("the first frame", Box::new(flip(1000))),
+            ("the middle", Box::new(flip(length as usize / 2))),
+            ("a salt", Box::new(flip(32 + 8))),
+            ("emptied", Box::new(cut(0))),
+            ("headless", Box::new(cut(20))),
+            ("no frame", Box::new(cut(32))),
+            (
+                "removed",
+                Box::new(|path: &Path| fs::remove_file(path).expect("removes")),
+            ),
+        ];
+        for (name, harm) in harms {
+            let home = node.harmed(log, harm);
+            let before = files_below(home.path());
+            let told = refused(home.path());
+            assert!(told.contains("write-ahead log"), "{name}: {told}");
+            assert_eq!(files_below(home.path()), before, "{name}: nothing was changed");
+        }
+        let home = node.harmed(log, |path| fs::write(path, vec![7; 9000]).expect("writes"));
+        refused(home.path());
+        // Without harm, the same directory starts, again and again.
+        for _ in 0..2 {
+            let home = node.harmed(log, |_| {});
+            let store = DiskStore::open(home.path(), CAPACITY).expect("opens");
+            assert_eq!(store.content_count(), node.contents.len());
+        }
+    }
+}
+
+#[test]
+fn an_orderly_stop_leaves_neither_log_nor_marker() {
+    let node = Node::new(2, false);
+    assert!(!node.path("running").exists() && !node.path("index.db-wal").exists());
+    let killed = Node::new(2, true);
+    assert!(killed.path("running").exists() && killed.path("index.db-wal").exists());
+    // An earlier version knows no marker.
+    fs::remove_file(killed.path("running")).expect("removes");
+    let store = DiskStore::open(killed.home.path(), CAPACITY).expect("opens");
+    assert_eq!(store.content_count(), 2);
+}
+
+#[test]
+fn an_index_of_one_byte_is_damaged_and_not_empty() {
+    for is_killed in [false, true] {
+        let node = Node::new(2, is_killed);
+        for bytes in [vec![83], vec![0; 100], vec![0; 4096]] {
+            let home = node.harmed("index.db", |path| fs::write(path, &bytes).expect("writes"));
+            if let Ok(store) = DiskStore::open(home.path(), CAPACITY) {
+                assert_eq!(store.content_count(), 2, "the log has it all");
+            }
+            assert_eq!(node.whole(home.path()), 2);
+        }
+        let home = node.harmed("index.db", |path| fs::write(path, [83]).expect("writes"));
+        assert!(refused(home.path()).contains("less than a page"));
+    }
+}
+
+#[test]
+fn fragments_without_a_record_are_adopted_or_put_away() {
+    let node = Node::new(3, false);
+    let other = Content::new(70_000, 99);
+    // The index of another store, which knows one other content.
+    let stranger = directory();
+    let store = DiskStore::open(stranger.path(), CAPACITY).expect("opens");
+    store
+        .prepare(&other.manifest, other.assigned(&[0]))
+        .expect("fits");
+    drop(store);
+    fs::copy(stranger.path().join("index.db"), node.path("index.db")).expect("replaces");
+    let spoilt = node.contents[0].id().to_string();
+    let spoilt = format!("contents/{}/{spoilt}.data", &spoilt[..2]);
+    let mut bytes = fs::read(node.path(&spoilt)).expect("reads");
+    bytes[66_000] ^= 1;
+    fs::write(node.path(&spoilt), bytes).expect("writes");
+    // Leaves are made anew from data that prove themselves.
+    let leaves = node.contents[1].id().to_string();
+    let leaves = format!("leaves/{}/{leaves}.leaves", &leaves[..2]);
+    fs::remove_file(node.path(&leaves)).expect("removes");
+    let store = DiskStore::open(node.home.path(), CAPACITY).expect("opens");
+    for content in &node.contents[1..] {
+        let entry = store.entry(content.id()).expect("adopted");
+        assert!(entry.roles.assigned && entry.held == content.manifest.all_fragments());
+        let whole = shared::model::FragmentIndex::get;
+        let held: Vec<_> = entry.held.iter().map(whole).collect();
+        for n in held {
+            let index = entry.manifest.index(n).expect("has it");
+            store.proof(content.id(), index).expect("leaves");
+        }
+    }
+    assert!(store.entry(node.contents[0].id()).is_none());
+    assert_eq!(files_below(&node.path("lost")).len(), 2, "data and leaves");
+    drop(store);
+    let store = DiskStore::open(node.home.path(), CAPACITY).expect("opens again");
+    assert_eq!(store.content_count(), 3);
+}
+
+#[test]
+fn no_damage_to_any_file_deletes_a_fragment() {
+    let mut tried = 0;
+    for is_killed in [false, true] {
+        for count in [1, 12] {
+            let node = Node::new(count, is_killed);
+            for file in files_below(node.home.path()) {
+                let length = fs::metadata(node.path(&file)).expect("there").len() as usize;
+                let mut harmed = Vec::new();
+                for part in 0..6 {
+                    let at = length.saturating_sub(1) * part / 5;
+                    harmed.push(node.harmed(&file, |path| {
+                        let mut bytes = fs::read(path).expect("reads");
+                        bytes.get_mut(at).into_iter().for_each(|byte| *byte ^= 1);
+                        fs::write(path, bytes).expect("writes");
+                    }));
+                    harmed.push(node.harmed(&file, |path| {
+                        fs::write(path, &fs::read(path).expect("reads")[..at]).expect("writes");
+                    }));
+                }
+                harmed.push(node.harmed(&file, |path| fs::remove_file(path).expect("removes")));
+                harmed.push(node.harmed(&file, |path| fs::write(path, vec![1; 5000]).expect("writes")));
+                for home in harmed {
+                    let before = node.whole(home.path());
+                    drop(DiskStore::open(home.path(), CAPACITY));
+                    drop(DiskStore::open(home.path(), CAPACITY));
+                    assert_eq!(node.whole(home.path()), before, "{file}, killed: {is_killed}");
+                    tried += 1;
+                }
+            }
+        }
+    }
+    assert!(tried >= 800, "only {tried} directories were tried");
+}
+
+#[test]
+fn an_addition_that_was_killed_leaves_no_room_behind() {
+    let (node, content) = (directory(), Content::new(600_000, 1));
+    let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
+    let purpose = Purpose::Collected {
+        role: Role::Published,
+        name: None,
+        fragments: content.manifest.all_fragments(),
+    };
+    store.prepare(&content.manifest, purpose).expect("fits");
+    drop(store);
+    let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
+    assert_eq!(store.usage().used, 0);
+    assert!(files_below(&node.path().join("contents")).is_empty());
+    assert!(!node.path().join("lost").exists());
+}
+
+#[test]
+fn a_leftover_that_cannot_be_removed_keeps_no_node_from_starting() {
+    let (node, place) = (directory(), directory());
+    let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
+    let file = place.path().join("out");
+    store
+        .index()
+        .add_temporary(&file.join(".x.enjambre-part"))
+        .expect("notes");
+    drop(store);
+    fs::write(&file, "a file where its directory was").expect("writes");
+    for _ in 0..2 {
+        DiskStore::open(node.path(), CAPACITY).expect("opens");
+    }
+}
