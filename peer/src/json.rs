@@ -290,7 +290,7 @@ mod tests {
             role: LocalRole::Assigned,
             path: None,
             is_pending: false,
-            refused: vec![(Name::new("a").expect("a name"), "taken".to_owned())],
+            refused: vec![(shared::model::Name::new("a").expect("a name"), "taken".to_owned())],
             is_part: false,
             collection: None,
         };

@@ -41,6 +41,23 @@ pub struct Target<'a> {
     pub patience: Option<Duration>,
 }
 
+/// Waits for the next event of a fetch, this long at most; none when there are no more.
+async fn next(
+    events: &mut impl GetEvents,
+    content: &ContentRef,
+    patience: Option<Duration>,
+) -> Result<Option<GetEvent>, Failure> {
+    let next = events.next();
+    let next = match patience {
+        Some(patience) => tokio::time::timeout(patience, next).await.map_err(|_| {
+            let why = words::cannot(words::get(content), words::unanswered(format_duration(patience)));
+            Failure::new(Exit::Unreachable, why)
+        })?,
+        None => next.await,
+    };
+    next.map_err(|error| get_failure(content, &error))
+}
+
 /// Shows a fetch's progress until it ends; `how_far` receives the part that is held, such as `45%`.
 ///
 /// # Errors
@@ -61,20 +78,9 @@ pub async fn follow(
     let mut asking = Some(Progress::begin(out, clock, question, Unit::Bytes, nothing));
     let mut stall = Stall::begin(clock.now());
     loop {
-        let next = events.next();
-        let next = match target.patience.filter(|_| progress.is_none()) {
-            // Progress is reported only once the content is known.
-            Some(patience) => match tokio::time::timeout(patience, next).await {
-                Ok(next) => next,
-                Err(_) => {
-                    let why =
-                        words::cannot(words::get(content), words::unanswered(format_duration(patience)));
-                    return Err(Failure::new(Exit::Unreachable, why));
-                }
-            },
-            None => next.await,
-        };
-        let Some(event) = next.map_err(|error| get_failure(content, &error))? else {
+        // Progress is reported only once the content is known.
+        let patience = target.patience.filter(|_| progress.is_none());
+        let Some(event) = next(events, content, patience).await? else {
             break;
         };
         if let GetEvent::Started {
