@@ -5,9 +5,10 @@
 //! point here (DNS rebinding), and a page that sends it must be of the program's own origin or of one that is
 //! allowed. Programs that are no browsers send no `Origin`, and are not affected by that part.
 //!
-//! gRPC calls come only as gRPC clients send them: `POST`, `application/grpc`, HTTP/2. No browser sends that to
-//! a port without TLS, and behind a proxy that would carry it a browser adds `Origin`, which is judged as above.
-//! The host of a call without a browser's marks is not judged: peers dial by names that a program need not know.
+//! gRPC calls come only as gRPC clients send them: `POST`, `application/grpc`, HTTP/2. No browser sends that
+//! to a port without TLS, and behind a proxy that would carry it a browser adds `Origin`, which is judged as
+//! above. The host of a call without a browser's marks is not judged: peers dial by names that a program need
+//! not know.
 
 use std::net::IpAddr;
 use std::str::FromStr;
