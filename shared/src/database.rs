@@ -6,8 +6,8 @@
 //! silently becomes an older database. Checked here, with the same code for peers and trackers:
 //!
 //! - the file has a head and at least one page, and whole pages;
-//! - no intact commit comes after a frame that is damaged (a damaged tail alone is what a crash leaves, and is
-//!   cut);
+//! - no intact commit comes after a frame that is damaged (a damaged tail alone is what a crash leaves, and
+//!   it is cut);
 //! - while the marker `running` is there, the log is there too and has an intact frame.
 //!
 //! The marker is made after the first frame was written, and removed after everything in the log is in the
