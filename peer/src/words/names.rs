@@ -93,8 +93,8 @@ shared::messages! {
     fn version(version, uptime) { en: "{version}, up {uptime}", es: "{version}, en marcha {uptime}" }
     fn label_refused() { en: "refused", es: "rechazado" }
     fn publications_refused(count) {
-        en: "{count} publications, by the tracker; `peer list --local` says why",
-        es: "{count} publicaciones, por el tracker; `peer list --local` dice por qué"
+        en: "{count} by the tracker; `peer list --local` says why",
+        es: "{count} por el tracker; `peer list --local` dice por qué"
     }
     fn to_be_published(count) { en: "{count} to be published", es: "{count} por publicar" }
     fn nothing_read_again() { en: "not begun yet", es: "aún no ha empezado" }

@@ -18,15 +18,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use names::{
-    Described, History, ListedName, Located, LocatedFragment, LocatedHolder, Names, Pinned, Removed, Renamed,
-    Replicas, Revision, Targeted,
+    Described, Hidden, History, ListedName, Located, LocatedFragment, LocatedHolder, Names, Pinned, Removed,
+    Renamed, Replicas, Revision, Targeted,
 };
 pub use peers::{
     AccusedPeer, Gap, Limits, LocatedPeer, Network, NetworkDefaults, NetworkPeer, NewId, NodeStatus, Ready,
     Scrubbing, TrackerStatus,
 };
 pub use transfers::{
-    AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent, Hidden,
+    AddLine, AddPlan, Contents, EntryLine, FilesWritten, Forgotten, GetLine, GetPlan, HeldContent,
     LeftOutEntry, PlannedSource, RefusedName, SendLine, ServeLine, Stored, Value, VerifiedSoFar, VerifyLine,
 };
 pub use upkeep::{DrainLine, Drained, Durable, Explained, ModeReport, Surveyed};

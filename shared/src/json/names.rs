@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Hidden, LocatedPeer};
+use super::LocatedPeer;
 use crate::model::{
     Attributes, Binding, FileMetadata, Health, Listing, Location, Name, PeerInfo, RevisionEntry,
 };
@@ -382,4 +382,14 @@ impl From<&Binding> for Targeted {
             target: binding.target.get(),
         }
     }
+}
+
+/// A name, and a path inside a directory that reads the same: the name is meant where the text is given.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Hidden {
+    /// The name.
+    pub name: String,
+    /// The path, written so that the name does not hide it.
+    pub inside: String,
 }

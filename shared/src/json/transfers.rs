@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Replicas;
+use super::{Hidden, Replicas};
 use crate::collection::{EntryFault, Unsupported};
 use crate::model::{ContentId, FetchSource};
 
@@ -108,16 +108,6 @@ pub struct Stored {
     pub state: &'static str,
     /// Names that hide paths inside directories since.
     pub hides: Vec<Hidden>,
-}
-
-/// A name, and a path inside a directory that reads the same: the name is meant where the text is given.
-#[derive(Debug, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Hidden {
-    /// The name.
-    pub name: String,
-    /// The path, written so that the name does not hide it.
-    pub inside: String,
 }
 
 /// A line of `peer get`: `started`, `progress` several times, `done`.

@@ -197,6 +197,7 @@ faults     0202020202 at 127.0.0.1:2 slow, 30.0 KiB/s; 3 times, the last 1m 5s a
            0303030303 at 127.0.0.1:3 lied; 2.0s ago
 scrubbing  not begun yet
 waiting    1 to be published
+refused    1 by the tracker; `peer list --local` says why
 version    0.1.0, up 1m 1s",
         "01".repeat(16)
     );

@@ -84,12 +84,14 @@ fn refused(home: &Path) -> String {
     error.to_string()
 }
 
+type Harm = Box<dyn Fn(&Path)>;
+
 #[test]
 fn a_log_that_a_kill_left_and_that_is_damaged_is_refused() {
     for count in [1, 40] {
         let node = Node::new(count, true);
         let log = "index.db-wal";
-        let length = fs::metadata(node.path(log)).expect("there").len();
+        let length = fs::read(node.path(log)).expect("there").len();
         let flip = |at: usize| {
             move |path: &Path| {
                 let mut bytes = fs::read(path).expect("reads");
@@ -97,15 +99,15 @@ fn a_log_that_a_kill_left_and_that_is_damaged_is_refused() {
                 fs::write(path, bytes).expect("writes");
             }
         };
-        let cut = |to: u64| {
+        let cut = |to: usize| {
             move |path: &Path| {
-                fs::write(path, &fs::read(path).expect("reads")[..to as usize]).expect("writes")
+                fs::write(path, &fs::read(path).expect("reads")[..to]).expect("writes");
             }
         };
-        let harms: [(&str, Box<dyn Fn(&Path)>); 8] = [
+        let harms: [(&str, Harm); 8] = [
             ("bit 0 of byte 20", Box::new(flip(20))),
             ("the first frame", Box::new(flip(1000))),
-            ("the middle", Box::new(flip(length as usize / 2))),
+            ("the middle", Box::new(flip(length / 2))),
             ("a salt", Box::new(flip(32 + 8))),
             ("emptied", Box::new(cut(0))),
             ("headless", Box::new(cut(20))),
@@ -207,7 +209,7 @@ fn no_damage_to_any_file_deletes_a_fragment() {
         for count in [1, 12] {
             let node = Node::new(count, is_killed);
             for file in files_below(node.home.path()) {
-                let length = fs::metadata(node.path(&file)).expect("there").len() as usize;
+                let length = fs::read(node.path(&file)).expect("there").len();
                 let mut harmed = Vec::new();
                 for part in 0..6 {
                     let at = length.saturating_sub(1) * part / 5;

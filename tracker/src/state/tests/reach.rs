@@ -697,7 +697,7 @@ fn a_peer_is_told_that_others_cannot_dial_it() {
     network.dead = vec![1, 4];
     assert_eq!(
         told(&mut network),
-        [out.clone()],
+        std::slice::from_ref(&out),
         "once; an older peer is not told"
     );
     assert_eq!(told(&mut network), []);
