@@ -55,7 +55,8 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
 /// and nobody would ever drop it.
 fn is_promised_to_nobody(kept: &Kept) -> bool {
     let is_added = kept.roles.published && !kept.roles.assigned && !kept.roles.fetched;
-    is_added && kept.place == Place::Store && kept.held.is_empty()
+    // Of an empty content all is here.
+    is_added && kept.place == Place::Store && kept.held.is_empty() && !kept.held.is_full()
 }
 
 /// Drops the fragments that one record cannot prove, unless an equal file of the user's can, and finishes a
