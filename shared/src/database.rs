@@ -8,7 +8,7 @@
 //! - the file has a head and at least one page, and whole pages;
 //! - no intact commit comes after a frame that is damaged (a damaged tail alone is what a crash leaves, and
 //!   it is cut);
-//! - while the marker `running` is there, the log is there too and has an intact frame.
+//! - while the marker `…-running` is there, the log is there too and has an intact frame.
 //!
 //! The marker is made after the first frame was written, and removed after everything in the log is in the
 //! database and before the log is removed: whichever step a crash interrupts, a marker means a log. A log
@@ -20,9 +20,6 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-
-/// Name of the marker in a data directory.
-const MARKER: &str = "running";
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
@@ -49,39 +46,54 @@ pub enum Verdict {
     Damaged(String),
 }
 
-/// Returns whether the program that used this data directory last did not stop in an orderly way.
-#[must_use]
-pub fn is_marked(directory: &Path) -> bool {
+/// Returns whether the program that used this database last did not stop in an orderly way.
+fn is_marked(database: &Path) -> bool {
     // When in doubt, the log must prove itself.
-    !matches!(directory.join(MARKER).try_exists(), Ok(false))
+    !matches!(marker_of(database).try_exists(), Ok(false))
 }
 
-/// Notes, durably, that the database of this data directory is in use and has a log.
+/// Notes, durably, that a database is in use and has a log.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn mark(directory: &Path) -> io::Result<()> {
-    File::create(directory.join(MARKER))?.sync_all()?;
-    File::open(directory)?.sync_all()
+pub fn mark(database: &Path) -> io::Result<()> {
+    File::create(marker_of(database))?.sync_all()?;
+    sync_directory_of(database)
 }
 
-/// Notes, durably, that the database of this data directory needs its log no more.
+/// Notes, durably, that a database needs its log no more.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn unmark(directory: &Path) -> io::Result<()> {
-    match fs::remove_file(directory.join(MARKER)) {
+pub fn unmark(database: &Path) -> io::Result<()> {
+    match fs::remove_file(marker_of(database)) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    File::open(directory)?.sync_all()
+    sync_directory_of(database)
+}
+
+fn sync_directory_of(database: &Path) -> io::Result<()> {
+    database
+        .parent()
+        .map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
 /// Returns the path of a database's write-ahead log.
 #[must_use]
 pub fn log_of(database: &Path) -> PathBuf {
+    beside(database, "-wal")
+}
+
+/// Returns the path of the marker of a database: of its own, because two programs may share a directory.
+#[must_use]
+pub fn marker_of(database: &Path) -> PathBuf {
+    beside(database, "-running")
+}
+
+fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
-    path.push("-wal");
+    path.push(suffix);
     path.into()
 }
 
@@ -90,7 +102,7 @@ pub fn log_of(database: &Path) -> PathBuf {
 /// # Errors
 /// When they cannot be read.
 pub fn examine(database: &Path) -> io::Result<Verdict> {
-    let is_marked = database.parent().is_some_and(is_marked);
+    let is_marked = is_marked(database);
     let log = match present(File::open(log_of(database)))? {
         None => None,
         Some(file) => match read_log(BufReader::new(file))? {
@@ -101,7 +113,8 @@ pub fn examine(database: &Path) -> io::Result<Verdict> {
     let damaged = |what: &str| Ok(Verdict::Damaged(what.to_owned()));
     let unclean = format!(
         "though the program that used it last was not stopped in an orderly way; if an older version has run \
-         here since, or a backup was put here, remove the file {MARKER:?}"
+         here since, or a backup was put here, remove {}",
+        marker_of(database).display()
     );
     match &log {
         None if is_marked => return damaged(&format!("its write-ahead log is gone, {unclean}")),

@@ -115,8 +115,7 @@ impl Drop for Index {
         let written = self
             .connection
             .query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
-        let directory = self.path.parent().filter(|_| matches!(written, Ok(0)));
-        if directory.is_some_and(|directory| database::unmark(directory).is_ok()) {
+        if matches!(written, Ok(0)) && database::unmark(&self.path).is_ok() {
             drop(keep_log(&self.connection, false));
         }
     }
@@ -171,10 +170,8 @@ impl Index {
         connection.execute_batch(ADDITIONS)?;
         // The marker promises a log with a frame: this writes one.
         connection.pragma_update(None, "user_version", FORMAT)?;
+        database::mark(path).map_err(StoreError::io("write beside", path))?;
         let path = path.to_owned();
-        if let Some(directory) = path.parent() {
-            database::mark(directory).map_err(StoreError::io("write into", directory))?;
-        }
         Ok(Self { connection, path })
     }
 

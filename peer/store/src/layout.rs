@@ -6,7 +6,7 @@
 //! contents/<2 hex>/<id>.data    bytes of contents that the store keeps, each fragment at its offset (sparse)
 //! leaves/<2 hex>/<id>.leaves    leaf hashes of every content, 32 bytes at each block's position (sparse)
 //! leaves/<random>.spool         leaf hashes of a file that is being added
-//! running                       there while the index has a log, which must be there too
+//! index.db-running              there while the index has a log, which must be there too
 //! lost/                         files of the two directories that nothing refers to and that prove nothing
 //! contents/<random>.staged      bytes of a staged upload, until they are a content
 //! ```

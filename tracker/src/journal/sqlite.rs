@@ -94,7 +94,7 @@ impl SqliteJournal {
         connection
             .pragma_update(None, "user_version", VERSION)
             .map_err(|source| failure(&path, source))?;
-        database::mark(data_dir).map_err(failed("write into", data_dir))?;
+        database::mark(&path).map_err(failed("write beside", &path))?;
         Self::begin(path, connection, head, Some(directory), true)
     }
 
@@ -192,14 +192,14 @@ impl SqliteJournal {
 
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
-        let Some(directory) = self.path.parent().filter(|_| self.writes) else {
+        if !self.writes {
             return;
-        };
+        }
         // A log that is not needed is removed with the connection, after its marker. Any other one stays.
         let written = self
             .connection
             .query_row("PRAGMA wal_checkpoint(RESTART)", [], |row| row.get::<_, i64>(0));
-        if matches!(written, Ok(0)) && database::unmark(directory).is_ok() {
+        if matches!(written, Ok(0)) && database::unmark(&self.path).is_ok() {
             drop(keep_log(&self.connection, &self.path, false));
         }
     }

@@ -138,11 +138,11 @@ fn a_log_that_a_kill_left_and_that_is_damaged_is_refused() {
 #[test]
 fn an_orderly_stop_leaves_neither_log_nor_marker() {
     let node = Node::new(2, false);
-    assert!(!node.path("running").exists() && !node.path("index.db-wal").exists());
+    assert!(!node.path("index.db-running").exists() && !node.path("index.db-wal").exists());
     let killed = Node::new(2, true);
-    assert!(killed.path("running").exists() && killed.path("index.db-wal").exists());
+    assert!(killed.path("index.db-running").exists() && killed.path("index.db-wal").exists());
     // An earlier version knows no marker.
-    fs::remove_file(killed.path("running")).expect("removes");
+    fs::remove_file(killed.path("index.db-running")).expect("removes");
     let store = DiskStore::open(killed.home.path(), CAPACITY).expect("opens");
     assert_eq!(store.content_count(), 2);
 }
