@@ -453,7 +453,7 @@ fn transfers_go_on_in_the_background_and_leaving_asks() -> Result<()> {
         uploads.as_u64() > Some(0)
     })?;
     person.types("0");
-    person.reads("transfers under way; leave anyway? [y/N] ", "");
+    person.reads("under way; leave anyway? [y/N] ", "");
     person.types("n");
     person.sees_the_prompt();
     person.presses(keys::CTRL_D);

@@ -49,8 +49,8 @@ impl Table {
         self.lines(&self.widths())
     }
 
-    /// Returns the table in at most `columns` columns, and leaves nothing out: text goes on in the next line of
-    /// its column, the widest first; where that is not enough, each row becomes a paragraph with its first
+    /// Returns the table in at most `columns` columns, and leaves nothing out: text goes on in the next line
+    /// of its column, the widest first; where that is not enough, each row becomes a paragraph with its first
     /// cell on a line of its own.
     #[must_use]
     pub fn render_within(&self, columns: usize) -> String {

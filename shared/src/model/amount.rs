@@ -136,7 +136,8 @@ impl FromStr for ByteCount {
 /// Bytes per second: at least 1, since an unlimited transfer has no rate.
 ///
 /// Text forms: those of [`ByteCount`], with or without `/s`, and bits: `10MB/s`, `1.5 MiB/s`, `300000`,
-/// `80Mbit/s`, `80Mbps`; not `8Mb`, which may be either. [`fmt::Display`] prints binary units with one decimal.
+/// `80Mbit/s`, `80Mbps`; not `8Mb`, which may be either. [`fmt::Display`] prints binary units with one
+/// decimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteRate(NonZeroU64);
 

@@ -2,6 +2,7 @@
 
 mod entries;
 mod fetch;
+mod local;
 mod plan;
 mod settings;
 mod streams;
