@@ -65,5 +65,14 @@ fn a_target_that_too_few_peers_can_meet_is_said_so_with_exit_code_ten() -> Resul
     let outcome = cluster.peer(0).run(add).expect(10);
     assert!(outcome.stderr.contains('5'), "{}", outcome.stderr);
     assert_eq!(cluster.peer(1).locate("data")["state"], "degraded");
+    // Every command that sets a target says it at once.
+    let few = "20 replicas are wanted, and the network has 2 peers that can keep one";
+    for command in [
+        ["replicas", "data", "20"].as_slice(),
+        &["put", "key", "value", "--replicas", "20"],
+    ] {
+        let warned = cluster.peer(0).run(command).expect(0).stderr;
+        assert!(warned.contains(few), "{command:?}: {warned}");
+    }
     Ok(())
 }

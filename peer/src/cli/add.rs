@@ -94,9 +94,7 @@ pub(super) async fn run(context: &Context<'_>, args: AddArgs) -> Result<(), Fail
     if args.wait.is_some() && node.status.session == SessionStatus::Offline {
         return Err(Failure::new(Exit::Unreachable, words::cannot_wait_offline(shown)));
     }
-    if matches!(node.status.session, SessionStatus::Connected { .. }) {
-        plan::warn_of_few_peers(context, &node).await;
-    }
+    plan::warn_of_few_peers(context, &node, context.options.replicas).await;
     let add = Add {
         path,
         name: name.clone(),

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use proto::client::ControlClient;
 use proto::messages::Locate;
-use proto::messages::control::{EntryKind, Get, Listed};
+use proto::messages::control::{EntryKind, Get, Listed, SessionStatus};
 use shared::collection::{Rules, Selection, Unsupported};
 use shared::json::{AddPlan, GetPlan, LeftOutEntry, PlannedSource};
 use shared::model::{
     ByteCount, ByteRate, ContentId, ContentRef, FragmentLength, Location, Name, PeerId, PeerInfo, PeerMode,
-    PeerState, Share, format_duration,
+    PeerState, ReplicationTarget, Share, format_duration,
 };
 use shared::{Coded as _, ErrorCode};
 
@@ -152,12 +152,19 @@ fn tell_few_peers(context: &Context<'_>, target: u32, others: u32) {
     }
 }
 
-/// Says, before a file is added, that more replicas are wanted than there are peers. A tracker that does not
-/// answer is no reason to wait.
-pub(super) async fn warn_of_few_peers(context: &Context<'_>, node: &Attached) {
+/// Says, before something is added or changed, that more replicas are wanted than there are peers; none means
+/// the default. A tracker that does not answer is no reason to wait.
+pub(super) async fn warn_of_few_peers(
+    context: &Context<'_>,
+    node: &Attached,
+    target: Option<ReplicationTarget>,
+) {
+    if !matches!(node.status.session, SessionStatus::Connected { .. }) {
+        return;
+    }
     let view = tokio::time::timeout(WARNING_PATIENCE, all_peers(&node.client)).await;
     if let Ok(Ok(view)) = view {
-        let target = context.options.replicas.unwrap_or(node.status.defaults.replicas);
+        let target = target.unwrap_or(node.status.defaults.replicas);
         tell_few_peers(context, target.get(), others(&view.peers, node.status.peer));
     }
 }

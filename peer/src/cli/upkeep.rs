@@ -15,6 +15,7 @@ use shared::{Coded as _, ErrorCode};
 
 use super::context::Context;
 use super::names::no_such_name;
+use super::plan;
 use crate::terminal::adding::Wait;
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::asked_name;
@@ -163,7 +164,9 @@ pub(super) async fn set_target(
         target,
         expected: None,
     };
-    let bound = context.require().await?.client.set_target(&set).await;
+    let node = context.require().await?;
+    plan::warn_of_few_peers(context, &node, Some(target)).await;
+    let bound = node.client.set_target(&set).await;
     let bound = bound.map_err(|error| no_such_name(words::change_replicas(&set.name), &error))?;
     context.out.json(&Targeted::from(&bound));
     let wanted = words::replicas(bound.target.get().into());

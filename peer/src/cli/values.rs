@@ -11,7 +11,7 @@ use shared::json::Value;
 use shared::model::{ByteCount, Name, ReplicationTarget};
 
 use super::context::Context;
-use super::standard_streams;
+use super::{plan, standard_streams};
 use crate::terminal::adding::{Wait, follow};
 use crate::terminal::exit::{Exit, Failure};
 use crate::values::{MAX_VALUE, name_of};
@@ -60,6 +60,7 @@ pub(super) async fn put(context: &Context<'_>, args: PutArgs) -> Result<(), Fail
         target: args.replicas.or(context.options.replicas),
         wait: args.wait.is_some(),
     };
+    plan::warn_of_few_peers(context, &node, put.target).await;
     let refused = |error: RemoteError| Failure::of(words::put(&what), &error);
     let mut events = node.client.put_value(put).await.map_err(refused)?;
     context.warn_of_leaving(&name);
