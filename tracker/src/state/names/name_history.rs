@@ -367,14 +367,21 @@ impl NameHistory {
         }
     }
 
-    /// Collects a superseded revision, and forgets all but the newest.
+    /// Collects a superseded revision, and forgets it when it is none of the newest. Others stay: each has a
+    /// grace time of its own, and a fact of its own about its end.
     pub(crate) fn collect(&mut self, revision: Revision, limit: RevisionLimit) -> BTreeSet<ContentId> {
         let Some(bound) = self.bound_mut(revision) else {
             return BTreeSet::new();
         };
-        let mut touched: BTreeSet<ContentId> = bound.contents().collect();
+        let touched: BTreeSet<ContentId> = bound.contents().collect();
         bound.collect();
-        touched.extend(self.trim(limit));
+        let surplus = self.revisions.len().saturating_sub(limit.get() as usize);
+        let mut at = 0;
+        self.revisions.retain(|one| {
+            at += 1;
+            let is_pinned = one.bound.as_ref().is_some_and(|bound| bound.pins.is_pinned());
+            at > surplus || one.revision != revision || is_pinned
+        });
         touched
     }
 

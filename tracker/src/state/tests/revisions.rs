@@ -139,6 +139,31 @@ fn what_is_unpinned_has_the_grace_time_again() {
 }
 
 #[test]
+fn each_unpinned_revision_ends_by_itself_and_the_journal_is_sound() {
+    let mut world = remembering(1, 1);
+    for seed in 1..=2 {
+        world.publish(1, "a", &content(seed, 1), 1);
+        world.set_pin(&format!("a@{seed}"), true, None).expect("pinned");
+    }
+    world.publish(1, "a", &content(3, 1), 1);
+    world.set_pin("a@1", false, None).expect("unpinned");
+    let grace = Timing::default().history_grace;
+    wait(&mut world, grace - Duration::from_secs(60));
+    world.set_pin("a@2", false, None).expect("unpinned");
+    wait(&mut world, Duration::from_secs(120));
+    assert!(resolved(&world, "a@1").is_err(), "its time is over");
+    assert!(resolved(&world, "a@2").is_ok(), "unpinned two minutes ago");
+    wait(&mut world, grace);
+    assert!(resolved(&world, "a@2").is_err(), "now its time is over as well");
+    // Both at once, as `tracker check` reads it.
+    let mut state = State::new(Timing::default(), 9);
+    for record in &world.journal {
+        state.audit(record).expect("each fact follows from those before");
+        state.replay(record.clone());
+    }
+}
+
+#[test]
 fn a_late_duplicate_undoes_no_newer_pin() {
     let mut world = remembering(8, 1);
     world.publish(1, "a", &content(1, 1), 1);
