@@ -168,7 +168,14 @@ impl World {
         }
         let mut batch = Batch::new();
         for (command, tag) in process.inbox.drain(..process.inbox.len().min(BATCH)) {
+            let is_tick = matches!(command, Command::Tick);
             batch.apply(&mut process.state, now, command, tag);
+            if is_tick {
+                // A peer that kept nothing is forgotten after an hour; its runs begin anew then.
+                let known = process.state.peers(None, usize::MAX).peers;
+                let is_known = |id: &PeerId| known.binary_search_by_key(id, |peer| peer.id).is_ok();
+                self.oracle.incarnations.retain(|id, _| is_known(id));
+            }
         }
         process.batches += 1;
         if process.batches % CHECK_EVERY == 0 {
