@@ -95,6 +95,8 @@ impl World {
         let off_duty: Vec<_> = all
             .iter()
             .filter(|peer| peer.mode != PeerMode::Active)
+            // Nobody calls off the drain of a machine that is off: it would count until its lease runs out.
+            .filter(|peer| !self.oracle.switched_off.contains(&peer.id))
             .map(|peer| peer.id)
             .collect();
         for peer in &off_duty {
