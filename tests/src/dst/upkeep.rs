@@ -94,9 +94,12 @@ impl World {
         let all = state.peers(None, 1_000).peers;
         let off_duty: Vec<_> = all
             .iter()
-            .filter(|peer| peer.mode != PeerMode::Active)
-            // Nobody calls off the drain of a machine that is off: it would count until its lease runs out.
-            .filter(|peer| !self.oracle.switched_off.contains(&peer.id))
+            .filter(|peer| match peer.mode {
+                PeerMode::Active => false,
+                // Nobody calls off the drain of a machine that is off: it would count until its lease runs out.
+                PeerMode::Draining => !self.oracle.switched_off.contains(&peer.id),
+                PeerMode::Maintenance { .. } => true,
+            })
             .map(|peer| peer.id)
             .collect();
         for peer in &off_duty {
