@@ -96,7 +96,7 @@ impl World {
             .iter()
             .filter(|peer| match peer.mode {
                 PeerMode::Active => false,
-                // Nobody calls off the drain of a machine that is off: it would count until its lease runs out.
+                // Nobody calls off the drain of a machine that is off: it would count until its lease ends.
                 PeerMode::Draining => !self.oracle.switched_off.contains(&peer.id),
                 PeerMode::Maintenance { .. } => true,
             })
