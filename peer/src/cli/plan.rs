@@ -109,7 +109,7 @@ pub(super) async fn add(
         if let Some(location) = &there {
             let known = location.manifest.fragment_length();
             let is_here = location.holders.iter().any(|holder| holder.peer.id == own);
-            // What is held here keeps its fragments; otherwise the tracker takes no others.
+            // A content that is held here keeps its fragments; otherwise the tracker takes no others.
             if !is_here && known != found.fragment_length {
                 let adding = words::add(plan.path.display());
                 let why = words::known_only_in_fragments(ByteCount::new(known.get().into()));

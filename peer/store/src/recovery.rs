@@ -31,13 +31,9 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
     let mut all = Vec::new();
     for kept in index.load()? {
         if is_promised_to_nobody(&kept) {
-            info!(content = %kept.content(), "forgetting a content that was to be added and of which nothing came");
+            // Its files, if bytes are in them, are strays from now on: damage looks the same in the record.
+            info!(content = %kept.content(), "forgetting a content that was to be added and of which nothing is held");
             index.delete(kept.content())?;
-            for file in [layout.data(kept.content()), layout.leaves(kept.content())] {
-                if let Err(error) = files::remove(&file) {
-                    warn!(%error, "a file of it is left over");
-                }
-            }
         } else {
             all.push(kept);
         }
@@ -51,8 +47,8 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
     Ok(all)
 }
 
-/// Whether this is a part of an addition that was interrupted: none of its bytes came, so nobody knows of it
-/// and nobody would ever drop it.
+/// Whether this may be a part of an addition that was interrupted: nothing of it is held, so nobody knows of it
+/// and nobody would ever drop its record.
 fn is_promised_to_nobody(kept: &Kept) -> bool {
     let is_added = kept.roles.published && !kept.roles.assigned && !kept.roles.fetched;
     // Of an empty content all is here.

@@ -41,7 +41,7 @@ pub(super) fn settle(layout: &Layout, index: &mut Index, all: &mut Vec<Kept>) ->
         let mut strays = Vec::new();
         find(&directory, &expected, &mut strays)?;
         for stray in strays {
-            if is_half_made(&stray, &directory) {
+            if is_half_made(&stray, &directory) || is_blank(&stray) {
                 info!(path = %stray.display(), "removing a file that was half-made");
                 if let Err(error) = files::remove(&stray) {
                     warn!(%error, "a file that was half-made is left over");
@@ -115,6 +115,13 @@ fn find(directory: &Path, expected: &HashSet<PathBuf>, strays: &mut Vec<PathBuf>
 fn is_half_made(path: &Path, directory: &Path) -> bool {
     let extension = path.extension().unwrap_or_default();
     path.parent() == Some(directory) && (extension == "spool" || extension == "staged")
+}
+
+/// Whether room was taken for a file, and nothing was written to it.
+fn is_blank(path: &Path) -> bool {
+    let has_data = |file: File| rustix::fs::seek(file, rustix::fs::SeekFrom::Data(0)).map(drop);
+    let asked = files::open_users(path).map(has_data);
+    matches!(asked, Ok(Err(rustix::io::Errno::NXIO)))
 }
 
 /// Returns the content whose data file this would be.

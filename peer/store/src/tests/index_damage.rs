@@ -25,7 +25,16 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A data directory with whole contents, as after a kill or after a clean stop, with a short or a long log.
+/// Returns the purpose of a content that is added and goes into the store's own files.
+fn added(content: &Content) -> Purpose {
+    Purpose::Collected {
+        role: Role::Published,
+        name: None,
+        fragments: content.manifest.all_fragments(),
+    }
+}
+
+/// A data directory with whole contents, assigned and added, as after a kill or after a clean stop, with a short or a long log.
 struct Node {
     home: tempfile::TempDir,
     contents: Vec<Content>,
@@ -37,9 +46,11 @@ impl Node {
         let contents: Vec<_> = (0..count).map(|seed| Content::new(70_000, seed)).collect();
         let store = DiskStore::open(made.path(), CAPACITY).expect("opens");
         for content in &contents {
-            store
-                .prepare(&content.manifest, content.assigned(&[0, 1]))
-                .expect("fits");
+            let purpose = match content.id() == contents[0].id() {
+                true => content.assigned(&[0, 1]),
+                false => added(content),
+            };
+            store.prepare(&content.manifest, purpose).expect("fits");
             content.fill(&store, &[0, 1]);
         }
         if is_killed {
@@ -241,12 +252,7 @@ fn no_damage_to_any_file_deletes_a_fragment() {
 fn an_addition_that_was_killed_leaves_no_room_behind() {
     let (node, content) = (directory(), Content::new(600_000, 1));
     let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
-    let purpose = Purpose::Collected {
-        role: Role::Published,
-        name: None,
-        fragments: content.manifest.all_fragments(),
-    };
-    store.prepare(&content.manifest, purpose).expect("fits");
+    store.prepare(&content.manifest, added(&content)).expect("fits");
     drop(store);
     let store = DiskStore::open(node.path(), CAPACITY).expect("opens");
     assert_eq!(store.usage().used, 0);

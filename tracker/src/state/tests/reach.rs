@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    Answer, AssignmentFailure, ContentRef, ContentState, Epoch, Order, PeerId, PeerState, Reach, ReasonCode,
-    Report, RunTraits,
+    Answer, AssignmentFailure, ContentRef, ContentState, Epoch, Manifest, Order, PeerId, PeerState, Reach,
+    ReasonCode, Report, RunTraits,
 };
 
 use super::world::{CAPACITY, World, address, content, name, peer, some};
@@ -74,6 +74,20 @@ impl Network {
                 .say(by, Report::Probed { probe, outcome })
                 .expect("heard");
         }
+    }
+
+    /// Publishes a content at peer 1 with three replicas, and returns another peer that holds one.
+    fn replicate(&mut self, bytes: &Manifest) -> u8 {
+        self.world.publish(1, "a", bytes, 3);
+        self.copy();
+        let holds = |n: &u8| {
+            self.world
+                .state
+                .replicas
+                .held(bytes.content(), peer(*n))
+                .is_some()
+        };
+        (2..=4).find(holds).expect("a holder")
     }
 
     /// Has every copy made that is ordered.
@@ -310,17 +324,7 @@ fn older_peers_are_believed_and_probe_nobody() {
 fn a_peer_that_falls_out_of_reach_is_waited_for_like_a_silent_one() {
     let mut network = Network::of(4, &[]);
     let bytes = content(1, 1);
-    network.world.publish(1, "a", &bytes, 3);
-    network.copy();
-    let holder = (2..=4).find(|n| {
-        network
-            .world
-            .state
-            .replicas
-            .held(bytes.content(), peer(*n))
-            .is_some()
-    });
-    let holder = holder.expect("a holder");
+    let holder = network.replicate(&bytes);
     network.dead = vec![holder];
     let error = "timed out".to_owned();
     network
@@ -601,18 +605,7 @@ fn free_is_what_the_disk_has() {
 fn a_peer_that_is_cut_off_while_nobody_reads_is_noticed() {
     let mut network = Network::of(4, &[]);
     let bytes = content(1, 1);
-    network.world.publish(1, "a", &bytes, 3);
-    network.copy();
-    let holder = (2..=4)
-        .find(|n| {
-            network
-                .world
-                .state
-                .replicas
-                .held(bytes.content(), peer(*n))
-                .is_some()
-        })
-        .expect("a holder");
+    let holder = network.replicate(&bytes);
     network.pass(60);
     network.dialled.clear();
     network.pass(60);
