@@ -81,8 +81,8 @@ impl Identity {
             // A new id beside fragments would make them another peer's, who holds nothing.
             None if store.has_fragments()? => {
                 return Err(StoreError::Torn(
-                    "the index has lost this peer's id, and there are fragments in the data directory; nothing was \
-                     changed; put the index and its log back as they were, or move the data directory away and start \
+                    "the index has lost this peer's id, and there are fragments in the data directory; none was \
+                     deleted; put the index and its log back as they were, or move the data directory away and start \
                      with an empty one"
                         .to_owned(),
                 ));
@@ -214,7 +214,26 @@ fn read_mark(bytes: &[u8]) -> Option<Mark> {
 
 #[cfg(test)]
 mod tests {
+    use shared::hash::ContentHasher;
+    use shared::model::FragmentLength;
+    use shared::{Coded as _, ErrorCode};
+    use store::{FragmentStore as _, Purpose};
+
     use super::*;
+
+    #[test]
+    fn fragments_without_an_id_are_nobody_elses() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Arc::new(DiskStore::open(dir.path(), 1 << 20).expect("opens"));
+        let mut hasher = ContentHasher::new(5, FragmentLength::MIN);
+        hasher.update(b"bytes");
+        let manifest = hasher.finish().expect("the length is right");
+        let purpose = Purpose::Assigned(manifest.all_fragments());
+        store.prepare(&manifest, purpose).expect("fits");
+        let error = Identity::begin(Arc::clone(&store)).expect_err("its id is lost");
+        assert_eq!(error.code(), ErrorCode::Corrupt, "{error}");
+        assert_eq!(read_peer(&store).expect("reads"), None, "no id was made");
+    }
 
     #[test]
     fn a_restart_keeps_the_id_and_the_epoch_and_counts_the_incarnation() {
