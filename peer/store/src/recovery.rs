@@ -47,8 +47,8 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
     Ok(all)
 }
 
-/// Whether this may be a part of an addition that was interrupted: nothing of it is held, so nobody knows of it
-/// and nobody would ever drop its record.
+/// Whether this may be a part of an addition that was interrupted: nothing of it is held, so nobody knows of
+/// it and nobody would ever drop its record.
 fn is_promised_to_nobody(kept: &Kept) -> bool {
     let is_added = kept.roles.published && !kept.roles.assigned && !kept.roles.fetched;
     // Of an empty content all is here.
