@@ -34,7 +34,8 @@ fn added(content: &Content) -> Purpose {
     }
 }
 
-/// A data directory with whole contents, assigned and added, as after a kill or after a clean stop, with a short or a long log.
+/// A data directory with whole contents, assigned and added, as after a kill or after a clean stop, with a
+/// short or a long log.
 struct Node {
     home: tempfile::TempDir,
     contents: Vec<Content>,
