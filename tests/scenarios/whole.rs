@@ -268,10 +268,10 @@ fn parts_that_are_not_here_are_not_verified_silently() -> Result<()> {
     Ok(())
 }
 
-/// Rot in another fragment of a pack is no damage of a file.
+/// Rot in another fragment of a pack is no damage of a file, and no loss.
 #[test]
-fn a_file_is_verified_by_the_fragments_that_it_is_in() -> Result<()> {
-    let cluster = Cluster::builder().peers(1).start()?;
+fn a_file_is_judged_by_the_fragments_that_it_is_in() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
     let tree = cluster.path("tree");
     fs::create_dir_all(&tree)?;
     for n in 0..8 {
@@ -305,6 +305,37 @@ fn a_file_is_verified_by_the_fragments_that_it_is_in() -> Result<()> {
     let (sound, rotten) = (0, 8);
     let count = |wanted: i32| codes.iter().filter(|code| **code == wanted).count();
     assert!(count(rotten) == 1 && count(sound) >= 6, "{codes:?}");
+    let reader = cluster.peer(1);
+    let is_gone = |why: &Value| why["state"] == "unavailable";
+    let ask_why = || ask(reader, ["why", "tree", "--json"]);
+    drop(eventually("the loss is known", PATIENCE, ask_why, is_gone)?);
+    for (n, code) in codes.iter().enumerate() {
+        let path = format!("tree/file{n}");
+        let wanted = if *code == sound {
+            "replicated"
+        } else {
+            "unavailable"
+        };
+        for command in ["why", "durability", "locate"] {
+            let answer = ask(reader, [command, &path, "--json"]);
+            assert_eq!(answer["state"], wanted, "{command} {path}: {answer}");
+        }
+        let plan = ask(reader, ["get", &path, "--dry-run", "--json"]);
+        assert_eq!(plan["available"], *code == sound, "{path}: {plan}");
+        if *code == sound {
+            let output = cluster.path("one");
+            drop(
+                reader
+                    .run(["get", &path, "--output", text(&output), "--force"])
+                    .expect(0),
+            );
+            assert_eq!(
+                fs::read(&output)?,
+                fs::read(tree.join(format!("file{n}")))?,
+                "{path}"
+            );
+        }
+    }
     Ok(())
 }
 

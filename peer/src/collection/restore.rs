@@ -543,15 +543,9 @@ impl<'a, S: FragmentStore> SmallFiles<'a, S> {
 /// # Errors
 /// When the content is shorter.
 pub fn fragments_of(manifest: &Manifest, ranges: &[Range<u64>]) -> Result<FragmentSet, CollectionError> {
-    let mut fragments = manifest.no_fragments();
-    for range in ranges {
-        if range.end > manifest.length() {
-            return Err(CollectionError::Broken(format!(
-                "files lie after the end of {}",
-                manifest.content().short()
-            )));
-        }
-        fragments.union_with(&manifest.fragments_in(range));
+    if ranges.iter().any(|range| range.end > manifest.length()) {
+        let why = format!("files lie after the end of {}", manifest.content().short());
+        return Err(CollectionError::Broken(why));
     }
-    Ok(fragments)
+    Ok(manifest.fragments_in_any(ranges))
 }

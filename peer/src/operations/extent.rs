@@ -1,7 +1,7 @@
 //! Contents that a question is about. Of a path inside a directory these are the directory's catalog and the
-//! parts that hold the path: only a node can tell which, because trackers read no catalogs.
+//! fragments of its parts that hold the path: only a node can tell which, because trackers read no catalogs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,8 +50,8 @@ impl Meant {
 }
 
 /// Asks the tracker about a content. What it does not know may be a path inside a directory: then it is asked
-/// about the directory's catalog and the parts that the path needs, and the bytes of the files at the path
-/// are returned too. The catalog is fetched if `may_fetch`.
+/// about the directory's catalog and the bytes of its parts that the path needs, and the number of bytes of
+/// the files at the path is returned too. The catalog is fetched if `may_fetch`.
 ///
 /// # Errors
 /// The tracker's; NotFound when the directory has no such path; those of fetching a catalog.
@@ -80,12 +80,7 @@ where
         wanted.kind.clone(),
     );
     let meant = Meant::of(&catalog(node, wanted, may_fetch).await?, &kind)?;
-    // None would mean all; the catalog is meant anyway.
-    let parts: BTreeSet<ContentId> = meant.spans.into_keys().chain([id]).collect();
-    let asked = Asked {
-        content: directory.unwrap_or(ContentRef::Id(id)),
-        parts: parts.into_iter().collect(),
-    };
+    let asked = Asked::about_parts(directory.unwrap_or(ContentRef::Id(id)), id, meant.spans);
     Ok((ask(asked).await?, Some(meant.length)))
 }
 
@@ -141,12 +136,7 @@ impl Held {
             self.missing += needed.saturating_sub(spans.iter().map(there).sum());
             let mut fragments = entry.held.clone();
             if let WantedKind::Inside(_) = kind {
-                let mut wanted = manifest.no_fragments();
-                for span in spans {
-                    let inside = span.start..span.end.min(manifest.length());
-                    wanted.union_with(&manifest.fragments_in(&inside));
-                }
-                fragments.intersect_with(&wanted);
+                fragments.intersect_with(&manifest.fragments_in_any(spans));
             }
             self.contents.push((entry, fragments));
         }

@@ -1,7 +1,7 @@
 //! The question what a `get` would move: the bytes, those of them that are here, and the peers that have the
 //! rest. Nothing is fetched but the catalog of a directory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -102,18 +102,15 @@ async fn directory(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Fa
     let store = Arc::clone(&node.store);
     let (packs, large) = (restoration.packs(), restoration.large());
     let large: BTreeMap<ContentId, u64> = large.map(|file| (file.content, file.file.length)).collect();
-    let mut parts: BTreeSet<ContentId> = packs.keys().chain(large.keys()).copied().collect();
-    // Without any the question would be about all of them.
-    parts.insert(id);
+    let whole = large.keys().map(|part| (*part, Vec::new()));
+    let bytes: Vec<_> = packs.clone().into_iter().chain(whole).collect();
     let counted = try_blocking(move || Ok::<_, Failure>(amounts(&store, &packs, &large)));
     let (here, missing) = counted.await?;
-    let asked = Asked {
-        content: match directory {
-            ContentRef::Inside(_) => ContentRef::Id(id),
-            named => named,
-        },
-        parts: parts.into_iter().collect(),
+    let directory = match directory {
+        ContentRef::Inside(_) => ContentRef::Id(id),
+        named => named,
     };
+    let asked = Asked::about_parts(directory, id, bytes);
     let location = located(node, asked).await?;
     let (sources, source_count) = match (missing, location.whole) {
         (0, _) => (Vec::new(), 0),

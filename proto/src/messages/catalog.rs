@@ -5,7 +5,7 @@ use shared::model::{
     ReplicationTarget, Revision, Whole,
 };
 
-use super::types::{asked, metadata_of, peer_id, target, wire_parts};
+use super::types::{asked, metadata_of, peer_id, target, wire_parts, wire_ranges};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
@@ -311,7 +311,7 @@ impl TryFrom<v1::LocateRequest> for Locate {
             Some(peer_id(&wire.except)?)
         };
         Ok(Self {
-            content: asked(wire.r#ref, &wire.parts)?,
+            content: asked(wire.r#ref, &wire.parts, &wire.ranges)?,
             max_holders,
             except,
         })
@@ -323,6 +323,7 @@ impl From<&Locate> for v1::LocateRequest {
         Self {
             r#ref: Some((&locate.content.content).into()),
             parts: wire_parts(&locate.content),
+            ranges: wire_ranges(&locate.content),
             max_holders: locate.max_holders,
             except: locate
                 .except

@@ -7,10 +7,11 @@ use proptest::prelude::*;
 use prost::Message as _;
 use shared::hash::ContentHasher;
 use shared::model::{
-    Attributes, CollectionSize, ContentId, DigestBuckets, Epoch, EvictReason, FragmentLength, FragmentSet,
-    Hello, HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Mode, ModifiedAt, Name,
-    NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish, ReplicationTarget, Report,
-    RevisedContent, Revision, RevisionEntry, RevisionState, RunId, RunTraits, Source, Timestamp, Welcome,
+    Asked, Attributes, CollectionSize, ContentId, ContentRef, DigestBuckets, Epoch, EvictReason,
+    FragmentLength, FragmentSet, Hello, HelloRefusal, Holding, HostPort, Incarnation, Manifest, Mark, Mode,
+    ModifiedAt, Name, NamedRevision, NetworkDefaults, Numbered, Order, PeerId, PinCount, PinWish,
+    ReplicationTarget, Report, RevisedContent, Revision, RevisionEntry, RevisionState, RunId, RunTraits,
+    Source, Timestamp, Welcome,
 };
 
 use super::{Chunk, Fetch, FromPeer, FromTracker, Invalid, Locate, Publish};
@@ -222,6 +223,34 @@ proptest! {
         drop(v1::FetchRequest::decode(bytes.as_slice()).ok().map(Fetch::try_from));
         drop(v1::FetchChunk::decode(bytes.as_slice()).ok().map(Chunk::try_from));
     }
+}
+
+#[test]
+fn a_question_keeps_the_bytes_that_it_is_about() {
+    let id = |n: u8| ContentId::from_bytes([n; 32]);
+    let bytes = [
+        (id(1), vec![0..65_536, 131_072..196_608]),
+        (id(2), vec![]),
+        (id(3), vec![65_536..131_072]),
+    ];
+    let asked = Asked::about_parts(ContentRef::Id(id(9)), id(9), bytes);
+    let wire = v1::WhyRequest::from(&asked);
+    assert_eq!(Asked::try_from(wire.clone()), Ok(asked.clone()));
+    assert_eq!(Asked::try_from(v1::DurabilityRequest::from(&asked)), Ok(asked));
+    let range = |part, start, end| v1::PartRange { part, start, end };
+    for bad in [
+        range(3, 0, 1),
+        range(u32::MAX, 0, 1),
+        range(0, 5, 5),
+        range(0, 6, 5),
+    ] {
+        let mut wire = wire.clone();
+        wire.ranges.push(bad);
+        assert!(Asked::try_from(wire).is_err(), "{bad:?}");
+    }
+    let mut wire = wire;
+    wire.ranges = vec![range(0, 0, 1); Asked::MAX_RANGES + 1];
+    assert!(Asked::try_from(wire).is_err());
 }
 
 #[test]

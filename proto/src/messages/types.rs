@@ -1,8 +1,8 @@
 //! The words that several services share.
 
 use shared::model::{
-    Asked, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure, Digest,
-    Extent, FileMetadata, FileMetadataError, FragmentLength, FragmentSet, Health, Holder, HostPort,
+    Asked, AskedPart, Attributes, Binding, CollectionSize, ContentId, ContentRef, ContentState, DialFailure,
+    Digest, Extent, FileMetadata, FileMetadataError, FragmentLength, FragmentSet, Health, Holder, HostPort,
     Incarnation, Manifest, Mode, ModifiedAt, Name, Parts, PeerId, PeerInfo, PeerMode, PeerState, Reach,
     ReplicationTarget, Revision, Share, Timestamp, Zone,
 };
@@ -145,15 +145,32 @@ impl From<&ContentRef> for v1::ContentRef {
 }
 
 /// Decodes the subject of a question.
-pub(crate) fn asked(content: Option<v1::ContentRef>, parts: &[bytes::Bytes]) -> Result<Asked, Invalid> {
+pub(crate) fn asked(
+    content: Option<v1::ContentRef>,
+    parts: &[bytes::Bytes],
+    ranges: &[v1::PartRange],
+) -> Result<Asked, Invalid> {
     if parts.len() > Parts::MAX {
         return Err(Invalid::field("parts", "more parts than a collection can have"));
+    }
+    if ranges.len() > Asked::MAX_RANGES {
+        return Err(Invalid::field("ranges", "more ranges than a question may have"));
+    }
+    let mut bytes = vec![Vec::new(); parts.len()];
+    for range in ranges {
+        let of = usize::try_from(range.part).ok().and_then(|at| bytes.get_mut(at));
+        let of = of.ok_or_else(|| Invalid::field("ranges", "a range of no part"))?;
+        if range.start >= range.end {
+            return Err(Invalid::field("ranges", "a range without a byte"));
+        }
+        of.push(range.start..range.end);
     }
     Ok(Asked {
         content: required("ref", content)?.try_into()?,
         parts: parts
             .iter()
-            .map(|part| content_id(part))
+            .zip(bytes)
+            .map(|(part, ranges)| Ok(AskedPart::new(content_id(part)?, ranges)))
             .collect::<Result<_, _>>()?,
     })
 }
@@ -162,7 +179,20 @@ pub(crate) fn wire_parts(asked: &Asked) -> Vec<bytes::Bytes> {
     asked
         .parts
         .iter()
-        .map(|part| part.as_bytes().to_vec().into())
+        .map(|part| part.content().as_bytes().to_vec().into())
+        .collect()
+}
+
+pub(crate) fn wire_ranges(asked: &Asked) -> Vec<v1::PartRange> {
+    let ranges = (0..)
+        .zip(&asked.parts)
+        .flat_map(|(at, part)| part.ranges().iter().map(move |range| (at, range)));
+    ranges
+        .map(|(part, range)| v1::PartRange {
+            part,
+            start: range.start,
+            end: range.end,
+        })
         .collect()
 }
 

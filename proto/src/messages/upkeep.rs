@@ -7,7 +7,7 @@ use shared::model::{
     ReasonCode, Repair, ReplicationTarget, RequestedMode, Revision, Survey, Why,
 };
 
-use super::types::{ModeOf, asked, content_id, peer_id, target, wire_parts};
+use super::types::{ModeOf, asked, content_id, peer_id, target, wire_parts, wire_ranges};
 use super::{Invalid, bounded, parsed, required};
 use crate::v1;
 
@@ -404,7 +404,7 @@ impl TryFrom<v1::WhyRequest> for Asked {
     type Error = Invalid;
 
     fn try_from(wire: v1::WhyRequest) -> Result<Self, Invalid> {
-        asked(wire.r#ref, &wire.parts)
+        asked(wire.r#ref, &wire.parts, &wire.ranges)
     }
 }
 
@@ -413,6 +413,7 @@ impl From<&Asked> for v1::WhyRequest {
         Self {
             r#ref: Some((&what.content).into()),
             parts: wire_parts(what),
+            ranges: wire_ranges(what),
         }
     }
 }
@@ -421,7 +422,7 @@ impl TryFrom<v1::DurabilityRequest> for Asked {
     type Error = Invalid;
 
     fn try_from(wire: v1::DurabilityRequest) -> Result<Self, Invalid> {
-        asked(wire.r#ref, &wire.parts)
+        asked(wire.r#ref, &wire.parts, &wire.ranges)
     }
 }
 
@@ -430,6 +431,7 @@ impl From<&Asked> for v1::DurabilityRequest {
         Self {
             r#ref: Some((&what.content).into()),
             parts: wire_parts(what),
+            ranges: wire_ranges(what),
         }
     }
 }

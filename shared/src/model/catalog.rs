@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    ContentId, ContentRef, FileMetadata, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId,
-    PeerMode, Reach, ReplicationTarget, Revision, Timestamp, Zone,
+    ContentId, FileMetadata, FragmentSet, HostPort, Incarnation, Manifest, Name, PeerId, PeerMode, Reach,
+    ReplicationTarget, Revision, Timestamp, Zone,
 };
 
 /// A name and its content.
@@ -43,24 +43,6 @@ impl Binding {
     pub fn size(&self) -> u64 {
         self.collection
             .map_or(self.length, |collection| collection.length)
-    }
-}
-
-/// Subject of a question: a file, a collection with all of its parts, or with some of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// The content; of a collection, its catalog.
-    pub content: ContentRef,
-    /// Of a collection, the parts that are meant beside the catalog; empty means all.
-    pub parts: Vec<ContentId>,
-}
-
-impl From<ContentRef> for Asked {
-    fn from(content: ContentRef) -> Self {
-        Self {
-            content,
-            parts: Vec::new(),
-        }
     }
 }
 

@@ -179,6 +179,16 @@ impl Manifest {
         fragments
     }
 
+    /// Returns the fragments that hold any byte of some ranges: a file in a pack is as well off as these.
+    #[must_use]
+    pub fn fragments_in_any(&self, ranges: &[Range<u64>]) -> FragmentSet {
+        let mut fragments = self.no_fragments();
+        for range in ranges {
+            fragments.union_with(&self.fragments_in(range));
+        }
+        fragments
+    }
+
     /// The root of a fragment.
     ///
     /// # Panics

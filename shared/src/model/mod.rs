@@ -5,6 +5,7 @@
 
 mod address;
 mod amount;
+mod asked;
 mod attributes;
 mod catalog;
 mod digest_buckets;
@@ -25,10 +26,11 @@ mod time;
 
 pub use address::{RemoteAddressError, Undialable, is_loopback, undialable};
 pub use amount::{ByteCount, ByteRate, ParseByteCountError, ParseByteRateError};
+pub use asked::{Asked, AskedPart};
 pub use attributes::{Attributes, FileMetadata, FileMetadataError, Mode, ModifiedAt};
 pub use catalog::{
-    Asked, Binding, CollectionSize, ContentState, Expectation, Extent, Health, Holder, Listing, Location,
-    PeerInfo, PeerState, Share, Whole,
+    Binding, CollectionSize, ContentState, Expectation, Extent, Health, Holder, Listing, Location, PeerInfo,
+    PeerState, Share, Whole,
 };
 pub use digest_buckets::{DigestBuckets, DigestBucketsError, Holding, HoldingsDigest};
 pub use durability::{Durability, Endangered, FetchStanding, Losses, Repair, Survey, Why};

@@ -221,6 +221,7 @@ impl Bench {
             let locate = move |mut wire: Wire<Channel>, n| async move {
                 let request = v1::LocateRequest {
                     parts: Vec::new(),
+                    ranges: Vec::new(),
                     r#ref: Some(about(n)),
                     max_holders: 16,
                     except: Vec::new().into(),

@@ -21,7 +21,7 @@ use super::history::History;
 use super::names::{LastSent, NameHistory, Names, size_of};
 use super::peers::{Peers, Standing};
 use super::record::{Fact, Record};
-use super::replicas::Replicas;
+use super::replicas::{Portion, Replicas};
 use event_queue::{EventQueue, Place};
 
 pub(crate) use event_queue::CAPACITY;
@@ -231,7 +231,7 @@ impl Feed {
             let known = wholes.iter().find(|(counted, _)| *counted == parts);
             let health = known.map(|(_, health)| *health).unwrap_or_else(|| {
                 let others = parts.iter().filter_map(|part| names.content(*part));
-                let health = replicas.health_of_all(content, others, peers);
+                let health = replicas.health_of_all(content, others.map(Portion::from), peers);
                 wholes.push((parts, health));
                 health
             });

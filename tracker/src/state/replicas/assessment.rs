@@ -5,7 +5,7 @@
 
 use shared::model::{ContentId, ContentState, FragmentIndex, FragmentSet, Health};
 
-use super::{Fragments, Purpose, Replicas};
+use super::{Fragments, Portion, Purpose, Replicas};
 use crate::state::names::{Content, Names};
 use crate::state::peers::Peers;
 
@@ -39,6 +39,18 @@ impl Tally {
             self.all
         } else {
             self.all + self.each.iter().min().unwrap_or(&0)
+        }
+    }
+
+    /// Returns the smallest count among the fragments of a portion.
+    pub(crate) fn fewest(&self, portion: &Portion<'_>) -> u32 {
+        match portion.is_all() {
+            true => self.min(portion.count()),
+            false => portion
+                .indices()
+                .map(|index| self.of(index))
+                .min()
+                .unwrap_or_default(),
         }
     }
 
@@ -146,15 +158,15 @@ impl Replicas {
 impl Replicas {
     /// Returns the health of a content as it is promised to users: only durable replicas count. Planning
     /// counts silent peers too, out of patience with short interruptions, but they are no durability.
-    pub(crate) fn health_of(&self, content: &Content, peers: &Peers) -> Health {
+    pub(crate) fn health_of(&self, portion: &Portion<'_>, peers: &Peers) -> Health {
+        let content = portion.content();
         let assessment = self.assess(content, peers);
-        let fragments = content.manifest().fragment_count();
+        let fragments = portion.count();
         let target = content.target().get();
-        let fewest = assessment.durable().min(fragments);
+        let fewest = assessment.durable().fewest(portion);
         let at_target = match fewest >= target {
-            true => content.manifest().indices().len(),
-            false => content
-                .manifest()
+            true => fragments as usize,
+            false => portion
                 .indices()
                 .filter(|index| assessment.durable().of(*index) >= target)
                 .count(),
@@ -162,13 +174,13 @@ impl Replicas {
         let fragments_at_target = u32::try_from(at_target).unwrap_or(fragments);
         let state = match () {
             () if fragments_at_target == fragments => ContentState::Replicated,
-            () if assessment.sourced().is_full() => ContentState::Degraded,
+            () if portion.is_within(assessment.sourced()) => ContentState::Degraded,
             () => ContentState::Unavailable,
         };
         let wanted = self
             .assignments
             .of(content.id())
-            .map(|(_, job)| job.wanted().len());
+            .map(|(_, job)| portion.within(job.wanted().clone()).len());
         Health {
             state,
             target: content.target(),
@@ -190,19 +202,19 @@ impl Replicas {
         }
         let parts = counted.into_iter().flatten();
         let parts = parts.filter_map(|part| names.content(*part));
-        self.health_of_all(content, parts, peers)
+        self.health_of_all(content, parts.map(Portion::from), peers)
     }
 
     /// Returns the health of a content and of others that belong to it: as good as the worst of them.
     pub(crate) fn health_of_all<'a>(
         &self,
         content: &Content,
-        others: impl Iterator<Item = &'a Content>,
+        others: impl Iterator<Item = Portion<'a>>,
         peers: &Peers,
     ) -> Health {
-        let mut health = self.health_of(content, peers);
+        let mut health = self.health_of(&content.into(), peers);
         for other in others {
-            add(&mut health, self.health_of(other, peers));
+            add(&mut health, self.health_of(&other, peers));
         }
         health
     }

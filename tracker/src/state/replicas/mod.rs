@@ -14,6 +14,7 @@ mod holders;
 mod inventory;
 mod pace;
 mod planning;
+mod portion;
 mod repair;
 mod repair_budget;
 mod room;
@@ -38,6 +39,7 @@ pub(crate) use assessment::Assessment;
 pub(crate) use assignments::Assignment;
 pub(crate) use counts::Purpose;
 pub(crate) use holders::{Fragments, Held};
+pub(crate) use portion::Portion;
 pub(crate) use repair::{extents, is_urgent};
 
 /// Holdings, and the copies and evictions that are under way.

@@ -15,7 +15,7 @@ use shared::model::{ContentId, FragmentIndex, FragmentSet, Manifest, Order, Peer
 
 use super::assessment::{Assessment, Tally};
 use super::assignments::Charge;
-use super::{Context, Purpose, Replicas};
+use super::{Context, Portion, Purpose, Replicas};
 use crate::placement::{Candidate, Problem, Readiness, choose};
 use crate::state::command::Outcome;
 use crate::state::names::Content;
@@ -335,23 +335,21 @@ impl Replicas {
     }
 
     /// Returns the bytes of the missing copies that could be made and that no peer has been asked for.
-    pub(crate) fn bytes_lacking(&self, content: &Content, assessment: &Assessment, peers: &Peers) -> u64 {
-        let (manifest, target) = (content.manifest(), content.target().get());
+    pub(crate) fn bytes_lacking(&self, of: &Portion<'_>, assessment: &Assessment, peers: &Peers) -> u64 {
+        let (manifest, target) = (of.content().manifest(), of.content().target().get());
         let under_way = self.under_way(manifest, peers);
         let lacking = |index| {
             let committed = committed(assessment, &under_way, index, target);
             let can_be_made = u32::from(assessment.sourced().contains(index));
             u64::from(target.saturating_sub(committed) * can_be_made)
         };
-        if assessment.is_uniform() && assessment.sourced().is_full() && under_way.is_empty() {
+        let is_uniform = assessment.is_uniform() && assessment.sourced().is_full();
+        if of.is_all() && is_uniform && under_way.is_empty() {
             let first = manifest.indices().next();
             return first.map_or(0, |first| lacking(first) * manifest.length());
         }
         let length_of = |index| u64::from(manifest.len_of(index));
-        manifest
-            .indices()
-            .map(|index| lacking(index) * length_of(index))
-            .sum()
+        of.indices().map(|index| lacking(index) * length_of(index)).sum()
     }
 
     /// Counts the copies under way, and those on live peers.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use shared::model::{
-    Asked, CollectionSize, ContentRef, ContentState, Expectation, Manifest, Parts, Reason, ReasonCode,
-    Report, Revision, RevisionLimit,
+    Asked, AskedPart, CollectionSize, ContentRef, ContentState, Expectation, Manifest, Parts, Reason,
+    ReasonCode, Report, Revision, RevisionLimit,
 };
 
 use super::world::{World, content, name, peer, some};
@@ -218,7 +218,10 @@ fn every_view_of_a_directory_counts_its_worst_part() {
     assert_eq!(history[0].health, Some(why.health));
     // A path inside needs the catalog and some parts only.
     let asked = |parts: &[&Manifest]| Asked {
-        parts: parts.iter().map(|part| part.content()).collect(),
+        parts: parts
+            .iter()
+            .map(|part| AskedPart::new(part.content(), Vec::new()))
+            .collect(),
         ..named("tree")
     };
     let state = |parts: &[&Manifest]| world.state.why(&asked(parts)).expect("bound").health.state;
@@ -235,6 +238,73 @@ fn every_view_of_a_directory_counts_its_worst_part() {
         ),
         (4, 1)
     );
+}
+
+#[test]
+fn a_path_inside_is_as_well_off_as_its_own_fragments() {
+    let mut world = World::with_peers(4);
+    let (catalog, pack) = (content(1, 1), content(2, 4));
+    world.publish_collection(1, "tree", &catalog, std::slice::from_ref(&pack), 2);
+    for peer in [2, 3] {
+        world.holds(peer, &catalog, catalog.all_fragments(), true);
+    }
+    world.holds(2, &pack, some(&pack, [0, 1]), true);
+    world.holds(3, &pack, some(&pack, [0]), true);
+    world.holds(4, &pack, some(&pack, [2]), false);
+    // The publisher's copy rots in part, and so nobody has the last fragment.
+    world.holds(1, &pack, pack.no_fragments(), true);
+    let length = u64::from(pack.fragment_length().get());
+    let asked = |range: std::ops::Range<u64>| Asked {
+        parts: vec![AskedPart::new(pack.content(), vec![range])],
+        ..named("tree")
+    };
+    let health = |asked: &Asked| {
+        let why = world.state.why(asked).expect("bound");
+        let durability = world.state.durability(asked).expect("bound");
+        let rng = &mut rand::rng();
+        let located = world.state.locate(asked, 9, None, rng).expect("bound");
+        assert_eq!((why.health, durability.health), (located.health, located.health));
+        assert_eq!(why.reasons, durability.reasons);
+        assert_eq!(durability.extent, Some(located.whole.expect("told").extent));
+        (why.health, durability, why.reasons)
+    };
+    let (all, ..) = health(&named("tree"));
+    assert_eq!((all.state, all.fewest), (ContentState::Unavailable, 0));
+
+    let (first, durability, reasons) = health(&asked(10..20));
+    assert_eq!((first.state, first.fragments), (ContentState::Replicated, 2));
+    assert_eq!((durability.survives_any, reasons), (1, Vec::new()));
+    assert_eq!(
+        durability.fatal.pairs,
+        [(peer(2), peer(3))],
+        "peers of other fragments do not matter"
+    );
+    assert_eq!(durability.keepers, 3, "the publisher keeps the catalog");
+    assert_eq!(
+        durability.extent.map(|extent| extent.length),
+        Some(catalog.length() + length)
+    );
+    assert_eq!(
+        durability.repair.bytes_waiting + durability.repair.bytes_under_way,
+        0
+    );
+
+    let (second, durability, _) = health(&asked(length..length + 1));
+    assert_eq!((second.state, second.fewest), (ContentState::Degraded, 1));
+    assert_eq!(durability.fatal.peers, [peer(2)]);
+    assert_eq!(
+        durability.repair.bytes_waiting + durability.repair.bytes_under_way,
+        length
+    );
+    let (cached, durability, reasons) = health(&asked(2 * length..3 * length));
+    assert_eq!((cached.state, cached.fewest), (ContentState::Degraded, 0));
+    assert_eq!(durability.sources, 1);
+    assert!(!codes(&reasons).contains(&ReasonCode::NoSource));
+
+    let (lost, _, reasons) = health(&asked(3 * length - 1..3 * length + 1));
+    assert_eq!((lost.state, lost.fragments), (ContentState::Unavailable, 3));
+    assert_eq!(codes(&reasons)[0], ReasonCode::NoSource);
+    assert!(reasons[0].detail.ends_with("1 fragment"), "{}", reasons[0].detail);
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn look_at(state: &State, survey: &mut DrainSurvey, content: &Content, held: &He
     if survey.contents_left > EXPLAINED {
         return;
     }
-    for Reason { code, detail } in super::reasons::reasons(state, std::iter::once(content)) {
+    for Reason { code, detail } in super::reasons::reasons(state, &[content.into()]) {
         // The caller knows that the peer is being drained.
         if code == ReasonCode::Draining || code == ReasonCode::ZonesShared {
             continue;

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::model::{Losses, PeerId, Zone};
 
 use super::State;
-use crate::state::names::Content;
-use crate::state::replicas::{Fragments, Held, Purpose};
+use crate::state::replicas::{Fragments, Held, Portion, Purpose};
 
 /// Fatal losses of one or many contents, each with the number of contents that it concerns.
 #[derive(Clone, Debug, Default)]
@@ -74,30 +73,26 @@ fn worst<K: Ord + Clone>(tolls: &BTreeMap<K, u64>) -> Vec<K> {
     all.into_iter().map(|(key, _)| key.clone()).collect()
 }
 
-/// Returns the durable copies of the content, each of something of it.
-pub(super) fn keepers<'a>(state: &'a State, content: &Content) -> Vec<&'a Held> {
-    let held = state.replicas.holders_of(content.id()).iter();
-    held.filter(|held| held.counts(Purpose::Durable, &state.peers))
+/// Returns the durable copies of the portion, each of something of it.
+pub(super) fn keepers<'a>(state: &'a State, portion: &Portion<'_>) -> Vec<&'a Held> {
+    let held = state.replicas.holders_of(portion.content().id()).iter();
+    held.filter(|held| held.counts(Purpose::Durable, &state.peers) && portion.is_touched_by(held.fragments()))
         .collect()
 }
 
 /// Adds the fatal losses of contents that are lost together; returns the work: keepers looked at.
-pub(super) fn add_toll<'a>(
-    state: &State,
-    contents: impl Iterator<Item = &'a Content>,
-    toll: &mut Toll,
-) -> usize {
+pub(super) fn add_toll(state: &State, portions: &[Portion<'_>], toll: &mut Toll) -> usize {
     let (mut sets, mut cost) = (BTreeSet::new(), 0);
-    for content in contents.filter(|content| content.manifest().fragment_count() > 0) {
-        cost += keeper_sets(state, content, &mut sets);
+    for portion in portions.iter().filter(|portion| portion.count() > 0) {
+        cost += keeper_sets(state, portion, &mut sets);
     }
     toll.add(&sets, |peer| state.peers.zone(peer));
     cost
 }
 
 /// Adds the sets of peers that keep the same fragment; returns the keepers looked at.
-fn keeper_sets(state: &State, content: &Content, sets: &mut BTreeSet<Vec<PeerId>>) -> usize {
-    let keepers = keepers(state, content);
+fn keeper_sets(state: &State, portion: &Portion<'_>, sets: &mut BTreeSet<Vec<PeerId>>) -> usize {
+    let keepers = keepers(state, portion);
     let whole: Vec<_> = keepers
         .iter()
         .filter(|held| *held.fragments() == Fragments::All)
@@ -114,10 +109,8 @@ fn keeper_sets(state: &State, content: &Content, sets: &mut BTreeSet<Vec<PeerId>
         };
         keepers.iter().filter(has).map(|held| held.peer()).collect()
     };
-    let indices = content.manifest().indices();
-    let cost = indices.len() * keepers.len();
-    sets.extend(indices.map(having));
-    cost
+    sets.extend(portion.indices().map(having));
+    portion.count() as usize * keepers.len()
 }
 
 #[cfg(test)]

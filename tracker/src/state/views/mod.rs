@@ -19,7 +19,7 @@ use super::command::Rejection;
 use super::history::Gap;
 use super::names::{Bound, Hold, NameHistory, Revised};
 use super::peers::{Peer, Standing};
-use super::replicas::Purpose;
+use super::replicas::{Portion, Purpose};
 
 pub use drain::DrainSurvey;
 pub use survey::Surveying;
@@ -228,7 +228,10 @@ impl State {
             let content = self.names.content(bound.content())?;
             let parts = history.parts_of(bound).iter();
             let parts = parts.filter_map(|part| self.names.content(*part));
-            Some(self.replicas.health_of_all(content, parts, &self.peers))
+            Some(
+                self.replicas
+                    .health_of_all(content, parts.map(Portion::from), &self.peers),
+            )
         });
         RevisionEntry {
             revision: revised.revision(),
@@ -269,7 +272,7 @@ impl State {
         let whole = Whole::of(self, what)?;
         Ok(Why {
             health: whole.health(self),
-            reasons: reasons::reasons(self, whole.contents()),
+            reasons: reasons::reasons(self, &whole.portions()),
             extent: Some(whole.extent()),
             name: whole.binding.name,
             content: whole.binding.content,

@@ -13,7 +13,7 @@ use super::losses::keepers;
 use crate::placement::Readiness;
 use crate::state::names::Content;
 use crate::state::peers::{Life, Peer, Session, Standing};
-use crate::state::replicas::{Assessment, Purpose, extents, is_urgent};
+use crate::state::replicas::{Assessment, Held, Portion, Purpose, extents, is_urgent};
 
 fn reason(code: ReasonCode, detail: String) -> Reason {
     Reason { code, detail }
@@ -41,33 +41,58 @@ struct Helpers {
 
 /// A content below its target.
 struct Lacking<'a> {
-    content: &'a Content,
+    portion: &'a Portion<'a>,
     assessment: Assessment,
 }
 
-impl Lacking<'_> {
-    fn is_urgent(&self) -> bool {
-        let target = self.content.target().get();
-        is_urgent(self.content.manifest(), &self.assessment, target)
+impl<'a> Lacking<'a> {
+    const fn content(&self) -> &'a Content {
+        self.portion.content()
     }
+
+    fn is_urgent(&self) -> bool {
+        let target = self.content().target().get();
+        is_urgent(self.content().manifest(), &self.assessment, target)
+    }
+}
+
+/// Returns the copies of something of a portion that count for a purpose.
+fn holders<'a>(
+    state: &'a State,
+    portion: &'a Portion<'_>,
+    purpose: Purpose,
+) -> impl Iterator<Item = &'a Held> {
+    let held = state.replicas.holders_of(portion.content().id()).iter();
+    held.filter(move |held| held.counts(purpose, &state.peers) && portion.is_touched_by(held.fragments()))
+}
+
+/// Returns the peers that copy something of a portion, with its bytes that have not arrived.
+pub(super) fn copying<'a>(
+    state: &'a State,
+    portion: &'a Portion<'_>,
+) -> impl Iterator<Item = (PeerId, u64)> + 'a {
+    let content = portion.content();
+    let jobs = state.replicas.assignments_of(content.id());
+    jobs.filter_map(|(peer, job)| {
+        let wanted = portion.within(job.wanted().clone());
+        let bytes = content.manifest().bytes_in(&wanted);
+        (!wanted.is_empty()).then_some((peer, bytes))
+    })
 }
 
 /// Contents whose possible helpers are looked at: of a collection with more the rest waits for the same.
 const HELPED: usize = 64;
 
 /// Returns why a file or collection is not as it should be, the gravest reason first; empty when it is.
-pub(super) fn reasons<'a>(state: &State, contents: impl Iterator<Item = &'a Content> + Clone) -> Vec<Reason> {
-    let mut full = contents.filter(|content| content.manifest().fragment_count() > 0);
+pub(super) fn reasons(state: &State, portions: &[Portion<'_>]) -> Vec<Reason> {
+    let mut full = portions.iter().filter(|portion| portion.count() > 0);
     let lacking: Vec<Lacking<'_>> = full
         .clone()
-        .map(|content| Lacking {
-            content,
-            assessment: state.replicas.assess(content, &state.peers),
+        .map(|portion| Lacking {
+            portion,
+            assessment: state.replicas.assess(portion.content(), &state.peers),
         })
-        .filter(|one| {
-            let fragments = one.content.manifest().fragment_count();
-            one.assessment.spare().min(fragments) < one.content.target().get()
-        })
+        .filter(|one| one.assessment.spare().fewest(one.portion) < one.content().target().get())
         .collect();
     let mut reasons = Vec::new();
     if !lacking.is_empty() {
@@ -79,22 +104,21 @@ pub(super) fn reasons<'a>(state: &State, contents: impl Iterator<Item = &'a Cont
         holder_reasons(state, &lacking, &mut reasons);
         copy_reasons(state, &lacking, &mut reasons);
     }
-    reasons.extend(full.find_map(|content| zones_shared(state, content)));
+    reasons.extend(full.find_map(|portion| zones_shared(state, portion)));
     reasons
 }
 
 fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason>) {
     let (mut missing, mut silent) = (0, 0);
     let (mut out_of_reach, mut unconfirmed) = (BTreeMap::new(), BTreeSet::new());
-    for Lacking { content, assessment } in lacking {
-        let mut nowhere = assessment.sourced().complement();
-        let mut live = content.manifest().no_fragments();
-        let held = state.replicas.holders_of(content.id()).iter();
-        for held in held.filter(|held| held.counts(Purpose::Offer, &state.peers)) {
+    for Lacking { portion, assessment } in lacking {
+        let mut nowhere = portion.within(assessment.sourced().complement());
+        let mut live = portion.content().manifest().no_fragments();
+        for held in holders(state, portion, Purpose::Offer) {
             let Some(peer) = state.peers.get(held.peer()) else {
                 continue;
             };
-            let fragments = held.fragments().to_set(live.capacity());
+            let fragments = portion.among(held.fragments());
             match peer.standing() {
                 Standing::Unreachable { .. } => {
                     nowhere.subtract(&fragments);
@@ -109,7 +133,7 @@ fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
             }
         }
         missing += nowhere.len() as usize;
-        let mut away = assessment.sourced().clone();
+        let mut away = portion.within(assessment.sourced().clone());
         away.subtract(&live);
         silent += away.len() as usize;
     }
@@ -153,9 +177,8 @@ fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
     let now = state.peers.ticked_at();
     let (mut silent, mut maintenance) = (BTreeMap::<PeerId, Duration>::new(), BTreeMap::new());
     let (mut draining, mut pending) = (BTreeSet::new(), BTreeSet::new());
-    for Lacking { content, .. } in lacking {
-        let holders = state.replicas.holders_of(content.id()).iter();
-        let holders = holders.filter(|held| held.counts(Purpose::Remain, &state.peers));
+    for Lacking { portion, .. } in lacking {
+        let holders = holders(state, portion, Purpose::Remain);
         for peer in holders.filter_map(|held| state.peers.get(held.peer())) {
             let is_silent = matches!(peer.life(), Life::Suspect { .. });
             match (peer.life(), peer.mode()) {
@@ -171,7 +194,7 @@ fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
             if peer.mode() == PeerMode::Draining {
                 draining.insert(peer.id());
             }
-            let is_unconfirmed = |session: &Session| session.is_unconfirmed(content.id());
+            let is_unconfirmed = |session: &Session| session.is_unconfirmed(portion.content().id());
             if !is_silent && peer.session().is_some_and(is_unconfirmed) {
                 pending.insert(peer.id());
             }
@@ -201,13 +224,11 @@ fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
 }
 
 fn copy_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason>) {
-    let jobs = lacking
-        .iter()
-        .flat_map(|one| state.replicas.assignments_of(one.content.id()));
+    let jobs = lacking.iter().flat_map(|one| copying(state, one.portion));
     let (mut peers, mut bytes) = (BTreeSet::new(), 0);
-    for (peer, job) in jobs {
+    for (peer, of) in jobs {
         peers.insert(peer);
-        bytes += job.bytes();
+        bytes += of;
     }
     if !peers.is_empty() {
         let bytes = ByteCount::new(bytes);
@@ -220,12 +241,12 @@ fn copy_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason
     let uncopied = lacking.iter().filter(|one| {
         state
             .replicas
-            .bytes_lacking(one.content, &one.assessment, &state.peers)
+            .bytes_lacking(one.portion, &one.assessment, &state.peers)
             > 0
     });
     let (mut due, mut queued, mut stuck) = (0, 0, Vec::new());
     for one in uncopied {
-        let id = one.content.id();
+        let id = one.content().id();
         if state.replicas.is_due(id) {
             due += 1;
         } else if state.replicas.is_queued(id) {
@@ -248,8 +269,8 @@ fn copy_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reason
         reasons.push(reason(ReasonCode::RepairBudget, detail));
     }
     let helped = stuck.into_iter().take(HELPED).map(|one| {
-        let helpers = helpers_of(state, one.content, one.is_urgent());
-        (one.content.target().get(), helpers)
+        let helpers = helpers_of(state, one.content(), one.is_urgent());
+        (one.content().target().get(), helpers)
     });
     let helped: Vec<_> = helped.collect();
     helper_reasons(state, &helped, due > 0, reasons);
@@ -337,8 +358,8 @@ fn helpers_of(state: &State, content: &Content, is_urgent: bool) -> Helpers {
     helpers
 }
 
-fn zones_shared(state: &State, content: &Content) -> Option<Reason> {
-    let keepers = keepers(state, content);
+fn zones_shared(state: &State, portion: &Portion<'_>) -> Option<Reason> {
+    let keepers = keepers(state, portion);
     let zones: Vec<_> = keepers
         .iter()
         .filter_map(|held| state.peers.zone(held.peer()))
@@ -347,7 +368,10 @@ fn zones_shared(state: &State, content: &Content) -> Option<Reason> {
     let able = state.peers.iter().filter(|peer| peer.can_be_given());
     let all: BTreeSet<_> = able.filter_map(|peer| peer.zone()).collect();
     // A content in several extents has more keepers than replicas, and needs no more zones than these.
-    let wanted = zones.len().min(content.target().get() as usize).min(all.len());
+    let wanted = zones
+        .len()
+        .min(portion.content().target().get() as usize)
+        .min(all.len());
     (used.len() < wanted).then(|| {
         let detail = format!(
             "{} in {}, and there are {}; replicas that exist stay where they are",

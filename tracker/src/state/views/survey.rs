@@ -9,9 +9,10 @@ use shared::model::{ContentId, ContentState, Durability, Endangered, Health, Nam
 
 use super::State;
 use super::losses::{Toll, add_toll};
-use super::reasons::reasons;
+use super::reasons::{copying, reasons};
 use super::whole::Whole;
 use crate::state::names::Content;
+use crate::state::replicas::Portion;
 
 /// Keepers looked at in one step: some milliseconds.
 const STEP: usize = 20_000;
@@ -60,7 +61,9 @@ fn survey_one(state: &State, content: &Content, surveying: &mut Surveying) -> us
     if content.manifest().fragment_count() == 0 {
         return 0;
     }
-    let health = state.replicas.health_of(content, &state.peers);
+    let all = [content.into()];
+    let [portion] = &all;
+    let health = state.replicas.health_of(portion, &state.peers);
     let survey = &mut surveying.survey;
     survey.contents += 1;
     survey.bytes = survey.bytes.saturating_add(content.manifest().length());
@@ -71,14 +74,14 @@ fn survey_one(state: &State, content: &Content, surveying: &mut Surveying) -> us
     }
     let losses = health.fewest.saturating_sub(1).min(3);
     survey.survives[losses as usize] += 1;
-    let waiting = bytes_lacking(state, content);
+    let waiting = bytes_lacking(state, portion);
     survey.repair.bytes_waiting = survey.repair.bytes_waiting.saturating_add(waiting);
     if health.state != ContentState::Replicated {
         for name in content.names().iter().take(NAMES_LISTED) {
             surveying.note_endangered(name, &health);
         }
     }
-    add_toll(state, std::iter::once(content), &mut surveying.toll)
+    add_toll(state, &all, &mut surveying.toll)
 }
 
 impl Surveying {
@@ -108,7 +111,8 @@ impl Surveying {
 pub(super) fn durability(state: &State, whole: Whole<'_>) -> Durability {
     let health = whole.health(state);
     let mut toll = Toll::default();
-    add_toll(state, whole.contents(), &mut toll);
+    let portions = whole.portions();
+    add_toll(state, &portions, &mut toll);
     let (mut keepers, mut draining, mut away, mut sources) = (0, 0, 0, 0);
     for (peer, keeps) in whole.shares(state, None).peers() {
         match (state.peers.is_live(peer), keeps) {
@@ -119,16 +123,14 @@ pub(super) fn durability(state: &State, whole: Whole<'_>) -> Durability {
         }
         draining += u32::from(keeps && state.peers.is_live(peer) && state.peers.is_draining(peer));
     }
-    let jobs = whole
-        .contents()
-        .flat_map(|content| state.replicas.assignments_of(content.id()));
-    let under_way = jobs.map(|(_, job)| job.bytes()).sum();
-    let waiting = whole
-        .contents()
-        .map(|content| bytes_lacking(state, content))
+    let under_way = portions
+        .iter()
+        .flat_map(|portion| copying(state, portion))
+        .map(|(_, bytes)| bytes)
         .sum();
+    let waiting = portions.iter().map(|portion| bytes_lacking(state, portion)).sum();
     Durability {
-        reasons: reasons(state, whole.contents()),
+        reasons: reasons(state, &portions),
         extent: Some(whole.extent()),
         name: whole.binding.name,
         content: whole.binding.content,
@@ -156,7 +158,7 @@ fn repair_of(state: &State, bytes_under_way: u64, bytes_waiting: u64) -> Repair 
     }
 }
 
-fn bytes_lacking(state: &State, content: &Content) -> u64 {
-    let assessment = state.replicas.assess(content, &state.peers);
-    state.replicas.bytes_lacking(content, &assessment, &state.peers)
+fn bytes_lacking(state: &State, portion: &Portion<'_>) -> u64 {
+    let assessment = state.replicas.assess(portion.content(), &state.peers);
+    state.replicas.bytes_lacking(portion, &assessment, &state.peers)
 }

@@ -1,26 +1,27 @@
 //! A file, or a collection with its parts: the one place that says which contents a name stands for.
 //!
 //! The catalog alone tells nothing about a collection: its files are in the parts. Every view of a name
-//! counts all of these contents, so that a collection is as well off as its worst part.
+//! counts all of these contents, so that a collection is as well off as its worst part. Of a path inside one
+//! it counts the fragments with the path's bytes only.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use rand::Rng;
 use rand::seq::SliceRandom as _;
-use shared::model::{Asked, Binding, ContentId, ContentRef, Extent, Health, PeerId, Share};
+use shared::model::{Asked, AskedPart, Binding, ContentId, ContentRef, Extent, Health, PeerId, Share};
 
 use super::State;
 use crate::state::command::Rejection;
 use crate::state::names::Content;
-use crate::state::replicas::{Fragments, Purpose};
+use crate::state::replicas::{Fragments, Held, Portion, Purpose};
 
 /// The contents that a question is about.
 pub(crate) struct Whole<'a> {
     pub(super) binding: Binding,
     /// The content itself; of a collection, its catalog.
     pub(super) content: &'a Content,
-    /// Other contents that belong to it.
-    parts: Vec<&'a Content>,
+    /// Other contents that belong to it, as far as they are meant.
+    parts: Vec<Portion<'a>>,
 }
 
 /// Amounts that one peer has of a whole.
@@ -59,26 +60,32 @@ impl<'a> Whole<'a> {
                 parts: Vec::new(),
             });
         }
-        let only: HashSet<&ContentId> = asked.parts.iter().collect();
-        let is_meant = |part: &&ContentId| **part != id && (only.is_empty() || only.contains(part));
+        let only: HashMap<ContentId, &AskedPart> =
+            asked.parts.iter().map(|part| (part.content(), part)).collect();
+        let meant = |part: &ContentId| {
+            let content = state.names.content(*part)?;
+            match only.get(part) {
+                _ if only.is_empty() => Some(content.into()),
+                asked => asked.map(|asked| Portion::asked(content, asked)),
+            }
+        };
         let parts = state.names.parts_at(&binding.name, binding.revision).iter();
         Ok(Self {
             content,
-            parts: parts
-                .filter(is_meant)
-                .filter_map(|part| state.names.content(*part))
-                .collect(),
+            parts: parts.filter(|part| **part != id).filter_map(meant).collect(),
             binding,
         })
     }
 
-    /// The content itself, then the others.
-    pub(super) fn contents(&self) -> impl Iterator<Item = &'a Content> + Clone + '_ {
-        std::iter::once(self.content).chain(self.parts.iter().copied())
+    /// Returns the content itself, then the others.
+    pub(super) fn portions(&self) -> Vec<Portion<'a>> {
+        let others = self.parts.iter().cloned();
+        std::iter::once(self.content.into()).chain(others).collect()
     }
 
     pub(super) fn extent(&self) -> Extent {
-        let lengths = self.contents().map(|content| content.manifest().length());
+        let lengths = std::iter::once(self.content.manifest().length());
+        let lengths = lengths.chain(self.parts.iter().map(Portion::bytes));
         Extent {
             contents: u32::try_from(1 + self.parts.len()).unwrap_or(u32::MAX),
             length: lengths.fold(0, u64::saturating_add),
@@ -86,23 +93,29 @@ impl<'a> Whole<'a> {
     }
 
     pub(super) fn health(&self, state: &State) -> Health {
-        let parts = self.parts.iter().copied();
+        let parts = self.parts.iter().cloned();
         state.replicas.health_of_all(self.content, parts, &state.peers)
     }
 
     /// Adds up the amounts that live and suspect peers have of it.
     pub(super) fn shares(&self, state: &State, except: Option<PeerId>) -> Shares {
         let mut shares: BTreeMap<PeerId, Amount> = BTreeMap::new();
-        for content in self.contents() {
-            let manifest = content.manifest();
-            let held = state.replicas.holders_of(content.id()).iter();
-            for held in
-                held.filter(|held| held.counts(Purpose::Offer, &state.peers) && Some(held.peer()) != except)
-            {
+        for portion in self.portions() {
+            let manifest = portion.content().manifest();
+            let held = state.replicas.holders_of(portion.content().id()).iter();
+            let is_offered = |held: &&Held| {
+                held.counts(Purpose::Offer, &state.peers)
+                    && portion.is_touched_by(held.fragments())
+                    && Some(held.peer()) != except
+            };
+            for held in held.filter(is_offered) {
                 let is_kept = held.counts(Purpose::Remain, &state.peers);
                 let (fragments, bytes) = match held.fragments() {
-                    Fragments::All => (manifest.fragment_count(), manifest.length()),
-                    Fragments::Some(set) => (set.len(), manifest.bytes_in(set)),
+                    Fragments::All => (portion.count(), portion.bytes()),
+                    Fragments::Some(set) => {
+                        let set = portion.within(set.clone());
+                        (set.len(), manifest.bytes_in(&set))
+                    }
                 };
                 let amount = shares.entry(held.peer()).or_default();
                 amount.held += u64::from(fragments);
