@@ -29,6 +29,7 @@ mod resume;
 mod schema;
 mod settings;
 mod shapes;
+mod spoiled;
 mod streams;
 mod terminal;
 mod unchanged;

@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use super::Node;
 use super::report::{Events, FetchTally, Report, Subject};
 use super::resolve::{Wanted, WantedKind, is_there, locate, no_such_path, resolve};
+use super::spoiled::{MaySpoil as _, unless_spoiled};
 use crate::blocking::{blocking, try_blocking};
 use crate::collection::restore::{Large, Restoration, fragments_of};
 use crate::collection::{CollectionError, read_catalog};
-use store::{Entry, FragmentStore as _, Place, Purpose, Role};
+use store::{DiskStore, Entry, FragmentStore as _, Place, Purpose, Role, StoreError};
 
 /// Parts that are fetched at once: enough to hide each other's waits, few enough to share the wire's memory.
 const PARTS_AT_ONCE: usize = 4;
@@ -113,37 +114,59 @@ pub(super) async fn get(
     let (packs, large): (Vec<_>, Vec<_>) = needed
         .into_iter()
         .partition(|part| matches!(part.what, What::Pack(_)));
-    for (parts, is_last) in [(packs, false), (large, true)] {
-        if is_last {
-            let (of, store) = (Arc::clone(&restoration), Arc::clone(&node.store));
-            let (output, asked) = (get.output.clone(), get.content.to_string());
-            let making = try_blocking(move || {
-                of.check_bytes(&*store)?;
-                if std::fs::symlink_metadata(&output).is_err() {
-                    store.note_restoration(&output, Some(&asked))?;
-                }
-                of.make_directories()
-            });
-            making.await?;
+    let (output, asked) = (get.output.clone(), get.content.to_string());
+    let of = Arc::clone(&restoration);
+    let make = move |store: &Arc<DiskStore>| {
+        of.check_bytes(&**store)?;
+        if std::fs::symlink_metadata(&output).is_err() {
+            store.note_restoration(&output, Some(&asked))?;
         }
-        let fetching = stream::iter(parts)
-            .map(Ok)
-            .try_for_each_concurrent(PARTS_AT_ONCE, |part| fetch_part(context, part));
-        report.during(fetching, &cancel, || tally.now()).await?;
-    }
-    let (filling, unfinished) = (Arc::clone(&restoration), restoration.unfinished());
-    let output = get.output.clone();
-    let filled = node.with_store(move |store| {
-        store.with_temporaries(&unfinished, || filling.fill(&**store))?;
+        of.make_directories()
+    };
+    let fetching = async {
+        fetch_parts(context, &packs).await?;
+        with_parts(context, &packs, make).await?;
+        fetch_parts(context, &large).await
+    };
+    report.during(fetching, &cancel, || tally.now()).await?;
+    let (filling, output) = (Arc::clone(&restoration), get.output.clone());
+    let fill = move |store: &Arc<DiskStore>| {
+        store.with_temporaries(&filling.unfinished(), || filling.fill(&**store))?;
         store.note_restoration(&output, None)?;
-        Ok::<_, CollectionError>(())
-    });
+        Ok(())
+    };
     let writing = || {
         let (done, total) = restoration.small_files();
         tally.writing(done, total)
     };
-    report.during(filled, &cancel, writing).await?;
+    report
+        .during(with_parts(context, &packs, fill), &cancel, writing)
+        .await?;
     report.done(tally.totals()).await
+}
+
+/// Does work with parts that are here; what the work finds spoiled of them is fetched again.
+async fn with_parts(
+    context: &Context<'_>,
+    parts: &[Part],
+    work: impl Fn(&Arc<DiskStore>) -> Result<(), CollectionError> + Clone + Send + 'static,
+) -> Result<(), Failure> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let done = unless_spoiled(context.node, attempt, work.clone());
+        if done.await?.is_some() {
+            return Ok(());
+        }
+        fetch_parts(context, parts).await?;
+    }
+}
+
+async fn fetch_parts(context: &Context<'_>, parts: &[Part]) -> Result<(), Failure> {
+    stream::iter(parts)
+        .map(Ok)
+        .try_for_each_concurrent(PARTS_AT_ONCE, |part| fetch_part(context, part))
+        .await
 }
 
 /// Goes on where an earlier call left a directory incomplete, if the user named that directory again.
@@ -290,12 +313,20 @@ async fn fetch_catalog(
     if manifest.length() > MAX_BYTES as u64 {
         return Err(broken(CatalogError::Malformed("it is too long").into()));
     }
-    let all = manifest.all_fragments();
-    hold(node, &manifest, all, wanted.sources, &wanted.name, tally, cancel).await?;
-    let (store, content) = (Arc::clone(&node.store), manifest.content());
-    blocking(move || read_catalog(&*store, content))
-        .await?
-        .map_err(broken)
+    let content = manifest.content();
+    let read = move |store: &Arc<DiskStore>| match read_catalog(&**store, content) {
+        Err(error) if error.is_spoiled() => Err(error),
+        read => Ok(read),
+    };
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let (all, sources) = (manifest.all_fragments(), wanted.sources.clone());
+        hold(node, &manifest, all, sources, &wanted.name, tally, cancel).await?;
+        if let Some(read) = unless_spoiled(node, attempt, read).await? {
+            return read.map_err(broken);
+        }
+    }
 }
 
 /// Fetches the fragments of a catalog, pack or value that are not held yet.
@@ -365,7 +396,7 @@ async fn needed(node: &Node, restoration: &Restoration) -> Result<Vec<Part>, Fai
     Ok(needed)
 }
 
-async fn fetch_part(context: &Context<'_>, part: Part) -> Result<(), Failure> {
+async fn fetch_part(context: &Context<'_>, part: &Part) -> Result<(), Failure> {
     let Context {
         node,
         get,
@@ -373,47 +404,54 @@ async fn fetch_part(context: &Context<'_>, part: Part) -> Result<(), Failure> {
         tally,
         cancel,
     } = *context;
-    let files = match part.what {
+    let files = match &part.what {
         What::Pack(fragments) => {
-            return hold(node, &part.manifest, fragments, part.sources, name, tally, cancel).await;
+            let (fragments, sources) = (fragments.clone(), part.sources.clone());
+            return hold(node, &part.manifest, fragments, sources, name, tally, cancel).await;
         }
         What::Files(files) => files,
     };
-    let mut sources = Some(part.sources);
     for large in files {
-        let is_there = large.is_there;
-        if !is_there {
-            let purpose = Purpose::Fetched {
-                name: Some(name.clone()),
-                output: large.output.clone(),
-                overwrite: get.overwrite,
-            };
-            let manifest = part.manifest.clone();
-            let prepare = node.with_store(move |store| store.prepare(&manifest, purpose));
-            let entry = prepare.await?;
-            if !entry.held.is_full() {
-                let (all, from) = (entry.manifest.all_fragments(), sources.take().unwrap_or_default());
-                tally.fetch(node, &entry.manifest, all, from, cancel).await?;
+        let mut attempt = 0;
+        let mut is_written = false;
+        while !is_written {
+            attempt += 1;
+            if !large.is_there {
+                let purpose = Purpose::Fetched {
+                    name: Some(name.clone()),
+                    output: large.output.clone(),
+                    overwrite: get.overwrite,
+                };
+                let manifest = part.manifest.clone();
+                let prepare = node.with_store(move |store| store.prepare(&manifest, purpose));
+                let entry = prepare.await?;
+                if !entry.held.is_full() {
+                    let (all, from) = (entry.manifest.all_fragments(), part.sources.clone());
+                    tally.fetch(node, &entry.manifest, all, from, cancel).await?;
+                }
             }
+            let (large, overwrite) = (large.clone(), get.overwrite);
+            let write = move |store: &Arc<DiskStore>| write_large(store, &large, overwrite);
+            is_written = unless_spoiled(node, attempt, write).await?.is_some();
         }
-        let overwrite = get.overwrite;
-        node.with_store(move |store| {
-            let is_kept_there = matches!(
-                store.entry(large.content),
-                Some(Entry { place: Place::File(path), .. }) if path == large.output
-            );
-            if !is_there && !is_kept_there {
-                store.export(large.content, &large.output, overwrite)?;
-            }
-            store.set_metadata(
-                large.content,
-                &large.output,
-                large.file.attributes.mode,
-                Some(large.file.attributes.modified),
-                &large.file.holes,
-            )
-        })
-        .await?;
     }
     Ok(())
+}
+
+/// Puts a large file that is all here where it goes, with its mode and time.
+fn write_large(store: &DiskStore, large: &Large, overwrite: bool) -> Result<(), StoreError> {
+    let is_kept_there = matches!(
+        store.entry(large.content),
+        Some(Entry { place: Place::File(path), .. }) if path == large.output
+    );
+    if !large.is_there && !is_kept_there {
+        store.export(large.content, &large.output, overwrite)?;
+    }
+    store.set_metadata(
+        large.content,
+        &large.output,
+        large.file.attributes.mode,
+        Some(large.file.attributes.modified),
+        &large.file.holes,
+    )
 }

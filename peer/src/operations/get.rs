@@ -10,15 +10,12 @@ use tokio_util::sync::CancellationToken;
 use super::Node;
 use super::report::{Events, FetchTally, Report, Subject};
 use super::resolve::{Wanted, WantedKind, is_there, resolve};
+use super::spoiled::unless_spoiled;
 use crate::blocking::blocking;
-use store::{Entry, FragmentStore as _, Place, Purpose, StoreError};
+use store::{Entry, FragmentStore as _, Place, Purpose};
 
 /// Permissions of a new file, before the umask.
 const NEW_FILE: u32 = 0o666;
-
-/// Attempts to fetch and deliver a content of which fragments turn out to be damaged when they are to be
-/// delivered: a disk on which everything rots at once is not worth more.
-const ATTEMPTS: u32 = 3;
 
 /// Gets a content into a file, or a collection into a directory.
 ///
@@ -72,12 +69,12 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
             };
             report.during(fetching, &cancel, progress).await?;
         }
-        let delivering = deliver(node, get, &manifest, attempt == ATTEMPTS);
+        let delivering = deliver(node, get, &manifest, attempt);
         let writing = || tally.writing(0, 1);
         if report.during(delivering, &cancel, writing).await? {
             break;
         }
-        // Some of it is damaged, and not held any more.
+        // Some of it is spoiled, and not held any more.
         entry = prepare(node, get, &wanted).await?;
     }
     if !was_there || get.overwrite && wanted.metadata.is_some() {
@@ -143,15 +140,12 @@ async fn prepare(node: &Node, get: &Get, wanted: &Wanted) -> Result<Entry, Failu
 }
 
 /// Puts a complete content where the user wants it, if it is not there already. Returns false when fragments
-/// turn out to be damaged and have to be fetched again, which is an error in the last attempt.
-async fn deliver(node: &Node, get: &Get, manifest: &Manifest, is_last: bool) -> Result<bool, Failure> {
+/// turn out to be spoiled and have to be fetched again, which is an error in the last attempt.
+async fn deliver(node: &Node, get: &Get, manifest: &Manifest, attempt: u32) -> Result<bool, Failure> {
     let (content, get) = (manifest.content(), get.clone());
-    node.with_store(move |store| match store.entry(content) {
-        Some(entry) if is_placed_at(&entry, &get) => Ok(true),
-        _ => match store.export(content, &get.output, get.overwrite) {
-            Err(StoreError::Damaged { .. } | StoreError::NotHeld { .. }) if !is_last => Ok(false),
-            done => done.map(|()| true),
-        },
-    })
-    .await
+    let delivered = unless_spoiled(node, attempt, move |store| match store.entry(content) {
+        Some(entry) if is_placed_at(&entry, &get) => Ok(()),
+        _ => store.export(content, &get.output, get.overwrite),
+    });
+    Ok(delivered.await?.is_some())
 }

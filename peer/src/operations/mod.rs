@@ -23,6 +23,7 @@ pub(crate) mod plan;
 pub(crate) mod reader;
 pub(crate) mod report;
 pub(crate) mod resolve;
+mod spoiled;
 pub(crate) mod standard_streams;
 pub(crate) mod upkeep;
 pub(crate) mod values;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::collection::file_in;
 use super::report::FetchTally;
 use super::resolve::{Wanted, WantedKind};
+use super::spoiled::{ATTEMPTS, unless_spoiled};
 use super::{Node, stopping};
 use store::{DiskStore, FragmentStore as _, Purpose, Role, StoreError, read_verified};
 
@@ -109,7 +110,7 @@ impl Readable {
             }
             let purpose = Purpose::Collected {
                 role: Role::Fetched,
-                name: Some(self.name),
+                name: Some(self.name.clone()),
                 fragments: needed,
             };
             let prepare = node.with_store(move |store| store.prepare(&manifest, purpose));
@@ -118,6 +119,8 @@ impl Readable {
         }
         Ok(Some(ContentReader {
             node: Arc::clone(node),
+            name: self.name,
+            may_fetch,
             already_held: manifest.bytes_in(&held).min(range.end - range.start),
             manifest,
             sources: self.sources,
@@ -131,6 +134,9 @@ impl Readable {
 /// Reads a range of a content.
 pub(crate) struct ContentReader {
     node: Arc<Node>,
+    name: Name,
+    /// Whether missing fragments may be fetched.
+    may_fetch: bool,
     manifest: Manifest,
     sources: Vec<Source>,
     range: Range<u64>,
@@ -218,18 +224,26 @@ impl ContentReader {
     ) -> Result<(), Failure> {
         let content = self.manifest.content();
         for index in window.iter() {
-            let proof = self.node.with_store(move |store| store.proof(content, index));
-            let proof = Arc::new(proof.await?);
             let fragment = self.manifest.range(index);
             let from = self.range.start.max(fragment.start) - fragment.start;
             let to = self.range.end.min(fragment.end) - fragment.start;
-            let mut at = from;
+            let (mut at, mut proof, mut attempt) = (from, None, self.first_attempt());
             while at < to {
-                let (proof, manifest) = (Arc::clone(&proof), self.manifest.clone());
-                let reading = self
-                    .node
-                    .with_store(move |store| read(store, &manifest, &proof, index, at..to));
-                let piece = reading.await?;
+                let (known, manifest) = (proof.take(), self.manifest.clone());
+                let reading = move |store: &Arc<DiskStore>| {
+                    let proof = match known {
+                        Some(proof) => proof,
+                        None => store.proof(content, index)?,
+                    };
+                    let piece = read(store, &manifest, &proof, index, at..to)?;
+                    Ok::<_, StoreError>((piece, proof))
+                };
+                let Some((piece, of)) = unless_spoiled(&self.node, attempt, reading).await? else {
+                    attempt += 1;
+                    self.fetch_anew(index).await?;
+                    continue;
+                };
+                proof = Some(of);
                 at += piece.len() as u64;
                 let gone = |_| Failure::new(ErrorCode::Cancelled, "the client has gone away");
                 tokio::select! {
@@ -241,6 +255,27 @@ impl ContentReader {
             }
         }
         Ok(())
+    }
+
+    /// Returns the number of the first attempt to read: of who may not fetch, the last one.
+    const fn first_attempt(&self) -> u32 {
+        if self.may_fetch { 1 } else { ATTEMPTS }
+    }
+
+    /// Fetches a fragment of which the own copy is spoiled. Of a user's file that has changed nothing is
+    /// left, so the content gets a place of its own.
+    async fn fetch_anew(&self, index: FragmentIndex) -> Result<(), Failure> {
+        let (manifest, lost) = (self.manifest.clone(), self.manifest.only(index));
+        let purpose = Purpose::Collected {
+            role: Role::Fetched,
+            name: Some(self.name.clone()),
+            fragments: self.manifest.fragments_in(&self.range),
+        };
+        let prepare = self
+            .node
+            .with_store(move |store| store.prepare(&manifest, purpose));
+        prepare.await?;
+        self.fetch(&lost).await
     }
 
     /// Fetches the fragments of a window that are not held.

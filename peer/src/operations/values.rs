@@ -12,6 +12,7 @@ use super::add::{Ready, begin, publish};
 use super::collection::hold;
 use super::report::{Events, FetchTally};
 use super::resolve::{WantedKind, resolve};
+use super::spoiled::unless_spoiled;
 use crate::values::{MAX_VALUE, name_of};
 use store::{DiskStore, FragmentStore as _, Publication, PublicationState, StoreError, VerifiedReader};
 
@@ -64,22 +65,20 @@ pub(crate) async fn get(node: &Node, key: &str) -> Result<Value, Failure> {
     }
     let cancel = CancellationToken::new();
     let _cancel_on_drop = cancel.clone().drop_guard();
-    let (all, tally) = (manifest.all_fragments(), FetchTally::default());
-    hold(
-        node,
-        &manifest,
-        all,
-        wanted.sources,
-        &wanted.name,
-        &tally,
-        &cancel,
-    )
-    .await?;
+    let (tally, name) = (FetchTally::default(), &wanted.name);
     let read = move |store: &Arc<DiskStore>| {
         let entry = store.entry(content);
         let manifest = entry.ok_or(StoreError::UnknownContent(content))?.manifest;
         VerifiedReader::new(&**store).read(&manifest, 0..manifest.length())
     };
-    let bytes = node.with_store(read).await?.into();
-    Ok(Value { bytes, content })
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let (all, sources) = (manifest.all_fragments(), wanted.sources.clone());
+        hold(node, &manifest, all, sources, name, &tally, &cancel).await?;
+        if let Some(bytes) = unless_spoiled(node, attempt, read).await? {
+            let bytes = bytes.into();
+            return Ok(Value { bytes, content });
+        }
+    }
 }

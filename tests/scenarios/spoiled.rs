@@ -1,0 +1,97 @@
+//! A node whose own copy is spoiled gets the content from the others, like any other node.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use anyhow::Result;
+use harness::{Cluster, Peer, content, eventually};
+
+use crate::{MIB, PATIENCE, publish, text, wait_for_replicas};
+
+/// Flips a byte of every catalog and pack that a peer's store keeps; returns how many there are.
+fn rot(peer: &Peer) -> Result<usize> {
+    let mut rotten = 0;
+    for entry in fs::read_dir(peer.data_dir().join("contents"))? {
+        for file in fs::read_dir(entry?.path())? {
+            let file = fs::File::options().read(true).write(true).open(file?.path())?;
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, 0)?;
+            file.write_all_at(&[byte[0] ^ 0x40], 0)?;
+            rotten += 1;
+        }
+    }
+    Ok(rotten)
+}
+
+/// Changes a file of the user's at its beginning.
+fn change(path: &Path) -> Result<()> {
+    let file = fs::File::options().write(true).open(path)?;
+    Ok(file.write_all_at(b"changed by its user", 0)?)
+}
+
+#[test]
+fn a_changed_file_is_got_from_the_others() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let publisher = cluster.peer(0);
+    for (name, output) in [("file", "-"), ("other", "")] {
+        let path = publish(&cluster, 0, name, 3 * MIB, 2)?;
+        let digest = content::sha256(&path)?;
+        let copy = cluster.path("copy");
+        change(&path)?;
+        if output == "-" {
+            // The node has not noticed yet: it does when it reads the file.
+            let got = publisher.command(["get", name, "--output", "-"]).output()?;
+            assert_eq!(
+                got.status.code(),
+                Some(0),
+                "{}",
+                String::from_utf8_lossy(&got.stderr)
+            );
+            fs::write(&copy, got.stdout)?;
+        } else {
+            drop(
+                publisher
+                    .run(["get", name, "--output", text(&copy), "--force"])
+                    .expect(0),
+            );
+        }
+        assert_eq!(content::sha256(&copy)?, digest, "{name}");
+        assert_ne!(
+            content::sha256(&path)?,
+            digest,
+            "the user's file stays as the user wants it"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_rotten_directory_is_got_from_the_others() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    fs::create_dir(&tree)?;
+    content::write(&tree.join("large"), 3 * MIB, 7)?;
+    for n in 0..4 {
+        content::write(&tree.join(format!("small{n}")), 30_000, n)?;
+    }
+    let digest = content::sha256(&tree.join("large"))?;
+    let publisher = cluster.peer(0);
+    let add = ["add", text(&tree), "--replicas", "2", "--wait", "60s"];
+    drop(publisher.run(add).expect(0));
+    wait_for_replicas(publisher, "tree", 2, &[])?;
+    assert!(rot(publisher)? >= 2, "a catalog and a pack");
+    change(&tree.join("large"))?;
+    let copy = cluster.path("copy");
+    drop(publisher.run(["get", "tree", "--output", text(&copy)]).expect(0));
+    assert_eq!(content::sha256(&copy.join("large"))?, digest);
+    for n in 0..4 {
+        let name = format!("small{n}");
+        assert_eq!(fs::read(copy.join(&name))?, fs::read(tree.join(&name))?);
+    }
+    // Repaired by the way.
+    let verify = || publisher.run(["verify", "tree", "--json"]);
+    let is_well = |verified: &harness::Outcome| verified.code == 0;
+    drop(eventually("the copies are right", PATIENCE, verify, is_well)?);
+    Ok(())
+}
