@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use anyhow::Result;
 use harness::{Cluster, Peer, content, eventually};
+use serde_json::Value;
 
 use crate::{MIB, PATIENCE, publish, text, wait_for_replicas};
 
@@ -93,5 +95,34 @@ fn a_rotten_directory_is_got_from_the_others() -> Result<()> {
     let verify = || publisher.run(["verify", "tree", "--json"]);
     let is_well = |verified: &harness::Outcome| verified.code == 0;
     drop(eventually("the copies are right", PATIENCE, verify, is_well)?);
+    Ok(())
+}
+
+#[test]
+fn a_fetch_in_vain_leaves_no_record() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    fs::create_dir(&tree)?;
+    fs::write(tree.join("small"), b"small")?;
+    let add = ["add", text(&tree), "--replicas", "1"];
+    drop(cluster.peer(0).run(add).expect(0));
+    cluster.peer_mut(0).program.kill();
+    let reader = cluster.peer(1);
+    let listed = || {
+        let listed = reader.run(["list", "--local", "--json"]).expect(0).json();
+        listed["contents"].as_array().cloned().unwrap_or_default()
+    };
+    // The catalog is nowhere, and the user gives up.
+    let mut asking = reader.command(["why", "tree/small"]);
+    let mut asking = asking.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let begun = eventually("the catalog is looked for", PATIENCE, listed, |all| {
+        !all.is_empty()
+    });
+    asking.kill()?;
+    asking.wait()?;
+    drop(begun?);
+    let is_empty = |all: &Vec<Value>| all.is_empty();
+    drop(eventually("the record goes", 2 * PATIENCE, listed, is_empty)?);
+    assert_eq!(reader.status()["contents"], 0);
     Ok(())
 }

@@ -10,6 +10,7 @@ mod memory;
 mod running;
 pub mod settings;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use proto::accept::{self, Services};
 use proto::listen::ListenError;
 use proto::messages::control::EntryPoint;
-use shared::model::HostPort;
+use shared::model::{ContentId, HostPort};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode, Failure};
 use tokio::sync::{mpsc, watch};
@@ -182,6 +183,7 @@ impl NodeHandle {
         adjustable.tell(config.in_force.clone());
         let scrub = adjustable.scrub.subscribe();
         let scrubber = Scrubber::start(Arc::clone(&store), scrub, clock.clone(), &tasks);
+        let watched = fetcher.clone();
         let node = Arc::new(Node {
             store: Arc::clone(&store),
             identity: Arc::clone(&identity),
@@ -203,7 +205,11 @@ impl NodeHandle {
         let token = identity.token().to_owned();
         announce(&config, &listening, &token)?;
         serve(listening, transfer, node).await;
-        tasks.spawn("watch-files", OnExit::ShutDown, watch_files(store, tasks.clone()));
+        tasks.spawn(
+            "watch-files",
+            OnExit::ShutDown,
+            watch_files(store, watched, tasks.clone()),
+        );
         info!(peer = %identity.peer(), incarnation = %identity.incarnation(), %address, "node started");
         Ok(Self {
             address,
@@ -324,8 +330,9 @@ fn announce(config: &NodeConfig, listening: &Listening, token: &str) -> Result<(
     })
 }
 
-/// Withdraws shared files that their owners have changed or deleted.
-async fn watch_files(store: Arc<DiskStore>, tasks: Tasks) {
+/// Withdraws shared files that their owners have changed or deleted, and forgets contents of which nothing is
+/// here and nothing is under way.
+async fn watch_files(store: Arc<DiskStore>, fetcher: Fetcher, tasks: Tasks) {
     let mut interval = tokio::time::interval(WATCH_INTERVAL);
     loop {
         tokio::select! {
@@ -333,10 +340,24 @@ async fn watch_files(store: Arc<DiskStore>, tasks: Tasks) {
             _ = interval.tick() => {}
         }
         let store = Arc::clone(&store);
-        match crate::blocking::blocking(move || store.check_files()).await {
-            Ok(changed) => {
+        let fetching: BTreeSet<ContentId> = fetcher.contents().into_iter().collect();
+        let look = move || {
+            let changed = store.check_files();
+            (
+                changed,
+                store.forget_leftovers(|content| fetching.contains(&content)),
+            )
+        };
+        match crate::blocking::blocking(look).await {
+            Ok((changed, left_over)) => {
                 for content in changed {
                     tracing::warn!(content = %content.short(), "a shared file changed or is gone; withdrawn");
+                }
+                match left_over {
+                    Ok(gone) => gone.iter().for_each(|content| {
+                        info!(content = %content.short(), "forgetting a content of which nothing is here");
+                    }),
+                    Err(error) => tracing::warn!(%error, "cannot forget contents of which nothing is here"),
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot look at the shared files"),

@@ -179,6 +179,7 @@ impl DiskStore {
             Err(StoreError::OutputExists { path }) if !purpose.is_to(&path) => {}
             other => other?,
         }
+        slot.want();
         let entry = slot.kept().entry();
         Ok(entry)
     }

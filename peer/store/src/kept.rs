@@ -304,6 +304,15 @@ impl Kept {
         })
     }
 
+    /// Whether nothing of the content is here, and the record is not that of the user's own, which tells
+    /// what happened to it. A fetch that was given up before its first fragment leaves such a record, and so
+    /// does a copy that rotted whole and is elsewhere now: no tracker knows of them, so none orders them
+    /// away.
+    pub(super) fn is_left_over(&self) -> bool {
+        // Of an empty content all is here.
+        self.held.is_empty() && !self.held.is_full() && self.written.is_empty() && !self.roles.published
+    }
+
     /// Refuses a fragment that is not held.
     pub(super) fn require_held(&self, index: FragmentIndex) -> Result<(), StoreError> {
         let content = self.content();

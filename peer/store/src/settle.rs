@@ -1,8 +1,11 @@
 //! The life of a content's data: into a place of its own, more of it there, on to its output, and away.
 
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
+use shared::hash::hash_content;
 use shared::model::{ContentId, Manifest};
 use tracing::warn;
 
@@ -14,6 +17,10 @@ use super::recovery::successor;
 use super::room::{check_output, make_room};
 use super::slot::Slot;
 use super::{DiskStore, FragmentStore as _, Place, Purpose, StoreError, Usage};
+
+/// Looks at a content before it goes as a leftover: between its preparation and its first block an operation
+/// may wait for its caller.
+const LOOKS: u32 = 6;
 
 impl DiskStore {
     /// Moves a partial file to its output if every fragment is held.
@@ -246,12 +253,69 @@ impl DiskStore {
             self.change(index, slot, |kept| kept.held = kept.manifest.no_fragments())?;
             files::remove(partial)?;
         }
-        index.delete(kept.content())?;
-        self.slots.remove(kept.content());
-        self.handles.close(slot.number);
+        self.forget_record(index, slot)?;
         self.remove_own_files(&kept);
-        self.notify(kept.content());
         Ok(kept.reserved())
+    }
+
+    /// Forgets contents of which nothing is held and nothing is under way, once several calls in a row have
+    /// met them, which come some seconds apart; returns them. `is_fetched` tells which contents are being
+    /// fetched. Bytes that prove themselves stay on the disk, where the next start adopts them.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`], [`StoreError::Io`].
+    pub fn forget_leftovers(
+        &self,
+        is_fetched: impl Fn(ContentId) -> bool,
+    ) -> Result<Vec<ContentId>, StoreError> {
+        let mut gone = Vec::new();
+        for slot in self.slots.all() {
+            let kept = slot.kept().clone();
+            if !kept.is_left_over() || is_fetched(kept.content()) {
+                slot.want();
+                continue;
+            }
+            if slot.look() < LOOKS {
+                continue;
+            }
+            let proves_itself = self.proves_itself(&kept);
+            let mut index = self.index();
+            // A preparation in between begins the count anew.
+            if slot.look() < LOOKS || !self.slots.is_current(&slot) || !slot.kept().is_left_over() {
+                continue;
+            }
+            if proves_itself {
+                warn!(content = %kept.content(), "bytes that were read wrongly are right; the next start adopts them");
+                self.forget_record(&mut index, &slot)?;
+            } else {
+                self.forget_slot(&mut index, &slot)?;
+            }
+            gone.push(kept.content());
+        }
+        Ok(gone)
+    }
+
+    /// Whether the data of a content in the store are right, although nothing of it is held any more.
+    fn proves_itself(&self, kept: &Kept) -> bool {
+        let path = self.layout.data(kept.content());
+        let was_held = kept.place == Place::Store && self.layout.leaves(kept.content()).exists();
+        let Some(file) = was_held.then(|| files::open_users(&path).ok()).flatten() else {
+            return false;
+        };
+        let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let (length, fragments) = (kept.manifest.length(), kept.manifest.fragment_length());
+        hash_content(&file, length, fragments, threads, |_, _| Ok(()))
+            .is_ok_and(|found| found.content() == kept.content())
+    }
+
+    /// Forgets a record, and leaves its files.
+    pub(super) fn forget_record(&self, index: &mut Index, slot: &Slot) -> Result<(), StoreError> {
+        let content = slot.kept().content();
+        index.delete(content)?;
+        self.slots.remove(content);
+        self.handles.close(slot.number);
+        self.notify(content);
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@
 //! held during I/O.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use shared::model::ContentId;
@@ -24,9 +24,22 @@ pub(super) struct Slot {
     /// Lock for one sync at a time: the system reports an error to only one of several callers, so they must
     /// not overlap.
     syncing: Mutex<()>,
+    /// Looks in a row that met the content as a leftover, none of it wanted in between; changes under the
+    /// index's lock.
+    looks: AtomicU32,
 }
 
 impl Slot {
+    /// Notes that the content is wanted.
+    pub(super) fn want(&self) {
+        self.looks.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes a look at a leftover; returns how many there were.
+    pub(super) fn look(&self) -> u32 {
+        self.looks.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,6 +121,7 @@ impl Slots {
             kept: Mutex::new(kept),
             writing,
             syncing,
+            looks: AtomicU32::new(0),
         });
         let before = self.write().insert(content, Arc::clone(&slot));
         self.account(before.map_or(0, |before| before.kept().reserved()), reserved);

@@ -6,5 +6,6 @@ mod crash;
 mod damage;
 pub(crate) mod fire;
 mod index_damage;
+mod leftovers;
 mod staged_upload;
 mod users_files;
