@@ -57,12 +57,24 @@ impl Coded for Unsound {
     }
 }
 
+/// `1 peer`, `2 peers`.
+fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
+}
+
 impl fmt::Display for Sound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "sound: epoch {}, {} names, {} contents, {} peers in {} facts",
-            self.epoch, self.names, self.contents, self.peers, self.facts
+            "sound: epoch {}, {}, {}, {} in {}",
+            self.epoch,
+            counted(self.names as u64, "name"),
+            counted(self.contents as u64, "content"),
+            counted(self.peers as u64, "peer"),
+            counted(self.facts, "fact")
         )?;
         match self.gap {
             Some(_) => f.write_str(
@@ -168,4 +180,23 @@ fn replayed(journal: &mut dyn Journal) -> Result<State, JournalError> {
 pub fn back_up(data_dir: &Path, target: &Path) -> Result<Sound, Unsound> {
     crate::journal::back_up(data_dir, target)?;
     check(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_kind_is_told_in_the_singular() {
+        let sound = Sound {
+            facts: 1,
+            epoch: Epoch::new(2),
+            names: 0,
+            contents: 1,
+            peers: 1,
+            gap: None,
+        };
+        let told = "sound: epoch 2, 0 names, 1 content, 1 peer in 1 fact";
+        assert_eq!(sound.to_string(), told);
+    }
 }
