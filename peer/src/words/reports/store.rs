@@ -229,8 +229,6 @@ pub(super) const ACTS: &[(&str, &str)] = &[
     ("open", "abrir"),
     ("read", "leer"),
     ("remove", "borrar"),
-    ("rename", "renombrar"),
-    ("replace", "reemplazar"),
     ("set the time of", "poner la fecha de"),
     ("sync", "asegurar en el disco"),
     ("use", "usar"),
