@@ -60,6 +60,8 @@ planted! {
         "if self.leaves.get(block as usize).is_none() {";
     2 "copies that nobody undertook to keep count as replicas", "tracker/src/state/replicas/counts.rs":
         "Purpose::Durable => is_kept && is_sure," => "Purpose::Durable => is_sure,";
+    6 "copies that their peer has not confirmed make others superfluous", "tracker/src/state/replicas/counts.rs":
+        "is_live && self.is_confirmed && *standing" => "is_live && *standing";
     3 "a batch of one record is answered without being journaled", "tracker/src/ledger/batch.rs":
         "if !self.records.is_empty() {" => "if self.records.len() > 1 {";
     3 "a snapshot lacks its first name", "tracker/src/state/names/snapshot.rs":

@@ -252,7 +252,6 @@ impl State {
         if let Some(fact) = fact {
             self.commit(now, fact, out);
             for manifest in contents() {
-                self.peers.confirm(publisher, manifest.content());
                 self.replicas.register_publisher(manifest, publisher);
             }
         }

@@ -3,6 +3,7 @@
 mod budget;
 mod collections;
 mod copies;
+mod counts;
 mod durability;
 mod feed;
 mod fleet;

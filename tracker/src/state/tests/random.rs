@@ -26,6 +26,12 @@ enum Step {
         incarnation: u64,
         epoch: u64,
     },
+    /// Comes back and says in short that it holds what the tracker believes, but for these contents.
+    ComeBack {
+        peer: u8,
+        incarnation: u64,
+        lost: u8,
+    },
     Disconnect {
         peer: u8,
     },
@@ -129,6 +135,8 @@ fn step() -> impl Strategy<Value = Step> {
     );
     prop_oneof![
         4 => hello.prop_map(|(peer, incarnation, epoch)| Step::Hello { peer, incarnation, epoch }),
+        2 => (peer.clone(), 1_u64..4, any::<u8>())
+            .prop_map(|(peer, incarnation, lost)| Step::ComeBack { peer, incarnation, lost }),
         1 => peer.clone().prop_map(|peer| Step::Disconnect { peer }),
         10 => (peer, what()).prop_map(|(peer, what)| Step::Say { peer, what }),
         1 => (0_u64..4, 0_u64..9).prop_map(|(back, sequence)| Step::Stray { back, sequence }),
@@ -243,6 +251,18 @@ fn act(world: &mut World, pins: &mut Pins, step: &Step) {
             incarnation,
             epoch,
         } => drop(world.hello(peer, incarnation, Epoch::new(epoch))),
+        Step::ComeBack {
+            peer: n,
+            incarnation,
+            lost,
+        } => {
+            let held: Vec<_> = believed(world, n)
+                .into_iter()
+                .filter(|(content, _)| lost >> content & 1 == 0)
+                .map(|(_, holding)| holding)
+                .collect();
+            drop(world.try_hello_saying(n, incarnation, &held));
+        }
         Step::Disconnect { peer: n } if world.peers.contains_key(&peer(n)) => world.disconnect(n),
         Step::Say { peer: n, ref what } if world.peers.contains_key(&peer(n)) => {
             drop(world.say(n, report(what)));
@@ -331,9 +351,9 @@ fn check_who_can_go(world: &World) {
                 })
             };
             for index in held.fragments().to_set(manifest.fragment_count()).iter() {
-                let mut left = holders
-                    .iter()
-                    .filter(|held| held.keeps() && !held.is_evicting() && stays(held.peer()));
+                let mut left = holders.iter().filter(|held| {
+                    held.keeps() && held.is_confirmed() && !held.is_evicting() && stays(held.peer())
+                });
                 let count = left
                     .by_ref()
                     .filter(|held| held.fragments().to_set(manifest.fragment_count()).contains(index))
@@ -358,6 +378,23 @@ fn forgetful() -> World {
     world
 }
 
+/// Returns what the tracker believes that a peer holds, with the numbers of the contents.
+fn believed(world: &World, n: u8) -> Vec<(u8, Holding)> {
+    let held = |number| {
+        let manifest = bytes(number);
+        let held = world.state.replicas.held(manifest.content(), peer(n))?;
+        let holding = Holding {
+            content: manifest.content(),
+            fragments: held.fragments().to_set(manifest.fragment_count()),
+            keeps: held.keeps(),
+            is_assigned: held.is_assigned(),
+            is_fetching: false,
+        };
+        Some((number, holding))
+    };
+    (1..=CONTENTS).filter_map(held).collect()
+}
+
 /// Calms the world: every peer is connected, announces its holdings, and obeys its orders.
 fn calm(world: &mut World) {
     for n in 1..=PEERS {
@@ -365,19 +402,9 @@ fn calm(world: &mut World) {
             .peers
             .get(&peer(n))
             .map_or(9, |peer| peer.incarnation.get().max(9));
-        let held: Vec<_> = (1..=CONTENTS)
-            .map(bytes)
-            .filter_map(|manifest| {
-                let held = world.state.replicas.held(manifest.content(), peer(n))?;
-                let fragments = held.fragments().to_set(manifest.fragment_count());
-                Some(Holding {
-                    content: manifest.content(),
-                    fragments,
-                    keeps: held.keeps(),
-                    is_assigned: held.is_assigned(),
-                    is_fetching: false,
-                })
-            })
+        let held = believed(world, n)
+            .into_iter()
+            .map(|(_, holding)| holding)
             .collect();
         if world.peers.contains_key(&peer(n)) {
             world.disconnect(n);
