@@ -121,6 +121,17 @@ pub enum JournalError {
         /// The damage, and its place.
         what: String,
     },
+    /// A fact is about something that the facts before it do not know.
+    #[error(
+        "the journal contradicts itself: fact {number}: {why}; nothing was changed. Keep the data directory, start on a \
+         backup that passes `tracker check`, and report it"
+    )]
+    Contradiction {
+        /// Number of the fact among those that are replayed.
+        number: u64,
+        /// The fact, and what is wrong with it.
+        why: String,
+    },
     /// The database engine failed.
     #[error("the journal {} failed: {source}{}", path.display(), advice(source))]
     Engine {
@@ -154,7 +165,7 @@ impl Coded for JournalError {
             Self::Inside(_) => ErrorCode::InvalidArgument,
             Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => source.into(),
-            Self::Damaged { .. } => ErrorCode::Corrupt,
+            Self::Damaged { .. } | Self::Contradiction { .. } => ErrorCode::Corrupt,
             Self::Engine { source, .. } => code_of(source),
         }
     }

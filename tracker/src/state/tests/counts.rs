@@ -185,7 +185,7 @@ fn safe_mode_waits_for_inventories_that_are_on_their_way() {
     }
     world.pass(timing.safe_mode - SECOND * 2, &[]);
     world.hello(2, 1, world.state.epoch()).expect("welcome");
-    world.pass(timing.inventory, &[]);
+    world.pass(timing.inventory - SECOND, &[]);
     assert!(world.state.is_in_safe_mode(), "it lists what it holds");
     assert_eq!(world.take_orders(), []);
     world.pass(SECOND * 4, &[]);

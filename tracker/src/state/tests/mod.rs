@@ -17,6 +17,7 @@ mod random;
 mod reach;
 mod reconciliation;
 mod release;
+mod replay;
 mod replica_sets;
 mod replicas;
 mod restarts;

@@ -10,10 +10,10 @@ use shared::model::{
 };
 
 use super::feed::Reader;
-use super::pins::Pins;
+use super::pins::{Pins, facts};
 use super::world::{World, content, peer, some};
 use crate::Timing;
-use crate::state::{Command, Rejection};
+use crate::state::{Command, Rejection, State};
 
 const PEERS: u8 = 5;
 const CONTENTS: u8 = 4;
@@ -451,6 +451,39 @@ fn cases() -> u32 {
     given.map_or(200, |given| given.parse().expect("PROPTEST_CASES is a number"))
 }
 
+/// Trackers that have started from a snapshot, and replay the facts since.
+#[derive(Default)]
+struct Successors {
+    states: Vec<State>,
+    facts: usize,
+}
+
+impl Successors {
+    /// Replays the newest facts, and asserts that each is what the tracker itself is.
+    fn follow(&mut self, world: &World) {
+        for record in &world.journal[self.facts..] {
+            for state in &mut self.states {
+                assert_eq!(state.replay(record.clone()), Ok(()), "{record:?}");
+            }
+        }
+        self.facts = world.journal.len();
+        for state in &self.states {
+            assert_eq!(state.records(), world.state.records());
+            assert_eq!(facts(state), facts(&world.state), "not only to the same snapshot");
+        }
+    }
+
+    /// Starts another one from a snapshot of the newest, which has started from one itself.
+    fn start(&mut self, world: &World) {
+        let mut state = State::new(Timing::default(), 5);
+        for record in self.states.last().unwrap_or(&world.state).records() {
+            assert_eq!(state.replay(record.clone()), Ok(()), "{record:?}");
+        }
+        self.states.push(state);
+        self.facts = world.journal.len();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
@@ -498,6 +531,28 @@ proptest! {
             prop_assert!(replicas.count() <= health.target.get() as usize, "a surplus is trimmed");
         }
         prop_assert_eq!(world.take_orders(), []);
+    }
+
+    #[test]
+    fn snapshot_and_log_lead_to_the_same_state_at_any_cut(
+        steps in proptest::collection::vec((step(), prop::bool::weighted(0.1)), 1..60),
+    ) {
+        let (mut world, mut pins) = (forgetful(), Pins::default());
+        let mut successors = Successors::default();
+        for (step, is_cut) in steps {
+            if is_cut {
+                successors.start(&world);
+            }
+            act(&mut world, &mut pins, &step);
+            successors.follow(&world);
+        }
+        // The log alone, from the first fact on.
+        let mut whole = State::new(Timing::default(), 6);
+        for record in &world.journal {
+            prop_assert_eq!(whole.replay(record.clone()), Ok(()));
+        }
+        prop_assert_eq!(whole.records(), world.state.records());
+        prop_assert_eq!(facts(&whole), facts(&world.state));
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl World {
     pub(super) fn restart(&mut self) {
         self.state = State::new(self.timing, 2);
         for record in self.journal.clone() {
-            self.state.replay(record);
+            self.state.replay(record).expect("sound");
         }
         self.orders.clear();
         self.apply(Command::BeginEpoch)
