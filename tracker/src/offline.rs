@@ -155,7 +155,7 @@ fn existing(data_dir: &Path) -> Result<SqliteJournal, JournalError> {
 
 fn replayed(journal: &mut dyn Journal) -> Result<State, JournalError> {
     let mut state = State::new(Timing::default(), 0);
-    crate::ledger::replay(journal, &mut state)?;
+    crate::journal::replay(journal, &mut state)?;
     Ok(state)
 }
 

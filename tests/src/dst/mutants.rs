@@ -63,7 +63,7 @@ planted! {
     6 "copies that their peer has not confirmed make others superfluous", "tracker/src/state/replicas/counts.rs":
         "is_live && self.is_confirmed && *standing" => "is_live && *standing",
         test "tracker" "--lib" "the_last_replica_is_not_trimmed";
-    3 "a fact that finds nothing is passed over when it is replayed", "tracker/src/ledger/batch.rs":
+    3 "a fact that finds nothing is passed over when it is replayed", "tracker/src/journal/mod.rs":
         "contradiction.map_or(Ok(replayed), Err)" => "drop(contradiction); Ok(replayed)",
         test "tracker" "--lib" "no_tracker_starts_on_a_journal";
     3 "a snapshot of an earlier version forgets what was unpinned", "tracker/src/state/names/mod.rs":

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use shared::refusal::of_sqlite;
 use shared::{Coded, ErrorCode};
 
-use crate::state::Record;
+use crate::state::{Record, State};
 
 pub use memory::MemoryJournal;
 pub use sqlite::{SqliteJournal, back_up};
@@ -76,6 +76,23 @@ pub struct Replayed {
     pub from_snapshot: u64,
     /// Records appended since.
     pub since_snapshot: u64,
+}
+
+/// Replays the journal.
+///
+/// # Errors
+/// When it cannot be read, or contradicts itself: then the state is not to be used.
+pub fn replay(journal: &mut dyn Journal, state: &mut State) -> Result<Replayed, JournalError> {
+    let (mut number, mut contradiction) = (0, None);
+    let replayed = journal.replay(&mut |record| {
+        number += 1;
+        if contradiction.is_none()
+            && let Err(why) = state.replay(record)
+        {
+            contradiction = Some(JournalError::Contradiction { number, why });
+        }
+    })?;
+    contradiction.map_or(Ok(replayed), Err)
 }
 
 /// Reason for which the journal cannot be used.

@@ -86,29 +86,9 @@ pub fn begin(
     seed: u64,
 ) -> Result<(State, crate::journal::Replayed), JournalError> {
     let mut state = State::new(policy, seed);
-    let replayed = replay(journal, &mut state)?;
+    let replayed = crate::journal::replay(journal, &mut state)?;
     let mut batch = Batch::new();
     batch.apply(&mut state, now, Command::BeginEpoch, ());
     batch.commit(journal)?;
     Ok((state, replayed))
-}
-
-/// Replays the journal.
-///
-/// # Errors
-/// When it cannot be read, or contradicts itself: then the state is not to be used.
-pub fn replay(
-    journal: &mut dyn Journal,
-    state: &mut State,
-) -> Result<crate::journal::Replayed, JournalError> {
-    let (mut number, mut contradiction) = (0, None);
-    let replayed = journal.replay(&mut |record| {
-        number += 1;
-        if contradiction.is_none()
-            && let Err(why) = state.replay(record)
-        {
-            contradiction = Some(JournalError::Contradiction { number, why });
-        }
-    })?;
-    contradiction.map_or(Ok(replayed), Err)
 }

@@ -35,7 +35,7 @@ use crate::state::{Command, Origin, Publish, Rejection, Reply, SessionId, State}
 use outbox::Outbox;
 use writer::{Job, Writer};
 
-pub use batch::{Batch, Done, begin, replay};
+pub use batch::{Batch, Done, begin};
 pub use outbox::Orders;
 pub use snapshots::{SNAPSHOT_EVERY, Snapshots};
 

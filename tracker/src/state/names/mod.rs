@@ -403,7 +403,8 @@ impl Names {
         })
     }
 
-    /// Restores a past revision from a snapshot; past revisions come in order, after or before the newest one.
+    /// Restores a past revision from a snapshot; past revisions come in order, after the newest one or before
+    /// it.
     fn remember(&mut self, name: &Name, revision: Revision, past: Past, at: Timestamp) -> RefChange {
         let bound = match past {
             Past::Removed => None,

@@ -96,7 +96,7 @@ fn a_fact_that_finds_nothing_is_an_error_that_names_it() {
     }
 }
 
-/// Puts the facts of each name in the order in which earlier versions wrote them: its past before its binding.
+/// Puts the facts of each name in the order in which earlier versions wrote them: its past first.
 fn as_earlier_versions_wrote(mut records: Vec<Record>) -> Vec<Record> {
     let is_past = |record: &Record| matches!(record.fact, Fact::Name(NameFact::Remembered { .. }));
     let revision_of = |record: &Record| match &record.fact {
