@@ -12,7 +12,7 @@ use super::State;
 use super::losses::keepers;
 use crate::placement::Readiness;
 use crate::state::names::Content;
-use crate::state::peers::{Life, Peer, Session, Standing};
+use crate::state::peers::{Life, Peer, Standing};
 use crate::state::replicas::{Assessment, Held, Portion, Purpose, extents, is_urgent};
 
 fn reason(code: ReasonCode, detail: String) -> Reason {
@@ -128,7 +128,7 @@ fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
                 Standing::Unconfirmed { .. } => drop(unconfirmed.insert(peer.id())),
                 Standing::Unknown | Standing::Reachable => {}
             }
-            if peer.is_live() {
+            if held.counts(Purpose::ReadNow, &state.peers) {
                 live.union_with(&fragments);
             }
         }
@@ -178,9 +178,16 @@ fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
     let (mut silent, mut maintenance) = (BTreeMap::<PeerId, Duration>::new(), BTreeMap::new());
     let (mut draining, mut pending) = (BTreeSet::new(), BTreeSet::new());
     for Lacking { portion, .. } in lacking {
-        let holders = holders(state, portion, Purpose::Remain);
-        for peer in holders.filter_map(|held| state.peers.get(held.peer())) {
-            let is_silent = matches!(peer.life(), Life::Suspect { .. });
+        for held in holders(state, portion, Purpose::Offer) {
+            let Some(peer) = state.peers.get(held.peer()) else {
+                continue;
+            };
+            if held.keeps() && !held.is_confirmed() && peer.is_live() {
+                pending.insert(peer.id());
+            }
+            if !held.counts(Purpose::Remain, &state.peers) {
+                continue;
+            }
             match (peer.life(), peer.mode()) {
                 (Life::Suspect { .. }, PeerMode::Maintenance { until }) if now < until => {
                     maintenance.insert(peer.id(), until);
@@ -193,10 +200,6 @@ fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
             }
             if peer.mode() == PeerMode::Draining {
                 draining.insert(peer.id());
-            }
-            let is_unconfirmed = |session: &Session| session.is_unconfirmed(portion.content().id());
-            if !is_silent && peer.session().is_some_and(is_unconfirmed) {
-                pending.insert(peer.id());
             }
         }
     }
