@@ -48,6 +48,12 @@ pub(super) const VALUES: &[(&str, &str)] = &[
         "more parts than a collection can have",
         "más partes de las que caben en un directorio",
     ),
+    (
+        "more ranges than a question may have",
+        "más intervalos de los que admite una pregunta",
+    ),
+    ("a range of no part", "un intervalo de ninguna parte"),
+    ("a range without a byte", "un intervalo sin ningún byte"),
     ("end of a hole", "el final de un hueco"),
     (
         "more is listed than may be",
