@@ -19,6 +19,7 @@ use proto::accept::{self, Services};
 use proto::listen::ListenError;
 use proto::messages::control::EntryPoint;
 use shared::model::HostPort;
+use shared::refusal::{of_place, remedy};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode, Failure};
 use tokio::sync::{mpsc, watch};
@@ -105,7 +106,7 @@ pub enum NodeError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The file that tells commands about the node cannot be written.
-    #[error("cannot write into the data directory {}: {source}", path.display())]
+    #[error("cannot write into the data directory {}: {source}; {}", path.display(), remedy(source))]
     Announce {
         /// The data directory.
         path: PathBuf,
@@ -123,7 +124,7 @@ impl Coded for NodeError {
             Self::Store { source, .. } => source.code(),
             Self::Wildcard(_) => ErrorCode::InvalidArgument,
             Self::Listen(error) => error.code(),
-            Self::Announce { source, .. } => source.into(),
+            Self::Announce { source, .. } => of_place(source),
             Self::Failed => ErrorCode::Internal,
         }
     }

@@ -67,8 +67,12 @@ impl DiskStore {
     ///
     /// # Errors
     /// [`StoreError::Unusable`] when another node uses the directory, or a newer version made it;
-    /// [`StoreError::Torn`] when the index is damaged or gone; [`StoreError::Io`], [`StoreError::Index`].
+    /// [`StoreError::Torn`] when the index is damaged or gone; [`StoreError::Place`], [`StoreError::Index`].
     pub fn open(data_dir: &Path, capacity: u64) -> Result<Self, StoreError> {
+        Self::open_in(data_dir, capacity).map_err(StoreError::in_data_directory)
+    }
+
+    fn open_in(data_dir: &Path, capacity: u64) -> Result<Self, StoreError> {
         let layout = Layout::create(data_dir)?;
         let lock = layout.lock()?;
         layout.examine_index()?;
@@ -347,7 +351,8 @@ impl FragmentStore for DiskStore {
 
     fn disk_free(&self) -> Option<u64> {
         let index = self.layout.index();
-        free_space(index.parent()?).ok()
+        let free = free_space(index.parent()?).ok();
+        free.filter(|free| *free < u64::MAX)
     }
 
     fn subscribe(&self) -> broadcast::Receiver<ContentId> {

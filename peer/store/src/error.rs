@@ -225,6 +225,15 @@ impl StoreError {
         }
     }
 
+    /// Says of a refusal of the operating system that it concerns the data directory, a place that the user
+    /// chose.
+    pub(super) fn in_data_directory(self) -> Self {
+        match self {
+            Self::Io { act, path, source } => Self::Place { act, path, source },
+            other => other,
+        }
+    }
+
     /// Adds the action and the file to an error of the operating system; for `map_err`.
     pub(super) fn io(act: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io {

@@ -108,10 +108,14 @@ pub(super) fn means_lost(error: &io::Error) -> bool {
     error.kind() == ErrorKind::UnexpectedEof || error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
-/// Returns the bytes that may be used on the disk of `directory`, without the reserve.
+/// Returns the bytes that may be used on the disk of `directory`, without the reserve. A file system that
+/// counts no blocks (in memory, or of the system's own) has no limit that it could tell.
 pub(super) fn free_space(directory: &Path) -> Result<u64, StoreError> {
     let disk = rustix::fs::statvfs(directory)
         .map_err(|error| StoreError::io("find the free space of", directory)(error.into()))?;
+    if disk.f_blocks == 0 {
+        return Ok(u64::MAX);
+    }
     let reserve = DISK_RESERVE.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 100);
     Ok(disk
         .f_bavail

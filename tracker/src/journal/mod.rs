@@ -17,7 +17,7 @@ mod torn;
 
 use std::path::PathBuf;
 
-use shared::refusal::of_sqlite;
+use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
 
 use crate::state::Record;
@@ -94,7 +94,7 @@ pub enum JournalError {
     #[error("{} exists already; back up into a directory of its own", .0.display())]
     Exists(PathBuf),
     /// The directory cannot be used.
-    #[error("cannot {act} {}: {source}", path.display())]
+    #[error("cannot {act} {}: {source}; {}", path.display(), remedy(source))]
     Io {
         /// The operation.
         act: &'static str,
@@ -153,7 +153,7 @@ impl Coded for JournalError {
             Self::Exists(_) => ErrorCode::Conflict,
             Self::Inside(_) => ErrorCode::InvalidArgument,
             Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
-            Self::Io { source, .. } => source.into(),
+            Self::Io { source, .. } => of_place(source),
             Self::Damaged { .. } => ErrorCode::Corrupt,
             Self::Engine { source, .. } => code_of(source),
         }
