@@ -15,7 +15,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("model", &["hash"]),
     ("refusal", &["error"]),
     ("own_data", &[]),
-    ("runtime", &["error", "model", "refusal", "settings"]),
+    ("runtime", &["error", "model", "own_data", "refusal", "settings"]),
     ("settings", &["error", "language", "lib", "model", "runtime"]),
 ];
 

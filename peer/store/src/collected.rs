@@ -80,6 +80,27 @@ impl DiskStore {
         self.commit(content, &proofs)
     }
 
+    /// Whether the file at a path is one that the store wrote, with the bytes of a content: nobody has changed
+    /// it since, and its user has not published it.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn has_written(&self, content: ContentId, path: &Path) -> Result<bool, StoreError> {
+        let Some(kept) = self.slots.get(content).map(|slot| slot.kept().durable()) else {
+            return Ok(false);
+        };
+        let Some(there) = FileIdentity::at(path).filter(|_| !kept.roles.published) else {
+            return Ok(false);
+        };
+        if kept.place == Place::File(path.to_owned()) {
+            return Ok(kept.identity == Some(there));
+        }
+        let copies = self.index().copies(content)?;
+        Ok(copies
+            .iter()
+            .any(|copy| copy.path == path && copy.identity == there))
+    }
+
     /// Sets the mode, the time (if one is given) and the holes of a file that holds a content, and goes on
     /// sharing it if it is shared. Only a hole that contains nothing but zeros gives its room back.
     ///
@@ -94,6 +115,7 @@ impl DiskStore {
         modified: Option<ModifiedAt>,
         holes: &[Range<u64>],
     ) -> Result<(), StoreError> {
+        self.layout.require_foreign(path)?;
         let index = self.index();
         let identity = FileIdentity::at(path);
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();

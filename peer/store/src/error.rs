@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use shared::model::{ContentId, FragmentIndex, ManifestError};
+use shared::own_data::Owner;
 use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
 
@@ -82,16 +83,12 @@ pub enum StoreError {
     },
     /// A path leads into the node's data directory, from which nothing is published and to which nothing is
     /// written.
-    #[error(
-        "{} is in {}, a data directory of a node or tracker; choose another place",
-        path.display(),
-        root.display()
-    )]
+    #[error("{} {owner}; choose another place", path.display())]
     OwnData {
         /// The path.
         path: PathBuf,
-        /// The data directory.
-        root: PathBuf,
+        /// The owner of the place.
+        owner: Owner,
     },
     /// The output of a fetch exists already.
     #[error("{} exists already", path.display())]

@@ -17,6 +17,7 @@ use shared::database;
 use shared::model::{
     ContentId, Digest, FileMetadata, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
 };
+use shared::own_data::INDEX_ID;
 use shared::refusal::{is_vague, probe};
 
 use super::copies::{MAX_COPIES, UserFile};
@@ -168,6 +169,7 @@ impl Index {
             }
         }
         connection.execute_batch(ADDITIONS)?;
+        connection.pragma_update(None, "application_id", INDEX_ID)?;
         // The marker promises a log with a frame: this writes one.
         connection.pragma_update(None, "user_version", FORMAT)?;
         database::mark(path).map_err(StoreError::io("write beside", path))?;

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use shared::database::{self, Verdict};
 use shared::model::ContentId;
-use shared::own_data::OwnData;
+use shared::own_data::{OwnData, Owner};
 use tracing::warn;
 
 use super::files::sync_directory;
@@ -99,7 +99,9 @@ impl Layout {
     pub(super) fn require_foreign_file(&self, path: &Path, file: &File) -> Result<(), StoreError> {
         let own = OwnData::look(&self.root);
         let metadata = file.metadata().map_err(StoreError::io("look at", path))?;
-        let is_own = own.is_file(&metadata).then(|| self.root.clone());
+        let is_own = own
+            .is_file(&metadata)
+            .then(|| Owner::Directory(self.root.clone()));
         refuse(path, is_own.or_else(|| own.around(path)))
     }
 
@@ -231,10 +233,10 @@ pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
         .map_err(StoreError::io("create", path))
 }
 
-/// Refuses a path for the data directory in which it is.
-fn refuse(path: &Path, root: Option<PathBuf>) -> Result<(), StoreError> {
+/// Refuses a path for the program that owns the place.
+fn refuse(path: &Path, owner: Option<Owner>) -> Result<(), StoreError> {
     let path = path.to_owned();
-    root.map_or(Ok(()), |root| Err(StoreError::OwnData { path, root }))
+    owner.map_or(Ok(()), |owner| Err(StoreError::OwnData { path, owner }))
 }
 
 #[cfg(test)]

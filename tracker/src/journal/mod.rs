@@ -17,6 +17,7 @@ mod torn;
 
 use std::path::PathBuf;
 
+use shared::own_data::Owner;
 use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
 
@@ -87,9 +88,9 @@ pub enum JournalError {
     /// There is no journal in the directory.
     #[error("there is no journal in {}; give the data directory of a tracker", .0.display())]
     Missing(PathBuf),
-    /// The target of a backup is in the data directory.
-    #[error("{} is in the data directory itself, and would be lost with it; choose another place", .0.display())]
-    Inside(PathBuf),
+    /// The target of a backup is in a data directory.
+    #[error("{} {1}; choose another place", .0.display())]
+    Inside(PathBuf, Owner),
     /// The target of a backup exists.
     #[error("{} exists already; back up into a directory of its own", .0.display())]
     Exists(PathBuf),
@@ -151,7 +152,7 @@ impl Coded for JournalError {
         match self {
             Self::Missing(_) => ErrorCode::NotFound,
             Self::Exists(_) => ErrorCode::Conflict,
-            Self::Inside(_) => ErrorCode::InvalidArgument,
+            Self::Inside(..) => ErrorCode::InvalidArgument,
             Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => of_place(source),
             Self::Damaged { .. } => ErrorCode::Corrupt,
