@@ -239,9 +239,21 @@ async fn perform(
 async fn one_shot(command: Command, options: &Options, out: &Output, tasks: &Tasks) -> Result<(), Failure> {
     let interrupted = shutdown_signal(tasks);
     let context = Context::new(options, out, tasks);
+    // Those that follow a transfer or the feed say for themselves how it goes, and these two do without.
+    let waits = !matches!(
+        command,
+        Command::Add(_)
+            | Command::Get(_)
+            | Command::Receive(_)
+            | Command::Watch(_)
+            | Command::Verify { .. }
+            | Command::Status
+            | Command::Limit(_)
+    );
     let result = tokio::select! {
         result = perform_once(command, &context) => result,
         failure = ended(interrupted, options.timeout) => Err(with_last_words(failure, context.last_words())),
+        never = context.note_waiting(), if waits => match never {},
     };
     context.close().await;
     result

@@ -240,7 +240,7 @@ pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Fai
     let is_pending = node
         .with_store(move |store| store.withdraw_publication(&name))
         .await?;
-    let removed = match node.catalog().await {
+    let removed = match node.catalog_soon().await {
         Ok(catalog) => catalog.remove(remove).await,
         Err(error) => Err(error),
     };
@@ -308,7 +308,7 @@ pub(super) async fn find(node: &Node, reference: &ContentRef) -> Result<Entry, F
         ContentRef::Id(id) => *id,
         ContentRef::Inside(_) => return Err(only_whole(node, reference, no_directory(reference)).await?),
         ContentRef::Name(name) => {
-            let bound = match node.catalog().await {
+            let bound = match node.catalog_soon().await {
                 Ok(catalog) => match catalog.resolve(reference).await {
                     Ok((binding, _)) => Ok(binding.content),
                     Err(error) if error.code() == ErrorCode::NotFound => Err(error),
