@@ -97,7 +97,7 @@ fn commands_wait_a_moment_for_a_tracker_that_restarts() -> Result<()> {
         publish(&cluster, 0, name, 1000, 3)?;
     }
     cluster.tracker.kill();
-    let lost = |peer: &harness::Peer| peer.status()["session"]["state"].as_str() != Some("connected");
+    let lost = |peer: &harness::Peer| peer.status()["session"].as_str() != Some("connected");
     eventually("the loss", PATIENCE, || lost(cluster.peer(0)), |lost| *lost)?;
     // While nothing comes back, a command ends when it is told to, and then with the reason.
     let timed = cluster.peer(0).run(["list", "--timeout", "2s"]);
