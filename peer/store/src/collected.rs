@@ -244,7 +244,7 @@ fn restoration_key(directory: &Path) -> String {
     format!("restoring {}", directory.display())
 }
 
-fn collection_key(catalog: ContentId) -> String {
+pub(super) fn collection_key(catalog: ContentId) -> String {
     format!("collection {catalog}")
 }
 

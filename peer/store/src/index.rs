@@ -84,6 +84,11 @@ const ADDITIONS: &str = "
     CREATE TRIGGER IF NOT EXISTS undescribed AFTER DELETE ON publications BEGIN
         DELETE FROM described WHERE name = old.name;
     END;
+    CREATE TABLE IF NOT EXISTS unfinished (content BLOB PRIMARY KEY, addition INTEGER NOT NULL) STRICT;
+    CREATE TRIGGER IF NOT EXISTS finished AFTER INSERT ON publications BEGIN
+        DELETE FROM unfinished WHERE addition IN
+            (SELECT addition FROM unfinished WHERE content = new.content);
+    END;
     CREATE INDEX IF NOT EXISTS publications_of ON publications (content);
     CREATE INDEX IF NOT EXISTS publications_pending ON publications (name) WHERE state = 0;
     CREATE INDEX IF NOT EXISTS publications_refused ON publications (content) WHERE state = 2;
@@ -338,6 +343,37 @@ impl Index {
                 .execute([path.as_os_str().as_bytes()])?;
         }
         Ok(change.commit()?)
+    }
+
+    /// Notes, before a content is added, that this addition is not finished: it is when its publication is
+    /// there. Waits for no disk: the record of the content, which follows, takes the note along.
+    pub(super) fn begin_addition(&self, addition: u64, content: ContentId) -> Result<(), StoreError> {
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let noted = self.connection.execute(
+            "INSERT OR REPLACE INTO unfinished VALUES (?, ?)",
+            params![content.as_bytes(), addition.cast_signed()],
+        );
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        noted?;
+        Ok(())
+    }
+
+    /// Notes that these contents are added for good, or not any more.
+    pub(super) fn end_addition(&self, contents: &[ContentId]) -> Result<(), StoreError> {
+        let change = self.connection.unchecked_transaction()?;
+        for content in contents {
+            change
+                .prepare_cached("DELETE FROM unfinished WHERE content = ?")?
+                .execute([content.as_bytes()])?;
+        }
+        Ok(change.commit()?)
+    }
+
+    /// Returns the contents of additions that were not finished.
+    pub(super) fn unfinished(&self) -> Result<Vec<ContentId>, StoreError> {
+        let mut select = self.connection.prepare("SELECT content FROM unfinished")?;
+        let contents = select.query_map([], |row| row.get(0).map(ContentId::from_bytes))?;
+        Ok(contents.collect::<Result<_, _>>()?)
     }
 
     pub(super) fn meta_get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
