@@ -298,8 +298,8 @@ async fn located(client: &ControlClient, content: &ContentRef) -> Result<Option<
     }
 }
 
-/// Asks a node what a `get` would move, and shows it; `shown` is the output as people know it, unless it is the
-/// path.
+/// Asks a node what a `get` would move, and shows it; `shown` is the output as people know it, unless it is
+/// the path.
 pub(super) async fn get(
     context: &Context<'_>,
     node: &Attached,

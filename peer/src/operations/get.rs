@@ -102,8 +102,8 @@ pub(super) fn require_entries(get: &Get, wanted: &Wanted) -> Result<(), Failure>
     Err(Failure::new(ErrorCode::InvalidArgument, why))
 }
 
-/// Whether an output that has the bytes already gets the metadata that the name has now: one that a `get` made
-/// does, as of every tool that mirrors files; a file of the user's only if it may be replaced.
+/// Whether an output that has the bytes already gets the metadata that the name has now: one that a `get`
+/// made does, as of every tool that mirrors files; a file of the user's only if it may be replaced.
 async fn takes_metadata(node: &Node, get: &Get, wanted: &Wanted) -> Result<bool, Failure> {
     if wanted.metadata.is_none() || get.overwrite {
         return Ok(wanted.metadata.is_some());

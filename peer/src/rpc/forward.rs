@@ -1,7 +1,7 @@
 //! Requests that a node passes on to its tracker, and replies that it passes back, neither of them decoded.
 //!
-//! Deadlines and retries are those of the node's own calls; a tracker that was there a moment ago is waited for.
-//! A failure is told with its code and message, as if the node had met with it itself.
+//! Deadlines and retries are those of the node's own calls; a tracker that was there a moment ago is waited
+//! for. A failure is told with its code and message, as if the node had met with it itself.
 
 use proto::RemoteError;
 use proto::status::to_status;

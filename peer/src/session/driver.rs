@@ -32,8 +32,8 @@ use crate::identity::Identity;
 use crate::orders::{Assignment, Assignments};
 use store::FragmentStore;
 
-/// Between the first attempts to reach a tracker, and at most: a command waits for a tracker that restarts, and
-/// should not wait much longer than that takes.
+/// Between the first attempts to reach a tracker, and at most: a command waits for a tracker that restarts,
+/// and should not wait much longer than that takes.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 

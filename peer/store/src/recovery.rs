@@ -59,8 +59,8 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
 /// Takes back a part of an addition that was interrupted before its publication was there; returns whether
 /// its record is gone.
 ///
-/// A user's file stays. Bytes of the store's own that are all here are kept as if they had been assigned, like
-/// those without a record: the tracker evicts them when nobody needs them.
+/// A user's file stays. Bytes of the store's own that are all here are kept as if they had been assigned,
+/// like those without a record: the tracker evicts them when nobody needs them.
 fn take_back(layout: &Layout, index: &mut Index, kept: &mut Kept) -> Result<bool, StoreError> {
     let content = kept.content();
     let roles = kept.roles.with(Role::Published, false);
