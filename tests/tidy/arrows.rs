@@ -53,7 +53,7 @@ pub(crate) const STORE: &[Row] = &[
     ("additions", &["disk", "error", "lib", "publish", "staged_upload"]),
     (
         "collected",
-        &["copies", "disk", "error", "files", "lib", "verify"],
+        &["copies", "disk", "error", "files", "index", "lib", "verify"],
     ),
     ("copies", &["files"]),
     (

@@ -16,6 +16,7 @@ use shared::model::{ContentId, FragmentIndex, FragmentLength, Manifest, Name};
 
 use super::copies::UserFile;
 use super::files::FileIdentity;
+use super::index::collection_key;
 use super::verify::read_verified;
 use super::{DiskStore, Entry, FragmentStore, Place, Purpose, Role, StoreError};
 
@@ -242,10 +243,6 @@ impl DiskStore {
 
 fn restoration_key(directory: &Path) -> String {
     format!("restoring {}", directory.display())
-}
-
-pub(super) fn collection_key(catalog: ContentId) -> String {
-    format!("collection {catalog}")
 }
 
 /// Sets the mode and the time of a file.

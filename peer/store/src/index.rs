@@ -718,6 +718,11 @@ fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
     })
 }
 
+/// Returns the key under which it is noted that a content is the catalog of a collection.
+pub(super) fn collection_key(catalog: ContentId) -> String {
+    format!("collection {catalog}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

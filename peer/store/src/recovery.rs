@@ -12,10 +12,9 @@ use std::path::Path;
 use shared::model::{ContentId, Digest, FragmentSet};
 use tracing::{info, warn};
 
-use super::collected::collection_key;
 use super::copies::{Succession, UserFile, succeed};
 use super::files::{self, FileIdentity};
-use super::index::Index;
+use super::index::{Index, collection_key};
 use super::kept::Kept;
 use super::layout::Layout;
 use super::{Place, Role, Roles, StoreError, strays};

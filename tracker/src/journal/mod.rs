@@ -89,7 +89,7 @@ pub enum JournalError {
     #[error("there is no journal in {}; give the data directory of a tracker", .0.display())]
     Missing(PathBuf),
     /// The target of a backup is in a data directory.
-    #[error("{} {1}; choose another place", .0.display())]
+    #[error("{} {}; choose another place", .0.display(), .1)]
     Inside(PathBuf, Owner),
     /// The target of a backup exists.
     #[error("{} exists already; back up into a directory of its own", .0.display())]
