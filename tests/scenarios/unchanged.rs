@@ -289,7 +289,7 @@ fn a_dry_run_of_get_is_refused_as_the_get_would_be() -> Result<()> {
         ("file", &taken, &[][..], 5),
         ("file", &same, &[], 0),
         ("file", &missing, &[], 2),
-        ("tree", &taken, &[], 5),
+        ("tree", &taken, &[], 2),
         ("file", &taken, &["--force"], 0),
     ] {
         let get = ["get", name, "--output", text(output)];

@@ -83,7 +83,8 @@ fn unreachable_time() -> ModifiedAt {
 }
 
 /// Reads a directory under the rules that every catalog obeys, but for those that are relaxed; `own` is the
-/// node's data directory, which may not be in it. No file is opened but those with several names, which may be a program's.
+/// node's data directory, which may not be in it. No file is opened but those with
+/// several names, which may be a program's.
 ///
 /// # Errors
 /// All entries that cannot be in a collection, together, unless they are left out.

@@ -81,8 +81,8 @@ impl DiskStore {
         self.commit(content, &proofs)
     }
 
-    /// Whether the file at a path is one that the store wrote, with the bytes of a content: nobody has changed
-    /// it since, and its user has not published it.
+    /// Whether the file at a path is one that the store wrote, with the bytes of a content: nobody has
+    /// changed it since, and its user has not published it.
     ///
     /// # Errors
     /// [`StoreError::Index`].
