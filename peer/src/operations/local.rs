@@ -240,7 +240,7 @@ pub(crate) async fn remove(node: &Node, remove: &Remove) -> Result<Revision, Fai
     let is_pending = node
         .with_store(move |store| store.withdraw_publication(&name))
         .await?;
-    let removed = match node.catalog_soon().await {
+    let removed = match node.catalog().await {
         Ok(catalog) => catalog.remove(remove).await,
         Err(error) => Err(error),
     };
