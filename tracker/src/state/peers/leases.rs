@@ -79,9 +79,15 @@ impl Peers {
         self.safe_mode.is_some()
     }
 
-    /// Ends safe mode when every peer has reported or its time is over; returns whether it has ended now.
-    pub(crate) fn leave_safe_mode(&mut self, now: Timestamp) -> bool {
-        let is_over = |mode: &SafeMode| mode.waiting_for.is_empty() || mode.until <= now;
+    /// Ends safe mode when every peer has reported, or its time is over and none is listing what it holds;
+    /// returns whether it has ended now. Inventories that begin later than that prolong it once.
+    pub(crate) fn leave_safe_mode(&mut self, now: Timestamp, timing: &Timing) -> bool {
+        let is_awaited = |id: &PeerId| self.get(*id).is_some_and(Peer::is_inventory_awaited);
+        let is_over = |mode: &SafeMode| {
+            let is_late = mode.until.after(timing.inventory) <= now;
+            let is_time_over = mode.until <= now && (is_late || !mode.waiting_for.iter().any(is_awaited));
+            mode.waiting_for.is_empty() || is_time_over
+        };
         if !self.safe_mode.as_ref().is_some_and(is_over) {
             return false;
         }
@@ -103,6 +109,7 @@ impl Peers {
         if away >= timing.lease / 2 {
             tracing::warn!(?away, "the tracker stood still; leases are begun anew");
             self.renew_live(now.after(timing.lease));
+            self.put_off_inventories(away);
         }
         self.ticked_at = now;
     }
