@@ -9,7 +9,6 @@
 //! Invariant: whatever cannot be looked at is not taken for the program's own; opening it fails anyway.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -49,17 +48,19 @@ pub enum Owner {
     Linked,
 }
 
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Owner {
+    /// Returns the refusal of a path that leads there.
+    #[must_use]
+    pub fn refusal(&self, path: &Path) -> String {
+        let path = path.display();
         match self {
-            Self::Directory(root) => {
-                write!(
-                    f,
-                    "is in {}, a data directory of a node or tracker",
-                    root.display()
-                )
-            }
-            Self::Linked => f.write_str("is another name of a file in a data directory of a node or tracker"),
+            Self::Directory(root) => format!(
+                "{path} is in {}, a data directory of a node or tracker; choose another place",
+                root.display()
+            ),
+            Self::Linked => format!(
+                "{path} is another name of a file in a data directory of a node or tracker; choose another place"
+            ),
         }
     }
 }

@@ -83,7 +83,7 @@ pub enum StoreError {
     },
     /// A path leads into the node's data directory, from which nothing is published and to which nothing is
     /// written.
-    #[error("{} {owner}; choose another place", path.display())]
+    #[error("{}", owner.refusal(path))]
     OwnData {
         /// The path.
         path: PathBuf,

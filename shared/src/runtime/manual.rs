@@ -29,8 +29,10 @@ pub fn completions(mut command: Command, shell: Shell) -> Vec<u8> {
 /// When the directory cannot be written.
 pub fn write_pages(command: Command, directory: &Path) -> io::Result<Vec<PathBuf>> {
     if let Some(owner) = own_data::owner(directory) {
-        let why = format!("it {owner}; choose another place");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            owner.refusal(directory),
+        ));
     }
     std::fs::create_dir_all(directory)?;
     let mut command = command.disable_help_subcommand(true);

@@ -106,7 +106,7 @@ pub enum JournalError {
     #[error("there is no journal in {}; give the data directory of a tracker", .0.display())]
     Missing(PathBuf),
     /// The target of a backup is in a data directory.
-    #[error("{} {}; choose another place", .0.display(), .1)]
+    #[error("{}", .1.refusal(.0))]
     Inside(PathBuf, Owner),
     /// The target of a backup exists.
     #[error("{} exists already; back up into a directory of its own", .0.display())]

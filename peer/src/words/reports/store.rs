@@ -40,8 +40,12 @@ pub(super) const STORE: &[(&str, &str)] = &[
     ),
     ("stopped while reading {}", "se paró mientras se leía {}"),
     (
-        "{} is in {}, a data directory of a node or tracker; choose another place",
-        "{} está en {}, un directorio de datos de un nodo o tracker; elija otro sitio",
+        "{path} is in {}, a data directory of a node or tracker; choose another place",
+        "{path} está en {}, un directorio de datos de un nodo o tracker; elija otro sitio",
+    ),
+    (
+        "{path} is another name of a file in a data directory of a node or tracker; choose another place",
+        "{path} es otro nombre de un archivo de un directorio de datos de un nodo o tracker; elija otro sitio",
     ),
     (
         "{} is {kind}, which is never replaced; write into it with --output - and your shell's `>`",
