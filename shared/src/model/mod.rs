@@ -25,7 +25,7 @@ mod session;
 mod time;
 
 pub use address::{RemoteAddressError, Undialable, is_loopback, undialable};
-pub use amount::{ByteCount, ByteRate, ParseByteCountError, ParseByteRateError};
+pub use amount::{ByteCount, ByteRate, LostFiles, ParseByteCountError, ParseByteRateError};
 pub use asked::{Asked, AskedPart};
 pub use attributes::{Attributes, FileMetadata, FileMetadataError, Mode, ModifiedAt};
 pub use catalog::{

@@ -7,5 +7,7 @@ mod damage;
 pub(crate) mod fire;
 mod index_damage;
 mod leftovers;
+mod places;
+mod rebuild;
 mod staged_upload;
 mod users_files;
