@@ -11,7 +11,9 @@ use super::record::Fact;
 
 impl State {
     pub(super) fn tick(&mut self, now: Timestamp, out: &mut Outcome) {
-        self.peers.pass(now, &self.timing);
+        if let Some(away) = self.peers.pass(now, &self.timing) {
+            self.replicas.put_off(away);
+        }
         self.peers.forget_copies(now);
         for peer in self.peers.expire_leases(now) {
             self.replicas.mark_held_by(peer);

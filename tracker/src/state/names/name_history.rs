@@ -68,6 +68,11 @@ impl Publishers {
         self.0.binary_search(&peer).is_ok()
     }
 
+    /// Returns whether the peer could be added.
+    pub(crate) fn has_room_for(&self, peer: PeerId) -> bool {
+        self.0.len() < Self::MAX && !self.contains(peer)
+    }
+
     /// Adds every peer, without a bound.
     pub(crate) fn extend(&mut self, peers: &[PeerId]) {
         for peer in peers {

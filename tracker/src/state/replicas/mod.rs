@@ -180,7 +180,9 @@ impl Replicas {
     /// Follows a change of the references from names to contents.
     pub(crate) fn follow(&mut self, now: Timestamp, change: &RefChange, timing: &Timing) {
         for (content, fragments) in change.learned() {
-            self.holders.settle(*content, *fragments);
+            for peer in self.holders.settle(*content, *fragments) {
+                self.drop_holding(*content, peer);
+            }
             self.orphans.remove(content);
         }
         for content in change.touched() {
@@ -249,6 +251,14 @@ impl Replicas {
         held.any(|held| held.keeps)
     }
 
+    /// Returns whether any peer that stays keeps any fragment.
+    pub(crate) fn is_any_kept(&self, peers: &Peers) -> bool {
+        let mut staying = peers
+            .iter()
+            .filter(|peer| !peer.is_lost() && !peer.is_transient());
+        staying.any(|peer| self.keeps_anything(peer.id()))
+    }
+
     /// Gives up the peer's assignments.
     pub(crate) fn cancel_assignments(&mut self, peer: PeerId) {
         for content in self.assignments.of_peer(peer) {
@@ -267,10 +277,23 @@ impl Replicas {
         }
     }
 
+    /// Forgets the peer's holding of the content, and the order to drop it.
+    fn drop_holding(&mut self, content: ContentId, peer: PeerId) {
+        self.holders.drop_one(content, peer);
+        self.evictions.remove(&(content, peer));
+    }
+
     fn forget_orphan_without_holders(&mut self, content: ContentId) {
         if self.holders.of(content).is_empty() {
             self.orphans.remove(&content);
         }
+    }
+
+    /// Holds the time for which the tracker stood still against no assignment; and a surplus has to last anew,
+    /// because some of those who live may have died meanwhile.
+    pub(crate) fn put_off(&mut self, by: Duration) {
+        self.assignments.put_off(by);
+        self.surplus.clear();
     }
 
     /// Begins the sweep over all contents anew.
