@@ -298,8 +298,8 @@ impl Names {
         of_it.filter_map(|(_, bound)| bound.parts.as_deref())
     }
 
-    /// Returns whether the peer would be one more publisher of the binding of the name. When no more are noted,
-    /// nothing tells a peer that publishes from one that repeats it: its announces say what it has.
+    /// Returns whether the peer would be one more publisher of the binding of the name. When no more are
+    /// noted, nothing tells a peer that publishes from one that repeats it: its announces say what it has.
     pub(crate) fn can_be_published_by(&self, name: &Name, peer: PeerId) -> bool {
         let current = self.names.get(name).and_then(NameHistory::current);
         current.is_some_and(|(_, bound)| bound.publishers.has_room_for(peer))

@@ -39,7 +39,7 @@ const ONE_OF: usize = 50;
 /// Every command with a data directory of its own is such a peer.
 const FORGET_VISITOR: Duration = Duration::from_hours(1);
 
-/// Safe mode: the time in which some holders are unknown, after a restart of the tracker or of everything else.
+/// Safe mode: the time in which some holders are unknown, after a restart of the tracker or of all others.
 #[derive(Debug)]
 pub(super) struct SafeMode {
     /// Peers that have not reported yet.

@@ -48,7 +48,8 @@ impl MaintenanceHoldings {
     }
 }
 
-/// Returns the facts that note the holdings of a peer; one also when it has none, so that nobody waits for it.
+/// Returns the facts that note the holdings of a peer; one also when it has none, so that nobody waits for
+/// it.
 pub(crate) fn facts_of_maintenance(peer: PeerId, holdings: &[Holding]) -> impl Iterator<Item = Fact> + '_ {
     let none = holdings.is_empty().then_some(holdings);
     let chunks = none.into_iter().chain(holdings.chunks(PER_FACT));

@@ -82,8 +82,8 @@ impl Replicas {
         peers.into_iter().map(|peer| self.evict(cx, id, peer, out)).min()
     }
 
-    /// Trims one replica of a content that has had too many of them for long enough; none while the journal is
-    /// known to lack something. Returns when to look again.
+    /// Trims one replica of a content that has had too many of them for long enough; none while the journal
+    /// is known to lack something. Returns when to look again.
     pub(super) fn trim(
         &mut self,
         cx: &Context<'_>,

@@ -289,8 +289,8 @@ impl Replicas {
         }
     }
 
-    /// Holds the time for which the tracker stood still against no assignment; and a surplus has to last anew,
-    /// because some of those who live may have died meanwhile.
+    /// Holds the time for which the tracker stood still against no assignment; and a surplus has to last
+    /// anew, because some of those who live may have died meanwhile.
     pub(crate) fn put_off(&mut self, by: Duration) {
         self.assignments.put_off(by);
         self.surplus.clear();
