@@ -340,7 +340,7 @@ fn removing(person: &mut Person) {
     person.errs(
         yes,
         "cannot remove shared",
-        "no se puede retirar shared: no existe",
+        "no se puede retirar shared: no hay ningún nombre",
     );
 }
 

@@ -408,7 +408,7 @@ fn starts_with_colons(tokens: &[TokenTree], at: usize) -> bool {
     is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':')
 }
 
-fn inner(group: &proc_macro2::Group) -> Vec<TokenTree> {
+pub(crate) fn inner(group: &proc_macro2::Group) -> Vec<TokenTree> {
     group.stream().into_iter().collect()
 }
 
@@ -433,7 +433,7 @@ pub(crate) fn attribute(tokens: &[TokenTree], at: usize) -> Option<(usize, Vec<T
 }
 
 /// Whether an attribute is `cfg(test)`.
-fn is_test_only(attribute: &[TokenTree]) -> bool {
+pub(crate) fn is_test_only(attribute: &[TokenTree]) -> bool {
     let text: String = attribute.iter().map(ToString::to_string).collect();
     text == "cfg(test)"
 }
@@ -451,7 +451,7 @@ fn path_attribute(attribute: &[TokenTree]) -> Option<String> {
 }
 
 /// Where the item ends that begins here.
-fn item_end(tokens: &[TokenTree], mut at: usize) -> usize {
+pub(crate) fn item_end(tokens: &[TokenTree], mut at: usize) -> usize {
     while let Some((end, _)) = attribute(tokens, at) {
         at = end;
     }

@@ -57,12 +57,24 @@ impl Coded for Unsound {
     }
 }
 
+/// `1 peer`, `2 peers`.
+fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        n => format!("{n} {noun}s"),
+    }
+}
+
 impl fmt::Display for Sound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "sound: epoch {}, {} names, {} contents, {} peers in {} facts",
-            self.epoch, self.names, self.contents, self.peers, self.facts
+            "sound: epoch {}, {}, {}, {} in {}",
+            self.epoch,
+            counted(self.names as u64, "name"),
+            counted(self.contents as u64, "content"),
+            counted(self.peers as u64, "peer"),
+            counted(self.facts, "fact")
         )?;
         match self.gap {
             Some(_) => f.write_str(
@@ -84,10 +96,9 @@ pub fn check(data_dir: &Path) -> Result<Sound, Unsound> {
     let (mut told, mut number) = (Vec::new(), 0_u64);
     let replayed = journal.replay(&mut |record| {
         number += 1;
-        if let Err(why) = state.audit(&record) {
+        if let Err(why) = state.replay(record) {
             told.push(format!("fact {number}: {why}"));
         }
-        state.replay(record);
     })?;
     told.extend(state.check_facts().err());
     if !told.is_empty() {
@@ -156,7 +167,7 @@ fn existing(data_dir: &Path) -> Result<SqliteJournal, JournalError> {
 
 fn replayed(journal: &mut dyn Journal) -> Result<State, JournalError> {
     let mut state = State::new(Timing::default(), 0);
-    journal.replay(&mut |record| state.replay(record))?;
+    crate::journal::replay(journal, &mut state)?;
     Ok(state)
 }
 
@@ -168,4 +179,23 @@ fn replayed(journal: &mut dyn Journal) -> Result<State, JournalError> {
 pub fn back_up(data_dir: &Path, target: &Path) -> Result<Sound, Unsound> {
     crate::journal::back_up(data_dir, target)?;
     check(target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_of_a_kind_is_told_in_the_singular() {
+        let sound = Sound {
+            facts: 1,
+            epoch: Epoch::new(2),
+            names: 0,
+            contents: 1,
+            peers: 1,
+            gap: None,
+        };
+        let told = "sound: epoch 2, 0 names, 1 content, 1 peer in 1 fact";
+        assert_eq!(sound.to_string(), told);
+    }
 }

@@ -13,6 +13,7 @@ static LEASE: Key<Duration> = Key::new("timing.lease", duration).or("10s");
 static HEARTBEAT: Key<Duration> = Key::new("timing.heartbeat", duration).or("2s");
 static GRACE: Key<Duration> = Key::new("timing.grace", duration).or("4s").at_once();
 static SAFE_MODE: Key<Duration> = Key::new("timing.safe_mode", duration).or("30s");
+static INVENTORY: Key<Duration> = Key::new("timing.inventory", duration).or("30s").at_once();
 static TICK: Key<Duration> = Key::new("timing.tick", duration).or("250ms");
 static STALL: Key<Duration> = Key::new("timing.stall", duration).or("60s").at_once();
 static COOL_DOWN: Key<Duration> = Key::new("timing.cool_down", duration).or("30s").at_once();
@@ -33,6 +34,7 @@ pub(crate) static TABLE: Table = &[
     &HEARTBEAT,
     &GRACE,
     &SAFE_MODE,
+    &INVENTORY,
     &TICK,
     &STALL,
     &COOL_DOWN,
@@ -44,6 +46,9 @@ pub(crate) static TABLE: Table = &[
     &FORGET_NAMES,
     &FORGET,
 ];
+
+/// Limit of the time for which unconfirmed copies put off repair.
+const MAX_INVENTORY: Duration = Duration::from_mins(10);
 
 /// The tracker's durations; in the configuration file as strings such as `"10s"` in the table `timing`. The
 /// defaults stand with the settings above.
@@ -60,6 +65,9 @@ pub struct Timing {
     /// Time after a restart after which safe mode ends even when some peers have not reported: by default
     /// several back-offs of a peer that redials.
     pub safe_mode: Duration,
+    /// Time for which copies that a connected peer has not confirmed yet put off repair. By default as long
+    /// as the first part of safe mode: a peer that is back lists 100,000 contents within seconds.
+    pub inventory: Duration,
     /// Time between two looks at leases and replicas.
     pub tick: Duration,
     /// Time for which an assigned peer may announce nothing before another is chosen.
@@ -115,6 +123,7 @@ impl Timing {
             heartbeat: get(&HEARTBEAT),
             grace: get(&GRACE),
             safe_mode: get(&SAFE_MODE),
+            inventory: get(&INVENTORY),
             tick: get(&TICK),
             stall: get(&STALL),
             cool_down: get(&COOL_DOWN),
@@ -138,6 +147,9 @@ impl Timing {
             return Err(
                 "timing: the lease must be at least two heartbeats, and a heartbeat more than nothing",
             );
+        }
+        if self.inventory > MAX_INVENTORY {
+            return Err("timing: inventory must be at most 10m: a lost copy may go unnoticed for so long");
         }
         if self.tick < Duration::from_millis(10) || self.retry < Duration::from_millis(10) {
             return Err("timing: tick and retry must be at least 10ms");

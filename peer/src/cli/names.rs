@@ -85,7 +85,9 @@ pub(super) async fn locate(context: &Context<'_>, content: ContentRef) -> Result
     let location = location.map_err(|error| no_such_name(what, &error))?;
     context.out.json(&Located::new(&location));
     let name = asked_name(&content, &location.binding.name);
-    context.out.line(&show::location(&name, &location));
+    context
+        .out
+        .line(&show::location(&name, &location, context.out.columns()));
     context.note_hidden(&client, &content).await;
     Ok(())
 }

@@ -138,7 +138,7 @@ pub(super) async fn durability(context: &Context<'_>, content: Option<ContentRef
         let survey = client.survey().await;
         let survey = survey.map_err(|error| Failure::of(words::tell_how_safe_all(), &error))?;
         context.out.json(&Surveyed::from(&survey));
-        context.out.line(&show::survey(&survey));
+        context.out.line(&show::survey(&survey, context.out.columns()));
     }
     Ok(())
 }

@@ -228,16 +228,16 @@ pub(crate) async fn file_in(
     wanted: Wanted,
     path: &str,
 ) -> Result<(Manifest, Vec<Source>, Range<u64>), Failure> {
-    let told_of = |code, why: &str| Failure::new(code, format!("{path:?} {why}"));
     let cancel = CancellationToken::new();
     let _cancel_on_drop = cancel.clone().drop_guard();
     let catalog = fetch_catalog(node, wanted, &FetchTally::default(), &cancel).await?;
     let entry = catalog
         .find(path)
         .and_then(|found| catalog.entries().get(found.start));
-    let missing = || told_of(ErrorCode::NotFound, "is not in the collection");
+    let missing = || Failure::new(ErrorCode::NotFound, format!("{path:?} is not in the collection"));
     let Kind::File(file) = &entry.ok_or_else(missing)?.kind else {
-        return Err(told_of(ErrorCode::Conflict, "is no regular file"));
+        let why = format!("{path:?} is no regular file");
+        return Err(Failure::new(ErrorCode::Conflict, why));
     };
     let (part, start) = match file.data {
         Data::Whole(part) => (part, 0),

@@ -146,7 +146,7 @@ impl Failure {
 
     /// `cannot WHAT: WHY`, with the ending that follows from the error's code.
     ///
-    /// Errors are English. In Spanish the error's kind is said, and its own words are quoted after that.
+    /// Errors are English. In Spanish the words of another program are a quotation after the error's kind.
     #[must_use]
     pub fn of(what: impl fmt::Display, error: &impl Coded) -> Self {
         Self {
@@ -242,16 +242,16 @@ mod tests {
     }
 
     #[test]
-    fn in_spanish_the_kind_of_a_failure_is_said_and_the_reason_quoted() {
+    fn in_spanish_only_the_words_of_others_are_quoted() {
         let _spanish = language::here(Language::Spanish);
         let error = RemoteError::new(ErrorCode::NotFound, "no name \"x\"");
         assert_eq!(
             Failure::of("retirar x", &error).to_string(),
-            "no se puede retirar x: no existe: no hay ningún nombre \"x\""
+            "no se puede retirar x: no hay ningún nombre \"x\""
         );
         let error = RemoteError::new(ErrorCode::NotFound, "x has gone; `peer list` shows them");
         let failure = Failure::of("retirar x", &error);
-        let told = "no se puede retirar x: no existe («x has gone; `peer list` shows them»)";
+        let told = "no se puede retirar x: no existe: «x has gone; `peer list` shows them»";
         assert_eq!(failure.to_string(), told);
         let hinted = failure.hint("`peer list` muestra los nombres");
         assert_eq!(

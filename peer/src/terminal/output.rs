@@ -122,11 +122,14 @@ impl Output {
 
     /// Writes a table for people: on a terminal in its columns, elsewhere each row in one line.
     pub fn table(&self, table: &Table) {
-        let columns = rustix::termios::tcgetwinsize(io::stdout()).map(|size| usize::from(size.ws_col));
-        self.line(&match columns {
-            Ok(columns) if columns > 0 && !self.style.json => table.render_within(columns),
-            _ => table.render(),
-        });
+        self.line(&table.render_at(self.columns()));
+    }
+
+    /// Returns the columns of the terminal on which results for people are shown; none elsewhere.
+    pub fn columns(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        let columns = usize::from(size.ws_col);
+        (columns > 0 && !self.style.json).then_some(columns)
     }
 
     /// Writes text on stdout unchanged and flushes it: prompts and screens.

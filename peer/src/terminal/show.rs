@@ -242,9 +242,9 @@ pub fn removed(name: &Name, revision: Revision) -> String {
     words::removed(name, revision)
 }
 
-/// Returns the properties of a content, and a table of its holders.
+/// Returns the properties of a content, and a table of its holders as wide as the terminal.
 #[must_use]
-pub fn location(name: &str, location: &Location) -> String {
+pub fn location(name: &str, location: &Location, columns: Option<usize>) -> String {
     let (binding, manifest, health) = (&location.binding, &location.manifest, &location.health);
     let found = words::located(name, binding.revision, size(binding));
     let fragments = words::fragments(health.fragments.into());
@@ -301,7 +301,7 @@ pub fn location(name: &str, location: &Location) -> String {
         }
     }
     if !table.is_empty() {
-        text = format!("{text}\n\n{}", table.render());
+        text = format!("{text}\n\n{}", table.render_at(columns));
     }
     let (all, keepers) = whole.map_or((location.holder_count, None), |whole| {
         (whole.holder_count, Some(whole.keeper_count))
@@ -610,9 +610,9 @@ pub fn durability(name: &str, of: &Durability) -> String {
     with_reasons(text, &of.reasons)
 }
 
-/// Returns the durability of all contents.
+/// Returns the durability of all contents, with a table as wide as the terminal.
 #[must_use]
-pub fn survey(survey: &Survey) -> String {
+pub fn survey(survey: &Survey, columns: Option<usize>) -> String {
     let [none, one, two, more] = survey.survives;
     let counts = words::surveyed(
         words::contents(survey.contents),
@@ -642,7 +642,7 @@ pub fn survey(survey: &Survey) -> String {
                 one.copies_under_way.to_string(),
             ]);
         }
-        text = format!("{text}\n\n{}", table.render());
+        text = format!("{text}\n\n{}", table.render_at(columns));
         let left = survey.degraded + survey.unavailable;
         if left > survey.endangered.len() as u64 {
             text = format!("{text}\n{}", words::shown_of(survey.endangered.len(), left));

@@ -43,6 +43,12 @@ impl Table {
         self.rows.is_empty()
     }
 
+    /// Returns the table for a place with so many columns, or, without a number, each row in one line.
+    #[must_use]
+    pub fn render_at(&self, columns: Option<usize>) -> String {
+        columns.map_or_else(|| self.render(), |columns| self.render_within(columns))
+    }
+
     /// Returns the lines, header first, without a line break at the end.
     #[must_use]
     pub fn render(&self) -> String {

@@ -1,19 +1,19 @@
 //! Failures, mistakes and reasons.
 
-use std::io;
-
 use proto::listen::{ListenError, ListenFault};
-use rustix::io::Errno;
 use shared::collection::{MAX_PATTERN, SelectionError};
 use shared::language::{self, Language};
 use shared::model::{ByteCount, ByteRate, NameError, Reason, ReasonCode, Waiting};
 use shared::{Coded, ErrorCode};
 
+use super::foreign::{io_error, quoted};
+use super::reports;
+
 shared::messages! {
     /// A failure; `what` is an infinitive and its object.
     fn cannot(what, why) { en: "cannot {what}: {why}", es: "no se puede {what}: {why}" }
-    /// A failure that another program reported: its kind, and a quotation in English.
-    fn reported(kind, reason) { en: "{kind} ({reason})", es: "{kind} («{reason}»)" }
+    /// A failure that another program reported: its kind, and its report.
+    fn reported(kind, reason) { en: "{kind} ({reason})", es: "{kind}: {reason}" }
 
     // Infinitives.
     fn add(path) { en: "add {path}", es: "añadir {path}" }
@@ -227,46 +227,16 @@ pub(crate) fn name_error(error: &NameError) -> String {
     }
 }
 
-/// Returns an error's words in the language in force: in Spanish its kind, and its English words as a
-/// quotation.
+/// Returns an error's words in the language in force: in Spanish its report, or its kind and a quotation.
 #[must_use]
 pub(crate) fn error(error: &impl Coded) -> String {
     match language::current() {
         Language::English => error.to_string(),
-        Language::Spanish => match super::reports::spanish(&error.to_string()) {
-            Some(told) => format!("{}: {told}", kind(error.code())),
-            None => reported(kind(error.code()), error),
+        Language::Spanish => match reports::spanish(&error.to_string()) {
+            Some(told) => told,
+            None => reported(kind(error.code()), quoted(&error.to_string())),
         },
     }
-}
-
-/// Returns the operating system's error in the language in force.
-#[must_use]
-pub(crate) fn io_error(error: &io::Error) -> String {
-    if language::current() == Language::English {
-        return error.to_string();
-    }
-    let known = match error.kind() {
-        io::ErrorKind::NotFound => "no existe el archivo o directorio",
-        io::ErrorKind::PermissionDenied => "permiso denegado",
-        io::ErrorKind::AlreadyExists => "el archivo ya existe",
-        io::ErrorKind::NotADirectory => "no es un directorio",
-        io::ErrorKind::IsADirectory => "es un directorio",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "no queda sitio en el disco",
-        io::ErrorKind::ReadOnlyFilesystem => "el sistema de archivos es de solo lectura",
-        io::ErrorKind::BrokenPipe => "el lector se ha ido",
-        io::ErrorKind::InvalidFilename => "el nombre de archivo es demasiado largo",
-        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => "el sistema no tiene recursos ahora",
-        io::ErrorKind::FileTooLarge => "el archivo es demasiado grande",
-        io::ErrorKind::ResourceBusy | io::ErrorKind::ExecutableFileBusy => "otro programa lo está usando",
-        io::ErrorKind::TimedOut => "el disco o la red no responde",
-        io::ErrorKind::StaleNetworkFileHandle => "el disco de red ya no lo tiene",
-        io::ErrorKind::InvalidInput => "el sistema no lo admite",
-        _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => "hay un bucle de enlaces simbólicos",
-        _ if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => "el disco falla",
-        _ => return quoted(&error.to_string()),
-    };
-    known.to_owned()
 }
 
 /// Says why an address cannot be listened on.
@@ -293,13 +263,12 @@ pub(crate) fn glob_error(error: &SelectionError) -> String {
     }
 }
 
-/// Returns a reason: in English its details, in Spanish the words for its code and the details as a
-/// quotation.
+/// Returns a reason: in English its details, in Spanish the words for its code and the details.
 #[must_use]
 pub(crate) fn reason(reason: &Reason) -> String {
     match language::current() {
         Language::English => reason.detail.clone(),
-        Language::Spanish => reported(reason_code(reason.code), &reason.detail),
+        Language::Spanish => reported(reason_code(reason.code), told(&reason.detail)),
     }
 }
 
@@ -308,12 +277,8 @@ pub(crate) fn reason(reason: &Reason) -> String {
 pub(crate) fn told(remark: &str) -> String {
     match language::current() {
         Language::English => remark.to_owned(),
-        Language::Spanish => super::reports::spanish(remark).unwrap_or_else(|| quoted(remark)),
+        Language::Spanish => reports::spanish(remark).unwrap_or_else(|| quoted(remark)),
     }
-}
-
-fn quoted(english: &str) -> String {
-    format!("«{english}»")
 }
 
 /// Returns the reason for which a fetch waits, in the language in force. Only the words of another version of
@@ -332,10 +297,7 @@ pub(crate) fn waiting(why: &Waiting) -> String {
         Waiting::Connecting(1) => "conectando con 1 nodo".to_owned(),
         Waiting::Connecting(n) => format!("conectando con {n} nodos"),
         Waiting::Unreached(failures) => {
-            format!(
-                "hay nodos que lo tienen, pero no se alcanzan: {}",
-                quoted(failures)
-            )
+            format!("hay nodos que lo tienen, pero no se alcanzan: {}", told(failures))
         }
         Waiting::NoSource => "ningún nodo conectado tiene lo que falta".to_owned(),
         Waiting::NoSourceOfSome(n) => format!("ningún nodo conectado tiene {n} de los fragmentos"),
@@ -352,7 +314,7 @@ pub(crate) fn waiting(why: &Waiting) -> String {
         ),
         Waiting::Disk => "el disco de este nodo es más lento que sus fuentes".to_owned(),
         Waiting::Limit(rate) => format!("este nodo descarga como mucho a {rate}"),
-        Waiting::Other(words) => quoted(words),
+        Waiting::Other(words) => told(words),
     }
 }
 
@@ -395,7 +357,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_spanish_a_reason_is_spanish_and_its_details_are_quoted() {
+    fn in_spanish_a_reason_is_spanish_and_foreign_words_are_quoted() {
         let reason_of = |code, detail: &str| {
             reason(&Reason {
                 code,
@@ -407,7 +369,7 @@ mod tests {
         let _spanish = here(Language::Spanish);
         assert_eq!(
             reason_of(ReasonCode::NoRoom, detail),
-            format!("ningún otro nodo tiene sitio («{detail}»)")
+            "ningún otro nodo tiene sitio: a: 1 de 1 nodo sin sitio para una copia"
         );
         assert_eq!(waiting(&Waiting::SourcesBusy(2)), "las 2 fuentes están ocupadas");
         assert_eq!(
@@ -416,7 +378,7 @@ mod tests {
         );
         assert_eq!(told("refused"), "«refused»");
         assert_eq!(
-            io_error(&io::ErrorKind::StorageFull.into()),
+            io_error(&std::io::ErrorKind::StorageFull.into()),
             "no queda sitio en el disco"
         );
     }

@@ -294,8 +294,8 @@ shared::messages! {
         es: "en {peers}, {state}: mínimo {fewest} de {replicas}"
     }
     fn found_incomplete() {
-        en: "some fragments are on no peer that is online: it cannot be completed now",
-        es: "algunos fragmentos no están en ningún nodo conectado: ahora no se puede completar"
+        en: "some fragments are on no peer that is online and can be reached: it cannot be completed now; `peer why NAME` tells more",
+        es: "algunos fragmentos no están en ningún nodo conectado que se alcance: ahora no se puede completar; `peer why NOMBRE` dice más"
     }
     fn ask_where_to_save(default) { en: "save as [./{default}]: ", es: "guardar como [./{default}]: " }
     fn ask_replace(path) { en: "{path} exists; replace it?", es: "{path} ya existe; ¿reemplazarlo?" }

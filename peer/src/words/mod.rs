@@ -4,10 +4,11 @@
 //! it with the same placeholders. CONTRIBUTING.md says how to add one, and docs/glossary.md has the Spanish
 //! of the project's words; a node and a peer are both *nodo*.
 //!
-//! Logs and JSON are English only. So are the reports of other programs: `reports` has the Spanish of those
-//! that users meet, and a Spanish sentence quotes the others in «» after the Spanish words for their kind.
+//! Logs and JSON are English only. So are the reports of nodes and trackers, of which `reports` has the
+//! Spanish. A Spanish sentence quotes the words of an operating system or another program in «».
 
 mod errors;
+mod foreign;
 mod help;
 mod menu;
 mod names;
@@ -17,6 +18,7 @@ mod reports;
 mod transfers;
 
 pub(crate) use errors::*;
+pub(crate) use foreign::io_error;
 pub(crate) use help::*;
 pub(crate) use menu::*;
 pub(crate) use names::*;

@@ -60,6 +60,15 @@ planted! {
         "if self.leaves.get(block as usize).is_none() {";
     2 "copies that nobody undertook to keep count as replicas", "tracker/src/state/replicas/counts.rs":
         "Purpose::Durable => is_kept && is_sure," => "Purpose::Durable => is_sure,";
+    6 "copies that their peer has not confirmed make others superfluous", "tracker/src/state/replicas/counts.rs":
+        "is_live && self.is_confirmed && *standing" => "is_live && *standing",
+        test "tracker" "--lib" "the_last_replica_is_not_trimmed";
+    3 "a fact that finds nothing is passed over when it is replayed", "tracker/src/journal/mod.rs":
+        "contradiction.map_or(Ok(replayed), Err)" => "drop(contradiction); Ok(replayed)",
+        test "tracker" "--lib" "no_tracker_starts_on_a_journal";
+    3 "a snapshot of an earlier version forgets what was unpinned", "tracker/src/state/names/mod.rs":
+        "false if is_restored =>" => "false if is_restored && false =>",
+        test "tracker" "--lib" "snapshots_of_earlier_versions_lose_nothing";
     3 "a batch of one record is answered without being journaled", "tracker/src/ledger/batch.rs":
         "if !self.records.is_empty() {" => "if self.records.len() > 1 {";
     3 "a snapshot lacks its first name", "tracker/src/state/names/snapshot.rs":

@@ -116,6 +116,7 @@ impl Profile {
             heartbeat: Duration::from_secs(1),
             grace: Duration::from_secs(2),
             safe_mode: Duration::from_secs(8),
+            inventory: Duration::from_secs(8),
             tick: Duration::from_millis(500),
             stall: Duration::from_secs(12),
             cool_down: Duration::from_secs(5),

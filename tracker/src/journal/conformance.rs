@@ -401,7 +401,8 @@ fn a_journal_from_before_revisions_is_read_as_it_was_meant() {
     assert_eq!((sound.names, sound.contents, sound.peers), (3, 4, 3));
     let mut journal = SqliteJournal::open(dir.path()).expect("open");
     let mut state = crate::state::State::new(crate::Timing::default(), 1);
-    journal.replay(&mut |record| state.replay(record)).expect("whole");
+    let mut replay = |record| state.replay(record).expect("sound");
+    journal.replay(&mut replay).expect("whole");
     state.check();
     let past = |state: &crate::state::State, name: &str| -> Vec<String> {
         let all = state.revisions(&Name::new(name).expect("a name")).expect("known");

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use shared::refusal::of_sqlite;
 use shared::{Coded, ErrorCode};
 
-use crate::state::Record;
+use crate::state::{Record, State};
 
 pub use memory::MemoryJournal;
 pub use sqlite::{SqliteJournal, back_up};
@@ -78,6 +78,23 @@ pub struct Replayed {
     pub since_snapshot: u64,
 }
 
+/// Replays the journal.
+///
+/// # Errors
+/// When it cannot be read, or contradicts itself: then the state is not to be used.
+pub fn replay(journal: &mut dyn Journal, state: &mut State) -> Result<Replayed, JournalError> {
+    let (mut number, mut contradiction) = (0, None);
+    let replayed = journal.replay(&mut |record| {
+        number += 1;
+        if contradiction.is_none()
+            && let Err(why) = state.replay(record)
+        {
+            contradiction = Some(JournalError::Contradiction { number, why });
+        }
+    })?;
+    contradiction.map_or(Ok(replayed), Err)
+}
+
 /// Reason for which the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -121,6 +138,17 @@ pub enum JournalError {
         /// The damage, and its place.
         what: String,
     },
+    /// A fact is about something that the facts before it do not know.
+    #[error(
+        "the journal contradicts itself: fact {number}: {why}; nothing was changed. Keep the data directory, start on a \
+         backup that passes `tracker check`, and report it"
+    )]
+    Contradiction {
+        /// Number of the fact among those that are replayed.
+        number: u64,
+        /// The fact, and what is wrong with it.
+        why: String,
+    },
     /// The database engine failed.
     #[error("the journal {} failed: {source}{}", path.display(), advice(source))]
     Engine {
@@ -154,7 +182,7 @@ impl Coded for JournalError {
             Self::Inside(_) => ErrorCode::InvalidArgument,
             Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
             Self::Io { source, .. } => source.into(),
-            Self::Damaged { .. } => ErrorCode::Corrupt,
+            Self::Damaged { .. } | Self::Contradiction { .. } => ErrorCode::Corrupt,
             Self::Engine { source, .. } => code_of(source),
         }
     }

@@ -86,7 +86,7 @@ pub fn begin(
     seed: u64,
 ) -> Result<(State, crate::journal::Replayed), JournalError> {
     let mut state = State::new(policy, seed);
-    let replayed = journal.replay(&mut |record| state.replay(record))?;
+    let replayed = crate::journal::replay(journal, &mut state)?;
     let mut batch = Batch::new();
     batch.apply(&mut state, now, Command::BeginEpoch, ());
     batch.commit(journal)?;

@@ -5,15 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use shared::Coded as _;
 use shared::model::{
     ContentRef, Digest, Epoch, Expectation, FragmentLength, Hello, Incarnation, Manifest, Name, PeerId,
-    ReplicationTarget, Revision, RunTraits,
+    ReplicationTarget, Revision, RunTraits, Timestamp,
 };
 use shared::runtime::{Clock, Tasks};
 
-use super::{Ledger, LedgerError, LedgerThread};
+use super::{Ledger, LedgerError, LedgerThread, begin};
 use crate::journal::{Journal, JournalError, MemoryJournal, Replayed, SqliteJournal};
-use crate::state::{Closing, Publish, Record, Rejection};
+use crate::state::{Closing, Fact, Publish, Record, Rejection};
 use crate::timing::Timing;
 
 fn open(journal: impl Journal, tasks: &Tasks) -> (Ledger, LedgerThread) {
@@ -117,6 +118,33 @@ async fn every_publish_of_a_storm_is_there_after_a_crash() {
     for name in &names {
         assert_eq!(revision(&ledger, name).await, Some(Revision::new(1)), "{name}");
     }
+}
+
+#[test]
+fn no_tracker_starts_on_a_journal_that_contradicts_itself() {
+    let mut journal = MemoryJournal::new();
+    let records = [
+        Fact::EpochBegun(Epoch::new(1)),
+        Fact::PeerGone(PeerId::from_bytes([1; 16])),
+        Fact::PeerForgotten(PeerId::from_bytes([2; 16])),
+    ];
+    let records = records.map(|fact| Record {
+        at: Timestamp::from_millis(1),
+        fact,
+    });
+    journal.append(&records).expect("it takes anything");
+    let error = begin(&mut journal, Timing::default(), Timestamp::from_millis(2), 1);
+    let error = error.map(drop).expect_err("it contradicts itself");
+    assert_eq!(error.code().exit_code(), 8);
+    let told = error.to_string();
+    assert!(
+        told.contains("fact 2: peer 01010101010101010101010101010101 is gone"),
+        "{told}"
+    );
+    assert!(told.contains("start on a backup"), "{told}");
+    let mut count = 0;
+    journal.replay(&mut |_| count += 1).expect("it can be read");
+    assert_eq!(count, 3, "nothing was written");
 }
 
 #[tokio::test]

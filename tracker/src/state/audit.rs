@@ -1,11 +1,12 @@
 //! Invariants of the whole state, which tests assert after every step; and conditions on a fact in a journal,
 //! given the facts before it.
 //!
-//! Replay believes every record: the journal's checksums prove that it is the one that was written. An audit
-//! asks more: that the record could have come about. One that could not is a defect of the tracker that wrote
-//! it, or was put there by someone else.
+//! The journal's checksums prove that a record is the one that was written. Replay asks more: that the record
+//! could have come about. One that could not, such as the pin of a revision that nobody knows, would change
+//! nothing, and what it acknowledged would be lost in silence. Such a record is a defect of the tracker that
+//! wrote it, or of this one, or was put there by someone else: no tracker starts on it.
 
-use shared::model::{Name, Revision};
+use shared::model::{Name, PeerId, Revision};
 
 use super::State;
 use super::names::{Bound, Hold, NameHistory, Names};
@@ -57,13 +58,10 @@ impl State {
                     },
                 )
             }
-            Fact::PeerGone(peer)
-            | Fact::VisitorGone(peer)
-            | Fact::PeerForgotten(peer)
-            | Fact::ModeChanged { peer, .. }
-            | Fact::WentAway { peer, .. } => require(self.peers.get(*peer).is_some(), || {
-                format!("peer {peer} was never registered")
-            }),
+            Fact::PeerGone(peer) | Fact::VisitorGone(peer) => self.audit_peer(*peer, "is gone"),
+            Fact::PeerForgotten(peer) => self.audit_peer(*peer, "is forgotten"),
+            Fact::ModeChanged { peer, .. } => self.audit_peer(*peer, "has another mode"),
+            Fact::WentAway { peer, .. } => self.audit_peer(*peer, "is away for maintenance"),
             Fact::Published {
                 name,
                 revision,
@@ -105,6 +103,12 @@ impl State {
                 format!("the target of {name} changes, which is not bound")
             }),
         }
+    }
+
+    fn audit_peer(&self, peer: PeerId, what: &str) -> Result<(), String> {
+        require(self.peers.get(peer).is_some(), || {
+            format!("peer {peer} {what}, which was never registered or was forgotten")
+        })
     }
 }
 

@@ -91,13 +91,19 @@ impl State {
         }
     }
 
-    /// Replays a fact from the journal.
-    pub fn replay(&mut self, record: Record) {
+    /// Replays a fact from the journal, also one that cannot follow those before it.
+    ///
+    /// # Errors
+    /// When it cannot, and so would find nothing to change, or change something else; the complaint is in
+    /// words ([`Self::audit`]).
+    pub fn replay(&mut self, record: Record) -> Result<(), String> {
+        let audit = self.audit(&record);
         // The consequences of a fact for replicas need a tracker that knows holders; after a restart it knows
         // none.
         drop(self.evolve(record));
         // No peer's life is known yet, so watchers are told nothing about it.
         drop(self.peers.take_touched());
+        audit
     }
 
     /// Carries out a command, or rejects it and changes nothing.
@@ -252,7 +258,6 @@ impl State {
         if let Some(fact) = fact {
             self.commit(now, fact, out);
             for manifest in contents() {
-                self.peers.confirm(publisher, manifest.content());
                 self.replicas.register_publisher(manifest, publisher);
             }
         }
@@ -333,6 +338,7 @@ impl State {
     /// Makes a fact true now, has it journaled, and lets replicas follow.
     fn commit(&mut self, now: Timestamp, fact: Fact, out: &mut Outcome) {
         let record = Record { at: now, fact };
+        debug_assert_eq!(self.audit(&record), Ok(()), "{record:?}");
         out.records.push(record.clone());
         let change = self.evolve(record);
         self.replicas.follow(now, &change, &self.timing);

@@ -1,8 +1,9 @@
 //! Facts: the records of the journal, each true from a moment on.
 //!
-//! A fact states a result, not a request, so its replay involves no decision and cannot fail. The same
-//! function (`State::evolve`) applies facts when they come about and when they are replayed; a snapshot is
-//! nothing but the shortest list of facts that leads to the same state.
+//! A fact states a result, not a request, so its replay involves no decision; it fails only when the facts
+//! before it do not know what it is about (`audit.rs`). The same function (`State::evolve`) applies facts
+//! when they come about and when they are replayed; a snapshot is nothing but the shortest list of facts that
+//! leads to the same state.
 
 use shared::model::{
     Epoch, FileMetadata, Holding, HostPort, Incarnation, Manifest, Mark, Name, Parts, PeerId, PeerMode,

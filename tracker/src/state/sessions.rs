@@ -58,18 +58,12 @@ impl State {
         if let Some(fact) = registered {
             self.commit(now, fact, out);
         }
-        // The old holdings are believed until the peer has announced all that it holds.
         let said = hello.holdings.as_ref();
         let listing = said.map(|said| self.replicas.unknown_buckets(peer, said, &self.names));
-        let mut unconfirmed = self.replicas.contents_of(peer).cloned().unwrap_or_default();
-        if let Some(listing) = listing {
-            unconfirmed.retain(|content| listing.contains(*content));
-        }
-        let times = (now, now.after(self.timing.lease));
-        if let Some(old) = self.peers.open(id, hello, unconfirmed, times, origin) {
+        if let Some(old) = self.peers.open(id, hello, now, &self.timing, origin) {
             out.close(old, Closing::Replaced);
         }
-        self.replicas.mark_held_by(peer);
+        self.replicas.begin_inventory(peer, listing.as_ref());
         Ok(Welcome {
             epoch: self.history.epoch(),
             lease: self.timing.lease,
@@ -123,16 +117,15 @@ impl State {
                 completes_inventory,
             } => {
                 for holding in holdings {
-                    self.peers.confirm(peer, holding.content);
                     let (cx, replicas, _) = self.context(now);
                     let arrived = replicas.announced(&cx, peer, holding);
                     if arrived > 0 {
                         self.peers.advance(peer, arrived, now);
                     }
                 }
-                if completes_inventory && let Some(gone) = self.peers.complete_inventory(peer) {
+                if completes_inventory && self.peers.complete_inventory(peer) {
                     let (cx, replicas, rng) = self.context(now);
-                    replicas.complete_inventory(&cx, peer, gone, rng, out);
+                    replicas.complete_inventory(&cx, peer, rng, out);
                 }
             }
             Report::AssignmentFailed {

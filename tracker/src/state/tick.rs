@@ -15,10 +15,11 @@ impl State {
             self.replicas.put_off(away);
         }
         self.peers.forget_copies(now);
-        for peer in self.peers.expire_leases(now) {
+        let expired = self.peers.expire_leases(now).into_iter();
+        for peer in expired.chain(self.peers.late_inventories(now)) {
             self.replicas.mark_held_by(peer);
         }
-        if self.peers.leave_safe_mode(now) {
+        if self.peers.leave_safe_mode(now, &self.timing) {
             self.replicas.sweep_anew();
             self.feed.push(self.history.facts(), FeedEvent::Settled);
         }
@@ -46,7 +47,7 @@ impl State {
             self.replicas.mark_held_by(peer);
         }
         for peer in self.peers.newly_away(now) {
-            for fact in facts_of_maintenance(peer, &self.replicas.kept_by(peer, &self.names)) {
+            for fact in facts_of_maintenance(peer, &self.replicas.kept_by(peer, &self.names, &self.peers)) {
                 self.commit(now, fact, out);
             }
         }

@@ -83,7 +83,7 @@ fn a_location_says_who_holds_what_and_how_many_are_not_shown() {
         manifest,
         whole: None,
     };
-    let told = location("a/x", &found);
+    let told = location("a/x", &found, None);
     let expected = format!(
         "\
 a/x  revision 4  146.5 KiB
@@ -96,6 +96,10 @@ ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
         found.binding.content
     );
     assert_eq!(told, expected);
+    // The table folds to the terminal.
+    let narrow = location("a/x", &found, Some(40));
+    let table = narrow.split_once("\n\n").expect("a table").1;
+    assert!(table.lines().all(|line| line.chars().count() <= 40), "{narrow}");
     // Of a directory it says how all of it stands.
     let share = |held, kept| Share {
         peer: peer(),
@@ -119,7 +123,7 @@ ababababab  127.0.0.1:50053  -     suspect  yes    0-1 (2 of 3)
         keeper_count: 2,
         shares: vec![share(3_001, 3_001), share(3_000, 7), share(5, 0)],
     });
-    let told = location("a/x", &of_all);
+    let told = location("a/x", &of_all, None);
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines[0], "a/x  revision 4  185.7 MiB");
     let stands = "a directory, its catalog and 2 parts: 3001 fragments, 2994 of them with 2 replicas; the fewest is 1: degraded";
@@ -268,7 +272,7 @@ fn a_drain_says_what_is_left_why_and_for_how_long() {
 
 #[test]
 fn a_survey_names_losses_and_the_endangered() {
-    let text = survey(&Survey {
+    let endangered = Survey {
         contents: 2,
         bytes: 2 << 20,
         replicated: 1,
@@ -293,7 +297,8 @@ fn a_survey_names_losses_and_the_endangered() {
             ..Repair::default()
         },
         ..Survey::default()
-    });
+    };
+    let text = survey(&endangered, None);
     let expected = [
         "2 contents, 2.0 MiB: 1 replicated, 1 degraded, 0 unavailable",
         "1 survive none, 0 any one, 1 any two",

@@ -42,6 +42,9 @@ pub(crate) struct Names {
     floor: Revision,
     /// The name that the look at old revisions has come to.
     aged: Option<Name>,
+    /// The name whose past a snapshot has just told, in which its binding may come next: earlier versions
+    /// told the past first.
+    remembered: Option<Name>,
 }
 
 /// A content that some name keeps: directly, or as a part of a collection.
@@ -150,6 +153,7 @@ impl Default for Names {
             limit: RevisionLimit::ONE,
             floor: Revision::NONE,
             aged: None,
+            remembered: None,
         }
     }
 }
@@ -332,6 +336,11 @@ impl Names {
             } => self.move_binding(&from, tombstone, &to, revision, at),
             Fact::TargetChanged { name, target } => self.change(&name, |history| history.set_target(target)),
             Fact::Name(fact) => self.restore_line(fact, at),
+            Fact::History { .. } => {
+                // The end of a snapshot.
+                self.remembered = None;
+                RefChange::default()
+            }
             _ => RefChange::default(),
         }
     }
@@ -375,16 +384,28 @@ impl Names {
     /// binding.
     fn bind(&mut self, name: &Name, revision: Revision, bound: Bound, at: Timestamp) -> RefChange {
         let limit = self.limit;
+        // Nothing of a past that a snapshot tells is beyond the limit.
+        let is_restored = self
+            .remembered
+            .take()
+            .is_some_and(|remembered| remembered == *name);
         self.change(name, |history| match history.last() == revision {
             true => {
                 history.add_publishers(&bound.publishers);
                 bound.contents().collect()
             }
+            false if is_restored => {
+                let touched = bound.contents().collect();
+                let bound = Some(Box::new(bound));
+                history.push(Revised { revision, at, bound });
+                touched
+            }
             false => history.bind(revision, at, bound, limit),
         })
     }
 
-    /// Restores a past revision from a snapshot; past revisions come in order, before the newest one.
+    /// Restores a past revision from a snapshot; past revisions come in order, after the newest one or before
+    /// it.
     fn remember(&mut self, name: &Name, revision: Revision, past: Past, at: Timestamp) -> RefChange {
         let bound = match past {
             Past::Removed => None,
@@ -412,6 +433,7 @@ impl Names {
                 Some(Bound { hold, pins, ..bound })
             }
         };
+        self.remembered = Some(name.clone());
         self.change(name, |history| {
             let touched = bound.iter().flat_map(Bound::contents).collect();
             let bound = bound.map(Box::new);

@@ -105,9 +105,15 @@ impl Peers {
         self.safe_mode.is_some()
     }
 
-    /// Ends safe mode when every peer has reported or its time is over; returns whether it has ended now.
-    pub(crate) fn leave_safe_mode(&mut self, now: Timestamp) -> bool {
-        let is_over = |mode: &SafeMode| mode.waiting_for.is_empty() || mode.until <= now;
+    /// Ends safe mode when every peer has reported, or its time is over and none is listing what it holds;
+    /// returns whether it has ended now. Inventories that begin later than that prolong it once.
+    pub(crate) fn leave_safe_mode(&mut self, now: Timestamp, timing: &Timing) -> bool {
+        let is_awaited = |id: &PeerId| self.get(*id).is_some_and(Peer::is_inventory_awaited);
+        let is_over = |mode: &SafeMode| {
+            let is_late = mode.until.after(timing.inventory) <= now;
+            let is_time_over = mode.until <= now && (is_late || !mode.waiting_for.iter().any(is_awaited));
+            mode.waiting_for.is_empty() || is_time_over
+        };
         if !self.safe_mode.as_ref().is_some_and(is_over) {
             return false;
         }
@@ -140,6 +146,7 @@ impl Peers {
             }
             peer.reach.put_off(away);
         }
+        self.put_off_inventories(away);
         if let Some(safe_mode) = &mut self.safe_mode {
             safe_mode.until = safe_mode.until.after(away);
         }

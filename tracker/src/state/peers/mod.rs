@@ -6,23 +6,26 @@
 //! maintenance; the others are in [`replicas`](super::replicas).
 
 mod copies;
+mod inventories;
 mod leases;
 mod maintenance_holdings;
 mod modes;
 mod reach;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use shared::model::{
-    ContentId, DialFailure, Hello, HostPort, Incarnation, Numbered, PeerId, PeerMode, PeerState, Report,
-    RunTraits, Timestamp, Zone,
+    DialFailure, Hello, HostPort, Incarnation, Numbered, PeerId, PeerMode, PeerState, Report, RunTraits,
+    Timestamp, Zone,
 };
 
 use super::command::{Origin, Rejection, SessionId};
 use super::record::{Fact, Record, Registration, require};
 use crate::placement::Rings;
+use crate::timing::Timing;
 pub(crate) use copies::Contest;
 use copies::{Copied, Rivals, Run};
+use inventories::Inventory;
 use leases::SafeMode;
 use maintenance_holdings::MaintenanceHoldings;
 use reach::{Probe, Reachability};
@@ -73,6 +76,8 @@ pub(crate) struct Peer {
     /// Time at which an assignment of it last moved.
     progress_at: Timestamp,
     session: Option<Session>,
+    /// Inventory that it has begun and not completed; none for a peer that has not said hello.
+    inventory: Option<Inventory>,
     /// Whether it is lost because it left.
     has_left: bool,
     /// Traits of its latest run.
@@ -107,9 +112,6 @@ pub(crate) struct Session {
     sent_facts: u64,
     /// Failure to dial it that it was told.
     told_failure: Option<DialFailure>,
-    /// Contents that it was known to hold when it said hello and has not announced since. They are dropped
-    /// when its inventory is complete; none from then on.
-    unconfirmed: Option<BTreeSet<ContentId>>,
 }
 
 impl Session {
@@ -120,14 +122,6 @@ impl Session {
     /// Number of the last message that was taken in.
     pub(crate) const fn sequence(&self) -> u64 {
         self.sequence
-    }
-
-    /// Returns whether the peer was known to hold the content when it said hello, and has not announced it
-    /// since.
-    pub(crate) fn is_unconfirmed(&self, content: ContentId) -> bool {
-        self.unconfirmed
-            .as_ref()
-            .is_some_and(|contents| contents.contains(&content))
     }
 }
 
@@ -233,7 +227,7 @@ impl Peer {
     pub(crate) fn ready_session(&self) -> Option<&Session> {
         self.session
             .as_ref()
-            .filter(|session| self.is_live() && session.unconfirmed.is_none())
+            .filter(|_| self.is_live() && self.inventory.is_none())
     }
 }
 
@@ -407,6 +401,7 @@ impl Peers {
                     refused: None,
                     progress_at: Timestamp::default(),
                     session: None,
+                    inventory: None,
                     has_left: false,
                     traits: RunTraits::default(),
                     reach: Reachability::new(),
@@ -451,6 +446,7 @@ impl Peers {
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.life = Life::Lost { since: at };
             (peer.kept_nothing, peer.has_told, peer.reach) = (kept_nothing, false, Reachability::new());
+            peer.inventory = None;
             self.rings.remove(id);
             if let Some(session) = peer.session.take() {
                 self.sessions.remove(&session.id);
@@ -477,15 +473,13 @@ impl Peers {
     }
 
     /// Opens the session of a peer that has said hello, and lets its lease run; returns the session that it
-    /// replaces.
-    ///
-    /// The peer is believed to hold the `unconfirmed` contents until it has said what it holds.
+    /// replaces. The peer's inventory begins.
     pub(crate) fn open(
         &mut self,
         id: SessionId,
         hello: &Hello,
-        unconfirmed: BTreeSet<ContentId>,
-        (now, lease_until): (Timestamp, Timestamp),
+        now: Timestamp,
+        timing: &Timing,
         origin: Option<Origin>,
     ) -> Option<SessionId> {
         self.touch(hello.peer);
@@ -494,6 +488,8 @@ impl Peers {
         (peer.used, peer.disk_free, peer.refused) = (hello.used, hello.traits.disk_free, None);
         (peer.has_left, peer.traits) = (false, hello.traits);
         peer.reach.greet(hello, origin, now, must_wait);
+        peer.inventory = Some(Inventory::begin(peer.inventory.take(), now, timing));
+        let lease_until = now.after(timing.lease);
         peer.life = Life::Live { lease_until };
         self.sessions.insert(id, hello.peer);
         let old = peer.session.replace(Session {
@@ -503,7 +499,6 @@ impl Peers {
             sequence: 1,
             sent_facts: 0,
             told_failure: None,
-            unconfirmed: Some(unconfirmed),
         })?;
         self.sessions.remove(&old.id);
         Some(old.id)
@@ -571,24 +566,6 @@ impl Peers {
             let least = bytes.min(peer.largest_copy(now).saturating_add(1));
             peer.refused = Some((least, until));
         }
-    }
-
-    /// Notes that a peer has announced a content, or published it.
-    pub(crate) fn confirm(&mut self, id: PeerId, content: ContentId) {
-        let session = self.peers.get_mut(&id).and_then(|peer| peer.session.as_mut());
-        if let Some(unconfirmed) = session.and_then(|session| session.unconfirmed.as_mut()) {
-            unconfirmed.remove(&content);
-        }
-    }
-
-    /// Notes that a peer has announced everything that it holds; returns the contents that it does not hold
-    /// any longer. None when it said so before.
-    pub(crate) fn complete_inventory(&mut self, id: PeerId) -> Option<BTreeSet<ContentId>> {
-        let peer = self.get_mut(id)?;
-        let gone = peer.session.as_mut()?.unconfirmed.take()?;
-        peer.has_told = true;
-        self.waits_no_longer_for(id);
-        Some(gone)
     }
 
     /// Returns the session in which a peer is to be sent a mark of this many facts; none when it was sent as

@@ -1,14 +1,5 @@
-//! Worth of a copy: what it counts for. All counts, displays, acknowledgements and orders ask here.
-//!
-//! | a copy on a peer that is | offered | read | durable, spare | suffices, remains | expected |
-//! |---|---|---|---|---|---|
-//! | lost, or told to drop it | no | no | no | no | no |
-//! | out of reach | last | no | no | for the grace time | no |
-//! | not confirmed to be in reach | yes | yes | no | yes | yes |
-//! | silent | yes | yes | no | yes | in an outage |
-//! | there for one command only, or a copy that it does not keep | yes | yes | no | no | no |
-//!
-//! A copy on a peer that is being drained is neither spare nor does it suffice; otherwise it counts.
+//! Worth of a copy: what it counts for. All counts, displays, acknowledgements and orders ask here. The table
+//! in ARCHITECTURE.md ("What a copy counts for") says the same in words.
 
 use super::Held;
 use crate::state::peers::{Peers, Standing};
@@ -18,8 +9,10 @@ use crate::state::peers::{Peers, Standing};
 pub(crate) enum Purpose {
     /// Readers are told of the copy; those out of reach come last.
     Offer,
-    /// Others read the copy: content that lacks such a copy is unavailable.
+    /// Others can read the copy, now or when its peer is back: content that lacks such a copy is unavailable.
     Read,
+    /// Others read the copy at this moment.
+    ReadNow,
     /// Users are promised that the copy will be there when others are lost.
     Durable,
     /// Other copies are dropped, or switched off, because there is this one.
@@ -32,6 +25,8 @@ pub(crate) enum Purpose {
     Remain,
     /// The copy is there, or will be when an outage is over.
     Expect,
+    /// The copy is noted for the time that its peer is away for maintenance.
+    Note,
 }
 
 impl Held {
@@ -45,19 +40,23 @@ impl Held {
         }
         let (is_live, is_staying) = (peer.is_live(), !peers.is_draining(self.peer));
         let is_kept = self.keeps && !peer.is_transient();
+        // An inventory that is late is not waited for: the peer may have lost what it has not confirmed.
+        let is_believed = self.is_confirmed || !peer.is_inventory_late();
         let standing = peer.standing();
-        let is_in_reach = !matches!(standing, Standing::Unreachable { .. });
-        let is_waited_for = matches!(standing, Standing::Unreachable { grace: Some(_), .. });
-        let is_sure = is_live && *standing == Standing::Reachable;
+        let is_there = is_believed && !matches!(standing, Standing::Unreachable { .. });
+        let is_waited_for = is_believed && matches!(standing, Standing::Unreachable { grace: Some(_), .. });
+        let is_sure = is_live && self.is_confirmed && *standing == Standing::Reachable;
         match purpose {
             Purpose::Offer => true,
-            Purpose::Read => is_in_reach,
+            Purpose::Read => is_there,
+            Purpose::ReadNow => is_there && is_live,
             Purpose::Durable => is_kept && is_sure,
             Purpose::Spare => is_kept && is_sure && is_staying,
-            Purpose::Suffice => is_kept && is_staying && (is_in_reach || is_waited_for),
-            Purpose::SufficeAtOnce => is_kept && is_staying && is_live && is_in_reach,
-            Purpose::Remain => is_kept && (is_in_reach || is_waited_for),
-            Purpose::Expect => is_kept && is_in_reach && (is_live || peers.is_excused(self.peer)),
+            Purpose::Suffice => is_kept && is_staying && (is_there || is_waited_for),
+            Purpose::SufficeAtOnce => is_kept && is_staying && is_live && is_there,
+            Purpose::Remain => is_kept && (is_there || is_waited_for),
+            Purpose::Expect => is_kept && is_there && (is_live || peers.is_excused(self.peer)),
+            Purpose::Note => is_kept && self.is_confirmed && (is_there || is_waited_for),
         }
     }
 }

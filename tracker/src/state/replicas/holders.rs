@@ -30,6 +30,9 @@ pub(crate) struct Held {
     /// Whether the peer says that the copy was assigned to it: a publisher that says so has lost its own
     /// file.
     pub(super) is_assigned: bool,
+    /// Whether the peer has said so since its latest hello: announced it, published it, or told in short that
+    /// nothing has changed.
+    pub(super) is_confirmed: bool,
 }
 
 impl Held {
@@ -43,6 +46,10 @@ impl Held {
 
     pub(crate) const fn keeps(&self) -> bool {
         self.keeps
+    }
+
+    pub(crate) const fn is_confirmed(&self) -> bool {
+        self.is_confirmed
     }
 
     #[cfg(test)]
@@ -122,7 +129,7 @@ impl Holders {
         self.by_peer.get(&peer).map_or(0, BTreeSet::len)
     }
 
-    /// Replaces the peer's holding of the content; an eviction under way is off.
+    /// Replaces the peer's holding of the content, which is confirmed by that; an eviction under way is off.
     pub(super) fn set(
         &mut self,
         content: ContentId,
@@ -143,6 +150,7 @@ impl Holders {
             is_evicting: false,
             refusals: 0,
             is_assigned: false,
+            is_confirmed: true,
         };
         match all.binary_search_by_key(&peer, |held| held.peer) {
             Ok(at) => {

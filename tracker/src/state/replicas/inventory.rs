@@ -1,8 +1,9 @@
 //! Reports of peers about what they hold and copy.
 //!
 //! A peer that is back lists only what the tracker does not know of it already. Both sides have the digest of
-//! every bucket (see [`HoldingsDigest`]); a bucket with equal digests is believed as it is. Invariant: the
-//! listed contents and those of the believed buckets are together all that the peer holds.
+//! every bucket (see [`HoldingsDigest`]); a bucket with equal digests is confirmed as it is. Invariant: the
+//! listed contents and those of the confirmed buckets are together all that the peer holds; what is not
+//! confirmed when the inventory is complete is not held.
 
 use rand::Rng;
 use shared::model::{AssignmentFailure, ContentId, DigestBuckets, Holding, HoldingsDigest, Order, PeerId};
@@ -50,6 +51,17 @@ impl Replicas {
         // An order to drop the content may have got lost, or been refused: only an announce tells.
         evicting.into_iter().for_each(|content| unknown.insert(content));
         unknown
+    }
+
+    /// Believes less firmly from now on what a peer that says hello is known to hold, except in the buckets
+    /// that it need not list: the rest is to be confirmed.
+    pub(crate) fn begin_inventory(&mut self, peer: PeerId, listing: Option<&DigestBuckets>) {
+        for content in self.holders.contents_of(peer).cloned().unwrap_or_default() {
+            if let Some(held) = self.holders.get_mut(content, peer) {
+                held.is_confirmed = listing.is_some_and(|listing| !listing.contains(content));
+            }
+        }
+        self.mark_held_by(peer);
     }
 
     /// Applies an announce of one content; returns how many bytes have arrived that were assigned to the
@@ -103,17 +115,21 @@ impl Replicas {
         arrived
     }
 
-    /// Completes a peer's inventory: it does not hold the `gone` contents any longer. Orders of the session
-    /// before may have got lost, so they are sent again.
+    /// Completes a peer's inventory: it does not hold any longer what it has not confirmed. Orders of the
+    /// session before may have got lost, so they are sent again.
     pub(crate) fn complete_inventory(
         &mut self,
         cx: &Context<'_>,
         peer: PeerId,
-        gone: impl IntoIterator<Item = ContentId>,
         rng: &mut impl Rng,
         out: &mut Outcome,
     ) {
-        for content in gone {
+        let held = self.holders.contents_of(peer).into_iter().flatten().copied();
+        let is_gone = |content: &ContentId| {
+            let held = self.holders.get(*content, peer);
+            held.is_some_and(|held| !held.is_confirmed)
+        };
+        for content in held.filter(is_gone).collect::<Vec<_>>() {
             self.drop_holding(content, peer);
             self.forget_orphan_without_holders(content);
             self.agenda.mark(content);

@@ -227,6 +227,8 @@ impl Replicas {
         });
         if manifest.fragment_count() > 0 && !has_said_less {
             self.holders.set(content, publisher, Fragments::All, true, false);
+        } else if let Some(held) = self.holders.get_mut(content, publisher) {
+            held.is_confirmed = true;
         }
         self.assignments.cancel(content, publisher);
         self.agenda.mark(content);
@@ -301,15 +303,15 @@ impl Replicas {
         self.swept = None;
     }
 
-    /// Returns the peer's kept holdings of named contents.
-    pub(crate) fn kept_by(&self, peer: PeerId, names: &Names) -> Vec<Holding> {
+    /// Returns the peer's holdings of named contents that are noted while it is away for maintenance.
+    pub(crate) fn kept_by(&self, peer: PeerId, names: &Names, peers: &Peers) -> Vec<Holding> {
         let contents = self.holders.contents_of(peer).into_iter().flatten();
         let kept = contents.filter_map(|content| {
             let held = self.holders.get(*content, peer)?;
             let manifest = names.content(*content)?.manifest();
             let fragments = held.fragments.to_set(manifest.fragment_count());
             // Of a content that it was only about to hold, it has nothing.
-            (held.keeps && !held.is_evicting && !fragments.is_empty()).then_some(Holding {
+            (held.counts(Purpose::Note, peers) && !fragments.is_empty()).then_some(Holding {
                 content: *content,
                 fragments,
                 keeps: true,
@@ -383,6 +385,10 @@ impl Replicas {
     fn check_holders(&self, names: &Names, peers: &Peers) {
         for (content, held) in self.holders.iter() {
             assert!(!peers.is_lost(held.peer), "holders are members, and not lost");
+            assert!(
+                held.is_confirmed || peers.get(held.peer).is_some_and(Peer::is_listing),
+                "a complete inventory leaves no doubt"
+            );
             assert_eq!(
                 held.is_evicting,
                 self.evictions.contains_key(&(content, held.peer)),

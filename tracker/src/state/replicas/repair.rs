@@ -169,10 +169,7 @@ impl Replicas {
     ) -> Option<Charge> {
         let held = self.holders.of(manifest.content()).iter();
         let useful = held.filter(|held| {
-            held.peer != target
-                && held.counts(Purpose::Read, peers)
-                && peers.is_live(held.peer)
-                && held.fragments.intersects(wanted)
+            held.peer != target && held.counts(Purpose::ReadNow, peers) && held.fragments.intersects(wanted)
         });
         let live: Vec<_> = useful.map(|held| held.peer).collect();
         let mut free = live.clone();
@@ -314,7 +311,7 @@ impl Replicas {
         let mut ranked: Vec<_> = useful
             .map(|held| {
                 (
-                    !peers.is_live(held.peer) || !held.counts(Purpose::Read, peers),
+                    !held.counts(Purpose::ReadNow, peers),
                     !self.budget.has_source(&self.assignments, held.peer),
                     !held.fragments.covers(wanted),
                     held.peer,

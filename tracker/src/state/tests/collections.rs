@@ -134,7 +134,7 @@ fn replayed(world: &World) -> State {
         .state
         .records()
         .into_iter()
-        .for_each(|record| copy.replay(record));
+        .for_each(|record| copy.replay(record).expect("sound"));
     copy
 }
 

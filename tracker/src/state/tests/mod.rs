@@ -3,6 +3,7 @@
 mod budget;
 mod collections;
 mod copies;
+mod counts;
 mod durability;
 mod feed;
 mod fleet;
@@ -16,6 +17,7 @@ mod random;
 mod reach;
 mod reconciliation;
 mod release;
+mod replay;
 mod replica_sets;
 mod replicas;
 mod restarts;

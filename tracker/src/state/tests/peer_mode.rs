@@ -157,7 +157,7 @@ fn a_drain_outlives_restarts_of_both_and_can_be_called_off() {
         .state
         .records()
         .into_iter()
-        .for_each(|record| copy.replay(record));
+        .for_each(|record| copy.replay(record).expect("sound"));
     assert_eq!(duty_in(&copy), Some(PeerMode::Draining), "in a snapshot too");
     world.obey();
     assert!(world.drain_status(leaver).is_safe);
@@ -252,7 +252,7 @@ fn a_restart_during_a_maintenance_keeps_the_absent_peers_holdings() {
     world.tick();
     let mut copy = State::new(crate::Timing::default(), 3);
     for record in world.state.records() {
-        copy.replay(record);
+        copy.replay(record).expect("sound");
     }
     assert_eq!(copy.records(), world.state.records(), "in a snapshot too");
     restart_without(&mut world, &bytes, away);
@@ -349,7 +349,7 @@ fn another_target_is_kept_through_a_restart_and_leaves_the_revision() {
     assert_eq!(world.health(&bytes).target.get(), 2);
     let mut copy = State::new(crate::Timing::default(), 3);
     for record in world.state.records() {
-        copy.replay(record);
+        copy.replay(record).expect("sound");
     }
     let what = shared::model::ContentRef::Id(bytes.content());
     assert_eq!(

@@ -10,10 +10,10 @@ use shared::model::{
 };
 
 use super::feed::Reader;
-use super::pins::Pins;
+use super::pins::{Pins, facts};
 use super::world::{World, content, peer, some};
 use crate::Timing;
-use crate::state::{Command, Rejection};
+use crate::state::{Command, Rejection, State};
 
 const PEERS: u8 = 5;
 const CONTENTS: u8 = 4;
@@ -25,6 +25,12 @@ enum Step {
         peer: u8,
         incarnation: u64,
         epoch: u64,
+    },
+    /// Comes back and says in short that it holds what the tracker believes, but for these contents.
+    ComeBack {
+        peer: u8,
+        incarnation: u64,
+        lost: u8,
     },
     Disconnect {
         peer: u8,
@@ -129,6 +135,8 @@ fn step() -> impl Strategy<Value = Step> {
     );
     prop_oneof![
         4 => hello.prop_map(|(peer, incarnation, epoch)| Step::Hello { peer, incarnation, epoch }),
+        2 => (peer.clone(), 1_u64..4, any::<u8>())
+            .prop_map(|(peer, incarnation, lost)| Step::ComeBack { peer, incarnation, lost }),
         1 => peer.clone().prop_map(|peer| Step::Disconnect { peer }),
         10 => (peer, what()).prop_map(|(peer, what)| Step::Say { peer, what }),
         1 => (0_u64..4, 0_u64..9).prop_map(|(back, sequence)| Step::Stray { back, sequence }),
@@ -243,6 +251,18 @@ fn act(world: &mut World, pins: &mut Pins, step: &Step) {
             incarnation,
             epoch,
         } => drop(world.hello(peer, incarnation, Epoch::new(epoch))),
+        Step::ComeBack {
+            peer: n,
+            incarnation,
+            lost,
+        } => {
+            let held: Vec<_> = believed(world, n)
+                .into_iter()
+                .filter(|(content, _)| lost >> content & 1 == 0)
+                .map(|(_, holding)| holding)
+                .collect();
+            drop(world.try_hello_saying(n, incarnation, &held));
+        }
         Step::Disconnect { peer: n } if world.peers.contains_key(&peer(n)) => world.disconnect(n),
         Step::Say { peer: n, ref what } if world.peers.contains_key(&peer(n)) => {
             drop(world.say(n, report(what)));
@@ -331,9 +351,9 @@ fn check_who_can_go(world: &World) {
                 })
             };
             for index in held.fragments().to_set(manifest.fragment_count()).iter() {
-                let mut left = holders
-                    .iter()
-                    .filter(|held| held.keeps() && !held.is_evicting() && stays(held.peer()));
+                let mut left = holders.iter().filter(|held| {
+                    held.keeps() && held.is_confirmed() && !held.is_evicting() && stays(held.peer())
+                });
                 let count = left
                     .by_ref()
                     .filter(|held| held.fragments().to_set(manifest.fragment_count()).contains(index))
@@ -358,6 +378,23 @@ fn forgetful() -> World {
     world
 }
 
+/// Returns what the tracker believes that a peer holds, with the numbers of the contents.
+fn believed(world: &World, n: u8) -> Vec<(u8, Holding)> {
+    let held = |number| {
+        let manifest = bytes(number);
+        let held = world.state.replicas.held(manifest.content(), peer(n))?;
+        let holding = Holding {
+            content: manifest.content(),
+            fragments: held.fragments().to_set(manifest.fragment_count()),
+            keeps: held.keeps(),
+            is_assigned: held.is_assigned(),
+            is_fetching: false,
+        };
+        Some((number, holding))
+    };
+    (1..=CONTENTS).filter_map(held).collect()
+}
+
 /// Calms the world: every peer is connected, announces its holdings, and obeys its orders.
 fn calm(world: &mut World) {
     for n in 1..=PEERS {
@@ -365,19 +402,9 @@ fn calm(world: &mut World) {
             .peers
             .get(&peer(n))
             .map_or(9, |peer| peer.incarnation.get().max(9));
-        let held: Vec<_> = (1..=CONTENTS)
-            .map(bytes)
-            .filter_map(|manifest| {
-                let held = world.state.replicas.held(manifest.content(), peer(n))?;
-                let fragments = held.fragments().to_set(manifest.fragment_count());
-                Some(Holding {
-                    content: manifest.content(),
-                    fragments,
-                    keeps: held.keeps(),
-                    is_assigned: held.is_assigned(),
-                    is_fetching: false,
-                })
-            })
+        let held = believed(world, n)
+            .into_iter()
+            .map(|(_, holding)| holding)
             .collect();
         if world.peers.contains_key(&peer(n)) {
             world.disconnect(n);
@@ -422,6 +449,39 @@ fn calm(world: &mut World) {
 fn cases() -> u32 {
     let given = std::env::var("PROPTEST_CASES").ok();
     given.map_or(200, |given| given.parse().expect("PROPTEST_CASES is a number"))
+}
+
+/// Trackers that have started from a snapshot, and replay the facts since.
+#[derive(Default)]
+struct Successors {
+    states: Vec<State>,
+    facts: usize,
+}
+
+impl Successors {
+    /// Replays the newest facts, and asserts that each is what the tracker itself is.
+    fn follow(&mut self, world: &World) {
+        for record in &world.journal[self.facts..] {
+            for state in &mut self.states {
+                assert_eq!(state.replay(record.clone()), Ok(()), "{record:?}");
+            }
+        }
+        self.facts = world.journal.len();
+        for state in &self.states {
+            assert_eq!(state.records(), world.state.records());
+            assert_eq!(facts(state), facts(&world.state), "not only to the same snapshot");
+        }
+    }
+
+    /// Starts another one from a snapshot of the newest, which has started from one itself.
+    fn start(&mut self, world: &World) {
+        let mut state = State::new(Timing::default(), 5);
+        for record in self.states.last().unwrap_or(&world.state).records() {
+            assert_eq!(state.replay(record.clone()), Ok(()), "{record:?}");
+        }
+        self.states.push(state);
+        self.facts = world.journal.len();
+    }
 }
 
 proptest! {
@@ -471,6 +531,28 @@ proptest! {
             prop_assert!(replicas.count() <= health.target.get() as usize, "a surplus is trimmed");
         }
         prop_assert_eq!(world.take_orders(), []);
+    }
+
+    #[test]
+    fn snapshot_and_log_lead_to_the_same_state_at_any_cut(
+        steps in proptest::collection::vec((step(), prop::bool::weighted(0.1)), 1..60),
+    ) {
+        let (mut world, mut pins) = (forgetful(), Pins::default());
+        let mut successors = Successors::default();
+        for (step, is_cut) in steps {
+            if is_cut {
+                successors.start(&world);
+            }
+            act(&mut world, &mut pins, &step);
+            successors.follow(&world);
+        }
+        // The log alone, from the first fact on.
+        let mut whole = State::new(Timing::default(), 6);
+        for record in &world.journal {
+            prop_assert_eq!(whole.replay(record.clone()), Ok(()));
+        }
+        prop_assert_eq!(whole.records(), world.state.records());
+        prop_assert_eq!(facts(&whole), facts(&world.state));
     }
 
     #[test]

@@ -44,7 +44,10 @@ fn a_snapshot_leads_to_the_same_state_as_the_journal() {
     assert!(snapshot.len() < world.journal.len());
     let replay = |records: &[crate::state::Record]| {
         let mut state = State::new(crate::Timing::default(), 9);
-        records.iter().cloned().for_each(|record| state.replay(record));
+        records
+            .iter()
+            .cloned()
+            .for_each(|record| state.replay(record).expect("sound"));
         state.check();
         state.records()
     };

@@ -175,10 +175,11 @@ fn a_complete_inventory_ends_the_holdings_that_were_not_announced() {
     world.disconnect(1);
     world.hello(1, 2, Epoch::new(1)).expect("welcome");
     assert_eq!(
-        world.health(&lost).fewest,
-        1,
-        "believed until it has said what it holds"
+        (world.health(&kept).fewest, world.health(&lost).fewest),
+        (0, 0),
+        "nobody is promised what the peer has not confirmed"
     );
+    assert_eq!(world.replicas(&lost), [peer(1)], "but it is believed until then");
     world.holds(1, &kept, kept.all_fragments(), true);
     world.announce(1, Vec::new(), true);
     assert_eq!((world.health(&kept).fewest, world.health(&lost).fewest), (1, 0));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use shared::model::{
     Attributes, Binding, ContentId, ContentRef, ContentState, Digest, DrainStatus, Epoch, EvictReason,
-    Expectation, FileMetadata, FragmentLength, FragmentSet, Health, Hello, Holding, HostPort, Incarnation,
-    Manifest, Mark, Mode, ModifiedAt, Name, Numbered, Order, Parts, PeerId, PeerMode, PeerState,
+    Expectation, FileMetadata, FragmentLength, FragmentSet, Health, Hello, Holding, HoldingsDigest, HostPort,
+    Incarnation, Manifest, Mark, Mode, ModifiedAt, Name, Numbered, Order, Parts, PeerId, PeerMode, PeerState,
     ReplicationTarget, Report, RequestedMode, Revision, RunId, RunTraits, Timestamp, Welcome,
 };
 
@@ -162,7 +162,7 @@ impl World {
     pub(super) fn restart(&mut self) {
         self.state = State::new(self.timing, 2);
         for record in self.journal.clone() {
-            self.state.replay(record);
+            self.state.replay(record).expect("sound");
         }
         self.orders.clear();
         self.apply(Command::BeginEpoch)
@@ -181,6 +181,33 @@ impl World {
         epoch: Epoch,
         run: Option<u8>,
     ) -> Result<Welcome, Rejection> {
+        self.hello_with(n, incarnation, epoch, run, None)
+    }
+
+    /// Says hello with these holdings in short, in the tracker's epoch.
+    pub(super) fn try_hello_saying(
+        &mut self,
+        n: u8,
+        incarnation: u64,
+        holdings: &[Holding],
+    ) -> Result<Welcome, Rejection> {
+        let (epoch, digest) = (self.state.epoch(), holdings.iter().collect());
+        self.hello_with(n, incarnation, epoch, None, Some(digest))
+    }
+
+    /// Does so as a peer that is welcome.
+    pub(super) fn hello_saying(&mut self, n: u8, incarnation: u64, holdings: &[Holding]) -> Welcome {
+        self.try_hello_saying(n, incarnation, holdings).expect("welcome")
+    }
+
+    fn hello_with(
+        &mut self,
+        n: u8,
+        incarnation: u64,
+        epoch: Epoch,
+        run: Option<u8>,
+        holdings: Option<HoldingsDigest>,
+    ) -> Result<Welcome, Rejection> {
         self.sessions += 1;
         let session = SessionId::new(self.sessions);
         let known = self.peers.get(&peer(n)).cloned();
@@ -196,7 +223,7 @@ impl World {
             used: 0,
             epoch,
             mark: self.marks.get(&peer(n)).copied(),
-            holdings: None,
+            holdings,
             traits: self.traits.get(&n).copied().unwrap_or_default(),
         };
         let incarnation = hello.incarnation;

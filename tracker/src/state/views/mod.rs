@@ -140,7 +140,7 @@ impl State {
             Some(Holder {
                 peer,
                 fragments: held.fragments().to_set(count),
-                keeps: held.keeps(),
+                keeps: held.counts(Purpose::Remain, &self.peers),
             })
         });
         Ok(Location {

@@ -12,7 +12,7 @@ use super::State;
 use super::losses::keepers;
 use crate::placement::Readiness;
 use crate::state::names::Content;
-use crate::state::peers::{Life, Peer, Session, Standing};
+use crate::state::peers::{Life, Peer, Standing};
 use crate::state::replicas::{Assessment, Purpose, extents, is_urgent};
 
 fn reason(code: ReasonCode, detail: String) -> Reason {
@@ -104,7 +104,7 @@ fn source_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
                 Standing::Unconfirmed { .. } => drop(unconfirmed.insert(peer.id())),
                 Standing::Unknown | Standing::Reachable => {}
             }
-            if peer.is_live() {
+            if held.counts(Purpose::ReadNow, &state.peers) {
                 live.union_with(&fragments);
             }
         }
@@ -155,9 +155,16 @@ fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
     let (mut draining, mut pending) = (BTreeSet::new(), BTreeSet::new());
     for Lacking { content, .. } in lacking {
         let holders = state.replicas.holders_of(content.id()).iter();
-        let holders = holders.filter(|held| held.counts(Purpose::Remain, &state.peers));
-        for peer in holders.filter_map(|held| state.peers.get(held.peer())) {
-            let is_silent = matches!(peer.life(), Life::Suspect { .. });
+        for held in holders.filter(|held| held.counts(Purpose::Offer, &state.peers)) {
+            let Some(peer) = state.peers.get(held.peer()) else {
+                continue;
+            };
+            if held.keeps() && !held.is_confirmed() && peer.is_live() {
+                pending.insert(peer.id());
+            }
+            if !held.counts(Purpose::Remain, &state.peers) {
+                continue;
+            }
             match (peer.life(), peer.mode()) {
                 (Life::Suspect { .. }, PeerMode::Maintenance { until }) if now < until => {
                     maintenance.insert(peer.id(), until);
@@ -170,10 +177,6 @@ fn holder_reasons(state: &State, lacking: &[Lacking<'_>], reasons: &mut Vec<Reas
             }
             if peer.mode() == PeerMode::Draining {
                 draining.insert(peer.id());
-            }
-            let is_unconfirmed = |session: &Session| session.is_unconfirmed(content.id());
-            if !is_silent && peer.session().is_some_and(is_unconfirmed) {
-                pending.insert(peer.id());
             }
         }
     }

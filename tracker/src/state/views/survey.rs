@@ -10,7 +10,7 @@ use shared::model::{ContentId, ContentState, Durability, Endangered, Health, Nam
 use super::State;
 use super::losses::{Toll, add_toll};
 use super::reasons::reasons;
-use super::whole::Whole;
+use super::whole::{Whole, Worth};
 use crate::state::names::Content;
 
 /// Keepers looked at in one step: some milliseconds.
@@ -110,14 +110,14 @@ pub(super) fn durability(state: &State, whole: Whole<'_>) -> Durability {
     let mut toll = Toll::default();
     add_toll(state, whole.contents(), &mut toll);
     let (mut keepers, mut draining, mut away, mut sources) = (0, 0, 0, 0);
-    for (peer, keeps) in whole.shares(state, None).peers() {
-        match (state.peers.is_live(peer), keeps) {
-            (true, true) => keepers += 1,
-            (true, false) => sources += u32::from(state.peers.is_in_reach(peer)),
-            (false, true) => away += 1,
-            (false, false) => {}
+    for (peer, worth) in whole.shares(state, None).peers() {
+        match worth {
+            Worth::Durable => keepers += 1,
+            Worth::Kept => away += 1,
+            Worth::Readable => sources += 1,
+            Worth::Nothing => {}
         }
-        draining += u32::from(keeps && state.peers.is_live(peer) && state.peers.is_draining(peer));
+        draining += u32::from(worth == Worth::Durable && state.peers.is_draining(peer));
     }
     let jobs = whole
         .contents()

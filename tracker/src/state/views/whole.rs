@@ -12,7 +12,8 @@ use shared::model::{Asked, Binding, ContentId, ContentRef, Extent, Health, PeerI
 use super::State;
 use crate::state::command::Rejection;
 use crate::state::names::Content;
-use crate::state::replicas::{Fragments, Purpose};
+use crate::state::peers::Peers;
+use crate::state::replicas::{Fragments, Held, Purpose};
 
 /// The contents that a question is about.
 pub(crate) struct Whole<'a> {
@@ -29,6 +30,32 @@ struct Amount {
     held: u64,
     kept: u64,
     bytes: u64,
+    worth: Worth,
+}
+
+/// Worth of what one peer has of a whole, the least first: that of the best of its copies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worth {
+    /// Nothing of it can be read at this moment.
+    #[default]
+    Nothing,
+    /// Others can fetch from it.
+    Readable,
+    /// The peer keeps something, which does not count at this moment: it is silent, or has not confirmed it.
+    Kept,
+    /// The peer keeps something that counts.
+    Durable,
+}
+
+impl Worth {
+    fn of(held: &Held, peers: &Peers) -> Self {
+        match () {
+            () if held.counts(Purpose::Durable, peers) => Self::Durable,
+            () if held.counts(Purpose::Remain, peers) => Self::Kept,
+            () if held.counts(Purpose::ReadNow, peers) => Self::Readable,
+            () => Self::Nothing,
+        }
+    }
 }
 
 /// Peers that have something of a whole.
@@ -90,7 +117,7 @@ impl<'a> Whole<'a> {
         state.replicas.health_of_all(self.content, parts, &state.peers)
     }
 
-    /// Adds up the amounts that live and suspect peers have of it.
+    /// Adds up the amounts that peers have of it.
     pub(super) fn shares(&self, state: &State, except: Option<PeerId>) -> Shares {
         let mut shares: BTreeMap<PeerId, Amount> = BTreeMap::new();
         for content in self.contents() {
@@ -99,15 +126,16 @@ impl<'a> Whole<'a> {
             for held in
                 held.filter(|held| held.counts(Purpose::Offer, &state.peers) && Some(held.peer()) != except)
             {
-                let is_kept = held.counts(Purpose::Remain, &state.peers);
+                let worth = Worth::of(held, &state.peers);
                 let (fragments, bytes) = match held.fragments() {
                     Fragments::All => (manifest.fragment_count(), manifest.length()),
                     Fragments::Some(set) => (set.len(), manifest.bytes_in(set)),
                 };
                 let amount = shares.entry(held.peer()).or_default();
                 amount.held += u64::from(fragments);
-                amount.kept += u64::from(if is_kept { fragments } else { 0 });
+                amount.kept += u64::from(if worth >= Worth::Kept { fragments } else { 0 });
                 amount.bytes = amount.bytes.saturating_add(bytes);
+                amount.worth = amount.worth.max(worth);
             }
         }
         Shares(shares)
@@ -152,8 +180,8 @@ impl<'a> Whole<'a> {
 }
 
 impl Shares {
-    /// Returns the peers, each with whether it keeps something.
-    pub(super) fn peers(&self) -> impl Iterator<Item = (PeerId, bool)> + '_ {
-        self.0.iter().map(|(peer, amount)| (*peer, amount.kept > 0))
+    /// Returns the peers, each with the worth of what it has.
+    pub(super) fn peers(&self) -> impl Iterator<Item = (PeerId, Worth)> + '_ {
+        self.0.iter().map(|(peer, amount)| (*peer, amount.worth))
     }
 }

@@ -1,0 +1,256 @@
+//! What trackers report.
+
+/// Refusals of commands and of sessions.
+pub(super) const REFUSALS: &[(&str, &str)] = &[
+    (
+        "a newer session of this peer has replaced this one",
+        "una sesión más nueva de este nodo ha reemplazado a esta",
+    ),
+    (
+        "nothing was heard from this peer for {0:?}; say hello again",
+        "no hubo noticias de este nodo en {0:?}; tiene que presentarse otra vez",
+    ),
+    ("the peer has left", "el nodo se ha ido"),
+    (
+        "the peer reads its orders too slowly",
+        "el nodo lee sus órdenes demasiado despacio",
+    ),
+    (
+        "the tracker has begun a newer epoch; say hello again",
+        "el tracker ha empezado una época más nueva; el nodo tiene que presentarse otra vez",
+    ),
+    ("the tracker is stopping", "el tracker está parando"),
+    (
+        "the tracker is stopping; try again in a moment",
+        "el tracker está parando; inténtelo dentro de un momento",
+    ),
+    ("no name {0:?}", "no hay ningún nombre {0:?}"),
+    (
+        "no name {path:?}: it is a path inside the directory {collection:?}, and the tracker does not know what is inside; ask a peer",
+        "no hay ningún nombre {path:?}: es una ruta dentro del directorio {collection:?}, y el tracker no sabe lo que hay dentro; pregunte a un nodo",
+    ),
+    ("no content {0}", "no hay ningún contenido {0}"),
+    (
+        "several contents begin with {0}, such as {1} and {2}; give more digits",
+        "varios contenidos empiezan por {0}, como {1} y {2}; dé más cifras",
+    ),
+    (
+        "{name:?} is bound to content {content} at revision {revision}, {expected}",
+        "{name:?} es el nombre del contenido {content} desde la revisión {revision}, {expected}",
+    ),
+    ("nothing was expected", "y no se esperaba ninguno"),
+    ("another revision was expected", "y se esperaba otra revisión"),
+    (
+        "{name:?} is not bound; revision {expected} was expected",
+        "{name:?} no es el nombre de nada; se esperaba la revisión {expected}",
+    ),
+    (
+        "revision {revision} of {name:?} {why}; {there}",
+        "la revisión {revision} de {name:?} {why}; {there}",
+    ),
+    ("is the removal of the name", "es la retirada del nombre"),
+    ("was collected", "ya se ha recogido"),
+    ("is still to come", "aún no existe"),
+    (
+        "is too old to be remembered",
+        "es demasiado antigua y ya no se recuerda",
+    ),
+    ("is not remembered", "no se recuerda"),
+    ("none is here", "no queda ninguna"),
+    ("revision {first} is here", "queda la revisión {first}"),
+    ("revisions {} are here", "quedan las revisiones {}"),
+    ("{first} to {last}", "{first} a {last}"),
+    (
+        "{what} is {} by somebody else since; look at it again",
+        "{what} ha cambiado entretanto: otro la ha dejado {}; mírela otra vez",
+    ),
+    (
+        "{most} revisions of {name:?} are pinned already; unpin one first",
+        "ya hay {most} revisiones fijadas de {name:?}; suelte antes una",
+    ),
+    (
+        "peer {0} has no session with this tracker; connect it first",
+        "el nodo {0} no tiene sesión con este tracker; conéctelo antes",
+    ),
+    (
+        "peer {peer} is in its run {current} now; run {given} is over",
+        "el nodo {peer} está ahora en su arranque {current}; el arranque {given} ha acabado",
+    ),
+    (
+        "another run of peer {peer} has a session, at {address}; if it has ended, this one is welcome in a moment",
+        "otro arranque del nodo {peer} tiene una sesión, en {address}; si ha acabado, este se admitirá dentro de un momento",
+    ),
+    (
+        "this data directory is a copy of the one at {0}; give it an id of its own with `peer new-id`",
+        "este directorio de datos es una copia del que está en {0}; dele un id propio con `peer new-id`",
+    ),
+    (
+        "this tracker is in epoch {current}, the peer has seen epoch {seen}: a newer tracker took over, or this one was restored from an older backup (then stop it, run tracker restored, and start it again)",
+        "este tracker está en la época {current}, el nodo ha visto la época {seen}: otro tracker más nuevo lo sustituye, o este se restauró de una copia antigua (en ese caso párelo, ejecute tracker restored y arránquelo otra vez)",
+    ),
+    (
+        "the session is over; say hello again",
+        "la sesión ha acabado; el nodo tiene que presentarse otra vez",
+    ),
+    (
+        "message {got} of the session came where {expected} was due",
+        "llegó el mensaje {got} de la sesión cuando tocaba el {expected}",
+    ),
+    (
+        "content {content} is shared in fragments of {known}; publish it with that fragment length",
+        "el contenido {content} se comparte en fragmentos de {known}; publíquelo con ese tamaño",
+    ),
+    (
+        "the publisher has been told to drop content {0}, and has not answered yet",
+        "se ha pedido al nodo que borre el contenido {0}, y aún no ha contestado",
+    ),
+    ("no peer {0}", "no hay ningún nodo {0}"),
+    (
+        "a maintenance of {0:?} is not possible, at most {max:?} is; drain a peer that is away for longer",
+        "un mantenimiento de {0:?} no es posible, como mucho de {max:?}; un nodo que falte más tiempo hay que vaciarlo",
+    ),
+    (
+        "{left} of the {wanted} replicas that are wanted of content {content} would be left",
+        "quedarían {left} de las {wanted} réplicas deseadas del contenido {content}",
+    ),
+    (
+        "no name refers to content {0}, and one may be missing since the journal was restored",
+        "ningún nombre indica el contenido {0}, y puede que falte uno desde que se restauró el registro del tracker",
+    ),
+    (
+        "the tracker has not heard yet that peer {peer} holds content {content}; try again in a moment",
+        "el tracker aún no sabe que el nodo {peer} tiene el contenido {content}; inténtelo dentro de un momento",
+    ),
+    (
+        "not all peers have reported since the tracker started; try again in a moment",
+        "el tracker acaba de arrancar y aún no tiene noticias de todos los nodos; inténtelo dentro de un momento",
+    ),
+    (
+        "peer {0} is not lost; it can be removed when it has left or was given up",
+        "el nodo {0} no está perdido; se puede quitar cuando se haya ido o se le dé por perdido",
+    ),
+    (
+        "peer {0} is being drained; call that off first",
+        "el nodo {0} se está vaciando; anule eso antes",
+    ),
+    (
+        "the tracker knows {0} peers already and takes no more",
+        "el tracker ya conoce {0} nodos y no admite más",
+    ),
+    (
+        "the tracker has not begun its epoch",
+        "el tracker aún no ha empezado su época",
+    ),
+    (
+        "the tracker takes in other collections just now; try again in a moment",
+        "el tracker está recibiendo otros directorios; inténtelo dentro de un momento",
+    ),
+    (
+        "the parts of the collection did not come in time",
+        "las partes del directorio no llegaron a tiempo",
+    ),
+    (
+        "too many follow what changes; try again later",
+        "demasiados siguen los cambios; inténtelo más tarde",
+    ),
+    ("no page ended there", "ninguna página acababa ahí"),
+    ("no hello came", "el nodo no se presentó"),
+    (
+        "the first one must be hello, with sequence 1",
+        "el primero tiene que ser la presentación, con el número 1",
+    ),
+    ("hello is said once", "el nodo se presenta una sola vez"),
+];
+
+/// Reasons for which something is not as it should be.
+pub(super) const REASONS: &[(&str, &str)] = &[
+    (
+        "nobody can dial this address: {why}",
+        "nadie puede llamar a esta dirección: {why}",
+    ),
+    (
+        "the peer listens for its own machine only, and is on another one than the tracker",
+        "el nodo solo escucha a su propia máquina, y está en otra que el tracker",
+    ),
+    ("another peer answers there: {}", "allí responde otro nodo: {}"),
+    ("another program answers there", "allí responde otro programa"),
+    ("{detail} (and {} more like it)", "{detail} (y {} más como este)"),
+    (
+        "the tracker has restarted and waits for its peers to report",
+        "el tracker ha reiniciado y espera noticias de sus nodos",
+    ),
+    (
+        "the tracker's journal has lost something, and the peer holds contents that may have had a name",
+        "al registro del tracker le falta algo, y el nodo tiene contenidos que pudieron tener un nombre",
+    ),
+    (
+        "the peer has no session: what it holds is not known",
+        "el nodo no tiene sesión: no se sabe lo que tiene",
+    ),
+    (
+        "the peer has not said everything that it holds",
+        "el nodo aún no ha dicho todo lo que tiene",
+    ),
+    ("no peer that is there has {}", "ningún nodo presente tiene {}"),
+    (
+        "{holders} out of reach of other peers: {listed}",
+        "los demás nodos no alcanzan a {holders}: {listed}",
+    ),
+    (
+        "{holders} not dialled by another peer yet",
+        "ningún otro nodo ha llamado aún a {holders}",
+    ),
+    (
+        "only peers that are silent at the moment have {fragments}",
+        "solo nodos que ahora callan tienen {fragments}",
+    ),
+    ("and {more} more", "y {more} más"),
+    (
+        "{holders} fell silent and still counts as a replica, for {left} at most",
+        "{holders}: acaba de callar y aún cuenta como réplica, durante {left} como mucho",
+    ),
+    (
+        "{holders} away for maintenance, for {left} at most",
+        "{holders} en mantenimiento, durante {left} como mucho",
+    ),
+    ("{} being drained", "{} vaciándose"),
+    (
+        "{holders} connected again and not said yet what it holds",
+        "{holders}: ha vuelto y aún no ha dicho lo que tiene",
+    ),
+    ("{} copying {bytes}", "{} copiando {bytes}"),
+    ("its turn comes within moments", "su turno llega enseguida"),
+    (
+        "{} of repair under way, {} at most; more endangered contents come first",
+        "{} de reparación en curso, {} como mucho; antes van los contenidos en mayor peligro",
+    ),
+    (
+        "{target} wanted, {} in active mode; each has one already or none can be given",
+        "se desea {target}, hay {} en modo activo; cada uno ya tiene la suya o no se le puede dar",
+    ),
+    (
+        "{peers} out of reach of other peers and given nothing: {listed}",
+        "los demás nodos no alcanzan a {peers}, y no se les da nada: {listed}",
+    ),
+    ("{} of {all}", "{} de {all}"),
+    (
+        "{full} without room for a copy",
+        "{full} sin sitio para una copia",
+    ),
+    (
+        "{busy} with all the work that they can hold",
+        "{busy} con todo el trabajo que admiten",
+    ),
+    (
+        "{cooling} failed lately and not asked again for {rest}",
+        "{cooling} han fallado hace poco y no se les pide nada durante {rest}",
+    ),
+    (
+        "{ready} ready; it is looked at again soon",
+        "{ready} dispuestos; pronto se mira otra vez",
+    ),
+    (
+        "{} in {}, and there are {}; replicas that exist stay where they are",
+        "{} en {}, y hay {}; las réplicas que existen se quedan donde están",
+    ),
+];
