@@ -8,6 +8,7 @@
 mod agenda;
 mod assessment;
 mod assignments;
+mod changes;
 mod counts;
 mod evictions;
 mod holders;
@@ -137,6 +138,17 @@ impl Replicas {
     /// Returns the number of contents that lack something, or may do so.
     pub(crate) fn agenda_len(&self) -> usize {
         self.agenda.len()
+    }
+
+    /// Returns the number of times that something happened to a content.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.agenda.changes().count()
+    }
+
+    /// Returns the contents that something happened to after the first `changes` times; none when too much has
+    /// happened since.
+    pub(crate) fn changed_since(&self, changes: u64) -> Option<impl Iterator<Item = ContentId>> {
+        self.agenda.changes().since(changes)
     }
 
     /// Returns whether the content is looked at as soon as its turn comes.
