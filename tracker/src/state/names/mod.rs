@@ -397,7 +397,12 @@ impl Names {
             false if is_restored => {
                 let touched = bound.contents().collect();
                 let bound = Some(Box::new(bound));
-                history.push(Revised { revision, at, bound });
+                history.push(Revised {
+                    revision,
+                    at,
+                    bound,
+                    is_moved: false,
+                });
                 touched
             }
             false => history.bind(revision, at, bound, limit),
@@ -407,8 +412,9 @@ impl Names {
     /// Restores a past revision from a snapshot; past revisions come in order, after the newest one or before
     /// it.
     fn remember(&mut self, name: &Name, revision: Revision, past: Past, at: Timestamp) -> RefChange {
+        let is_moved = past == Past::Moved;
         let bound = match past {
-            Past::Removed => None,
+            Past::Removed | Past::Moved => None,
             Past::Collected { was, pins } => Some(Bound {
                 content: was.content,
                 length: was.length,
@@ -437,7 +443,12 @@ impl Names {
         self.change(name, |history| {
             let touched = bound.iter().flat_map(Bound::contents).collect();
             let bound = bound.map(Box::new);
-            history.insert(Revised { revision, at, bound });
+            history.insert(Revised {
+                revision,
+                at,
+                bound,
+                is_moved,
+            });
             touched
         })
     }
@@ -510,7 +521,7 @@ impl Names {
         let limit = self.limit;
         // In this order no content is without a name in between.
         let mut change = self.change(to, |history| history.bind(revision, at, moved, limit));
-        let ended = self.change(from, |history| history.end(tombstone, at, limit));
+        let ended = self.change(from, |history| history.end((tombstone, at), true, limit));
         change.add(ended);
         change
     }
