@@ -3,21 +3,67 @@
 //!
 //! A path may lead into a directory through links, bind mounts and `..`, and a file may have a second name
 //! outside. So files and directories of a program's own are compared by device and inode, at the time of
-//! use. The directories of other nodes and trackers on the machine are known by the files in them.
+//! use. The directories of other nodes and trackers on the machine are known by the files in them, and other
+//! names of such files, wherever they are, by their content: tokens and databases.
 //!
 //! Invariant: whatever cannot be looked at is not taken for the program's own; opening it fails anyway.
 
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
-use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _};
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::{DirEntryExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Levels of directories below the data directory that programs make in it.
 const LEVELS: u32 = 3;
 
+/// Application id of a tracker's journal, "enjT" in ASCII, which tells other programs' databases apart.
+pub const JOURNAL_ID: i32 = 0x656e_6a54;
+
+/// Application id of a node's index, "enjP" in ASCII.
+pub const INDEX_ID: i32 = 0x656e_6a50;
+
+/// The file with the address and the token of a running node.
+pub const NODE_FILE: &str = "node.json";
+
+/// Beginning of the file with the token of a running node.
+pub const TOKEN_HEADER: &str = "Authorization: Bearer ";
+
+/// Beginning of the file [`NODE_FILE`].
+const NODE_FILE_BEGINNING: &str = "{\"address\":\"";
+
+/// Bytes at the beginning of a file that tell the database or token of a program.
+const BEGINNING: u64 = 512;
+
 /// A file or directory, whatever its path: device and inode.
 type Identity = (u64, u64);
+
+/// The reason for which a file is not the user's to publish or to replace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// It is in this data directory.
+    Directory(PathBuf),
+    /// It is a file of a node or tracker that has another name somewhere.
+    Linked,
+}
+
+impl Owner {
+    /// Returns the refusal of a path that leads there.
+    #[must_use]
+    pub fn refusal(&self, path: &Path) -> String {
+        let path = path.display();
+        match self {
+            Self::Directory(root) => format!(
+                "{path} is in {}, a data directory of a node or tracker; choose another place",
+                root.display()
+            ),
+            Self::Linked => format!(
+                "{path} is another name of a file in a data directory of a node or tracker; choose another place"
+            ),
+        }
+    }
+}
 
 /// The files and directories of a data directory at one moment.
 #[derive(Debug)]
@@ -92,18 +138,23 @@ impl OwnData {
             || may_be_linked && self.all.get_or_init(|| self.inodes()).contains(&metadata.ino())
     }
 
-    /// Returns the data directory to which or into which a path leads: this one, or another program's. Where
+    /// Whether a file belongs to this data directory or, by another name, to another program's.
+    #[must_use]
+    pub fn is_private(&self, path: &Path, metadata: &Metadata) -> bool {
+        self.is_file(metadata) || is_linked(path, metadata)
+    }
+
+    /// Returns the owner of the place to which a path leads: this data directory, or another program's. Where
     /// nothing is there yet, its directory counts.
     #[must_use]
-    pub fn around(&self, path: &Path) -> Option<PathBuf> {
+    pub fn around(&self, path: &Path) -> Option<Owner> {
         let there = path.ancestors().find_map(|path| path.canonicalize().ok())?;
         let is_own = |path: &Path| fs::metadata(path).is_ok_and(|metadata| self.is_directory(&metadata));
-        let is_own_file = fs::metadata(&there).is_ok_and(|there| there.is_file() && self.is_file(&there));
-        if is_own_file || there.ancestors().any(is_own) {
-            return Some(self.root.clone());
+        let file = fs::metadata(&there).ok().filter(Metadata::is_file);
+        if file.as_ref().is_some_and(|file| self.is_file(file)) || there.ancestors().any(is_own) {
+            return Some(Owner::Directory(self.root.clone()));
         }
-        let other = there.ancestors().find(|path| is_data_directory(path));
-        other.map(Path::to_owned)
+        owner(&there)
     }
 
     fn inodes(&self) -> HashSet<u64> {
@@ -124,11 +175,51 @@ impl OwnData {
     }
 }
 
+/// Returns the program to which the place belongs to which a path leads. Where nothing is there yet, its
+/// directory counts.
+#[must_use]
+pub fn owner(path: &Path) -> Option<Owner> {
+    let there = path.ancestors().find_map(|path| path.canonicalize().ok())?;
+    if let Some(root) = there.ancestors().find(|path| is_data_directory(path)) {
+        return Some(Owner::Directory(root.to_owned()));
+    }
+    let metadata = fs::metadata(&there).ok()?;
+    is_linked(&there, &metadata).then_some(Owner::Linked)
+}
+
 /// Whether a node or a tracker has its data in a directory, running or not.
 #[must_use]
 pub fn is_data_directory(path: &Path) -> bool {
     let has = |names: &[&str]| names.iter().all(|name| path.join(name).exists());
     has(&["lock", "index.db", "contents"]) || has(&["tracker.lock", "journal.sqlite"])
+}
+
+/// Whether a file with several names is the token or the database of some node or tracker. Its directory is
+/// not known, so its content has to tell.
+fn is_linked(path: &Path, metadata: &Metadata) -> bool {
+    if metadata.nlink() < 2 || !metadata.is_file() {
+        return false;
+    }
+    let (mut options, mut beginning) = (OpenOptions::new(), Vec::new());
+    // Something else may be there by now, which must not block.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = options.read(true).custom_flags(flags).open(path);
+    let read = file.and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
+    read.is_ok() && is_of_a_program(&beginning)
+}
+
+fn is_of_a_program(beginning: &[u8]) -> bool {
+    // The header of a database of SQLite has its application id there.
+    let id = beginning
+        .get(68..72)
+        .and_then(|id| id.try_into().ok())
+        .map(i32::from_be_bytes);
+    let is_database =
+        beginning.starts_with(b"SQLite format 3\0") && matches!(id, Some(JOURNAL_ID | INDEX_ID));
+    let has_token = beginning.windows(9).any(|part| part == b"\"token\":\"");
+    is_database
+        || beginning.starts_with(TOKEN_HEADER.as_bytes())
+        || beginning.starts_with(NODE_FILE_BEGINNING.as_bytes()) && has_token
 }
 
 /// Returns the identities of the directories that are entries of a directory.
@@ -172,7 +263,11 @@ mod tests {
             "other/x",
             "other/sub/../../data/new",
         ] {
-            assert_eq!(own.around(&at(inside)), Some(at("data")), "{inside}");
+            assert_eq!(
+                own.around(&at(inside)),
+                Some(Owner::Directory(at("data"))),
+                "{inside}"
+            );
         }
         for outside in [
             "other",
@@ -213,9 +308,42 @@ mod tests {
             }
             for inside in ["", "index.db", "new", "contents/ab/x.data"] {
                 let found = own.around(&root.join(inside));
-                assert_eq!(found.as_deref(), Some(root.as_path()), "{program} {inside}");
+                assert_eq!(found, Some(Owner::Directory(root.clone())), "{program} {inside}");
             }
         }
         assert_eq!(own.around(&home), None);
+    }
+
+    #[test]
+    fn other_names_of_tokens_and_databases_are_known_by_their_content() {
+        let home = tempfile::tempdir().expect("a directory");
+        let home = home.path().canonicalize().expect("exists");
+        let own = OwnData::look(&home.join("data"));
+        let database = |id: i32| {
+            let mut bytes = b"SQLite format 3\0".to_vec();
+            bytes.resize(68, 0);
+            bytes.extend(id.to_be_bytes());
+            bytes
+        };
+        let node = br#"{"address":"127.0.0.1:1","listens":[],"token":"0123"}"#;
+        for (name, bytes, is_private) in [
+            ("token", b"Authorization: Bearer 0123\n".to_vec(), true),
+            ("node", node.to_vec(), true),
+            ("journal", database(JOURNAL_ID), true),
+            ("index", database(INDEX_ID), true),
+            ("another", database(7), false),
+            ("address", br#"{"address":"Elm Street"}"#.to_vec(), false),
+            ("short", b"SQLite format 3\0".to_vec(), false),
+            ("empty", Vec::new(), false),
+        ] {
+            let (file, link) = (home.join(name), home.join(format!("{name}.link")));
+            fs::write(&file, bytes).expect("writes");
+            // A file with one name may be the user's copy.
+            assert_eq!(own.around(&file), None, "{name}");
+            fs::hard_link(&file, &link).expect("links");
+            assert_eq!(own.around(&link), is_private.then_some(Owner::Linked), "{name}");
+            let metadata = fs::metadata(&link).expect("there");
+            assert_eq!(own.is_private(&link, &metadata), is_private, "{name}");
+        }
     }
 }

@@ -94,7 +94,28 @@ fn a_data_directory_that_is_none_has_the_same_code_for_all() -> Result<()> {
     fs::write(&file, b"x")?;
     symlink(&around, &around)?;
     let (below, long) = (file.join("below"), directory.path().join("n".repeat(300)));
-    for (path, code) in [(&file, 5), (&below, 2), (&around, 5), (&long, 2)] {
+    let (nowhere, dangling) = (
+        directory.path().join("nowhere"),
+        directory.path().join("dangling"),
+    );
+    symlink(nowhere.join("file"), &dangling)?;
+    // The lock cannot be made, because its link leads nowhere.
+    let lockless = directory.path().join("lockless");
+    fs::create_dir(&lockless)?;
+    for lock in ["lock", "tracker.lock"] {
+        symlink(nowhere.join("file"), lockless.join(lock))?;
+    }
+    let (proc, sys) = (Path::new("/proc/enjambre"), Path::new("/sys/enjambre"));
+    for (path, code) in [
+        (file.as_path(), 5),
+        (&below, 2),
+        (&around, 5),
+        (&dangling, 5),
+        (&lockless, 2),
+        (&long, 2),
+        (proc, 2),
+        (sys, 4),
+    ] {
         for (program, serve) in [
             ("tracker", &["--port", "0", "--data-dir", text(path)][..]),
             ("peer", &["serve", "--port", "0", "--data-dir", text(path)]),
@@ -102,6 +123,18 @@ fn a_data_directory_that_is_none_has_the_same_code_for_all() -> Result<()> {
             let outcome = run(program, serve);
             assert_eq!(outcome.code, code, "{program} {serve:?}: {}", outcome.stderr);
             assert!(!outcome.stderr.contains("internal"), "{}", outcome.stderr);
+            // The place, the system's reason, and the remedy.
+            for told in [text(path), "os error", "choose "] {
+                assert!(
+                    outcome.stderr.contains(told),
+                    "{program} {path:?}: {}",
+                    outcome.stderr
+                );
+            }
+        }
+        if path != lockless {
+            let pages = run("webserver", &["man", text(&path.join("pages"))]);
+            assert!(matches!(pages.code, 2 | 4 | 5), "{path:?}: {}", pages.stderr);
         }
     }
     Ok(())
@@ -123,6 +156,8 @@ fn files_that_the_system_refuses_have_their_codes() -> Result<()> {
         (&["get", "data", "--output", text(&around)], 5),
         (&["get", "data", "--output", text(&below)], 2),
         (&["get", "data", "--output", text(&long)], 2),
+        (&["get", "data", "--output", "/proc/enjambre"], 2),
+        (&["get", "data", "--output", "/sys/enjambre"], 4),
     ] {
         let outcome = cluster.peer(0).run(line);
         assert_eq!(outcome.code, code, "{line:?}: {}", outcome.stderr);

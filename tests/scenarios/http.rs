@@ -504,3 +504,58 @@ fn a_published_page_has_its_type_and_no_rights() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn uploads_and_values_say_at_once_which_paths_they_hide() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let tree = cluster.path("tree");
+    std::fs::create_dir_all(tree.join("d"))?;
+    for path in ["d/small", "d/other", "key"] {
+        std::fs::write(tree.join(path), path)?;
+    }
+    for name in ["tree", "values"] {
+        let add = [
+            "add",
+            tree.to_str().context("text")?,
+            "--name",
+            name,
+            "--replicas",
+            "1",
+        ];
+        drop(cluster.peer(0).run(add).expect(0));
+    }
+    // This node has never seen the directories' catalogs.
+    let peer = cluster.peer(1);
+    let (node, token) = (peer.program.address(), token(peer));
+    let put = |path: &str| send(node, &format!("PUT {path}?replicas=1"), &[&token], b"hiding");
+    let hides = |name: &str, inside: &str| serde_json::json!([{"name": name, "inside": inside}]);
+    for (path, hidden) in [
+        ("/files/tree/d/small", hides("tree/d/small", "tree@1/d/small")),
+        ("/files/tree/d/none", serde_json::json!([])),
+        ("/api/v1/values/key", hides("values/key", "values@1/key")),
+        ("/api/v1/values/none", serde_json::json!([])),
+    ] {
+        let stored = put(path)?.expect(201).json();
+        assert_eq!(stored["hides"], hidden, "{path}: {stored}");
+    }
+    // The same bytes again, and others, still hide it.
+    let again = put("/files/tree/d/small")?.expect(200).json();
+    assert_eq!(again["hides"], hides("tree/d/small", "tree@1/d/small"));
+    for (path, bytes) in [("tree/d/small", "hiding"), ("tree@1/d/small", "d/small")] {
+        let got = send(node, &format!("GET /files/{path}"), &[&token], b"")?;
+        assert_eq!((got.status, got.body), (200, bytes.as_bytes().to_vec()), "{path}");
+    }
+    let told = peer.run(["put", "d/small", "value", "--replicas", "1"]).expect(0);
+    assert!(told.stderr.contains("values@1/d/small"), "{}", told.stderr);
+    let told = peer
+        .run(["put", "d/other", "value", "--replicas", "1", "--json"])
+        .expect(0);
+    assert_eq!(told.json()["hides"], hides("values/d/other", "values@1/d/other"));
+    let told = peer
+        .run(["put", "elsewhere", "value", "--replicas", "1"])
+        .expect(0);
+    assert!(!told.stderr.contains("values@"), "{}", told.stderr);
+    let value = peer.run(["value", "d/small"]).expect(0);
+    assert_eq!(value.stdout, "value");
+    Ok(())
+}

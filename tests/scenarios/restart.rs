@@ -89,3 +89,52 @@ fn servers_stop_cleanly_when_asked() -> Result<()> {
     assert_eq!(cluster.tracker.stop()?, 0);
     Ok(())
 }
+
+#[test]
+fn commands_wait_a_moment_for_a_tracker_that_restarts() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    for name in ["data", "old", "gone"] {
+        publish(&cluster, 0, name, 1000, 1)?;
+    }
+    cluster.tracker.kill();
+    let lost = |peer: &harness::Peer| peer.status()["session"].as_str() != Some("connected");
+    eventually("the loss", PATIENCE, || lost(cluster.peer(0)), |lost| *lost)?;
+    // While nothing comes back, a command ends when it is told to, and then with the reason.
+    let timed = cluster.peer(0).run(["list", "--timeout", "2s"]);
+    assert_eq!(timed.code, 124, "{}", timed.stderr);
+    assert!(
+        timed.stderr.contains("waiting a moment for the tracker"),
+        "{}",
+        timed.stderr
+    );
+    let lines: [&[&str]; 8] = [
+        &["list"],
+        &["locate", "data"],
+        &["history", "data"],
+        &["rename", "old", "new"],
+        &["remove", "gone"],
+        &["why", "data"],
+        &["replicas", "data", "1"],
+        &["put", "key", "value"],
+    ];
+    let spawn = |line: &&[&str]| {
+        cluster
+            .peer(0)
+            .command(*line)
+            .spawn()
+            .expect("the program is there")
+    };
+    let waiting: Vec<_> = lines.iter().map(spawn).collect();
+    // The tracker is away for longer than a call is tried again.
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    cluster.tracker.restart()?;
+    for (line, command) in lines.iter().zip(waiting) {
+        let outcome = harness::Outcome::from(command.wait_with_output()?);
+        assert_eq!(outcome.code, 0, "{line:?}: {}", outcome.stderr);
+    }
+    // A tracker that stays away is named in the end.
+    cluster.tracker.kill();
+    let refused = cluster.peer(0).run(["list"]).expect(6);
+    assert!(refused.stderr.contains("tracker"), "{}", refused.stderr);
+    Ok(())
+}

@@ -8,7 +8,7 @@ use anyhow::Result;
 use harness::{Cluster, Peer, eventually};
 use serde_json::Value;
 
-use crate::{MIB, PATIENCE, assert_same, get, text};
+use crate::{MIB, PATIENCE, assert_same, get, run, text};
 
 fn used(peer: &Peer) -> u64 {
     peer.status()["used"].as_u64().expect("a number")
@@ -204,6 +204,8 @@ fn the_data_directory_of_a_node_is_neither_published_nor_overwritten() -> Result
             let get = ["get", name, "--output", text(&output), "--force"];
             let refused = peer.run(get).expect(2);
             assert!(refused.stderr.contains("data directory"), "{}", refused.stderr);
+            let refused = peer.run(get.into_iter().chain(["--dry-run"])).expect(2);
+            assert!(refused.stderr.contains("data directory"), "{}", refused.stderr);
         }
     }
     assert!(!own.join("new").exists());
@@ -212,6 +214,97 @@ fn the_data_directory_of_a_node_is_neither_published_nor_overwritten() -> Result
         Some(3),
         "the file, a pack and its catalog"
     );
+    Ok(())
+}
+
+#[test]
+fn files_of_other_programs_are_known_by_other_names_too() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    let file = cluster.path("file");
+    harness::content::write(&file, MIB, 1)?;
+    add(cluster.peer(0), &file, "file", 0);
+    // Databases say whose they are once their log is in them.
+    cluster.peer_mut(1).program.stop()?;
+    cluster.peer_mut(1).program.restart()?;
+    cluster.wait_for_live_peers(2)?;
+    let (peer, other) = (cluster.peer(0), cluster.peer(1).data_dir());
+    let tree = cluster.path("tree");
+    fs::create_dir(&tree)?;
+    for name in ["http-token", "node.json", "index.db"] {
+        let link = tree.join(name);
+        fs::hard_link(other.join(name), &link)?;
+        for dry in [&[][..], &["--dry-run"]] {
+            let add = ["add", text(&link), "--name", "own"];
+            let refused = peer.run(add.iter().chain(dry)).expect(2);
+            assert!(refused.stderr.contains("data directory"), "{}", refused.stderr);
+            let get = ["get", "file", "--force", "--output", text(&link)];
+            let refused = peer.run(get.iter().chain(dry)).expect(2);
+            assert!(refused.stderr.contains("data directory"), "{}", refused.stderr);
+        }
+    }
+    let listed = peer.run(["add", text(&tree), "--name", "own"]).expect(2).stderr;
+    for name in ["http-token", "node.json", "index.db"] {
+        assert!(listed.contains(name), "{listed}");
+    }
+    // A link that is followed leads there no more than a path.
+    let around = cluster.path("around");
+    fs::create_dir(&around)?;
+    for inside in ["http-token", "contents"] {
+        std::os::unix::fs::symlink(other.join(inside), around.join(inside))?;
+    }
+    let follow = ["add", text(&around), "--name", "own", "--links", "follow"];
+    let refused = peer.run(follow).expect(2).stderr;
+    assert!(
+        refused.contains("http-token") && refused.contains("contents"),
+        "{refused}"
+    );
+    // Commands of other programs.
+    let (tracker, inside) = (cluster.path("tracker"), other.join("inside"));
+    let backup = ["backup", text(&inside), "--data-dir", text(&tracker)];
+    let refused = run("tracker", &backup).expect(2).stderr;
+    assert!(refused.contains("data directory"), "{refused}");
+    for program in ["peer", "tracker", "webserver"] {
+        let refused = run(program, &["man", text(&inside)]).expect(2).stderr;
+        assert!(refused.contains("data directory"), "{program}: {refused}");
+    }
+    assert!(!inside.exists());
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_of_get_is_refused_as_the_get_would_be() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let (publisher, reader) = (cluster.peer(0), cluster.peer(1));
+    let (file, tree) = (cluster.path("file"), cluster.path("tree"));
+    harness::content::write(&file, MIB, 1)?;
+    fs::create_dir(&tree)?;
+    fs::write(tree.join("small"), "small")?;
+    add(publisher, &file, "file", 0);
+    add(publisher, &tree, "tree", 0);
+    let (taken, same) = (cluster.path("taken"), cluster.path("same"));
+    fs::write(&taken, "other bytes")?;
+    fs::copy(&file, &same)?;
+    let missing = cluster.path("missing").join("file");
+    for (name, output, force, code) in [
+        ("file", &taken, &[][..], 5),
+        ("file", &same, &[], 0),
+        ("file", &missing, &[], 2),
+        ("tree", &taken, &[], 2),
+        ("file", &taken, &["--force"], 0),
+    ] {
+        let get = ["get", name, "--output", text(output)];
+        let dry = reader.run(get.iter().chain(force).chain(&["--dry-run"]));
+        let real = reader.run(get.iter().chain(force));
+        assert_eq!(
+            (dry.code, real.code),
+            (code, code),
+            "{get:?}: {} {}",
+            dry.stderr,
+            real.stderr
+        );
+    }
+    let get = ["get", "file", "--output", text(&same), "--dry-run", "--json"];
+    assert_eq!(publisher.run(get).expect(0).json()["bytes"], 0);
     Ok(())
 }
 

@@ -336,6 +336,63 @@ fn a_file_keeps_mode_time_and_holes_with_its_revision() -> Result<()> {
 }
 
 #[test]
+fn the_same_get_again_brings_the_mode_and_time_that_the_name_has_now() -> Result<()> {
+    let cluster = Cluster::builder().peers(2).start()?;
+    let (publisher, reader) = (cluster.peer(0), cluster.peer(1));
+    let file = cluster.path("file");
+    harness::content::write(&file, MIB, 3)?;
+    let publish = |mode: u32, seconds: u32| -> Result<()> {
+        fs::set_permissions(&file, Permissions::from_mode(mode))?;
+        let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds.into());
+        fs::File::options().write(true).open(&file)?.set_modified(time)?;
+        let add = ["add", text(&file), "--replicas", "1", "--update"];
+        drop(publisher.run(add).expect(0));
+        Ok(())
+    };
+    let seen = |path: &Path| (mode(path), fs::metadata(path).expect("is there").mtime());
+    let (first, second, own) = (cluster.path("first"), cluster.path("second"), cluster.path("own"));
+    fs::copy(&file, &own)?;
+    fs::set_permissions(&own, Permissions::from_mode(0o640))?;
+    let before = seen(&own);
+    let get = |path: &Path| {
+        let get = ["get", "file", "--output", text(path)];
+        drop(with_umask(reader, "022", &get).expect(0));
+    };
+    for (mode, seconds) in [(0o600, 1_600_000_000), (0o755, 1_700_000_000)] {
+        publish(mode, seconds)?;
+        // The place of the content, a copy, and a file that no `get` made.
+        for path in [&first, &second, &own] {
+            get(path);
+        }
+        assert_eq!(seen(&first), (mode, i64::from(seconds)));
+        assert_eq!(seen(&second), (mode, i64::from(seconds)));
+        assert_eq!(seen(&own), before, "it is its user's");
+    }
+    // They are still the files that the node knows.
+    drop(reader.run(["verify", "file"]).expect(0));
+    // A file that its user changed since, or published, is the user's.
+    let changed = std::time::UNIX_EPOCH + std::time::Duration::from_secs(5);
+    fs::File::options()
+        .write(true)
+        .open(&second)?
+        .set_modified(changed)?;
+    publish(0o700, 1_800_000_000)?;
+    get(&second);
+    assert_eq!(seen(&second), (0o755, 5));
+    drop(
+        reader
+            .run(["add", text(&first), "--name", "mine", "--replicas", "1"])
+            .expect(0),
+    );
+    get(&first);
+    assert_eq!(seen(&first), (0o755, 1_700_000_000));
+    let force = ["get", "file", "--output", text(&first), "--force"];
+    drop(with_umask(reader, "022", &force).expect(0));
+    assert_eq!(seen(&first), (0o700, 1_800_000_000));
+    Ok(())
+}
+
+#[test]
 fn bytes_that_were_in_no_file_have_no_metadata() -> Result<()> {
     let cluster = Cluster::builder().peers(2).start()?;
     let (publisher, reader) = (cluster.peer(0), cluster.peer(1));

@@ -15,7 +15,7 @@ pub(crate) const SHARED: &[Row] = &[
     ("model", &["hash"]),
     ("refusal", &["error"]),
     ("own_data", &[]),
-    ("runtime", &["error", "model", "settings"]),
+    ("runtime", &["error", "model", "own_data", "refusal", "settings"]),
     ("settings", &["error", "language", "lib", "model", "runtime"]),
 ];
 
@@ -53,7 +53,7 @@ pub(crate) const STORE: &[Row] = &[
     ("additions", &["disk", "error", "lib", "publish", "staged_upload"]),
     (
         "collected",
-        &["copies", "disk", "error", "files", "lib", "verify"],
+        &["copies", "disk", "error", "files", "index", "lib", "verify"],
     ),
     ("copies", &["files"]),
     (
@@ -69,6 +69,7 @@ pub(crate) const STORE: &[Row] = &[
             "publications",
             "recovery",
             "slot",
+            "strays",
             "touched",
         ],
     ),
@@ -100,12 +101,22 @@ pub(crate) const STORE: &[Row] = &[
         ],
     ),
     (
+        "rebuild",
+        &[
+            "disk", "error", "files", "index", "kept", "layout", "lib", "salvage",
+        ],
+    ),
+    (
         "recovery",
         &[
             "copies", "error", "files", "index", "kept", "layout", "lib", "strays",
         ],
     ),
     ("room", &["error", "files", "kept", "layout", "lib"]),
+    (
+        "salvage",
+        &["copies", "error", "files", "index", "kept", "publications"],
+    ),
     (
         "settle",
         &[

@@ -1,12 +1,13 @@
 //! Surroundings of a one-shot command: its options, its streams, and the work to do however the command ends.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::client::ControlClient;
 use proto::messages::Remove;
-use proto::messages::control::{EntryPoint, Hiding};
+use proto::messages::control::{EntryPoint, Hiding, SessionStatus, Status};
 use shared::model::ContentRef;
 use shared::model::Name;
 use shared::runtime::{Clock, Tasks};
@@ -17,6 +18,9 @@ use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::output::Output;
 use crate::words;
+
+/// The time after which a command that waits says so.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// The longest that the end of a command waits for a name to be removed.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,6 +45,8 @@ pub(super) struct Context<'a> {
 /// Work to do when the command ends.
 #[derive(Debug, Default)]
 struct Ending {
+    /// The node that the command talks to.
+    asked: Option<ControlClient>,
     /// A node of this process, to be stopped.
     own: Option<NodeHandle>,
     /// A name to be removed.
@@ -67,7 +73,9 @@ impl<'a> Context<'a> {
     /// # Errors
     /// When there is none or it does not answer.
     pub(super) async fn require(&self) -> Result<Attached, Failure> {
-        attach::require(self.options).await
+        let node = attach::require(self.options).await?;
+        self.ending().asked = Some(node.client.clone());
+        Ok(node)
     }
 
     /// Returns the running node, which goes on sharing `what` after the command.
@@ -99,6 +107,7 @@ impl<'a> Context<'a> {
     pub(super) async fn find_or_run_in(&self, entry: Option<&EntryPoint>) -> Result<Attached, Failure> {
         if let Some(mut node) = attach::find(self.options).await? {
             node.enter_if_offline(entry).await?;
+            self.ending().asked = Some(node.client.clone());
             return Ok(node);
         }
         let entry = entry
@@ -154,6 +163,22 @@ impl<'a> Context<'a> {
         for hiding in hidings {
             self.out.note(&words::hides(&hiding.name, &hiding.inside));
         }
+    }
+
+    /// Says, of a command that takes longer than a moment, that its node waits for a tracker. Never ends.
+    pub(super) async fn note_waiting(&self) -> Infallible {
+        tokio::time::sleep(MOMENT).await;
+        let asked = self.ending().asked.clone();
+        if let Some(client) = asked
+            && let Ok(Status {
+                session: SessionStatus::Connecting { reason },
+                ..
+            }) = client.status().await
+            && !reason.is_empty()
+        {
+            self.out.note(&words::waits_for_the_tracker(words::told(&reason)));
+        }
+        std::future::pending().await
     }
 
     /// Sets the words for a command that is ended from outside.

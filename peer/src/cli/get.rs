@@ -51,8 +51,7 @@ pub struct GetArgs {
 /// Runs `peer get`.
 pub(super) async fn run(context: &Context<'_>, args: GetArgs) -> Result<(), Failure> {
     if args.dry_run {
-        let selection = args.globs.selection()?;
-        return plan::get(context, &args.content, args.output, selection).await;
+        return plan(context, &args).await;
     }
     let named = args.content.file_name().map(str::to_owned);
     fetch(context, args, named, context.options.entry.clone()).await
@@ -76,26 +75,8 @@ pub(super) async fn fetch(
     let wanted = args.output.clone();
     let destination = off_thread(move || destination(wanted.as_deref())).await??;
     let client = context.find_or_run_in(entry.as_ref()).await?.client;
-    let output = match place(&destination, named.as_deref()) {
-        Some(output) => output,
-        None => {
-            let located = locate(&client, args.content.clone(), 1).await;
-            let located = located.map_err(|error| get_failure(&args.content, &error))?;
-            let name = located.binding.name.file_name();
-            place(&destination, Some(name)).unwrap_or_else(|| PathBuf::from(name))
-        }
-    };
-    let get = Get {
-        content: args.content.clone(),
-        output: output.clone(),
-        overwrite: args.force,
-        selection: args.globs.selection()?,
-        umask: umask(),
-        directory: match destination {
-            Destination::Directory(directory) => Some(directory),
-            Destination::File(_) => None,
-        },
-    };
+    let get = request(&client, &args, destination, named.as_deref()).await?;
+    let output = get.output.clone();
     let how_far = |held: &str| context.set_last_words(words::kept_so_far(held, &args.content));
     let fetched = async {
         let started = client.get(get).await;
@@ -110,6 +91,55 @@ pub(super) async fn fetch(
     explained(fetched.await, &client, &args.content).await?;
     context.note_hidden(&client, &args.content).await;
     Ok(())
+}
+
+/// Runs `peer get --dry-run`.
+async fn plan(context: &Context<'_>, args: &GetArgs) -> Result<(), Failure> {
+    let is_to_standard = args.output.as_deref().is_some_and(is_standard);
+    let wanted = args.output.clone().filter(|_| !is_to_standard);
+    let destination = off_thread(move || destination(wanted.as_deref())).await??;
+    let node = context.find_or_run().await?;
+    let mut get = request(&node.client, args, destination, args.content.file_name()).await?;
+    if is_to_standard {
+        // Nothing is in the way there; nodes know paths only.
+        get.output = PathBuf::from("/-");
+        get.overwrite = true;
+    }
+    let shown = args.output.clone().filter(|_| is_to_standard);
+    plan::get(context, &node, get, shown).await
+}
+
+/// Returns the request that the arguments make, for a content with this last part of its name, if it is known
+/// already.
+///
+/// # Errors
+/// When the name is not known and cannot be found out.
+async fn request(
+    client: &ControlClient,
+    args: &GetArgs,
+    destination: Destination,
+    named: Option<&str>,
+) -> Result<Get, Failure> {
+    let output = match place(&destination, named) {
+        Some(output) => output,
+        None => {
+            let located = locate(client, args.content.clone(), 1).await;
+            let located = located.map_err(|error| get_failure(&args.content, &error))?;
+            let name = located.binding.name.file_name();
+            place(&destination, Some(name)).unwrap_or_else(|| PathBuf::from(name))
+        }
+    };
+    Ok(Get {
+        content: args.content.clone(),
+        output,
+        overwrite: args.force,
+        selection: args.globs.selection()?,
+        umask: umask(),
+        directory: match destination {
+            Destination::Directory(directory) => Some(directory),
+            Destination::File(_) => None,
+        },
+    })
 }
 
 /// Writes a file to standard output, and nothing else there.

@@ -15,6 +15,7 @@ mod help;
 mod names;
 mod node;
 mod plan;
+mod rebuild;
 mod send;
 mod serve;
 mod standard_streams;
@@ -239,9 +240,21 @@ async fn perform(
 async fn one_shot(command: Command, options: &Options, out: &Output, tasks: &Tasks) -> Result<(), Failure> {
     let interrupted = shutdown_signal(tasks);
     let context = Context::new(options, out, tasks);
+    // Those that follow a transfer or the feed say for themselves how it goes, and these two do without.
+    let waits = !matches!(
+        command,
+        Command::Add(_)
+            | Command::Get(_)
+            | Command::Receive(_)
+            | Command::Watch(_)
+            | Command::Verify { .. }
+            | Command::Status
+            | Command::Limit(_)
+    );
     let result = tokio::select! {
         result = perform_once(command, &context) => result,
         failure = ended(interrupted, options.timeout) => Err(with_last_words(failure, context.last_words())),
+        never = context.note_waiting(), if waits => match never {},
     };
     context.close().await;
     result
@@ -260,6 +273,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Limit(args) => node::limit(context, args).await,
         Command::Network(args) => upkeep::network(context, args).await,
         Command::NewId => node::new_id(context).await,
+        Command::RebuildIndex => rebuild::run(context).await,
         Command::Verify { content } => node::verify(context, content).await,
         Command::History { name } => names::history(context, &name).await,
         Command::Pin(args) => names::pin(context, args, true).await,

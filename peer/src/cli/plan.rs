@@ -26,7 +26,7 @@ use crate::terminal::attach::{self, Attached};
 use crate::terminal::exit::{Exit, Failure};
 use crate::terminal::getting::get_failure;
 use crate::terminal::listing::{all_peers, locate};
-use crate::terminal::paths::{Destination, destination, is_standard, off_thread, place, umask};
+use crate::terminal::paths::off_thread;
 use crate::words;
 use store::read_file;
 
@@ -298,31 +298,17 @@ async fn located(client: &ControlClient, content: &ContentRef) -> Result<Option<
     }
 }
 
-/// Runs `peer get --dry-run`.
+/// Asks a node what a `get` would move, and shows it; `shown` is the output as people know it, unless it is
+/// the path.
 pub(super) async fn get(
     context: &Context<'_>,
-    content: &ContentRef,
-    output: Option<PathBuf>,
-    selection: Selection,
+    node: &Attached,
+    get: Get,
+    shown: Option<PathBuf>,
 ) -> Result<(), Failure> {
-    let destination = match output {
-        Some(output) if is_standard(&output) => Destination::File(output),
-        wanted => off_thread(move || destination(wanted.as_deref())).await??,
-    };
-    let Attached { client, status } = context.find_or_run().await?;
-    // The node writes nothing; the directory stands for a file in it until the name is known.
-    let (Destination::File(path) | Destination::Directory(path)) = &destination;
-    let get = Get {
-        content: content.clone(),
-        output: match is_standard(path) {
-            true => PathBuf::from("/-"),
-            false => path.clone(),
-        },
-        overwrite: true,
-        selection: selection.clone(),
-        umask: umask(),
-        directory: None,
-    };
+    let (client, status) = (&node.client, &node.status);
+    let (content, selection) = (&get.content.clone(), get.selection.clone());
+    let output = shown.unwrap_or_else(|| get.output.clone());
     let planned = client
         .plan(get)
         .await
@@ -340,14 +326,13 @@ pub(super) async fn get(
         ContentRef::Id(_) => planned.name.to_string(),
         named => named.to_string(),
     };
-    let file_name = content.file_name().unwrap_or_else(|| planned.name.file_name());
     let is_all = selection.is_all() && name == planned.name.as_str();
     let plan = GetPlan {
         content: planned.content.to_string(),
         length: planned.length,
         directory: planned.files.is_some(),
         files: planned.files.filter(|_| !is_all),
-        output: place(&destination, Some(file_name)).unwrap_or_default(),
+        output,
         name,
         here: planned.here,
         bytes: planned.missing,

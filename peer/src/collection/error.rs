@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use shared::collection::{CatalogError, EntryFault, Unsupported};
-use shared::own_data::OwnData;
+use shared::own_data::{OwnData, Owner};
 use shared::refusal::{of_place, remedy};
 use shared::{Coded, ErrorCode};
 
@@ -145,13 +145,13 @@ impl Coded for CollectionError {
 /// When it is.
 pub fn require_foreign(path: &Path, own: &Path) -> Result<(), CollectionError> {
     match OwnData::look(own).around(path) {
-        Some(root) => Err(in_data_directory(path, root)),
+        Some(owner) => Err(in_data_directory(path, owner)),
         None => Ok(()),
     }
 }
 
 /// Refuses a place in a data directory.
-pub(super) fn in_data_directory(path: &Path, root: PathBuf) -> CollectionError {
+pub(super) fn in_data_directory(path: &Path, owner: Owner) -> CollectionError {
     let path = path.to_owned();
-    StoreError::OwnData { path, root }.into()
+    StoreError::OwnData { path, owner }.into()
 }

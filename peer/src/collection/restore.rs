@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::io::Errno;
 use shared::collection::{Attributes, Catalog, Data, File, Kind, Mode, Selection};
 use shared::model::{ContentId, FragmentSet, Manifest};
-use shared::own_data::OwnData;
+use shared::own_data::{OwnData, Owner};
 
 use super::directory::{Directory, Found, Placing, Unlocked, partial};
 use super::error::{CollectionError, in_data_directory};
@@ -298,14 +298,14 @@ impl Restoration {
     /// # Errors
     /// When the output, or a directory in it, is there.
     pub fn require_foreign(&self, own: &OwnData) -> Result<(), CollectionError> {
-        if let Some(root) = own.around(&self.output) {
-            return Err(in_data_directory(&self.output, root));
+        if let Some(owner) = own.around(&self.output) {
+            return Err(in_data_directory(&self.output, owner));
         }
         let is_directory = |at: &&usize| matches!(self.catalog.entries()[**at].kind, Kind::Directory(_));
         for at in self.wanted.iter().filter(is_directory) {
             let place = self.place(*at);
             if fs::symlink_metadata(&place).is_ok_and(|there| own.is_directory(&there)) {
-                return Err(in_data_directory(&place, own.root().to_owned()));
+                return Err(in_data_directory(&place, Owner::Directory(own.root().to_owned())));
             }
         }
         Ok(())

@@ -83,7 +83,8 @@ fn unreachable_time() -> ModifiedAt {
 }
 
 /// Reads a directory under the rules that every catalog obeys, but for those that are relaxed; `own` is the
-/// node's data directory, which may not be in it. No file is opened.
+/// node's data directory, which may not be in it. No file is opened but those with
+/// several names, which may be a program's.
 ///
 /// # Errors
 /// All entries that cannot be in a collection, together, unless they are left out.
@@ -233,6 +234,9 @@ impl Scan<'_> {
                     io::ErrorKind::PermissionDenied => EntryFault::Unreadable,
                     _ => EntryFault::Loop,
                 })?;
+                if self.own.around(&followed).is_some() {
+                    return Err(EntryFault::OwnData.into());
+                }
                 let metadata = fs::metadata(&followed)?;
                 if metadata.is_dir() && self.above.contains(&identity(&metadata)) {
                     return Err(EntryFault::Loop.into());
@@ -252,7 +256,7 @@ impl Scan<'_> {
         if !metadata.is_file() {
             return Err(EntryFault::Special.into());
         }
-        if self.own.is_file(metadata) {
+        if self.own.is_private(place, metadata) {
             return Err(EntryFault::OwnData.into());
         }
         if rustix::fs::accessat(CWD, place, Access::READ_OK, AtFlags::EACCESS).is_err() {

@@ -154,7 +154,7 @@ pub(super) async fn publish(
 /// # Errors
 /// When the conditions do not hold, or nobody can tell whether they do.
 async fn head(api: &Api, name: &Name, conditions: &Conditions) -> Result<Option<Head>, HttpError> {
-    let asked = match api.node().catalog().await {
+    let asked = match api.node().catalog_soon().await {
         Ok(catalog) => catalog.head(name).await,
         Err(error) => Err(error),
     };

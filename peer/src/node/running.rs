@@ -11,8 +11,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use shared::model::HostPort;
+use shared::own_data::TOKEN_HEADER;
 
-const FILE_NAME: &str = "node.json";
+const FILE_NAME: &str = shared::own_data::NODE_FILE;
 
 /// The file for `curl -H @FILE`, which keeps the token off the command line, where others could see it.
 const HEADER_NAME: &str = "http-token";
@@ -108,7 +109,7 @@ pub(super) fn announce(data_dir: &Path, node: &RunningNode) -> io::Result<()> {
     let text = serde_json::to_string(&file).map_err(io::Error::other)?;
     write_private(
         &data_dir.join(HEADER_NAME),
-        &format!("Authorization: Bearer {}\n", node.token),
+        &format!("{TOKEN_HEADER}{}\n", node.token),
     )?;
     write_private(&data_dir.join(FILE_NAME), &text)
 }

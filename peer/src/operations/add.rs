@@ -279,7 +279,7 @@ async fn collect(
 
 /// Returns the catalog that the name is bound to now, if it is bound to one that is held here.
 async fn catalog_before(node: &Node, add: &Add) -> Result<Option<Catalog>, Failure> {
-    let bound = match node.catalog().await {
+    let bound = match node.catalog_soon().await {
         Ok(catalog) => catalog.resolve(&ContentRef::Name(add.name.clone())).await.ok(),
         Err(_) => None,
     };

@@ -75,22 +75,8 @@ pub(super) async fn get(
         WantedKind::File | WantedKind::Collection => None,
     };
     let catalog = fetch_catalog(node, wanted, &tally, &cancel).await?;
-    let get = &continued(node, get).await?;
-    let (of, data_dir) = (get.clone(), node.data_dir.clone());
-    let restoration = try_blocking(move || {
-        let inside = inside.as_deref();
-        let restoration = Restoration::new(
-            catalog,
-            inside,
-            &of.selection,
-            &of.output,
-            (of.overwrite, of.umask),
-        )?;
-        restoration.require_foreign(&OwnData::look(&data_dir))?;
-        restoration.check()?;
-        Ok::<_, CollectionError>(restoration)
-    });
-    let restoration = Arc::new(restoration.await?);
+    let (get, restoration) = restoration(node, get, catalog, inside).await?;
+    let (get, restoration) = (&get, Arc::new(restoration));
     let needed = needed(node, &restoration).await?;
     let subject = Subject {
         name: name.clone(),
@@ -144,6 +130,30 @@ pub(super) async fn get(
     };
     report.during(filled, &cancel, writing).await?;
     report.done(tally.totals()).await
+}
+
+/// Looks at everything that is to be written to, and changes nothing; returns the request with its final
+/// output.
+///
+/// # Errors
+/// When something is in the way, or in a data directory, or nothing is wanted.
+pub(super) async fn restoration(
+    node: &Node,
+    get: &Get,
+    catalog: Catalog,
+    inside: Option<String>,
+) -> Result<(Get, Restoration), Failure> {
+    let get = continued(node, get).await?;
+    let (of, data_dir) = (get.clone(), node.data_dir.clone());
+    let restoration = try_blocking(move || {
+        let inside = inside.as_deref();
+        let how = (of.overwrite, of.umask);
+        let restoration = Restoration::new(catalog, inside, &of.selection, &of.output, how)?;
+        restoration.require_foreign(&OwnData::look(&data_dir))?;
+        restoration.check()?;
+        Ok::<_, CollectionError>(restoration)
+    });
+    Ok((get, restoration.await?))
 }
 
 /// Goes on where an earlier call left a directory incomplete, if the user named that directory again.

@@ -16,7 +16,7 @@ pub(crate) async fn follow(
     after: Option<FeedPosition>,
     events: &Events<FeedPage>,
 ) -> Result<(), Failure> {
-    let connection = node.network.connection_soon().await?;
+    let connection = node.network.connection_back().await?;
     let mut pages = connection.catalog.events(after).await?;
     let mut connections = node.network.connections();
     let is_other = |now: &Connection| now.epoch != connection.epoch || now.tracker != connection.tracker;

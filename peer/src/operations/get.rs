@@ -42,9 +42,10 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
         Report::start(node, events, begun, subject, already_held)
     };
     let tally = FetchTally::default();
+    require_foreign(node, get).await?;
     if is_delivered(node, get, &wanted.manifest).await? {
         let report = start(&wanted.manifest, wanted.manifest.length()).await?;
-        if get.overwrite && wanted.metadata.is_some() {
+        if takes_metadata(node, get, &wanted).await? {
             dress(node, get, &wanted).await?;
         }
         return report.done(tally.totals()).await;
@@ -80,7 +81,7 @@ pub(crate) async fn get(node: &Node, get: &Get, events: &Events<GetEvent>) -> Re
         // Some of it is damaged, and not held any more.
         entry = prepare(node, get, &wanted).await?;
     }
-    if !was_there || get.overwrite && wanted.metadata.is_some() {
+    if !was_there || takes_metadata(node, get, &wanted).await? {
         dress(node, get, &wanted).await?;
     }
     report.done(tally.totals()).await
@@ -99,6 +100,41 @@ pub(super) fn require_entries(get: &Get, wanted: &Wanted) -> Result<(), Failure>
         get.content
     );
     Err(Failure::new(ErrorCode::InvalidArgument, why))
+}
+
+/// Whether an output that has the bytes already gets the metadata that the name has now: one that a `get`
+/// made does, as of every tool that mirrors files; a file of the user's only if it may be replaced.
+async fn takes_metadata(node: &Node, get: &Get, wanted: &Wanted) -> Result<bool, Failure> {
+    if wanted.metadata.is_none() || get.overwrite {
+        return Ok(wanted.metadata.is_some());
+    }
+    let (content, output) = (wanted.manifest.content(), get.output.clone());
+    node.with_store(move |store| store.has_written(content, &output))
+        .await
+}
+
+/// Refuses an output in a data directory, also where these very bytes are there already.
+async fn require_foreign(node: &Node, get: &Get) -> Result<(), Failure> {
+    let output = get.output.clone();
+    node.with_store(move |store| store.require_foreign(&output)).await
+}
+
+/// Refuses an output that [`get`] would refuse, and returns whether the bytes are there already.
+///
+/// # Errors
+/// Those of `get` before it fetches.
+pub(super) async fn check(node: &Node, get: &Get, manifest: &Manifest) -> Result<bool, Failure> {
+    require_foreign(node, get).await?;
+    if is_delivered(node, get, manifest).await? {
+        return Ok(true);
+    }
+    let entry = node.entry(manifest.content()).await?;
+    if !entry.is_some_and(|entry| is_placed_at(&entry, get)) {
+        let (output, overwrite) = (get.output.clone(), get.overwrite);
+        let checked = node.with_store(move |store| store.check_output(&output, overwrite));
+        checked.await?;
+    }
+    Ok(false)
 }
 
 /// Gives the output the mode, time and holes that it is to have.

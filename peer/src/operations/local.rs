@@ -36,9 +36,10 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
             store.content_count(),
             store.usage(),
             (store.count_pending()?, store.count_refused()?),
+            store.lost()?,
         ))
     };
-    let (contents, usage, (pending, refused)) = try_blocking(ask).await?;
+    let (contents, usage, (pending, refused), lost) = try_blocking(ask).await?;
     Ok(Status {
         peer: node.identity.peer(),
         incarnation: node.identity.incarnation(),
@@ -55,6 +56,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         refused_publications: u32::try_from(refused).unwrap_or(u32::MAX),
+        lost,
         uptime: node.clock.now().since(node.started),
         bytes_sent: node.counters.sent(),
         bytes_received: node.counters.received(),
@@ -308,7 +310,7 @@ pub(super) async fn find(node: &Node, reference: &ContentRef) -> Result<Entry, F
         ContentRef::Id(id) => *id,
         ContentRef::Inside(_) => return Err(only_whole(node, reference, no_directory(reference)).await?),
         ContentRef::Name(name) => {
-            let bound = match node.catalog().await {
+            let bound = match node.catalog_soon().await {
                 Ok(catalog) => match catalog.resolve(reference).await {
                     Ok((binding, _)) => Ok(binding.content),
                     Err(error) if error.code() == ErrorCode::NotFound => Err(error),

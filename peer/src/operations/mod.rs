@@ -90,6 +90,14 @@ impl Node {
     /// # Errors
     /// Unavailable, with the reason, without a tracker.
     pub(crate) async fn catalog(&self) -> Result<CatalogClient, Failure> {
+        Ok(self.network.connection_back().await?.catalog)
+    }
+
+    /// Returns the tracker's catalog for something that has another way without it, and waits a moment only.
+    ///
+    /// # Errors
+    /// As [`Self::catalog`].
+    pub(crate) async fn catalog_soon(&self) -> Result<CatalogClient, Failure> {
         Ok(self.network.connection_soon().await?.catalog)
     }
 
@@ -98,7 +106,7 @@ impl Node {
     /// # Errors
     /// Unavailable, with the reason, without a tracker.
     pub(crate) async fn upkeep(&self) -> Result<UpkeepClient, Failure> {
-        Ok(self.network.connection_soon().await?.upkeep)
+        Ok(self.network.connection_back().await?.upkeep)
     }
 
     /// Returns the length of the fragments of a content that is published: the one that was asked for, or

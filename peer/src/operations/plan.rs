@@ -13,12 +13,11 @@ use shared::model::{
 };
 
 use super::Node;
-use super::collection::catalog;
+use super::collection::{catalog, restoration};
 use super::extent::held_in;
-use super::get::require_entries;
+use super::get::{check, require_entries};
 use super::resolve::{Wanted, WantedKind, resolve};
 use crate::blocking::try_blocking;
-use crate::collection::restore::Restoration;
 use store::{DiskStore, FragmentStore as _};
 
 /// Returns what a `get` would fetch, and from where.
@@ -45,8 +44,14 @@ async fn located(node: &Node, content: Asked) -> Result<Location, Failure> {
 
 async fn file(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Failure> {
     let manifest = wanted.manifest;
-    let held = node.entry(manifest.content()).await?;
-    let held = held.map_or_else(|| manifest.no_fragments(), |entry| entry.held);
+    let held = match check(node, get, &manifest).await? {
+        // The bytes are at the output.
+        true => manifest.all_fragments(),
+        false => {
+            let entry = node.entry(manifest.content()).await?;
+            entry.map_or_else(|| manifest.no_fragments(), |entry| entry.held)
+        }
+    };
     let location = located(node, get.content.clone().into()).await?;
     let sources = useful(&location.holders, &manifest, &held);
     let here = manifest.bytes_in(&held);
@@ -93,12 +98,7 @@ async fn directory(node: &Node, get: &Get, wanted: Wanted) -> Result<Planned, Fa
         WantedKind::File | WantedKind::Collection => None,
     };
     let catalog = catalog(node, wanted, true).await?;
-    let of = get.clone();
-    let restoration = try_blocking(move || {
-        let how = (of.overwrite, of.umask);
-        Restoration::new(catalog, inside.as_deref(), &of.selection, &of.output, how)
-    });
-    let restoration = restoration.await?;
+    let (_, restoration) = restoration(node, get, catalog, inside).await?;
     let store = Arc::clone(&node.store);
     let (packs, large) = (restoration.packs(), restoration.large());
     let large: BTreeMap<ContentId, u64> = large.map(|file| (file.content, file.file.length)).collect();

@@ -13,7 +13,7 @@ use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
 use shared::model::{
     ContentId, DialFailure, Epoch, Hello, HostPort, NetworkDefaults, Numbered, Order, Report, RunTraits,
-    Welcome, Zone,
+    Timestamp, Welcome, Zone,
 };
 use shared::runtime::{Backoff, Clock};
 use tokio::sync::broadcast::error::RecvError;
@@ -32,9 +32,10 @@ use crate::identity::Identity;
 use crate::orders::{Assignment, Assignments};
 use store::FragmentStore;
 
-/// Between the first attempts to reach a tracker, and at most.
+/// Between the first attempts to reach a tracker, and at most: a command waits for a tracker that restarts,
+/// and should not wait much longer than that takes.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Between two attempts while another run of this peer may have ended without the tracker's notice.
 const CONTESTED_WAIT: Duration = Duration::from_secs(1);
@@ -83,6 +84,7 @@ pub(super) struct Driver {
     pub(super) known: watch::Sender<Option<Known>>,
     pub(super) defaults: watch::Sender<NetworkDefaults>,
     pub(super) reach: watch::Sender<Option<DialFailure>>,
+    pub(super) lost: watch::Sender<Option<Timestamp>>,
     pub(super) protected: Protected,
     pub(super) probes: Probes,
     /// Whether this run was refused as a copy and has not been welcome since.
@@ -164,6 +166,9 @@ impl Driver {
             let outcome = self.enter(wish.number, &entry, &stop, &mut was_welcomed).await;
             self.connection.send_replace(None);
             self.reach.send_replace(None);
+            if was_welcomed && !matches!(outcome, Ok(Ended::Anew)) {
+                self.lost.send_replace(Some(self.deps.clock.now()));
+            }
             if was_welcomed || outcome.is_ok() {
                 backoff.reset();
             }

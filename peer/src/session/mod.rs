@@ -21,8 +21,8 @@ use proto::RemoteError;
 use proto::client::{CatalogClient, Gateways, UpkeepClient};
 use proto::messages::control::{EntryPoint, SessionStatus};
 use shared::ErrorCode;
-use shared::model::{ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, PeerId, Report};
-use shared::runtime::{OnExit, Tasks};
+use shared::model::{ContentId, DialFailure, Epoch, HostPort, NetworkDefaults, PeerId, Report, Timestamp};
+use shared::runtime::{Clock, OnExit, Tasks};
 use tokio::sync::{mpsc, watch};
 
 use probes::Probes;
@@ -35,6 +35,23 @@ pub use protected::{Protected, ProtectionGuard};
 
 /// The wait of a command for a session that is being entered: a few attempts at a tracker that is up.
 const ENTRY_WAIT: Duration = Duration::from_secs(3);
+
+/// The wait of a command for a session that was lost a moment ago: the time in which a tracker restarts.
+const RETURN_WAIT: Duration = Duration::from_secs(10);
+
+/// The time for which a tracker whose session was lost is taken to be restarting.
+const RETURNING: Duration = Duration::from_secs(30);
+
+/// The longest that a broken call waits for the end of its session to be noticed.
+const NOTICE_WAIT: Duration = Duration::from_secs(1);
+
+/// Returns the wait of a command that needs a tracker.
+fn patience(since_lost: Option<Duration>) -> Duration {
+    match since_lost {
+        Some(since) if since <= RETURNING => RETURN_WAIT,
+        _ => ENTRY_WAIT,
+    }
+}
 
 /// A tracker that has welcomed this peer.
 #[derive(Clone, Debug)]
@@ -61,6 +78,9 @@ pub struct Network {
     known: watch::Receiver<Option<entrance::Known>>,
     defaults: watch::Receiver<NetworkDefaults>,
     reach: watch::Receiver<Option<DialFailure>>,
+    /// The end of the latest session that was not wished for.
+    lost: watch::Receiver<Option<Timestamp>>,
+    clock: Clock,
     protected: Protected,
     reports: mpsc::Sender<Report>,
 }
@@ -94,6 +114,8 @@ impl Network {
         let (known_tx, known) = watch::channel(None);
         let (defaults_tx, defaults) = watch::channel(NetworkDefaults::default());
         let (reach_tx, reach) = watch::channel(None);
+        let (lost_tx, lost) = watch::channel(None);
+        let clock = deps.clock.clone();
         let protected = Protected::default();
         let reports = deps.reporter.clone();
         let driver = driver::Driver {
@@ -106,6 +128,7 @@ impl Network {
             known: known_tx,
             defaults: defaults_tx,
             reach: reach_tx,
+            lost: lost_tx,
             protected: protected.clone(),
         };
         tasks.spawn("session", OnExit::ShutDown, driver.run(tasks.token().clone()));
@@ -116,6 +139,8 @@ impl Network {
             known,
             defaults,
             reach,
+            lost,
+            clock,
             protected,
             reports,
         }
@@ -184,11 +209,37 @@ impl Network {
     /// # Errors
     /// As [`Self::connection`].
     pub async fn connection_soon(&self) -> Result<Connection, RemoteError> {
+        self.connection_within(ENTRY_WAIT).await
+    }
+
+    /// Returns the tracker for a command that can do nothing without it: waits longer for one that was there
+    /// a moment ago, because it restarts.
+    ///
+    /// # Errors
+    /// As [`Self::connection`].
+    pub async fn connection_back(&self) -> Result<Connection, RemoteError> {
+        let lost = *self.lost.borrow();
+        let since = lost.map(|lost| self.clock.now().since(lost));
+        self.connection_within(patience(since)).await
+    }
+
+    async fn connection_within(&self, wait: Duration) -> Result<Connection, RemoteError> {
         let mut status = self.status.clone();
         let is_settled = |now: &NetworkStatus| !matches!(now.status, SessionStatus::Connecting { .. });
         // After the wait the answer is the present state, whether or not it is settled.
-        drop(tokio::time::timeout(ENTRY_WAIT, status.wait_for(is_settled)).await);
+        drop(tokio::time::timeout(wait, status.wait_for(is_settled)).await);
         self.connection()
+    }
+
+    /// Whether a connection over which a call broke is over: another one takes its place, or will.
+    pub async fn has_lost(&self, broken: &Connection) -> bool {
+        let mut connection = self.connection.clone();
+        let is_other = |now: &Option<Connection>| {
+            let now = now.as_ref().map(|now| (&now.tracker, now.epoch));
+            now != Some((&broken.tracker, broken.epoch))
+        };
+        let noticed = tokio::time::timeout(NOTICE_WAIT, connection.wait_for(is_other)).await;
+        noticed.is_ok_and(|noticed| noticed.is_ok())
     }
 
     /// Returns the addresses by which others can enter this network, as far as they are known here.

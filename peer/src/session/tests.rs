@@ -194,3 +194,17 @@ async fn an_accepted_assignment_is_announced_before_anything_arrives() {
     peer.say(FromTracker::Order(assign)).await;
     peer.hear_of(content).await;
 }
+
+#[test]
+fn a_tracker_that_was_there_a_moment_ago_is_waited_for() {
+    use super::{ENTRY_WAIT, RETURN_WAIT, RETURNING, patience};
+    let beyond = RETURNING + Duration::from_millis(1);
+    for (since_lost, wait) in [
+        (None, ENTRY_WAIT),
+        (Some(Duration::ZERO), RETURN_WAIT),
+        (Some(RETURNING), RETURN_WAIT),
+        (Some(beyond), ENTRY_WAIT),
+    ] {
+        assert_eq!(patience(since_lost), wait, "{since_lost:?}");
+    }
+}

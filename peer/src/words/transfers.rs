@@ -410,6 +410,10 @@ shared::messages! {
         en: "cannot send: the node has lost its tracker and looks for it ({reason}); try again when it is back",
         es: "no se puede enviar: el nodo ha perdido su tracker y lo está buscando ({reason}); inténtelo cuando vuelva"
     }
+    fn waits_for_the_tracker(reason) {
+        en: "waiting a moment for the tracker: {reason}",
+        es: "esperando un momento al tracker: {reason}"
+    }
     fn tracker_went_away() {
         en: "the tracker went away; the publication follows when it is back",
         es: "el tracker se ha ido; se publicará cuando vuelva"

@@ -5,6 +5,9 @@
 //! it was: no role, no file that is remembered, no byte of capacity taken. So everything that is added for a
 //! publication goes through an [`Addition`], which undoes it when it is dropped before [`Addition::keep`].
 //!
+//! A killed process cannot undo anything: the index notes what is being added, and the next start takes it
+//! back (`recovery`).
+//!
 //! Several additions may touch one content: see [`TouchedContents`](super::touched::TouchedContents).
 
 use std::num::NonZeroUsize;
@@ -22,6 +25,8 @@ use super::{DiskStore, FragmentStore as _, Role, StagedUpload, StoreError};
 #[derive(Debug)]
 pub struct Addition {
     store: Arc<DiskStore>,
+    /// Tells this addition from others in the index.
+    number: u64,
     touched: Vec<ContentId>,
     /// Copies that were not remembered before.
     copies: Vec<(ContentId, PathBuf)>,
@@ -36,6 +41,7 @@ impl Addition {
     pub fn begin(store: &Arc<DiskStore>) -> Self {
         Self {
             store: Arc::clone(store),
+            number: rand::random(),
             touched: Vec::new(),
             copies: Vec::new(),
             catalogs: Vec::new(),
@@ -122,8 +128,10 @@ impl Addition {
     }
 
     /// Makes the changes final: the publication is in the outbox.
-    pub const fn keep(&mut self) {
+    pub fn keep(&mut self) {
         self.is_kept = true;
+        // The publication has ended this addition; others may have begun with the same contents.
+        warn_of(self.store.index().end_addition(&self.touched));
     }
 
     /// Takes the changes back, also after [`Self::keep`]: the tracker has refused the publication.
@@ -136,7 +144,9 @@ impl Addition {
             let entry = self.store.entry(content);
             entry.is_some_and(|entry| entry.roles.published)
         };
-        self.store.touched.touch(content, is_published);
+        if self.store.touched.touch(content, is_published) {
+            warn_of(self.store.index().begin_addition(self.number, content));
+        }
         self.touched.push(content);
     }
 
@@ -163,10 +173,20 @@ impl Drop for Addition {
                 warn(*catalog, self.store.forget_collection(*catalog));
             }
         }
+        let mut undone = Vec::new();
         for content in &self.touched {
             if self.store.touched.end(*content, self.is_kept) {
                 warn(*content, self.take_back(*content));
+                undone.push(*content);
             }
         }
+        warn_of(self.store.index().end_addition(&undone));
+    }
+}
+
+/// Logs that the index could not note the beginning or end of an addition: only a kill makes a difference.
+fn warn_of(noted: Result<(), StoreError>) {
+    if let Err(error) = noted {
+        warn!(%error, "an addition could not be noted; a kill might leave some of it behind");
     }
 }

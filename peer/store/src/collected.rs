@@ -16,6 +16,7 @@ use shared::model::{ContentId, FragmentIndex, FragmentLength, Manifest, Name};
 
 use super::copies::UserFile;
 use super::files::FileIdentity;
+use super::index::collection_key;
 use super::verify::read_verified;
 use super::{DiskStore, Entry, FragmentStore, Place, Purpose, Role, StoreError};
 
@@ -80,6 +81,27 @@ impl DiskStore {
         self.commit(content, &proofs)
     }
 
+    /// Whether the file at a path is one that the store wrote, with the bytes of a content: nobody has
+    /// changed it since, and its user has not published it.
+    ///
+    /// # Errors
+    /// [`StoreError::Index`].
+    pub fn has_written(&self, content: ContentId, path: &Path) -> Result<bool, StoreError> {
+        let Some(kept) = self.slots.get(content).map(|slot| slot.kept().durable()) else {
+            return Ok(false);
+        };
+        let Some(there) = FileIdentity::at(path).filter(|_| !kept.roles.published) else {
+            return Ok(false);
+        };
+        if kept.place == Place::File(path.to_owned()) {
+            return Ok(kept.identity == Some(there));
+        }
+        let copies = self.index().copies(content)?;
+        Ok(copies
+            .iter()
+            .any(|copy| copy.path == path && copy.identity == there))
+    }
+
     /// Sets the mode, the time (if one is given) and the holes of a file that holds a content, and goes on
     /// sharing it if it is shared. Only a hole that contains nothing but zeros gives its room back.
     ///
@@ -94,6 +116,7 @@ impl DiskStore {
         modified: Option<ModifiedAt>,
         holes: &[Range<u64>],
     ) -> Result<(), StoreError> {
+        self.layout.require_foreign(path)?;
         let index = self.index();
         let identity = FileIdentity::at(path);
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
@@ -220,10 +243,6 @@ impl DiskStore {
 
 fn restoration_key(directory: &Path) -> String {
     format!("restoring {}", directory.display())
-}
-
-fn collection_key(catalog: ContentId) -> String {
-    format!("collection {catalog}")
 }
 
 /// Sets the mode and the time of a file.

@@ -3,8 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use shared::model::{ContentId, FragmentIndex, ManifestError};
+use shared::own_data::Owner;
 use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
+
+/// Advice for an index that cannot be used.
+pub(super) const MEND: &str = "put the index and its log back as they were, or have `peer rebuild-index` make a new \
+                               index from the fragments";
 
 /// The reason for which the store could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -82,16 +87,12 @@ pub enum StoreError {
     },
     /// A path leads into the node's data directory, from which nothing is published and to which nothing is
     /// written.
-    #[error(
-        "{} is in {}, a data directory of a node or tracker; choose another place",
-        path.display(),
-        root.display()
-    )]
+    #[error("{}", owner.refusal(path))]
     OwnData {
         /// The path.
         path: PathBuf,
-        /// The data directory.
-        root: PathBuf,
+        /// The owner of the place.
+        owner: Owner,
     },
     /// The output of a fetch exists already.
     #[error("{} exists already", path.display())]
@@ -165,7 +166,7 @@ fn advice(error: &rusqlite::Error) -> &'static str {
         (ErrorCode::Exhausted, _) => "; make room on the disk of the data directory",
         (ErrorCode::PermissionDenied, _) => "; make the data directory writable for this user",
         (_, Some(DatabaseCorrupt | NotADatabase)) => {
-            "; move the data directory away and start with an empty one"
+            "; have `peer rebuild-index` make a new index from the fragments"
         }
         _ => "",
     }
@@ -221,6 +222,15 @@ impl StoreError {
                     source,
                 }
             }
+            other => other,
+        }
+    }
+
+    /// Says of a refusal of the operating system that it concerns the data directory, a place that the user
+    /// chose.
+    pub(super) fn in_data_directory(self) -> Self {
+        match self {
+            Self::Io { act, path, source } => Self::Place { act, path, source },
             other => other,
         }
     }

@@ -28,6 +28,23 @@ impl DiskStore {
         exported.map_err(|error| error.at_output(output))
     }
 
+    /// Refuses an output that [`Self::export`] would refuse before it writes anything.
+    ///
+    /// # Errors
+    /// As [`Self::export`].
+    pub fn check_output(&self, output: &Path, overwrite: bool) -> Result<(), StoreError> {
+        let checked = check_output(&self.layout, output, overwrite);
+        checked.map_err(|error| error.at_output(output))
+    }
+
+    /// Refuses a path that leads to a data directory or to something in it.
+    ///
+    /// # Errors
+    /// [`StoreError::OwnData`].
+    pub fn require_foreign(&self, path: &Path) -> Result<(), StoreError> {
+        self.layout.require_foreign(path)
+    }
+
     fn export_to(&self, content: ContentId, output: &Path, overwrite: bool) -> Result<(), StoreError> {
         let (entry, identity) = {
             let slot = self.slot(content)?;

@@ -108,10 +108,14 @@ pub(super) fn means_lost(error: &io::Error) -> bool {
     error.kind() == ErrorKind::UnexpectedEof || error.raw_os_error() == Some(Errno::IO.raw_os_error())
 }
 
-/// Returns the bytes that may be used on the disk of `directory`, without the reserve.
+/// Returns the bytes that may be used on the disk of `directory`, without the reserve. A file system that
+/// counts no blocks (in memory, or of the system's own) has no limit that it could tell.
 pub(super) fn free_space(directory: &Path) -> Result<u64, StoreError> {
     let disk = rustix::fs::statvfs(directory)
         .map_err(|error| StoreError::io("find the free space of", directory)(error.into()))?;
+    if disk.f_blocks == 0 {
+        return Ok(u64::MAX);
+    }
     let reserve = DISK_RESERVE.min(disk.f_blocks.saturating_mul(disk.f_frsize) / 100);
     Ok(disk
         .f_bavail
@@ -167,6 +171,36 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
         }
         other => other.map_err(StoreError::io("sync", directory)),
     }
+}
+
+/// Makes a user's file durable: its bytes, and its name in its directory.
+pub(super) fn sync_users(file: &File, path: &Path) -> Result<(), StoreError> {
+    // On a file system that is only read there is nothing to wait for.
+    if let Err(error) = file.sync_all()
+        && !matches!(
+            error.kind(),
+            ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::ReadOnlyFilesystem
+        )
+    {
+        return Err(StoreError::io("sync", path)(error));
+    }
+    match path.parent().map_or(Ok(()), sync_directory) {
+        // A directory may let its users through and not show itself; the bytes are on the disk.
+        Err(StoreError::Io { source, .. })
+            if matches!(
+                source.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            Ok(())
+        }
+        synced => synced,
+    }
+}
+
+/// Whether this user may read a file.
+pub(super) fn is_readable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok()
 }
 
 /// Removes a file, if there is one.

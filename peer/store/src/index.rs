@@ -17,15 +17,17 @@ use shared::database;
 use shared::model::{
     ContentId, Digest, FileMetadata, FragmentLength, FragmentSet, Manifest, Name, ReplicationTarget, Revision,
 };
+use shared::own_data::INDEX_ID;
 use shared::refusal::{is_vague, probe};
 
 use super::copies::{MAX_COPIES, UserFile};
+use super::error::MEND;
 use super::files::FileIdentity;
 use super::kept::Kept;
 use super::{Place, Publication, PublicationState, Role, Roles, StoreError};
 
 /// Format that this program writes (SQLite's `user_version`).
-const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 1;
 
 /// Schema. Manifests are apart from holdings because they are large and never change, and holdings change all
 /// the time.
@@ -83,15 +85,25 @@ const ADDITIONS: &str = "
     CREATE TRIGGER IF NOT EXISTS undescribed AFTER DELETE ON publications BEGIN
         DELETE FROM described WHERE name = old.name;
     END;
+    CREATE TABLE IF NOT EXISTS unfinished (content BLOB PRIMARY KEY, addition INTEGER NOT NULL) STRICT;
+    CREATE TRIGGER IF NOT EXISTS finished AFTER INSERT ON publications BEGIN
+        DELETE FROM unfinished WHERE addition IN
+            (SELECT addition FROM unfinished WHERE content = new.content);
+    END;
     CREATE INDEX IF NOT EXISTS publications_of ON publications (content);
     CREATE INDEX IF NOT EXISTS publications_pending ON publications (name) WHERE state = 0;
     CREATE INDEX IF NOT EXISTS publications_refused ON publications (content) WHERE state = 2;
 ";
 
 /// Columns of a publication, in the order of the table, and its file's metadata.
-const PUBLICATION: &str = "SELECT *, (SELECT metadata FROM described
+pub(super) const PUBLICATION: &str = "SELECT *, (SELECT metadata FROM described
     WHERE described.name = publications.name AND described.content = publications.content) AS metadata
     FROM publications";
+
+/// Columns of a record.
+pub(super) const RECORD: &str =
+    "SELECT content, length, fragment_length, roots, held, wanted, roles, name, place,
+    path, output, overwrite, size, modified, inode FROM holdings JOIN contents USING (content)";
 
 /// Chooses the publications that wait, by the index that has no others.
 const PENDING: &str = "INDEXED BY publications_pending WHERE state = 0";
@@ -168,6 +180,7 @@ impl Index {
             }
         }
         connection.execute_batch(ADDITIONS)?;
+        connection.pragma_update(None, "application_id", INDEX_ID)?;
         // The marker promises a log with a frame: this writes one.
         connection.pragma_update(None, "user_version", FORMAT)?;
         database::mark(path).map_err(StoreError::io("write beside", path))?;
@@ -175,12 +188,14 @@ impl Index {
         Ok(Self { connection, path })
     }
 
+    /// Makes commits no longer wait for the disk: the caller syncs the file at the end.
+    pub(super) fn stop_syncing(&self) -> Result<(), StoreError> {
+        Ok(self.connection.pragma_update(None, "synchronous", "OFF")?)
+    }
+
     /// Reads all records.
     pub(super) fn load(&self) -> Result<Vec<Kept>, StoreError> {
-        let mut select = self.connection.prepare(
-            "SELECT content, length, fragment_length, roots, held, wanted, roles, name, place, path, output, \
-             overwrite, size, modified, inode FROM holdings JOIN contents USING (content)",
-        )?;
+        let mut select = self.connection.prepare(RECORD)?;
         let mut rows = select.query([])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
@@ -336,6 +351,37 @@ impl Index {
                 .execute([path.as_os_str().as_bytes()])?;
         }
         Ok(change.commit()?)
+    }
+
+    /// Notes, before a content is added, that this addition is not finished: it is when its publication is
+    /// there. Waits for no disk: the record of the content, which follows, takes the note along.
+    pub(super) fn begin_addition(&self, addition: u64, content: ContentId) -> Result<(), StoreError> {
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let noted = self.connection.execute(
+            "INSERT OR REPLACE INTO unfinished VALUES (?, ?)",
+            params![content.as_bytes(), addition.cast_signed()],
+        );
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        noted?;
+        Ok(())
+    }
+
+    /// Notes that these contents are added for good, or not any more.
+    pub(super) fn end_addition(&self, contents: &[ContentId]) -> Result<(), StoreError> {
+        let change = self.connection.unchecked_transaction()?;
+        for content in contents {
+            change
+                .prepare_cached("DELETE FROM unfinished WHERE content = ?")?
+                .execute([content.as_bytes()])?;
+        }
+        Ok(change.commit()?)
+    }
+
+    /// Returns the contents of additions that were not finished.
+    pub(super) fn unfinished(&self) -> Result<Vec<ContentId>, StoreError> {
+        let mut select = self.connection.prepare("SELECT content FROM unfinished")?;
+        let contents = select.query_map([], |row| row.get(0).map(ContentId::from_bytes))?;
+        Ok(contents.collect::<Result<_, _>>()?)
     }
 
     pub(super) fn meta_get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -580,16 +626,14 @@ fn put_holding(connection: &Connection, kept: &Kept) -> Result<(), StoreError> {
 
 /// Returns the error for a value that this module cannot have written: the file is damaged.
 fn damaged(what: impl std::fmt::Display) -> StoreError {
-    StoreError::Torn(format!(
-        "the index is damaged ({what}); move the data directory away and start with an empty one"
-    ))
+    StoreError::Torn(format!("the index is damaged ({what}); {MEND}"))
 }
 
-fn path_from(bytes: Vec<u8>) -> PathBuf {
+pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
     OsString::from_vec(bytes).into()
 }
 
-fn kept_from(row: &Row<'_>) -> Result<Kept, StoreError> {
+pub(super) fn kept_from(row: &Row<'_>) -> Result<Kept, StoreError> {
     let content = ContentId::from_bytes(row.get("content")?);
     let length: i64 = row.get("length")?;
     let fragment_length =
@@ -653,7 +697,7 @@ fn state_columns(state: &PublicationState) -> (i64, Option<i64>, Option<&str>) {
     }
 }
 
-fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
+pub(super) fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
     let state = match row.get::<_, i64>("state")? {
         0 => {
             let base = row.get::<_, Option<i64>>("revision")?;
@@ -678,6 +722,11 @@ fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
             .map_err(damaged)?,
         state,
     })
+}
+
+/// Returns the key under which it is noted that a content is the catalog of a collection.
+pub(super) fn collection_key(catalog: ContentId) -> String {
+    format!("collection {catalog}")
 }
 
 #[cfg(test)]

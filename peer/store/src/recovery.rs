@@ -14,10 +14,10 @@ use tracing::{info, warn};
 
 use super::copies::{Succession, UserFile, succeed};
 use super::files::{self, FileIdentity};
-use super::index::Index;
+use super::index::{Index, collection_key};
 use super::kept::Kept;
 use super::layout::Layout;
-use super::{Place, StoreError, strays};
+use super::{Place, Role, Roles, StoreError, strays};
 
 /// Brings index and files into agreement; returns the records.
 pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, StoreError> {
@@ -28,8 +28,12 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
             Err(error) => warn!(%error, "a file that was half-made before is left over"),
         }
     }
+    let unfinished = index.unfinished()?;
     let mut all = Vec::new();
-    for kept in index.load()? {
+    for mut kept in index.load()? {
+        if unfinished.contains(&kept.content()) && take_back(layout, index, &mut kept)? {
+            continue;
+        }
         if is_promised_to_nobody(&kept) {
             // Its files, if bytes are in them, are strays from now on: damage looks the same in the record.
             info!(content = %kept.content(), "forgetting a content that was to be added and of which nothing is held");
@@ -43,8 +47,33 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
             index.update(kept)?;
         }
     }
-    strays::settle(layout, index, &mut all)?;
+    strays::settle(layout, index, &mut all, &unfinished)?;
+    for content in &unfinished {
+        index.meta_remove(&collection_key(*content))?;
+    }
+    index.end_addition(&unfinished)?;
     Ok(all)
+}
+
+/// Takes back a part of an addition that was interrupted before its publication was there; returns whether
+/// its record is gone.
+///
+/// A user's file stays. Bytes of the store's own that are all here are kept as if they had been assigned,
+/// like those without a record: the tracker evicts them when nobody needs them.
+fn take_back(layout: &Layout, index: &mut Index, kept: &mut Kept) -> Result<bool, StoreError> {
+    let content = kept.content();
+    let roles = kept.roles.with(Role::Published, false);
+    let is_whole = kept.place == Place::Store && kept.held.is_full() && provable(layout, kept).is_full();
+    info!(content = %content.short(), is_whole, "taking back what an interrupted addition has left");
+    if roles != Roles::default() || is_whole {
+        kept.roles = roles.with(Role::Assigned, roles.assigned || roles == Roles::default());
+        kept.name = kept.name.take().filter(|_| roles.fetched);
+        index.update(kept)?;
+        return Ok(false);
+    }
+    // An index that has lost its end says so of whole contents too: its files must prove themselves.
+    index.delete(content)?;
+    Ok(true)
 }
 
 /// Whether this may be a part of an addition that was interrupted: nothing of it is held, so nobody knows of
@@ -131,7 +160,7 @@ pub(super) fn provable(layout: &Layout, kept: &Kept) -> FragmentSet {
         Place::Store => length_of(&layout.data(kept.content())),
         Place::Partial { partial, .. } => length_of(partial),
         Place::File(path) => FileIdentity::at(path)
-            .filter(|now| kept.identity == Some(*now))
+            .filter(|now| kept.identity == Some(*now) && files::is_readable(path))
             .map_or(0, |now| now.size),
     };
     let leaves = length_of(&layout.leaves(kept.content())) / Digest::LEN as u64;

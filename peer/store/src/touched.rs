@@ -26,7 +26,8 @@ impl TouchedContents {
     }
 
     /// Notes that one more addition touches a content; `is_published` tells whether it was published before.
-    pub(super) fn touch(&self, content: ContentId, is_published: impl FnOnce() -> bool) {
+    /// Returns whether the content is new: this addition is the first, and it was not published before.
+    pub(super) fn touch(&self, content: ContentId, is_published: impl FnOnce() -> bool) -> bool {
         let mut touched = self.lock();
         let of = touched.entry(content).or_insert_with(|| Touched {
             additions: 0,
@@ -34,6 +35,7 @@ impl TouchedContents {
             is_kept: false,
         });
         of.additions += 1;
+        of.additions == 1 && !of.was_published
     }
 
     /// Notes the end of an addition; returns whether the content is to be published no longer.

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Command;
 pub use clap_complete::Shell;
 
+use crate::own_data;
+
 /// Date of the manual pages: the start of this version. A page needs a date, and the date of the build would
 /// make every build different.
 const DATE: &str = "2026-11-20";
@@ -26,6 +28,12 @@ pub fn completions(mut command: Command, shell: Shell) -> Vec<u8> {
 /// # Errors
 /// When the directory cannot be written.
 pub fn write_pages(command: Command, directory: &Path) -> io::Result<Vec<PathBuf>> {
+    if let Some(owner) = own_data::owner(directory) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            owner.refusal(directory),
+        ));
+    }
     std::fs::create_dir_all(directory)?;
     let mut command = command.disable_help_subcommand(true);
     command.build();

@@ -10,6 +10,7 @@ use clap::{Command, Subcommand};
 
 use super::manual::{self, Shell};
 use crate::ErrorCode;
+use crate::refusal::of_place;
 use crate::settings::report::{CheckError, Checked, Shown};
 use crate::settings::words;
 use crate::settings::{Places, SettingsError, Values};
@@ -77,7 +78,7 @@ impl SelfCommand {
                     Finished::fine(written + "\n")
                 }
                 Err(error) => Finished::failed(
-                    (&error).into(),
+                    of_place(&error),
                     words::pages_failed(dir.display(), words::found(error)),
                 ),
             },

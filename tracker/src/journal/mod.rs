@@ -9,6 +9,8 @@
 pub mod codec;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod damaged;
 mod directory;
 mod memory;
 mod sqlite;
@@ -17,7 +19,8 @@ mod torn;
 
 use std::path::PathBuf;
 
-use shared::refusal::of_sqlite;
+use shared::own_data::Owner;
+use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
 
 use crate::state::{Record, State};
@@ -104,14 +107,14 @@ pub enum JournalError {
     /// There is no journal in the directory.
     #[error("there is no journal in {}; give the data directory of a tracker", .0.display())]
     Missing(PathBuf),
-    /// The target of a backup is in the data directory.
-    #[error("{} is in the data directory itself, and would be lost with it; choose another place", .0.display())]
-    Inside(PathBuf),
+    /// The target of a backup is in a data directory.
+    #[error("{}", .1.refusal(.0))]
+    Inside(PathBuf, Owner),
     /// The target of a backup exists.
     #[error("{} exists already; back up into a directory of its own", .0.display())]
     Exists(PathBuf),
     /// The directory cannot be used.
-    #[error("cannot {act} {}: {source}", path.display())]
+    #[error("cannot {act} {}: {source}; {}", path.display(), remedy(source))]
     Io {
         /// The operation.
         act: &'static str,
@@ -179,9 +182,9 @@ impl Coded for JournalError {
         match self {
             Self::Missing(_) => ErrorCode::NotFound,
             Self::Exists(_) => ErrorCode::Conflict,
-            Self::Inside(_) => ErrorCode::InvalidArgument,
+            Self::Inside(..) => ErrorCode::InvalidArgument,
             Self::InUse(_) | Self::Version { .. } => ErrorCode::FailedPrecondition,
-            Self::Io { source, .. } => source.into(),
+            Self::Io { source, .. } => of_place(source),
             Self::Damaged { .. } | Self::Contradiction { .. } => ErrorCode::Corrupt,
             Self::Engine { source, .. } => code_of(source),
         }

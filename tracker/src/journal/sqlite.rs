@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
-use shared::own_data::OwnData;
+use shared::own_data::{JOURNAL_ID, OwnData};
 use shared::refusal::{is_vague, probe};
 use shared::{database, hash};
 
@@ -23,8 +23,8 @@ use crate::state::Record;
 /// Value of `PRAGMA user_version`; a change of the tables gets a new number.
 const VERSION: i64 = 1;
 
-/// Application id, "enjT" in ASCII, which tells other programs' databases apart.
-const APPLICATION_ID: i64 = 0x656e_6a54;
+/// Application id.
+const APPLICATION_ID: i64 = JOURNAL_ID as i64;
 
 /// Time for which a backup tool may block the journal; no other program writes to it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -448,8 +448,9 @@ pub fn back_up(data_dir: &Path, target: &Path) -> Result<(), JournalError> {
     if !source.is_file() {
         return Err(JournalError::Missing(data_dir.to_owned()));
     }
-    if OwnData::look(data_dir).around(target).is_some() && !Directory::journal(target).exists() {
-        return Err(JournalError::Inside(target.to_owned()));
+    let owner = OwnData::look(data_dir).around(target);
+    if let Some(owner) = owner.filter(|_| !Directory::journal(target).exists()) {
+        return Err(JournalError::Inside(target.to_owned(), owner));
     }
     fs::create_dir_all(target).map_err(failed("create", target))?;
     let (unfinished, copy) = (target.join(UNFINISHED), Directory::journal(target));

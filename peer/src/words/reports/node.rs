@@ -169,8 +169,8 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
         "no se puede usar el directorio de datos {}: {source}",
     ),
     (
-        "cannot write into the data directory {}: {source}",
-        "no se puede escribir en el directorio de datos {}: {source}",
+        "cannot write into the data directory {}: {source}; {}",
+        "no se puede escribir en el directorio de datos {}: {source}; {}",
     ),
     (
         "{0} is too little memory for transfers; give at least 16MiB",

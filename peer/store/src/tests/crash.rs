@@ -1,15 +1,20 @@
 //! Crashes between any two steps: held fragments are right afterwards, and the others can be fetched again.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use shared::model::{Attributes, FileMetadata, Mode, ModifiedAt};
+use shared::model::{Attributes, FileMetadata, Mode, ModifiedAt, Name};
 use tempfile::TempDir;
 
 use super::super::files::move_file;
 use super::super::fixture::{Content, files_below};
 use super::super::settle::note_partial;
-use super::super::{DiskStore, FragmentStore as _, Place, Publication, PublicationState, Role, StoreError};
+use super::super::{
+    Addition, DiskStore, FragmentStore as _, Place, Publication, PublicationState, Purpose, Role, StoreError,
+};
 
 const CAPACITY: u64 = 1 << 20;
 
@@ -380,4 +385,73 @@ fn facts_and_publications_survive() {
     assert!(store.forget_publication(&settled).expect("writes"));
     assert!(!store.forget_publication(&settled).expect("writes"));
     assert!(store.publications().expect("reads").is_empty());
+}
+
+#[test]
+fn an_addition_that_a_kill_interrupts_is_taken_back_by_the_next_start() {
+    let (node, file, pack) = (Node::new(), Content::new(300_000, 1), Content::new(100_000, 2));
+    let name: Name = "tree".parse().expect("a name");
+    let store = Arc::new(node.open());
+    fs::write(node.path("mine"), &file.bytes).expect("writes");
+    let mut addition = Addition::begin(&store);
+    let (one, stop) = (NonZeroUsize::MIN, AtomicBool::new(false));
+    addition
+        .hash_and_share(&node.path("mine"), None, one, &|_| {}, &stop)
+        .expect("adds");
+    let shared = node.crashed();
+    addition.bytes(&pack.bytes, &name, None).expect("fits");
+    addition.catalog(pack.id()).expect("notes");
+    let packed = node.crashed();
+    let publication = Publication {
+        name,
+        content: pack.id(),
+        target: None,
+        update: false,
+        metadata: None,
+        state: PublicationState::Pending(None),
+    };
+    store.put_publication(&publication).expect("writes");
+    let published = node.crashed();
+    addition.keep();
+    let kept = node.crashed();
+
+    assert!(shared.open().entries().is_empty());
+    assert!(files_below(&shared.path("node/leaves")).is_empty());
+    let again = packed.open();
+    assert!(again.entry(file.id()).is_none() && !again.is_collection(pack.id()).expect("reads"));
+    // Whole bytes are never deleted: the tracker says that nobody needs them.
+    let entry = again.entry(pack.id()).expect("it is whole");
+    assert!(entry.roles.assigned && !entry.roles.published && entry.name.is_none());
+    for node in [published, kept] {
+        for _ in 0..2 {
+            let store = node.open();
+            for content in [&file, &pack] {
+                let entry = store.entry(content.id()).expect("kept");
+                assert!(entry.roles.published && entry.held.is_full());
+            }
+            assert!(store.is_collection(pack.id()).expect("reads"));
+        }
+    }
+}
+
+#[test]
+fn a_part_of_an_interrupted_addition_leaves_no_file_behind() {
+    let (node, pack) = (Node::new(), Content::new(150_000, 2));
+    let store = node.open();
+    store.index().begin_addition(7, pack.id()).expect("notes");
+    let purpose = Purpose::Collected {
+        role: Role::Published,
+        name: None,
+        fragments: pack.manifest.all_fragments(),
+    };
+    store.prepare(&pack.manifest, purpose).expect("fits");
+    pack.fill(&store, &[0]);
+    drop(store);
+    let store = node.open();
+    assert!(store.entries().is_empty() && store.usage().used == 0);
+    assert_eq!(store.index().unfinished().expect("reads"), []);
+    for directory in ["node/contents", "node/leaves"] {
+        assert!(files_below(&node.path(directory)).is_empty(), "{directory}");
+    }
+    assert!(!node.path("node/lost").exists());
 }
