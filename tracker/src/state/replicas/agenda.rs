@@ -3,9 +3,9 @@
 //! A content that something happened to is *changed*. Once assessed, it is *short* when it lacks copies that
 //! could be made, and otherwise *whole*: it may have too many, or no name. A content whose copies are not
 //! urgent is *queued* until they fit into the budget of repair; one that cannot be helped now is *stuck*
-//! until it is tried again; and one that is to be looked at later, for a reason of its own, *waits*. A content
-//! in none of these sets is as it should be. A slow sweep over all contents (see `planning`) finds changes
-//! that went unnoticed.
+//! until it is tried again; and one that is to be looked at later, for a reason of its own, *waits*. A
+//! content in none of these sets is as it should be. A slow sweep over all contents (see `planning`) finds
+//! changes that went unnoticed.
 //!
 //! Every content gets its turn. Changed and whole contents take turns in the order in which they changed,
 //! whatever happens to them meanwhile. Short and queued ones come in the order of the copies that are left,
@@ -81,8 +81,8 @@ impl Agenda {
         self.put(content, Place::Changed);
     }
 
-    /// Makes a content ready that has been assessed. `fewest` is the number of replicas of the most endangered
-    /// fragment that lacks copies; none when there is none that could be copied.
+    /// Makes a content ready that has been assessed. `fewest` is the number of replicas of the most
+    /// endangered fragment that lacks copies; none when there is none that could be copied.
     pub(super) fn make_ready(&mut self, content: ContentId, fewest: Option<u32>, now: Timestamp) {
         let entry = self.entries.get(&content);
         let was_tried = entry.is_some_and(|entry| entry.tried_until > now);
@@ -137,7 +137,8 @@ impl Agenda {
         due
     }
 
-    /// Returns up to `limit` contents that lack nothing that could be made, in the order in which they changed.
+    /// Returns up to `limit` contents that lack nothing that could be made, in the order in which they
+    /// changed.
     pub(super) fn whole(&self, limit: usize) -> Vec<ContentId> {
         let first = self.whole.iter().take(limit);
         first.map(|(_, content)| *content).collect()

@@ -145,8 +145,8 @@ impl Replicas {
         self.agenda.changes().count()
     }
 
-    /// Returns the contents that something happened to after the first `changes` times; none when too much has
-    /// happened since.
+    /// Returns the contents that something happened to after the first `changes` times; none when too much
+    /// has happened since.
     pub(crate) fn changed_since(&self, changes: u64) -> Option<impl Iterator<Item = ContentId>> {
         self.agenda.changes().since(changes)
     }

@@ -4,10 +4,10 @@
 //! Planning again when nothing has changed orders nothing.
 //!
 //! Every content gets its turn (see `agenda`). A tick plans up to [`PLAN_LIMIT`] contents that are short of
-//! copies, or fewer when there are very many peers to choose from; a quarter of them at most are contents that
-//! were tried in vain before. So a content that can be helped is planned after as many ticks as there are
-//! contents that come before it, divided by three quarters of that limit: contents with fewer copies left, or
-//! with as few for longer. Contents that lack nothing, and peers that are lost, do not put it off.
+//! copies, or fewer when there are very many peers to choose from; a quarter of them at most are contents
+//! that were tried in vain before. So a content that can be helped is planned after as many ticks as there
+//! are contents that come before it, divided by three quarters of that limit: contents with fewer copies
+//! left, or with as few for longer. Contents that lack nothing, and peers that are lost, do not put it off.
 
 use rand::Rng;
 use shared::model::ContentId;

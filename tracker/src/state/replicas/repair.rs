@@ -349,8 +349,8 @@ impl Replicas {
             .sum()
     }
 
-    /// Returns the number of replicas of the most endangered fragment that lacks copies; none when no fragment
-    /// lacks a copy that could be made and that no peer has been asked for.
+    /// Returns the number of replicas of the most endangered fragment that lacks copies; none when no
+    /// fragment lacks a copy that could be made and that no peer has been asked for.
     pub(super) fn fewest_lacking(&self, content: &Content, peers: &Peers) -> Option<u32> {
         let (manifest, target) = (content.manifest(), content.target().get());
         let (assessment, under_way) = (self.assess(content, peers), self.under_way(manifest, peers));

@@ -21,8 +21,8 @@ fn reads(busy: &[Manifest], has_some: bool) -> Vec<Holding> {
     busy.iter().map(holding).collect()
 }
 
-/// Loses one of four replicas of a content while something happens to each busy content in every tick; returns
-/// the ticks until another peer is told to copy it.
+/// Loses one of four replicas of a content while something happens to each busy content in every tick;
+/// returns the ticks until another peer is told to copy it.
 fn ticks_until_ordered(mut world: World, busy: &[Manifest], replicas: u32) -> u32 {
     let short = content(250, 1);
     world.publish(1, "short", &short, 4);
