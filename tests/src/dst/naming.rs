@@ -72,6 +72,18 @@ pub struct NameState {
     bound: Option<(ContentId, u32)>,
     /// The content that it was bound to when it was removed or renamed.
     was: Was,
+    end: End,
+}
+
+/// The way in which a binding ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum End {
+    /// The name was removed, or never bound.
+    Removed,
+    /// Another name took over the binding.
+    Moved,
+    /// A restored tracker knows which; its answers tell.
+    Either,
 }
 
 /// The content to which an unbound name was bound.
@@ -125,7 +137,12 @@ impl Naming {
 impl NameState {
     /// Returns the state of a name that is bound to `bound`, or was bound to `was`.
     pub(super) const fn at(revision: Revision, bound: Option<(ContentId, u32)>, was: Was) -> Self {
-        Self { revision, bound, was }
+        Self {
+            revision,
+            bound,
+            was,
+            end: End::Either,
+        }
     }
 
     /// Whether `later` is the same state; the revision of an unbound name may have grown.
@@ -139,6 +156,7 @@ impl NameState {
         revision: Revision::NONE,
         bound: None,
         was: Was::Nothing,
+        end: End::Removed,
     };
 
     fn bind(self, what: (ContentId, u32), is_allowed: bool, generation: Revision) -> (Self, Answer) {
@@ -157,11 +175,13 @@ impl NameState {
             revision,
             bound: Some(what),
             was: Was::Nothing,
+            end: End::Removed,
         }
     }
 
-    fn unbound(self) -> Self {
+    fn unbound(self, end: End) -> Self {
         Self {
+            end,
             revision: self.revision.next(),
             bound: None,
             was: self
@@ -174,7 +194,7 @@ impl NameState {
         if self.bound.is_none() {
             let is_last = expected.is_some_and(|expected| expected.next() == self.revision);
             // A name that was never bound is not removed again, whatever its revision.
-            let answer = if is_last && self.was != Was::Nothing {
+            let answer = if is_last && self.was != Was::Nothing && self.end != End::Moved {
                 Answer::Done(self.revision)
             } else {
                 Answer::Missing
@@ -184,7 +204,7 @@ impl NameState {
         if expected.is_some_and(|expected| expected != self.revision) {
             return (self, Answer::Conflict);
         }
-        let removed = self.unbound();
+        let removed = self.unbound(End::Removed);
         (removed, Answer::Done(removed.revision))
     }
 
@@ -207,7 +227,7 @@ impl NameState {
             (Some(_), Some(_)) => (self, to, Answer::Conflict),
             (Some(what), None) => {
                 let renamed = Self::bound(to.revision.max(generation).next(), what);
-                (self.unbound(), renamed, Answer::Done(renamed.revision))
+                (self.unbound(End::Moved), renamed, Answer::Done(renamed.revision))
             }
         }
     }
@@ -271,6 +291,11 @@ impl Naming {
             Asked::Add { what, update } => {
                 let is_taken = this.bound.is_some_and(|(content, _)| content != what.0);
                 this.bind(what, update || !is_taken, self.generation)
+            }
+            Asked::Remove { .. }
+                if answer == Answer::Missing && this.bound.is_none() && this.end == End::Either =>
+            {
+                return Some((this, that));
             }
             Asked::Remove { expected } => this.remove(expected),
             Asked::Replicas { target, expected } => this.replicas(target, expected),

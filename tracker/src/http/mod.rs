@@ -71,10 +71,11 @@ async fn readyz(State(api): State<Api>) -> Response {
 async fn names(State(api): State<Api>, Params(query): Params<PageQuery>) -> Result<Response, HttpError> {
     let page = query.page();
     let after = after::<Name>(&page)?;
-    let (names, has_more) = api
+    let listed = api
         .ledger
-        .read(|state| state.list(&query.prefix, after.as_ref(), page.size as usize))
-        .await?;
+        .list(&query.prefix, after.as_ref(), page.size as usize)
+        .await;
+    let (names, has_more) = listed?;
     let last = names.last().filter(|_| has_more);
     Ok(json(Paged {
         next_page_token: last.map(|last| last.binding.name.to_string()).unwrap_or_default(),

@@ -50,6 +50,7 @@ const PAST_COLLECTED_FILE: u8 = 1;
 const PAST_COLLECTED_COLLECTION: u8 = 2;
 const PAST_KEPT_FILE: u8 = 3;
 const PAST_KEPT_COLLECTION: u8 = 4;
+const PAST_MOVED: u8 = 5;
 
 /// Flag: all fragments are held.
 const WHOLE: u8 = 1;
@@ -374,6 +375,7 @@ impl Writer {
     fn past(&mut self, past: &Past) {
         match past {
             Past::Removed => self.u8(PAST_REMOVED),
+            Past::Moved => self.u8(PAST_MOVED),
             Past::Collected { was, pins } => {
                 self.u8(match was.collection {
                     None => PAST_COLLECTED_FILE,
@@ -555,6 +557,7 @@ impl<'a> Reader<'a> {
     fn past(&mut self) -> Result<Past, DecodeError> {
         match self.u8()? {
             PAST_REMOVED => Ok(Past::Removed),
+            PAST_MOVED => Ok(Past::Moved),
             kind @ (PAST_COLLECTED_FILE | PAST_COLLECTED_COLLECTION) => Ok(Past::Collected {
                 pins: self.pins()?,
                 was: RevisedContent {

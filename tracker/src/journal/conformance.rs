@@ -70,7 +70,7 @@ fn any_revision_fact(
         _ => Past::Removed,
     });
     let collected = (was, pins.clone()).prop_map(|(was, pins)| Past::Collected { was, pins });
-    let past = prop_oneof![Just(Past::Removed), collected, kept];
+    let past = prop_oneof![Just(Past::Removed), Just(Past::Moved), collected, kept];
     let fact = prop_oneof![
         (1_u32..=64).prop_map(|limit| NameFact::RevisionsKept(RevisionLimit::new(limit).expect("in bounds"))),
         (revised.clone()).prop_map(|(name, revision)| NameFact::Collected { name, revision }),

@@ -21,7 +21,7 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use shared::model::{
-    Binding, ContentId, Hello, Name, Numbered, PeerId, PeerMode, PinWish, ReplicationTarget, Report,
+    Binding, ContentId, Hello, Listing, Name, Numbered, PeerId, PeerMode, PinWish, ReplicationTarget, Report,
     RequestedMode, Revision, RevisionEntry, RevisionLimit, Welcome,
 };
 use shared::runtime::{Clock, Tasks};
@@ -340,6 +340,33 @@ impl Ledger {
             .await
             .map_err(|_| LedgerError::Unavailable)?;
         Ok(answer)
+    }
+
+    /// Lists up to `limit` names that begin with `prefix` and come after `after`; returns whether there are
+    /// more.
+    ///
+    /// The state is read in steps, because collections may have very many parts to count. A name that changes
+    /// in between is listed as it was or as it is.
+    ///
+    /// # Errors
+    /// When the tracker is stopping.
+    pub async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&Name>,
+        limit: usize,
+    ) -> Result<(Vec<Listing>, bool), LedgerError> {
+        let mut names: Vec<Listing> = Vec::new();
+        loop {
+            let after = names.last().map(|last| &last.binding.name).or(after);
+            let left = limit - names.len();
+            let (step, has_more) = self.read(|state| state.list(prefix, after, left)).await?;
+            let is_empty = step.is_empty();
+            names.extend(step);
+            if !has_more || is_empty || names.len() >= limit {
+                return Ok((names, has_more));
+            }
+        }
     }
 
     /// Returns a counter that changes whenever the state may have changed.

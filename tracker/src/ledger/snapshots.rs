@@ -10,8 +10,10 @@ use crate::state::Record;
 /// writing snapshots costs a constant factor, and replay stays within twice the size of the state.
 pub const SNAPSHOT_EVERY: u64 = 10_000;
 
-/// Records added to a snapshot between two batches: some ten milliseconds of writing.
-const SNAPSHOT_STEP: usize = 1000;
+/// Records added to a snapshot between two batches, and bytes of them: some ten milliseconds of writing. One
+/// record may be larger: a collection of very many parts.
+const STEP_RECORDS: usize = 1000;
+const STEP_BYTES: usize = 1 << 20;
 
 /// Progress towards the journal's next snapshot.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Snapshots {
             }
             Stage::None => {}
             Stage::Writing(rest) => {
-                let step: Vec<_> = rest.by_ref().take(SNAPSHOT_STEP).collect();
+                let step = next_step(rest);
                 let is_done = rest.as_slice().is_empty();
                 journal.add_to_snapshot(&step)?;
                 if is_done {
@@ -85,5 +87,64 @@ impl Snapshots {
             }
         }
         Ok(())
+    }
+}
+
+/// Takes the records that are added in one step.
+fn next_step(rest: &mut impl Iterator<Item = Record>) -> Vec<Record> {
+    let (mut step, mut bytes) = (Vec::new(), 0_usize);
+    while step.len() < STEP_RECORDS && bytes < STEP_BYTES {
+        let Some(record) = rest.next() else {
+            break;
+        };
+        bytes = bytes.saturating_add(record.size());
+        step.push(record);
+    }
+    step
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::model::{
+        Digest, Epoch, FragmentLength, Manifest, Name, PeerId, ReplicationTarget, Revision, Timestamp,
+    };
+
+    use super::*;
+    use crate::journal::codec;
+    use crate::state::Fact;
+
+    fn published(fragments: u32) -> Record {
+        let roots = (0..fragments).map(|_| Digest::from_bytes([7; 32])).collect();
+        let length = u64::from(fragments) * u64::from(FragmentLength::MIN.get());
+        Record {
+            at: Timestamp::default(),
+            fact: Fact::Published {
+                name: Name::new("name").expect("a name"),
+                revision: Revision::new(1),
+                target: ReplicationTarget::new(1).expect("in bounds"),
+                manifest: Manifest::from_roots(length, FragmentLength::MIN, roots).expect("as many"),
+                publishers: vec![PeerId::from_bytes([1; 16])],
+                parts: None,
+            },
+        }
+    }
+
+    #[test]
+    fn a_step_is_bounded_by_bytes_and_by_records() {
+        let small = Record {
+            at: Timestamp::default(),
+            fact: Fact::EpochBegun(Epoch::new(1)),
+        };
+        let mut all = vec![small; 2 * STEP_RECORDS];
+        all.extend(vec![published(1 << 13); 10]);
+        let mut rest = all.into_iter();
+        let mut steps = Vec::new();
+        while rest.len() > 0 {
+            let step = next_step(&mut rest);
+            let bytes: usize = step.iter().map(|record| codec::encode(record).len()).sum();
+            assert!(bytes < 2 * STEP_BYTES, "{bytes} bytes");
+            steps.push(step.len());
+        }
+        assert_eq!(steps, [STEP_RECORDS, STEP_RECORDS, 4, 4, 2]);
     }
 }

@@ -132,8 +132,11 @@ impl Catalog for CatalogService {
     async fn list(&self, request: Request<v1::ListRequest>) -> Answer<v1::ListReply> {
         let List { prefix, page } = request.into_inner().try_into()?;
         let after = after::<Name>(&page)?;
-        let read = |state: &crate::state::State| state.list(&prefix, after.as_ref(), page.size as usize);
-        let (names, has_more) = self.ledger.read(read).await.map_err(refused)?;
+        let listed = self
+            .ledger
+            .list(&prefix, after.as_ref(), page.size as usize)
+            .await;
+        let (names, has_more) = listed.map_err(refused)?;
         let last = names
             .last()
             .filter(|_| has_more)

@@ -10,6 +10,9 @@ use shared::model::{
     PinCount, ReplicationTarget, RevisedContent, Revision, RevisionLimit, Timestamp, Zone,
 };
 
+/// About how many bytes everything of a record has that does not grow with contents.
+const FIXED: usize = 64;
+
 /// A fact and the time at which it came about, by the tracker's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -17,6 +20,30 @@ pub struct Record {
     pub at: Timestamp,
     /// The subject.
     pub fact: Fact,
+}
+
+impl Record {
+    /// Returns about how many bytes its encoded form has.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let manifest = |manifest: &Manifest| FIXED + manifest.roots().len() * 32;
+        let all = |one: &Manifest, parts: &Option<Parts>| {
+            let parts = parts.iter().flat_map(Parts::manifests);
+            manifest(one) + parts.map(manifest).sum::<usize>()
+        };
+        match &self.fact {
+            Fact::Published { manifest, parts, .. } => all(manifest, parts),
+            Fact::Name(NameFact::Remembered {
+                past: Past::Kept { manifest, parts, .. },
+                ..
+            }) => all(manifest, parts),
+            Fact::WentAway { holdings, .. } => {
+                let bytes = |holding: &Holding| FIXED + holding.fragments.capacity() as usize / 8;
+                FIXED + holdings.iter().map(bytes).sum::<usize>()
+            }
+            _ => FIXED,
+        }
+    }
 }
 
 /// Something that a restart must not undo.
@@ -161,6 +188,8 @@ pub enum NameFact {
 pub enum Past {
     /// The revision was a removal.
     Removed,
+    /// The revision was a removal by which another name took over the binding.
+    Moved,
     /// The contents were collected.
     Collected {
         /// The binding.

@@ -29,19 +29,7 @@ impl State {
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
         self.contest(now, hello, out)?;
-        if hello.epoch > self.history.epoch() && self.history.is_restored() {
-            self.raise_epoch(now, hello.epoch, out);
-        }
-        if hello.epoch > self.history.epoch() {
-            return Err(Rejection::OlderEpoch {
-                current: self.history.epoch(),
-                seen: hello.epoch,
-            });
-        }
         let peer = hello.peer;
-        if let Some(seen) = hello.mark {
-            self.compare(now, peer, seen, out);
-        }
         let registration = Registration {
             peer,
             incarnation: hello.incarnation,
@@ -49,7 +37,25 @@ impl State {
             zone: hello.zone.clone(),
             capacity: hello.capacity,
         };
-        if let Some(fact) = self.peers.admit(registration)? {
+        let registered = self.peers.admit(registration)?;
+        // From here on facts come about, so nothing but this refuses the hello.
+        if hello.epoch > self.history.epoch() {
+            if !self.history.is_restored() {
+                return Err(Rejection::OlderEpoch {
+                    current: self.history.epoch(),
+                    seen: hello.epoch,
+                });
+            }
+            self.raise_epoch(now, hello.epoch, out);
+        }
+        if let Some(seen) = hello.mark {
+            self.compare(now, peer, seen, out);
+        }
+        // A cluster that was switched off comes back one by one; the first one is not the last that is left.
+        if self.peers.is_missed(peer) && !self.replicas.is_any_kept(&self.peers) {
+            self.peers.await_missed(now, &self.timing);
+        }
+        if let Some(fact) = registered {
             self.commit(now, fact, out);
         }
         let said = hello.holdings.as_ref();

@@ -11,7 +11,9 @@ use super::record::Fact;
 
 impl State {
     pub(super) fn tick(&mut self, now: Timestamp, out: &mut Outcome) {
-        self.peers.pass(now, &self.timing);
+        if let Some(away) = self.peers.pass(now, &self.timing) {
+            self.replicas.put_off(away);
+        }
         self.peers.forget_copies(now);
         let expired = self.peers.expire_leases(now).into_iter();
         for peer in expired.chain(self.peers.late_inventories(now)) {

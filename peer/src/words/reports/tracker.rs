@@ -191,6 +191,10 @@ pub(super) const REASONS: &[(&str, &str)] = &[
         "the peer has not said everything that it holds",
         "el nodo aún no ha dicho todo lo que tiene",
     ),
+    (
+        "contents change faster than they can be looked at; ask again in a moment",
+        "los contenidos cambian más deprisa de lo que se pueden mirar; vuelva a preguntar dentro de un momento",
+    ),
     ("no peer that is there has {}", "ningún nodo presente tiene {}"),
     (
         "{holders} out of reach of other peers: {listed}",

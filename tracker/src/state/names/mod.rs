@@ -302,10 +302,11 @@ impl Names {
         of_it.filter_map(|(_, bound)| bound.parts.as_deref())
     }
 
-    /// Returns whether the peer has published the binding of the name.
-    pub(crate) fn is_published_by(&self, name: &Name, peer: PeerId) -> bool {
+    /// Returns whether the peer would be one more publisher of the binding of the name. When no more are
+    /// noted, nothing tells a peer that publishes from one that repeats it: its announces say what it has.
+    pub(crate) fn can_be_published_by(&self, name: &Name, peer: PeerId) -> bool {
         let current = self.names.get(name).and_then(NameHistory::current);
-        current.is_some_and(|(_, bound)| bound.publishers.contains(peer))
+        current.is_some_and(|(_, bound)| bound.publishers.has_room_for(peer))
     }
 
     /// Applies a fact about names; any other one changes nothing.
@@ -396,7 +397,12 @@ impl Names {
             false if is_restored => {
                 let touched = bound.contents().collect();
                 let bound = Some(Box::new(bound));
-                history.push(Revised { revision, at, bound });
+                history.push(Revised {
+                    revision,
+                    at,
+                    bound,
+                    is_moved: false,
+                });
                 touched
             }
             false => history.bind(revision, at, bound, limit),
@@ -406,8 +412,9 @@ impl Names {
     /// Restores a past revision from a snapshot; past revisions come in order, after the newest one or before
     /// it.
     fn remember(&mut self, name: &Name, revision: Revision, past: Past, at: Timestamp) -> RefChange {
+        let is_moved = past == Past::Moved;
         let bound = match past {
-            Past::Removed => None,
+            Past::Removed | Past::Moved => None,
             Past::Collected { was, pins } => Some(Bound {
                 content: was.content,
                 length: was.length,
@@ -436,7 +443,12 @@ impl Names {
         self.change(name, |history| {
             let touched = bound.iter().flat_map(Bound::contents).collect();
             let bound = bound.map(Box::new);
-            history.insert(Revised { revision, at, bound });
+            history.insert(Revised {
+                revision,
+                at,
+                bound,
+                is_moved,
+            });
             touched
         })
     }
@@ -509,7 +521,7 @@ impl Names {
         let limit = self.limit;
         // In this order no content is without a name in between.
         let mut change = self.change(to, |history| history.bind(revision, at, moved, limit));
-        let ended = self.change(from, |history| history.end(tombstone, at, limit));
+        let ended = self.change(from, |history| history.end((tombstone, at), true, limit));
         change.add(ended);
         change
     }

@@ -26,6 +26,8 @@ pub(crate) struct Revised {
     pub(super) at: Timestamp,
     /// Binding; none for a removal, which costs no more than this.
     pub(super) bound: Option<Box<Bound>>,
+    /// Whether it is a removal by which another name took over the binding.
+    pub(super) is_moved: bool,
 }
 
 /// Binding of a name at one revision.
@@ -66,6 +68,11 @@ impl Publishers {
 
     pub(crate) fn contains(&self, peer: PeerId) -> bool {
         self.0.binary_search(&peer).is_ok()
+    }
+
+    /// Returns whether the peer could be added.
+    pub(crate) fn has_room_for(&self, peer: PeerId) -> bool {
+        self.0.len() < Self::MAX && !self.contains(peer)
     }
 
     /// Adds every peer, without a bound.
@@ -206,6 +213,11 @@ impl NameHistory {
             .map(|last| last.at)
     }
 
+    /// Returns whether another name has taken over the binding since.
+    pub(crate) fn was_moved(&self) -> bool {
+        self.revisions.last().is_some_and(|last| last.is_moved)
+    }
+
     pub(crate) fn get(&self, revision: Revision) -> Option<&Revised> {
         let found = self.revisions.binary_search_by_key(&revision, |one| one.revision);
         found.ok().map(|at| &self.revisions[at])
@@ -270,7 +282,12 @@ impl NameHistory {
             }
         }
         let bound = Some(Box::new(bound));
-        self.push(Revised { revision, at, bound });
+        self.push(Revised {
+            revision,
+            at,
+            bound,
+            is_moved: false,
+        });
         touched.extend(self.trim(limit));
         touched
     }
@@ -296,15 +313,16 @@ impl NameHistory {
             touched.extend(bound.contents());
             bound.collect();
         }
-        touched.extend(self.end(revision, at, limit));
+        touched.extend(self.end((revision, at), false, limit));
         touched
     }
 
-    /// Adds a removal by which another name has taken over the binding: nothing is collected before its time.
+    /// Adds a removal that collects nothing before its time: with `is_moved`, one by which another name has
+    /// taken over the binding.
     pub(crate) fn end(
         &mut self,
-        revision: Revision,
-        at: Timestamp,
+        (revision, at): (Revision, Timestamp),
+        is_moved: bool,
         limit: RevisionLimit,
     ) -> BTreeSet<ContentId> {
         let mut touched = BTreeSet::new();
@@ -318,6 +336,7 @@ impl NameHistory {
             revision,
             at,
             bound: None,
+            is_moved,
         });
         touched.extend(self.trim(limit));
         touched

@@ -38,7 +38,7 @@ impl Names {
         };
         let is_repeated = revision == bound.as_ref().map_or(Revision::NONE, |bound| bound.revision);
         // A repetition may come late, and the peer's announces since then are newer.
-        let is_new = !is_repeated || !self.is_published_by(&publish.name, publish.publisher);
+        let is_new = !is_repeated || self.can_be_published_by(&publish.name, publish.publisher);
         let fact = is_new.then(|| Fact::Published {
             name: publish.name.clone(),
             revision,
@@ -85,10 +85,11 @@ impl Names {
     pub(crate) fn remove(&self, name: Name, expected: Option<Revision>) -> Decision<Revision> {
         let last = self.revision(&name);
         let Some(bound) = self.binding(&name) else {
-            let is_known = self.history(&name).is_some();
+            // A name that was renamed was not removed: its content is there, under the other name.
+            let was_removed = self.history(&name).is_some_and(|history| !history.was_moved());
             // A retry names the revision that the tombstone removed.
             return match expected {
-                Some(expected) if is_known && last.get() - 1 == expected.get() => Ok((last, None)),
+                Some(expected) if was_removed && last.get() - 1 == expected.get() => Ok((last, None)),
                 _ => Err(Rejection::NoSuchName(name.as_str().to_owned())),
             };
         };

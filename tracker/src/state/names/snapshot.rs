@@ -34,11 +34,11 @@ impl Names {
                     Some(bound) if is_last && bound.hold == Hold::Current => {
                         self.bound_fact(name, revised, bound)
                     }
-                    None if count == 1 => Some(Fact::Removed {
+                    None if count == 1 && !revised.is_moved => Some(Fact::Removed {
                         name: name.clone(),
                         revision: revised.revision,
                     }),
-                    bound => self.past(bound.as_deref()).map(|past| {
+                    _ => self.past(revised).map(|past| {
                         let (name, revision) = (name.clone(), revised.revision);
                         Fact::Name(NameFact::Remembered { name, revision, past })
                     }),
@@ -86,9 +86,12 @@ impl Names {
         Parts::new(parts.collect()).ok()
     }
 
-    fn past(&self, bound: Option<&Bound>) -> Option<Past> {
-        let Some(bound) = bound else {
-            return Some(Past::Removed);
+    fn past(&self, revised: &Revised) -> Option<Past> {
+        let Some(bound) = revised.bound.as_deref() else {
+            return Some(match revised.is_moved {
+                true => Past::Moved,
+                false => Past::Removed,
+            });
         };
         let Hold::Kept { since } = bound.hold else {
             let (was, pins) = (bound.revised_content(), bound.pins);

@@ -24,7 +24,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use shared::model::{PeerId, Timestamp};
+use shared::model::{PeerId, PeerMode, Timestamp};
 
 use super::{Life, Peer, Peers};
 use crate::timing::Timing;
@@ -39,7 +39,7 @@ const ONE_OF: usize = 50;
 /// Every command with a data directory of its own is such a peer.
 const FORGET_VISITOR: Duration = Duration::from_hours(1);
 
-/// Safe mode: the time after a restart in which some holders are unknown.
+/// Safe mode: the time in which some holders are unknown, after a restart of the tracker or of all others.
 #[derive(Debug)]
 pub(super) struct SafeMode {
     /// Peers that have not reported yet.
@@ -74,6 +74,32 @@ impl Peers {
         }
     }
 
+    /// Returns whether the peer is lost, kept something, and may come back with it.
+    pub(crate) fn is_missed(&self, id: PeerId) -> bool {
+        let is_missed = |peer: &Peer| {
+            peer.is_lost() && !peer.kept_nothing && !peer.is_transient() && peer.mode != PeerMode::Draining
+        };
+        self.get(id).is_some_and(is_missed)
+    }
+
+    /// Begins safe mode, because a whole cluster that was switched off comes back: waits for every peer that
+    /// is missed.
+    pub(crate) fn await_missed(&mut self, now: Timestamp, timing: &Timing) {
+        let missed: Vec<_> = self
+            .peers
+            .keys()
+            .copied()
+            .filter(|id| self.is_missed(*id))
+            .collect();
+        let until = now.after(timing.safe_mode);
+        let safe_mode = self.safe_mode.get_or_insert_with(|| SafeMode {
+            waiting_for: BTreeSet::new(),
+            until,
+        });
+        safe_mode.waiting_for.extend(missed);
+        safe_mode.until = until;
+    }
+
     /// Returns whether some holders are still unknown after a restart.
     pub(crate) const fn is_in_safe_mode(&self) -> bool {
         self.safe_mode.is_some()
@@ -103,15 +129,28 @@ impl Peers {
     }
 
     /// Lets time pass. When the tracker itself stood still (a suspended machine, a stopped process),
-    /// heartbeats wait in its queues: leases that were running then are begun anew.
-    pub(crate) fn pass(&mut self, now: Timestamp, timing: &Timing) {
+    /// heartbeats and hellos wait in its queues: leases that were running then are begun anew, and that time
+    /// counts for nobody who is waited for. Returns how long it stood still, if it did.
+    pub(crate) fn pass(&mut self, now: Timestamp, timing: &Timing) -> Option<Duration> {
         let away = now.since(self.ticked_at);
-        if away >= timing.lease / 2 {
-            tracing::warn!(?away, "the tracker stood still; leases are begun anew");
-            self.renew_live(now.after(timing.lease));
-            self.put_off_inventories(away);
-        }
         self.ticked_at = now;
+        if away < timing.lease / 2 {
+            return None;
+        }
+        tracing::warn!(?away, "the tracker stood still; leases are begun anew");
+        for peer in self.peers.values_mut() {
+            match &mut peer.life {
+                Life::Live { lease_until } => *lease_until = now.after(timing.lease),
+                Life::Suspect { since } => *since = since.after(away).min(now),
+                Life::Lost { .. } => {}
+            }
+            peer.reach.put_off(away);
+        }
+        self.put_off_inventories(away);
+        if let Some(safe_mode) = &mut self.safe_mode {
+            safe_mode.until = safe_mode.until.after(away);
+        }
+        Some(away)
     }
 
     /// Renews the lease of a peer, because any message proves that it lives; returns whether it was suspect.

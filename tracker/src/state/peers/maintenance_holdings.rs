@@ -48,10 +48,12 @@ impl MaintenanceHoldings {
     }
 }
 
-/// Returns the facts that note the holdings of a peer.
+/// Returns the facts that note the holdings of a peer; one also when it has none, so that nobody waits for
+/// it.
 pub(crate) fn facts_of_maintenance(peer: PeerId, holdings: &[Holding]) -> impl Iterator<Item = Fact> + '_ {
-    let chunks = holdings.chunks(PER_FACT).enumerate();
-    chunks.map(move |(number, holdings)| Fact::WentAway {
+    let none = holdings.is_empty().then_some(holdings);
+    let chunks = none.into_iter().chain(holdings.chunks(PER_FACT));
+    chunks.enumerate().map(move |(number, holdings)| Fact::WentAway {
         peer,
         holdings: holdings.to_vec(),
         is_more: number > 0,

@@ -422,13 +422,6 @@ impl Peers {
         }
     }
 
-    /// Renews the leases of all live peers.
-    fn renew_live(&mut self, until: Timestamp) {
-        for peer in self.peers.values_mut().filter(|peer| peer.is_live()) {
-            peer.life = Life::Live { lease_until: until };
-        }
-    }
-
     /// Returns the peers that may have changed since the last call.
     pub(crate) fn take_touched(&mut self) -> Vec<PeerId> {
         std::mem::take(&mut self.touched)

@@ -161,6 +161,17 @@ impl Reachability {
         self.due = Some(now);
     }
 
+    /// Waits longer, by the time for which the tracker stood still.
+    pub(super) fn put_off(&mut self, by: Duration) {
+        match &mut self.standing {
+            Standing::Unconfirmed { until } => *until = until.after(by),
+            Standing::Unreachable {
+                grace: Some(until), ..
+            } => *until = until.after(by),
+            Standing::Unreachable { .. } | Standing::Unknown | Standing::Reachable => {}
+        }
+    }
+
     fn succeed(&mut self, next: Timestamp) {
         self.standing = Standing::Reachable;
         self.failures.clear();

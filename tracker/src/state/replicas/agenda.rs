@@ -1,156 +1,242 @@
 //! Agenda: the contents to look at, and their order.
 //!
-//! A content that something happened to is *changed*; once assessed it is *ready*, the most endangered first.
-//! A content that lacks copies that are not urgent is *queued* until they fit into the budget of repair, in
-//! the same order; one that cannot be helped now *waits* for a time. A content in none of these sets is as it
-//! should be. A slow sweep over all contents (see `planning`) finds changes that went unnoticed.
+//! A content that something happened to is *changed*. Once assessed, it is *short* when it lacks copies that
+//! could be made, and otherwise *whole*: it may have too many, or no name. A content whose copies are not
+//! urgent is *queued* until they fit into the budget of repair; one that cannot be helped now is *stuck*
+//! until it is tried again; and one that is to be looked at later, for a reason of its own, *waits*. A
+//! content in none of these sets is as it should be. A slow sweep over all contents (see `planning`) finds
+//! changes that went unnoticed.
+//!
+//! Every content gets its turn. Changed and whole contents take turns in the order in which they changed,
+//! whatever happens to them meanwhile. Short and queued ones come in the order of the copies that are left,
+//! the fewest first; a content that was tried in vain a short while ago comes after all others, however much
+//! happens to it. Only as many stuck contents are tried again at a time as the caller says. So nothing puts
+//! off a content that can be helped, but contents with fewer copies left, or with as few for longer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use shared::model::{ContentId, Timestamp};
 
-/// Contents to look at; each is in one of the four sets at most.
+use super::changes::Changes;
+
+/// Contents to look at; each is in one of the sets at most.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    changed: BTreeSet<ContentId>,
-    ready: BTreeSet<(u32, ContentId)>,
-    queued: BTreeSet<(u32, ContentId)>,
+    changed: BTreeSet<(Age, ContentId)>,
+    whole: BTreeSet<(Age, ContentId)>,
+    short: BTreeSet<(Need, Age, ContentId)>,
+    queued: BTreeSet<(Need, Age, ContentId)>,
+    stuck: BTreeSet<(Timestamp, ContentId)>,
     waiting: BTreeSet<(Timestamp, ContentId)>,
-    place: BTreeMap<ContentId, Place>,
-    /// Time until which waiting contents count as due.
+    entries: BTreeMap<ContentId, Entry>,
+    changes: Changes,
+    /// The age of the youngest.
+    youngest: Age,
+    /// Time until which stuck contents count as due.
     awake_until: Timestamp,
+}
+
+/// Number in the order in which contents changed; it stays until the content had its turn.
+type Age = u64;
+
+/// Need of a content that is short, the greatest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Need {
+    was_tried: bool,
+    /// Replicas of its most endangered fragment.
+    fewest: u32,
+}
+
+/// A content on the agenda.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    place: Place,
+    age: Age,
+    /// Time until which it counts as tried in vain.
+    tried_until: Timestamp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     Changed,
-    Ready(u32),
-    Queued(u32),
+    Whole,
+    Short(Need),
+    Queued(Need),
+    Stuck(Timestamp),
     Waiting(Timestamp),
+}
+
+impl Place {
+    /// Returns whether the content has yet to have its turn.
+    const fn is_due(self) -> bool {
+        matches!(self, Self::Changed | Self::Whole | Self::Short(_))
+    }
 }
 
 impl Agenda {
     /// Marks a content as changed.
     pub(super) fn mark(&mut self, content: ContentId) {
-        self.put(content, Some(Place::Changed));
+        self.changes.note(content);
+        self.put(content, Place::Changed);
     }
 
-    /// Makes a content ready that has been assessed: its most endangered fragment has this many replicas.
-    pub(super) fn make_ready(&mut self, content: ContentId, fewest: u32) {
-        self.put(content, Some(Place::Ready(fewest)));
+    /// Makes a content ready that has been assessed. `fewest` is the number of replicas of the most
+    /// endangered fragment that lacks copies; none when there is none that could be copied.
+    pub(super) fn make_ready(&mut self, content: ContentId, fewest: Option<u32>, now: Timestamp) {
+        let entry = self.entries.get(&content);
+        let was_tried = entry.is_some_and(|entry| entry.tried_until > now);
+        let need = fewest.map(|fewest| Need { was_tried, fewest });
+        self.put(content, need.map_or(Place::Whole, Place::Short));
     }
 
-    /// Queues a content that is ready until the budget has room for it.
+    /// Queues a content that is short until the budget has room for it.
     pub(super) fn queue(&mut self, content: ContentId) {
-        if let Some(Place::Ready(fewest)) = self.place.get(&content).copied() {
-            self.put(content, Some(Place::Queued(fewest)));
+        if let Some(Place::Short(need)) = self.place(content) {
+            self.put(content, Place::Queued(need));
         }
     }
 
     /// Puts a content off until a time, or until something happens to it.
     pub(super) fn wait(&mut self, content: ContentId, until: Timestamp) {
-        self.put(content, Some(Place::Waiting(until)));
+        self.put(content, Place::Waiting(until));
+    }
+
+    /// Puts off a content that cannot be helped: until a time, and behind others until it may be tried again.
+    pub(super) fn retry(&mut self, content: ContentId, until: Timestamp, again: Timestamp) {
+        self.put(content, Place::Stuck(until.min(again)));
+        if let Some(entry) = self.entries.get_mut(&content) {
+            entry.tried_until = again;
+        }
     }
 
     /// Takes a content off the agenda.
     pub(super) fn settle(&mut self, content: ContentId) {
-        self.put(content, None);
+        if let Some(entry) = self.entries.remove(&content) {
+            self.take(content, entry);
+        }
     }
 
-    /// Returns the time before the next look at contents that cannot be helped now.
-    ///
-    /// The more contents wait, the longer each does, so that there is time for those that can be helped.
-    pub(super) fn patience(&self, retry: Duration) -> Duration {
-        const CROWD: usize = 512;
-        retry * u32::try_from(1 + self.waiting.len() / CROWD).unwrap_or(u32::MAX)
-    }
-
-    /// Makes waiting contents due, unless very many wait: there is new room or a new source.
+    /// Makes stuck contents due: there is new room or a new source.
     pub(super) fn wake(&mut self, now: Timestamp, retry: Duration) {
-        const LONGEST: u32 = 16;
-        self.awake_until = now.after(self.patience(retry).min(retry * LONGEST));
+        self.awake_until = now.after(retry);
     }
 
-    /// Returns up to `limit` contents that changed or have waited long enough; they stay in their set until
-    /// they are put elsewhere.
-    pub(super) fn due(&mut self, now: Timestamp, limit: usize) -> Vec<ContentId> {
-        let until = now.max(self.awake_until);
-        let waited = self
-            .waiting
-            .iter()
-            .take_while(|(at, _)| *at <= until)
-            .map(|(_, content)| *content);
-        let due: Vec<_> = self.changed.iter().copied().chain(waited).take(limit).collect();
-        if due.len() < limit {
+    /// Returns up to `limit` contents that changed, as many that have waited long enough, and up to `retries`
+    /// that are to be tried again. They stay in their set until they are put elsewhere.
+    pub(super) fn due(&mut self, now: Timestamp, limit: usize, retries: usize) -> Vec<ContentId> {
+        let by = |until| move |entry: &&(Timestamp, ContentId)| entry.0 <= until;
+        let stuck = self.stuck.iter().take_while(by(now.max(self.awake_until)));
+        let mut due: Vec<_> = stuck.take(retries).map(|(_, content)| *content).collect();
+        if due.len() < retries {
             self.awake_until = Timestamp::default();
         }
+        let waiting = self.waiting.iter().take_while(by(now)).take(limit);
+        due.extend(waiting.map(|(_, content)| *content));
+        due.extend(self.changed.iter().take(limit).map(|(_, content)| *content));
         due
     }
 
-    /// Returns up to `limit` contents that are ready, the most endangered first.
-    pub(super) fn ready(&self, limit: usize) -> Vec<ContentId> {
-        self.ready
-            .iter()
-            .take(limit)
-            .map(|(_, content)| *content)
-            .collect()
+    /// Returns up to `limit` contents that lack nothing that could be made, in the order in which they
+    /// changed.
+    pub(super) fn whole(&self, limit: usize) -> Vec<ContentId> {
+        let first = self.whole.iter().take(limit);
+        first.map(|(_, content)| *content).collect()
+    }
+
+    /// Returns up to `limit` contents that are short, the most endangered first.
+    pub(super) fn short(&self, limit: usize) -> Vec<ContentId> {
+        let first = self.short.iter().take(limit);
+        first.map(|(.., content)| *content).collect()
     }
 
     /// Returns up to `limit` contents that are queued, the most endangered first.
     pub(super) fn queued(&self, limit: usize) -> Vec<ContentId> {
-        self.queued
-            .iter()
-            .take(limit)
-            .map(|(_, content)| *content)
-            .collect()
+        let first = self.queued.iter().take(limit);
+        first.map(|(.., content)| *content).collect()
+    }
+
+    pub(super) const fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     pub(super) fn contains(&self, content: ContentId) -> bool {
-        self.place.contains_key(&content)
+        self.entries.contains_key(&content)
     }
 
     /// Returns whether the content is looked at as soon as its turn comes.
     pub(super) fn is_due(&self, content: ContentId) -> bool {
-        matches!(self.place.get(&content), Some(Place::Changed | Place::Ready(_)))
+        self.place(content).is_some_and(Place::is_due)
     }
 
     /// Returns whether the content waits for its turn in the budget of repair.
     pub(super) fn is_queued(&self, content: ContentId) -> bool {
-        matches!(self.place.get(&content), Some(Place::Queued(_)))
+        matches!(self.place(content), Some(Place::Queued(_)))
     }
 
     pub(super) fn len(&self) -> usize {
-        self.place.len()
+        self.entries.len()
     }
 
-    fn put(&mut self, content: ContentId, place: Option<Place>) {
-        let previous = match place {
-            Some(place) => self.place.insert(content, place),
-            None => self.place.remove(&content),
-        };
-        match previous {
-            Some(Place::Changed) => self.changed.remove(&content),
-            Some(Place::Ready(fewest)) => self.ready.remove(&(fewest, content)),
-            Some(Place::Queued(fewest)) => self.queued.remove(&(fewest, content)),
-            Some(Place::Waiting(until)) => self.waiting.remove(&(until, content)),
-            None => false,
-        };
+    fn place(&self, content: ContentId) -> Option<Place> {
+        self.entries.get(&content).map(|entry| entry.place)
+    }
+
+    fn put(&mut self, content: ContentId, place: Place) {
+        let previous = self.entries.get(&content).copied();
+        if let Some(previous) = previous {
+            self.take(content, previous);
+        }
+        let turn = previous.filter(|entry| entry.place.is_due() || matches!(entry.place, Place::Queued(_)));
+        let age = turn.map_or_else(
+            || {
+                self.youngest += 1;
+                self.youngest
+            },
+            |entry| entry.age,
+        );
+        let tried_until = previous.map_or_else(Timestamp::default, |entry| entry.tried_until);
         match place {
-            Some(Place::Changed) => self.changed.insert(content),
-            Some(Place::Ready(fewest)) => self.ready.insert((fewest, content)),
-            Some(Place::Queued(fewest)) => self.queued.insert((fewest, content)),
-            Some(Place::Waiting(until)) => self.waiting.insert((until, content)),
-            None => false,
+            Place::Changed => self.changed.insert((age, content)),
+            Place::Whole => self.whole.insert((age, content)),
+            Place::Short(need) => self.short.insert((need, age, content)),
+            Place::Queued(need) => self.queued.insert((need, age, content)),
+            Place::Stuck(until) => self.stuck.insert((until, content)),
+            Place::Waiting(until) => self.waiting.insert((until, content)),
+        };
+        let entry = Entry {
+            place,
+            age,
+            tried_until,
+        };
+        self.entries.insert(content, entry);
+    }
+
+    fn take(&mut self, content: ContentId, entry: Entry) {
+        let age = entry.age;
+        match entry.place {
+            Place::Changed => self.changed.remove(&(age, content)),
+            Place::Whole => self.whole.remove(&(age, content)),
+            Place::Short(need) => self.short.remove(&(need, age, content)),
+            Place::Queued(need) => self.queued.remove(&(need, age, content)),
+            Place::Stuck(until) => self.stuck.remove(&(until, content)),
+            Place::Waiting(until) => self.waiting.remove(&(until, content)),
         };
     }
 
     /// Asserts the invariants.
     pub(super) fn check(&self) {
-        let places = self.changed.len() + self.ready.len() + self.queued.len() + self.waiting.len();
+        let places = [
+            self.changed.len(),
+            self.whole.len(),
+            self.short.len(),
+            self.queued.len(),
+            self.stuck.len(),
+            self.waiting.len(),
+        ];
         assert_eq!(
-            places,
-            self.place.len(),
+            places.iter().sum::<usize>(),
+            self.entries.len(),
             "every content on the agenda is in one place"
         );
     }
@@ -160,6 +246,8 @@ impl Agenda {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
     fn content(n: u8) -> ContentId {
         ContentId::from_bytes([n; 32])
     }
@@ -167,11 +255,54 @@ mod tests {
     #[test]
     fn the_most_endangered_content_comes_first() {
         let mut agenda = Agenda::default();
-        agenda.make_ready(content(1), 2);
-        agenda.make_ready(content(2), 0);
-        agenda.make_ready(content(3), 1);
-        agenda.make_ready(content(1), 3);
-        assert_eq!(agenda.ready(2), [content(2), content(3)]);
+        for (n, fewest) in [(1, Some(2)), (2, Some(0)), (3, Some(1)), (4, None), (1, Some(3))] {
+            agenda.mark(content(n));
+            agenda.make_ready(content(n), fewest, NOW);
+        }
+        assert_eq!(agenda.short(2), [content(2), content(3)]);
+        assert_eq!(agenda.whole(2), [content(4)]);
+        agenda.check();
+    }
+
+    #[test]
+    fn a_content_keeps_its_turn_whatever_happens_to_it() {
+        let mut agenda = Agenda::default();
+        (2..5).for_each(|n| agenda.mark(content(n)));
+        agenda.mark(content(1));
+        assert_eq!(
+            agenda.due(NOW, 2, 0),
+            [content(2), content(3)],
+            "not by their ids"
+        );
+        for n in 1..5 {
+            agenda.make_ready(content(n), Some(1), NOW);
+            agenda.mark(content(n));
+            agenda.make_ready(content(n), Some(1), NOW);
+        }
+        assert_eq!(agenda.short(9), [2, 3, 4, 1].map(content));
+        // One that had its turn is the last of the next round.
+        agenda.settle(content(2));
+        agenda.mark(content(2));
+        agenda.make_ready(content(2), Some(1), NOW);
+        assert_eq!(agenda.short(9), [3, 4, 1, 2].map(content));
+        agenda.check();
+    }
+
+    #[test]
+    fn a_content_that_was_tried_in_vain_comes_after_others_for_a_while() {
+        let mut agenda = Agenda::default();
+        let again = NOW.after(Duration::from_secs(2));
+        for (n, fewest) in [(1, 1), (2, 3)] {
+            agenda.mark(content(n));
+            agenda.make_ready(content(n), Some(fewest), NOW);
+        }
+        agenda.retry(content(1), again, again);
+        agenda.mark(content(1));
+        agenda.make_ready(content(1), Some(1), NOW);
+        assert_eq!(agenda.short(9), [content(2), content(1)]);
+        agenda.mark(content(1));
+        agenda.make_ready(content(1), Some(1), again);
+        assert_eq!(agenda.short(9), [content(1), content(2)]);
         agenda.check();
     }
 
@@ -181,12 +312,12 @@ mod tests {
         agenda.queue(content(9));
         assert_eq!(agenda.len(), 0, "nobody has looked at it");
         for (n, fewest) in [(1, 3), (2, 2), (3, 2)] {
-            agenda.make_ready(content(n), fewest);
+            agenda.make_ready(content(n), Some(fewest), NOW);
             agenda.queue(content(n));
         }
         agenda.queue(content(2));
         assert_eq!(agenda.queued(2), [content(2), content(3)]);
-        assert!(agenda.ready(9).is_empty() && agenda.is_queued(content(1)));
+        assert!(agenda.short(9).is_empty() && agenda.is_queued(content(1)));
         agenda.mark(content(3));
         agenda.settle(content(2));
         assert_eq!(agenda.queued(9), [content(1)]);
@@ -194,18 +325,20 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_is_due_in_time_or_when_woken() {
+    fn what_waits_is_due_in_time_and_what_is_stuck_also_when_woken() {
         let mut agenda = Agenda::default();
         let at = Timestamp::from_millis;
-        agenda.wait(content(1), at(1_000));
-        agenda.wait(content(2), at(9_000));
-        assert_eq!(agenda.due(at(500), 10), []);
+        agenda.retry(content(1), at(1_000), at(1_000));
+        agenda.retry(content(2), at(9_000), at(9_000));
+        agenda.wait(content(3), at(1_000));
+        assert_eq!(agenda.due(at(500), 10, 10), []);
         agenda.wake(at(500), Duration::from_secs(1));
-        assert_eq!(agenda.due(at(500), 10), [content(1)]);
-        assert_eq!(agenda.due(at(500), 10), [], "a wake-up counts once");
-        assert_eq!(agenda.due(at(9_000), 10), [content(1), content(2)]);
+        assert_eq!(agenda.due(at(500), 10, 10), [content(1)]);
+        assert_eq!(agenda.due(at(500), 10, 10), [], "a wake-up counts once");
+        assert_eq!(agenda.due(at(9_000), 10, 10), [1, 2, 3].map(content));
+        assert_eq!(agenda.due(at(9_000), 10, 1), [1, 3].map(content));
         agenda.mark(content(2));
-        assert_eq!(agenda.due(at(0), 10), [content(2)]);
+        assert_eq!(agenda.due(at(0), 10, 10), [content(2)]);
         agenda.check();
     }
 }

@@ -66,7 +66,8 @@ impl Assignment {
         self.bytes
     }
 
-    fn budgeted(&self) -> u64 {
+    /// Returns the bytes that have not arrived and count against the budget of repair.
+    pub(super) fn budgeted(&self) -> u64 {
         match &self.charge {
             Charge::Free => 0,
             Charge::Budget(_) => self.bytes,
@@ -221,6 +222,13 @@ impl Assignments {
             .iter()
             .filter(|((_, peer), job)| is_stalled(*peer, job));
         late.map(|(key, _)| *key).collect()
+    }
+
+    /// Adds to the time that every assignment has to move.
+    pub(super) fn put_off(&mut self, by: Duration) {
+        for job in self.by_content.values_mut() {
+            job.moved_at = job.moved_at.after(by);
+        }
     }
 
     /// Bars a peer from assignments of this content until a time.

@@ -82,14 +82,18 @@ impl Replicas {
         peers.into_iter().map(|peer| self.evict(cx, id, peer, out)).min()
     }
 
-    /// Trims one replica of a content that has had too many of them for long enough. Returns when to look
-    /// again.
+    /// Trims one replica of a content that has had too many of them for long enough; none while the journal
+    /// is known to lack something. Returns when to look again.
     pub(super) fn trim(
         &mut self,
         cx: &Context<'_>,
         content: &Content,
         out: &mut Outcome,
     ) -> Option<Timestamp> {
+        // The target may be lower than one that was acknowledged and is among the facts that were lost.
+        if cx.has_gap {
+            return None;
+        }
         let id = content.id();
         let again = self.repeat_evictions(cx, id, out);
         let Some(peer) = self.superfluous(cx, content) else {

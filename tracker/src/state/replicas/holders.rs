@@ -197,21 +197,18 @@ impl Holders {
         contents
     }
 
-    /// Settles how many fragments a content has: a peer that announced it in other fragments is no use as a
-    /// holder.
-    pub(super) fn settle(&mut self, content: ContentId, count: u32) {
-        let announced: Vec<_> = self.of(content).to_vec();
-        for held in announced {
-            match held.fragments {
-                Fragments::Some(set) if set.capacity() != count => self.drop_one(content, held.peer),
-                Fragments::Some(set) if set.is_full() => {
-                    if let Some(held) = self.get_mut(content, held.peer) {
-                        held.fragments = Fragments::All;
-                    }
-                }
+    /// Settles how many fragments a content has. Returns the peers that announced it in other fragments: they
+    /// are no use as holders.
+    pub(super) fn settle(&mut self, content: ContentId, count: u32) -> Vec<PeerId> {
+        let mut others = Vec::new();
+        for held in self.by_content.get_mut(&content).into_iter().flatten() {
+            match &held.fragments {
+                Fragments::Some(set) if set.capacity() != count => others.push(held.peer),
+                Fragments::Some(set) if set.is_full() => held.fragments = Fragments::All,
                 Fragments::Some(_) | Fragments::All => {}
             }
         }
+        others
     }
 
     /// Reverses that: the content is about to lose its manifest, so full sets must say how many fragments

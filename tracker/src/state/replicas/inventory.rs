@@ -8,7 +8,7 @@
 use rand::Rng;
 use shared::model::{AssignmentFailure, ContentId, DigestBuckets, Holding, HoldingsDigest, Order, PeerId};
 
-use super::{Context, Fragments, Replicas};
+use super::{Assignment, Context, Fragments, Replicas};
 use crate::state::command::Outcome;
 use crate::state::names::Names;
 
@@ -130,8 +130,7 @@ impl Replicas {
             held.is_some_and(|held| !held.is_confirmed)
         };
         for content in held.filter(is_gone).collect::<Vec<_>>() {
-            self.holders.drop_one(content, peer);
-            self.evictions.remove(&(content, peer));
+            self.drop_holding(content, peer);
             self.forget_orphan_without_holders(content);
             self.agenda.mark(content);
         }
@@ -172,11 +171,22 @@ impl Replicas {
         failure: AssignmentFailure,
     ) -> Option<u64> {
         let bytes = self.assignments.get(content, peer)?.bytes();
+        self.give_up(cx, content, peer);
+        (failure == AssignmentFailure::NoRoom).then_some(bytes)
+    }
+
+    /// Gives up an assignment that its peer does not carry out: the peer is not asked again for a while, and
+    /// the bytes that have not arrived are given back to the rate.
+    fn give_up(&mut self, cx: &Context<'_>, content: ContentId, peer: PeerId) {
+        let unspent = self
+            .assignments
+            .get(content, peer)
+            .map_or(0, Assignment::budgeted);
+        self.budget.give_back(unspent);
         self.assignments.cancel(content, peer);
         let until = cx.now.after(cx.timing.cool_down);
         self.assignments.cool(content, peer, until);
         self.agenda.mark(content);
-        (failure == AssignmentFailure::NoRoom).then_some(bytes)
     }
 
     /// Gives up assignments that do not move.
@@ -185,10 +195,7 @@ impl Replicas {
         let peer = |peer| cx.peers.get(peer);
         let progress_of = |id| peer(id).map(|peer| peer.progress_at()).unwrap_or_default();
         for (content, peer) in self.assignments.stalled(cx.now, cx.timing.stall, progress_of) {
-            self.assignments.cancel(content, peer);
-            self.assignments
-                .cool(content, peer, cx.now.after(cx.timing.cool_down));
-            self.agenda.mark(content);
+            self.give_up(cx, content, peer);
         }
     }
 }

@@ -8,6 +8,7 @@
 mod agenda;
 mod assessment;
 mod assignments;
+mod changes;
 mod counts;
 mod evictions;
 mod holders;
@@ -141,6 +142,17 @@ impl Replicas {
         self.agenda.len()
     }
 
+    /// Returns the number of times that something happened to a content.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.agenda.changes().count()
+    }
+
+    /// Returns the contents that something happened to after the first `changes` times; none when too much
+    /// has happened since.
+    pub(crate) fn changed_since(&self, changes: u64) -> Option<impl Iterator<Item = ContentId>> {
+        self.agenda.changes().since(changes)
+    }
+
     /// Returns whether the content is looked at as soon as its turn comes.
     pub(crate) fn is_due(&self, content: ContentId) -> bool {
         self.agenda.is_due(content)
@@ -182,7 +194,9 @@ impl Replicas {
     /// Follows a change of the references from names to contents.
     pub(crate) fn follow(&mut self, now: Timestamp, change: &RefChange, timing: &Timing) {
         for (content, fragments) in change.learned() {
-            self.holders.settle(*content, *fragments);
+            for peer in self.holders.settle(*content, *fragments) {
+                self.drop_holding(*content, peer);
+            }
             self.orphans.remove(content);
         }
         for content in change.touched() {
@@ -253,6 +267,14 @@ impl Replicas {
         held.any(|held| held.keeps)
     }
 
+    /// Returns whether any peer that stays keeps any fragment.
+    pub(crate) fn is_any_kept(&self, peers: &Peers) -> bool {
+        let mut staying = peers
+            .iter()
+            .filter(|peer| !peer.is_lost() && !peer.is_transient());
+        staying.any(|peer| self.keeps_anything(peer.id()))
+    }
+
     /// Gives up the peer's assignments.
     pub(crate) fn cancel_assignments(&mut self, peer: PeerId) {
         for content in self.assignments.of_peer(peer) {
@@ -271,10 +293,23 @@ impl Replicas {
         }
     }
 
+    /// Forgets the peer's holding of the content, and the order to drop it.
+    fn drop_holding(&mut self, content: ContentId, peer: PeerId) {
+        self.holders.drop_one(content, peer);
+        self.evictions.remove(&(content, peer));
+    }
+
     fn forget_orphan_without_holders(&mut self, content: ContentId) {
         if self.holders.of(content).is_empty() {
             self.orphans.remove(&content);
         }
+    }
+
+    /// Holds the time for which the tracker stood still against no assignment; and a surplus has to last
+    /// anew, because some of those who live may have died meanwhile.
+    pub(crate) fn put_off(&mut self, by: Duration) {
+        self.assignments.put_off(by);
+        self.surplus.clear();
     }
 
     /// Begins the sweep over all contents anew.

@@ -2,26 +2,35 @@
 //!
 //! The work of one tick is bounded, so that the writer is never held up for long; the rest comes next tick.
 //! Planning again when nothing has changed orders nothing.
+//!
+//! Every content gets its turn (see `agenda`). A tick plans up to [`PLAN_LIMIT`] contents that are short of
+//! copies, or fewer when there are very many peers to choose from; a quarter of them at most are contents
+//! that were tried in vain before. So a content that can be helped is planned after as many ticks as there
+//! are contents that come before it, divided by three quarters of that limit: contents with fewer copies
+//! left, or with as few for longer. Contents that lack nothing, and peers that are lost, do not put it off.
 
 use rand::Rng;
-use shared::model::{ContentId, FragmentIndex};
+use shared::model::ContentId;
 
 use super::repair::RepairResult;
 use super::{Context, Replicas};
 use crate::state::command::Outcome;
-use crate::state::names::Content;
 use crate::state::peers::Peers;
 
 /// Contents assessed in one tick.
 const ASSESS_LIMIT: usize = 4096;
 
-/// Contents planned in one tick, and as many again of those that were queued: with a quarter of a second
-/// between ticks, a thousand a second.
+/// Contents short of copies that are planned in one tick, as many of those that were queued, and as many that
+/// lack nothing: with a quarter of a second between ticks, a thousand a second.
 const PLAN_LIMIT: usize = 256;
 
-/// Contents times peers considered in one tick: keeps a tick below some tens of milliseconds in a large
-/// cluster.
+/// Contents short of copies times peers considered for them in one tick: keeps a tick below some tens of
+/// milliseconds in a large cluster.
 const PLAN_WORK: usize = 1 << 16;
+
+/// Share of the contents that are planned in one tick which may have been tried in vain before: one of this
+/// many.
+const RETRIES: usize = 4;
 
 /// Contents that the sweep passes in one tick, whether or not anything happened to them.
 const SWEEP_LIMIT: usize = 256;
@@ -31,19 +40,20 @@ impl Replicas {
     pub(crate) fn assess_due(&mut self, cx: &Context<'_>) -> Vec<ContentId> {
         self.sweep(cx);
         self.survey_room(cx.peers);
-        let due = self.agenda.due(cx.now, ASSESS_LIMIT);
+        let due = self.agenda.due(cx.now, ASSESS_LIMIT, limit(cx.peers) / RETRIES);
         for id in &due {
             let content = cx.names.content(*id);
-            let fewest = content.map_or(u32::MAX, |content| self.priority(content, cx.peers));
-            self.agenda.make_ready(*id, fewest);
+            let fewest = content.and_then(|content| self.fewest_lacking(content, cx.peers));
+            self.agenda.make_ready(*id, fewest, cx.now);
         }
         due
     }
 
     /// Plans for the contents that are ready, and for those whose turn in the budget has come.
     pub(crate) fn plan(&mut self, cx: &Context<'_>, rng: &mut impl Rng, out: &mut Outcome) {
-        let limit = (PLAN_WORK / cx.peers.count().max(1)).clamp(1, PLAN_LIMIT);
-        for id in self.agenda.ready(limit) {
+        let limit = limit(cx.peers);
+        let short = self.agenda.short(limit).into_iter();
+        for id in short.chain(self.agenda.whole(PLAN_LIMIT)) {
             self.plan_content(cx, id, false, rng, out);
         }
         self.budget.refill(cx.now);
@@ -74,31 +84,13 @@ impl Replicas {
         match (result, again) {
             // A surplus is looked at when the content has its copies.
             (RepairResult::Queued, _) => self.agenda.queue(id),
-            (RepairResult::Waits(until), again) => {
-                self.agenda.wait(id, again.map_or(until, |at| at.min(until)));
+            (RepairResult::Waits, other) => {
+                let again = cx.now.after(cx.timing.retry);
+                self.agenda.retry(id, other.unwrap_or(again), again);
             }
             (RepairResult::Settled, Some(until)) => self.agenda.wait(id, until),
             (RepairResult::Settled, None) => self.agenda.settle(id),
         }
-    }
-
-    /// Returns the priority of the content, smallest first: the live replicas of its most endangered
-    /// fragment.
-    ///
-    /// Fragments that nobody has are left out, because they cannot be helped.
-    fn priority(&self, content: &Content, peers: &Peers) -> u32 {
-        let assessment = self.assess(content, peers);
-        let has_source = |index: &FragmentIndex| assessment.sourced().contains(*index);
-        let fewest = match assessment.sourced().is_full() {
-            true => Some(assessment.durable().min(content.manifest().fragment_count())),
-            false => content
-                .manifest()
-                .indices()
-                .filter(has_source)
-                .map(|index| assessment.durable().of(index))
-                .min(),
-        };
-        fewest.unwrap_or(u32::MAX)
     }
 
     /// Puts contents on the agenda that lack replicas although no change was noticed.
@@ -116,4 +108,10 @@ impl Replicas {
             }
         }
     }
+}
+
+/// Returns how many contents that are short of copies are planned in one tick: each looks at all peers that
+/// are not lost.
+fn limit(peers: &Peers) -> usize {
+    (PLAN_WORK / peers.rings().len().max(1)).clamp(RETRIES, PLAN_LIMIT)
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use rand::Rng;
 use rand::seq::SliceRandom as _;
-use shared::model::{ContentId, FragmentIndex, FragmentSet, Manifest, Order, PeerId, Source, Timestamp};
+use shared::model::{ContentId, FragmentIndex, FragmentSet, Manifest, Order, PeerId, Source};
 
 use super::assessment::{Assessment, Tally};
 use super::assignments::Charge;
@@ -37,8 +37,8 @@ const MAX_SOURCES: usize = 16;
 pub(super) enum RepairResult {
     /// Nothing is left: all missing copies have been ordered.
     Settled,
-    /// Some copies cannot be made before this time, or before something happens.
-    Waits(Timestamp),
+    /// Some copies cannot be made now.
+    Waits,
     /// Some copies are to be ordered when the budget has room.
     Queued,
 }
@@ -120,7 +120,6 @@ impl Replicas {
         mut short: BTreeMap<FragmentIndex, u32>,
         rng: &mut impl Rng,
     ) -> RepairResult {
-        let waits = RepairResult::Waits(cx.now.after(self.agenda.patience(cx.timing.retry)));
         let all = short.len();
         short.retain(|index, _| plan.assessment.sourced().contains(*index));
         let has_sources = short.len() == all;
@@ -134,14 +133,14 @@ impl Replicas {
                 wanted.insert(*index);
             }
             let Some((peer, wanted)) = self.choose(cx, plan, extent, &wanted, rng) else {
-                return waits;
+                return RepairResult::Waits;
             };
             let charge = match plan.is_urgent {
                 true => Some(Charge::Free),
                 false => self.charge(cx.peers, &plan.manifest, peer, &wanted),
             };
             let Some(charge) = charge else {
-                return waits;
+                return RepairResult::Waits;
             };
             self.assignments
                 .add(&plan.manifest, peer, &wanted, &charge, cx.now);
@@ -155,7 +154,10 @@ impl Replicas {
                 *lacking > 0
             });
         }
-        if has_sources { RepairResult::Settled } else { waits }
+        match has_sources {
+            true => RepairResult::Settled,
+            false => RepairResult::Waits,
+        }
     }
 
     /// Charges a copy to the budget and to the peers that it will come from. None when all of its sources are
@@ -335,18 +337,27 @@ impl Replicas {
     pub(crate) fn bytes_lacking(&self, of: &Portion<'_>, assessment: &Assessment, peers: &Peers) -> u64 {
         let (manifest, target) = (of.content().manifest(), of.content().target().get());
         let under_way = self.under_way(manifest, peers);
-        let lacking = |index| {
-            let committed = committed(assessment, &under_way, index, target);
-            let can_be_made = u32::from(assessment.sourced().contains(index));
-            u64::from(target.saturating_sub(committed) * can_be_made)
-        };
-        let is_uniform = assessment.is_uniform() && assessment.sourced().is_full();
-        if of.is_all() && is_uniform && under_way.is_empty() {
+        let lacking = |index| u64::from(lacking(assessment, &under_way, index, target));
+        if of.is_all() && is_uniform(assessment, &under_way) {
             let first = manifest.indices().next();
             return first.map_or(0, |first| lacking(first) * manifest.length());
         }
         let length_of = |index| u64::from(manifest.len_of(index));
         of.indices().map(|index| lacking(index) * length_of(index)).sum()
+    }
+
+    /// Returns the number of replicas of the most endangered fragment that lacks copies; none when no
+    /// fragment lacks a copy that could be made and that no peer has been asked for.
+    pub(super) fn fewest_lacking(&self, content: &Content, peers: &Peers) -> Option<u32> {
+        let (manifest, target) = (content.manifest(), content.target().get());
+        let (assessment, under_way) = (self.assess(content, peers), self.under_way(manifest, peers));
+        let alike = match is_uniform(&assessment, &under_way) {
+            true => 1,
+            false => usize::MAX,
+        };
+        let indices = manifest.indices().take(alike);
+        let short = indices.filter(|index| lacking(&assessment, &under_way, *index, target) > 0);
+        short.map(|index| assessment.durable().of(index)).min()
     }
 
     /// Counts the copies under way, and those on live peers.
@@ -401,6 +412,19 @@ fn committed(assessment: &Assessment, under_way: &UnderWay, index: FragmentIndex
     } else {
         assessment.suffice().of(index) + under_way.all.of(index)
     }
+}
+
+/// Returns the copies of the fragment that could be made and that no peer has been asked for.
+fn lacking(assessment: &Assessment, under_way: &UnderWay, index: FragmentIndex, target: u32) -> u32 {
+    match assessment.sourced().contains(index) {
+        true => target.saturating_sub(committed(assessment, under_way, index, target)),
+        false => 0,
+    }
+}
+
+/// Returns whether all fragments lack the same.
+fn is_uniform(assessment: &Assessment, under_way: &UnderWay) -> bool {
+    assessment.is_uniform() && assessment.sourced().is_full() && under_way.is_empty()
 }
 
 /// Returns the runs of fragments that are placed together.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use shared::model::{PeerId, Timestamp};
+use shared::model::{ByteRate, PeerId, Timestamp};
 
 use super::assignments::Assignments;
 use crate::policy::Budget;
@@ -46,14 +46,20 @@ impl RepairBudget {
         };
         let millis = i128::try_from(now.since(self.at).as_millis()).unwrap_or_default();
         let earned = i128::from(rate.get()) * millis / 1_000;
-        let most = i128::from(rate.get()) * i128::from(SAVES.as_secs());
-        (self.saved, self.at) = ((self.saved + earned).min(most), now);
+        (self.saved, self.at) = ((self.saved + earned).min(most(rate)), now);
     }
 
     /// Takes the bytes of a copy that begins.
     pub(super) fn take(&mut self, bytes: u64) {
         if self.budget.rate.is_some() {
             self.saved -= i128::from(bytes);
+        }
+    }
+
+    /// Gives back the bytes of a copy that was not made.
+    pub(super) fn give_back(&mut self, bytes: u64) {
+        if let Some(rate) = self.budget.rate {
+            self.saved = (self.saved + i128::from(bytes)).min(most(rate));
         }
     }
 
@@ -79,10 +85,13 @@ impl RepairBudget {
     }
 }
 
+/// Returns the most that is saved up.
+fn most(rate: ByteRate) -> i128 {
+    i128::from(rate.get()) * i128::from(SAVES.as_secs())
+}
+
 #[cfg(test)]
 mod tests {
-    use shared::model::ByteRate;
-
     use super::*;
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use shared::model::{ByteRate, ContentRef, ReasonCode};
+use shared::model::{AssignmentFailure, ByteRate, ContentRef, Order, ReasonCode, Report};
 
 use super::fleet::{Fleet, MIB, content};
+use super::world::World;
 use crate::policy::{Budget, Policy};
 use crate::state::Command;
 
@@ -215,4 +216,33 @@ fn what_was_just_published_does_not_wait_for_repair() {
     let new = content(1, 64);
     fleet.publish(1, &new, 3);
     fleet.until_replicated(&[new], SECOND * 2);
+}
+
+#[test]
+fn a_copy_that_fails_at_once_is_not_charged_to_the_rate() {
+    let budget = Budget {
+        rate: ByteRate::new(MIB),
+        ..Budget::default()
+    };
+    let mut world = World::with_peers(4);
+    world
+        .apply(Command::Adopt(Box::new(policy(budget))))
+        .expect("adopted");
+    let bytes = super::world::content(1, 256);
+    world.publish(1, "a", &bytes, 2);
+    world.obey();
+    world.set_target("a", 3).expect("bound");
+    world.pass(SECOND * 4, &[]);
+    let orders = world.take_orders();
+    let [(to, Order::Assign { .. })] = orders.as_slice() else {
+        panic!("{orders:?}");
+    };
+    let message = Report::AssignmentFailed {
+        content: bytes.content(),
+        failure: AssignmentFailure::Store,
+        detail: String::new(),
+    };
+    world.say(to.as_bytes()[0], message).expect("heard");
+    world.pass(SECOND * 4, &[]);
+    assert_eq!(world.assigned().len(), 1, "16 MiB at 1 MiB/s were not begun");
 }

@@ -227,3 +227,26 @@ fn a_peer_that_keeps_what_may_have_lost_its_name_cannot_be_switched_off() {
         "{status:?}"
     );
 }
+
+#[test]
+fn no_surplus_is_trimmed_while_the_journal_is_known_to_lack_something() {
+    let mut world = World::with_peers(3);
+    let bytes = content(1, 2);
+    world.publish(1, "a", &bytes, 1);
+    let backup = world.journal.clone();
+    world.set_target("a", 3).expect("bound");
+    world.obey();
+    assert_eq!(world.replicas(&bytes).len(), 3);
+    world.journal = backup;
+    world.restart();
+    declare(&mut world);
+    world.restart();
+    for n in 1..=3 {
+        world.hello(n, 1, world.state.epoch()).expect("welcome");
+        world.holds_as_assigned(n, &bytes, bytes.all_fragments());
+        world.announce(n, Vec::new(), true);
+    }
+    world.take_orders();
+    world.pass(Duration::from_secs(400), &[]);
+    assert_eq!(world.take_orders(), [], "the target that was lost was larger");
+}

@@ -127,3 +127,22 @@ fn a_full_peer_can_be_told_to_keep_its_own_fetched_copy() {
     world.tick();
     assert_eq!(world.assigned(), [(peer(2), bytes.all_fragments())]);
 }
+
+#[test]
+fn a_late_repetition_by_one_publisher_too_many_brings_back_no_lost_copy() {
+    for publishers in [64, 65, 66] {
+        let mut world = World::with_peers(publishers);
+        let bytes = content(1, 2);
+        for n in 1..=publishers {
+            world.publish(n, "a", &bytes, 1);
+        }
+        world.holds(publishers, &bytes, bytes.no_fragments(), false);
+        let facts = world.journal.len();
+        world.publish(publishers, "a", &bytes, 1);
+        assert!(
+            !world.replicas(&bytes).contains(&peer(publishers)),
+            "{publishers}"
+        );
+        assert_eq!(world.journal.len(), facts, "a repetition changes nothing");
+    }
+}

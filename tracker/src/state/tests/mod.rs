@@ -13,6 +13,7 @@ mod metadata;
 mod names;
 mod peer_mode;
 mod pins;
+mod planning;
 mod random;
 mod reach;
 mod reconciliation;

@@ -300,3 +300,22 @@ fn a_rename_needs_a_bound_name_at_that_revision_and_a_free_one() {
     let again = world.rename("a", "b", None).expect("b is free now");
     assert_eq!(again.revision.get(), 3, "after its tombstone");
 }
+
+#[test]
+fn a_name_that_was_renamed_at_a_revision_was_not_removed_at_it() {
+    let mut world = World::with_peers(1);
+    world.publish(1, "a", &content(1, 1), 1);
+    world.rename("a", "b", Some(1)).expect("nothing is in the way");
+    let not_removed = Err(Rejection::NoSuchName("a".to_owned()));
+    assert_eq!(world.remove("a", Some(1)), not_removed);
+    // Neither after the grace time, nor by a journal or a snapshot.
+    world.pass(std::time::Duration::from_secs(3_700), &[]);
+    assert_eq!(world.remove("a", Some(1)), not_removed);
+    world.restart();
+    assert_eq!(world.remove("a", Some(1)), not_removed);
+    world.journal = world.state.records();
+    world.restart();
+    assert_eq!(world.remove("a", Some(1)), not_removed);
+    assert_eq!(world.remove("b", Some(1)), Ok(2));
+    assert_eq!(world.remove("b", Some(1)), Ok(2), "a retry");
+}

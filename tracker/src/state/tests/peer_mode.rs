@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::model::{ContentState, Epoch, Manifest, PeerMode, PeerState, ReasonCode, Report, RequestedMode};
 
 use super::world::{World, content, peer, some};
-use crate::state::{Rejection, State};
+use crate::state::{DrainSurvey, Rejection, State};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -357,4 +357,57 @@ fn another_target_is_kept_through_a_restart_and_leaves_the_revision() {
         2,
         "in a snapshot too"
     );
+}
+
+/// Begins a survey of peer 1, which is drained and holds more than is looked at in one step; in between,
+/// something happens to a content that was looked at, or would have been. Returns whether it is safe to go.
+fn is_safe_when(happens: impl FnOnce(&mut World, &Manifest)) -> bool {
+    let mut world = World::with_peers(2);
+    let all = (0..=255_u8).map(|seed| content(seed, 1));
+    let early = all.min_by_key(Manifest::content).expect("some");
+    world.publish(1, "early", &early, 1);
+    world.set_peer_mode(1, RequestedMode::Drain).expect("known");
+    world.obey();
+    let nameless = |n: u32| {
+        let mut bytes = [0xee; 32];
+        bytes[..4].copy_from_slice(&(0x8000_0000 + n).to_be_bytes());
+        shared::model::Holding {
+            content: shared::model::ContentId::from_bytes(bytes),
+            fragments: shared::model::FragmentSet::full(1),
+            keeps: false,
+            is_assigned: false,
+            is_fetching: false,
+        }
+    };
+    world.announce(1, (0..2_100).map(nameless).collect(), false);
+    assert!(world.drain_status(1).is_safe);
+    let mut survey = DrainSurvey::new(peer(1));
+    assert_eq!(world.state.drain_step(&mut survey), Ok(None), "there is more");
+    happens(&mut world, &early);
+    let status = world.state.drain_step(&mut survey).expect("known").expect("done");
+    assert_eq!(
+        status.is_safe,
+        world.drain_status(1).is_safe,
+        "as if counted anew"
+    );
+    assert!(status.contents_left <= status.contents);
+    status.is_safe
+}
+
+#[test]
+fn a_drained_peer_is_safe_only_if_it_is_so_in_the_end() {
+    assert!(is_safe_when(|_, _| {}));
+    assert!(is_safe_when(|world, early| {
+        world.holds(2, early, early.all_fragments(), true);
+    }));
+    assert!(!is_safe_when(|world, _| {
+        let all = (0..=255_u8).map(|seed| content(seed, 2));
+        let new = all.min_by_key(Manifest::content).expect("some");
+        world.publish(1, "new", &new, 1);
+    }));
+    assert!(!is_safe_when(|world, early| {
+        world.holds(2, early, early.no_fragments(), false);
+    }));
+    assert!(!is_safe_when(|world, _| world.disconnect(2)));
+    assert!(!is_safe_when(|world, _| drop(world.set_target("early", 2))));
 }

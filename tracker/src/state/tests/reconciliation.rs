@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use shared::model::{
-    ContentId, Epoch, FragmentSet, Hello, Holding, HoldingsDigest, Incarnation, Numbered, Report, RunTraits,
-    Timestamp, Welcome,
+    ContentId, Epoch, EvictReason, FragmentLength, FragmentSet, Hello, Holding, HoldingsDigest, Incarnation,
+    Manifest, Numbered, Report, RunTraits, Timestamp, Welcome,
 };
 
 use super::fleet::Fleet;
@@ -261,4 +261,21 @@ fn peers_that_come_back_unchanged_list_nothing_unless_they_are_older() {
     assert!(fleet.listed > 0);
     fleet.pass(Duration::from_secs(5));
     fleet.state.check();
+}
+
+#[test]
+fn the_order_to_drop_a_copy_ends_with_the_copy_that_it_is_about() {
+    let mut world = World::with_peers(2);
+    let narrow = content(7, 4);
+    let roots = narrow.roots().chunks(2);
+    let roots = roots.map(|pair| shared::hash::content_root(pair, FragmentLength::MIN));
+    let twice = FragmentLength::new(u64::from(FragmentLength::MIN.get()) * 2).expect("a length");
+    let wide = Manifest::from_roots(narrow.length(), twice, roots.collect()).expect("half as many");
+    assert_eq!(wide.content(), narrow.content());
+    world.holds(2, &narrow, narrow.all_fragments(), true);
+    world.pass(Duration::from_secs(70), &[]);
+    assert_eq!(world.evicted(), [(peer(2), EvictReason::Unreferenced)]);
+    // Every step checks that evictions are of what is held.
+    world.publish(1, "a", &wide, 1);
+    assert_eq!(world.replicas(&wide), [peer(1)]);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{ContentState, Epoch, PeerState, Report};
+use shared::model::{ContentState, Epoch, PeerState, Report, RequestedMode};
 
 use super::world::{World, content, peer, some};
 use crate::state::{Fact, State};
@@ -152,4 +152,88 @@ fn an_order_carries_the_epoch_of_its_run() {
         world.take_orders()[..],
         [(_, shared::model::Order::Assign { epoch, .. })] if epoch == Epoch::new(2)
     ));
+}
+
+#[test]
+fn a_peer_that_is_away_for_maintenance_with_nothing_is_not_waited_for() {
+    let mut world = World::with_peers(2);
+    let hour = RequestedMode::Maintenance(Duration::from_hours(1));
+    world.set_peer_mode(2, hour).expect("known");
+    world.say(2, Report::Leave).expect("it may leave");
+    world.tick();
+    let facts = world.journal.len();
+    world.tick();
+    assert_eq!(world.journal.len(), facts, "it is noted once");
+    world.restart();
+    world.hello(1, 1, world.state.epoch()).expect("welcome");
+    world.announce(1, Vec::new(), true);
+    world.tick();
+    assert!(!world.state.is_in_safe_mode());
+}
+
+/// Six peers, three of which keep a content, leave one after the other; then one of these three and another
+/// one come back. Returns the order in which they do.
+fn switched_off_and_on(mut world: World, restarts: bool) {
+    let bytes = content(1, 4);
+    world.publish(1, "a", &bytes, 3);
+    world.obey();
+    let keepers = world.replicas(&bytes);
+    for n in 1..=6 {
+        world.say(n, Report::Leave).expect("it may leave");
+        world.take_orders();
+    }
+    world.now = world.now.after(Duration::from_hours(12));
+    world.tick();
+    if restarts {
+        world.restart();
+    }
+    let (back, others): (Vec<_>, Vec<_>) = (1..=6).partition(|n| keepers.contains(&peer(*n)));
+    let comes_back = |world: &mut World, n: u8| {
+        world.hello(n, 2, world.state.epoch()).expect("welcome");
+        if back.contains(&n) {
+            world.holds_as_assigned(n, &bytes, bytes.all_fragments());
+        }
+        world.announce(n, Vec::new(), true);
+    };
+    for n in [others[0], back[0]] {
+        comes_back(&mut world, n);
+        world.pass(SECOND * 5, &[]);
+        assert_eq!(world.take_orders(), [], "the others come in a moment");
+    }
+    comes_back(&mut world, back[1]);
+    comes_back(&mut world, back[2]);
+    world.tick();
+    assert!(!world.state.is_in_safe_mode(), "all that kept something are back");
+    world.obey();
+    assert_eq!(world.replicas(&bytes), keepers, "nothing had to be copied");
+}
+
+#[test]
+fn a_cluster_that_was_switched_off_is_learnt_anew_before_it_is_repaired() {
+    switched_off_and_on(World::with_peers(6), true);
+    switched_off_and_on(World::with_peers(6), false);
+}
+
+#[test]
+fn a_peer_that_comes_back_alone_is_the_last_one_after_a_while() {
+    let mut world = World::with_peers(3);
+    let bytes = content(1, 4);
+    world.publish(1, "a", &bytes, 2);
+    world.obey();
+    let keepers = world.replicas(&bytes);
+    for n in 1..=3 {
+        world.say(n, Report::Leave).expect("it may leave");
+    }
+    world.take_orders();
+    for n in (1..=3).filter(|n| peer(*n) != keepers[1]) {
+        world.hello(n, 2, world.state.epoch()).expect("welcome");
+        if peer(n) == keepers[0] {
+            world.holds(n, &bytes, bytes.all_fragments(), true);
+        }
+        world.announce(n, Vec::new(), true);
+    }
+    world.pass(SECOND * 29, &[]);
+    assert!(world.state.is_in_safe_mode());
+    world.pass(SECOND * 2, &[]);
+    assert_eq!(world.assigned().len(), 1);
 }

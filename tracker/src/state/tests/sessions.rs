@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::model::{
-    ContentState, Epoch, FragmentLength, NetworkDefaults, Numbered, Order, PeerState, Report,
+    ContentState, Epoch, FragmentLength, Mark, NetworkDefaults, Numbered, Order, PeerState, Report, Timestamp,
 };
 
 use super::world::{World, content, peer, some, target};
@@ -38,7 +38,13 @@ fn the_trackers_own_absence_is_not_held_against_anyone() {
         PeerState::Live,
         "its heartbeats wait to be read"
     );
-    assert_eq!(world.peer_state(2), PeerState::Lost, "it had gone before");
+    assert_eq!(
+        world.peer_state(2),
+        PeerState::Suspect,
+        "its hello waits there too"
+    );
+    world.pass(SECOND * 4, &[2]);
+    assert_eq!(world.peer_state(2), PeerState::Lost);
 }
 
 #[test]
@@ -242,4 +248,42 @@ fn a_replica_on_a_suspect_peer_is_not_promised_to_anyone() {
     assert_eq!(world.peer_state(holder), PeerState::Suspect);
     assert_eq!(world.content_state(&bytes), ContentState::Degraded);
     assert_eq!(world.health(&bytes).fewest, 1);
+}
+
+#[test]
+fn a_hello_that_is_refused_leaves_nothing_in_the_journal() {
+    let mut world = World::with_peers(1);
+    world.disconnect(1);
+    world.hello(1, 5, Epoch::new(0)).expect("welcome");
+    world.disconnect(1);
+    let mark = Mark {
+        epoch: Epoch::new(1),
+        began: Timestamp::from_millis(7),
+        facts: 99,
+    };
+    world.marks.insert(peer(1), mark);
+    let before = world.journal.len();
+    let answer = world.hello(1, 2, Epoch::new(0));
+    assert!(matches!(answer, Err(Rejection::OlderIncarnation { .. })));
+    assert_eq!((world.journal.len(), world.state.status().gap), (before, None));
+    world.hello(1, 5, Epoch::new(0)).expect("welcome");
+    assert!(world.state.status().gap.is_some(), "the mark proves a gap");
+}
+
+#[test]
+fn safe_mode_and_a_surplus_do_not_end_while_the_tracker_stands_still() {
+    let mut world = World::with_peers(3);
+    let bytes = content(1, 2);
+    world.publish(1, "a", &bytes, 3);
+    world.obey();
+    world.set_target("a", 1).expect("bound");
+    world.tick();
+    world.now = world.now.after(SECOND * 600);
+    world.tick();
+    world.tick();
+    assert_eq!(world.take_orders(), [], "some of them may have died meanwhile");
+    world.restart();
+    world.now = world.now.after(SECOND * 600);
+    world.tick();
+    assert!(world.state.is_in_safe_mode(), "the hellos wait to be read");
 }

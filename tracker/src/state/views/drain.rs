@@ -2,9 +2,10 @@
 //!
 //! A content is *left* while some fragment that the peer holds of it is below its target on live peers that
 //! stay; of a content that the peer holds without keeping it, one such replica is enough. Contents are looked
-//! at step by step, as in surveys.
+//! at step by step, as in surveys; in the end those that something happened to meanwhile are looked at again,
+//! so that a peer is said to be safe to switch off only if it is so at that moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use shared::model::{ContentId, DrainStatus, PeerId, PeerMode, Reason, ReasonCode};
@@ -20,10 +21,16 @@ const STEP: usize = 2_048;
 /// Contents left whose reasons are looked for: each looks at all peers.
 const EXPLAINED: u64 = 16;
 
+/// Surveys that are begun anew because too much happened meanwhile.
+const ROUNDS: u32 = 8;
+
 /// Survey of a drain that has not come to its end.
 #[derive(Debug)]
 pub struct DrainSurvey {
     peer: PeerId,
+    /// Changes before its beginning.
+    changes: Option<u64>,
+    round: u32,
     after: Option<ContentId>,
     contents: u64,
     bytes: u64,
@@ -40,6 +47,8 @@ impl DrainSurvey {
     pub const fn new(peer: PeerId) -> Self {
         Self {
             peer,
+            changes: None,
+            round: 0,
             after: None,
             contents: 0,
             bytes: 0,
@@ -55,6 +64,7 @@ impl DrainSurvey {
 pub(super) fn step(state: &State, survey: &mut DrainSurvey) -> Result<Option<DrainStatus>, Rejection> {
     let known = state.peers.get(survey.peer);
     let mode = known.ok_or(Rejection::NoSuchPeer(survey.peer))?.mode();
+    let changes = *survey.changes.get_or_insert_with(|| state.replicas.changes());
     let from = survey.after.map_or(Bound::Unbounded, Bound::Excluded);
     let contents = state.replicas.contents_of(survey.peer);
     let next: Vec<_> = contents
@@ -71,7 +81,33 @@ pub(super) fn step(state: &State, survey: &mut DrainSurvey) -> Result<Option<Dra
         }
     }
     survey.after = next.last().copied();
-    Ok((next.len() < STEP).then(|| drained(state, survey, mode)))
+    if next.len() == STEP {
+        return Ok(None);
+    }
+    let Some(changed) = state.replicas.changed_since(changes) else {
+        let round = survey.round + 1;
+        if round == ROUNDS {
+            return Ok(Some(drained(state, survey, mode, false)));
+        }
+        *survey = DrainSurvey {
+            round,
+            ..DrainSurvey::new(survey.peer)
+        };
+        return Ok(None);
+    };
+    // When something is left, the peer cannot go anyway.
+    if survey.contents_left == 0 {
+        for id in changed.collect::<BTreeSet<_>>() {
+            match (state.names.content(id), state.replicas.held(id, survey.peer)) {
+                (Some(content), Some(held)) => note_left(state, survey, content, held),
+                (None, Some(held)) => survey.has_nameless |= held.keeps(),
+                (_, None) => {}
+            }
+        }
+        survey.contents = survey.contents.max(survey.contents_left);
+        survey.bytes = survey.bytes.max(survey.bytes_left);
+    }
+    Ok(Some(drained(state, survey, mode, true)))
 }
 
 fn look_at(state: &State, survey: &mut DrainSurvey, content: &Content, held: &Held) {
@@ -79,6 +115,12 @@ fn look_at(state: &State, survey: &mut DrainSurvey, content: &Content, held: &He
     let bytes = content.manifest().bytes_in(&fragments);
     survey.contents += 1;
     survey.bytes = survey.bytes.saturating_add(bytes);
+    note_left(state, survey, content, held);
+}
+
+/// Notes what is left of a content.
+fn note_left(state: &State, survey: &mut DrainSurvey, content: &Content, held: &Held) {
+    let fragments = held.fragments().to_set(content.manifest().fragment_count());
     let enough = if held.keeps() { content.target().get() } else { 1 };
     let assessment = state.replicas.assess(content, &state.peers);
     let spare = assessment.spare();
@@ -109,7 +151,8 @@ fn look_at(state: &State, survey: &mut DrainSurvey, content: &Content, held: &He
     }
 }
 
-fn drained(state: &State, survey: &DrainSurvey, mode: PeerMode) -> DrainStatus {
+/// Returns the result; `is_settled` says that everything was looked at as it is now.
+fn drained(state: &State, survey: &DrainSurvey, mode: PeerMode, is_settled: bool) -> DrainStatus {
     let known = state.peers.get(survey.peer);
     let is_known = known.is_some_and(|peer| peer.ready_session().is_some());
     let is_connected = known.is_some_and(|peer| peer.session().is_some());
@@ -147,7 +190,14 @@ fn drained(state: &State, survey: &DrainSurvey, mode: PeerMode) -> DrainStatus {
             detail: "the peer has not said everything that it holds".to_owned(),
         });
     }
-    let is_done = survey.contents_left == 0 && is_known && !may_be_missed && !state.is_in_safe_mode();
+    if !is_settled {
+        reasons.push(Reason {
+            code: ReasonCode::InventoryPending,
+            detail: "contents change faster than they can be looked at; ask again in a moment".to_owned(),
+        });
+    }
+    let is_done =
+        survey.contents_left == 0 && is_settled && is_known && !may_be_missed && !state.is_in_safe_mode();
     let remaining = state
         .replicas
         .time_for(state.peers.ticked_at(), survey.bytes_left)

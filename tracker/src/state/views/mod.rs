@@ -29,6 +29,9 @@ use whole::Whole;
 /// default.
 const MAX_BITMAP_BYTES: u32 = 1 << 20;
 
+/// Contents counted for one answer to [`State::list`]: some milliseconds.
+const LIST_WORK: usize = 1 << 14;
+
 /// Page of the list of peers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeersPage {
@@ -87,25 +90,28 @@ impl State {
     }
 
     /// Returns up to `limit` names that begin with `prefix` and come after `after`, and whether there are
-    /// more.
+    /// more. They are fewer when there is much to count: at least one, if there is one.
     #[must_use]
     pub fn list(&self, prefix: &str, after: Option<&Name>, limit: usize) -> (Vec<Listing>, bool) {
         let mut names = self.names.names_after(prefix, after);
-        let page: Vec<_> = names
-            .by_ref()
-            .take(limit)
-            .filter_map(|binding| {
-                let whole = Whole::of(self, &ContentRef::Name(binding.name.clone()).into()).ok()?;
-                let line = self.names.history(&binding.name);
-                let mut pinned: Vec<_> = line.into_iter().flat_map(NameHistory::pinned).collect();
-                pinned.reverse();
-                Some(Listing {
-                    health: whole.health(self),
-                    binding,
-                    pinned,
-                })
-            })
-            .collect();
+        let (mut page, mut counted) = (Vec::new(), 0);
+        while page.len() < limit && counted < LIST_WORK {
+            let Some(binding) = names.next() else {
+                break;
+            };
+            let Ok(whole) = Whole::of(self, &ContentRef::Name(binding.name.clone()).into()) else {
+                continue;
+            };
+            counted += whole.contents().count();
+            let line = self.names.history(&binding.name);
+            let mut pinned: Vec<_> = line.into_iter().flat_map(NameHistory::pinned).collect();
+            pinned.reverse();
+            page.push(Listing {
+                health: whole.health(self),
+                binding,
+                pinned,
+            });
+        }
         (page, names.next().is_some())
     }
 
