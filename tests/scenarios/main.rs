@@ -9,6 +9,7 @@ mod copies;
 mod defaults;
 mod disks;
 mod endings;
+mod floods;
 mod foreign;
 mod fragmentation;
 mod front_door;
