@@ -32,6 +32,7 @@ mod resume;
 mod schema;
 mod settings;
 mod shapes;
+mod silence;
 mod streams;
 mod terminal;
 mod unchanged;
