@@ -49,6 +49,11 @@ impl State {
             zone: hello.zone.clone(),
             capacity: hello.capacity,
         };
+        if self.peers.is_full_for(peer) {
+            for lost in self.peers.least_missed() {
+                self.commit(now, Fact::PeerForgotten(lost), out);
+            }
+        }
         if let Some(fact) = self.peers.admit(registration)? {
             self.commit(now, fact, out);
         }
