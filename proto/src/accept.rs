@@ -1,9 +1,13 @@
 //! The one place where connections are taken: gRPC and HTTP on the same port.
 //!
 //! tonic's own server has no cap on connections and retries a failing `accept` in a tight loop, so the loop
-//! is ours: bounded connections, a pause after a failed accept, deadlines for the first bytes, for headers
-//! and for the drain.
+//! is ours: a [`Door`] with bounded places, a pause after a failed accept, deadlines for the first bytes, for
+//! headers and for the drain.
 
+mod door;
+pub mod places;
+
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,23 +16,22 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::Next;
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use shared::runtime::{OnExit, Tasks};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::server::HealthReporter;
 use tower::ServiceExt as _;
-use tracing::{debug, warn};
+use tracing::debug;
+
+use door::Answer;
+pub use door::Door;
 
 use crate::opening::Opening;
 use crate::v1;
-
-/// Connections at once; beyond it new ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 4096;
 
 /// A client that has not sent its request's headers by then is cut off.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,7 +109,7 @@ impl Services {
     /// Adds a service; it is reported as serving at once.
     pub async fn add<S>(mut self, service: S) -> Self
     where
-        S: tower::Service<http::Request<tonic::body::Body>, Error = std::convert::Infallible>
+        S: tower::Service<http::Request<tonic::body::Body>, Error = Infallible>
             + tonic::server::NamedService
             + Clone
             + Send
@@ -177,17 +180,13 @@ async fn answer_unknown_calls(request: axum::extract::Request, next: Next) -> ax
     response
 }
 
-/// Takes connections until the token of `tasks` is cancelled, then lets requests under way end.
-pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+/// Takes connections through a door until the token of `tasks` is cancelled, then lets requests under way
+/// end. A connection for which there is no place is closed.
+pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks, door: Door) {
     let router = router.layer(axum::middleware::from_fn(answer_unknown_calls));
     let graceful = GracefulShutdown::new();
     let token = tasks.token().clone();
     loop {
-        let slot = tokio::select! {
-            () = token.cancelled() => break,
-            slot = Arc::clone(&slots).acquire_owned() => slot,
-        };
         let accepted = tokio::select! {
             () = token.cancelled() => break,
             accepted = listener.accept() => accepted,
@@ -195,7 +194,7 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
         let (stream, remote) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                warn!(%error, "cannot accept a connection");
+                door.note_failure(&error);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
@@ -204,27 +203,33 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: Tasks) {
         let Ok(ends) = Ends::of(&stream, remote) else {
             continue;
         };
+        let Some((place, lost)) = door.admit(ends) else {
+            continue;
+        };
         if let Err(error) = prepare(&stream, ends) {
             debug!(%error, %remote, "cannot set a connection's options");
         }
-        let service = router
-            .clone()
-            .map_request(move |mut request: http::Request<Incoming>| {
-                request.extensions_mut().insert(ends);
-                request
-            });
+        let (place, router) = (Arc::new(place), router.clone());
+        let service = service_fn(move |mut request: http::Request<Incoming>| {
+            let under_way = place.begin();
+            request.extensions_mut().insert(ends);
+            let answer = router.clone().oneshot(request);
+            async move {
+                let answer = answer.await?;
+                Ok::<_, Infallible>(answer.map(|body| Answer::new(body, under_way)))
+            }
+        });
         let connection = connection_builder()
-            .serve_connection(
-                TokioIo::new(Opening::within(stream, HEADER_TIMEOUT)),
-                TowerToHyperService::new(service),
-            )
+            .serve_connection(TokioIo::new(Opening::within(stream, HEADER_TIMEOUT)), service)
             .into_owned();
         let connection = graceful.watch(connection);
         tasks.spawn("connection", OnExit::Continue, async move {
-            if let Err(error) = connection.await {
-                debug!(%error, %remote, "connection ended");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    debug!(%error, %remote, "connection ended");
+                },
+                Ok(()) = lost => debug!(%remote, "an idle connection was ended for another"),
             }
-            drop(slot);
         });
     }
     drop(listener);

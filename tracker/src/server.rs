@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use proto::accept::{self, Services};
+use proto::accept::{self, Door, Services};
 use proto::listen::{self, ListenError};
 use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded, ErrorCode};
@@ -169,7 +169,7 @@ impl Tracker {
         tasks.spawn(
             "accept",
             OnExit::ShutDown,
-            accept::serve(self.listener, router, tasks.clone()),
+            accept::serve(self.listener, router, tasks.clone(), Door::new()),
         );
         let every = self.config.borrow().timing.tick;
         tasks.spawn(

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use proto::accept::{self, Services};
+use proto::accept::{self, Door, Services};
 use proto::client::{Program, identify};
 use proto::listen::{self, ListenError};
 use shared::model::HostPort;
@@ -152,7 +152,7 @@ impl Webserver {
                 // Fails when the probers are gone; then their end has begun the shutdown.
                 debug!(is_checked = checked.is_ok(), "answering clients");
             }
-            accept::serve(listener, router, serving).await;
+            accept::serve(listener, router, serving, Door::new()).await;
         });
 
         tokio::select! {

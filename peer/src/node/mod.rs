@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::accept::{self, Services};
+use proto::accept::{self, Door, Services};
 use proto::listen::ListenError;
 use proto::messages::control::EntryPoint;
 use shared::model::{ContentId, HostPort};
@@ -316,8 +316,8 @@ fn transfer_service(
     service.with_memory(settings.memory.for_uploads())
 }
 
-/// Starts to answer other peers, the node's own commands, and HTTP, on one port. Each listener has its own
-/// places for connections, so that others never take those of this machine.
+/// Starts to answer other peers, the node's own commands, and HTTP, on one port. Its listeners
+/// share one door, which keeps places for this machine.
 async fn serve(listening: Listening, transfer: TransferService, node: Arc<Node>) {
     let services = Services::new().add(transfer.into_server()).await;
     let services = services.add(ControlService::server(Arc::clone(&node))).await;
@@ -326,8 +326,9 @@ async fn serve(listening: Listening, transfer: TransferService, node: Arc<Node>)
     let (grpc, _health) = services.into_router();
     let tasks = node.tasks.clone();
     let router = crate::http::router(node, grpc);
+    let door = Door::new();
     for listener in listening.into_listeners() {
-        let serving = accept::serve(listener, router.clone(), tasks.clone());
+        let serving = accept::serve(listener, router.clone(), tasks.clone(), door.clone());
         tasks.spawn("accept", OnExit::ShutDown, serving);
     }
 }

@@ -159,7 +159,7 @@ impl Driver {
                 }
                 continue;
             };
-            if !self.is_refused(wish.number) {
+            if !self.has_failed(wish.number) {
                 self.publish_connecting(wish.number, String::new());
             }
             let mut was_welcomed = false;
@@ -214,6 +214,12 @@ impl Driver {
 
     fn publish_status(&self, wish: u64, status: SessionStatus) {
         self.status.send_replace(NetworkStatus { wish, status });
+    }
+
+    /// Whether the status says why this wish is not fulfilled: it says so until something else is known.
+    fn has_failed(&self, wish: u64) -> bool {
+        let now = self.status.borrow();
+        now.wish == wish && now.status.reason().is_some()
     }
 
     /// Whether the status says that the data directory is a copy.
@@ -279,7 +285,7 @@ impl Driver {
                     }
                     match outcome {
                         Err(error) if !*was_welcomed => {
-                            let error = error.context(format!("tracker {tracker}"));
+                            let error = entrance::named(error, tracker, &format!("tracker {tracker}"));
                             Err(entrance::explained(&way, error).await)
                         }
                         outcome => outcome,

@@ -123,6 +123,14 @@ pub(super) async fn explained(way: &EntryPoint, failure: RemoteError) -> RemoteE
     }
 }
 
+/// Says of which program a failure is, unless it says so itself.
+pub(super) fn named(failure: RemoteError, address: &HostPort, program: &str) -> RemoteError {
+    match failure.to_string().contains(&address.to_string()) {
+        true => failure,
+        false => failure.context(program),
+    }
+}
+
 fn wrong_program(way: &EntryPoint, found: Program) -> RemoteError {
     let (EntryPoint::Webserver(address) | EntryPoint::Tracker(address) | EntryPoint::Peer(address)) = way;
     let meant = Program::meant_by(way);
@@ -142,8 +150,8 @@ async fn ask(way: &EntryPoint) -> Result<Found, RemoteError> {
         }),
         EntryPoint::Webserver(webserver) => ask_webserver(webserver).await,
         EntryPoint::Peer(peer) => {
-            let asked = DirectoryClient::new(peer)?.gateways().await;
-            let asked = asked.map_err(|error| error.context(format!("peer {peer}")))?;
+            let asked = DirectoryClient::of_peer(peer)?.gateways().await;
+            let asked = asked.map_err(|error| named(error, peer, &format!("peer {peer}")))?;
             let gateways = seen_from(peer, asked);
             // The webserver knows best which trackers are live now.
             if let Some(webserver) = &gateways.webserver
@@ -162,8 +170,8 @@ async fn ask(way: &EntryPoint) -> Result<Found, RemoteError> {
 }
 
 async fn ask_webserver(webserver: &HostPort) -> Result<Found, RemoteError> {
-    let asked = DirectoryClient::new(webserver)?.gateways().await;
-    let mut gateways = asked.map_err(|error| error.context(format!("webserver {webserver}")))?;
+    let asked = DirectoryClient::of_webserver(webserver)?.gateways().await;
+    let mut gateways = asked.map_err(|error| named(error, webserver, &format!("webserver {webserver}")))?;
     gateways.webserver = Some(webserver.clone());
     first(&gateways, true).ok_or_else(|| {
         let reasons: Vec<_> = gateways

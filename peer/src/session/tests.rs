@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::Stream;
-use proto::accept::{Services, serve};
+use proto::accept::{Door, Services, serve};
 use proto::messages::control::EntryPoint;
 use proto::messages::{FromPeer, FromTracker};
 use proto::v1;
@@ -174,7 +174,7 @@ async fn listen(session: Played, tasks: &Tasks) -> HostPort {
     tasks.spawn(
         "tracker",
         OnExit::Continue,
-        serve(listener, router, tasks.clone()),
+        serve(listener, router, tasks.clone(), Door::new()),
     );
     address
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use proto::accept::{Services, serve};
+use proto::accept::{Door, Services, serve};
 use shared::hash::{ContentHasher, FragmentProof, VerifiedBlocks, leaves};
 use shared::model::{
     BlockSpan, ContentId, FragmentIndex, FragmentLength, FragmentSet, Manifest, PeerId, Source,
@@ -121,7 +121,7 @@ impl Neighbour {
         tasks.spawn(
             "neighbour",
             OnExit::Continue,
-            serve(listener, router, tasks.clone()),
+            serve(listener, router, tasks.clone(), Door::new()),
         );
         Self {
             source: Source {

@@ -9,7 +9,7 @@ use shared::model::{
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use super::{Incoming, Patience, begun, unary};
+use super::{Incoming, Patience, Remote, begun, unary};
 use crate::messages::types::content_id;
 use crate::messages::{Invalid, List, Locate, Page, Peers, Publish, Published, Remove, Rename, publication};
 use crate::v1::catalog_client::CatalogClient as Generated;
@@ -22,6 +22,7 @@ const COLLECTION_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub struct CatalogClient {
     inner: Generated<Channel>,
+    remote: Remote,
 }
 
 impl CatalogClient {
@@ -32,6 +33,7 @@ impl CatalogClient {
     pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
         Ok(Self {
             inner: Generated::new(dial::channel(tracker)?),
+            remote: Remote::new("the tracker", tracker),
         })
     }
 
@@ -47,7 +49,7 @@ impl CatalogClient {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        unary(Patience::DEFAULT, &self.inner, request, call).await
+        unary(Patience::DEFAULT, &self.remote, &self.inner, request, call).await
     }
 
     /// Binds a name; see the contract.
@@ -76,6 +78,7 @@ impl CatalogClient {
         let reply =
             unary(
                 patience,
+                &self.remote,
                 &self.inner,
                 messages,
                 |mut client, messages| async move {
@@ -220,7 +223,7 @@ impl CatalogClient {
         };
         let mut client = self.inner.clone();
         Ok(Incoming::new(
-            begun(Patience::DEFAULT.deadline, "tracker", client.watch(request)).await?,
+            begun(Patience::DEFAULT.deadline, &self.remote, client.watch(request)).await?,
         ))
     }
 
@@ -236,7 +239,7 @@ impl CatalogClient {
         Ok(Incoming::new(
             begun(
                 Patience::DEFAULT.deadline,
-                "tracker",
+                &self.remote,
                 client.events(v1::EventsRequest::from(after)),
             )
             .await?,

@@ -15,7 +15,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status as GrpcStatus, Streaming};
 
-use super::{Incoming, Patience, begun, unary};
+use super::{Incoming, Patience, Remote, begun, unary};
 use crate::messages::control::{
     Add, AddEvent, AddStep, EntryPoint, Get, GetEvent, Hiding, Listed, LocalContent, Planned, PutValue,
     RateLimits, ReadEvent, SetLimits, Status, TOKEN_KEY, Value, Verified,
@@ -38,7 +38,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Talks to one node; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct ControlClient(Inner);
+pub struct ControlClient(Inner, Remote);
 
 type Inner = Generated<InterceptedService<Channel, Token>>;
 
@@ -63,14 +63,15 @@ impl ControlClient {
     pub fn new(node: &HostPort, token: Option<&str>) -> Result<Self, RemoteError> {
         let invalid = |_| RemoteError::new(ErrorCode::InvalidArgument, "the node's token is not readable");
         let token = Token(token.map(MetadataValue::try_from).transpose().map_err(invalid)?);
-        Ok(Self(Generated::with_interceptor(dial::channel(node)?, token)))
+        let inner = Generated::with_interceptor(dial::channel(node)?, token);
+        Ok(Self(inner, Remote::new("the node", node)))
     }
 
     async fn call<R: Clone, T, F>(&self, request: R, call: impl Fn(Inner, R) -> F) -> Result<T, RemoteError>
     where
         F: Future<Output = Result<Response<T>, GrpcStatus>>,
     {
-        unary(PATIENCE, &self.0, request, call).await
+        unary(PATIENCE, &self.1, &self.0, request, call).await
     }
 
     /// Returns the state of the node.
@@ -123,7 +124,7 @@ impl ControlClient {
     pub async fn add(&self, add: Add) -> Result<Incoming<v1::AddEvent, AddEvent>, RemoteError> {
         let mut client = self.0.clone();
 
-        started(client.add(v1::AddRequest::from(add))).await
+        self.started(client.add(v1::AddRequest::from(add))).await
     }
 
     /// Fetches a content; the events tell how it goes. Dropping them stops the transfer.
@@ -133,7 +134,7 @@ impl ControlClient {
     pub async fn get(&self, get: Get) -> Result<Incoming<v1::GetEvent, GetEvent>, RemoteError> {
         let mut client = self.0.clone();
 
-        started(client.get(v1::GetRequest::from(get))).await
+        self.started(client.get(v1::GetRequest::from(get))).await
     }
 
     /// Returns what [`Self::get`] would fetch, and from where.
@@ -172,7 +173,7 @@ impl ControlClient {
         let request = v1::EntriesRequest {
             r#ref: Some(content.into()),
         };
-        started(client.entries(request)).await
+        self.started(client.entries(request)).await
     }
 
     /// Removes a name for everyone.
@@ -294,7 +295,7 @@ impl ControlClient {
         let request = v1::VerifyRequest {
             r#ref: what.map(Into::into),
         };
-        started(client.verify(request)).await
+        self.started(client.verify(request)).await
     }
 
     /// Changes the rates of the node until it restarts, and returns them.
@@ -362,7 +363,8 @@ impl ControlClient {
     pub async fn put_value(&self, put: PutValue) -> Result<Incoming<v1::AddEvent, AddEvent>, RemoteError> {
         let mut client = self.0.clone();
 
-        started(client.put_value(v1::PutValueRequest::from(put))).await
+        self.started(client.put_value(v1::PutValueRequest::from(put)))
+            .await
     }
 
     /// Returns the value under a key.
@@ -390,7 +392,8 @@ impl ControlClient {
     ) -> Result<Incoming<v1::AddEvent, AddEvent>, RemoteError> {
         let mut client = self.0.clone();
 
-        started(client.add_stream(steps.map(v1::AddStreamRequest::from))).await
+        self.started(client.add_stream(steps.map(v1::AddStreamRequest::from)))
+            .await
     }
 
     /// Reads a content in its order; the events bring its bytes and tell how it goes. Dropping them stops the
@@ -406,7 +409,7 @@ impl ControlClient {
         let request = v1::ReadRequest {
             r#ref: Some(content.into()),
         };
-        started(client.read(request)).await
+        self.started(client.read(request)).await
     }
 
     /// Changes the number of replicas that is wanted of the content of a name.
@@ -518,13 +521,14 @@ impl ControlClient {
     ) -> Result<Incoming<v1::EventsReply, FeedPage>, RemoteError> {
         let mut client = self.0.clone();
 
-        started(client.events(v1::EventsRequest::from(after))).await
+        self.started(client.events(v1::EventsRequest::from(after))).await
     }
-}
 
-/// Begins a long request.
-async fn started<W, T>(
-    call: impl Future<Output = Result<Response<Streaming<W>>, GrpcStatus>>,
-) -> Result<Incoming<W, T>, RemoteError> {
-    Ok(Incoming::new(begun(START_TIMEOUT, "node", call).await?))
+    /// Begins a long request.
+    async fn started<W, T>(
+        &self,
+        call: impl Future<Output = Result<Response<Streaming<W>>, GrpcStatus>>,
+    ) -> Result<Incoming<W, T>, RemoteError> {
+        Ok(Incoming::new(begun(START_TIMEOUT, &self.1, call).await?))
+    }
 }

@@ -6,7 +6,7 @@ use shared::ErrorCode;
 use shared::model::{Answer, HostPort, PeerId};
 use tonic::transport::Channel;
 
-use super::{Patience, unary};
+use super::{Patience, Remote, unary};
 use crate::messages::Invalid;
 use crate::messages::types::peer_id;
 use crate::v1::directory_client::DirectoryClient as Generated;
@@ -20,7 +20,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Talks to one webserver or peer; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct DirectoryClient(Generated<Channel>);
+pub struct DirectoryClient(Generated<Channel>, Remote);
 
 /// A tracker as the webserver sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,12 +45,25 @@ pub struct Gateways {
 }
 
 impl DirectoryClient {
-    /// A client that dials on first use.
+    /// Makes a client of a webserver that dials on first use.
     ///
     /// # Errors
     /// When the address cannot be dialled.
-    pub fn new(webserver: &HostPort) -> Result<Self, RemoteError> {
-        dial::channel(webserver).map(Generated::new).map(Self)
+    pub fn of_webserver(address: &HostPort) -> Result<Self, RemoteError> {
+        Self::new("the webserver", address)
+    }
+
+    /// Makes a client of a peer that dials on first use.
+    ///
+    /// # Errors
+    /// When the address cannot be dialled.
+    pub fn of_peer(address: &HostPort) -> Result<Self, RemoteError> {
+        Self::new("the peer", address)
+    }
+
+    fn new(program: &'static str, address: &HostPort) -> Result<Self, RemoteError> {
+        let channel = dial::channel(address)?;
+        Ok(Self(Generated::new(channel), Remote::new(program, address)))
     }
 
     /// Returns who answers at an address.
@@ -58,7 +71,7 @@ impl DirectoryClient {
     /// # Errors
     /// When nobody does within `PROBE_TIMEOUT`.
     pub async fn answers_at(address: &HostPort) -> Result<Answer, RemoteError> {
-        let client = Self::new(address)?;
+        let client = Self::of_peer(address)?;
         let answered = tokio::time::timeout(PROBE_TIMEOUT, client.gateways()).await;
         let answered = answered.map_err(|_| {
             let within = shared::model::format_duration(PROBE_TIMEOUT);
@@ -75,6 +88,7 @@ impl DirectoryClient {
         let request = v1::TrackersRequest {};
         let reply = unary(
             Patience::ONCE,
+            &self.1,
             &self.0,
             request,
             |mut client, request| async move { client.trackers(request).await },

@@ -1,7 +1,8 @@
 //! A typed client for every service: domain types in, domain types out, [`RemoteError`] when a call fails.
 //!
 //! Deadlines and the retry policy live here once. Every unary call here is idempotent by the contract, so a
-//! call whose error code says so is tried again, with back-off, until its attempts are used up.
+//! call whose error code says so is tried again, with back-off, until its attempts or its time are used up.
+//! Silence to the end is told in one way for every call: which program does not answer, and where.
 
 mod catalog;
 mod control;
@@ -13,6 +14,7 @@ mod upkeep;
 
 use std::time::Duration;
 
+use shared::model::{HostPort, format_duration};
 use shared::runtime::Backoff;
 use shared::{Coded as _, ErrorCode};
 use tonic::{Response, Status, Streaming};
@@ -28,10 +30,37 @@ pub use upkeep::UpkeepClient;
 use crate::RemoteError;
 use crate::status::from_status;
 
+/// The program at the other end of a client's calls.
+#[derive(Clone, Debug)]
+struct Remote {
+    /// Its kind, as a sentence begins with it: `the tracker`.
+    program: &'static str,
+    address: HostPort,
+}
+
+impl Remote {
+    fn new(program: &'static str, address: &HostPort) -> Self {
+        Self {
+            program,
+            address: address.clone(),
+        }
+    }
+
+    /// Returns the failure of a call that was not answered in time.
+    fn silent(&self, time: Duration) -> RemoteError {
+        let Self { program, address } = self;
+        let text = format!(
+            "{program} at {address} does not answer ({})",
+            format_duration(time)
+        );
+        RemoteError::new(ErrorCode::Unavailable, text)
+    }
+}
+
 /// Deadline and number of attempts of a unary call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
-    /// Deadline of each attempt.
+    /// Deadline of the call, whatever number of attempts is made until then.
     pub deadline: Duration,
     /// Number of all attempts; at least 1.
     pub attempts: u32,
@@ -51,11 +80,12 @@ impl Patience {
     };
 }
 
-/// Makes a unary call with a deadline, again if its failure is of a kind that passes.
+/// Makes a unary call with a deadline, several times if its failure is of a kind that passes.
 ///
 /// The closure gets a clone of the client and of the request for each attempt; both are cheap to clone.
 async fn unary<C, R, T, F>(
     patience: Patience,
+    remote: &Remote,
     client: &C,
     request: R,
     call: impl Fn(C, R) -> F,
@@ -65,41 +95,34 @@ where
     R: Clone,
     F: Future<Output = Result<Response<T>, Status>>,
 {
-    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
-    let mut attempt = 1;
-    loop {
-        let failure =
-            match tokio::time::timeout(patience.deadline, call(client.clone(), request.clone())).await {
-                Ok(Ok(response)) => return Ok(response.into_inner()),
-                Ok(Err(status)) => from_status(status),
-                Err(_) => RemoteError::new(
-                    ErrorCode::DeadlineExceeded,
-                    format!(
-                        "no answer within {}",
-                        shared::model::format_duration(patience.deadline)
-                    ),
-                ),
+    let attempts = async {
+        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        let mut attempt = 1;
+        loop {
+            let failure = match call(client.clone(), request.clone()).await {
+                Ok(response) => return Ok(response.into_inner()),
+                Err(status) => from_status(status),
             };
-        if attempt >= patience.attempts || !failure.code().is_retryable() {
-            return Err(failure);
+            if attempt >= patience.attempts || !failure.code().is_retryable() {
+                return Err(failure);
+            }
+            attempt += 1;
+            tokio::time::sleep(backoff.next_wait()).await;
         }
-        attempt += 1;
-        tokio::time::sleep(backoff.next_wait()).await;
-    }
+    };
+    let answered = tokio::time::timeout(patience.deadline, attempts).await;
+    answered.unwrap_or_else(|_| Err(remote.silent(patience.deadline)))
 }
 
 /// Begins a streaming call, whose first answer has to come before the deadline.
 async fn begun<T>(
     deadline: Duration,
-    side: &str,
+    remote: &Remote,
     call: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, RemoteError> {
     match tokio::time::timeout(deadline, call).await {
         Ok(begun) => begun.map(Response::into_inner).map_err(from_status),
-        Err(_) => Err(RemoteError::new(
-            ErrorCode::DeadlineExceeded,
-            format!("the {side} did not answer in time"),
-        )),
+        Err(_) => Err(remote.silent(deadline)),
     }
 }
 
@@ -133,5 +156,66 @@ where
             return Ok(None);
         };
         Ok(Some(T::try_from(message)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    const fn within(deadline: Duration) -> Patience {
+        Patience {
+            deadline,
+            attempts: 4,
+        }
+    }
+
+    fn tracker() -> Remote {
+        Remote::new("the tracker", &"192.0.2.1:50052".parse().expect("an address"))
+    }
+
+    #[tokio::test]
+    async fn all_attempts_share_one_deadline_and_silence_has_a_name() {
+        let patience = within(Duration::from_secs(1));
+        let begun = tokio::time::Instant::now();
+        let made = AtomicU32::new(0);
+        let call = |(), ()| {
+            let is_first = made.fetch_add(1, Ordering::Relaxed) == 0;
+            async move {
+                match is_first {
+                    true => Err(Status::unavailable("not yet")),
+                    false => std::future::pending::<Result<Response<()>, Status>>().await,
+                }
+            }
+        };
+        let failure = unary(patience, &tracker(), &(), (), call)
+            .await
+            .expect_err("silence");
+        assert!(
+            begun.elapsed() < 3 * patience.deadline,
+            "one deadline for all attempts"
+        );
+        assert_eq!(made.load(Ordering::Relaxed), 2);
+        assert_eq!(failure.code(), ErrorCode::Unavailable);
+        let says = "the tracker at 192.0.2.1:50052 does not answer (1.0s)";
+        assert_eq!(failure.to_string(), says);
+    }
+
+    #[tokio::test]
+    async fn a_failure_that_passes_is_met_with_as_many_attempts_as_there_are() {
+        let made = AtomicU32::new(0);
+        let call = |(), ()| {
+            made.fetch_add(1, Ordering::Relaxed);
+            async { Err::<Response<()>, _>(Status::unavailable("not yet")) }
+        };
+        let failure = unary(within(Duration::from_mins(1)), &tracker(), &(), (), call)
+            .await
+            .expect_err("refused");
+        assert_eq!(
+            (made.load(Ordering::Relaxed), failure.to_string().as_str()),
+            (4, "not yet")
+        );
     }
 }

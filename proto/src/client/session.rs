@@ -9,7 +9,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
-use super::Incoming;
+use super::{Incoming, Remote};
 use crate::messages::{FromPeer, FromTracker};
 use crate::status::from_status;
 use crate::v1::session_client::SessionClient as Generated;
@@ -50,7 +50,7 @@ impl From<NotWelcome> for RemoteError {
 
 /// Opens sessions with one tracker.
 #[derive(Clone, Debug)]
-pub struct SessionClient(Generated<Channel>);
+pub struct SessionClient(Generated<Channel>, Remote);
 
 /// Stream of a session's messages after Welcome.
 pub type Orders = Incoming<v1::FromTracker, FromTracker>;
@@ -61,7 +61,8 @@ impl SessionClient {
     /// # Errors
     /// When the address cannot be dialled.
     pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
-        dial::channel(tracker).map(Generated::new).map(Self)
+        let channel = dial::channel(tracker)?;
+        Ok(Self(Generated::new(channel), Remote::new("the tracker", tracker)))
     }
 
     /// Says Hello (sequence number 1) and waits for Welcome.
@@ -100,12 +101,7 @@ impl SessionClient {
         };
         let (welcome, orders) = tokio::time::timeout(WELCOME_TIMEOUT, greeting)
             .await
-            .map_err(|_| {
-                RemoteError::new(
-                    ErrorCode::DeadlineExceeded,
-                    "the tracker did not welcome this peer in time",
-                )
-            })??;
+            .map_err(|_| self.1.silent(WELCOME_TIMEOUT))??;
         Ok((welcome, reports_tx, orders))
     }
 }

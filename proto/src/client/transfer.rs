@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use shared::ErrorCode;
 use shared::model::{ContentId, FragmentIndex, FragmentSet, HostPort, Manifest};
 use tonic::transport::Channel;
 
-use super::{Incoming, Patience, begun, unary};
+use super::{Incoming, Patience, Remote, begun, unary};
 use crate::messages::{Chunk, Fetch, Invalid};
 use crate::status::from_status;
 use crate::v1::transfer_client::TransferClient as Generated;
@@ -16,7 +17,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Talks to one peer; cheap to clone, all clones share a connection.
 #[derive(Clone, Debug)]
-pub struct TransferClient(Generated<Channel>);
+pub struct TransferClient(Generated<Channel>, Remote);
 
 /// Fragments that a peer offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +45,8 @@ impl TransferClient {
     /// # Errors
     /// When the address cannot be dialled.
     pub fn new(peer: &HostPort) -> Result<Self, RemoteError> {
-        dial::channel(peer).map(Generated::new).map(Self)
+        let channel = dial::channel(peer)?;
+        Ok(Self(Generated::new(channel), Remote::new("the peer", peer)))
     }
 
     /// Asks for blocks. The chunks are *not* verified.
@@ -53,9 +55,17 @@ impl TransferClient {
     /// As the contract says, and when the stream does not begin in time.
     pub async fn fetch(&self, fetch: Fetch) -> Result<Incoming<v1::FetchChunk, Chunk>, RemoteError> {
         let mut client = self.0.clone();
-        begun(START_TIMEOUT, "peer", client.fetch(v1::FetchRequest::from(fetch)))
-            .await
-            .map(Incoming::new)
+        let call = client.fetch(v1::FetchRequest::from(fetch));
+        match tokio::time::timeout(START_TIMEOUT, call).await {
+            Ok(begun) => begun
+                .map(|stream| Incoming::new(stream.into_inner()))
+                .map_err(from_status),
+            // A source that takes too long may still be there: its next requests get more time.
+            Err(_) => {
+                let silent = self.1.silent(START_TIMEOUT);
+                Err(RemoteError::new(ErrorCode::DeadlineExceeded, silent.to_string()))
+            }
+        }
     }
 
     /// The manifest of a content that the peer holds fragments of; it has been checked.
@@ -68,6 +78,7 @@ impl TransferClient {
         };
         let reply = unary(
             Patience::ONCE,
+            &self.1,
             &self.0,
             request,
             |mut client, request| async move { client.describe(request).await },
@@ -85,7 +96,7 @@ impl TransferClient {
         let request = v1::FollowRequest {
             content_id: manifest.content().as_bytes().to_vec().into(),
         };
-        let stream = begun(START_TIMEOUT, "peer", client.follow(request)).await?;
+        let stream = begun(START_TIMEOUT, &self.1, client.follow(request)).await?;
         Ok(Following {
             stream,
             fragment_count: manifest.fragment_count(),
@@ -104,6 +115,7 @@ impl TransferClient {
         };
         let reply = unary(
             Patience::ONCE,
+            &self.1,
             &self.0,
             request,
             |mut client, request| async move { client.dispute(request).await },

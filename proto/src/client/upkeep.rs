@@ -7,14 +7,14 @@ use shared::model::{
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use super::{Patience, unary};
+use super::{Patience, Remote, unary};
 use crate::messages::{Invalid, SetPeerMode, SetTarget};
 use crate::v1::upkeep_client::UpkeepClient as Generated;
 use crate::{RemoteError, dial, v1};
 
 /// Talks to one tracker; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct UpkeepClient(Generated<Channel>);
+pub struct UpkeepClient(Generated<Channel>, Remote);
 
 impl UpkeepClient {
     /// Makes a client that dials on first use.
@@ -22,7 +22,8 @@ impl UpkeepClient {
     /// # Errors
     /// When the address cannot be dialled.
     pub fn new(tracker: &HostPort) -> Result<Self, RemoteError> {
-        Ok(Self(Generated::new(dial::channel(tracker)?)))
+        let remote = Remote::new("the tracker", tracker);
+        Ok(Self(Generated::new(dial::channel(tracker)?), remote))
     }
 
     /// Makes a call; both messages pass as they are.
@@ -37,7 +38,7 @@ impl UpkeepClient {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        unary(Patience::DEFAULT, &self.0, request, call).await
+        unary(Patience::DEFAULT, &self.1, &self.0, request, call).await
     }
 
     /// Changes the number of replicas that is wanted.

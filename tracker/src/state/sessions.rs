@@ -37,15 +37,20 @@ impl State {
             zone: hello.zone.clone(),
             capacity: hello.capacity,
         };
-        let registered = self.peers.admit(registration)?;
-        // From here on facts come about, so nothing but this refuses the hello.
-        if hello.epoch > self.history.epoch() {
-            if !self.history.is_restored() {
-                return Err(Rejection::OlderEpoch {
-                    current: self.history.epoch(),
-                    seen: hello.epoch,
-                });
+        if hello.epoch > self.history.epoch() && !self.history.is_restored() {
+            return Err(Rejection::OlderEpoch {
+                current: self.history.epoch(),
+                seen: hello.epoch,
+            });
+        }
+        // Facts come about only for a hello that is taken: one that finds room here is not refused below.
+        if self.peers.is_full_for(peer) {
+            for lost in self.peers.least_missed() {
+                self.commit(now, Fact::PeerForgotten(lost), out);
             }
+        }
+        let registered = self.peers.admit(registration)?;
+        if hello.epoch > self.history.epoch() {
             self.raise_epoch(now, hello.epoch, out);
         }
         if let Some(seen) = hello.mark {

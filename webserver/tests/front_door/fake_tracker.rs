@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::extract::RawQuery;
 use axum::routing::get;
-use proto::accept::{self, Services};
+use proto::accept::{self, Door, Services};
 use shared::model::HostPort;
 use shared::runtime::{OnExit, Tasks};
 use tokio::net::TcpListener;
@@ -36,7 +36,7 @@ impl FakeTracker {
         tasks.spawn(
             "fake tracker",
             OnExit::Continue,
-            accept::serve(listener, router, tasks.clone()),
+            accept::serve(listener, router, tasks.clone(), Door::new()),
         );
         let tracker = Self {
             address,

@@ -218,7 +218,7 @@ async fn the_directory_lists_live_trackers_first() {
     let live = FakeTracker::start().await;
     let dead = nobody().await;
     let web = start(vec![dead.clone(), live.address()]).await;
-    let client = DirectoryClient::new(&web.address.into()).expect("an address");
+    let client = DirectoryClient::of_webserver(&web.address.into()).expect("an address");
     let listed = client.gateways().await.expect("the webserver answers").trackers;
     let seen: Vec<_> = listed
         .iter()
@@ -235,7 +235,7 @@ async fn the_directory_lists_live_trackers_first() {
 }
 
 async fn is_listed(web: &Running, tracker: &HostPort, is_live: bool) -> bool {
-    let client = DirectoryClient::new(&web.address.into()).expect("an address");
+    let client = DirectoryClient::of_webserver(&web.address.into()).expect("an address");
     let listed = client.gateways().await.expect("the webserver answers").trackers;
     listed
         .iter()

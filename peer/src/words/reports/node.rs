@@ -408,11 +408,14 @@ pub(super) const CONNECTION: &[(&str, &str)] = &[
     ("another program that speaks TLS", "otro programa, que habla TLS"),
     ("another program", "otro programa"),
     ("no answer within {within}", "no hubo respuesta en {within}"),
-    ("no answer within {}", "no hubo respuesta en {}"),
     (
-        "the {side} did not answer in time",
-        "no hubo respuesta a tiempo ({side})",
+        "{program} at {address} does not answer ({})",
+        "{program} en {address} no responde ({})",
     ),
+    ("the tracker", "el tracker"),
+    ("the webserver", "el servidor web"),
+    ("the node", "el nodo"),
+    ("the peer", "el nodo"),
     (
         "another run of this peer is in the way: {refusal:?}",
         "otro arranque de este nodo estorba: {refusal:?}",
@@ -420,10 +423,6 @@ pub(super) const CONNECTION: &[(&str, &str)] = &[
     (
         "the tracker did not answer with Welcome",
         "el tracker no respondió con la bienvenida",
-    ),
-    (
-        "the tracker did not welcome this peer in time",
-        "el tracker no aceptó este nodo a tiempo",
     ),
     (
         "{address} cannot be dialled: {error}",

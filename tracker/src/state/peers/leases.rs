@@ -35,6 +35,9 @@ const FEW: usize = 2;
 /// Share of the peers in a large cluster that may do so: one of this many.
 const ONE_OF: usize = 50;
 
+/// Lost peers that are forgotten together to make room: looking for them takes a look at all peers.
+const FORGOTTEN_AT_ONCE: usize = 256;
+
 /// Time for which a peer is remembered that has gone and kept nothing: long enough to look who was there.
 /// Every command with a data directory of its own is such a peer.
 const FORGET_VISITOR: Duration = Duration::from_hours(1);
@@ -206,6 +209,26 @@ impl Peers {
             matches!(peer.life, Life::Lost { since } if now.since(since) >= limit)
         };
         self.iter().filter(is_old).map(Peer::id).collect()
+    }
+
+    /// Returns the lost peers that are forgotten first when there is no room for another one: those that
+    /// kept nothing or left, before those that went silent, before those in a mode that is to outlive them;
+    /// and the longest lost before others.
+    pub(crate) fn least_missed(&self) -> Vec<PeerId> {
+        let missed = |peer: &Peer| match peer.life {
+            Life::Lost { since } => {
+                let has_mode = peer.mode != PeerMode::Active;
+                Some((has_mode, !(peer.kept_nothing || peer.has_left), since, peer.id()))
+            }
+            Life::Live { .. } | Life::Suspect { .. } => None,
+        };
+        let mut lost: Vec<_> = self.iter().filter_map(missed).collect();
+        if lost.len() > FORGOTTEN_AT_ONCE {
+            lost.select_nth_unstable(FORGOTTEN_AT_ONCE);
+            lost.truncate(FORGOTTEN_AT_ONCE);
+        }
+        lost.sort_unstable();
+        lost.into_iter().map(|(.., id)| id).collect()
     }
 
     /// Counts silent peers to notice an outage: once a tick, after overdue peers were given up.

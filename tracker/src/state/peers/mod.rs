@@ -33,8 +33,9 @@ use reach::{Probe, Reachability};
 pub(crate) use maintenance_holdings::facts_of_maintenance;
 pub(crate) use reach::Standing;
 
-/// Limit of peers: every tick looks at their leases one by one.
-const MAX_PEERS: usize = 20_000;
+/// Limit of peers: every tick looks at their leases one by one. Lost ones count only as long as there is
+/// room.
+pub(crate) const MAX_PEERS: usize = 20_000;
 
 /// All peers, by id.
 #[derive(Debug, Default)]
@@ -302,6 +303,11 @@ impl Peers {
             .collect()
     }
 
+    /// Returns whether there is no room for a peer that is not known yet.
+    pub(crate) fn is_full_for(&self, id: PeerId) -> bool {
+        self.count() >= MAX_PEERS && self.get(id).is_none()
+    }
+
     /// Checks whether a peer may register; returns the fact, unless the registration is known.
     pub(crate) fn admit(&self, registration: Registration) -> Result<Option<Fact>, Rejection> {
         let is_known = match self.get(registration.peer) {
@@ -316,7 +322,7 @@ impl Peers {
                 }
                 known.registration == registration && !known.is_lost()
             }
-            None if self.count() >= MAX_PEERS => return Err(Rejection::TooManyPeers(MAX_PEERS)),
+            None if self.is_full_for(registration.peer) => return Err(Rejection::TooManyPeers(MAX_PEERS)),
             None => false,
         };
         Ok((!is_known).then_some(Fact::PeerRegistered(registration)))

@@ -4,6 +4,7 @@ mod budget;
 mod collections;
 mod copies;
 mod counts;
+mod crowds;
 mod durability;
 mod feed;
 mod fleet;

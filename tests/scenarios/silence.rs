@@ -1,0 +1,88 @@
+//! Programs that are there and say nothing: stopped by SIGSTOP, as by a debugger or a frozen machine.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use harness::{Cluster, Outcome, Program, eventually};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The longest time until a command ends: the patience with the program, and a busy machine.
+const SOON: Duration = Duration::from_secs(25);
+
+fn signal(program: &Program, signal: Signal) -> Result<()> {
+    let id = program.id().context("it runs")?;
+    let id = Pid::from_raw(i32::try_from(id)?).context("a process id")?;
+    kill_process(id, signal).context("signal")
+}
+
+/// Runs a command while a program is stopped, with and without a limit of the command's own.
+fn ask(stopped: &Program, named: &str, command: impl Fn(&[&str]) -> Outcome) -> Result<()> {
+    signal(stopped, Signal::STOP)?;
+    let asked = Instant::now();
+    let outcome = command(&[]).expect(6);
+    let took = asked.elapsed();
+    assert!(took < SOON, "the command took {took:?}");
+    let says = &outcome.stderr;
+    assert_eq!(says.lines().count(), 1, "{says}");
+    assert!(says.contains(named), "{says}");
+
+    let asked = Instant::now();
+    let outcome = command(&["--timeout", "1s"]).expect(124);
+    assert_eq!(outcome.stderr.lines().count(), 1, "{}", outcome.stderr);
+    let took = asked.elapsed();
+    assert!(took < SOON / 3, "the command took {took:?}");
+    signal(stopped, Signal::CONT)
+}
+
+fn with<'a>(command: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+    [command, more].concat()
+}
+
+#[test]
+fn a_command_says_in_time_which_program_does_not_answer() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    let (tracker, webserver) = (cluster.tracker.address(), cluster.webserver.address());
+    let node = cluster.peer(0);
+
+    let named = format!("the tracker at {tracker} does not answer");
+    ask(&cluster.tracker, &named, |more| node.run(with(&["list"], more)))?;
+    ask(&cluster.tracker, &named, |more| {
+        cluster.outsider("one", with(&["value", "none", "--tracker", tracker], more))
+    })?;
+    let named = format!("the webserver at {webserver} does not answer");
+    ask(&cluster.webserver, &named, |more| {
+        cluster.outsider("two", with(&["value", "none", "--webserver", webserver], more))
+    })?;
+    let named = node.program.address();
+    ask(&node.program, named, |more| node.run(with(&["list"], more)))?;
+    Ok(())
+}
+
+/// A session with a stopped tracker breaks after a while; the reason stays the same.
+#[test]
+fn a_node_without_its_tracker_goes_on_saying_why() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    // The webserver, by which the node tries to come back, tells that the tracker does not answer.
+    let named = format!("{}: no answer", cluster.tracker.address());
+    signal(&cluster.tracker, Signal::STOP)?;
+    let node = cluster.peer(0);
+    let reason = || node.status()["reason"].as_str().unwrap_or_default().to_owned();
+    eventually(
+        "a new attempt to fail",
+        Duration::from_secs(90),
+        reason,
+        |reason| reason.contains(&named),
+    )?;
+    for _ in 0..5 {
+        let outcome = node.run(["list"]).expect(6);
+        assert!(outcome.stderr.contains(&named), "{}", outcome.stderr);
+    }
+    signal(&cluster.tracker, Signal::CONT)?;
+    eventually(
+        "the session to come back",
+        Duration::from_secs(60),
+        || node.run(["list"]).code,
+        |code| *code == 0,
+    )?;
+    Ok(())
+}
