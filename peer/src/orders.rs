@@ -1,9 +1,9 @@
 //! Carries out the tracker's orders: hold these fragments, hold this content no longer.
 //!
-//! [`OpenOrders`] decides which assignments are worked on. Of each, room is made first, then the fragments are
-//! fetched from other holders, verified and synced; the announce that follows from the store's change is the
-//! answer. An assignment that cannot be carried out is reported with its reason, so that the tracker chooses
-//! another peer.
+//! [`OpenOrders`] decides which assignments are worked on. Of each, room is made first, then the fragments
+//! are fetched from other holders, verified and synced; the announce that follows from the store's change is
+//! the answer. An assignment that cannot be carried out is reported with its reason, so that the tracker
+//! chooses another peer.
 
 mod open;
 

@@ -173,8 +173,8 @@ async fn head(api: &Api, name: &Name, conditions: &Conditions) -> Result<Option<
     }
 }
 
-/// Publishes, and waits for replicas if asked; replicas that are late are no failure. The wait begins when the
-/// name is bound, or is known to wait for a tracker: before that, nothing could be answered.
+/// Publishes, and waits for replicas if asked; replicas that are late are no failure. The wait begins when
+/// the name is bound, or is known to wait for a tracker: before that, nothing could be answered.
 async fn carry_out(api: &Api, ready: Ready, wait: Option<Duration>) -> Result<Outcome, Failure> {
     let (events, mut told) = Events::channel();
     let guard = api.node().network.protect(ready.publication.content);

@@ -1,8 +1,8 @@
 //! The tracker's orders to hold fragments that are open here, and the ones that are worked on. Pure.
 //!
 //! Invariants: no fragment is ordered twice, so an order that is repeated adds nothing. At most [`WORKERS`]
-//! orders have a worker at a time; an order loses its worker when its sources hold it up, and after [`TURN`] in
-//! any case, and is fetched on beside the workers. At most [`MAX_RUNNING`] are fetched at a time: one more
+//! orders have a worker at a time; an order loses its worker when its sources hold it up, and after [`TURN`]
+//! in any case, and is fetched on beside the workers. At most [`MAX_RUNNING`] are fetched at a time: one more
 //! pushes out the one of them that has received nothing for the longest time. So the first order in the queue
 //! begins within a turn, whatever the others do. An order for which nothing came for [`STALL`] is given up.
 //!
@@ -125,8 +125,8 @@ struct Run {
 }
 
 impl OpenOrders {
-    /// Takes an order; false when there is no place for it. Fragments that are ordered already are not ordered
-    /// again; the rest joins an order of the content that waits.
+    /// Takes an order; false when there is no place for it. Fragments that are ordered already are not
+    /// ordered again; the rest joins an order of the content that waits.
     pub fn accept(&mut self, mut new: Assignment) -> bool {
         let mut waiting = None;
         for order in self.orders.values_mut() {
@@ -286,8 +286,8 @@ impl OpenOrders {
         Some(Action::Begin(number, order.assignment.clone()))
     }
 
-    /// Returns the order that begins next: the first new one, or else the first that was begun before. A fetch
-    /// that is ending may still write, so another order of its content waits for that.
+    /// Returns the order that begins next: the first new one, or else the first that was begun before. A
+    /// fetch that is ending may still write, so another order of its content waits for that.
     fn first_in_line(&self) -> Option<(OrderNumber, Line)> {
         let leaving = |order: &&Order| matches!(order.state, State::Leaving { .. });
         let leaving: BTreeSet<_> = self.orders.values().filter(leaving).map(Order::content).collect();

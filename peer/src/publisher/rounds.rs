@@ -1,7 +1,8 @@
 //! When the outbox is gone through, and which publication of it comes next. Pure.
 //!
 //! Invariants: while connected, a publication that a caller leaves pending is tried at once, and again within
-//! [`RETRY_WAIT`] of the last attempt; nothing is tried without a connection; one publication is tried at a time.
+//! [`RETRY_WAIT`] of the last attempt; nothing is tried without a connection; one publication is tried at a
+//! time.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Orders on simulated time, with sources that are dead, slow, endless or good.
+
 use shared::model::{Digest, FragmentLength};
 
 use super::*;
