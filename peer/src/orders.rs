@@ -1,20 +1,22 @@
 //! Carries out the tracker's orders: hold these fragments, hold this content no longer.
 //!
-//! Assignments wait in a bounded queue and a few are worked on at a time: room is made first, then the
-//! fragments are fetched from other holders, verified and synced; the announce that follows from the store's
-//! change is the answer. An assignment that cannot be carried out is reported with its reason, so that the
-//! tracker chooses another peer.
+//! [`OpenOrders`] decides which assignments are worked on. Of each, room is made first, then the fragments
+//! are fetched from other holders, verified and synced; the announce that follows from the store's change is
+//! the answer. An assignment that cannot be carried out is reported with its reason, so that the tracker
+//! chooses another peer.
 
-use std::collections::VecDeque;
+mod open;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use proto::RemoteError;
-use shared::model::{
-    AssignmentFailure, ContentId, Epoch, EvictReason, FragmentSet, Manifest, Report, Source,
-};
-use shared::runtime::{OnExit, Tasks};
+use shared::model::{AssignmentFailure, ContentId, EvictReason, Report, format_duration};
+use shared::runtime::{Clock, OnExit, Tasks};
 use shared::{Coded as _, ErrorCode};
 use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::blocking::try_blocking;
@@ -22,61 +24,43 @@ use crate::collection::{CollectionError, pending_parts};
 use crate::eviction::Eviction;
 use crate::fetch::{FetchError, Fetcher, Progress};
 use crate::identity::Identity;
-use store::{DiskStore, FragmentStore as _, Purpose};
+use store::{DiskStore, FragmentStore as _, Purpose, Role, StoreError};
 
-/// Assignments that wait; each carries a manifest. A tracker that has more will try again or elsewhere.
-const MAX_WAITING: usize = 256;
+pub use open::{Action, Assignment, Ending, OpenOrders, OrderNumber};
 
-/// Assignments carried out side by side; each uses several sources already.
-pub const WORKERS: usize = 4;
+/// Interval at which orders under way are looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Ends of orders that may wait to be noticed.
+const ENDS: usize = 64;
 
 /// The handle; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Assignments {
     store: Arc<DiskStore>,
-    waiting: Arc<(Mutex<AssignmentQueue>, Notify)>,
+    open: Arc<(Mutex<OpenOrders>, Notify)>,
     /// Fragments that do not fit are found out by the assignment's deadline.
     failures: mpsc::Sender<Report>,
 }
 
-/// An order to hold fragments.
-#[derive(Clone, Debug)]
-pub struct Assignment {
-    /// Of the tracker that gave it.
-    pub epoch: Epoch,
-    /// The content.
-    pub manifest: Manifest,
-    /// The fragments to hold.
-    pub fragments: FragmentSet,
-    /// Peers that have some.
-    pub sources: Vec<Source>,
+/// An order under way, as the loop that watches all of them sees it.
+struct UnderWay {
+    progress: watch::Receiver<Progress>,
+    cancel: CancellationToken,
 }
 
-/// Assignments that wait for a worker, in order. Pure.
-#[derive(Debug, Default)]
-pub struct AssignmentQueue(VecDeque<Assignment>);
+/// The end of an order under way: none if it was carried out.
+type End = (OrderNumber, ContentId, Option<(AssignmentFailure, String)>);
 
-impl AssignmentQueue {
-    /// Puts an assignment at the end; false when there is no place for it.
-    pub fn push(&mut self, assignment: Assignment) -> bool {
-        let has_place = self.0.len() < MAX_WAITING;
-        if has_place {
-            self.0.push_back(assignment);
-        }
-        has_place
-    }
-
-    /// Takes the first assignment that is still to be carried out. An order of a tracker that is gone is not:
-    /// the present tracker decides anew.
-    pub fn next(&mut self, epoch: Epoch) -> Option<Assignment> {
-        std::iter::from_fn(|| self.0.pop_front()).find(|assignment| assignment.epoch >= epoch)
-    }
-
-    /// Whether nothing waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+/// The loop that begins and ends orders.
+struct Foreman {
+    orders: Assignments,
+    identity: Arc<Identity>,
+    fetcher: Fetcher,
+    clock: Clock,
+    tasks: Tasks,
+    under_way: BTreeMap<OrderNumber, UnderWay>,
+    ended: mpsc::Sender<End>,
 }
 
 /// The failure that is reported when room cannot be made, for this reason.
@@ -89,56 +73,59 @@ pub const fn failure_to_prepare(code: ErrorCode) -> AssignmentFailure {
 }
 
 impl Assignments {
-    /// Starts the workers; assignments that they cannot carry out go into `failures`.
+    /// Starts to carry out orders; assignments that fail go into `failures`.
     #[must_use]
     pub fn start(
         store: &Arc<DiskStore>,
         identity: &Arc<Identity>,
         fetcher: &Fetcher,
+        clock: &Clock,
         tasks: &Tasks,
         failures: mpsc::Sender<Report>,
     ) -> Self {
-        let handle = Self {
+        let orders = Self {
             store: Arc::clone(store),
-            waiting: Arc::default(),
+            open: Arc::default(),
             failures,
         };
-        for _ in 0..WORKERS {
-            let worker = handle.clone();
-            let (identity, fetcher, stop) = (Arc::clone(identity), fetcher.clone(), tasks.token().clone());
-            tasks.spawn("assignment-worker", OnExit::ShutDown, async move {
-                while !stop.is_cancelled() {
-                    let next = worker.queue(|queue| queue.next(identity.epoch()));
-                    if let Some(assignment) = next {
-                        worker.carry_out(assignment, &fetcher).await;
-                        continue;
-                    }
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        () = worker.waiting.1.notified() => {}
-                    }
-                }
-            });
-        }
-        handle
+        let (ended, ends) = mpsc::channel(ENDS);
+        let foreman = Foreman {
+            orders: orders.clone(),
+            identity: Arc::clone(identity),
+            fetcher: fetcher.clone(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            under_way: BTreeMap::new(),
+            ended,
+        };
+        tasks.spawn("assignments", OnExit::ShutDown, foreman.run(ends));
+        orders
     }
 
     /// Takes an order to hold fragments.
     pub fn accept(&self, assignment: Assignment) {
         let content = assignment.manifest.content();
-        if self.queue(|queue| queue.push(assignment)) {
-            self.waiting.1.notify_one();
-        } else {
-            self.fail(
-                content,
-                AssignmentFailure::NoRoom,
-                "too many assignments are waiting here",
-            );
+        if self.change(|open| open.accept(assignment)) {
+            return;
         }
+        let detail = "too many assignments are waiting here";
+        self.fail(content, AssignmentFailure::NoRoom, detail);
     }
 
-    fn queue<T>(&self, act: impl FnOnce(&mut AssignmentQueue) -> T) -> T {
-        act(&mut self.waiting.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Ends all orders to hold a content, which was forgotten here.
+    pub fn withdraw(&self, content: ContentId) {
+        self.change(|open| open.withdraw(content));
+    }
+
+    fn open<T>(&self, act: impl FnOnce(&mut OpenOrders) -> T) -> T {
+        act(&mut self.open.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the orders, and has the loop look at them.
+    fn change<T>(&self, act: impl FnOnce(&mut OpenOrders) -> T) -> T {
+        let answer = self.open(act);
+        self.open.1.notify_one();
+        answer
     }
 
     /// Carries out an order to hold a content no longer. A content whose publication waits for the tracker
@@ -147,6 +134,7 @@ impl Assignments {
     /// # Errors
     /// When the store fails; nothing is lost then, and the tracker will ask again.
     pub async fn evict(&self, content: ContentId, reason: EvictReason) -> Result<(), RemoteError> {
+        self.withdraw(content);
         let store = Arc::clone(&self.store);
         let freed = try_blocking(move || {
             let publications = store.publications_of(content)?;
@@ -168,7 +156,14 @@ impl Assignments {
         Ok(())
     }
 
-    async fn carry_out(&self, assignment: Assignment, fetcher: &Fetcher) {
+    /// Carries out one assignment; returns why it failed.
+    async fn carry_out(
+        &self,
+        assignment: Assignment,
+        fetcher: &Fetcher,
+        progress: watch::Sender<Progress>,
+        cancel: CancellationToken,
+    ) -> Option<(AssignmentFailure, String)> {
         let Assignment {
             manifest,
             fragments,
@@ -179,22 +174,21 @@ impl Assignments {
         let (store, wanted, of) = (Arc::clone(&self.store), fragments.clone(), manifest.clone());
         let prepared = try_blocking(move || store.prepare(&of, Purpose::Assigned(wanted))).await;
         if let Err(error) = prepared {
-            return self.fail(content, failure_to_prepare(error.code()), &error.to_string());
+            return Some((failure_to_prepare(error.code()), error.to_string()));
         }
-        let (progress, _) = watch::channel(Progress::default());
-        let cancel = tokio_util::sync::CancellationToken::new();
-        match fetcher
+        let fetched = fetcher
             .fetch(&manifest, fragments, sources, progress, cancel)
-            .await
-        {
+            .await;
+        match fetched {
             Ok(fetched) => {
                 info!(content = %content.short(), received = fetched.received_bytes, "assignment carried out");
+                None
             }
-            Err(FetchError::Stopping(_) | FetchError::Cancelled(_)) => {}
+            Err(FetchError::Stopping(_) | FetchError::Cancelled(_)) => None,
             Err(error @ FetchError::NoSource { .. }) => {
-                self.fail(content, AssignmentFailure::NoSource, &error.to_string());
+                Some((AssignmentFailure::NoSource, error.to_string()))
             }
-            Err(error) => self.fail(content, AssignmentFailure::Store, &shared::describe(&error)),
+            Err(error) => Some((AssignmentFailure::Store, shared::describe(&error))),
         }
     }
 
@@ -210,33 +204,84 @@ impl Assignments {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use shared::model::{Digest, FragmentLength};
-
-    use super::*;
-
-    fn assignment(epoch: u64) -> Assignment {
-        let roots = vec![Digest::from_bytes([1; 32])];
-        let manifest = Manifest::from_roots(10, FragmentLength::MIN, roots).expect("one fragment");
-        Assignment {
-            epoch: Epoch::new(epoch),
-            fragments: manifest.all_fragments(),
-            manifest,
-            sources: Vec::new(),
+impl Foreman {
+    async fn run(mut self, mut ends: mpsc::Receiver<End>) {
+        let stop = self.tasks.token().clone();
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !stop.is_cancelled() {
+            self.look();
+            let is_idle = self.orders.open(|open| open.is_empty());
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.orders.open.1.notified() => {}
+                Some(end) = ends.recv() => self.ended(end).await,
+                _ = ticks.tick(), if !is_idle => {}
+            }
         }
     }
 
-    #[test]
-    fn the_queue_is_bounded_and_skips_orders_of_trackers_that_are_gone() {
-        let mut queue = AssignmentQueue::default();
-        for n in 0..MAX_WAITING {
-            assert!(queue.push(assignment(if n < 3 { 1 } else { 2 })));
+    /// Says how far the orders are, and does all that follows.
+    fn look(&mut self) {
+        let (now, epoch) = (self.clock.now(), self.identity.epoch());
+        let under_way = &self.under_way;
+        self.orders.open(|open| {
+            open.begin_epoch(epoch);
+            for (number, fetch) in under_way {
+                let progress = fetch.progress.borrow();
+                let useful = progress.received_bytes.saturating_sub(progress.wasted_bytes);
+                open.progress(now, *number, useful, progress.waiting_for.is_some());
+            }
+        });
+        while let Some(action) = self.orders.open(|open| open.next(now)) {
+            match action {
+                Action::Begin(number, assignment) => self.begin(number, assignment),
+                Action::End(number) => {
+                    if let Some(fetch) = self.under_way.get(&number) {
+                        fetch.cancel.cancel();
+                    }
+                }
+                Action::GiveUp(content, waited) => {
+                    let detail = format!("nothing came from any peer for {}", format_duration(waited));
+                    self.orders.fail(content, AssignmentFailure::NoSource, &detail);
+                }
+            }
         }
-        assert!(!queue.push(assignment(2)));
-        let next = queue.next(Epoch::new(2)).expect("one of the epoch");
-        assert_eq!(next.epoch, Epoch::new(2));
-        assert_eq!(queue.0.len(), MAX_WAITING - 4);
-        assert!(queue.next(Epoch::new(3)).is_none() && queue.is_empty());
+    }
+
+    fn begin(&mut self, number: OrderNumber, assignment: Assignment) {
+        let (told, progress) = watch::channel(Progress::default());
+        let cancel = CancellationToken::new();
+        let (orders, fetcher, ended) = (self.orders.clone(), self.fetcher.clone(), self.ended.clone());
+        let (content, token) = (assignment.manifest.content(), cancel.clone());
+        self.tasks.spawn("assignment", OnExit::Continue, async move {
+            let failure = orders.carry_out(assignment, &fetcher, told, token).await;
+            drop(ended.send((number, content, failure)).await);
+        });
+        self.under_way.insert(number, UnderWay { progress, cancel });
+    }
+
+    async fn ended(&mut self, (number, content, failure): End) {
+        self.under_way.remove(&number);
+        match (self.orders.open(|open| open.ended(number)), failure) {
+            (Ending::Open, Some((failure, detail))) => self.orders.fail(content, failure, &detail),
+            (Ending::Open, None) | (Ending::PutOff, _) => {}
+            // Room may have been made for it after it was withdrawn.
+            (Ending::Withdrawn, _) => {
+                let store = Arc::clone(&self.orders.store);
+                match try_blocking(move || release(&store, content)).await {
+                    Ok(()) => info!(content = %content.short(), "an assignment was withdrawn"),
+                    Err(error) => warn!(content = %content.short(), %error, "cannot withdraw an assignment"),
+                }
+            }
+        }
+    }
+}
+
+/// Gives back what was prepared for an assignment.
+fn release(store: &DiskStore, content: ContentId) -> Result<(), StoreError> {
+    match store.release(content, Role::Assigned) {
+        Ok(_) | Err(StoreError::UnknownContent(_)) => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! A publication is written to the outbox before anything is asked of the tracker, and settled there after
 //! the tracker has answered. So one that was made while no tracker could be reached, or that a crash
-//! interrupted, is made when the next session begins; one that was settled is never made again.
+//! interrupted, is made when the next session begins, and one that its caller left is made at once; one that was
+//! settled is never made again.
 //!
-//! Before the first attempt the name's revision is written down, and every attempt may only follow that one.
+//! The name's revision is written down with the publication, or before the first attempt if there was no
+//! tracker to tell it, and every attempt may only follow that one.
 //! So an attempt whose answer got lost is never repeated over what others have done to the name since: a name
 //! that was published, and then removed by someone, does not come back.
 
@@ -50,13 +52,21 @@ struct Inner {
 /// A lock for every name that is in use.
 type Names = std::sync::Mutex<BTreeMap<Name, Arc<Mutex<()>>>>;
 
-/// Has the outbox gone through again when a caller's attempt ends without a final answer, or is cancelled.
-struct Unsettled<'a>(Option<&'a Notify>);
+/// Has the outbox gone through at once when a caller ends, or is cancelled, without a final answer.
+#[derive(Debug)]
+pub struct Unsettled(Option<Arc<Inner>>);
 
-impl Drop for Unsettled<'_> {
+impl Unsettled {
+    /// The publication has its final answer, and the outbox knows it.
+    pub fn settled(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unsettled {
     fn drop(&mut self) {
-        if let Some(remains) = self.0 {
-            remains.notify_one();
+        if let Some(inner) = &self.0 {
+            inner.remains.notify_one();
         }
     }
 }
@@ -107,8 +117,15 @@ impl Publisher {
         Arc::clone(names.entry(name.clone()).or_default())
     }
 
+    /// Returns a guard for a publication that is being put into the outbox; the caller takes it along with the
+    /// write, and drops it after the turn of the name.
+    #[must_use]
+    pub fn unsettled(&self) -> Unsettled {
+        Unsettled(Some(Arc::clone(&self.0)))
+    }
+
     /// Asks for the revision that a publication is to follow, before anything is changed for it. Without a
-    /// tracker that is not known yet.
+    /// tracker, an update follows the revision that this node last knew; others ask later.
     ///
     /// # Errors
     /// Conflict when the name is bound to another content.
@@ -126,6 +143,12 @@ impl Publisher {
                 }
             },
             Err(error) if is_final(error.code()) => Err(error),
+            Err(_) if publication.update => {
+                let (store, name) = (Arc::clone(&self.0.store), publication.name.clone());
+                let known = try_blocking(move || store.publication(&name)).await?;
+                publication.state = PublicationState::Pending(known.and_then(|known| known.revision()));
+                Ok(publication)
+            }
             Err(_) => Ok(publication),
         }
     }
@@ -140,15 +163,7 @@ impl Publisher {
         wanted: &Publication,
         _turn: &OwnedMutexGuard<()>,
     ) -> Result<Binding, RemoteError> {
-        let mut unsettled = Unsettled(Some(&self.0.remains));
-        let outcome = self.attempt(wanted).await;
-        if outcome
-            .as_ref()
-            .map_or_else(|error| is_final(error.code()), |_| true)
-        {
-            unsettled.0 = None;
-        }
-        outcome
+        self.attempt(wanted).await
     }
 
     /// Goes through the outbox whenever [`Rounds`] says so. A try that is cancelled is made again later.

@@ -559,3 +559,23 @@ fn uploads_and_values_say_at_once_which_paths_they_hide() -> Result<()> {
     assert_eq!(value.stdout, "value");
     Ok(())
 }
+
+#[test]
+fn a_short_wait_is_for_replicas_and_not_for_the_name() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(1).start()?;
+    let token = token(cluster.peer(0));
+    let node = cluster.peer(0).program.address().to_owned();
+    let put = |body: &[u8]| send(&node, "PUT /files/x?replicas=5&wait=1ms", &[&token], body);
+    // Every answer is about a name that is bound, so the next one is newer.
+    for (round, body) in [b"old", b"mid", b"new"].into_iter().enumerate() {
+        let put = put(body)?.expect(202);
+        assert_eq!(put.json()["state"], "published", "{round}");
+        assert!(put.json()["revision"].is_u64(), "{round}");
+    }
+    cluster.tracker.restart()?;
+    cluster.wait_for_live_peers(1)?;
+    let pending = || cluster.peer(0).status()["pending_publications"].as_u64();
+    eventually("all to be made", PATIENCE, pending, |count| *count == Some(0))?;
+    assert_eq!(send(&node, "GET /files/x", &[], b"")?.expect(200).body, b"new");
+    Ok(())
+}

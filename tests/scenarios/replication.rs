@@ -1,9 +1,10 @@
 //! Targets are reached, on distinct peers, in distinct zones.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::Result;
-use harness::{Cluster, keepers};
+use harness::{Cluster, eventually, keepers};
 use serde_json::Value;
 
 use crate::{MIB, publish};
@@ -74,5 +75,30 @@ fn a_target_that_too_few_peers_can_meet_is_said_so_with_exit_code_ten() -> Resul
         let warned = cluster.peer(0).run(command).expect(0).stderr;
         assert!(warned.contains(few), "{command:?}: {warned}");
     }
+    Ok(())
+}
+
+#[test]
+fn copies_without_a_source_hold_no_other_copy_up() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(3).start()?;
+    drop(cluster.peer(0).run(["limit", "--upload", "64KiB/s"]).expect(0));
+    for number in 0..8 {
+        let (name, path) = (format!("slow-{number}"), cluster.path(&format!("slow-{number}")));
+        harness::content::write(&path, 4 * MIB, number)?;
+        let path = path.to_str().expect("text");
+        let add = ["add", path, "--name", &name, "--replicas", "3"];
+        drop(cluster.peer(0).run(add).expect(0));
+    }
+    let fetching = || cluster.peer(2).run(["status", "--json"]).json()["active_fetches"].as_u64();
+    eventually("orders under way", Duration::from_secs(20), fetching, |count| {
+        *count > Some(3)
+    })?;
+    cluster.peer_mut(0).program.kill();
+    // Of their publisher there is nothing left to come.
+    let path = cluster.path("new");
+    harness::content::write(&path, 4 * MIB, 100)?;
+    let path = path.to_str().expect("text");
+    let add = ["add", path, "--name", "new", "--replicas", "2", "--wait", "20s"];
+    drop(cluster.peer(1).run(add).expect(0));
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! The tracker dies without warning; nothing that it acknowledged is lost.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use anyhow::Result;
 use harness::{Cluster, content, eventually, keepers};
 
@@ -60,6 +63,72 @@ fn every_acknowledged_publish_survives_ten_kills_of_the_tracker() -> Result<()> 
     let name = &acknowledged[0];
     let copy = get(&cluster, cluster.peer(1), name);
     assert_same(&cluster.path(name), &copy);
+    Ok(())
+}
+
+#[test]
+fn an_update_without_a_tracker_overwrites_nothing_newer() -> Result<()> {
+    let mut cluster = Cluster::builder().peers(2).start()?;
+    cluster.wait_for_live_peers(2)?;
+    let put = |cluster: &Cluster, peer: usize, value: &str| {
+        drop(
+            cluster
+                .peer(peer)
+                .run(["put", "key", value, "--replicas", "1"])
+                .expect(0),
+        );
+    };
+    put(&cluster, 0, "first");
+    cluster.tracker.kill();
+    put(&cluster, 0, "old");
+    cluster.peer_mut(0).program.kill();
+    cluster.tracker.restart()?;
+    let connected = || {
+        cluster.peer(1).status()["session"]
+            .as_str()
+            .map(ToOwned::to_owned)
+    };
+    eventually("a session", PATIENCE, connected, |session| {
+        session.as_deref() == Some("connected")
+    })?;
+    put(&cluster, 1, "newer");
+    cluster.peer_mut(0).program.restart()?;
+    let pending = || cluster.peer(0).status()["pending_publications"].as_u64();
+    eventually("an answer", PATIENCE, pending, |count| *count == Some(0))?;
+    let local = cluster
+        .peer(0)
+        .run(["list", "--local", "--json"])
+        .expect(0)
+        .stdout;
+    assert!(local.contains("superseded: "), "{local}");
+    let value = cluster.peer(1).run(["value", "key"]).expect(0).stdout;
+    assert_eq!(value.trim_end(), "newer");
+    Ok(())
+}
+
+#[test]
+fn publications_of_killed_commands_are_made_in_the_same_session() -> Result<()> {
+    let cluster = Cluster::builder().peers(1).start()?;
+    cluster.wait_for_live_peers(1)?;
+    for round in 0..30 {
+        let path = cluster.path(&format!("file-{round}"));
+        content::write(&path, 20_000, round)?;
+        let path = path.to_str().expect("text");
+        let name = format!("file-{round}");
+        let mut child = cluster
+            .peer(0)
+            .command(["add", path, "--name", &name, "--replicas", "1"])
+            .stdout(Stdio::null())
+            .spawn()?;
+        // A different moment in each round; some commands are done by then.
+        std::thread::sleep(Duration::from_millis(10 + 3 * round));
+        child.kill()?;
+        child.wait()?;
+    }
+    let pending = || cluster.peer(0).status()["pending_publications"].as_u64();
+    eventually("all to be made", Duration::from_secs(5), pending, |count| {
+        *count == Some(0)
+    })?;
     Ok(())
 }
 

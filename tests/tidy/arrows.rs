@@ -184,6 +184,7 @@ pub(crate) const PEER: &[Row] = &[
             "fetch",
             "identity",
             "limiter",
+            "orders",
             "publisher",
             "scrubber",
             "session",

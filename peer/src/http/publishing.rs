@@ -4,6 +4,7 @@
 //! request comes, and the publication may follow that very revision only. So two conditional requests at once
 //! cannot both succeed.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -19,6 +20,7 @@ use shared::model::{
     Binding, ContentId, ContentState, Manifest, Name, ReplicationTarget, Revision, parse_duration,
 };
 use shared::{Coded as _, Failure};
+use tokio::time::Sleep;
 
 use super::Api;
 use super::receiving::receive;
@@ -171,14 +173,15 @@ async fn head(api: &Api, name: &Name, conditions: &Conditions) -> Result<Option<
     }
 }
 
-/// Publishes, and waits for replicas if asked; replicas that are late are no failure.
+/// Publishes, and waits for replicas if asked; replicas that are late are no failure. The wait begins when
+/// the name is bound, or is known to wait for a tracker: before that, nothing could be answered.
 async fn carry_out(api: &Api, ready: Ready, wait: Option<Duration>) -> Result<Outcome, Failure> {
     let (events, mut told) = Events::channel();
     let guard = api.node().network.protect(ready.publication.content);
     let publishing = add::publish(api.node(), ready, wait.is_some(), &events);
     tokio::pin!(publishing);
-    let over = tokio::time::sleep(wait.unwrap_or(MAX_WAIT));
-    tokio::pin!(over);
+    let wait = wait.unwrap_or(MAX_WAIT);
+    let mut over: Option<Pin<Box<Sleep>>> = None;
     let mut outcome = Outcome::default();
     loop {
         tokio::select! {
@@ -189,12 +192,25 @@ async fn carry_out(api: &Api, ready: Ready, wait: Option<Duration>) -> Result<Ou
                 }
                 break;
             }
-            Some(event) = told.recv() => outcome.note(event),
-            () = &mut over => break,
+            Some(event) = told.recv() => {
+                if matches!(&event, Ok(AddEvent::Published(_) | AddEvent::Shared { is_pending: true, .. })) {
+                    over = Some(Box::pin(tokio::time::sleep(wait)));
+                }
+                outcome.note(event);
+            }
+            () = passed(&mut over) => break,
         }
     }
     drop(guard);
     Ok(outcome)
+}
+
+/// Waits until a wait is over; for ever if none has begun. Cancel-safe.
+async fn passed(over: &mut Option<Pin<Box<Sleep>>>) {
+    match over {
+        Some(over) => over.as_mut().await,
+        None => std::future::pending().await,
+    }
 }
 
 impl Outcome {

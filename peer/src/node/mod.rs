@@ -172,7 +172,7 @@ impl NodeHandle {
         );
         fetcher.limiter().set(config.settings.download_limit);
         let (reporter, reports) = mpsc::channel(REPORTS);
-        let assignments = Assignments::start(&store, &identity, &fetcher, &tasks, reporter.clone());
+        let assignments = Assignments::start(&store, &identity, &fetcher, &clock, &tasks, reporter.clone());
         let advertised = config
             .advertise
             .clone()
@@ -183,7 +183,7 @@ impl NodeHandle {
             zone: zone.subscribe(),
             store: store.clone(),
             arrivals: fetcher.arrivals().clone(),
-            assignments,
+            assignments: assignments.clone(),
             is_transient: config.is_transient,
             reports,
             reporter,
@@ -204,6 +204,7 @@ impl NodeHandle {
             identity: Arc::clone(&identity),
             network,
             publisher,
+            assignments,
             scrubber,
             counters: Arc::clone(fetcher.counters()),
             fetcher,

@@ -158,14 +158,16 @@ async fn publish_in_turn(
         mut addition,
     } = ready;
     let (name, content) = (publication.name.clone(), publication.content);
-    let mut turn = Some(turn);
-    let wanted = publication.clone();
+    let (wanted, unsettled) = (publication.clone(), node.publisher.unsettled());
+    // The guard goes along: if the caller goes meanwhile, it ends after the write.
     let put = move |addition: &mut Addition| {
         let before = addition.store().put_publication(&wanted)?;
         addition.keep();
-        Ok::<_, StoreError>(before)
+        Ok::<_, StoreError>((before, unsettled))
     };
-    let before = addition.run(put).await?;
+    let (before, mut unsettled) = addition.run(put).await?;
+    // Dropped before the guard, so that the publisher can take it.
+    let mut turn = Some(turn);
     let is_pending = node.network.connection_soon().await.is_err();
     let shared = AddEvent::Shared {
         content,
@@ -197,9 +199,11 @@ async fn publish_in_turn(
         }
         Err(error) => {
             take_back(node, publication, before, addition).await?;
+            unsettled.settled();
             return Err(error);
         }
     };
+    unsettled.settled();
     drop(turn);
     events.tell(AddEvent::Published(binding.clone())).await?;
     // A tracker that has gone cannot tell, and the name is bound in any case.

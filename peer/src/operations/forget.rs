@@ -58,7 +58,7 @@ pub(crate) async fn forget(
     let freed = |node: &Node| before.saturating_sub(node.store.usage().used);
     if force {
         let all = with_it.into_iter().chain([content]).collect();
-        node.with_store(move |store| drop_all(store, all)).await?;
+        drop_all(node, all).await?;
         return Ok((content, freed(node)));
     }
     let count = with_it.len();
@@ -86,8 +86,13 @@ pub(crate) async fn forget(
     }
 }
 
-/// Forgets contents and the publications of them.
-fn drop_all(store: &Arc<DiskStore>, all: Vec<ContentId>) -> Result<(), StoreError> {
+/// Forgets contents, the publications of them, and orders to hold them.
+async fn drop_all(node: &Node, all: Vec<ContentId>) -> Result<(), Failure> {
+    all.iter().for_each(|content| node.assignments.withdraw(*content));
+    node.with_store(move |store| forget_all(store, all)).await
+}
+
+fn forget_all(store: &Arc<DiskStore>, all: Vec<ContentId>) -> Result<(), StoreError> {
     for content in all {
         for publication in &store.publications_of(content)? {
             store.forget_publication(publication)?;
@@ -108,7 +113,7 @@ async fn released(node: &Node, content: ContentId) -> Result<(), Failure> {
     match node.entry(content).await? {
         None => return Ok(()),
         Some(entry) if entry.held.is_empty() => {
-            return node.with_store(move |store| drop_all(store, vec![content])).await;
+            return drop_all(node, vec![content]).await;
         }
         Some(_) => {}
     }

@@ -43,6 +43,7 @@ use crate::blocking::{blocking, try_blocking};
 use crate::fetch::{Counters, Fetcher};
 use crate::identity::Identity;
 use crate::limiter::Limiter;
+use crate::orders::Assignments;
 use crate::publisher::Publisher;
 use crate::scrubber::Scrubber;
 use crate::session::Network;
@@ -59,6 +60,8 @@ pub(crate) struct Node {
     pub(crate) network: Network,
     /// Makes the node's publications.
     pub(crate) publisher: Publisher,
+    /// Carries out the tracker's orders.
+    pub(crate) assignments: Assignments,
     /// Fetches contents from other peers.
     pub(crate) fetcher: Fetcher,
     /// The limit on uploads; the fetcher has the limit on downloads.

@@ -113,6 +113,10 @@ impl Attempt {
         let step = std::mem::replace(&mut self.step, Step::Over);
         match (step, input) {
             (Step::Settling(_), Input::Failed(code, reason)) => Output::Done(Outcome::Failed(code, reason)),
+            (Step::Binding, Input::Failed(ErrorCode::Conflict, reason)) => {
+                let text = self.superseded(&reason).unwrap_or(reason);
+                self.settle(Outcome::Failed(ErrorCode::Conflict, text))
+            }
             (_, Input::Failed(code, reason)) => self.settle(Outcome::Failed(code, reason)),
             (Step::Protecting, Input::Protected) => match self.publication.state {
                 PublicationState::Pending(Some(base)) => self.go(Step::LookingUp(base), Output::LookUp),
@@ -158,6 +162,15 @@ impl Attempt {
         }
         let state = PublicationState::Pending(Some(head));
         self.go(Step::WritingDown(state.clone()), Output::Write(state))
+    }
+
+    /// Returns the words for a publication whose name has moved on since the revision that it may follow.
+    fn superseded(&self, reason: &str) -> Option<String> {
+        let base = self.publication.revision()?;
+        Some(format!(
+            "superseded: others have changed the name since revision {base}, which this publication was to follow \
+             ({reason}); look at theirs, and add the file again if it is to replace theirs"
+        ))
     }
 
     /// The revision to follow is written down.
@@ -296,9 +309,14 @@ mod tests {
     fn a_refusal_is_final_and_a_failure_of_the_disk_is_told() {
         let refused = |attempt: &mut Attempt| {
             let output = attempt.handle(Input::Failed(ErrorCode::Conflict, "bound".to_owned()));
-            assert_eq!(
-                output,
-                Output::Write(PublicationState::Refused("bound".to_owned()))
+            let Output::Write(PublicationState::Refused(reason)) = output else {
+                panic!("it is refused");
+            };
+            // Others have changed the name since its revision was written down.
+            assert!(reason.starts_with("superseded: "), "{reason}");
+            assert!(
+                reason.contains("(bound)") && reason.contains(&BASE.to_string()),
+                "{reason}"
             );
         };
         let mut attempt = binding();

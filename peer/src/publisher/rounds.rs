@@ -1,7 +1,8 @@
 //! When the outbox is gone through, and which publication of it comes next. Pure.
 //!
-//! Invariants: while connected, a publication that is pending is tried again within [`RETRY_WAIT`] of the
-//! last attempt; nothing is tried without a connection; one publication is tried at a time.
+//! Invariants: while connected, a publication that a caller leaves pending is tried at once, and again within
+//! [`RETRY_WAIT`] of the last attempt; nothing is tried without a connection; one publication is tried at a
+//! time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -44,8 +45,15 @@ impl Rounds {
         self.next_at = is_connected.then_some(now);
     }
 
-    /// A publication stays pending, or may: another round is made.
-    pub fn remains(&mut self, now: Timestamp) {
+    /// A caller has left a publication pending, or may have: a round is made at once.
+    pub const fn remains(&mut self, now: Timestamp) {
+        if self.is_connected {
+            self.next_at = Some(now);
+        }
+    }
+
+    /// A try of a round was in vain: another round is made after a while.
+    fn again(&mut self, now: Timestamp) {
         if self.is_connected && self.next_at.is_none() {
             self.next_at = Some(now.after(RETRY_WAIT));
         }
@@ -67,14 +75,14 @@ impl Rounds {
     pub fn read(&mut self, now: Timestamp, pending: Option<Vec<Publication>>) {
         match pending {
             Some(pending) => self.waiting = pending.into(),
-            None => self.remains(now),
+            None => self.again(now),
         }
     }
 
     /// A publication of this round was tried.
     pub fn tried(&mut self, now: Timestamp, outcome: Result<(), ErrorCode>) {
         if outcome.is_err_and(|code| !is_final(code)) {
-            self.remains(now);
+            self.again(now);
         }
     }
 }
@@ -135,7 +143,18 @@ mod tests {
         assert_eq!(rounds.next(START), Next::Read);
         rounds.read(START, Some(Vec::new()));
         rounds.remains(START);
+        assert_eq!(rounds.next(START), Next::Read, "it is made at once");
+        let left = publication("left");
+        rounds.read(START, Some(vec![left.clone()]));
+        assert_eq!(rounds.next(START), Next::Try(Box::new(left)));
+        rounds.tried(START, Err(ErrorCode::Unavailable));
         assert_eq!(rounds.next(START), Next::Wait(Some(START.after(RETRY_WAIT))));
+        rounds.remains(START);
+        assert_eq!(
+            rounds.next(START),
+            Next::Read,
+            "another one waits for no other's retry"
+        );
     }
 
     #[test]

@@ -89,7 +89,8 @@ impl Welcomed {
         let stopped = Tasks::new();
         stopped.token().cancel();
         let (reporter, reports) = mpsc::channel(1);
-        let assignments = Assignments::start(&disk, &identity, &fetcher, &stopped, reporter.clone());
+        let clock = Clock::system();
+        let assignments = Assignments::start(&disk, &identity, &fetcher, &clock, &stopped, reporter.clone());
         let deps = SessionDeps {
             identity,
             address: tracker.clone(),

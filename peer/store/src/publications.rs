@@ -42,6 +42,16 @@ impl Publication {
         matches!(self.state, PublicationState::Pending(_))
     }
 
+    /// Returns the revision of the name that this peer knew last, if any.
+    #[must_use]
+    pub const fn revision(&self) -> Option<Revision> {
+        match self.state {
+            PublicationState::Pending(revision) => revision,
+            PublicationState::Published(revision) => Some(revision),
+            PublicationState::Refused(_) => None,
+        }
+    }
+
     /// Whether the name means the content, or will: a publication that was refused is no name.
     #[must_use]
     pub const fn is_name(&self) -> bool {

@@ -216,7 +216,7 @@ impl World {
         let sources = location.holders.iter().map(|holder| holder.peer.id).collect();
         self.say(format_args!("peer {number}: gets {}", content.short()));
         let all = location.manifest.all_fragments();
-        self.copy(number, &location.manifest, &all, sources, true);
+        self.copy(number, &location.manifest, &all, sources, None);
     }
 
     pub(super) fn health_answered(&mut self, outcome: Outcome) {
@@ -262,6 +262,7 @@ impl World {
 
     /// `peer forget --force`: the user decides to destroy a copy.
     fn forget_one(&mut self, number: PeerNumber, content: ContentId) {
+        self.withdraw_orders(number, content);
         let peer = &mut self.peers[number];
         peer.outbox
             .retain(|_, publication| publication.content != content);

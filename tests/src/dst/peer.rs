@@ -1,4 +1,4 @@
-//! A simulated peer: the production store (in memory), session, publisher, assignment queue and eviction
+//! A simulated peer: the production store (in memory), session, publisher, open orders and eviction
 //! rules, with a process that dies and a disk that remembers.
 
 mod copying;
@@ -7,7 +7,7 @@ mod session;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use peer::orders::AssignmentQueue;
+use peer::orders::OpenOrders;
 use peer::publisher::Rounds;
 use peer::session::{Input, Protected, ProtectionGuard};
 use rand::RngExt as _;
@@ -51,7 +51,9 @@ pub(super) struct SimPeer {
     protected: Protected,
     changes: broadcast::Receiver<ContentId>,
     will_notice: bool,
-    assignments: AssignmentQueue,
+    orders: OpenOrders,
+    /// When the orders are looked at next, if that is planned.
+    works_at: Option<Millis>,
     copies: BTreeMap<ContentId, Copying>,
     failures: VecDeque<Report>,
     rounds: Rounds,
@@ -81,7 +83,7 @@ impl SimPeer {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.assignments.is_empty() && self.copies.is_empty()
+        self.orders.is_empty() && self.copies.is_empty()
     }
 
     /// Whether the peer really has the fragment: synced and right.
@@ -118,7 +120,8 @@ impl World {
             protected: Protected::default(),
             changes,
             will_notice: false,
-            assignments: AssignmentQueue::default(),
+            orders: OpenOrders::default(),
+            works_at: None,
             copies: BTreeMap::new(),
             failures: VecDeque::new(),
             rounds: Rounds::default(),
@@ -162,7 +165,8 @@ impl World {
         peer.rounds = Rounds::default();
         peer.publishes_at = None;
         peer.lent.clear();
-        peer.assignments = AssignmentQueue::default();
+        peer.orders = OpenOrders::default();
+        peer.works_at = None;
         peer.copies.clear();
         peer.failures.clear();
         peer.will_notice = false;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use peer::orders::{WORKERS, failure_to_prepare};
+use peer::orders::{Action, Assignment, Ending, OrderNumber, failure_to_prepare};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use shared::Coded as _;
@@ -12,7 +12,7 @@ use shared::hash::FragmentProof;
 use shared::model::{
     AssignmentFailure, ContentId, ContentRef, Digest, FragmentIndex, FragmentSet, Manifest, PeerId, Report,
 };
-use store::{FragmentStore as _, Purpose, StoreError, verify_fragment};
+use store::{FragmentStore as _, Purpose, Role, StoreError, verify_fragment};
 
 use super::PeerNumber;
 use crate::dst::calls::{Answered, Outcome, Purpose as CallPurpose, Question};
@@ -26,6 +26,9 @@ const PATIENCE: u64 = 4_000;
 /// Questions to the tracker for sources before a copy is given up.
 const ROUNDS: u32 = 3;
 
+/// The time between two looks at open orders.
+const LOOK: u64 = 1_000;
+
 /// A content that is being fetched.
 pub(super) struct Copying {
     manifest: Manifest,
@@ -37,24 +40,48 @@ pub(super) struct Copying {
     written: Vec<FragmentProof>,
     /// Whether the user waits for it.
     pub(super) is_get: bool,
-    is_assigned: bool,
+    /// The orders that want it.
+    orders: Vec<OrderNumber>,
+    /// Bytes that have arrived.
+    useful: u64,
 }
 
 impl World {
+    /// Looks at the open orders, and looks again while there are any.
     pub(in crate::dst) fn take_assignments(&mut self, number: PeerNumber) {
-        while self.peers[number].copies.len() < WORKERS {
-            let peer = &mut self.peers[number];
-            let Some(assignment) = peer.assignments.next(peer.epoch) else {
-                return;
-            };
-            let (manifest, fragments) = (&assignment.manifest, &assignment.fragments);
-            if let Err(error) = self.prepare(number, manifest, Purpose::Assigned(fragments.clone())) {
-                self.fail(number, manifest.content(), failure_to_prepare(error.code()));
-                continue;
+        let (now, millis) = (self.timestamp(), self.now);
+        let peer = &mut self.peers[number];
+        peer.orders.begin_epoch(peer.epoch);
+        for copy in peer.copies.values() {
+            for order in &copy.orders {
+                peer.orders.progress(now, *order, copy.useful, copy.rounds > 0);
             }
-            let sources = assignment.sources.iter().map(|source| source.peer).collect();
-            self.copy(number, manifest, fragments, sources, false);
         }
+        while let Some(action) = self.peers[number].orders.next(now) {
+            match action {
+                Action::Begin(order, assignment) => self.begin_order(number, order, &assignment),
+                Action::End(order) => self.end_order(number, order),
+                Action::GiveUp(content, _) => self.fail(number, content, AssignmentFailure::NoSource),
+            }
+        }
+        let peer = &mut self.peers[number];
+        if !peer.orders.is_empty() && peer.works_at.is_none_or(|at| at <= millis) {
+            peer.works_at = Some(millis + LOOK);
+            self.will(number, LOOK, Act::Works);
+        }
+    }
+
+    fn begin_order(&mut self, number: PeerNumber, order: OrderNumber, assignment: &Assignment) {
+        let (manifest, fragments) = (&assignment.manifest, &assignment.fragments);
+        let content = manifest.content();
+        if let Err(error) = self.prepare(number, manifest, Purpose::Assigned(fragments.clone())) {
+            if self.order_ended(number, order, content) {
+                self.fail(number, content, failure_to_prepare(error.code()));
+            }
+            return;
+        }
+        let sources = assignment.sources.iter().map(|source| source.peer).collect();
+        self.copy(number, manifest, fragments, sources, Some(order));
     }
 
     pub(in crate::dst) fn prepare(
@@ -78,7 +105,7 @@ impl World {
         manifest: &Manifest,
         wanted: &FragmentSet,
         sources: Vec<PeerId>,
-        is_get: bool,
+        order: Option<OrderNumber>,
     ) {
         let content = manifest.content();
         let copies = &mut self.peers[number].copies;
@@ -90,12 +117,13 @@ impl World {
             request: None,
             written: Vec::new(),
             is_get: false,
-            is_assigned: false,
+            orders: Vec::new(),
+            useful: 0,
         });
         copy.wanted.union_with(wanted);
         copy.sources.extend(sources);
-        copy.is_get |= is_get;
-        copy.is_assigned |= !is_get;
+        copy.is_get |= order.is_none();
+        copy.orders.extend(order);
         self.fetching_changed(number, content);
         self.go_on(number, content);
     }
@@ -123,7 +151,8 @@ impl World {
         };
         let Some(entry) = peer.store.entry(content) else {
             // It was evicted or forgotten meanwhile.
-            return self.end_copy(number, content);
+            self.end_copy(number, content);
+            return;
         };
         if copy.request.is_some() || !copy.written.is_empty() {
             return;
@@ -131,14 +160,13 @@ impl World {
         let mut lacking = copy.wanted.clone();
         lacking.subtract(&entry.held);
         let Some(index) = lacking.iter().next() else {
-            return self.end_copy(number, content);
+            self.end_copy(number, content);
+            return;
         };
         let Some(of) = copy.sources.pop_front() else {
             copy.rounds += 1;
             if copy.rounds > ROUNDS {
-                let is_assigned = copy.is_assigned;
-                self.end_copy(number, content);
-                if is_assigned {
+                if self.end_copy(number, content) {
                     self.fail(number, content, AssignmentFailure::NoSource);
                 }
                 return;
@@ -252,6 +280,7 @@ impl World {
         match (verified, written) {
             (Ok(proof), Some(Ok(()))) => {
                 copy.written.push(proof);
+                copy.useful += bytes.len() as u64;
                 // The same source may have the next one, too.
                 copy.sources.push_front(request.of);
                 self.will(number, sync, Act::Commits(content));
@@ -296,24 +325,59 @@ impl World {
                 self.go_on(number, content);
             }
             Err(_) => {
-                let is_assigned = copy.is_assigned;
-                self.end_copy(number, content);
-                if is_assigned {
+                if self.end_copy(number, content) {
                     self.fail(number, content, AssignmentFailure::Store);
                 }
             }
         }
     }
 
-    fn end_copy(&mut self, number: PeerNumber, content: ContentId) {
+    /// Ends a copy; returns whether an order wanted it to the end.
+    fn end_copy(&mut self, number: PeerNumber, content: ContentId) -> bool {
         let Some(copy) = self.peers[number].copies.remove(&content) else {
-            return;
+            return false;
         };
+        let mut is_ordered = false;
+        for order in copy.orders {
+            is_ordered |= self.order_ended(number, order, content);
+        }
         if copy.is_get {
             self.check_got(number, content);
         }
         self.fetching_changed(number, content);
         self.will(number, 0, Act::Works);
+        is_ordered
+    }
+
+    /// Takes note that an order has ended; returns whether it was open to the end.
+    fn order_ended(&mut self, number: PeerNumber, order: OrderNumber, content: ContentId) -> bool {
+        let peer = &mut self.peers[number];
+        let ending = peer.orders.ended(order);
+        if ending == Ending::Withdrawn && peer.store.release(content, Role::Assigned).is_ok() {
+            self.forgotten(number, content);
+        }
+        ending == Ending::Open
+    }
+
+    /// Withdraws the orders to hold a content, which is forgotten here.
+    pub(in crate::dst) fn withdraw_orders(&mut self, number: PeerNumber, content: ContentId) {
+        self.peers[number].orders.withdraw(content);
+        self.will(number, 0, Act::Works);
+    }
+
+    /// Ends the part that an order has in a copy.
+    fn end_order(&mut self, number: PeerNumber, order: OrderNumber) {
+        let copies = &mut self.peers[number].copies;
+        let Some((content, copy)) = copies.iter_mut().find(|(_, copy)| copy.orders.contains(&order)) else {
+            return;
+        };
+        let content = *content;
+        copy.orders.retain(|other| *other != order);
+        let is_wanted = copy.is_get || !copy.orders.is_empty();
+        self.order_ended(number, order, content);
+        if !is_wanted {
+            self.end_copy(number, content);
+        }
     }
 
     /// Reads a copy again that someone says is rotten, and withdraws it if that is so.

@@ -344,7 +344,7 @@ impl World {
                     fragments.len(),
                     content.short()
                 ));
-                let is_taken = self.peers[number].assignments.push(Assignment {
+                let is_taken = self.peers[number].orders.accept(Assignment {
                     epoch,
                     manifest,
                     fragments,
@@ -378,6 +378,7 @@ impl World {
     }
 
     fn evict(&mut self, number: PeerNumber, content: ContentId, reason: EvictReason) {
+        self.withdraw_orders(number, content);
         let peer = &mut self.peers[number];
         let publications: Vec<Publication> = peer.outbox.values().cloned().collect();
         let pending = publications.iter().filter(|publication| publication.is_pending());
