@@ -198,9 +198,9 @@ impl NodeHandle {
         adjustable.tell(config.in_force.clone());
         let scrub = adjustable.scrub.subscribe();
         let scrubber = Scrubber::start(Arc::clone(&store), scrub, clock.clone(), &tasks);
-        let watched = fetcher.clone();
+        let watching = watch_files(Arc::clone(&store), fetcher.clone(), tasks.clone());
         let node = Arc::new(Node {
-            store: Arc::clone(&store),
+            store,
             identity: Arc::clone(&identity),
             network,
             publisher,
@@ -221,11 +221,7 @@ impl NodeHandle {
         let token = identity.token().to_owned();
         announce(&config, &listening, &token)?;
         serve(listening, transfer, node).await;
-        tasks.spawn(
-            "watch-files",
-            OnExit::ShutDown,
-            watch_files(store, watched, tasks.clone()),
-        );
+        tasks.spawn("watch-files", OnExit::ShutDown, watching);
         info!(peer = %identity.peer(), incarnation = %identity.incarnation(), %address, "node started");
         Ok(Self {
             address,

@@ -231,7 +231,7 @@ fn a_question_keeps_the_bytes_that_it_is_about() {
     let bytes = [
         (id(1), vec![0..65_536, 131_072..196_608]),
         (id(2), vec![]),
-        (id(3), vec![65_536..131_072]),
+        (id(3), std::iter::once(65_536..131_072).collect()),
     ];
     let asked = Asked::about_parts(ContentRef::Id(id(9)), id(9), bytes);
     let wire = v1::WhyRequest::from(&asked);

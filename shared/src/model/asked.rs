@@ -129,22 +129,26 @@ mod tests {
 
     #[test]
     fn bytes_are_judged_by_the_fragments_that_hold_them() {
+        let of_one = |range: Range<u64>| meant(std::slice::from_ref(&range));
         assert_eq!(meant(&[]), [0, 1, 2], "without ranges, all of it");
-        assert_eq!(meant(&[10..20]), [0]);
+        assert_eq!(of_one(10..20), [0]);
         assert_eq!(meant(&[131_071..131_073, 20..30]), [0, 1]);
-        assert_eq!(meant(&[299_999..u64::MAX]), [2]);
+        assert_eq!(of_one(299_999..u64::MAX), [2]);
         assert_eq!(
-            meant(&[300_000..400_000]),
+            of_one(300_000..400_000),
             [2],
             "rounded to the fragment's beginning"
         );
-        assert_eq!(meant(&[1 << 40..1 << 41]), [0, 1, 2], "a catalog that errs");
+        assert_eq!(of_one(1 << 40..1 << 41), [0, 1, 2], "a catalog that errs");
     }
 
     #[test]
     fn ranges_are_few_because_no_fragment_is_shorter_than_a_unit() {
         let files = (0..1_000_u64).map(|n| n * 100..n * 100 + 50).collect();
-        assert_eq!(AskedPart::new(id(1), files).ranges(), [0..131_072]);
+        assert_eq!(
+            AskedPart::new(id(1), files).ranges(),
+            std::slice::from_ref(&(0..131_072))
+        );
         // Backwards, empty, and at the end of all numbers.
         let odd = vec![
             u64::MAX - 1..u64::MAX,

@@ -117,7 +117,7 @@ fn a_late_reader_of_an_old_place_takes_nothing_from_the_new_one() {
         .expect("looks");
     node.store
         .change(&node.store.index(), &old, |kept| {
-            kept.held = content.manifest.no_fragments()
+            kept.held = content.manifest.no_fragments();
         })
         .expect("changes nothing");
     content.read(&node.store, 1).expect("it is in the new place");
@@ -188,7 +188,7 @@ fn a_file_that_may_not_be_read_is_no_replica() {
         let (node, content) = (Node::new(), Content::new(600_000, 1));
         let path = node.path("mine");
         node.add(&path, &content);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("sets");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("sets");
         if is_looked_at {
             assert_eq!(node.store.check_files(), [content.id()]);
         } else {
