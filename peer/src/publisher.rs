@@ -2,8 +2,8 @@
 //!
 //! A publication is written to the outbox before anything is asked of the tracker, and settled there after
 //! the tracker has answered. So one that was made while no tracker could be reached, or that a crash
-//! interrupted, is made when the next session begins, and one that its caller left is made at once; one that was
-//! settled is never made again.
+//! interrupted, is made when the next session begins, and one that its caller left is made at once; one that
+//! was settled is never made again.
 //!
 //! The name's revision is written down with the publication, or before the first attempt if there was no
 //! tracker to tell it, and every attempt may only follow that one.
@@ -117,8 +117,8 @@ impl Publisher {
         Arc::clone(names.entry(name.clone()).or_default())
     }
 
-    /// Returns a guard for a publication that is being put into the outbox; the caller takes it along with the
-    /// write, and drops it after the turn of the name.
+    /// Returns a guard for a publication that is being put into the outbox; the caller takes it along with
+    /// the write, and drops it after the turn of the name.
     #[must_use]
     pub fn unsettled(&self) -> Unsettled {
         Unsettled(Some(Arc::clone(&self.0)))

@@ -173,10 +173,8 @@ impl NodeHandle {
         fetcher.limiter().set(config.settings.download_limit);
         let (reporter, reports) = mpsc::channel(REPORTS);
         let assignments = Assignments::start(&store, &identity, &fetcher, &clock, &tasks, reporter.clone());
-        let advertised = config
-            .advertise
-            .clone()
-            .unwrap_or_else(|| listening.dialled().into());
+        let dialled = || listening.dialled().into();
+        let advertised = config.advertise.clone().unwrap_or_else(dialled);
         let deps = SessionDeps {
             identity: Arc::clone(&identity),
             address: advertised.clone(),

@@ -259,6 +259,14 @@ pub(super) const FETCHES: &[(&str, &str)] = &[
     ),
     ("the sources are too slow", "las fuentes son demasiado lentas"),
     ("the source stopped early", "la fuente paró antes de tiempo"),
+    (
+        "nothing came from any peer for {}",
+        "no llegó nada de ningún nodo en {}",
+    ),
+    (
+        "superseded: others have changed the name since revision {base}, which this publication was to follow ({reason}); look at theirs, and add the file again if it is to replace theirs",
+        "superada: otros han cambiado el nombre desde la revisión {base}, a la que iba a seguir esta publicación ({reason}); mire la suya, y añada el archivo otra vez si debe reemplazarla",
+    ),
     ("nothing came for too long", "no llegó nada en demasiado tiempo"),
     (
         "block {} of fragment {} was not asked for",
