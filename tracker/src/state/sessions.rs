@@ -29,19 +29,7 @@ impl State {
         out: &mut Outcome,
     ) -> Result<Welcome, Rejection> {
         self.contest(now, hello, out)?;
-        if hello.epoch > self.history.epoch() && self.history.is_restored() {
-            self.raise_epoch(now, hello.epoch, out);
-        }
-        if hello.epoch > self.history.epoch() {
-            return Err(Rejection::OlderEpoch {
-                current: self.history.epoch(),
-                seen: hello.epoch,
-            });
-        }
         let peer = hello.peer;
-        if let Some(seen) = hello.mark {
-            self.compare(now, peer, seen, out);
-        }
         let registration = Registration {
             peer,
             incarnation: hello.incarnation,
@@ -49,7 +37,13 @@ impl State {
             zone: hello.zone.clone(),
             capacity: hello.capacity,
         };
-        if let Some(fact) = self.peers.admit(registration)? {
+        // Whatever is refused has changed nothing.
+        let registered = self.peers.admit(registration)?;
+        self.follow_epoch(now, hello.epoch, out)?;
+        if let Some(seen) = hello.mark {
+            self.compare(now, peer, seen, out);
+        }
+        if let Some(fact) = registered {
             self.commit(now, fact, out);
         }
         let said = hello.holdings.as_ref();
@@ -180,14 +174,16 @@ impl State {
     /// is missing, and the revisions that may be missing are not given again to other bindings. They are in
     /// an epoch of their own: the backup's epoch has no further facts, so a peer that has seen one has seen
     /// what is missing.
-    #[must_use]
-    pub fn restored(&self) -> [Fact; 3] {
-        let floor = self.names.next_generation();
-        [
-            Fact::EpochBegun(self.history.epoch().next()),
+    ///
+    /// # Errors
+    /// When there is no further epoch, or no further generation of revisions.
+    pub fn restored(&self) -> Result<[Fact; 3], Rejection> {
+        let floor = self.names.next_generation().ok_or(Rejection::GenerationsUsedUp)?;
+        Ok([
+            Fact::EpochBegun(self.history.next_epoch()?),
             Fact::GapDeclared,
             Fact::Name(NameFact::FloorRaised(floor)),
-        ]
+        ])
     }
 
     /// Compares the mark that a peer has seen with this history, which must contain it.
@@ -206,15 +202,27 @@ impl State {
         self.commit(now, Fact::GapFound { peer, seen }, out);
     }
 
-    /// Begins an epoch above one that peers have seen: for a restored tracker whose operator has said that it
-    /// takes over.
-    fn raise_epoch(&mut self, now: Timestamp, seen: Epoch, out: &mut Outcome) {
-        self.commit(now, Fact::EpochBegun(seen.next()), out);
+    /// Checks that a peer has seen no epoch after this one. A restored tracker whose operator has said that
+    /// it takes over begins an epoch above that one instead, if it is near enough to be one of its own.
+    fn follow_epoch(&mut self, now: Timestamp, seen: Epoch, out: &mut Outcome) -> Result<(), Rejection> {
+        let current = self.history.epoch();
+        if seen <= current {
+            return Ok(());
+        }
+        let next = seen.next().filter(|_| seen.ahead_of(current) <= Epoch::MAX_STEP);
+        let Some(next) = next else {
+            return Err(Rejection::EpochTooFar { current, seen });
+        };
+        if !self.history.is_restored() {
+            return Err(Rejection::OlderEpoch { current, seen });
+        }
+        self.commit(now, Fact::EpochBegun(next), out);
         for (session, peer) in self.peers.sessions() {
             self.close_session(now, session);
             self.peers.suspect(peer, now);
             out.close(session, Closing::NewEpoch);
         }
+        Ok(())
     }
 
     /// Tells a peer whether others can dial it, unless it knows.

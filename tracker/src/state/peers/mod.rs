@@ -304,15 +304,16 @@ impl Peers {
 
     /// Checks whether a peer may register; returns the fact, unless the registration is known.
     pub(crate) fn admit(&self, registration: Registration) -> Result<Option<Fact>, Rejection> {
-        let is_known = match self.get(registration.peer) {
+        let (peer, given) = (registration.peer, registration.incarnation);
+        let known = self.get(peer);
+        let current = known.map_or(Incarnation::new(0), Peer::incarnation);
+        if given.ahead_of(current) > Incarnation::MAX_STEP {
+            return Err(Rejection::RunTooFar { peer, current, given });
+        }
+        let is_known = match known {
             Some(known) => {
-                let current = known.registration.incarnation;
-                if registration.incarnation < current {
-                    return Err(Rejection::OlderIncarnation {
-                        peer: registration.peer,
-                        current,
-                        given: registration.incarnation,
-                    });
+                if given < current {
+                    return Err(Rejection::OlderIncarnation { peer, current, given });
                 }
                 known.registration == registration && !known.is_lost()
             }
