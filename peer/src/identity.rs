@@ -5,12 +5,13 @@
 //! every start, and is another one only when the tracker says which comes next; the epoch never falls.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use shared::model::{Epoch, Incarnation, Mark, Name, PeerId, RunId, Timestamp};
+use shared::model::{Epoch, Incarnation, LostFiles, Mark, Name, PeerId, RunId, Timestamp};
 
-use store::{DiskStore, StoreError};
+use store::{DiskStore, Rebuilt, StoreError};
 
 const PEER_KEY: &str = "peer_id";
 const INCARNATION_KEY: &str = "incarnation";
@@ -52,6 +53,39 @@ pub fn renew(store: &DiskStore) -> Result<Option<Renewed>, StoreError> {
     Ok(Some(Renewed { previous, peer, left }))
 }
 
+/// A new index, and the peer that has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RebuiltNode {
+    /// The id of the peer.
+    pub peer: PeerId,
+    /// Whether nothing told its id, and this one is new.
+    pub is_new_id: bool,
+    /// The index.
+    pub index: Rebuilt,
+    /// Files that prove nothing.
+    pub lost: LostFiles,
+}
+
+/// Makes a new index for a data directory on which no node runs; none when there is nothing from which to
+/// make it.
+///
+/// # Errors
+/// As [`DiskStore::rebuild`].
+pub fn rebuild(data_dir: &Path, capacity: u64) -> Result<Option<RebuiltNode>, StoreError> {
+    let Some((store, index)) = DiskStore::rebuild(data_dir, capacity, PEER_KEY)? else {
+        return Ok(None);
+    };
+    let known = read_peer(&store)?;
+    let peer = known.unwrap_or_else(PeerId::random);
+    store.meta_set(PEER_KEY, peer.as_bytes())?;
+    Ok(Some(RebuiltNode {
+        peer,
+        is_new_id: known.is_none(),
+        index,
+        lost: store.lost()?,
+    }))
+}
+
 fn read_peer(store: &DiskStore) -> Result<Option<PeerId>, StoreError> {
     let bytes = store.meta_get(PEER_KEY)?;
     Ok(bytes
@@ -82,8 +116,8 @@ impl Identity {
             None if store.has_fragments()? => {
                 return Err(StoreError::Torn(
                     "the index has lost this peer's id, and there are fragments in the data directory; none was \
-                     deleted; put the index and its log back as they were, or move the data directory away and start \
-                     with an empty one"
+                     deleted; put the index and its log back as they were, or have `peer rebuild-index` make a new \
+                     index from the fragments"
                         .to_owned(),
                 ));
             }

@@ -8,7 +8,7 @@ use proto::messages::control::{
 use shared::collection::Mode;
 use shared::json::{
     AddLine, Contents, EntryLine, FilesWritten, GetLine, HeldContent, Hidden, LeftOutEntry, Limits,
-    NetworkDefaults, NodeStatus, RefusedName, Scrubbing, VerifiedSoFar, millis,
+    LostFiles, NetworkDefaults, NodeStatus, RefusedName, Scrubbing, VerifiedSoFar, millis,
 };
 use shared::model::{ByteRate, FetchPhase, FragmentLength};
 
@@ -207,6 +207,10 @@ pub(crate) fn status(status: &Status) -> NodeStatus {
         epoch: status.epoch.get(),
         pending_publications: status.pending_publications,
         refused_publications: status.refused_publications,
+        lost: LostFiles {
+            files: status.lost.files,
+            bytes: status.lost.bytes,
+        },
         uptime_ms: millis(status.uptime),
         bytes_sent: status.bytes_sent,
         bytes_received: status.bytes_received,
@@ -319,6 +323,7 @@ mod tests {
             epoch: Epoch::new(3),
             pending_publications: 1,
             refused_publications: 2,
+            lost: shared::model::LostFiles { files: 3, bytes: 9 },
             uptime: Duration::from_millis(1500),
             bytes_sent: 5,
             bytes_received: 6,
@@ -348,7 +353,8 @@ mod tests {
         let expected = json!({
             "id": "01".repeat(16), "incarnation": 7, "addr": "127.0.0.1:1", "zone": null, "data_dir": "/d",
             "version": "0.1.0", "capacity": 100, "used": 40, "contents": 2, "session": "offline", "tracker": null,
-            "reason": null, "epoch": 3, "pending_publications": 1, "refused_publications": 2, "uptime_ms": 1500, "bytes_sent": 5,
+            "reason": null, "epoch": 3, "pending_publications": 1, "refused_publications": 2,
+            "lost": {"files": 3, "bytes": 9}, "uptime_ms": 1500, "bytes_sent": 5,
             "bytes_received": 6, "active_fetches": 0, "active_uploads": 1,
             "upload_limit": 7, "download_limit": null, "bytes_wasted": 4,
             "culprits": [{"id": "02".repeat(16), "addr": "127.0.0.1:2", "offence": "stalled", "times": 3,

@@ -124,7 +124,14 @@ impl Scrubber {
             let content = entry.manifest.content();
             for index in entry.held.iter() {
                 let now = allowed(rate).await;
-                let finding = look_at(store, content, index).await?;
+                let finding = match look_at(store, content, index).await {
+                    Ok(finding) => finding,
+                    // The rest is read all the same; this fragment's turn comes again in the next round.
+                    Err(error) => {
+                        warn!(content = %content.short(), %index, %error, "a fragment could not be read again");
+                        Finding::Gone
+                    }
+                };
                 let bytes = u64::from(entry.manifest.len_of(index));
                 {
                     let mut scrub = self.lock();

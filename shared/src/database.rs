@@ -15,11 +15,15 @@
 //! that was cut at the end of a transaction cannot be told from an earlier one.
 //!
 //! The format is SQLite's (<https://www.sqlite.org/fileformat2.html>, chapters 1.3 and 4). This module reads
-//! files only; it knows no SQLite.
+//! files only; it knows no SQLite. [`salvage()`] copies what is left of damaged files.
+
+mod salvage;
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+pub use salvage::salvage;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
@@ -197,7 +201,12 @@ fn read_log(mut log: impl Read) -> io::Result<Result<Log, String>> {
     let mut before = running.words;
     let mut frame = vec![0; FRAME_HEADER + page as usize];
     let (mut number, mut first_bad, mut commits_after) = (0_u64, None, 0_u64);
-    while fill(&mut log, &mut frame)? {
+    let (mut is_in_transaction, mut is_log_before) = (false, false);
+    let rest = loop {
+        let filled = fill_up(&mut log, &mut frame)?;
+        if filled < frame.len() {
+            break filled;
+        }
         number += 1;
         let is_of_this_log = frame[8..16] == header[16..24];
         // The last frame of a transaction, and no other, contains the size of the database.
@@ -208,6 +217,7 @@ fn read_log(mut log: impl Read) -> io::Result<Result<Log, String>> {
         match first_bad {
             None if is_of_this_log && follows => {
                 found.frames += 1;
+                is_in_transaction = !ends_transaction;
                 found.has_first_page |= word(&frame, 0) == 1;
             }
             None if follows => {
@@ -215,6 +225,7 @@ fn read_log(mut log: impl Read) -> io::Result<Result<Log, String>> {
             }
             None => {
                 first_bad = Some(number);
+                is_log_before = is_other_log(&frame, &header);
                 commits_after += u64::from(is_of_this_log && ends_transaction);
             }
             Some(first) if is_of_this_log && ends_transaction => {
@@ -235,13 +246,25 @@ fn read_log(mut log: impl Read) -> io::Result<Result<Log, String>> {
         }
         found.is_begun_anew |= word(&frame, 8) == word(&header, 16).wrapping_sub(1);
         before = written;
-    }
-    if let Some(first) = first_bad.filter(|_| !found.is_begun_anew) {
+    };
+    let is_cut_off = match first_bad {
+        Some(_) => !is_log_before,
+        None => rest > 0,
+    };
+    if is_cut_off || is_in_transaction {
+        let first = first_bad.unwrap_or(number + 1);
         found.tail = Some(format!(
             "its write-ahead log ends at frame {first}, which was not written whole"
         ));
     }
     Ok(Ok(found))
+}
+
+/// Whether a frame was written for another log, in whose place the one with this head is: both of its salts
+/// are others, and damage to one of them leaves the other.
+fn is_other_log(frame: &[u8], header: &[u8]) -> bool {
+    let differs = |n: usize| word(frame, 8 + n) != word(header, 16 + n);
+    differs(0) && differs(4) && frame[8..16] != [0; 8]
 }
 
 /// Returns what was opened, or none if it is not there.
@@ -255,11 +278,21 @@ fn present(opened: io::Result<File>) -> io::Result<Option<File>> {
 
 /// Fills the buffer; returns false when the rest is shorter.
 fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
-    match source.read_exact(buffer) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
+    Ok(fill_up(source, buffer)? == buffer.len())
+}
+
+/// Fills the buffer as far as there is something; returns how far.
+fn fill_up(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
+    Ok(filled)
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

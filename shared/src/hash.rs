@@ -30,6 +30,7 @@ const READ_LENGTH: usize = 256 << 10;
 #[derive(Clone, Debug)]
 pub struct FragmentProof {
     index: FragmentIndex,
+    root: Digest,
     leaves: Vec<Digest>,
 }
 
@@ -64,8 +65,9 @@ impl FragmentProof {
     ) -> Result<Self, ProofError> {
         let fits = leaves.len() == manifest.blocks_of(index) as usize;
         let is_only = manifest.fragment_count() == 1;
-        if fits && fragment_root(&leaves, manifest.fragment_length(), is_only) == manifest.root(index) {
-            return Ok(Self { index, leaves });
+        let root = manifest.root(index);
+        if fits && fragment_root(&leaves, manifest.fragment_length(), is_only) == root {
+            return Ok(Self { index, root, leaves });
         }
         Err(ProofError::Leaves { index })
     }
@@ -104,6 +106,7 @@ impl FragmentProof {
         }
         Ok(VerifiedBlocks {
             index: self.index,
+            root: self.root,
             first,
             bytes: blocks,
         })
@@ -116,6 +119,7 @@ impl FragmentProof {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedBlocks<'a> {
     index: FragmentIndex,
+    root: Digest,
     first: u32,
     bytes: &'a [u8],
 }
@@ -125,6 +129,12 @@ impl<'a> VerifiedBlocks<'a> {
     #[must_use]
     pub const fn index(&self) -> FragmentIndex {
         self.index
+    }
+
+    /// The root of that fragment: the same number means other bytes where the content is cut in another way.
+    #[must_use]
+    pub const fn root(&self) -> Digest {
+        self.root
     }
 
     /// The first block, from 0 at the start of the fragment.

@@ -23,6 +23,7 @@ mod mistakes;
 mod pages;
 mod passing;
 mod reach;
+mod rebuild;
 mod removal;
 mod replication;
 mod restart;

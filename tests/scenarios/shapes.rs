@@ -143,6 +143,9 @@ fn unending(cluster: &Cluster, checked: &mut Checked) -> Result<()> {
     // That node has ended, and its data directory is there.
     let renewed = cluster.outsider("served", ["new-id", "--json"]).expect(0);
     checked.lines(&["new-id"], "new-id", &renewed.stdout);
+    std::fs::write(cluster.path("served").join("index.db"), b"?")?;
+    let rebuilt = cluster.outsider("served", ["rebuild-index", "--json"]).expect(0);
+    checked.lines(&["rebuild-index"], "rebuild-index", &rebuilt.stdout);
     Ok(())
 }
 

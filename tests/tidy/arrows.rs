@@ -69,6 +69,7 @@ pub(crate) const STORE: &[Row] = &[
             "publications",
             "recovery",
             "slot",
+            "strays",
             "touched",
         ],
     ),
@@ -100,12 +101,22 @@ pub(crate) const STORE: &[Row] = &[
         ],
     ),
     (
+        "rebuild",
+        &[
+            "disk", "error", "files", "index", "kept", "layout", "lib", "salvage",
+        ],
+    ),
+    (
         "recovery",
         &[
             "copies", "error", "files", "index", "kept", "layout", "lib", "strays",
         ],
     ),
     ("room", &["error", "files", "kept", "layout", "lib"]),
+    (
+        "salvage",
+        &["copies", "error", "files", "index", "kept", "publications"],
+    ),
     (
         "settle",
         &[

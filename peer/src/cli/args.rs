@@ -94,6 +94,9 @@ pub enum Command {
     Network(NetworkArgs),
     /// Give the data directory an id of its own, when it is a copy of another node's; no node may run on it
     NewId,
+    /// Make a new index from the fragments on disk, when the index is damaged or gone; no node may run on the
+    /// data directory
+    RebuildIndex,
     /// Read the node's data again (of one content, or everything), and withdraw damaged fragments
     Verify {
         /// The content to read

@@ -15,6 +15,7 @@ mod help;
 mod names;
 mod node;
 mod plan;
+mod rebuild;
 mod send;
 mod serve;
 mod standard_streams;
@@ -272,6 +273,7 @@ async fn perform_once(command: Command, context: &Context<'_>) -> Result<(), Fai
         Command::Limit(args) => node::limit(context, args).await,
         Command::Network(args) => upkeep::network(context, args).await,
         Command::NewId => node::new_id(context).await,
+        Command::RebuildIndex => rebuild::run(context).await,
         Command::Verify { content } => node::verify(context, content).await,
         Command::History { name } => names::history(context, &name).await,
         Command::Pin(args) => names::pin(context, args, true).await,

@@ -1,5 +1,7 @@
 //! The commands about this node: `status`, `limit`, `verify`, `forget`, `new-id`.
 
+use std::path::Path;
+
 use clap::Args;
 use proto::client::Incoming;
 use proto::messages::control::{LimitChange, SetLimits, Verified};
@@ -89,17 +91,22 @@ pub(super) async fn forget(context: &Context<'_>, args: ForgetArgs) -> Result<()
     Ok(())
 }
 
+/// Refuses an offline command while a node runs on the data directory; `what` is an infinitive.
+///
+/// # Errors
+/// When one runs, or this user may not know.
+pub(super) fn require_no_node(data_dir: &Path, what: &str) -> Result<(), Failure> {
+    let running = find_running(data_dir).map_err(|hidden| of_another_user(hidden, data_dir))?;
+    running.map_or(Ok(()), |running| {
+        let why = words::node_runs_there(&running.address);
+        Err(Failure::new(Exit::Conflict, words::cannot(what, why)))
+    })
+}
+
 /// Gives the data directory an id of its own.
 pub(super) async fn new_id(context: &Context<'_>) -> Result<(), Failure> {
     let data_dir = &context.options.data_dir;
-    let running = find_running(data_dir).map_err(|hidden| of_another_user(hidden, data_dir))?;
-    if let Some(running) = running {
-        let why = words::node_runs_there(&running.address);
-        return Err(Failure::new(
-            Exit::Conflict,
-            words::cannot(words::give_new_id(), why),
-        ));
-    }
+    require_no_node(data_dir, words::give_new_id())?;
     let renewed = node::new_id(data_dir, context.options.node.capacity).await;
     let renewed = renewed.map_err(|error| Failure::of(words::give_new_id(), &error))?;
     let Some(renewed) = renewed else {

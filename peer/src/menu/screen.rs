@@ -221,6 +221,7 @@ mod tests {
             epoch: Epoch::new(0),
             pending_publications: 0,
             refused_publications: 0,
+            lost: shared::model::LostFiles::default(),
             uptime: Duration::ZERO,
             bytes_sent: 0,
             bytes_received: 0,

@@ -34,7 +34,7 @@ use listening::Listening;
 
 use crate::blocking::try_blocking;
 use crate::fetch::{Fetcher, Limits};
-use crate::identity::{self, Identity, Renewed};
+use crate::identity::{self, Identity, RebuiltNode, Renewed};
 use crate::operations::Node;
 use crate::orders::Assignments;
 use crate::publisher::Publisher;
@@ -61,6 +61,20 @@ pub async fn new_id(data_dir: &Path, capacity: u64) -> Result<Option<Renewed>, N
         false => Ok(None),
     });
     renewed.await.map_err(|source| NodeError::Store {
+        path: data_dir.to_owned(),
+        source,
+    })
+}
+
+/// Makes a new index for a data directory on which no node runs; none when there is nothing from which to
+/// make it. Reads everything that is held.
+///
+/// # Errors
+/// When the index is sound, or the data directory is in use or unusable.
+pub async fn rebuild_index(data_dir: &Path, capacity: u64) -> Result<Option<RebuiltNode>, NodeError> {
+    let path = data_dir.to_owned();
+    let rebuilt = try_blocking(move || identity::rebuild(&path, capacity));
+    rebuilt.await.map_err(|source| NodeError::Store {
         path: data_dir.to_owned(),
         source,
     })

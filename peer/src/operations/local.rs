@@ -36,9 +36,10 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
             store.content_count(),
             store.usage(),
             (store.count_pending()?, store.count_refused()?),
+            store.lost()?,
         ))
     };
-    let (contents, usage, (pending, refused)) = try_blocking(ask).await?;
+    let (contents, usage, (pending, refused), lost) = try_blocking(ask).await?;
     Ok(Status {
         peer: node.identity.peer(),
         incarnation: node.identity.incarnation(),
@@ -55,6 +56,7 @@ pub(crate) async fn status(node: &Node) -> Result<Status, Failure> {
         epoch: node.identity.epoch(),
         pending_publications: u32::try_from(pending).unwrap_or(u32::MAX),
         refused_publications: u32::try_from(refused).unwrap_or(u32::MAX),
+        lost,
         uptime: node.clock.now().since(node.started),
         bytes_sent: node.counters.sent(),
         bytes_received: node.counters.received(),

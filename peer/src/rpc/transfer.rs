@@ -25,7 +25,6 @@ use shared::runtime::{Clock, Tasks};
 use tokio::sync::{Semaphore, broadcast};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
-use tracing::warn;
 
 pub use body::TransferEndpoint;
 use follow::Followed;
@@ -283,21 +282,6 @@ fn is_damaged(
         Err(StoreError::Changed { .. } | StoreError::Damaged { .. }) => Ok(true),
         Err(error) => Err(error),
     }
-}
-
-/// Withdraws the fragments that are damaged according to an error; returns whether there are any.
-fn withdraw_if_bad(store: &dyn FragmentStore, manifest: &Manifest, error: &StoreError) -> bool {
-    let fragments = match error {
-        StoreError::Damaged { index, .. } => manifest.only(*index),
-        StoreError::Changed { .. } => manifest.all_fragments(),
-        _ => return false,
-    };
-    warn!(content = %manifest.content(), %error, "withdrawing fragments that do not match their hash");
-    // The store may have withdrawn them itself; then this changes nothing.
-    if let Err(failure) = store.withdraw(manifest.content(), &fragments) {
-        warn!(content = %manifest.content(), error = %failure, "cannot withdraw fragments");
-    }
-    true
 }
 
 #[tonic::async_trait]

@@ -469,6 +469,12 @@ pub fn status(status: &Status) -> String {
             words::publications_refused(status.refused_publications),
         ));
     }
+    if status.lost.files > 0 {
+        let (files, place) = (words::files(status.lost.files), status.data_dir.join("lost"));
+        let place = one_line(&place.display().to_string());
+        let told = words::lost_files(files, bytes(status.lost.bytes), place);
+        lines.push((words::label_lost(), told));
+    }
     lines.push((
         words::label_version(),
         words::version(&status.version, format_duration(status.uptime)),

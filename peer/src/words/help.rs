@@ -148,6 +148,7 @@ network: Mostrar los nodos de la red
 network.all: También los nodos que se han ido y no guardaban nada
 network.remove: Quitar de la lista, para todos, un nodo perdido
 new-id: Dar al directorio de datos un id propio, cuando es copia del de otro nodo; no puede haber un nodo en marcha con él
+rebuild-index: Hacer un índice nuevo a partir de los fragmentos que hay en el disco, cuando el índice está dañado o no está; no puede haber un nodo en marcha con el directorio de datos
 verify: Releer los datos del nodo (de un contenido, o todos), y retirar los fragmentos dañados
 verify.content: El contenido que releer
 

@@ -167,6 +167,36 @@ shared::messages! {
         es: "{name} aún estaba por publicar: queda para el directorio con el id antiguo; vuelva a añadirlo si debe hacerlo este"
     }
 
+    // Damaged indexes.
+    fn rebuild_index() {
+        en: "make a new index for this data directory",
+        es: "hacer un índice nuevo para este directorio de datos"
+    }
+    fn nothing_to_rebuild_from(data_dir) {
+        en: "there is nothing in {data_dir} from which to make an index",
+        es: "en {data_dir} no hay nada con lo que hacer un índice"
+    }
+    fn old_index_is_at(path) {
+        en: "the old index is at {path}; delete it when nothing is missed",
+        es: "el índice antiguo está en {path}; bórrelo cuando no se eche nada en falta"
+    }
+    fn was_to_be_published(name) {
+        en: "{name} was still to be published, which may have been done since: `peer history {name}` tells; add it again if it is missing",
+        es: "{name} aún estaba por publicar, y puede que se haya hecho desde entonces: `peer history {name}` lo dice; vuelva a añadirlo si falta"
+    }
+    fn id_was_lost(peer) {
+        en: "nothing told the id of this peer: it is {peer} now; the network takes it for a new peer, that holds what is here, and gives the old one up as lost after its grace time",
+        es: "nada indicaba el id de este nodo: ahora es {peer}; la red lo toma por un nodo nuevo, que tiene lo que hay aquí, y da el antiguo por perdido tras su plazo de gracia"
+    }
+    fn index_rebuilt(data_dir, contents, bytes) {
+        en: "{data_dir} has a new index: {contents}, {bytes} held; start the node",
+        es: "{data_dir} tiene un índice nuevo: {contents}, {bytes} aquí; arranque el nodo"
+    }
+    fn lost_files(files, bytes, place) {
+        en: "{files} with {bytes} in {place}: nothing refers to them and they prove nothing; look at them, and delete them when nobody misses them",
+        es: "{files} con {bytes} en {place}: nada se refiere a ellos y no prueban nada; mírelos, y bórrelos cuando nadie los eche en falta"
+    }
+
     // `watch`.
     fn watching(names, peers) {
         en: "watching {names} names and {peers} peers",

@@ -26,12 +26,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use shared::hash::{FragmentProof, VerifiedBlocks};
-use shared::model::{BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, Manifest, Name, Revision};
+use shared::model::{
+    BlockSpan, ContentId, Digest, FragmentIndex, FragmentSet, LostFiles, Manifest, Name, Revision,
+};
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::files::FileIdentity;
-use super::files::free_space;
+use super::files::{self, FileIdentity, free_space};
 use super::handles::{Handles, Part};
 use super::index::Index;
 use super::kept::Kept;
@@ -40,7 +41,7 @@ use super::publications::{Publication, PublicationState};
 use super::recovery::{provable, recover};
 use super::slot::{Slot, Slots};
 use super::touched::TouchedContents;
-use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage};
+use super::{Entry, FragmentStore, Place, Purpose, Role, Roles, StoreError, Usage, strays};
 
 /// Changes that a subscriber may lag behind before it has to look at everything.
 pub(super) const CHANGES: usize = 1024;
@@ -76,6 +77,11 @@ impl DiskStore {
         let layout = Layout::create(data_dir)?;
         let lock = layout.lock()?;
         layout.examine_index()?;
+        Self::on(layout, lock, capacity)
+    }
+
+    /// Opens the store in a data directory that is locked, and whose index can be used.
+    pub(super) fn on(layout: Layout, lock: File, capacity: u64) -> Result<Self, StoreError> {
         let mut index = Index::open(&layout.index())?;
         let slots = Slots::default();
         for kept in recover(&layout, &mut index)? {
@@ -109,6 +115,14 @@ impl DiskStore {
         Ok(self.slots.count() > 0 || self.layout.lost().exists())
     }
 
+    /// Counts the files in the data directory's `lost`: the user decides about them.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn lost(&self) -> Result<LostFiles, StoreError> {
+        strays::count(&self.layout.lost())
+    }
+
     /// Sets the bytes that are used for fragments at most from now on; fragments that are there stay.
     pub fn set_capacity(&self, capacity: u64) {
         self.capacity.store(capacity, Ordering::Relaxed);
@@ -126,7 +140,8 @@ impl DiskStore {
                 };
                 let (content, identity, has_any) = (kept.content(), kept.identity, !kept.held.is_empty());
                 drop(kept);
-                (content, has_any && FileIdentity::at(&path) != identity)
+                let is_as_it_was = FileIdentity::at(&path) == identity && files::is_readable(&path);
+                (content, has_any && !is_as_it_was)
             };
             if is_other {
                 if let Err(error) = self.withdraw_lost(&self.index(), &slot) {
@@ -149,19 +164,39 @@ impl DiskStore {
         self.slots.get(content).ok_or(StoreError::UnknownContent(content))
     }
 
+    /// Does something with a content in the place where it is; again when it failed because the content has
+    /// got another place meanwhile.
+    fn in_its_place<T>(
+        &self,
+        content: ContentId,
+        work: impl Fn(&Slot) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        loop {
+            let slot = self.slot(content)?;
+            let done = work(&slot);
+            if done.is_ok() || self.slots.is_current(&slot) {
+                return done;
+            }
+        }
+    }
+
     pub(super) fn notify(&self, content: ContentId) {
         // It is no error when there is no listener.
         drop(self.changes.send(content));
     }
 
     /// Changes a record: first in the index, then in memory. The copy for the index lacks the notes about
-    /// written blocks.
+    /// written blocks. A slot that its content has left changes nothing: the record in the index is
+    /// another's.
     pub(super) fn change(
         &self,
         index: &Index,
         slot: &Slot,
         change: impl Fn(&mut Kept),
     ) -> Result<(), StoreError> {
+        if !self.slots.is_current(slot) {
+            return Ok(());
+        }
         let mut next = slot.kept().durable();
         change(&mut next);
         index.update(&next)?;
@@ -283,31 +318,33 @@ impl FragmentStore for DiskStore {
     }
 
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError> {
-        let slot = self.slot(content)?;
-        let range = slot.kept().locate(index, span)?;
-        self.read_part(&slot, Part::Data, index, range)
+        self.in_its_place(content, |slot| {
+            let range = slot.kept().locate(index, span)?;
+            self.read_part(slot, Part::Data, index, range)
+        })
     }
 
     fn proof(&self, content: ContentId, index: FragmentIndex) -> Result<FragmentProof, StoreError> {
-        let slot = self.slot(content)?;
-        let (manifest, first) = {
-            let kept = slot.kept();
-            kept.require_held(index)?;
-            (kept.manifest.clone(), kept.first_block(index))
-        };
-        let start = first * Digest::LEN as u64;
-        let end = start + u64::from(manifest.blocks_of(index)) * Digest::LEN as u64;
-        let bytes = self.read_part(&slot, Part::Leaves, index, start..end)?;
-        let leaves = bytes
-            .as_chunks()
-            .0
-            .iter()
-            .map(|leaf| Digest::from_bytes(*leaf))
-            .collect();
-        match FragmentProof::verify(&manifest, index, leaves) {
-            Ok(proof) => Ok(proof),
-            Err(_) => Err(self.lose(&slot, index)?),
-        }
+        self.in_its_place(content, |slot| {
+            let (manifest, first) = {
+                let kept = slot.kept();
+                kept.require_held(index)?;
+                (kept.manifest.clone(), kept.first_block(index))
+            };
+            let start = first * Digest::LEN as u64;
+            let end = start + u64::from(manifest.blocks_of(index)) * Digest::LEN as u64;
+            let bytes = self.read_part(slot, Part::Leaves, index, start..end)?;
+            let leaves = bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|leaf| Digest::from_bytes(*leaf))
+                .collect();
+            match FragmentProof::verify(&manifest, index, leaves) {
+                Ok(proof) => Ok(proof),
+                Err(_) => Err(self.lose(slot, index)?),
+            }
+        })
     }
 
     fn withdraw(&self, content: ContentId, fragments: &FragmentSet) -> Result<(), StoreError> {

@@ -7,6 +7,10 @@ use shared::own_data::Owner;
 use shared::refusal::{of_place, of_sqlite, remedy};
 use shared::{Coded, ErrorCode};
 
+/// Advice for an index that cannot be used.
+pub(super) const MEND: &str = "put the index and its log back as they were, or have `peer rebuild-index` make a new \
+                               index from the fragments";
+
 /// The reason for which the store could not do something.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -162,7 +166,7 @@ fn advice(error: &rusqlite::Error) -> &'static str {
         (ErrorCode::Exhausted, _) => "; make room on the disk of the data directory",
         (ErrorCode::PermissionDenied, _) => "; make the data directory writable for this user",
         (_, Some(DatabaseCorrupt | NotADatabase)) => {
-            "; move the data directory away and start with an empty one"
+            "; have `peer rebuild-index` make a new index from the fragments"
         }
         _ => "",
     }

@@ -173,6 +173,36 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Makes a user's file durable: its bytes, and its name in its directory.
+pub(super) fn sync_users(file: &File, path: &Path) -> Result<(), StoreError> {
+    // On a file system that is only read there is nothing to wait for.
+    if let Err(error) = file.sync_all()
+        && !matches!(
+            error.kind(),
+            ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::ReadOnlyFilesystem
+        )
+    {
+        return Err(StoreError::io("sync", path)(error));
+    }
+    match path.parent().map_or(Ok(()), sync_directory) {
+        // A directory may let its users through and not show itself; the bytes are on the disk.
+        Err(StoreError::Io { source, .. })
+            if matches!(
+                source.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            Ok(())
+        }
+        synced => synced,
+    }
+}
+
+/// Whether this user may read a file.
+pub(super) fn is_readable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::READ_OK).is_ok()
+}
+
 /// Removes a file, if there is one.
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match std::fs::remove_file(path) {

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,36 +36,56 @@ impl DiskStore {
 
     /// Returns the open data file; a user's file only while it is unchanged.
     pub(super) fn data(&self, slot: &Slot) -> Result<Arc<File>, StoreError> {
-        let (place, identity, own) = {
-            let kept = slot.kept();
-            (kept.place.clone(), kept.identity, self.layout.own_data(&kept))
-        };
-        if let Place::File(path) = place {
-            let open = || {
-                self.handles.get(slot.number, Part::Data, || {
-                    files::open_users(&path).map_err(StoreError::io("open", &path))
-                })
+        loop {
+            let (place, identity, own) = {
+                let kept = slot.kept();
+                (kept.place.clone(), kept.identity, self.layout.own_data(&kept))
             };
-            let is_right = |file: &File| FileIdentity::of_file(file).ok() == identity;
-            if FileIdentity::at(&path) == identity {
-                let file = open()?;
-                if is_right(&file) {
-                    return Ok(file);
-                }
-                // The file was opened where the content was before.
-                self.handles.close(slot.number);
-                let file = open()?;
-                if is_right(&file) {
-                    return Ok(file);
-                }
+            let Place::File(path) = &place else {
+                let path = own.unwrap_or_default();
+                return self.handles.get(slot.number, Part::Data, || {
+                    files::open_own(&path).map_err(StoreError::io("open", &path))
+                });
+            };
+            if let Some(file) = self.users_file(slot, path, identity)? {
+                return Ok(file);
             }
-            self.withdraw_lost(&self.index(), slot)?;
-            return Err(StoreError::Changed { path });
+            let index = self.index();
+            let is_as_before = {
+                let kept = slot.kept();
+                kept.place == place && kept.identity == identity
+            };
+            // With the index locked nobody is just giving the file another time, or the content another file.
+            if is_as_before {
+                self.withdraw_lost(&index, slot)?;
+                return Err(StoreError::Changed { path: path.clone() });
+            }
         }
-        let path = own.unwrap_or_default();
-        self.handles.get(slot.number, Part::Data, || {
-            files::open_own(&path).map_err(StoreError::io("open", &path))
-        })
+    }
+
+    /// Returns the open file of a user's at a path; none when it has another identity.
+    fn users_file(
+        &self,
+        slot: &Slot,
+        path: &Path,
+        identity: Option<FileIdentity>,
+    ) -> Result<Option<Arc<File>>, StoreError> {
+        let open = || {
+            self.handles.get(slot.number, Part::Data, || {
+                files::open_users(path).map_err(StoreError::io("open", path))
+            })
+        };
+        let is_right = |file: &Arc<File>| FileIdentity::of_file(file).ok() == identity;
+        if FileIdentity::at(path) != identity {
+            return Ok(None);
+        }
+        let file = open()?;
+        if is_right(&file) {
+            return Ok(Some(file));
+        }
+        // The file was opened where the content was before.
+        self.handles.close(slot.number);
+        Ok(Some(open()?).filter(is_right))
     }
 
     fn leaves(&self, slot: &Slot) -> Result<Arc<File>, StoreError> {
@@ -116,6 +137,10 @@ impl DiskStore {
             };
             if part == Part::Data && (is_lost || is_closed) && self.leave(slot, &was_at)? {
                 continue;
+            }
+            if part == Part::Data && is_closed {
+                // Nobody can be given what this user may not read: it is no replica.
+                self.withdraw_lost(&self.index(), slot)?;
             }
             return Err(if is_lost { self.lose(slot, index)? } else { error });
         }

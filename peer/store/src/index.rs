@@ -21,12 +21,13 @@ use shared::own_data::INDEX_ID;
 use shared::refusal::{is_vague, probe};
 
 use super::copies::{MAX_COPIES, UserFile};
+use super::error::MEND;
 use super::files::FileIdentity;
 use super::kept::Kept;
 use super::{Place, Publication, PublicationState, Role, Roles, StoreError};
 
 /// Format that this program writes (SQLite's `user_version`).
-const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 1;
 
 /// Schema. Manifests are apart from holdings because they are large and never change, and holdings change all
 /// the time.
@@ -95,9 +96,14 @@ const ADDITIONS: &str = "
 ";
 
 /// Columns of a publication, in the order of the table, and its file's metadata.
-const PUBLICATION: &str = "SELECT *, (SELECT metadata FROM described
+pub(super) const PUBLICATION: &str = "SELECT *, (SELECT metadata FROM described
     WHERE described.name = publications.name AND described.content = publications.content) AS metadata
     FROM publications";
+
+/// Columns of a record.
+pub(super) const RECORD: &str =
+    "SELECT content, length, fragment_length, roots, held, wanted, roles, name, place,
+    path, output, overwrite, size, modified, inode FROM holdings JOIN contents USING (content)";
 
 /// Chooses the publications that wait, by the index that has no others.
 const PENDING: &str = "INDEXED BY publications_pending WHERE state = 0";
@@ -182,12 +188,14 @@ impl Index {
         Ok(Self { connection, path })
     }
 
+    /// Makes commits no longer wait for the disk: the caller syncs the file at the end.
+    pub(super) fn stop_syncing(&self) -> Result<(), StoreError> {
+        Ok(self.connection.pragma_update(None, "synchronous", "OFF")?)
+    }
+
     /// Reads all records.
     pub(super) fn load(&self) -> Result<Vec<Kept>, StoreError> {
-        let mut select = self.connection.prepare(
-            "SELECT content, length, fragment_length, roots, held, wanted, roles, name, place, path, output, \
-             overwrite, size, modified, inode FROM holdings JOIN contents USING (content)",
-        )?;
+        let mut select = self.connection.prepare(RECORD)?;
         let mut rows = select.query([])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
@@ -618,16 +626,14 @@ fn put_holding(connection: &Connection, kept: &Kept) -> Result<(), StoreError> {
 
 /// Returns the error for a value that this module cannot have written: the file is damaged.
 fn damaged(what: impl std::fmt::Display) -> StoreError {
-    StoreError::Torn(format!(
-        "the index is damaged ({what}); move the data directory away and start with an empty one"
-    ))
+    StoreError::Torn(format!("the index is damaged ({what}); {MEND}"))
 }
 
-fn path_from(bytes: Vec<u8>) -> PathBuf {
+pub(super) fn path_from(bytes: Vec<u8>) -> PathBuf {
     OsString::from_vec(bytes).into()
 }
 
-fn kept_from(row: &Row<'_>) -> Result<Kept, StoreError> {
+pub(super) fn kept_from(row: &Row<'_>) -> Result<Kept, StoreError> {
     let content = ContentId::from_bytes(row.get("content")?);
     let length: i64 = row.get("length")?;
     let fragment_length =
@@ -691,7 +697,7 @@ fn state_columns(state: &PublicationState) -> (i64, Option<i64>, Option<&str>) {
     }
 }
 
-fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
+pub(super) fn publication_from(row: &Row<'_>) -> Result<Publication, StoreError> {
     let state = match row.get::<_, i64>("state")? {
         0 => {
             let base = row.get::<_, Option<i64>>("revision")?;

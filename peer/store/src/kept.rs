@@ -288,13 +288,17 @@ impl Kept {
         if self.manifest.fragment_length() == manifest.fragment_length() {
             return Ok(self.clone());
         }
-        let is_idle_in_file = matches!(self.place, Place::File(_)) && self.held.is_empty();
+        let is_idle = self.held.is_empty() && self.written.is_empty();
         let held = match () {
             () if self.held.is_full() => manifest.all_fragments(),
-            () if is_idle_in_file => manifest.no_fragments(),
+            () if is_idle => manifest.no_fragments(),
             () => return Err(StoreError::OtherFragments(self.content())),
         };
-        let wanted = manifest.all_fragments();
+        // The room that was made stays.
+        let mut wanted = manifest.no_fragments();
+        for index in self.wanted.iter() {
+            wanted.union_with(&manifest.fragments_in(&self.manifest.range(index)));
+        }
         Ok(Self {
             manifest: manifest.clone(),
             held,
@@ -348,6 +352,9 @@ impl Kept {
         if !self.wanted.contains(index) {
             return Err(StoreError::NotPrepared { content, index });
         }
+        if self.manifest.root(index) != blocks.root() {
+            return Err(StoreError::OtherFragments(content));
+        }
         let fragment = self.manifest.range(index);
         let start = fragment.start + u64::from(blocks.first()) * u64::from(BLOCK_LENGTH);
         let end = start + blocks.bytes().len() as u64;
@@ -360,7 +367,8 @@ impl Kept {
 
     /// Notes that blocks have been written to the range that [`Self::place_for`] returned.
     pub(super) fn note_written(&mut self, blocks: VerifiedBlocks<'_>) {
-        if self.held.contains(blocks.index()) || !self.wanted.contains(blocks.index()) {
+        // The record may have changed since.
+        if !matches!(self.place_for(blocks), Ok(Some(_))) {
             return;
         }
         let count = self.manifest.blocks_of(blocks.index()) as usize;

@@ -8,6 +8,8 @@
 //! leaves/<random>.spool         leaf hashes of a file that is being added
 //! index.db-running              there while the index has a log, which must be there too
 //! lost/                         files of the two directories that nothing refers to and that prove nothing
+//! index.db.damaged, …           an index that was rebuilt, as it was, with its log and its marker
+//! rebuilding/                   copies, while an index is rebuilt
 //! contents/<random>.staged      bytes of a staged upload, until they are a content
 //! ```
 
@@ -22,6 +24,7 @@ use shared::model::ContentId;
 use shared::own_data::{OwnData, Owner};
 use tracing::warn;
 
+use super::error::MEND;
 use super::files::sync_directory;
 use super::kept::Kept;
 use super::{Place, StoreError};
@@ -29,10 +32,6 @@ use super::{Place, StoreError};
 /// Attempts to lock a directory at which only commands look ([`take`]). They look for microseconds, but there
 /// can be many of them, and a busy machine can hold one up just then.
 const ATTEMPTS: u32 = 1000;
-
-/// Advice for an index that cannot be used.
-const MEND: &str = "put the index and its log back as they were, or move the data directory away and start with \
-                    an empty one";
 
 /// Pause between two attempts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(1);
@@ -114,6 +113,22 @@ impl Layout {
         data_dir.join("index.db")
     }
 
+    /// Whether there are fragments in a directory, or an index, also one that was put aside. Makes nothing.
+    pub(super) fn is_used(root: &Path) -> bool {
+        let layout = Self {
+            root: root.to_owned(),
+        };
+        let is_index = |entry: std::io::Result<std::fs::DirEntry>| {
+            entry.is_ok_and(|entry| entry.file_name().as_encoded_bytes().starts_with(b"index.db"))
+        };
+        let has_index = std::fs::read_dir(root).is_ok_and(|mut entries| entries.any(is_index));
+        let directories = [layout.contents(), layout.leaf_files(), layout.lost()];
+        has_index
+            || directories
+                .iter()
+                .any(|directory| has_file(directory).unwrap_or(false))
+    }
+
     /// Refuses an index that is damaged or has lost something, and a directory that has fragments and no
     /// index.
     pub(super) fn examine_index(&self) -> Result<(), StoreError> {
@@ -150,6 +165,11 @@ impl Layout {
 
     pub(super) fn leaf_files(&self) -> PathBuf {
         self.root.join("leaves")
+    }
+
+    /// Returns the directory of the copies that are needed while an index is rebuilt.
+    pub(super) fn rebuilding(&self) -> PathBuf {
+        self.root.join("rebuilding")
     }
 
     /// Returns the directory of the files that were found and belong to nothing.

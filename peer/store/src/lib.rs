@@ -26,8 +26,10 @@ mod layout;
 mod memory;
 mod publications;
 mod publish;
+mod rebuild;
 mod recovery;
 mod room;
+mod salvage;
 mod settle;
 mod slot;
 mod staged_upload;
@@ -58,6 +60,7 @@ pub use files::special_kind;
 pub use memory::MemoryStore;
 pub use publications::{Publication, PublicationState};
 pub use publish::{HashedFile, read_file};
+pub use rebuild::Rebuilt;
 pub use staged_upload::StagedUpload;
 pub use verify::{read_verified, verify_fragment};
 
@@ -196,9 +199,9 @@ pub trait FragmentStore: std::fmt::Debug + Send + Sync + 'static {
     /// that to the receiver.
     ///
     /// # Errors
-    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`]; [`StoreError::Changed`] and
-    /// [`StoreError::Damaged`] (fragments that cannot be read any more have been withdrawn);
-    /// [`StoreError::OtherFragments`], [`StoreError::Io`].
+    /// [`StoreError::UnknownContent`], [`StoreError::NotHeld`]; [`StoreError::Changed`],
+    /// [`StoreError::Damaged`] and [`StoreError::Io`] (fragments that cannot be read any more have been
+    /// withdrawn); [`StoreError::OtherFragments`].
     fn read(&self, content: ContentId, index: FragmentIndex, span: BlockSpan) -> Result<Bytes, StoreError>;
 
     /// Returns the leaves of a held fragment, proven against its root.

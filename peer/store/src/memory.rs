@@ -160,7 +160,10 @@ impl FragmentStore for MemoryStore {
         match state.contents.get_mut(&content) {
             Some(held) => {
                 if held.kept.manifest != next.manifest {
-                    held.proofs = cut_anew(&held.proofs, &next.manifest);
+                    held.proofs = match next.held.is_full() {
+                        true => cut_anew(&held.proofs, &next.manifest),
+                        false => BTreeMap::new(),
+                    };
                 }
                 held.kept = next;
             }

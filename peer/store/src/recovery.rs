@@ -47,7 +47,7 @@ pub(super) fn recover(layout: &Layout, index: &mut Index) -> Result<Vec<Kept>, S
             index.update(kept)?;
         }
     }
-    strays::settle(layout, index, &mut all)?;
+    strays::settle(layout, index, &mut all, &unfinished)?;
     for content in &unfinished {
         index.meta_remove(&collection_key(*content))?;
     }
@@ -71,11 +71,8 @@ fn take_back(layout: &Layout, index: &mut Index, kept: &mut Kept) -> Result<bool
         index.update(kept)?;
         return Ok(false);
     }
+    // An index that has lost its end says so of whole contents too: its files must prove themselves.
     index.delete(content)?;
-    let own = (kept.place == Place::Store).then(|| layout.data(content));
-    for file in own.into_iter().chain([layout.leaves(content)]) {
-        files::remove(&file)?;
-    }
     Ok(true)
 }
 
@@ -163,7 +160,7 @@ pub(super) fn provable(layout: &Layout, kept: &Kept) -> FragmentSet {
         Place::Store => length_of(&layout.data(kept.content())),
         Place::Partial { partial, .. } => length_of(partial),
         Place::File(path) => FileIdentity::at(path)
-            .filter(|now| kept.identity == Some(*now))
+            .filter(|now| kept.identity == Some(*now) && files::is_readable(path))
             .map_or(0, |now| now.size),
     };
     let leaves = length_of(&layout.leaves(kept.content())) / Digest::LEN as u64;

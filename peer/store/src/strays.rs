@@ -1,9 +1,10 @@
 //! Strays: files of the store's own to which no record refers.
 //!
 //! An index that lost records makes strays of good fragments, so a stray is never deleted. A whole content
-//! proves itself by its id, and is adopted as if it had been assigned: the tracker evicts it when nobody
-//! needs it. Everything else moves to the directory `lost`, where the user finds it. Leaf hashes and uploads
-//! that were half-made are removed: they were promised to nobody.
+//! proves itself by its id, and so do the leaves of a whole one, and by them each fragment; what is proved is
+//! adopted as if it had been assigned: the tracker evicts it when nobody needs it. Everything else moves to
+//! the directory `lost`, where the user finds it. Leaf hashes and uploads that were half-made are removed:
+//! they were promised to nobody.
 //!
 //! Nothing here keeps a node from starting but an index that fails: a stray that cannot be moved stays.
 
@@ -14,8 +15,8 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
-use shared::hash::hash_content;
-use shared::model::{BLOCK_LENGTH, ContentId, Digest, FragmentLength, Manifest};
+use shared::hash::{FragmentProof, fragment_root, hash_content, read_leaves};
+use shared::model::{BLOCK_LENGTH, ContentId, Digest, FragmentLength, FragmentSet, LostFiles, Manifest};
 use tracing::{info, warn};
 
 use super::files;
@@ -27,8 +28,32 @@ use super::{Place, StoreError};
 /// Bytes of leaves that are looked at together.
 const LEAVES_READ: usize = 64 << 10;
 
-/// Adopts the strays that prove themselves, and moves the others away.
-pub(super) fn settle(layout: &Layout, index: &mut Index, all: &mut Vec<Kept>) -> Result<(), StoreError> {
+/// Counts the files in a directory, which may not exist.
+pub(super) fn count(directory: &Path) -> Result<LostFiles, StoreError> {
+    let failed = || StoreError::io("list", directory);
+    let mut lost = LostFiles::default();
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(lost),
+        listed => listed.map_err(failed())?,
+    };
+    for entry in entries {
+        // A file that is removed just now is lost no longer.
+        if let Ok(metadata) = entry.map_err(failed())?.metadata() {
+            lost.files += 1;
+            lost.bytes += metadata.len();
+        }
+    }
+    Ok(lost)
+}
+
+/// Adopts the strays that prove themselves, and moves the others away; those of `unfinished` additions were
+/// promised to nobody, and are removed.
+pub(super) fn settle(
+    layout: &Layout,
+    index: &mut Index,
+    all: &mut Vec<Kept>,
+    unfinished: &[ContentId],
+) -> Result<(), StoreError> {
     let expected = all.iter().flat_map(|kept| {
         let data = (kept.place == Place::Store).then(|| layout.data(kept.content()));
         data.into_iter().chain([layout.leaves(kept.content())])
@@ -57,6 +82,11 @@ pub(super) fn settle(layout: &Layout, index: &mut Index, all: &mut Vec<Kept>) ->
                 info!(content = %kept.content(), bytes = kept.manifest.length(), "adopted a content without a record");
                 all.push(kept);
                 adopted += 1;
+            } else if named_after(&stray).is_some_and(|content| unfinished.contains(&content)) {
+                info!(path = %stray.display(), "removing a part of an addition that was interrupted");
+                if let Err(error) = files::remove(&stray) {
+                    warn!(%error, "a part of an addition that was interrupted is left over");
+                }
             } else {
                 match put_away(&stray, &layout.lost()) {
                     Ok(()) => lost += 1,
@@ -126,27 +156,32 @@ fn is_blank(path: &Path) -> bool {
 
 /// Returns the content whose data file this would be.
 fn content_of(layout: &Layout, path: &Path) -> Option<ContentId> {
-    let content = path.file_stem()?.to_str()?.parse().ok()?;
-    (layout.data(content) == path).then_some(content)
+    named_after(path).filter(|content| layout.data(*content) == path)
 }
 
-/// Returns the record of a whole content that proves itself; its leaves are in their place then.
+/// Returns the content that a file of the store's own is named after.
+fn named_after(path: &Path) -> Option<ContentId> {
+    path.file_stem()?.to_str()?.parse().ok()
+}
+
+/// Returns the record of a content that proves itself, or of its fragments that do; their leaves are in their
+/// place then.
 fn adopt(layout: &Layout, content: ContentId) -> Option<Kept> {
-    let manifest = match prove(layout, content) {
-        Ok(manifest) => manifest?,
+    let (manifest, held) = match prove(layout, content) {
+        Ok(proven) => proven?,
         Err(error) => {
             warn!(%content, %error, "a file to which nothing refers cannot be read");
             return None;
         }
     };
-    let all = manifest.all_fragments();
-    let mut kept = Kept::restored(manifest, all.clone(), all, Place::Store);
+    let mut kept = Kept::restored(manifest, held.clone(), held, Place::Store);
     kept.roles.assigned = true;
     Some(kept)
 }
 
-/// Hashes the data of a content; when they are right, writes their leaves anew and returns the manifest.
-fn prove(layout: &Layout, content: ContentId) -> io::Result<Option<Manifest>> {
+/// Hashes the data of a content. When they are right, writes their leaves anew; when not, the leaves of the
+/// whole content that are there may tell which fragments are.
+fn prove(layout: &Layout, content: ContentId) -> io::Result<Option<(Manifest, FragmentSet)>> {
     let data = files::open_users(&layout.data(content))?;
     let metadata = data.metadata()?;
     let leaves = layout.leaves(content);
@@ -163,17 +198,67 @@ fn prove(layout: &Layout, content: ContentId) -> io::Result<Option<Manifest>> {
         let bytes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf.as_bytes()).collect();
         written.write_all_at(&bytes, u64::from(n) * leaves_length)
     });
-    let manifest = manifest.ok().filter(|manifest| manifest.content() == content);
-    if manifest.is_none() {
-        fs::remove_file(&spool)?;
-        return Ok(None);
-    }
     data.sync_all()?;
+    let Some(manifest) = manifest.ok().filter(|manifest| manifest.content() == content) else {
+        fs::remove_file(&spool)?;
+        let damaged = Damaged {
+            content,
+            length: metadata.len(),
+            fragment_length,
+        };
+        return match files::open_users(&leaves) {
+            Ok(leaves) => damaged.prove(&leaves, &data),
+            Err(_) => Ok(None),
+        };
+    };
     written.sync_all()?;
     make_directory_of(&leaves)
         .and_then(|()| files::move_file(&spool, &leaves, true))
         .map_err(io::Error::other)?;
-    Ok(manifest)
+    let all = manifest.all_fragments();
+    Ok(Some((manifest, all)))
+}
+
+/// A content of which not all data are right.
+struct Damaged {
+    content: ContentId,
+    length: u64,
+    fragment_length: FragmentLength,
+}
+
+impl Damaged {
+    /// Proves the leaves by the content id, and the fragments by the leaves; returns none if no fragment is
+    /// proved.
+    fn prove(&self, leaves: &File, data: &File) -> io::Result<Option<(Manifest, FragmentSet)>> {
+        let Ok(count) = Manifest::count_fragments(self.length, self.fragment_length) else {
+            return Ok(None);
+        };
+        let step = u64::from(self.fragment_length.get());
+        let mut told = Vec::new();
+        for n in 0..u64::from(count) {
+            let (start, end) = (n * step, self.length.min((n + 1) * step));
+            let blocks = (end - start).div_ceil(u64::from(BLOCK_LENGTH));
+            let at = start / u64::from(BLOCK_LENGTH) * Digest::LEN as u64;
+            let bytes = files::read_range(leaves, at..at + blocks * Digest::LEN as u64)?;
+            let of_it = bytes.as_chunks().0.iter().map(|leaf| Digest::from_bytes(*leaf));
+            let root = fragment_root(&of_it.collect::<Vec<_>>(), self.fragment_length, count == 1);
+            told.push(root);
+        }
+        let manifest = Manifest::verified(self.content, self.length, self.fragment_length, told);
+        let Ok(manifest) = manifest else {
+            return Ok(None);
+        };
+        let mut held = manifest.no_fragments();
+        for index in manifest.indices() {
+            // A fragment that cannot be read is not there.
+            if let Ok(found) = read_leaves(data, manifest.range(index))
+                && FragmentProof::verify(&manifest, index, found).is_ok()
+            {
+                held.insert(index);
+            }
+        }
+        Ok((!held.is_empty()).then_some((manifest, held)))
+    }
 }
 
 /// Whether the leaves say, or the room that the data take, that a part of the content never came: reading it

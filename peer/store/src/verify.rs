@@ -68,6 +68,13 @@ pub fn verify_fragment(
         Ok(()) => Ok(true),
         // The fragment has been withdrawn already.
         Err(StoreError::Damaged { .. }) => Ok(false),
+        // So has a fragment of a file that cannot be opened; whatever else failed says nothing about it.
+        Err(error @ StoreError::Io { .. }) => {
+            let is_held = store
+                .entry(content)
+                .is_some_and(|entry| entry.held.contains(index));
+            if is_held { Err(error) } else { Ok(false) }
+        }
         Err(error) => Err(error),
     }
 }

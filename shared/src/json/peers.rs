@@ -102,6 +102,7 @@ pub struct NodeStatus {
     pub pending_publications: u32,
     /// Publications that the tracker has refused: `peer list --local` says why.
     pub refused_publications: u32,
+    pub lost: LostFiles,
     pub uptime_ms: u64,
     pub bytes_sent: u64,
     pub bytes_received: u64,
@@ -139,6 +140,37 @@ pub struct NewId {
     pub previous: String,
     /// Names that were still to be published; the directory with the previous id does that.
     pub left: Vec<String>,
+}
+
+/// `peer rebuild-index`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RebuiltIndex {
+    /// The peer's id.
+    pub id: String,
+    /// Whether nothing told the id that the peer had, and this one is new.
+    pub is_new_id: bool,
+    /// New name of the old index; null when there was none.
+    pub moved: Option<PathBuf>,
+    /// Contents of which something is held.
+    pub contents: u64,
+    /// Fragments that are held.
+    pub fragments: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    pub lost: LostFiles,
+    /// Names that were still to be published, which is forgotten: they are to be added again.
+    pub unpublished: Vec<String>,
+}
+
+/// Files in the directory `lost` of the data directory: nothing refers to them, and they prove nothing.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LostFiles {
+    /// Their number.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
 }
 
 /// Progress of scrubbing.

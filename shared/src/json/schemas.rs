@@ -39,6 +39,7 @@ fn the_published_schemas_are_those_of_the_types() {
         ("network", schema::<Network>()),
         ("new-id", schema::<NewId>()),
         ("pin", schema::<Pinned>()),
+        ("rebuild-index", schema::<RebuiltIndex>()),
         ("remove", schema::<Removed>()),
         ("rename", schema::<Renamed>()),
         ("replicas", schema::<Targeted>()),

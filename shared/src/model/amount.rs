@@ -11,6 +11,16 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteCount(u64);
 
+/// Files of a store to which nothing refers and that prove nothing: they are in the directory `lost` of its
+/// data directory, and their owner decides about them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LostFiles {
+    /// Their number.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+}
+
 /// Text was not an amount of bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

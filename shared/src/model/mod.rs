@@ -24,7 +24,7 @@ mod session;
 mod time;
 
 pub use address::{RemoteAddressError, Undialable, is_loopback, undialable};
-pub use amount::{ByteCount, ByteRate, ParseByteCountError, ParseByteRateError};
+pub use amount::{ByteCount, ByteRate, LostFiles, ParseByteCountError, ParseByteRateError};
 pub use attributes::{Attributes, FileMetadata, FileMetadataError, Mode, ModifiedAt};
 pub use catalog::{
     Asked, Binding, CollectionSize, ContentState, Expectation, Extent, Health, Holder, Listing, Location,

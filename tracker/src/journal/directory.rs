@@ -70,7 +70,7 @@ impl Directory {
             path: journal.clone(),
             what,
         };
-        let is_begun = match fs::read_to_string(path.join(LOCK)) {
+        let is_begun = match fs::read(path.join(LOCK)) {
             Ok(text) => !text.is_empty(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
             Err(source) => return Err(failed("read", &path.join(LOCK))(source)),
@@ -90,8 +90,8 @@ impl Directory {
     pub(super) fn note_begun(&mut self) -> Result<(), JournalError> {
         let file = self.path.join(LOCK);
         let failed = || failed("write", &file);
-        let mut text = String::new();
-        self.lock.read_to_string(&mut text).map_err(|e| failed()(e))?;
+        let mut text = Vec::new();
+        self.lock.read_to_end(&mut text).map_err(|e| failed()(e))?;
         if text.is_empty() {
             self.lock.write_all(BEGUN.as_bytes()).map_err(|e| failed()(e))?;
             self.lock.sync_all().map_err(|e| failed()(e))?;

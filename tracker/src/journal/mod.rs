@@ -9,6 +9,8 @@
 pub mod codec;
 #[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod damaged;
 mod directory;
 mod memory;
 mod sqlite;

@@ -214,7 +214,7 @@ async fn a_fragment_asked_for_only_if_new_is_handed_out_once() {
 }
 
 #[tokio::test]
-async fn a_copy_found_damaged_while_it_is_sent_is_withdrawn() {
+async fn a_copy_found_damaged_while_it_is_sent_ends_the_upload() {
     let (manifest, bytes) = content(2 * FRAGMENT);
     let inner = store(&manifest, &bytes, &manifest.all_fragments());
     let content = manifest.content();
@@ -232,7 +232,8 @@ async fn a_copy_found_damaged_while_it_is_sent_is_withdrawn() {
         (chunks.len(), ended.expect_err("damaged").code()),
         (0, Code::DataLoss)
     );
-    assert_eq!(inner.entry(content).expect("kept").held, some(&manifest, [0]));
+    // A store withdraws itself what it cannot read; by now the content may have another place, and be right.
+    assert!(inner.entry(content).expect("kept").held.is_full());
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::slots::{Place, Slots, Turn};
-use super::{HandedOut, TransferService, blocking, fragment_of, refusal, withdraw_if_bad};
+use super::{HandedOut, TransferService, blocking, fragment_of, refusal};
 use crate::fetch::{Arrivals, Passing, Upload};
 use crate::limiter::Limiter;
 use store::{Entry, FragmentStore, StoreError};
@@ -270,21 +270,17 @@ fn read(
     with_leaves: bool,
 ) -> Result<Chunk, StoreError> {
     let content = manifest.content();
-    let read = || {
-        let leaves = match leaves {
-            Some(leaves) => leaves,
-            None if with_leaves => store.proof(content, index)?.leaves().to_vec(),
-            None => Vec::new(),
-        };
-        let data = store.read(content, index, piece)?;
-        Ok(Chunk {
-            fragment: index.get(),
-            first_block: piece.first(),
-            leaves,
-            data,
-        })
+    let leaves = match leaves {
+        Some(leaves) => leaves,
+        None if with_leaves => store.proof(content, index)?.leaves().to_vec(),
+        None => Vec::new(),
     };
-    read().inspect_err(|error| {
-        withdraw_if_bad(store, manifest, error);
+    // The store has withdrawn itself whatever cannot be read.
+    let data = store.read(content, index, piece)?;
+    Ok(Chunk {
+        fragment: index.get(),
+        first_block: piece.first(),
+        leaves,
+        data,
     })
 }

@@ -156,6 +156,10 @@ fn a_status_says_why_there_is_no_session_and_cannot_move_the_cursor() {
         epoch: Epoch::new(0),
         pending_publications: 1,
         refused_publications: 1,
+        lost: shared::model::LostFiles {
+            files: 3,
+            bytes: 5 << 20,
+        },
         uptime: Duration::from_secs(61),
         bytes_sent: 0,
         bytes_received: 2 << 20,
@@ -202,6 +206,7 @@ faults     0202020202 at 127.0.0.1:2 slow, 30.0 KiB/s; 3 times, the last 1m 5s a
 scrubbing  not begun yet
 waiting    1 to be published
 refused    1 by the tracker; `peer list --local` says why
+lost       3 files with 5.0 MiB in /d/lost: nothing refers to them and they prove nothing; look at them, and delete them when nobody misses them
 version    0.1.0, up 1m 1s",
         "01".repeat(16)
     );

@@ -74,20 +74,28 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "; dé a este usuario permiso para escribir en el directorio de datos",
     ),
     (
-        "; move the data directory away and start with an empty one",
-        "; aparte el directorio de datos y empiece con uno vacío",
+        "; have `peer rebuild-index` make a new index from the fragments",
+        "; haga con `peer rebuild-index` un índice nuevo a partir de los fragmentos",
     ),
     (
         "{} has format {other}, this program knows {FORMAT}; use the version that wrote it, or another data directory",
         "{} tiene el formato {other}, este programa conoce el {FORMAT}; use la versión que lo escribió, u otro directorio de datos",
     ),
     (
-        "the index is damaged ({what}); move the data directory away and start with an empty one",
-        "el índice está dañado ({what}); aparte el directorio de datos y empiece con uno vacío",
+        "the index is damaged ({what}); {MEND}",
+        "el índice está dañado ({what}); {MEND}",
     ),
     (
-        "the index has lost this peer's id, and there are fragments in the data directory; none was deleted; put the index and its log back as they were, or move the data directory away and start with an empty one",
-        "el índice ha perdido el id de este nodo, y hay fragmentos en el directorio de datos; no se ha borrado ninguno; vuelva a poner el índice y su registro como estaban, o aparte el directorio de datos y empiece con uno vacío",
+        "{} is sound; nothing was changed; start the node",
+        "{} está bien; no se ha cambiado nada; arranque el nodo",
+    ),
+    (
+        "{} has format {format}, this program knows {FORMAT}; use the version that wrote it",
+        "{} tiene el formato {format}, este programa conoce el {FORMAT}; use la versión que lo escribió",
+    ),
+    (
+        "the index has lost this peer's id, and there are fragments in the data directory; none was deleted; put the index and its log back as they were, or have `peer rebuild-index` make a new index from the fragments",
+        "el índice ha perdido el id de este nodo, y hay fragmentos en el directorio de datos; no se ha borrado ninguno; vuelva a poner el índice y su registro como estaban, o haga con `peer rebuild-index` un índice nuevo a partir de los fragmentos",
     ),
     (
         "the runs of this peer are used up: no number follows; give it an id of its own with `peer new-id`",
@@ -106,8 +114,8 @@ pub(super) const STORE: &[(&str, &str)] = &[
         "falta {}, pero hay fragmentos en {}; {MEND}",
     ),
     (
-        "put the index and its log back as they were, or move the data directory away and start with an empty one",
-        "vuelva a poner el índice y su registro como estaban, o aparte el directorio de datos y empiece con uno vacío",
+        "put the index and its log back as they were, or have `peer rebuild-index` make a new index from the fragments",
+        "vuelva a poner el índice y su registro como estaban, o haga con `peer rebuild-index` un índice nuevo a partir de los fragmentos",
     ),
 ];
 
@@ -230,6 +238,8 @@ pub(super) const ACTS: &[(&str, &str)] = &[
     ("create directory", "crear el directorio"),
     ("find the free space of", "averiguar el espacio libre de"),
     ("hash", "leer"),
+    ("copy", "copiar"),
+    ("keep a copy of", "guardar una copia de"),
     ("list", "listar"),
     ("lock", "bloquear"),
     ("look at", "examinar"),

@@ -1,6 +1,7 @@
 //! A damaged index or log: the store refuses it or keeps every fragment, and deletes none.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use shared::ErrorCode;
@@ -12,16 +13,25 @@ use super::super::{DiskStore, FragmentStore as _, Purpose, Role};
 const CAPACITY: u64 = 1 << 30;
 
 /// In memory where that is possible: syncs to a disk take long.
-fn directory() -> tempfile::TempDir {
+pub(super) fn directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     directory.expect("a directory")
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     for file in files_below(from) {
         let target = to.join(&file);
         fs::create_dir_all(target.parent().expect("below")).expect("creates");
         fs::copy(from.join(&file), target).expect("copies");
+    }
+}
+
+/// Returns the harm that flips bit 0 of a byte.
+pub(super) fn flip(at: usize) -> impl Fn(&Path) {
+    move |path| {
+        let mut bytes = fs::read(path).expect("reads");
+        bytes[at] ^= 1;
+        fs::write(path, bytes).expect("writes");
     }
 }
 
@@ -104,13 +114,6 @@ fn a_log_that_a_kill_left_and_that_is_damaged_is_refused() {
         let node = Node::new(count, true);
         let log = "index.db-wal";
         let length = fs::read(node.path(log)).expect("there").len();
-        let flip = |at: usize| {
-            move |path: &Path| {
-                let mut bytes = fs::read(path).expect("reads");
-                bytes[at] ^= 1;
-                fs::write(path, bytes).expect("writes");
-            }
-        };
         let cut = |to: usize| {
             move |path: &Path| {
                 fs::write(path, &fs::read(path).expect("reads")[..to]).expect("writes");
@@ -177,7 +180,7 @@ fn an_index_of_one_byte_is_damaged_and_not_empty() {
 
 #[test]
 fn fragments_without_a_record_are_adopted_or_put_away() {
-    let node = Node::new(3, false);
+    let node = Node::new(4, false);
     let other = Content::new(70_000, 99);
     // The index of another store, which knows one other content.
     let stranger = directory();
@@ -187,17 +190,20 @@ fn fragments_without_a_record_are_adopted_or_put_away() {
         .expect("fits");
     drop(store);
     fs::copy(stranger.path().join("index.db"), node.path("index.db")).expect("replaces");
-    let spoilt = node.contents[0].id().to_string();
-    let spoilt = format!("contents/{}/{spoilt}.data", &spoilt[..2]);
-    let mut bytes = fs::read(node.path(&spoilt)).expect("reads");
-    bytes[66_000] ^= 1;
-    fs::write(node.path(&spoilt), bytes).expect("writes");
+    let file_of = |n: usize, directory: &str, end: &str| {
+        let id = node.contents[n].id().to_string();
+        node.path(&format!("{directory}/{}/{id}.{end}", &id[..2]))
+    };
+    // The leaves tell which part of spoilt data is right; without leaves nothing does.
+    for n in [0, 3] {
+        flip(66_000)(&file_of(n, "contents", "data"));
+    }
     // Leaves are made anew from data that prove themselves.
-    let leaves = node.contents[1].id().to_string();
-    let leaves = format!("leaves/{}/{leaves}.leaves", &leaves[..2]);
-    fs::remove_file(node.path(&leaves)).expect("removes");
+    for n in [1, 3] {
+        fs::remove_file(file_of(n, "leaves", "leaves")).expect("removes");
+    }
     let store = DiskStore::open(node.home.path(), CAPACITY).expect("opens");
-    for content in &node.contents[1..] {
+    for content in &node.contents[1..3] {
         let entry = store.entry(content.id()).expect("adopted");
         assert!(entry.roles.assigned && entry.held == content.manifest.all_fragments());
         let whole = shared::model::FragmentIndex::get;
@@ -207,16 +213,19 @@ fn fragments_without_a_record_are_adopted_or_put_away() {
             store.proof(content.id(), index).expect("leaves");
         }
     }
-    assert!(store.entry(node.contents[0].id()).is_none());
-    assert_eq!(files_below(&node.path("lost")).len(), 2, "data and leaves");
+    assert_eq!(node.contents[0].held(&store), [0]);
+    node.contents[0].read(&store, 0).expect("right");
+    assert!(store.entry(node.contents[3].id()).is_none());
+    let lost = store.lost().expect("counts");
+    assert_eq!((lost.files, lost.bytes), (1, 70_000));
     drop(store);
     let store = DiskStore::open(node.home.path(), CAPACITY).expect("opens again");
-    assert_eq!(store.content_count(), 3);
+    assert_eq!(store.content_count(), 4);
 }
 
 #[test]
 fn no_damage_to_any_file_deletes_a_fragment() {
-    let mut tried = 0;
+    let (mut tried, mut started) = (0, 0);
     for is_killed in [false, true] {
         for count in [1, 12] {
             let node = Node::new(count, is_killed);
@@ -238,7 +247,7 @@ fn no_damage_to_any_file_deletes_a_fragment() {
                 harmed.push(node.harmed(&file, |path| fs::write(path, vec![1; 5000]).expect("writes")));
                 for home in harmed {
                     let before = node.whole(home.path());
-                    drop(DiskStore::open(home.path(), CAPACITY));
+                    started += u32::from(DiskStore::open(home.path(), CAPACITY).is_ok());
                     drop(DiskStore::open(home.path(), CAPACITY));
                     assert_eq!(node.whole(home.path()), before, "{file}, killed: {is_killed}");
                     tried += 1;
@@ -246,6 +255,11 @@ fn no_damage_to_any_file_deletes_a_fragment() {
             }
         }
     }
+    let told = writeln!(
+        std::io::stderr(),
+        "{tried} directories, {started} of which started: no fragment that proves itself was deleted"
+    );
+    told.expect("someone reads what tests say");
     assert!(tried >= 800, "only {tried} directories were tried");
 }
 

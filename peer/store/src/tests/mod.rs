@@ -6,5 +6,7 @@ mod crash;
 mod damage;
 pub(crate) mod fire;
 mod index_damage;
+mod places;
+mod rebuild;
 mod staged_upload;
 mod users_files;

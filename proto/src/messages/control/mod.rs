@@ -18,8 +18,8 @@ pub use plan::Planned;
 use shared::collection::{Mode, Rules, Selection, Unsupported};
 use shared::model::{
     Binding, ByteRate, ContentId, ContentRef, DialFailure, Epoch, FetchPhase, FetchSource, FragmentLength,
-    Health, HostPort, Incarnation, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault, Waiting,
-    Zone,
+    Health, HostPort, Incarnation, LostFiles, Name, NetworkDefaults, PeerId, ReplicationTarget, SourceFault,
+    Waiting, Zone,
 };
 pub use streams::{AddStep, AddStream, ReadEvent};
 pub use values::{PutValue, Value};
@@ -56,6 +56,8 @@ pub struct Status {
     pub pending_publications: u32,
     /// Publications that the tracker has refused.
     pub refused_publications: u32,
+    /// Files of the store that prove nothing.
+    pub lost: LostFiles,
     /// Since the node started.
     pub uptime: Duration,
     /// Fragment bytes sent to peers since then.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use shared::collection::{EntryFault, Mode, OutsideLinks, Rules, Selection, Unsupported};
 use shared::model::{
-    ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation, Name,
-    NetworkDefaults, SourceFault,
+    ByteRate, Epoch, FaultKind, FetchSource, FetchSourceState, FragmentLength, HostPort, Incarnation,
+    LostFiles, Name, NetworkDefaults, SourceFault,
 };
 
 use super::fetch::{waiting_from, waiting_to};
@@ -72,6 +72,10 @@ impl TryFrom<v1::StatusReply> for Status {
             epoch: Epoch::new(wire.epoch),
             pending_publications: wire.pending_publications,
             refused_publications: wire.refused_publications,
+            lost: LostFiles {
+                files: wire.lost_files,
+                bytes: wire.lost_bytes,
+            },
             uptime: Duration::from_millis(wire.uptime_ms),
             bytes_sent: wire.bytes_sent,
             bytes_received: wire.bytes_received,
@@ -158,6 +162,8 @@ impl From<Status> for v1::StatusReply {
             reason,
             pending_publications: status.pending_publications,
             refused_publications: status.refused_publications,
+            lost_files: status.lost.files,
+            lost_bytes: status.lost.bytes,
             uptime_ms: u64::try_from(status.uptime.as_millis()).unwrap_or(u64::MAX),
             bytes_sent: status.bytes_sent,
             bytes_received: status.bytes_received,

@@ -1,0 +1,200 @@
+//! A content that moves, gets another time or another cut while others read and write it.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use shared::collection::{Mode, ModifiedAt};
+use shared::model::FragmentLength;
+
+use super::super::fixture::Content;
+use super::super::handles::Part;
+use super::super::{DiskStore, FragmentStore as _, Place, StoreError, verify_fragment};
+use super::index_damage::directory;
+
+const CAPACITY: u64 = 1 << 30;
+
+struct Node {
+    home: tempfile::TempDir,
+    store: DiskStore,
+}
+
+impl Node {
+    fn new() -> Self {
+        let home = directory();
+        let store = DiskStore::open(&home.path().join("node"), CAPACITY).expect("opens");
+        Self { home, store }
+    }
+
+    fn reopened(self) -> Self {
+        let Self { home, store } = self;
+        drop(store);
+        let store = DiskStore::open(&home.path().join("node"), CAPACITY).expect("opens");
+        Self { home, store }
+    }
+
+    /// Returns a path outside the store, as the store knows it.
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().canonicalize().expect("there").join(name)
+    }
+
+    fn add(&self, path: &Path, content: &Content) {
+        fs::write(path, &content.bytes).expect("writes");
+        let one = NonZeroUsize::MIN;
+        let added = self
+            .store
+            .add_file(path, None, None, one, &|_| {}, &AtomicBool::new(false));
+        added.expect("adds");
+    }
+
+    fn is_whole(&self, content: &Content) -> bool {
+        self.store
+            .entry(content.id())
+            .is_some_and(|entry| entry.held.is_full())
+    }
+}
+
+fn all(content: &Content) -> Vec<u32> {
+    (0..content.manifest.fragment_count()).collect()
+}
+
+fn large(content: &Content) -> Content {
+    Content::cut(
+        content.bytes.clone(),
+        FragmentLength::new(128 << 10).expect("a length"),
+    )
+}
+
+#[test]
+fn a_file_that_gets_its_mode_and_time_while_it_is_read_stays_held() {
+    let (node, content) = (Node::new(), Content::new(600_000, 1));
+    let path = node.path("large");
+    let purpose = content.fetched(&path, false);
+    node.store.prepare(&content.manifest, purpose).expect("room");
+    content.fill(&node.store, &all(&content));
+    let (stop, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    content
+                        .read(&node.store, 3)
+                        .expect("nobody has changed its bytes");
+                    reads.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for second in 0..200 {
+            let modified = ModifiedAt::new(1_000_000_000 + second, 5).expect("a time");
+            node.store
+                .set_metadata(content.id(), &path, Mode::of(0o640), Some(modified), &[])
+                .expect("sets");
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(node.is_whole(&content), "after {reads:?} reads");
+    assert!(node.reopened().is_whole(&content));
+}
+
+#[test]
+fn a_late_reader_of_an_old_place_takes_nothing_from_the_new_one() {
+    let (node, content) = (Node::new(), Content::new(600_000, 1));
+    let purpose = content.assigned(&all(&content));
+    node.store.prepare(&content.manifest, purpose).expect("room");
+    content.fill(&node.store, &[0, 1, 2]);
+    let old = node.store.slot(content.id()).expect("kept");
+    let (index, whole) = (content.index(1), content.manifest.whole(content.index(1)));
+    let range = old.kept().locate(index, whole).expect("held");
+    let path = node.path("mine");
+    node.add(&path, &content);
+    // Each goes on with what it knew.
+    let read = node.store.read_part(&old, Part::Data, index, range);
+    assert!(read.is_err(), "the old data are gone");
+    node.store
+        .withdraw_lost(&node.store.index(), &old)
+        .expect("looks");
+    node.store
+        .change(&node.store.index(), &old, |kept| {
+            kept.held = content.manifest.no_fragments()
+        })
+        .expect("changes nothing");
+    content.read(&node.store, 1).expect("it is in the new place");
+    assert!(node.is_whole(&content));
+    let node = node.reopened();
+    let entry = node.store.entry(content.id()).expect("kept");
+    assert!(entry.held.is_full() && entry.roles.published);
+    assert_eq!(entry.place, Place::File(path));
+}
+
+#[test]
+fn blocks_of_another_cut_are_refused() {
+    let (node, small) = (Node::new(), Content::new(600_000, 1));
+    let large = large(&small);
+    assert_eq!(small.id(), large.id());
+    node.store
+        .prepare(&small.manifest, small.assigned(&all(&small)))
+        .expect("room");
+    let late = small.proof(1).check(0, small.fragment(1)).expect("true blocks");
+    node.store.forget(small.id()).expect("forgets");
+    node.store
+        .prepare(&large.manifest, large.assigned(&all(&large)))
+        .expect("room");
+    large.write(&node.store, 1).expect("writes");
+    let refused = node.store.write(small.id(), late);
+    assert!(
+        matches!(refused, Err(StoreError::OtherFragments(_))),
+        "{refused:?}"
+    );
+    large.commit(&node.store, 1).expect("commits");
+    large.read(&node.store, 1).expect("as it was written");
+}
+
+#[test]
+fn a_content_of_which_nothing_is_held_takes_another_cut() {
+    let (node, small) = (Node::new(), Content::new(600_000, 1));
+    let large = large(&small);
+    node.store
+        .prepare(&small.manifest, small.assigned(&[0, 1, 2]))
+        .expect("room");
+    let entry = node.store.prepare(&large.manifest, large.assigned(&[4]));
+    let entry = entry.expect("nothing is held of it");
+    assert_eq!(entry.manifest, large.manifest);
+    assert_eq!(
+        node.store.usage().used,
+        large.manifest.bytes_in(&large.set(&[0, 1, 4]))
+    );
+    large.fill(&node.store, &[0, 1, 4]);
+    // From now on it is cut like this.
+    let refused = node.store.prepare(&small.manifest, small.assigned(&[3]));
+    assert!(
+        matches!(refused, Err(StoreError::OtherFragments(_))),
+        "{refused:?}"
+    );
+    let node = node.reopened();
+    for n in [0, 1, 4] {
+        large.read(&node.store, n).expect("held");
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_no_replica() {
+    // The superuser may read everything.
+    if fs::metadata(directory().path()).expect("there").uid() == 0 {
+        return;
+    }
+    for is_looked_at in [false, true] {
+        let (node, content) = (Node::new(), Content::new(600_000, 1));
+        let path = node.path("mine");
+        node.add(&path, &content);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("sets");
+        if is_looked_at {
+            assert_eq!(node.store.check_files(), [content.id()]);
+        } else {
+            let verified = verify_fragment(&node.store, content.id(), content.index(0));
+            assert!(!verified.expect("the others are looked at all the same"));
+        }
+        assert!(content.held(&node.store).is_empty());
+    }
+}
